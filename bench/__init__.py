@@ -1,0 +1,1 @@
+"""How convbench measures: cases, child processes, timing, memory, records."""

@@ -1,0 +1,89 @@
+"""What a finished case leaves behind: raw samples and where they were taken. Never changed afterwards.
+
+History of the schema:
+1  the first: case, protocol, environment, effective, status, reason, measurements, warnings.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from bench.case import Case, Protocol
+
+SCHEMA = 1
+
+Status = Literal["ok", "oom", "timeout", "crashed", "skipped", "invalid"]
+FAILED: tuple[Status, ...] = ("oom", "timeout", "crashed", "invalid")
+"""The statuses that make a run end with exit code 1."""
+
+Stopped = Literal["target", "limit"]
+
+
+class Measurement(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Raw samples of one metric in one phase.
+
+    phase    forward, backward, optimizer, step, or `model` for what no phase owns
+    metric   device_time, wall_time, host_time (s per step); parameters (count); flops (FLOP);
+             sizes in bytes (weights, gradients, ..., peak_...); compile_cold, compile_warm (s) ...
+    repeats  steps averaged within one sample (small steps are batched)
+    stopped  why sampling ended: the interval was narrow enough, or the limit was reached
+    """
+
+    phase: str
+    metric: str
+    unit: str
+    samples: list[float]
+    repeats: int = 1
+    stopped: Stopped | None = None
+
+
+class Gpu(Struct, frozen=True, kw_only=True):
+    """One CUDA device as torch and the driver name it."""
+
+    name: str
+    memory_bytes: int
+    capability: str
+    driver: str | None
+    cuda: str | None
+    cudnn: str | None
+
+
+class Environment(Struct, frozen=True, kw_only=True):
+    """The machine and the software of a record; equal between two runs when nothing changed."""
+
+    host: str
+    os: str
+    python: str
+    cpu: str
+    cores_physical: int
+    cores_usable: int
+    memory_bytes: int
+    gpu: Gpu | None
+    libraries: dict[str, str]
+    variables: dict[str, str]
+    """Environment variables that move timings: OMP_*, KMP_*, MALLOC_*, LD_PRELOAD ..."""
+    commit: str | None
+
+
+class Record(Struct, frozen=True, kw_only=True):
+    """One line of records.jsonl.
+
+    effective  what was read back in the child after the precision was set: dtypes and TF32 flags
+    warnings   labels and sentences, e.g. `launch-bound`, `not-stationary: ...`
+    started_at UTC, ISO 8601
+    sequence   the record's place in its file, from 1
+    """
+
+    schema: int = SCHEMA
+    case: Case
+    protocol: Protocol
+    status: Status
+    reason: str | None = None
+    measurements: list[Measurement] = []
+    environment: Environment | None = None
+    effective: dict[str, str] = {}
+    warnings: list[str] = []
+    started_at: str
+    sequence: int = 0

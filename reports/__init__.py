@@ -1,0 +1,1 @@
+"""What the records say: typed tables, and their text in several formats."""
