@@ -1,0 +1,30 @@
+"""What a report is made of before any format sees it: titled tables of plain cells."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+Cell = str | int | float | None
+"""Text, a number, or None for "not measured", which a format leaves empty."""
+
+
+class Table(Struct, frozen=True, kw_only=True):
+    """Rows of cells under named columns; every row has one cell per column.
+
+    Cells are ready to be read (rounded, in the unit their column names); `notes` are sentences
+    that belong under the table.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    notes: tuple[str, ...] = ()
+
+
+class Document(Struct, frozen=True, kw_only=True):
+    """A whole report: paragraphs and tables for people, and the same figures as flat rows for programs."""
+
+    title: str
+    text: tuple[str, ...] = ()
+    tables: tuple[Table, ...]
+    rows: tuple[dict[str, Cell], ...] = ()
