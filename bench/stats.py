@@ -1,0 +1,210 @@
+"""Medians, intervals and ratios, and when they may be printed. Pure; scipy is imported late, for its price.
+
+Samples within a process are not independent evidence about the next process: clocks, memory layout and
+the algorithms that a library picked are drawn once for each. So there are two kinds of interval, never
+mixed: `within-process`, how well one process was sampled, and `across-processes`, what another run of
+the same command would show.
+
+Across processes a t interval on logs is used at every number of processes. A bootstrap needs 20, and
+was not better there: over 3,000 simulated runs of 20 processes (normal, exponential, bimodal and t3
+logs) the t interval covered 95.5, 91.6, 92.7 and 96.2%, BCa 93.3, 89.5, 91.5 and 92.9%, and the
+percentile bootstrap as little; the order is the same at 50.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Literal
+
+from msgspec import Struct
+
+LEVEL = 0.95
+"""The confidence of every interval in a report."""
+
+IntervalKind = Literal["across-processes", "within-process"]
+
+
+class Interval(Struct, frozen=True, gc=False):
+    """A confidence interval, in the unit of what it is about; `level` is the confidence asked for."""
+
+    low: float
+    high: float
+    kind: IntervalKind
+    level: float = LEVEL
+
+
+class Ratio(Struct, frozen=True, gc=False):
+    """One quantity over another, dimensionless, with its interval where there is one."""
+
+    value: float
+    interval: Interval | None
+
+
+def median_of_sorted(ordered: Sequence[float]) -> float:
+    """The median of samples that are in order already; at least one."""
+    middle = len(ordered) // 2
+    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+
+
+def median(samples: Sequence[float]) -> float:
+    """The middle sample, or the mean of the two in the middle; at least one sample."""
+    return median_of_sorted(sorted(samples))
+
+
+@lru_cache(maxsize=8192)
+def median_ranks(n: int, level: float = LEVEL) -> tuple[int, int] | None:
+    """Indices from 0 of the two order statistics that enclose the median of any distribution.
+
+    Exact: the count of samples below the median is binomial(n, 1/2), and integers of any length hold
+    its tail. None where even the full range covers less than `level` (five samples or fewer at 95%).
+    """
+    total = 2**n
+    term = tail = 1  # the ways to have 0, then at most `rank`, samples below the median
+    rank = -1
+    while 2 * tail / total <= 1 - level:
+        rank += 1
+        term = term * (n - rank) // (rank + 1)
+        tail += term
+    return (rank, n - 1 - rank) if rank >= 0 else None
+
+
+def within_process(ordered: Sequence[float], level: float = LEVEL) -> Interval | None:
+    """Order-statistic interval of the median of one process's samples, which must be in order.
+
+    None for fewer than six samples: their whole range does not reach 95%.
+    """
+    ranks = median_ranks(len(ordered), level)
+    return Interval(ordered[ranks[0]], ordered[ranks[1]], "within-process", level) if ranks else None
+
+
+def interval_is_narrow(samples: Sequence[float], target: float, level: float = LEVEL) -> bool:
+    """The stopping rule: neither end of the median's interval is further away than `target` x median."""
+    ranks = median_ranks(len(samples), level)
+    if ranks is None:
+        return False
+    ordered = sorted(samples)
+    centre = median_of_sorted(ordered)
+    return max(ordered[ranks[1]] - centre, centre - ordered[ranks[0]]) <= target * centre
+
+
+def quantile(samples: Sequence[float], probability: float) -> float | None:
+    """The quantile, interpolated linearly; None where the samples are too few to print it.
+
+    Too few: the chance that at most one sample lies above the true quantile is more than 1%
+    (below 64 samples for 0.9, below 662 for 0.99).
+    """
+    n = len(samples)
+    none_above = probability**n
+    one_above = n * (1 - probability) * probability ** (n - 1) if n else 0.0
+    if none_above + one_above > 0.01:
+        return None
+    ordered = sorted(samples)
+    position = probability * (n - 1)
+    below = math.floor(position)
+    above = min(below + 1, n - 1)
+    return ordered[below] + (position - below) * (ordered[above] - ordered[below])
+
+
+def additivity_residual(parts: Sequence[float], whole: float) -> float:
+    """What the phases, timed with events between them, add to the step timed alone; in their unit."""
+    return math.fsum(parts) - whole
+
+
+def adds_up(parts: Sequence[float], whole: float) -> bool:
+    """Whether phases and step, in seconds, differ by less than 1% of the step or 20 us."""
+    return abs(additivity_residual(parts, whole)) < max(0.01 * whole, 20e-6)
+
+
+def centre(medians: Sequence[float]) -> float:
+    """The figure for several processes: the geometric mean of their medians, exact when they are equal.
+
+    It is the centre of the t interval on logs. Where a value is zero or less there are no logs, and
+    it is the median of the medians.
+    """
+    lowest, highest = min(medians), max(medians)
+    if lowest == highest:
+        return lowest
+    if lowest <= 0:
+        return median(medians)
+    mean_of_logs = math.fsum(math.log(value) for value in medians) / len(medians)
+    return min(max(math.exp(mean_of_logs), lowest), highest)
+
+
+def across_processes(medians: Sequence[float], level: float = LEVEL) -> Interval | None:
+    """t interval on the logs of process medians, around their geometric mean.
+
+    Medians that are all equal give the interval of width zero. None for one process, and where a
+    value is zero or less.
+    """
+    n = len(medians)
+    if n < 2:
+        return None
+    if min(medians) == max(medians):
+        return Interval(medians[0], medians[0], "across-processes", level)
+    if min(medians) <= 0:
+        return None
+    mean, variance = _log_moments(medians)
+    half = _t_factor(n - 1, level) * math.sqrt(variance / n)
+    return _around(math.exp(mean), half, "across-processes", level)
+
+
+def ratio_across_processes(
+    numerators: Sequence[float], denominators: Sequence[float], level: float = LEVEL
+) -> Ratio:
+    """Ratio of two geometric means of process medians, with Welch's t interval on the logs.
+
+    Needs two processes or more on each side and values above zero.
+    """
+    (mean_a, variance_a), (mean_b, variance_b) = _log_moments(numerators), _log_moments(denominators)
+    error_a, error_b = variance_a / len(numerators), variance_b / len(denominators)
+    value = math.exp(mean_a - mean_b)
+    squared_error = error_a + error_b
+    if squared_error == 0:
+        return Ratio(value, Interval(value, value, "across-processes", level))
+    # Welch-Satterthwaite; written with shares of the squared error, whose squares cannot underflow
+    freedom = 1 / (
+        (error_a / squared_error) ** 2 / (len(numerators) - 1)
+        + (error_b / squared_error) ** 2 / (len(denominators) - 1)
+    )
+    half = _t_factor(freedom, level) * math.sqrt(squared_error)
+    return Ratio(value, _around(value, half, "across-processes", level))
+
+
+def ratio_within_process(
+    numerator: float, above: Interval | None, denominator: float, below: Interval | None
+) -> Ratio:
+    """Ratio of two figures of which one at least comes from a single process; all above zero.
+
+    The half widths of their intervals, on logs, are added in quadrature; what differs between
+    processes is not in it. Without an interval on both sides there is none for the ratio.
+    """
+    value = numerator / denominator
+    if above is None or below is None or min(above.low, below.low) <= 0:
+        return Ratio(value, None)
+    high = math.hypot(math.log(above.high / numerator), math.log(denominator / below.low))
+    low = math.hypot(math.log(numerator / above.low), math.log(below.high / denominator))
+    level = min(above.level, below.level)
+    return Ratio(value, Interval(value * math.exp(-low), value * math.exp(high), "within-process", level))
+
+
+def _log_moments(values: Sequence[float]) -> tuple[float, float]:
+    """Mean and unbiased variance of the logs."""
+    logs = [math.log(value) for value in values]
+    mean = math.fsum(logs) / len(logs)
+    return mean, math.fsum((log - mean) ** 2 for log in logs) / (len(logs) - 1)
+
+
+def _around(value: float, half: float, kind: IntervalKind, level: float) -> Interval:
+    """`value` times and over e^half; two processes can be so far apart that e^half leaves the floats."""
+    factor = math.exp(min(half, 700.0))
+    return Interval(value / factor, min(value * factor, math.inf), kind, level)
+
+
+@lru_cache(maxsize=8192)
+def _t_factor(freedom: float, level: float) -> float:
+    """Student's t at the two-sided `level`."""
+    from scipy.special import stdtrit  # 0.3 s that only a report of several processes pays
+
+    return float(stdtrit(freedom, (1 + level) / 2))
