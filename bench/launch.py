@@ -1,0 +1,187 @@
+"""A job in a process of its own: start the fork server, run one function in a child, say how it ended.
+
+The parent's side. It never imports torch, and sleeps in `poll` while the child measures.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from bench.errors import UserError
+from bench.outcome import Outcome, death, during, last_line, memory_kills, outcome
+from bench.processes import kill, marked
+from bench.server import ERROR, RESULT, Channel, Ended, Job, Kill, Ready
+
+__all__ = ["Outcome", "Server"]
+
+START_LIMIT_SECONDS = 300.0
+"""torch's first import from a cold network disk takes minutes at worst."""
+KILL_LIMIT_SECONDS = 10.0
+"""What the server gets to end a job's processes; a GPU driver may need seconds to free a process's memory."""
+MARK = "CONVBENCH_SERVER"
+"""In the environment of a server and of all below it: how its orphans are found if it is killed itself."""
+
+_BOOT = """
+import sys
+if {root!r} not in sys.path:
+    sys.path.insert(0, {root!r})
+from bench.server import main
+main()
+"""
+
+
+class Server:
+    """A fork server as a context manager; a server that died is replaced at the next `run`.
+
+    environment  the whole environment of the server and so of its jobs; None for that of this process
+    preload      modules to import before the first fork, e.g. ("torch", "bench.worker")
+
+    Entering raises UserError when the server cannot start, and on other systems than Linux.
+    """
+
+    def __init__(self, *, environment: Mapping[str, str] | None = None, preload: Sequence[str] = ()) -> None:
+        self._mark = uuid.uuid4().hex
+        self._environment = {**(os.environ if environment is None else environment), MARK: self._mark}
+        self._preload = tuple(preload)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        if sys.platform != "linux":
+            raise UserError(f"convbench measures on Linux only, and this is {sys.platform}")
+        self._start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop()
+
+    @property
+    def pid(self) -> int | None:
+        """The server's process id; None while there is none."""
+        return None if self._process is None else self._process.pid
+
+    def run(
+        self, function: str, argument: bytes, *, folder: Path, log: Path, time_limit_seconds: float
+    ) -> Outcome:
+        """Call "package.module:name" with the bytes in a fresh child and wait for its end, however it comes.
+
+        The child's output goes to `log`, which is emptied first; its result passes through `folder`. When
+        this returns or raises (KeyboardInterrupt), no process of the job is left. Raises UserError when
+        either cannot be written or a new server does not start.
+        """
+        _prepare(folder, log)
+        if self._process is None:
+            self._start()
+        job = Job(function=function, argument=argument, folder=str(folder.resolve()), log=str(log.resolve()))
+        kills = memory_kills()
+        began = time.monotonic()
+        try:
+            ended, is_late = self._wait(job, began + time_limit_seconds)
+        except BaseException:
+            self._stop()
+            raise
+        seconds = time.monotonic() - began
+        late = f"not finished within {time_limit_seconds:g} s{during(log)}" if is_late else None
+        if ended is None:
+            reason = f"the fork server {death(self._stop())}{during(log)}"
+            return Outcome(kind="timeout" if late else "crashed", reason=late or reason, seconds=seconds)
+        kills = memory_kills() - kills
+        return outcome(ended, folder=folder, log=log, late=late, memory_kills=kills, seconds=seconds)
+
+    def _wait(self, job: Job, deadline: float) -> tuple[Ended | None, bool]:
+        """How the job ended (None: the server is lost) and whether it had to be told to."""
+        late = False
+        try:
+            self._channel.send(job)
+            while True:
+                if self._channel.ready(deadline - time.monotonic()):
+                    for message in self._channel.receive():
+                        if isinstance(message, Ended):
+                            return message, late
+                elif time.monotonic() >= deadline:
+                    if late:
+                        return None, late
+                    self._channel.send(Kill())
+                    late, deadline = True, time.monotonic() + KILL_LIMIT_SECONDS
+        except (EOFError, BrokenPipeError):
+            return None, late
+
+    def _start(self) -> None:
+        """Start a server and wait until it is ready."""
+        with tempfile.TemporaryFile() as errors:
+            try:
+                self._spawn(errors.fileno())
+                if self._channel.ready(START_LIMIT_SECONDS):
+                    self._channel.receive()
+                    return
+                problem = f"was not ready within {START_LIMIT_SECONDS:g} s"
+                self._stop()
+            except EOFError:
+                problem = death(self._stop())
+            except BaseException:
+                self._stop()
+                raise
+            errors.seek(0)
+            last = last_line(errors.read().decode(errors="replace"))
+        raise UserError(f"the fork server {problem} while starting{': ' + last if last else ''}")
+
+    def _spawn(self, errors: int) -> None:
+        boot = _BOOT.format(root=str(Path(__file__).resolve().parents[1]))
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-c", boot, str(os.getpid()), *self._preload],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            bufsize=0,
+            env=self._environment,
+            start_new_session=True,
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        decoder = msgspec.json.Decoder(Ready | Ended)
+        self._channel: Channel[Ready | Ended] = Channel(
+            self._process.stdout.fileno(), self._process.stdin.fileno(), decoder
+        )
+
+    def _stop(self) -> int:
+        """Close the server's input, upon which it ends all that is below it and itself; return its code."""
+        process, self._process = self._process, None
+        if process is None:
+            return 0
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.close()
+        try:
+            process.wait(KILL_LIMIT_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        finally:
+            process.stdout.close()
+            if process.returncode != 0:
+                kill(marked(MARK, self._mark))
+        return process.returncode
+
+
+def _prepare(folder: Path, log: Path) -> None:
+    """Fresh places for what the child writes: nothing of an earlier job may pass for this one's."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        for name in (RESULT, ERROR):
+            (folder / name).unlink(missing_ok=True)
+        log.write_bytes(b"")
+    except OSError as error:
+        raise UserError(f"cannot write {error.filename}: {error.strerror}") from error
