@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from msgspec import Struct
 
 Cell = str | int | float | None
@@ -28,3 +30,19 @@ class Document(Struct, frozen=True, kw_only=True):
     text: tuple[str, ...] = ()
     tables: tuple[Table, ...]
     rows: tuple[dict[str, Cell], ...] = ()
+
+
+def readable(cell: Cell) -> str:
+    """A cell as every format for people prints it: counts with thousands, 4 digits of a measured number."""
+    if cell is None:
+        return ""
+    if isinstance(cell, str):
+        return cell
+    if isinstance(cell, int):
+        return f"{cell:,}"
+    if not math.isfinite(cell) or cell == 0:
+        return f"{cell:g}"
+    if 1e-4 <= abs(cell) < 1e15:
+        decimals = max(0, 3 - math.floor(math.log10(abs(float(f"{cell:.3e}")))))
+        return f"{cell:,.{decimals}f}"
+    return f"{cell:.3e}"

@@ -1,0 +1,160 @@
+"""Latency tables: inference, the training step and its phases, and what compiling took."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from bench.case import Workload
+from reports.axes import Layout, Line, Subject, subject_of, table
+from reports.summary import Figure
+from reports.table import Cell, Table
+from reports.wording import interval_notes, milliseconds, with_interval
+
+CLOCKS = {"device_time": "device", "wall_time": "wall", "host_time": "host"}
+PHASES = ("forward", "backward", "optimizer", "step")
+WHOLE: dict[Workload, str] = {"inference": "forward", "training": "step"}
+"""The phase in which a workload handles its batch once, from which throughput and speed-up follow."""
+
+CLOCKS_NOTE = (
+    "device: the GPU's own time, between CUDA events; wall: from synchronised to synchronised; "
+    "host: until Python's call returns. images/s follows from the wall time."
+)
+PHASES_NOTE = (
+    "step is timed in a pass of its own, without the clocks between the phases, so the phases need not "
+    "add up to it exactly. forward includes the loss."
+)
+
+Figures = dict[tuple[str, str], Figure]
+"""One subject's figures by (phase, metric)."""
+
+
+def by_subject(figures: Sequence[Figure]) -> dict[Subject, Figures]:
+    """The figures of each row-to-be."""
+    subjects: dict[Subject, Figures] = {}
+    for figure in figures:
+        subjects.setdefault(subject_of(figure), {})[figure.phase, figure.metric] = figure
+    return subjects
+
+
+def latency_tables(figures: Sequence[Figure], layout: Layout) -> Iterator[Table]:
+    """For each workload and device: the whole step by every clock there is, and training by phase."""
+    subjects = by_subject([figure for figure in figures if figure.metric in CLOCKS])
+    for workload, whole in WHOLE.items():
+        for device in dict.fromkeys(s.case.device for s in subjects if s.case.workload == workload):
+            rows = {s: f for s, f in subjects.items() if (s.case.workload, s.case.device) == (workload, device)}
+            clocks = [clock for clock in CLOCKS if any((whole, clock) in f for f in rows.values())]
+            if workload == "inference" or len(clocks) > 1:
+                yield _by_clock(f"{workload.capitalize()} on {device}", rows, whole, clocks, layout)
+            if workload == "training":
+                yield _by_phase(f"Training on {device}, by phase", rows, layout)
+
+
+def _by_clock(
+    title: str, rows: dict[Subject, Figures], whole: str, clocks: Sequence[str], layout: Layout
+) -> Table:
+    keys = [(whole, clock) for clock in clocks]
+    columns = [f"{CLOCKS[clock]} (ms)" for clock in clocks] if len(clocks) > 1 else ["time (ms)"]
+    notes = [CLOCKS_NOTE] if len(clocks) > 1 else []
+    return _latency_table(title, rows, keys, [*columns, "images/s"], layout, notes)
+
+
+def _by_phase(title: str, rows: dict[Subject, Figures], layout: Layout) -> Table:
+    metrics = {metric for figures in rows.values() for _, metric in figures}
+    clock = next(clock for clock in CLOCKS if clock in metrics)
+    keys = [(phase, clock) for phase in PHASES]
+    columns = [f"{phase} (ms)" for phase in PHASES]
+    notes = [PHASES_NOTE]
+    if len(metrics) > 1:
+        notes.append(f"{CLOCKS[clock]} time; the other clocks of each phase are in the JSON and CSV forms.")
+    return _latency_table(title, rows, keys, [*columns, "images/s"], layout, notes)
+
+
+def _latency_table(
+    title: str,
+    rows: dict[Subject, Figures],
+    keys: Sequence[tuple[str, str]],
+    columns: Sequence[str],
+    layout: Layout,
+    notes: Sequence[str],
+) -> Table:
+    """One column for each (phase, metric) of `keys`, then throughput, processes and remarks."""
+    lines: list[Line] = []
+    shown: list[Figure] = []
+    for subject, figures in rows.items():
+        present = [figures[key] for key in keys if key in figures]
+        if not present:
+            continue
+        shown += present
+        lines.append(
+            Line(
+                subject=subject,
+                cells=(
+                    *(milliseconds(figures.get(key)) for key in keys),
+                    _throughput(figures, keys[-1][0]),
+                    processes_text(present),
+                    remarks(present),
+                ),
+            )
+        )
+    return table(
+        title,
+        [*columns, "processes", "remarks"],
+        lines,
+        layout,
+        without=("workload", "device"),
+        notes=[*notes, *interval_notes(figure.interval for figure in shown)],
+    )
+
+
+def _throughput(figures: Figures, whole: str) -> Cell:
+    figure = figures.get((whole, "wall_time"), figures.get((whole, "device_time")))
+    return figure.images_per_second if figure else None
+
+
+def processes_text(figures: Sequence[Figure]) -> Cell:
+    """How many processes stand behind a row; a range where its figures differ in that."""
+    counts = sorted({len(figure.medians) for figure in figures})
+    return counts[0] if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+
+
+def remarks(figures: Sequence[Figure]) -> Cell:
+    """The labels of a row's warnings; those that are whole sentences stand in the table of warnings."""
+    labels = dict.fromkeys(tag for figure in figures for tag in figure.tags if " " not in tag)
+    return ", ".join(labels) or None
+
+
+COMPILE_COLUMNS: dict[str, Callable[[Figure], Cell]] = {
+    "compile_cold": lambda figure: with_interval(figure.median, figure.interval),
+    "compile_warm": lambda figure: with_interval(figure.median, figure.interval),
+    "graph_breaks": lambda figure: round(figure.median),
+    "recompiles": lambda figure: round(figure.median),
+}
+
+
+def compile_table(figures: Sequence[Figure], layout: Layout) -> Iterator[Table]:
+    """Seconds to the first result with an empty and with a filled cache; breaks and recompiles."""
+    lines = [
+        Line(
+            subject=subject,
+            cells=(
+                *(
+                    next((show(f) for (_, metric), f in found.items() if metric == name), None)
+                    for name, show in COMPILE_COLUMNS.items()
+                ),
+                processes_text(list(found.values())),
+            ),
+        )
+        for subject, found in by_subject([f for f in figures if f.metric in COMPILE_COLUMNS]).items()
+    ]
+    if lines:
+        yield table(
+            "Compiling",
+            ["cold (s)", "warm (s)", "graph breaks", "recompiles", "processes"],
+            lines,
+            layout,
+            notes=[
+                "cold: with an empty compiler cache; warm: in another process that finds it filled. "
+                "The latency tables show the steady state after either.",
+                *interval_notes(f.interval for f in figures if f.metric in ("compile_cold", "compile_warm")),
+            ],
+        )

@@ -1,0 +1,113 @@
+"""Speed-ups: CUDA over CPU, compiled over eager, AMP over fp32, where both sides were measured.
+
+Always the wall time of the whole step (training) or forward (inference), the one clock that every
+device has; and always between two cases that are equal in all other axes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Sequence
+
+from msgspec import Struct, structs
+
+from bench.case import Case
+from bench.stats import Ratio, ratio_across_processes, ratio_within_process
+from reports.axes import Layout, Line, subject_of, table
+from reports.latency import WHOLE
+from reports.summary import Figure
+from reports.table import Table
+from reports.wording import interval_notes, milliseconds, with_interval
+
+
+class Comparison(Struct, frozen=True, kw_only=True):
+    """`key` maps the figures that may be compared to equal values."""
+
+    title: str
+    is_base: Callable[[Case], bool]
+    is_new: Callable[[Case], bool]
+    key: Callable[[Figure], Hashable]
+    base: str
+    new: str
+    note: str
+
+
+COMPARISONS = (
+    Comparison(
+        title="Speed-up of CUDA over the CPU",
+        is_base=lambda case: case.device == "cpu",
+        is_new=lambda case: case.device.startswith("cuda"),
+        # threads belong to the CPU side alone
+        key=lambda f: (structs.replace(f.case, device="", threads=0), f.effective),
+        base="cpu (ms)",
+        new="cuda (ms)",
+        note="Only where the precision that was read back is the same on both devices.",
+    ),
+    Comparison(
+        title="Speed-up of compiled engines over eager",
+        is_base=lambda case: case.engine == "eager",
+        is_new=lambda case: case.engine != "eager",
+        key=lambda f: (structs.replace(f.case, engine=""), f.effective),
+        base="eager (ms)",
+        new="compiled (ms)",
+        note="Steady state: what compiling took is not in it.",
+    ),
+    Comparison(
+        title="Speed-up of automatic mixed precision over fp32",
+        is_base=lambda case: case.precision == "fp32",
+        is_new=lambda case: case.precision.startswith("amp-"),
+        key=lambda f: structs.replace(f.case, precision="fp32"),
+        base="fp32 (ms)",
+        new="amp (ms)",
+        note="fp32 is IEEE arithmetic everywhere, without TF32.",
+    ),
+)
+
+
+def speedup_tables(figures: Sequence[Figure], layout: Layout) -> Iterator[Table]:
+    """A table for each comparison that has a pair."""
+    whole = [f for f in figures if f.metric == "wall_time" and f.phase == WHOLE[f.case.workload]]
+    for comparison in COMPARISONS:
+        pairs = list(_pairs(whole, comparison))
+        if not pairs:
+            continue
+        ratios = [_speedup(base, new) for base, new in pairs]
+        lines = [
+            Line(
+                subject=subject_of(new),
+                cells=(
+                    milliseconds(base),
+                    milliseconds(new),
+                    with_interval(ratio.value, ratio.interval, suffix="x"),
+                ),
+            )
+            for (base, new), ratio in zip(pairs, ratios, strict=True)
+        ]
+        yield table(
+            comparison.title,
+            [comparison.base, comparison.new, "speed-up"],
+            lines,
+            layout,
+            notes=[
+                f"Wall time of the whole training step or inference; above 1x is faster. {comparison.note}",
+                *interval_notes(ratio.interval for ratio in ratios),
+            ],
+        )
+
+
+def _pairs(figures: Sequence[Figure], comparison: Comparison) -> Iterator[tuple[Figure, Figure]]:
+    """(base, new) for every new figure whose base was measured on the same machine."""
+    bases: dict[Hashable, list[Figure]] = {}
+    for figure in figures:
+        if comparison.is_base(figure.case) and figure.median > 0:
+            bases.setdefault(comparison.key(figure), []).append(figure)
+    for new in figures:
+        if comparison.is_new(new.case) and new.median > 0:
+            for base in bases.get(comparison.key(new), ()):
+                if base.machine == new.machine or set(base.machine) & set(new.machine):
+                    yield base, new
+
+
+def _speedup(base: Figure, new: Figure) -> Ratio:
+    if min(len(base.medians), len(new.medians)) > 1 and min(*base.medians, *new.medians) > 0:
+        return ratio_across_processes(base.medians, new.medians)
+    return ratio_within_process(base.median, base.interval, new.median, new.interval)

@@ -1,0 +1,293 @@
+"""Records -> what they say: one row for each figure, the machines, what failed and what to beware of.
+
+Streams: of each process only medians stay in memory, never its samples.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct, structs
+
+from bench.case import PRECISIONS, Case
+from bench.record import Environment, Status
+from bench.stats import Interval, across_processes, centre, median_of_sorted, within_process
+from reports.read import RecordLine, decode_environment, read_records
+from reports.table import Cell
+
+THROUGHPUT_METRICS = ("device_time", "wall_time")
+"""Times of a whole batch, from which images per second follow."""
+
+Effective = tuple[tuple[str, str], ...]
+"""`Record.effective`, sorted: the dtypes and flags that were really in force."""
+
+
+class Figure(Struct, frozen=True, kw_only=True):
+    """One metric in one phase of one case.
+
+    case       with replicate 0
+    median     one process: the median of its samples; several: the geometric mean of their medians
+               (`bench.stats.centre`), so that it is the centre of the interval; in `unit`
+    interval   across processes from two up, else within the process; None where there is none
+    medians    of each process
+    samples    raw samples behind it, all processes together
+    machine    labels of the environments the processes ran in (`Summary.environments`)
+    tags       the labels of these processes' warnings
+    """
+
+    case: Case
+    effective: Effective
+    machine: tuple[str, ...]
+    phase: str
+    metric: str
+    unit: str
+    median: float
+    interval: Interval | None
+    medians: tuple[float, ...]
+    samples: int
+    tags: tuple[str, ...]
+
+    @property
+    def images_per_second(self) -> float | None:
+        """Only where the metric is the time of a batch."""
+        if self.metric not in THROUGHPUT_METRICS or self.median <= 0:
+            return None
+        return self.case.batch / self.median
+
+    def as_row(self) -> dict[str, Cell]:
+        """The flat row that programs read; the first fields are promised, the rest follow them."""
+        row: dict[str, Cell] = structs.asdict(self.case)
+        del row["replicate"]
+        return row | {
+            "phase": self.phase,
+            "metric": self.metric,
+            "unit": self.unit,
+            "median": self.median,
+            "low": self.interval.low if self.interval else None,
+            "high": self.interval.high if self.interval else None,
+            "processes": len(self.medians),
+            "samples": self.samples,
+            "interval": self.interval.kind if self.interval else None,
+            "images_per_second": self.images_per_second,
+            "effective": ", ".join(f"{key}={value}" for key, value in self.effective),
+            "machine": "+".join(self.machine),
+            "warnings": ", ".join(self.tags),
+        }
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """Processes of one case that ended alike without a figure."""
+
+    case: Case
+    status: Status
+    reason: str
+    processes: int
+
+
+class Warned(Struct, frozen=True, kw_only=True):
+    """One warning over all the cases that carry it; `example` is its full text the first time."""
+
+    label: str
+    example: str
+    cases: tuple[Case, ...]
+    processes: int
+
+
+class Summary(Struct, frozen=True, kw_only=True):
+    """All that a report prints. `notes` are about the record files themselves."""
+
+    figures: tuple[Figure, ...]
+    environments: dict[str, Environment]
+    outcomes: tuple[Outcome, ...]
+    warnings: tuple[Warned, ...]
+    notes: tuple[str, ...]
+    records: int
+
+
+class _Sampled(Struct, frozen=True, gc=False):
+    """One process's share of a figure."""
+
+    phase: str
+    metric: str
+    unit: str
+    median: float
+    interval: Interval | None
+    samples: int
+
+
+class _Process(Struct, frozen=True, gc=False):
+    """One record without its samples; the same objects are shared between all that are equal."""
+
+    status: Status
+    reason: str
+    effective: Effective
+    environment: bytes
+    warnings: tuple[str, ...]
+    sampled: tuple[_Sampled, ...]
+
+
+_Processes = dict[tuple[int, int], _Process]
+"""By (directory, replicate): of one process that was run again the last record counts."""
+
+
+def summarise(directories: Sequence[Path]) -> Summary:
+    """Read and pool the runs in `directories`. Raises UserError as `read_records` does."""
+    notes: list[str] = []
+    cases: dict[Case, _Processes] = {}
+    shared: dict[object, object] = {}
+    for directory, record in read_records(directories, notes.append):
+        processes = cases.setdefault(record.case.without_replicate(), {})
+        processes[directory, record.case.replicate] = _slim(record, shared)
+    ordered = sorted(cases.items(), key=lambda item: sort_key(item[0]))
+    environments, label_of = _environments(
+        process.environment for _, processes in ordered for process in processes.values()
+    )
+    return Summary(
+        figures=tuple(
+            figure for case, processes in ordered for figure in _figures(case, processes.values(), label_of)
+        ),
+        environments=environments,
+        outcomes=tuple(
+            outcome for case, processes in ordered for outcome in _outcomes(case, processes.values())
+        ),
+        warnings=_warnings(ordered),
+        notes=tuple(notes),
+        records=sum(len(processes) for processes in cases.values()),
+    )
+
+
+def sort_key(case: Case) -> tuple[object, ...]:
+    """Models by name with numbers in their order (vgg11 before vgg16), then fp32 and eager first."""
+    parts = re.split(r"(\d+)", case.model)
+    name = tuple((int(part) if part.isdecimal() else 0, part) for part in parts)
+    precision, engine = PRECISIONS.index(case.precision), (case.engine != "eager", case.engine)
+    axes = structs.replace(case, model="", precision="fp32", engine="")
+    return (name, case.workload, case.device, precision, engine, *structs.astuple(axes))
+
+
+def warning_label(warning: str) -> str:
+    """`not-stationary: windows differ by 3%` -> `not-stationary`; a sentence is its own label."""
+    match = re.match(r"[a-z0-9-]+(?=:|$)", warning)
+    return match[0] if match else warning
+
+
+def _slim(record: RecordLine, shared: dict[object, object]) -> _Process:
+    effective = tuple(sorted(record.effective.items()))
+    environment, warnings = bytes(record.environment), tuple(record.warnings)
+    return _Process(
+        record.status,
+        record.reason or "",
+        shared.setdefault(effective, effective),  # type: ignore[arg-type]
+        shared.setdefault(environment, environment),  # type: ignore[arg-type]
+        shared.setdefault(warnings, warnings),  # type: ignore[arg-type]
+        tuple(_sampled(record)) if record.status == "ok" else (),
+    )
+
+
+def _sampled(record: RecordLine) -> Iterator[_Sampled]:
+    for measurement in record.measurements:
+        if ordered := sorted(measurement.samples):
+            yield _Sampled(
+                sys.intern(measurement.phase),
+                sys.intern(measurement.metric),
+                sys.intern(measurement.unit),
+                median_of_sorted(ordered),
+                within_process(ordered),
+                len(ordered),
+            )
+
+
+def _figures(case: Case, processes: Iterable[_Process], label_of: dict[bytes, str]) -> Iterator[Figure]:
+    """One figure for each metric; what differed in more than host name or commit is never pooled."""
+    alike: dict[tuple[Effective, bytes], list[_Process]] = {}
+    for process in processes:
+        if process.status == "ok":
+            key = (process.effective, _conditions(process.environment, case.device))
+            alike.setdefault(key, []).append(process)
+    for (effective, _), group in alike.items():
+        machine = tuple(sorted({label_of[p.environment] for p in group if p.environment in label_of}))
+        tags = tuple(dict.fromkeys(warning_label(text) for process in group for text in process.warnings))
+        pooled: dict[tuple[str, str, str], list[_Sampled]] = {}
+        for process in group:
+            for part in process.sampled:
+                pooled.setdefault((part.phase, part.metric, part.unit), []).append(part)
+        for (phase, metric, unit), parts in pooled.items():
+            medians = tuple(part.median for part in parts)
+            yield Figure(
+                case=case,
+                effective=effective,
+                machine=machine,
+                phase=phase,
+                metric=metric,
+                unit=unit,
+                median=centre(medians),
+                interval=across_processes(medians) if len(parts) > 1 else parts[0].interval,
+                medians=medians,
+                samples=sum(part.samples for part in parts),
+                tags=tags,
+            )
+
+
+@lru_cache(maxsize=4096)
+def _conditions(encoded: bytes, device: str) -> bytes:
+    """What must be equal for two processes to be replicates of each other."""
+    environment = decode_environment(encoded)
+    if environment is None:
+        return b""
+    gpu = None if device == "cpu" else environment.gpu
+    return msgspec.json.encode(structs.replace(environment, host="", commit=None, gpu=gpu))
+
+
+def _outcomes(case: Case, processes: Iterable[_Process]) -> Iterator[Outcome]:
+    counted = Counter((process.status, process.reason) for process in processes if process.status != "ok")
+    for (status, reason), count in counted.items():
+        yield Outcome(case=case, status=status, reason=reason, processes=count)
+
+
+def _warnings(cases: Iterable[tuple[Case, _Processes]]) -> tuple[Warned, ...]:
+    examples: dict[str, str] = {}
+    carriers: dict[str, Counter[Case]] = {}
+    for case, processes in cases:
+        for process in processes.values():
+            for text in process.warnings:
+                label = warning_label(text)
+                examples.setdefault(label, text)
+                carriers.setdefault(label, Counter())[case] += 1
+    return tuple(
+        Warned(label=label, example=examples[label], cases=tuple(found), processes=found.total())
+        for label, found in carriers.items()
+    )
+
+
+def _environments(encoded: Iterable[bytes]) -> tuple[dict[str, Environment], dict[bytes, str]]:
+    """The distinct environments under the labels A, B, ..., and the label of each encoded one.
+
+    A child that measures on the CPU may not have looked for a GPU; it does not make a second machine.
+    """
+    decoded = {raw: decode_environment(raw) for raw in dict.fromkeys(encoded)}
+    found = {raw: environment for raw, environment in decoded.items() if environment is not None}
+    distinct: list[Environment] = []
+    label_of: dict[bytes, str] = {}
+    for raw, environment in found.items():
+        fuller = (other for other in found.values() if structs.replace(other, gpu=None) == environment)
+        environment = next(fuller, environment) if environment.gpu is None else environment
+        if environment not in distinct:
+            distinct.append(environment)
+        label_of[raw] = _label(distinct.index(environment))
+    return {_label(index): environment for index, environment in enumerate(distinct)}, label_of
+
+
+def _label(index: int) -> str:
+    """A, B, ..., Z, AA, AB, ..."""
+    letters = ""
+    index += 1
+    while index:
+        index, digit = divmod(index - 1, 26)
+        letters = chr(ord("A") + digit) + letters
+    return letters

@@ -1,0 +1,58 @@
+"""Figures as people read them: value and interval in one cell, and the notes that explain the marks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from bench.case import Case
+from bench.stats import Interval
+from reports.summary import Figure
+from reports.table import readable
+
+WITHIN = "†"
+WITHIN_NOTE = (
+    f"{WITHIN} measured in one process: the interval says how well that process was sampled, "
+    "not how far another process would be from it."
+)
+CASES_NAMED = 3
+
+
+def with_interval(value: float, interval: Interval | None, scale: float = 1.0, suffix: str = "") -> str:
+    """`12.34 ±1.2%`; `12.34 -18% +22%` where the interval is wide and so not symmetric."""
+    text = readable(float(value) * scale) + suffix
+    if interval is None or value <= 0:
+        return text
+    up, down = (interval.high / value - 1) * 100, (1 - interval.low / value) * 100
+    wider = max(up, down)
+    if wider == 0:
+        around = "±0%"
+    elif wider < 0.05:
+        around = "±<0.1%"
+    else:
+        around = f"±{wider:.1f}%" if wider < 10 else f"-{down:,.0f}% +{up:,.0f}%"
+    return f"{text} {around}" + (f" {WITHIN}" if interval.kind == "within-process" else "")
+
+
+def milliseconds(figure: Figure | None) -> str | None:
+    """A time with its interval; None where it was not measured."""
+    return with_interval(figure.median, figure.interval, 1e3) if figure else None
+
+
+def interval_notes(intervals: Iterable[Interval | None]) -> tuple[str, ...]:
+    """The note that explains the mark, where a table carries it."""
+    return (WITHIN_NOTE,) if any(i is not None and i.kind == "within-process" for i in intervals) else ()
+
+
+def named(cases: Sequence[Case]) -> str:
+    """The first few cases by id, and how many more."""
+    ids = ", ".join(case.id for case in cases[:CASES_NAMED])
+    more = len(cases) - CASES_NAMED
+    return f"{ids} and {more:,} more" if more > 0 else ids
+
+
+def one_line(text: str, limit: int = 300) -> str:
+    """Reasons can be whole tracebacks: a single line, cut in the middle, as the end says what happened."""
+    line = " ".join(text.split())
+    if len(line) <= limit:
+        return line
+    return f"{line[: limit // 3]} ... {line[-(limit - limit // 3) :]}"
