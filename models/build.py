@@ -1,0 +1,139 @@
+"""Arch -> nn.Module: a plain chain of torch's own layers, made once, on the device it will run on."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from models.arch import (
+    Activation,
+    AdaptivePool,
+    Arch,
+    BatchNorm,
+    Conv,
+    Dropout,
+    Flatten,
+    Layer,
+    Linear,
+    Pool,
+    ResponseNorm,
+    layer_names,
+)
+from models.cost import Shape, shapes
+
+Init = Literal["xavier", "kaiming", "default"]
+INITS: tuple[Init, ...] = ("xavier", "kaiming", "default")
+
+
+def build(
+    arch: Arch,
+    *,
+    channels: int | None = None,
+    image: int | None = None,
+    classes: int | None = None,
+    init: Init = "xavier",
+    device: torch.device | str = "cpu",
+) -> nn.Sequential:
+    """The network, in training mode; what is not given is the network's own default.
+
+    Takes (batch, channels, image, image) and gives (batch, classes). Its parts carry the names of
+    `models.arch.layer_names`. Raises models.cost.ImageTooSmall.
+    """
+    outputs = shapes(arch, channels=channels, image=image, classes=classes)
+    inputs: tuple[Shape, ...] = ((arch.channels if channels is None else channels,), *outputs[:-1])
+    parts = zip(layer_names(arch), arch.layers, inputs, outputs, strict=True)
+    # On meta nothing is allocated or initialised, so that the weights are written once, where they stay.
+    with torch.device("meta"):
+        module = nn.Sequential(OrderedDict((name, _part(*rest)) for name, *rest in parts))
+    module.to_empty(device=device)
+    initialise(module, init)
+    return module
+
+
+def _part(layer: Layer, given: Shape, output: Shape) -> nn.Module:
+    match layer:
+        case Conv(channels, kernel, stride, padding, groups):
+            return nn.Conv2d(given[0], channels, kernel, stride, padding, groups=groups)
+        case Pool("max", kernel, stride, padding):
+            return nn.MaxPool2d(kernel, stride, padding)
+        case Pool(_, kernel, stride, padding):
+            return nn.AvgPool2d(kernel, stride, padding)
+        case AdaptivePool(size):
+            return nn.AdaptiveAvgPool2d(size)
+        case BatchNorm():
+            return nn.BatchNorm2d(given[0])
+        case ResponseNorm(neighbours, alpha, beta, k):
+            # torch divides alpha by the number of neighbours; the paper does not.
+            return nn.LocalResponseNorm(neighbours, alpha * neighbours, beta, k)
+        case Activation("relu"):
+            # In place, as torchvision does: it decides how much memory training takes.
+            return nn.ReLU(inplace=True)
+        case Activation("sigmoid"):
+            return nn.Sigmoid()
+        case Activation():
+            return nn.Tanh()
+        case Flatten():
+            return nn.Flatten()
+        case Dropout(p):
+            return nn.Dropout(p)
+        case Linear():
+            return nn.Linear(given[0], output[0])
+
+
+@torch.no_grad()
+def initialise(module: nn.Module, init: Init) -> None:
+    """Give every parameter and buffer its first value.
+
+    xavier   uniform (Glorot & Bengio 2010) for the weights, torch's own default for the biases, as the
+             textbook does
+    kaiming  as torchvision does for VGG: normal by fan-out for convolutions, normal with a standard
+             deviation of 0.01 for linear layers, biases 0
+    default  torch's own
+    """
+    for part in module.modules():
+        if isinstance(part, nn.BatchNorm2d) or (init == "default" and isinstance(part, nn.Conv2d | nn.Linear)):
+            part.reset_parameters()
+        elif isinstance(part, nn.Conv2d | nn.Linear):
+            _initialise(part, init)
+
+
+def _initialise(part: nn.Conv2d | nn.Linear, init: Init) -> None:
+    assert part.bias is not None
+    if init == "xavier":
+        nn.init.xavier_uniform_(part.weight)
+        bound = 1 / math.sqrt(part.weight[0].numel())
+        nn.init.uniform_(part.bias, -bound, bound)
+        return
+    if isinstance(part, nn.Conv2d):
+        nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu")
+    else:
+        nn.init.normal_(part.weight, 0, 0.01)
+    nn.init.zeros_(part.bias)
+
+
+def torchvision_names(arch: Arch) -> dict[str, str]:
+    """Torchvision's name of each part -> ours, for the networks that both have.
+
+    Torchvision numbers what comes before its adaptive pooling `features.N` and what comes after `Flatten`
+    `classifier.N`, both from 0 and counting layers without weights.
+    """
+    flatten = next(i for i, layer in enumerate(arch.layers) if isinstance(layer, Flatten))
+    return {
+        f"features.{i}" if i < flatten else f"classifier.{i - flatten - 1}": name
+        for i, name in enumerate(layer_names(arch))
+        if isinstance(arch.layers[i], Conv | BatchNorm | Linear)
+    }
+
+
+def from_torchvision(arch: Arch, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A state dict of torchvision's network under our names; raises KeyError for a part that we lack."""
+    names = torchvision_names(arch)
+    return {
+        f"{names[part]}.{tensor}": value
+        for part, tensor, value in ((*key.rsplit(".", 1), value) for key, value in state.items())
+    }

@@ -1,0 +1,196 @@
+"""A name -> what to build. Imports no torch and runs no user's code, so that the parent may ask."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import importlib
+import importlib.machinery
+import importlib.util
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from msgspec import Struct
+
+from bench.errors import UserError, unknown
+from models.arch import Arch
+from models.cost import ImageTooSmall, shapes
+
+OUR_PACKAGES = ("models", "bench", "reports")
+
+FORMS = "a name from `convbench list models`, torchvision:NAME, package.module:factory or path/file.py:factory"
+
+
+class Input(Struct, frozen=True):
+    """What a network takes: channels, side of the square image in pixels, classes."""
+
+    channels: int = 3
+    image: int = 224
+    classes: int = 1000
+
+
+class Ours(Struct, frozen=True):
+    arch: Arch
+
+
+class Torchvision(Struct, frozen=True):
+    name: str
+
+
+class ModuleFactory(Struct, frozen=True):
+    """A callable of an importable module that returns an nn.Module."""
+
+    module: str
+    factory: str
+
+
+class FileFactory(Struct, frozen=True):
+    """A callable of a file that returns an nn.Module."""
+
+    path: Path
+    factory: str
+
+
+Source = Ours | Torchvision | ModuleFactory | FileFactory
+
+
+def _found() -> Mapping[str, Arch]:
+    """The networks of every file in this folder that has ARCHITECTURES, older families first."""
+    families: list[tuple[Arch, ...]] = []
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        # Only these are imported: other files here import torch.
+        if re.search(rb"^ARCHITECTURES\b", path.read_bytes(), re.MULTILINE):
+            families.append(importlib.import_module(f"models.{path.stem}").ARCHITECTURES)
+    families.sort(key=lambda family: min(arch.year for arch in family))
+    return MappingProxyType({arch.name: arch for family in families for arch in family})
+
+
+MODELS: Mapping[str, Arch] = _found()
+
+
+def parse(spec: str) -> Source:
+    """What a name stands for.
+
+    Raises UserError for a name that is not known, a file that is missing, is not Python or does not define
+    the factory, and a package that is not there. Modules are not imported here: what is wrong inside
+    shows when the network is built.
+    """
+    if spec in MODELS:
+        return Ours(MODELS[spec])
+    place, colon, factory = spec.rpartition(":")
+    if not colon:
+        if spec.endswith(".py"):
+            raise UserError(f"model {spec!r} does not say which function to call: write {spec}:FUNCTION")
+        raise unknown("model", spec, MODELS)
+    if not place or not factory:
+        raise UserError(f"model {spec!r} cannot be read: accepted are {FORMS}")
+    if place == "torchvision":
+        return _torchvision(factory)
+    if not factory.isidentifier():
+        raise UserError(f"{factory!r} in model {spec!r} is not the name of a function; accepted are {FORMS}")
+    if place.endswith(".py"):
+        return _file(Path(place), factory)
+    return _module(place, factory)
+
+
+def defaults(spec: str) -> Input:
+    """The input a network was made for; 3 channels, 224 pixels and 1000 classes for what is not ours."""
+    arch = MODELS.get(spec)
+    return Input(arch.channels, arch.image, arch.classes) if arch else Input()
+
+
+def why_impossible(spec: str, channels: int, image: int, classes: int) -> str | None:
+    """Why a network cannot be built for this input, in a sentence; None where nothing is known against it."""
+    match parse(spec):
+        case Ours(arch):
+            try:
+                shapes(arch, channels=channels, image=image, classes=classes)
+            except ImageTooSmall as error:
+                return str(error)
+        case Torchvision() if channels != 3:
+            return f"{spec} takes images of 3 channels only, not {channels}"
+    return None
+
+
+def _torchvision(name: str) -> Torchvision:
+    known = torchvision_models()
+    # An empty list means that torchvision is laid out in another way than we know: it is asked later.
+    if known and name.lower() not in known:
+        raise UserError(f"unknown torchvision model {name!r}{nearest(name, known)}")
+    return Torchvision(name.lower())
+
+
+def torchvision_models() -> list[str]:
+    """The names that torchvision registers, read from its source, since importing it imports torch."""
+    spec = importlib.util.find_spec("torchvision")
+    if spec is None or not spec.submodule_search_locations:
+        return []
+    folder = Path(spec.submodule_search_locations[0]) / "models"
+    decorated = re.compile(r'^@register_model\((?:name="(\w+)")?\).*?^def (\w+)', re.MULTILINE | re.DOTALL)
+    names = []
+    for path in folder.rglob("*.py"):
+        names += [given or own for given, own in decorated.findall(path.read_text(encoding="utf-8"))]
+    return sorted(names)
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """": did you mean ...?" for the nearest known name, or nothing."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f": did you mean {near[0]!r}?" if near else ""
+
+
+def _file(path: Path, factory: str) -> FileFactory:
+    try:
+        tree = ast.parse(path.read_bytes(), str(path))
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from None
+    except (SyntaxError, ValueError, RecursionError) as error:
+        line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
+        reason = error.msg if isinstance(error, SyntaxError) else str(error)
+        raise UserError(f"{path} is not valid Python{line}: {reason}") from None
+    names = set(top_level_names(tree.body))
+    # A star import or a module's __getattr__ may give any name: only running it would tell.
+    if factory not in names and not names & {"*", "__getattr__"}:
+        raise UserError(f"{path} does not define {factory!r} at top level{nearest(factory, sorted(names))}")
+    return FileFactory(path, factory)
+
+
+def top_level_names(body: list[ast.stmt]) -> Iterator[str]:
+    """The names that a module's statements bind, branches and `try` included, functions' insides not."""
+    for statement in body:
+        match statement:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                yield statement.name
+            case ast.Import() | ast.ImportFrom():
+                yield from (alias.asname or alias.name.split(".")[0] for alias in statement.names)
+            case _:
+                for node in ast.iter_child_nodes(statement):
+                    if isinstance(node, ast.stmt):
+                        yield from top_level_names([node])
+                    elif isinstance(node, ast.ExceptHandler | ast.match_case):
+                        yield from top_level_names(node.body)
+                    else:
+                        yield from (
+                            inner.id
+                            for inner in ast.walk(node)
+                            if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store)
+                        )
+
+
+def _module(module: str, factory: str) -> ModuleFactory:
+    if not all(part.isidentifier() for part in module.split(".")):
+        raise UserError(f"{module!r} is neither a module nor a file that ends in .py; accepted are {FORMS}")
+    package = module.split(".")[0]
+    if package in OUR_PACKAGES:
+        path = f"{module.replace('.', '/')}.py"
+        raise UserError(
+            f"{package!r} is a package of convbench itself; name the file instead: {path}:{factory}"
+        )
+    # The child looks in the current folder last, as here; only the first package can be sought unimported.
+    here = importlib.machinery.PathFinder.find_spec(package, [str(Path.cwd())])
+    if package not in sys.modules and importlib.util.find_spec(package) is None and here is None:
+        raise UserError(f"no package or module {package!r} in {Path.cwd()} or among the installed ones")
+    return ModuleFactory(module, factory)

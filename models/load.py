@@ -1,0 +1,37 @@
+"""A name -> the module, on its device, whoever wrote it: what the child calls."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from models.build import Init, build
+from models.catalogue import FileFactory, ModuleFactory, Ours, Torchvision, parse
+from models.foreign import load_file, load_module, load_torchvision, materialise
+
+
+def load(
+    spec: str,
+    *,
+    channels: int,
+    image: int,
+    classes: int,
+    init: Init = "xavier",
+    device: torch.device | str = "cpu",
+) -> nn.Module:
+    """The network that `models.catalogue.parse` says `spec` names, in training mode.
+
+    `init` is for our own networks; others are as their factories leave them. Raises UserError (of which
+    FactoryError is one) and models.cost.ImageTooSmall; errors for lack of memory pass unchanged.
+    """
+    match parse(spec):
+        case Ours(arch):
+            return build(arch, channels=channels, image=image, classes=classes, init=init, device=device)
+        case Torchvision() as source:
+            module = load_torchvision(source, channels=channels, classes=classes)
+        case ModuleFactory() as source:
+            module = load_module(source, channels=channels, image=image, classes=classes)
+        case FileFactory() as source:
+            module = load_file(source, channels=channels, image=image, classes=classes)
+    materialise(module, channels=channels, image=image)
+    return module.train().to(device)
