@@ -107,16 +107,6 @@ def quantile(samples: Sequence[float], probability: float) -> float | None:
     return ordered[below] + (position - below) * (ordered[above] - ordered[below])
 
 
-def additivity_residual(parts: Sequence[float], whole: float) -> float:
-    """What the phases, timed with events between them, add to the step timed alone; in their unit."""
-    return math.fsum(parts) - whole
-
-
-def adds_up(parts: Sequence[float], whole: float) -> bool:
-    """Whether phases and step, in seconds, differ by less than 1% of the step or 20 us."""
-    return abs(additivity_residual(parts, whole)) < max(0.01 * whole, 20e-6)
-
-
 def centre(medians: Sequence[float]) -> float:
     """The figure for several processes: the geometric mean of their medians, exact when they are equal.
 
@@ -145,9 +135,9 @@ def across_processes(medians: Sequence[float], level: float = LEVEL) -> Interval
         return Interval(medians[0], medians[0], "across-processes", level)
     if min(medians) <= 0:
         return None
-    mean, variance = _log_moments(medians)
+    _, variance = _log_moments(medians)
     half = _t_factor(n - 1, level) * math.sqrt(variance / n)
-    return _around(math.exp(mean), half, "across-processes", level)
+    return _around(centre(medians), half, "across-processes", level)
 
 
 def ratio_across_processes(
@@ -197,9 +187,9 @@ def _log_moments(values: Sequence[float]) -> tuple[float, float]:
 
 
 def _around(value: float, half: float, kind: IntervalKind, level: float) -> Interval:
-    """`value` times and over e^half; two processes can be so far apart that e^half leaves the floats."""
-    factor = math.exp(min(half, 700.0))
-    return Interval(value / factor, min(value * factor, math.inf), kind, level)
+    """`value` over and times e^half, which is bounded: two far processes must not make an infinity."""
+    factor = math.exp(min(half, 300.0))
+    return Interval(value / factor, value * factor, kind, level)
 
 
 @lru_cache(maxsize=8192)

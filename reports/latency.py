@@ -41,7 +41,8 @@ def latency_tables(figures: Sequence[Figure], layout: Layout) -> Iterator[Table]
     subjects = by_subject([figure for figure in figures if figure.metric in CLOCKS])
     for workload, whole in WHOLE.items():
         for device in dict.fromkeys(s.case.device for s in subjects if s.case.workload == workload):
-            rows = {s: f for s, f in subjects.items() if (s.case.workload, s.case.device) == (workload, device)}
+            here = (workload, device)
+            rows = {s: f for s, f in subjects.items() if (s.case.workload, s.case.device) == here}
             clocks = [clock for clock in CLOCKS if any((whole, clock) in f for f in rows.values())]
             if workload == "inference" or len(clocks) > 1:
                 yield _by_clock(f"{workload.capitalize()} on {device}", rows, whole, clocks, layout)

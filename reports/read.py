@@ -18,8 +18,7 @@ from msgspec import Meta, Raw, Struct
 from bench.case import Case
 from bench.errors import UserError
 from bench.record import SCHEMA, Environment, Measurement, Status
-
-RECORDS_FILE = "records.jsonl"
+from bench.store import RECORDS
 
 Warn = Callable[[str], None]
 
@@ -73,10 +72,10 @@ def _records_file(directory: Path) -> Path:
     if not directory.exists():
         raise UserError(f"there is no directory {str(directory)!r}")
     if not directory.is_dir():
-        raise UserError(f"{str(directory)!r} is a file; give the directory that holds {RECORDS_FILE}")
-    file = directory / RECORDS_FILE
+        raise UserError(f"{str(directory)!r} is a file; give the directory that holds {RECORDS}")
+    file = directory / RECORDS
     if not file.exists():
-        raise UserError(f"{str(directory)!r} holds no {RECORDS_FILE}: no run was written there")
+        raise UserError(f"{str(directory)!r} holds no {RECORDS}: no run was written there")
     return file
 
 

@@ -6,7 +6,7 @@ device has; and always between two cases that are equal in all other axes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct, structs
 
@@ -14,21 +14,22 @@ from bench.case import Case
 from bench.stats import Ratio, ratio_across_processes, ratio_within_process
 from reports.axes import Layout, Line, subject_of, table
 from reports.latency import WHOLE
-from reports.summary import Figure
+from reports.summary import Effective, Figure
 from reports.table import Table
 from reports.wording import interval_notes, milliseconds, with_interval
 
 
 class Comparison(Struct, frozen=True, kw_only=True):
-    """`key` maps the figures that may be compared to equal values."""
+    """Cases with the same `key` may be compared; by default also the precision read back must agree."""
 
     title: str
     is_base: Callable[[Case], bool]
     is_new: Callable[[Case], bool]
-    key: Callable[[Figure], Hashable]
+    key: Callable[[Case], Case]
     base: str
     new: str
     note: str
+    same_precision: bool = True
 
 
 COMPARISONS = (
@@ -37,7 +38,7 @@ COMPARISONS = (
         is_base=lambda case: case.device == "cpu",
         is_new=lambda case: case.device.startswith("cuda"),
         # threads belong to the CPU side alone
-        key=lambda f: (structs.replace(f.case, device="", threads=0), f.effective),
+        key=lambda case: structs.replace(case, device="", threads=0),
         base="cpu (ms)",
         new="cuda (ms)",
         note="Only where the precision that was read back is the same on both devices.",
@@ -46,7 +47,7 @@ COMPARISONS = (
         title="Speed-up of compiled engines over eager",
         is_base=lambda case: case.engine == "eager",
         is_new=lambda case: case.engine != "eager",
-        key=lambda f: (structs.replace(f.case, engine=""), f.effective),
+        key=lambda case: structs.replace(case, engine=""),
         base="eager (ms)",
         new="compiled (ms)",
         note="Steady state: what compiling took is not in it.",
@@ -55,10 +56,11 @@ COMPARISONS = (
         title="Speed-up of automatic mixed precision over fp32",
         is_base=lambda case: case.precision == "fp32",
         is_new=lambda case: case.precision.startswith("amp-"),
-        key=lambda f: structs.replace(f.case, precision="fp32"),
+        key=lambda case: structs.replace(case, precision="fp32"),
         base="fp32 (ms)",
         new="amp (ms)",
         note="fp32 is IEEE arithmetic everywhere, without TF32.",
+        same_precision=False,
     ),
 )
 
@@ -96,15 +98,22 @@ def speedup_tables(figures: Sequence[Figure], layout: Layout) -> Iterator[Table]
 
 def _pairs(figures: Sequence[Figure], comparison: Comparison) -> Iterator[tuple[Figure, Figure]]:
     """(base, new) for every new figure whose base was measured on the same machine."""
-    bases: dict[Hashable, list[Figure]] = {}
+    bases: dict[Case, list[Figure]] = {}
     for figure in figures:
         if comparison.is_base(figure.case) and figure.median > 0:
-            bases.setdefault(comparison.key(figure), []).append(figure)
+            bases.setdefault(comparison.key(figure.case), []).append(figure)
     for new in figures:
         if comparison.is_new(new.case) and new.median > 0:
-            for base in bases.get(comparison.key(new), ()):
-                if base.machine == new.machine or set(base.machine) & set(new.machine):
+            for base in bases.get(comparison.key(new.case), ()):
+                agree = not comparison.same_precision or _agree(base.effective, new.effective)
+                if agree and (base.machine == new.machine or set(base.machine) & set(new.machine)):
                     yield base, new
+
+
+def _agree(one: Effective, other: Effective) -> bool:
+    """Whether all that was read back on both sides is equal; a device has facts that another has not."""
+    first, second = dict(one), dict(other)
+    return all(first[key] == second[key] for key in first.keys() & second.keys())
 
 
 def _speedup(base: Figure, new: Figure) -> Ratio:

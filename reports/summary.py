@@ -5,12 +5,14 @@ Streams: of each process only medians stay in memory, never its samples.
 
 from __future__ import annotations
 
+import math
 import re
-import sys
+from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct, structs
@@ -20,6 +22,8 @@ from bench.record import Environment, Status
 from bench.stats import Interval, across_processes, centre, median_of_sorted, within_process
 from reports.read import RecordLine, decode_environment, read_records
 from reports.table import Cell
+
+T = TypeVar("T", bound=Hashable)
 
 THROUGHPUT_METRICS = ("device_time", "wall_time")
 """Times of a whole batch, from which images per second follow."""
@@ -110,26 +114,24 @@ class Summary(Struct, frozen=True, kw_only=True):
     records: int
 
 
-class _Sampled(Struct, frozen=True, gc=False):
-    """One process's share of a figure."""
-
-    phase: str
-    metric: str
-    unit: str
-    median: float
-    interval: Interval | None
-    samples: int
+_Key = tuple[str, str, str]
+"""(phase, metric, unit)"""
 
 
 class _Process(Struct, frozen=True, gc=False):
-    """One record without its samples; the same objects are shared between all that are equal."""
+    """One record without its samples; what is equal between records is one object.
+
+    `numbers` holds four for each key: median, low, high and the count of samples. The range from
+    -inf to inf is that of too few samples.
+    """
 
     status: Status
     reason: str
     effective: Effective
     environment: bytes
     warnings: tuple[str, ...]
-    sampled: tuple[_Sampled, ...]
+    keys: tuple[_Key, ...]
+    numbers: array[float]
 
 
 _Processes = dict[tuple[int, int], _Process]
@@ -140,10 +142,10 @@ def summarise(directories: Sequence[Path]) -> Summary:
     """Read and pool the runs in `directories`. Raises UserError as `read_records` does."""
     notes: list[str] = []
     cases: dict[Case, _Processes] = {}
-    shared: dict[object, object] = {}
+    share = _Share()
     for directory, record in read_records(directories, notes.append):
         processes = cases.setdefault(record.case.without_replicate(), {})
-        processes[directory, record.case.replicate] = _slim(record, shared)
+        processes[directory, record.case.replicate] = _slim(record, share)
     ordered = sorted(cases.items(), key=lambda item: sort_key(item[0]))
     environments, label_of = _environments(
         process.environment for _, processes in ordered for process in processes.values()
@@ -177,30 +179,34 @@ def warning_label(warning: str) -> str:
     return match[0] if match else warning
 
 
-def _slim(record: RecordLine, shared: dict[object, object]) -> _Process:
-    effective = tuple(sorted(record.effective.items()))
-    environment, warnings = bytes(record.environment), tuple(record.warnings)
+def _slim(record: RecordLine, share: _Share) -> _Process:
+    kept = [m for m in record.measurements if m.samples] if record.status == "ok" else []
+    numbers = array("d")
+    for measurement in kept:
+        ordered = sorted(measurement.samples)
+        interval = within_process(ordered)
+        low, high = (interval.low, interval.high) if interval else (-math.inf, math.inf)
+        numbers.extend((median_of_sorted(ordered), low, high, len(ordered)))
     return _Process(
         record.status,
         record.reason or "",
-        shared.setdefault(effective, effective),  # type: ignore[arg-type]
-        shared.setdefault(environment, environment),  # type: ignore[arg-type]
-        shared.setdefault(warnings, warnings),  # type: ignore[arg-type]
-        tuple(_sampled(record)) if record.status == "ok" else (),
+        share(tuple(sorted(record.effective.items()))),
+        share(bytes(record.environment)),
+        share(tuple(record.warnings)),
+        share(tuple((m.phase, m.metric, m.unit) for m in kept)),
+        numbers,
     )
 
 
-def _sampled(record: RecordLine) -> Iterator[_Sampled]:
-    for measurement in record.measurements:
-        if ordered := sorted(measurement.samples):
-            yield _Sampled(
-                sys.intern(measurement.phase),
-                sys.intern(measurement.metric),
-                sys.intern(measurement.unit),
-                median_of_sorted(ordered),
-                within_process(ordered),
-                len(ordered),
-            )
+class _Share:
+    """Returns the first of all equal values it was called with, so that the others can be forgotten."""
+
+    def __init__(self) -> None:
+        self._first: dict[Hashable, Any] = {}
+
+    def __call__(self, value: T) -> T:
+        first: T = self._first.setdefault(value, value)
+        return first
 
 
 def _figures(case: Case, processes: Iterable[_Process], label_of: dict[bytes, str]) -> Iterator[Figure]:
@@ -208,17 +214,17 @@ def _figures(case: Case, processes: Iterable[_Process], label_of: dict[bytes, st
     alike: dict[tuple[Effective, bytes], list[_Process]] = {}
     for process in processes:
         if process.status == "ok":
-            key = (process.effective, _conditions(process.environment, case.device))
-            alike.setdefault(key, []).append(process)
+            conditions = (process.effective, _conditions(process.environment, case.device))
+            alike.setdefault(conditions, []).append(process)
     for (effective, _), group in alike.items():
         machine = tuple(sorted({label_of[p.environment] for p in group if p.environment in label_of}))
         tags = tuple(dict.fromkeys(warning_label(text) for process in group for text in process.warnings))
-        pooled: dict[tuple[str, str, str], list[_Sampled]] = {}
+        pooled: dict[_Key, list[Sequence[float]]] = {}
         for process in group:
-            for part in process.sampled:
-                pooled.setdefault((part.phase, part.metric, part.unit), []).append(part)
+            for at, key in enumerate(process.keys):
+                pooled.setdefault(key, []).append(process.numbers[4 * at : 4 * at + 4])
         for (phase, metric, unit), parts in pooled.items():
-            medians = tuple(part.median for part in parts)
+            medians = tuple(part[0] for part in parts)
             yield Figure(
                 case=case,
                 effective=effective,
@@ -227,11 +233,15 @@ def _figures(case: Case, processes: Iterable[_Process], label_of: dict[bytes, st
                 metric=metric,
                 unit=unit,
                 median=centre(medians),
-                interval=across_processes(medians) if len(parts) > 1 else parts[0].interval,
+                interval=across_processes(medians) if len(parts) > 1 else _only_interval(*parts[0][1:3]),
                 medians=medians,
-                samples=sum(part.samples for part in parts),
+                samples=round(sum(part[3] for part in parts)),
                 tags=tags,
             )
+
+
+def _only_interval(low: float, high: float) -> Interval | None:
+    return Interval(low, high, "within-process") if math.isfinite(low) else None
 
 
 @lru_cache(maxsize=4096)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 
 from msgspec import Struct
+
+_FIGURE = re.compile(r"[-+]?[\d,.]+(e[-+]\d+)?x?( ±\S+| -\S+% \+\S+%)?( †)?$")
 
 Cell = str | int | float | None
 """Text, a number, or None for "not measured", which a format leaves empty."""
@@ -21,6 +24,15 @@ class Table(Struct, frozen=True, kw_only=True):
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     notes: tuple[str, ...] = ()
+
+    @property
+    def numeric(self) -> tuple[bool, ...]:
+        """For each column, whether it holds only figures (`12.3 ±1%` is one), to be aligned right."""
+        columns = (tuple(row[index] for row in self.rows) for index in range(len(self.columns)))
+        return tuple(
+            all(not isinstance(cell, str) or _FIGURE.match(cell) is not None for cell in column)
+            for column in columns
+        )
 
 
 class Document(Struct, frozen=True, kw_only=True):

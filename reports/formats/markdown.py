@@ -1,0 +1,40 @@
+"""Markdown that reads well raw and on a code host: tables through tabulate, aligned in the text too."""
+
+from __future__ import annotations
+
+import re
+
+from tabulate import tabulate
+
+from reports.table import Document, Table, readable
+
+NAME = "md"
+
+_SPECIAL = re.compile(r"[\\|*`\[\]]|(?<!\w)_|_(?!\w)|~(?=~)")
+"""What would become markup; an underscore inside a word stays, for the sake of the raw text."""
+
+
+def render(document: Document) -> str:
+    """A heading, paragraphs, and a section for each table."""
+    blocks = [f"# {escape(document.title)}", *(escape(text) for text in document.text)]
+    for table in document.tables:
+        blocks += [f"## {escape(table.title)}", _table(table), *(escape(note) for note in table.notes)]
+    return "\n\n".join(blocks) + "\n"
+
+
+def escape(text: str) -> str:
+    """Text that shows as it is, on one line: no markup, no HTML, no end of cell."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _SPECIAL.sub(lambda found: "\\" + found[0], line)
+
+
+def _table(table: Table) -> str:
+    texts = [[escape(readable(cell)) for cell in row] for row in table.rows]
+    return tabulate(
+        texts,
+        headers=[escape(column) for column in table.columns],
+        tablefmt="pipe",
+        disable_numparse=True,
+        colalign=["right" if numeric else "left" for numeric in table.numeric],
+    )

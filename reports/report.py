@@ -1,0 +1,221 @@
+"""Runs -> the report: what was measured where, then the tables, then what failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from bench.case import Case
+from bench.record import Environment, Gpu
+from reports.axes import layout_of
+from reports.latency import compile_table, latency_tables
+from reports.memory import memory_tables
+from reports.speedup import speedup_tables
+from reports.summary import Figure, Outcome, Summary, summarise
+from reports.table import Cell, Document, Table
+from reports.wording import named, one_line
+
+MEGA = 1e6
+GIB = 2**30
+
+
+def build(directories: Sequence[Path]) -> Document:
+    """The report of one run, or of several whose processes are pooled.
+
+    Raises UserError for a directory without readable records.
+    """
+    return document(summarise(directories))
+
+
+def document(summary: Summary) -> Document:
+    """The tables that have rows, in reading order, and every figure as a flat row."""
+    layout = layout_of([figure.case for figure in summary.figures], len(summary.environments))
+    return Document(
+        title="convbench report",
+        text=tuple(_introduction(summary)),
+        tables=(
+            *_machine_tables(summary.environments),
+            *_precision_table(summary.figures),
+            *_cost_table(summary.figures),
+            *latency_tables(summary.figures, layout),
+            *memory_tables(summary.figures, layout),
+            *compile_table(summary.figures, layout),
+            *speedup_tables(summary.figures, layout),
+            *_failed_table(summary.outcomes),
+            *_skipped_table(summary.outcomes),
+            *_warnings_table(summary),
+        ),
+        rows=tuple(figure.as_row() for figure in summary.figures),
+    )
+
+
+def _introduction(summary: Summary) -> Iterator[str]:
+    measured = len({figure.case for figure in summary.figures})
+    failed = len({outcome.case for outcome in summary.outcomes if outcome.status != "skipped"})
+    skipped = len({outcome.case for outcome in summary.outcomes if outcome.status == "skipped"})
+    yield (
+        f"{measured:,} cases measured, {failed:,} with failures, {skipped:,} that cannot run here; "
+        f"{summary.records:,} processes in all."
+    )
+    yield (
+        "How to read a time: every case is measured in processes of its own, and each process gives the "
+        "median of its samples. The figure is the geometric mean of these medians; ±1.2% (or -18% +22%) "
+        "beside it is its 95% confidence interval, from how much the processes differ. Two rows whose "
+        "intervals overlap need not differ at all."
+    )
+    yield (
+        "Rows that differ in batch, precision, layout or workload answer different questions and are not "
+        "ranked. FLOPs are 2 x MACs."
+    )
+    yield from summary.notes
+
+
+def _machine_tables(environments: dict[str, Environment]) -> Iterator[Table]:
+    """What all machines share; where they differ, field by field."""
+    fields = {label: _fields(environment) for label, environment in environments.items()}
+    names = list(dict.fromkeys(name for values in fields.values() for name in values))
+    columns = {name: [values.get(name) for values in fields.values()] for name in names}
+    common = tuple((name, values[0]) for name, values in columns.items() if len(set(values)) == 1)
+    differing = tuple((name, *values) for name, values in columns.items() if len(set(values)) > 1)
+    if common:
+        yield Table(title="Machine and versions", columns=("what", "value"), rows=common)
+    if differing:
+        yield Table(
+            title="Where the machines differ",
+            columns=("what", *environments),
+            rows=differing,
+            notes=("Figures are pooled only over machines that differ in nothing but host and commit.",),
+        )
+
+
+def _fields(environment: Environment) -> dict[str, str]:
+    """An environment as printable fields, in the order of interest."""
+    fields: dict[str, str | None] = {
+        **(_gpu_fields(environment.gpu) if environment.gpu else {}),
+        "CPU": environment.cpu,
+        "physical cores": f"{environment.cores_physical} ({environment.cores_usable} usable)",
+        "memory": f"{environment.memory_bytes / GIB:.1f} GiB",
+        "host": environment.host,
+        "system": environment.os,
+        "Python": environment.python,
+        **environment.libraries,
+        **environment.variables,
+        "commit": environment.commit,
+    }
+    return {name: one_line(value) for name, value in fields.items() if value is not None}
+
+
+def _gpu_fields(gpu: Gpu) -> dict[str, str | None]:
+    return {
+        "GPU": gpu.name,
+        "GPU memory": f"{gpu.memory_bytes / GIB:.1f} GiB",
+        "compute capability": gpu.capability,
+        "driver": gpu.driver,
+        "CUDA": gpu.cuda,
+        "cuDNN": gpu.cudnn,
+    }
+
+
+def _precision_table(figures: Sequence[Figure]) -> Iterator[Table]:
+    """Each precision with what was really in force."""
+    seen = dict.fromkeys((f.case.device, f.case.precision, f.effective) for f in figures if f.effective)
+    keys = list(dict.fromkeys(key for _, _, effective in seen for key, _ in effective))
+    if seen:
+        yield Table(
+            title="Precision, as read back while measuring",
+            columns=("device", "precision", *keys),
+            rows=tuple(
+                (device, precision, *(dict(effective).get(key) for key in keys))
+                for device, precision, effective in seen
+            ),
+        )
+
+
+COSTS = {
+    ("model", "parameters"): "parameters",
+    ("forward", "flops"): "forward MFLOPs",
+    ("backward", "flops"): "backward MFLOPs",
+}
+
+
+def _cost_table(figures: Sequence[Figure]) -> Iterator[Table]:
+    """Parameters and arithmetic of each network at each input, per image."""
+    costs: dict[Case, dict[tuple[str, str], float]] = {}
+    for figure in figures:
+        if (figure.phase, figure.metric) in COSTS:
+            case = figure.case
+            network = Case(
+                model=case.model, image=case.image, channels=case.channels, classes=case.classes, replicate=0
+            )
+            images = case.batch if figure.metric == "flops" else 1
+            costs.setdefault(network, {}).setdefault((figure.phase, figure.metric), figure.median / images)
+    if costs:
+        yield Table(
+            title="Cost of one image",
+            columns=(
+                "model",
+                "input",
+                "classes",
+                "parameters",
+                "forward MMACs",
+                "forward MFLOPs",
+                "backward MFLOPs",
+            ),
+            rows=tuple(_cost_row(network, cost) for network, cost in costs.items()),
+            notes=(
+                "input is channels x height x width. Counted, not measured: M is a million, and a FLOP is "
+                "half a MAC (multiply and accumulate). Backward is counted where training was measured.",
+            ),
+        )
+
+
+def _cost_row(network: Case, cost: dict[tuple[str, str], float]) -> tuple[Cell, ...]:
+    parameters, forward, backward = (cost.get(key) for key in COSTS)
+    return (
+        network.model,
+        f"{network.channels}x{network.image}x{network.image}",
+        network.classes,
+        None if parameters is None else round(parameters),
+        None if forward is None else forward / 2 / MEGA,
+        None if forward is None else forward / MEGA,
+        None if backward is None else backward / MEGA,
+    )
+
+
+def _failed_table(outcomes: Sequence[Outcome]) -> Iterator[Table]:
+    failed = [outcome for outcome in outcomes if outcome.status != "skipped"]
+    if failed:
+        yield Table(
+            title="Failures",
+            columns=("case", "status", "reason", "processes"),
+            rows=tuple((o.case.id, o.status, one_line(o.reason), o.processes) for o in failed),
+            notes=("None of these processes is in a table above.",),
+        )
+
+
+def _skipped_table(outcomes: Sequence[Outcome]) -> Iterator[Table]:
+    """By reason, as one lack (no GPU, say) skips many cases."""
+    reasons: dict[str, list[Case]] = {}
+    for outcome in outcomes:
+        if outcome.status == "skipped":
+            reasons.setdefault(outcome.reason, []).append(outcome.case)
+    if reasons:
+        yield Table(
+            title="Cannot run here",
+            columns=("reason", "cases", "which"),
+            rows=tuple((one_line(reason), len(cases), named(cases)) for reason, cases in reasons.items()),
+        )
+
+
+def _warnings_table(summary: Summary) -> Iterator[Table]:
+    """A warning over many cases stands here once, with the words it had the first time."""
+    if summary.warnings:
+        yield Table(
+            title="Warnings",
+            columns=("warning", "processes", "cases", "which"),
+            rows=tuple(
+                (one_line(warned.example), warned.processes, len(warned.cases), named(warned.cases))
+                for warned in summary.warnings
+            ),
+            notes=("Where a warning holds for several cases, its words and numbers are those of the first.",),
+        )
