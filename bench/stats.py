@@ -118,7 +118,7 @@ def centre(medians: Sequence[float]) -> float:
         return lowest
     if lowest <= 0:
         return median(medians)
-    mean_of_logs = math.fsum(math.log(value) for value in medians) / len(medians)
+    mean_of_logs = math.fsum(map(math.log, medians)) / len(medians)
     return min(max(math.exp(mean_of_logs), lowest), highest)
 
 
@@ -181,9 +181,9 @@ def ratio_within_process(
 
 def _log_moments(values: Sequence[float]) -> tuple[float, float]:
     """Mean and unbiased variance of the logs."""
-    logs = [math.log(value) for value in values]
+    logs = list(map(math.log, values))
     mean = math.fsum(logs) / len(logs)
-    return mean, math.fsum((log - mean) ** 2 for log in logs) / (len(logs) - 1)
+    return mean, math.dist(logs, [mean] * len(logs)) ** 2 / (len(logs) - 1)
 
 
 def _around(value: float, half: float, kind: IntervalKind, level: float) -> Interval:

@@ -5,10 +5,9 @@ Streams: of each process only medians stay in memory, never its samples.
 
 from __future__ import annotations
 
-import math
 import re
 from array import array
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -18,9 +17,9 @@ import msgspec
 from msgspec import Struct, structs
 
 from bench.case import PRECISIONS, Case
-from bench.record import Environment, Status
+from bench.record import Environment, Record, Status
 from bench.stats import Interval, across_processes, centre, median_of_sorted, within_process
-from reports.read import RecordLine, decode_environment, read_records
+from reports.read import read_records
 from reports.table import Cell
 
 T = TypeVar("T", bound=Hashable)
@@ -121,8 +120,7 @@ _Key = tuple[str, str, str]
 class _Process(Struct, frozen=True, gc=False):
     """One record without its samples; what is equal between records is one object.
 
-    `numbers` holds four for each key: median, low, high and the count of samples. The range from
-    -inf to inf is that of too few samples.
+    `medians`, `intervals` (within the process) and `sizes` (samples) run along `keys`.
     """
 
     status: Status
@@ -131,7 +129,9 @@ class _Process(Struct, frozen=True, gc=False):
     environment: bytes
     warnings: tuple[str, ...]
     keys: tuple[_Key, ...]
-    numbers: array[float]
+    medians: array[float]
+    intervals: tuple[Interval | None, ...]
+    sizes: tuple[int, ...]
 
 
 _Processes = dict[tuple[int, int], _Process]
@@ -179,22 +179,19 @@ def warning_label(warning: str) -> str:
     return match[0] if match else warning
 
 
-def _slim(record: RecordLine, share: _Share) -> _Process:
+def _slim(record: Record, share: _Share) -> _Process:
     kept = [m for m in record.measurements if m.samples] if record.status == "ok" else []
-    numbers = array("d")
-    for measurement in kept:
-        ordered = sorted(measurement.samples)
-        interval = within_process(ordered)
-        low, high = (interval.low, interval.high) if interval else (-math.inf, math.inf)
-        numbers.extend((median_of_sorted(ordered), low, high, len(ordered)))
+    ordered = [sorted(measurement.samples) for measurement in kept]
     return _Process(
         record.status,
         record.reason or "",
         share(tuple(sorted(record.effective.items()))),
-        share(bytes(record.environment)),
+        share(msgspec.json.encode(record.environment)),
         share(tuple(record.warnings)),
-        share(tuple((m.phase, m.metric, m.unit) for m in kept)),
-        numbers,
+        share(tuple([(m.phase, m.metric, m.unit) for m in kept])),
+        array("d", map(median_of_sorted, ordered)),
+        share(tuple([within_process(samples) if len(samples) > 1 else None for samples in ordered])),
+        share(tuple(map(len, ordered))),
     )
 
 
@@ -219,12 +216,13 @@ def _figures(case: Case, processes: Iterable[_Process], label_of: dict[bytes, st
     for (effective, _), group in alike.items():
         machine = tuple(sorted({label_of[p.environment] for p in group if p.environment in label_of}))
         tags = tuple(dict.fromkeys(warning_label(text) for process in group for text in process.warnings))
-        pooled: dict[_Key, list[Sequence[float]]] = {}
+        pooled: defaultdict[_Key, list[tuple[float, Interval | None, int]]] = defaultdict(list)
         for process in group:
-            for at, key in enumerate(process.keys):
-                pooled.setdefault(key, []).append(process.numbers[4 * at : 4 * at + 4])
+            parts_of = zip(process.medians, process.intervals, process.sizes, strict=True)
+            for key, part in zip(process.keys, parts_of, strict=True):
+                pooled[key].append(part)
         for (phase, metric, unit), parts in pooled.items():
-            medians = tuple(part[0] for part in parts)
+            medians, intervals, sizes = zip(*parts, strict=True)
             yield Figure(
                 case=case,
                 effective=effective,
@@ -233,21 +231,22 @@ def _figures(case: Case, processes: Iterable[_Process], label_of: dict[bytes, st
                 metric=metric,
                 unit=unit,
                 median=centre(medians),
-                interval=across_processes(medians) if len(parts) > 1 else _only_interval(*parts[0][1:3]),
+                interval=across_processes(medians) if len(medians) > 1 else intervals[0],
                 medians=medians,
-                samples=round(sum(part[3] for part in parts)),
+                samples=sum(sizes),
                 tags=tags,
             )
 
 
-def _only_interval(low: float, high: float) -> Interval | None:
-    return Interval(low, high, "within-process") if math.isfinite(low) else None
+@lru_cache(maxsize=1024)
+def _decode_environment(encoded: bytes) -> Environment | None:
+    return msgspec.json.decode(encoded, type=Environment | None)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def _conditions(encoded: bytes, device: str) -> bytes:
     """What must be equal for two processes to be replicates of each other."""
-    environment = decode_environment(encoded)
+    environment = _decode_environment(encoded)
     if environment is None:
         return b""
     gpu = None if device == "cpu" else environment.gpu
@@ -280,7 +279,7 @@ def _environments(encoded: Iterable[bytes]) -> tuple[dict[str, Environment], dic
 
     A child that measures on the CPU may not have looked for a GPU; it does not make a second machine.
     """
-    decoded = {raw: decode_environment(raw) for raw in dict.fromkeys(encoded)}
+    decoded = {raw: _decode_environment(raw) for raw in dict.fromkeys(encoded)}
     found = {raw: environment for raw, environment in decoded.items() if environment is not None}
     distinct: list[Environment] = []
     label_of: dict[bytes, str] = {}
