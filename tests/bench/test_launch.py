@@ -16,7 +16,7 @@ import pytest
 
 from bench.errors import UserError
 from bench.launch import Outcome, Server
-from bench.processes import marked
+from bench.processes import descendants, marked
 
 ROOT = Path(__file__).resolve().parents[2]
 TRACE = "CONVBENCH_TEST_TRACE"
@@ -213,7 +213,7 @@ def test_only_linux(monkeypatch: pytest.MonkeyPatch) -> None:
         pass
 
 
-DRIVER = """
+JOBS = """
 import sys
 from pathlib import Path
 from bench.launch import Server
@@ -225,14 +225,16 @@ with Server() as server:
             server.run(f"tests.bench.fault_jobs:{job}", b"", folder=folder, log=folder / "log",
                        time_limit_seconds=limit)
 """
+ONE_JOB = JOBS.replace('("leave_orphans", 20), ("hang_with_orphans", 0.05)', '[("hang", 60)]')
+SLOW_IMPORT = "from bench.launch import Server; Server(preload=['slow_module']).__enter__()"
 
 
 @contextlib.contextmanager
-def driver(trace: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A parent that runs one job after the other, in a process that may be killed."""
-    environment = {**os.environ, TRACE: trace, "PYTHONPATH": str(ROOT)}
+def parent(code: str, trace: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that runs jobs and may be killed."""
+    environment = {**os.environ, TRACE: trace, "PYTHONPATH": f"{ROOT}:{folder}"}
     with subprocess.Popen(
-        [sys.executable, "-c", DRIVER, str(folder)],
+        [sys.executable, "-c", code, str(folder)],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -245,7 +247,7 @@ def driver(trace: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_a_killed_parent_leaves_nothing_whenever_it_dies(trace: str, tmp_path: Path, seed: int) -> None:
-    with driver(trace, tmp_path) as process:
+    with parent(JOBS, trace, tmp_path) as process:
         assert process.stdout is not None
         if seed:  # at 0 the server is still starting
             process.stdout.readline()
@@ -257,9 +259,36 @@ def test_a_killed_parent_leaves_nothing_whenever_it_dies(trace: str, tmp_path: P
         until(lambda: marked(TRACE, trace) == [], seconds=3)
 
 
+def test_a_parent_that_dies_while_the_server_imports_leaves_nothing(trace: str, tmp_path: Path) -> None:
+    (tmp_path / "slow_module.py").write_text(
+        "import pathlib, time; pathlib.Path(__file__).with_name('begun').touch(); time.sleep(60)"
+    )
+    with parent(SLOW_IMPORT, trace, tmp_path) as process:
+        until((tmp_path / "begun").exists)
+        process.kill()
+        process.wait()
+        until(lambda: marked(TRACE, trace) == [], seconds=3)
+
+
+def test_a_child_dies_with_its_server_when_the_parent_can_do_nothing(trace: str, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with parent(ONE_JOB, trace, tmp_path) as process:
+        until(lambda: log.exists() and "warm-up" in log.read_text())
+        server, child = descendants(process.pid)
+        process.send_signal(signal.SIGSTOP)
+        assert child in marked(TRACE, trace)
+        os.kill(server, signal.SIGKILL)
+        until(lambda: marked(TRACE, trace) == [process.pid], seconds=3)
+
+
+def test_the_terminals_signals_do_not_reach_the_server(server: Server) -> None:
+    assert server.pid is not None
+    assert os.getsid(server.pid) == server.pid
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_terminated_parent_leaves_nothing(trace: str, tmp_path: Path, number: signal.Signals) -> None:
-    with driver(trace, tmp_path) as process:
+    with parent(JOBS, trace, tmp_path) as process:
         assert process.stdout is not None
         process.stdout.readline()
         process.send_signal(number)
