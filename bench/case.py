@@ -40,7 +40,7 @@ class Case(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def id(self) -> str:
-        """Readable and stable: the axes in order, then what differs from 224 pixels, 3 channels, 1000 classes."""
+        """Readable and stable: the axes in order, then what is not 224 pixels, 3 channels, 1000 classes."""
         parts = [
             self.model,
             self.workload,

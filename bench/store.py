@@ -58,10 +58,7 @@ class Store:
             _require_folder(directory)
             directory.mkdir(parents=True, exist_ok=True)
             _lock(directory, opened)
-            if (directory / RECORDS).exists():
-                raise UserError(
-                    f"{directory} holds a run already: continue it with --resume, or choose another folder"
-                )
+            refuse_used(directory)
             records = _open(directory / RECORDS, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL, opened)
             _sync_folder(directory)
             return cls(directory, records, opened.pop_all())
@@ -193,6 +190,15 @@ def _repair(path: Path, records: int) -> str | None:
     os.ftruncate(records, os.fstat(records).st_size - len(line))
     os.fsync(records)
     return f"line {number} of {path} was never finished: its {len(line)} bytes were moved to {TORN}"
+
+
+def refuse_used(directory: Path) -> None:
+    """Raise UserError when the folder holds a run already, or is none."""
+    _require_folder(directory)
+    if (directory / RECORDS).exists():
+        raise UserError(
+            f"{directory} holds a run already: continue it with --resume, or choose another folder"
+        )
 
 
 def _write_through(descriptor: int, data: bytes) -> None:

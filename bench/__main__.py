@@ -1,0 +1,5 @@
+"""`python -m bench` is `convbench`."""
+
+from bench.cli import main
+
+main()

@@ -1,0 +1,96 @@
+"""The axes of a plan: their names, what each accepts, and how a command line's or a file's values are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from bench import devices, engines, workloads
+from bench.case import LAYOUTS, PRECISIONS
+from bench.errors import UserError, unknown
+from models import catalogue
+
+Value = str | int
+
+
+@dataclass(frozen=True)
+class Names:
+    """An axis of names; `accepted` is asked late, so that listing plug-ins costs nothing unless needed."""
+
+    summary: str
+    accepted: Callable[[], Iterable[str]]
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """An axis of whole numbers from `low` to `high`."""
+
+    summary: str
+    low: int
+    high: int
+
+
+AXES: dict[str, Names | Numbers] = {
+    "model": Names(
+        "a network of the catalogue, torchvision:NAME or FILE.py:FACTORY", lambda: catalogue.MODELS
+    ),
+    "workload": Names("forward alone, or a whole training step", lambda: workloads.workloads()),
+    "device": Names(
+        "where it runs; auto takes a CUDA GPU if there is one", lambda: [*devices.devices(), "auto"]
+    ),
+    "precision": Names("dtype of weights, autocast and TF32", lambda: PRECISIONS),
+    "engine": Names("how it is executed", lambda: engines.engines()),
+    "layout": Names("memory format of weights and images", lambda: LAYOUTS),
+    "batch": Numbers("images in a step", 1, 65_536),
+    "image": Numbers("side of the square image, pixels; the network's own by default", 1, 8_192),
+    "channels": Numbers("channels of the image; the network's own by default", 1, 1_024),
+    "classes": Numbers("outputs of the classifier; the network's own by default", 1, 1_000_000),
+    "threads": Numbers("CPU threads of torch; the usable physical cores by default", 1, 1_024),
+    "seed": Numbers("seed of weights and data", 0, 2**32 - 1),
+}
+
+
+def read(axis: str, values: Iterable[object]) -> tuple[Value, ...]:
+    """The values of an axis, checked; a text may hold several, separated by commas. Raises UserError."""
+    parts = [part for value in values for part in (value.split(",") if isinstance(value, str) else [value])]
+    found = [_one(axis, part.strip() if isinstance(part, str) else part) for part in parts]
+    if not found:
+        raise UserError(f"the axis {axis} needs at least one value")
+    return tuple(dict.fromkeys(found))
+
+
+def _one(axis: str, value: object) -> Value:
+    kind = AXES[axis]
+    if isinstance(kind, Numbers):
+        return whole_number(axis, value, kind.low, kind.high)
+    if not isinstance(value, str) or not value:
+        raise UserError(f"{axis} takes a name, not {value!r}")
+    if axis == "model":
+        catalogue.parse(value)
+    elif value not in kind.accepted():
+        raise unknown(axis, value, kind.accepted())
+    return value
+
+
+def whole_number(name: str, value: object, low: int, high: int) -> int:
+    """A whole number from `low` to `high`, from a text or a number; UserError otherwise."""
+    number: int | None = None
+    if isinstance(value, int) and not isinstance(value, bool):
+        number = value
+    elif isinstance(value, str) and len(value) < 20 and value.lstrip("+-").isdecimal():
+        number = int(value)
+    if number is None or not low <= number <= high:
+        raise UserError(f"{name} takes a whole number from {low} to {high}, not {value!r}")
+    return number
+
+
+def positive_number(name: str, value: str, high: float) -> float:
+    """A number above 0 and at most `high`; `1%` is 0.01. UserError otherwise."""
+    text, percent = (value[:-1], 100.0) if value.endswith("%") else (value, 1.0)
+    try:
+        number = float(text) / percent
+    except ValueError:
+        number = -1.0
+    if not 0 < number <= high:  # also false for nan
+        raise UserError(f"{name} takes a number above 0 and up to {high:g}, not {value!r}")
+    return number

@@ -1,0 +1,97 @@
+"""The processor: a call returns when its work is done, and memory is what the kernel says of the process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.case import Case
+
+_HALF_TYPES = {"amp-bf16": "bf16", "bf16": "bf16", "amp-fp16": "fp16", "fp16": "fp16"}
+
+
+class Cpu:
+    """torch's `cpu` device."""
+
+    name = "cpu"
+
+    def why_absent(self) -> str | None:
+        return None
+
+    def why_unsupported(self, case: Case) -> str | None:
+        if case.precision == "tf32":
+            return "tf32 is a mode of NVIDIA GPUs; a CPU has fp32, amp-bf16, amp-fp16, bf16 and fp16"
+        return None
+
+    def why_unusable(self, case: Case) -> str | None:
+        import torch
+
+        half = _HALF_TYPES.get(case.precision)
+        # oneDNN's own answer: without these instructions it emulates, which measures nothing a user wants.
+        if half == "bf16" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+            return "this CPU has no bf16 convolutions (oneDNN needs AVX-512 or newer)"
+        if half == "fp16" and not torch.ops.mkldnn._is_mkldnn_fp16_supported():
+            return "this CPU has no fp16 convolutions (oneDNN needs AVX512-FP16 or newer)"
+        return None
+
+    def torch_name(self) -> str:
+        return "cpu"
+
+    def prepare(self, case: Case) -> None:
+        import torch
+
+        torch.set_num_threads(case.threads)
+        # Denormal numbers take a slow path in the processor and turn timings into a function of the data.
+        torch.set_flush_denormal(True)
+        torch.backends.mkldnn.matmul.fp32_precision = "ieee"  # type: ignore[attr-defined]
+        torch.backends.mkldnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]
+
+    def read_back(self) -> dict[str, str]:
+        import torch
+
+        return {
+            "matmul": torch.backends.mkldnn.matmul.fp32_precision,  # type: ignore[attr-defined]
+            "conv": torch.backends.mkldnn.conv.fp32_precision,  # type: ignore[attr-defined]
+            "threads": str(torch.get_num_threads()),
+            "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        }
+
+    def clock(self) -> float:
+        return time.perf_counter()
+
+    def synchronise(self) -> None:
+        return None
+
+    def queue(self) -> None:
+        return None
+
+    def gpu(self) -> Mapping[str, Any] | None:
+        return None
+
+    def memory_baseline(self) -> int:
+        return _status_bytes("VmRSS")
+
+    def reset_peak(self) -> None:
+        # proc(5): writing 5 resets VmHWM to the present VmRSS. ru_maxrss would still hold the fork
+        # server's peak, which a child inherits.
+        Path("/proc/self/clear_refs").write_text("5")
+
+    def read_peak(self) -> dict[str, int]:
+        return {"peak_resident": _status_bytes("VmHWM")}
+
+    def read_memory(self) -> dict[str, int]:
+        return {}
+
+
+def _status_bytes(key: str) -> int:
+    """A size of /proc/self/status, in bytes."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        name, _, rest = line.partition(":")
+        if name == key:
+            return int(rest.split()[0]) * 1024
+    raise OSError(f"/proc/self/status has no {key}")
+
+
+DEVICE = Cpu()

@@ -1,0 +1,214 @@
+"""NVIDIA GPUs through torch.cuda: events, the caching allocator, and the driver's own count of memory."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from bench.case import Case
+
+if TYPE_CHECKING:
+    import torch
+
+_PEAKS = {
+    "peak_allocated": "allocated_bytes.all.peak",
+    "peak_requested": "requested_bytes.all.peak",
+    "peak_reserved": "reserved_bytes.all.peak",
+}
+
+
+class Cuda:
+    """torch's first CUDA device (CUDA_VISIBLE_DEVICES chooses another)."""
+
+    name = "cuda"
+
+    def why_absent(self) -> str | None:
+        import pynvml
+
+        try:
+            pynvml.nvmlInit()
+            count = pynvml.nvmlDeviceGetCount()
+        except pynvml.NVMLError as error:
+            return f"no CUDA GPU was found: {error}"
+        return None if count else "no CUDA GPU was found: the driver lists none"
+
+    def why_unsupported(self, case: Case) -> str | None:
+        return None
+
+    def why_unusable(self, case: Case) -> str | None:
+        import torch
+
+        if not torch.cuda.is_available():
+            return f"torch {torch.__version__} cannot use a CUDA GPU here"
+        if case.precision == "tf32" and torch.cuda.get_device_capability() < (8, 0):
+            return f"{torch.cuda.get_device_name()} has no tf32 (compute capability 8.0 and later)"
+        if case.precision in ("bf16", "amp-bf16") and not torch.cuda.is_bf16_supported(
+            including_emulation=False
+        ):
+            return f"{torch.cuda.get_device_name()} has no bf16 (compute capability 8.0 and later)"
+        return None
+
+    def torch_name(self) -> str:
+        return "cuda:0"
+
+    def prepare(self, case: Case) -> None:
+        import torch
+
+        torch.set_num_threads(case.threads)
+        # The newer of torch's two interfaces, here and everywhere: a program that mixes them fails
+        # (pytorch#166387). torch's own default is mixed: TF32 in convolutions, IEEE in matrix products.
+        flag = "tf32" if case.precision == "tf32" else "ieee"
+        torch.backends.cuda.matmul.fp32_precision = flag
+        torch.backends.cudnn.conv.fp32_precision = flag  # type: ignore[attr-defined]
+        # Lets cuDNN choose by trial in every process; replicates are processes, so the choice's effect
+        # is inside the interval.
+        torch.backends.cudnn.benchmark = True
+
+    def read_back(self) -> dict[str, str]:
+        import torch
+
+        return {
+            "matmul": torch.backends.cuda.matmul.fp32_precision,
+            "conv": torch.backends.cudnn.conv.fp32_precision,  # type: ignore[attr-defined]
+            "cudnn_benchmark": str(torch.backends.cudnn.benchmark).lower(),
+        }
+
+    def clock(self) -> float:
+        return time.perf_counter()
+
+    def synchronise(self) -> None:
+        import torch
+
+        torch.cuda.synchronize()
+
+    def queue(self) -> CudaQueue:
+        return CudaQueue()
+
+    def gpu(self) -> Mapping[str, Any]:
+        import torch
+
+        properties = torch.cuda.get_device_properties(0)
+        return {
+            "name": properties.name,
+            "memory_bytes": properties.total_memory,
+            "capability": f"{properties.major}.{properties.minor}",
+            "driver": _driver_version(),
+            "cuda": torch.version.cuda,
+            "cudnn": str(torch.backends.cudnn.version()),
+        }
+
+    def memory_baseline(self) -> int:
+        import torch
+
+        return torch.cuda.memory_allocated()
+
+    def reset_peak(self) -> None:
+        import torch
+
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+
+    def read_peak(self) -> dict[str, int]:
+        import torch
+
+        torch.cuda.synchronize()
+        memory = torch.cuda.memory_stats()
+        return {metric: int(memory.get(key, 0)) for metric, key in _PEAKS.items()}
+
+    def read_memory(self) -> dict[str, int]:
+        import torch
+
+        free, total = torch.cuda.mem_get_info()
+        memory = torch.cuda.memory_stats()
+        facts = {"allocation_retries": int(memory.get("num_alloc_retries", 0))}
+        if _alone_on_gpu():
+            # The context, cuDNN's and cuBLAS's own memory: what the allocator does not see.
+            facts["driver_other"] = total - free - torch.cuda.memory_reserved()
+        return facts
+
+
+class CudaQueue:
+    """The current stream."""
+
+    def clock(self) -> float:
+        return time.perf_counter()
+
+    def synchronise(self) -> None:
+        import torch
+
+        torch.cuda.synchronize()
+
+    def record(self) -> torch.cuda.Event:
+        import torch
+
+        event = torch.cuda.Event(enable_timing=True)
+        event.record()
+        return event
+
+    def elapsed(self, start: torch.cuda.Event, end: torch.cuda.Event) -> float:
+        return float(start.elapsed_time(end)) / 1e3  # torch gives milliseconds
+
+    def occupy(self, seconds: float) -> None:
+        import torch
+
+        torch.cuda._sleep(int(seconds * self._cycles_per_second))
+
+    def busy_seconds(self, call: Callable[[], None]) -> float:
+        """Sum of the kernels' own times during one call, by torch.profiler."""
+        import torch
+        from torch.autograd import DeviceType
+        from torch.profiler import ProfilerActivity, profile
+
+        torch.cuda.synchronize()
+        with profile(activities=[ProfilerActivity.CUDA, ProfilerActivity.CPU]) as trace:
+            call()
+            torch.cuda.synchronize()
+        # Entries of operators repeat the time of the kernels they launched: only the kernels count.
+        kernels = (e for e in trace.key_averages() if e.device_type == DeviceType.CUDA)
+        return float(sum(e.self_device_time_total for e in kernels if not e.is_user_annotation)) / 1e6
+
+    @cached_property
+    def _cycles_per_second(self) -> float:
+        """`_sleep` counts clock cycles; how many a second has is measured, since clocks change."""
+        import torch
+
+        cycles = 2_000_000
+        torch.cuda._sleep(cycles)  # the first one loads the kernel
+        start = self.record()
+        torch.cuda._sleep(cycles)
+        end = self.record()
+        torch.cuda.synchronize()
+        return cycles / self.elapsed(start, end)
+
+
+def _driver_version() -> str | None:
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        return str(pynvml.nvmlSystemGetDriverVersion())
+    except pynvml.NVMLError:
+        return None
+
+
+def _alone_on_gpu() -> bool:
+    """Whether no other process computes on torch's device; False where the driver does not say."""
+    import os
+
+    import pynvml
+    import torch
+
+    try:
+        pynvml.nvmlInit()
+        # By UUID: torch counts visible devices, NVML all of them.
+        uuid = f"GPU-{torch.cuda.get_device_properties(0).uuid}"
+        handle = pynvml.nvmlDeviceGetHandleByUUID(uuid)
+        others = [p.pid for p in pynvml.nvmlDeviceGetComputeRunningProcesses(handle) if p.pid != os.getpid()]
+    except (pynvml.NVMLError, AttributeError):
+        return False
+    return not others
+
+
+DEVICE = Cuda()

@@ -1,0 +1,59 @@
+"""torch.compile in its three modes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from bench.case import Case
+
+if TYPE_CHECKING:
+    from bench.workloads.base import Steps
+
+
+class Compiled:
+    """torch.compile(module, mode=...): the module's forward, and with it its backward; the loss and the
+    optimizer stay eager, as in most training code."""
+
+    compiles = True
+
+    def __init__(self, name: str, mode: str, replays_graphs: bool) -> None:
+        self.name = name
+        self._mode = mode
+        self._replays_graphs = replays_graphs
+
+    def why_unsupported(self, case: Case) -> str | None:
+        return None
+
+    def wrap(self, module: Any) -> Any:
+        import torch
+
+        return torch.compile(module, mode=self._mode)
+
+    def fuse(self, steps: Steps) -> Steps:
+        return steps
+
+    def remarks(self, case: Case) -> list[str]:
+        if not self._replays_graphs:
+            return []
+        if case.device != "cuda":
+            return [f"no-cuda-graphs: {self.name} replays CUDA graphs only on a GPU"]
+        skips = self.observe()["cudagraph_skips"]
+        return [f"no-cuda-graphs: torch skipped CUDA graphs {skips} times"] if skips else []
+
+    def observe(self) -> Mapping[str, int]:
+        from torch._dynamo.utils import counters
+
+        return {
+            "compiled_graphs": counters["stats"]["unique_graphs"],
+            "graph_breaks": sum(counters["graph_break"].values()),
+            "cudagraph_skips": counters["inductor"]["cudagraph_skips"],
+            "cache_hits": counters["inductor"]["fxgraph_cache_hit"],
+        }
+
+
+ENGINES = (
+    Compiled("compile", "default", replays_graphs=False),
+    Compiled("compile-reduce-overhead", "reduce-overhead", replays_graphs=True),
+    Compiled("compile-max-autotune", "max-autotune", replays_graphs=True),
+)

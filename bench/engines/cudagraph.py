@@ -1,0 +1,59 @@
+"""The whole step captured once as a CUDA graph and replayed: the floor without launches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from bench.case import Case
+
+if TYPE_CHECKING:
+    from bench.workloads.base import Steps
+
+_WARM_UP = 3
+"""Steps on a side stream before capture, as torch's notes on CUDA graphs ask (cuDNN chooses, cuBLAS and the
+optimizer allocate)."""
+
+
+class CudaGraph:
+    """torch.cuda.CUDAGraph around one whole step; only `step` (or `forward`) exists then."""
+
+    name = "cudagraph"
+    compiles = False
+
+    def why_unsupported(self, case: Case) -> str | None:
+        if case.device != "cuda":
+            return "the engine cudagraph needs --device cuda"
+        if case.workload == "training" and case.precision == "amp-fp16":
+            return "cudagraph cannot capture amp-fp16 training: GradScaler decides on the host at every step"
+        return None
+
+    def wrap(self, module: Any) -> Any:
+        return module
+
+    def fuse(self, steps: Steps) -> Steps:
+        import torch
+
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(_WARM_UP):
+                steps.before()
+                steps.step()
+        torch.cuda.current_stream().wait_stream(side)
+        graph = torch.cuda.CUDAGraph()
+        steps.before()
+        with torch.cuda.graph(graph):
+            steps.step()
+        whole = "forward" if steps.whole == "forward" else "step"
+        return replace(steps, before=lambda: None, step=graph.replay, phases=(), whole=whole)
+
+    def remarks(self, case: Case) -> list[str]:
+        return []
+
+    def observe(self) -> Mapping[str, int]:
+        return {}
+
+
+ENGINES = (CudaGraph(),)

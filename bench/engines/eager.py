@@ -1,0 +1,36 @@
+"""PyTorch as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from bench.case import Case
+
+if TYPE_CHECKING:
+    from bench.workloads.base import Steps
+
+
+class Eager:
+    """Calls the module."""
+
+    name = "eager"
+    compiles = False
+
+    def why_unsupported(self, case: Case) -> str | None:
+        return None
+
+    def wrap(self, module: Any) -> Any:
+        return module
+
+    def fuse(self, steps: Steps) -> Steps:
+        return steps
+
+    def remarks(self, case: Case) -> list[str]:
+        return []
+
+    def observe(self) -> Mapping[str, int]:
+        return {}
+
+
+ENGINES = (Eager(),)

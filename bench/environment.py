@@ -1,0 +1,112 @@
+"""The machine and the software of a run, found without torch; the child adds the GPU."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import os
+import platform
+import re
+import subprocess
+from pathlib import Path
+
+import psutil
+
+from bench.record import Environment
+
+_LIBRARIES = ("convbench", "torch", "torchvision", "triton", "numpy", "fvcore", "nvidia-cudnn-cu13")
+_MOVES_TIMINGS = re.compile(
+    r"^(OMP|KMP|GOMP|MKL|DNNL|ONEDNN|MALLOC|CUDA|CUBLAS|CUDNN|NVIDIA|TORCH|PYTORCH|TRITON)_"
+)
+
+
+@functools.cache
+def describe() -> Environment:
+    """All that can be known of this machine without torch; `gpu` is None."""
+    return Environment(
+        host=platform.node(),
+        os=platform.platform(),
+        python=platform.python_version(),
+        cpu=_cpu_name(),
+        cores_physical=psutil.cpu_count(logical=False) or os.cpu_count() or 1,
+        cores_usable=usable_cores(),
+        memory_bytes=psutil.virtual_memory().total,
+        gpu=None,
+        libraries=_libraries(),
+        variables=_variables(),
+        commit=_commit(Path(__file__).resolve().parent.parent),
+    )
+
+
+def usable_cores() -> int:
+    """Physical cores inside this process's affinity and cgroup quota, at least 1: the default `threads`."""
+    cpus = os.sched_getaffinity(0)
+    cores = {_core_of(cpu) for cpu in cpus}
+    quota = _cgroup_quota()
+    return max(1, len(cores) if quota is None else min(len(cores), int(quota)))
+
+
+def _core_of(cpu: int) -> tuple[str, str]:
+    """(package, core) of a logical CPU; the CPU itself where the kernel does not say."""
+    topology = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology")
+    try:
+        return (
+            (topology / "physical_package_id").read_text().strip(),
+            (topology / "core_id").read_text().strip(),
+        )
+    except OSError:
+        return ("cpu", str(cpu))
+
+
+def _cgroup_quota() -> float | None:
+    """CPUs granted by the nearest cgroup (v2) limit of this process, None without one."""
+    try:
+        own = Path("/proc/self/cgroup").read_text().strip().rpartition("::")[2].lstrip("/")
+    except OSError:
+        return None
+    group = Path("/sys/fs/cgroup") / own
+    quotas = []
+    for folder in [group, *group.parents]:
+        try:
+            quota, period = (folder / "cpu.max").read_text().split()
+        except (OSError, ValueError):
+            continue
+        if quota != "max":
+            quotas.append(int(quota) / int(period))
+    return min(quotas, default=None)
+
+
+def _cpu_name() -> str:
+    import cpuinfo
+
+    return str(cpuinfo.get_cpu_info().get("brand_raw") or platform.processor() or platform.machine())
+
+
+def _libraries() -> dict[str, str]:
+    found = {}
+    for name in _LIBRARIES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _variables() -> dict[str, str]:
+    """The set environment variables that are known to move timings."""
+    chosen = {name: value for name, value in os.environ.items() if _MOVES_TIMINGS.match(name)}
+    if "LD_PRELOAD" in os.environ:
+        chosen["LD_PRELOAD"] = os.environ["LD_PRELOAD"]
+    return dict(sorted(chosen.items()))
+
+
+def _commit(root: Path) -> str | None:
+    """The checkout's commit, with `-dirty` when it was changed; None where convbench is installed."""
+    if not (root / ".git").exists():
+        return None
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return found.stdout.strip() or None

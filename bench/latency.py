@@ -1,0 +1,161 @@
+"""Warm up, then measure every phase with every timer of the device; the whole step in passes of its own."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from bench import sampling
+from bench.case import Protocol
+from bench.devices.base import Device
+from bench.record import Measurement
+from bench.timers import DeviceTimer, HostTimer, Timer, WallTimer
+from bench.workloads.base import Call, Steps
+
+_EVENTS_RESOLVE_SECONDS = 100e-6
+"""Below this, device times are averages over several steps: a pair of events resolves about 0.5 us."""
+_WALL_SECONDS = 10e-3
+"""A wall-clock sample on an asynchronous device spans at least this, so that filling the queue is noise."""
+_MOST_REPEATS = 50
+_MOST_SHIELDED_REPEATS = 10
+"""More would fill the driver's launch queue (about a thousand kernels) and stall the host in the window."""
+_SHIELD_MARGIN = 1.5
+LAUNCH_BOUND = 0.9
+"""Host time at this share of device time or more: the GPU waits for Python (METHOD)."""
+
+
+@dataclass
+class Latency:
+    """What a case's timing left behind; `invalid` is the reason why it must not be used."""
+
+    measurements: list[Measurement] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    invalid: str | None = None
+
+
+def measure(steps: Steps, device: Device, protocol: Protocol) -> Latency:
+    """Device, wall and host time of each phase and of the whole step."""
+    latency = Latency()
+    warm = _warm_up(steps, device, protocol)
+    if not warm.stationary:
+        latency.warnings.append(
+            f"not-stationary: step times still changed after {warm.seconds:.0f} s of warm-up"
+        )
+    latency.measurements.append(
+        Measurement(phase=steps.whole, metric="warmup_steps", unit="count", samples=[warm.steps])
+    )
+    steps.check()  # what happened in the warm-up does not count
+    seconds_per_step = _seconds_per_step(steps, device)
+    for timer, repeats in _timers(steps, device, seconds_per_step):
+        _measure_with(timer, repeats, steps, device, protocol, latency)
+        latency.invalid = latency.invalid or steps.check()
+    if device.queue() is not None:
+        _tag_launch_bound(steps, device, latency)
+    latency.warnings += steps.warnings()
+    return latency
+
+
+def _warm_up(steps: Steps, device: Device, protocol: Protocol) -> sampling.WarmUp:
+    """Both kinds of pass are warmed: they are the ones that will be timed."""
+
+    def one() -> None:
+        steps.before()
+        steps.step()
+        device.synchronise()
+
+    return sampling.warm_up(one, protocol, device.clock)
+
+
+def _seconds_per_step(steps: Steps, device: Device) -> float:
+    timer = WallTimer(device)
+    return statistics.median(timer.time((steps.step,), steps.before, 1)[0] for _ in range(3))
+
+
+def _timers(steps: Steps, device: Device, seconds_per_step: float) -> list[tuple[Timer, int]]:
+    """The device's timers, each with the steps to average within one sample."""
+    queue = device.queue()
+    if queue is None:
+        return [(WallTimer(device), 1)]
+    host = HostTimer(queue)
+    enqueue = statistics.median(host.time((steps.step,), steps.before, 1)[0] for _ in range(5))
+    # A step that waits for the device inside would wait for the shield too.
+    shield = 0.0 if steps.synchronises else enqueue * _SHIELD_MARGIN
+    device_repeats = min(_MOST_SHIELDED_REPEATS, math.ceil(_EVENTS_RESOLVE_SECONDS / seconds_per_step))
+    wall_repeats = min(_MOST_REPEATS, math.ceil(_WALL_SECONDS / seconds_per_step))
+    return [
+        (DeviceTimer(queue, shield), device_repeats),
+        (WallTimer(device), wall_repeats),
+        (host, 1),
+    ]
+
+
+def _measure_with(
+    timer: Timer, repeats: int, steps: Steps, device: Device, protocol: Protocol, latency: Latency
+) -> None:
+    """Alternate a round of the phases with a round of the whole step, so that drift falls on both alike."""
+    names = [name for name, _ in steps.phases]
+    calls: Sequence[Call] = [call for _, call in steps.phases]
+
+    def take() -> list[float]:
+        parts = timer.time(calls, steps.before, repeats) if calls else ()
+        return [*parts, *timer.time((steps.step,), steps.before, repeats)]
+
+    taken = sampling.sample(take, protocol, device.clock)
+    for phase, samples in zip([*names, steps.whole], taken.values, strict=True):
+        latency.measurements.append(
+            Measurement(
+                phase=phase,
+                metric=timer.metric,
+                unit="s",
+                samples=samples,
+                repeats=repeats,
+                stopped=taken.stopped,
+            )
+        )
+    whole = taken.values[-1]
+    if sampling.halves_differ(whole, tolerance=2 * protocol.target_ci):
+        latency.warnings.append(f"drifting: the {timer.metric} of {steps.whole} changed inside the window")
+    if names and timer.metric != "host_time":
+        residual = additivity(taken.values[:-1], whole)
+        if residual is not None:
+            latency.warnings.append(f"not-additive: {residual} ({timer.metric})")
+
+
+def additivity(parts: Sequence[Sequence[float]], whole: Sequence[float]) -> str | None:
+    """A sentence when the phases do not add up to the step within max(1%, 20 us).
+
+    The difference is taken round by round, where both were measured one after the other, and its median is
+    judged: the difference of two medians would hold the drift between them.
+    """
+    differences = [sum(values) - step for *values, step in zip(*parts, whole, strict=True)]
+    difference, step = statistics.median(differences), statistics.median(whole)
+    if abs(difference) < max(0.01 * step, 20e-6):
+        return None
+    return f"the phases' sum differs from the step by {100 * difference / step:+.1f}%"
+
+
+def _median(latency: Latency, phase: str, metric: str) -> float:
+    return next(
+        statistics.median(m.samples) for m in latency.measurements if (m.phase, m.metric) == (phase, metric)
+    )
+
+
+def _tag_launch_bound(steps: Steps, device: Device, latency: Latency) -> None:
+    """METHOD: by host time against device time, or by the idle share where the step waits inside."""
+    queue = device.queue()
+    assert queue is not None
+    if not steps.synchronises:
+        share = _median(latency, steps.whole, "host_time") / _median(latency, steps.whole, "device_time")
+        if share >= LAUNCH_BOUND:
+            latency.warnings.append(f"launch-bound: host time is {share:.2f} x device time")
+        return
+    steps.before()
+    busy = queue.busy_seconds(steps.step)
+    idle = max(0.0, 1 - busy / _median(latency, steps.whole, "wall_time"))
+    latency.measurements.append(
+        Measurement(phase=steps.whole, metric="device_idle_share", unit="1", samples=[idle])
+    )
+    if idle >= 1 - LAUNCH_BOUND:
+        latency.warnings.append(f"launch-bound: the device is idle for {100 * idle:.0f}% of a step")

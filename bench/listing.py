@@ -1,0 +1,90 @@
+"""What there is, and what a run would do: documents made without running anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bench import axes, devices, plan, suites
+from bench.axes import AXES, Names
+from bench.case import Case, Protocol
+from bench.errors import unknown
+from models import catalogue
+from models.cost import cost
+from reports import formats
+from reports.table import Cell, Document, Table
+
+
+def catalogue_documents() -> Mapping[str, Table]:
+    """The tables of `convbench list`, by name."""
+    return {"models": _models(), "suites": _suites(), "axes": _axes()}
+
+
+def catalogue_text(what: str, output: str) -> str:
+    """One of the tables, or all, in a format. Raises UserError for an unknown name."""
+    tables = catalogue_documents()
+    if what != "all" and what not in tables:
+        raise unknown("list", what, [*tables, "all"])
+    chosen = list(tables.values()) if what == "all" else [tables[what]]
+    rows = tuple(_row(table, values) for table in chosen for values in table.rows)
+    return formats.render(output, Document(title=f"convbench {what}", tables=tuple(chosen), rows=rows))
+
+
+def _row(table: Table, values: Sequence[Cell]) -> dict[str, Cell]:
+    return {"list": table.title, **dict(zip(table.columns, values, strict=True))}
+
+
+def _models() -> Table:
+    rows = []
+    for name, arch in catalogue.MODELS.items():
+        own = catalogue.defaults(name)
+        total = cost(arch, channels=own.channels, image=own.image, classes=own.classes, batch=1)
+        rows.append((name, arch.summary, own.image, own.channels, own.classes, total.parameters))
+    columns = ("name", "summary", "image", "channels", "classes", "parameters")
+    notes = (f"Also accepted: {catalogue.FORMS}.",)
+    return Table(title="models", columns=columns, rows=tuple(rows), notes=notes)
+
+
+def _suites() -> Table:
+    gpu = plan.gpu_present()
+    rows = []
+    for name in suites.SUITES:
+        suite = suites.find(name, gpu=gpu)
+        rows.append((name, suite.summary, len(plan.cases(suite, {}, threads=1)), suite.replicates))
+    return Table(title="suites", columns=("name", "summary", "cases", "replicates"), rows=tuple(rows))
+
+
+def _axes() -> Table:
+    rows = tuple((name, axis.summary, _accepted(axis)) for name, axis in AXES.items())
+    return Table(title="axes", columns=("name", "summary", "accepted"), rows=rows)
+
+
+def _accepted(axis: axes.Names | axes.Numbers) -> str:
+    if isinstance(axis, Names):
+        return ", ".join(axis.accepted())
+    return f"{axis.low} to {axis.high}"
+
+
+def dry_run(planned: Sequence[Case], protocol: Protocol, output: str) -> str:
+    """The plan in its order, with what cannot run and why, and an estimate of the time."""
+    reasons = [why_not(case) for case in planned]
+    runnable = [case for case, reason in zip(planned, reasons, strict=True) if reason is None]
+    minutes = plan.estimate_seconds(runnable, protocol) / 60
+    text = f"{len(planned)} processes, {len(runnable)} of which can run here; about {minutes:.0f} minutes"
+    rows = tuple(
+        (case.id, case.replicate, "skipped: " + reason if reason else "runs")
+        for case, reason in zip(planned, reasons, strict=True)
+    )
+    table = Table(title="Plan", columns=("case", "replicate", "here"), rows=rows)
+    listed = tuple(
+        {**_fields(case), "skipped": reason} for case, reason in zip(planned, reasons, strict=True)
+    )
+    return formats.render(output, Document(title="Dry run", text=(text,), tables=(table,), rows=listed))
+
+
+def _fields(case: Case) -> dict[str, Cell]:
+    return {field: getattr(case, field) for field in case.__struct_fields__}
+
+
+def why_not(case: Case) -> str | None:
+    """What is known without torch against running a case on this machine, in a sentence."""
+    return devices.get(case.device).why_absent() or plan.why_impossible(case)

@@ -1,0 +1,117 @@
+"""Suite and options -> cases, in the order in which they are measured; what of them cannot run, and how long."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import structs
+
+from bench import devices, engines
+from bench.axes import Value
+from bench.case import Case, Protocol
+from bench.record import Status
+from bench.suites import USUAL, Block, Suite
+from models import catalogue, cost
+
+MODIFIERS = ("device", "image", "channels", "classes", "threads", "seed")
+"""These options change every block of a suite. Naming any other axis makes the plan one product."""
+
+RETRIED: tuple[Status, ...] = ("crashed", "timeout")
+"""What `--resume` runs again: an accident may not repeat itself; the other statuses are answers."""
+
+
+def cases(suite: Suite, given: Mapping[str, tuple[Value, ...]], threads: int) -> list[Case]:
+    """The suite's cases (replicate 1), with the given axes in the place of the suite's; each case once.
+
+    `threads` is what a case without an explicit number gets.
+    """
+    product_only = any(axis not in MODIFIERS for axis in given)
+    blocks = suite.blocks[:1] if product_only else suite.blocks
+    found = [case for block in blocks for case in _product({**USUAL, **block, **given}, threads)]
+    return list(dict.fromkeys(found))
+
+
+def _product(block: Block, threads: int) -> list[Case]:
+    combinations = itertools.product(*block.values())
+    return [_case(dict(zip(block, values, strict=True)), threads) for values in combinations]
+
+
+def _case(fields: dict[str, Any], threads: int) -> Case:
+    own = catalogue.defaults(fields["model"])
+    defaults = {"image": own.image, "channels": own.channels, "classes": own.classes, "threads": threads}
+    chosen = {**defaults, **fields}
+    if chosen["device"] == "auto":
+        chosen["device"] = "cuda" if gpu_present() else "cpu"
+    return msgspec.convert(chosen, Case)
+
+
+def gpu_present() -> bool:
+    """Whether the driver lists a CUDA GPU; asked without torch, so that a plan costs milliseconds."""
+    return devices.get("cuda").why_absent() is None
+
+
+def replicated(once: Sequence[Case], replicates: int) -> list[Case]:
+    """Replicate 1 of every case before replicate 2 of any, each round in an order of its own.
+
+    Drift then spreads over all cases, and an interrupted run is already a report. The order is the same
+    every time, so that a resumed run goes on where it was.
+    """
+    ordered = []
+    for replicate in range(1, replicates + 1):
+        round_ = [structs.replace(case, replicate=replicate) for case in once]
+        random.Random(replicate).shuffle(round_)
+        ordered += round_
+    return ordered
+
+
+def why_impossible(case: Case) -> str | None:
+    """A sentence when the case contradicts itself, whatever the machine."""
+    return (
+        devices.get(case.device).why_unsupported(case)
+        or engines.get(case.engine).why_unsupported(case)
+        or catalogue.why_impossible(case.model, case.channels, case.image, case.classes)
+    )
+
+
+def pending(planned: Sequence[Case], statuses: Mapping[Case, Status]) -> list[Case]:
+    """What is still to do: not recorded yet, or recorded as an accident."""
+    return [case for case in planned if statuses.get(case) in (None, *RETRIED)]
+
+
+_CHILD_SECONDS = 1.5
+"""From launch to the first step, the counts and the end: about this on two cores."""
+_COMPILE_SECONDS = 30.0
+_FLOPS_PER_SECOND = {"cpu": 40e9, "cuda": 15e12}
+"""Per core for the CPU. Rough on purpose: an estimate is to tell minutes from hours."""
+
+
+def estimate_seconds(planned: Collection[Case], protocol: Protocol) -> float:
+    """About how long the cases take; within a factor of three on ordinary machines."""
+    return sum(_case_seconds(case, protocol) for case in planned)
+
+
+def _case_seconds(case: Case, protocol: Protocol) -> float:
+    speed = _FLOPS_PER_SECOND[case.device] * (case.threads if case.device == "cpu" else 1)
+    step = max(1e-4, _step_flops(case) / speed)
+    passes = (2 if case.workload == "training" else 1) * (1 if case.device == "cpu" else 3)
+    warm_up = max(protocol.warmup_seconds, min(8 * step, protocol.warmup_limit_seconds))
+    most = max(protocol.sampling_seconds, protocol.min_samples * step)
+    sampling = passes * min(most, protocol.max_samples * step)
+    compiling = _COMPILE_SECONDS if engines.get(case.engine).compiles else 0.0
+    return _CHILD_SECONDS + compiling + warm_up + sampling
+
+
+_UNKNOWN_FLOPS = 1e10
+"""For a network that is not ours, whose cost is known only when it runs: about VGG-11 at batch 1."""
+
+
+def _step_flops(case: Case) -> float:
+    arch = catalogue.MODELS.get(case.model)
+    if arch is None:
+        return _UNKNOWN_FLOPS * case.batch
+    total = cost.cost(arch, channels=case.channels, image=case.image, classes=case.classes, batch=case.batch)
+    return total.flops_forward + (total.flops_backward if case.workload == "training" else 0)

@@ -1,0 +1,81 @@
+"""What autocast costs: how often a step casts a weight or an input, and how long casting all weights takes.
+
+Entering autocast at every call casts the weights again each time; inside one outer context, without
+gradients, they are cast once and kept. Compiled code holds the casts in its graph.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch._inductor.custom_graph_pass import CustomGraphPass
+from torch.utils._python_dispatch import TorchDispatchMode
+
+if TYPE_CHECKING:
+    from bench.devices.base import Device
+
+_ROUNDS = 5
+
+
+class _CastCounter(TorchDispatchMode):
+    """Counts the dtype conversions that reach the dispatcher."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.casts = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        dtype = (kwargs or {}).get("dtype")
+        if func is torch.ops.aten._to_copy.default and dtype not in (None, args[0].dtype):
+            self.casts += 1
+        return func(*args, **(kwargs or {}))
+
+
+def count_eager_casts(step: Callable[[], None]) -> int:
+    """Dtype conversions in one step of uncompiled code."""
+    counter = _CastCounter()
+    with counter:
+        step()
+    return counter.casts
+
+
+class GraphCasts(CustomGraphPass):
+    """An Inductor pass that changes nothing and counts the casts of graph inputs (weights, images).
+
+    It sees a graph only when Inductor compiles it, so its count comes from the process with the empty
+    cache. The constant uuid lets the cache work.
+    """
+
+    def __init__(self) -> None:
+        self.casts = 0
+
+    def __call__(self, graph: torch.fx.Graph) -> None:
+        for node in graph.nodes:
+            if node.target is torch.ops.prims.convert_element_type.default:
+                source = node.args[0]
+                self.casts += isinstance(source, torch.fx.Node) and source.op == "placeholder"
+
+    def uuid(self) -> str:
+        return "convbench counts casts of graph inputs"
+
+
+def cast_seconds(module: torch.nn.Module, dtype: torch.dtype, device: Device) -> float:
+    """Median seconds to cast every floating-point weight to `dtype` once."""
+    weights = [p.detach() for p in module.parameters() if p.is_floating_point()]
+
+    def once() -> float:
+        device.synchronise()
+        start = device.clock()
+        cast = [weight.to(dtype) for weight in weights]
+        device.synchronise()
+        seconds = device.clock() - start
+        del cast
+        return seconds
+
+    once()
+    return statistics.median(once() for _ in range(_ROUNDS))

@@ -1,0 +1,81 @@
+"""What memory a step needs: a pass of its own, after the timing, because autotuning inflates the peak."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from bench.record import Measurement
+
+if TYPE_CHECKING:
+    import torch
+
+    from bench.devices.base import Device
+    from bench.workloads.base import Steps
+
+
+def _bytes(phase: str, metric: str, size: int, unit: str = "bytes") -> Measurement:
+    return Measurement(phase=phase, metric=metric, unit=unit, samples=[float(size)])
+
+
+def measure(steps: Steps, device: Device, baseline: int) -> list[Measurement]:
+    """Sizes by kind, saved activations, and the peaks of each phase and of the step over `baseline` bytes."""
+    saved = _saved_activations(steps) if steps.phases else None
+    peaks = _peaks(steps, device, baseline)
+    sizes = {kind: storage_bytes(tensors) for kind, tensors in steps.tensors().items()}
+    measured = [_bytes("model", kind, size) for kind, size in sizes.items()]
+    if saved is not None:
+        measured.append(_bytes("forward", "saved_activations", saved))
+    measured += peaks
+    for metric, value in device.read_memory().items():
+        unit = "count" if metric == "allocation_retries" else "bytes"
+        measured.append(_bytes("model", metric, value, unit))
+    return measured
+
+
+def _peaks(steps: Steps, device: Device, baseline: int) -> list[Measurement]:
+    """One step, the peak read after each phase; the step's peak is the largest of its phases'."""
+    calls = steps.phases or ((steps.whole, steps.step),)
+    steps.before()
+    largest: dict[str, int] = {}
+    measured = []
+    for phase, call in calls:
+        device.reset_peak()
+        call()
+        device.synchronise()
+        for metric, value in device.read_peak().items():
+            over = max(0, value - baseline)
+            measured.append(_bytes(phase, metric, over))
+            largest[metric] = max(over, largest.get(metric, 0))
+    if steps.phases:
+        measured += [_bytes(steps.whole, metric, value) for metric, value in largest.items()]
+    return measured
+
+
+def storage_bytes(tensors: Iterable[torch.Tensor]) -> int:
+    """Bytes of the distinct storages behind the tensors: views and shared weights count once."""
+    return sum({t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in tensors}.values())
+
+
+def _saved_activations(steps: Steps) -> int:
+    """Bytes that autograd keeps from forward to backward, less what is alive anyway (weights, inputs)."""
+    import torch
+
+    alive = {t.untyped_storage().data_ptr() for several in steps.tensors().values() for t in several}
+    kept: dict[int, int] = {}
+    held: list[torch.Tensor] = []  # keeps every storage alive, so that no address is counted for another
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in alive:
+            kept[storage.data_ptr()] = storage.nbytes()
+            held.append(tensor.detach())
+        return tensor
+
+    steps.before()
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        steps.phases[0][1]()
+    held.clear()
+    for _, call in steps.phases[1:]:
+        call()
+    return sum(kept.values())

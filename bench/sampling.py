@@ -1,0 +1,105 @@
+"""Warm up, sample, stop: a clock and a callable, no torch."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from bench import stats
+from bench.case import Protocol
+
+Clock = Callable[[], float]
+"""Seconds from an arbitrary origin, never backwards."""
+
+_GROWTH = 1.25
+"""The rules are asked again when there is a quarter more data: asking after every sample would cost more
+than the sample of a small network, and would stop at the first lucky moment."""
+
+
+@dataclass(frozen=True)
+class WarmUp:
+    """How the warm-up went: steps run, seconds taken, and whether its last two windows agreed."""
+
+    steps: int
+    seconds: float
+    stationary: bool
+
+
+@dataclass(frozen=True)
+class Samples:
+    """`values[k]` are the samples of series k (s); `stopped` says which rule ended them."""
+
+    values: tuple[list[float], ...]
+    stopped: Literal["target", "limit"]
+
+
+def windows_agree(durations: Sequence[float]) -> bool:
+    """Whether the last quarter and the quarter before it look alike: each one's median lies in the other's
+    range. Needs no threshold, and a trend larger than the noise fails it."""
+    size = max(3, len(durations) // 4)
+    if len(durations) < 2 * size:
+        return False
+    last, before = durations[-size:], durations[-2 * size : -size]
+    return min(before) <= statistics.median(last) <= max(before) and min(last) <= statistics.median(
+        before
+    ) <= max(last)
+
+
+def warm_up(step: Callable[[], None], protocol: Protocol, clock: Clock) -> WarmUp:
+    """Run `step` until METHOD's rule is met: steps, seconds, and two windows that agree; or the limit."""
+    durations: list[float] = []
+    start = before = clock()
+    ask_at = protocol.warmup_steps
+    while True:
+        step()
+        now = clock()
+        durations.append(now - before)
+        before = now
+        elapsed = now - start
+        enough = len(durations) >= ask_at and elapsed >= protocol.warmup_seconds
+        if enough and windows_agree(durations):
+            return WarmUp(len(durations), elapsed, stationary=True)
+        if elapsed >= protocol.warmup_limit_seconds and len(durations) >= protocol.warmup_steps:
+            return WarmUp(len(durations), elapsed, stationary=False)
+        if enough:
+            ask_at = max(len(durations) + 1, int(len(durations) * _GROWTH))
+
+
+def sample(take: Callable[[], Sequence[float]], protocol: Protocol, clock: Clock) -> Samples:
+    """Call `take` (one value for each series) until every series' median is known to `target_ci`.
+
+    Stops at `max_samples`, or at `sampling_seconds` once there are `min_samples`, and says which.
+    """
+    rounds: list[Sequence[float]] = []
+    start = clock()
+    ask_at = protocol.min_samples
+    while True:
+        rounds.append(take())
+        count = len(rounds)
+        if count < protocol.min_samples:
+            continue
+        over = count >= protocol.max_samples or clock() - start >= protocol.sampling_seconds
+        if over or count >= ask_at:
+            series = tuple([float(value) for value in column] for column in zip(*rounds, strict=True))
+            if all(stats.interval_is_narrow(values, protocol.target_ci) for values in series):
+                return Samples(series, "target")
+            if over:
+                return Samples(series, "limit")
+            ask_at = max(count + 1, int(count * _GROWTH))
+
+
+def halves_differ(samples: Sequence[float], tolerance: float) -> bool:
+    """Whether the window drifted: the medians of its halves differ by more than `tolerance` (relative) and
+    each lies outside the other half's middle 50%."""
+    if len(samples) < 8:
+        return False
+    half = len(samples) // 2
+    first, second = samples[:half], samples[half:]
+    a, b = statistics.median(first), statistics.median(second)
+    if abs(a - b) <= tolerance * min(a, b):
+        return False
+    low_a, _, high_a = statistics.quantiles(first, n=4)
+    low_b, _, high_b = statistics.quantiles(second, n=4)
+    return not (low_a <= b <= high_a) and not (low_b <= a <= high_b)

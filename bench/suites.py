@@ -1,0 +1,186 @@
+"""Named suites as data: what is measured together, how often, and how carefully."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct, structs
+
+from bench import axes
+from bench.axes import AXES, Value
+from bench.case import PRECISIONS, Protocol
+from bench.errors import UserError, unknown
+from models import catalogue
+
+Block = Mapping[str, tuple[Value, ...]]
+"""Axis -> values; the product of them is measured. An absent axis takes the usual value."""
+
+
+class Suite(Struct, frozen=True, kw_only=True):
+    """Blocks of cases. The first is the suite's main one: naming an axis on the command line makes the plan
+    the product of the given values and the rest of this block."""
+
+    name: str
+    summary: str
+    blocks: tuple[Block, ...]
+    replicates: int
+    protocol: Protocol = Protocol()
+
+
+USUAL: Block = {
+    "workload": ("inference",),
+    "device": ("auto",),
+    "precision": ("fp32",),
+    "engine": ("eager",),
+    "layout": ("nchw",),
+    "batch": (1,),
+    "seed": (0,),
+}
+"""What an absent axis means; image, channels and classes are the network's own, threads the usable cores."""
+
+ALL = tuple(catalogue.MODELS)
+TRAINED = ("alexnet", "vgg11", "vgg16")
+BOTH_WORKLOADS = ("inference", "training")
+SHARED_BATCH = 8
+"""A batch that a CPU can do in seconds: the rows in which a CPU is compared with a GPU."""
+
+
+def _quick(gpu: bool) -> Suite:
+    if gpu:
+        on_gpu: Block = {
+            "precision": ("fp32", "tf32", "amp-bf16"),
+            "engine": ("eager", "compile"),
+            "batch": (64,),
+        }
+        shared: Block = {"device": ("cpu", "cuda"), "batch": (SHARED_BATCH,)}
+        blocks: tuple[Block, ...] = (
+            {"model": ALL, **on_gpu},
+            {"model": TRAINED, "workload": ("training",), **on_gpu},
+            {"model": ("alexnet", "vgg16"), **shared},
+        )
+    else:
+        blocks = (
+            {"model": ALL},
+            {"model": TRAINED, "workload": ("training",), "batch": (2,)},
+            {"model": ("alexnet",), "engine": ("compile",)},
+            {"model": ("alexnet",), "precision": ("amp-bf16",)},
+        )
+    return Suite(
+        name="quick",
+        summary="every network once around, in minutes",
+        blocks=blocks,
+        replicates=2,
+        protocol=Protocol(warmup_seconds=0.5, warmup_limit_seconds=5, sampling_seconds=2),
+    )
+
+
+def _standard(gpu: bool) -> Suite:
+    shared: Block = {"device": ("cpu", "cuda"), "batch": (SHARED_BATCH,), "workload": BOTH_WORKLOADS}
+    on_gpu: Block = {
+        "model": ALL,
+        "workload": BOTH_WORKLOADS,
+        "precision": ("fp32", "tf32", "amp-bf16", "amp-fp16"),
+        "engine": ("eager", "compile"),
+        "layout": ("nchw", "channels-last"),
+        "batch": (64,),
+    }
+    on_cpu: Block = {
+        "model": ALL,
+        "workload": BOTH_WORKLOADS,
+        "precision": ("fp32", "amp-bf16"),
+        "engine": ("eager", "compile"),
+        "batch": (SHARED_BATCH,),
+    }
+    return Suite(
+        name="standard",
+        summary="every network, both workloads, the usual precisions and engines, CPU beside GPU",
+        blocks=(on_gpu, {"model": ALL, **shared}) if gpu else (on_cpu,),
+        replicates=5,
+    )
+
+
+def _full(gpu: bool) -> Suite:
+    shared: Block = {"device": ("cpu", "cuda"), "batch": (1, SHARED_BATCH), "workload": BOTH_WORKLOADS}
+    wide: Block = {
+        "model": ALL,
+        "workload": BOTH_WORKLOADS,
+        "precision": PRECISIONS if gpu else tuple(p for p in PRECISIONS if p != "tf32"),
+        "engine": (
+            ("eager", "compile", "compile-reduce-overhead", "compile-max-autotune", "cudagraph")
+            if gpu
+            else ("eager", "compile", "compile-max-autotune")
+        ),
+        "layout": ("nchw", "channels-last"),
+        "batch": (1, 16, 64, 256) if gpu else (1, SHARED_BATCH, 32),
+    }
+    return Suite(
+        name="full",
+        summary="every axis; hours on a GPU, days on a CPU",
+        blocks=(wide, {"model": ALL, **shared}) if gpu else (wide,),
+        replicates=10,
+    )
+
+
+SUITES = {"quick": _quick, "standard": _standard, "full": _full}
+
+
+def find(name: str, *, gpu: bool) -> Suite:
+    """A named suite as it is on a machine with or without a GPU, or one from a TOML file. UserError."""
+    if name in SUITES:
+        return SUITES[name](gpu)
+    if name.endswith(".toml"):
+        return from_toml(Path(name))
+    raise unknown("suite", name, [*SUITES, "FILE.toml"])
+
+
+def from_toml(path: Path) -> Suite:
+    """A suite of one's own: `name`, `summary`, `replicates`, a table `protocol`, and tables `[[cases]]` of
+    axes, each a value or a list. Raises UserError for anything else."""
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UserError(f"cannot read the suite {path}: {error}") from error
+    _only(found, ("name", "summary", "replicates", "protocol", "cases"), f"key in {path}")
+    blocks = found.get("cases")
+    if not isinstance(blocks, list) or not blocks or not all(isinstance(block, dict) for block in blocks):
+        raise UserError(f"{path} needs at least one table [[cases]]")
+    return Suite(
+        name=str(found.get("name", path.stem)),
+        summary=str(found.get("summary", "")),
+        blocks=tuple(_block(block, path) for block in blocks),
+        replicates=axes.whole_number("replicates", found.get("replicates", 3), 1, 1000),
+        protocol=_protocol(found.get("protocol", {}), path),
+    )
+
+
+def _only(table: Mapping[str, object], accepted: tuple[str, ...], kind: str) -> None:
+    for key in table:
+        if key not in accepted:
+            raise unknown(kind, key, accepted)
+
+
+def _block(table: dict[str, Any], path: Path) -> Block:
+    _only(table, tuple(AXES), f"axis in {path}")
+    if "model" not in table:
+        raise UserError(f"every [[cases]] of {path} needs a model")
+    return {
+        axis: axes.read(axis, values if isinstance(values, list) else [values])
+        for axis, values in table.items()
+    }
+
+
+def _protocol(table: object, path: Path) -> Protocol:
+    if not isinstance(table, dict):
+        raise UserError(f"protocol in {path} is a table, [protocol]")
+    _only(table, tuple(field.name for field in structs.fields(Protocol)), f"key in [protocol] of {path}")
+    try:
+        protocol = msgspec.convert(table, Protocol)
+    except msgspec.ValidationError as error:
+        raise UserError(f"[protocol] of {path}: {error}") from error
+    if not all(value > 0 for value in structs.astuple(protocol)):
+        raise UserError(f"every value in [protocol] of {path} must be above 0")
+    return protocol

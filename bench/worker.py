@@ -1,0 +1,212 @@
+"""In the child: a case becomes a record."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import torch
+
+from bench import devices, engines, latency, workloads
+from bench.case import Case
+from bench.devices.base import Device
+from bench.engines.base import Engine
+from bench.job import ColdCompile, Finished, Job
+from bench.precision import RECIPES, autocast, outer_context, weight_dtype
+from bench.probes import casting, contention, flops, memory
+from bench.record import Gpu, Measurement, Record
+from bench.workloads.base import Steps
+from bench.workloads.inputs import memory_format
+from models.load import load
+
+
+def measure(argument: bytes) -> bytes:
+    """The child's entry: an encoded Job in, an encoded Finished out."""
+    job = msgspec.json.decode(argument, type=Job)
+    record, first_step_at = run(job, devices.get(job.case.device))
+    return msgspec.json.encode(Finished(record=record, first_step_at=first_step_at))
+
+
+def why_unusable(argument: bytes) -> bytes:
+    """Encoded cases in; for each, encoded, the sentence why torch cannot run it here, or null."""
+    cases = msgspec.json.decode(argument, type=list[Case])
+    return msgspec.json.encode([devices.get(case.device).why_unusable(case) for case in cases])
+
+
+def compile_cold(argument: bytes) -> bytes:
+    """The process with the empty cache: an encoded Job in, an encoded ColdCompile out."""
+    job = msgspec.json.decode(argument, type=Job)
+    device = devices.get(job.case.device)
+    passes = _use_cache(job)
+    with outer_context(job.case, _device_type(device)):
+        _, steps, _ = _prepare(job.case, device)
+        seconds = _first_step(steps, device)
+    return msgspec.json.encode(ColdCompile(seconds=seconds, casts=passes.casts))
+
+
+def run(job: Job, device: Device) -> tuple[Record, float]:
+    """Measure a case on a device: latency, memory, FLOPs, contention, and what was in force."""
+    case = job.case
+    started_at = datetime.now(UTC).isoformat(timespec="seconds")
+    engine = engines.get(case.engine)
+    _use_cache(job)
+    baseline = device.memory_baseline()
+    with outer_context(case, _device_type(device)):
+        module, steps, effective = _prepare(case, device)
+        first_step_at = time.monotonic()
+        measured = _compile_facts(job, engine, steps, device)
+        compiled = engine.observe().get("compiled_graphs", 0)
+        steps = _refuse_recompiles(steps, engine)
+        before = contention.read()
+        timed = latency.measure(steps, device, job.protocol)
+        crowd, labels = contention.between(before, contention.read(), case.threads)
+        measured += timed.measurements + crowd
+        if engine.compiles:
+            recompiles = engine.observe()["compiled_graphs"] - compiled
+            measured.append(_fact("model", "recompiles", recompiles, "count"))
+        measured += memory.measure(steps, device, baseline)
+        measured += _cast_facts(job, module, steps, device)
+    measured += _cost_facts(case, module)
+    gpu = device.gpu()
+    record = Record(
+        case=case,
+        protocol=job.protocol,
+        status="invalid" if timed.invalid else "ok",
+        reason=timed.invalid,
+        measurements=measured,
+        environment=msgspec.structs.replace(job.environment, gpu=Gpu(**gpu) if gpu else None),
+        effective=effective,
+        warnings=timed.warnings + labels + engine.remarks(case),
+        started_at=started_at,
+    )
+    return record, first_step_at
+
+
+def _device_type(device: Device) -> str:
+    return torch.device(device.torch_name()).type
+
+
+def _use_cache(job: Job) -> casting.GraphCasts:
+    """Point Inductor at this job's own cache, and let it count casts; before anything is compiled."""
+    import torch._inductor.config as inductor
+
+    counter = casting.GraphCasts()
+    if job.cache_folder is not None:
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = job.cache_folder
+        os.environ["TRITON_CACHE_DIR"] = os.path.join(job.cache_folder, "triton")  # noqa: PTH118
+        inductor.post_grad_custom_post_pass = counter
+    return counter
+
+
+def _prepare(case: Case, device: Device) -> tuple[torch.nn.Module, Steps, dict[str, str]]:
+    """The module on its device, the steps of the workload, and the precision read back."""
+    device.prepare(case)
+    torch.manual_seed(case.seed)
+    where = device.torch_name()
+    module = load(case.model, channels=case.channels, image=case.image, classes=case.classes, device=where)
+    module = module.to(weight_dtype(case.precision)).to(memory_format=memory_format(case))
+    effective = device.read_back() | _dtypes(module, case, where)
+    workload = workloads.workloads()[case.workload]
+    return module, workload.prepare(module, case, engines.get(case.engine), where), effective
+
+
+def _dtypes(module: torch.nn.Module, case: Case, where: str) -> dict[str, str]:
+    """The dtypes that really came out of the first convolution and the first linear layer."""
+    seen: dict[str, str] = {"weights": _short(next((p.dtype for p in module.parameters()), torch.float32))}
+    hooks = []
+    for kind, key in ((torch.nn.Conv2d, "conv_output"), (torch.nn.Linear, "linear_output")):
+        layer = next((m for m in module.modules() if isinstance(m, kind)), None)
+        if layer is not None:
+            hooks.append(layer.register_forward_hook(_remember(seen, key)))
+    image = torch.randn(1, case.channels, case.image, case.image, device=where)
+    module.eval()  # one image has no batch statistics
+    with torch.no_grad(), autocast(case.precision, torch.device(where).type):
+        module(image.to(dtype=weight_dtype(case.precision), memory_format=memory_format(case)))
+    for hook in hooks:
+        hook.remove()
+    return seen
+
+
+def _remember(seen: dict[str, str], key: str) -> Callable[[Any, Any, torch.Tensor], None]:
+    def hook(module: Any, inputs: Any, output: torch.Tensor) -> None:
+        seen[key] = _short(output.dtype)
+
+    return hook
+
+
+def _short(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def _first_step(steps: Steps, device: Device) -> float:
+    """Seconds of the first step: with a compiling engine nearly all of it is compilation."""
+    start = device.clock()
+    steps.before()
+    steps.step()
+    device.synchronise()
+    return device.clock() - start
+
+
+def _compile_facts(job: Job, engine: Engine, steps: Steps, device: Device) -> list[Measurement]:
+    """Cold and warm compile seconds and the graph breaks; nothing for an engine that does not compile."""
+    if not engine.compiles:
+        return []
+    facts = [_fact("model", "compile_warm", _first_step(steps, device), "s")]
+    if job.cold is not None:
+        facts.insert(0, _fact("model", "compile_cold", job.cold.seconds, "s"))
+    counters = engine.observe()
+    facts.append(_fact("model", "graph_breaks", counters["graph_breaks"], "count"))
+    facts.append(_fact("model", "compile_cache_hits", counters["cache_hits"], "count"))
+    return facts
+
+
+def _refuse_recompiles(steps: Steps, engine: Engine) -> Steps:
+    """The same steps, whose check also fails when a graph was compiled since the check before."""
+    compiled = engine.observe().get("compiled_graphs", 0)
+
+    def check() -> str | None:
+        nonlocal compiled
+        before, compiled = compiled, engine.observe().get("compiled_graphs", 0)
+        if compiled > before:
+            return f"torch.compile compiled {compiled - before} more graphs inside the window"
+        return steps.check()
+
+    return replace(steps, check=check)
+
+
+def _cast_facts(job: Job, module: torch.nn.Module, steps: Steps, device: Device) -> list[Measurement]:
+    """Casts a step and what casting all weights once costs; only under autocast."""
+    name = RECIPES[job.case.precision].autocast
+    if name is None:
+        return []
+    facts = [_fact("model", "cast_time", casting.cast_seconds(module, getattr(torch, name), device), "s")]
+    if job.cold is not None:
+        facts.append(_fact(steps.whole, "casts", job.cold.casts, "count"))
+    elif not engines.get(job.case.engine).compiles and job.case.engine == "eager":
+        steps.before()
+        facts.append(_fact(steps.whole, "casts", casting.count_eager_casts(steps.step), "count"))
+    return facts
+
+
+def _cost_facts(case: Case, module: torch.nn.Module) -> list[Measurement]:
+    """Parameters and FLOPs of what really ran, counted on a copy without data."""
+    parameters = sum(p.numel() for p in module.parameters())
+    shape = (case.batch, case.channels, case.image, case.image)
+    training = case.workload == "training"
+    facts = [_fact("model", "parameters", parameters, "count")]
+    counted = flops.step_flops(module, shape, training=training)
+    if counted is not None:
+        forward, backward = counted
+        facts.append(_fact("forward", "flops", forward, "FLOP"))
+        if training:
+            facts.append(_fact("backward", "flops", backward, "FLOP"))
+    return facts
+
+
+def _fact(phase: str, metric: str, value: float, unit: str) -> Measurement:
+    return Measurement(phase=phase, metric=metric, unit=unit, samples=[float(value)])

@@ -1,0 +1,51 @@
+"""Forward in eval mode, without gradients."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from bench.case import Case
+from bench.workloads.base import Steps
+from bench.workloads.inputs import random_images
+
+if TYPE_CHECKING:
+    import torch
+
+    from bench.engines.base import Engine
+
+
+class Inference:
+    """One phase, `forward`, which is the whole step."""
+
+    name = "inference"
+
+    def prepare(self, module: Any, case: Case, engine: Engine, torch_device: str) -> Steps:
+        module.eval()
+        images = random_images(case, torch_device)
+        forward = engine.wrap(module)
+
+        def step() -> None:
+            forward(images)
+
+        def tensors() -> dict[str, list[torch.Tensor]]:
+            return {
+                "weights": list(module.parameters()),
+                "buffers": list(module.buffers()),
+                "inputs": [images],
+            }
+
+        return engine.fuse(
+            Steps(
+                before=lambda: None,
+                step=step,
+                whole="forward",
+                phases=(),
+                synchronises=False,
+                check=lambda: None,
+                warnings=list,
+                tensors=tensors,
+            )
+        )
+
+
+WORKLOAD = Inference()

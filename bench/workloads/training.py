@@ -1,0 +1,114 @@
+"""Forward with the loss, backward, and SGD with momentum; each step on a fresh forward."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from bench.case import Case
+from bench.precision import RECIPES, autocast
+from bench.workloads.base import Steps
+from bench.workloads.inputs import random_images, random_labels
+
+if TYPE_CHECKING:
+    import torch
+
+    from bench.engines.base import Engine
+
+LEARNING_RATE = 0.01
+MOMENTUM = 0.9
+
+
+class Training:
+    """Phases `forward` (with cross-entropy), `backward`, `optimizer`; the whole is `step`."""
+
+    name = "training"
+
+    def prepare(self, module: Any, case: Case, engine: Engine, torch_device: str) -> Steps:
+        module.train()
+        step = TrainingStep(module, engine.wrap(module), case, torch_device)
+        return engine.fuse(
+            Steps(
+                before=step.zero_grad,
+                step=step.whole,
+                whole="step",
+                phases=(
+                    ("forward", step.forward),
+                    ("backward", step.backward),
+                    ("optimizer", step.optimize),
+                ),
+                synchronises=step.scales_loss,
+                check=step.check,
+                warnings=step.warnings,
+                tensors=step.tensors,
+            )
+        )
+
+
+class TrainingStep:
+    """The state that the phases of one step hand on: the loss and, with amp-fp16, the loss scale."""
+
+    def __init__(self, module: Any, forward: Any, case: Case, torch_device: str) -> None:
+        import torch
+
+        self._module = module
+        self._forward = forward
+        self._case = case
+        self._device_type = torch.device(torch_device).type
+        self._images = random_images(case, torch_device)
+        self._labels = random_labels(case, torch_device)
+        self._optimizer = torch.optim.SGD(module.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
+        self.scales_loss = RECIPES[case.precision].scales_loss
+        # The scale may shrink but never grow: growth would hide a skipped step from `check`.
+        self._scaler = torch.amp.GradScaler(
+            self._device_type, enabled=self.scales_loss, growth_interval=2**31 - 1
+        )
+        self._scale_before = self._scaler.get_scale()
+        self._loss: torch.Tensor | None = None
+
+    def zero_grad(self) -> None:
+        self._optimizer.zero_grad(set_to_none=True)
+
+    def forward(self) -> None:
+        from torch.nn.functional import cross_entropy
+
+        with autocast(self._case.precision, self._device_type):
+            self._loss = cross_entropy(self._forward(self._images), self._labels)
+
+    def backward(self) -> None:
+        assert self._loss is not None
+        self._scaler.scale(self._loss).backward()
+
+    def optimize(self) -> None:
+        self._scaler.step(self._optimizer)
+        self._scaler.update()
+
+    def whole(self) -> None:
+        self.forward()
+        self.backward()
+        self.optimize()
+
+    def check(self) -> str | None:
+        """A reason when the last window must not be used: GradScaler skipped steps, which are shorter."""
+        before, self._scale_before = self._scale_before, self._scaler.get_scale()
+        if self._scale_before < before:
+            return "GradScaler skipped optimizer steps inside the window (gradients overflowed)"
+        return None
+
+    def warnings(self) -> list[str]:
+        if self._loss is None or math.isfinite(self._loss.detach().item()):
+            return []
+        return ["non-finite-loss: the loss of the last step is not a finite number"]
+
+    def tensors(self) -> dict[str, list[torch.Tensor]]:
+        states = [tensor for state in self._optimizer.state.values() for tensor in state.values()]
+        return {
+            "weights": list(self._module.parameters()),
+            "buffers": list(self._module.buffers()),
+            "gradients": [p.grad for p in self._module.parameters() if p.grad is not None],
+            "optimizer_state": [tensor for tensor in states if hasattr(tensor, "untyped_storage")],
+            "inputs": [self._images, self._labels],
+        }
+
+
+WORKLOAD = Training()
