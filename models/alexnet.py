@@ -1,4 +1,4 @@
-"""AlexNet in its three usual forms: torchvision's one tower, the two towers of 2012, the textbook's one tower."""
+"""AlexNet in its three usual forms: torchvision's one tower, the two towers of 2012, the textbook's tower."""
 
 from models.arch import (
     Activation,

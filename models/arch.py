@@ -111,7 +111,7 @@ def kind(layer: Layer) -> str:
 
 
 def layer_names(arch: Arch) -> tuple[str, ...]:
-    """A name for each layer: its kind and its number among layers of that kind (conv1, relu1, maxpool1 ...)."""
+    """A name for each layer: its kind and its number among those of its kind (conv1, relu1, maxpool1 ...)."""
     seen: dict[str, int] = {}
     names = []
     for layer in arch.layers:

@@ -42,14 +42,14 @@ def build(
     """The network, in training mode; what is not given is the network's own default.
 
     Takes (batch, channels, image, image) and gives (batch, classes). Its parts carry the names of
-    `models.arch.layer_names`. Raises models.cost.ImageTooSmall.
+    `models.arch.layer_names`. Raises models.cost.ImageTooSmallError.
     """
     outputs = shapes(arch, channels=channels, image=image, classes=classes)
     inputs: tuple[Shape, ...] = ((arch.channels if channels is None else channels,), *outputs[:-1])
-    parts = zip(layer_names(arch), arch.layers, inputs, outputs, strict=True)
     # On meta nothing is allocated or initialised, so that the weights are written once, where they stay.
     with torch.device("meta"):
-        module = nn.Sequential(OrderedDict((name, _part(*rest)) for name, *rest in parts))
+        parts = map(_part, arch.layers, inputs, outputs)
+        module = nn.Sequential(OrderedDict(zip(layer_names(arch), parts, strict=True)))
     module.to_empty(device=device)
     initialise(module, init)
     return module
@@ -96,13 +96,16 @@ def initialise(module: nn.Module, init: Init) -> None:
     default  torch's own
     """
     for part in module.modules():
-        if isinstance(part, nn.BatchNorm2d) or (init == "default" and isinstance(part, nn.Conv2d | nn.Linear)):
+        if isinstance(part, nn.BatchNorm2d):
             part.reset_parameters()
         elif isinstance(part, nn.Conv2d | nn.Linear):
             _initialise(part, init)
 
 
 def _initialise(part: nn.Conv2d | nn.Linear, init: Init) -> None:
+    if init == "default":
+        part.reset_parameters()
+        return
     assert part.bias is not None
     if init == "xavier":
         nn.init.xavier_uniform_(part.weight)
@@ -133,7 +136,8 @@ def torchvision_names(arch: Arch) -> dict[str, str]:
 def from_torchvision(arch: Arch, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """A state dict of torchvision's network under our names; raises KeyError for a part that we lack."""
     names = torchvision_names(arch)
-    return {
-        f"{names[part]}.{tensor}": value
-        for part, tensor, value in ((*key.rsplit(".", 1), value) for key, value in state.items())
-    }
+    ours = {}
+    for key, value in state.items():
+        part, _, tensor = key.rpartition(".")
+        ours[f"{names[part]}.{tensor}"] = value
+    return ours

@@ -17,11 +17,13 @@ from msgspec import Struct
 
 from bench.errors import UserError, unknown
 from models.arch import Arch
-from models.cost import ImageTooSmall, shapes
+from models.cost import ImageTooSmallError, shapes
 
 OUR_PACKAGES = ("models", "bench", "reports")
 
-FORMS = "a name from `convbench list models`, torchvision:NAME, package.module:factory or path/file.py:factory"
+FORMS = (
+    "a name that `convbench list models` has, torchvision:NAME, package.module:factory, path/file.py:factory"
+)
 
 
 class Input(Struct, frozen=True):
@@ -59,11 +61,12 @@ Source = Ours | Torchvision | ModuleFactory | FileFactory
 
 def _found() -> Mapping[str, Arch]:
     """The networks of every file in this folder that has ARCHITECTURES, older families first."""
-    families: list[tuple[Arch, ...]] = []
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        # Only these are imported: other files here import torch.
-        if re.search(rb"^ARCHITECTURES\b", path.read_bytes(), re.MULTILINE):
-            families.append(importlib.import_module(f"models.{path.stem}").ARCHITECTURES)
+    families: list[tuple[Arch, ...]] = [
+        importlib.import_module(f"models.{path.stem}").ARCHITECTURES
+        for path in sorted(Path(__file__).parent.glob("*.py"))
+        # No other file is imported: some import torch.
+        if re.search(rb"^ARCHITECTURES\b", path.read_bytes(), re.MULTILINE)
+    ]
     families.sort(key=lambda family: min(arch.year for arch in family))
     return MappingProxyType({arch.name: arch for family in families for arch in family})
 
@@ -108,7 +111,7 @@ def why_impossible(spec: str, channels: int, image: int, classes: int) -> str | 
         case Ours(arch):
             try:
                 shapes(arch, channels=channels, image=image, classes=classes)
-            except ImageTooSmall as error:
+            except ImageTooSmallError as error:
                 return str(error)
         case Torchvision() if channels != 3:
             return f"{spec} takes images of 3 channels only, not {channels}"
@@ -137,7 +140,7 @@ def torchvision_models() -> list[str]:
 
 
 def nearest(name: str, known: list[str]) -> str:
-    """": did you mean ...?" for the nearest known name, or nothing."""
+    """A question for the nearest known name, to end a sentence with; empty where none is near."""
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f": did you mean {near[0]!r}?" if near else ""
 

@@ -22,8 +22,8 @@ BYTES_PER_ELEMENT = 4
 LARGEST_SEARCHED_IMAGE = 4096
 
 
-class ImageTooSmall(ValueError):
-    """The image vanishes inside the network; the message names the layer and the smallest image that works."""
+class ImageTooSmallError(ValueError):
+    """The image vanishes inside the network; the message names the layer and what would work."""
 
 
 class LayerCost(Struct, frozen=True, kw_only=True):
@@ -107,12 +107,12 @@ def shapes(
 ) -> tuple[Shape, ...]:
     """The output shape of every layer for one image; what is not given is the network's own default.
 
-    Raises ImageTooSmall.
+    Raises ImageTooSmallError.
     """
     side = arch.image if image is None else image
     failing = _first_failing(arch, side)
     if failing is not None:
-        raise ImageTooSmall(
+        raise ImageTooSmallError(
             f"{arch.name} cannot take images of {side}x{side}: nothing is left after"
             f" {layer_names(arch)[failing]}; the smallest image that works is"
             f" {smallest_image(arch)}x{smallest_image(arch)}"
@@ -207,7 +207,7 @@ def cost(
 ) -> Cost:
     """The closed-form cost of a network; what is not given is the network's own default.
 
-    Raises ImageTooSmall.
+    Raises ImageTooSmallError.
     """
     channels = arch.channels if channels is None else channels
     image = arch.image if image is None else image

@@ -1,4 +1,4 @@
-"""Networks that are not ours: torchvision's, and a user's from a module or a file. Only the child imports this.
+"""Networks that are not ours: torchvision's, and a user's from a module or a file; for the child only.
 
 A user may well have packages called `models`, `bench` or `reports`, as we do. While his file is imported
 and his factory runs, those names lead to his folders if he has such packages there; what he did import under
@@ -35,7 +35,7 @@ class FactoryError(UserError):
 
 
 def load_torchvision(source: Torchvision, *, channels: int, classes: int) -> nn.Module:
-    """Torchvision's network without weights; raises UserError for a name or an input that it does not have."""
+    """Torchvision's network without weights; raises UserError for a name that it does not have."""
     import torchvision
 
     if channels != 3:
@@ -108,7 +108,7 @@ def _import_lone(path: Path) -> ModuleType:
 
 
 class _Finder:
-    """Finds some top-level packages in the user's folders, before ours are found beside the installed ones."""
+    """Finds some top-level packages in the user's folders, before ours are found where they are installed."""
 
     def __init__(self, names: Sequence[str], folders: Sequence[str]) -> None:
         self.names, self.folders = names, folders
@@ -135,6 +135,11 @@ def _his_packages(folders: Sequence[str], dotted: str) -> Iterator[None]:
     finally:
         sys.meta_path.remove(finder)
         his = {name for name in names if name in sys.modules}
+        for name in his:
+            if getattr(sys.modules[name], "__file__", "") is None:
+                # A folder without __init__.py. `inspect`, which has seen our file under this name before,
+                # would trip over the None that stands there.
+                del sys.modules[name].__file__
         sys.modules.update({key: ours[key] for key in ours if key.split(".")[0] not in his})
 
 
@@ -144,8 +149,8 @@ def _provides(folders: Sequence[str], name: str) -> bool:
     if spec is None:
         return False
     places = [*(spec.submodule_search_locations or ()), *([spec.origin] if spec.origin else ())]
-    our_root = Path(__file__).resolve().parent.parent
-    return not any(Path(place).resolve() in (our_root / name, our_root / name / "__init__.py") for place in places)
+    ours = Path(__file__).resolve().parent.parent / name
+    return not any(Path(place).resolve() in (ours, ours / "__init__.py") for place in places)
 
 
 def _call(name: str, module: ModuleType, factory: str, channels: int, image: int, classes: int) -> nn.Module:
@@ -181,7 +186,7 @@ def _told_as(name: str) -> Iterator[None]:
         yield
     except (UserError, *OUT_OF_MEMORY):
         raise
-    except (Exception, SystemExit) as error:  # noqa: BLE001  it is the user's code: anything may come
+    except (Exception, SystemExit) as error:  # it is the user's code: anything may come
         words = str(error).strip().splitlines()
         told = f"{type(error).__name__}: {words[0]}" if words else type(error).__name__
         raise FactoryError(f"{name} failed with {told}") from error

@@ -22,7 +22,7 @@ def load(
     """The network that `models.catalogue.parse` says `spec` names, in training mode.
 
     `init` is for our own networks; others are as their factories leave them. Raises UserError (of which
-    FactoryError is one) and models.cost.ImageTooSmall; errors for lack of memory pass unchanged.
+    FactoryError is one) and models.cost.ImageTooSmallError; errors for lack of memory pass unchanged.
     """
     match parse(spec):
         case Ours(arch):
