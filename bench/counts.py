@@ -157,7 +157,7 @@ def _row(name: str, part: nn.Module, args: tuple[Any, ...], output: Any, *, coun
         name=name,
         kind=_kind(part),
         window=_window(part),
-        output=tuple(outputs[0].shape[1:]) if outputs else (),
+        output_shape=tuple(outputs[0].shape[1:]) if outputs else (),
         parameters=held,
         macs=macs,
         flops_forward=2 * macs,

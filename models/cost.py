@@ -30,7 +30,7 @@ class LayerCost(Struct, frozen=True, kw_only=True):
     """One layer.
 
     window           kernel and stride as text ("11x11/4", "3x3"), None where there is no window
-    output           shape of the output for one image
+    output_shape     of one image
     receptive_field  side of the square of input pixels that one output sees, on an unbounded image; for a
                      linear layer the image, None where it is not known (networks that are not ours)
     jump             input pixels between neighbouring outputs; None for linear layers and where not known
@@ -43,7 +43,7 @@ class LayerCost(Struct, frozen=True, kw_only=True):
     name: str
     kind: str
     window: str | None = None
-    output: Shape
+    output_shape: Shape
     receptive_field: int | None = None
     jump: float | None = None
     parameters: int
@@ -227,7 +227,7 @@ def cost(
                 name=names[i],
                 kind=kind(layer),
                 window=_window(layer),
-                output=outputs[i],
+                output_shape=outputs[i],
                 receptive_field=math.ceil(views[i].field) if spatial else image,
                 jump=float(views[i].jump) if spatial else None,
                 parameters=held[i],

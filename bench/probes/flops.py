@@ -1,7 +1,7 @@
 """FLOPs of a module as two libraries count them.
 
-fvcore counts one forward, `torch.utils.flop_counter` forward and backward. Torch's counter sees shapes only, so
-it is given a copy on the `meta` device, and the module itself where that fails (it looks at values).
+fvcore counts one forward, `torch.utils.flop_counter` forward and backward. Torch's counter sees shapes only,
+so it is given a copy on the `meta` device, and the module itself where that fails (it looks at values).
 Convolutions and linear layers must agree to the last unit, see `compare`.
 """
 
