@@ -54,8 +54,8 @@ def _introduction(summary: Summary) -> Iterator[str]:
     failed = len({outcome.case for outcome in summary.outcomes if outcome.status != "skipped"})
     skipped = len({outcome.case for outcome in summary.outcomes if outcome.status == "skipped"})
     yield (
-        f"{measured:,} cases measured, {failed:,} with failures, {skipped:,} that cannot run here; "
-        f"{summary.records:,} processes in all."
+        f"Cases measured: {measured:,}; with failures: {failed:,}; that cannot run here: {skipped:,}. "
+        f"Records of processes: {summary.records:,}."
     )
     yield (
         "How to read a time: every case is measured in processes of its own, and each process gives the "
@@ -163,8 +163,8 @@ def _cost_table(figures: Sequence[Figure]) -> Iterator[Table]:
             ),
             rows=tuple(_cost_row(network, cost) for network, cost in costs.items()),
             notes=(
-                "input is channels x height x width. Counted, not measured: M is a million, and a FLOP is "
-                "half a MAC (multiply and accumulate). Backward is counted where training was measured.",
+                "input is channels x height x width. Counted, not measured: M is a million, and a MAC "
+                "(multiply and accumulate) is two FLOPs. Backward is counted where training was measured.",
             ),
         )
 

@@ -281,14 +281,14 @@ def _environments(encoded: Iterable[bytes]) -> tuple[dict[str, Environment], dic
     """
     decoded = {raw: _decode_environment(raw) for raw in dict.fromkeys(encoded)}
     found = {raw: environment for raw, environment in decoded.items() if environment is not None}
+    fuller = [(structs.replace(other, gpu=None), other) for other in found.values() if other.gpu]
     distinct: list[Environment] = []
     label_of: dict[bytes, str] = {}
     for raw, environment in found.items():
-        fuller = (other for other in found.values() if structs.replace(other, gpu=None) == environment)
-        environment = next(fuller, environment) if environment.gpu is None else environment
-        if environment not in distinct:
-            distinct.append(environment)
-        label_of[raw] = _label(distinct.index(environment))
+        whole = next((other for without, other in fuller if without == environment), environment)
+        if whole not in distinct:
+            distinct.append(whole)
+        label_of[raw] = _label(distinct.index(whole))
     return {_label(index): environment for index, environment in enumerate(distinct)}, label_of
 
 

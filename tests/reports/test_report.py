@@ -1,0 +1,154 @@
+"""The report of a planted run, as a reader gets it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import planted
+import pytest
+
+from bench.case import Case
+from bench.record import Record
+from reports import formats
+from reports.report import build
+from reports.table import Document, Table
+
+GOLDEN = Path(__file__).parent.parent / "golden" / "report.md"
+CPU = Case(model="vgg11", batch=8, threads=2)
+
+
+def _report(tmp_path: Path, records: list[Record]) -> Document:
+    return build([planted.write(tmp_path, records)])
+
+
+def _table(document: Document, title: str) -> Table:
+    return next(table for table in document.tables if table.title == title)
+
+
+def _column(table: Table, name: str) -> list[object]:
+    return [row[table.columns.index(name)] for row in table.rows]
+
+
+def test_markdown_is_the_golden_one(tmp_path: Path) -> None:
+    """To accept a change: run this, read the difference, write the new text to the golden file."""
+    assert formats.render("md", _report(tmp_path, planted.example())) == GOLDEN.read_text()
+
+
+def test_training_has_its_phases_in_one_row(tmp_path: Path) -> None:
+    table = _table(_report(tmp_path, planted.example()), "Training on cpu, by phase")
+    assert len(table.rows) == 1
+    assert str(_column(table, "step (ms)")[0]).startswith("1,000 ±")
+    assert str(_column(table, "backward (ms)")[0]).startswith("600.0 ±")
+
+
+def test_one_process_is_marked_and_explained(tmp_path: Path) -> None:
+    table = _table(_report(tmp_path, planted.replicates(CPU, [0.1])), "Inference on cpu")
+    assert _column(table, "time (ms)") == ["100.0 ±3.0% †"]
+    assert any(note.startswith("†") for note in table.notes)
+
+
+def test_a_wide_interval_shows_both_sides(tmp_path: Path) -> None:
+    # t(1) = 12.706 x log(1.1)/2 on either side of log: x 1.832 and / 1.832
+    table = _table(_report(tmp_path, planted.replicates(CPU, [0.1, 0.11])), "Inference on cpu")
+    assert _column(table, "time (ms)") == ["104.9 -45% +83%"]
+
+
+def test_columns_that_do_not_vary_stand_in_the_note(tmp_path: Path) -> None:
+    records = planted.replicates(CPU, [0.1]) + planted.replicates(
+        msgspec.structs.replace(CPU, layout="channels-last"), [0.1]
+    )
+    table = _table(_report(tmp_path, records), "Inference on cpu")
+    assert table.columns[:2] == ("model", "layout")
+    assert "engine" not in table.columns
+    assert table.notes[0] == (
+        "All rows: fp32, eager, batch 8, 224 px, input channels: 3, 1000 classes, CPU threads: 2."
+    )
+
+
+def test_one_model_at_two_image_sizes_has_a_column_for_them(tmp_path: Path) -> None:
+    records = planted.replicates(CPU, [0.1]) + planted.replicates(
+        msgspec.structs.replace(CPU, image=64), [0.1]
+    )
+    assert _column(_table(_report(tmp_path, records), "Inference on cpu"), "image") == [64, 224]
+
+
+def _cuda(seconds: float, **axes: object) -> Record:
+    case = msgspec.convert(msgspec.to_builtins(CPU) | {"device": "cuda"} | axes, Case)
+    return planted.record(case, planted.time("forward", seconds), environment=planted.GPU_MACHINE)
+
+
+def test_cuda_over_cpu_where_all_else_is_equal(tmp_path: Path) -> None:
+    records = [
+        *planted.replicates(CPU, [0.1]),
+        _cuda(0.005),
+        _cuda(0.005, batch=64),
+        _cuda(0.004, precision="tf32"),
+    ]
+    table = _table(_report(tmp_path, records), "Speed-up of CUDA over the CPU")
+    # both sides +3% and -3% of the median: log(1.03) and log(1/0.97) in quadrature, so 4.3%
+    assert _column(table, "speed-up") == ["20.00x ±4.3% †"]
+
+
+def test_no_speed_up_between_precisions_that_were_read_back_differently(tmp_path: Path) -> None:
+    case = msgspec.structs.replace(CPU, device="cuda")
+    tf32 = planted.record(
+        case,
+        planted.time("forward", 0.005),
+        environment=planted.GPU_MACHINE,
+        effective={"conv": "tf32", "matmul": "ieee", "cudnn_benchmark": "true"},
+    )
+    report = _report(tmp_path, [*planted.replicates(CPU, [0.1]), tf32])
+    assert not [table for table in report.tables if table.title.startswith("Speed-up")]
+
+
+def test_speed_up_over_several_processes(tmp_path: Path) -> None:
+    compiled = msgspec.structs.replace(CPU, engine="compile")
+    records = planted.replicates(CPU, [0.2, 0.2]) + planted.replicates(compiled, [0.1, 0.1])
+    table = _table(_report(tmp_path, records), "Speed-up of compiled engines over eager")
+    assert _column(table, "speed-up") == ["2.000x ±0%"]
+
+
+def test_the_cost_is_that_of_one_image(tmp_path: Path) -> None:
+    table = _table(_report(tmp_path, planted.example()), "Cost of one image")
+    assert _column(table, "parameters") == [61_706, 132_863_336]
+    assert _column(table, "forward MMACs") == pytest.approx([0.423432, 7609.090048])
+    assert _column(table, "forward MFLOPs") == pytest.approx([0.846864, 15218.180096])
+    assert _column(table, "backward MFLOPs") == [None, pytest.approx(30262.951936)]
+
+
+def test_memory_is_that_of_the_whole_step_in_mebibytes(tmp_path: Path) -> None:
+    table = _table(_report(tmp_path, planted.example()), "Memory of training on cpu (MiB)")
+    assert _column(table, "weights") == pytest.approx([132_863_336 * 4 / 2**20])
+    assert _column(table, "saved activations") == [512.0]
+    assert _column(table, "peak resident") == [3072.0]
+
+
+def test_rows_of_one_case_with_other_precision_in_force_say_so(tmp_path: Path) -> None:
+    records = [
+        planted.record(CPU, planted.time("forward", 0.1), effective={"conv": "ieee"}),
+        planted.record(
+            msgspec.structs.replace(CPU, replicate=2),
+            planted.time("forward", 0.1),
+            effective={"conv": "tf32"},
+        ),
+    ]
+    table = _table(_report(tmp_path, records), "Inference on cpu")
+    assert _column(table, "read back") == ["conv=ieee", "conv=tf32"]
+
+
+def test_a_report_never_imports_torch(tmp_path: Path) -> None:
+    directory = planted.write(tmp_path, planted.example())
+    program = (
+        "import sys, pathlib\n"
+        "from reports import formats\n"
+        "from reports.report import build\n"
+        f"document = build([pathlib.Path({str(directory)!r})])\n"
+        "for name in formats.names():\n"
+        "    assert formats.render(name, document)\n"
+        "assert not {'torch', 'torchvision', 'fvcore'} & set(sys.modules)\n"
+    )
+    root = Path(__file__).parents[2]
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=root)
