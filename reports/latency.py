@@ -80,12 +80,10 @@ def _latency_table(
 ) -> Table:
     """One column for each (phase, metric) of `keys`, then throughput, processes and remarks."""
     lines: list[Line] = []
-    shown: list[Figure] = []
     for subject, figures in rows.items():
         present = [figures[key] for key in keys if key in figures]
         if not present:
             continue
-        shown += present
         lines.append(
             Line(
                 subject=subject,
@@ -103,7 +101,7 @@ def _latency_table(
         lines,
         layout,
         without=("workload", "device"),
-        notes=[*notes, *interval_notes(figure.interval for figure in shown)],
+        notes=[*notes, *interval_notes(cell for line in lines for cell in line.cells)],
     )
 
 
@@ -156,6 +154,6 @@ def compile_table(figures: Sequence[Figure], layout: Layout) -> Iterator[Table]:
             notes=[
                 "cold: with an empty compiler cache; warm: in another process that finds it filled. "
                 "The latency tables show the steady state after either.",
-                *interval_notes(f.interval for f in figures if f.metric in ("compile_cold", "compile_warm")),
+                *interval_notes(cell for line in lines for cell in line.cells),
             ],
         )

@@ -14,6 +14,7 @@ BYTES = ("bytes", "byte", "B")
 KINDS = (
     "weights",
     "buffers",
+    "inputs",
     "gradients",
     "optimizer_state",
     "saved_activations",
@@ -45,7 +46,9 @@ def memory_tables(figures: Sequence[Figure], layout: Layout) -> Iterator[Table]:
         for device in dict.fromkeys(s.case.device for s in subjects if s.case.workload == workload):
             here = (workload, device)
             rows = {s: f for s, f in subjects.items() if (s.case.workload, s.case.device) == here}
-            found = {metric for figs in rows.values() for _, metric in figs} - {"allocation_retries"}
+            # a column of zeros says nothing
+            present = {metric for figs in rows.values() for (_, metric), f in figs.items() if f.median}
+            found = present - {"allocation_retries"}
             kinds = sorted(found, key=lambda kind: (KINDS.index(kind) if kind in KINDS else len(KINDS), kind))
             lines = [
                 Line(

@@ -91,7 +91,7 @@ def speedup_tables(figures: Sequence[Figure], layout: Layout) -> Iterator[Table]
             layout,
             notes=[
                 f"Wall time of the whole training step or inference; above 1x is faster. {comparison.note}",
-                *interval_notes(ratio.interval for ratio in ratios),
+                *interval_notes(cell for line in lines for cell in line.cells),
             ],
         )
 

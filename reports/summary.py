@@ -216,13 +216,7 @@ def _figures(case: Case, processes: Iterable[_Process], label_of: dict[bytes, st
     for (effective, _), group in alike.items():
         machine = tuple(sorted({label_of[p.environment] for p in group if p.environment in label_of}))
         tags = tuple(dict.fromkeys(warning_label(text) for process in group for text in process.warnings))
-        pooled: defaultdict[_Key, list[tuple[float, Interval | None, int]]] = defaultdict(list)
-        for process in group:
-            parts_of = zip(process.medians, process.intervals, process.sizes, strict=True)
-            for key, part in zip(process.keys, parts_of, strict=True):
-                pooled[key].append(part)
-        for (phase, metric, unit), parts in pooled.items():
-            medians, intervals, sizes = zip(*parts, strict=True)
+        for (phase, metric, unit), (medians, intervals, sizes) in _columns(group).items():
             yield Figure(
                 case=case,
                 effective=effective,
@@ -232,10 +226,28 @@ def _figures(case: Case, processes: Iterable[_Process], label_of: dict[bytes, st
                 unit=unit,
                 median=centre(medians),
                 interval=across_processes(medians) if len(medians) > 1 else intervals[0],
-                medians=medians,
+                medians=tuple(medians),
                 samples=sum(sizes),
                 tags=tags,
             )
+
+
+def _columns(group: Iterable[_Process]) -> dict[_Key, tuple[list[float], list[Interval | None], list[int]]]:
+    """Medians, intervals and sizes of each metric, over the processes that have it.
+
+    Processes of one case nearly always have the same metrics, and then a column is read off at once.
+    """
+    alike: defaultdict[tuple[_Key, ...], list[_Process]] = defaultdict(list)
+    for process in group:
+        alike[process.keys].append(process)
+    columns: dict[_Key, tuple[list[float], list[Interval | None], list[int]]] = {}
+    for keys, processes in alike.items():
+        for at, key in enumerate(keys):
+            medians, intervals, sizes = columns.setdefault(key, ([], [], []))
+            medians += [process.medians[at] for process in processes]
+            intervals += [process.intervals[at] for process in processes]
+            sizes += [process.sizes[at] for process in processes]
+    return columns
 
 
 @lru_cache(maxsize=1024)

@@ -7,12 +7,17 @@ from collections.abc import Iterable, Sequence
 from bench.case import Case
 from bench.stats import Interval
 from reports.summary import Figure
-from reports.table import readable
+from reports.table import Cell, readable
 
 WITHIN = "†"
 WITHIN_NOTE = (
     f"{WITHIN} measured in one process: the interval says how well that process was sampled, "
     "not how far another process would be from it."
+)
+DISAGREE = "±>10x"
+DISAGREE_NOTE = (
+    f"{DISAGREE} the few processes differ so much that the interval reaches beyond ten times the figure: "
+    "it is not known; measure with more replicates."
 )
 CASES_NAMED = 3
 
@@ -24,7 +29,9 @@ def with_interval(value: float, interval: Interval | None, scale: float = 1.0, s
         return text
     up, down = (interval.high / value - 1) * 100, (1 - interval.low / value) * 100
     wider = max(up, down)
-    if wider == 0:
+    if wider > 900:
+        around = DISAGREE
+    elif wider == 0:
         around = "±0%"
     elif wider < 0.05:
         around = "±<0.1%"
@@ -38,9 +45,10 @@ def milliseconds(figure: Figure | None) -> str | None:
     return with_interval(figure.median, figure.interval, 1e3) if figure else None
 
 
-def interval_notes(intervals: Iterable[Interval | None]) -> tuple[str, ...]:
-    """The note that explains the mark, where a table carries it."""
-    return (WITHIN_NOTE,) if any(i is not None and i.kind == "within-process" for i in intervals) else ()
+def interval_notes(texts: Iterable[Cell]) -> tuple[str, ...]:
+    """The notes that explain the marks in these cells."""
+    found = " ".join(text for text in texts if isinstance(text, str))
+    return tuple(note for mark, note in ((WITHIN, WITHIN_NOTE), (DISAGREE, DISAGREE_NOTE)) if mark in found)
 
 
 def named(cases: Sequence[Case]) -> str:

@@ -56,6 +56,12 @@ def test_a_wide_interval_shows_both_sides(tmp_path: Path) -> None:
     assert _column(table, "time (ms)") == ["104.9 -45% +83%"]
 
 
+def test_processes_that_disagree_are_not_given_percentages(tmp_path: Path) -> None:
+    table = _table(_report(tmp_path, planted.replicates(CPU, [0.1, 0.2])), "Inference on cpu")
+    assert _column(table, "time (ms)") == ["141.4 ±>10x"]
+    assert any("more replicates" in note for note in table.notes)
+
+
 def test_columns_that_do_not_vary_stand_in_the_note(tmp_path: Path) -> None:
     records = planted.replicates(CPU, [0.1]) + planted.replicates(
         msgspec.structs.replace(CPU, layout="channels-last"), [0.1]
