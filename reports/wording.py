@@ -11,12 +11,12 @@ from reports.table import Cell, readable
 
 WITHIN = "†"
 WITHIN_NOTE = (
-    f"{WITHIN} measured in one process: the interval says how well that process was sampled, "
+    f"{WITHIN}: measured in one process: the interval says how well that process was sampled, "
     "not how far another process would be from it."
 )
 DISAGREE = "±>10x"
 DISAGREE_NOTE = (
-    f"{DISAGREE} the few processes differ so much that the interval reaches beyond ten times the figure: "
+    f"{DISAGREE}: the few processes differ so much that the interval reaches beyond ten times the figure: "
     "it is not known; measure with more replicates."
 )
 CASES_NAMED = 3

@@ -10,7 +10,8 @@ from reports.table import Document, Table, readable
 
 NAME = "md"
 
-_SPECIAL = re.compile(r"[\\|*`\[\]]|(?<!\w)_|_(?!\w)|~(?=~)")
+_ENTITY = re.compile(r"&(?=#?\w+;)")
+_SPECIAL = re.compile(r"[\\|*`\[\]]|(?<!\w)_|_(?!\w)|~(?=~)|^>")
 """What would become markup; an underscore inside a word stays, for the sake of the raw text."""
 
 
@@ -25,7 +26,7 @@ def render(document: Document) -> str:
 def escape(text: str) -> str:
     """Text that shows as it is, on one line: no markup, no HTML, no end of cell."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    line = _ENTITY.sub("&amp;", line).replace("<", "&lt;")
     return _SPECIAL.sub(lambda found: "\\" + found[0], line)
 
 

@@ -20,7 +20,7 @@ from reports import formats
 from reports.table import Cell, Document, Table, readable
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30) | st.text(
-    "|\\`*_[]<>&~ab \n", max_size=30
+    "|\\`*_[]<>&~#;ab \n", max_size=30
 )
 cells = st.none() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts
 
