@@ -45,15 +45,14 @@ class Cpu:
         torch.set_num_threads(case.threads)
         # Denormal numbers take a slow path in the processor and turn timings into a function of the data.
         torch.set_flush_denormal(True)
-        torch.backends.mkldnn.matmul.fp32_precision = "ieee"  # type: ignore[attr-defined]
-        torch.backends.mkldnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]
+        # The older of torch's two interfaces to fp32 precision, as in devices/cuda.py.
+        torch.set_float32_matmul_precision("highest")
 
     def read_back(self) -> dict[str, str]:
         import torch
 
         return {
-            "matmul": torch.backends.mkldnn.matmul.fp32_precision,  # type: ignore[attr-defined]
-            "conv": torch.backends.mkldnn.conv.fp32_precision,  # type: ignore[attr-defined]
+            "matmul": torch.get_float32_matmul_precision(),
             "threads": str(torch.get_num_threads()),
             "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         }

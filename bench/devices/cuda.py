@@ -57,11 +57,12 @@ class Cuda:
         import torch
 
         torch.set_num_threads(case.threads)
-        # The newer of torch's two interfaces, here and everywhere: a program that mixes them fails
-        # (pytorch#166387). torch's own default is mixed: TF32 in convolutions, IEEE in matrix products.
-        flag = "tf32" if case.precision == "tf32" else "ieee"
-        torch.backends.cuda.matmul.fp32_precision = flag
-        torch.backends.cudnn.conv.fp32_precision = flag  # type: ignore[attr-defined]
+        # torch's own default is mixed: TF32 in convolutions, IEEE in matrix products. Of torch's two
+        # interfaces the older, here and everywhere: with the newer one set to tf32, Inductor of torch 2.11
+        # fails at the first matrix product that it tunes (pytorch#166387), and mixing them raises.
+        tf32 = case.precision == "tf32"
+        torch.backends.cuda.matmul.allow_tf32 = tf32
+        torch.backends.cudnn.allow_tf32 = tf32
         # Lets cuDNN choose by trial in every process; replicates are processes, so the choice's effect
         # is inside the interval.
         torch.backends.cudnn.benchmark = True
@@ -70,8 +71,8 @@ class Cuda:
         import torch
 
         return {
-            "matmul": torch.backends.cuda.matmul.fp32_precision,
-            "conv": torch.backends.cudnn.conv.fp32_precision,  # type: ignore[attr-defined]
+            "matmul": "tf32" if torch.backends.cuda.matmul.allow_tf32 else "ieee",
+            "conv": "tf32" if torch.backends.cudnn.allow_tf32 else "ieee",
             "cudnn_benchmark": str(torch.backends.cudnn.benchmark).lower(),
         }
 
