@@ -1,0 +1,148 @@
+"""Names and what they stand for, bad names and what is said of them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torchvision
+
+from bench.errors import UserError
+from models.catalogue import (
+    MODELS,
+    FileFactory,
+    Input,
+    ModuleFactory,
+    Ours,
+    Torchvision,
+    defaults,
+    parse,
+    torchvision_models,
+    why_impossible,
+)
+
+
+def test_every_name_and_its_default_input() -> None:
+    assert list(MODELS) == [
+        "lenet5",
+        "alexnet",
+        "alexnet-grouped",
+        "alexnet-96",
+        "vgg11",
+        "vgg13",
+        "vgg16",
+        "vgg19",
+        "vgg11-bn",
+        "vgg13-bn",
+        "vgg16-bn",
+        "vgg19-bn",
+        "vgg11-lrn",
+        "vgg16-c",
+        "vgg-small",
+    ]
+    unusual = {name: defaults(name) for name in MODELS if defaults(name) != Input(3, 224, 1000)}
+    assert unusual == {
+        "lenet5": Input(1, 28, 10),
+        "alexnet-grouped": Input(3, 227, 1000),
+        "alexnet-96": Input(1, 224, 10),
+        "vgg-small": Input(1, 224, 10),
+    }
+    assert defaults("torchvision:resnet18") == Input(3, 224, 1000)
+
+
+def test_forms(tmp_path: Path) -> None:
+    file = tmp_path / "net.py"
+    file.write_text("try:\n    from x import a as made\nexcept ImportError:\n    def made(): ...\n")
+    assert parse("vgg16") == Ours(MODELS["vgg16"])
+    assert parse("torchvision:vgg16") == Torchvision("vgg16")
+    assert parse("os.path:join") == ModuleFactory("os.path", "join")
+    assert parse(f"{file}:made") == FileFactory(file, "made")
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("def f(): ...", {"f"}),
+        ("class F: ...", {"F"}),
+        ("f = lambda: 0", {"f"}),
+        ("f: object = print", {"f"}),
+        ("f, (g, *h) = 1, (2, 3)", {"f", "g", "h"}),
+        ("import a.b, c as d", {"a", "d"}),
+        ("if 1:\n  def f(): ...\nelse:\n  g = 1", {"f", "g"}),
+        ("match 1:\n  case 1:\n    f = 2", {"f"}),
+        ("with open('x') as f: g = 1", {"f", "g"}),
+        ("from x import *", {"anything"}),
+        ("def __getattr__(name): ...", {"anything"}),
+    ],
+)
+def test_names_that_a_file_defines(tmp_path: Path, text: str, names: set[str]) -> None:
+    (tmp_path / "net.py").write_text(text)
+    for name in names:
+        assert parse(f"{tmp_path}/net.py:{name}")
+
+
+@pytest.mark.parametrize("text", ["def f():\n  def g(): ...", "class F:\n  g = 1", "print(g)", ""])
+def test_names_that_a_file_does_not_define(tmp_path: Path, text: str) -> None:
+    (tmp_path / "net.py").write_text(text)
+    with pytest.raises(UserError, match="does not define 'g'"):
+        parse(f"{tmp_path}/net.py:g")
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("vgg161", "did you mean 'vgg16'"),
+        ("VGG-16", "did you mean 'vgg16"),
+        ("", "unknown model"),
+        ("torchvision:vgg61", "unknown torchvision model 'vgg61': did you mean 'vgg"),
+        ("torchvision:", "cannot be read"),
+        (":make", "cannot be read"),
+        ("no/such.py:make", r"cannot read no/such.py: No such file"),
+        ("tests.py:make:x", "neither a module nor a file"),
+        ("net.py", "write net.py:FUNCTION"),
+        ("net.py:1st", "not the name of a function"),
+        ("nosuchpackage.net:make", "no package or module 'nosuchpackage'"),
+        ("models.net:make", "models/net.py:make"),
+    ],
+)
+def test_bad_names_are_told_in_a_sentence(spec: str, words: str) -> None:
+    with pytest.raises(UserError, match=words) as told:
+        parse(spec)
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("content", [b"def f(:\n", b"\xff\xfe\x00", b"x = 1\0", b"(" * 5000])
+def test_files_that_are_not_python(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "net.py").write_bytes(content)
+    with pytest.raises(UserError, match=r"net\.py is not valid Python"):
+        parse(f"{tmp_path}/net.py:f")
+
+
+def test_a_folder_is_not_a_file(tmp_path: Path) -> None:
+    (tmp_path / "net.py").mkdir()
+    with pytest.raises(UserError, match="cannot read"):
+        parse(f"{tmp_path}/net.py:f")
+
+
+def test_what_torchvision_registers_is_read_from_its_source() -> None:
+    assert torchvision_models() == torchvision.models.list_models()
+
+
+def test_why_a_network_is_impossible() -> None:
+    assert why_impossible("vgg16", 3, 224, 10) is None
+    assert "32x32" in str(why_impossible("vgg16", 3, 31, 10))
+    assert "3 channels" in str(why_impossible("torchvision:vgg16", 1, 224, 10))
+    assert why_impossible("torchvision:vgg16", 3, 8, 10) is None
+
+
+def test_the_catalogue_imports_no_torch() -> None:
+    program = (
+        "import sys; from models.catalogue import parse, why_impossible; import models.cost, models.facts;"
+        "parse('torchvision:vgg16'); why_impossible('vgg16', 3, 1, 1);"
+        "import bench.counting, reports.cost;"
+        "sys.exit('torch' in sys.modules or 'torchvision' in sys.modules)"
+    )
+    root = Path(__file__).parents[2]
+    assert subprocess.run([sys.executable, "-c", program], cwd=root, check=False).returncode == 0
