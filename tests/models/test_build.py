@@ -50,7 +50,11 @@ def test_the_same_weights_give_torchvisions_outputs(name: str, image: int) -> No
 def test_dropout_stands_where_torchvision_has_it() -> None:
     for name in ("alexnet", "vgg11"):
         with torch.device("meta"):
-            theirs = torchvision.models.get_model(THEIRS[name], weights=None).classifier
+            theirs = list(
+                torchvision.models.get_model(THEIRS[name], weights=None)
+                .get_submodule("classifier")
+                .children()
+            )
         ours = list(build(MODELS[name], device="meta"))[-len(theirs) :]
         assert [type(part) for part in ours] == [type(part) for part in theirs]
 
@@ -128,6 +132,7 @@ def test_an_image_too_small_is_refused() -> None:
 @pytest.mark.cuda
 def test_weights_are_made_on_the_gpu() -> None:
     before = torch.cuda.memory_allocated()
+    torch.cuda.reset_peak_memory_stats()
     module = build(MODELS["vgg11"], device="cuda")
     assert {parameter.device.type for parameter in module.parameters()} == {"cuda"}
     sizes = [4 * parameter.numel() for parameter in module.parameters()]
