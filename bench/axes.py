@@ -1,7 +1,8 @@
-"""The axes of a plan: their names, what each accepts, and how a command line's or a file's values are read."""
+"""The axes of a plan: names, accepted values, and how those of a command line or a file are read."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -77,20 +78,28 @@ def whole_number(name: str, value: object, low: int, high: int) -> int:
     number: int | None = None
     if isinstance(value, int) and not isinstance(value, bool):
         number = value
-    elif isinstance(value, str) and len(value) < 20 and value.lstrip("+-").isdecimal():
+    elif isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,18}", value):
         number = int(value)
     if number is None or not low <= number <= high:
-        raise UserError(f"{name} takes a whole number from {low} to {high}, not {value!r}")
+        raise UserError(f"{name} takes a whole number from {low} to {high}, not {_shown(value)}")
     return number
 
 
 def positive_number(name: str, value: str, high: float) -> float:
     """A number above 0 and at most `high`; `1%` is 0.01. UserError otherwise."""
     text, percent = (value[:-1], 100.0) if value.endswith("%") else (value, 1.0)
-    try:
-        number = float(text) / percent
-    except ValueError:
-        number = -1.0
-    if not 0 < number <= high:  # also false for nan
-        raise UserError(f"{name} takes a number above 0 and up to {high:g}, not {value!r}")
+    # float() alone would also take `nan`, `1_0` and the digits of other scripts.
+    plain = re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", text, re.IGNORECASE)
+    number = float(text) / percent if plain else -1.0
+    if not 0 < number <= high:
+        raise UserError(f"{name} takes a number above 0 and up to {high:g}, not {_shown(value)}")
     return number
+
+
+def _shown(value: object) -> str:
+    """What was given, cut where it would drown the sentence."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python refuses to print an integer of thousands of digits
+        return "a number of thousands of digits"
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -5,6 +5,7 @@ Exit codes: 0 all went well; 1 the work ran and something failed; 2 the input wa
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -20,7 +21,6 @@ from bench.record import FAILED
 
 app = typer.Typer(
     help="Benchmark of the networks that began deep learning: LeNet-5, AlexNet and every VGG.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -38,7 +38,7 @@ def main() -> NoReturn:
     """The command `convbench`: every error a user can cause becomes one sentence and exit code 2."""
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        code = app(standalone_mode=False) or 0
+        code = app(sys.argv[1:] or ["--help"], standalone_mode=False) or 0
         sys.stdout.flush()
     except UserError as error:
         code = _complain(str(error))
@@ -48,9 +48,17 @@ def main() -> NoReturn:
         code = _complain(error.format_message())
     except BrokenPipeError:
         # The reader of our output went away (| head): nothing is wrong, and nobody listens.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()
         code = 0
+    except OSError as error:
+        _forget_output()
+        code = _complain(f"cannot use {error.filename or 'the output'}: {error.strerror or error}")
     sys.exit(code)
+
+
+def _forget_output() -> None:
+    """What is still buffered would fail again when Python ends, and then with a traceback."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _complain(sentence: str, code: int = 2) -> int:
@@ -101,9 +109,11 @@ def run(
     cases = plan.cases(
         chosen, {axis: axes.read(axis, values) for axis, values in given.items() if values}, _threads()
     )
-    count = axes.whole_number("--replicates", replicates, 1, 1000) if replicates else chosen.replicates
+    count = chosen.replicates
+    if replicates is not None:
+        count = axes.whole_number("--replicates", replicates, 1, 1000)
     protocol = _protocol(chosen.protocol, target_ci, time_limit)
-    seconds = axes.positive_number("--budget", budget, 1e8) if budget else None
+    seconds = None if budget is None else axes.positive_number("--budget", budget, 1e8)
     _refuse_impossible(cases)
     planned = plan.replicated(cases, count)
     if dry_run:
@@ -128,9 +138,9 @@ def _check_format(name: str) -> None:
 def _protocol(protocol: Protocol, target_ci: str | None, time_limit: str | None) -> Protocol:
     from msgspec import structs
 
-    if target_ci:
+    if target_ci is not None:
         protocol = structs.replace(protocol, target_ci=axes.positive_number("--target-ci", target_ci, 1.0))
-    if time_limit:
+    if time_limit is not None:
         limit = axes.positive_number("--time-limit", time_limit, 1e7)
         protocol = structs.replace(protocol, time_limit_seconds=limit)
     return protocol
@@ -164,12 +174,17 @@ def _run(
 
 def _write(path: Path, text: str) -> None:
     """Write beside and rename, so that an older file is replaced whole or not at all. UserError."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    target = path.resolve()  # what a link points to, not the link
+    beside = target.with_name(f".{target.name}.{os.getpid()}")
     try:
+        if path.exists() and not path.is_file():
+            path.write_text(text, encoding="utf-8")  # /dev/stdout is written to, never replaced
+            return
         beside.write_text(text, encoding="utf-8")
-        beside.replace(path)
+        beside.replace(target)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            beside.unlink()
         raise UserError(f"cannot write {path}: {error.strerror or error}") from error
 
 

@@ -1,7 +1,8 @@
-"""Suite and options -> cases, in the order in which they are measured; what of them cannot run, and how long."""
+"""Suite and options -> cases in the order of measuring; which of them cannot run, and how long they take."""
 
 from __future__ import annotations
 
+import functools
 import itertools
 import random
 from collections.abc import Collection, Mapping, Sequence
@@ -110,8 +111,14 @@ _UNKNOWN_FLOPS = 1e10
 
 
 def _step_flops(case: Case) -> float:
-    arch = catalogue.MODELS.get(case.model)
-    if arch is None:
+    if case.model not in catalogue.MODELS:
         return _UNKNOWN_FLOPS * case.batch
-    total = cost.cost(arch, channels=case.channels, image=case.image, classes=case.classes, batch=case.batch)
-    return total.flops_forward + (total.flops_backward if case.workload == "training" else 0)
+    forward, backward = _image_flops(case.model, case.channels, case.image, case.classes)
+    return case.batch * (forward + (backward if case.workload == "training" else 0))
+
+
+@functools.cache
+def _image_flops(model: str, channels: int, image: int, classes: int) -> tuple[int, int]:
+    """Forward and backward FLOPs for one image: a plan of thousands of cases has few different ones."""
+    total = cost.cost(catalogue.MODELS[model], channels=channels, image=image, classes=classes)
+    return total.flops_forward, total.flops_backward

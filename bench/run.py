@@ -74,12 +74,11 @@ def execute(
         if all(case in reasons for case in planned):
             raise UserError(f"nothing of this plan can run here: {reasons[planned[0]]}")
         store = stack.enter_context(Store.resume(directory) if resuming else Store.create(directory))
-        _measure_pending(planned, protocol, store, server, reasons, deadline, tell)
+        left = _measure_pending(planned, protocol, store, server, reasons, deadline, tell)
         shutil.rmtree(directory / "work", ignore_errors=True)
-        statuses = {case: status for case, status in store.statuses().items() if case in set(planned)}
-        return Result(
-            statuses=Counter(statuses.values()), left=len(planned) - len(statuses), warning=store.warning
-        )
+        ended = store.statuses()
+        statuses = Counter(ended[case] for case in planned if case in ended)
+        return Result(statuses=statuses, left=left, warning=store.warning)
 
 
 def why_not(planned: Iterable[Case], server: Server) -> dict[Case, str]:
@@ -117,8 +116,11 @@ def _measure_pending(
     reasons: Mapping[Case, str],
     deadline: float | None,
     tell: Tell,
-) -> None:
-    """One server for each replicate: processes of one server share its memory layout, replicates must not."""
+) -> int:
+    """How many cases the budget left.
+
+    One server for each replicate: processes of one server share its memory layout, replicates must not.
+    """
     todo = plan.pending(planned, store.statuses())
     done = len(planned) - len(todo)
     fresh: Server | None = server
@@ -128,12 +130,13 @@ def _measure_pending(
             fresh = None
             for case in cases:
                 if deadline is not None and time.monotonic() >= deadline:
-                    return
+                    return len(planned) - done
                 tell(Progress(case=case, done=done, total=len(planned)))
                 record = _record(case, protocol, store.directory, current, reasons.get(case))
                 record = store.append(record)
                 done += 1
                 tell(Progress(case=case, done=done, total=len(planned), record=record))
+    return 0
 
 
 def _record(case: Case, protocol: Protocol, directory: Path, server: Server, reason: str | None) -> Record:

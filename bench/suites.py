@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -142,19 +143,28 @@ def from_toml(path: Path) -> Suite:
     axes, each a value or a list. Raises UserError for anything else."""
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UserError(f"cannot read the suite {path}: {error}") from error
+    except OSError as error:
+        raise UserError(f"cannot read the suite {path}: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"the suite {path} is not TOML: {error}") from error
     _only(found, ("name", "summary", "replicates", "protocol", "cases"), f"key in {path}")
     blocks = found.get("cases")
     if not isinstance(blocks, list) or not blocks or not all(isinstance(block, dict) for block in blocks):
         raise UserError(f"{path} needs at least one table [[cases]]")
     return Suite(
-        name=str(found.get("name", path.stem)),
-        summary=str(found.get("summary", "")),
+        name=_text(found, "name", path.stem, path),
+        summary=_text(found, "summary", "", path),
         blocks=tuple(_block(block, path) for block in blocks),
         replicates=axes.whole_number("replicates", found.get("replicates", 3), 1, 1000),
         protocol=_protocol(found.get("protocol", {}), path),
     )
+
+
+def _text(table: Mapping[str, object], key: str, usual: str, path: Path) -> str:
+    value = table.get(key, usual)
+    if not isinstance(value, str):
+        raise UserError(f"{key} in {path} is a text, not {value!r}")
+    return value
 
 
 def _only(table: Mapping[str, object], accepted: tuple[str, ...], kind: str) -> None:
@@ -181,6 +191,8 @@ def _protocol(table: object, path: Path) -> Protocol:
         protocol = msgspec.convert(table, Protocol)
     except msgspec.ValidationError as error:
         raise UserError(f"[protocol] of {path}: {error}") from error
-    if not all(value > 0 for value in structs.astuple(protocol)):
-        raise UserError(f"every value in [protocol] of {path} must be above 0")
+    if not all(0 < value < math.inf for value in structs.astuple(protocol)):
+        raise UserError(f"every value in [protocol] of {path} must be above 0 and finite")
+    if protocol.min_samples > protocol.max_samples:
+        raise UserError(f"[protocol] of {path} asks for more min_samples than max_samples")
     return protocol
