@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import msgspec
 import torch
 from msgspec import structs
 from torch import Tensor, nn
@@ -28,6 +29,11 @@ from models.catalogue import Ours, parse
 from models.cost import BYTES_PER_ELEMENT, Cost, ImageTooSmallError, LayerCost, cost
 from models.foreign import OUT_OF_MEMORY, forgotten_afterwards
 from models.load import load
+
+
+def count(argument: bytes) -> bytes:
+    """The child's entry: encoded CountRequests in, encoded CountResults out."""
+    return msgspec.json.encode(count_models(msgspec.json.decode(argument, type=list[CountRequest])))
 
 
 def count_models(requests: list[CountRequest]) -> list[CountResult]:

@@ -153,10 +153,14 @@ def _record(case: Case, protocol: Protocol, directory: Path, server: Server, rea
     if reason is not None:
         return unmeasured
     outcome = run_child(case, protocol, directory, server)
-    if outcome.result is not None:
+    if outcome.result is None:
+        assert outcome.kind != "result"
+        return structs.replace(unmeasured, status=outcome.kind, reason=outcome.reason)
+    try:
         return msgspec.json.decode(outcome.result, type=job.Finished).record
-    assert outcome.kind != "result"
-    return structs.replace(unmeasured, status=outcome.kind, reason=outcome.reason)
+    except msgspec.DecodeError as error:
+        # A user's module may print into, or replace, anything in its process.
+        return structs.replace(unmeasured, status="crashed", reason=f"unreadable result: {error}")
 
 
 def run_child(case: Case, protocol: Protocol, directory: Path, server: Server) -> Outcome:

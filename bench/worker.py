@@ -20,6 +20,7 @@ from bench.job import ColdCompile, Finished, Job
 from bench.precision import RECIPES, autocast, outer_context, weight_dtype
 from bench.probes import casting, contention, flops, memory
 from bench.record import Gpu, Measurement, Record
+from bench.server import stage
 from bench.workloads.base import Steps
 from bench.workloads.inputs import memory_format
 from models.load import load
@@ -45,6 +46,7 @@ def compile_cold(argument: bytes) -> bytes:
     passes = _use_cache(job)
     with outer_context(job.case, _device_type(device)):
         _, steps, _ = _prepare(job.case, device)
+        stage("compiling")
         seconds = _first_step(steps, device)
     return msgspec.json.encode(ColdCompile(seconds=seconds, casts=passes.casts))
 
@@ -59,9 +61,11 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
     with outer_context(case, _device_type(device)):
         module, steps, effective = _prepare(case, device)
         first_step_at = time.monotonic()
+        stage("first step")
         measured = _compile_facts(job, engine, steps, device)
         compiled = engine.observe().get("compiled_graphs", 0)
         steps = _refuse_recompiles(steps, engine)
+        stage("timing")
         before = contention.read()
         timed = latency.measure(steps, device, job.protocol)
         crowd, labels = contention.between(before, contention.read(), case.threads)
@@ -69,6 +73,7 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
         if engine.compiles:
             recompiles = engine.observe()["compiled_graphs"] - compiled
             measured.append(_fact("model", "recompiles", recompiles, "count"))
+        stage("memory")
         measured += memory.measure(steps, device, baseline)
         measured += _cast_facts(job, module, steps, device)
     measured += _cost_facts(case, module)
@@ -105,6 +110,7 @@ def _use_cache(job: Job) -> casting.GraphCasts:
 
 def _prepare(case: Case, device: Device) -> tuple[torch.nn.Module, Steps, dict[str, str]]:
     """The module on its device, the steps of the workload, and the precision read back."""
+    stage("building")
     device.prepare(case)
     torch.manual_seed(case.seed)
     where = device.torch_name()

@@ -40,6 +40,12 @@ def as_json(entry: CostEntry, *, layers: bool = False) -> dict[str, Any]:
     return fields
 
 
+def miscounted(entry: CostEntry) -> bool:
+    """Whether a library's count of a network of ours differs from the closed form, which is an error."""
+    ours = entry.counts is not None and entry.counts.cost is None
+    return ours and bool(entry.counts and entry.counts.disagreements)
+
+
 def document(entries: Sequence[CostEntry], *, layers: bool = False) -> Document:
     """The comparison of networks, the counts side by side and, where asked for, every layer."""
     tables = [comparison_table(entries)]
