@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -129,6 +128,10 @@ def _full(gpu: bool) -> Suite:
 SUITES = {"quick": _quick, "standard": _standard, "full": _full}
 
 
+_LARGEST = 1e9
+"""Of steps, samples and seconds: TOML also knows infinity, which no record could hold."""
+
+
 def find(name: str, *, gpu: bool) -> Suite:
     """A named suite as it is on a machine with or without a GPU, or one from a TOML file. UserError."""
     if name in SUITES:
@@ -191,8 +194,8 @@ def _protocol(table: object, path: Path) -> Protocol:
         protocol = msgspec.convert(table, Protocol)
     except msgspec.ValidationError as error:
         raise UserError(f"[protocol] of {path}: {error}") from error
-    if not all(0 < value < math.inf for value in structs.astuple(protocol)):
-        raise UserError(f"every value in [protocol] of {path} must be above 0 and finite")
+    if not all(0 < value <= _LARGEST for value in structs.astuple(protocol)):
+        raise UserError(f"every value in [protocol] of {path} must be above 0 and at most {_LARGEST:g}")
     if protocol.min_samples > protocol.max_samples:
         raise UserError(f"[protocol] of {path} asks for more min_samples than max_samples")
     return protocol

@@ -85,6 +85,8 @@ class FakeDevice:
         return [self._done]
 
     def elapsed(self, start: list[float], end: list[float]) -> float:
+        if end[0] > self.now:  # as CUDA refuses too
+            raise RuntimeError("the event has not happened yet: synchronise first")
         return end[0] - start[0]
 
     def occupy(self, seconds: float) -> None:
