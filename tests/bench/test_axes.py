@@ -140,8 +140,14 @@ def test_a_positive_number_may_be_a_percentage(value: str, number: float) -> Non
 
 @pytest.mark.parametrize(
     "value",
-    ["0", "0%", "-1", "-1%", "1.01", "101%", "nan", "inf", "-inf", "", "%", "1%%", "1 %", "٣%", "1_0e-2", "x"]
-    + ["1e400", "1e-400", "9" * 5000],
+    [
+        "1e400",
+        "1e-400",
+        "9" * 5000,
+        *"0 0% -1 -1% 1.01 101% nan inf -inf % 1%% ٣% 1_0e-2 x".split(),
+        "",
+        "1 %",
+    ],
 )
 def test_what_is_no_positive_number_up_to_the_limit_is_told(value: str) -> None:
     with pytest.raises(UserError, match="--target-ci takes a number above 0 and up to 1, not ") as caught:
@@ -153,7 +159,7 @@ def test_a_model_in_a_file_is_looked_for_but_not_run(tmp_path: Path) -> None:
     path = tmp_path / "net.py"
     path.write_text("raise SystemExit('run')\ndef make(): ...\n")
     assert axes.read("model", [f"{path}:make"]) == (f"{path}:make",)
-    with pytest.raises(UserError, match="does not define 'mak'.*did you mean 'make'"):
+    with pytest.raises(UserError, match=r"does not define 'mak'.*did you mean 'make'"):
         axes.read("model", [f"{path}:mak"])
     with pytest.raises(UserError, match=r"cannot read .*missing\.py"):
         axes.read("model", [f"{tmp_path / 'missing.py'}:make"])

@@ -1,4 +1,4 @@
-"""Warm-up and sampling end by the rules of the protocol, on planted streams and a clock that does not wait."""
+"""Warm-up and sampling end by the protocol's rules, on planted streams and a clock that does not wait."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from bench import plan, suites
 from bench.case import Case, Protocol
@@ -43,7 +44,7 @@ def test_quick_with_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {c.model for c in at_64 if c.workload == "training"} == {"alexnet", "vgg11", "vgg16"}
     on_cpu = [c for c in found if c.device == "cpu"]
     assert on_cpu
-    assert all(plan.structs.replace(c, device="cuda") in found for c in on_cpu)
+    assert all(structs.replace(c, device="cuda") in found for c in on_cpu)
     assert all(c.precision == "fp32" for c in on_cpu)
 
 
@@ -54,7 +55,7 @@ def test_standard_with_a_gpu_compares_it_with_the_cpu_at_shared_batches(
     shared = [c for c in found if c.device == "cpu"]
     assert {c.model for c in shared} == ALL
     assert {c.workload for c in shared} == {"inference", "training"}
-    assert all(plan.structs.replace(c, device="cuda") in found for c in shared)
+    assert all(structs.replace(c, device="cuda") in found for c in shared)
 
 
 @pytest.mark.parametrize("gpu", [False, True])
