@@ -58,22 +58,35 @@ def _core_of(cpu: int) -> tuple[str, str]:
         return ("cpu", str(cpu))
 
 
-def _cgroup_quota() -> float | None:
-    """CPUs granted by the nearest cgroup (v2) limit of this process, None without one."""
+def _cgroup_quota(
+    membership: Path = Path("/proc/self/cgroup"), mounted: Path = Path("/sys/fs/cgroup")
+) -> float | None:
+    """CPUs that the tightest control group (v2 or v1) around this process grants; None without a limit."""
     try:
-        own = Path("/proc/self/cgroup").read_text().strip().rpartition("::")[2].lstrip("/")
+        lines = membership.read_text().splitlines()
     except OSError:
         return None
-    group = Path("/sys/fs/cgroup") / own
     quotas = []
-    for folder in [group, *group.parents]:
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        group = mounted / ("cpu" if controllers else "") / path.lstrip("/")
+        for folder in (group, *group.parents):
+            quotas += _granted(folder)
+    return min(quotas, default=None)
+
+
+def _granted(folder: Path) -> list[float]:
+    """The CPUs that one control group grants: one number, or none where it sets no limit."""
+    v2, v1 = ("cpu.max",), ("cpu.cfs_quota_us", "cpu.cfs_period_us")
+    for files in (v2, v1):
         try:
-            quota, period = (folder / "cpu.max").read_text().split()
+            quota, period = " ".join((folder / name).read_text() for name in files).split()
         except (OSError, ValueError):
             continue
-        if quota != "max":
-            quotas.append(int(quota) / int(period))
-    return min(quotas, default=None)
+        return [int(quota) / int(period)] if quota not in ("max", "-1") else []
+    return []
 
 
 def _cpu_name() -> str:
