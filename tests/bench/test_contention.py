@@ -58,7 +58,7 @@ def test_an_empty_window_has_no_shares() -> None:
 
 
 def test_the_kernels_file_is_read_with_the_guests_counted_once(tmp_path: Path) -> None:
-    """user nice system idle iowait irq softirq steal guest guest_nice: guests are in user and nice already."""
+    """user nice system idle iowait irq softirq steal guest guest_nice: guests are in the first two."""
     stat = tmp_path / "stat"
     stat.write_text("cpu  100 20 30 4000 5 6 7 80 90 10\ncpu0 1 1 1 1 1 1 1 1 1 1\n")
     reading = contention.read(stat)
