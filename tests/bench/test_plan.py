@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from typing import cast
 
 import pytest
 from msgspec import structs
@@ -135,7 +134,7 @@ def test_resuming_takes_what_is_missing_crashed_or_timed_out() -> None:
     planned = [Case(model="lenet5", seed=seed) for seed in range(len(states))]
     recorded = {c: state for c, state in zip(planned, states, strict=True) if state is not None}
     assert [states[c.seed] for c in plan.pending(planned, recorded)] == [None, "timeout", "crashed"]
-    other = {Case(model="vgg11"): cast(Status, "ok")}
+    other: dict[Case, Status] = {Case(model="vgg11"): "ok"}
     assert plan.pending(planned, other) == planned
 
 
