@@ -136,8 +136,54 @@ def across_processes(medians: Sequence[float], level: float = LEVEL) -> Interval
     if min(medians) <= 0:
         return None
     _, variance = _log_moments(medians)
-    half = _t_factor(n - 1, level) * math.sqrt(variance / n)
-    return _around(centre(medians), half, "across-processes", level)
+    factor = _exp(t_factor(n - 1, level) * math.sqrt(variance / n))
+    value = centre(medians)
+    return Interval(value / factor, value * factor, "across-processes", level)
+
+
+class Shift(Struct, frozen=True, gc=False):
+    """A difference of means of logs: its standard error, and the degrees of freedom of that error.
+
+    `error` is 0 where nothing varies; `freedom` then says nothing.
+    """
+
+    mean: float
+    error: float
+    freedom: float
+
+    @property
+    def ratio(self) -> float:
+        """The ratio of the geometric means."""
+        return _exp(self.mean)
+
+    def around(self, level: float) -> tuple[float, float]:
+        """Ends of the two-sided t interval, as ratios."""
+        half = t_factor(self.freedom, level) * self.error if self.error else 0.0
+        return _exp(self.mean - half), _exp(self.mean + half)
+
+
+def welch(numerators: Sequence[float], denominators: Sequence[float]) -> Shift:
+    """Of independent processes: logs of the numerators less logs of the denominators, as Welch has it.
+
+    Needs two processes or more on each side and values above zero.
+    """
+    (mean_a, variance_a), (mean_b, variance_b) = _log_moments(numerators), _log_moments(denominators)
+    error_a, error_b = variance_a / len(numerators), variance_b / len(denominators)
+    squared_error = error_a + error_b
+    if squared_error == 0:
+        return Shift(mean_a - mean_b, 0.0, len(numerators) + len(denominators) - 2)
+    # Welch-Satterthwaite; written with shares of the squared error, whose squares cannot underflow
+    freedom = 1 / (
+        (error_a / squared_error) ** 2 / (len(numerators) - 1)
+        + (error_b / squared_error) ** 2 / (len(denominators) - 1)
+    )
+    return Shift(mean_a - mean_b, math.sqrt(squared_error), freedom)
+
+
+def mean_shift(log_ratios: Sequence[float]) -> Shift:
+    """Of pairs of processes that ran side by side; needs two or more log ratios."""
+    mean, variance = _moments(log_ratios)
+    return Shift(mean, math.sqrt(variance / len(log_ratios)), len(log_ratios) - 1)
 
 
 def ratio_across_processes(
@@ -147,19 +193,9 @@ def ratio_across_processes(
 
     Needs two processes or more on each side and values above zero.
     """
-    (mean_a, variance_a), (mean_b, variance_b) = _log_moments(numerators), _log_moments(denominators)
-    error_a, error_b = variance_a / len(numerators), variance_b / len(denominators)
-    value = math.exp(mean_a - mean_b)
-    squared_error = error_a + error_b
-    if squared_error == 0:
-        return Ratio(value, Interval(value, value, "across-processes", level))
-    # Welch-Satterthwaite; written with shares of the squared error, whose squares cannot underflow
-    freedom = 1 / (
-        (error_a / squared_error) ** 2 / (len(numerators) - 1)
-        + (error_b / squared_error) ** 2 / (len(denominators) - 1)
-    )
-    half = _t_factor(freedom, level) * math.sqrt(squared_error)
-    return Ratio(value, _around(value, half, "across-processes", level))
+    shift = welch(numerators, denominators)
+    low, high = shift.around(level)
+    return Ratio(shift.ratio, Interval(low, high, "across-processes", level))
 
 
 def ratio_within_process(
@@ -180,20 +216,24 @@ def ratio_within_process(
 
 
 def _log_moments(values: Sequence[float]) -> tuple[float, float]:
-    """Mean and unbiased variance of the logs."""
-    logs = list(map(math.log, values))
-    mean = math.fsum(logs) / len(logs)
-    return mean, math.dist(logs, [mean] * len(logs)) ** 2 / (len(logs) - 1)
+    return _moments(list(map(math.log, values)))
 
 
-def _around(value: float, half: float, kind: IntervalKind, level: float) -> Interval:
-    """`value` over and times e^half, which is bounded: two far processes must not make an infinity."""
-    factor = math.exp(min(half, 300.0))
-    return Interval(value / factor, value * factor, kind, level)
+def _moments(values: Sequence[float]) -> tuple[float, float]:
+    """Mean and unbiased variance; exact where all are equal, which sizes in bytes often are."""
+    if min(values) == max(values):
+        return values[0], 0.0
+    mean = math.fsum(values) / len(values)
+    return mean, math.dist(values, [mean] * len(values)) ** 2 / (len(values) - 1)
+
+
+def _exp(log: float) -> float:
+    """e^log, bounded: two processes far apart must not make an infinity or a zero."""
+    return math.exp(min(max(log, -300.0), 300.0))
 
 
 @lru_cache(maxsize=8192)
-def _t_factor(freedom: float, level: float) -> float:
+def t_factor(freedom: float, level: float) -> float:
     """Student's t at the two-sided `level`."""
     from scipy.special import stdtrit  # 0.3 s that only a report of several processes pays
 
