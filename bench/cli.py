@@ -163,9 +163,10 @@ def _run(
         result = runner.execute(planned, protocol, out, resume=resume, budget_seconds=budget, tell=tell)
     if result.warning:
         print(f"convbench: {result.warning}", file=sys.stderr)
-    document = report.build([out])
-    _write(out / "report.md", formats.render("md", document))
-    print(formats.render(output, document), end="")
+    if result.statuses:
+        document = report.build([out])
+        _write(out / "report.md", formats.render("md", document))
+        print(formats.render(output, document), end="")
     if result.left:
         left = f"{result.left} of {len(planned)} cases are left: the same command with --resume runs them"
         print(f"convbench: the budget is spent; {left}", file=sys.stderr)
