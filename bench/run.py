@@ -69,11 +69,12 @@ def execute(
     if not resuming:
         refuse_used(directory)  # before seconds are spent on asking torch
     with ExitStack() as stack:
+        resumed = stack.enter_context(Store.resume(directory)) if resuming else None
         server = stack.enter_context(Server(preload=job.PRELOAD))
         reasons = why_not(planned, server)
         if all(case in reasons for case in planned):
             raise UserError(f"nothing of this plan can run here: {reasons[planned[0]]}")
-        store = stack.enter_context(Store.resume(directory) if resuming else Store.create(directory))
+        store = resumed or stack.enter_context(Store.create(directory))
         left = _measure_pending(planned, protocol, store, server, reasons, deadline, tell)
         shutil.rmtree(directory / "work", ignore_errors=True)
         ended = store.statuses()

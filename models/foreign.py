@@ -187,6 +187,8 @@ def _told_as(name: str) -> Iterator[None]:
     except (UserError, *OUT_OF_MEMORY):
         raise
     except (Exception, SystemExit) as error:  # it is the user's code: anything may come
+        if "DefaultCPUAllocator" in str(error):  # torch has no class of its own for the CPU's memory
+            raise
         words = str(error).strip().splitlines()
         told = f"{type(error).__name__}: {words[0]}" if words else type(error).__name__
         raise FactoryError(f"{name} failed with {told}") from error

@@ -122,6 +122,15 @@ def test_additivity_is_judged_round_by_round() -> None:
     )
 
 
+def test_noise_around_zero_is_no_lack_of_additivity() -> None:
+    """A median that lies 2% off by chance, with an interval of the median that holds zero."""
+    steps = [1.0] * 21
+    noise = [-0.3, -0.2, -0.1, -0.05] * 2 + [0.0, 0.0, 0.02] + [0.1, 0.2, 0.3, 0.4, 0.5] * 2
+    assert statistics.median(noise) == 0.02
+    assert additivity([[1.0 + value for value in noise]], steps) is None
+    assert additivity([[1.3 + value / 10 for value in noise]], steps) is not None
+
+
 def test_a_window_that_the_check_refuses_makes_the_case_invalid() -> None:
     answers = iter(["in the warm-up", None, "steps were skipped", None, None])
     device = FakeDevice()
