@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from msgspec import Struct
 
+from bench import engines
 from bench.case import Case, Protocol
 from bench.record import Environment, Record
 
 MEASURE = "bench.worker:measure"
 COMPILE_COLD = "bench.worker:compile_cold"
 WHY_UNUSABLE = "bench.worker:why_unusable"
-PRELOAD = ("torch", "torchvision", "torch._dynamo", "torch._inductor.compile_fx", "bench.worker")
-"""Imported once by the fork server: the imports of torch.compile's front and back end alone take seconds,
-and torch.optim pulls them in at its first step."""
 
 
 class Job(Struct, frozen=True, kw_only=True):
@@ -41,3 +41,17 @@ class Finished(Struct, frozen=True, kw_only=True):
 
     record: Record
     first_step_at: float | None
+
+
+def preload(cases: Iterable[Case]) -> tuple[str, ...]:
+    """What a fork server imports once for these cases: a module it has need not be imported by each child.
+
+    torch.compile's front and back end take seconds, and torch.optim pulls them in at its first step.
+    """
+    cases = list(cases)
+    modules = ["torch", "bench.worker"]
+    if any(case.model.startswith("torchvision:") for case in cases):
+        modules.append("torchvision")
+    if any(case.workload == "training" or engines.get(case.engine).compiles for case in cases):
+        modules += ["torch._dynamo", "torch._inductor.compile_fx", "bench.probes.graph_casts"]
+    return tuple(modules)

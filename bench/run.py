@@ -70,7 +70,7 @@ def execute(
         refuse_used(directory)  # before seconds are spent on asking torch
     with ExitStack() as stack:
         resumed = stack.enter_context(Store.resume(directory)) if resuming else None
-        server = stack.enter_context(Server(preload=job.PRELOAD))
+        server = stack.enter_context(Server(preload=job.preload(planned)))
         reasons = why_not(planned, server)
         if all(case in reasons for case in planned):
             raise UserError(f"nothing of this plan can run here: {reasons[planned[0]]}")
@@ -127,7 +127,7 @@ def _measure_pending(
     fresh: Server | None = server
     for _, cases in groupby(todo, key=lambda case: case.replicate):
         with ExitStack() as stack:
-            current = fresh or stack.enter_context(Server(preload=job.PRELOAD))
+            current = fresh or stack.enter_context(Server(preload=job.preload(planned)))
             fresh = None
             for case in cases:
                 if deadline is not None and time.monotonic() >= deadline:

@@ -55,7 +55,7 @@ def test_own_cost_of_a_case(benchmark: Benchmark, tmp_path: Path) -> None:
         )
     )
     own: list[float] = []
-    with Server(preload=job.PRELOAD) as server:
+    with Server(preload=job.preload([SMALL])) as server:
 
         def launch() -> None:
             began = time.monotonic()

@@ -43,12 +43,12 @@ def compile_cold(argument: bytes) -> bytes:
     """The process with the empty cache: an encoded Job in, an encoded ColdCompile out."""
     job = msgspec.json.decode(argument, type=Job)
     device = devices.get(job.case.device)
-    passes = _use_cache(job)
+    count_casts = _use_cache(job)
     with outer_context(job.case, _device_type(device)):
         _, steps, _ = _prepare(job.case, device)
         stage("compiling")
         seconds = _first_step(steps, device)
-    return msgspec.json.encode(ColdCompile(seconds=seconds, casts=passes.casts))
+    return msgspec.json.encode(ColdCompile(seconds=seconds, casts=count_casts()))
 
 
 def run(job: Job, device: Device) -> tuple[Record, float]:
@@ -96,16 +96,17 @@ def _device_type(device: Device) -> str:
     return torch.device(device.torch_name()).type
 
 
-def _use_cache(job: Job) -> casting.GraphCasts:
-    """Point Inductor at this job's own cache, and let it count casts; before anything is compiled."""
-    import torch._inductor.config as inductor
+def _use_cache(job: Job) -> Callable[[], int]:
+    """Point Inductor at this job's own cache before anything is compiled; returns how to ask for the casts
+    of weights and inputs in what it then compiles."""
+    if job.cache_folder is None:
+        return lambda: 0
+    from bench.probes import graph_casts
 
-    counter = casting.GraphCasts()
-    if job.cache_folder is not None:
-        os.environ["TORCHINDUCTOR_CACHE_DIR"] = job.cache_folder
-        os.environ["TRITON_CACHE_DIR"] = os.path.join(job.cache_folder, "triton")  # noqa: PTH118
-        inductor.post_grad_custom_post_pass = counter
-    return counter
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = job.cache_folder
+    os.environ["TRITON_CACHE_DIR"] = os.path.join(job.cache_folder, "triton")  # noqa: PTH118
+    counter = graph_casts.install()
+    return lambda: counter.casts
 
 
 def _prepare(case: Case, device: Device) -> tuple[torch.nn.Module, Steps, dict[str, str]]:

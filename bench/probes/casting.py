@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch._inductor.custom_graph_pass import CustomGraphPass
 from torch.utils._python_dispatch import TorchDispatchMode
 
 if TYPE_CHECKING:
@@ -42,26 +41,6 @@ def count_eager_casts(step: Callable[[], None]) -> int:
     with counter:
         step()
     return counter.casts
-
-
-class GraphCasts(CustomGraphPass):
-    """An Inductor pass that changes nothing and counts the casts of graph inputs (weights, images).
-
-    It sees a graph only when Inductor compiles it, so its count comes from the process with the empty
-    cache. The constant uuid lets the cache work.
-    """
-
-    def __init__(self) -> None:
-        self.casts = 0
-
-    def __call__(self, graph: torch.fx.Graph) -> None:
-        for node in graph.nodes:
-            if node.target is torch.ops.prims.convert_element_type.default:
-                source = node.args[0]
-                self.casts += isinstance(source, torch.fx.Node) and source.op == "placeholder"
-
-    def uuid(self) -> str:
-        return "convbench counts casts of graph inputs"
 
 
 def cast_seconds(module: torch.nn.Module, dtype: torch.dtype, device: Device) -> float:
