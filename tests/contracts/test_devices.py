@@ -1,0 +1,165 @@
+"""What every device must keep, whatever the package lists; the fake one keeps it too, since tests lean on it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+import torch
+
+from bench import devices
+from bench.case import PRECISIONS, Case
+from bench.devices.base import Device
+from bench.devices.fake import FakeDevice
+from bench.errors import UserError
+from bench.record import Gpu
+
+MB = 10**6
+CASE = Case(model="lenet5", image=28, channels=1, classes=10)
+
+
+def _parameters() -> list[object]:
+    listed = [
+        pytest.param(device, id=name, marks=[pytest.mark.cuda] if name == "cuda" else [])
+        for name, device in devices.devices().items()
+    ]
+    return [*listed, pytest.param(FakeDevice(), id="fake")]
+
+
+@pytest.fixture(params=_parameters())
+def device(request: pytest.FixtureRequest) -> Iterator[Device]:
+    threads = torch.get_num_threads()
+    yield request.param
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(False)
+
+
+def test_devices_are_known_by_their_names() -> None:
+    assert {"cpu", "cuda"} <= set(devices.devices())
+    assert all(device.name == name for name, device in devices.devices().items())
+    with pytest.raises(UserError, match="did you mean 'cuda'"):
+        devices.get("cude")
+
+
+def test_listing_devices_and_asking_whether_they_are_there_needs_no_torch() -> None:
+    code = (
+        "import sys; from bench import devices; from bench.case import Case\n"
+        "for d in devices.devices().values(): d.why_absent(), d.why_unsupported(Case(model='lenet5'))\n"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", devices.devices())
+def test_what_is_missing_is_a_sentence_found_at_once(name: str) -> None:
+    device = devices.get(name)
+    device.why_absent()
+    began = time.perf_counter()
+    reason = device.why_absent()
+    assert time.perf_counter() - began < 0.1
+    assert reason is None or (len(reason) > 10 and "\n" not in reason)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_every_precision_has_an_answer(device: Device, precision: str) -> None:
+    case = msgspec.structs.replace(CASE, precision=precision)
+    for reason in (device.why_unsupported(case), device.why_unusable(case)):
+        assert reason is None or (len(reason) > 10 and "\n" not in reason)
+
+
+def test_fp32_is_possible_everywhere(device: Device) -> None:
+    assert device.why_unsupported(CASE) is None
+    assert device.why_unusable(CASE) is None
+
+
+def test_what_was_prepared_is_read_back(device: Device) -> None:
+    device.prepare(CASE)
+    found = device.read_back()
+    assert all(isinstance(key, str) and isinstance(value, str) for key, value in found.items())
+    # The flags of a precision differ from those of another one only by what they say.
+    device.prepare(CASE)
+    assert device.read_back() == found
+
+
+def test_the_clock_never_goes_back_and_waiting_is_possible(device: Device) -> None:
+    times = [device.clock() for _ in range(5)]
+    device.synchronise()
+    times.append(device.clock())
+    assert times == sorted(times)
+
+
+def test_work_on_the_device_is_timed_by_its_queue(device: Device) -> None:
+    queue = device.queue()
+    if queue is None:
+        return
+    queue.occupy(1e-3)  # the first time loads what it needs
+    queue.synchronise()
+    start = queue.record()
+    queue.occupy(20e-3)
+    end = queue.record()
+    began = queue.clock()
+    queue.synchronise()
+    assert queue.elapsed(start, end) == pytest.approx(20e-3, rel=0.3)
+    assert queue.clock() - began > 10e-3, "occupy must not wait for the device"
+
+
+def test_an_allocation_of_known_size_is_in_the_peak(device: Device) -> None:
+    size = 200 * MB
+    where = device.torch_name()
+    torch.ones(size // 4, device=where)  # the allocator's own growth
+    baseline = device.memory_baseline()
+    device.reset_peak()
+    before = device.read_peak()
+    block = torch.ones(size // 4, device=where)
+    if isinstance(device, FakeDevice):
+        device.allocate(size)
+        device.allocate(-size)
+    del block
+    device.synchronise()
+    peaks = device.read_peak()
+    assert peaks.keys() == before.keys()
+    assert all(metric.startswith("peak_") for metric in peaks)
+    metric = "peak_resident" if "peak_resident" in peaks else "peak_allocated"
+    assert peaks[metric] - baseline == pytest.approx(size, rel=0.05)
+    device.reset_peak()
+    assert device.read_peak()[metric] - baseline < 0.05 * size
+
+
+def test_other_facts_have_their_types(device: Device) -> None:
+    assert torch.zeros(1, device=device.torch_name()).device == torch.device(device.torch_name())
+    gpu = device.gpu()
+    assert gpu is None or Gpu(**gpu).memory_bytes > 0
+    assert all(isinstance(value, int) for value in device.read_memory().values())
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_processor_gets_its_threads(threads: int) -> None:
+    before = torch.get_num_threads()
+    try:
+        devices.get("cpu").prepare(msgspec.structs.replace(CASE, threads=threads))
+        assert devices.get("cpu").read_back()["threads"] == str(threads)
+        tiny = torch.tensor([1e-40], dtype=torch.float32)
+        assert (tiny * 1.0).item() == 0.0, "denormal numbers must be flushed"
+    finally:
+        torch.set_num_threads(before)
+        torch.set_flush_denormal(False)
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize(("precision", "flag"), [("fp32", "ieee"), ("tf32", "tf32"), ("amp-bf16", "ieee")])
+def test_tf32_is_on_only_where_it_was_asked_for(precision: str, flag: str) -> None:
+    """By the flags and by the products: TF32 has 10 bits of mantissa, 1 + 2^-12 is not one of its numbers."""
+    device = devices.get("cuda")
+    case = msgspec.structs.replace(CASE, device="cuda", precision=precision)
+    if device.why_unusable(case):
+        pytest.skip("the GPU has no TF32")
+    device.prepare(case)
+    found = device.read_back()
+    assert (found["matmul"], found["conv"]) == (flag, flag)
+    a = torch.full((256, 256), 1 + 2**-12, device="cuda")
+    product = (a @ torch.eye(256, device="cuda"))[0, 0].item()
+    assert (product == 1 + 2**-12) == (flag == "ieee")
