@@ -45,7 +45,7 @@ def compile_cold(argument: bytes) -> bytes:
     device = devices.get(job.case.device)
     count_casts = _use_cache(job)
     with outer_context(job.case, _device_type(device)):
-        _, steps, _ = _prepare(job.case, device)
+        _, steps, _ = prepare(job.case, device)
         stage("compiling")
         seconds = _first_step(steps, device)
     return msgspec.json.encode(ColdCompile(seconds=seconds, casts=count_casts()))
@@ -59,12 +59,12 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
     _use_cache(job)
     baseline = device.memory_baseline()
     with outer_context(case, _device_type(device)):
-        module, steps, effective = _prepare(case, device)
+        module, steps, effective = prepare(case, device)
         first_step_at = time.monotonic()
         stage("first step")
         measured = _compile_facts(job, engine, steps, device)
         compiled = engine.observe().get("compiled_graphs", 0)
-        steps = _refuse_recompiles(steps, engine)
+        steps = refuse_recompiles(steps, engine)
         stage("timing")
         before = contention.read()
         timed = latency.measure(steps, device, job.protocol)
@@ -109,8 +109,11 @@ def _use_cache(job: Job) -> Callable[[], int]:
     return lambda: counter.casts
 
 
-def _prepare(case: Case, device: Device) -> tuple[torch.nn.Module, Steps, dict[str, str]]:
-    """The module on its device, the steps of the workload, and the precision read back."""
+def prepare(case: Case, device: Device) -> tuple[torch.nn.Module, Steps, dict[str, str]]:
+    """The module on its device, the steps of the workload, and the precision read back.
+
+    Sets the process's threads, precision flags and random seed; call it inside `precision.outer_context`.
+    """
     stage("building")
     device.prepare(case)
     torch.manual_seed(case.seed)
@@ -172,7 +175,7 @@ def _compile_facts(job: Job, engine: Engine, steps: Steps, device: Device) -> li
     return facts
 
 
-def _refuse_recompiles(steps: Steps, engine: Engine) -> Steps:
+def refuse_recompiles(steps: Steps, engine: Engine) -> Steps:
     """The same steps, whose check also fails when a graph was compiled since the check before."""
     compiled = engine.observe().get("compiled_graphs", 0)
 

@@ -225,7 +225,7 @@ class Recompiling:
 def test_a_recompile_inside_a_window_voids_it_and_one_before_does_not() -> None:
     """Counts at the start, after the warm-up (which compiled once more), and after two windows."""
     steps = planted(FakeDevice(), ())
-    guarded = worker._refuse_recompiles(steps, Recompiling([1, 2, 2, 4]))  # type: ignore[arg-type]
+    guarded = worker.refuse_recompiles(steps, Recompiling([1, 2, 2, 4]))  # type: ignore[arg-type]
     guarded.check()  # as at the end of the warm-up
     assert guarded.check() is None
     assert guarded.check() == "torch.compile compiled 2 more graphs inside the window"
@@ -233,7 +233,7 @@ def test_a_recompile_inside_a_window_voids_it_and_one_before_does_not() -> None:
 
 def test_the_steps_own_check_still_speaks() -> None:
     steps = replace(planted(FakeDevice(), ()), check=lambda: "steps were skipped")
-    guarded = worker._refuse_recompiles(steps, Recompiling([1, 1]))  # type: ignore[arg-type]
+    guarded = worker.refuse_recompiles(steps, Recompiling([1, 1]))  # type: ignore[arg-type]
     assert guarded.check() == "steps were skipped"
 
 
@@ -272,13 +272,13 @@ def test_a_network_of_the_users_own_with_a_shared_layer_and_a_buffer(tmp_path: P
 def test_the_whole_way_on_an_asynchronous_device(monkeypatch: pytest.MonkeyPatch) -> None:
     """LeNet-5 on the fake GPU, its forward planted to cost the host 1 ms and the device 4 ms."""
     device = FakeDevice()
-    prepare = worker._prepare
+    prepare = worker.prepare
 
     def with_planted_cost(case: Case, where: FakeDevice) -> object:
         module, steps, effective = prepare(case, where)
         return module, replace(steps, step=launches(device, 1 * MS, 4 * MS)), effective
 
-    monkeypatch.setattr(worker, "_prepare", with_planted_cost)
+    monkeypatch.setattr(worker, "prepare", with_planted_cost)
     job = Job(case=LENET, protocol=Protocol(), environment=environment.describe())
     record, _ = worker.run(job, device)
     found = values(record)
