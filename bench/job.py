@@ -13,6 +13,7 @@ from bench.record import Environment, Record
 MEASURE = "bench.worker:measure"
 COMPILE_COLD = "bench.worker:compile_cold"
 WHY_UNUSABLE = "bench.worker:why_unusable"
+DESCRIBE = "bench.worker:describe"
 
 
 class Job(Struct, frozen=True, kw_only=True):

@@ -39,6 +39,7 @@ if {root!r} not in sys.path:
 from bench.server import main
 main()
 """
+_FOREIGN_BOOT = "from bench.server import main; main()"
 
 
 class Server:
@@ -46,14 +47,22 @@ class Server:
 
     environment  the whole environment of the server and so of its jobs; None for that of this process
     preload      modules to import before the first fork, e.g. ("torch", "bench.worker")
+    python       another installed environment's interpreter, whose own convbench then measures
 
     Entering raises UserError when the server cannot start, and on other systems than Linux.
     """
 
-    def __init__(self, *, environment: Mapping[str, str] | None = None, preload: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        environment: Mapping[str, str] | None = None,
+        preload: Sequence[str] = (),
+        python: Path | None = None,
+    ) -> None:
         self._mark = uuid.uuid4().hex
         self._environment = {**(os.environ if environment is None else environment), MARK: self._mark}
         self._preload = tuple(preload)
+        self._python = python
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -138,9 +147,10 @@ class Server:
         raise UserError(f"the fork server {problem} while starting{': ' + last if last else ''}")
 
     def _spawn(self, errors: int) -> None:
-        boot = _BOOT.format(root=str(Path(__file__).resolve().parents[1]))
+        own = _BOOT.format(root=str(Path(__file__).resolve().parents[1]))
+        boot = own if self._python is None else _FOREIGN_BOOT
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", boot, str(os.getpid()), *self._preload],
+            [str(self._python or sys.executable), "-P", "-c", boot, str(os.getpid()), *self._preload],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,

@@ -74,6 +74,7 @@ class Record(Struct, frozen=True, kw_only=True):
     warnings   labels and sentences, e.g. `launch-bound`, `not-stationary: ...`
     started_at UTC, ISO 8601
     sequence   the record's place in its file, from 1
+    pair       the number of the interleaved pair that it belongs to, or None
     """
 
     schema: int = SCHEMA
@@ -87,3 +88,4 @@ class Record(Struct, frozen=True, kw_only=True):
     warnings: list[str] = []
     started_at: str
     sequence: int = 0
+    pair: int | None = None

@@ -8,17 +8,17 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 
 import msgspec
-from msgspec import Struct, structs
+from msgspec import Struct
 
-from bench import engines, environment, job, plan
+from bench import environment, job, plan
 from bench.case import Case, Protocol
 from bench.errors import UserError
-from bench.launch import Outcome, Server
+from bench.launch import Server
+from bench.measure import measure
 from bench.record import Record, Status
 from bench.store import RECORDS, Store, refuse_used
 
@@ -96,17 +96,23 @@ def why_not(planned: Iterable[Case], server: Server) -> dict[Case, str]:
 
 def _ask_torch(cases: list[Case], server: Server) -> list[str | None]:
     """`worker.why_unusable` in a child, so that neither the parent nor the server touches a device."""
+    answer = ask(job.WHY_UNUSABLE, msgspec.json.encode(cases), server)
+    return msgspec.json.decode(answer, type=list[str | None])
+
+
+def ask(function: str, argument: bytes, server: Server) -> bytes:
+    """A question to a child of the server that measures nothing. Raises UserError when it cannot answer."""
     with tempfile.TemporaryDirectory(prefix="convbench-") as folder:
         outcome = server.run(
-            job.WHY_UNUSABLE,
-            msgspec.json.encode(cases),
+            function,
+            argument,
             folder=Path(folder) / "probe",
             log=Path(folder) / "probe.log",
             time_limit_seconds=_PROBE_SECONDS,
         )
     if outcome.result is None:
         raise UserError(f"torch could not say what this machine can run: {outcome.reason}")
-    return msgspec.json.decode(outcome.result, type=list[str | None])
+    return outcome.result
 
 
 def _measure_pending(
@@ -133,62 +139,10 @@ def _measure_pending(
                 if deadline is not None and time.monotonic() >= deadline:
                     return len(planned) - done
                 tell(Progress(case=case, done=done, total=len(planned)))
-                record = _record(case, protocol, store.directory, current, reasons.get(case))
+                record = measure(
+                    case, protocol, environment.describe(), store.directory, current, reasons.get(case)
+                )
                 record = store.append(record)
                 done += 1
                 tell(Progress(case=case, done=done, total=len(planned), record=record))
     return 0
-
-
-def _record(case: Case, protocol: Protocol, directory: Path, server: Server, reason: str | None) -> Record:
-    """The record of one case: skipped without a process, or what its process left behind."""
-    started_at = datetime.now(UTC).isoformat(timespec="seconds")
-    unmeasured = Record(
-        case=case,
-        protocol=protocol,
-        status="skipped",
-        reason=reason,
-        environment=environment.describe(),
-        started_at=started_at,
-    )
-    if reason is not None:
-        return unmeasured
-    outcome = run_child(case, protocol, directory, server)
-    if outcome.result is None:
-        assert outcome.kind != "result"
-        return structs.replace(unmeasured, status=outcome.kind, reason=outcome.reason)
-    try:
-        return msgspec.json.decode(outcome.result, type=job.Finished).record
-    except msgspec.DecodeError as error:
-        # A user's module may print into, or replace, anything in its process.
-        return structs.replace(unmeasured, status="crashed", reason=f"unreadable result: {error}")
-
-
-def run_child(case: Case, protocol: Protocol, directory: Path, server: Server) -> Outcome:
-    """Measure in a child; for an engine that compiles, after another child that met an empty cache."""
-    work = directory / "work" / case.file_name
-    log = directory / "logs" / f"{case.file_name}.log"
-    asked = job.Job(case=case, protocol=protocol, environment=environment.describe())
-    try:
-        if engines.get(case.engine).compiles:
-            asked = structs.replace(asked, cache_folder=str((work / "cache").resolve()))
-            outcome = _child(job.COMPILE_COLD, asked, work, log, server)
-            if outcome.result is None:
-                return outcome
-            cold = msgspec.json.decode(outcome.result, type=job.ColdCompile)
-            asked = structs.replace(asked, cold=cold)
-        return _child(job.MEASURE, asked, work, log, server)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-        if log.exists() and log.stat().st_size == 0:
-            log.unlink()
-
-
-def _child(function: str, asked: job.Job, work: Path, log: Path, server: Server) -> Outcome:
-    return server.run(
-        function,
-        msgspec.json.encode(asked),
-        folder=work / "result",
-        log=log,
-        time_limit_seconds=asked.protocol.time_limit_seconds,
-    )

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import torch
 
-from bench import devices, engines, latency, workloads
+from bench import devices, engines, environment, latency, workloads
 from bench.case import Case
 from bench.devices.base import Device
 from bench.engines.base import Engine
@@ -37,6 +37,11 @@ def why_unusable(argument: bytes) -> bytes:
     """Encoded cases in; for each, encoded, the sentence why torch cannot run it here, or null."""
     cases = msgspec.json.decode(argument, type=list[Case])
     return msgspec.json.encode([devices.get(case.device).why_unusable(case) for case in cases])
+
+
+def describe(argument: bytes) -> bytes:
+    """The encoded Environment of this interpreter, which need not be the parent's; nothing goes in."""
+    return msgspec.json.encode(environment.describe())
 
 
 def compile_cold(argument: bytes) -> bytes:

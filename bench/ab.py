@@ -1,0 +1,161 @@
+"""Two configurations, or two installed environments, in interleaved pairs of processes.
+
+Both processes of a pair meet the machine in the same state, and which of them comes first is drawn at
+random: what changes slowly cancels out. After 8, 16, 32 and 64 pairs the log ratios are looked at
+(METHOD, "Interleaved pairs"), and a case that is decided is not measured further.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct, structs
+
+from bench import environment, job, verdicts
+from bench.axes import Value
+from bench.case import Case, Protocol
+from bench.errors import UserError
+from bench.launch import Server
+from bench.measure import measure
+from bench.record import Environment, Record
+from bench.run import Progress, ask, why_not
+from bench.stats import median
+from bench.store import Store, refuse_used
+from bench.verdicts import Verdict
+
+_MOST_FAILURES = 2
+"""A case that fails this often on one side is given up: its pairs would never come together."""
+
+
+class Side(Struct, frozen=True, kw_only=True):
+    """What one side changes: axis -> value, and another environment's interpreter, or None for this one."""
+
+    changes: Mapping[str, Value] = {}
+    python: Path | None = None
+
+
+class Duel(Struct, frozen=True, kw_only=True):
+    """One case on both sides."""
+
+    a: Case
+    b: Case
+
+
+class Pairs(Struct, kw_only=True):
+    """What is known of a duel so far: log(b / a) of the whole step's wall time, pair by pair."""
+
+    log_ratios: list[float]
+    failures: int = 0
+    verdict: Verdict | None = None
+
+    @property
+    def is_over(self) -> bool:
+        return self.failures >= _MOST_FAILURES or (self.verdict is not None and self.verdict.is_clear)
+
+
+def execute(
+    duels: Sequence[Duel],
+    sides: tuple[Side, Side],
+    protocol: Protocol,
+    directory: Path,
+    *,
+    margin: float,
+    budget_seconds: float | None,
+    tell: Callable[[Progress], None],
+) -> list[Pairs]:
+    """Measure pairs until every duel is decided, 64 pairs are done or the budget is spent.
+
+    The records of the sides are two runs, `directory`/a and `directory`/b, and carry `pair`. Raises
+    UserError when a side cannot run here, or the directory refuses.
+    """
+    deadline = math.inf if budget_seconds is None else time.monotonic() + budget_seconds
+    folders = (directory / "a", directory / "b")
+    for folder in folders:
+        refuse_used(folder)
+    environments = [_check(duels, index, side) for index, side in enumerate(sides)]
+    known = [Pairs(log_ratios=[]) for _ in duels]
+    with ExitStack() as stack:
+        stores = [stack.enter_context(Store.create(folder)) for folder in folders]
+        for pair in range(1, verdicts.LOOKS[-1] + 1):
+            order = random.Random(pair)
+            open_ = [index for index, pairs in enumerate(known) if not pairs.is_over]
+            order.shuffle(open_)
+            for index in open_:
+                if time.monotonic() >= deadline:
+                    return _last_look(known, margin)
+                tell(Progress(case=duels[index].a, done=pair - 1, total=verdicts.LOOKS[-1]))
+                records = _pair(duels[index], sides, protocol, environments, stores, pair, order)
+                _learn(known[index], records, margin)
+        for folder in folders:
+            shutil.rmtree(folder / "work", ignore_errors=True)
+    return _last_look(known, margin)
+
+
+def _check(duels: Sequence[Duel], index: int, side: Side) -> Environment:
+    """The side's environment; UserError where its interpreter or its torch cannot run a case."""
+    cases = [_of(duel, index) for duel in duels]
+    with Server(preload=job.preload(cases), python=side.python) as server:
+        for case, reason in why_not(cases, server).items():
+            raise UserError(f"{'ab'[index]} cannot run {case.id} here: {reason}")
+        if side.python is None:
+            return environment.describe()
+        return msgspec.json.decode(ask(job.DESCRIBE, b"", server), type=Environment)
+
+
+def _of(duel: Duel, index: int) -> Case:
+    return duel.b if index else duel.a
+
+
+def _pair(
+    duel: Duel,
+    sides: tuple[Side, Side],
+    protocol: Protocol,
+    environments: Sequence[Environment],
+    stores: Sequence[Store],
+    pair: int,
+    order: random.Random,
+) -> list[Record]:
+    """The records of a and b, measured one after the other in an order that chance chose."""
+    records: dict[int, Record] = {}
+    for index in order.sample((0, 1), 2):
+        case = structs.replace(_of(duel, index), replicate=pair)
+        with Server(preload=job.preload([case]), python=sides[index].python) as server:
+            record = measure(case, protocol, environments[index], stores[index].directory, server)
+        records[index] = stores[index].append(structs.replace(record, pair=pair))
+    return [records[0], records[1]]
+
+
+def _learn(pairs: Pairs, records: Sequence[Record], margin: float) -> None:
+    """Add a pair, or a failure, and look if it is time to."""
+    times = [whole_wall_time(record) for record in records]
+    if None in times:
+        pairs.failures += 1
+        return
+    a, b = (value for value in times if value is not None)
+    pairs.log_ratios.append(math.log(b / a))
+    pairs.verdict = verdicts.look(pairs.log_ratios, margin) or pairs.verdict
+
+
+def whole_wall_time(record: Record) -> float | None:
+    """The process's median wall time of a whole step, in seconds; None where it was not measured."""
+    whole = "step" if record.case.workload == "training" else "forward"
+    if record.status != "ok":
+        return None
+    return next(
+        (median(m.samples) for m in record.measurements if (m.phase, m.metric) == (whole, "wall_time")), None
+    )
+
+
+def _last_look(known: list[Pairs], margin: float) -> list[Pairs]:
+    """What is not decided gets the verdict of the pairs there are, in the place of the looks not made."""
+    for pairs in known:
+        if not pairs.is_over and pairs.log_ratios:
+            pairs.verdict = verdicts.look(pairs.log_ratios, margin, last=True)
+    return known
