@@ -61,6 +61,7 @@ def _saved_activations(steps: Steps) -> int:
     """Bytes that autograd keeps from forward to backward, less what is alive anyway (weights, inputs)."""
     import torch
 
+    steps.before()  # first: it frees the gradients, whose addresses the activations may then take
     alive = {t.untyped_storage().data_ptr() for several in steps.tensors().values() for t in several}
     kept: dict[int, int] = {}
     held: list[torch.Tensor] = []  # keeps every storage alive, so that no address is counted for another
@@ -72,7 +73,6 @@ def _saved_activations(steps: Steps) -> int:
             held.append(tensor.detach())
         return tensor
 
-    steps.before()
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         steps.phases[0][1]()
     held.clear()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -80,6 +81,34 @@ def test_saved_activations_grow_with_the_batch_and_inference_has_none() -> None:
     inference = Case(model="tiny", batch=2, image=4, channels=1, classes=3)
     values = found(memory.measure(steps_of(tiny(), inference), FakeDevice(asynchronous=False), 0))
     assert {metric for _, metric in values} == {"weights", "buffers", "inputs", "peak_allocated"}
+
+
+def test_activations_at_the_address_of_a_freed_gradient_are_counted() -> None:
+    """`before` frees the gradients, and the allocator gives their place to what forward keeps."""
+    steps = steps_of(tiny())
+    grabbed: list[Tensor] = [torch.zeros(1000)]
+    given = grabbed[0].untyped_storage()
+
+    class Keep(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Tensor) -> Tensor:
+            ctx.save_for_backward(torch.zeros(0).set_(given, 0, (1000,)))  # type: ignore[call-overload]
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx: Any, gradient: Tensor) -> Tensor:
+            return gradient
+
+    x = torch.zeros(1, requires_grad=True)
+    held: list[Tensor] = []
+    reused = replace(
+        steps,
+        before=grabbed.clear,
+        phases=(("forward", lambda: held.append(Keep.apply(x))), ("backward", held.clear)),
+        tensors=lambda: {"gradients": list(grabbed)},
+    )
+    values = found(memory.measure(reused, FakeDevice(asynchronous=False), 0))
+    assert values["forward", "saved_activations"] == 4000
 
 
 def replace_batch(batch: int) -> Case:

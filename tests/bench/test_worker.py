@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from bench import devices, environment, worker
-from bench.case import PRECISIONS, WORKLOADS, Case, Protocol
+from bench.case import PRECISIONS, WORKLOADS, Case, Protocol, Workload
 from bench.devices.fake import FakeDevice
 from bench.job import Finished, Job
 from bench.record import Record
@@ -179,7 +179,7 @@ def test_peaks_and_contention_are_recorded(records: Records) -> None:
 
 
 @pytest.mark.parametrize("workload", WORKLOADS)
-def test_alexnet_on_small_images(workload: str) -> None:
+def test_alexnet_on_small_images(workload: Workload) -> None:
     case = Case(
         model="alexnet", workload=workload, batch=2, image=64, classes=100, layout="channels-last", threads=2
     )

@@ -1,4 +1,4 @@
-"""What every device must keep, whatever the package lists; the fake one keeps it too, since tests lean on it."""
+"""What every device must keep, whatever the package lists; so does the fake one, since tests lean on it."""
 
 from __future__ import annotations
 

@@ -6,7 +6,6 @@ import copy
 import itertools
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import msgspec
 import pytest
@@ -24,8 +23,9 @@ CASE = Case(model="lenet5", batch=2, image=28, channels=1, classes=10)
 
 
 @pytest.fixture(params=[pytest.param(engine, id=name) for name, engine in engines.engines().items()])
-def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
-    yield request.param
+def engine(request: pytest.FixtureRequest) -> Engine:
+    found: Engine = request.param
+    return found
 
 
 def test_engines_are_known_by_their_names_eager_first() -> None:

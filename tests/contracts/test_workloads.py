@@ -1,11 +1,10 @@
-"""What every workload must keep, whatever the package lists; and that a training step is SGD with momentum."""
+"""What every workload must keep, whatever the package lists; and that training is SGD with momentum."""
 
 from __future__ import annotations
 
 import copy
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import msgspec
 import pytest
@@ -55,8 +54,8 @@ def weights(module: nn.Module) -> list[Tensor]:
 
 
 @pytest.fixture(params=WORKLOADS)
-def workload(request: pytest.FixtureRequest) -> Iterator[str]:
-    yield request.param
+def workload(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 def test_workloads_are_known_by_their_names() -> None:
