@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 from bench.case import Case
-from reports.summary import Effective, Figure
+from reports.figures import Effective, Figure
 from reports.table import Cell, Table
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from bench.case import Workload
 from reports.axes import Layout, Line, Subject, subject_of, table
-from reports.summary import Figure
+from reports.figures import Figure
 from reports.table import Cell, Table
 from reports.wording import interval_notes, milliseconds, with_interval
 

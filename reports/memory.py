@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from reports.axes import Layout, Line, table
+from reports.figures import Figure
 from reports.latency import WHOLE, Figures, by_subject, processes_text
-from reports.summary import Figure
 from reports.table import Cell, Table
 
 MIB = 2**20
@@ -14,7 +14,6 @@ BYTES = ("bytes", "byte", "B")
 KINDS = (
     "weights",
     "buffers",
-    "inputs",
     "gradients",
     "optimizer_state",
     "saved_activations",
@@ -25,6 +24,8 @@ KINDS = (
     "driver_other",
 )
 """The columns' order; kinds that are not named here follow them."""
+UNSHOWN = ("inputs", "allocation_retries")
+"""The inputs follow from the batch, and are in the JSON and CSV forms; retries have a column of their own."""
 
 NOTES = {
     "saved_activations": "saved activations: what autograd keeps from forward to backward.",
@@ -48,7 +49,7 @@ def memory_tables(figures: Sequence[Figure], layout: Layout) -> Iterator[Table]:
             rows = {s: f for s, f in subjects.items() if (s.case.workload, s.case.device) == here}
             # a column of zeros says nothing
             present = {metric for figs in rows.values() for (_, metric), f in figs.items() if f.median}
-            found = present - {"allocation_retries"}
+            found = present - set(UNSHOWN)
             kinds = sorted(found, key=lambda kind: (KINDS.index(kind) if kind in KINDS else len(KINDS), kind))
             lines = [
                 Line(

@@ -6,17 +6,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bench.case import Case
-from bench.record import Environment, Gpu
 from reports.axes import layout_of
+from reports.figures import Figure, Outcome, Summary, precision_read_back
 from reports.latency import compile_table, latency_tables
+from reports.machines import machine_tables
 from reports.memory import memory_tables
 from reports.speedup import speedup_tables
-from reports.summary import Figure, Outcome, Summary, summarise
+from reports.summary import summarise
 from reports.table import Cell, Document, Table
 from reports.wording import named, one_line
 
-MEGA = 1e6
-GIB = 2**30
+GIGA = 1e9
 
 
 def build(directories: Sequence[Path]) -> Document:
@@ -34,14 +34,14 @@ def document(summary: Summary) -> Document:
         title="convbench report",
         text=tuple(_introduction(summary)),
         tables=(
-            *_machine_tables(summary.environments),
+            *machine_tables(summary),
             *_precision_table(summary.figures),
             *_cost_table(summary.figures),
             *latency_tables(summary.figures, layout),
             *memory_tables(summary.figures, layout),
             *compile_table(summary.figures, layout),
             *speedup_tables(summary.figures, layout),
-            *_failed_table(summary.outcomes),
+            *failed_table(summary.outcomes),
             *_skipped_table(summary.outcomes),
             *_warnings_table(summary),
         ),
@@ -70,55 +70,12 @@ def _introduction(summary: Summary) -> Iterator[str]:
     yield from summary.notes
 
 
-def _machine_tables(environments: dict[str, Environment]) -> Iterator[Table]:
-    """What all machines share; where they differ, field by field."""
-    fields = {label: _fields(environment) for label, environment in environments.items()}
-    names = list(dict.fromkeys(name for values in fields.values() for name in values))
-    columns = {name: [values.get(name) for values in fields.values()] for name in names}
-    common = tuple((name, values[0]) for name, values in columns.items() if len(set(values)) == 1)
-    differing = tuple((name, *values) for name, values in columns.items() if len(set(values)) > 1)
-    if common:
-        yield Table(title="Machine and versions", columns=("what", "value"), rows=common)
-    if differing:
-        yield Table(
-            title="Where the machines differ",
-            columns=("what", *environments),
-            rows=differing,
-            notes=("Figures are pooled only over machines that differ in nothing but host and commit.",),
-        )
-
-
-def _fields(environment: Environment) -> dict[str, str]:
-    """An environment as printable fields, in the order of interest."""
-    fields: dict[str, str | None] = {
-        **(_gpu_fields(environment.gpu) if environment.gpu else {}),
-        "CPU": environment.cpu,
-        "physical cores": f"{environment.cores_physical} ({environment.cores_usable} usable)",
-        "memory": f"{environment.memory_bytes / GIB:.1f} GiB",
-        "host": environment.host,
-        "system": environment.os,
-        "Python": environment.python,
-        **environment.libraries,
-        **environment.variables,
-        "commit": environment.commit,
-    }
-    return {name: one_line(value) for name, value in fields.items() if value is not None}
-
-
-def _gpu_fields(gpu: Gpu) -> dict[str, str | None]:
-    return {
-        "GPU": gpu.name,
-        "GPU memory": f"{gpu.memory_bytes / GIB:.1f} GiB",
-        "compute capability": gpu.capability,
-        "driver": gpu.driver,
-        "CUDA": gpu.cuda,
-        "cuDNN": gpu.cudnn,
-    }
-
-
 def _precision_table(figures: Sequence[Figure]) -> Iterator[Table]:
     """Each precision with what was really in force."""
-    seen = dict.fromkeys((f.case.device, f.case.precision, f.effective) for f in figures if f.effective)
+    read_back = (
+        (f.case.device, f.case.precision, tuple(precision_read_back(f.effective).items())) for f in figures
+    )
+    seen = dict.fromkeys(row for row in read_back if row[-1])
     keys = list(dict.fromkeys(key for _, _, effective in seen for key, _ in effective))
     if seen:
         yield Table(
@@ -133,8 +90,8 @@ def _precision_table(figures: Sequence[Figure]) -> Iterator[Table]:
 
 COSTS = {
     ("model", "parameters"): "parameters",
-    ("forward", "flops"): "forward MFLOPs",
-    ("backward", "flops"): "backward MFLOPs",
+    ("forward", "flops"): "forward GFLOPs",
+    ("backward", "flops"): "backward GFLOPs",
 }
 
 
@@ -157,13 +114,13 @@ def _cost_table(figures: Sequence[Figure]) -> Iterator[Table]:
                 "input",
                 "classes",
                 "parameters",
-                "forward MMACs",
-                "forward MFLOPs",
-                "backward MFLOPs",
+                "forward GMACs",
+                "forward GFLOPs",
+                "backward GFLOPs",
             ),
             rows=tuple(_cost_row(network, cost) for network, cost in costs.items()),
             notes=(
-                "input is channels x height x width. Counted, not measured: M is a million, and a MAC "
+                "input is channels x height x width. Counted, not measured: G is 10^9, and a MAC "
                 "(multiply and accumulate) is two FLOPs. Backward is counted where training was measured.",
             ),
         )
@@ -176,13 +133,13 @@ def _cost_row(network: Case, cost: dict[tuple[str, str], float]) -> tuple[Cell, 
         f"{network.channels}x{network.image}x{network.image}",
         network.classes,
         None if parameters is None else round(parameters),
-        None if forward is None else forward / 2 / MEGA,
-        None if forward is None else forward / MEGA,
-        None if backward is None else backward / MEGA,
+        None if forward is None else forward / 2 / GIGA,
+        None if forward is None else forward / GIGA,
+        None if backward is None else backward / GIGA,
     )
 
 
-def _failed_table(outcomes: Sequence[Outcome]) -> Iterator[Table]:
+def failed_table(outcomes: Sequence[Outcome]) -> Iterator[Table]:
     failed = [outcome for outcome in outcomes if outcome.status != "skipped"]
     if failed:
         yield Table(

@@ -13,8 +13,8 @@ from msgspec import Struct, structs
 from bench.case import Case
 from bench.stats import Ratio, ratio_across_processes, ratio_within_process
 from reports.axes import Layout, Line, subject_of, table
+from reports.figures import Figure, agree
 from reports.latency import WHOLE
-from reports.summary import Effective, Figure
 from reports.table import Table
 from reports.wording import interval_notes, milliseconds, with_interval
 
@@ -105,15 +105,9 @@ def _pairs(figures: Sequence[Figure], comparison: Comparison) -> Iterator[tuple[
     for new in figures:
         if comparison.is_new(new.case) and new.median > 0:
             for base in bases.get(comparison.key(new.case), ()):
-                agree = not comparison.same_precision or _agree(base.effective, new.effective)
-                if agree and (base.machine == new.machine or set(base.machine) & set(new.machine)):
+                same = not comparison.same_precision or agree(base.effective, new.effective)
+                if same and (base.machine == new.machine or set(base.machine) & set(new.machine)):
                     yield base, new
-
-
-def _agree(one: Effective, other: Effective) -> bool:
-    """Whether all that was read back on both sides is equal; a device has facts that another has not."""
-    first, second = dict(one), dict(other)
-    return all(first[key] == second[key] for key in first.keys() & second.keys())
 
 
 def _speedup(base: Figure, new: Figure) -> Ratio:

@@ -16,102 +16,14 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct, structs
 
-from bench.case import PRECISIONS, Case
-from bench.record import Environment, Record, Status
+from bench.case import Case
+from bench.record import Environment, Measurement, Record, Status
 from bench.stats import Interval, across_processes, centre, median_of_sorted, within_process
+from bench.streams import autocorrelation, effective_samples, two_modes
+from reports.figures import THROUGHPUT_METRICS, Effective, Figure, Outcome, Summary, Warned, sort_key
 from reports.read import read_records
-from reports.table import Cell
 
 T = TypeVar("T", bound=Hashable)
-
-THROUGHPUT_METRICS = ("device_time", "wall_time")
-"""Times of a whole batch, from which images per second follow."""
-
-Effective = tuple[tuple[str, str], ...]
-"""`Record.effective`, sorted: the dtypes and flags that were really in force."""
-
-
-class Figure(Struct, frozen=True, kw_only=True):
-    """One metric in one phase of one case.
-
-    case       with replicate 0
-    median     one process: the median of its samples; several: the geometric mean of their medians
-               (`bench.stats.centre`), so that it is the centre of the interval; in `unit`
-    interval   across processes from two up, else within the process; None where there is none
-    medians    of each process
-    samples    raw samples behind it, all processes together
-    machine    labels of the environments the processes ran in (`Summary.environments`)
-    tags       the labels of these processes' warnings
-    """
-
-    case: Case
-    effective: Effective
-    machine: tuple[str, ...]
-    phase: str
-    metric: str
-    unit: str
-    median: float
-    interval: Interval | None
-    medians: tuple[float, ...]
-    samples: int
-    tags: tuple[str, ...]
-
-    @property
-    def images_per_second(self) -> float | None:
-        """Only where the metric is the time of a batch."""
-        if self.metric not in THROUGHPUT_METRICS or self.median <= 0:
-            return None
-        return self.case.batch / self.median
-
-    def as_row(self) -> dict[str, Cell]:
-        """The flat row that programs read; the first fields are promised, the rest follow them."""
-        row: dict[str, Cell] = structs.asdict(self.case)
-        del row["replicate"]
-        return row | {
-            "phase": self.phase,
-            "metric": self.metric,
-            "unit": self.unit,
-            "median": self.median,
-            "low": self.interval.low if self.interval else None,
-            "high": self.interval.high if self.interval else None,
-            "processes": len(self.medians),
-            "samples": self.samples,
-            "interval": self.interval.kind if self.interval else None,
-            "images_per_second": self.images_per_second,
-            "effective": ", ".join(f"{key}={value}" for key, value in self.effective),
-            "machine": "+".join(self.machine),
-            "warnings": ", ".join(self.tags),
-        }
-
-
-class Outcome(Struct, frozen=True, kw_only=True):
-    """Processes of one case that ended alike without a figure."""
-
-    case: Case
-    status: Status
-    reason: str
-    processes: int
-
-
-class Warned(Struct, frozen=True, kw_only=True):
-    """One warning over all the cases that carry it; `example` is its full text the first time."""
-
-    label: str
-    example: str
-    cases: tuple[Case, ...]
-    processes: int
-
-
-class Summary(Struct, frozen=True, kw_only=True):
-    """All that a report prints. `notes` are about the record files themselves."""
-
-    figures: tuple[Figure, ...]
-    environments: dict[str, Environment]
-    outcomes: tuple[Outcome, ...]
-    warnings: tuple[Warned, ...]
-    notes: tuple[str, ...]
-    records: int
-
 
 _Key = tuple[str, str, str]
 """(phase, metric, unit)"""
@@ -120,9 +32,12 @@ _Key = tuple[str, str, str]
 class _Process(Struct, frozen=True, gc=False):
     """One record without its samples; what is equal between records is one object.
 
+    `run` is the index of its directory.
+
     `medians`, `intervals` (within the process) and `sizes` (samples) run along `keys`.
     """
 
+    run: int
     status: Status
     reason: str
     effective: Effective
@@ -145,7 +60,7 @@ def summarise(directories: Sequence[Path]) -> Summary:
     share = _Share()
     for directory, record in read_records(directories, notes.append):
         processes = cases.setdefault(record.case.without_replicate(), {})
-        processes[directory, record.case.replicate] = _slim(record, share)
+        processes[directory, record.case.replicate] = _slim(directory, record, share)
     ordered = sorted(cases.items(), key=lambda item: sort_key(item[0]))
     environments, label_of = _environments(
         process.environment for _, processes in ordered for process in processes.values()
@@ -164,35 +79,48 @@ def summarise(directories: Sequence[Path]) -> Summary:
     )
 
 
-def sort_key(case: Case) -> tuple[object, ...]:
-    """Models by name with numbers in their order (vgg11 before vgg16), then fp32 and eager first."""
-    parts = re.split(r"(\d+)", case.model)
-    name = tuple((int(part) if part.isdecimal() else 0, part) for part in parts)
-    precision, engine = PRECISIONS.index(case.precision), (case.engine != "eager", case.engine)
-    axes = structs.replace(case, model="", precision="fp32", engine="")
-    return (name, case.workload, case.device, precision, engine, *structs.astuple(axes))
-
-
 def warning_label(warning: str) -> str:
     """`not-stationary: windows differ by 3%` -> `not-stationary`; a sentence is its own label."""
     match = re.match(r"[a-z0-9-]+(?=:|$)", warning)
     return match[0] if match else warning
 
 
-def _slim(record: Record, share: _Share) -> _Process:
+def _slim(run: int, record: Record, share: _Share) -> _Process:
     kept = [m for m in record.measurements if m.samples] if record.status == "ok" else []
     ordered = [sorted(measurement.samples) for measurement in kept]
+    noticed = (
+        words
+        for measurement, samples in zip(kept, ordered, strict=True)
+        if measurement.metric in THROUGHPUT_METRICS
+        for words in _noticed(measurement, samples)
+    )
     return _Process(
+        run,
         record.status,
         record.reason or "",
         share(tuple(sorted(record.effective.items()))),
         share(msgspec.json.encode(record.environment)),
-        share(tuple(record.warnings)),
+        share((*record.warnings, *noticed)),
         share(tuple([(m.phase, m.metric, m.unit) for m in kept])),
         array("d", map(median_of_sorted, ordered)),
         share(tuple([within_process(samples) if len(samples) > 1 else None for samples in ordered])),
         share(tuple(map(len, ordered))),
     )
+
+
+def _noticed(measurement: Measurement, ordered: Sequence[float]) -> Iterator[str]:
+    """Warnings of what makes a process's median less sure than its interval says."""
+    of = f"the {measurement.metric} of {measurement.phase}"
+    correlation = autocorrelation(measurement.samples)
+    if correlation is not None:
+        worth = effective_samples(len(ordered), correlation)
+        yield (
+            f"autocorrelated: neighbouring samples of {of} are alike ({correlation:.2f}): "
+            f"{len(ordered)} of them say as much as {worth:.0f} independent ones"
+        )
+    modes = two_modes(ordered)
+    if modes is not None:
+        yield f"bimodal: {modes.share:.0%} of the samples of {of} take {modes.ratio:.2f} x the others' time"
 
 
 class _Share:
@@ -216,7 +144,7 @@ def _figures(case: Case, processes: Iterable[_Process], label_of: dict[bytes, st
     for (effective, _), group in alike.items():
         machine = tuple(sorted({label_of[p.environment] for p in group if p.environment in label_of}))
         tags = tuple(dict.fromkeys(warning_label(text) for process in group for text in process.warnings))
-        for (phase, metric, unit), (medians, intervals, sizes) in _columns(group).items():
+        for (phase, metric, unit), (medians, intervals, sizes, runs) in _columns(group).items():
             yield Figure(
                 case=case,
                 effective=effective,
@@ -227,26 +155,32 @@ def _figures(case: Case, processes: Iterable[_Process], label_of: dict[bytes, st
                 median=centre(medians),
                 interval=across_processes(medians) if len(medians) > 1 else intervals[0],
                 medians=tuple(medians),
+                runs=tuple(runs),
                 samples=sum(sizes),
                 tags=tags,
             )
 
 
-def _columns(group: Iterable[_Process]) -> dict[_Key, tuple[list[float], list[Interval | None], list[int]]]:
-    """Medians, intervals and sizes of each metric, over the processes that have it.
+_Column = tuple[list[float], list[Interval | None], list[int], list[int]]
+"""Of one metric: medians, intervals, numbers of samples and runs of the processes."""
+
+
+def _columns(group: Iterable[_Process]) -> dict[_Key, _Column]:
+    """Each metric over the processes that have it.
 
     Processes of one case nearly always have the same metrics, and then a column is read off at once.
     """
     alike: defaultdict[tuple[_Key, ...], list[_Process]] = defaultdict(list)
     for process in group:
         alike[process.keys].append(process)
-    columns: dict[_Key, tuple[list[float], list[Interval | None], list[int]]] = {}
+    columns: dict[_Key, _Column] = {}
     for keys, processes in alike.items():
         for at, key in enumerate(keys):
-            medians, intervals, sizes = columns.setdefault(key, ([], [], []))
+            medians, intervals, sizes, runs = columns.setdefault(key, ([], [], [], []))
             medians += [process.medians[at] for process in processes]
             intervals += [process.intervals[at] for process in processes]
             sizes += [process.sizes[at] for process in processes]
+            runs += [process.run for process in processes]
     return columns
 
 

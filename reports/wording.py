@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from bench.case import Case
 from bench.stats import Interval
-from reports.summary import Figure
+from reports.figures import Figure
 from reports.table import Cell, readable
 
 WITHIN = "†"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 
-from reports.table import Document
+from reports.table import Cell, Document
 
 NAME = "csv"
 
@@ -13,8 +14,11 @@ NAME = "csv"
 def render(document: Document) -> str:
     """A header with every field of any row, then the rows; what is not there is empty."""
     fields = list(dict.fromkeys(field for row in document.rows for field in row))
+    return _line(fields) + "".join(_line([row.get(field) for field in fields]) for row in document.rows)
+
+
+def _line(cells: Sequence[Cell]) -> str:
+    # A writer quotes what stands in its own end of line, and a carriage return must be quoted too.
     text = io.StringIO()
-    writer = csv.DictWriter(text, fields, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(document.rows)
-    return text.getvalue()
+    csv.writer(text, lineterminator="\r\n").writerow(cells)
+    return text.getvalue().removesuffix("\r\n") + "\n"

@@ -59,6 +59,10 @@ def test_csv_is_read_back_by_another_reader(rows: list[tuple[Cell, ...]]) -> Non
     assert read == [["" if cell is None else str(cell) for cell in row] for row in rows]
 
 
+def test_csv_keeps_a_carriage_return() -> None:
+    assert formats.render("csv", _document(("a\rb", 1))) == 'column 0,column 1\n"a\rb",1\n'
+
+
 @given(st.lists(st.tuples(cells, cells), min_size=1, max_size=4))
 def test_json_keeps_every_cell(rows: list[tuple[Cell, ...]]) -> None:
     document = _document(*rows)

@@ -120,9 +120,9 @@ def test_speed_up_over_several_processes(tmp_path: Path) -> None:
 def test_the_cost_is_that_of_one_image(tmp_path: Path) -> None:
     table = _table(_report(tmp_path, planted.example()), "Cost of one image")
     assert _column(table, "parameters") == [61_706, 132_863_336]
-    assert _column(table, "forward MMACs") == pytest.approx([0.423432, 7609.090048])
-    assert _column(table, "forward MFLOPs") == pytest.approx([0.846864, 15218.180096])
-    assert _column(table, "backward MFLOPs") == [None, pytest.approx(30262.951936)]
+    assert _column(table, "forward GMACs") == pytest.approx([0.000423432, 7.609090048])
+    assert _column(table, "forward GFLOPs") == pytest.approx([0.000846864, 15.218180096])
+    assert _column(table, "backward GFLOPs") == [None, pytest.approx(30.262951936)]
 
 
 def test_memory_is_that_of_the_whole_step_in_mebibytes(tmp_path: Path) -> None:
@@ -143,6 +143,29 @@ def test_rows_of_one_case_with_other_precision_in_force_say_so(tmp_path: Path) -
     ]
     table = _table(_report(tmp_path, records), "Inference on cpu")
     assert _column(table, "read back") == ["conv=ieee", "conv=tf32"]
+
+
+def test_the_machine_has_the_capability_and_the_precision_table_has_precisions(tmp_path: Path) -> None:
+    effective = {"matmul": "highest", "threads": "2", "cpu_capability": "AVX512"}
+    record = planted.record(CPU, planted.time("forward", 0.1), effective=effective)
+    report = _report(tmp_path, [record])
+    assert ("CPU instructions", "AVX512") in _table(report, "Machine and versions").rows
+    assert _table(report, "Precision, as read back while measuring").columns == (
+        "device",
+        "precision",
+        "matmul",
+    )
+
+
+def test_streams_that_are_not_independent_are_labelled(tmp_path: Path) -> None:
+    """Twenty samples of one speed, then twenty of another."""
+    steps = planted.time("forward", 0.1)
+    samples = [0.1 + 1e-4 * (n % 7) for n in range(20)] + [0.12 + 1e-4 * (n % 5) for n in range(20)]
+    report = _report(tmp_path, [planted.record(CPU, msgspec.structs.replace(steps, samples=samples))])
+    assert _column(_table(report, "Inference on cpu"), "remarks") == ["autocorrelated, bimodal"]
+    words = [str(row[0]) for row in _table(report, "Warnings").rows]
+    assert "40 of them say as much as 1 independent ones" in words[0]
+    assert words[1].startswith("bimodal: 50% of the samples of the wall_time of forward take 1.20 x")
 
 
 def test_a_report_never_imports_torch(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ import pytest
 from scipy import stats as oracle
 
 from bench.case import Case
-from reports.summary import Figure, Summary, summarise, warning_label
+from reports.figures import Figure, Summary
+from reports.summary import summarise, warning_label
 
 CASE = Case(model="vgg11", batch=8)
 
@@ -122,11 +123,13 @@ def test_a_warning_over_several_cases_is_listed_once(tmp_path: Path) -> None:
     assert [case.model for case in warned.cases] == ["vgg11", "vgg13"]
 
 
-def test_models_stand_in_their_natural_order(tmp_path: Path) -> None:
-    models = ["vgg19", "vgg16-bn", "alexnet-96", "vgg9", "alexnet", "vgg16"]
+def test_models_stand_in_the_catalogues_order_and_others_in_their_natural_one_behind(tmp_path: Path) -> None:
+    others = ["torchvision:resnet50", "torchvision:resnet18", "torchvision:resnet101"]
+    models = ["vgg16-bn", "vgg19", *others, "vgg11", "alexnet", "lenet5"]
     records = [planted.record(Case(model=model), planted.time("forward", 0.1)) for model in models]
     summary = summarise([planted.write(tmp_path, records)])
-    expected = ["alexnet", "alexnet-96", "vgg9", "vgg16", "vgg16-bn", "vgg19"]
+    expected = ["lenet5", "alexnet", "vgg11", "vgg19", "vgg16-bn"]
+    expected += ["torchvision:resnet18", "torchvision:resnet50", "torchvision:resnet101"]
     assert [figure.case.model for figure in summary.figures] == expected
 
 

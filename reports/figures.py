@@ -1,0 +1,131 @@
+"""What records say, typed: the figures, and what came of the processes that gave none."""
+
+from __future__ import annotations
+
+import re
+
+from msgspec import Struct, structs
+
+from bench.case import PRECISIONS, Case
+from bench.record import Environment, Status
+from bench.stats import Interval
+from models.catalogue import MODELS
+from reports.table import Cell
+
+THROUGHPUT_METRICS = ("device_time", "wall_time")
+"""Times of a whole batch, from which images per second follow."""
+
+Effective = tuple[tuple[str, str], ...]
+"""`Record.effective`, sorted: the dtypes and flags that were really in force."""
+
+
+class Figure(Struct, frozen=True, kw_only=True):
+    """One metric in one phase of one case.
+
+    case       with replicate 0
+    median     one process: the median of its samples; several: the geometric mean of their medians
+               (`bench.stats.centre`), so that it is the centre of the interval; in `unit`
+    interval   across processes from two up, else within the process; None where there is none
+    medians    of each process
+    runs       for each of the medians, the index of the directory that it came from
+    samples    raw samples behind it, all processes together
+    machine    labels of the environments the processes ran in (`Summary.environments`)
+    tags       the labels of these processes' warnings
+    """
+
+    case: Case
+    effective: Effective
+    machine: tuple[str, ...]
+    phase: str
+    metric: str
+    unit: str
+    median: float
+    interval: Interval | None
+    medians: tuple[float, ...]
+    runs: tuple[int, ...]
+    samples: int
+    tags: tuple[str, ...]
+
+    @property
+    def images_per_second(self) -> float | None:
+        """Only where the metric is the time of a batch."""
+        if self.metric not in THROUGHPUT_METRICS or self.median <= 0:
+            return None
+        return self.case.batch / self.median
+
+    def as_row(self) -> dict[str, Cell]:
+        """The flat row that programs read; the first fields are promised, the rest follow them."""
+        row: dict[str, Cell] = structs.asdict(self.case)
+        del row["replicate"]
+        return row | {
+            "phase": self.phase,
+            "metric": self.metric,
+            "unit": self.unit,
+            "median": self.median,
+            "low": self.interval.low if self.interval else None,
+            "high": self.interval.high if self.interval else None,
+            "processes": len(self.medians),
+            "samples": self.samples,
+            "interval": self.interval.kind if self.interval else None,
+            "images_per_second": self.images_per_second,
+            "effective": ", ".join(f"{key}={value}" for key, value in self.effective),
+            "machine": "+".join(self.machine),
+            "warnings": ", ".join(self.tags),
+        }
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """Processes of one case that ended alike without a figure."""
+
+    case: Case
+    status: Status
+    reason: str
+    processes: int
+
+
+class Warned(Struct, frozen=True, kw_only=True):
+    """One warning over all the cases that carry it; `example` is its full text the first time."""
+
+    label: str
+    example: str
+    cases: tuple[Case, ...]
+    processes: int
+
+
+class Summary(Struct, frozen=True, kw_only=True):
+    """All that a report prints. `notes` are about the record files themselves."""
+
+    figures: tuple[Figure, ...]
+    environments: dict[str, Environment]
+    outcomes: tuple[Outcome, ...]
+    warnings: tuple[Warned, ...]
+    notes: tuple[str, ...]
+    records: int
+
+
+MACHINE_KEYS = ("threads", "cpu_capability")
+"""What is read back with the precision but is none: an axis, and a fact about the machine."""
+
+
+def precision_read_back(effective: Effective) -> dict[str, str]:
+    """The dtypes and flags alone."""
+    return {key: value for key, value in effective if key not in MACHINE_KEYS}
+
+
+def agree(one: Effective, other: Effective) -> bool:
+    """Whether all precision that both sides read back is equal; a device has facts that another has not."""
+    first, second = precision_read_back(one), precision_read_back(other)
+    return all(first[key] == second[key] for key in first.keys() & second.keys())
+
+
+_PLACES = {name: place for place, name in enumerate(MODELS)}
+
+
+def sort_key(case: Case) -> tuple[object, ...]:
+    """Models in the catalogue's order, others by name with numbers in theirs; then fp32 and eager first."""
+    parts = re.split(r"(\d+)", case.model)
+    name = tuple((int(part) if part.isdecimal() else 0, part) for part in parts)
+    place = _PLACES.get(case.model, len(_PLACES))
+    precision, engine = PRECISIONS.index(case.precision), (case.engine != "eager", case.engine)
+    axes = structs.replace(case, model="", precision="fp32", engine="")
+    return (place, name, case.workload, case.device, precision, engine, *structs.astuple(axes))
