@@ -8,6 +8,7 @@ random: what changes slowly cancels out. After 8, 16, 32 and 64 pairs the log ra
 from __future__ import annotations
 
 import math
+import os
 import random
 import shutil
 import time
@@ -19,9 +20,9 @@ import msgspec
 from msgspec import Struct, structs
 
 from bench import environment, job, verdicts
-from bench.axes import Value
+from bench.axes import AXES, Value, read
 from bench.case import Case, Protocol
-from bench.errors import UserError
+from bench.errors import UserError, unknown
 from bench.launch import Server
 from bench.measure import measure
 from bench.record import Environment, Record
@@ -29,6 +30,7 @@ from bench.run import Progress, ask, why_not
 from bench.stats import median
 from bench.store import Store, refuse_used
 from bench.verdicts import Verdict
+from reports.ab import Contest
 
 _MOST_FAILURES = 2
 """A case that fails this often on one side is given up: its pairs would never come together."""
@@ -41,15 +43,8 @@ class Side(Struct, frozen=True, kw_only=True):
     python: Path | None = None
 
 
-class Duel(Struct, frozen=True, kw_only=True):
-    """One case on both sides."""
-
-    a: Case
-    b: Case
-
-
 class Pairs(Struct, kw_only=True):
-    """What is known of a duel so far: log(b / a) of the whole step's wall time, pair by pair."""
+    """What is known of a contest so far: log(b / a) of the whole step's wall time, pair by pair."""
 
     log_ratios: list[float]
     failures: int = 0
@@ -61,7 +56,7 @@ class Pairs(Struct, kw_only=True):
 
 
 def execute(
-    duels: Sequence[Duel],
+    contests: Sequence[Contest],
     sides: tuple[Side, Side],
     protocol: Protocol,
     directory: Path,
@@ -70,7 +65,7 @@ def execute(
     budget_seconds: float | None,
     tell: Callable[[Progress], None],
 ) -> list[Pairs]:
-    """Measure pairs until every duel is decided, 64 pairs are done or the budget is spent.
+    """Measure pairs until every contest is decided, 64 pairs are done or the budget is spent.
 
     The records of the sides are two runs, `directory`/a and `directory`/b, and carry `pair`. Raises
     UserError when a side cannot run here, or the directory refuses.
@@ -79,8 +74,8 @@ def execute(
     folders = (directory / "a", directory / "b")
     for folder in folders:
         refuse_used(folder)
-    environments = [_check(duels, index, side) for index, side in enumerate(sides)]
-    known = [Pairs(log_ratios=[]) for _ in duels]
+    environments = [_check(contests, index, side) for index, side in enumerate(sides)]
+    known = [Pairs(log_ratios=[]) for _ in contests]
     with ExitStack() as stack:
         stores = [stack.enter_context(Store.create(folder)) for folder in folders]
         for pair in range(1, verdicts.LOOKS[-1] + 1):
@@ -90,17 +85,17 @@ def execute(
             for index in open_:
                 if time.monotonic() >= deadline:
                     return _last_look(known, margin)
-                tell(Progress(case=duels[index].a, done=pair - 1, total=verdicts.LOOKS[-1]))
-                records = _pair(duels[index], sides, protocol, environments, stores, pair, order)
+                tell(Progress(case=contests[index].a, done=pair - 1, total=verdicts.LOOKS[-1]))
+                records = _pair(contests[index], sides, protocol, environments, stores, pair, order)
                 _learn(known[index], records, margin)
         for folder in folders:
             shutil.rmtree(folder / "work", ignore_errors=True)
     return _last_look(known, margin)
 
 
-def _check(duels: Sequence[Duel], index: int, side: Side) -> Environment:
+def _check(contests: Sequence[Contest], index: int, side: Side) -> Environment:
     """The side's environment; UserError where its interpreter or its torch cannot run a case."""
-    cases = [_of(duel, index) for duel in duels]
+    cases = [_of(contest, index) for contest in contests]
     with Server(preload=job.preload(cases), python=side.python) as server:
         for case, reason in why_not(cases, server).items():
             raise UserError(f"{'ab'[index]} cannot run {case.id} here: {reason}")
@@ -109,12 +104,12 @@ def _check(duels: Sequence[Duel], index: int, side: Side) -> Environment:
         return msgspec.json.decode(ask(job.DESCRIBE, b"", server), type=Environment)
 
 
-def _of(duel: Duel, index: int) -> Case:
-    return duel.b if index else duel.a
+def _of(contest: Contest, index: int) -> Case:
+    return contest.b if index else contest.a
 
 
 def _pair(
-    duel: Duel,
+    contest: Contest,
     sides: tuple[Side, Side],
     protocol: Protocol,
     environments: Sequence[Environment],
@@ -125,7 +120,7 @@ def _pair(
     """The records of a and b, measured one after the other in an order that chance chose."""
     records: dict[int, Record] = {}
     for index in order.sample((0, 1), 2):
-        case = structs.replace(_of(duel, index), replicate=pair)
+        case = structs.replace(_of(contest, index), replicate=pair)
         with Server(preload=job.preload([case]), python=sides[index].python) as server:
             record = measure(case, protocol, environments[index], stores[index].directory, server)
         records[index] = stores[index].append(structs.replace(record, pair=pair))
@@ -141,6 +136,37 @@ def _learn(pairs: Pairs, records: Sequence[Record], margin: float) -> None:
     a, b = (value for value in times if value is not None)
     pairs.log_ratios.append(math.log(b / a))
     pairs.verdict = verdicts.look(pairs.log_ratios, margin) or pairs.verdict
+
+
+def contests_of(a: Sequence[Case], b: Sequence[Case]) -> list[Contest]:
+    """The sides' cases, one beside the other. Raises UserError where the sides' plans do not match."""
+    if len(a) != len(b):
+        raise UserError(
+            f"side a has {len(a)} cases and side b {len(b)}: on both sides change axes of which the plan"
+            " has one value only"
+        )
+    return [Contest(a=x.without_replicate(), b=y.without_replicate()) for x, y in zip(a, b, strict=True)]
+
+
+def read_side(text: str | None, python: Path | None) -> Side:
+    """A side from `axis=value,axis=value`. Raises UserError for what no axis is, or a missing interpreter."""
+    changes: dict[str, Value] = {}
+    for part in text.split(",") if text else []:
+        axis, equals, value = part.strip().partition("=")
+        if not equals:
+            raise UserError(f"a side is written axis=value, for example engine=compile, not {part!r}")
+        if axis not in AXES:
+            raise unknown("axis", axis, AXES)
+        changes[axis] = read(axis, [value])[0]
+    if python is not None and not (python.is_file() and os.access(python, os.X_OK)):
+        raise UserError(f"{python} is not a Python interpreter that can be started")
+    return Side(changes=changes, python=python)
+
+
+def label(side: Side) -> str:
+    """What a side is, in a few words."""
+    words = [f"{axis}={value}" for axis, value in side.changes.items()]
+    return ", ".join([*words, str(side.python)] if side.python else words) or "as it is"
 
 
 def whole_wall_time(record: Record) -> float | None:
