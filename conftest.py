@@ -1,21 +1,29 @@
 """What every test here shares: GPU tests skip without a GPU, and benchmarks run once unless asked for.
 
 `pytest` runs every benchmark once, at a small size, to see that it works. `pytest bench --benchmark-only`
-(or `--benchmark-enable`) measures at full size.
+(or any other option that asks pytest-benchmark for figures) measures at full size.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
 import pytest
+from msgspec import structs
+
+from bench import devices, environment, plan
+from bench.case import Case
+
+_ASK_FOR_FIGURES = ("only", "enable", "autosave", "save", "json", "compare", "compare_fail", "histogram")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Switch benchmarks to a single run before pytest-benchmark reads its options."""
-    option = config.option
-    asked = ("benchmark_only", "benchmark_enable", "benchmark_autosave", "benchmark_compare")
-    if not any(getattr(option, name, False) for name in (*asked, "benchmark_save", "benchmark_histogram")):
-        option.benchmark_disable = True
+    if not any(config.getoption(f"benchmark_{name}", None) for name in _ASK_FOR_FIGURES):
+        config.option.benchmark_disable = True
 
 
 @pytest.fixture(scope="session")
@@ -24,13 +32,56 @@ def full_size(pytestconfig: pytest.Config) -> bool:
     return not pytestconfig.option.benchmark_disable
 
 
+@pytest.fixture(scope="session")
+def sized(full_size: bool) -> Callable[[Case], Case]:
+    """A case as it is where benchmarks are measured, else in a size that shows only that it works."""
+    return (lambda case: case) if full_size else small
+
+
+_SMALL_IMAGES = (28, 32, 64, 96, 128)
+
+
+def small(case: Case) -> Case:
+    """The same case with ten classes at most and the first of a few small images that its network takes."""
+    for image in _SMALL_IMAGES:
+        tried = structs.replace(case, image=min(image, case.image), classes=min(case.classes, 10))
+        if plan.why_impossible(tried) is None:
+            return tried
+    return case
+
+
+def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, Any]) -> None:
+    """Make pytest-benchmark's machine info what stays the same between two runs of one machine.
+
+    py-cpuinfo's clock rates are those of the moment (the advertised one too, where the CPU's name has none).
+    The GPUs are the driver's answer: torch, and with it CUDA, is not touched.
+    """
+    cpu = machine_info["cpu"]
+    machine_info["cpu"] = {key: value for key, value in cpu.items() if not key.startswith("hz_")}
+    described = msgspec.to_builtins(environment.describe())
+    # pytest-benchmark keeps the commit by itself; a new one does not make another machine.
+    machine_info["convbench"] = {key: described[key] for key in described if key not in ("commit", "gpu")}
+    machine_info["gpus"] = _gpu_names()
+
+
+def _gpu_names() -> list[str]:
+    """The GPUs that the driver lists, with its version; empty without a driver."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        driver = pynvml.nvmlSystemGetDriverVersion()
+        handles = map(pynvml.nvmlDeviceGetHandleByIndex, range(pynvml.nvmlDeviceGetCount()))
+        return [f"{pynvml.nvmlDeviceGetName(handle)}, driver {driver}" for handle in handles]
+    except pynvml.NVMLError:
+        return []
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip the tests marked `cuda` where the driver lists no GPU; asked without CUDA being initialised."""
     marked = [item for item in items if item.get_closest_marker("cuda")]
     if not marked:
         return
-    from bench import devices
-
     reason = devices.get("cuda").why_absent()
     if reason is not None:
         for item in marked:

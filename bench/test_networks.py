@@ -1,0 +1,216 @@
+"""The cases of the quick suite as benchmarks of pytest-benchmark, all in pytest's own process.
+
+    pytest bench/test_networks.py --benchmark-only --benchmark-autosave
+
+The steps, their warm-up and the number of rounds are those of `convbench run`. A round ends when the device
+has finished; what has to run before the timed phase runs untimed. What one process cannot show is how much
+processes differ: for that there are `convbench compare` and `convbench ab`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import gc
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from bench import devices, engines, environment, plan, sampling, suites
+from bench.case import Case, Protocol
+from bench.devices.base import Device
+from bench.precision import outer_context
+from bench.probes import memory
+from bench.record import Measurement
+from bench.workloads.base import Call, Steps
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Benchmark = Any  # pytest-benchmark has no types
+
+TRAINING_PHASES = ("forward", "backward", "optimizer", "step")
+
+
+@functools.cache
+def _quick(full_size: bool) -> tuple[dict[str, Case], Protocol]:
+    """The suite's cases by name, and its protocol.
+
+    A plain `pytest` takes the short list of a machine without a GPU, on whatever device there is: compiling
+    every network would take it minutes.
+    """
+    suite = suites.find("quick", gpu=full_size and plan.gpu_present())
+    cases = plan.cases(suite, {}, environment.usable_cores())
+    named = {f"{case.workload}-{_name(case)}": case for case in cases}
+    assert len(named) == len(cases), "two cases of the suite have one name"
+    return named, suite.protocol
+
+
+def _name(case: Case) -> str:
+    """Readable in a table whose group names the rest: `alexnet-cpu-fp32-eager-b1`."""
+    return f"{case.model}-{case.device}-{case.precision}-{case.engine}-b{case.batch}"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """`test_inference[alexnet-cpu-fp32-eager-b1]`, `test_training[alexnet-cpu-fp32-eager-b2-backward]`."""
+    cases, _ = _quick(not metafunc.config.option.benchmark_disable)
+    workload = metafunc.function.__name__.removeprefix("test_")
+    chosen = {name: _name(case) for name, case in cases.items() if case.workload == workload}
+    metafunc.parametrize("subject", list(chosen), ids=list(chosen.values()), indirect=True, scope="module")
+    if "phase" in metafunc.fixturenames:
+        metafunc.parametrize("phase", TRAINING_PHASES)
+
+
+@dataclass
+class Subject:
+    """A case that is ready to be measured; `baseline` is the bytes in use before its network existed."""
+
+    case: Case
+    device: Device
+    module: nn.Module
+    steps: Steps
+    effective: dict[str, str]
+    baseline: int
+
+    def calls(self, phase: str) -> tuple[Call, Call]:
+        """What has to run untimed before the phase, and the phase itself; both end when the device has."""
+        named = dict(self.steps.phases)
+        if phase == self.steps.whole:
+            earlier, timed = [], self.steps.step
+        else:
+            order = list(named)
+            earlier, timed = [named[name] for name in order[: order.index(phase)]], named[phase]
+
+        def setup() -> None:
+            self.steps.before()
+            for call in earlier:
+                call()
+            self.device.synchronise()
+
+        def target() -> None:
+            timed()
+            self.device.synchronise()
+
+        return setup, target
+
+    def run(self, phase: str) -> None:
+        """One round of a phase."""
+        for call in self.calls(phase):
+            call()
+
+    def check(self) -> None:
+        """Raise when what was just timed must not be used."""
+        invalid = self.steps.check()
+        if invalid is not None:
+            raise RuntimeError(invalid)
+
+    @functools.cached_property
+    def flops(self) -> dict[str, int]:
+        """FLOPs of a batch by phase; empty where they cannot be counted."""
+        from bench.probes import flops
+
+        case = self.case
+        shape = (case.batch, case.channels, case.image, case.image)
+        counted = flops.step_flops(self.module, shape, training=case.workload == "training")
+        if counted is None:
+            return {}
+        forward, backward = counted
+        return {"forward": forward, "backward": backward, "step": forward + backward}
+
+    @functools.cached_property
+    def memory(self) -> list[Measurement]:
+        """The memory pass, taken after the first phase was timed, since autotuning inflates the peak."""
+        return memory.measure(self.steps, self.device, self.baseline)
+
+
+@pytest.fixture(scope="module")
+def subject(
+    request: pytest.FixtureRequest, full_size: bool, sized: Callable[[Case], Case]
+) -> Iterator[Subject]:
+    """A case of the suite: built, and warmed up where it is measured."""
+    import torch
+
+    from bench import worker
+
+    cases, protocol = _quick(full_size)
+    case = sized(cases[request.param])
+    device = devices.get(case.device)
+    impossible = plan.why_impossible(case) or device.why_unusable(case)
+    if impossible:
+        pytest.skip(impossible)
+    gc.collect()  # what the case before left behind is not this one's memory
+    with _torch_unchanged(case), outer_context(case, torch.device(device.torch_name()).type):
+        baseline = device.memory_baseline()
+        module, steps, effective = worker.prepare(case, device)
+        steps = worker.refuse_recompiles(steps, engines.get(case.engine))
+        ready = Subject(case, device, module, steps, effective, baseline)
+        if full_size:
+            sampling.warm_up(functools.partial(ready.run, steps.whole), protocol, device.clock)
+            steps.check()  # what happened in the warm-up does not count
+        yield ready
+
+
+@contextlib.contextmanager
+def _torch_unchanged(case: Case) -> Iterator[None]:
+    """Give back what preparing a case sets for the whole process, so that other tests find torch as it was."""
+    import torch
+
+    threads, matmul = torch.get_num_threads(), torch.get_float32_matmul_precision()
+    convolutions, autotuned = torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark
+    try:
+        with torch.random.fork_rng(devices=[0] if case.device == "cuda" else []):
+            yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.set_float32_matmul_precision(matmul)
+        torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark = convolutions, autotuned
+        torch.set_flush_denormal(False)  # torch's own default; it cannot be asked
+        if engines.get(case.engine).compiles:
+            # Networks share the code of nn.Sequential: after a few, torch would fall back to eager.
+            torch.compiler.reset()
+
+
+def test_inference(benchmark: Benchmark, subject: Subject, full_size: bool) -> None:
+    _measure(benchmark, subject, "forward", full_size)
+
+
+def test_training(benchmark: Benchmark, subject: Subject, phase: str, full_size: bool) -> None:
+    _measure(benchmark, subject, phase, full_size)
+
+
+def _measure(benchmark: Benchmark, subject: Subject, phase: str, full_size: bool) -> None:
+    """Time one phase, and say in `extra_info` what it was and what it needed."""
+    case = subject.case
+    setup, target = subject.calls(phase)
+    rounds = _rounds(subject, phase) if full_size else 1
+    # The table ranks what stands in one group: only what does the same in the same precision.
+    benchmark.group = f"{case.workload} {phase} {case.precision} {case.layout} b{case.batch}"
+    benchmark.pedantic(target, setup=setup, teardown=subject.check, rounds=rounds)
+    info = benchmark.extra_info
+    info["case"] = msgspec.to_builtins(case)
+    info["phase"] = phase
+    info["effective"] = subject.effective
+    info["parameters"] = sum(parameter.numel() for parameter in subject.module.parameters())
+    info["bytes"] = {
+        measured.metric: measured.samples[0]
+        for measured in subject.memory
+        if measured.unit == "bytes" and measured.phase in ("model", phase)
+    }
+    if phase in subject.flops:
+        info["flops"] = subject.flops[phase]
+        if benchmark.stats is not None:
+            info["flops_per_second"] = subject.flops[phase] / benchmark.stats.stats.median
+
+
+def _rounds(subject: Subject, phase: str) -> int:
+    """As many rounds as the suite's protocol takes samples when the target is not reached before."""
+    _, protocol = _quick(True)
+    start = subject.device.clock()
+    subject.run(phase)
+    seconds = subject.device.clock() - start
+    wanted = math.ceil(protocol.sampling_seconds / seconds)
+    return max(protocol.min_samples, min(protocol.max_samples, wanted))
