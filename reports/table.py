@@ -7,7 +7,7 @@ import re
 
 from msgspec import Struct
 
-_FIGURE = re.compile(r"[-+]?[\d,.]+(e[-+]\d+)?x?( ±\S+| -\S+% \+\S+%)?( †)?$")
+_FIGURE = re.compile(r">?[-+]?[\d,.]+(e[-+]\d+)?[x%]?( ±\S+| -\S+% \+\S+%| \(\S+ to \S+\))?( †)?$")
 
 Cell = str | int | float | None
 """Text, a number, or None for "not measured", which a format leaves empty."""
