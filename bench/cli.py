@@ -32,6 +32,8 @@ else:
     _ClickError = typer.BadParameter.__mro__[2]
 
 Axis = list[str] | None
+INTERRUPTED = 130
+"""The exit code after Ctrl-C."""
 
 
 def main() -> NoReturn:
@@ -43,17 +45,24 @@ def main() -> NoReturn:
     except UserError as error:
         code = _complain(str(error))
     except (KeyboardInterrupt, typer.Abort):
-        code = _complain("interrupted; what was finished is kept", code=130)
+        code = INTERRUPTED
     except _ClickError as error:
         code = _complain(error.format_message())
-    except BrokenPipeError:
-        # The reader of our output went away (| head): nothing is wrong, and nobody listens.
-        _forget_output()
-        code = 0
     except OSError as error:
         _forget_output()
         code = _complain(f"cannot use {error.filename or 'the output'}: {error.strerror or error}")
+    if code == INTERRUPTED:  # newer releases of typer turn the exception into its code
+        _complain("interrupted; what was finished is kept")
     sys.exit(code)
+
+
+def _show(text: str) -> None:
+    """Print to the terminal, to a file or to another program."""
+    try:
+        print(text, end="", flush=True)
+    except BrokenPipeError:
+        # The reader went away (| head): nothing is wrong, and nobody listens.
+        _forget_output()
 
 
 def _forget_output() -> None:
@@ -117,7 +126,7 @@ def run(
     _refuse_impossible(cases)
     planned = plan.replicated(cases, count)
     if dry_run:
-        print(listing.dry_run(planned, protocol, output))
+        _show(listing.dry_run(planned, protocol, output))
         return 0
     return _run(planned, protocol, out, resume, seconds, output)
 
@@ -166,7 +175,7 @@ def _run(
     if result.statuses:
         document = report.build([out])
         _write(out / "report.md", formats.render("md", document))
-        print(formats.render(output, document), end="")
+        _show(formats.render(output, document))
     if result.left:
         left = f"{result.left} of {len(planned)} cases are left: the same command with --resume runs them"
         print(f"convbench: the budget is spent; {left}", file=sys.stderr)
@@ -204,7 +213,7 @@ def report(
     _check_format(output)
     text = formats.render(output, reporting.build(folders))
     if file is None:
-        print(text, end="")
+        _show(text)
     else:
         _write(file, text)
     return 0
@@ -217,7 +226,7 @@ def list_(
 ) -> int:
     """Say which models, suites and axes there are."""
     _check_format(output)
-    print(listing.catalogue_text(what, output), end="")
+    _show(listing.catalogue_text(what, output))
     return 0
 
 
@@ -247,9 +256,9 @@ def cost(
     entries = costing.entries([str(name) for name in axes.read("model", models)], sizes)
     if output == "json":
         listed = [costs.as_json(entry, layers=layers) for entry in entries]
-        print(msgspec.json.format(msgspec.json.encode(listed), indent=2).decode())
+        _show(msgspec.json.format(msgspec.json.encode(listed), indent=2).decode() + "\n")
     else:
-        print(formats.render(output, costs.document(entries, layers=layers)), end="")
+        _show(formats.render(output, costs.document(entries, layers=layers)))
     return 1 if any(costs.miscounted(entry) for entry in entries) else 0
 
 

@@ -38,11 +38,11 @@ def measure(
     if reason is not None:
         return unmeasured
     asked = job.Job(case=case, protocol=protocol, environment=environment)
-    outcome = _run(asked, directory, server)
-    if outcome.result is None:
-        assert outcome.kind != "result"
-        return structs.replace(unmeasured, status=outcome.kind, reason=outcome.reason)
     try:
+        outcome = _run(asked, directory, server)
+        if outcome.result is None:
+            assert outcome.kind != "result"
+            return structs.replace(unmeasured, status=outcome.kind, reason=outcome.reason)
         return msgspec.json.decode(outcome.result, type=job.Finished).record
     except msgspec.DecodeError as error:
         # A user's module may print into, or replace, anything in its process.
