@@ -7,11 +7,12 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from bench import sampling, stats
+from bench import sampling, stats, windows
 from bench.case import Protocol
 from bench.devices.base import Device
 from bench.record import Measurement
 from bench.timers import DeviceTimer, HostTimer, Timer, WallTimer
+from bench.windows import UNWATCHED, Monitor, WindowFacts
 from bench.workloads.base import Call, Steps
 
 _EVENTS_RESOLVE_SECONDS = 100e-6
@@ -22,6 +23,8 @@ _MOST_REPEATS = 50
 _MOST_SHIELDED_REPEATS = 10
 """More would fill the driver's launch queue (about a thousand kernels) and stall the host in the window."""
 _SHIELD_MARGIN = 1.5
+_SHARE_FOR_RETAKES = 0.5
+"""Of a case's time limit: no window is taken again after it, for the memory pass must fit too."""
 LAUNCH_BOUND = 0.9
 """Host time at this share of device time or more: the GPU waits for Python (METHOD)."""
 
@@ -33,11 +36,16 @@ class Latency:
     measurements: list[Measurement] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     invalid: str | None = None
+    windows: dict[str, WindowFacts] = field(default_factory=dict)
+    """What was seen in the windows that are used, by the timer's metric."""
+    spoiled: list[str] = field(default_factory=list)
+    """Why windows were taken again."""
 
 
-def measure(steps: Steps, device: Device, protocol: Protocol) -> Latency:
-    """Device, wall and host time of each phase and of the whole step."""
+def measure(steps: Steps, device: Device, protocol: Protocol, monitor: Monitor = UNWATCHED) -> Latency:
+    """Device, wall and host time of each phase and of the whole step, and what `monitor` saw meanwhile."""
     latency = Latency()
+    deadline = device.clock() + _SHARE_FOR_RETAKES * protocol.time_limit_seconds
     warm = _warm_up(steps, device, protocol)
     if not warm.stationary:
         latency.warnings.append(
@@ -49,13 +57,19 @@ def measure(steps: Steps, device: Device, protocol: Protocol) -> Latency:
     steps.check()  # what happened in the warm-up does not count
     seconds_per_step = _seconds_per_step(steps, device)
     for timer, repeats in _timers(steps, device, seconds_per_step):
-        taken = _measure_with(timer, repeats, steps, device, protocol, latency)
+        taken = _measure_with(timer, repeats, steps, device, protocol, latency, monitor, deadline)
         # Elsewhere the phases are waited for one by one, and the pipelined step is rightly shorter.
         if steps.phases and timer.metric == ("wall_time" if device.queue() is None else "device_time"):
             residual = additivity(taken[:-1], taken[-1])
             if residual is not None:
                 latency.warnings.append(f"not-additive: {residual} ({timer.metric})")
-        latency.invalid = latency.invalid or steps.check()
+    if monitor is not UNWATCHED:
+        latency.measurements += windows.measurements(latency.windows.values(), len(latency.spoiled))
+        latency.warnings += windows.labels(latency.windows)
+    if latency.spoiled:
+        latency.warnings.append(
+            f"retaken: {len(latency.spoiled)} windows, the first after {latency.spoiled[0]}"
+        )
     if device.queue() is not None:
         _tag_launch_bound(steps, device, latency)
     latency.warnings += steps.warnings()
@@ -97,7 +111,14 @@ def _timers(steps: Steps, device: Device, seconds_per_step: float) -> list[tuple
 
 
 def _measure_with(
-    timer: Timer, repeats: int, steps: Steps, device: Device, protocol: Protocol, latency: Latency
+    timer: Timer,
+    repeats: int,
+    steps: Steps,
+    device: Device,
+    protocol: Protocol,
+    latency: Latency,
+    monitor: Monitor,
+    deadline: float,
 ) -> tuple[list[float], ...]:
     """The samples of each phase, then of the whole step; they are also added to `latency`.
 
@@ -110,22 +131,30 @@ def _measure_with(
         parts = timer.time(calls, steps.before, repeats) if calls else ()
         return [*parts, *timer.time((steps.step,), steps.before, repeats)]
 
-    taken = sampling.sample(take, protocol, device.clock)
-    for phase, samples in zip([*names, steps.whole], taken.values, strict=True):
-        latency.measurements.append(
-            Measurement(
-                phase=phase,
-                metric=timer.metric,
-                unit="s",
-                samples=samples,
-                repeats=repeats,
-                stopped=taken.stopped,
-            )
-        )
-    whole = taken.values[-1]
-    if sampling.halves_differ(whole, tolerance=2 * protocol.target_ci):
+    used, spoiled = windows.take(
+        lambda: sampling.sample(take, protocol, device.clock), steps.check, monitor, device.clock, deadline
+    )
+    phases = (*names, steps.whole)
+    latency.measurements += _measurements(used.samples, phases, timer.metric, repeats)
+    for window in spoiled:
+        latency.spoiled.append(window.facts.spoiled or "")
+        latency.measurements += _measurements(window.samples, phases, f"spoiled_{timer.metric}", repeats)
+    latency.windows[timer.metric] = used.facts
+    latency.invalid = latency.invalid or used.fault
+    if sampling.halves_differ(used.samples.values[-1], tolerance=2 * protocol.target_ci):
         latency.warnings.append(f"drifting: the {timer.metric} of {steps.whole} changed inside the window")
-    return taken.values
+    return used.samples.values
+
+
+def _measurements(
+    taken: sampling.Samples, phases: Sequence[str], metric: str, repeats: int
+) -> list[Measurement]:
+    return [
+        Measurement(
+            phase=phase, metric=metric, unit="s", samples=samples, repeats=repeats, stopped=taken.stopped
+        )
+        for phase, samples in zip(phases, taken.values, strict=True)
+    ]
 
 
 def additivity(parts: Sequence[Sequence[float]], whole: Sequence[float]) -> str | None:

@@ -18,9 +18,13 @@ from bench.devices.base import Device
 from bench.engines.base import Engine
 from bench.job import ColdCompile, Finished, Job
 from bench.precision import RECIPES, autocast, outer_context, weight_dtype
-from bench.probes import casting, contention, flops, memory
+from bench.probes import casting, flops, memory
+from bench.probes.clocks import ClockMonitor
+from bench.probes.contention import ContentionMonitor
+from bench.probes.nvml import open_nvml
 from bench.record import Gpu, Measurement, Record
 from bench.server import stage
+from bench.windows import Monitor, Together
 from bench.workloads.base import Steps
 from bench.workloads.inputs import memory_format
 from models.load import load
@@ -71,10 +75,8 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
         compiled = engine.observe().get("compiled_graphs", 0)
         steps = refuse_recompiles(steps, engine)
         stage("timing")
-        before = contention.read()
-        timed = latency.measure(steps, device, job.protocol)
-        crowd, labels = contention.between(before, contention.read(), case.threads)
-        measured += timed.measurements + crowd
+        timed = latency.measure(steps, device, job.protocol, _monitor(case, device))
+        measured += timed.measurements
         if engine.compiles:
             recompiles = engine.observe()["compiled_graphs"] - compiled
             measured.append(_fact("model", "recompiles", recompiles, "count"))
@@ -91,10 +93,19 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
         measurements=measured,
         environment=msgspec.structs.replace(job.environment, gpu=Gpu(**gpu) if gpu else None),
         effective=effective,
-        warnings=timed.warnings + labels + engine.remarks(case),
+        warnings=timed.warnings + engine.remarks(case),
         started_at=started_at,
     )
     return record, first_step_at
+
+
+def _monitor(case: Case, device: Device) -> Monitor:
+    """What is watched while a window is timed: the processor's contention, and the clocks of a GPU."""
+    monitors: list[Monitor] = [ContentionMonitor(case.threads)]
+    uuid = device.uuid()
+    if uuid is not None:
+        monitors.append(ClockMonitor(open_nvml, uuid))
+    return Together(monitors)
 
 
 def _device_type(device: Device) -> str:

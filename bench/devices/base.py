@@ -41,6 +41,9 @@ class Device(Protocol):
     def queue(self) -> Queue | None:
         """The asynchronous queue, or None where a call returns when its work is done."""
 
+    def uuid(self) -> str | None:
+        """The GPU's UUID as torch gives it, without a prefix, for NVML; None for what is no GPU of NVIDIA."""
+
     def gpu(self) -> Mapping[str, Any] | None:
         """The fields of bench.record.Gpu, or None."""
 

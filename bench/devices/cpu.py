@@ -66,6 +66,9 @@ class Cpu:
     def queue(self) -> None:
         return None
 
+    def uuid(self) -> None:
+        return None
+
     def gpu(self) -> Mapping[str, Any] | None:
         return None
 

@@ -87,6 +87,11 @@ class Cuda:
     def queue(self) -> CudaQueue:
         return CudaQueue()
 
+    def uuid(self) -> str:
+        import torch
+
+        return str(torch.cuda.get_device_properties(0).uuid)
+
     def gpu(self) -> Mapping[str, Any]:
         import torch
 

@@ -65,6 +65,9 @@ class FakeDevice:
     def queue(self) -> FakeDevice | None:
         return self if self._asynchronous else None
 
+    def uuid(self) -> None:
+        return None
+
     def gpu(self) -> Mapping[str, Any] | None:
         return None
 

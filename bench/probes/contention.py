@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.record import Measurement
+from bench.windows import WindowFacts
 
 MOST_STEAL = 0.01
 """Above this share of stolen time a window is labelled (METHOD)."""
@@ -38,6 +39,25 @@ def read(stat: Path = Path("/proc/stat")) -> Reading:
         all_ticks=sum(ticks),
         load_average=os.getloadavg()[0],
     )
+
+
+class ContentionMonitor:
+    """Watches who else uses the processor; `threads` are those of the measured process.
+
+    More than MOST_STEAL spoils a window but leaves it usable: on a shared machine there may be no better.
+    """
+
+    def __init__(self, threads: int, stat: Path = Path("/proc/stat")) -> None:
+        self._threads = threads
+        self._stat = stat
+        self.before()
+
+    def before(self) -> None:
+        self._start = read(self._stat)
+
+    def after(self) -> WindowFacts:
+        measured, labels = between(self._start, read(self._stat), self._threads)
+        return WindowFacts(tuple(measured), tuple(labels), spoiled=labels[0] if labels else None)
 
 
 def between(before: Reading, after: Reading, threads: int) -> tuple[list[Measurement], list[str]]:
