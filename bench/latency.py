@@ -67,9 +67,8 @@ def measure(steps: Steps, device: Device, protocol: Protocol, monitor: Monitor =
         latency.measurements += windows.measurements(latency.windows.values(), len(latency.spoiled))
         latency.warnings += windows.labels(latency.windows)
     if latency.spoiled:
-        latency.warnings.append(
-            f"retaken: {len(latency.spoiled)} windows, the first after {latency.spoiled[0]}"
-        )
+        count, first = len(latency.spoiled), latency.spoiled[0]
+        latency.warnings.append(f"retaken: windows taken again: {count}, the first after {first}")
     if device.queue() is not None:
         _tag_launch_bound(steps, device, latency)
     latency.warnings += steps.warnings()
