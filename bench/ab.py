@@ -12,9 +12,10 @@ import os
 import random
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 from msgspec import Struct, structs
@@ -32,6 +33,7 @@ from bench.store import Store, refuse_used
 from bench.verdicts import Verdict
 from reports.ab import Contest
 
+SIDES = ("a", "b")
 _MOST_FAILURES = 2
 """A case that fails this often on one side is given up: its pairs would never come together."""
 
@@ -41,6 +43,15 @@ class Side(Struct, frozen=True, kw_only=True):
 
     changes: Mapping[str, Value] = {}
     python: Path | None = None
+
+
+class Trial(Struct, frozen=True, kw_only=True):
+    """What is compared, how carefully, and which changes do not matter (`margin`, a share)."""
+
+    contests: Sequence[Contest]
+    sides: tuple[Side, Side]
+    protocol: Protocol
+    margin: float = verdicts.MARGIN
 
 
 class Pairs(Struct, kw_only=True):
@@ -56,14 +67,7 @@ class Pairs(Struct, kw_only=True):
 
 
 def execute(
-    contests: Sequence[Contest],
-    sides: tuple[Side, Side],
-    protocol: Protocol,
-    directory: Path,
-    *,
-    margin: float,
-    budget_seconds: float | None,
-    tell: Callable[[Progress], None],
+    trial: Trial, directory: Path, *, budget_seconds: float | None, tell: Callable[[Progress], None]
 ) -> list[Pairs]:
     """Measure pairs until every contest is decided, 64 pairs are done or the budget is spent.
 
@@ -71,34 +75,38 @@ def execute(
     UserError when a side cannot run here, or the directory refuses.
     """
     deadline = math.inf if budget_seconds is None else time.monotonic() + budget_seconds
-    folders = (directory / "a", directory / "b")
+    folders = [directory / name for name in SIDES]
     for folder in folders:
         refuse_used(folder)
-    environments = [_check(contests, index, side) for index, side in enumerate(sides)]
-    known = [Pairs(log_ratios=[]) for _ in contests]
+    environments = [_check(trial, index) for index in range(len(SIDES))]
+    known = [Pairs(log_ratios=[]) for _ in trial.contests]
     with ExitStack() as stack:
         stores = [stack.enter_context(Store.create(folder)) for folder in folders]
-        for pair in range(1, verdicts.LOOKS[-1] + 1):
-            order = random.Random(pair)
-            open_ = [index for index, pairs in enumerate(known) if not pairs.is_over]
-            order.shuffle(open_)
-            for index in open_:
-                if time.monotonic() >= deadline:
-                    return _last_look(known, margin)
-                tell(Progress(case=contests[index].a, done=pair - 1, total=verdicts.LOOKS[-1]))
-                records = _pair(contests[index], sides, protocol, environments, stores, pair, order)
-                _learn(known[index], records, margin)
-        for folder in folders:
-            shutil.rmtree(folder / "work", ignore_errors=True)
-    return _last_look(known, margin)
+        for pair, index in _schedule(known):
+            if time.monotonic() >= deadline:
+                break
+            contest = trial.contests[index]
+            tell(Progress(case=contest.a, done=pair - 1, total=verdicts.LOOKS[-1]))
+            _learn(known[index], _pair(trial, contest, environments, stores, pair), trial.margin)
+    for folder in folders:
+        shutil.rmtree(folder / "work", ignore_errors=True)
+    return _last_look(known, trial.margin)
 
 
-def _check(contests: Sequence[Contest], index: int, side: Side) -> Environment:
+def _schedule(known: Sequence[Pairs]) -> Iterator[tuple[int, int]]:
+    """Pair 1 of every contest before pair 2 of any, in random order, without those that are decided."""
+    for pair in range(1, verdicts.LOOKS[-1] + 1):
+        for index in random.sample(range(len(known)), len(known)):
+            if not known[index].is_over:
+                yield pair, index
+
+
+def _check(trial: Trial, index: int) -> Environment:
     """The side's environment; UserError where its interpreter or its torch cannot run a case."""
-    cases = [_of(contest, index) for contest in contests]
+    side, cases = trial.sides[index], [_of(contest, index) for contest in trial.contests]
     with Server(preload=job.preload(cases), python=side.python) as server:
         for case, reason in why_not(cases, server).items():
-            raise UserError(f"{'ab'[index]} cannot run {case.id} here: {reason}")
+            raise UserError(f"side {SIDES[index]} cannot run {case.id} here: {reason}")
         if side.python is None:
             return environment.describe()
         return msgspec.json.decode(ask(job.DESCRIBE, b"", server), type=Environment)
@@ -109,20 +117,18 @@ def _of(contest: Contest, index: int) -> Case:
 
 
 def _pair(
+    trial: Trial,
     contest: Contest,
-    sides: tuple[Side, Side],
-    protocol: Protocol,
     environments: Sequence[Environment],
     stores: Sequence[Store],
     pair: int,
-    order: random.Random,
 ) -> list[Record]:
-    """The records of a and b, measured one after the other in an order that chance chose."""
+    """The records of a and b, measured one after the other, chance choosing which comes first."""
     records: dict[int, Record] = {}
-    for index in order.sample((0, 1), 2):
+    for index in random.sample((0, 1), 2):
         case = structs.replace(_of(contest, index), replicate=pair)
-        with Server(preload=job.preload([case]), python=sides[index].python) as server:
-            record = measure(case, protocol, environments[index], stores[index].directory, server)
+        with Server(preload=job.preload([case]), python=trial.sides[index].python) as server:
+            record = measure(case, trial.protocol, environments[index], stores[index].directory, server)
         records[index] = stores[index].append(structs.replace(record, pair=pair))
     return [records[0], records[1]]
 
@@ -185,3 +191,11 @@ def _last_look(known: list[Pairs], margin: float) -> list[Pairs]:
         if not pairs.is_over and pairs.log_ratios:
             pairs.verdict = verdicts.look(pairs.log_ratios, margin, last=True)
     return known
+
+
+def gate(known: Sequence[Pairs], fail_on: Literal["slower", "any"]) -> bool:
+    """Whether b is slower (or, with `any`, faster or slower) in some contest, Holm's correction applied."""
+    tested = [pairs.verdict for pairs in known if pairs.verdict is not None and pairs.verdict.p is not None]
+    holds = verdicts.holm([v.p for v in tested if v.p is not None], verdicts.ERROR / len(verdicts.LOOKS))
+    words = ("slower",) if fail_on == "slower" else ("slower", "faster")
+    return any(held and v.verdict in words for v, held in zip(tested, holds, strict=True))

@@ -1,0 +1,62 @@
+"""The command line: the only place that prints or exits.
+
+Exit codes: 0 all went well; 1 the work ran and something failed or got slower; 2 the input was bad;
+130 interrupted. A module for each kind of command; this one turns what a user can cause into a sentence.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+import typer
+
+from bench.cli import comparing, measuring, reading
+from bench.cli.output import complain, forget_output
+from bench.errors import UserError
+
+if TYPE_CHECKING:
+    from click import ClickException as _ClickError
+else:
+    # Newer releases of typer carry a click of their own, older ones use the package: this is either's.
+    _ClickError = typer.BadParameter.__mro__[2]
+
+INTERRUPTED = 130
+"""The exit code after Ctrl-C."""
+
+app = typer.Typer(
+    help="Benchmark of the networks that began deep learning: LeNet-5, AlexNet and every VGG.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("run")(measuring.run)
+app.command("report")(reading.report)
+app.command("cost")(reading.cost)
+app.command("list")(reading.list_)
+app.command("compare")(comparing.compare)
+app.command("ab")(comparing.ab)
+
+
+def main() -> NoReturn:
+    """The command `convbench`: every error a user can cause becomes one sentence and exit code 2."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        code = app(sys.argv[1:] or ["--help"], standalone_mode=False) or 0
+        sys.stdout.flush()
+    except UserError as error:
+        code = complain(str(error))
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    except _ClickError as error:
+        code = complain(error.format_message())
+    except OSError as error:
+        forget_output()
+        code = complain(f"cannot use {error.filename or 'the output'}: {error.strerror or error}")
+    if code == INTERRUPTED:  # newer releases of typer turn the exception into its code
+        complain("interrupted; what was finished is kept")
+    sys.exit(code)
+
+
+def _terminate(number: int, frame: object) -> NoReturn:
+    raise SystemExit(128 + number)

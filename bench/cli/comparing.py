@@ -1,0 +1,149 @@
+"""convbench compare and ab: did it get faster, and by how much."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench import axes, plan, suites
+from bench.cli import options, output
+from bench.errors import UserError, unknown
+from bench.verdicts import LOOKS
+
+if TYPE_CHECKING:
+    from bench.ab import Trial
+
+FAIL_ON = ("slower", "any")
+MOST_MARGIN = 0.5
+
+
+def compare(
+    runs: Annotated[
+        list[Path] | None, typer.Argument(metavar="[BASE NEW]", help="The folders of two runs.")
+    ] = None,
+    base: Annotated[list[Path] | None, typer.Option(help="A run before; repeat for several.")] = None,
+    new: Annotated[list[Path] | None, typer.Option(help="A run after; repeat for several.")] = None,
+    margin: options.Margin = "2%",
+    fail_on: Annotated[
+        str | None, typer.Option(help="slower or any: exit with 1 when a row is, after Holm's correction.")
+    ] = None,
+    format_: options.Format = "md",
+) -> int:
+    """Faster, slower, equivalent or inconclusive: NEW against BASE, a row at a time."""
+    from reports import compare as comparing
+    from reports import formats
+
+    output.check_format(format_)
+    if fail_on is not None and fail_on not in FAIL_ON:
+        raise unknown("--fail-on", fail_on, FAIL_ON)
+    share = axes.positive_number("--margin", margin, MOST_MARGIN)
+    sides = _sides(runs or [], base or [], new or [])
+    found = comparing.build(*sides, margin=share)
+    output.show(formats.render(format_, found.document))
+    if fail_on is None:
+        return 0
+    reasons = comparing.gate_reasons(found, "slower" if fail_on == "slower" else "any")
+    for reason in reasons:
+        output.complain(f"gate: {reason}")
+    return 1 if reasons else 0
+
+
+def _sides(runs: list[Path], base: list[Path], new: list[Path]) -> tuple[list[Path], list[Path]]:
+    if runs and (base or new):
+        raise UserError("name the runs as BASE NEW, or with --base and --new, not both")
+    if runs and len(runs) != 2:
+        raise UserError(
+            f"compare takes two runs, BASE and NEW, not {len(runs)}; several go with --base, --new"
+        )
+    if runs:
+        return [runs[0]], [runs[1]]
+    if not base or not new:
+        raise UserError("compare needs two runs: BASE NEW, or --base DIR --new DIR, each repeated as needed")
+    return base, new
+
+
+def ab(
+    out: Annotated[Path, typer.Option(help="Folder for the records of both sides.")],
+    a: Annotated[str | None, typer.Option("--a", help="What side a changes, e.g. engine=eager.")] = None,
+    b: Annotated[str | None, typer.Option("--b", help="What side b changes, e.g. engine=compile.")] = None,
+    a_python: Annotated[Path | None, typer.Option(help="Side a's interpreter, with convbench.")] = None,
+    b_python: Annotated[Path | None, typer.Option(help="Side b's interpreter, with convbench.")] = None,
+    suite: options.SuiteName = "quick",
+    model: options.Model = None,
+    workload: options.Workload = None,
+    device: options.Device = None,
+    precision: options.Precision = None,
+    engine: options.Engine = None,
+    layout: options.Layout = None,
+    batch: options.Batch = None,
+    image: options.Image = None,
+    channels: options.Channels = None,
+    classes: options.Classes = None,
+    threads: options.Threads = None,
+    seed: options.Seed = None,
+    target_ci: options.TargetCi = None,
+    time_limit: options.TimeLimit = None,
+    budget: options.Budget = None,
+    margin: options.Margin = "2%",
+    fail_on: Annotated[str | None, typer.Option(help="slower or any: exit with 1 when b is.")] = None,
+    format_: options.Format = "terminal",
+) -> int:
+    """Two configurations or environments in interleaved pairs of processes, until the verdict is clear."""
+    from bench import ab as pairs
+
+    output.check_format(format_)
+    if fail_on is not None and fail_on not in FAIL_ON:
+        raise unknown("--fail-on", fail_on, FAIL_ON)
+    given = options.given_axes(
+        {
+            "model": model,
+            "workload": workload,
+            "device": device,
+            "precision": precision,
+            "engine": engine,
+            "layout": layout,
+            "batch": batch,
+            "image": image,
+            "channels": channels,
+            "classes": classes,
+            "threads": threads,
+            "seed": seed,
+        }
+    )
+    chosen = suites.find(suite, gpu=plan.gpu_present())
+    sides = (pairs.read_side(a, a_python), pairs.read_side(b, b_python))
+    plans = [
+        options.cases_of(chosen, given | {axis: (value,) for axis, value in side.changes.items()})
+        for side in sides
+    ]
+    trial = pairs.Trial(
+        contests=pairs.contests_of(*plans),
+        sides=sides,
+        protocol=options.protocol_of(chosen.protocol, target_ci, time_limit),
+        margin=axes.positive_number("--margin", margin, MOST_MARGIN),
+    )
+    return _ab(trial, out, options.seconds_of(budget), fail_on, format_)
+
+
+def _ab(trial: Trial, out: Path, budget: float | None, fail_on: str | None, format_: str) -> int:
+    from bench import ab as pairs
+    from bench import terminal
+    from reports import ab as reporting
+    from reports import formats
+
+    with terminal.progress(LOOKS[-1]) as tell:
+        known = pairs.execute(trial, out, budget_seconds=budget, tell=tell)
+    rows = reporting.rows(trial.contests, out, trial.margin)
+    labels = (pairs.label(trial.sides[0]), pairs.label(trial.sides[1]))
+    document = reporting.document(rows, labels, trial.margin)
+    output.write(out / "report.md", formats.render("md", document))
+    output.show(formats.render(format_, document))
+    failed = sum(one.failures > 0 for one in known)
+    if failed:
+        output.complain(
+            f"{failed} of {len(known)} cases failed on a side; {out}/a and {out}/b hold the reasons"
+        )
+    slower = fail_on is not None and pairs.gate(known, "slower" if fail_on == "slower" else "any")
+    return 1 if failed or slower else 0

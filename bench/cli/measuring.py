@@ -1,0 +1,95 @@
+"""convbench run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench import axes, listing, plan, suites
+from bench.case import Case, Protocol
+from bench.cli import options, output
+from bench.record import FAILED
+
+
+def run(
+    out: Annotated[Path, typer.Option(help="Folder for the records and the report.")],
+    suite: options.SuiteName = "quick",
+    model: options.Model = None,
+    workload: options.Workload = None,
+    device: options.Device = None,
+    precision: options.Precision = None,
+    engine: options.Engine = None,
+    layout: options.Layout = None,
+    batch: options.Batch = None,
+    image: options.Image = None,
+    channels: options.Channels = None,
+    classes: options.Classes = None,
+    threads: options.Threads = None,
+    seed: options.Seed = None,
+    replicates: Annotated[str | None, typer.Option(help="Processes for each case.")] = None,
+    target_ci: options.TargetCi = None,
+    time_limit: options.TimeLimit = None,
+    budget: options.Budget = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Run what is missing, crashed or timed out.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and write nothing.")] = False,
+    format_: options.Format = "terminal",
+) -> int:
+    """Measure a suite. Every axis takes several values, repeated or separated by commas.
+
+    The options device, image, channels, classes, threads and seed change the whole suite; naming any other
+    axis makes the plan the product of the given values and the suite's main axes.
+    """
+    output.check_format(format_)
+    given = options.given_axes(
+        {
+            "model": model,
+            "workload": workload,
+            "device": device,
+            "precision": precision,
+            "engine": engine,
+            "layout": layout,
+            "batch": batch,
+            "image": image,
+            "channels": channels,
+            "classes": classes,
+            "threads": threads,
+            "seed": seed,
+        }
+    )
+    chosen = suites.find(suite, gpu=plan.gpu_present())
+    cases = options.cases_of(chosen, given)
+    count = chosen.replicates
+    if replicates is not None:
+        count = axes.whole_number("--replicates", replicates, 1, 1000)
+    protocol = options.protocol_of(chosen.protocol, target_ci, time_limit)
+    seconds = options.seconds_of(budget)
+    planned = plan.replicated(cases, count)
+    if dry_run:
+        output.show(listing.dry_run(planned, protocol, format_))
+        return 0
+    return _run(planned, protocol, out, resume, seconds, format_)
+
+
+def _run(
+    planned: list[Case], protocol: Protocol, out: Path, resume: bool, budget: float | None, format_: str
+) -> int:
+    from bench import run as runner
+    from bench import terminal
+    from reports import formats, report
+
+    with terminal.progress(len(planned)) as tell:
+        result = runner.execute(planned, protocol, out, resume=resume, budget_seconds=budget, tell=tell)
+    if result.warning:
+        output.complain(result.warning)
+    if result.statuses:
+        document = report.build([out])
+        output.write(out / "report.md", formats.render("md", document))
+        output.show(formats.render(format_, document))
+    if result.left:
+        left = f"{result.left} of {len(planned)} cases are left: the same command with --resume runs them"
+        output.complain(f"the budget is spent; {left}")
+    return 1 if any(result.statuses.get(status) for status in FAILED) else 0

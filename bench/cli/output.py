@@ -1,0 +1,54 @@
+"""Where text goes: the terminal, a file, or one sentence on standard error."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+
+from bench.errors import UserError, unknown
+
+
+def complain(sentence: str, code: int = 2) -> int:
+    """One line on standard error; returns the exit code."""
+    print(f"convbench: {' '.join(sentence.split())}", file=sys.stderr)
+    return code
+
+
+def show(text: str) -> None:
+    """Print to the terminal, to a file or to another program."""
+    try:
+        print(text, end="", flush=True)
+    except BrokenPipeError:
+        # The reader went away (| head): nothing is wrong, and nobody listens.
+        forget_output()
+
+
+def forget_output() -> None:
+    """What is still buffered would fail again when Python ends, and then with a traceback."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def check_format(name: str) -> None:
+    """Raise UserError, before any work, for a format that does not exist."""
+    from reports import formats
+
+    if name not in formats.names():
+        raise unknown("format", name, formats.names())
+
+
+def write(path: Path, text: str) -> None:
+    """Write beside and rename, so that an older file is replaced whole or not at all. UserError."""
+    target = path.resolve()  # what a link points to, not the link
+    beside = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        if path.exists() and not path.is_file():
+            path.write_text(text, encoding="utf-8")  # /dev/stdout is written to, never replaced
+            return
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(target)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        raise UserError(f"cannot write {path}: {error.strerror or error}") from error

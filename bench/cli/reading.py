@@ -1,0 +1,72 @@
+"""convbench report, cost and list: what can be said without measuring."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench import axes, listing
+from bench.cli import options, output
+
+
+def report(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Folders that runs have written.")],
+    format_: options.Format = "md",
+    file: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Write here and not to the terminal.")
+    ] = None,
+) -> int:
+    """Say what the records of one or several runs show."""
+    from reports import formats
+    from reports import report as reporting
+
+    output.check_format(format_)
+    text = formats.render(format_, reporting.build(folders))
+    if file is None:
+        output.show(text)
+    else:
+        output.write(file, text)
+    return 0
+
+
+def list_(
+    what: Annotated[str, typer.Argument(help="models, suites or axes; all three without it.")] = "all",
+    format_: options.Format = "terminal",
+) -> int:
+    """Say which models, suites and axes there are."""
+    output.check_format(format_)
+    output.show(listing.catalogue_text(what, format_))
+    return 0
+
+
+def cost(
+    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help=axes.AXES["model"].summary)],
+    image: Annotated[str | None, typer.Option(help=axes.AXES["image"].summary)] = None,
+    channels: Annotated[str | None, typer.Option(help=axes.AXES["channels"].summary)] = None,
+    classes: Annotated[str | None, typer.Option(help=axes.AXES["classes"].summary)] = None,
+    batch: Annotated[str, typer.Option(help=axes.AXES["batch"].summary)] = "1",
+    layers: Annotated[bool, typer.Option("--layers", help="Every layer of every model.")] = False,
+    format_: options.Format = "md",
+) -> int:
+    """Parameters, FLOPs and activations in closed form, beside the counts of fvcore and torch.
+
+    Needs no GPU and no run. Exit code 1 where the counts of one of our networks disagree.
+    """
+    import msgspec
+
+    from bench import costing
+    from reports import cost as costs
+    from reports import formats
+
+    output.check_format(format_)
+    given = {"image": image, "channels": channels, "classes": classes, "batch": batch}
+    sizes = {axis: int(axes.read(axis, [value])[0]) for axis, value in given.items() if value is not None}
+    entries = costing.entries([str(name) for name in axes.read("model", models)], sizes)
+    if format_ == "json":
+        listed = [costs.as_json(entry, layers=layers) for entry in entries]
+        output.show(msgspec.json.format(msgspec.json.encode(listed), indent=2).decode() + "\n")
+    else:
+        output.show(formats.render(format_, costs.document(entries, layers=layers)))
+    return 1 if any(costs.miscounted(entry) for entry in entries) else 0
