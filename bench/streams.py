@@ -87,4 +87,4 @@ def _may_have_gap(ordered: Sequence[float]) -> bool:
     n = len(ordered)
     tenths = [ordered[n * tenth // 10] for tenth in range(1, 10)]
     widest: float = max(map(sub, tenths[2:], tenths))
-    return widest > 0.4 * (tenths[-1] - tenths[0])
+    return widest > 0.5 * (tenths[-1] - tenths[0])

@@ -123,8 +123,8 @@ def _introduction(
         yield from summary.notes
     yield f"{count_of_words(rows)}."
     yield (
-        "How to read a row: ratio is NEW / BASE, above 1 is slower or larger, and its 99% interval stands beside it"
-        f". equivalent: the 90% interval lies within {margin:.1%} of 1 (this is looked at first). "
+        "How to read a row: ratio is NEW / BASE, above 1 is slower or larger, with its 99% interval. "
+        f"equivalent: the 90% interval lies within {margin:.1%} of 1 (this is looked at first). "
         "faster, slower: the 99% interval excludes 1. inconclusive: neither, which is not 'no change'. "
         "detectable: the smallest slowdown that would have been seen in 99 of 100 such comparisons."
     )

@@ -21,6 +21,7 @@ from bench.record import Environment, Measurement, Record, Status
 from bench.stats import Interval, across_processes, centre, median_of_sorted, within_process
 from bench.streams import autocorrelation, effective_samples, two_modes
 from reports.figures import THROUGHPUT_METRICS, Effective, Figure, Outcome, Summary, Warned, sort_key
+from reports.latency import WHOLE
 from reports.read import read_records
 
 T = TypeVar("T", bound=Hashable)
@@ -91,7 +92,7 @@ def _slim(run: int, record: Record, share: _Share) -> _Process:
     noticed = (
         words
         for measurement, samples in zip(kept, ordered, strict=True)
-        if measurement.metric in THROUGHPUT_METRICS
+        if measurement.metric in THROUGHPUT_METRICS and measurement.phase == WHOLE[record.case.workload]
         for words in _noticed(measurement, samples)
     )
     return _Process(
