@@ -352,6 +352,7 @@ def test_ctrl_c_ends_the_command_and_a_second_run_is_refused_meanwhile(story: St
         assert errors == "convbench: interrupted; what was finished is kept\n"
         assert gone(trace, seconds=1)
     assert (copied / RECORDS).read_bytes() == before
+    assert not (copied / "work").exists()
 
 
 def test_a_killed_command_leaves_no_process_and_its_records(story: Story, copied: Path) -> None:
