@@ -75,8 +75,8 @@ def execute(
         if all(case in reasons for case in planned):
             raise UserError(f"nothing of this plan can run here: {reasons[planned[0]]}")
         store = resumed or stack.enter_context(Store.create(directory))
+        stack.callback(shutil.rmtree, directory / "work", ignore_errors=True)
         left = _measure_pending(planned, protocol, store, server, reasons, deadline, tell)
-        shutil.rmtree(directory / "work", ignore_errors=True)
         ended = store.statuses()
         statuses = Counter(ended[case] for case in planned if case in ended)
         return Result(statuses=statuses, left=left, warning=store.warning)
