@@ -62,6 +62,18 @@ def report(session: nox.Session) -> None:
 
 
 @nox.session(requires=["environment"])
+def compare(session: nox.Session) -> None:
+    """Faster, slower or equivalent: BASE NEW, two run folders; arguments go to `convbench compare`."""
+    _python(session, "-m", "bench", "compare", *session.posargs)
+
+
+@nox.session(requires=["environment"])
+def pytest_benchmark(session: nox.Session) -> None:
+    """The quick suite under pytest-benchmark; arguments go to pytest, such as --benchmark-autosave."""
+    _python(session, "-m", "pytest", "bench/test_networks.py", "--benchmark-only", *session.posargs)
+
+
+@nox.session(requires=["environment"])
 def tests(session: nox.Session) -> None:
     """All tests; arguments go to pytest."""
     _python(session, "-m", "pytest", *session.posargs)

@@ -13,6 +13,7 @@ import contextlib
 import functools
 import gc
 import math
+import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -196,7 +197,7 @@ def _measure(benchmark: Benchmark, subject: Subject, phase: str, full_size: bool
     info["effective"] = subject.effective
     info["parameters"] = sum(parameter.numel() for parameter in subject.module.parameters())
     info["bytes"] = {
-        measured.metric: measured.samples[0]
+        measured.metric: int(measured.samples[0])
         for measured in subject.memory
         if measured.unit == "bytes" and measured.phase in ("model", phase)
     }
@@ -207,10 +208,12 @@ def _measure(benchmark: Benchmark, subject: Subject, phase: str, full_size: bool
 
 
 def _rounds(subject: Subject, phase: str) -> int:
-    """As many rounds as the suite's protocol takes samples when the target is not reached before."""
+    """As many rounds as the suite's protocol takes samples when its target is not reached before."""
     _, protocol = _quick(True)
-    start = subject.device.clock()
-    subject.run(phase)
-    seconds = subject.device.clock() - start
-    wanted = math.ceil(protocol.sampling_seconds / seconds)
+    durations = []
+    for _ in range(3):
+        start = subject.device.clock()
+        subject.run(phase)
+        durations.append(subject.device.clock() - start)
+    wanted = math.ceil(protocol.sampling_seconds / statistics.median(durations))
     return max(protocol.min_samples, min(protocol.max_samples, wanted))

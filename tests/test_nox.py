@@ -1,0 +1,79 @@
+"""The sessions: what `nox -l` says, and what each runs. No environment is made here."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import noxfile
+
+ROOT = Path(__file__).parent.parent
+USED = ("environment", "bench", "compare", "report", "pytest_benchmark", "tests", "lint", "typing")
+
+
+def test_every_session_is_listed_and_explained_in_a_line() -> None:
+    command = [sys.executable, "-m", "nox", "-l", "--noxfile", str(ROOT / "noxfile.py")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    listed = dict(re.findall(r"^[*-] (\w+) -> (.+)$", done.stdout, re.MULTILINE))
+    assert set(listed) == set(USED)
+    assert all(10 < len(line) < 110 for line in listed.values())
+
+
+class Session:
+    """Keeps what a session would run."""
+
+    def __init__(self, *posargs: str) -> None:
+        self.posargs = list(posargs)
+        self.ran: list[tuple[str, ...]] = []
+
+    def run(self, *command: str, **options: object) -> None:
+        self.ran.append(command)
+
+
+def ran(function: Any, *posargs: str) -> tuple[str, ...]:
+    """What the session's Python is given."""
+    session = Session(*posargs)
+    function(session)
+    ((python, *arguments),) = session.ran
+    assert python == str(noxfile.PYTHON)
+    return tuple(arguments)
+
+
+def test_compare_hands_its_arguments_on() -> None:
+    given = ("runs/1", "runs/2", "--margin", "3%", "--fail-on", "slower")
+    assert ran(noxfile.compare, *given) == ("-m", "bench", "compare", *given)
+
+
+def test_pytest_benchmark_measures_the_networks() -> None:
+    command = ran(noxfile.pytest_benchmark, "-k", "lenet5", "--benchmark-autosave")
+    assert command[:2] == ("-m", "pytest")
+    assert command[2:] == (
+        "bench/test_networks.py",
+        "--benchmark-only",
+        "-k",
+        "lenet5",
+        "--benchmark-autosave",
+    )
+    assert (ROOT / command[2]).exists()
+
+
+def test_bench_measures_into_the_first_free_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(noxfile, "RUNS", tmp_path)
+    (tmp_path / "1").mkdir()
+    assert ran(noxfile.bench) == ("-m", "bench", "run", "--out", str(tmp_path / "2"))
+    assert ran(noxfile.bench, "--model", "vgg16") == (
+        *("-m", "bench", "run", "--model", "vgg16"),
+        *("--out", str(tmp_path / "2")),
+    )
+    assert ran(noxfile.bench, "--out=mine") == ("-m", "bench", "run", "--out=mine")
+
+
+def test_what_needs_the_environment_asks_for_it() -> None:
+    for name in USED:
+        required = getattr(noxfile, name).requires
+        assert required == ([] if name == "environment" else ["environment"])

@@ -1,0 +1,97 @@
+"""The workflows for a code host: they parse, ask for no more than they need, and call what exists."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+
+from bench.cli import app
+
+ROOT = Path(__file__).parent.parent
+Workflow = dict[Any, Any]
+WORKFLOWS: dict[str, Workflow] = {
+    path.stem: yaml.safe_load(path.read_text(encoding="utf-8"))
+    for path in sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+}
+ON = True
+"""YAML 1.1 reads the key `on` as a boolean."""
+
+
+def jobs() -> Iterator[tuple[str, Workflow]]:
+    for name, workflow in WORKFLOWS.items():
+        for key, job in workflow["jobs"].items():
+            yield f"{name}.{key}", job
+
+
+JOBS = dict(jobs())
+STEPS = {f"{job}.{number}": step for job in JOBS for number, step in enumerate(JOBS[job]["steps"])}
+SCRIPTS = {name: step["run"] for name, step in STEPS.items() if "run" in step}
+
+
+def commands(script: str) -> list[list[str]]:
+    """The arguments of every call of convbench in a shell script."""
+    lines = script.replace("\\\n", " ").splitlines()
+    words = [shlex.split(line) for line in lines if "bin/convbench" in line]
+    return [line[1:] for line in words if Path(line[0]).name == "convbench"]
+
+
+COMMANDS = [command for script in SCRIPTS.values() for command in commands(script)]
+
+
+def test_pushes_are_tested_and_pull_requests_compared() -> None:
+    assert "push" in WORKFLOWS["tests"][ON]
+    assert SCRIPTS["tests.tests.2"] == ".ci/run"
+    assert (ROOT / ".ci" / "run").stat().st_mode & 0o100
+    assert "pull_request" in WORKFLOWS["compare"][ON]
+    assert [command[0] for command in COMMANDS] == ["ab"]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_commands_and_options_exist(command: list[str]) -> None:
+    known = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    assert command[0] in known
+    accepted = {option for parameter in known[command[0]].params for option in parameter.opts}
+    given = {word.partition("=")[0] for word in command if word.startswith("--")}
+    assert given
+    assert given <= accepted
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_a_workflow_may_only_read(name: str) -> None:
+    assert WORKFLOWS[name]["permissions"] == {"contents": "read"}
+    assert "concurrency" in WORKFLOWS[name]
+    # It would run what a fork sends with the permissions of this repository.
+    assert "pull_request_target" not in WORKFLOWS[name][ON]
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_what_may_write_runs_nothing_of_the_pull_request(name: str) -> None:
+    job = JOBS[name]
+    assert job["timeout-minutes"] <= 120
+    if "permissions" not in job:
+        return
+    assert job["permissions"] == {"pull-requests": "write"}
+    assert "head.repo.full_name == github.repository" in job["if"]
+    used = [step["uses"].partition("@")[0] for step in job["steps"] if "uses" in step]
+    assert used == ["actions/download-artifact"]
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_actions_are_pinned_and_leave_no_token_behind(name: str) -> None:
+    step = STEPS[name]
+    if "uses" in step:
+        assert re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40}", step["uses"])
+    if step.get("uses", "").startswith("actions/checkout@"):
+        assert step["with"]["persist-credentials"] is False
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_no_value_from_outside_is_pasted_into_a_script(name: str) -> None:
+    assert "${{" not in SCRIPTS[name]
