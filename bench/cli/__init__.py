@@ -51,7 +51,8 @@ def main() -> NoReturn:
     except _ClickError as error:
         code = complain(error.format_message())
     except OSError as error:
-        forget_output()
+        if error.filename is None:  # it was the output
+            forget_output()
         code = complain(f"cannot use {error.filename or 'the output'}: {error.strerror or error}")
     if code == INTERRUPTED:  # newer releases of typer turn the exception into its code
         complain("interrupted; what was finished is kept")
