@@ -40,7 +40,7 @@ def _python(session: nox.Session, *arguments: str, success_codes: tuple[int, ...
 
 @nox.session(requires=["environment"])
 def bench(session: nox.Session) -> None:
-    """The main job: measure the quick suite into runs/ and print the report; arguments go to `convbench run`."""
+    """The main job: the quick suite into runs/, and its report; arguments go to `convbench run`."""
     arguments = list(session.posargs)
     if not any(argument == "--out" or argument.startswith("--out=") for argument in arguments):
         arguments += ["--out", str(_next_folder())]

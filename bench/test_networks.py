@@ -157,7 +157,7 @@ def subject(
 
 @contextlib.contextmanager
 def _torch_unchanged(case: Case) -> Iterator[None]:
-    """Give back what preparing a case sets for the whole process, so that other tests find torch as it was."""
+    """Undo what preparing a case sets for the whole process: other tests find torch as it was."""
     import torch
 
     threads, matmul = torch.get_num_threads(), torch.get_float32_matmul_precision()
