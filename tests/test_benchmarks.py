@@ -8,6 +8,7 @@ import statistics
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +130,7 @@ def test_a_plain_pytest_takes_small_images(model: str) -> None:
 
 def planted(device: FakeDevice) -> Subject:
     """A training step whose phases cost the host 1 ms each, and the device 2, 4 and 8 ms."""
-    called = [lambda seconds=seconds: device.launch(0.001, seconds) for seconds in (0.002, 0.004, 0.008)]
+    called = [partial(device.launch, 0.001, seconds) for seconds in (0.002, 0.004, 0.008)]
 
     def step() -> None:
         for call in called:
