@@ -25,7 +25,6 @@ from reports.verdict_tables import count_of_words, verdict_tables
 from reports.wording import named, one_line
 
 FailOn = Literal["slower", "any"]
-FAIL_ON: tuple[FailOn, ...] = ("slower", "any")
 BASE, NEW = "BASE", "NEW"
 
 

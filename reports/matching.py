@@ -65,16 +65,6 @@ class Row(Struct, frozen=True, kw_only=True):
         return row | {name: getattr(self, name) for name in _ROW_FIELDS}
 
 
-def judged(
-    case: Case, figure: tuple[str, str, str], base: float, new: float, verdict: verdicts.Verdict
-) -> Row:
-    """A row from a verdict that is there already; `figure` is (phase, metric, unit)."""
-    phase, metric, unit = figure
-    return Row(
-        case=case, phase=phase, metric=metric, unit=unit, base=base, new=new, **structs.asdict(verdict)
-    )
-
-
 class Side(Struct, frozen=True):
     """What one side measured and what failed there."""
 
@@ -150,18 +140,23 @@ def _compare(bases: Iterable[Figure], news: Iterable[Figure], unit: Unit, margin
         elif figure.metric in EXACT_METRICS:
             yield _exact(figure, other)
         elif any((*figure.medians, *other.medians)):  # what is zero on both sides says nothing
-            base, new = _values(figure, unit), _values(other, unit)
-            verdict = verdicts.unpaired(base, new, margin)
-            row = judged(
-                figure.case,
-                (figure.phase, figure.metric, figure.unit),
-                centre(base),
-                centre(new),
-                verdict,
-            )
-            yield structs.replace(row, effective=figure.effective, tags=_tags(figure, other))
+            yield _judged(figure, other, _values(figure, unit), _values(other, unit), margin)
     for figure in others.values():
         yield _one_sided(None, figure, "only in NEW")
+
+
+def _judged(figure: Figure, other: Figure, base: list[float], new: list[float], margin: float) -> Row:
+    return Row(
+        case=figure.case,
+        phase=figure.phase,
+        metric=figure.metric,
+        unit=figure.unit,
+        effective=figure.effective,
+        base=centre(base),
+        new=centre(new),
+        tags=_tags(figure, other),
+        **structs.asdict(verdicts.unpaired(base, new, margin)),
+    )
 
 
 def _values(figure: Figure, unit: Unit) -> list[float]:
