@@ -42,7 +42,7 @@ def usable_cores() -> int:
     """Physical cores inside this process's affinity and cgroup quota, at least 1: the default `threads`."""
     cpus = os.sched_getaffinity(0)
     cores = {_core_of(cpu) for cpu in cpus}
-    quota = _cgroup_quota()
+    quota = cgroup_quota()
     return max(1, len(cores) if quota is None else min(len(cores), int(quota)))
 
 
@@ -58,7 +58,7 @@ def _core_of(cpu: int) -> tuple[str, str]:
         return ("cpu", str(cpu))
 
 
-def _cgroup_quota(
+def cgroup_quota(
     membership: Path = Path("/proc/self/cgroup"), mounted: Path = Path("/sys/fs/cgroup")
 ) -> float | None:
     """CPUs that the tightest control group (v2 or v1) around this process grants; None without a limit."""

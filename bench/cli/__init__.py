@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from bench.cli import comparing, measuring, reading
+from bench.cli import checking, comparing, measuring, reading
 from bench.cli.output import complain, forget_output
 from bench.errors import UserError
 
@@ -36,6 +36,7 @@ app.command("cost")(reading.cost)
 app.command("list")(reading.list_)
 app.command("compare")(comparing.compare)
 app.command("ab")(comparing.ab)
+app.command("doctor")(checking.doctor)
 
 
 def main() -> NoReturn:

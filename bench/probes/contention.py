@@ -60,10 +60,15 @@ class ContentionMonitor:
         return WindowFacts(tuple(measured), tuple(labels), spoiled=labels[0] if labels else None)
 
 
+def steal_share(before: Reading, after: Reading) -> float:
+    """The share of all processors' time that other virtual machines took."""
+    return (after.steal_ticks - before.steal_ticks) / max(1, after.all_ticks - before.all_ticks)
+
+
 def between(before: Reading, after: Reading, threads: int) -> tuple[list[Measurement], list[str]]:
     """The window's contention as measurements, and its labels."""
     wall = max(after.wall_seconds - before.wall_seconds, 1e-9)
-    steal = (after.steal_ticks - before.steal_ticks) / max(1, after.all_ticks - before.all_ticks)
+    steal = steal_share(before, after)
     utilisation = (after.process_seconds - before.process_seconds) / (wall * threads)
     facts = {
         "steal_share": (steal, "1"),

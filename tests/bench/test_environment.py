@@ -68,7 +68,7 @@ def test_a_quota_limits_the_cores(monkeypatch: pytest.MonkeyPatch, quota: float 
     """Eight logical CPUs on four physical cores, as hyperthreading shows them."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)))
     monkeypatch.setattr(environment, "_core_of", lambda cpu: ("0", str(cpu % 4)))
-    monkeypatch.setattr(environment, "_cgroup_quota", lambda: quota)
+    monkeypatch.setattr(environment, "cgroup_quota", lambda: quota)
     assert environment.usable_cores() == cores
 
 
@@ -103,11 +103,11 @@ def test_the_tightest_control_group_counts(
     for name, text in files.items():
         (mounted / name).parent.mkdir(parents=True, exist_ok=True)
         (mounted / name).write_text(text + "\n")
-    assert environment._cgroup_quota(tmp_path / "membership", mounted) == cpus
+    assert environment.cgroup_quota(tmp_path / "membership", mounted) == cpus
 
 
 def test_no_control_groups_at_all(tmp_path: Path) -> None:
-    assert environment._cgroup_quota(tmp_path / "missing", tmp_path) is None
+    assert environment.cgroup_quota(tmp_path / "missing", tmp_path) is None
 
 
 def test_the_commit_says_whether_the_checkout_was_changed(tmp_path: Path) -> None:
