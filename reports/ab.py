@@ -124,8 +124,8 @@ def document(found: Sequence[Row], labels: tuple[str, str], margin: float) -> Do
         f"b: {labels[1]}",
         "Both were measured side by side, in pairs of processes in random order. The ratio is b / a of the"
         " wall time; its interval is that of one look of at most four, each at a quarter of the errors that"
-        f" one comparison may make (99.75%). equivalent: inside 1 ±{100 * margin:g}%. detectable: the smallest"
-        " slowdown that this many pairs would have shown in 99 of 100 such comparisons.",
+        f" one comparison may make (99.75%). equivalent: inside 1 ±{100 * margin:g}%. detectable: the"
+        " smallest slowdown that this many pairs would have shown in 99 of 100 such comparisons.",
     )
     tables = [_table("Whole steps", [row for row in found if row.decides])]
     others = [row for row in found if not row.decides]
