@@ -85,6 +85,8 @@ def test_a_step_that_waits_inside_is_tagged_by_the_idle_share(busy: float, tagge
     idle = 2 / (3 * busy + 2)
     assert median(found, "step", "device_idle_share") == pytest.approx(idle)
     assert ("launch-bound" in labels(found)) == tagged == (idle > 0.1)
+    # No shield, for which the step would wait as well: the two gaps are inside.
+    assert median(found, "step", "device_time") == pytest.approx((3 * busy + 2) * MS)
     # Host time holds the waiting there, and would tag every such step.
     assert median(found, "step", "host_time") > 0.6 * median(found, "step", "device_time")
 

@@ -92,6 +92,19 @@ def test_host_time_is_the_hosts_alone() -> None:
     assert HostTimer(device).time(calls, nothing, 4) == pytest.approx((1 * MS, 2 * MS))
 
 
+def test_host_time_starts_from_an_empty_queue() -> None:
+    """A full queue would make the host wait for the device inside a call."""
+    device = FakeDevice()
+    waiting: list[bool] = []
+
+    def call() -> None:
+        waiting.append(device.record()[0] > device.now)
+        device.launch(1 * MS, 30 * MS)
+
+    HostTimer(device).time([call], call, 3)
+    assert waiting[1::2] == [False] * 3
+
+
 def wall_is_right(device: FakeDevice) -> None:
     (wall,) = WallTimer(device).time([launches(device, *DEVICE_HEAVY)], nothing, 100)
     assert wall == pytest.approx(3 * MS, rel=0.02)

@@ -103,7 +103,7 @@ def test_images_are_noise_in_the_dtype_and_layout_of_the_weights(name: str) -> N
 def test_inference_changes_nothing_and_is_in_eval_mode() -> None:
     case = case_of("inference")
     with precision.outer_context(case, "cpu"):
-        module, steps = prepared(case)
+        module, steps = prepared(case, load("lenet5", channels=1, image=28, classes=10).train())
         before = weights(module)
         one(steps)
     assert not module.training
@@ -115,7 +115,7 @@ def test_inference_changes_nothing_and_is_in_eval_mode() -> None:
 def test_training_is_sgd_with_momentum_on_cross_entropy() -> None:
     """Three steps against the formulas: v = 0.9 v + g, w = w - 0.01 v."""
     assert (LEARNING_RATE, MOMENTUM) == (0.01, 0.9)
-    module, steps = prepared(case_of("training"))
+    module, steps = prepared(case_of("training"), load("lenet5", channels=1, image=28, classes=10).eval())
     assert module.training
     reference = copy.deepcopy(module)
     images, labels = steps.tensors()["inputs"]
