@@ -36,6 +36,7 @@ app.command("cost")(reading.cost)
 app.command("list")(reading.list_)
 app.command("compare")(comparing.compare)
 app.command("ab")(comparing.ab)
+app.command("selftest")(checking.selftest)
 app.command("doctor")(checking.doctor)
 
 

@@ -1,0 +1,49 @@
+"""The harness measured: known answers recovered on this machine, in child processes; no torch here."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from bench import devices
+from bench.errors import UserError
+from bench.launch import Server
+from bench.selftest.check import Check
+
+__all__ = ["Check", "rows"]
+
+ANSWER = "bench.selftest.child:answer"
+PRELOAD = ("torch", "bench.selftest.child")
+_LIMIT_SECONDS = 300.0
+
+
+def rows(device: str = "auto") -> list[Check]:
+    """Every check for `cpu`, or with those of a GPU for `cuda` and `auto`; those that cannot run are skipped.
+
+    Takes about half a minute. Raises UserError for another device, or where no child can be started.
+    """
+    if device != "auto":
+        devices.get(device)
+    groups = ["cpu"] if device == "cpu" else ["cpu", "cuda"]
+    with tempfile.TemporaryDirectory(prefix="convbench-") as folder, Server(preload=PRELOAD) as server:
+        return [check for group in groups for check in _answers(group, server, Path(folder))]
+
+
+def _answers(group: str, server: Server, folder: Path) -> list[Check]:
+    """One group's rows; a child that dies is a failed check, and not the end."""
+    outcome = server.run(
+        ANSWER,
+        msgspec.json.encode(group),
+        folder=folder / group,
+        log=folder / f"{group}.log",
+        time_limit_seconds=_LIMIT_SECONDS,
+    )
+    if outcome.result is None:
+        measured = outcome.reason or outcome.kind
+        return [Check(name=f"{group}: checks", status="fail", expected="answers", measured=measured)]
+    try:
+        return msgspec.json.decode(outcome.result, type=list[Check])
+    except msgspec.DecodeError as error:
+        raise UserError(f"the self-test's answers cannot be read: {error}") from error

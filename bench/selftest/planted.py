@@ -1,0 +1,78 @@
+"""Steps whose cost is known, measured as a case's steps are; no torch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from bench import latency
+from bench.case import Protocol
+from bench.devices.base import Device
+from bench.latency import Latency
+from bench.stats import median
+from bench.workloads.base import Call, Steps
+
+SHORT = Protocol(
+    warmup_seconds=0.0, warmup_limit_seconds=1.0, target_ci=0.02, max_samples=40, sampling_seconds=1.0
+)
+"""20 to 40 samples a pass: enough for a median, and the self-test is over in half a minute."""
+
+
+def nothing() -> None:
+    """A call that costs nothing."""
+
+
+def spin(seconds: float) -> Call:
+    """A call that keeps the processor busy until this much time has passed."""
+
+    def call() -> None:
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            pass
+
+    return call
+
+
+def in_turn(*calls: Call) -> Call:
+    """A call that makes these calls one after the other."""
+
+    def call() -> None:
+        for each in calls:
+            each()
+
+    return call
+
+
+def steps(step: Call, phases: dict[str, Call] | None = None, before: Callable[[], None] = nothing) -> Steps:
+    """Steps of these calls, which hold no tensors."""
+    return Steps(
+        before=before,
+        step=step,
+        whole="step",
+        phases=tuple((phases or {}).items()),
+        synchronises=False,
+        check=lambda: None,
+        warnings=list,
+        tensors=dict,
+    )
+
+
+def measure(planted: Steps, device: Device) -> Latency:
+    """The whole way of a latency: warm-up, timers, sampling."""
+    return latency.measure(planted, device, SHORT)
+
+
+def samples(found: Latency, phase: str, metric: str) -> list[float]:
+    """The raw samples of one measurement (s)."""
+    (values,) = [m.samples for m in found.measurements if (m.phase, m.metric) == (phase, metric)]
+    return values
+
+
+def figure(found: Latency, phase: str, metric: str) -> float:
+    """The median of one measurement (s)."""
+    return median(samples(found, phase, metric))
+
+
+def has_label(found: Latency, label: str) -> bool:
+    """Whether a warning of this kind was given."""
+    return any(warning.startswith(f"{label}:") for warning in found.warnings)
