@@ -25,7 +25,7 @@ def measure(
 ) -> Record:
     """The record of one case: skipped where there is a `reason`, or what its process left behind.
 
-    The child's output is kept in `directory`/logs where there was any.
+    What the child printed is kept in `directory`/logs, unless all went well.
     """
     unmeasured = Record(
         case=case,
@@ -43,16 +43,24 @@ def measure(
         if outcome.result is None:
             assert outcome.kind != "result"
             return structs.replace(unmeasured, status=outcome.kind, reason=outcome.reason)
-        return msgspec.json.decode(outcome.result, type=job.Finished).record
+        record = msgspec.json.decode(outcome.result, type=job.Finished).record
     except msgspec.DecodeError as error:
         # A user's module may print into, or replace, anything in its process.
         return structs.replace(unmeasured, status="crashed", reason=f"unreadable result: {error}")
+    if record.status == "ok":
+        log_of(case, directory).unlink(missing_ok=True)
+    return record
+
+
+def log_of(case: Case, directory: Path) -> Path:
+    """Where the output of a case's process goes."""
+    return directory / "logs" / f"{case.file_name}.log"
 
 
 def _run(asked: job.Job, directory: Path, server: Server) -> Outcome:
     """Measure in a child; for an engine that compiles, after another child that met an empty cache."""
     work = directory / "work" / asked.case.file_name
-    log = directory / "logs" / f"{asked.case.file_name}.log"
+    log = log_of(asked.case, directory)
     try:
         if engines.get(asked.case.engine).compiles:
             asked = structs.replace(asked, cache_folder=str((work / "cache").resolve()))
@@ -64,8 +72,6 @@ def _run(asked: job.Job, directory: Path, server: Server) -> Outcome:
         return _child(job.MEASURE, asked, work, log, server)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-        if log.exists() and log.stat().st_size == 0:
-            log.unlink()
 
 
 def _child(function: str, asked: job.Job, work: Path, log: Path, server: Server) -> Outcome:

@@ -64,6 +64,7 @@ def test_own_cost_of_a_case(benchmark: Benchmark, tmp_path: Path) -> None:
             )
             assert outcome.result is not None, outcome.reason
             first_step_at = msgspec.json.decode(outcome.result, type=job.Finished).first_step_at
+            assert first_step_at is not None
             own.append(first_step_at - began)
 
         benchmark.pedantic(launch, rounds=10)

@@ -1,4 +1,4 @@
-"""The installed wheel, as a user has it: the command `convbench` in a folder whose own package is `models`."""
+"""The installed wheel, as a user has it, in a folder whose own package is called `models`."""
 
 from __future__ import annotations
 
