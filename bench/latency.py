@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from bench import sampling, stats, windows
 from bench.case import Protocol
 from bench.devices.base import Device
-from bench.record import Measurement
+from bench.record import SPOILED, Measurement
 from bench.timers import DeviceTimer, HostTimer, Timer, WallTimer
 from bench.windows import UNWATCHED, Monitor, WindowFacts
 from bench.workloads.base import Call, Steps
@@ -137,7 +137,7 @@ def _measure_with(
     latency.measurements += _measurements(used.samples, phases, timer.metric, repeats)
     for window in spoiled:
         latency.spoiled.append(window.facts.spoiled or "")
-        latency.measurements += _measurements(window.samples, phases, f"spoiled_{timer.metric}", repeats)
+        latency.measurements += _measurements(window.samples, phases, SPOILED + timer.metric, repeats)
     latency.windows[timer.metric] = used.facts
     latency.invalid = latency.invalid or used.fault
     if sampling.halves_differ(used.samples.values[-1], tolerance=2 * protocol.target_ci):

@@ -20,6 +20,9 @@ FAILED: tuple[Status, ...] = ("oom", "timeout", "crashed", "invalid")
 
 Stopped = Literal["target", "limit"]
 
+SPOILED = "spoiled_"
+"""Before the metric of a window that was taken again: its samples are kept, and stand for nothing."""
+
 
 class Measurement(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Raw samples of one metric in one phase.

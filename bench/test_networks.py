@@ -10,6 +10,7 @@ processes differ: for that there are `convbench compare` and `convbench ab`.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import functools
 import gc
 import math
@@ -143,7 +144,7 @@ def subject(
     impossible = plan.why_impossible(case) or device.why_unusable(case)
     if impossible:
         pytest.skip(impossible)
-    gc.collect()  # what the case before left behind is not this one's memory
+    _return_memory()
     with _torch_unchanged(case), outer_context(case, torch.device(device.torch_name()).type):
         baseline = device.memory_baseline()
         module, steps, effective = worker.prepare(case, device)
@@ -153,6 +154,14 @@ def subject(
             sampling.warm_up(functools.partial(ready.run, steps.whole), protocol, device.clock)
             steps.check()  # what happened in the warm-up does not count
         yield ready
+    _return_memory()
+
+
+def _return_memory() -> None:
+    """Give freed memory back to the kernel: what a case before left behind would hide this one's peak."""
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError):  # glibc alone keeps it, and has this
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 @contextlib.contextmanager

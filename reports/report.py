@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bench.case import Case
 from reports.axes import layout_of
+from reports.conditions import conditions_table
 from reports.figures import Figure, Outcome, Summary, precision_read_back
 from reports.latency import compile_table, latency_tables
 from reports.machines import machine_tables
@@ -41,6 +42,7 @@ def document(summary: Summary) -> Document:
             *memory_tables(summary.figures, layout),
             *compile_table(summary.figures, layout),
             *speedup_tables(summary.figures, layout),
+            *conditions_table(summary.figures, layout),
             *failed_table(summary.outcomes),
             *_skipped_table(summary.outcomes),
             *_warnings_table(summary),

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from bench.case import Case
-from bench.record import Environment, Measurement, Record, Status
+from bench.record import SPOILED, Environment, Measurement, Record, Status
 from bench.stats import Interval, across_processes, centre, median_of_sorted, within_process
 from bench.streams import autocorrelation, effective_samples, two_modes
 from reports.figures import THROUGHPUT_METRICS, Effective, Figure, Outcome, Summary, Warned, sort_key
@@ -87,7 +87,8 @@ def warning_label(warning: str) -> str:
 
 
 def _slim(run: int, record: Record, share: _Share) -> _Process:
-    kept = [m for m in record.measurements if m.samples] if record.status == "ok" else []
+    usable = record.measurements if record.status == "ok" else []
+    kept = [m for m in usable if m.samples and not m.metric.startswith(SPOILED)]
     ordered = [sorted(measurement.samples) for measurement in kept]
     noticed = (
         words

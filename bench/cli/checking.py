@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,15 +12,25 @@ from bench.cli import options, output
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda or auto.")]
 
 
-def selftest(device: Device = "auto", format_: options.Format = "md") -> int:
+def selftest(
+    device: Device = "auto",
+    out: Annotated[Path | None, typer.Option(help="Folder for selftest.md and selftest.json.")] = None,
+    format_: options.Format = "md",
+) -> int:
     """Recover answers that are known beforehand, on this machine. Exit code 1 when one is wrong."""
     from bench import selftest as answers
     from reports import formats
     from reports import selftest as reporting
 
     output.check_format(format_)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)  # before half a minute is spent
     checks = answers.rows(device)
-    output.show(formats.render(format_, reporting.document(checks)))
+    document = reporting.document(checks)
+    if out is not None:
+        for kept in ("md", "json"):
+            output.write(out / f"selftest.{kept}", formats.render(kept, document))
+    output.show(formats.render(format_, document))
     return 1 if reporting.failed(checks) else 0
 
 

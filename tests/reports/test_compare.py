@@ -7,7 +7,6 @@ import math
 from pathlib import Path
 
 import msgspec
-import planted
 import pytest
 from scipy import stats as oracle
 
@@ -18,6 +17,7 @@ from reports import formats
 from reports.compare import Comparison, build, gate_fails, gate_reasons
 from reports.matching import Row
 from reports.table import Table
+from tests.reports import planted
 
 CPU = Case(model="vgg11", batch=8, threads=2)
 BASE = (0.100, 0.101, 0.099, 0.1005, 0.0995)

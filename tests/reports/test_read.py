@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-import planted
 import pytest
 
 from bench.case import Case
 from bench.errors import UserError
 from bench.store import RECORDS
 from reports.read import read_records
+from tests.reports import planted
 
 RECORD = planted.record(Case(model="lenet5"), planted.time("forward", 0.1))
 LINE = msgspec.json.encode(RECORD) + b"\n"

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import msgspec
-import planted
 import pytest
 
 from bench.case import Case
@@ -15,6 +14,7 @@ from bench.record import Record
 from reports import formats
 from reports.report import build
 from reports.table import Document, Table
+from tests.reports import planted
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "report.md"
 CPU = Case(model="vgg11", batch=8, threads=2)

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-import planted
 import pytest
 from scipy import stats as oracle
 
 from bench.case import Case
 from reports.figures import Figure, Summary
 from reports.summary import summarise, warning_label
+from tests.reports import planted
 
 CASE = Case(model="vgg11", batch=8)
 
