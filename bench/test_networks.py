@@ -154,11 +154,10 @@ def subject(
             sampling.warm_up(functools.partial(ready.run, steps.whole), protocol, device.clock)
             steps.check()  # what happened in the warm-up does not count
         yield ready
-    _return_memory()
 
 
 def _return_memory() -> None:
-    """Give freed memory back to the kernel: what a case before left behind would hide this one's peak."""
+    """Give freed memory back to the kernel: kept for reuse, it would hide the peak of what comes next."""
     gc.collect()
     with contextlib.suppress(OSError, AttributeError):  # glibc alone keeps it, and has this
         ctypes.CDLL("libc.so.6").malloc_trim(0)
