@@ -65,7 +65,7 @@ class FakeDevice:
     def queue(self) -> FakeDevice | None:
         return self if self._asynchronous else None
 
-    def uuid(self) -> None:
+    def uuid(self) -> str | None:
         return None
 
     def gpu(self) -> Mapping[str, Any] | None:

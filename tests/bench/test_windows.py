@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import latency, windows
-from bench.case import Protocol
+from bench import latency, windows, worker
+from bench.case import Case, Protocol
 from bench.devices.fake import FakeDevice
 from bench.probes.clocks import ClockMonitor
 from bench.probes.contention import ContentionMonitor
@@ -171,3 +171,20 @@ def test_a_hot_gpu_is_seen_through_the_whole_way() -> None:
     assert found.invalid is None
     assert figure(found, "retakes") == [1]
     assert figure(found, "sm_clock") == [1980.0] * 3
+
+
+class NamedGpu(FakeDevice):
+    """A device that has a UUID, which no driver knows."""
+
+    def uuid(self) -> str | None:
+        return "00000000-no-such-gpu"
+
+
+def test_the_worker_watches_the_processor_and_what_has_a_uuid() -> None:
+    case = Case(model="lenet5")
+    for device, watched in ((FakeDevice(), False), (NamedGpu(), True)):
+        monitor = worker._monitor(case, device)
+        monitor.before()
+        facts = monitor.after()
+        assert "steal_share" in {m.metric for m in facts.measurements}
+        assert any(label.startswith("unmonitored: ") for label in facts.labels) == watched

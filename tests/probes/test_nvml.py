@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pynvml
@@ -49,10 +49,10 @@ def test_a_healthy_window() -> None:
 @pytest.mark.parametrize(
     ("bit", "name"),
     [
-        (pynvml.nvmlClocksEventReasonHwSlowdown, "hardware slowdown"),
-        (pynvml.nvmlClocksEventReasonHwThermalSlowdown, "hardware thermal slowdown"),
-        (pynvml.nvmlClocksEventReasonHwPowerBrakeSlowdown, "hardware power brake"),
-        (pynvml.nvmlClocksEventReasonSwThermalSlowdown, "software thermal slowdown"),
+        (pynvml.nvmlClocksThrottleReasonHwSlowdown, "hardware slowdown"),
+        (pynvml.nvmlClocksThrottleReasonHwThermalSlowdown, "hardware thermal slowdown"),
+        (pynvml.nvmlClocksThrottleReasonHwPowerBrakeSlowdown, "hardware power brake"),
+        (pynvml.nvmlClocksThrottleReasonSwThermalSlowdown, "software thermal slowdown"),
     ],
 )
 @pytest.mark.parametrize("at_the_end", [False, True])
@@ -66,11 +66,11 @@ def test_a_slowdown_at_either_end_makes_the_window_unusable(bit: int, name: str,
 @pytest.mark.parametrize(
     "bit",
     [
-        pynvml.nvmlClocksEventReasonGpuIdle,
-        pynvml.nvmlClocksEventReasonApplicationsClocksSetting,
-        pynvml.nvmlClocksEventReasonSyncBoost,
-        pynvml.nvmlClocksEventReasonDisplayClockSetting,
-        pynvml.nvmlClocksEventReasonSwPowerCap,
+        pynvml.nvmlClocksThrottleReasonGpuIdle,
+        pynvml.nvmlClocksThrottleReasonApplicationsClocksSetting,
+        pynvml.nvmlClocksThrottleReasonSyncBoost,
+        pynvml.nvmlClocksThrottleReasonDisplayClockSetting,
+        pynvml.nvmlClocksThrottleReasonSwPowerCap,
     ],
 )
 def test_other_reasons_leave_the_window_usable(bit: int) -> None:
@@ -198,14 +198,95 @@ def test_a_gpu_is_never_guessed(gpus: tuple[FakeGpu, ...], environ: dict[str, st
         visible_gpu(FakeNvml(gpus), environ)
 
 
-def test_names_of_reasons_are_those_of_pynvml() -> None:
-    """Every bit that pynvml knows has a name here, and `idle` says nothing about a window."""
-    known: dict[str, Any] = {
-        name: value for name, value in vars(pynvml).items() if name.startswith("nvmlClocksEventReason")
-    }
-    bits = {value for name, value in known.items() if not name.endswith(("All", "None"))}
-    assert bits == set(nvml.EVENT_REASONS)
+def test_a_bit_that_has_no_name_yet_is_no_reason() -> None:
     assert nvml.reasons(0x41) == ("hardware thermal slowdown",)
+    assert nvml.reasons(1 << 40) == ()
+
+
+def answers(monkeypatch: pytest.MonkeyPatch, **planted: Any) -> None:
+    """Functions of pynvml that return these values, whatever the handle; a name pynvml lacks is an error."""
+    for name, value in planted.items():
+        monkeypatch.setattr(pynvml, name, lambda *given, value=value: value)
+
+
+@pytest.fixture
+def driver(monkeypatch: pytest.MonkeyPatch) -> Iterator[nvml.Nvml]:
+    """The real probe over a pynvml whose functions answer as planted."""
+    nvml._load.cache_clear()
+    instant = pynvml.c_nvmlFieldValue_t()
+    instant.valueType, instant.value.uiVal = pynvml.NVML_VALUE_TYPE_UNSIGNED_INT, 412_500
+    answers(
+        monkeypatch,
+        nvmlInit=None,
+        nvmlSystemGetDriverVersion="580.65.06",
+        nvmlSystemGetCudaDriverVersion_v2=12_080,
+        nvmlDeviceGetCount=1,
+        nvmlDeviceGetHandleByIndex="handle",
+        nvmlDeviceGetUUID="GPU-1",
+        nvmlDeviceGetName="NVIDIA H100",
+        nvmlDeviceGetTemperature=61,
+        nvmlDeviceGetCurrentClocksEventReasons=0x44,
+        nvmlDeviceGetFieldValues=[instant],
+        nvmlDeviceGetPowerUsage=99_000,
+        nvmlDeviceGetComputeRunningProcesses=[pynvml.c_nvmlProcessInfo_v2_t(pid=42)],
+        nvmlDeviceGetPowerManagementLimit=350_000,
+        nvmlDeviceGetPowerManagementDefaultLimit=700_000,
+        nvmlDeviceGetPersistenceMode=1,
+        nvmlDeviceGetMigMode=[0, 1],
+    )
+    clocks = {pynvml.NVML_CLOCK_SM: 1980, pynvml.NVML_CLOCK_MEM: 2619}
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetClockInfo", lambda handle, kind: clocks[kind])
+    held = {pynvml.NVML_PERF_POLICY_POWER: 7, pynvml.NVML_PERF_POLICY_THERMAL: 9}
+    monkeypatch.setattr(
+        pynvml,
+        "nvmlDeviceGetViolationStatus",
+        lambda handle, policy: pynvml.c_nvmlViolationTime_t(violationTime=held[policy]),
+    )
+    yield nvml.open_nvml()
+    nvml._load.cache_clear()  # the real NVML was not loaded
+
+
+def test_the_drivers_units_become_ours(driver: nvml.Nvml) -> None:
+    assert (driver.driver_version(), driver.cuda_version()) == ("580.65.06", "12.8")
+    (gpu,) = driver.gpus()
+    assert (gpu.uuid(), gpu.name()) == ("GPU-1", "NVIDIA H100")
+    assert (gpu.sm_clock_mhz(), gpu.memory_clock_mhz()) == (1980, 2619)
+    assert (gpu.power_watts(), gpu.temperature_celsius()) == (412.5, 61)
+    assert nvml.reasons(gpu.event_reasons()) == (POWER_CAP, "hardware thermal slowdown")
+    assert gpu.reason_nanoseconds() == {POWER_CAP: 7, THERMAL: 9}
+    assert gpu.compute_pids() == [42]
+    assert (gpu.power_limit_watts(), gpu.default_power_limit_watts()) == (350.0, 700.0)
+    assert (gpu.persistence_mode(), gpu.mig_mode()) == (True, False)
+
+
+def test_an_old_gpu_has_no_field_for_instant_power(
+    driver: nvml.Nvml, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = pynvml.c_nvmlFieldValue_t(nvmlReturn=pynvml.NVML_ERROR_NOT_SUPPORTED)
+    answers(monkeypatch, nvmlDeviceGetFieldValues=[missing])
+    assert driver.gpus()[0].power_watts() == 99.0
+
+
+def test_an_error_of_the_driver_becomes_a_reason(driver: nvml.Nvml, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(*given: object) -> None:
+        raise pynvml.NVMLError(pynvml.NVML_ERROR_GPU_IS_LOST)
+
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetViolationStatus", lost)
+    assert state(driver.gpus()[0]).absent == {"reason_nanoseconds": "GPU is lost"}
+
+
+@pytest.mark.parametrize(("is_mig", "handle"), [(0, "instance"), (1, "board")])
+def test_of_a_mig_instance_the_board_is_asked(
+    driver: nvml.Nvml, monkeypatch: pytest.MonkeyPatch, is_mig: int, handle: str
+) -> None:
+    answers(
+        monkeypatch,
+        nvmlDeviceGetHandleByUUID="instance",
+        nvmlDeviceIsMigDeviceHandle=is_mig,
+        nvmlDeviceGetDeviceHandleFromMigDeviceHandle="board",
+    )
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetName", lambda given: given)
+    assert driver.by_uuid("MIG-1").name() == handle
 
 
 @pytest.mark.cuda
