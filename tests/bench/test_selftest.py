@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,10 +11,11 @@ import msgspec
 import pytest
 
 from bench import selftest, verdicts
+from bench.cli import checking
 from bench.devices.fake import FakeDevice
 from bench.errors import UserError
 from bench.selftest import child, counting, deciding, processor, queues
-from bench.selftest.check import Answer, Check, answered, between, exactly, repeatedly
+from bench.selftest.check import Answer, Check, Status, answered, between, exactly, repeatedly
 from bench.timers import DeviceTimer, HostTimer, WallTimer
 from reports import formats
 from reports import selftest as reporting
@@ -220,3 +222,21 @@ def test_one_failure_condemns_and_a_skipped_check_does_not() -> None:
 def test_cuda_gives_the_known_answers() -> None:
     rows = msgspec.json.decode(child.answer(msgspec.json.encode("cuda")), type=list[Check])
     assert [row for row in rows if row.status != "pass"] == []
+
+
+@pytest.mark.parametrize(("status", "code"), [("pass", 0), ("skipped", 0), ("fail", 1)])
+def test_the_command_says_whether_the_harness_can_be_trusted(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    status: Status,
+    code: int,
+) -> None:
+    planted = [Check(name="a", status=status, expected="1", measured="2")]
+    monkeypatch.setattr(selftest, "rows", lambda device: planted)
+    folder = tmp_path / "new" / "folder"
+    assert checking.selftest("cpu", folder, "json") == code
+    shown = msgspec.json.decode(capsys.readouterr().out)
+    assert shown == {"rows": [{"name": "a", "status": status, "expected": "1", "measured": "2"}]}
+    assert msgspec.json.decode((folder / "selftest.json").read_bytes()) == shown
+    assert "| a " in (folder / "selftest.md").read_text()
