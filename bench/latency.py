@@ -136,7 +136,7 @@ def _measure_with(
     phases = (*names, steps.whole)
     latency.measurements += _measurements(used.samples, phases, timer.metric, repeats)
     for window in spoiled:
-        latency.spoiled.append(window.facts.spoiled or "")
+        latency.spoiled.append(window.facts.spoiled or window.refused or "")
         latency.measurements += _measurements(window.samples, phases, SPOILED + timer.metric, repeats)
     latency.windows[timer.metric] = used.facts
     latency.invalid = latency.invalid or used.fault
