@@ -20,6 +20,7 @@ import select
 import signal
 import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Generic, NoReturn, TypeVar
 
@@ -126,8 +127,7 @@ def main() -> NoReturn:
     requests, replies = _take_pipes()
     become_subreaper()
     die_with(int(parent))  # until it can see its input close, nothing else would end it with its parent
-    for module in modules:
-        importlib.import_module(module)
+    _import(modules)
     gc.collect()
     gc.freeze()  # a child's first collection would otherwise copy every page of the imported modules
     outlive_parent()
@@ -137,6 +137,27 @@ def main() -> NoReturn:
     finally:
         end_descendants()
         os._exit(0)
+
+
+_CUDA_CHECK = "PYTORCH_NVML_BASED_CUDA_CHECK"
+
+
+def _import(modules: Sequence[str]) -> None:
+    """Import them without letting torch start CUDA, which no forked child could then use.
+
+    Inductor of torch 2.11 asks `torch.cuda.is_available()` when it is imported; with this variable torch
+    asks NVML instead.
+    """
+    before = os.environ.get(_CUDA_CHECK)
+    os.environ[_CUDA_CHECK] = "1"
+    try:
+        for module in modules:
+            importlib.import_module(module)
+    finally:
+        if before is None:
+            del os.environ[_CUDA_CHECK]
+        else:
+            os.environ[_CUDA_CHECK] = before
 
 
 class _Server:

@@ -108,3 +108,10 @@ def touch_memory(argument: bytes) -> bytes:
     held = bytearray(int(argument))
     held[::4096] = b"x" * len(held[::4096])
     return b"done"
+
+
+def in_bad_fork(argument: bytes) -> bytes:
+    """Whether CUDA was started before this process was forked."""
+    import torch
+
+    return str(torch.cuda._is_in_bad_fork()).encode()

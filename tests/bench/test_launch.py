@@ -200,6 +200,40 @@ def test_a_server_that_cannot_start_says_why() -> None:
         pass
 
 
+@pytest.mark.parametrize("before", [None, "0"])
+def test_torch_asks_nvml_for_cuda_while_the_server_imports_and_only_then(
+    tmp_path: Path, before: str | None
+) -> None:
+    name = "PYTORCH_NVML_BASED_CUDA_CHECK"
+    (tmp_path / "asked.py").write_text(
+        f"import os; seen = os.environ.get({name!r})\n"
+        f"def answer(argument): return repr((seen, os.environ.get({name!r}))).encode()"
+    )
+    environment = {key: value for key, value in os.environ.items() if key != name}
+    environment |= {"PYTHONPATH": str(tmp_path)} | ({} if before is None else {name: before})
+    with Server(environment=environment, preload=["asked"]) as server:
+        outcome = server.run(
+            "asked:answer", b"", folder=tmp_path / "job", log=tmp_path / "log", time_limit_seconds=20
+        )
+    assert outcome.result == repr(("1", before)).encode()
+
+
+def test_what_is_preloaded_leaves_cuda_usable_in_the_children(tmp_path: Path) -> None:
+    """Importing Inductor of torch 2.11 would start CUDA; NVML, where torch asks it, is planted to answer."""
+    (tmp_path / "with_nvml.py").write_text("import torch; torch.cuda._device_count_nvml = lambda: 0")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    preload = ["torch", "with_nvml", "torch._dynamo", "torch._inductor.compile_fx"]
+    with Server(environment=environment, preload=preload) as server:
+        outcome = server.run(
+            "tests.bench.fault_jobs:in_bad_fork",
+            b"",
+            folder=tmp_path / "job",
+            log=tmp_path / "log",
+            time_limit_seconds=60,
+        )
+    assert outcome.result == b"False"
+
+
 def test_a_folder_that_cannot_be_written_is_a_sentence(server: Server, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"kept")
     with pytest.raises(UserError, match=r"cannot write .*file"):
