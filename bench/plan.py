@@ -30,10 +30,29 @@ def cases(suite: Suite, given: Mapping[str, tuple[Value, ...]], threads: int) ->
 
     `threads` is what a case without an explicit number gets.
     """
-    product_only = any(axis not in MODIFIERS for axis in given)
-    blocks = suite.blocks[:1] if product_only else suite.blocks
+    blocks = suite.blocks[:1] if _is_product(given) else (*suite.blocks, *suite.once)
+    return _cases(blocks, given, threads)
+
+
+def _is_product(given: Mapping[str, tuple[Value, ...]]) -> bool:
+    return any(axis not in MODIFIERS for axis in given)
+
+
+def _cases(blocks: Sequence[Block], given: Mapping[str, tuple[Value, ...]], threads: int) -> list[Case]:
     found = [case for block in blocks for case in _product({**USUAL, **block, **given}, threads)]
     return list(dict.fromkeys(found))
+
+
+def planned(
+    suite: Suite, given: Mapping[str, tuple[Value, ...]], threads: int, replicates: int | None = None
+) -> list[Case]:
+    """The processes of a plan in their order: `replicates` of each case, or as many as the suite says."""
+    found = cases(suite, given, threads)
+    if replicates is not None or _is_product(given):
+        return replicated(found, replicates or suite.replicates)
+    repeated = set(_cases(suite.blocks, given, threads))
+    ordered = replicated(found, suite.replicates)
+    return [case for case in ordered if case.replicate == 1 or structs.replace(case, replicate=1) in repeated]
 
 
 def _product(block: Block, threads: int) -> list[Case]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench import axes, listing, plan, suites
+from bench import axes, environment, listing, plan, suites
 from bench.case import Case, Protocol
 from bench.cli import options, output
 from bench.record import FAILED
@@ -61,13 +61,11 @@ def run(
         }
     )
     chosen = suites.find(suite, gpu=plan.gpu_present())
-    cases = options.cases_of(chosen, given)
-    count = chosen.replicates
-    if replicates is not None:
-        count = axes.whole_number("--replicates", replicates, 1, 1000)
+    options.cases_of(chosen, given)
+    count = None if replicates is None else axes.whole_number("--replicates", replicates, 1, 1000)
     protocol = options.protocol_of(chosen.protocol, target_ci, time_limit)
     seconds = options.seconds_of(budget)
-    planned = plan.replicated(cases, count)
+    planned = plan.planned(chosen, given, environment.usable_cores(), count)
     if dry_run:
         output.show(listing.dry_run(planned, protocol, format_))
         return 0

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 from msgspec import structs
 
-from bench import plan
+from bench import plan, suites
 from bench.axes import Value
 from bench.case import PRECISIONS, Case, Protocol
 from bench.record import Status
@@ -221,3 +221,25 @@ def test_the_estimate_is_linear_in_the_batch_where_the_least_samples_rule() -> N
 def test_every_network_of_ours_can_be_estimated(model: str) -> None:
     (case,) = plan.cases(ONE, {"model": (model,), "workload": ("training",)}, threads=2)
     assert 0 < plan.estimate_seconds([case], PROTOCOL) < 3600
+
+
+def test_slow_blocks_are_measured_once_unless_replicates_are_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(plan, "gpu_present", lambda: False)
+    quick = suites.find("quick", gpu=False)
+    slow = {c for c in plan.cases(quick, {}, threads=2) if c.workload == "training" or c.engine == "compile"}
+    assert len(slow) == 4
+    counts = Counter(c.without_replicate() for c in plan.planned(quick, {}, threads=2))
+    for case in plan.cases(quick, {}, threads=2):
+        assert counts[case.without_replicate()] == (1 if case in slow else quick.replicates)
+    three = Counter(c.without_replicate() for c in plan.planned(quick, {}, threads=2, replicates=3))
+    assert set(three.values()) == {3}
+
+
+def test_a_product_has_the_replicates_of_its_suite() -> None:
+    quick = suites.find("quick", gpu=False)
+    given = {"model": ("lenet5",), "workload": ("training",), "device": ("cpu",)}
+    assert [c.replicate for c in plan.planned(quick, given, threads=2)] == list(
+        range(1, quick.replicates + 1)
+    )
