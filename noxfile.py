@@ -6,6 +6,7 @@ PyTorch with CUDA is several gigabytes, so an environment for each session would
 from __future__ import annotations
 
 import hashlib
+import sys
 from pathlib import Path
 
 import nox
@@ -29,7 +30,7 @@ def environment(session: nox.Session) -> None:
         session.log("the shared environment is up to date")
         return
     if not PYTHON.exists():
-        session.run("python3", "-m", "venv", str(SHARED), external=True)
+        session.run(sys.executable, "-m", "venv", str(SHARED), external=True)
     session.run(str(PYTHON), "-m", "pip", "install", "-q", "-e", ".[dev]", external=True)
     stamp.write_text(wanted)
 
