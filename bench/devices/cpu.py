@@ -10,6 +10,9 @@ from typing import Any
 from bench.case import Case
 
 _HALF_TYPES = {"amp-bf16": "bf16", "bf16": "bf16", "amp-fp16": "fp16", "fp16": "fp16"}
+_PRECISIONS = {"highest": "ieee", "high": "tf32", "medium": "bf16", "none": "ieee"}
+"""torch's words for the fp32 precision on a CPU (`none`: nothing but IEEE was allowed), in those that devices/cuda.py reads back: the
+same arithmetic must have the same name, or nothing on a CPU is comparable with anything on a GPU."""
 
 
 class Cpu:
@@ -51,8 +54,10 @@ class Cpu:
     def read_back(self) -> dict[str, str]:
         import torch
 
+        conv = str(torch.backends.mkldnn.conv.fp32_precision)  # type: ignore[attr-defined]
         return {
-            "matmul": torch.get_float32_matmul_precision(),
+            "matmul": _PRECISIONS[torch.get_float32_matmul_precision()],
+            "conv": _PRECISIONS.get(conv, conv),
             "threads": str(torch.get_num_threads()),
             "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         }

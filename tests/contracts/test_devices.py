@@ -17,6 +17,7 @@ from bench.devices.base import Device
 from bench.devices.fake import FakeDevice
 from bench.errors import UserError
 from bench.record import Gpu
+from tests.reports.planted import READ_BACK
 
 MB = 10**6
 CASE = Case(model="lenet5", image=28, channels=1, classes=10)
@@ -134,6 +135,18 @@ def test_other_facts_have_their_types(device: Device) -> None:
     gpu = device.gpu()
     assert gpu is None or Gpu(**gpu).memory_bytes > 0
     assert all(isinstance(value, int) for value in device.read_memory().values())
+
+
+def test_planted_records_read_back_what_the_devices_do(device: Device) -> None:
+    """The same keys, and of the precision the same values: reports are tested over planted records."""
+    if device.name not in READ_BACK:
+        return
+    device.prepare(CASE)
+    planted, found = READ_BACK[device.name], device.read_back()
+    assert found.keys() == planted.keys()
+    assert {key: found[key] for key in ("conv", "matmul")} == {
+        key: planted[key] for key in ("conv", "matmul")
+    }
 
 
 @pytest.mark.parametrize("threads", [1, 2])
