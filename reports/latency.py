@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 
 from bench.case import Workload
 from reports.axes import Layout, Line, Subject, subject_of, table
@@ -17,8 +17,9 @@ WHOLE: dict[Workload, str] = {"inference": "forward", "training": "step"}
 
 CLOCKS_NOTE = (
     "device: the GPU's own time, between CUDA events; wall: from synchronised to synchronised; "
-    "host: until Python's call returns. images/s follows from the wall time."
+    "host: until Python's call returns."
 )
+THROUGHPUT_NOTE = "images/s: the images of a batch over its {} time ({})."
 PHASES_NOTE = (
     "step is timed in a pass of its own, without the clocks between the phases, so the phases need not "
     "add up to it exactly. forward includes the loss."
@@ -55,7 +56,7 @@ def _by_clock(
 ) -> Table:
     keys = [(whole, clock) for clock in clocks]
     columns = [f"{CLOCKS[clock]} (ms)" for clock in clocks] if len(clocks) > 1 else ["time (ms)"]
-    notes = [CLOCKS_NOTE] if len(clocks) > 1 else []
+    notes = [*([CLOCKS_NOTE] if len(clocks) > 1 else []), _throughput_note(whole, clocks)]
     return _latency_table(title, rows, keys, [*columns, "images/s"], layout, notes)
 
 
@@ -64,7 +65,7 @@ def _by_phase(title: str, rows: dict[Subject, Figures], layout: Layout) -> Table
     clock = next(clock for clock in CLOCKS if clock in metrics)
     keys = [(phase, clock) for phase in PHASES]
     columns = [f"{phase} (ms)" for phase in PHASES]
-    notes = [PHASES_NOTE]
+    notes = [PHASES_NOTE, _throughput_note("step", metrics)]
     if len(metrics) > 1:
         notes.append(f"{CLOCKS[clock]} time; the other clocks of each phase are in the JSON and CSV forms.")
     return _latency_table(title, rows, keys, [*columns, "images/s"], layout, notes)
@@ -103,6 +104,10 @@ def _latency_table(
         without=("workload", "device"),
         notes=[*notes, *interval_notes(cell for line in lines for cell in line.cells)],
     )
+
+
+def _throughput_note(whole: str, clocks: Container[str]) -> str:
+    return THROUGHPUT_NOTE.format("wall" if "wall_time" in clocks else "device", whole)
 
 
 def _throughput(figures: Figures, whole: str) -> Cell:

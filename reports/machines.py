@@ -30,6 +30,20 @@ def machine_tables(summary: Summary) -> Iterator[Table]:
         )
 
 
+def machine_words(summary: Summary) -> Iterator[str]:
+    """A line for each GPU, processor and torch; machines that are alike in these share one."""
+    labels: dict[str, list[str]] = {}
+    for label, environment in summary.environments.items():
+        gpu = [environment.gpu.name] if environment.gpu else []
+        cpu = f"{environment.cpu} ({environment.cores_physical} cores, {_gib(environment.memory_bytes)})"
+        torch = environment.libraries.get("torch")
+        words = [*gpu, cpu, *([f"torch {torch}"] if torch else [])]
+        labels.setdefault(one_line(", ".join(words)), []).append(label)
+    for line, alike in labels.items():
+        which = f" {', '.join(alike)}" if len(summary.environments) > 1 else ""
+        yield f"Machine{which}: {line}."
+
+
 def fields_by_machine(summary: Summary) -> dict[str, dict[str, str]]:
     """For each label of an environment its printable fields, in the order of interest."""
     capabilities = _capabilities(summary.figures)
@@ -55,7 +69,7 @@ def _fields(environment: Environment, capability: str | None) -> dict[str, str]:
         "CPU": environment.cpu,
         "CPU instructions": capability,
         "physical cores": f"{environment.cores_physical} ({environment.cores_usable} usable)",
-        "memory": f"{environment.memory_bytes / GIB:.1f} GiB",
+        "memory": _gib(environment.memory_bytes),
         "host": environment.host,
         "system": environment.os,
         "Python": environment.python,
@@ -69,9 +83,13 @@ def _fields(environment: Environment, capability: str | None) -> dict[str, str]:
 def _gpu_fields(gpu: Gpu) -> dict[str, str | None]:
     return {
         "GPU": gpu.name,
-        "GPU memory": f"{gpu.memory_bytes / GIB:.1f} GiB",
+        "GPU memory": _gib(gpu.memory_bytes),
         "compute capability": gpu.capability,
         "driver": gpu.driver,
         "CUDA": gpu.cuda,
         "cuDNN": gpu.cudnn,
     }
+
+
+def _gib(size_bytes: int) -> str:
+    return f"{size_bytes / GIB:.1f} GiB"

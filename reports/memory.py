@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from reports.axes import Layout, Line, table
+from reports.axes import Layout, Line, Subject, table
 from reports.figures import Figure
-from reports.latency import WHOLE, Figures, by_subject, processes_text
+from reports.latency import PHASES, WHOLE, Figures, by_subject, processes_text
 from reports.table import Cell, Table
 
 MIB = 2**20
@@ -27,16 +27,25 @@ KINDS = (
 UNSHOWN = ("inputs", "allocation_retries")
 """The inputs follow from the batch, and are in the JSON and CSV forms; retries have a column of their own."""
 
+PEAKS = ("peak_allocated", "peak_resident")
+"""What `peak in` is about: the first of these that a table has."""
+
 NOTES = {
-    "saved_activations": "saved activations: what autograd keeps from forward to backward.",
+    "saved_activations": (
+        "saved activations: what autograd keeps from forward to backward; under autocast that includes the "
+        "cast copies of the weights."
+    ),
     "peak_resident": (
         "peak resident: the process's resident memory at its highest in one step, above what it held "
-        "before the model was made."
+        "before the model was made; in compiled rows it includes the compiler's own heap."
     ),
     "peak_allocated": "peak allocated: tensors, at their highest in one step.",
     "peak_reserved": "peak reserved: what the allocator took from the driver, its cache with it.",
     "driver_other": "driver other: what the driver says is in use beyond the allocator.",
 }
+PEAK_IN_NOTE = (
+    "peak in: the phase of the step that reaches {}; several where they reach the same or processes differ."
+)
 
 
 def memory_tables(figures: Sequence[Figure], layout: Layout) -> Iterator[Table]:
@@ -47,29 +56,52 @@ def memory_tables(figures: Sequence[Figure], layout: Layout) -> Iterator[Table]:
         for device in dict.fromkeys(s.case.device for s in subjects if s.case.workload == workload):
             here = (workload, device)
             rows = {s: f for s, f in subjects.items() if (s.case.workload, s.case.device) == here}
-            # a column of zeros says nothing
-            present = {metric for figs in rows.values() for (_, metric), f in figs.items() if f.median}
-            found = present - set(UNSHOWN)
-            kinds = sorted(found, key=lambda kind: (KINDS.index(kind) if kind in KINDS else len(KINDS), kind))
-            lines = [
-                Line(
-                    subject=subject,
-                    cells=(
-                        *(_mebibytes(_whole(figs, kind, WHOLE[workload])) for kind in kinds),
-                        _retries(figs),
-                        processes_text(list(figs.values())),
-                    ),
-                )
-                for subject, figs in rows.items()
-            ]
-            yield table(
-                f"Memory of {workload} on {device} (MiB)",
-                [*(kind.replace("_", " ") for kind in kinds), "allocation retries", "processes"],
-                lines,
-                layout,
-                without=("workload", "device"),
-                notes=[NOTES[kind] for kind in kinds if kind in NOTES],
-            )
+            yield _table(f"Memory of {workload} on {device} (MiB)", rows, WHOLE[workload], layout)
+
+
+def _table(title: str, rows: dict[Subject, Figures], whole: str, layout: Layout) -> Table:
+    # a column of zeros says nothing
+    present = {metric for figures in rows.values() for (_, metric), f in figures.items() if f.median}
+    found = present - set(UNSHOWN)
+    kinds = sorted(found, key=lambda kind: (KINDS.index(kind) if kind in KINDS else len(KINDS), kind))
+    peak = next((kind for kind in PEAKS if kind in kinds), None)
+    lines = [
+        Line(
+            subject=subject,
+            cells=(
+                *(_mebibytes(_whole(figures, kind, whole)) for kind in kinds),
+                _peak_in(figures, peak, whole) if peak else None,
+                _retries(figures),
+                processes_text(list(figures.values())),
+            ),
+        )
+        for subject, figures in rows.items()
+    ]
+    notes = [NOTES[kind] for kind in kinds if kind in NOTES]
+    if peak and any(line.cells[len(kinds)] for line in lines):
+        notes.append(PEAK_IN_NOTE.format(peak.replace("_", " ")))
+    return table(
+        title,
+        [*(kind.replace("_", " ") for kind in kinds), "peak in", "allocation retries", "processes"],
+        lines,
+        layout,
+        without=("workload", "device"),
+        notes=notes,
+    )
+
+
+def _peak_in(figures: Figures, metric: str, whole: str) -> Cell:
+    """The phases that reached the whole step's peak in any process; None where the step has no phases."""
+    step = figures.get((whole, metric))
+    if step is None:
+        return None
+    parts = ((phase, figures.get((phase, metric))) for phase in PHASES if phase != whole)
+    reached = (
+        phase
+        for phase, part in parts
+        if part and any(a >= b for a, b in zip(part.medians, step.medians, strict=False))
+    )
+    return ", ".join(reached) or None
 
 
 def _whole(figures: Figures, metric: str, whole: str) -> Figure | None:

@@ -10,12 +10,12 @@ from reports.axes import layout_of
 from reports.conditions import conditions_table
 from reports.figures import Figure, Outcome, Summary, precision_read_back
 from reports.latency import compile_table, latency_tables
-from reports.machines import machine_tables
+from reports.machines import machine_tables, machine_words
 from reports.memory import memory_tables
 from reports.speedup import speedup_tables
 from reports.summary import summarise
 from reports.table import Cell, Document, Table
-from reports.wording import named, one_line
+from reports.wording import models_named, named, one_line
 
 GIGA = 1e9
 
@@ -36,12 +36,12 @@ def document(summary: Summary) -> Document:
         text=tuple(_introduction(summary)),
         tables=(
             *machine_tables(summary),
-            *_precision_table(summary.figures),
             *_cost_table(summary.figures),
             *latency_tables(summary.figures, layout),
+            *speedup_tables(summary.figures, layout),
             *memory_tables(summary.figures, layout),
             *compile_table(summary.figures, layout),
-            *speedup_tables(summary.figures, layout),
+            *_precision_table(summary.figures),
             *conditions_table(summary.figures, layout),
             *failed_table(summary.outcomes),
             *_skipped_table(summary.outcomes),
@@ -52,24 +52,31 @@ def document(summary: Summary) -> Document:
 
 
 def _introduction(summary: Summary) -> Iterator[str]:
+    """First what a reader must know: where, how much, and whether anything failed."""
+    yield from machine_words(summary)
     measured = len({figure.case for figure in summary.figures})
     failed = len({outcome.case for outcome in summary.outcomes if outcome.status != "skipped"})
     skipped = len({outcome.case for outcome in summary.outcomes if outcome.status == "skipped"})
     yield (
-        f"Cases measured: {measured:,}; with failures: {failed:,}; that cannot run here: {skipped:,}. "
-        f"Records of processes: {summary.records:,}."
+        f"Cases measured: {measured:,}. Cases with failures: {_counted(failed, 'Failures')}. "
+        f"Cases that cannot run here: {_counted(skipped, 'Cannot run here')}. Processes: {summary.records:,}."
     )
     yield (
-        "How to read a time: every case is measured in processes of its own, and each process gives the "
-        "median of its samples. The figure is the geometric mean of these medians; ±1.2% (or -18% +22%) "
-        "beside it is its 95% confidence interval, from how much the processes differ. Two rows whose "
-        "intervals overlap need not differ at all."
+        "How to read a time: each case is measured in processes of its own, and each process gives the "
+        "median of its samples. The figure is the geometric mean of these medians. Beside it stands its 95% "
+        "confidence interval, ±1.2% or -18% +22%, from how much the processes differ. † marks figures of "
+        "one process, which know nothing of such differences. Two figures whose intervals overlap need not "
+        "differ at all."
     )
     yield (
         "Rows that differ in batch, precision, layout or workload answer different questions and are not "
-        "ranked. FLOPs are 2 x MACs."
+        "ranked. A remark beside a row is explained under Warnings."
     )
     yield from summary.notes
+
+
+def _counted(cases: int, table: str) -> str:
+    return f"{cases:,} (see {table})" if cases else "none"
 
 
 def _precision_table(figures: Sequence[Figure]) -> Iterator[Table]:
@@ -82,10 +89,14 @@ def _precision_table(figures: Sequence[Figure]) -> Iterator[Table]:
     if seen:
         yield Table(
             title="Precision, as read back while measuring",
-            columns=("device", "precision", *keys),
+            columns=("device", "precision", *(key.replace("_", " ") for key in keys)),
             rows=tuple(
                 (device, precision, *(dict(effective).get(key) for key in keys))
                 for device, precision, effective in seen
+            ),
+            notes=(
+                "What torch answered once the precision was set, and the dtypes of the tensors in a step. "
+                "conv and matmul say how fp32 tensors are multiplied: ieee is all of fp32, tf32 is not.",
             ),
         )
 
@@ -167,14 +178,21 @@ def _skipped_table(outcomes: Sequence[Outcome]) -> Iterator[Table]:
 
 
 def _warnings_table(summary: Summary) -> Iterator[Table]:
-    """A warning over many cases stands here once, with the words it had the first time."""
+    """A warning over many cases stands here once; its words, which are long, stand below the table."""
+    words = [
+        f"{one_line(warned.example)} ({warned.cases[0].id})"
+        for warned in summary.warnings
+        if warned.example != warned.label
+    ]
     if summary.warnings:
         yield Table(
             title="Warnings",
-            columns=("warning", "processes", "cases", "which"),
+            columns=("warning", "cases", "processes", "models"),
             rows=tuple(
-                (one_line(warned.example), warned.processes, len(warned.cases), named(warned.cases))
+                (one_line(warned.label), len(warned.cases), warned.processes, models_named(warned.cases))
                 for warned in summary.warnings
             ),
-            notes=("Where a warning holds for several cases, its words and numbers are those of the first.",),
+            notes=("The words and numbers below are those of the first case with the warning.", *words)
+            if words
+            else (),
         )

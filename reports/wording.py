@@ -11,15 +11,16 @@ from reports.table import Cell, readable
 
 WITHIN = "†"
 WITHIN_NOTE = (
-    f"{WITHIN}: measured in one process: the interval says how well that process was sampled, "
+    f"{WITHIN}: one process: the interval says how well that process was sampled, "
     "not how far another process would be from it."
 )
 DISAGREE = "±>10x"
 DISAGREE_NOTE = (
-    f"{DISAGREE}: the few processes differ so much that the interval reaches beyond ten times the figure: "
-    "it is not known; measure with more replicates."
+    f"{DISAGREE}: the interval reaches beyond ten times the figure, which is then not known; "
+    "measure with more replicates."
 )
 CASES_NAMED = 3
+MODELS_NAMED = 4
 
 
 def with_interval(value: float, interval: Interval | None, scale: float = 1.0, suffix: str = "") -> str:
@@ -56,6 +57,13 @@ def named(cases: Sequence[Case]) -> str:
     ids = ", ".join(case.id for case in cases[:CASES_NAMED])
     more = len(cases) - CASES_NAMED
     return f"{ids} and {more:,} more" if more > 0 else ids
+
+
+def models_named(cases: Sequence[Case]) -> str:
+    """The first few models of these cases, and how many more; short where ids would fill a table."""
+    models = list(dict.fromkeys(case.model for case in cases))
+    more = len(models) - MODELS_NAMED
+    return ", ".join(models[:MODELS_NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def one_line(text: str, limit: int = 300) -> str:

@@ -15,6 +15,8 @@ NAME = "terminal"
 
 PLAIN_WIDTH = 200
 """Columns where no terminal says how many: tables take what they need of it."""
+TEXT_WIDTH = 100
+"""Longer lines of prose are hard to read."""
 
 
 def render(document: Document) -> str:
@@ -30,14 +32,15 @@ def render(document: Document) -> str:
         width=None if interactive else PLAIN_WIDTH,
         highlight=False,
     )
+    text_width = min(console.width, TEXT_WIDTH)
     console.print(Text(document.title, style="bold"))
     for paragraph in document.text:
-        console.print(Text(paragraph))
+        console.print(Text(paragraph), width=text_width)
     for table in document.tables:
         console.print(Text(f"\n{table.title}", style="bold"))
         console.print(_table(table))
         for note in table.notes:
-            console.print(Text(note, style="dim"))
+            console.print(Text(note, style="dim"), width=text_width)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
 
 

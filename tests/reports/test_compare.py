@@ -222,3 +222,13 @@ def test_every_format_shows_a_comparison(tmp_path: Path) -> None:
     comparison = compare(tmp_path, planted.example(), planted.example()[:-3])
     for name in formats.names():
         assert "vgg11" in formats.render(name, comparison.document)
+
+
+def test_spoiled_samples_are_not_compared_and_make_no_process(tmp_path: Path) -> None:
+    """A window that was taken again slowed only NEW down; one process has nothing but such a window."""
+    spoiled = planted.time("forward", 9.0, metric="spoiled_wall_time")
+    base, new = planted.replicates(CPU, BASE), planted.replicates(CPU, BASE)
+    new = [msgspec.structs.replace(r, measurements=[*r.measurements, spoiled]) for r in new]
+    new.append(planted.record(msgspec.structs.replace(CPU, replicate=len(BASE) + 1), spoiled))
+    row = only(compare(tmp_path, base, new))
+    assert (row.metric, row.verdict, row.n_base, row.n_new) == ("wall_time", "equivalent", 5, 5)

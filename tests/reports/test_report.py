@@ -110,6 +110,69 @@ def test_no_speed_up_between_precisions_that_were_read_back_differently(tmp_path
     assert not [table for table in report.tables if table.title.startswith("Speed-up")]
 
 
+def test_what_only_the_cpu_reads_back_does_not_prevent_its_comparison_with_cuda(tmp_path: Path) -> None:
+    shared = {"matmul": "ieee", "weights": "float32", "conv_output": "float32"}
+    cpu = planted.record(
+        CPU,
+        planted.time("forward", 0.1),
+        effective=shared | {"threads": "2", "cpu_capability": "AVX512"},
+    )
+    cuda = planted.record(
+        msgspec.structs.replace(CPU, device="cuda"),
+        planted.time("forward", 0.005),
+        environment=planted.GPU_MACHINE,
+        effective=shared | {"conv": "ieee", "cudnn_benchmark": "true"},
+    )
+    table = _table(_report(tmp_path, [cpu, cuda]), "Speed-up of CUDA over the CPU")
+    assert [str(cell).split()[0] for cell in _column(table, "speed-up")] == ["20.00x"]
+
+
+def test_a_cuda_graph_is_no_compiled_engine(tmp_path: Path) -> None:
+    records = [_cuda(0.004), _cuda(0.002, engine="compile-reduce-overhead"), _cuda(0.001, engine="cudagraph")]
+    report = _report(tmp_path, records)
+    for title, speedup in (
+        ("Speed-up of compiled engines over eager", "2.000x"),
+        ("Speed-up of a CUDA graph over eager", "4.000x"),
+    ):
+        table = _table(report, title)
+        assert [str(cell).split()[0] for cell in _column(table, "speed-up")] == [speedup]
+
+
+def test_the_first_lines_say_where_how_much_and_whether_anything_failed(tmp_path: Path) -> None:
+    assert _report(tmp_path, planted.example()).text[:2] == (
+        "Machine: Test GPU, Test CPU (2 cores, 8.0 GiB), torch 2.11.0.",
+        "Cases measured: 6. Cases with failures: 1 (see Failures). "
+        "Cases that cannot run here: 1 (see Cannot run here). Processes: 16.",
+    )
+
+
+def test_machines_that_are_alike_share_a_line(tmp_path: Path) -> None:
+    environments = [
+        planted.MACHINE,
+        msgspec.structs.replace(planted.MACHINE, host="other"),
+        msgspec.structs.replace(planted.MACHINE, cpu="Other CPU"),
+    ]
+    records = [
+        planted.record(
+            msgspec.structs.replace(CPU, replicate=number), planted.time("forward", 0.1), environment=each
+        )
+        for number, each in enumerate(environments, start=1)
+    ]
+    assert _report(tmp_path, records).text[:2] == (
+        "Machine A, B: Test CPU (2 cores, 8.0 GiB), torch 2.11.0.",
+        "Machine C: Other CPU (2 cores, 8.0 GiB), torch 2.11.0.",
+    )
+
+
+def test_images_per_second_of_training_are_those_of_the_step(tmp_path: Path) -> None:
+    report = _report(tmp_path, planted.example())
+    assert _column(_table(report, "Training on cpu, by phase"), "images/s") == pytest.approx(
+        [8 / 1.0], rel=1e-3
+    )
+    lenet5_at_batch_1 = _column(_table(report, "Inference on cpu"), "images/s")[0]
+    assert lenet5_at_batch_1 == pytest.approx(1 / 0.0005, rel=1e-3)
+
+
 def test_speed_up_over_several_processes(tmp_path: Path) -> None:
     compiled = msgspec.structs.replace(CPU, engine="compile")
     records = planted.replicates(CPU, [0.2, 0.2]) + planted.replicates(compiled, [0.1, 0.1])
@@ -123,6 +186,46 @@ def test_the_cost_is_that_of_one_image(tmp_path: Path) -> None:
     assert _column(table, "forward GMACs") == pytest.approx([0.000423432, 7.609090048])
     assert _column(table, "forward GFLOPs") == pytest.approx([0.000846864, 15.218180096])
     assert _column(table, "backward GFLOPs") == [None, pytest.approx(30.262951936)]
+
+
+def test_training_and_inference_of_one_network_share_a_row_of_costs(tmp_path: Path) -> None:
+    training = msgspec.structs.replace(CPU, workload="training", batch=2)
+    records = [
+        planted.record(CPU, planted.fact("forward", "flops", 800.0, "FLOP")),
+        planted.record(training, planted.fact("backward", "flops", 400.0, "FLOP")),
+    ]
+    table = _table(_report(tmp_path, records), "Cost of one image")
+    assert _column(table, "forward GFLOPs") == pytest.approx([100e-9])
+    assert _column(table, "backward GFLOPs") == pytest.approx([200e-9])
+
+
+def _peaks(forward: int, backward: int, optimizer: int, *, replicate: int = 1) -> Record:
+    sizes = {"forward": forward, "backward": backward, "optimizer": optimizer}
+    return planted.record(
+        msgspec.structs.replace(CPU, workload="training", replicate=replicate),
+        *(planted.fact(phase, "peak_resident", size) for phase, size in sizes.items()),
+        planted.fact("step", "peak_resident", max(sizes.values())),
+    )
+
+
+@pytest.mark.parametrize(
+    ("records", "phases"),
+    [
+        ([_peaks(100, 300, 200)], "backward"),
+        ([_peaks(100, 200, 300)], "optimizer"),
+        ([_peaks(100, 300, 300)], "backward, optimizer"),
+        ([_peaks(100, 300, 200), _peaks(400, 300, 200, replicate=2)], "forward, backward"),
+    ],
+)
+def test_the_phase_of_the_peak_is_named(tmp_path: Path, records: list[Record], phases: str) -> None:
+    table = _table(_report(tmp_path, records), "Memory of training on cpu (MiB)")
+    assert _column(table, "peak in") == [phases]
+
+
+def test_inference_has_one_phase_and_so_no_column_for_it(tmp_path: Path) -> None:
+    record = planted.record(CPU, planted.fact("forward", "peak_resident", 100))
+    table = _table(_report(tmp_path, [record]), "Memory of inference on cpu (MiB)")
+    assert "peak in" not in table.columns
 
 
 def test_memory_is_that_of_the_whole_step_in_mebibytes(tmp_path: Path) -> None:
@@ -163,9 +266,11 @@ def test_streams_that_are_not_independent_are_labelled(tmp_path: Path) -> None:
     samples = [0.1 + 1e-4 * (n % 7) for n in range(20)] + [0.12 + 1e-4 * (n % 5) for n in range(20)]
     report = _report(tmp_path, [planted.record(CPU, msgspec.structs.replace(steps, samples=samples))])
     assert _column(_table(report, "Inference on cpu"), "remarks") == ["autocorrelated, bimodal"]
-    words = [str(row[0]) for row in _table(report, "Warnings").rows]
-    assert "40 of them say as much as 1 independent ones" in words[0]
-    assert words[1].startswith("bimodal: 50% of the samples of the wall_time of forward take 1.20 x")
+    warnings = _table(report, "Warnings")
+    assert _column(warnings, "warning") == ["autocorrelated", "bimodal"]
+    _, autocorrelated, bimodal = warnings.notes
+    assert "40 of them say as much as 1 independent ones" in autocorrelated
+    assert bimodal.startswith("bimodal: 50% of the samples of the wall_time of forward take 1.20 x")
 
 
 def test_a_report_never_imports_torch(tmp_path: Path) -> None:
