@@ -74,6 +74,11 @@ def gpu_present() -> bool:
     return devices.get("cuda").why_absent() is None
 
 
+def left_to_auto(suite: Suite, given: Mapping[str, tuple[Value, ...]]) -> bool:
+    """Whether `gpu_present`, and not the user, chose the device of any case."""
+    return any("auto" in {**USUAL, **block, **given}["device"] for block in suite.blocks)
+
+
 def replicated(once: Sequence[Case], replicates: int) -> list[Case]:
     """Replicate 1 of every case before replicate 2 of any, each round in an order of its own.
 

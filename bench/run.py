@@ -59,9 +59,12 @@ def execute(
     resume: bool,
     budget_seconds: float | None,
     tell: Tell,
+    auto: bool = False,
 ) -> Result:
     """Measure what is pending of `planned`; every record is in `directory` before the next case starts.
 
+    `auto` says that devices of the plan were chosen by what the driver lists, not by the user: then a device
+    of which torch can run no case is an error and not a row of skipped cases.
     Raises UserError when nothing of the plan can run here or the directory refuses: nothing was changed.
     """
     deadline = None if budget_seconds is None else time.monotonic() + budget_seconds
@@ -74,12 +77,22 @@ def execute(
         reasons = why_not(planned, server)
         if all(case in reasons for case in planned):
             raise UserError(f"nothing of this plan can run here: {reasons[planned[0]]}")
+        if auto:
+            _refuse_idle_devices(planned, reasons)
         store = resumed or stack.enter_context(Store.create(directory))
         stack.callback(shutil.rmtree, directory / "work", ignore_errors=True)
         left = _measure_pending(planned, protocol, store, server, reasons, deadline, tell)
         ended = store.statuses()
         statuses = Counter(ended[case] for case in planned if case in ended)
         return Result(statuses=statuses, left=left, warning=store.warning)
+
+
+def _refuse_idle_devices(planned: Sequence[Case], reasons: Mapping[Case, str]) -> None:
+    for device in {case.device for case in planned} - {
+        case.device for case in planned if case not in reasons
+    }:
+        reason = next(reasons[case] for case in planned if case.device == device)
+        raise UserError(f"--device auto chose {device}, where nothing can run: {reason}; pass --device cpu")
 
 
 def why_not(planned: Iterable[Case], server: Server) -> dict[Case, str]:

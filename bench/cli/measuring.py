@@ -69,18 +69,26 @@ def run(
     if dry_run:
         output.show(listing.dry_run(planned, protocol, format_))
         return 0
-    return _run(planned, protocol, out, resume, seconds, format_)
+    return _run(planned, protocol, out, resume, seconds, format_, plan.left_to_auto(chosen, given))
 
 
 def _run(
-    planned: list[Case], protocol: Protocol, out: Path, resume: bool, budget: float | None, format_: str
+    planned: list[Case],
+    protocol: Protocol,
+    out: Path,
+    resume: bool,
+    budget: float | None,
+    format_: str,
+    auto: bool,
 ) -> int:
     from bench import run as runner
     from bench import terminal
     from reports import formats, report
 
     with terminal.progress(len(planned)) as tell:
-        result = runner.execute(planned, protocol, out, resume=resume, budget_seconds=budget, tell=tell)
+        result = runner.execute(
+            planned, protocol, out, resume=resume, budget_seconds=budget, tell=tell, auto=auto
+        )
     if result.warning:
         output.complain(result.warning)
     if result.statuses:

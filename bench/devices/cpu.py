@@ -11,8 +11,9 @@ from bench.case import Case
 
 _HALF_TYPES = {"amp-bf16": "bf16", "bf16": "bf16", "amp-fp16": "fp16", "fp16": "fp16"}
 _PRECISIONS = {"highest": "ieee", "high": "tf32", "medium": "bf16", "none": "ieee"}
-"""torch's words for the fp32 precision on a CPU (`none`: nothing but IEEE was allowed), in those that devices/cuda.py reads back: the
-same arithmetic must have the same name, or nothing on a CPU is comparable with anything on a GPU."""
+"""torch's words for the fp32 precision on a CPU (`none`: nothing but IEEE was allowed), in those that
+devices/cuda.py reads back: the same arithmetic must have the same name, or nothing on a CPU is comparable
+with anything on a GPU."""
 
 
 class Cpu:

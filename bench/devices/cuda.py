@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import os
 import time
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -27,6 +29,11 @@ class Cuda:
     def why_absent(self) -> str | None:
         import pynvml
 
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+        if visible is not None and visible.partition(",")[0].strip() in ("", "-1"):
+            return f"no CUDA GPU is visible: CUDA_VISIBLE_DEVICES is {visible!r}"
+        if "+cpu" in _torch_version():
+            return f"torch {_torch_version()} is a build without CUDA"
         try:
             pynvml.nvmlInit()
             count = pynvml.nvmlDeviceGetCount()
@@ -187,6 +194,14 @@ class CudaQueue:
         end = self.record()
         torch.cuda.synchronize()
         return cycles / self.elapsed(start, end)
+
+
+def _torch_version() -> str:
+    """Of the installed torch, without importing it; empty where there is none."""
+    try:
+        return importlib.metadata.version("torch")
+    except importlib.metadata.PackageNotFoundError:
+        return ""
 
 
 def _driver_version() -> str | None:

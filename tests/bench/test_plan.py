@@ -77,6 +77,14 @@ def test_auto_takes_the_gpu_where_there_is_one(monkeypatch: pytest.MonkeyPatch) 
     ]
 
 
+def test_whether_the_device_was_left_to_auto() -> None:
+    assert plan.left_to_auto(ONE, {})
+    assert plan.left_to_auto(ONE, {"device": ("cpu", "auto")})
+    assert not plan.left_to_auto(ONE, {"device": ("cuda",)})
+    named = structs.replace(ONE, blocks=({"model": ("lenet5",), "device": ("cuda", "cpu")},))
+    assert not plan.left_to_auto(named, {})
+
+
 def test_the_given_axes_multiply_with_the_main_block() -> None:
     given: dict[str, tuple[Value, ...]] = {
         "workload": ("inference", "training"),

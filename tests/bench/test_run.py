@@ -18,7 +18,7 @@ from typing import NamedTuple
 import pytest
 from msgspec import structs
 
-from bench import devices, environment
+from bench import devices, environment, run
 from bench.case import Case, Protocol
 from bench.errors import UserError
 from bench.launch import Outcome
@@ -364,3 +364,29 @@ def test_a_killed_command_leaves_no_process_and_its_records(story: Story, copied
         process.wait()
         assert gone(trace, seconds=3)
     assert (copied / RECORDS).read_bytes() == before
+
+
+@pytest.mark.parametrize("auto", [True, False])
+def test_a_gpu_that_auto_chose_and_torch_cannot_use_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, auto: bool
+) -> None:
+    """The user who named the device gets skipped cases and the figures of the other device."""
+    gpu = Case(model="lenet5", device="cuda", image=28, channels=1, classes=10)
+    cpu = structs.replace(gpu, device="cpu")
+    monkeypatch.setattr(run, "why_not", lambda planned, server: {gpu: "torch cannot use a CUDA GPU here"})
+    monkeypatch.setattr(run, "_measure_pending", lambda *arguments: 0)
+    out = tmp_path / "out"
+
+    def go() -> Result:
+        return execute(
+            [cpu, gpu], FAST, out, resume=False, budget_seconds=None, tell=lambda told: None, auto=auto
+        )
+
+    if not auto:
+        go()
+        return
+    with pytest.raises(
+        UserError, match="auto chose cuda.*torch cannot use a CUDA GPU here; pass --device cpu"
+    ):
+        go()
+    assert not out.exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import subprocess
 import sys
 import time
@@ -135,6 +136,42 @@ def test_other_facts_have_their_types(device: Device) -> None:
     gpu = device.gpu()
     assert gpu is None or Gpu(**gpu).memory_bytes > 0
     assert all(isinstance(value, int) for value in device.read_memory().values())
+
+
+class Nvml:
+    """A driver that lists one GPU."""
+
+    NVMLError = RuntimeError
+
+    def nvmlInit(self) -> None:  # noqa: N802
+        return None
+
+    def nvmlDeviceGetCount(self) -> int:  # noqa: N802
+        return 1
+
+
+@pytest.mark.parametrize(
+    ("visible", "version", "reason"),
+    [
+        (None, "2.11.0", None),
+        ("0", "2.11.0", None),
+        ("GPU-1111", "2.11.0+cu130", None),
+        ("", "2.11.0", "no CUDA GPU is visible"),
+        ("-1", "2.11.0", "no CUDA GPU is visible"),
+        ("-1,0", "2.11.0", "no CUDA GPU is visible"),
+        (None, "2.11.0+cpu", "is a build without CUDA"),
+    ],
+)
+def test_a_gpu_that_the_driver_lists_may_be_hidden_or_of_no_use_to_torch(
+    monkeypatch: pytest.MonkeyPatch, visible: str | None, version: str, reason: str | None
+) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", Nvml())
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: version)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    found = devices.get("cuda").why_absent()
+    assert found is None if reason is None else found is not None and reason in found
 
 
 def test_planted_records_read_back_what_the_devices_do(device: Device) -> None:
