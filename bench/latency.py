@@ -189,6 +189,9 @@ def _tag_launch_bound(steps: Steps, device: Device, latency: Latency) -> None:
         return
     steps.before()
     busy = queue.busy_seconds(steps.step)
+    if busy is None:
+        latency.warnings.append("unmonitored: the profiler sees no kernels, so the idle share is not known")
+        return
     idle = max(0.0, 1 - busy / _median(latency, steps.whole, "wall_time"))
     latency.measurements.append(
         Measurement(phase=steps.whole, metric="device_idle_share", unit="1", samples=[idle])

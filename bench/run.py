@@ -88,9 +88,8 @@ def execute(
 
 
 def _refuse_idle_devices(planned: Sequence[Case], reasons: Mapping[Case, str]) -> None:
-    for device in {case.device for case in planned} - {
-        case.device for case in planned if case not in reasons
-    }:
+    able = {case.device for case in planned if case not in reasons}
+    for device in {case.device for case in planned} - able - {"cpu"}:  # which `auto` takes where it must
         reason = next(reasons[case] for case in planned if case.device == device)
         raise UserError(f"--device auto chose {device}, where nothing can run: {reason}; pass --device cpu")
 

@@ -50,6 +50,9 @@ class Device(Protocol):
     def memory_baseline(self) -> int:
         """Bytes in use before the model exists; peaks are differences to it."""
 
+    def release_memory(self) -> None:
+        """Give back what is only cached, and forget what was counted so far: a memory pass begins."""
+
     def reset_peak(self) -> None:
         """Forget the peak so far."""
 
@@ -57,7 +60,10 @@ class Device(Protocol):
         """Absolute peaks since `reset_peak`, in bytes, by metric name (`peak_...`)."""
 
     def read_memory(self) -> dict[str, int]:
-        """Other memory facts of this moment, by metric name."""
+        """Other memory facts since `release_memory`, by metric name."""
+
+    def remarks(self) -> list[str]:
+        """Warnings about what this device could not say."""
 
 
 class Queue(Protocol):
@@ -76,5 +82,5 @@ class Queue(Protocol):
     def occupy(self, seconds: float) -> None:
         """Keep the device busy for at least about this long without work for the host."""
 
-    def busy_seconds(self, call: Any) -> float:
-        """Seconds in which the device worked during one call."""
+    def busy_seconds(self, call: Any) -> float | None:
+        """Seconds in which the device worked during one call; None where nothing can tell."""

@@ -81,6 +81,9 @@ class Cpu:
     def memory_baseline(self) -> int:
         return _status_bytes("VmRSS")
 
+    def release_memory(self) -> None:
+        return None
+
     def reset_peak(self) -> None:
         # proc(5): writing 5 resets VmHWM to the present VmRSS. ru_maxrss would still hold the fork
         # server's peak, which a child inherits.
@@ -91,6 +94,9 @@ class Cpu:
 
     def read_memory(self) -> dict[str, int]:
         return {}
+
+    def remarks(self) -> list[str]:
+        return []
 
 
 def _status_bytes(key: str) -> int:

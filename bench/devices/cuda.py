@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from bench.case import Case
+from bench.probes.nvml import Nvml, UnreadableError, by_torch_uuid, open_nvml
 
 if TYPE_CHECKING:
     import torch
@@ -77,7 +78,10 @@ class Cuda:
     def read_back(self) -> dict[str, str]:
         import torch
 
-        return {
+        # NVIDIA's libraries obey it above everything that a program sets.
+        override = os.environ.get("NVIDIA_TF32_OVERRIDE")
+        overridden = {} if override is None else {"nvidia_tf32_override": override}
+        return overridden | {
             "matmul": "tf32" if torch.backends.cuda.matmul.allow_tf32 else "ieee",
             "conv": "tf32" if torch.backends.cudnn.allow_tf32 else "ieee",
             "cudnn_benchmark": str(torch.backends.cudnn.benchmark).lower(),
@@ -117,6 +121,14 @@ class Cuda:
 
         return torch.cuda.memory_allocated()
 
+    def release_memory(self) -> None:
+        import torch
+
+        # What autotuning had reserved, and where it ran out and was tried again, is no need of a step.
+        torch.cuda.synchronize()
+        torch.cuda.empty_cache()
+        torch.cuda.reset_accumulated_memory_stats()
+
     def reset_peak(self) -> None:
         import torch
 
@@ -136,10 +148,14 @@ class Cuda:
         free, total = torch.cuda.mem_get_info()
         memory = torch.cuda.memory_stats()
         facts = {"allocation_retries": int(memory.get("num_alloc_retries", 0))}
-        if _alone_on_gpu():
+        if _why_shared(open_nvml, self.uuid()) is None:
             # The context, cuDNN's and cuBLAS's own memory: what the allocator does not see.
             facts["driver_other"] = total - free - torch.cuda.memory_reserved()
         return facts
+
+    def remarks(self) -> list[str]:
+        shared = _why_shared(open_nvml, self.uuid())
+        return [f"no-driver-other: {shared}"] if shared else []
 
 
 class CudaQueue:
@@ -168,19 +184,22 @@ class CudaQueue:
 
         torch.cuda._sleep(int(seconds * self._cycles_per_second))
 
-    def busy_seconds(self, call: Callable[[], None]) -> float:
-        """Sum of the kernels' own times during one call, by torch.profiler."""
+    def busy_seconds(self, call: Callable[[], None]) -> float | None:
+        """Sum of the kernels' own times during one call, by torch.profiler; None where it sees no kernel.
+
+        CUPTI, which torch.profiler asks, may be closed to ordinary users, or taken by another profiler.
+        """
         import torch
-        from torch.autograd import DeviceType
         from torch.profiler import ProfilerActivity, profile
 
         torch.cuda.synchronize()
-        with profile(activities=[ProfilerActivity.CUDA, ProfilerActivity.CPU]) as trace:
-            call()
-            torch.cuda.synchronize()
-        # Entries of operators repeat the time of the kernels they launched: only the kernels count.
-        kernels = (e for e in trace.key_averages() if e.device_type == DeviceType.CUDA)
-        return float(sum(e.self_device_time_total for e in kernels if not e.is_user_annotation)) / 1e6
+        try:
+            with profile(activities=[ProfilerActivity.CUDA, ProfilerActivity.CPU]) as trace:
+                call()
+                torch.cuda.synchronize()
+            return _kernel_seconds(trace.key_averages())
+        except RuntimeError:  # the call itself has run many times before
+            return None
 
     @cached_property
     def _cycles_per_second(self) -> float:
@@ -194,6 +213,14 @@ class CudaQueue:
         end = self.record()
         torch.cuda.synchronize()
         return cycles / self.elapsed(start, end)
+
+
+def _kernel_seconds(events: Iterable[Any]) -> float | None:
+    """Of torch.profiler's averages; entries of operators repeat the time of the kernels they launched."""
+    from torch.autograd import DeviceType
+
+    on_device = [e for e in events if e.device_type == DeviceType.CUDA and not e.is_user_annotation]
+    return float(sum(e.self_device_time_total for e in on_device)) / 1e6 if on_device else None
 
 
 def _torch_version() -> str:
@@ -214,22 +241,19 @@ def _driver_version() -> str | None:
         return None
 
 
-def _alone_on_gpu() -> bool:
-    """Whether no other process computes on torch's device; False where the driver does not say."""
-    import os
+def _why_shared(open_nvml: Callable[[], Nvml], uuid: str) -> str | None:
+    """Why memory of this GPU may be another process's; None where none but this one uses it.
 
-    import pynvml
-    import torch
-
+    Counted, not compared by process id: NVML gives the host's, and a container has its own.
+    """
     try:
-        pynvml.nvmlInit()
-        # By UUID: torch counts visible devices, NVML all of them.
-        uuid = f"GPU-{torch.cuda.get_device_properties(0).uuid}"
-        handle = pynvml.nvmlDeviceGetHandleByUUID(uuid)
-        others = [p.pid for p in pynvml.nvmlDeviceGetComputeRunningProcesses(handle) if p.pid != os.getpid()]
-    except (pynvml.NVMLError, AttributeError):
-        return False
-    return not others
+        gpu = by_torch_uuid(open_nvml(), uuid)
+        computing, drawing = len(gpu.compute_pids()), len(gpu.graphics_pids())
+    except UnreadableError as error:
+        return f"NVML does not say who uses the GPU: {error}"
+    if computing > 1 or drawing:
+        return f"{computing} processes compute and {drawing} draw on the GPU"
+    return None
 
 
 DEVICE = Cuda()

@@ -74,6 +74,9 @@ class FakeDevice:
     def memory_baseline(self) -> int:
         return self.allocated
 
+    def release_memory(self) -> None:
+        return None
+
     def reset_peak(self) -> None:
         self.peak = self.allocated
 
@@ -82,6 +85,9 @@ class FakeDevice:
 
     def read_memory(self) -> dict[str, int]:
         return {}
+
+    def remarks(self) -> list[str]:
+        return []
 
     def record(self) -> list[float]:
         self._done = max(self._done, self.now)
@@ -95,7 +101,7 @@ class FakeDevice:
     def occupy(self, seconds: float) -> None:
         self._done = max(self._done, self.now) + seconds
 
-    def busy_seconds(self, call: Callable[[], None]) -> float:
+    def busy_seconds(self, call: Callable[[], None]) -> float | None:
         before = self._busy
         call()
         self.synchronise()

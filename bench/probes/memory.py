@@ -21,6 +21,7 @@ def _bytes(phase: str, metric: str, size: int, unit: str = "bytes") -> Measureme
 def measure(steps: Steps, device: Device, baseline: int) -> list[Measurement]:
     """Sizes by kind, saved activations, and the peaks of each phase and of the step over `baseline` bytes."""
     saved = _saved_activations(steps) if steps.phases else None
+    device.release_memory()
     peaks = _peaks(steps, device, baseline)
     sizes = {kind: storage_bytes(tensors) for kind, tensors in steps.tensors().items()}
     measured = [_bytes("model", kind, size) for kind, size in sizes.items()]

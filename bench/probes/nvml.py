@@ -66,7 +66,10 @@ class NvmlGpu(Protocol):
     def reason_nanoseconds(self) -> Mapping[str, int]:
         """How long POWER_CAP and THERMAL held the clocks down since the driver was loaded."""
 
-    def compute_pids(self) -> Sequence[int]: ...
+    def compute_pids(self) -> Sequence[int]:
+        """As the host numbers processes: inside a container they are not this system's own."""
+
+    def graphics_pids(self) -> Sequence[int]: ...
 
     def power_limit_watts(self) -> float: ...
 
@@ -260,6 +263,9 @@ class _DriverGpu:
 
     def compute_pids(self) -> Sequence[int]:
         return [int(process.pid) for process in self._get("nvmlDeviceGetComputeRunningProcesses")]
+
+    def graphics_pids(self) -> Sequence[int]:
+        return [int(process.pid) for process in self._get("nvmlDeviceGetGraphicsRunningProcesses")]
 
     def power_limit_watts(self) -> float:
         return float(self._get("nvmlDeviceGetPowerManagementLimit")) / 1e3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Callable
 
 import pytest
 
@@ -145,6 +146,21 @@ def test_what_happened_in_the_warm_up_does_not_count() -> None:
     device = FakeDevice()
     found = latency.measure(planted(device, COSTS, check=lambda: next(answers)), device, PROTOCOL)
     assert found.invalid is None
+
+
+class Unseen(FakeDevice):
+    """A GPU whose kernels the profiler may not see."""
+
+    def busy_seconds(self, call: Callable[[], None]) -> None:
+        call()
+
+
+def test_an_idle_share_that_nothing_can_tell_is_not_recorded() -> None:
+    device = Unseen()
+    found = latency.measure(planted(device, COSTS, synchronises=True), device, PROTOCOL)
+    assert not [m for m in found.measurements if m.metric == "device_idle_share"]
+    assert "unmonitored" in labels(found)
+    assert "launch-bound" not in labels(found)
 
 
 class Tiring(FakeDevice):

@@ -149,6 +149,37 @@ def test_a_peak_before_the_pass_does_not_count() -> None:
     assert values["forward", "peak_allocated"] == 0
 
 
+class Caching(FakeDevice):
+    """An allocator whose reserve has grown, and that has retried, before the pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cached, self.retries = 10_000, 3
+
+    def release_memory(self) -> None:
+        self.cached = self.retries = 0
+
+    def read_peak(self) -> dict[str, int]:
+        return {"peak_reserved": self.peak + self.cached}
+
+    def read_memory(self) -> dict[str, int]:
+        return {"allocation_retries": self.retries}
+
+
+def test_what_autotuning_left_in_the_allocator_does_not_count() -> None:
+    steps = replace(planted(FakeDevice(), ()), whole="forward", step=nothing)
+    values = {m.metric: m.samples for m in memory.measure(steps, Caching(), 0)}
+    assert values == {"peak_reserved": [0], "allocation_retries": [0]}
+
+
+def test_cuda_gives_its_cache_back_before_the_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[str] = []
+    for name in ("synchronize", "empty_cache", "reset_accumulated_memory_stats"):
+        monkeypatch.setattr(torch.cuda, name, lambda name=name: called.append(name))
+    get("cuda").release_memory()
+    assert called == ["synchronize", "empty_cache", "reset_accumulated_memory_stats"]
+
+
 def holding(size: int) -> Callable[[], None]:
     def call() -> None:
         block = torch.ones(size // 4)

@@ -386,7 +386,7 @@ def test_a_gpu_that_auto_chose_and_torch_cannot_use_is_an_error(
         go()
         return
     with pytest.raises(
-        UserError, match="auto chose cuda.*torch cannot use a CUDA GPU here; pass --device cpu"
+        UserError, match=r"auto chose cuda.*torch cannot use a CUDA GPU here; pass --device cpu"
     ):
         go()
     assert not out.exists()

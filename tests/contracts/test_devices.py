@@ -6,18 +6,22 @@ import importlib.metadata
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import msgspec
 import pytest
 import torch
+from torch.autograd import DeviceType
 
 from bench import devices
 from bench.case import PRECISIONS, Case
+from bench.devices import cuda
 from bench.devices.base import Device
 from bench.devices.fake import FakeDevice
 from bench.errors import UserError
 from bench.record import Gpu
+from tests.probes.fake_nvml import FakeGpu, FakeNvml
 from tests.reports.planted import READ_BACK
 
 MB = 10**6
@@ -172,6 +176,91 @@ def test_a_gpu_that_the_driver_lists_may_be_hidden_or_of_no_use_to_torch(
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     found = devices.get("cuda").why_absent()
     assert found is None if reason is None else found is not None and reason in found
+
+
+@pytest.mark.parametrize(
+    ("gpu", "reason"),
+    [
+        (FakeGpu(pids=[4_000_000]), None),  # the host's number of this process, from inside a container
+        (FakeGpu(pids=[]), None),
+        (FakeGpu(pids=[1, 2]), "2 processes compute and 0 draw on the GPU"),
+        (FakeGpu(pids=[1], graphics=[3]), "1 processes compute and 1 draw on the GPU"),
+        (FakeGpu(pids="Not Supported"), "NVML does not say who uses the GPU: Not Supported"),
+    ],
+)
+def test_the_drivers_memory_is_ours_where_one_process_uses_the_gpu(
+    monkeypatch: pytest.MonkeyPatch, gpu: FakeGpu, reason: str | None
+) -> None:
+    """8 GB of which 5 are free, and torch has reserved 2: one is the context's and the libraries'."""
+    monkeypatch.setattr(cuda, "open_nvml", _opened(gpu))
+    monkeypatch.setattr(cuda.Cuda, "uuid", lambda device: "1111")
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (5 * MB, 8 * MB))
+    monkeypatch.setattr(torch.cuda, "memory_stats", dict)
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: 2 * MB)
+    facts = devices.get("cuda").read_memory()
+    assert facts == {"allocation_retries": 0} | ({} if reason else {"driver_other": MB})
+    assert devices.get("cuda").remarks() == ([f"no-driver-other: {reason}"] if reason else [])
+
+
+def _opened(gpu: FakeGpu) -> Callable[[], FakeNvml]:
+    """A driver whose only instance is a MIG one, which torch names without the prefix."""
+    return lambda: FakeNvml((), {"MIG-1111": gpu})
+
+
+class Event(NamedTuple):
+    device_type: DeviceType
+    self_device_time_total: float
+    is_user_annotation: bool = False
+
+
+class Trace:
+    def __init__(self, events: list[Event]) -> None:
+        self._events = events
+
+    def __enter__(self) -> Trace:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        return None
+
+    def key_averages(self) -> list[Event]:
+        return self._events
+
+
+OPERATOR = Event(DeviceType.CPU, 70.0)
+ANNOTATION = Event(DeviceType.CUDA, 90.0, is_user_annotation=True)
+
+
+@pytest.mark.parametrize(
+    ("events", "seconds"),
+    [
+        ([OPERATOR, Event(DeviceType.CUDA, 30.0), Event(DeviceType.CUDA, 40.0), ANNOTATION], 70e-6),
+        ([OPERATOR, ANNOTATION], None),
+        ([], None),
+        (None, None),
+    ],
+)
+def test_busy_seconds_are_the_kernels_and_none_where_the_profiler_sees_none(
+    monkeypatch: pytest.MonkeyPatch, events: list[Event] | None, seconds: float | None
+) -> None:
+    """Without events at all the profiler raises, as it does where CUPTI may not be used."""
+
+    def profile(activities: object) -> Trace:
+        if events is None:
+            raise RuntimeError("CUPTI_ERROR_INSUFFICIENT_PRIVILEGES")
+        return Trace(events)
+
+    monkeypatch.setattr(torch.profiler, "profile", profile)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
+    assert cuda.CudaQueue().busy_seconds(lambda: None) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("value", [None, "0"])
+def test_the_override_of_tf32_is_read_back(monkeypatch: pytest.MonkeyPatch, value: str | None) -> None:
+    monkeypatch.delenv("NVIDIA_TF32_OVERRIDE", raising=False)
+    if value is not None:
+        monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", value)
+    assert devices.get("cuda").read_back().get("nvidia_tf32_override") == value
 
 
 def test_planted_records_read_back_what_the_devices_do(device: Device) -> None:

@@ -33,6 +33,7 @@ class FakeGpu:
     bits: Any = 0
     held: Any = field(default_factory=lambda: {POWER_CAP: 0, THERMAL: 0})
     pids: Any = ()
+    graphics: Any = ()
     limit: Any = 700.0
     default_limit: Any = 700.0
     persistence: Any = True
@@ -64,6 +65,9 @@ class FakeGpu:
 
     def compute_pids(self) -> Sequence[int]:
         return list(answer(self.pids))
+
+    def graphics_pids(self) -> Sequence[int]:
+        return list(answer(self.graphics))
 
     def power_limit_watts(self) -> float:
         return float(answer(self.limit))
