@@ -90,22 +90,26 @@ class DeviceTimer:
     """Events on the device around each call.
 
     The queue is first kept busy for `shield_seconds` outside the events, longer than the host needs to
-    enqueue one round: the device then never waits for Python inside the events. With a single call all
-    repeats stand between one pair of events, because a pair resolves only about 0.5 us.
+    enqueue one round (for several calls `phase_shield_seconds`, where given): the device then never waits
+    for Python inside the events. With a single call all repeats stand between one pair of events, because
+    a pair resolves only about 0.5 us.
     """
 
     metric = "device_time"
 
-    def __init__(self, queue: Queue, shield_seconds: float) -> None:
+    def __init__(
+        self, queue: Queue, shield_seconds: float, phase_shield_seconds: float | None = None
+    ) -> None:
         self._queue = queue
         self._shield_seconds = shield_seconds
+        self._phase_shield_seconds = shield_seconds if phase_shield_seconds is None else phase_shield_seconds
 
     def time(self, calls: Sequence[Call], before: Call, repeats: int) -> tuple[float, ...]:
         queue = self._queue
         if len(calls) == 1:
             call = calls[0]
             before()
-            self._shield(repeats)
+            self._shield(repeats * self._shield_seconds)
             start = queue.record()
             call()
             for _ in range(repeats - 1):
@@ -117,7 +121,7 @@ class DeviceTimer:
         totals = [0.0] * len(calls)
         for _ in range(repeats):
             before()
-            self._shield(1)
+            self._shield(self._phase_shield_seconds)
             events = [queue.record()]
             for call in calls:
                 call()
@@ -127,7 +131,7 @@ class DeviceTimer:
                 totals[index] += queue.elapsed(start, end)
         return tuple(total / repeats for total in totals)
 
-    def _shield(self, rounds: int) -> None:
+    def _shield(self, seconds: float) -> None:
         self._queue.synchronise()
-        if self._shield_seconds > 0:
-            self._queue.occupy(self._shield_seconds * rounds)
+        if seconds > 0:
+            self._queue.occupy(seconds)

@@ -86,7 +86,12 @@ def test_a_step_that_waits_inside_is_tagged_by_the_idle_share(busy: float, tagge
     idle = 2 / (3 * busy + 2)
     assert median(found, "step", "device_idle_share") == pytest.approx(idle)
     assert ("launch-bound" in labels(found)) == tagged == (idle > 0.1)
-    # No shield, for which the step would wait as well: the two gaps are inside.
+    # No shield, for which the step would wait as well: the two gaps are inside, and the record says so.
+    assert "unshielded" in labels(found)
+    # The phases ahead of the wait have one, and the difference is no lack of additivity.
+    assert median(found, "forward", "device_time") == pytest.approx(busy * MS)
+    assert median(found, "backward", "device_time") == pytest.approx(busy * MS)
+    assert "not-additive" not in labels(found)
     assert median(found, "step", "device_time") == pytest.approx((3 * busy + 2) * MS)
     # Host time holds the waiting there, and would tag every such step.
     assert median(found, "step", "host_time") > 0.6 * median(found, "step", "device_time")
