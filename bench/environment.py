@@ -16,7 +16,8 @@ from bench.record import Environment
 
 _LIBRARIES = ("convbench", "torch", "torchvision", "triton", "numpy", "fvcore", "nvidia-cudnn-cu13")
 _MOVES_TIMINGS = re.compile(
-    r"^(OMP|KMP|GOMP|MKL|DNNL|ONEDNN|MALLOC|CUDA|CUBLAS|CUDNN|NVIDIA|TORCH|PYTORCH|TRITON)_"
+    r"^(OMP|KMP|GOMP|MKL|DNNL|ONEDNN|MALLOC|CUDA|CUBLAS|CUDNN|NVIDIA"
+    r"|TORCH|TORCHINDUCTOR|TORCHDYNAMO|AOT[A-Z]*|INDUCTOR|PYTORCH|TRITON)_"
 )
 
 
