@@ -29,6 +29,10 @@ from bench.workloads.base import Steps
 from bench.workloads.inputs import memory_format
 from models.load import load
 
+_NOTHING_COMPILED = "torch.compile compiled nothing: the steps ran eagerly (is TORCHDYNAMO_DISABLE set?)"
+_MESSAGE_LIMIT = 200
+"""Characters of an error in a warning."""
+
 
 def measure(argument: bytes) -> bytes:
     """The child's entry: an encoded Job in, an encoded Finished out."""
@@ -73,6 +77,7 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
         stage("first step")
         measured = _compile_facts(job, engine, steps, device)
         compiled = engine.observe().get("compiled_graphs", 0)
+        uncompiled = _NOTHING_COMPILED if engine.compiles and not compiled else None
         steps = refuse_recompiles(steps, engine)
         stage("timing")
         timed = latency.measure(steps, device, job.protocol, _monitor(case, device))
@@ -80,23 +85,52 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
         if engine.compiles:
             recompiles = engine.observe()["compiled_graphs"] - compiled
             measured.append(_fact("model", "recompiles", recompiles, "count"))
-        stage("memory")
-        measured += memory.measure(steps, device, baseline)
-        measured += _cast_facts(job, module, steps, device)
-    measured += _cost_facts(case, module)
+        incomplete: list[str] = []
+        measured += _beside("memory", lambda: _memory_facts(steps, device, baseline, engine), incomplete)
+        measured += _beside("casts", lambda: _cast_facts(job, module, steps, device), incomplete)
+    measured += _beside("counts", lambda: _cost_facts(case, module), incomplete)
+    invalid = uncompiled or timed.invalid
     gpu = device.gpu()
     record = Record(
         case=case,
         protocol=job.protocol,
-        status="invalid" if timed.invalid else "ok",
-        reason=timed.invalid,
+        status="invalid" if invalid else "ok",
+        reason=invalid,
         measurements=measured,
         environment=msgspec.structs.replace(job.environment, gpu=Gpu(**gpu) if gpu else None),
         effective=effective,
-        warnings=timed.warnings + engine.remarks(case),
+        warnings=timed.warnings
+        + incomplete
+        + _memory_remarks(device, engine)
+        + engine.remarks(case)
+        + device.remarks(),
         started_at=started_at,
     )
     return record, first_step_at
+
+
+def _beside(
+    name: str, measurements: Callable[[], list[Measurement]], incomplete: list[str]
+) -> list[Measurement]:
+    """What is measured beside the timing; nothing, and a warning in `incomplete`, where that fails."""
+    stage(name)
+    try:
+        return measurements()
+    except Exception as error:  # noqa: BLE001 - of any kind: the timings are taken, and must not be lost
+        message = " ".join(str(error).split())[:_MESSAGE_LIMIT]
+        incomplete.append(f"incomplete: {name}: {type(error).__name__}: {message}")
+        return []
+
+
+def _memory_facts(steps: Steps, device: Device, baseline: int, engine: Engine) -> list[Measurement]:
+    replays = engine.replays_graphs and device.queue() is not None
+    return memory.measure(steps, device, baseline, replays)
+
+
+def _memory_remarks(device: Device, engine: Engine) -> list[str]:
+    if not engine.replays_graphs or device.queue() is None:
+        return []
+    return ["no-peak: the replay of a CUDA graph allocates nothing, so only the reserved peak is known"]
 
 
 def _monitor(case: Case, device: Device) -> Monitor:
@@ -183,12 +217,20 @@ def _compile_facts(job: Job, engine: Engine, steps: Steps, device: Device) -> li
     if not engine.compiles:
         return []
     facts = [_fact("model", "compile_warm", _first_step(steps, device), "s")]
+    _end_compile_workers()
     if job.cold is not None:
         facts.insert(0, _fact("model", "compile_cold", job.cold.seconds, "s"))
     counters = engine.observe()
     facts.append(_fact("model", "graph_breaks", counters["graph_breaks"], "count"))
     facts.append(_fact("model", "compile_cache_hits", counters["cache_hits"], "count"))
     return facts
+
+
+def _end_compile_workers() -> None:
+    """Inductor keeps idle processes for its next compilation; none may stir in a window."""
+    from torch._inductor.async_compile import shutdown_compile_workers
+
+    shutdown_compile_workers()
 
 
 def refuse_recompiles(steps: Steps, engine: Engine) -> Steps:

@@ -18,6 +18,8 @@ class Engine(Protocol):
     """The name on the command line."""
     compiles: bool
     """Whether cold and warm compile seconds exist; then a process with an empty cache comes first."""
+    replays_graphs: bool
+    """Whether a step on a GPU is the replay of a CUDA graph, which calls no allocator."""
 
     def why_unsupported(self, case: Case) -> str | None:
         """A sentence when the case contradicts this engine on every machine."""

@@ -20,7 +20,7 @@ class Compiled:
     def __init__(self, name: str, mode: str, replays_graphs: bool) -> None:
         self.name = name
         self._mode = mode
-        self._replays_graphs = replays_graphs
+        self.replays_graphs = replays_graphs
 
     def why_unsupported(self, case: Case) -> str | None:
         return None
@@ -34,12 +34,21 @@ class Compiled:
         return steps
 
     def remarks(self, case: Case) -> list[str]:
-        if not self._replays_graphs:
-            return []
         if case.device != "cuda":
-            return [f"no-cuda-graphs: {self.name} replays CUDA graphs only on a GPU"]
+            remarks = [f"no-cuda-graphs: {self.name} replays CUDA graphs only on a GPU"]
+            # The kernel counts the process's memory as a whole.
+            held = ["peak-holds-compiler: the peak also holds what torch.compile left in the process"]
+            return (remarks if self.replays_graphs else []) + (held if case.device == "cpu" else [])
+        remarks = []
         skips = self.observe()["cudagraph_skips"]
-        return [f"no-cuda-graphs: torch skipped CUDA graphs {skips} times"] if skips else []
+        if self.replays_graphs and skips:
+            remarks.append(f"no-cuda-graphs: torch skipped CUDA graphs {skips} times")
+        if case.precision == "tf32" and self._mode == "max-autotune":
+            # Inductor reads their precision from torch's newer interface alone (devices/cuda.py).
+            remarks.append(
+                "ieee-candidates: Inductor tries its own convolutions without TF32 against cuDNN's"
+            )
+        return remarks
 
     def observe(self) -> Mapping[str, int]:
         from torch._dynamo.utils import counters

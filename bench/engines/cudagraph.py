@@ -21,6 +21,7 @@ class CudaGraph:
 
     name = "cudagraph"
     compiles = False
+    replays_graphs = True
 
     def why_unsupported(self, case: Case) -> str | None:
         if case.device != "cuda":

@@ -16,6 +16,7 @@ class Eager:
 
     name = "eager"
     compiles = False
+    replays_graphs = False
 
     def why_unsupported(self, case: Case) -> str | None:
         return None

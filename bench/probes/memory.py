@@ -18,8 +18,15 @@ def _bytes(phase: str, metric: str, size: int, unit: str = "bytes") -> Measureme
     return Measurement(phase=phase, metric=metric, unit=unit, samples=[float(size)])
 
 
-def measure(steps: Steps, device: Device, baseline: int) -> list[Measurement]:
-    """Sizes by kind, saved activations, and the peaks of each phase and of the step over `baseline` bytes."""
+_OF_ALLOCATIONS = ("peak_allocated", "peak_requested")
+"""Peaks that a device counts at calls of its allocator."""
+
+
+def measure(steps: Steps, device: Device, baseline: int, replays_graphs: bool = False) -> list[Measurement]:
+    """Sizes by kind, saved activations, and the peaks of each phase and of the step over `baseline` bytes.
+
+    A replayed graph uses what was allocated at its capture: the peaks of allocations are then left out.
+    """
     saved = _saved_activations(steps) if steps.phases else None
     device.release_memory()
     peaks = _peaks(steps, device, baseline)
@@ -27,7 +34,7 @@ def measure(steps: Steps, device: Device, baseline: int) -> list[Measurement]:
     measured = [_bytes("model", kind, size) for kind, size in sizes.items()]
     if saved is not None:
         measured.append(_bytes("forward", "saved_activations", saved))
-    measured += peaks
+    measured += [m for m in peaks if not (replays_graphs and m.metric in _OF_ALLOCATIONS)]
     for metric, value in device.read_memory().items():
         unit = "count" if metric == "allocation_retries" else "bytes"
         measured.append(_bytes("model", metric, value, unit))

@@ -166,6 +166,18 @@ class Caching(FakeDevice):
         return {"allocation_retries": self.retries}
 
 
+class Allocating(FakeDevice):
+    def read_peak(self) -> dict[str, int]:
+        return {"peak_allocated": 1, "peak_requested": 1, "peak_reserved": 2}
+
+
+def test_a_replayed_graph_has_no_peak_of_allocations() -> None:
+    steps = replace(planted(FakeDevice(), ()), whole="forward", step=nothing)
+    replayed = memory.measure(steps, Allocating(), 0, replays_graphs=True)
+    assert {m.metric for m in replayed} == {"peak_reserved"}
+    assert len(memory.measure(steps, Allocating(), 0)) == 3
+
+
 def test_what_autotuning_left_in_the_allocator_does_not_count() -> None:
     steps = replace(planted(FakeDevice(), ()), whole="forward", step=nothing)
     values = {m.metric: m.samples for m in memory.measure(steps, Caching(), 0)}

@@ -6,16 +6,21 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 import torch
+from torch._inductor import async_compile
 
-from bench import devices, environment, worker
+from bench import devices, engines, environment, latency, worker
 from bench.case import PRECISIONS, WORKLOADS, Case, Protocol, Workload
+from bench.devices.base import Device
 from bench.devices.fake import FakeDevice
 from bench.job import Finished, Job
+from bench.probes import memory
 from bench.record import Record
+from bench.workloads.base import Steps
 from models import catalogue
 from models.cost import Cost, cost
 from tests.bench.planted_steps import MS, launches, planted
@@ -287,3 +292,91 @@ def test_the_whole_way_on_an_asynchronous_device(monkeypatch: pytest.MonkeyPatch
     assert found["forward", "wall_time"] == pytest.approx([(1 + 3 * 4) / 3 * MS] * 20)
     assert found["model", "weights"] == [4 * 61_706]
     assert (record.status, record.warnings) == ("ok", [])
+
+
+class Planted:
+    """An engine that is eager in truth; it says of itself what a test wants."""
+
+    def __init__(self, *, compiles: bool = False, replays_graphs: bool = False, graphs: int = 1) -> None:
+        self.compiles, self.replays_graphs = compiles, replays_graphs
+        self._graphs = graphs
+
+    def wrap(self, module: torch.nn.Module) -> torch.nn.Module:
+        return module
+
+    def fuse(self, steps: Steps) -> Steps:
+        return steps
+
+    def remarks(self, case: Case) -> list[str]:
+        return []
+
+    def observe(self) -> Mapping[str, int]:
+        return {"compiled_graphs": self._graphs, "graph_breaks": 0, "cache_hits": 0}
+
+
+def planted_record(monkeypatch: pytest.MonkeyPatch, engine: Planted, device: Device = CPU) -> Record:
+    monkeypatch.setattr(engines, "get", lambda name: engine)
+    job = Job(case=LENET, protocol=QUICK, environment=environment.describe())
+    return worker.run(job, device)[0]
+
+
+def test_a_case_that_torch_compile_left_alone_is_invalid(monkeypatch: pytest.MonkeyPatch) -> None:
+    record = planted_record(monkeypatch, Planted(compiles=True, graphs=0))
+    assert record.status == "invalid"
+    assert record.reason is not None
+    assert record.reason.startswith("torch.compile compiled nothing")
+    assert planted_record(monkeypatch, Planted(compiles=True)).status == "ok"
+
+
+def test_compile_workers_end_before_anything_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+    timed = latency.measure
+
+    def timing(*given: Any) -> latency.Latency:
+        order.append("timing")
+        return timed(*given)
+
+    monkeypatch.setattr(async_compile, "shutdown_compile_workers", lambda: order.append("shut down"))
+    monkeypatch.setattr(latency, "measure", timing)
+    planted_record(monkeypatch, Planted(compiles=True))
+    planted_record(monkeypatch, Planted())
+    assert order == ["shut down", "timing", "timing"]
+
+
+def test_a_replayed_graph_has_no_peak_of_allocations_and_the_record_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for device in (FakeDevice(), FakeDevice(asynchronous=False)):
+        engine = Planted(replays_graphs=True)
+        prepare = worker.prepare
+
+        def with_planted_cost(case: Case, where: FakeDevice, prepare=prepare) -> object:  # type: ignore[no-untyped-def]
+            module, steps, effective = prepare(case, where)
+            return module, replace(steps, step=launches(where, 1 * MS, 4 * MS)), effective
+
+        with monkeypatch.context() as patched:
+            patched.setattr(worker, "prepare", with_planted_cost)
+            record = planted_record(patched, engine, device)
+        replays = device.queue() is not None
+        assert (("forward", "peak_allocated") in values(record)) != replays
+        assert any(warning.startswith("no-peak:") for warning in record.warnings) == replays
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("a\nbroken pass"), torch.OutOfMemoryError("CUDA out of memory")]
+)
+def test_a_side_measurement_that_fails_costs_no_timing(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*given: object) -> None:
+        raise error
+
+    monkeypatch.setattr(memory, "measure", fail)
+    record = measured(LENET)
+    found = values(record)
+    assert record.status == "ok"
+    assert len(found["forward", "wall_time"]) == 20
+    assert ("model", "weights") not in found
+    assert found["model", "parameters"] == [61_706]
+    words = " ".join(str(error).split())
+    assert record.warnings[-1] == f"incomplete: memory: {type(error).__name__}: {words}"

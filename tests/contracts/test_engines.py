@@ -73,6 +73,28 @@ def test_remarks_are_sentences(engine: Engine) -> None:
     assert all(isinstance(remark, str) and ":" in remark for remark in engine.remarks(CASE))
 
 
+@pytest.mark.parametrize(
+    ("name", "device", "precision", "label"),
+    [
+        ("compile", "cpu", "fp32", "peak-holds-compiler"),
+        ("compile", "cuda", "tf32", None),
+        ("compile-max-autotune", "cuda", "tf32", "ieee-candidates"),
+        ("compile-max-autotune", "cuda", "fp32", None),
+        ("compile-reduce-overhead", "cuda", "tf32", None),
+        ("eager", "cpu", "fp32", None),
+    ],
+)
+def test_what_a_reader_must_know(name: str, device: str, precision: str, label: str | None) -> None:
+    case = msgspec.convert({"model": "lenet5", "device": device, "precision": precision}, Case)
+    found = [remark.partition(":")[0] for remark in engines.get(name).remarks(case)]
+    assert found == ([] if label is None else [label])
+
+
+def test_engines_that_replay_graphs() -> None:
+    replaying = {name for name, engine in engines.engines().items() if engine.replays_graphs}
+    assert replaying == {"compile-reduce-overhead", "compile-max-autotune", "cudagraph"}
+
+
 def test_eager_is_the_module_itself() -> None:
     module = nn.Linear(2, 2)
     assert engines.get("eager").wrap(module) is module
