@@ -97,13 +97,18 @@ def _refuse_idle_devices(planned: Sequence[Case], reasons: Mapping[Case, str]) -
 def why_not(planned: Iterable[Case], server: Server) -> dict[Case, str]:
     """Every case that contradicts itself or that torch cannot run on this machine, with the reason."""
     reasons = {case: reason for case in planned if (reason := plan.why_impossible(case))}
-    kinds = {(case.device, case.precision): case for case in reversed(list(planned)) if case not in reasons}
+    kinds = {_kind(case): case for case in reversed(list(planned)) if case not in reasons}
     unusable = dict(zip(kinds, _ask_torch(list(kinds.values()), server), strict=True))
     for case in planned:
-        reason = unusable.get((case.device, case.precision))
+        reason = unusable.get(_kind(case))
         if reason is not None:
             reasons.setdefault(case, reason)
     return reasons
+
+
+def _kind(case: Case) -> tuple[str, str, str]:
+    """What decides whether torch can run a case on a machine."""
+    return case.device, case.precision, case.engine
 
 
 def _ask_torch(cases: list[Case], server: Server) -> list[str | None]:

@@ -17,11 +17,11 @@ from bench.case import Case
 from bench.devices.base import Device
 from bench.engines.base import Engine
 from bench.job import ColdCompile, Finished, Job
+from bench.nvml import open_nvml
 from bench.precision import RECIPES, autocast, outer_context, weight_dtype
 from bench.probes import casting, flops, memory
 from bench.probes.clocks import ClockMonitor
 from bench.probes.contention import ContentionMonitor
-from bench.probes.nvml import open_nvml
 from bench.record import Gpu, Measurement, Record
 from bench.server import stage
 from bench.windows import Monitor, Together
@@ -44,7 +44,12 @@ def measure(argument: bytes) -> bytes:
 def why_unusable(argument: bytes) -> bytes:
     """Encoded cases in; for each, encoded, the sentence why torch cannot run it here, or null."""
     cases = msgspec.json.decode(argument, type=list[Case])
-    return msgspec.json.encode([devices.get(case.device).why_unusable(case) for case in cases])
+    return msgspec.json.encode(
+        [
+            devices.get(case.device).why_unusable(case) or engines.get(case.engine).why_unusable(case)
+            for case in cases
+        ]
+    )
 
 
 def describe(argument: bytes) -> bytes:

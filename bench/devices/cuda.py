@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from bench.case import Case
-from bench.probes.nvml import Nvml, UnreadableError, by_torch_uuid, open_nvml
+from bench.nvml import Nvml, UnreadableError, by_torch_uuid, open_nvml
 
 if TYPE_CHECKING:
     import torch

@@ -17,7 +17,7 @@ from typing import Literal
 from msgspec import Struct
 
 from bench import environment
-from bench.probes.nvml import Nvml, open_nvml
+from bench.nvml import Nvml, open_nvml
 
 Status = Literal["ok", "warn", "unknown"]
 

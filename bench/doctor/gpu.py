@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from bench.doctor.finding import Finding, Machine
-from bench.probes.nvml import POWER_CAP, SLOWDOWNS, Nvml, NvmlGpu, UnreadableError, reasons, visible_gpu
+from bench.nvml import POWER_CAP, SLOWDOWNS, Nvml, NvmlGpu, UnreadableError, reasons, visible_gpu
 
 T = TypeVar("T")
 

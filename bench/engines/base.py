@@ -24,6 +24,9 @@ class Engine(Protocol):
     def why_unsupported(self, case: Case) -> str | None:
         """A sentence when the case contradicts this engine on every machine."""
 
+    def why_unusable(self, case: Case) -> str | None:
+        """A sentence when this machine cannot run the case (asked in a child)."""
+
     def wrap(self, module: Any) -> Any:
         """The callable that stands for the nn.Module in every step."""
 

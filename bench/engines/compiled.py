@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sysconfig
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.case import Case
 
 if TYPE_CHECKING:
     from bench.workloads.base import Steps
+
+
+_COMPILERS = ("g++", "clang++")
 
 
 class Compiled:
@@ -23,6 +30,16 @@ class Compiled:
         self.replays_graphs = replays_graphs
 
     def why_unsupported(self, case: Case) -> str | None:
+        return None
+
+    def why_unusable(self, case: Case) -> str | None:
+        """For a CPU, torch.compile writes its kernels in C++ and builds them."""
+        if case.device != "cpu":
+            return None
+        if os.environ.get("CXX") is None and not any(map(shutil.which, _COMPILERS)):
+            return f"torch.compile needs a C++ compiler, and there is none ({' or '.join(_COMPILERS)})"
+        if not (Path(sysconfig.get_path("include")) / "Python.h").exists():
+            return "torch.compile needs Python's headers (Python.h), and they are not installed"
         return None
 
     def wrap(self, module: Any) -> Any:

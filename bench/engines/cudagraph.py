@@ -30,6 +30,9 @@ class CudaGraph:
             return "cudagraph cannot capture amp-fp16 training: GradScaler decides on the host at every step"
         return None
 
+    def why_unusable(self, case: Case) -> str | None:
+        return None
+
     def wrap(self, module: Any) -> Any:
         return module
 

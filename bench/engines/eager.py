@@ -21,6 +21,9 @@ class Eager:
     def why_unsupported(self, case: Case) -> str | None:
         return None
 
+    def why_unusable(self, case: Case) -> str | None:
+        return None
+
     def wrap(self, module: Any) -> Any:
         return module
 

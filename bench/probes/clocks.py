@@ -8,8 +8,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from bench.probes import nvml
-from bench.probes.nvml import POWER_CAP, SLOWDOWNS, GpuState, Nvml, UnreadableError
+from bench import nvml
+from bench.nvml import POWER_CAP, SLOWDOWNS, GpuState, Nvml, UnreadableError
 from bench.record import Measurement
 from bench.windows import WindowFacts
 

@@ -15,7 +15,7 @@ import pytest
 from bench import doctor
 from bench.doctor import Finding, Machine
 from bench.errors import UserError
-from bench.probes.nvml import POWER_CAP
+from bench.nvml import POWER_CAP
 from reports import doctor as reporting
 from reports import formats
 from tests.probes.fake_nvml import FakeGpu, FakeNvml, no_driver

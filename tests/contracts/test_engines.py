@@ -139,3 +139,14 @@ def test_one_step_does_the_same_on_cuda_with_every_engine(engine: Engine, worklo
         return  # its warm-up before the capture are steps too
     for a, b in zip(module.parameters(), other.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
+
+
+def test_compiling_for_a_cpu_needs_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = Case(model="lenet5", image=28, channels=1, classes=10, engine="compile")
+    engine = engines.get("compile")
+    assert engine.why_unusable(case) is None
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("CXX", raising=False)
+    reason = engine.why_unusable(case)
+    assert reason is not None
+    assert "C++ compiler" in reason

@@ -113,8 +113,8 @@ def test_inference_changes_nothing_and_is_in_eval_mode() -> None:
 
 
 def test_training_is_sgd_with_momentum_on_cross_entropy() -> None:
-    """Three steps against the formulas: v = 0.9 v + g, w = w - 0.01 v."""
-    assert (LEARNING_RATE, MOMENTUM) == (0.01, 0.9)
+    """Three steps against the formulas: v = 0.9 v + g, w = w - 0.0001 v."""
+    assert (LEARNING_RATE, MOMENTUM) == (1e-4, 0.9)
     module, steps = prepared(case_of("training"), load("lenet5", channels=1, image=28, classes=10).eval())
     assert module.training
     reference = copy.deepcopy(module)
@@ -127,7 +127,7 @@ def test_training_is_sgd_with_momentum_on_cross_entropy() -> None:
         with torch.no_grad():
             for p, v, g in zip(reference.parameters(), velocity, gradients, strict=True):
                 v.mul_(0.9).add_(g)
-                p.sub_(0.01 * v)
+                p.sub_(1e-4 * v)
         one(steps)
     for ours, theirs in zip(module.parameters(), reference.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs)

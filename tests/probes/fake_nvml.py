@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.probes.nvml import POWER_CAP, THERMAL, NvmlGpu, UnreadableError
+from bench.nvml import POWER_CAP, THERMAL, NvmlGpu, UnreadableError
 
 MILLISECOND = 1_000_000
 """In nanoseconds, as the driver counts."""

@@ -9,9 +9,9 @@ from typing import Any
 import pynvml
 import pytest
 
-from bench.probes import nvml
+from bench import nvml
+from bench.nvml import POWER_CAP, THERMAL, UnreadableError, by_torch_uuid, state, visible_gpu
 from bench.probes.clocks import ClockMonitor
-from bench.probes.nvml import POWER_CAP, THERMAL, UnreadableError, by_torch_uuid, state, visible_gpu
 from bench.windows import WindowFacts
 from tests.probes.fake_nvml import MILLISECOND, FakeGpu, FakeNvml, no_driver
 
