@@ -37,6 +37,8 @@ def progress(total: int) -> Iterator[Callable[[Progress], None]]:
 
         def tell(event: Progress) -> None:
             record = event.record
+            if not console.is_terminal:
+                return
             if record is not None and record.status in (*FAILED, "skipped"):
                 bar.console.print(escape(f"{record.status}: {event.case.id}: {record.reason}"))
             bar.update(task, completed=event.done, description=f"{event.case.id} #{event.case.replicate}")
