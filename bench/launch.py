@@ -144,7 +144,10 @@ class Server:
                 raise
             errors.seek(0)
             last = last_line(errors.read().decode(errors="replace"))
-        raise UserError(f"the fork server {problem} while starting{': ' + last if last else ''}")
+        told = f"the fork server {problem} while starting{': ' + last if last else ''}"
+        if self._python is not None:
+            told = f"{self._python} cannot measure ({last or problem}); convbench must be installed in it"
+        raise UserError(told)
 
     def _spawn(self, errors: int) -> None:
         own = _BOOT.format(root=str(Path(__file__).resolve().parents[1]))

@@ -360,3 +360,12 @@ def test_the_parent_sleeps_while_a_child_measures(run: Run) -> None:
 def test_the_parent_never_imports_torch() -> None:
     code = "import sys, bench.launch, bench.store; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_an_interpreter_without_convbench_is_named(tmp_path: Path) -> None:
+    """Another environment's Python, here one that finds no installed package at all."""
+    other = tmp_path / "python"
+    other.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S "$@"\n')
+    other.chmod(0o755)
+    with pytest.raises(UserError, match="convbench must be installed in it"), Server(python=other):
+        pass
