@@ -1,7 +1,8 @@
 """BASE against NEW: what got faster or slower, by how much, and what could not be seen.
 
 The unit is the process; where both sides have several runs it is the run, with one value for each: runs
-made at different times differ by more than their processes can show.
+made at different times differ by more than their processes can show. Of the two sides of an `ab` run the
+pairs are compared: what changed slowly is in both of a pair.
 """
 
 from __future__ import annotations
@@ -105,8 +106,12 @@ def _by(row: Row) -> str:
 
 
 def _unit(base: Sequence[Path], new: Sequence[Path]) -> Unit:
-    several = (len({path.resolve() for path in side}) > 1 for side in (base, new))
-    return "run" if all(several) else "process"
+    folders = [{path.resolve() for path in side} for side in (base, new)]
+    if all(len(side) > 1 for side in folders):
+        return "run"
+    # pair 1 of another `ab` run was measured at another time, whatever its number
+    is_one_run = all(len(side) == 1 for side in folders) and len({p.parent for s in folders for p in s}) == 1
+    return "pair" if is_one_run else "process"
 
 
 def _introduction(
@@ -127,14 +132,27 @@ def _introduction(
         "faster, slower: the 99% interval excludes 1. inconclusive: neither, which is not 'no change'. "
         "detectable: the smallest slowdown that would have been seen in 99 of 100 such comparisons."
     )
+    yield from _unit_in_words(rows, unit)
+
+
+def _unit_in_words(rows: Sequence[Row], unit: Unit) -> Iterator[str]:
     if unit == "run":
         yield "The unit is the run: each gives one value, so what changes between runs is in the intervals."
         return
-    yield (
-        "The unit is the process. Two runs that were made at different times also differ by what changed "
-        "between them (temperature, other work, updates), which their processes cannot see: a small change "
-        "is shown by interleaved pairs (ab), or by several runs on each side."
-    )
+    judged = [row for row in rows if row.low is not None]
+    paired = sum(row.paired for row in judged)
+    if paired:
+        yield (
+            f"The runs were interleaved: {paired:,} of {len(judged):,} rows with an interval are judged by "
+            "paired log ratios, of the processes of one pair, so that what changed slowly on the machine is "
+            "not in the interval. It is that of one look: ab's own report allows for the looks that ab took."
+        )
+    if not judged or paired < len(judged):
+        yield (
+            "The unit is the process. Two runs that were made at different times also differ by what changed "
+            "between them (temperature, other work, updates), which their processes cannot see: a small "
+            "change is shown by interleaved pairs (ab), or by several runs on each side."
+        )
 
 
 def _environment_table(base: Summary, new: Summary) -> Iterator[Table]:

@@ -28,6 +28,7 @@ class Figure(Struct, frozen=True, kw_only=True):
     interval   across processes from two up, else within the process; None where there is none
     medians    of each process
     runs       for each of the medians, the index of the directory that it came from
+    pairs      for each of the medians, the number of its interleaved pair, or None
     samples    raw samples behind it, all processes together
     machine    labels of the environments the processes ran in (`Summary.environments`)
     tags       the labels of these processes' warnings
@@ -43,6 +44,7 @@ class Figure(Struct, frozen=True, kw_only=True):
     interval: Interval | None
     medians: tuple[float, ...]
     runs: tuple[int, ...]
+    pairs: tuple[int | None, ...]
     samples: int
     tags: tuple[str, ...]
 

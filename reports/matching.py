@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal
 
@@ -20,12 +21,12 @@ EXACT_METRICS = ("parameters", "flops", "graph_breaks", "casts")
 """Counts, which do not scatter: they are equal or different."""
 
 Word = verdicts.Word | Literal["equal", "different"]
-Unit = Literal["process", "run"]
-
+Unit = Literal["process", "run", "pair"]
+"""`pair`: of the two sides of one `ab` run; a row whose processes have no pairs has processes."""
 
 _ROW_FIELDS = (
     *("phase", "metric", "base", "new", "ratio", "low", "high", "verdict", "detectable", "n_base", "n_new"),
-    *("unit", "p", "level", "reason", "tags"),
+    *("unit", "p", "level", "reason", "tags", "paired"),
 )
 
 
@@ -37,6 +38,7 @@ class Row(Struct, frozen=True, kw_only=True):
     ratio, low, high, detectable, p, level    as in `bench.verdicts.Verdict`
     n_base, n_new    processes, or runs where these are the unit
     tags         the labels of warnings on either side
+    paired       whether the verdict is that of log ratios of interleaved pairs
     """
 
     case: Case
@@ -57,6 +59,7 @@ class Row(Struct, frozen=True, kw_only=True):
     level: float | None = None
     reason: str | None = None
     tags: str | None = None
+    paired: bool = False
 
     def as_row(self) -> dict[str, Cell]:
         """The flat row that programs read; the first fields are promised, the rest follow them."""
@@ -140,12 +143,19 @@ def _compare(bases: Iterable[Figure], news: Iterable[Figure], unit: Unit, margin
         elif figure.metric in EXACT_METRICS:
             yield _exact(figure, other)
         elif any((*figure.medians, *other.medians)):  # what is zero on both sides says nothing
-            yield _judged(figure, other, _values(figure, unit), _values(other, unit), margin)
+            yield _judged(figure, other, unit, margin)
     for figure in others.values():
         yield _one_sided(None, figure, "only in NEW")
 
 
-def _judged(figure: Figure, other: Figure, base: list[float], new: list[float], margin: float) -> Row:
+def _judged(figure: Figure, other: Figure, unit: Unit, margin: float) -> Row:
+    pairs = _pairs(figure, other) if unit == "pair" else []
+    if pairs:
+        base, new = [one for one, _ in pairs], [two for _, two in pairs]
+        verdict = verdicts.paired([math.log(two / one) for one, two in pairs], margin)
+    else:
+        base, new = _values(figure, unit), _values(other, unit)
+        verdict = verdicts.unpaired(base, new, margin)
     return Row(
         case=figure.case,
         phase=figure.phase,
@@ -155,13 +165,33 @@ def _judged(figure: Figure, other: Figure, base: list[float], new: list[float], 
         base=centre(base),
         new=centre(new),
         tags=_tags(figure, other),
-        **structs.asdict(verdicts.unpaired(base, new, margin)),
+        paired=bool(pairs),
+        **structs.asdict(verdict),
     )
+
+
+def _pairs(figure: Figure, other: Figure) -> list[tuple[float, float]]:
+    """The values of the pairs that both sides finished; none unless every process belongs to a pair.
+
+    None either where a value has no logarithm.
+    """
+    of_base, of_new = _by_pair(figure), _by_pair(other)
+    if min(*figure.medians, *other.medians) <= 0:
+        return []
+    return [(of_base[pair], of_new[pair]) for pair in sorted(of_base.keys() & of_new.keys())]
+
+
+def _by_pair(figure: Figure) -> dict[int, float]:
+    """Pair -> median; empty where a process has no pair or two have the same."""
+    found = {
+        pair: value for pair, value in zip(figure.pairs, figure.medians, strict=True) if pair is not None
+    }
+    return found if len(found) == len(figure.medians) else {}
 
 
 def _values(figure: Figure, unit: Unit) -> list[float]:
     """A value for each process, or for each run that of its processes."""
-    if unit == "process":
+    if unit != "run":
         return list(figure.medians)
     of_run: dict[int, list[float]] = {}
     for run, median in zip(figure.runs, figure.medians, strict=True):

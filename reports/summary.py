@@ -33,12 +33,13 @@ _Key = tuple[str, str, str]
 class _Process(Struct, frozen=True, gc=False):
     """One record without its samples; what is equal between records is one object.
 
-    `run` is the index of its directory.
+    `run` is the index of its directory, `pair` the number of its interleaved pair.
 
     `medians`, `intervals` (within the process) and `sizes` (samples) run along `keys`.
     """
 
     run: int
+    pair: int | None
     status: Status
     reason: str
     effective: Effective
@@ -98,6 +99,7 @@ def _slim(run: int, record: Record, share: _Share) -> _Process:
     )
     return _Process(
         run,
+        record.pair,
         record.status,
         record.reason or "",
         share(tuple(sorted(record.effective.items()))),
@@ -146,7 +148,7 @@ def _figures(case: Case, processes: Iterable[_Process], label_of: dict[bytes, st
     for (effective, _), group in alike.items():
         machine = tuple(sorted({label_of[p.environment] for p in group if p.environment in label_of}))
         tags = tuple(dict.fromkeys(warning_label(text) for process in group for text in process.warnings))
-        for (phase, metric, unit), (medians, intervals, sizes, runs) in _columns(group).items():
+        for (phase, metric, unit), (medians, intervals, sizes, runs, pairs) in _columns(group).items():
             yield Figure(
                 case=case,
                 effective=effective,
@@ -158,13 +160,14 @@ def _figures(case: Case, processes: Iterable[_Process], label_of: dict[bytes, st
                 interval=across_processes(medians) if len(medians) > 1 else intervals[0],
                 medians=tuple(medians),
                 runs=tuple(runs),
+                pairs=tuple(pairs),
                 samples=sum(sizes),
                 tags=tags,
             )
 
 
-_Column = tuple[list[float], list[Interval | None], list[int], list[int]]
-"""Of one metric: medians, intervals, numbers of samples and runs of the processes."""
+_Column = tuple[list[float], list[Interval | None], list[int], list[int], list[int | None]]
+"""Of one metric: medians, intervals, numbers of samples, runs and pairs of the processes."""
 
 
 def _columns(group: Iterable[_Process]) -> dict[_Key, _Column]:
@@ -178,11 +181,12 @@ def _columns(group: Iterable[_Process]) -> dict[_Key, _Column]:
     columns: dict[_Key, _Column] = {}
     for keys, processes in alike.items():
         for at, key in enumerate(keys):
-            medians, intervals, sizes, runs = columns.setdefault(key, ([], [], [], []))
+            medians, intervals, sizes, runs, pairs = columns.setdefault(key, ([], [], [], [], []))
             medians += [process.medians[at] for process in processes]
             intervals += [process.intervals[at] for process in processes]
             sizes += [process.sizes[at] for process in processes]
             runs += [process.run for process in processes]
+            pairs += [process.pair for process in processes]
     return columns
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 import pytest
 from scipy import stats as oracle
 
+from bench import verdicts
 from bench.case import Case
 from bench.errors import UserError
 from bench.record import Measurement, Record
@@ -232,3 +234,82 @@ def test_spoiled_samples_are_not_compared_and_make_no_process(tmp_path: Path) ->
     new.append(planted.record(msgspec.structs.replace(CPU, replicate=len(BASE) + 1), spoiled))
     row = only(compare(tmp_path, base, new))
     assert (row.metric, row.verdict, row.n_base, row.n_new) == ("wall_time", "equivalent", 5, 5)
+
+
+DRIFT = (1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7)
+"""What a machine that slows down does to pair after pair."""
+WOBBLE = (1.002, 0.998, 1.001, 0.999, 1.003, 0.997, 1.0, 1.0)
+
+
+def interleaved(seconds: Sequence[float], first: int = 1) -> list[Record]:
+    """Processes with these medians, numbered as pairs."""
+    return [
+        msgspec.structs.replace(record, pair=number)
+        for number, record in enumerate(planted.replicates(CPU, seconds), start=first)
+    ]
+
+
+def drifting(factor: float) -> list[float]:
+    """NEW where the factor is not 1: 3% then stands against 0.2% within and 70% between pairs."""
+    wobble = WOBBLE if factor != 1 else (1.0,) * len(DRIFT)
+    return [0.1 * drift * factor * w for drift, w in zip(DRIFT, wobble, strict=True)]
+
+
+def test_pairs_see_what_drift_hides(tmp_path: Path) -> None:
+    base, new = drifting(1), drifting(1.03)
+    row = only(compare(tmp_path / "paired", interleaved(base), interleaved(new)))
+    logs = [math.log(y / x) for x, y in zip(base, new, strict=True)]
+    expected = oracle.ttest_1samp(logs, 0.0).confidence_interval(0.99)
+    assert (row.verdict, row.paired, row.n_base, row.n_new) == ("slower", True, 8, 8)
+    assert row.low is not None
+    assert row.high is not None
+    assert (math.log(row.low), math.log(row.high)) == pytest.approx((expected.low, expected.high))
+    alone = only(compare(tmp_path / "not", planted.replicates(CPU, base), planted.replicates(CPU, new)))
+    assert (alone.verdict, alone.paired) == ("inconclusive", False)
+    assert alone.ratio == pytest.approx(row.ratio)
+
+
+def test_the_text_says_that_pairs_were_used(tmp_path: Path) -> None:
+    paired = compare(tmp_path / "paired", interleaved(drifting(1)), interleaved(drifting(1.03))).document
+    words = " ".join(paired.text)
+    assert "1 of 1 rows with an interval are judged by paired log ratios" in words
+    assert "different times" not in words
+    (row,) = json.loads(formats.render("json", paired))["rows"]
+    assert row["paired"] is True
+    alone = compare(tmp_path / "not", planted.replicates(CPU, BASE), planted.replicates(CPU, BASE)).document
+    assert "paired log ratios" not in " ".join(alone.text)
+
+
+def test_only_pairs_that_both_sides_finished_count(tmp_path: Path) -> None:
+    """Pair 1 lacks NEW and pair 8 lacks BASE: with either, the ratio would not be 1.03."""
+    base, new = interleaved([5.0, *drifting(1)][:7]), interleaved([*drifting(1.03)[:6], 9.0], first=2)
+    row = only(compare(tmp_path, base, new))
+    assert (row.n_base, row.n_new, row.verdict) == (6, 6, "slower")
+    assert row.ratio == pytest.approx(1.03, abs=0.001)
+    assert row.base == pytest.approx(oracle.gmean(drifting(1)[:6]))
+
+
+@pytest.mark.parametrize("spoil", ["one process without a pair", "a pair twice", "no pair of both"])
+def test_what_is_not_interleaved_throughout_is_unpaired(tmp_path: Path, spoil: str) -> None:
+    base, new = interleaved(drifting(1)), interleaved(drifting(1.03))
+    if spoil == "no pair of both":
+        new = interleaved(drifting(1.03), first=101)
+    else:
+        new[3] = msgspec.structs.replace(new[3], pair=1 if spoil == "a pair twice" else None)
+    row = only(compare(tmp_path, base, new))
+    assert (row.verdict, row.paired, row.n_new) == ("inconclusive", False, 8)
+
+
+def test_equal_numbers_of_two_ab_runs_are_no_pairs(tmp_path: Path) -> None:
+    before = planted.write(tmp_path / "before" / "a", interleaved(drifting(1)))
+    after = planted.write(tmp_path / "after" / "a", interleaved(drifting(1.03)))
+    assert not only(build([before], [after])).paired
+
+
+def test_paired_rows_agree_with_the_rule_for_pairs(tmp_path: Path) -> None:
+    row = only(compare(tmp_path, interleaved(BASE), interleaved(times(1.05)[::-1])))
+    ratios = [math.log(y / x) for x, y in zip(BASE, times(1.05)[::-1], strict=True)]
+    expected = verdicts.paired(ratios)
+    assert (row.low, row.high, row.detectable, row.p) == pytest.approx(
+        (expected.low, expected.high, expected.detectable, expected.p)
+    )
