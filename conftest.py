@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -21,9 +22,13 @@ _ASK_FOR_FIGURES = ("only", "enable", "autosave", "save", "json", "compare", "co
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Switch benchmarks to a single run before pytest-benchmark reads its options."""
+    """Switch benchmarks to a single run before pytest-benchmark reads its options; let Ctrl-C work."""
     if not any(config.getoption(f"benchmark_{name}", None) for name in _ASK_FOR_FIGURES):
         config.option.benchmark_disable = True
+    # A shell starts what runs in its background with Ctrl-C ignored, and all below it inherits that: the
+    # tests that interrupt a process would wait for ever.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
