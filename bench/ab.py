@@ -29,7 +29,7 @@ from bench.measure import measure
 from bench.record import Environment, Record
 from bench.run import Progress, ask, why_not
 from bench.stats import median
-from bench.store import Store, refuse_used
+from bench.store import RECORDS, Store, refuse_used
 from bench.verdicts import Verdict
 from reports.ab import Contest
 
@@ -76,21 +76,30 @@ def execute(
     """
     deadline = math.inf if budget_seconds is None else time.monotonic() + budget_seconds
     folders = [directory / name for name in SIDES]
-    for folder in folders:
-        refuse_used(folder)
+    _refuse(directory, folders)
     environments = [_check(trial, index) for index in range(len(SIDES))]
     known = [Pairs(log_ratios=[]) for _ in trial.contests]
     with ExitStack() as stack:
         stores = [stack.enter_context(Store.create(folder)) for folder in folders]
+        for folder in folders:
+            stack.callback(shutil.rmtree, folder / "work", ignore_errors=True)
         for pair, index in _schedule(known):
             if time.monotonic() >= deadline:
                 break
             contest = trial.contests[index]
             tell(Progress(case=contest.a, done=pair - 1, total=verdicts.LOOKS[-1]))
             _learn(known[index], _pair(trial, contest, environments, stores, pair), trial.margin)
-    for folder in folders:
-        shutil.rmtree(folder / "work", ignore_errors=True)
     return _last_look(known, trial.margin)
+
+
+def _refuse(directory: Path, folders: Sequence[Path]) -> None:
+    """UserError where there is no place for two new runs; before seconds are spent on asking torch."""
+    if directory.exists() and not directory.is_dir():
+        raise UserError(f"{directory} is a file, and a run needs a folder")
+    for folder in folders:
+        if (folder / RECORDS).exists():
+            raise UserError(f"{folder} holds a run already: choose another folder (pairs cannot be resumed)")
+        refuse_used(folder)
 
 
 def _schedule(known: Sequence[Pairs]) -> Iterator[tuple[int, int]]:
@@ -104,12 +113,15 @@ def _schedule(known: Sequence[Pairs]) -> Iterator[tuple[int, int]]:
 def _check(trial: Trial, index: int) -> Environment:
     """The side's environment; UserError where its interpreter or its torch cannot run a case."""
     side, cases = trial.sides[index], [_of(contest, index) for contest in trial.contests]
-    with Server(preload=job.preload(cases), python=side.python) as server:
-        for case, reason in why_not(cases, server).items():
-            raise UserError(f"side {SIDES[index]} cannot run {case.id} here: {reason}")
-        if side.python is None:
-            return environment.describe()
-        return msgspec.json.decode(ask(job.DESCRIBE, b"", server), type=Environment)
+    try:
+        with Server(preload=job.preload(cases), python=side.python) as server:
+            reasons = why_not(cases, server)
+            foreign = None if side.python is None else ask(job.DESCRIBE, b"", server)
+    except UserError as error:
+        raise UserError(f"side {SIDES[index]}: {error}") from error
+    for case, reason in reasons.items():
+        raise UserError(f"side {SIDES[index]} cannot run {case.id} here: {reason}")
+    return environment.describe() if foreign is None else msgspec.json.decode(foreign, type=Environment)
 
 
 def _of(contest: Contest, index: int) -> Case:
@@ -158,15 +170,18 @@ def read_side(text: str | None, python: Path | None) -> Side:
     """A side from `axis=value,axis=value`. Raises UserError for what no axis is, or a missing interpreter."""
     changes: dict[str, Value] = {}
     for part in text.split(",") if text else []:
-        axis, equals, value = part.strip().partition("=")
+        axis, equals, value = (word.strip() for word in part.partition("="))
         if not equals:
             raise UserError(f"a side is written axis=value, for example engine=compile, not {part!r}")
         if axis not in AXES:
             raise unknown("axis", axis, AXES)
+        if axis in changes:
+            raise UserError(f"a side has one value of each axis, and {axis} is given twice")
         changes[axis] = read(axis, [value])[0]
     if python is not None and not (python.is_file() and os.access(python, os.X_OK)):
         raise UserError(f"{python} is not a Python interpreter that can be started")
-    return Side(changes=changes, python=python)
+    # absolute, as ./python is a name to look for on the PATH; not resolved, as a venv's is a symlink
+    return Side(changes=changes, python=None if python is None else python.absolute())
 
 
 def label(side: Side) -> str:
@@ -181,21 +196,24 @@ def whole_wall_time(record: Record) -> float | None:
     if record.status != "ok":
         return None
     return next(
-        (median(m.samples) for m in record.measurements if (m.phase, m.metric) == (whole, "wall_time")), None
+        (median(m.samples) for m in record.measurements if (m.phase, m.metric) == (whole, "wall_time")),
+        None,
     )
 
 
 def _last_look(known: list[Pairs], margin: float) -> list[Pairs]:
     """What is not decided gets the verdict of the pairs there are, in the place of the looks not made."""
     for pairs in known:
-        if not pairs.is_over and pairs.log_ratios:
+        is_clear = pairs.verdict is not None and pairs.verdict.is_clear
+        if not is_clear and pairs.log_ratios:
             pairs.verdict = verdicts.look(pairs.log_ratios, margin, last=True)
     return known
 
 
 def gate(known: Sequence[Pairs], fail_on: Literal["slower", "any"]) -> bool:
     """Whether b is slower (or, with `any`, faster or slower) in some contest, Holm's correction applied."""
-    tested = [pairs.verdict for pairs in known if pairs.verdict is not None and pairs.verdict.p is not None]
-    holds = verdicts.holm([v.p for v in tested if v.p is not None], verdicts.ERROR / len(verdicts.LOOKS))
+    judged = [pairs.verdict for pairs in known if pairs.verdict is not None]
+    p_values = [0.0 if v.p is None else v.p for v in judged]  # where nothing varies there is no doubt
+    holds = verdicts.holm(p_values, verdicts.ERROR / len(verdicts.LOOKS))
     words = ("slower",) if fail_on == "slower" else ("slower", "faster")
-    return any(held and v.verdict in words for v, held in zip(tested, holds, strict=True))
+    return any(held and v.verdict in words for v, held in zip(judged, holds, strict=True))

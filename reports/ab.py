@@ -91,11 +91,8 @@ def _rows_of(
     times_a = {pair: _times(record) for pair, record in a.items()}
     times_b = {pair: _times(record) for pair, record in b.items()}
     both = sorted(times_a.keys() & times_b.keys())
-    if not both:
-        return
     whole = "step" if contest.a.workload == "training" else "forward"
-    for phase, metric in times_a[both[0]]:
-        key = (phase, metric)
+    for key in dict.fromkeys(key for pair in both for key in times_a[pair]):
         pairs = [pair for pair in both if key in times_a[pair] and key in times_b[pair]]
         if not pairs:
             continue
@@ -104,8 +101,8 @@ def _rows_of(
         assert verdict is not None
         yield Row(
             contest=contest,
-            phase=phase,
-            metric=metric,
+            phase=key[0],
+            metric=key[1],
             decides=key == (whole, "wall_time"),
             a=centre(of_a),
             b=centre(of_b),
@@ -114,7 +111,9 @@ def _rows_of(
 
 
 def _times(record: Record) -> dict[Key, float]:
-    return {(m.phase, m.metric): median(m.samples) for m in record.measurements if m.metric in TIMES}
+    """What has a ratio: a clock that is too coarse for a phase may say 0."""
+    medians = {(m.phase, m.metric): median(m.samples) for m in record.measurements if m.metric in TIMES}
+    return {key: seconds for key, seconds in medians.items() if seconds > 0}
 
 
 def document(found: Sequence[Row], labels: tuple[str, str], margin: float) -> Document:

@@ -145,5 +145,11 @@ def _ab(trial: Trial, out: Path, budget: float | None, fail_on: str | None, form
         output.complain(
             f"{failed} of {len(known)} cases failed on a side; {out}/a and {out}/b hold the reasons"
         )
-    slower = fail_on is not None and pairs.gate(known, "slower" if fail_on == "slower" else "any")
-    return 1 if failed or slower else 0
+    unseen = sum(not one.log_ratios and not one.failures for one in known)
+    if unseen:
+        output.complain(f"the budget was spent before {unseen} of {len(known)} cases had a pair")
+    # a gate does not let pass what it has not seen
+    stopped = fail_on is not None and (
+        unseen > 0 or pairs.gate(known, "slower" if fail_on == "slower" else "any")
+    )
+    return 1 if failed or stopped else 0
