@@ -73,6 +73,12 @@ def test_a_known_ratio_with_the_interval_of_a_look(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(("margin", "word"), [(0.04, "slower"), (0.06, "equivalent")])
+def test_the_margin_is_the_users(tmp_path: Path, margin: float, word: str) -> None:
+    read(tmp_path, *slower())
+    assert [row.verdict.verdict for row in rows([CONTEST], tmp_path, margin)] == [word]
+
+
 def test_pairs_and_not_places_in_the_file_are_compared(tmp_path: Path) -> None:
     a, b = slower()
     row = read(tmp_path, a[::-1], b)[FIRST]

@@ -313,3 +313,13 @@ def test_paired_rows_agree_with_the_rule_for_pairs(tmp_path: Path) -> None:
     assert (row.low, row.high, row.detectable, row.p) == pytest.approx(
         (expected.low, expected.high, expected.detectable, expected.p)
     )
+
+
+def test_a_pair_with_a_zero_has_no_ratio(tmp_path: Path) -> None:
+    row = only(compare(tmp_path, interleaved(BASE), interleaved([0.0, *BASE[1:]])))
+    assert (row.verdict, row.paired, row.ratio, row.reason) == (
+        "inconclusive",
+        False,
+        None,
+        verdicts.NO_RATIO,
+    )
