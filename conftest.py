@@ -25,10 +25,15 @@ def pytest_configure(config: pytest.Config) -> None:
     """Switch benchmarks to a single run before pytest-benchmark reads its options; let Ctrl-C work."""
     if not any(config.getoption(f"benchmark_{name}", None) for name in _ASK_FOR_FIGURES):
         config.option.benchmark_disable = True
-    # A shell starts what runs in its background with Ctrl-C ignored, and all below it inherits that: the
-    # tests that interrupt a process would wait for ever.
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    # What runs in a shell's background, or under nohup, inherits signals that are ignored: the tests that
+    # interrupt or hang up a process would wait for ever.
+    for number, usual in (
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGHUP, signal.SIG_DFL),
+        (signal.SIGTERM, signal.SIG_DFL),
+    ):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, usual)
 
 
 @pytest.fixture(scope="session")
