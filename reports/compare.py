@@ -145,7 +145,7 @@ def _unit_in_words(rows: Sequence[Row], unit: Unit) -> Iterator[str]:
         yield (
             f"The runs were interleaved: {paired:,} of {len(judged):,} rows with an interval are judged by "
             "paired log ratios, of the processes of one pair, so that what changed slowly on the machine is "
-            "not in the interval. It is that of one look: ab's own report allows for the looks that ab took."
+            "not in the interval. Only ab's own report allows for its looks at the pairs while they came in."
         )
     if not judged or paired < len(judged):
         yield (
