@@ -17,7 +17,9 @@ from bench import devices, engines, environment, latency, worker
 from bench.case import PRECISIONS, WORKLOADS, Case, Protocol, Workload
 from bench.devices.base import Device
 from bench.devices.fake import FakeDevice
-from bench.job import Finished, Job
+from bench.job import Finished, Job, preload
+from bench.launch import Server
+from bench.measure import measure
 from bench.probes import memory
 from bench.record import Record
 from bench.workloads.base import Steps
@@ -184,12 +186,15 @@ def test_peaks_and_contention_are_recorded(records: Records) -> None:
 
 
 @pytest.mark.parametrize("workload", WORKLOADS)
-def test_alexnet_on_small_images(workload: Workload) -> None:
+def test_alexnet_on_small_images(workload: Workload, tmp_path: Path) -> None:
+    """In a process of its own: memory that the tests before have freed would hide a part of the peak."""
     case = Case(
         model="alexnet", workload=workload, batch=2, image=64, classes=100, layout="channels-last", threads=2
     )
     hasty = msgspec.structs.replace(QUICK, warmup_limit_seconds=0.01, min_samples=1, max_samples=1)
-    found, expected = values(measured(case, hasty)), closed_form(case)
+    with Server(preload=preload([case])) as server:
+        record = measure(case, hasty, environment.describe(), tmp_path, server)
+    found, expected = values(record), closed_form(case)
     assert found["model", "parameters"] == [expected.parameters]
     assert found["model", "weights"] == [4 * expected.parameters]
     assert found["forward", "flops"] == [expected.flops_forward]
