@@ -56,6 +56,9 @@ def planned(
 
 
 def _product(block: Block, threads: int) -> list[Case]:
+    if "auto" in block["device"]:
+        found = "cuda" if gpu_present() else "cpu"
+        block = {**block, "device": tuple(found if name == "auto" else name for name in block["device"])}
     combinations = itertools.product(*block.values())
     return [_case(dict(zip(block, values, strict=True)), threads) for values in combinations]
 
@@ -63,10 +66,7 @@ def _product(block: Block, threads: int) -> list[Case]:
 def _case(fields: dict[str, Any], threads: int) -> Case:
     own = catalogue.defaults(fields["model"])
     defaults = {"image": own.image, "channels": own.channels, "classes": own.classes, "threads": threads}
-    chosen = {**defaults, **fields}
-    if chosen["device"] == "auto":
-        chosen["device"] = "cuda" if gpu_present() else "cpu"
-    return msgspec.convert(chosen, Case)
+    return msgspec.convert({**defaults, **fields}, Case)
 
 
 def gpu_present() -> bool:
