@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from bench.engines.base import Engine
 
 LEARNING_RATE = 1e-4
-"""METHOD says 0.01. At that rate a small batch with Xavier weights diverges within ten steps (seen with
-AlexNet and VGG-11 at batch 2), and then every number of the timed steps is a NaN. The rate is a factor in
-the same instructions: it changes what is learned, not what is done."""
+"""METHOD says 0.01. At that rate a small batch with Xavier weights diverges (seen at batch 2: AlexNet within
+ten steps, VGG-11 and VGG-16 within a window), and then every number of the timed steps is a NaN. The rate
+is a factor in the same instructions: it changes what is learned, not what is done."""
 MOMENTUM = 0.9
 
 
