@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 from msgspec import Struct, structs
@@ -30,7 +29,7 @@ from bench.record import Environment, Record
 from bench.run import Progress, ask, why_not
 from bench.stats import median
 from bench.store import RECORDS, Store, refuse_used
-from bench.verdicts import Verdict
+from bench.verdicts import FailOn, Verdict
 from reports.ab import Contest
 
 SIDES = ("a", "b")
@@ -210,7 +209,7 @@ def _last_look(known: list[Pairs], margin: float) -> list[Pairs]:
     return known
 
 
-def gate(known: Sequence[Pairs], fail_on: Literal["slower", "any"]) -> bool:
+def gate(known: Sequence[Pairs], fail_on: FailOn) -> bool:
     """Whether b is slower (or, with `any`, faster or slower) in some contest, Holm's correction applied."""
     judged = [pairs.verdict for pairs in known if pairs.verdict is not None]
     p_values = [0.0 if v.p is None else v.p for v in judged]  # where nothing varies there is no doubt

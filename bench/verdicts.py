@@ -21,6 +21,8 @@ from bench.errors import UserError
 from bench.stats import Shift, centre, mean_shift, t_factor, welch
 
 Word = Literal["equivalent", "faster", "slower", "inconclusive"]
+FailOn = Literal["slower", "any"]
+"""Which verdicts make a gate fail."""
 
 MARGIN = 0.02
 ERROR = 0.01

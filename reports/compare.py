@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
 
 from msgspec import Struct
 
@@ -17,6 +16,7 @@ from bench import verdicts
 from bench.case import Case
 from bench.errors import UserError
 from bench.record import FAILED
+from bench.verdicts import FailOn
 from reports.figures import Summary
 from reports.machines import fields_by_machine
 from reports.matching import Row, Side, Unit, match
@@ -25,7 +25,6 @@ from reports.table import Document, Table
 from reports.verdict_tables import count_of_words, verdict_tables
 from reports.wording import named, one_line
 
-FailOn = Literal["slower", "any"]
 BASE, NEW = "BASE", "NEW"
 
 

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 import typer
 
 from bench import axes, plan, suites
 from bench.cli import options, output
 from bench.errors import UserError, unknown
-from bench.verdicts import LOOKS
+from bench.verdicts import LOOKS, FailOn
 
 if TYPE_CHECKING:
     from bench.ab import Trial
 
-FAIL_ON = ("slower", "any")
 MOST_MARGIN = 0.5
 
 
@@ -36,18 +35,27 @@ def compare(
     from reports import formats
 
     output.check_format(format_)
-    if fail_on is not None and fail_on not in FAIL_ON:
-        raise unknown("--fail-on", fail_on, FAIL_ON)
+    gate = _gate(fail_on)
     share = axes.positive_number("--margin", margin, MOST_MARGIN)
     sides = _sides(runs or [], base or [], new or [])
     found = comparing.build(*sides, margin=share)
     output.show(formats.render(format_, found.document))
-    if fail_on is None:
+    if gate is None:
         return 0
-    reasons = comparing.gate_reasons(found, "slower" if fail_on == "slower" else "any")
+    reasons = comparing.gate_reasons(found, gate)
     for reason in reasons:
         output.complain(f"gate: {reason}")
     return 1 if reasons else 0
+
+
+def _gate(fail_on: str | None) -> FailOn | None:
+    """What the gate fails on; UserError for a word that it does not know."""
+    for accepted in get_args(FailOn):
+        if fail_on == accepted:
+            return cast(FailOn, accepted)
+    if fail_on is None:
+        return None
+    raise unknown("--fail-on", fail_on, get_args(FailOn))
 
 
 def _sides(runs: list[Path], base: list[Path], new: list[Path]) -> tuple[list[Path], list[Path]]:
@@ -94,8 +102,7 @@ def ab(
     from bench import ab as pairs
 
     output.check_format(format_)
-    if fail_on is not None and fail_on not in FAIL_ON:
-        raise unknown("--fail-on", fail_on, FAIL_ON)
+    gate = _gate(fail_on)
     given = options.given_axes(
         {
             "model": model,
@@ -124,10 +131,10 @@ def ab(
         protocol=options.protocol_of(chosen.protocol, target_ci, time_limit),
         margin=axes.positive_number("--margin", margin, MOST_MARGIN),
     )
-    return _ab(trial, out, options.seconds_of(budget), fail_on, format_)
+    return _ab(trial, out, options.seconds_of(budget), gate, format_)
 
 
-def _ab(trial: Trial, out: Path, budget: float | None, fail_on: str | None, format_: str) -> int:
+def _ab(trial: Trial, out: Path, budget: float | None, gate: FailOn | None, format_: str) -> int:
     from bench import ab as pairs
     from bench import terminal
     from reports import ab as reporting
@@ -149,7 +156,5 @@ def _ab(trial: Trial, out: Path, budget: float | None, fail_on: str | None, form
     if unseen:
         output.complain(f"the budget was spent before {unseen} of {len(known)} cases had a pair")
     # a gate does not let pass what it has not seen
-    stopped = fail_on is not None and (
-        unseen > 0 or pairs.gate(known, "slower" if fail_on == "slower" else "any")
-    )
+    stopped = gate is not None and (unseen > 0 or pairs.gate(known, gate))
     return 1 if failed or stopped else 0
