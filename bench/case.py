@@ -8,11 +8,14 @@ from typing import Literal
 
 from msgspec import Struct, structs
 
-Workload = Literal["inference", "training"]
+from bench.task import Task
+
+Workload = Literal["inference", "training", "accuracy"]
 Precision = Literal["fp32", "tf32", "amp-bf16", "amp-fp16", "bf16", "fp16"]
 Layout = Literal["nchw", "channels-last"]
 
-WORKLOADS: tuple[Workload, ...] = ("inference", "training")
+TIMED: tuple[Workload, ...] = ("inference", "training")
+"""The workloads whose steps are timed; `accuracy` is a whole training run."""
 PRECISIONS: tuple[Precision, ...] = ("fp32", "tf32", "amp-bf16", "amp-fp16", "bf16", "fp16")
 LAYOUTS: tuple[Layout, ...] = ("nchw", "channels-last")
 
@@ -21,7 +24,8 @@ class Case(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One thing to measure, once, in one process.
 
     `model` is a name of the catalogue; `image` is the side of a square input in pixels; `threads` are
-    the CPU threads of torch; `replicate` counts from 1 and is the process's number.
+    the CPU threads of torch; `replicate` counts from 1 and is the process's number. A training run
+    (workload `accuracy`) has a `task`, and its replicates differ in their seed: `learning_seed`.
     """
 
     model: str
@@ -37,6 +41,12 @@ class Case(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     threads: int = 1
     seed: int = 0
     replicate: int = 1
+    task: Task | None = None
+
+    @property
+    def learning_seed(self) -> int:
+        """The seed of a training run's weights, order and augmentation: another one for each replicate."""
+        return self.seed + self.replicate - 1
 
     @property
     def id(self) -> str:
@@ -59,6 +69,8 @@ class Case(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ):
             if value != usual:
                 parts.append(f"{letter}{value}")
+        if self.task is not None:
+            parts += _task_parts(self.task)
         return "/".join(parts)
 
     @property
@@ -71,6 +83,13 @@ class Case(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def without_replicate(self) -> Case:
         """The same work whatever the process: replicates of one case are equal under this."""
         return structs.replace(self, replicate=0)
+
+
+def _task_parts(task: Task) -> list[str]:
+    parts = [task.dataset, task.recipe.name]
+    if task.target is not None:
+        parts.append(f"to-{task.target:g}")
+    return parts + (["deterministic"] if task.deterministic else [])
 
 
 class Protocol(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -2,6 +2,7 @@
 
 History of the schema:
 1  the first: case, protocol, environment, effective, status, reason, measurements, warnings.
+2  training runs: `case.task`, the workload `accuracy`, the phase `epoch`, the status `diverged`.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from msgspec import Struct
 
 from bench.case import Case, Protocol
 
-SCHEMA = 1
+SCHEMA = 2
 
-Status = Literal["ok", "oom", "timeout", "crashed", "skipped", "invalid"]
-FAILED: tuple[Status, ...] = ("oom", "timeout", "crashed", "invalid")
+Status = Literal["ok", "oom", "timeout", "crashed", "skipped", "invalid", "diverged"]
+FAILED: tuple[Status, ...] = ("oom", "timeout", "crashed", "invalid", "diverged")
 """The statuses that make a run end with exit code 1."""
 
 Stopped = Literal["target", "limit"]
@@ -27,9 +28,12 @@ SPOILED = "spoiled_"
 class Measurement(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Raw samples of one metric in one phase.
 
-    phase    forward, backward, optimizer, step, or `model` for what no phase owns
+    phase    forward, backward, optimizer, step, or `model` for what no phase owns; `epoch` for what a
+             training run gives, one sample an epoch
     metric   device_time, wall_time, host_time (s per step); parameters (count); flops (FLOP);
-             sizes in bytes (weights, gradients, ..., peak_...); compile_cold, compile_warm (s) ...
+             sizes in bytes (weights, gradients, ..., peak_...); compile_cold, compile_warm (s);
+             train_loss, test_loss (nat), train_accuracy, test_accuracy (share), step_rate, loop_rate
+             (image/s), time_to_target (s) ...
     repeats  steps averaged within one sample (small steps are batched)
     stopped  why sampling ended: the interval was narrow enough, or the limit was reached
     """

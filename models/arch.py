@@ -70,6 +70,10 @@ class Linear(Struct, frozen=True):
     features: int | None = None
 
 
+Init = Literal["xavier", "kaiming", "default"]
+"""First weights, as `models.build.initialise` says."""
+INITS: tuple[Init, ...] = ("xavier", "kaiming", "default")
+
 Norm = BatchNorm | ResponseNorm
 Layer = Conv | Pool | AdaptivePool | BatchNorm | ResponseNorm | Activation | Flatten | Dropout | Linear
 

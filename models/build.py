@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +17,7 @@ from models.arch import (
     Conv,
     Dropout,
     Flatten,
+    Init,
     Layer,
     Linear,
     Pool,
@@ -25,9 +25,6 @@ from models.arch import (
     layer_names,
 )
 from models.cost import Shape, shapes
-
-Init = Literal["xavier", "kaiming", "default"]
-INITS: tuple[Init, ...] = ("xavier", "kaiming", "default")
 
 
 def build(

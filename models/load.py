@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from models.build import Init, build
+from models.arch import Init
+from models.build import build
 from models.catalogue import FileFactory, ModuleFactory, Ours, Torchvision, parse
 from models.foreign import load_file, load_module, load_torchvision, materialise
 

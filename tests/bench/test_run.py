@@ -24,7 +24,7 @@ from bench.errors import UserError
 from bench.launch import Outcome
 from bench.measure import measure
 from bench.processes import marked
-from bench.record import Record
+from bench.record import SCHEMA, Record
 from bench.run import Progress, Result, execute
 from bench.store import RECORDS, read_records
 
@@ -167,7 +167,7 @@ def test_what_cannot_run_is_skipped_with_the_reason(story: Story) -> None:
 
 def test_a_line_has_the_fields_that_were_promised(story: Story) -> None:
     for number, line in enumerate(lines(story.directory), start=1):
-        assert line["schema"] == 1
+        assert line["schema"] == SCHEMA
         assert line["sequence"] == number
         promised = ("case", "status", "reason", "measurements", "environment", "warnings", "started_at")
         assert set(promised) <= set(line)

@@ -14,7 +14,7 @@ import torch
 from torch._inductor import async_compile
 
 from bench import devices, engines, environment, latency, worker
-from bench.case import PRECISIONS, WORKLOADS, Case, Protocol, Workload
+from bench.case import PRECISIONS, TIMED, Case, Protocol, Workload
 from bench.devices.base import Device
 from bench.devices.fake import FakeDevice
 from bench.job import Finished, Job, preload
@@ -38,7 +38,7 @@ QUICK = Protocol(
 CPU = devices.get("cpu")
 BATCH = 4
 LENET = Case(model="lenet5", batch=BATCH, image=28, channels=1, classes=10, threads=1)
-WAYS = [(precision, workload) for precision in PRECISIONS for workload in WORKLOADS]
+WAYS = [(precision, workload) for precision in PRECISIONS for workload in TIMED]
 
 
 def measured(case: Case, protocol: Protocol = QUICK) -> Record:
@@ -171,7 +171,7 @@ def test_amp_training_casts_every_weight_at_every_step(records: Records) -> None
     assert values(records("amp-bf16", "training"))["step", "casts"] == [(1 + 10 + 1) + (1 + 10)]
 
 
-@pytest.mark.parametrize("workload", WORKLOADS)
+@pytest.mark.parametrize("workload", TIMED)
 def test_what_does_not_use_autocast_has_no_cost_of_casting(records: Records, workload: str) -> None:
     assert not {"casts", "cast_time"} & {metric for _, metric in values(records("fp32", workload))}
     assert not {"casts", "cast_time"} & {metric for _, metric in values(records("bf16", workload))}
@@ -185,7 +185,7 @@ def test_peaks_and_contention_are_recorded(records: Records) -> None:
     assert {metric for phase, metric in found if phase == "window"} >= {"steal_share", "cpu_utilisation"}
 
 
-@pytest.mark.parametrize("workload", WORKLOADS)
+@pytest.mark.parametrize("workload", TIMED)
 def test_alexnet_on_small_images(workload: Workload, tmp_path: Path) -> None:
     """In a process of its own: memory that the tests before have freed would hide a part of the peak."""
     case = Case(

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from bench import engines
-from bench.case import PRECISIONS, WORKLOADS, Case
+from bench.case import PRECISIONS, TIMED, Case
 from bench.engines.base import Engine
 from bench.errors import UserError
 from bench.workloads import workloads
@@ -48,7 +48,7 @@ def test_listing_engines_needs_no_torch() -> None:
 
 
 @pytest.mark.parametrize(
-    ("device", "workload", "precision"), list(itertools.product(("cpu", "cuda"), WORKLOADS, PRECISIONS))
+    ("device", "workload", "precision"), list(itertools.product(("cpu", "cuda"), TIMED, PRECISIONS))
 )
 def test_every_combination_has_an_answer(engine: Engine, device: str, workload: str, precision: str) -> None:
     case = msgspec.convert(
@@ -118,7 +118,7 @@ def test_a_compiled_module_computes_the_same_and_its_graphs_are_counted() -> Non
 
 
 @pytest.mark.cuda
-@pytest.mark.parametrize("workload", WORKLOADS)
+@pytest.mark.parametrize("workload", TIMED)
 def test_one_step_does_the_same_on_cuda_with_every_engine(engine: Engine, workload: str) -> None:
     """The weights after three steps, within the reordering of sums that a compiler may do."""
     case = msgspec.convert(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import subprocess
 import sys
+from typing import get_args
 
 import msgspec
 import pytest
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from bench import devices, engines, precision
-from bench.case import LAYOUTS, PRECISIONS, WORKLOADS, Case
+from bench.case import LAYOUTS, PRECISIONS, TIMED, Case, Workload
 from bench.precision import weight_dtype
 from bench.workloads import workloads
 from bench.workloads.base import Steps
@@ -53,13 +54,13 @@ def weights(module: nn.Module) -> list[Tensor]:
     return [p.detach().clone() for p in module.parameters()]
 
 
-@pytest.fixture(params=WORKLOADS)
+@pytest.fixture(params=tuple(workloads()))
 def workload(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 def test_workloads_are_known_by_their_names() -> None:
-    assert set(WORKLOADS) == set(workloads())
+    assert set(workloads()) == set(TIMED) == set(get_args(Workload)) - {"accuracy"}
     assert all(workload.name == name for name, workload in workloads().items())
 
 

@@ -9,7 +9,8 @@ import torch
 import torchvision
 from torch import nn
 
-from models.build import INITS, build, from_torchvision
+from models.arch import INITS
+from models.build import build, from_torchvision
 from models.catalogue import MODELS
 from models.cost import ImageTooSmallError
 

@@ -11,13 +11,14 @@ import pytest
 
 from bench.case import Case
 from bench.errors import UserError
+from bench.record import SCHEMA
 from bench.store import RECORDS
 from reports.read import read_records
 from tests.reports import planted
 
 RECORD = planted.record(Case(model="lenet5"), planted.time("forward", 0.1))
 LINE = msgspec.json.encode(RECORD) + b"\n"
-NEWER = LINE.replace(b'{"schema":1', b'{"schema":3')
+NEWER = LINE.replace(b'{"schema":%d' % SCHEMA, b'{"schema":%d' % (SCHEMA + 1))
 
 
 def _absent(run: Path) -> Path:
