@@ -1,0 +1,1 @@
+"""Training runs: what a network learns, how fast, at which precision."""
