@@ -11,6 +11,7 @@ from bench.errors import unknown
 from models import catalogue
 from models.cost import cost
 from reports import formats
+from reports.figures import case_row
 from reports.table import Cell, Document, Table
 
 
@@ -76,13 +77,10 @@ def dry_run(planned: Sequence[Case], protocol: Protocol, output: str) -> str:
     )
     table = Table(title="Plan", columns=("case", "replicate", "here"), rows=rows)
     listed = tuple(
-        {**_fields(case), "skipped": reason} for case, reason in zip(planned, reasons, strict=True)
+        case_row(case, {"replicate": case.replicate, "skipped": reason})
+        for case, reason in zip(planned, reasons, strict=True)
     )
     return formats.render(output, Document(title="Dry run", text=(text,), tables=(table,), rows=listed))
-
-
-def _fields(case: Case) -> dict[str, Cell]:
-    return {field: getattr(case, field) for field in case.__struct_fields__}
 
 
 def why_not(case: Case) -> str | None:

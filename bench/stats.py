@@ -135,14 +135,33 @@ def across_processes(medians: Sequence[float], level: float = LEVEL) -> Interval
         return Interval(medians[0], medians[0], "across-processes", level)
     if min(medians) <= 0:
         return None
-    _, variance = _log_moments(medians)
+    _, variance = _moments(list(map(math.log, medians)))
     factor = _exp(t_factor(n - 1, level) * math.sqrt(variance / n))
     value = centre(medians)
     return Interval(value / factor, value * factor, "across-processes", level)
 
 
+def mean(values: Sequence[float]) -> float:
+    """The arithmetic mean, exact when all values are equal; at least one."""
+    return _moments(values)[0] if len(values) > 1 else values[0]
+
+
+def mean_interval(values: Sequence[float], level: float = LEVEL) -> Interval | None:
+    """t interval of the arithmetic mean: for shares and losses, of which one value comes from each seed.
+
+    It is in the values' own unit and may reach beyond what they can be (above 100%): then they are too few.
+    Values that are all equal give the interval of width zero. None for one value.
+    """
+    if len(values) < 2:
+        return None
+    low, high = mean_shift(values).ends(level)
+    return Interval(low, high, "across-processes", level)
+
+
 class Shift(Struct, frozen=True, gc=False):
-    """A difference of means of logs: its standard error, and the degrees of freedom of that error.
+    """A difference of means: its standard error, and the degrees of freedom of that error.
+
+    Of logs, whose difference is the log of a ratio, or of the values themselves.
 
     `error` is 0 where nothing varies; `freedom` then says nothing.
     """
@@ -156,10 +175,15 @@ class Shift(Struct, frozen=True, gc=False):
         """The ratio of the geometric means."""
         return _exp(self.mean)
 
-    def around(self, level: float) -> tuple[float, float]:
-        """Ends of the two-sided t interval, as ratios."""
+    def ends(self, level: float) -> tuple[float, float]:
+        """Ends of the two-sided t interval, in the unit of the values."""
         half = t_factor(self.freedom, level) * self.error if self.error else 0.0
-        return _exp(self.mean - half), _exp(self.mean + half)
+        return self.mean - half, self.mean + half
+
+    def around(self, level: float) -> tuple[float, float]:
+        """Ends of the two-sided t interval of logs, as ratios."""
+        low, high = self.ends(level)
+        return _exp(low), _exp(high)
 
 
 def welch(numerators: Sequence[float], denominators: Sequence[float]) -> Shift:
@@ -167,23 +191,27 @@ def welch(numerators: Sequence[float], denominators: Sequence[float]) -> Shift:
 
     Needs two processes or more on each side and values above zero.
     """
-    (mean_a, variance_a), (mean_b, variance_b) = _log_moments(numerators), _log_moments(denominators)
-    error_a, error_b = variance_a / len(numerators), variance_b / len(denominators)
+    return welch_difference(list(map(math.log, numerators)), list(map(math.log, denominators)))
+
+
+def welch_difference(ones: Sequence[float], others: Sequence[float]) -> Shift:
+    """The mean of `ones` less that of `others`, all independent, as Welch has it; two or more of each."""
+    (mean_a, variance_a), (mean_b, variance_b) = _moments(ones), _moments(others)
+    error_a, error_b = variance_a / len(ones), variance_b / len(others)
     squared_error = error_a + error_b
     if squared_error == 0:
-        return Shift(mean_a - mean_b, 0.0, len(numerators) + len(denominators) - 2)
+        return Shift(mean_a - mean_b, 0.0, len(ones) + len(others) - 2)
     # Welch-Satterthwaite; written with shares of the squared error, whose squares cannot underflow
     freedom = 1 / (
-        (error_a / squared_error) ** 2 / (len(numerators) - 1)
-        + (error_b / squared_error) ** 2 / (len(denominators) - 1)
+        (error_a / squared_error) ** 2 / (len(ones) - 1) + (error_b / squared_error) ** 2 / (len(others) - 1)
     )
     return Shift(mean_a - mean_b, math.sqrt(squared_error), freedom)
 
 
-def mean_shift(log_ratios: Sequence[float]) -> Shift:
-    """Of pairs of processes that ran side by side; needs two or more log ratios."""
-    mean, variance = _moments(log_ratios)
-    return Shift(mean, math.sqrt(variance / len(log_ratios)), len(log_ratios) - 1)
+def mean_shift(values: Sequence[float]) -> Shift:
+    """Of the differences (or log ratios) within pairs that belong together; needs two or more."""
+    middle, variance = _moments(values)
+    return Shift(middle, math.sqrt(variance / len(values)), len(values) - 1)
 
 
 def ratio_across_processes(
@@ -215,16 +243,12 @@ def ratio_within_process(
     return Ratio(value, Interval(value * math.exp(-low), value * math.exp(high), "within-process", level))
 
 
-def _log_moments(values: Sequence[float]) -> tuple[float, float]:
-    return _moments(list(map(math.log, values)))
-
-
 def _moments(values: Sequence[float]) -> tuple[float, float]:
     """Mean and unbiased variance; exact where all are equal, which sizes in bytes often are."""
     if min(values) == max(values):
         return values[0], 0.0
-    mean = math.fsum(values) / len(values)
-    return mean, math.dist(values, [mean] * len(values)) ** 2 / (len(values) - 1)
+    middle = math.fsum(values) / len(values)
+    return middle, math.dist(values, [middle] * len(values)) ** 2 / (len(values) - 1)
 
 
 def _exp(log: float) -> float:

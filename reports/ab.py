@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from bench import verdicts
 from bench.case import Case
@@ -14,6 +14,7 @@ from bench.record import Record
 from bench.stats import centre, median
 from bench.store import RECORDS, read_records
 from bench.verdicts import Verdict
+from reports.figures import case_row
 from reports.table import Cell, Document, Table
 
 TIMES = ("wall_time", "device_time", "host_time")
@@ -46,10 +47,8 @@ class Row(Struct, frozen=True, kw_only=True):
 
     def as_row(self) -> dict[str, Cell]:
         """The fields of `convbench compare`, then what `ab` adds."""
-        fields: dict[str, Cell] = structs.asdict(self.contest.a)
-        del fields["replicate"]
         verdict = self.verdict
-        return fields | {
+        fields: dict[str, Cell] = {
             "phase": self.phase,
             "metric": self.metric,
             "base": self.a,
@@ -64,6 +63,7 @@ class Row(Struct, frozen=True, kw_only=True):
             "decides": self.decides,
             "case_b": self.contest.b.id,
         }
+        return case_row(self.contest.a, fields)
 
 
 def rows(contests: Sequence[Contest], directory: Path, margin: float) -> list[Row]:

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from msgspec import Struct, structs
 
 from bench.case import PRECISIONS, Case
 from bench.record import Environment, Status
-from bench.stats import Interval
+from bench.stats import Interval, mean
+from bench.task import Task
 from models.catalogue import MODELS
 from reports.table import Cell
 
 THROUGHPUT_METRICS = ("device_time", "wall_time")
 """Times of a whole batch, from which images per second follow."""
+
+EPOCH = "epoch"
+"""The phase of what a training run gives."""
+LEARNED = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
+"""What a training run ends with: of its epochs the last one counts."""
+CURVES = (*LEARNED, "step_rate", "loop_rate")
+"""What is kept of every epoch."""
+RAW_UNITS = ("share", "nat")
+"""Accuracies and losses: means and differences are of the values themselves, not of their logs."""
 
 Effective = tuple[tuple[str, str], ...]
 """`Record.effective`, sorted: the dtypes and flags that were really in force."""
@@ -24,9 +35,11 @@ class Figure(Struct, frozen=True, kw_only=True):
 
     case       with replicate 0
     median     one process: the median of its samples; several: the geometric mean of their medians
-               (`bench.stats.centre`), so that it is the centre of the interval; in `unit`
+               (`bench.stats.centre`), so that it is the centre of the interval; in `unit`. Of accuracies
+               and losses (RAW_UNITS): the mean over the seeds
     interval   across processes from two up, else within the process; None where there is none
-    medians    of each process
+    medians    of each process; of what it learned (LEARNED) not the median but the last epoch's value
+    replicates for each of the medians, the process's number
     runs       for each of the medians, the index of the directory that it came from
     pairs      for each of the medians, the number of its interleaved pair, or None
     samples    raw samples behind it, all processes together
@@ -43,6 +56,7 @@ class Figure(Struct, frozen=True, kw_only=True):
     median: float
     interval: Interval | None
     medians: tuple[float, ...]
+    replicates: tuple[int, ...]
     runs: tuple[int, ...]
     pairs: tuple[int | None, ...]
     samples: int
@@ -57,9 +71,7 @@ class Figure(Struct, frozen=True, kw_only=True):
 
     def as_row(self) -> dict[str, Cell]:
         """The flat row that programs read; the first fields are promised, the rest follow them."""
-        row: dict[str, Cell] = structs.asdict(self.case)
-        del row["replicate"]
-        return row | {
+        fields: dict[str, Cell] = {
             "phase": self.phase,
             "metric": self.metric,
             "unit": self.unit,
@@ -74,15 +86,28 @@ class Figure(Struct, frozen=True, kw_only=True):
             "machine": "+".join(self.machine),
             "warnings": ", ".join(self.tags),
         }
+        return case_row(self.case, fields)
+
+
+class Curve(Struct, frozen=True, kw_only=True):
+    """One metric over the epochs of one case: `samples` has a tuple for each process, in `unit`."""
+
+    case: Case
+    effective: Effective
+    machine: tuple[str, ...]
+    metric: str
+    unit: str
+    samples: tuple[tuple[float, ...], ...]
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
-    """Processes of one case that ended alike without a figure."""
+    """Processes of one case that ended alike without a figure, and their numbers."""
 
     case: Case
     status: Status
     reason: str
     processes: int
+    replicates: tuple[int, ...] = ()
 
 
 class Warned(Struct, frozen=True, kw_only=True):
@@ -98,11 +123,39 @@ class Summary(Struct, frozen=True, kw_only=True):
     """All that a report prints. `notes` are about the record files themselves."""
 
     figures: tuple[Figure, ...]
+    curves: tuple[Curve, ...] = ()
     environments: dict[str, Environment]
     outcomes: tuple[Outcome, ...]
     warnings: tuple[Warned, ...]
     notes: tuple[str, ...]
     records: int
+
+
+def case_row(case: Case, fields: dict[str, Cell]) -> dict[str, Cell]:
+    """A flat row for programs: the axes of the case, then `fields`, then what a training run adds."""
+    row: dict[str, Cell] = structs.asdict(case)
+    del row["replicate"], row["task"]
+    row |= fields
+    if case.task is not None:
+        recipe = case.task.recipe
+        row |= {
+            "dataset": case.task.dataset,
+            "recipe": recipe.name,
+            "epochs": recipe.epochs,
+            "target": case.task.target,
+        }
+    return row
+
+
+def by_seed(case: Case, replicates: Sequence[int], values: Sequence[float]) -> dict[int, float]:
+    """Seed -> value, in the order of the seeds.
+
+    A seed that was trained twice has the mean of both: it is one draw of weights and order, not two.
+    """
+    of_seed: dict[int, list[float]] = {}
+    for replicate, value in sorted(zip(replicates, values, strict=True)):
+        of_seed.setdefault(structs.replace(case, replicate=replicate).learning_seed, []).append(value)
+    return {seed: mean(found) for seed, found in of_seed.items()}
 
 
 MACHINE_KEYS = ("threads", "cpu_capability")
@@ -129,5 +182,11 @@ def sort_key(case: Case) -> tuple[object, ...]:
     name = tuple((int(part) if part.isdecimal() else 0, part) for part in parts)
     place = _PLACES.get(case.model, len(_PLACES))
     precision, engine = PRECISIONS.index(case.precision), (case.engine != "eager", case.engine)
-    axes = structs.replace(case, model="", precision="fp32", engine="")
-    return (place, name, case.workload, case.device, precision, engine, *structs.astuple(axes))
+    axes = structs.replace(case, model="", precision="fp32", engine="", task=None)
+    task = _task_key(case.task) if case.task else ()
+    return (place, name, case.workload, task, case.device, precision, engine, *structs.astuple(axes))
+
+
+def _task_key(task: Task) -> tuple[object, ...]:
+    """By what a reader knows the task by; the rest only so that two tasks always have an order."""
+    return (task.dataset, task.recipe.name, task.target or 0.0, repr(task))

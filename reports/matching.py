@@ -11,7 +11,7 @@ from msgspec import Struct, structs
 from bench import verdicts
 from bench.case import Case
 from bench.stats import centre
-from reports.figures import Effective, Figure, Outcome, agree, precision_read_back
+from reports.figures import Effective, Figure, Outcome, agree, case_row, precision_read_back
 from reports.latency import remarks
 from reports.table import Cell
 
@@ -63,9 +63,7 @@ class Row(Struct, frozen=True, kw_only=True):
 
     def as_row(self) -> dict[str, Cell]:
         """The flat row that programs read; the first fields are promised, the rest follow them."""
-        row: dict[str, Cell] = structs.asdict(self.case)
-        del row["replicate"]
-        return row | {name: getattr(self, name) for name in _ROW_FIELDS}
+        return case_row(self.case, {name: getattr(self, name) for name in _ROW_FIELDS})
 
 
 class Side(Struct, frozen=True):

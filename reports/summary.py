@@ -1,57 +1,42 @@
 """Records -> what they say: one row for each figure, the machines, what failed and what to beware of.
 
-Streams: of each process only medians stay in memory, never its samples.
+Streams: of each process only medians stay in memory, never its samples; of a training run its curves do.
 """
 
 from __future__ import annotations
 
-import re
-from array import array
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct, structs
 
 from bench.case import Case
-from bench.record import SPOILED, Environment, Measurement, Record, Status
-from bench.stats import Interval, across_processes, centre, median_of_sorted, within_process
-from bench.streams import autocorrelation, effective_samples, two_modes
-from reports.figures import THROUGHPUT_METRICS, Effective, Figure, Outcome, Summary, Warned, sort_key
-from reports.latency import WHOLE
+from bench.record import Environment, Status
+from bench.stats import (
+    Interval,
+    across_processes,
+    centre,
+    mean,
+    mean_interval,
+)
+from reports.figures import (
+    RAW_UNITS,
+    Curve,
+    Effective,
+    Figure,
+    Outcome,
+    Summary,
+    Warned,
+    by_seed,
+    sort_key,
+)
+from reports.process import Key, Process, Share, slim, warning_label
 from reports.read import read_records
 
-T = TypeVar("T", bound=Hashable)
-
-_Key = tuple[str, str, str]
-"""(phase, metric, unit)"""
-
-
-class _Process(Struct, frozen=True, gc=False):
-    """One record without its samples; what is equal between records is one object.
-
-    `run` is the index of its directory, `pair` the number of its interleaved pair.
-
-    `medians`, `intervals` (within the process) and `sizes` (samples) run along `keys`.
-    """
-
-    run: int
-    pair: int | None
-    status: Status
-    reason: str
-    effective: Effective
-    environment: bytes
-    warnings: tuple[str, ...]
-    keys: tuple[_Key, ...]
-    medians: array[float]
-    intervals: tuple[Interval | None, ...]
-    sizes: tuple[int, ...]
-
-
-_Processes = dict[tuple[int, int], _Process]
+_Processes = dict[tuple[int, int], Process]
 """By (directory, replicate): of one process that was run again the last record counts."""
 
 
@@ -59,18 +44,18 @@ def summarise(directories: Sequence[Path]) -> Summary:
     """Read and pool the runs in `directories`. Raises UserError as `read_records` does."""
     notes: list[str] = []
     cases: dict[Case, _Processes] = {}
-    share = _Share()
+    share = Share()
     for directory, record in read_records(directories, notes.append):
         processes = cases.setdefault(record.case.without_replicate(), {})
-        processes[directory, record.case.replicate] = _slim(directory, record, share)
+        processes[directory, record.case.replicate] = slim(directory, record, share)
     ordered = sorted(cases.items(), key=lambda item: sort_key(item[0]))
     environments, label_of = _environments(
         process.environment for _, processes in ordered for process in processes.values()
     )
+    groups = [group for case, processes in ordered for group in _groups(case, processes.values(), label_of)]
     return Summary(
-        figures=tuple(
-            figure for case, processes in ordered for figure in _figures(case, processes.values(), label_of)
-        ),
+        figures=tuple(figure for group in groups for figure in _figures(group)),
+        curves=tuple(curve for group in groups for curve in _curves(group)),
         environments=environments,
         outcomes=tuple(
             outcome for case, processes in ordered for outcome in _outcomes(case, processes.values())
@@ -81,112 +66,96 @@ def summarise(directories: Sequence[Path]) -> Summary:
     )
 
 
-def warning_label(warning: str) -> str:
-    """`not-stationary: windows differ by 3%` -> `not-stationary`; a sentence is its own label."""
-    match = re.match(r"[a-z0-9-]+(?=:|$)", warning)
-    return match[0] if match else warning
+class _Group(Struct, frozen=True, kw_only=True, gc=False):
+    """Processes that are replicates of each other, at least one."""
+
+    case: Case
+    effective: Effective
+    machine: tuple[str, ...]
+    processes: Sequence[Process]
 
 
-def _slim(run: int, record: Record, share: _Share) -> _Process:
-    usable = record.measurements if record.status == "ok" else []
-    kept = [m for m in usable if m.samples and not m.metric.startswith(SPOILED)]
-    ordered = [sorted(measurement.samples) for measurement in kept]
-    noticed = (
-        words
-        for measurement, samples in zip(kept, ordered, strict=True)
-        if measurement.metric in THROUGHPUT_METRICS and measurement.phase == WHOLE[record.case.workload]
-        for words in _noticed(measurement, samples)
-    )
-    return _Process(
-        run,
-        record.pair,
-        record.status,
-        record.reason or "",
-        share(tuple(sorted(record.effective.items()))),
-        share(msgspec.json.encode(record.environment)),
-        share((*record.warnings, *noticed)),
-        share(tuple([(m.phase, m.metric, m.unit) for m in kept])),
-        array("d", map(median_of_sorted, ordered)),
-        share(tuple([within_process(samples) if len(samples) > 1 else None for samples in ordered])),
-        share(tuple(map(len, ordered))),
-    )
-
-
-def _noticed(measurement: Measurement, ordered: Sequence[float]) -> Iterator[str]:
-    """Warnings of what makes a process's median less sure than its interval says."""
-    of = f"the {measurement.metric} of {measurement.phase}"
-    correlation = autocorrelation(measurement.samples)
-    if correlation is not None:
-        worth = effective_samples(len(ordered), correlation)
-        yield (
-            f"autocorrelated: neighbouring samples of {of} are alike ({correlation:.2f}): "
-            f"{len(ordered)} of them say as much as {worth:.0f} independent ones"
-        )
-    modes = two_modes(ordered)
-    if modes is not None:
-        yield f"bimodal: {modes.share:.0%} of the samples of {of} take {modes.ratio:.2f} x the others' time"
-
-
-class _Share:
-    """Returns the first of all equal values it was called with, so that the others can be forgotten."""
-
-    def __init__(self) -> None:
-        self._first: dict[Hashable, Any] = {}
-
-    def __call__(self, value: T) -> T:
-        first: T = self._first.setdefault(value, value)
-        return first
-
-
-def _figures(case: Case, processes: Iterable[_Process], label_of: dict[bytes, str]) -> Iterator[Figure]:
-    """One figure for each metric; what differed in more than host name or commit is never pooled."""
-    alike: dict[tuple[Effective, bytes], list[_Process]] = {}
+def _groups(case: Case, processes: Iterable[Process], label_of: dict[bytes, str]) -> Iterator[_Group]:
+    """What differed in more than host name or commit is never pooled."""
+    alike: dict[tuple[Effective, bytes], list[Process]] = {}
     for process in processes:
         if process.status == "ok":
             conditions = (process.effective, _conditions(process.environment, case.device))
             alike.setdefault(conditions, []).append(process)
     for (effective, _), group in alike.items():
         machine = tuple(sorted({label_of[p.environment] for p in group if p.environment in label_of}))
-        tags = tuple(dict.fromkeys(warning_label(text) for process in group for text in process.warnings))
-        for (phase, metric, unit), (medians, intervals, sizes, runs, pairs) in _columns(group).items():
-            yield Figure(
-                case=case,
-                effective=effective,
-                machine=machine,
-                phase=phase,
-                metric=metric,
-                unit=unit,
-                median=centre(medians),
-                interval=across_processes(medians) if len(medians) > 1 else intervals[0],
-                medians=tuple(medians),
-                runs=tuple(runs),
-                pairs=tuple(pairs),
-                samples=sum(sizes),
-                tags=tags,
-            )
+        yield _Group(case=case, effective=effective, machine=machine, processes=group)
 
 
-_Column = tuple[list[float], list[Interval | None], list[int], list[int], list[int | None]]
-"""Of one metric: medians, intervals, numbers of samples, runs and pairs of the processes."""
+def _figures(group: _Group) -> Iterator[Figure]:
+    """One figure for each metric."""
+    tags = tuple(
+        dict.fromkeys(warning_label(text) for process in group.processes for text in process.warnings)
+    )
+    for (phase, metric, unit), column in _columns(group.processes).items():
+        medians, intervals, sizes, processes = column
+        replicates = tuple([process.replicate for process in processes])
+        if unit in RAW_UNITS:
+            values = list(by_seed(group.case, replicates, medians).values())
+            value, interval = mean(values), mean_interval(values)
+        else:
+            value = centre(medians)
+            interval = across_processes(medians) if len(medians) > 1 else intervals[0]
+        yield Figure(
+            case=group.case,
+            effective=group.effective,
+            machine=group.machine,
+            phase=phase,
+            metric=metric,
+            unit=unit,
+            median=value,
+            interval=interval,
+            medians=tuple(medians),
+            replicates=replicates,
+            runs=tuple([process.run for process in processes]),
+            pairs=tuple([process.pair for process in processes]),
+            samples=sum(sizes),
+            tags=tags,
+        )
 
 
-def _columns(group: Iterable[_Process]) -> dict[_Key, _Column]:
+def _curves(group: _Group) -> Iterator[Curve]:
+    """The epochs of all processes, for each metric that has them."""
+    found: dict[tuple[str, str], list[tuple[float, ...]]] = {}
+    for process in group.processes:
+        for metric, unit, samples in process.curves:
+            found.setdefault((metric, unit), []).append(tuple(samples))
+    for (metric, unit), curves in found.items():
+        yield Curve(
+            case=group.case,
+            effective=group.effective,
+            machine=group.machine,
+            metric=metric,
+            unit=unit,
+            samples=tuple(curves),
+        )
+
+
+_Column = tuple[list[float], list[Interval | None], list[int], list[Process]]
+"""Of one metric: medians, intervals, numbers of samples, and the processes that have it."""
+
+
+def _columns(group: Iterable[Process]) -> dict[Key, _Column]:
     """Each metric over the processes that have it.
 
     Processes of one case nearly always have the same metrics, and then a column is read off at once.
     """
-    alike: defaultdict[tuple[_Key, ...], list[_Process]] = defaultdict(list)
+    alike: defaultdict[tuple[Key, ...], list[Process]] = defaultdict(list)
     for process in group:
         alike[process.keys].append(process)
-    columns: dict[_Key, _Column] = {}
+    columns: dict[Key, _Column] = {}
     for keys, processes in alike.items():
         for at, key in enumerate(keys):
-            medians, intervals, sizes, runs, pairs = columns.setdefault(key, ([], [], [], [], []))
+            medians, intervals, sizes, having = columns.setdefault(key, ([], [], [], []))
             medians += [process.medians[at] for process in processes]
             intervals += [process.intervals[at] for process in processes]
             sizes += [process.sizes[at] for process in processes]
-            runs += [process.run for process in processes]
-            pairs += [process.pair for process in processes]
+            having += processes
     return columns
 
 
@@ -205,10 +174,19 @@ def _conditions(encoded: bytes, device: str) -> bytes:
     return msgspec.json.encode(structs.replace(environment, host="", commit=None, gpu=gpu))
 
 
-def _outcomes(case: Case, processes: Iterable[_Process]) -> Iterator[Outcome]:
-    counted = Counter((process.status, process.reason) for process in processes if process.status != "ok")
-    for (status, reason), count in counted.items():
-        yield Outcome(case=case, status=status, reason=reason, processes=count)
+def _outcomes(case: Case, processes: Iterable[Process]) -> Iterator[Outcome]:
+    alike: dict[tuple[Status, str], list[int]] = {}
+    for process in processes:
+        if process.status != "ok":
+            alike.setdefault((process.status, process.reason), []).append(process.replicate)
+    for (status, reason), replicates in alike.items():
+        yield Outcome(
+            case=case,
+            status=status,
+            reason=reason,
+            processes=len(replicates),
+            replicates=tuple(replicates),
+        )
 
 
 def _warnings(cases: Iterable[tuple[Case, _Processes]]) -> tuple[Warned, ...]:

@@ -26,7 +26,7 @@ WOBBLE = (1.002, 0.998, 1.001, 0.999, 1.003, 0.997, 1.0, 1.0)
 LOGS = [math.log(1.05 * wobble) for wobble in WOBBLE]
 FIRST = ("forward", "wall_time")
 COMPARED = [
-    *(name for name in Case.__struct_fields__ if name != "replicate"),
+    *(name for name in Case.__struct_fields__ if name not in ("replicate", "task")),
     *("phase", "metric", "base", "new", "ratio", "low", "high", "verdict", "detectable", "n_base", "n_new"),
 ]
 """The fields of `convbench compare`."""
