@@ -1,10 +1,13 @@
 """From uint8 images that live on the device to batches for the network: whole batches, nothing synchronises.
 
 Images are cropped, mirrored, coloured and normalised at their own size, and resized last. Almost always
-they grow, and 28 x 28 pixels are 64 times fewer than 224 x 224, on which the same work would cost more
-than a small network's step. All of it but the crop commutes with bilinear interpolation, whose weights sum
-to 1; a crop by whole pixels of the data (pad and crop, as on CIFAR-10) means the same at every image
-size: one draw shows the same view of a scene to a network at 32 and to one at 224.
+they grow, and 28 x 28 pixels are 64 times fewer than 224 x 224: what is done on them costs next to nothing.
+All of it but the crop commutes with bilinear resizing, whose weights sum to 1; a crop by whole pixels of
+the data (pad and crop, as is usual on CIFAR-10) shows a network at 32 and one at 224 the same views.
+
+Resizing is two matrix products, one along the rows and one along the columns: 2 to 4 times faster on a CPU
+than torch's `interpolate`, whose weights these are, and the matrices repeat grey images and write
+channels-last by themselves, so that a large batch is written once.
 """
 
 from __future__ import annotations
@@ -67,7 +70,8 @@ class Pipeline:
         self._moments: tuple[Tensor, Tensor] | None = None
         if recipe.normalise:
             self._moments = self._by_channel(mean), self._by_channel(std)
-        self._matrices: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
+        # Depends on the side of the images, which the first batch tells.
+        self._resizer: Resizer | None = None
 
     def training(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """The batch to learn from: augmented as the recipe says.
@@ -104,23 +108,50 @@ class Pipeline:
         if self._moments is not None:
             mean, std = self._moments
             batch.sub_(mean).div_(std)
-        if images.shape[-1] != self._image:
-            batch = F.interpolate(
-                batch,
-                size=(self._image, self._image),
-                mode="bilinear",
-                antialias=self._image < images.shape[-1],
-            )
-        out = torch.empty(
-            len(images),
-            self._channels,
-            self._image,
-            self._image,
-            dtype=self._dtype,
-            device=self._device,
-            memory_format=self._memory_format,
-        )
-        return out.copy_(batch.expand(-1, self._channels, -1, -1))
+        side = batch.shape[-1]
+        if side == self._image:
+            batch = batch.expand(-1, self._channels, -1, -1)
+        else:
+            if self._resizer is None or self._resizer.side != side:
+                self._resizer = Resizer(batch, self._image, self._channels, self._memory_format)
+            batch = self._resizer(batch)
+        return batch.to(self._dtype).contiguous(memory_format=self._memory_format)
+
+
+class Resizer:
+    """Bilinear, antialiased where it shrinks: (b, c, side, side) to (b, channels, image, image), c or 1 to c.
+
+    What is done to rows and to columns is what torch's `interpolate` does to the unit vectors. Under TF32
+    the products round to 11 bits, an eighth of a grey level at most, as the network's first layer would
+    round them anyway; PIL rounds to a whole level.
+    """
+
+    def __init__(self, like: Tensor, image: int, channels: int, memory_format: torch.memory_format) -> None:
+        own, self.side = like.shape[1], like.shape[-1]
+        self._image, self._channels = image, channels
+        self._channels_last = memory_format == torch.channels_last
+        unit = torch.eye(self.side, dtype=torch.float64, device=like.device)[None, None]
+        size = (image, self.side)
+        weights = F.interpolate(unit, size=size, mode="bilinear", antialias=image < self.side)[0, 0]
+        copies = channels // own
+        if self._channels_last:
+            # A row holds its pixels' channels side by side: each is resized for itself, or repeated.
+            spread = torch.eye(own, device=like.device).repeat(1, copies)
+            rows, columns = weights, torch.kron(weights.T.contiguous(), spread)
+        else:
+            rows, columns = weights.repeat(copies, 1), weights.T
+        self._rows, self._columns = rows.float().contiguous(), columns.float().contiguous()
+
+    def __call__(self, batch: Tensor) -> Tensor:
+        count, side, image, channels = len(batch), self.side, self._image, self._channels
+        # The precision of the network's layers is not the images'.
+        with torch.autocast(batch.device.type, enabled=False):
+            if self._channels_last:
+                lines = batch.permute(0, 2, 3, 1).reshape(count, side, -1)
+                resized = self._rows @ (lines @ self._columns)
+                return resized.reshape(count, image, image, channels).permute(0, 3, 1, 2)
+            lines = batch.reshape(-1, side, side)
+            return (self._rows @ (lines @ self._columns)).reshape(count, channels, image, image)
 
 
 def moved(images: Tensor, corners: Tensor, shift: int, mirrored: Tensor | None) -> Tensor:
@@ -128,21 +159,22 @@ def moved(images: Tensor, corners: Tensor, shift: int, mirrored: Tensor | None) 
 
     `corners` (2, b, 1) are rows and columns from 0 to 2 * shift, `mirrored` (b,) is bool. One gather.
     """
-    side = images.shape[-1]
+    count, channels, side, _ = images.shape
     places = torch.arange(side, device=images.device) + corners
     rows, columns = places[0], places[1]
     if mirrored is not None:
         columns = torch.where(mirrored[:, None], columns.flip(1), columns)
     padded = F.pad(images, (shift, shift, shift, shift))
-    each = torch.arange(len(images), device=images.device)
-    taken = padded[each[:, None, None], :, rows[:, :, None], columns[:, None, :]]
-    return taken.permute(0, 3, 1, 2)
+    pixels = rows[:, :, None] * padded.shape[-1] + columns[:, None, :]
+    index = pixels.view(count, 1, -1).expand(-1, channels, -1)
+    return padded.flatten(2).gather(2, index).view(images.shape)
 
 
 def colour_offsets(colours: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """What the jitter adds to red, green and blue of each image: (count, 3), of pixels from 0 to 1."""
     weights = torch.randn(count, 3, device=colours.device, generator=generator) * JITTER_STD
-    return weights @ colours.T
+    # Not a matrix product, which autocast and TF32 would round.
+    return (weights[:, None, :] * colours).sum(2)
 
 
 def colour_basis(images: Tensor) -> Tensor:
@@ -164,4 +196,5 @@ def colour_basis(images: Tensor) -> Tensor:
     mean = sums / count
     covariance = (products / count - torch.outer(mean, mean)) / 255**2
     values, vectors = torch.linalg.eigh(covariance.cpu())
-    return (vectors * values.clamp(min=0).sqrt()).float().to(images.device)
+    basis: Tensor = vectors * values.clamp(min=0).sqrt()
+    return basis.float().to(images.device)
