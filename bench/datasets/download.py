@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
+from urllib.error import URLError
 
 from bench.datasets.files import Archive, cache_folder
 from bench.errors import UserError
@@ -17,7 +18,7 @@ from bench.errors import UserError
 SILENCE_SECONDS = 30.0
 """A server that sends nothing for so long is given up: a dead one would be waited for without end."""
 
-_LOCAL = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
+_LOCAL = (errno.ENOSPC, errno.EDQUOT, errno.ENOLCK)
 
 
 def fetch(archive: Archive, data_dir: Path | None, download: Callable[[Path], None]) -> None:
@@ -78,12 +79,18 @@ def _given_up_after(seconds: float) -> Iterator[None]:
 
 
 def _failed(archive: Archive, folder: Path, error: Exception) -> str:
-    local = isinstance(error, OSError) and error.errno in _LOCAL
     # torchvision's words for a wrong checksum name neither it nor the download.
     said = str(error).replace("File not found or corrupted.", "what came has a wrong checksum")
     reason = " ".join(said.split()) or type(error).__name__
-    remedy = "set XDG_CACHE_HOME to another folder" if local else "try again on another network"
+    remedy = "set XDG_CACHE_HOME to another folder" if _is_local(error) else "try again on another network"
     return (
         f"{archive.dataset} could not be downloaded to {folder}: {reason.rstrip('.')}; {remedy}, "
         f"or name with --data-dir a folder that holds {archive.top} as torchvision unpacks it"
     )
+
+
+def _is_local(error: Exception) -> bool:
+    """Whether it is this machine's fault and no network's: a full disk, or a path, which the error names."""
+    if not isinstance(error, OSError) or isinstance(error, URLError):  # URLError names the address as a path
+        return False
+    return error.errno in _LOCAL or error.filename is not None
