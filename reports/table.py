@@ -1,9 +1,10 @@
-"""What a report is made of before any format sees it: titled tables of plain cells."""
+"""What a report is made of before any format sees it: tables of plain cells, plots of plain numbers."""
 
 from __future__ import annotations
 
 import math
 import re
+from typing import Literal
 
 from msgspec import Struct
 
@@ -35,12 +36,60 @@ class Table(Struct, frozen=True, kw_only=True):
         )
 
 
+PlotKind = Literal["lines", "points"]
+
+
+class Series(Struct, frozen=True, kw_only=True):
+    """Points of a plot that belong together, in the units of its axes.
+
+    label      in the legend; without one it has no entry there
+    low, high  the ends of a band (lines) or of error bars (points): one for each point, or none at all
+    names      what stands beside each point, or none at all
+    hue        series of the same number share colour and marker; None is the series' place in the plot
+    """
+
+    label: str = ""
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
+    names: tuple[str, ...] = ()
+    hue: int | None = None
+    dashed: bool = False
+
+
+class Plot(Struct, frozen=True, kw_only=True):
+    """A picture before it is drawn.
+
+    name    the stem of its files: letters, digits and hyphens, unlike any other in the document
+    note    one line that says how to read it
+    under   the title of the table that it belongs to; at the end of the document where there is none
+    """
+
+    name: str
+    title: str
+    note: str = ""
+    under: str = ""
+    x_label: str
+    y_label: str
+    log_x: bool = False
+    log_y: bool = False
+    kind: PlotKind = "lines"
+    series: tuple[Series, ...]
+
+
 class Document(Struct, frozen=True, kw_only=True):
-    """A whole report: paragraphs and tables for people, and the same figures as flat rows for programs."""
+    """A whole report: paragraphs, tables and plots for people, the same figures as flat rows for programs.
+
+    `pictures` is the folder of the plots' files as seen from where the text will lie; None where they were
+    not drawn.
+    """
 
     title: str
     text: tuple[str, ...] = ()
     tables: tuple[Table, ...]
+    plots: tuple[Plot, ...] = ()
+    pictures: str | None = None
     rows: tuple[dict[str, Cell], ...] = ()
 
 

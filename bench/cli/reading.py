@@ -18,16 +18,19 @@ def report(
         Path | None, typer.Option("-o", "--output", help="Write here and not to the terminal.")
     ] = None,
 ) -> int:
-    """Say what the records of one or several runs show."""
-    from reports import formats
+    """Say what the records of one or several runs show; with -o also the plots, in a folder beside."""
+    from reports import formats, plots
     from reports import report as reporting
 
     output.check_format(format_)
-    text = formats.render(format_, reporting.build(folders))
+    document = reporting.build(folders)
     if file is None:
-        output.show(text)
-    else:
-        output.write(file, text)
+        output.show(formats.render(format_, document))
+        return 0
+    # what is no file (/dev/stdout) has no place beside it
+    if format_ == "md" and (file.is_file() or not file.exists()):
+        document = plots.write(document, file.with_name(f"{file.stem}-plots"))
+    output.write(file, formats.render(format_, document))
     return 0
 
 

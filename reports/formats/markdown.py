@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
+from urllib.parse import quote
 
 from tabulate import tabulate
 
-from reports.table import Document, Table, readable
+from reports.table import Document, Plot, Table, readable
 
 NAME = "md"
 
@@ -16,10 +18,13 @@ _SPECIAL = re.compile(r"[\\|*`\[\]]|(?<!\w)_|_(?!\w)|~(?=~)|^>")
 
 
 def render(document: Document) -> str:
-    """A heading, paragraphs, and a section for each table."""
+    """A heading, paragraphs, and a section for each table; links to the plots that were drawn."""
     blocks = [f"# {escape(document.title)}", *(escape(text) for text in document.text)]
     for table in document.tables:
         blocks += [f"## {escape(table.title)}", _table(table), *(escape(note) for note in table.notes)]
+        blocks += _pictures(document, [plot for plot in document.plots if plot.under == table.title])
+    titles = {table.title for table in document.tables}
+    blocks += _pictures(document, [plot for plot in document.plots if plot.under not in titles])
     return "\n\n".join(blocks) + "\n"
 
 
@@ -28,6 +33,16 @@ def escape(text: str) -> str:
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     line = _ENTITY.sub("&amp;", line).replace("<", "&lt;")
     return _SPECIAL.sub(lambda found: "\\" + found[0], line)
+
+
+def _pictures(document: Document, plots: Sequence[Plot]) -> Iterator[str]:
+    """The PNG shown, and the SVG beside it for whoever wants it sharper."""
+    if document.pictures is None:
+        return
+    for plot in plots:
+        stem = quote(f"{document.pictures}/{plot.name}")
+        yield f"![{escape(plot.title)}]({stem}.png)"
+        yield escape(f"{plot.title}. {plot.note}".strip()) + f" ([SVG]({stem}.svg))"
 
 
 def _table(table: Table) -> str:
