@@ -122,8 +122,7 @@ class Resizer:
     """Bilinear, antialiased where it shrinks: (b, c, side, side) to (b, channels, image, image), c or 1 to c.
 
     What is done to rows and to columns is what torch's `interpolate` does to the unit vectors. Under TF32
-    the products round to 11 bits, an eighth of a grey level at most, as the network's first layer would
-    round them anyway; PIL rounds to a whole level.
+    the products round to 11 bits, as the network's first layer would round the images anyway.
     """
 
     def __init__(self, like: Tensor, image: int, channels: int, memory_format: torch.memory_format) -> None:

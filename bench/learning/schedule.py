@@ -21,7 +21,7 @@ def rate(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
         raise ValueError(f"step {step} of a training of {steps} steps")
     warmup = round(recipe.warmup_epochs * steps_per_epoch)
     if step < warmup:
-        return recipe.lr * (step + 1) / warmup
+        return recipe.lr * ((step + 1) / warmup)
     if recipe.schedule == "constant":
         return recipe.lr
     return recipe.lr * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup))) / 2
