@@ -58,8 +58,10 @@ def _entry(result: CountResult) -> CostEntry:
     if result.cost is not None:
         return CostEntry(result.cost, result)
     asked = result.request
+    arch = catalogue.arch_of(asked.model)
+    assert arch is not None, "the cost of a network that is not ours comes with its counts"
     closed = cost(
-        catalogue.MODELS[asked.model],
+        arch,
         channels=asked.channels,
         image=asked.image,
         classes=asked.classes,

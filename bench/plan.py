@@ -135,14 +135,21 @@ _UNKNOWN_FLOPS = 1e10
 
 
 def _step_flops(case: Case) -> float:
-    if case.model not in catalogue.MODELS:
+    known = _image_flops(case.model, case.channels, case.image, case.classes)
+    if known is None:
         return _UNKNOWN_FLOPS * case.batch
-    forward, backward = _image_flops(case.model, case.channels, case.image, case.classes)
+    forward, backward = known
     return case.batch * (forward + (backward if case.workload == "training" else 0))
 
 
 @functools.cache
-def _image_flops(model: str, channels: int, image: int, classes: int) -> tuple[int, int]:
-    """Forward and backward FLOPs for one image: a plan of thousands of cases has few different ones."""
-    total = cost.cost(catalogue.MODELS[model], channels=channels, image=image, classes=classes)
+def _image_flops(model: str, channels: int, image: int, classes: int) -> tuple[int, int] | None:
+    """Forward and backward FLOPs for one image: a plan of thousands of cases has few different ones.
+
+    None for a network that is not ours.
+    """
+    arch = catalogue.arch_of(model)
+    if arch is None:
+        return None
+    total = cost.cost(arch, channels=channels, image=image, classes=classes)
     return total.flops_forward, total.flops_backward

@@ -90,6 +90,9 @@ def initialise(module: nn.Module, init: Init) -> None:
              textbook does
     kaiming  as torchvision does for VGG: normal by fan-out for convolutions, normal with a standard
              deviation of 0.01 for linear layers, biases 0
+    normal   with a standard deviation of 0.01 everywhere, biases 0 (Krizhevsky et al. 2012, section 5, who
+             besides set the biases of AlexNet's second, fourth and fifth convolution and of its hidden
+             linear layers to 1: places that no other network has)
     default  torch's own
     """
     for part in module.modules():
@@ -109,7 +112,7 @@ def _initialise(part: nn.Conv2d | nn.Linear, init: Init) -> None:
         bound = 1 / math.sqrt(part.weight[0].numel())
         nn.init.uniform_(part.bias, -bound, bound)
         return
-    if isinstance(part, nn.Conv2d):
+    if init == "kaiming" and isinstance(part, nn.Conv2d):
         nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu")
     else:
         nn.init.normal_(part.weight, 0, 0.01)

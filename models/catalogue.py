@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import functools
 import importlib
 import importlib.machinery
 import importlib.util
@@ -16,13 +17,15 @@ from types import MappingProxyType
 from msgspec import Struct
 
 from bench.errors import UserError, unknown
+from models import blocks, variants
 from models.arch import Arch
 from models.cost import ImageTooSmallError, shapes
 
 OUR_PACKAGES = ("models", "bench", "reports")
 
 FORMS = (
-    "a name that `convbench list models` has, torchvision:NAME, package.module:factory, path/file.py:factory"
+    "a name that `convbench list models` has, alone or with +TRANSFORMATION=VALUE after it,"
+    f" {blocks.FORM}, torchvision:NAME, package.module:factory, path/file.py:factory"
 )
 
 
@@ -74,15 +77,30 @@ def _found() -> Mapping[str, Arch]:
 MODELS: Mapping[str, Arch] = _found()
 
 
+@functools.cache
+def arch_of(spec: str) -> Arch | None:
+    """The architecture of a network of ours, a variant of one or a block; None for every other name.
+
+    Raises UserError for a variant and a block that cannot be read.
+    """
+    if spec.startswith(blocks.PREFIX):
+        return blocks.block(spec)
+    # A plus may also stand in the path of a file.
+    if "+" in spec and ":" not in spec and not spec.endswith(".py"):
+        return variants.variant(spec, MODELS)
+    return MODELS.get(spec)
+
+
 def parse(spec: str) -> Source:
     """What a name stands for.
 
-    Raises UserError for a name that is not known, a file that is missing, is not Python or does not define
-    the factory, and a package that is not there. Modules are not imported here: what is wrong inside
-    shows when the network is built.
+    Raises UserError for a name that is not known, a transformation that is not or changes nothing, a file
+    that is missing, is not Python or does not define the factory, and a package that is not there. Modules
+    are not imported here: what is wrong inside shows when the network is built.
     """
-    if spec in MODELS:
-        return Ours(MODELS[spec])
+    arch = arch_of(spec)
+    if arch is not None:
+        return Ours(arch)
     place, colon, factory = spec.rpartition(":")
     if not colon:
         if spec.endswith(".py"):
@@ -101,7 +119,7 @@ def parse(spec: str) -> Source:
 
 def defaults(spec: str) -> Input:
     """The input a network was made for; 3 channels, 224 pixels and 1000 classes for what is not ours."""
-    arch = MODELS.get(spec)
+    arch = arch_of(spec)
     return Input(arch.channels, arch.image, arch.classes) if arch else Input()
 
 
@@ -119,6 +137,8 @@ def why_impossible(spec: str, channels: int, image: int, classes: int) -> str | 
 
 
 def _torchvision(name: str) -> Torchvision:
+    if "+" in name:
+        raise UserError(f"torchvision:{name}: only networks of ours can be transformed")
     known = torchvision_models()
     # An empty list means that torchvision is laid out in another way than we know: it is asked later.
     if known and name.lower() not in known:
