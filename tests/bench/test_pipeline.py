@@ -354,7 +354,10 @@ class Calls(TorchDispatchMode):
     """Counts the calls of torch's operators; one whose result Python has to wait for fails."""
 
     WAITING = ("_local_scalar_dense", "nonzero", "masked_select", "_unique", "equal")
-    count = 0
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.count = 0
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -371,7 +374,7 @@ class Calls(TorchDispatchMode):
 
 @pytest.fixture
 def nothing_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What copies a tensor out of its device fails: on a CPU it is no operator's call, so `Calls` is blind."""
+    """What copies a tensor out of its device fails: on a CPU it is no operator's call, which `Calls` sees."""
 
     def leave(*_: Any) -> None:
         raise AssertionError("a tensor leaves its device")
