@@ -315,9 +315,14 @@ def test_the_basis_is_the_principal_components_of_all_pixels() -> None:
     assert np.abs(basis) == pytest.approx(np.abs(vectors * np.sqrt(values)), rel=1e-4)
 
 
-def test_images_of_one_colour_have_a_basis_of_length_zero() -> None:
-    images = torch.full((7, 3, 4, 4), 77, dtype=torch.uint8)
-    assert torch.allclose(colour_basis(images), torch.zeros(3, 3), atol=1e-6)
+@pytest.mark.parametrize("seed", range(8))
+def test_grey_in_three_channels_has_a_basis_of_one_component(seed: int) -> None:
+    # Two eigenvalues are 0, or a rounding below it, where a square root has no answer.
+    images = planted(7, 1, 5, seed).expand(-1, 3, -1, -1)
+    basis = colour_basis(images)
+    deviation = float((images[:, 0] / 255).std(correction=0))
+    assert torch.allclose(basis[:, :2], torch.zeros(3, 2), atol=1e-6)
+    assert torch.allclose(basis[:, 2].abs(), torch.full((3,), deviation), atol=1e-6)
 
 
 # -- draws, and what they cost ---------------------------------------------------------------------

@@ -34,6 +34,13 @@ def test_a_warm_up_may_end_within_an_epoch() -> None:
     assert rates(recipe("constant", 1, warmup=0.5), 4) == pytest.approx([0.2, 0.4, 0.4, 0.4])
 
 
+def test_a_warm_up_lasts_whole_steps() -> None:
+    # 0.29 * 100 is 28.999999999999996 in floating point.
+    found = rates(recipe("constant", 1, warmup=0.29), 100)
+    assert found[27] < found[28] == 0.4
+    assert found[14] == pytest.approx(0.4 * 15 / 29)
+
+
 def test_the_cosine_is_at_its_top_half_and_quarter_where_it_should_be() -> None:
     # cos 0 = 1, cos 60 = 1/2, cos 90 = 0, cos 120 = -1/2 degrees, over 6 steps; 180 is the training's end.
     found = rates(recipe("cosine", 2, lr=1.0), 3)
