@@ -14,6 +14,8 @@ MEASURE = "bench.worker:measure"
 COMPILE_COLD = "bench.worker:compile_cold"
 WHY_UNUSABLE = "bench.worker:why_unusable"
 DESCRIBE = "bench.worker:describe"
+TRAIN = "bench.learning.worker:train"
+FETCH = "bench.learning.worker:fetch"
 
 
 class Job(Struct, frozen=True, kw_only=True):
@@ -21,6 +23,7 @@ class Job(Struct, frozen=True, kw_only=True):
 
     cache_folder  Inductor's and Triton's caches for this case and replicate alone, or None
     cold          what the process with the empty cache found, or None
+    training      for a case with a task
     """
 
     case: Case
@@ -28,6 +31,22 @@ class Job(Struct, frozen=True, kw_only=True):
     environment: Environment
     cache_folder: str | None = None
     cold: ColdCompile | None = None
+    training: TrainingFiles | None = None
+
+
+class TrainingFiles(Struct, frozen=True, kw_only=True):
+    """Where a training run reads and writes.
+
+    data_dir     the folder that the user has filled with datasets, or None for convbench's own cache
+    checkpoint   what is written after every epoch, and gone on from
+    tensorboard  folder for the curves, or None
+    news         the named pipe for `bench.learning.news`
+    """
+
+    data_dir: str | None
+    checkpoint: str
+    tensorboard: str | None
+    news: str
 
 
 class ColdCompile(Struct, frozen=True, kw_only=True):
@@ -54,6 +73,8 @@ def preload(cases: Iterable[Case]) -> tuple[str, ...]:
     modules = ["torch", "torch._dynamo", "bench.worker"]
     if any(case.model.startswith("torchvision:") for case in cases):
         modules.append("torchvision")
+    if any(case.task for case in cases):
+        modules.append("bench.learning.worker")
     if any(engines.get(case.engine).compiles for case in cases):
         modules += ["torch._inductor.compile_fx", "bench.probes.graph_casts"]
     return tuple(modules)

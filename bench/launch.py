@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,7 +21,8 @@ import msgspec
 from bench.errors import UserError
 from bench.outcome import Outcome, death, during, last_line, memory_kills, outcome
 from bench.processes import kill, marked
-from bench.server import ERROR, RESULT, Channel, Ended, Job, Kill, Ready
+from bench.server import ERROR, RESULT, Channel, Ended, Job, Kill, Ready, readable
+from bench.telling import Listener
 
 __all__ = ["Outcome", "Server"]
 
@@ -82,13 +83,22 @@ class Server:
         return None if self._process is None else self._process.pid
 
     def run(
-        self, function: str, argument: bytes, *, folder: Path, log: Path, time_limit_seconds: float
+        self,
+        function: str,
+        argument: bytes,
+        *,
+        folder: Path,
+        log: Path,
+        time_limit_seconds: float,
+        listener: Listener | None = None,
+        heard: Callable[[bytes], None] = lambda line: None,
     ) -> Outcome:
         """Call "package.module:name" with the bytes in a fresh child and wait for its end, however it comes.
 
         The child's output goes to `log`, which is emptied first; its result passes through `folder`. When
         this returns or raises (KeyboardInterrupt), no process of the job is left. Raises UserError when
-        either cannot be written or a new server does not start.
+        either cannot be written or a new server does not start. `heard` gets every line of news that the
+        child gives to the `listener`'s pipe.
         """
         _prepare(folder, log)
         if self._process is None:
@@ -97,7 +107,7 @@ class Server:
         kills = memory_kills()
         began = time.monotonic()
         try:
-            ended, is_late = self._wait(job, began + time_limit_seconds)
+            ended, is_late = self._wait(job, began + time_limit_seconds, listener, heard)
         except BaseException:
             self._stop()
             raise
@@ -109,13 +119,19 @@ class Server:
         kills = memory_kills() - kills
         return outcome(ended, folder=folder, log=log, late=late, memory_kills=kills, seconds=seconds)
 
-    def _wait(self, job: Job, deadline: float) -> tuple[Ended | None, bool]:
+    def _wait(
+        self, job: Job, deadline: float, listener: Listener | None, heard: Callable[[bytes], None]
+    ) -> tuple[Ended | None, bool]:
         """How the job ended (None: the server is lost) and whether it had to be told to."""
         late = False
+        sources = [self._channel.reads, *([listener.descriptor] if listener else [])]
         try:
             self._channel.send(job)
             while True:
-                if self._channel.ready(deadline - time.monotonic()):
+                found = readable(sources, deadline - time.monotonic())
+                for line in listener.news() if listener else ():  # before the end, which came after it
+                    heard(line)
+                if self._channel.reads in found:
                     for message in self._channel.receive():
                         if isinstance(message, Ended):
                             return message, late

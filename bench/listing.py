@@ -83,6 +83,21 @@ def dry_run(planned: Sequence[Case], protocol: Protocol, output: str) -> str:
     return formats.render(output, Document(title="Dry run", text=(text,), tables=(table,), rows=listed))
 
 
+def training_plan(planned: Sequence[Case], output: str) -> str:
+    """The training runs in their order, with their seeds, and what cannot run and why."""
+    rows: list[tuple[Cell, ...]] = []
+    listed: list[dict[str, Cell]] = []
+    for case in planned:
+        assert case.task is not None
+        reason = why_not(case)
+        here = f"skipped: {reason}" if reason else "runs"
+        rows.append((case.id, case.learning_seed, case.task.recipe.epochs, here))
+        listed.append(case_row(case, {"learning_seed": case.learning_seed, "skipped": reason}))
+    table = Table(title="Plan", columns=("case", "seed", "epochs", "here"), rows=tuple(rows))
+    text = (f"{len(planned)} training runs",)
+    return formats.render(output, Document(title="Dry run", text=text, tables=(table,), rows=tuple(listed)))
+
+
 def why_not(case: Case) -> str | None:
     """What is known without torch against running a case on this machine, in a sentence."""
     return devices.get(case.device).why_absent() or plan.why_impossible(case)

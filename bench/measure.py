@@ -3,16 +3,39 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
-from msgspec import structs
+from msgspec import Struct, structs
 
-from bench import engines, job
+from bench import datasets, engines, job
 from bench.case import Case, Protocol
 from bench.launch import Outcome, Server
-from bench.record import Environment, Record
+from bench.learning import news
+from bench.learning.history import Epoch, History, measurements
+from bench.learning.news import News
+from bench.record import Environment, Measurement, Record
+from bench.telling import Listener
+
+CHECKPOINTS = "checkpoints"
+"""Folder in a run's own, for what unfinished training runs go on from."""
+
+_news = msgspec.json.Decoder(News)
+
+
+class Materials(Struct, frozen=True, kw_only=True):
+    """What training runs use beside their cases: where data lie, and where curves go.
+
+    data_dir     a folder of the user's with the datasets, or None for convbench's own cache
+    tensorboard  or None
+    heard        told what a training run says while it goes on
+    """
+
+    data_dir: Path | None = None
+    tensorboard: Path | None = None
+    heard: Callable[[News], None] = lambda news: None
 
 
 def measure(
@@ -22,10 +45,12 @@ def measure(
     directory: Path,
     server: Server,
     reason: str | None = None,
+    materials: Materials | None = None,
 ) -> Record:
     """The record of one case: skipped where there is a `reason`, or what its process left behind.
 
-    What the child printed is kept in `directory`/logs, unless all went well.
+    What the child printed is kept in `directory`/logs, unless all went well. Of a training run that did not
+    end, its finished epochs are in the record.
     """
     unmeasured = Record(
         case=case,
@@ -38,11 +63,16 @@ def measure(
     if reason is not None:
         return unmeasured
     asked = job.Job(case=case, protocol=protocol, environment=environment)
+    epochs: dict[int, Epoch] = {}
     try:
-        outcome = _run(asked, directory, server)
+        if case.task is None:
+            outcome = _run(asked, directory, server)
+        else:
+            outcome = _train(asked, directory, server, materials or Materials(), epochs)
         if outcome.result is None:
             assert outcome.kind != "result"
-            return structs.replace(unmeasured, status=outcome.kind, reason=outcome.reason)
+            kept = _measurements(case, epochs)
+            return structs.replace(unmeasured, status=outcome.kind, reason=outcome.reason, measurements=kept)
         record = msgspec.json.decode(outcome.result, type=job.Finished).record
     except msgspec.DecodeError as error:
         # A user's module may print into, or replace, anything in its process.
@@ -55,6 +85,11 @@ def measure(
 def log_of(case: Case, directory: Path) -> Path:
     """Where the output of a case's process goes."""
     return directory / "logs" / f"{case.file_name}.log"
+
+
+def checkpoint_of(case: Case, directory: Path) -> Path:
+    """Where a training run is kept after each epoch."""
+    return directory / CHECKPOINTS / f"{case.file_name}.pt"
 
 
 def _run(asked: job.Job, directory: Path, server: Server) -> Outcome:
@@ -74,11 +109,57 @@ def _run(asked: job.Job, directory: Path, server: Server) -> Outcome:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _child(function: str, asked: job.Job, work: Path, log: Path, server: Server) -> Outcome:
+def _train(
+    asked: job.Job, directory: Path, server: Server, materials: Materials, epochs: dict[int, Epoch]
+) -> Outcome:
+    """Train in a child; `epochs` is filled with those that it finishes, by number."""
+    work = directory / "work" / asked.case.file_name
+    work.mkdir(parents=True, exist_ok=True)
+
+    def heard(line: bytes) -> None:
+        told = _news.decode(line)
+        if isinstance(told, news.Finished):
+            epochs[told.epoch.number] = told.epoch
+        materials.heard(told)
+
+    try:
+        with Listener(work / "news") as listener:
+            files = job.TrainingFiles(
+                data_dir=None if materials.data_dir is None else str(materials.data_dir.resolve()),
+                checkpoint=str(checkpoint_of(asked.case, directory).resolve()),
+                tensorboard=None if materials.tensorboard is None else str(materials.tensorboard.resolve()),
+                news=str(listener.path.resolve()),
+            )
+            asked = structs.replace(asked, training=files, cache_folder=str((work / "cache").resolve()))
+            log = log_of(asked.case, directory)
+            return _child(job.TRAIN, asked, work, log, server, listener, heard)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _measurements(case: Case, epochs: dict[int, Epoch]) -> list[Measurement]:
+    """Of a training run that did not end: its curves, which stand for no figure."""
+    if case.task is None:
+        return []
+    history = History(epochs=tuple(epochs[number] for number in sorted(epochs)))
+    return measurements(history, None, learns=datasets.get(case.task.dataset).learns)
+
+
+def _child(
+    function: str,
+    asked: job.Job,
+    work: Path,
+    log: Path,
+    server: Server,
+    listener: Listener | None = None,
+    heard: Callable[[bytes], None] = lambda line: None,
+) -> Outcome:
     return server.run(
         function,
         msgspec.json.encode(asked),
         folder=work / "result",
         log=log,
         time_limit_seconds=asked.protocol.time_limit_seconds,
+        listener=listener,
+        heard=heard,
     )

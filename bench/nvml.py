@@ -60,6 +60,9 @@ class NvmlGpu(Protocol):
 
     def temperature_celsius(self) -> int: ...
 
+    def energy_joules(self) -> float:
+        """Since the driver was loaded, of the whole board."""
+
     def event_reasons(self) -> int:
         """The bits of EVENT_REASONS in force now."""
 
@@ -245,6 +248,9 @@ class _DriverGpu:
 
     def temperature_celsius(self) -> int:
         return int(self._get("nvmlDeviceGetTemperature", self._nvml.NVML_TEMPERATURE_GPU))
+
+    def energy_joules(self) -> float:
+        return float(self._get("nvmlDeviceGetTotalEnergyConsumption")) / 1e3
 
     def event_reasons(self) -> int:
         return int(self._get("nvmlDeviceGetCurrentClocksEventReasons"))

@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from itertools import groupby
 from pathlib import Path
 
@@ -18,12 +18,14 @@ from bench import environment, job, plan
 from bench.case import Case, Protocol
 from bench.errors import UserError
 from bench.launch import Server
-from bench.measure import measure
+from bench.measure import CHECKPOINTS, Materials, checkpoint_of, measure
 from bench.record import Record, Status
 from bench.store import RECORDS, Store, refuse_used
 
 _PROBE_SECONDS = 120.0
 """Time to ask torch what this machine can do; a first CUDA context takes seconds."""
+_FETCH_SECONDS = 7200.0
+"""Time to download a dataset; a server that falls silent is given up much earlier."""
 
 
 class Progress(Struct, frozen=True, kw_only=True):
@@ -60,11 +62,13 @@ def execute(
     budget_seconds: float | None,
     tell: Tell,
     auto: bool = False,
+    materials: Materials | None = None,
 ) -> Result:
     """Measure what is pending of `planned`; every record is in `directory` before the next case starts.
 
     `auto` says that devices of the plan were chosen by what the driver lists, not by the user: then a device
-    of which torch can run no case is an error and not a row of skipped cases.
+    of which torch can run no case is an error and not a row of skipped cases. `materials` are for training
+    runs, whose data are fetched first.
     Raises UserError when nothing of the plan can run here or the directory refuses: nothing was changed.
     """
     deadline = None if budget_seconds is None else time.monotonic() + budget_seconds
@@ -79,9 +83,11 @@ def execute(
             raise UserError(f"nothing of this plan can run here: {reasons[planned[0]]}")
         if auto:
             _refuse_idle_devices(planned, reasons)
+        materials = materials or Materials()
+        _fetch(planned, materials, server)
         store = resumed or stack.enter_context(Store.create(directory))
         stack.callback(shutil.rmtree, directory / "work", ignore_errors=True)
-        left = _measure_pending(planned, protocol, store, server, reasons, deadline, tell)
+        left = _measure_pending(planned, protocol, store, server, reasons, deadline, tell, materials)
         ended = store.statuses()
         statuses = Counter(ended[case] for case in planned if case in ended)
         return Result(statuses=statuses, left=left, warning=store.warning)
@@ -117,7 +123,17 @@ def _ask_torch(cases: list[Case], server: Server) -> list[str | None]:
     return msgspec.json.decode(answer, type=list[str | None])
 
 
-def ask(function: str, argument: bytes, server: Server) -> bytes:
+def _fetch(planned: Iterable[Case], materials: Materials, server: Server) -> None:
+    """See to it that the data of all training runs lie there whole. Raises UserError."""
+    folder = None if materials.data_dir is None else str(materials.data_dir.resolve())
+    for dataset in dict.fromkeys(case.task.dataset for case in planned if case.task):
+        argument = msgspec.json.encode((dataset, folder))
+        refusal = msgspec.json.decode(ask(job.FETCH, argument, server, _FETCH_SECONDS), type=str | None)
+        if refusal is not None:
+            raise UserError(refusal)
+
+
+def ask(function: str, argument: bytes, server: Server, limit_seconds: float = _PROBE_SECONDS) -> bytes:
     """A question to a child of the server that measures nothing. Raises UserError when it cannot answer."""
     with tempfile.TemporaryDirectory(prefix="convbench-") as folder:
         outcome = server.run(
@@ -125,7 +141,7 @@ def ask(function: str, argument: bytes, server: Server) -> bytes:
             argument,
             folder=Path(folder) / "probe",
             log=Path(folder) / "probe.log",
-            time_limit_seconds=_PROBE_SECONDS,
+            time_limit_seconds=limit_seconds,
         )
     if outcome.result is None:
         raise UserError(f"torch could not say what this machine can run: {outcome.reason}")
@@ -140,6 +156,7 @@ def _measure_pending(
     reasons: Mapping[Case, str],
     deadline: float | None,
     tell: Tell,
+    materials: Materials,
 ) -> int:
     """How many cases the budget left.
 
@@ -156,10 +173,19 @@ def _measure_pending(
                 if deadline is not None and time.monotonic() >= deadline:
                     return len(planned) - done
                 tell(Progress(case=case, done=done, total=len(planned)))
-                record = measure(
-                    case, protocol, environment.describe(), store.directory, current, reasons.get(case)
-                )
+                described = environment.describe()
+                reason = reasons.get(case)
+                record = measure(case, protocol, described, store.directory, current, reason, materials)
                 record = store.append(record)
+                if record.status not in plan.RETRIED:
+                    _forget_checkpoint(case, store.directory)
                 done += 1
                 tell(Progress(case=case, done=done, total=len(planned), record=record))
     return 0
+
+
+def _forget_checkpoint(case: Case, directory: Path) -> None:
+    """What a training run went on from is as large as the network; its record has come."""
+    checkpoint_of(case, directory).unlink(missing_ok=True)
+    with suppress(OSError):  # others' are still in it, or there never was one
+        (directory / CHECKPOINTS).rmdir()

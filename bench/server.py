@@ -110,9 +110,15 @@ class Channel(Generic[Message]):
 
     def ready(self, seconds: float) -> bool:
         """Whether there is input (or its end) within that time; may return False early after 24 days."""
-        poll = select.poll()
-        poll.register(self.reads, select.POLLIN)
-        return bool(poll.poll(math.ceil(min(max(seconds, 0) * 1000, 2**31 - 1))))
+        return bool(readable([self.reads], seconds))
+
+
+def readable(descriptors: Sequence[int], seconds: float) -> set[int]:
+    """Those with input (or its end) within that time, asleep until then; may return early after 24 days."""
+    poll = select.poll()
+    for descriptor in descriptors:
+        poll.register(descriptor, select.POLLIN)
+    return {found for found, _ in poll.poll(math.ceil(min(max(seconds, 0) * 1000, 2**31 - 1)))}
 
 
 def stage(name: str) -> None:

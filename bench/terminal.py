@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on: one bar, redrawn between cases only.
+"""What a person sees while a run goes on: one bar, redrawn between cases and at news only.
 
 A bar that redraws itself would take processor time from the very thing that is measured, so there is no
 refreshing thread. Nothing is shown where standard error is not a terminal.
@@ -6,42 +6,115 @@ refreshing thread. Nothing is shown where standard error is not a terminal.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from bench.case import Case
+from bench.learning.news import Finished, News
 from bench.record import FAILED
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
     from bench.run import Progress
 
 
 @contextmanager
 def progress(total: int) -> Iterator[Callable[[Progress], None]]:
     """A function to be told of every case that starts or ends."""
+    console = _console()
+    with _bar(console) as bar:
+        task = bar.add_task("starting", total=total)
+
+        def tell(event: Progress) -> None:
+            if not console.is_terminal:
+                return
+            _say_failure(bar, event)
+            bar.update(task, completed=event.done, description=f"{event.case.id} #{event.case.replicate}")
+            bar.refresh()
+
+        yield tell
+
+
+class TrainingBar:
+    """A bar over the epochs of all training runs: epoch, loss, accuracy, images/s, time left; and a line for
+    each epoch, as the textbook prints them."""
+
+    def __init__(self, bar: Bar, task: TaskID, is_shown: bool) -> None:
+        """For `training`."""
+        self._bar, self._task, self._is_shown = bar, task, is_shown
+        self._name, self._last = "", ""
+        self._epochs, self._before = 0, 0
+
+    def tell(self, event: Progress) -> None:
+        """A run starts (no record) or has ended."""
+        if not self._is_shown or event.case.task is None:
+            return
+        if event.record is None:
+            self._name = f"{event.case.id} seed {event.case.learning_seed}"
+            self._epochs, self._last = event.case.task.recipe.epochs, ""
+            self._bar.console.print(self._name, markup=False, highlight=False)
+            self._draw(0, 0.0)
+        else:
+            _say_failure(self._bar, event)
+            self._before += self._epochs
+
+    def heard(self, news: News) -> None:
+        """What the run says of itself."""
+        if not self._is_shown:
+            return
+        if not isinstance(news, Finished):
+            self._draw(news.epoch - 1, news.step / news.steps)
+            return
+        epoch = news.epoch
+        self._last = (
+            f"epoch {epoch.number}/{self._epochs}  train loss {epoch.train_loss:.4f} accuracy "
+            f"{epoch.train_accuracy:.1%}  test loss {epoch.test_loss:.4f} accuracy {epoch.test_accuracy:.1%}"
+            f"  {epoch.images / epoch.loop_seconds:,.0f} images/s"
+        )
+        self._bar.console.print(f"  {self._last}", markup=False, highlight=False)
+        self._draw(epoch.number, 0.0)
+
+    def _draw(self, epochs: int, share: float) -> None:
+        description = f"{self._name.split('/')[0]} {self._last.split('  test')[0]}"
+        self._bar.update(self._task, completed=self._before + epochs + share, description=description)
+        self._bar.refresh()
+
+
+@contextmanager
+def training(planned: Sequence[Case]) -> Iterator[TrainingBar]:
+    """A bar for training runs."""
+    console = _console()
+    with _bar(console) as bar:
+        total = sum(case.task.recipe.epochs for case in planned if case.task)
+        yield TrainingBar(bar, bar.add_task("starting", total=total), console.is_terminal)
+
+
+def _console() -> Console:
     from rich.console import Console
-    from rich.markup import escape
+
+    return Console(stderr=True)
+
+
+def _bar(console: Console) -> Bar:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
-    console = Console(stderr=True)
     columns = (
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
         TextColumn("{task.description}", markup=False),
     )
-    bar = Bar(*columns, console=console, auto_refresh=False, disable=not console.is_terminal)
-    with bar:
-        task = bar.add_task("starting", total=total)
+    return Bar(*columns, console=console, auto_refresh=False, disable=not console.is_terminal)
 
-        def tell(event: Progress) -> None:
-            record = event.record
-            if not console.is_terminal:
-                return
-            if record is not None and record.status in (*FAILED, "skipped"):
-                bar.console.print(escape(f"{record.status}: {event.case.id}: {record.reason}"))
-            bar.update(task, completed=event.done, description=f"{event.case.id} #{event.case.replicate}")
-            bar.refresh()
 
-        yield tell
+def _say_failure(bar: Bar, event: Progress) -> None:
+    from rich.markup import escape
+
+    record = event.record
+    if record is not None and record.status in (*FAILED, "skipped"):
+        bar.console.print(escape(f"{record.status}: {event.case.id}: {record.reason}"))

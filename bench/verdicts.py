@@ -145,11 +145,11 @@ def _finds(n: int, scatter: float, effect: float, power: float) -> bool:
     """Whether `n` processes a side, whose logs have this standard deviation, show the effect."""
     freedom = 2 * (n - 1)
     error = scatter * math.sqrt(2 / n)
-    return math.log1p(effect) >= _needed(freedom, power, 1 - ERROR) * error
+    return math.log1p(effect) >= needed(freedom, power, 1 - ERROR) * error
 
 
-def _needed(freedom: float, power: float, level: float) -> float:
-    """The effect, in standard errors, at which the interval excludes 1 with this power (noncentral t)."""
+def needed(freedom: float, power: float, level: float) -> float:
+    """The effect, in standard errors, at which the interval excludes none with this power (noncentral t)."""
     from scipy.special import nctdtrinc
 
     return float(nctdtrinc(freedom, 1 - power, t_factor(freedom, level)))
@@ -176,7 +176,7 @@ def _judge(shift: Shift, sizes: tuple[int, int], margin: float, share: float = 1
         detectable=_detectable(shift, level) if varies else 0.0,
         n_base=sizes[0],
         n_new=sizes[1],
-        p=_p_value(shift) if varies else None,
+        p=p_value(shift) if varies else None,
         level=level,
     )
 
@@ -193,10 +193,11 @@ def _word(shift: Shift, margin: float, interval: tuple[float, float], equivalenc
 
 def _detectable(shift: Shift, level: float) -> float:
     # bounded, as two processes can be so far apart that no change would be seen
-    return math.expm1(min(_needed(shift.freedom, DETECTABLE_POWER, level) * shift.error, 300.0))
+    return math.expm1(min(needed(shift.freedom, DETECTABLE_POWER, level) * shift.error, 300.0))
 
 
-def _p_value(shift: Shift) -> float:
+def p_value(shift: Shift) -> float:
+    """Two-sided, of the difference against none; the error must be above 0."""
     from scipy.special import stdtr
 
     return 2 * float(stdtr(shift.freedom, -abs(shift.mean) / shift.error))

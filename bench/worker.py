@@ -175,12 +175,12 @@ def prepare(case: Case, device: Device) -> tuple[torch.nn.Module, Steps, dict[st
     where = device.torch_name()
     module = load(case.model, channels=case.channels, image=case.image, classes=case.classes, device=where)
     module = module.to(weight_dtype(case.precision)).to(memory_format=memory_format(case))
-    effective = device.read_back() | _dtypes(module, case, where)
+    effective = device.read_back() | dtypes_seen(module, case, where)
     workload = workloads.workloads()[case.workload]
     return module, workload.prepare(module, case, engines.get(case.engine), where), effective
 
 
-def _dtypes(module: torch.nn.Module, case: Case, where: str) -> dict[str, str]:
+def dtypes_seen(module: torch.nn.Module, case: Case, where: str) -> dict[str, str]:
     """The dtypes that really came out of the first convolution and the first linear layer."""
     seen: dict[str, str] = {"weights": _short(next((p.dtype for p in module.parameters()), torch.float32))}
     hooks = []

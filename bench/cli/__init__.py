@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from bench.cli import checking, comparing, measuring, reading
+from bench.cli import checking, comparing, measuring, reading, training
 from bench.cli.output import complain, forget_output
 from bench.errors import UserError
 
@@ -31,6 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("run")(measuring.run)
+app.command("train")(training.train)
 app.command("report")(reading.report)
 app.command("cost")(reading.cost)
 app.command("list")(reading.list_)

@@ -30,6 +30,7 @@ class FakeGpu:
     memory_clock: Any = 2619
     power: Any = 412.5
     temperature: Any = 61
+    energy: Any = 1000.0
     bits: Any = 0
     held: Any = field(default_factory=lambda: {POWER_CAP: 0, THERMAL: 0})
     pids: Any = ()
@@ -56,6 +57,9 @@ class FakeGpu:
 
     def temperature_celsius(self) -> int:
         return int(answer(self.temperature))
+
+    def energy_joules(self) -> float:
+        return float(answer(self.energy))
 
     def event_reasons(self) -> int:
         return int(answer(self.bits))

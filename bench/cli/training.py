@@ -1,0 +1,163 @@
+"""convbench train: what networks learn in a short training run, how fast, at which precision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from msgspec import structs
+
+from bench import axes, datasets, environment, listing, recipes, trainings
+from bench.axes import AXES, Numbers
+from bench.case import Case, Protocol
+from bench.cli import options, output
+from bench.errors import UserError
+from bench.measure import Materials
+from bench.record import FAILED
+
+if TYPE_CHECKING:
+    from bench.run import Result
+
+TIME_LIMIT_SECONDS = 1e6
+"""A training run may take days; `--time-limit` says otherwise."""
+
+
+def train(
+    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help=AXES["model"].summary)],
+    out: Annotated[Path, typer.Option(help="Folder for the records, the report and the plots.")],
+    dataset: Annotated[str, typer.Option(help="digits, fashion-mnist, cifar10 or synthetic.")] = "digits",
+    data_dir: Annotated[
+        Path | None, typer.Option(help="A folder that holds the dataset; downloaded to a cache without it.")
+    ] = None,
+    recipe: Annotated[str, typer.Option(help="quick, textbook or modern.")] = "quick",
+    epochs: Annotated[str | None, typer.Option(help="Instead of the recipe's.")] = None,
+    lr: Annotated[str | None, typer.Option(help="Learning rate instead of the recipe's.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help=f"Any field of the recipe, FIELD=VALUE: {', '.join(recipes.FIELDS)}."),
+    ] = None,
+    image: options.Image = None,
+    batch: options.Batch = None,
+    seeds: Annotated[str, typer.Option(help="Training runs of each case, one a seed.")] = "1",
+    seed: Annotated[str, typer.Option(help="The first seed.")] = "0",
+    precision: options.Precision = None,
+    engine: options.Engine = None,
+    device: options.Device = None,
+    layout: options.Layout = None,
+    threads: Annotated[str | None, typer.Option(help=AXES["threads"].summary)] = None,
+    target: Annotated[
+        str | None, typer.Option(help="Test accuracy, e.g. 0.90 or 90%, to which time and energy are taken.")
+    ] = None,
+    deterministic: Annotated[
+        bool, typer.Option("--deterministic", help="An operator that is not deterministic is an error.")
+    ] = False,
+    tensorboard: Annotated[Path | None, typer.Option(help="Folder for TensorBoard's curves.")] = None,
+    time_limit: options.TimeLimit = None,
+    budget: options.Budget = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the last finished epoch of what is missing.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and write nothing.")] = False,
+    format_: options.Format = "terminal",
+) -> int:
+    """Train networks and report accuracy beside speed and memory. The bundled digits need no download."""
+    output.check_format(format_)
+    given = options.given_axes(
+        {
+            "model": models,
+            "precision": precision,
+            "engine": engine,
+            "device": device,
+            "layout": layout,
+            "batch": batch,
+            "image": image,
+        }
+    )
+    texts = recipes.assignments(set_ or []) | _named({"epochs": epochs, "lr": lr})
+    wish = trainings.Wish(
+        axes=given,
+        dataset=dataset,
+        recipe=recipe,
+        overrides=texts,
+        target=None if target is None else axes.positive_number("--target", target, 1.0),
+        deterministic=deterministic,
+        seeds=axes.whole_number("--seeds", seeds, 1, 1000),
+        seed=_number("seed", seed),
+    )
+    usable = environment.usable_cores() if threads is None else _number("threads", threads)
+    planned = trainings.cases(wish, usable)
+    _refuse(planned, dataset, data_dir, tensorboard)
+    if dry_run:
+        output.show(listing.training_plan(planned, format_))
+        return 0
+    protocol = options.protocol_of(Protocol(time_limit_seconds=TIME_LIMIT_SECONDS), None, time_limit)
+    materials = Materials(data_dir=data_dir, tensorboard=tensorboard)
+    is_auto = "auto" in given.get("device", ("auto",))
+    result = _train(planned, protocol, out, materials, options.seconds_of(budget), resume, is_auto)
+    if result.warning:
+        output.complain(result.warning)
+    if result.statuses:
+        output.show(_report(out, format_))
+    if result.left:
+        left = f"{result.left} of {len(planned)} training runs are left: --resume runs them"
+        output.complain(f"the budget is spent; {left}")
+    return 1 if any(result.statuses.get(status) for status in FAILED) else 0
+
+
+def _named(texts: Mapping[str, str | None]) -> dict[str, str]:
+    return {name: text for name, text in texts.items() if text is not None}
+
+
+def _number(axis: str, text: str) -> int:
+    kind = AXES[axis]
+    assert isinstance(kind, Numbers)
+    return axes.whole_number(f"--{axis}", text, kind.low, kind.high)
+
+
+def _refuse(planned: Sequence[Case], dataset: str, data_dir: Path | None, tensorboard: Path | None) -> None:
+    """Raise UserError for what cannot be, as far as that is known at once."""
+    reason = trainings.why_impossible(planned)
+    if reason:
+        raise UserError(f"nothing of this plan can run here: {reason}")
+    missing = datasets.get(dataset).why_missing(data_dir)
+    if missing:
+        raise UserError(missing)
+    if tensorboard is not None and find_spec("tensorboard") is None:
+        raise UserError("--tensorboard needs the package tensorboard: pip install 'convbench[tensorboard]'")
+
+
+def _train(
+    planned: Sequence[Case],
+    protocol: Protocol,
+    out: Path,
+    materials: Materials,
+    budget: float | None,
+    resume: bool,
+    auto: bool,
+) -> Result:
+    from bench import run as runner
+    from bench import terminal
+
+    with terminal.training(planned) as bar:
+        return runner.execute(
+            planned,
+            protocol,
+            out,
+            resume=resume,
+            budget_seconds=budget,
+            tell=bar.tell,
+            auto=auto,
+            materials=structs.replace(materials, heard=bar.heard),
+        )
+
+
+def _report(out: Path, format_: str) -> str:
+    """Write report.md and the plots into the folder; the report as text in a format."""
+    from reports import formats, plots, report
+
+    document = report.build([out])
+    output.write(out / "report.md", formats.render("md", plots.write(document, out / "plots")))
+    return formats.render(format_, document)

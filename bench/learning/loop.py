@@ -1,0 +1,227 @@
+"""The training loop: epochs of steps on data that live on the device, and evaluation outside the timed part.
+
+Nothing in an epoch waits for the device: losses are gathered there and read when the epoch is over.
+Whatever is drawn at random is drawn from the seed and the number of the epoch, so that a run that goes on
+from a checkpoint gives what an uninterrupted one would have given.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.nn.functional import cross_entropy
+
+from bench.case import Case
+from bench.datasets.base import Dataset, Images, Split
+from bench.devices.base import Device
+from bench.learning.history import DivergedError, Epoch, why_diverged
+from bench.learning.pipeline import Pipeline, colour_basis
+from bench.learning.schedule import rate
+from bench.precision import RECIPES, autocast, weight_dtype
+from bench.task import Task
+from bench.workloads.inputs import memory_format
+
+Told = Callable[[int, int], None]
+"""Called after each step with its number in the epoch, from 1, and the number of steps."""
+
+_SEED_STRIDE = 1_000_003
+"""Between the seeds of two runs: more than any run has epochs."""
+
+
+class StepClock:
+    """Seconds of the steps alone: by the host's clock, or by events in the queue of a device that has one."""
+
+    def __init__(self, device: Device) -> None:
+        self._device, self._queue = device, device.queue()
+        self._marks: list[tuple[Any, Any]] = []
+        self._start: Any = None
+
+    def start(self) -> None:
+        self._start = self._device.clock() if self._queue is None else self._queue.record()
+
+    def stop(self) -> None:
+        end = self._device.clock() if self._queue is None else self._queue.record()
+        self._marks.append((self._start, end))
+
+    def seconds(self) -> float:
+        """Of all steps; call it when the device has finished."""
+        if self._queue is None:
+            return math.fsum(end - start for start, end in self._marks)
+        return math.fsum(self._queue.elapsed(start, end) for start, end in self._marks)
+
+
+@dataclass(frozen=True)
+class _OnDevice:
+    """One split, whole, where it is used."""
+
+    images: torch.Tensor
+    labels: torch.Tensor
+
+    @staticmethod
+    def of(images: Images, where: str) -> _OnDevice:
+        return _OnDevice(images.images.to(where), images.labels.to(where))
+
+
+class Learner:
+    """One network in training. `module` lies on the device, in the case's dtype and layout; `forward` is
+    what the engine made of it, called only with whole batches, as an engine may have compiled for them."""
+
+    def __init__(
+        self,
+        case: Case,
+        device: Device,
+        module: torch.nn.Module,
+        forward: Callable[[torch.Tensor], torch.Tensor],
+        dataset: Dataset,
+        split: Split,
+    ) -> None:
+        assert case.task is not None
+        self.case, self.task, self.device = case, case.task, device
+        self._where = device.torch_name()
+        self._type = torch.device(self._where).type
+        self._module, self._forward = module, forward
+        self._train, self._test = (_OnDevice.of(part, self._where) for part in (split.train, split.test))
+        self._pipeline = _pipeline(case, self.task, dataset, split, self._where)
+        self._augmenting = torch.Generator(self._where)
+        recipe = self.task.recipe
+        self._optimizer = torch.optim.SGD(
+            module.parameters(),
+            lr=recipe.lr,
+            momentum=recipe.momentum,
+            weight_decay=recipe.weight_decay,
+            fused=True,  # one pass over the weights, and a GradScaler then need not wait for the device
+        )
+        # The scale may shrink but never grow, so that what it lost tells how many steps were skipped.
+        self._scaler = torch.amp.GradScaler(
+            self._type, enabled=RECIPES[case.precision].scales_loss, growth_interval=2**31 - 1
+        )
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return math.ceil(len(self._train.labels) / self.case.batch)
+
+    def state(self) -> dict[str, Any]:
+        """All that the next epoch depends on."""
+        return {
+            "module": self._module.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "scaler": self._scaler.state_dict(),
+        }
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` gave, in whatever process."""
+        self._module.load_state_dict(state["module"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._scaler.load_state_dict(state["scaler"])
+
+    def epoch(self, number: int, told: Told, joules: Callable[[], float | None]) -> Epoch:
+        """Learn from every training image once, then evaluate. Raises DivergedError."""
+        order = self._order(number)
+        self._module.train()
+        clock = StepClock(self.device)
+        sums = torch.zeros(2, len(order), device=self._where)
+        scale = self._scaler.get_scale()
+        self.device.synchronise()
+        energy, began = joules(), self.device.clock()
+        for step, chosen in enumerate(order):
+            images = self._pipeline.training(self._train.images[chosen], self._augmenting)
+            labels = self._train.labels[chosen]
+            self._set_rate((number - 1) * len(order) + step)
+            clock.start()
+            outputs, loss = self._step(images, labels)
+            clock.stop()
+            sums[0, step] = loss.detach()
+            sums[1, step] = (outputs.detach().argmax(1) == labels).sum()
+            told(step + 1, len(order))
+        self.device.synchronise()
+        seconds = self.device.clock() - began
+        energy_after = joules()
+        losses, right = sums.tolist()
+        diverged = why_diverged(losses, (number - 1) * len(order) + 1, number)
+        if diverged:
+            raise DivergedError(diverged)
+        images_seen = len(self._train.labels)
+        test_loss, test_accuracy = self._evaluate(self._test)
+        return Epoch(
+            number=number,
+            images=images_seen,
+            loop_seconds=seconds,
+            step_seconds=clock.seconds(),
+            train_loss=math.fsum(a * len(b) for a, b in zip(losses, order, strict=True)) / images_seen,
+            train_accuracy=sum(right) / images_seen,
+            test_loss=test_loss,
+            test_accuracy=test_accuracy,
+            energy_joules=None if energy is None or energy_after is None else energy_after - energy,
+            skipped_steps=_halvings(scale, self._scaler.get_scale()),
+        )
+
+    def train_accuracy(self, at_most: int) -> float:
+        """Of the first training images in eval mode, without augmentation."""
+        return self._evaluate(_OnDevice(self._train.images[:at_most], self._train.labels[:at_most]))[1]
+
+    def _order(self, number: int) -> tuple[torch.Tensor, ...]:
+        """The images of each step, in this epoch's own order; seeds all that the epoch will draw."""
+        seed = (self.case.learning_seed * _SEED_STRIDE + number) % 2**63
+        torch.manual_seed(seed)  # for dropout
+        self._augmenting.manual_seed(seed)
+        # Drawn on the CPU: the order is then the same on every device.
+        order = torch.randperm(len(self._train.labels), generator=torch.Generator().manual_seed(seed))
+        batches: tuple[torch.Tensor, ...] = order.to(self._where).split(self.case.batch)
+        return batches
+
+    def _set_rate(self, step: int) -> None:
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate(self.task.recipe, step, self.steps_per_epoch)
+
+    def _step(self, images: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        self._optimizer.zero_grad(set_to_none=True)
+        forward = self._forward if len(labels) == self.case.batch else self._module
+        with autocast(self.case.precision, self._type):
+            outputs = forward(images)
+            smoothing = self.task.recipe.label_smoothing
+            loss = cross_entropy(outputs.float(), labels, label_smoothing=smoothing)
+        self._scaler.scale(loss).backward()
+        self._scaler.step(self._optimizer)
+        self._scaler.update()
+        return outputs, loss
+
+    @torch.no_grad()
+    def _evaluate(self, data: _OnDevice) -> tuple[float, float]:
+        """Mean cross-entropy in nats, and the share that is right, in eval mode."""
+        self._module.eval()
+        sums = torch.zeros(2, device=self._where, dtype=torch.float64)
+        batches = zip(data.images.split(self.case.batch), data.labels.split(self.case.batch), strict=True)
+        with autocast(self.case.precision, self._type):
+            for images, labels in batches:
+                outputs = self._module(self._pipeline.evaluation(images)).float()
+                sums[0] += cross_entropy(outputs, labels, reduction="sum")
+                sums[1] += (outputs.argmax(1) == labels).sum()
+        loss, right = (sums / len(data.labels)).tolist()
+        return loss, right
+
+
+def _halvings(before: float, after: float) -> int:
+    """How often a loss scale was halved: once for every step that was skipped."""
+    if after == 0:
+        raise DivergedError("the loss scale fell to 0: every step's gradients overflowed")
+    return round(math.log2(before / after))
+
+
+def _pipeline(case: Case, task: Task, dataset: Dataset, split: Split, where: str) -> Pipeline:
+    jitters = "pca" in task.recipe.augment and dataset.channels == 3
+    return Pipeline(
+        recipe=task.recipe,
+        image=case.image,
+        channels=case.channels,
+        mean=dataset.mean,
+        std=dataset.std,
+        mirrors=dataset.mirrors,
+        dtype=weight_dtype(case.precision),
+        memory_format=memory_format(case),
+        device=where,
+        colours=colour_basis(split.train.images) if jitters else None,
+    )

@@ -1,0 +1,256 @@
+"""In the child: a training run becomes a record."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+import torch
+
+from bench import datasets, devices, engines
+from bench.case import Case
+from bench.datasets.base import Dataset
+from bench.devices.base import Device
+from bench.errors import UserError
+from bench.job import Finished, Job, TrainingFiles
+from bench.learning import checkpoint, news
+from bench.learning.history import DivergedError, Epoch, History, measurements, why_useless
+from bench.learning.loop import Learner
+from bench.nvml import open_nvml
+from bench.precision import weight_dtype
+from bench.probes.energy import EnergyCounter
+from bench.record import Gpu, Measurement, Record, Status
+from bench.server import stage
+from bench.telling import teller
+from bench.worker import dtypes_seen
+from bench.workloads.inputs import memory_format
+from models.load import load
+
+EVALUATED = 10_000
+"""Training images at most whose accuracy is taken once more in the end: as many as the larger test sets."""
+_TELL_SECONDS = 1.0
+"""Between two tellings of steps: a person does not read faster."""
+_NOT_DETERMINISTIC = re.compile(r"(\S+) does not have a deterministic implementation")
+
+
+def fetch(argument: bytes) -> bytes:
+    """Encoded (dataset, data_dir or null) in; why the data are not there, encoded, or null."""
+    name, folder = msgspec.json.decode(argument, type=tuple[str, str | None])
+    try:
+        datasets.get(name).fetch(None if folder is None else Path(folder))
+    except UserError as error:
+        return msgspec.json.encode(str(error))
+    return msgspec.json.encode(None)
+
+
+def train(argument: bytes) -> bytes:
+    """The child's entry: an encoded Job with `training` in, an encoded Finished out."""
+    job = msgspec.json.decode(argument, type=Job)
+    record, first_step_at = run(job, devices.get(job.case.device))
+    return msgspec.json.encode(Finished(record=record, first_step_at=first_step_at))
+
+
+def run(job: Job, device: Device) -> tuple[Record, float]:
+    """Train a case on a device, from its checkpoint if there is one, and say what came of it."""
+    case, files = job.case, job.training
+    assert case.task is not None
+    assert files is not None
+    started_at = datetime.now(UTC).isoformat(timespec="seconds")
+    dataset = datasets.get(case.task.dataset)
+    energy = EnergyCounter(open_nvml, device.uuid())
+    baseline = device.memory_baseline()
+    module, learner, effective = _prepare(job, device, dataset)
+    first_step_at = time.monotonic()
+    stage("training")
+    reporter = _Reporter(files, case)
+    status: Status = "ok"
+    reason: str | None = None
+    history = History()
+    try:
+        with _deterministic(case.task.deterministic):
+            for known in _epochs(job, learner, device, baseline, reporter, energy.joules):
+                history = known
+    except DivergedError as error:
+        status, reason, history = "diverged", str(error), reporter.history
+    except _NotDeterministicError as error:
+        status, reason = "invalid", str(error)
+    gpu = device.gpu()
+    parameters = Measurement(
+        phase="model",
+        metric="parameters",
+        unit="count",
+        samples=[float(sum(p.numel() for p in module.parameters()))],
+    )
+    record = Record(
+        case=case,
+        protocol=job.protocol,
+        status=status,
+        reason=reason,
+        measurements=[parameters, *measurements(history, case.task.target, learns=dataset.learns)],
+        environment=msgspec.structs.replace(job.environment, gpu=Gpu(**gpu) if gpu else None),
+        effective=effective,
+        warnings=[*engines.get(case.engine).remarks(case), *_energy_remarks(device, energy)],
+        started_at=started_at,
+    )
+    return record, first_step_at
+
+
+def _prepare(job: Job, device: Device, dataset: Dataset) -> tuple[torch.nn.Module, Learner, dict[str, str]]:
+    case, files = job.case, job.training
+    assert case.task is not None
+    assert files is not None
+    stage("building")
+    if job.cache_folder is not None:
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = job.cache_folder
+    # cuBLAS reads it when CUDA starts; it costs nothing where determinism was not asked for.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    device.prepare(case)
+    torch.manual_seed(case.learning_seed)
+    where = device.torch_name()
+    module = load(
+        case.model,
+        channels=case.channels,
+        image=case.image,
+        classes=case.classes,
+        init=case.task.recipe.init,
+        device=where,
+    )
+    module = module.to(weight_dtype(case.precision)).to(memory_format=memory_format(case))
+    effective = device.read_back() | dtypes_seen(module, case, where)
+    module.train()
+    stage("reading the data")
+    split = dataset.load(None if files.data_dir is None else Path(files.data_dir))
+    forward = engines.get(case.engine).wrap(module)
+    return module, Learner(case, device, module, forward, dataset, split), effective
+
+
+def _epochs(
+    job: Job,
+    learner: Learner,
+    device: Device,
+    baseline: int,
+    reporter: _Reporter,
+    joules: Callable[[], float | None],
+) -> Iterator[History]:
+    """The history after every epoch that is still to do, and once more with what is found in the end."""
+    case, files = job.case, job.training
+    assert case.task is not None
+    assert files is not None
+    path = Path(files.checkpoint)
+    history = History()
+    found = checkpoint.load(path, case)
+    if found is not None:
+        history, state = found
+        learner.resume(state)
+        reporter.resumed(history)
+    for number in range(len(history.epochs) + 1, case.task.recipe.epochs + 1):
+        device.reset_peak()
+        epoch = learner.epoch(number, reporter.stepping(number), joules)
+        peaks = history.peaks or {name: value - baseline for name, value in device.read_peak().items()}
+        history = History(epochs=(*history.epochs, epoch), peaks=peaks)
+        useless = why_useless(
+            epoch,
+            number == case.task.recipe.epochs,
+            case.classes,
+            number * learner.steps_per_epoch,
+        )
+        reporter.history = history
+        if useless:
+            raise DivergedError(useless)
+        checkpoint.save(path, case, history, learner.state())
+        reporter.finished(epoch)
+        yield history
+    stage("evaluating")
+    yield msgspec.structs.replace(history, final_train_accuracy=learner.train_accuracy(EVALUATED))
+
+
+class _Writer(Protocol):
+    """What is used of torch.utils.tensorboard.SummaryWriter."""
+
+    def add_scalar(self, tag: str, scalar_value: float, global_step: int) -> Any: ...
+
+    def flush(self) -> None: ...
+
+
+class _Reporter:
+    """Tells the parent, and writes TensorBoard's curves where they were asked for."""
+
+    def __init__(self, files: TrainingFiles, case: Case) -> None:
+        self.history = History()
+        self._tell = teller(files.news)
+        self._folder = None if files.tensorboard is None else Path(files.tensorboard) / case.file_name
+        self._writer: _Writer | None = None
+        self._told_at = 0.0
+
+    def resumed(self, history: History) -> None:
+        self.history = history
+        for epoch in history.epochs:
+            self._tell(msgspec.json.encode(news.Finished(epoch)))
+
+    def stepping(self, epoch: int) -> Callable[[int, int], None]:
+        def told(step: int, steps: int) -> None:
+            now = time.monotonic()
+            if now - self._told_at >= _TELL_SECONDS:
+                self._told_at = now
+                self._tell(msgspec.json.encode(news.Stepped(epoch, step, steps)))
+
+        return told
+
+    def finished(self, epoch: Epoch) -> None:
+        self._tell(msgspec.json.encode(news.Finished(epoch)))
+        if self._folder is None:
+            return
+        if self._writer is None:
+            from torch.utils.tensorboard import SummaryWriter
+
+            # What a killed process wrote of later epochs is to be forgotten.
+            self._writer = SummaryWriter(str(self._folder), purge_step=epoch.number)
+        for tag, value in (
+            ("loss/train", epoch.train_loss),
+            ("loss/test", epoch.test_loss),
+            ("accuracy/train", epoch.train_accuracy),
+            ("accuracy/test", epoch.test_accuracy),
+            ("images per second/loop", epoch.images / epoch.loop_seconds),
+            ("images per second/steps", epoch.images / epoch.step_seconds),
+        ):
+            self._writer.add_scalar(tag, value, epoch.number)
+        self._writer.flush()
+
+
+class _NotDeterministicError(Exception):
+    """An operator without a deterministic implementation ran although determinism was asked for."""
+
+
+@contextmanager
+def _deterministic(wanted: bool) -> Iterator[None]:
+    """torch.use_deterministic_algorithms, whose refusal is made a sentence that names the operator."""
+    if not wanted:
+        yield
+        return
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False  # another algorithm may be chosen in every process
+    try:
+        yield
+    except RuntimeError as error:
+        found = _NOT_DETERMINISTIC.search(str(error))
+        if found is None:
+            raise
+        raise _NotDeterministicError(
+            f"--deterministic: {found[1]} has no deterministic implementation on this device"
+        ) from error
+    finally:
+        torch.use_deterministic_algorithms(False)
+
+
+def _energy_remarks(device: Device, energy: EnergyCounter) -> list[str]:
+    """A GPU whose energy nobody knows is worth a word; a processor is not."""
+    if device.uuid() is None or energy.why_absent is None:
+        return []
+    return [f"no-energy: {energy.why_absent}"]

@@ -1,0 +1,45 @@
+"""The GPU's energy counter, through NVML: what it cannot say is None, with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bench.nvml import Nvml, NvmlGpu, UnreadableError, by_torch_uuid
+
+WHOLE_BOARD = "under MIG the counter is that of the whole board"
+
+
+class EnergyCounter:
+    """Joules since the driver was loaded (nvmlDeviceGetTotalEnergyConsumption, Volta and later; it moves
+    about every 100 ms). `why_absent` is None as long as it can be read."""
+
+    def __init__(self, open_nvml: Callable[[], Nvml], uuid: str | None) -> None:
+        """`uuid` is the GPU's as torch gives it; None for a device that is no GPU."""
+        self.why_absent: str | None = None if uuid else "only a GPU of NVIDIA has an energy counter"
+        self._gpu: NvmlGpu | None = None
+        if uuid is None:
+            return
+        try:
+            gpu = by_torch_uuid(open_nvml(), uuid)
+            if _is_shared(gpu):
+                raise UnreadableError(WHOLE_BOARD)
+            self._gpu = gpu
+        except UnreadableError as error:
+            self.why_absent = str(error)
+
+    def joules(self) -> float | None:
+        """The counter now; None, from the first failure on, where it cannot be read."""
+        if self._gpu is None:
+            return None
+        try:
+            return self._gpu.energy_joules()
+        except UnreadableError as error:
+            self._gpu, self.why_absent = None, str(error)
+            return None
+
+
+def _is_shared(gpu: NvmlGpu) -> bool:
+    try:
+        return gpu.mig_mode()
+    except UnreadableError:  # GPUs that have no MIG say so by refusing
+        return False
