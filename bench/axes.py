@@ -85,14 +85,15 @@ def whole_number(name: str, value: object, low: int, high: int) -> int:
     return number
 
 
-def positive_number(name: str, value: str, high: float) -> float:
-    """A number above 0 and at most `high`; `1%` is 0.01. UserError otherwise."""
+def positive_number(name: str, value: str, high: float, *, or_zero: bool = False) -> float:
+    """A number above 0 (or 0 itself) and at most `high`; `1%` is 0.01. UserError otherwise."""
     text, percent = (value[:-1], 100.0) if value.endswith("%") else (value, 1.0)
     # float() alone would also take `nan`, `1_0` and the digits of other scripts.
     plain = re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", text, re.IGNORECASE)
     number = float(text) / percent if plain else -1.0
-    if not 0 < number <= high:
-        raise UserError(f"{name} takes a number above 0 and up to {high:g}, not {_shown(value)}")
+    if not (0 < number <= high or (or_zero and number == 0)):
+        accepted = f"from 0 to {high:g}" if or_zero else f"above 0 and up to {high:g}"
+        raise UserError(f"{name} takes a number {accepted}, not {_shown(value)}")
     return number
 
 

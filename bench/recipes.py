@@ -127,13 +127,8 @@ def _augmentations(name: str, text: str) -> tuple[str, ...]:
     return () if text in ("none", "") else tuple(read(name, part) for part in parts)
 
 
-def _number(low: float, high: float) -> Callable[[str, str], float]:
-    def read(name: str, text: str) -> float:
-        if text in ("0", "0.0") and low == 0:
-            return 0.0
-        return axes.positive_number(name, text, high)
-
-    return read
+def _number(high: float, *, or_zero: bool = True) -> Callable[[str, str], float]:
+    return lambda name, text: axes.positive_number(name, text, high, or_zero=or_zero)
 
 
 def _switch(name: str, text: str) -> bool:
@@ -142,12 +137,12 @@ def _switch(name: str, text: str) -> bool:
 
 FIELDS: Mapping[str, Callable[[str, str], Any]] = {
     "epochs": lambda name, text: axes.whole_number(name, text, 1, 100_000),
-    "lr": _number(1e-12, 1000.0),
-    "momentum": _number(0, 1.0),
-    "weight_decay": _number(0, 1000.0),
-    "warmup_epochs": _number(0, 100_000.0),
+    "lr": _number(1000.0, or_zero=False),
+    "momentum": _number(1.0),
+    "weight_decay": _number(1000.0),
+    "warmup_epochs": _number(100_000.0),
     "schedule": _choice(SCHEDULES),
-    "label_smoothing": _number(0, 1.0),
+    "label_smoothing": _number(1.0),
     "augment": _augmentations,
     "init": _choice(INITS),
     "normalise": _switch,

@@ -7,6 +7,8 @@ section 2.3), as long as none but the last has a stride.
 from __future__ import annotations
 
 import itertools
+import math
+import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import Literal, TypeGuard
@@ -17,8 +19,8 @@ from bench.errors import UserError
 from models.arch import Activation, Arch, Conv
 from models.units import Piece, Unit, flat, pieces
 
-Stride = Literal["last", "first"]
-"""The layer of a stack that has the stride of the convolution in whose place the stack stands."""
+Stride = Literal["late", "early"]
+"""Whether the last layer of a stack or its first ones take over the stride of the convolution."""
 
 
 class ConvCost(Struct, frozen=True, kw_only=True):
@@ -93,23 +95,23 @@ def break_even(kernel: int) -> Fraction:
     return Fraction(9 * (stack_depth(kernel) - 1), kernel**2 - 9)
 
 
-def factorised(arch: Arch, *, activated: bool = True, stride: Stride = "last") -> Arch:
+def factorised(arch: Arch, *, activated: bool = True, stride: Stride = "late") -> Arch:
     """Every convolution wider than 3x3 as a stack of 3x3; output sizes stay what they were for every image.
 
     The layers of a stack have the channels and groups of the convolution, and what follows it (batch
     normalisation, activation) follows each of them; with `activated` off, only the last has the activation.
 
     A stride on the last layer keeps the window: the stack sees what the convolution saw and no more, but its
-    other layers work at the finer resolution. On the first it is cheap, and the stack sees a wider window of
-    3 + 2 (n - 1) s pixels: 35 where AlexNet's 11x11 sees 11.
+    other layers work at the finer resolution. Taken early it is cheap, and the window wider: 31 pixels where
+    AlexNet's 11x11 at stride 4 sees 11.
 
-    UserError where there is nothing to factorise, and with `first` where there is no stride.
+    UserError where there is nothing to factorise, and with `early` where there is no stride.
     """
     parts = pieces(arch.layers)
     wide = [part.conv for part in parts if _is_wide(part)]
     if not wide:
         raise UserError(f"{arch.name} has no convolution wider than 3x3")
-    if stride == "first" and all(conv.stride == 1 for conv in wide):
+    if stride == "early" and all(conv.stride == 1 for conv in wide):
         raise UserError(f"{arch.name} has no stride in a convolution wider than 3x3")
     stacks = [_stack(part, activated, stride) if _is_wide(part) else (part,) for part in parts]
     return structs.replace(arch, layers=flat(itertools.chain.from_iterable(stacks)))
@@ -176,9 +178,9 @@ def _is_wide(part: Piece) -> TypeGuard[Unit]:
 
 
 def _stack(unit: Unit, activated: bool, stride: Stride) -> list[Unit]:
-    """The stack in place of a convolution; without a stride it is the same for both places."""
+    """The stack in place of a convolution; one without a stride has nothing to be early with."""
     conv, tail = unit
-    strides, paddings = _first(conv) if stride == "first" and conv.stride > 1 else _last(conv)
+    strides, paddings = _early(conv) if stride == "early" and conv.stride > 1 else _late(conv)
     *inner, last = (
         Conv(conv.channels, 3, step, padding, conv.groups)
         for step, padding in zip(strides, paddings, strict=True)
@@ -187,7 +189,7 @@ def _stack(unit: Unit, activated: bool, stride: Stride) -> list[Unit]:
     return [*(Unit(each, between) for each in inner), Unit(last, tail)]
 
 
-def _last(conv: Conv) -> tuple[list[int], list[int]]:
+def _late(conv: Conv) -> tuple[list[int], list[int]]:
     """Strides and paddings of a stack with the stride on its last layer.
 
     Ahead of the stride only the sum of the paddings decides the side: it is spread, earlier layers first.
@@ -197,16 +199,27 @@ def _last(conv: Conv) -> tuple[list[int], list[int]]:
     return [1] * (depth - 1) + [conv.stride], [least + 1] * more + [least] * (depth - more)
 
 
-def _first(conv: Conv) -> tuple[list[int], list[int]]:
-    """Strides and paddings of a stack with the stride on its first layer.
+def _early(conv: Conv) -> tuple[list[int], list[int]]:
+    """Strides and paddings of a stack with the stride on its first layers.
 
-    With padding q on the first and m of the others unpadded, each of which takes 2 from the side, the side is
-    floor((side + 2q - 3) / s) + 1 - 2m. It is the convolution's floor((side + 2p - k) / s) + 1 for every side
-    if q = p + m s - (k - 3) / 2: m is the smallest for which q is not negative.
+    In steps of 2, since a 3x3 with a stride of 4 would skip every fourth row and column. With p_i the padding
+    of layer i and J_i the product of the strides before it, the side is that of the convolution, for every
+    image, if p_1 + sum of J_i (p_i - 1) over the others = p - (k - 3) / 2. Usually p_i is 1; from the last
+    on it is 0 until p_1 need not be negative.
     """
     depth = stack_depth(conv.kernel)
-    lost = (conv.kernel - 3) // 2
-    unpadded = max(0, -(-(lost - conv.padding) // conv.stride))
-    padding = conv.padding + unpadded * conv.stride - lost
-    padded = depth - 1 - unpadded
-    return [conv.stride] + [1] * (depth - 1), [padding] + [1] * padded + [0] * unpadded
+    steps = _halvings(conv.stride) + [1] * depth
+    strides = [*steps[: depth - 1], math.prod(steps[depth - 1 :])]
+    jumps = list(itertools.accumulate([1, *strides], operator.mul))
+    paddings = [1] * depth
+    first = conv.padding - (conv.kernel - 3) // 2
+    for layer in range(depth - 1, 0, -1):
+        if first < 0:
+            paddings[layer] = 0
+            first += jumps[layer]
+    return strides, [first, *paddings[1:]]
+
+
+def _halvings(stride: int) -> list[int]:
+    """The stride as factors of 2, as far as it has them, and what is left: 4 = 2 x 2 x 1."""
+    return [2, *_halvings(stride // 2)] if stride % 2 == 0 else [stride]

@@ -49,13 +49,13 @@ TRANSFORMATIONS: Mapping[str, Transformation] = MappingProxyType(
             {norm: partial(with_normalisation, norm=norm) for norm in get_args(Normalisation)},
         ),
         "kernel": Transformation(
-            "3x3: larger kernels as stacks of 3x3, -linear without the activation between, -early with a"
-            " stride on a stack's first layer; 5x5 and 7x7: stacks of 3x3 as one; 1x1: as configuration C",
+            "3x3: larger kernels as stacks of 3x3, -linear without the activation between, -early with the"
+            " stride on a stack's first layers; 5x5 and 7x7: stacks of 3x3 as one; 1x1: as configuration C",
             {
                 "3x3": factorised,
                 "3x3-linear": partial(factorised, activated=False),
-                "3x3-early": partial(factorised, stride="first"),
-                "3x3-linear-early": partial(factorised, activated=False, stride="first"),
+                "3x3-early": partial(factorised, stride="early"),
+                "3x3-linear-early": partial(factorised, activated=False, stride="early"),
                 "5x5": partial(merged, kernel=5),
                 "7x7": partial(merged, kernel=7),
                 "1x1": pointwise,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 from bench.case import Case
+from bench.task import Task
 from reports.figures import Effective, Figure
 from reports.table import Cell, Table
 
@@ -34,6 +35,8 @@ class Axis(Struct, frozen=True, kw_only=True):
 
 
 AXES: dict[str, Axis] = {
+    "dataset": Axis(value=lambda s: s.case.task.dataset if s.case.task else None, phrase="{}"),
+    "recipe": Axis(value=lambda s: s.case.task.recipe.name if s.case.task else None, phrase="recipe {}"),
     "workload": Axis(value=lambda s: s.case.workload, phrase="{}"),
     "device": Axis(value=lambda s: s.case.device, phrase="{}"),
     "precision": Axis(value=lambda s: s.case.precision, phrase="{}"),
@@ -45,10 +48,21 @@ AXES: dict[str, Axis] = {
     "classes": Axis(value=lambda s: s.case.classes, phrase="{} classes"),
     "threads": Axis(value=lambda s: s.case.threads, phrase="CPU threads: {}"),
     "seed": Axis(value=lambda s: s.case.seed, phrase="seed {}"),
+    "target": Axis(value=lambda s: target_text(s.case.task), phrase="target {}"),
+    "deterministic": Axis(value=lambda s: _deterministic(s.case.task), phrase="deterministic: {}"),
     "machine": Axis(value=lambda s: "+".join(s.machine), phrase="machine {}"),
 }
 INPUT_AXES = ("image", "channels", "classes")
 """Usually one value for each model; the cost table has them."""
+
+
+def target_text(task: Task | None) -> str | None:
+    """`90%`"""
+    return f"{100 * task.target:g}%" if task and task.target is not None else None
+
+
+def _deterministic(task: Task | None) -> str | None:
+    return "yes" if task and task.deterministic else None
 
 
 class Layout(Struct, frozen=True, kw_only=True):
@@ -78,12 +92,13 @@ def table(
     layout: Layout,
     *,
     without: Sequence[str] = (),
+    always: Sequence[str] = (),
     notes: Sequence[str] = (),
 ) -> Table:
     """A table whose rows begin with the model and the axes that vary, and whose note names the others.
 
-    `without` are axes that the title or the lines say already. Own columns that are empty in every row
-    are left out.
+    `without` are axes that the title or the lines say already, `always` those that have a column even where
+    all rows share the value. Own columns that are empty in every row are left out.
     """
     shown: list[str] = []
     shared: list[str] = []
@@ -92,9 +107,10 @@ def table(
         if name in without or (name == "machine" and not layout.several_machines):
             continue
         values = {axis.value(subject) for subject in subjects}
-        if len(values) > 1 and not (name in INPUT_AXES and layout.inputs_follow_model):
+        varies = len(values) > 1 and not (name in INPUT_AXES and layout.inputs_follow_model)
+        if varies or name in always:
             shown.append(name)
-        elif len(values) == 1 and values != {0} and values != {""}:
+        elif len(values) == 1 and values.isdisjoint((0, "", None)):
             shared.append(axis.phrase.format(*values))
     effective = ["read back"] if _effective_differs(subjects) else []
     filled = [i for i in range(len(columns)) if any(line.cells[i] is not None for line in lines)]
@@ -112,6 +128,22 @@ def table(
         ),
         notes=((f"All rows: {', '.join(shared)}.",) if shared else ()) + tuple(notes),
     )
+
+
+def varying(subjects: Sequence[Subject], *, without: Sequence[str] = ()) -> tuple[str, ...]:
+    """The axes in which subjects of one model differ: what follows from the model tells nothing apart."""
+    models = {subject.case.model for subject in subjects}
+    return tuple(
+        name
+        for name, axis in AXES.items()
+        if name not in without and len({(s.case.model, axis.value(s)) for s in subjects}) > len(models)
+    )
+
+
+def in_words(subject: Subject, names: Sequence[str]) -> str:
+    """`amp-bf16, compile, batch 128`: the values of these axes."""
+    values = ((AXES[name].phrase, AXES[name].value(subject)) for name in names)
+    return ", ".join(phrase.format(value) for phrase, value in values if value not in ("", None))
 
 
 def effective_text(effective: Effective) -> str:

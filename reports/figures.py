@@ -106,8 +106,12 @@ class Outcome(Struct, frozen=True, kw_only=True):
     case: Case
     status: Status
     reason: str
-    processes: int
-    replicates: tuple[int, ...] = ()
+    replicates: tuple[int, ...]
+
+    @property
+    def processes(self) -> int:
+        """How many they are."""
+        return len(self.replicates)
 
 
 class Warned(Struct, frozen=True, kw_only=True):
@@ -156,6 +160,15 @@ def by_seed(case: Case, replicates: Sequence[int], values: Sequence[float]) -> d
     for replicate, value in sorted(zip(replicates, values, strict=True)):
         of_seed.setdefault(structs.replace(case, replicate=replicate).learning_seed, []).append(value)
     return {seed: mean(found) for seed, found in of_seed.items()}
+
+
+def diverged(outcomes: Sequence[Outcome]) -> dict[Case, frozenset[int]]:
+    """The numbers of the processes that diverged, for each case that has some."""
+    found: dict[Case, frozenset[int]] = {}
+    for outcome in outcomes:
+        if outcome.status == "diverged":
+            found[outcome.case] = found.get(outcome.case, frozenset()).union(outcome.replicates)
+    return found
 
 
 MACHINE_KEYS = ("threads", "cpu_capability")

@@ -6,18 +6,34 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bench.case import Case
-from reports.axes import layout_of
+from reports.accuracy import accuracy_tables, epoch_tables
+from reports.axes import Layout, layout_of
 from reports.conditions import conditions_table
 from reports.figures import Figure, Outcome, Summary, precision_read_back
 from reports.latency import compile_table, latency_tables
+from reports.learning import training_runs
+from reports.learning_plots import learning_plots
 from reports.machines import machine_tables, machine_words
 from reports.memory import memory_tables
+from reports.parity import parity_table
 from reports.speedup import speedup_tables
 from reports.summary import summarise
 from reports.table import Cell, Document, Table
 from reports.wording import models_named, named, one_line
 
 GIGA = 1e9
+TIME_IN_WORDS = (
+    "How to read a time: each case is measured in processes of its own, and each process gives the "
+    "median of its samples. The figure is the geometric mean of these medians. Beside it stands its 95% "
+    "confidence interval, ±1.2% or -18% +22%, from how much the processes differ. † marks figures of "
+    "one process, which know nothing of such differences. Two figures whose intervals overlap need not "
+    "differ at all."
+)
+ACCURACY_IN_WORDS = (
+    "How to read an accuracy: each seed trains in a process of its own, from its own first weights and in "
+    "its own order of the images. The figure is the mean of the seeds' test accuracies after the last epoch, "
+    "± its 95% confidence interval in points. A seed that diverged is in no mean: it is counted beside it."
+)
 
 
 def build(directories: Sequence[Path]) -> Document:
@@ -30,23 +46,32 @@ def build(directories: Sequence[Path]) -> Document:
 
 def document(summary: Summary) -> Document:
     """The tables that have rows, in reading order, and every figure as a flat row."""
-    layout = layout_of([figure.case for figure in summary.figures], len(summary.environments))
+    machines = len(summary.environments)
+    timed = [figure for figure in summary.figures if figure.case.task is None]
+    layout = layout_of([figure.case for figure in timed], machines)
+    runs = training_runs(summary)
+    # no table of costs has the inputs of training runs
+    learning = Layout(inputs_follow_model=False, several_machines=machines > 1)
     return Document(
         title="convbench report",
         text=tuple(_introduction(summary)),
         tables=(
             *machine_tables(summary),
-            *_cost_table(summary.figures),
-            *latency_tables(summary.figures, layout),
-            *speedup_tables(summary.figures, layout),
-            *memory_tables(summary.figures, layout),
-            *compile_table(summary.figures, layout),
+            *_cost_table(timed),
+            *latency_tables(timed, layout),
+            *speedup_tables(timed, layout),
+            *memory_tables(timed, layout),
+            *compile_table(timed, layout),
+            *accuracy_tables(runs, learning),
+            *parity_table(runs, learning),
+            *epoch_tables(runs),
             *_precision_table(summary.figures),
-            *conditions_table(summary.figures, layout),
+            *conditions_table(timed, layout),
             *failed_table(summary.outcomes),
             *_skipped_table(summary.outcomes),
             *_warnings_table(summary),
         ),
+        plots=learning_plots(runs),
         rows=tuple(figure.as_row() for figure in summary.figures),
     )
 
@@ -61,13 +86,11 @@ def _introduction(summary: Summary) -> Iterator[str]:
         f"Cases measured: {measured:,}. Cases with failures: {_counted(failed, 'Failures')}. "
         f"Cases that cannot run here: {_counted(skipped, 'Cannot run here')}. Processes: {summary.records:,}."
     )
-    yield (
-        "How to read a time: each case is measured in processes of its own, and each process gives the "
-        "median of its samples. The figure is the geometric mean of these medians. Beside it stands its 95% "
-        "confidence interval, ±1.2% or -18% +22%, from how much the processes differ. † marks figures of "
-        "one process, which know nothing of such differences. Two figures whose intervals overlap need not "
-        "differ at all."
-    )
+    learned = {figure.case.task is not None for figure in summary.figures}
+    if learned != {True}:
+        yield TIME_IN_WORDS
+    if True in learned:
+        yield ACCURACY_IN_WORDS
     yield (
         "Rows that differ in batch, precision, layout or workload answer different questions and are not "
         "ranked. A remark beside a row is explained under Warnings."

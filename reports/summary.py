@@ -180,13 +180,7 @@ def _outcomes(case: Case, processes: Iterable[Process]) -> Iterator[Outcome]:
         if process.status != "ok":
             alike.setdefault((process.status, process.reason), []).append(process.replicate)
     for (status, reason), replicates in alike.items():
-        yield Outcome(
-            case=case,
-            status=status,
-            reason=reason,
-            processes=len(replicates),
-            replicates=tuple(replicates),
-        )
+        yield Outcome(case=case, status=status, reason=reason, replicates=tuple(replicates))
 
 
 def _warnings(cases: Iterable[tuple[Case, _Processes]]) -> tuple[Warned, ...]:

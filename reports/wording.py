@@ -14,6 +14,7 @@ WITHIN_NOTE = (
     f"{WITHIN}: one process: the interval says how well that process was sampled, "
     "not how far another process would be from it."
 )
+ONE_SEED_NOTE = f"{WITHIN}: one seed: how far another seed would be from it is not known."
 DISAGREE = "±>10x"
 DISAGREE_NOTE = (
     f"{DISAGREE}: the interval reaches beyond ten times the figure, which is then not known; "
@@ -39,6 +40,20 @@ def with_interval(value: float, interval: Interval | None, scale: float = 1.0, s
     else:
         around = f"±{wider:.1f}%" if wider < 10 else f"-{down:,.0f}% +{up:,.0f}%"
     return f"{text} {around}" + (f" {WITHIN}" if interval.kind == "within-process" else "")
+
+
+def percent(share: float | None) -> str | None:
+    """`98.12`: a share in percent, to the hundredth of a point; None where it was not measured."""
+    return None if share is None else f"{100 * share:.2f}"
+
+
+def mean_percent(figure: Figure | None) -> str | None:
+    """`98.12 ±0.43`: a mean over seeds, its interval in points; † marks a single seed."""
+    if figure is None:
+        return None
+    interval = figure.interval
+    around = WITHIN if interval is None else f"±{100 * (interval.high - figure.median):.2f}"
+    return f"{percent(figure.median)} {around}"
 
 
 def milliseconds(figure: Figure | None) -> str | None:

@@ -24,6 +24,10 @@ class CudaGraph:
     replays_graphs = True
 
     def why_unsupported(self, case: Case) -> str | None:
+        if case.workload == "accuracy":
+            return (
+                "cudagraph replays one step on the same images and so trains nothing; accepted are the others"
+            )
         if case.device != "cuda":
             return "the engine cudagraph needs --device cuda"
         if case.workload == "training" and case.precision == "amp-fp16":

@@ -103,6 +103,16 @@ def test_kaiming_is_torchvisions_for_vgg() -> None:
             assert [each.unique().tolist() for each in (part.running_mean, part.running_var)] == [[0], [1]]
 
 
+def test_normal_is_the_same_everywhere() -> None:
+    torch.manual_seed(0)
+    for part in build(MODELS["alexnet"], image=64, classes=10, init="normal"):
+        if isinstance(part, nn.Conv2d | nn.Linear):
+            assert part.weight.std().item() == pytest.approx(0.01, rel=0.03)
+            assert abs(part.weight.mean().item()) < 0.0003
+            assert part.bias is not None
+            assert not part.bias.any()
+
+
 def test_response_normalisation_is_the_papers_formula() -> None:
     module = build(MODELS["vgg11-lrn"], device="meta").get_submodule("lrn1")
     given = 30 * torch.rand(1, 9, 2, 2, dtype=torch.double)

@@ -17,6 +17,7 @@ from models.catalogue import (
     ModuleFactory,
     Ours,
     Torchvision,
+    arch_of,
     defaults,
     parse,
     torchvision_models,
@@ -59,6 +60,18 @@ def test_forms(tmp_path: Path) -> None:
     assert parse("torchvision:vgg16") == Torchvision("vgg16")
     assert parse("os.path:join") == ModuleFactory("os.path", "join")
     assert parse(f"{file}:made") == FileFactory(file, "made")
+    added = tmp_path / "net+norm=bn.py"
+    file.rename(added)
+    assert parse(f"{added}:made") == FileFactory(added, "made")
+
+
+def test_architectures_are_ours_alone() -> None:
+    assert arch_of("vgg16") is MODELS["vgg16"]
+    for name in ("vgg16+norm=bn", "block:64:3x3"):
+        assert parse(name) == Ours(arch_of(name))  # type: ignore[arg-type]
+    for name in ("torchvision:vgg16", "gone+away/net.py:make", "os.path:join", "gone+away.py", "vgg61"):
+        assert arch_of(name) is None
+        assert defaults(name) == Input(3, 224, 1000)
 
 
 @pytest.mark.parametrize(
@@ -102,6 +115,7 @@ def test_names_that_a_file_does_not_define(tmp_path: Path, text: str) -> None:
         ("no/such.py:make", r"cannot read no/such.py: No such file"),
         ("tests.py:make:x", "neither a module nor a file"),
         ("net.py", "write net.py:FUNCTION"),
+        ("net+norm=bn.py", "write net[+]norm=bn.py:FUNCTION"),
         ("net.py:1st", "not the name of a function"),
         ("nosuchpackage.net:make", "no package or module 'nosuchpackage'"),
         ("models.net:make", "models/net.py:make"),
@@ -140,7 +154,7 @@ def test_why_a_network_is_impossible() -> None:
 def test_the_catalogue_imports_no_torch() -> None:
     program = (
         "import sys; from models.catalogue import parse, why_impossible; import models.cost, models.facts;"
-        "parse('torchvision:vgg16'); why_impossible('vgg16', 3, 1, 1);"
+        "parse('torchvision:vgg16'); why_impossible('vgg16+norm=bn', 3, 1, 1);"
         "import bench.counting, reports.cost;"
         "sys.exit('torch' in sys.modules or 'torchvision' in sys.modules)"
     )
