@@ -26,7 +26,7 @@ class CudaGraph:
     def why_unsupported(self, case: Case) -> str | None:
         if case.workload == "accuracy":
             return (
-                "cudagraph replays one step on the same images and so trains nothing; accepted are the others"
+                "cudagraph replays one step on the same images and so trains nothing"
             )
         if case.device != "cuda":
             return "the engine cudagraph needs --device cuda"
