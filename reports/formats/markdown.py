@@ -13,8 +13,8 @@ from reports.table import Document, Plot, Table, readable
 NAME = "md"
 
 _ENTITY = re.compile(r"&(?=#?\w+;)")
-_SPECIAL = re.compile(r"[\\|*`\[\]]|(?<!\w)_|_(?!\w)|~(?=~)|^>")
-"""What would become markup; an underscore inside a word stays, for the sake of the raw text."""
+_SPECIAL = re.compile(r"[\\|*`\[\]]|(?<![^\W_])_|_(?![^\W_])|~(?=~)|^>")
+"""What would become markup; a single underscore inside a word stays, for the sake of the raw text."""
 
 
 def render(document: Document) -> str:

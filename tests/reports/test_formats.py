@@ -10,7 +10,7 @@ import re
 import sys
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -43,6 +43,7 @@ def _shown(tokens: list[Token]) -> list[str]:
 
 
 @given(st.tuples(texts, texts))
+@example(("__0__", "_a__b_"))
 def test_markdown_cells_show_their_text_and_nothing_else(row: tuple[str, str]) -> None:
     tokens = MarkdownIt("commonmark").enable("table").parse(formats.render("md", _document(row)))
     printable = ["".join(c if c.isprintable() else " " for c in text) for text in row]

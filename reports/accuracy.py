@@ -1,0 +1,199 @@
+"""The accuracy tables: what each case learned and how fast, and how it went from epoch to epoch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from bench.stats import mean
+from bench.task import Recipe
+from reports.axes import Layout, Line, in_words, table, varying
+from reports.figures import Curve
+from reports.latency import remarks
+from reports.learning import ACCURACY, Learned
+from reports.memory import MIB, PEAKS
+from reports.table import Cell, Table
+from reports.wording import ONE_SEED_NOTE, WITHIN, mean_percent, models_named, percent
+
+TITLE = "Accuracy"
+SPEED_TITLE = "Speed of training runs"
+NOT_SHOWN = ("workload", "channels", "classes")
+"""Axes that the dataset says."""
+EPOCHS_SHOWN = 20
+"""A longer training shows about as many, evenly spaced, and the first and the last."""
+
+COLUMNS = (
+    "test accuracy (%)",
+    "lowest seed (%)",
+    "train accuracy (%)",
+    "seeds",
+    "epochs",
+    "images/s, steps",
+    "images/s, loop",
+    "training (s)",
+    "to target (s)",
+    "energy to target (J)",
+    "peak memory (MiB)",
+    "skipped steps",
+    "remarks",
+)
+ACCURACY_NOTE = (
+    "test accuracy: after the last epoch, never the best of them; ± is the 95% interval of the mean over the "
+    "seeds, in points. It says how another seed may differ, not how other test images would be classified. "
+    "train accuracy: of the training images (10,000 of them where there are more), by the same weights and "
+    "without augmentation."
+)
+SPEED_NOTE = (
+    "images/s, steps: of the training steps alone; loop: with the images that are made ready for them. "
+    "Evaluation is in neither, nor in the seconds of training."
+)
+TARGET_NOTE = "to target: the training time until the first epoch whose test accuracy reached the target."
+MEMORY_NOTE = (
+    "peak memory: at its highest in the first epoch; on a GPU what tensors held, on a CPU what the process "
+    "held beyond its start."
+)
+EPOCH_COLUMNS = {
+    "train_loss": ("train loss", 1.0),
+    "train_accuracy": ("train accuracy (%)", 100.0),
+    "test_loss": ("test loss", 1.0),
+    "test_accuracy": ("test accuracy (%)", 100.0),
+    "loop_rate": ("images/s", 1.0),
+}
+"""By metric: the column, and how many of its unit one of the record's is."""
+EPOCH_NOTE = (
+    "Means over {}. train loss and accuracy are those of the training steps as they ran, so they lag behind "
+    "the weights of the epoch's end, by which the test images are classified."
+)
+
+
+def accuracy_tables(runs: Sequence[Learned], layout: Layout) -> Iterator[Table]:
+    """A row for each case, synthetic data among them; nothing without training runs."""
+    if not runs:
+        return
+    judged = any(run.is_judged for run in runs)
+    lines = [Line(subject=run.subject, cells=_cells(run)) for run in runs]
+    texts = " ".join(str(line.cells[0]) for line in lines)
+    notes = [
+        *([ACCURACY_NOTE] if judged else []),
+        *([ONE_SEED_NOTE] if WITHIN in texts else []),
+        SPEED_NOTE,
+        *([TARGET_NOTE] if any(run.task.target for run in runs) else []),
+        *([MEMORY_NOTE] if any(_peak(run) for run in runs) else []),
+        *_recipes(runs),
+    ]
+    yield table(
+        TITLE if judged else SPEED_TITLE,
+        COLUMNS,
+        lines,
+        layout,
+        without=NOT_SHOWN,
+        always=("dataset", "recipe"),
+        notes=notes,
+    )
+
+
+def epoch_tables(runs: Sequence[Learned]) -> Iterator[Table]:
+    """For each case the textbook's table."""
+    names = varying([run.subject for run in runs], without=("dataset", "recipe", *NOT_SHOWN))
+    for run in runs:
+        curves = [(run.curves.get(metric), *shown) for metric, shown in EPOCH_COLUMNS.items()]
+        present = [(curve, column, scale) for curve, column, scale in curves if curve]
+        if not present:
+            continue
+        means = [[scale * value for value in mean_by_epoch(curve)] for curve, _, scale in present]
+        count = len(run.ended)
+        note = EPOCH_NOTE.format(f"{count} seeds") if count > 1 else EPOCH_NOTE.format("one seed")
+        words = in_words(run.subject, names)
+        yield Table(
+            title=f"Epochs of {run.subject.case.model} on {run.task.dataset}, {run.task.recipe.name}"
+            + (f" ({words})" if words else ""),
+            columns=("epoch", *(column for _, column, _ in present)),
+            rows=tuple(
+                (epoch, *(values[epoch - 1] for values in means)) for epoch in _shown(min(map(len, means)))
+            ),
+            notes=(note,),
+        )
+
+
+def mean_by_epoch(curve: Curve) -> list[float]:
+    """The mean over the processes, for each epoch that all of them have."""
+    return [mean(values) for values in zip(*curve.samples, strict=False)]
+
+
+def _shown(epochs: int) -> list[int]:
+    step = math.ceil(epochs / EPOCHS_SHOWN)
+    return sorted({1, *range(step, epochs + 1, step), epochs}) if epochs else []
+
+
+def _cells(run: Learned) -> tuple[Cell, ...]:
+    peak = _peak(run)
+    several = len(run.accuracies) > 1
+    return (
+        mean_percent(run.figures.get(ACCURACY)),
+        percent(min(run.accuracies.values())) if several else None,
+        percent(run.value("final_train_accuracy")),
+        seeds_text(run),
+        run.task.recipe.epochs,
+        run.value("step_rate"),
+        run.value("loop_rate"),
+        run.value("training_time"),
+        _to_target(run),
+        run.value("energy_to_target"),
+        None if peak is None else peak / MIB,
+        round(run.value("skipped_steps") or 0) or None,
+        remarks(list(run.figures.values())),
+    )
+
+
+def seeds_text(run: Learned) -> Cell:
+    """How many, or how many of them diverged."""
+    seeds = len(run.ended | run.diverged)
+    return f"{len(run.diverged)} of {seeds} diverged" if run.diverged else seeds
+
+
+def _to_target(run: Learned) -> Cell:
+    """Seconds over the seeds that reached it, and how many did where some did not."""
+    if run.task.target is None or not run.is_judged:
+        return None
+    figure = run.figure("time_to_target")
+    if figure is None:
+        return "not reached"
+    reached, seeds = len(set(figure.replicates)), len(run.ended | run.diverged)
+    return figure.median if reached == seeds else f"{figure.median:.4g} ({reached} of {seeds} seeds)"
+
+
+def _peak(run: Learned) -> float | None:
+    return next((value for value in map(run.value, PEAKS) if value is not None), None)
+
+
+def _recipes(runs: Sequence[Learned]) -> Iterator[str]:
+    """What each recipe is, in words; where networks have their own rates each has its own words."""
+    models: dict[Recipe, list[Learned]] = {}
+    for run in runs:
+        models.setdefault(run.task.recipe, []).append(run)
+    names = [recipe.name for recipe in models]
+    for recipe, found in models.items():
+        shared = names.count(recipe.name) > 1
+        of = f" for {models_named([run.subject.case for run in found])}" if shared else ""
+        batches = sorted({run.subject.case.batch for run in found})
+        yield f"{recipe.name}{of}: {recipe_words(recipe)}, batch {', '.join(map(str, batches))}."
+
+
+def recipe_words(recipe: Recipe) -> str:
+    """`SGD, learning rate 0.05, constant, no momentum, ...`: every field, defaults too."""
+    warmup = f"after {recipe.warmup_epochs:g} epochs of warm-up " if recipe.warmup_epochs else ""
+    plain = {"momentum": recipe.momentum, "weight decay": recipe.weight_decay}
+    optional = [f"{name} {value:g}" if value else f"no {name}" for name, value in plain.items()]
+    smoothing = [f"label smoothing {recipe.label_smoothing:g}"] if recipe.label_smoothing else []
+    augmented = f"augmented by {', '.join(recipe.augment)}" if recipe.augment else "no augmentation"
+    return ", ".join(
+        (
+            f"SGD, learning rate {recipe.lr:g} {warmup}({recipe.schedule})",
+            *optional,
+            *smoothing,
+            augmented,
+            f"{recipe.init} initialisation",
+            "normalised images" if recipe.normalise else "images not normalised",
+            f"{recipe.epochs} epochs",
+        )
+    )
