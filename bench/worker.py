@@ -27,6 +27,7 @@ from bench.server import stage
 from bench.windows import Monitor, Together
 from bench.workloads.base import Steps
 from bench.workloads.inputs import memory_format
+from models.blocks import is_block
 from models.load import load
 
 _NOTHING_COMPILED = "torch.compile compiled nothing: the steps ran eagerly (is TORCHDYNAMO_DISABLE set?)"
@@ -272,7 +273,8 @@ def _cost_facts(case: Case, module: torch.nn.Module) -> list[Measurement]:
     shape = (case.batch, case.channels, case.image, case.image)
     training = case.workload == "training"
     facts = [_fact("model", "parameters", parameters, "count")]
-    counted = flops.step_flops(module, shape, training=training)
+    to_images = is_block(case.model)
+    counted = flops.step_flops(module, shape, training=training, input_gradient=to_images)
     if counted is not None:
         forward, backward = counted
         facts.append(_fact("forward", "flops", forward, "FLOP"))

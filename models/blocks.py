@@ -65,6 +65,11 @@ def block_name(channels: int, layers: str) -> str:
     return f"{PREFIX}{channels}:{layers}"
 
 
+def is_block(name: str) -> bool:
+    """Whether a model's name is that of a block."""
+    return name.startswith(PREFIX)
+
+
 def block(name: str) -> Arch:
     """The block of a name; its classes are its channels, and no layer asks for them.
 

@@ -125,15 +125,20 @@ def count_flops(module: nn.Module, input_shape: tuple[int, ...]) -> FlopCounts:
     return on_meta_or_itself(module, lambda counted: _count(counted, input_shape))
 
 
-def step_flops(module: nn.Module, input_shape: tuple[int, ...], *, training: bool) -> tuple[int, int] | None:
-    """FLOPs of forward and of backward (0 unless `training`) for one batch, by torch's counter.
+def step_flops(
+    module: nn.Module, input_shape: tuple[int, ...], *, training: bool, input_gradient: bool = False
+) -> tuple[int, int] | None:
+    """FLOPs of forward and of backward (0 unless `training`) for one batch, by torch's counter; backward to
+    the images themselves where `input_gradient` says so.
 
     All operators that torch counts, in the mode that `training` says. Touches neither the module nor its
     device; None where the module cannot run on `meta`.
     """
     try:
         counted = meta_copy(module).train(training)
-        forward, backward = _torch_counts(counted, input_shape, backward=training)
+        forward, backward = _torch_counts(
+            counted, input_shape, backward=training, input_gradient=input_gradient
+        )
     except Exception:  # noqa: BLE001  it is the user's code that fails here, and the count is not worth a run
         return None
     return sum(forward.values()), sum(backward.values())
@@ -219,12 +224,12 @@ def _fvcore_counts(module: nn.Module, input_shape: tuple[int, ...]) -> OperatorF
 
 
 def _torch_counts(
-    module: nn.Module, input_shape: tuple[int, ...], *, backward: bool
+    module: nn.Module, input_shape: tuple[int, ...], *, backward: bool, input_gradient: bool = False
 ) -> tuple[dict[str, int], dict[str, int]]:
     """FLOPs by operator of the forward pass and, where asked for, of the backward pass."""
     with torch.enable_grad() if backward else torch.no_grad():
         with _counter() as forward_counter:
-            output = module(example(module, input_shape))
+            output = module(example(module, input_shape).requires_grad_(input_gradient))
         backward_counter = _counter()
         if backward:
             leaves = [leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor) and leaf.requires_grad]

@@ -1,4 +1,8 @@
-"""Forward with the loss, backward, and SGD with momentum; each step on a fresh forward."""
+"""Forward with the loss, backward, and SGD with momentum; each step on a fresh forward.
+
+A block of convolutions has no classifier and so no loss: its backward begins at a random gradient of its
+output, and reaches its input, as it would inside a network.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from bench.case import Case
 from bench.precision import RECIPES, autocast
 from bench.workloads.base import Steps
 from bench.workloads.inputs import random_images, random_labels
+from models.blocks import is_block
 
 if TYPE_CHECKING:
     import torch
@@ -49,7 +54,8 @@ class Training:
 
 
 class TrainingStep:
-    """The state that the phases of one step hand on: the loss and, with amp-fp16, the loss scale."""
+    """The state that the phases of one step hand on: the loss (or a block's output) and, with amp-fp16, the
+    loss scale."""
 
     def __init__(self, module: Any, forward: Any, case: Case, torch_device: str) -> None:
         import torch
@@ -61,7 +67,10 @@ class TrainingStep:
         self._images = random_images(case, torch_device)
         self._labels = random_labels(case, torch_device)
         self._optimizer = torch.optim.SGD(module.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
-        self.scales_loss = RECIPES[case.precision].scales_loss
+        self._gradient = _output_gradient(module, case, self._images) if is_block(case.model) else None
+        if self._gradient is not None:
+            self._images.requires_grad_()
+        self.scales_loss = RECIPES[case.precision].scales_loss and self._gradient is None
         # The scale may shrink but never grow: growth would hide a skipped step from `check`.
         self._scaler = torch.amp.GradScaler(
             self._device_type, enabled=self.scales_loss, growth_interval=2**31 - 1
@@ -71,16 +80,18 @@ class TrainingStep:
 
     def zero_grad(self) -> None:
         self._optimizer.zero_grad(set_to_none=True)
+        self._images.grad = None
 
     def forward(self) -> None:
         from torch.nn.functional import cross_entropy
 
         with autocast(self._case.precision, self._device_type):
-            self._loss = cross_entropy(self._forward(self._images), self._labels)
+            outputs = self._forward(self._images)
+            self._loss = outputs if self._gradient is not None else cross_entropy(outputs, self._labels)
 
     def backward(self) -> None:
         assert self._loss is not None
-        self._scaler.scale(self._loss).backward()
+        self._scaler.scale(self._loss).backward(self._gradient)
 
     def optimize(self) -> None:
         self._scaler.step(self._optimizer)
@@ -99,7 +110,7 @@ class TrainingStep:
         return None
 
     def warnings(self) -> list[str]:
-        if self._loss is None or math.isfinite(self._loss.detach().item()):
+        if self._loss is None or math.isfinite(self._loss.detach().sum().item()):
             return []
         return ["non-finite-loss: the loss of the last step is not a finite number"]
 
@@ -110,8 +121,16 @@ class TrainingStep:
             "buffers": list(self._module.buffers()),
             "gradients": [p.grad for p in self._module.parameters() if p.grad is not None],
             "optimizer_state": [tensor for tensor in states if hasattr(tensor, "untyped_storage")],
-            "inputs": [self._images, self._labels],
+            "inputs": [self._images, self._labels if self._gradient is None else self._gradient],
         }
+
+
+def _output_gradient(module: Any, case: Case, images: torch.Tensor) -> torch.Tensor:
+    """Standard normal, in the shape, dtype and layout of what the module gives."""
+    import torch
+
+    with torch.no_grad(), autocast(case.precision, images.device.type):
+        return torch.randn_like(module(images))
 
 
 WORKLOAD = Training()
