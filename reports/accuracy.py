@@ -61,8 +61,8 @@ EPOCH_COLUMNS = {
 }
 """By metric: the column, and how many of its unit one of the record's is."""
 EPOCH_NOTE = (
-    "Means over {}. train loss and accuracy are those of the training steps as they ran, so they lag behind "
-    "the weights of the epoch's end, by which the test images are classified."
+    "train loss and accuracy are those of the training steps as they ran, so they lag behind the weights of "
+    "the epoch's end, by which the test images are classified. images/s: of the whole loop."
 )
 
 
@@ -93,26 +93,37 @@ def accuracy_tables(runs: Sequence[Learned], layout: Layout) -> Iterator[Table]:
 
 
 def epoch_tables(runs: Sequence[Learned]) -> Iterator[Table]:
-    """For each case the textbook's table."""
-    names = varying([run.subject for run in runs], without=("dataset", "recipe", *NOT_SHOWN))
+    """For each case that has accuracies the textbook's table, which is explained once."""
+    note: tuple[str, ...] = (EPOCH_NOTE,)
     for run in runs:
         curves = [(run.curves.get(metric), *shown) for metric, shown in EPOCH_COLUMNS.items()]
         present = [(curve, column, scale) for curve, column, scale in curves if curve]
-        if not present:
+        if not run.accuracies or not present:
             continue
         means = [[scale * value for value in mean_by_epoch(curve)] for curve, _, scale in present]
-        count = len(run.ended)
-        note = EPOCH_NOTE.format(f"{count} seeds") if count > 1 else EPOCH_NOTE.format("one seed")
-        words = in_words(run.subject, names)
         yield Table(
-            title=f"Epochs of {run.subject.case.model} on {run.task.dataset}, {run.task.recipe.name}"
-            + (f" ({words})" if words else ""),
+            title=_epochs_title(run, runs),
             columns=("epoch", *(column for _, column, _ in present)),
             rows=tuple(
                 (epoch, *(values[epoch - 1] for values in means)) for epoch in _shown(min(map(len, means)))
             ),
-            notes=(note,),
+            notes=note,
         )
+        note = ()
+
+
+def _epochs_title(run: Learned, runs: Sequence[Learned]) -> str:
+    """`Epochs of vgg-small on digits, quick, amp-bf16 (mean of 3 seeds)`"""
+    alike = [
+        other.subject
+        for other in runs
+        if other.subject.case.model == run.subject.case.model
+        and (other.task.dataset, other.task.recipe.name) == (run.task.dataset, run.task.recipe.name)
+    ]
+    words = in_words(run.subject, varying(alike))
+    seeds = "one seed" if len(run.ended) == 1 else f"mean of {len(run.ended)} seeds"
+    model, dataset, recipe = run.subject.case.model, run.task.dataset, run.task.recipe.name
+    return f"Epochs of {model} on {dataset}, {', '.join(filter(None, (recipe, words)))} ({seeds})"
 
 
 def mean_by_epoch(curve: Curve) -> list[float]:

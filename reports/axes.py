@@ -36,7 +36,7 @@ class Axis(Struct, frozen=True, kw_only=True):
 
 AXES: dict[str, Axis] = {
     "dataset": Axis(value=lambda s: s.case.task.dataset if s.case.task else None, phrase="{}"),
-    "recipe": Axis(value=lambda s: s.case.task.recipe.name if s.case.task else None, phrase="recipe {}"),
+    "recipe": Axis(value=lambda s: s.case.task.recipe.name if s.case.task else None, phrase="{}"),
     "workload": Axis(value=lambda s: s.case.workload, phrase="{}"),
     "device": Axis(value=lambda s: s.case.device, phrase="{}"),
     "precision": Axis(value=lambda s: s.case.precision, phrase="{}"),
@@ -52,6 +52,8 @@ AXES: dict[str, Axis] = {
     "deterministic": Axis(value=lambda s: _deterministic(s.case.task), phrase="deterministic: {}"),
     "machine": Axis(value=lambda s: "+".join(s.machine), phrase="machine {}"),
 }
+SECONDARY = ("deterministic", "target", "seed", "threads")
+"""Not named where other axes tell the cases apart as well."""
 INPUT_AXES = ("image", "channels", "classes")
 """Usually one value for each model; the cost table has them."""
 
@@ -133,11 +135,20 @@ def table(
 def varying(subjects: Sequence[Subject], *, without: Sequence[str] = ()) -> tuple[str, ...]:
     """The axes in which subjects of one model differ: what follows from the model tells nothing apart."""
     models = {subject.case.model for subject in subjects}
-    return tuple(
+    names = [
         name
         for name, axis in AXES.items()
         if name not in without and len({(s.case.model, axis.value(s)) for s in subjects}) > len(models)
-    )
+    ]
+    for name in SECONDARY:
+        fewer = [other for other in names if other != name]
+        if _different(subjects, fewer) == _different(subjects, names):
+            names = fewer
+    return tuple(names)
+
+
+def _different(subjects: Sequence[Subject], names: Sequence[str]) -> int:
+    return len({(s.case.model, *(AXES[name].value(s) for name in names)) for s in subjects})
 
 
 def in_words(subject: Subject, names: Sequence[str]) -> str:

@@ -36,7 +36,7 @@ def learning_plots(runs: Sequence[Learned]) -> tuple[Plot, ...]:
 
 def _of_dataset(dataset: str, runs: Sequence[Learned], names: _Names) -> Iterator[Plot]:
     timed = [run for run in runs if run.value("loop_rate")]
-    if timed:
+    if len(timed) > 1:
         yield _speed(dataset, timed, names)
     for group in _groups(runs):
         models = _models(group)
@@ -96,10 +96,16 @@ def _by_model(runs: Sequence[Learned]) -> dict[str, list[Learned]]:
 
 
 def _labels(runs: Sequence[Learned], *, with_model: bool) -> list[str]:
-    """What tells these cases apart."""
-    axes = varying([run.subject for run in runs], without=("dataset", *NOT_SHOWN))
-    parts = ((run.subject.case.model if with_model else "", in_words(run.subject, axes)) for run in runs)
-    return [", ".join(filter(None, words)) for words in parts]
+    """What tells these cases apart; of the only case of a model nothing but its name."""
+    axes = {
+        model: varying([run.subject for run in found], without=("dataset", *NOT_SHOWN))
+        for model, found in _by_model(runs).items()
+    }
+    words = (
+        (run.subject.case.model if with_model else "", in_words(run.subject, axes[run.subject.case.model]))
+        for run in runs
+    )
+    return [", ".join(filter(None, parts)) for parts in words]
 
 
 def _curves(runs: Sequence[Learned], solid: str, dashed: str, scale: float) -> tuple[Series, ...]:

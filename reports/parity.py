@@ -11,7 +11,7 @@ from reports.accuracy import NOT_SHOWN
 from reports.axes import Layout, Line, table
 from reports.learning import ACCURACY, Learned
 from reports.table import Cell, Table
-from reports.wording import mean_percent
+from reports.wording import ONE_SEED_NOTE, WITHIN, mean_percent
 
 BASES = {"precision": "fp32", "engine": "eager"}
 """By axis: what its other values are judged by."""
@@ -66,14 +66,16 @@ def parity_table(runs: Sequence[Learned], layout: Layout) -> Iterator[Table]:
     found = list(parities(runs))
     if found:
         paired = any(parity.difference.paired for parity in found)
+        lines = [Line(subject=parity.new.subject, cells=_cells(parity)) for parity in found]
+        single = any(WITHIN in str(cell) for line in lines for cell in line.cells[1:3])
         yield table(
             "Parity",
             COLUMNS,
-            [Line(subject=parity.new.subject, cells=_cells(parity)) for parity in found],
+            lines,
             layout,
             without=NOT_SHOWN,
             always=("dataset", "recipe"),
-            notes=[RULE, *([PAIRED_NOTE] if paired else [])],
+            notes=[RULE, *([PAIRED_NOTE] if paired else []), *([ONE_SEED_NOTE] if single else [])],
         )
 
 

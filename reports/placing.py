@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 FONT_SIZE = 8
 MARKER_PIXELS = 6.0
 """Half the side of a marker and about that of an error bar, so that a name keeps off both."""
-OFFSETS = ((7, 0), (-7, 0), (0, 8), (0, -8), (6, 7), (-6, 7), (6, -7), (-6, -7), (0, 18), (0, -18))
-"""Where a name may stand, in points from its own: the first place that is free is taken."""
+NEAR = ((7, 0), (-7, 0), (0, 8), (0, -8), (6, 7), (-6, 7), (6, -7), (-6, -7))
+FAR = ((14, 18), (-14, 18), (14, -18), (-14, -18), (14, 32), (-14, 32), (14, -32), (-14, -32))
+"""Where a name may stand, in points from its own: the first place that is free is taken. From afar a line
+leads to the point."""
+LEADER = {"arrowstyle": "-", "color": "#999999", "linewidth": 0.7, "shrinkA": 0, "shrinkB": 4}
 ALIGNED = {1: "left", 0: "center", -1: "right"}
 RAISED = {1: "bottom", 0: "center", -1: "top"}
 
@@ -40,7 +43,7 @@ def place_names(figure: Figure, axes: Axes, series: Sequence[Series]) -> None:
 
 def _place(axes: Axes, at: tuple[float, float], name: str, taken: Sequence[Bbox], frame: Bbox) -> Bbox:
     best: tuple[float, Bbox, tuple[int, int]] | None = None
-    for right, up in OFFSETS:
+    for right, up in (*NEAR, *FAR):
         text = _write(axes, at, name, (right, up))
         box = text.get_window_extent()
         text.remove()
@@ -62,6 +65,7 @@ def _write(axes: Axes, at: tuple[float, float], name: str, offset: tuple[int, in
         ha=ALIGNED[right],
         va=RAISED[up],
         fontsize=FONT_SIZE,
+        arrowprops=LEADER if offset in FAR else None,
     )
     text.set_in_layout(False)  # a name must not move the axes under those already placed
     return text

@@ -7,6 +7,7 @@ without colour. matplotlib is imported late, and its global state is left as it 
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -23,10 +24,12 @@ if TYPE_CHECKING:
 FORMATS = ("png", "svg")
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31")
 MARKERS = "os^DvPX*"
-SIZE_INCHES = (7.2, 4.4)
+WIDTH_INCHES, HEIGHT_INCHES, LEGEND_ROW_INCHES = 7.2, 4.2, 0.2
 DOTS_PER_INCH = 150
-MARKED_POINTS = 30
+MARKED_POINTS = 16
 """Lines of more points than this show no markers: they would touch."""
+NARROW, WIDE = 3.0, 20.0
+"""Where the ends of a logarithmic axis differ by less than these factors it needs more numbers to be read."""
 LEGEND_LETTERS = 96
 """About what fits into the width of a picture."""
 STYLE: dict[str, Any] = {
@@ -72,7 +75,8 @@ def draw(plot: Plot, format_: str) -> bytes:
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(cast(Any, STYLE))  # releases differ in how they type their own keys
-        figure = Figure(figsize=SIZE_INCHES, dpi=DOTS_PER_INCH, layout="constrained")
+        height = HEIGHT_INCHES + LEGEND_ROW_INCHES * _legend_rows(plot)
+        figure = Figure(figsize=(WIDTH_INCHES, height), dpi=DOTS_PER_INCH, layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.add_subplot()
         for place, series in enumerate(plot.series):
@@ -139,11 +143,24 @@ def _frame(figure: Figure, axes: Axes, plot: Plot) -> None:
     axes.set_ylabel(plot.y_label)
     _scale(axes, "x", plot.log_x, [x for series in plot.series for x in series.x])
     _scale(axes, "y", plot.log_y, [y for s in plot.series for y in (*s.y, *s.low, *s.high)])
+    if plot.kind == "lines":
+        axes.margins(x=0.02)
+    else:
+        axes.margins(y=0.14)  # names need room
+    if _legend_rows(plot):
+        figure.legend(loc="outside lower center", ncols=_legend_columns(plot), fontsize=9)
+
+
+def _legend_rows(plot: Plot) -> int:
+    """None for a single label: the title says it."""
+    labels = sum(bool(series.label) for series in plot.series)
+    return math.ceil(labels / _legend_columns(plot)) if labels > 1 else 0
+
+
+def _legend_columns(plot: Plot) -> int:
     labels = [series.label for series in plot.series if series.label]
-    if len(labels) > 1:
-        longest = max(map(len, labels))
-        columns = max(1, min(len(labels), LEGEND_LETTERS // (longest + 6)))
-        figure.legend(loc="outside lower center", ncols=columns, fontsize=9)
+    longest = max(map(len, labels), default=0)
+    return max(1, min(len(labels), LEGEND_LETTERS // (longest + 6)))
 
 
 def _scale(axes: Axes, name: Literal["x", "y"], log: bool, values: Sequence[float]) -> None:
@@ -164,8 +181,11 @@ def _scale(axes: Axes, name: Literal["x", "y"], log: bool, values: Sequence[floa
     else:
         axes.set_yscale("log")
         axes.set_ylim(low, high)
-    between = (1, 2, 5) if high / low > 20 else (1, 1.5, 2, 3, 4, 5, 7)
-    axis.set_major_locator(LogLocator(subs=between, numticks=20))
+    if high / low < NARROW:
+        axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+    else:
+        numbers = (1, 2, 5) if high / low > WIDE else (1, 1.5, 2, 3, 4, 5, 7)
+        axis.set_major_locator(LogLocator(subs=numbers, numticks=20))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(plain)
     axis.set_minor_formatter(NullFormatter())
