@@ -10,7 +10,7 @@ from bench.task import Recipe
 from reports.axes import Layout, Line, in_words, table, varying
 from reports.figures import Curve
 from reports.latency import remarks
-from reports.learning import ACCURACY, Learned
+from reports.learning import ACCURACY_KEY, Learned
 from reports.memory import MIB, PEAKS
 from reports.table import Cell, Table
 from reports.wording import ONE_SEED_NOTE, WITHIN, mean_percent, models_named, percent
@@ -140,7 +140,7 @@ def _cells(run: Learned) -> tuple[Cell, ...]:
     peak = _peak(run)
     several = len(run.accuracies) > 1
     return (
-        mean_percent(run.figures.get(ACCURACY)),
+        mean_percent(run.figures.get(ACCURACY_KEY)),
         percent(min(run.accuracies.values())) if several else None,
         percent(run.value("final_train_accuracy")),
         seeds_text(run),

@@ -19,7 +19,8 @@ from bench.record import FAILED
 from bench.verdicts import FailOn
 from reports.figures import Summary
 from reports.machines import fields_by_machine
-from reports.matching import Row, Side, Unit, match
+from reports.matching import Side, match
+from reports.rows import Row, Unit
 from reports.summary import summarise
 from reports.table import Document, Table
 from reports.verdict_tables import count_of_words, verdict_tables
@@ -81,26 +82,43 @@ def gate_fails(comparison: Comparison, fail_on: FailOn) -> bool:
 def gate_reasons(comparison: Comparison, fail_on: FailOn) -> tuple[str, ...]:
     """Why the gate fails, a sentence for each row; none where it passes.
 
-    `slower`: a time, size or energy is slower (larger, more) and stays so under Holm's correction: over
-    all rows together at most one gate in a hundred fails by chance. `any`: also faster ones, and counts
-    that are different. Both: a case of BASE that only failed in NEW, and a comparison without any row.
+    `slower`: a time, size or energy is slower (larger, more) or an accuracy lower, and stays so under
+    Holm's correction: over all rows together at most one gate in a hundred fails by chance; or seeds
+    diverged in NEW alone. `any`: also faster and higher ones, counts that are different, and seeds that
+    diverged in BASE alone. Both: a case of BASE that only failed in NEW, and a comparison without any row.
     """
     rows = [row for row in comparison.rows if row.verdict is not None]
     reasons = [f"{case.id} was measured in BASE and only failed in NEW" for case in comparison.broken]
     if not rows:
         reasons.append("nothing could be compared")
-    failing = {"slower"} if fail_on == "slower" else {"slower", "faster", "different"}
+    failing = {"slower", "lower"}
+    if fail_on == "any":
+        failing |= {"faster", "higher", "different"}
     tests = [row for row in rows if row.p is not None]
     hold = dict(
         zip(map(id, tests), verdicts.holm([row.p for row in tests if row.p is not None]), strict=True)
     )
     # where nothing varies there is no test, and no doubt
-    found = [row for row in rows if row.verdict in failing and hold.get(id(row), True)]
+    found = [
+        row
+        for row in rows
+        if (row.verdict in failing and hold.get(id(row), True))
+        or (_diverged_on_one_side(row, fail_on) and row.case not in comparison.broken)
+    ]
     reasons += [f"{row.case.id} {row.phase} {row.metric}: {row.verdict}{_by(row)}" for row in found]
     return tuple(reasons)
 
 
+def _diverged_on_one_side(row: Row, fail_on: FailOn) -> bool:
+    base, new = row.diverged_base > 0, row.diverged_new > 0
+    return base != new and (new or fail_on == "any")
+
+
 def _by(row: Row) -> str:
+    if row.verdict == "diverged":
+        return f", {row.reason}"
+    if row.difference is not None:
+        return f", {100 * row.difference:+.2f} points"
     return "" if row.ratio is None else f", {row.ratio:.3f} x"
 
 
@@ -131,7 +149,12 @@ def _introduction(
         "faster, slower: the 99% interval excludes 1. inconclusive: neither, which is not 'no change'. "
         "detectable: the smallest slowdown that would have been seen in 99 of 100 such comparisons."
     )
-    yield from _unit_in_words(rows, unit)
+    if any(row.is_accuracy for row in rows):
+        yield (
+            "Accuracies of training runs are compared by their difference, NEW - BASE in points, and their "
+            "unit is the seed, whatever it is elsewhere."
+        )
+    yield from _unit_in_words([row for row in rows if not row.is_accuracy], unit)
 
 
 def _unit_in_words(rows: Sequence[Row], unit: Unit) -> Iterator[str]:

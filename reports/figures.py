@@ -19,7 +19,9 @@ THROUGHPUT_METRICS = ("device_time", "wall_time")
 
 EPOCH = "epoch"
 """The phase of what a training run gives."""
-LEARNED = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
+ACCURACY = "test_accuracy"
+"""What a training run is judged by: compared by differences, seed by seed."""
+LEARNED = ("train_loss", "test_loss", "train_accuracy", ACCURACY)
 """What a training run ends with: of its epochs the last one counts."""
 CURVES = (*LEARNED, "step_rate", "loop_rate")
 """What is kept of every epoch."""

@@ -9,10 +9,10 @@ from msgspec import Struct
 from bench.case import Case
 from bench.task import Task
 from reports.axes import Subject
-from reports.figures import EPOCH, Curve, Figure, Summary, by_seed, diverged, sort_key
+from reports.figures import ACCURACY, EPOCH, Curve, Figure, Summary, by_seed, diverged, sort_key
 from reports.latency import Figures, by_subject
 
-ACCURACY = (EPOCH, "test_accuracy")
+ACCURACY_KEY = (EPOCH, ACCURACY)
 
 
 class Learned(Struct, frozen=True, kw_only=True):
@@ -81,7 +81,7 @@ def _learned(
         task=task,
         figures=figures,
         curves=curves,
-        accuracies=accuracies_of(figures.get(ACCURACY)),
+        accuracies=accuracies_of(figures.get(ACCURACY_KEY)),
         ended=ended,
         diverged=lost.get(subject.case, frozenset()) - ended,
     )

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from reports.accuracy import NOT_SHOWN, TITLE, mean_by_epoch
 from reports.axes import in_words, varying
 from reports.figures import Curve
-from reports.learning import ACCURACY, Learned
+from reports.learning import ACCURACY_KEY, Learned
 from reports.table import Plot, Series
 
 CASES_IN_A_PLOT = 6
@@ -153,7 +153,7 @@ def _speed(dataset: str, runs: Sequence[Learned], names: _Names) -> Plot:
             Series(
                 label=model if in_legend else "",
                 x=tuple(run.value("loop_rate") or 0.0 for run in found),
-                y=tuple(100 * run.figures[ACCURACY].median for run in found),
+                y=tuple(100 * run.figures[ACCURACY_KEY].median for run in found),
                 low=tuple(100 * min(run.accuracies.values()) for run in found),
                 high=tuple(100 * max(run.accuracies.values()) for run in found),
                 names=tuple(name_of[run.subject] for run in found),

@@ -3,67 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Literal
+from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct, structs
 
 from bench import verdicts
 from bench.case import Case
 from bench.stats import centre
-from reports.figures import Effective, Figure, Outcome, agree, case_row, precision_read_back
+from reports.figures import ACCURACY, Effective, Figure, Outcome, agree, diverged, precision_read_back
 from reports.latency import remarks
-from reports.table import Cell
+from reports.matching_accuracy import TO_TARGET, Trained, accuracy_rows, why_no_target
+from reports.rows import COMPARED_UNITS, EXACT_METRICS, Row, Unit, one_sided
 
-COMPARED_UNITS = ("s", "bytes", "J")
-"""Costs: less is better. They scatter, so they get verdicts."""
-EXACT_METRICS = ("parameters", "flops", "graph_breaks", "casts")
-"""Counts, which do not scatter: they are equal or different."""
-
-Word = verdicts.Word | Literal["equal", "different"]
-Unit = Literal["process", "run", "pair"]
-"""`pair`: of the two sides of one `ab` run; a row whose processes have no pairs has processes."""
-
-_ROW_FIELDS = (
-    *("phase", "metric", "base", "new", "ratio", "low", "high", "verdict", "detectable", "n_base", "n_new"),
-    *("unit", "p", "level", "reason", "tags", "paired"),
-)
-
-
-class Row(Struct, frozen=True, kw_only=True):
-    """One metric in one phase of one case, on both sides or on one.
-
-    base, new    the sides' figures, in `unit`; None where a side has none
-    verdict      None where the row was not compared, and `reason` says why not
-    ratio, low, high, detectable, p, level    as in `bench.verdicts.Verdict`
-    n_base, n_new    processes, or runs where these are the unit
-    tags         the labels of warnings on either side
-    paired       whether the verdict is that of log ratios of interleaved pairs
-    """
-
-    case: Case
-    phase: str
-    metric: str
-    unit: str
-    effective: Effective = ()
-    base: float | None = None
-    new: float | None = None
-    ratio: float | None = None
-    low: float | None = None
-    high: float | None = None
-    verdict: Word | None = None
-    detectable: float | None = None
-    n_base: int = 0
-    n_new: int = 0
-    p: float | None = None
-    level: float | None = None
-    reason: str | None = None
-    tags: str | None = None
-    paired: bool = False
-
-    def as_row(self) -> dict[str, Cell]:
-        """The flat row that programs read; the first fields are promised, the rest follow them."""
-        return case_row(self.case, {name: getattr(self, name) for name in _ROW_FIELDS})
+IMPLIED = ("training_time",)
+"""A sum of what is compared already."""
 
 
 class Side(Struct, frozen=True):
@@ -80,18 +33,34 @@ def match(base: Side, new: Side, unit: Unit, margin: float) -> tuple[Row, ...]:
     groups: dict[Case, tuple[list[Figure], list[Figure]]] = {}
     for at, side in enumerate((base, new)):
         for figure in side.figures:
-            if figure.unit in COMPARED_UNITS or figure.metric in EXACT_METRICS:
+            if _is_compared(figure):
                 groups.setdefault(work(figure.case), ([], []))[at].append(figure)
     failures = tuple({work(o.case): o.status for o in side.outcomes} for side in (base, new))
+    lost = tuple({work(c): found for c, found in diverged(s.outcomes).items()} for s in (base, new))
     rows: list[Row] = []
     for case, (bases, news) in groups.items():
         reason = _why_not(base.name, bases, failures[0].get(case), new.name, news, failures[1].get(case))
-        if reason is None:
-            rows += _compare(bases, news, unit, margin)
-        else:
-            rows += (_one_sided(figure, None, reason) for figure in bases)
-            rows += (_one_sided(None, figure, reason) for figure in news)
+        one = Trained(base.name, bases, lost[0].get(case, frozenset()))
+        other = Trained(new.name, news, lost[1].get(case, frozenset()))
+        rows += accuracy_rows(one, other, reason)
+        rows += _compare(one, other, unit, margin) if reason is None else _all_one_sided(one, other, reason)
     return tuple(rows)
+
+
+def _is_compared(figure: Figure) -> bool:
+    return figure.metric not in IMPLIED and (
+        figure.unit in COMPARED_UNITS or figure.metric in (*EXACT_METRICS, ACCURACY)
+    )
+
+
+def _all_one_sided(base: Trained, new: Trained, reason: str) -> Iterator[Row]:
+    yield from (one_sided(figure, None, reason) for figure in _costs(base))
+    yield from (one_sided(None, figure, reason) for figure in _costs(new))
+
+
+def _costs(side: Trained) -> list[Figure]:
+    """Everything but what was learned."""
+    return [figure for figure in side.figures if figure.metric != ACCURACY]
 
 
 def _work(*sides: Side) -> Callable[[Case], Case]:
@@ -132,18 +101,22 @@ def _difference(one: Effective, other: Effective) -> str:
     return ", ".join(f"{key} {first[key]} / {second[key]}" for key in shared)
 
 
-def _compare(bases: Iterable[Figure], news: Iterable[Figure], unit: Unit, margin: float) -> Iterator[Row]:
-    others = {(figure.phase, figure.metric, figure.unit): figure for figure in news}
-    for figure in bases:
+def _compare(base: Trained, new: Trained, unit: Unit, margin: float) -> Iterator[Row]:
+    others = {(figure.phase, figure.metric, figure.unit): figure for figure in _costs(new)}
+    unreached = why_no_target(base) or why_no_target(new)
+    for figure in _costs(base):
         other = others.pop((figure.phase, figure.metric, figure.unit), None)
-        if other is None:
-            yield _one_sided(figure, None, "only in BASE")
+        if figure.metric in TO_TARGET and unreached:
+            yield one_sided(figure, other, unreached)
+        elif other is None:
+            yield one_sided(figure, None, "only in BASE")
         elif figure.metric in EXACT_METRICS:
             yield _exact(figure, other)
         elif any((*figure.medians, *other.medians)):  # what is zero on both sides says nothing
             yield _judged(figure, other, unit, margin)
     for figure in others.values():
-        yield _one_sided(None, figure, "only in NEW")
+        reason = unreached if figure.metric in TO_TARGET else None
+        yield one_sided(None, figure, reason or "only in NEW")
 
 
 def _judged(figure: Figure, other: Figure, unit: Unit, margin: float) -> Row:
@@ -212,23 +185,6 @@ def _exact(base: Figure, new: Figure) -> Row:
         verdict="equal" if equal else "different",
         n_base=len(base.medians),
         n_new=len(new.medians),
-    )
-
-
-def _one_sided(base: Figure | None, new: Figure | None, reason: str) -> Row:
-    figure = base or new
-    assert figure is not None
-    return Row(
-        case=figure.case,
-        phase=figure.phase,
-        metric=figure.metric,
-        unit=figure.unit,
-        effective=figure.effective,
-        base=base.median if base else None,
-        new=new.median if new else None,
-        n_base=len(base.medians) if base else 0,
-        n_new=len(new.medians) if new else 0,
-        reason=reason,
     )
 
 

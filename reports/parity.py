@@ -9,7 +9,7 @@ from msgspec import Struct, structs
 from bench.differences import ALL_EQUAL, PARITY_MARGIN, Difference, difference
 from reports.accuracy import NOT_SHOWN
 from reports.axes import Layout, Line, table
-from reports.learning import ACCURACY, Learned
+from reports.learning import ACCURACY_KEY, Learned
 from reports.table import Cell, Table
 from reports.wording import ONE_SEED_NOTE, WITHIN, mean_percent
 
@@ -98,9 +98,9 @@ def _cells(parity: Parity) -> tuple[Cell, ...]:
     found = parity.difference
     return (
         BASES[parity.axis],
-        mean_percent(parity.base.figures.get(ACCURACY)),
-        mean_percent(parity.new.figures.get(ACCURACY)),
-        points_text(found),
+        mean_percent(parity.base.figures.get(ACCURACY_KEY)),
+        mean_percent(parity.new.figures.get(ACCURACY_KEY)),
+        points_text(found.difference, found.low, found.high),
         found.verdict,
         None if found.detectable is None else points(found.detectable),
         found.n_new if found.n_base == found.n_new else f"{found.n_base} / {found.n_new}",
@@ -114,14 +114,12 @@ def points(share: float) -> str:
     return f"{100 * share:.2f}"
 
 
-def points_text(found: Difference) -> str | None:
-    """`-0.31 (-0.80 to +0.18)`; without the interval where there is none."""
-    if found.difference is None:
+def points_text(found: float | None, low: float | None, high: float | None) -> str | None:
+    """`-0.31 (-0.80 to +0.18)`: a difference of shares in points, with its interval if there is one."""
+    if found is None:
         return None
-    text = _signed(found.difference)
-    if found.low is None or found.high is None:
-        return text
-    return f"{text} ({_signed(found.low)} to {_signed(found.high)})"
+    text = _signed(found)
+    return text if low is None or high is None else f"{text} ({_signed(low)} to {_signed(high)})"
 
 
 def _signed(share: float) -> str:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
-from reports.axes import Line, Subject, layout_of, table
+from reports.accuracy import NOT_SHOWN
+from reports.axes import Layout, Line, Subject, layout_of, table
+from reports.figures import EPOCH
 from reports.latency import CLOCKS
-from reports.matching import COMPARED_UNITS, Row
 from reports.memory import MIB
+from reports.parity import RULE, points, points_text
+from reports.rows import COMPARED_UNITS, Row
 from reports.table import Cell, Table, readable
+from reports.wording import percent
 
 _SECONDS_PER_MS = 1e-3
 
@@ -35,13 +39,29 @@ KINDS = {
     "J": _Kind("Energy", "J", 1.0, "less", "more"),
 }
 """A size that is `slower` in the JSON form is larger."""
+KINDS_OF_TRAINING = {
+    "s": _Kind("Time of training runs", "s", 1.0, "faster", "slower"),
+    "bytes": _Kind("Memory of training runs", "MiB", MIB, "smaller", "larger"),
+    "J": _Kind("Energy of training runs", "J", 1.0, "less", "more"),
+}
 
 
 def verdict_tables(rows: Sequence[Row], counted: str) -> Iterator[Table]:
-    """A table for each unit that has rows, then the counts that differ; `counted` are processes or runs."""
-    layout = layout_of([row.case for row in rows], 1)
+    """A table for each unit that has rows, then the counts that differ; `counted` are processes or runs.
+
+    Training runs have tables of their own, the first of which is that of their accuracies.
+    """
+    timed = [row for row in rows if row.case.task is None]
+    training = [row for row in rows if row.case.task is not None]
+    yield from _tables(timed, counted, KINDS, layout_of([row.case for row in timed], 1))
+    apart = Layout(inputs_follow_model=False, several_machines=False)
+    yield from accuracy_verdicts([row for row in training if row.is_accuracy], apart)
+    yield from _tables([row for row in training if not row.is_accuracy], counted, KINDS_OF_TRAINING, apart)
+
+
+def _tables(rows: Sequence[Row], counted: str, kinds: Mapping[str, _Kind], layout: Layout) -> Iterator[Table]:
     for unit in COMPARED_UNITS:
-        kind = KINDS[unit]
+        kind = kinds[unit]
         compared = [row for row in rows if row.unit == unit and row.verdict is not None]
         shown = [row for row in compared if not _is_constant(row)]
         if not compared:
@@ -84,11 +104,57 @@ def verdict_tables(rows: Sequence[Row], counted: str) -> Iterator[Table]:
 
 
 def count_of_words(rows: Sequence[Row]) -> str:
-    """`Compared: 3 slower, 10 equivalent; counts: 12 equal, 0 different; not compared: 4`"""
-    words = Counter(row.verdict or "none" for row in rows)
-    costs = ", ".join(f"{words[w]:,} {w}" for w in ("slower", "faster", "equivalent", "inconclusive"))
-    exact = ", ".join(f"{words[w]:,} {w}" for w in ("equal", "different"))
-    return f"Times and sizes: {costs}. Counts: {exact}. Not compared: {words['none']:,}"
+    """`Times and sizes: 3 slower, ... Accuracies: 1 lower, ... Counts: 12 equal, ... Not compared: 4`"""
+    words: Counter[str] = Counter(row.verdict or "none" for row in rows if not row.is_accuracy)
+    learned: Counter[str] = Counter(row.verdict or "none" for row in rows if row.is_accuracy)
+    counted = [
+        ("Times and sizes", words, ("slower", "faster", "equivalent", "inconclusive")),
+        ("Accuracies", learned, ("lower", "higher", "equivalent", "inconclusive", "diverged")),
+        ("Counts", words, ("equal", "different")),
+    ]
+    sentences = [
+        f"{what}: {', '.join(f'{found[word]:,} {word}' for word in named)}. "
+        for what, found, named in counted
+        if found is words or found
+    ]
+    return "".join(sentences) + f"Not compared: {words['none'] + learned['none']:,}"
+
+
+def accuracy_verdicts(rows: Sequence[Row], layout: Layout) -> Iterator[Table]:
+    """Differences in points, every row: accuracies are hardly ever the same by nature."""
+    compared = [row for row in rows if row.verdict is not None]
+    if compared:
+        yield table(
+            "Accuracy",
+            [
+                "BASE (%)",
+                "NEW (%)",
+                "difference (points)",
+                "verdict",
+                "detectable (points)",
+                "seeds",
+                "compared",
+                "reason",
+            ],
+            [Line(subject=_subject(row), cells=_accuracy_cells(row)) for row in compared],
+            layout,
+            without=NOT_SHOWN,
+            always=("dataset", "recipe"),
+            notes=[RULE],
+        )
+
+
+def _accuracy_cells(row: Row) -> tuple[Cell, ...]:
+    return (
+        percent(row.base),
+        percent(row.new),
+        points_text(row.difference, row.low, row.high),
+        row.verdict,
+        None if row.detectable is None else points(row.detectable),
+        row.n_base if row.n_base == row.n_new else f"{row.n_base} / {row.n_new}",
+        None if row.low is None else "by seed" if row.paired else "means",
+        row.reason,
+    )
 
 
 def _is_constant(row: Row) -> bool:
@@ -119,7 +185,7 @@ def _what(row: Row) -> str:
     if clock:
         return f"{row.phase} {clock}"
     metric = row.metric.replace("_", " ")
-    return metric if row.phase == "model" else f"{row.phase} {metric}"
+    return metric if row.phase in ("model", EPOCH) else f"{row.phase} {metric}"
 
 
 def _ratio(row: Row) -> str | None:

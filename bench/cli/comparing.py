@@ -26,7 +26,10 @@ def compare(
     new: Annotated[list[Path] | None, typer.Option(help="A run after; repeat for several.")] = None,
     margin: options.Margin = "2%",
     fail_on: Annotated[
-        str | None, typer.Option(help="slower or any: exit with 1 when a row is, after Holm's correction.")
+        str | None,
+        typer.Option(
+            help="slower (accuracy: lower) or any: exit with 1 when a row is, after Holm's correction."
+        ),
     ] = None,
     format_: options.Format = "md",
 ) -> int:

@@ -17,7 +17,7 @@ from bench.errors import UserError
 from bench.record import Measurement, Record
 from reports import formats
 from reports.compare import Comparison, build, gate_fails, gate_reasons
-from reports.matching import Row
+from reports.rows import Row
 from reports.table import Table
 from tests.reports import planted
 
