@@ -65,7 +65,7 @@ def why_diverged(losses: Sequence[float], first_step: int, epoch: int) -> str | 
 def why_useless(epoch: Epoch, last: bool, classes: int, steps: int) -> str | None:
     """A sentence when the network after an epoch is none, though every loss of a step was a number."""
     if not math.isfinite(epoch.test_loss):
-        return f"the weights were not finite after step {steps} (epoch {epoch.number})"
+        return f"the test loss was not finite after step {steps} (epoch {epoch.number})"
     guessing = math.log(classes)
     if last and epoch.train_loss > EXPLODED * guessing:
         return (

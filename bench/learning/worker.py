@@ -69,7 +69,7 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
     module, learner, effective = _prepare(job, device, dataset)
     first_step_at = time.monotonic()
     stage("training")
-    reporter = _Reporter(files, case)
+    reporter = _Reporter(files, case, dataset.learns)
     status: Status = "ok"
     reason: str | None = None
     history = History()
@@ -146,24 +146,19 @@ def _epochs(
     path = Path(files.checkpoint)
     history = History()
     found = checkpoint.load(path, case)
-    if found is not None:
-        history, state = found
-        learner.resume(state)
+    if found is not None and learner.resume(found[1]):
+        history = found[0]
         reporter.resumed(history)
     for number in range(len(history.epochs) + 1, case.task.recipe.epochs + 1):
         device.reset_peak()
         epoch = learner.epoch(number, reporter.stepping(number), joules)
         peaks = history.peaks or {name: value - baseline for name, value in device.read_peak().items()}
-        history = History(epochs=(*history.epochs, epoch), peaks=peaks)
-        useless = why_useless(
-            epoch,
-            number == case.task.recipe.epochs,
-            case.classes,
-            number * learner.steps_per_epoch,
-        )
-        reporter.history = history
+        last = number == case.task.recipe.epochs
+        useless = why_useless(epoch, last, case.classes, number * learner.steps_per_epoch)
         if useless:
             raise DivergedError(useless)
+        history = History(epochs=(*history.epochs, epoch), peaks=peaks)
+        reporter.history = history
         checkpoint.save(path, case, history, learner.state())
         reporter.finished(epoch)
         yield history
@@ -182,17 +177,18 @@ class _Writer(Protocol):
 class _Reporter:
     """Tells the parent, and writes TensorBoard's curves where they were asked for."""
 
-    def __init__(self, files: TrainingFiles, case: Case) -> None:
+    def __init__(self, files: TrainingFiles, case: Case, learns: bool) -> None:
         self.history = History()
         self._tell = teller(files.news)
         self._folder = None if files.tensorboard is None else Path(files.tensorboard) / case.file_name
+        self._learns = learns
         self._writer: _Writer | None = None
         self._told_at = 0.0
 
     def resumed(self, history: History) -> None:
         self.history = history
         for epoch in history.epochs:
-            self._tell(msgspec.json.encode(news.Finished(epoch)))
+            self.finished(epoch)
 
     def stepping(self, epoch: int) -> Callable[[int, int], None]:
         def told(step: int, steps: int) -> None:
@@ -212,14 +208,17 @@ class _Reporter:
 
             # What a killed process wrote of later epochs is to be forgotten.
             self._writer = SummaryWriter(str(self._folder), purge_step=epoch.number)
-        for tag, value in (
-            ("loss/train", epoch.train_loss),
-            ("loss/test", epoch.test_loss),
-            ("accuracy/train", epoch.train_accuracy),
-            ("accuracy/test", epoch.test_accuracy),
-            ("images per second/loop", epoch.images / epoch.loop_seconds),
-            ("images per second/steps", epoch.images / epoch.step_seconds),
-        ):
+        learnt = {
+            "loss/train": epoch.train_loss,
+            "loss/test": epoch.test_loss,
+            "accuracy/train": epoch.train_accuracy,
+            "accuracy/test": epoch.test_accuracy,
+        }
+        speeds = {
+            "images per second/loop": epoch.images / epoch.loop_seconds,
+            "images per second/steps": epoch.images / epoch.step_seconds,
+        }
+        for tag, value in (speeds | (learnt if self._learns else {})).items():
             self._writer.add_scalar(tag, value, epoch.number)
         self._writer.flush()
 
