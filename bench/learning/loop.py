@@ -7,6 +7,7 @@ from a checkpoint gives what an uninterrupted one would have given.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,6 +31,9 @@ Told = Callable[[int, int], None]
 
 _SEED_STRIDE = 1_000_003
 """Between the seeds of two runs: more than any run has epochs."""
+_STREAMS = 3
+"""The order, the augmentation and the dropout of an epoch have a seed each. From one seed the same numbers
+would choose both an image and its crop."""
 
 
 class StepClock:
@@ -112,8 +116,18 @@ class Learner:
             "scaler": self._scaler.state_dict(),
         }
 
-    def resume(self, state: dict[str, Any]) -> None:
-        """Go on from what `state` gave, in whatever process."""
+    def resume(self, state: dict[str, Any]) -> bool:
+        """Go on from what `state` gave, in whatever process. False, and all is as it was, where it does not
+        fit: the network's own file may have been changed since."""
+        before = copy.deepcopy(self.state())
+        try:
+            self._load(state)
+        except (AttributeError, LookupError, RuntimeError, TypeError, ValueError):
+            self._load(before)
+            return False
+        return True
+
+    def _load(self, state: dict[str, Any]) -> None:
         self._module.load_state_dict(state["module"])
         self._optimizer.load_state_dict(state["optimizer"])
         self._scaler.load_state_dict(state["scaler"])
@@ -156,7 +170,7 @@ class Learner:
             test_loss=test_loss,
             test_accuracy=test_accuracy,
             energy_joules=None if energy is None or energy_after is None else energy_after - energy,
-            skipped_steps=_halvings(scale, self._scaler.get_scale()),
+            skipped_steps=_halvings(scale, self._scaler.get_scale(), number, number * len(order)),
         )
 
     def train_accuracy(self, at_most: int) -> float:
@@ -165,11 +179,11 @@ class Learner:
 
     def _order(self, number: int) -> tuple[torch.Tensor, ...]:
         """The images of each step, in this epoch's own order; seeds all that the epoch will draw."""
-        seed = (self.case.learning_seed * _SEED_STRIDE + number) % 2**63
+        seed = _STREAMS * (self.case.learning_seed * _SEED_STRIDE + number)
         torch.manual_seed(seed)  # for dropout
-        self._augmenting.manual_seed(seed)
+        self._augmenting.manual_seed(seed + 1)
         # Drawn on the CPU: the order is then the same on every device.
-        order = torch.randperm(len(self._train.labels), generator=torch.Generator().manual_seed(seed))
+        order = torch.randperm(len(self._train.labels), generator=torch.Generator().manual_seed(seed + 2))
         batches: tuple[torch.Tensor, ...] = order.to(self._where).split(self.case.batch)
         return batches
 
@@ -204,10 +218,12 @@ class Learner:
         return loss, right
 
 
-def _halvings(before: float, after: float) -> int:
+def _halvings(before: float, after: float, epoch: int, steps: int) -> int:
     """How often a loss scale was halved: once for every step that was skipped."""
     if after == 0:
-        raise DivergedError("the loss scale fell to 0: every step's gradients overflowed")
+        raise DivergedError(
+            f"the loss scale fell to 0 by step {steps} (epoch {epoch}): the gradients overflowed at any scale"
+        )
     return round(math.log2(before / after))
 
 
