@@ -17,6 +17,7 @@ class EnergyCounter:
         """`uuid` is the GPU's as torch gives it; None for a device that is no GPU."""
         self.why_absent: str | None = None if uuid else "only a GPU of NVIDIA has an energy counter"
         self._gpu: NvmlGpu | None = None
+        self._last = 0.0
         if uuid is None:
             return
         try:
@@ -32,10 +33,14 @@ class EnergyCounter:
         if self._gpu is None:
             return None
         try:
-            return self._gpu.energy_joules()
+            joules = self._gpu.energy_joules()
+            if joules < self._last:
+                raise UnreadableError("the energy counter went back: the driver was loaded again")
         except UnreadableError as error:
             self._gpu, self.why_absent = None, str(error)
             return None
+        self._last = joules
+        return joules
 
 
 def _is_shared(gpu: NvmlGpu) -> bool:
