@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -76,7 +77,8 @@ def measure(
         record = msgspec.json.decode(outcome.result, type=job.Finished).record
     except msgspec.DecodeError as error:
         # A user's module may print into, or replace, anything in its process.
-        return structs.replace(unmeasured, status="crashed", reason=f"unreadable result: {error}")
+        kept, reason = _measurements(case, epochs), f"unreadable result: {error}"
+        return structs.replace(unmeasured, status="crashed", reason=reason, measurements=kept)
     if record.status == "ok":
         log_of(case, directory).unlink(missing_ok=True)
     return record
@@ -138,10 +140,12 @@ def _train(
 
 
 def _measurements(case: Case, epochs: dict[int, Epoch]) -> list[Measurement]:
-    """Of a training run that did not end: its curves, which stand for no figure."""
+    """Of a training run that did not end: its curves up to the first epoch of which no news came. They stand
+    for no figure."""
     if case.task is None:
         return []
-    history = History(epochs=tuple(epochs[number] for number in sorted(epochs)))
+    heard = itertools.takewhile(epochs.__contains__, itertools.count(1))
+    history = History(epochs=tuple(epochs[number] for number in heard))
     return measurements(history, None, learns=datasets.get(case.task.dataset).learns)
 
 

@@ -86,6 +86,8 @@ def execute(
         materials = materials or Materials()
         _fetch(planned, materials, server)
         store = resumed or stack.enter_context(Store.create(directory))
+        if resumed is None:  # what a run left here whose records were deleted
+            shutil.rmtree(directory / CHECKPOINTS, ignore_errors=True)
         stack.callback(shutil.rmtree, directory / "work", ignore_errors=True)
         left = _measure_pending(planned, protocol, store, server, reasons, deadline, tell, materials)
         ended = store.statuses()
@@ -128,13 +130,21 @@ def _fetch(planned: Iterable[Case], materials: Materials, server: Server) -> Non
     folder = None if materials.data_dir is None else str(materials.data_dir.resolve())
     for dataset in dict.fromkeys(case.task.dataset for case in planned if case.task):
         argument = msgspec.json.encode((dataset, folder))
-        refusal = msgspec.json.decode(ask(job.FETCH, argument, server, _FETCH_SECONDS), type=str | None)
+        answer = ask(job.FETCH, argument, server, _FETCH_SECONDS, f"{dataset} could not be fetched")
+        refusal = msgspec.json.decode(answer, type=str | None)
         if refusal is not None:
             raise UserError(refusal)
 
 
-def ask(function: str, argument: bytes, server: Server, limit_seconds: float = _PROBE_SECONDS) -> bytes:
-    """A question to a child of the server that measures nothing. Raises UserError when it cannot answer."""
+def ask(
+    function: str,
+    argument: bytes,
+    server: Server,
+    limit_seconds: float = _PROBE_SECONDS,
+    failing: str = "torch could not say what this machine can run",
+) -> bytes:
+    """A question to a child of the server that measures nothing. Raises UserError when it cannot answer,
+    which begins with `failing`."""
     with tempfile.TemporaryDirectory(prefix="convbench-") as folder:
         outcome = server.run(
             function,
@@ -144,7 +154,7 @@ def ask(function: str, argument: bytes, server: Server, limit_seconds: float = _
             time_limit_seconds=limit_seconds,
         )
     if outcome.result is None:
-        raise UserError(f"torch could not say what this machine can run: {outcome.reason}")
+        raise UserError(f"{failing}: {outcome.reason}")
     return outcome.result
 
 
@@ -164,6 +174,8 @@ def _measure_pending(
     """
     todo = plan.pending(planned, store.statuses())
     done = len(planned) - len(todo)
+    for case in set(planned).difference(todo):  # a run that was killed when its record had just come
+        _forget_checkpoint(case, store.directory)
     fresh: Server | None = server
     for _, cases in groupby(todo, key=lambda case: case.replicate):
         with ExitStack() as stack:
@@ -186,6 +198,10 @@ def _measure_pending(
 
 def _forget_checkpoint(case: Case, directory: Path) -> None:
     """What a training run went on from is as large as the network; its record has come."""
-    checkpoint_of(case, directory).unlink(missing_ok=True)
+    if case.task is None:
+        return
+    kept = checkpoint_of(case, directory)
+    for path in kept.parent.glob(f"{kept.name}*"):  # also what a killed process was just writing beside it
+        path.unlink(missing_ok=True)
     with suppress(OSError):  # others' are still in it, or there never was one
         (directory / CHECKPOINTS).rmdir()
