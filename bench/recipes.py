@@ -123,8 +123,10 @@ def _choice(accepted: Iterable[str]) -> Callable[[str, str], str]:
 
 def _augmentations(name: str, text: str) -> tuple[str, ...]:
     read = _choice(AUGMENTATIONS)
-    parts = [part.strip() for part in text.split("+")]
-    return () if text in ("none", "") else tuple(read(name, part) for part in parts)
+    if text == "none":
+        return ()
+    chosen = {read(name, part.strip()) for part in text.split("+")}
+    return tuple(augmentation for augmentation in AUGMENTATIONS if augmentation in chosen)
 
 
 def _number(high: float, *, or_zero: bool = True) -> Callable[[str, str], float]:
@@ -151,14 +153,13 @@ FIELDS: Mapping[str, Callable[[str, str], Any]] = {
 
 
 def changed(recipe: Recipe, texts: Mapping[str, str]) -> Recipe:
-    """The recipe with other values in some fields; what really changed stands in its name. UserError."""
-    values: dict[str, Any] = {}
-    for field, text in texts.items():
+    """The recipe with other values in some fields; what really changed stands in its name, in the order of
+    FIELDS, so that the same recipe has one name. Raises UserError."""
+    for field in texts:
         if field not in FIELDS:
             raise unknown("recipe field", field, FIELDS)
-        value = FIELDS[field](field, text)
-        if value != getattr(recipe, field):
-            values[field] = value
+    read = {field: FIELDS[field](field, texts[field]) for field in FIELDS if field in texts}
+    values = {field: value for field, value in read.items() if value != getattr(recipe, field)}
     if not values:
         return recipe
     marks = [f"{field}={_shown(value)}" for field, value in values.items()]
@@ -170,15 +171,21 @@ def _shown(value: object) -> str:
         return "+".join(value) or "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        short = f"{value:g}"
+        return short if float(short) == value else repr(value)
+    return str(value)
 
 
 def assignments(texts: Iterable[str]) -> dict[str, str]:
     """`field=value` texts, as `--set` takes them. Raises UserError."""
-    found = {}
+    found: dict[str, str] = {}
     for text in texts:
         field, equals, value = text.partition("=")
         if not equals or not value:
             raise UserError(f"--set takes FIELD=VALUE, such as momentum=0.9, not {text!r}")
-        found[field.strip().replace("-", "_")] = value.strip()
+        name = field.strip().replace("-", "_")
+        if name in found:
+            raise UserError(f"{name} is set twice: to {found[name]} and to {value.strip()}")
+        found[name] = value.strip()
     return found

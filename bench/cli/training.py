@@ -76,12 +76,11 @@ def train(
             "image": image,
         }
     )
-    texts = recipes.assignments(set_ or []) | _named({"epochs": epochs, "lr": lr})
     wish = trainings.Wish(
         axes=given,
         dataset=dataset,
         recipe=recipe,
-        overrides=texts,
+        overrides=_overrides(set_ or [], {"epochs": epochs, "lr": lr}),
         target=None if target is None else axes.positive_number("--target", target, 1.0),
         deterministic=deterministic,
         seeds=axes.whole_number("--seeds", seeds, 1, 1000),
@@ -90,13 +89,14 @@ def train(
     usable = environment.usable_cores() if threads is None else _number("threads", threads)
     planned = trainings.cases(wish, usable)
     _refuse(planned, dataset, data_dir, tensorboard)
+    protocol = options.protocol_of(Protocol(time_limit_seconds=TIME_LIMIT_SECONDS), None, time_limit)
+    budget_seconds = options.seconds_of(budget)
     if dry_run:
         output.show(listing.training_plan(planned, format_))
         return 0
-    protocol = options.protocol_of(Protocol(time_limit_seconds=TIME_LIMIT_SECONDS), None, time_limit)
     materials = Materials(data_dir=data_dir, tensorboard=tensorboard)
     is_auto = "auto" in given.get("device", ("auto",))
-    result = _train(planned, protocol, out, materials, options.seconds_of(budget), resume, is_auto)
+    result = _train(planned, protocol, out, materials, budget_seconds, resume, is_auto)
     if result.warning:
         output.complain(result.warning)
     if result.statuses:
@@ -107,8 +107,16 @@ def train(
     return 1 if any(result.statuses.get(status) for status in FAILED) else 0
 
 
-def _named(texts: Mapping[str, str | None]) -> dict[str, str]:
-    return {name: text for name, text in texts.items() if text is not None}
+def _overrides(assigned: Sequence[str], named: Mapping[str, str | None]) -> dict[str, str]:
+    """Fields of the recipe that `--set` and the options of their own name set. Raises UserError."""
+    texts = recipes.assignments(assigned)
+    for field, text in named.items():
+        if text is None:
+            continue
+        if field in texts:
+            raise UserError(f"{field} is set twice: by --{field} and by --set")
+        texts[field] = text
+    return texts
 
 
 def _number(axis: str, text: str) -> int:
@@ -125,7 +133,11 @@ def _refuse(planned: Sequence[Case], dataset: str, data_dir: Path | None, tensor
     missing = datasets.get(dataset).why_missing(data_dir)
     if missing:
         raise UserError(missing)
-    if tensorboard is not None and find_spec("tensorboard") is None:
+    if tensorboard is None:
+        return
+    if tensorboard.exists() and not tensorboard.is_dir():
+        raise UserError(f"{tensorboard} is a file, and --tensorboard takes a folder")
+    if find_spec("tensorboard") is None:
         raise UserError("--tensorboard needs the package tensorboard: pip install 'convbench[tensorboard]'")
 
 
