@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from bench import datasets
 from bench.case import Case
 from bench.learning.news import Finished, News
 from bench.record import FAILED
@@ -43,11 +44,14 @@ class TrainingBar:
     """A bar over the epochs of all training runs: epoch, loss, accuracy, images/s, time left; and a line for
     each epoch, as the textbook prints them."""
 
-    def __init__(self, bar: Bar, task: TaskID, is_shown: bool) -> None:
-        """For `training`."""
+    def __init__(self, bar: Bar, task: TaskID, is_shown: bool, epochs: Sequence[int]) -> None:
+        """For `training`; `epochs` are those of each run that is planned, so that a resumed command's bar begins
+        where its predecessor's ended."""
         self._bar, self._task, self._is_shown = bar, task, is_shown
+        self._planned = epochs
         self._name, self._last = "", ""
         self._epochs, self._before = 0, 0
+        self._learns = True
 
     def tell(self, event: Progress) -> None:
         """A run starts (no record) or has ended."""
@@ -56,11 +60,14 @@ class TrainingBar:
         if event.record is None:
             self._name = f"{event.case.id} seed {event.case.learning_seed}"
             self._epochs, self._last = event.case.task.recipe.epochs, ""
+            self._before = sum(self._planned[: event.done])
+            self._learns = datasets.get(event.case.task.dataset).learns
             self._bar.console.print(self._name, markup=False, highlight=False)
             self._draw(0, 0.0)
         else:
             _say_failure(self._bar, event)
-            self._before += self._epochs
+            self._before = sum(self._planned[: event.done])
+            self._draw(0, 0.0)
 
     def heard(self, news: News) -> None:
         """What the run says of itself."""
@@ -70,11 +77,12 @@ class TrainingBar:
             self._draw(news.epoch - 1, news.step / news.steps)
             return
         epoch = news.epoch
-        self._last = (
-            f"epoch {epoch.number}/{self._epochs}  train loss {epoch.train_loss:.4f} accuracy "
-            f"{epoch.train_accuracy:.1%}  test loss {epoch.test_loss:.4f} accuracy {epoch.test_accuracy:.1%}"
-            f"  {epoch.images / epoch.loop_seconds:,.0f} images/s"
+        learnt = (
+            f"  train loss {epoch.train_loss:.4f} accuracy {epoch.train_accuracy:.1%}"
+            f"  test loss {epoch.test_loss:.4f} accuracy {epoch.test_accuracy:.1%}"
         )
+        speed = f"  {epoch.images / epoch.loop_seconds:,.0f} images/s"
+        self._last = f"epoch {epoch.number}/{self._epochs}{learnt if self._learns else ''}{speed}"
         self._bar.console.print(f"  {self._last}", markup=False, highlight=False)
         self._draw(epoch.number, 0.0)
 
@@ -89,8 +97,8 @@ def training(planned: Sequence[Case]) -> Iterator[TrainingBar]:
     """A bar for training runs."""
     console = _console()
     with _bar(console) as bar:
-        total = sum(case.task.recipe.epochs for case in planned if case.task)
-        yield TrainingBar(bar, bar.add_task("starting", total=total), console.is_terminal)
+        epochs = [case.task.recipe.epochs if case.task else 0 for case in planned]
+        yield TrainingBar(bar, bar.add_task("starting", total=sum(epochs)), console.is_terminal, epochs)
 
 
 def _console() -> Console:
