@@ -28,7 +28,7 @@ def compare(
     fail_on: Annotated[
         str | None,
         typer.Option(
-            help="slower (accuracy: lower) or any: exit with 1 when a row is, after Holm's correction."
+            help="slower (or lower) or any: exit with 1 when a row is, after Holm's correction."
         ),
     ] = None,
     format_: options.Format = "md",

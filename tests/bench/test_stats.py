@@ -16,6 +16,8 @@ from bench.stats import (
     across_processes,
     centre,
     interval_is_narrow,
+    mean,
+    mean_interval,
     median,
     median_ranks,
     quantile,
@@ -73,6 +75,18 @@ def test_across_processes_is_the_t_interval_of_the_logs() -> None:
     assert (interval.low, interval.high) == pytest.approx((low, high), rel=1e-12)
     assert interval.kind == "across-processes"
     assert centre(MEDIANS) == pytest.approx(oracle.gmean(MEDIANS), rel=1e-12)
+
+
+def test_the_interval_of_a_mean_is_students() -> None:
+    shares = (0.97, 0.98, 0.965, 0.99)
+    low, high = oracle.t.interval(0.95, 3, np.mean(shares), oracle.sem(shares))
+    interval = mean_interval(shares)
+    assert interval is not None
+    assert (mean(shares), interval.low, interval.high) == pytest.approx((np.mean(shares), low, high))
+    assert interval.kind == "across-processes"
+    assert mean_interval([0.97]) is None
+    assert mean_interval([0.1] * 3) == Interval(0.1, 0.1, "across-processes")
+    assert mean([0.1] * 3) == mean([0.1]) == 0.1
 
 
 def test_equal_medians_stay_exact() -> None:
