@@ -43,11 +43,13 @@ class History(Struct, frozen=True, kw_only=True):
 
     peaks                 peak memory of the first epoch in bytes, by metric
     final_train_accuracy  of training images in eval mode after the last epoch, as a share
+    gradient_norms        of the first and of the last weight, before anything was learned
     """
 
     epochs: tuple[Epoch, ...] = ()
     peaks: dict[str, int] = {}
     final_train_accuracy: float | None = None
+    gradient_norms: tuple[float, float] | None = None
 
 
 class DivergedError(Exception):
@@ -99,6 +101,10 @@ def measurements(history: History, target: float | None, *, learns: bool) -> lis
     found += [_curve(name, "bytes", [value]) for name, value in history.peaks.items()]
     if learns and history.final_train_accuracy is not None:
         found.append(_curve("final_train_accuracy", "share", [history.final_train_accuracy]))
+    if learns and history.gradient_norms is not None:
+        first, last = history.gradient_norms
+        found.append(_curve("gradient_norm_first", "1", [first]))
+        found.append(_curve("gradient_norm_last", "1", [last]))
     energies = [e.energy_joules for e in epochs if e.energy_joules is not None]
     if len(energies) == len(epochs):
         found.append(_curve("energy", "J", energies))

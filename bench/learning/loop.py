@@ -173,6 +173,30 @@ class Learner:
             skipped_steps=_halvings(scale, self._scaler.get_scale(), number, number * len(order)),
         )
 
+    def gradient_norms(self) -> tuple[float, float] | None:
+        """Euclidean norms of the loss's gradient by the first and by the last weight, on the batch that the
+        first epoch begins with; None where the network has not two weights or a norm is not finite.
+
+        Only while nothing has been learned. The epochs do not notice it: they seed all that they draw, and
+        the running statistics of batch normalisation are put back.
+        """
+        weights = [p for p in self._module.parameters() if p.requires_grad and p.dim() > 1]
+        if len(weights) < 2:
+            return None
+        chosen = self._order(1)[0]
+        self._module.train()
+        kept = [buffer.clone() for buffer in self._module.buffers()]
+        scale = self._scaler.get_scale()  # fp16 could not hold small gradients without it
+        with autocast(self.case.precision, self._type):
+            outputs = self._module(self._pipeline.training(self._train.images[chosen], self._augmenting))
+            loss = cross_entropy(outputs.float(), self._train.labels[chosen])
+        gradients = torch.autograd.grad(scale * loss, (weights[0], weights[-1]))
+        with torch.no_grad():
+            for buffer, before in zip(self._module.buffers(), kept, strict=True):
+                buffer.copy_(before)
+        first, last = (float(gradient.float().norm()) / scale for gradient in gradients)
+        return (first, last) if math.isfinite(first) and math.isfinite(last) else None
+
     def train_accuracy(self, at_most: int) -> float:
         """Of the first training images in eval mode, without augmentation."""
         return self._evaluate(_OnDevice(self._train.images[:at_most], self._train.labels[:at_most]))[1]

@@ -31,6 +31,7 @@ from bench.server import stage
 from bench.telling import teller
 from bench.worker import dtypes_seen
 from bench.workloads.inputs import memory_format
+from models import catalogue
 from models.load import load
 
 EVALUATED = 10_000
@@ -149,6 +150,8 @@ def _epochs(
     if found is not None and learner.resume(found[1]):
         history = found[0]
         reporter.resumed(history)
+    elif catalogue.arch_of(case.model) is not None:  # another's network may remember a pass
+        history = History(gradient_norms=learner.gradient_norms())
     for number in range(len(history.epochs) + 1, case.task.recipe.epochs + 1):
         device.reset_peak()
         epoch = learner.epoch(number, reporter.stepping(number), joules)
@@ -157,7 +160,7 @@ def _epochs(
         useless = why_useless(epoch, last, case.classes, number * learner.steps_per_epoch)
         if useless:
             raise DivergedError(useless)
-        history = History(epochs=(*history.epochs, epoch), peaks=peaks)
+        history = msgspec.structs.replace(history, epochs=(*history.epochs, epoch), peaks=peaks)
         reporter.history = history
         checkpoint.save(path, case, history, learner.state())
         reporter.finished(epoch)
