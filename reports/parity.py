@@ -74,7 +74,7 @@ def parity_table(runs: Sequence[Learned], layout: Layout) -> Iterator[Table]:
             lines,
             layout,
             without=NOT_SHOWN,
-            always=("dataset", "recipe"),
+            always=("dataset", "recipe", *BASES),
             notes=[RULE, *([PAIRED_NOTE] if paired else []), *([ONE_SEED_NOTE] if single else [])],
         )
 
