@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bench import axes, devices, plan, suites
+from bench import axes, plan, suites
 from bench.axes import AXES, Names
 from bench.case import Case, Protocol
 from bench.errors import unknown
@@ -67,7 +67,7 @@ def _accepted(axis: axes.Names | axes.Numbers) -> str:
 
 def dry_run(planned: Sequence[Case], protocol: Protocol, output: str) -> str:
     """The plan in its order, with what cannot run and why, and an estimate of the time."""
-    reasons = [why_not(case) for case in planned]
+    reasons = [plan.why_not(case) for case in planned]
     runnable = [case for case, reason in zip(planned, reasons, strict=True) if reason is None]
     minutes = plan.estimate_seconds(runnable, protocol) / 60
     text = f"{len(planned)} processes, {len(runnable)} of which can run here; about {minutes:.0f} minutes"
@@ -89,15 +89,10 @@ def training_plan(planned: Sequence[Case], output: str) -> str:
     listed: list[dict[str, Cell]] = []
     for case in planned:
         assert case.task is not None
-        reason = why_not(case)
+        reason = plan.why_not(case)
         here = f"skipped: {reason}" if reason else "runs"
         rows.append((case.id, case.learning_seed, case.task.recipe.epochs, here))
         listed.append(case_row(case, {"learning_seed": case.learning_seed, "skipped": reason}))
     table = Table(title="Plan", columns=("case", "seed", "epochs", "here"), rows=tuple(rows))
     text = (f"{len(planned)} training runs",)
     return formats.render(output, Document(title="Dry run", text=text, tables=(table,), rows=tuple(listed)))
-
-
-def why_not(case: Case) -> str | None:
-    """What is known without torch against running a case on this machine, in a sentence."""
-    return devices.get(case.device).why_absent() or plan.why_impossible(case)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 import random
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import structs
 
-from bench import devices, engines
+from bench import datasets, devices, engines
 from bench.axes import Value
 from bench.case import Case, Protocol
 from bench.record import Status
@@ -102,6 +103,11 @@ def why_impossible(case: Case) -> str | None:
     )
 
 
+def why_not(case: Case) -> str | None:
+    """What is known without torch against running a case on this machine, in a sentence."""
+    return devices.get(case.device).why_absent() or why_impossible(case)
+
+
 def pending(planned: Sequence[Case], statuses: Mapping[Case, Status]) -> list[Case]:
     """What is still to do: not recorded yet, or recorded as an accident."""
     return [case for case in planned if statuses.get(case) in (None, *RETRIED)]
@@ -121,6 +127,9 @@ def estimate_seconds(planned: Collection[Case], protocol: Protocol) -> float:
 
 def _case_seconds(case: Case, protocol: Protocol) -> float:
     speed = _FLOPS_PER_SECOND[case.device] * (case.threads if case.device == "cpu" else 1)
+    if case.task is not None:
+        steps = case.task.recipe.epochs * math.ceil(datasets.get(case.task.dataset).train_images / case.batch)
+        return _CHILD_SECONDS + steps * max(1e-3, _step_flops(case) / speed)
     step = max(1e-4, _step_flops(case) / speed)
     passes = (2 if case.workload == "training" else 1) * (1 if case.device == "cpu" else 3)
     warm_up = max(protocol.warmup_seconds, min(8 * step, protocol.warmup_limit_seconds))
@@ -139,7 +148,7 @@ def _step_flops(case: Case) -> float:
     if known is None:
         return _UNKNOWN_FLOPS * case.batch
     forward, backward = known
-    return case.batch * (forward + (backward if case.workload == "training" else 0))
+    return case.batch * (forward + (backward if case.workload != "inference" else 0))
 
 
 @functools.cache

@@ -83,7 +83,5 @@ def _channels(model: str, own: int) -> int:
 
 def why_impossible(planned: Sequence[Case]) -> str | None:
     """A sentence when none of the runs can be, as far as is known without torch."""
-    from bench import listing
-
-    reasons = [listing.why_not(case) for case in planned]
+    reasons = [plan.why_not(case) for case in planned]
     return reasons[0] if reasons and all(reasons) else None

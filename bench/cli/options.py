@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from msgspec import structs
 
-from bench import axes, listing, plan
+from bench import axes, plan
 from bench.axes import AXES, Value
 from bench.case import Case, Protocol
 from bench.errors import UserError
@@ -48,7 +48,7 @@ def cases_of(suite: Suite, given: Mapping[str, tuple[Value, ...]]) -> list[Case]
     from bench import environment
 
     cases = plan.cases(suite, given, environment.usable_cores())
-    reasons = [listing.why_not(case) for case in cases]
+    reasons = [plan.why_not(case) for case in cases]
     if all(reasons):
         raise UserError(f"nothing of this plan can run here: {reasons[0]}")
     return cases
