@@ -1,0 +1,365 @@
+"""Ablations as data: what is compared with what, how it is timed and how it is trained. No torch.
+
+Each comparison is about one decision. All its forms share everything else: the sizes of the timed cases, and
+of the training runs the data, the seeds and the base's own recipe.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Literal, get_args
+
+from msgspec import Struct
+
+from bench import plan, recipes, trainings
+from bench.axes import Value
+from bench.case import Case, Protocol
+from bench.errors import UserError, unknown
+from bench.suites import Block, Suite
+from models import blocks, catalogue
+from models.blocks import KERNELS, STAGES, Kernel, Stage
+from models.variants import TRANSFORMATIONS, split
+
+Level = Literal["block", "network"]
+LEVELS: tuple[Level, ...] = get_args(Level)
+
+DATASET = "digits"
+RECIPE = "quick"
+
+
+class Form(Struct, frozen=True, kw_only=True):
+    """One answer to an ablation's question.
+
+    label   of the answer, as tables print it
+    recipe  fields of the recipe that it sets, as texts
+    """
+
+    label: str
+    model: str
+    recipe: tuple[tuple[str, str], ...] = ()
+
+
+class Comparison(Struct, frozen=True, kw_only=True):
+    """A base, and what differs from it in one decision.
+
+    subject   what it is about: a stage and a kernel, or a network
+    timed     the axes of the timed cases but for the model; none, and it is not timed
+    trained   whether its forms are trained
+    """
+
+    subject: str
+    level: Level
+    base: Form
+    others: tuple[Form, ...]
+    timed: tuple[Block, ...] = ()
+    trained: bool = False
+
+    @property
+    def forms(self) -> tuple[Form, ...]:
+        """The base first."""
+        return (self.base, *self.others)
+
+
+class Ablation(Struct, frozen=True, kw_only=True):
+    """A design decision and the comparisons that show what it costs and buys."""
+
+    name: str
+    question: str
+    comparisons: tuple[Comparison, ...]
+
+
+class Sizes(Struct, frozen=True, kw_only=True):
+    """How large and how careful the ablations of a machine are.
+
+    shrink      what the resolution of a stage is divided by, rounded up
+    images      the side of the image of the networks whose kernels are compared, pixels
+    axes        of blocks, and of networks
+    designs     the networks of the other ablations, with the axes at which they are timed
+    replicates  processes for each timed case; `seeds` are the runs of each trained one
+    """
+
+    shrink: int
+    images: Mapping[str, int]
+    block_axes: Block
+    network_axes: Block
+    designs: Mapping[str, Block]
+    trained: tuple[str, ...]
+    replicates: int
+    seeds: int
+    protocol: Protocol
+
+
+_BOTH: Block = {"workload": ("inference", "training")}
+_SMALL: Block = {**_BOTH, "batch": (32,), "image": (32,)}
+_HOURS = 36_000.0
+"""The limit of a single case: a training run of a deep network may take long on a CPU."""
+
+ON_CPU = Sizes(
+    shrink=4,
+    images={"vgg13": 56, "vgg16": 56, "alexnet": 112},
+    block_axes={"workload": ("training",), "batch": (1, 8)},
+    network_axes={**_BOTH, "batch": (8,)},
+    designs={"vgg-small": _SMALL},
+    trained=("vgg-small",),
+    replicates=3,
+    seeds=3,
+    # Five samples of what takes a second: the processes differ by more than such a median errs.
+    protocol=Protocol(
+        warmup_steps=2,
+        warmup_seconds=0.2,
+        warmup_limit_seconds=1.0,
+        sampling_seconds=0.4,
+        min_samples=5,
+        time_limit_seconds=_HOURS,
+    ),
+)
+_FULL: Block = {
+    "precision": ("fp32", "tf32", "amp-bf16"),
+    "engine": ("eager", "compile"),
+}
+ON_GPU = Sizes(
+    shrink=1,
+    images={"vgg13": 224, "vgg16": 224, "alexnet": 224},
+    block_axes={"workload": ("training",), **_FULL, "batch": (1, 16, 128)},
+    network_axes={**_BOTH, **_FULL, "batch": (64,)},
+    designs={"vgg-small": _SMALL, "vgg16": {**_BOTH, **_FULL, "batch": (64,)}},
+    trained=("vgg-small", "vgg13", "vgg16", "alexnet"),
+    replicates=3,
+    seeds=3,
+    protocol=Protocol(
+        warmup_seconds=0.5, warmup_limit_seconds=5.0, sampling_seconds=1.0, time_limit_seconds=_HOURS
+    ),
+)
+
+
+Comparisons = Callable[[Sizes, Sequence[str]], Iterator[Comparison]]
+"""At these sizes, of these networks, or of the usual ones where none are named."""
+
+
+def sizes(*, gpu: bool) -> Sizes:
+    """The sizes for a machine with or without a GPU."""
+    return ON_GPU if gpu else ON_CPU
+
+
+KERNELS_OF: Mapping[str, tuple[str, ...]] = {
+    "vgg13": ("5x5",),
+    "vgg16": ("7x7", "1x1"),
+    "alexnet": ("3x3", "3x3-early"),
+    "vgg-small": ("5x5",),
+}
+"""The networks whose kernels are compared, and with which others."""
+
+
+def _kernels(at: Sizes, models: Sequence[str]) -> Iterator[Comparison]:
+    if not models:
+        for kernel, stage in itertools.product(KERNELS, STAGES):
+            yield _stack(kernel, stage, at)
+        for stage in STAGES:
+            yield _pointwise(stage, at)
+    for model in models or KERNELS_OF:
+        values = () if models else KERNELS_OF[model]
+        yield _transformed("kernel", at, model, values, chosen=bool(models))
+
+
+def _stack(kernel: Kernel, stage: Stage, at: Sizes) -> Comparison:
+    def form(label: str, layers: str) -> Form:
+        return Form(label=label, model=blocks.block_name(stage.channels, layers))
+
+    return Comparison(
+        subject=f"{kernel.single} in {stage.name}",
+        level="block",
+        base=form(kernel.single, kernel.single),
+        others=(form("3x3 stack", kernel.linear), form("3x3 stack with ReLU", kernel.activated)),
+        timed=(_at_stage(stage, at),),
+    )
+
+
+def _pointwise(stage: Stage, at: Sizes) -> Comparison:
+    two, *three = (
+        Form(label=layers, model=blocks.block_name(stage.channels, layers)) for layers in blocks.POINTWISE
+    )
+    return Comparison(
+        subject=f"1x1 in {stage.name}",
+        level="block",
+        base=two,
+        others=tuple(three),
+        timed=(_at_stage(stage, at),),
+    )
+
+
+def _at_stage(stage: Stage, at: Sizes) -> Block:
+    return {**at.block_axes, "image": (-(-stage.image // at.shrink),)}
+
+
+def _designed(key: str, *values: str) -> Comparisons:
+    """The networks, each with other values of a transformation."""
+
+    def comparisons(at: Sizes, models: Sequence[str]) -> Iterator[Comparison]:
+        for model in models or at.designs:
+            yield _transformed(key, at, model, values, chosen=bool(models))
+
+    return comparisons
+
+
+def _transformed(key: str, at: Sizes, model: str, values: Sequence[str], *, chosen: bool) -> Comparison:
+    """A network against itself with other values of a transformation: the given ones, or all that it has.
+
+    `chosen` says that the user named the network, who then wants all of it. Raises UserError.
+    """
+    arch = catalogue.arch_of(model)
+    if arch is None:
+        raise UserError(f"only networks of ours can be transformed, not {model}")
+    own = "as it is"
+    others = []
+    for value in values or TRANSFORMATIONS[key].values:
+        name = _with(model, key, value)
+        try:
+            changed = catalogue.arch_of(name)
+        except UserError:  # there is nothing in it that this value could change
+            continue
+        if changed is None or changed.layers == arch.layers:
+            own = value
+        else:
+            others.append(Form(label=value, model=name))
+    if not others:
+        raise UserError(f"{model} has nothing that another {key} would change")
+    return Comparison(
+        subject=model,
+        level="network",
+        base=Form(label=own, model=model),
+        others=tuple(others),
+        timed=(_timed(model, at),),
+        trained=chosen or model in at.trained,
+    )
+
+
+def _with(model: str, key: str, value: str) -> str:
+    """The name of a network with one more transformation, or another value of one that it has."""
+    base, values = split(model)
+    values[key] = value
+    return "+".join([base, *(f"{name}={values[name]}" for name in TRANSFORMATIONS if name in values)])
+
+
+def _timed(model: str, at: Sizes) -> Block:
+    """The axes of a network that is compared; one that the sizes do not name has its own image."""
+    if model in at.designs:
+        return at.designs[model]
+    image: Block = {"image": (at.images[model],)} if model in at.images else {}
+    return {**at.network_axes, **image}
+
+
+def _retrained(field: str, values: Mapping[str, str]) -> Comparisons:
+    """Comparisons of recipes, by label and value of one field, for one and the same network.
+
+    There is nothing to time apart from the training: a step is the same.
+    """
+
+    def comparisons(at: Sizes, models: Sequence[str]) -> Iterator[Comparison]:
+        for model in models or ("vgg-small",):
+            base, *others = (
+                Form(label=label, model=model, recipe=((field, value),)) for label, value in values.items()
+            )
+            yield Comparison(subject=model, level="network", base=base, others=tuple(others), trained=True)
+
+    return comparisons
+
+
+class _Definition(Struct, frozen=True):
+    question: str
+    comparisons: Comparisons
+
+
+ABLATIONS: Mapping[str, _Definition] = {
+    "kernels": _Definition("one large kernel, or a stack of 3x3 that sees the same window", _kernels),
+    "activation": _Definition("ReLU, tanh or sigmoid", _designed("activation")),
+    "norm": _Definition("no normalisation, of the local response, or of the batch", _designed("norm")),
+    "pooling": _Definition("maximum of 2x2, of overlapping 3x3, or the average", _designed("pooling")),
+    "dropout": _Definition("dropout of one half, or none", _designed("dropout", "0.5", "0")),
+    "augmentation": _Definition(
+        "the images as they are, or shifted at random", _retrained("augment", {"off": "none", "crop": "crop"})
+    ),
+    "depth": _Definition("11, 13, 16 or 19 layers with weights", _designed("depth")),
+    "init": _Definition(
+        "first weights by Kaiming, by Xavier, or normal with a deviation of 0.01 as in 2012",
+        _retrained("init", {each: each for each in ("kaiming", "xavier", "normal")}),
+    ),
+}
+ALL = "all"
+
+
+def find(
+    name: str, at: Sizes, *, level: str | None = None, models: Sequence[str] = ()
+) -> tuple[Ablation, ...]:
+    """The ablations of a name, `all` for every one, of one level or both, of the given networks or the usual.
+
+    Raises UserError for an unknown name or level, and where nothing is left to compare.
+    """
+    if name != ALL and name not in ABLATIONS:
+        raise unknown("ablation", name, [*ABLATIONS, ALL])
+    if level is not None and level not in LEVELS:
+        raise unknown("level", level, LEVELS)
+    if level == "block" and models:
+        raise UserError("--level block compares blocks of convolutions, which have no --model to choose")
+    if level == "block" and name not in ("kernels", ALL):
+        raise UserError(f"the ablation {name} compares networks: only kernels are compared at --level block")
+    found = []
+    for each in ABLATIONS if name == ALL else [name]:
+        definition = ABLATIONS[each]
+        comparisons = tuple(
+            comparison
+            for comparison in definition.comparisons(at, models)
+            if level is None or comparison.level == level
+        )
+        if comparisons:
+            found.append(Ablation(name=each, question=definition.question, comparisons=comparisons))
+    return tuple(found)
+
+
+def timed_cases(
+    ablations: Iterable[Ablation], given: Mapping[str, tuple[Value, ...]], threads: int
+) -> list[Case]:
+    """What is timed, each case once, with the given axes in the place of the comparisons' own."""
+    found: list[Case] = []
+    for comparison in _comparisons(ablations):
+        models = tuple(dict.fromkeys(form.model for form in comparison.forms))
+        for block in comparison.timed:
+            one = Suite(name="", summary="", blocks=({"model": models, **block},), replicates=1)
+            found += plan.cases(one, given, threads)
+    return list(dict.fromkeys(found))
+
+
+def trained_cases(
+    ablations: Iterable[Ablation],
+    given: Mapping[str, tuple[Value, ...]],
+    threads: int,
+    overrides: Mapping[str, str] | None = None,
+) -> list[Case]:
+    """What is trained, each case once, seed 1; `overrides` are fields of the recipe for all of them."""
+    found: list[Case] = []
+    for comparison in _comparisons(ablations):
+        if comparison.trained:
+            prescribed = recipes.find(RECIPE, comparison.base.model)
+            # For batch normalisation a recipe may prescribe another rate and batch: here the base's.
+            axes: dict[str, tuple[Value, ...]] = {"batch": (prescribed.batch,), "image": (prescribed.image,)}
+            usual = {"lr": f"{prescribed.recipe.lr:g}"} | dict(overrides or {})
+            for form in comparison.forms:
+                wish = trainings.Wish(
+                    axes={"model": (form.model,), **axes, **given},
+                    dataset=DATASET,
+                    recipe=RECIPE,
+                    overrides=usual | dict(form.recipe),
+                )
+                found += trainings.cases(wish, threads)
+    return list(dict.fromkeys(found))
+
+
+def planned(timed: Sequence[Case], trained: Sequence[Case], replicates: int, seeds: int) -> list[Case]:
+    """All processes: the first of every case, timed or trained, before the second of any."""
+    rounds = plan.replicated([*timed, *trained], max(replicates, seeds))
+    return [case for case in rounds if case.replicate <= (seeds if case.task else replicates)]
+
+
+def _comparisons(ablations: Iterable[Ablation]) -> Iterator[Comparison]:
+    for ablation in ablations:
+        yield from ablation.comparisons

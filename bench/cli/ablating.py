@@ -1,0 +1,155 @@
+"""convbench ablate: what a design decision costs and buys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench import ablations, axes, environment, listing, plan, recipes
+from bench.ablations import Ablation
+from bench.axes import Value
+from bench.case import Case, Protocol
+from bench.cli import options, output
+from bench.errors import UserError
+from bench.record import FAILED
+
+_TRAINED_AXES = ("device", "precision", "engine")
+"""What the options say for training runs too, whose batch and image are the recipe's."""
+
+
+def ablate(
+    name: Annotated[str, typer.Argument(help=f"{', '.join(ablations.ABLATIONS)}, or {ablations.ALL}.")],
+    out: Annotated[Path, typer.Option(help="Folder for the records, the report and the plots.")],
+    level: Annotated[str | None, typer.Option(help="block or network; both without it.")] = None,
+    model: Annotated[
+        list[str] | None, typer.Option("--model", help="Networks of ours instead of the usual ones.")
+    ] = None,
+    device: options.Device = None,
+    precision: options.Precision = None,
+    engine: options.Engine = None,
+    batch: Annotated[list[str] | None, typer.Option("--batch", help="Of the timed cases.")] = None,
+    image: Annotated[list[str] | None, typer.Option("--image", help="Of the timed cases, pixels.")] = None,
+    threads: options.Threads = None,
+    replicates: Annotated[
+        str | None, typer.Option(help="Processes for each timed case; 0 times nothing.")
+    ] = None,
+    seeds: Annotated[
+        str | None, typer.Option(help="Training runs of each network; 0 trains nothing.")
+    ] = None,
+    epochs: Annotated[str | None, typer.Option(help="Of the training runs, instead of the recipe's.")] = None,
+    budget: options.Budget = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Run what is missing, crashed or timed out.")
+    ] = False,
+    report_only: Annotated[
+        bool, typer.Option("--report-only", help="Run nothing: report what the folder holds.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and write nothing.")] = False,
+    format_: options.Format = "terminal",
+) -> int:
+    """Compare design decisions: what they cost in time and memory, and what they do to accuracy.
+
+    Sizes are those of the machine, with a GPU or without; the options stand in their place.
+    """
+    output.check_format(format_)
+    given = options.given_axes(
+        {
+            "device": device,
+            "precision": precision,
+            "engine": engine,
+            "batch": batch,
+            "image": image,
+            "threads": threads,
+        }
+    )
+    models = [str(each) for each in axes.read("model", model)] if model else []
+    at = ablations.sizes(gpu=report_only or _has_gpu(given))
+    wanted = ablations.find(name, at, level=level, models=models)
+    count = at.replicates if replicates is None else axes.whole_number("--replicates", replicates, 0, 1000)
+    runs = at.seeds if seeds is None else axes.whole_number("--seeds", seeds, 0, 1000)
+    overrides = {} if epochs is None else recipes.assignments([f"epochs={epochs}"])
+    seconds = options.seconds_of(budget)
+    planned = _planned(wanted, given, overrides, count, runs)
+    if report_only:
+        output.show(_report(wanted, out, format_))
+        return 0
+    if dry_run:
+        output.show(listing.dry_run(planned, at.protocol, format_))
+        return 0
+    auto = "auto" in given.get("device", ("auto",))
+    return _run(wanted, planned, at.protocol, out, resume, seconds, format_, auto)
+
+
+def _has_gpu(given: Mapping[str, tuple[Value, ...]]) -> bool:
+    """Whether the sizes are those of a GPU."""
+    devices = given.get("device", ("auto",))
+    return "cuda" in devices or ("auto" in devices and plan.gpu_present())
+
+
+def _planned(
+    wanted: Sequence[Ablation],
+    given: Mapping[str, tuple[Value, ...]],
+    overrides: Mapping[str, str],
+    replicates: int,
+    seeds: int,
+) -> list[Case]:
+    """The processes in their order; UserError when none can run, as far as is known without torch."""
+    usable = environment.usable_cores()
+    threads = int(given.get("threads", (usable,))[0])
+    of_training = {axis: given[axis] for axis in _TRAINED_AXES if axis in given}
+    timed = ablations.timed_cases(wanted, given, usable) if replicates else []
+    trained = ablations.trained_cases(wanted, of_training, threads, overrides) if seeds else []
+    planned = ablations.planned(timed, trained, replicates, seeds)
+    if not planned:
+        raise UserError("the plan is empty: --replicates 0 times nothing, --seeds 0 trains nothing")
+    reasons = [plan.why_not(case) for case in planned]
+    if all(reasons):
+        raise UserError(f"nothing of this plan can run here: {reasons[0]}")
+    return planned
+
+
+def _run(
+    wanted: Sequence[Ablation],
+    planned: Sequence[Case],
+    protocol: Protocol,
+    out: Path,
+    resume: bool,
+    budget: float | None,
+    format_: str,
+    auto: bool,
+) -> int:
+    from bench import run as runner
+    from bench import terminal
+    from bench.measure import Materials
+
+    with terminal.progress(len(planned)) as tell:
+        result = runner.execute(
+            planned,
+            protocol,
+            out,
+            resume=resume,
+            budget_seconds=budget,
+            tell=tell,
+            auto=auto,
+            materials=Materials(),
+        )
+    if result.warning:
+        output.complain(result.warning)
+    if result.statuses:
+        output.show(_report(wanted, out, format_))
+    if result.left:
+        left = f"{result.left} of {len(planned)} cases are left: the same command with --resume runs them"
+        output.complain(f"the budget is spent; {left}")
+    return 1 if any(result.statuses.get(status) for status in FAILED) else 0
+
+
+def _report(wanted: Sequence[Ablation], out: Path, format_: str) -> str:
+    """Write report.md and the plots into the folder; the report as text in a format."""
+    from reports import ablation, formats, plots
+
+    document = ablation.build(wanted, [out])
+    output.write(out / "report.md", formats.render("md", plots.write(document, out / "plots")))
+    return formats.render(format_, document)
