@@ -1,7 +1,7 @@
 """Names of ablated networks: `vgg13+kernel=5x5` is VGG-13 with each pair of 3x3 convolutions as one 5x5.
 
 A name is a network of the catalogue and one or more `+transformation=value`, in the order of TRANSFORMATIONS:
-so each network is spelt in one way, and what is done first never depends on the spelling.
+so each set of transformations is spelt in one way, and what is done first does not depend on the spelling.
 """
 
 from __future__ import annotations

@@ -215,6 +215,7 @@ def test_the_estimate_grows_with_the_work() -> None:
     assert seconds(device="cuda") < one
     assert seconds(protocol=structs.replace(PROTOCOL, sampling_seconds=600.0)) > one
     assert seconds(model="torchvision:resnet18") > 0
+    assert seconds(model="vgg16+activation=tanh") == one
     assert plan.estimate_seconds([], PROTOCOL) == 0
 
 
