@@ -57,25 +57,29 @@ def _textbook(model: str) -> Prescription:
 
 
 def _quick(model: str) -> Prescription:
-    """Found by trial on the digits, for two cores: small images, momentum, a warm-up and a cosine."""
+    """Found by trial on the digits, for two cores: small images, momentum, a warm-up and a cosine.
+
+    He's weights are what makes it quick: with Xavier's or torchvision's the plain networks stay on the
+    plateau of guessing for five to ten epochs.
+    """
     family = _family(model)
     recipe = Recipe(
         name="quick",
-        epochs=10,
+        epochs=6,
         lr=0.01,
         momentum=0.9,
         warmup_epochs=1,
         schedule="cosine",
-        init="kaiming",
+        init="he",
         normalise=True,
     )
     if family == "lenet":
-        # Sigmoids and Kaiming's weights start on a plateau that Xavier's leave sooner.
+        # Its sigmoids need twenty epochs to leave the plateau; each takes a twentieth of AlexNet's time.
         return Prescription(
             recipe=structs.replace(recipe, epochs=60, lr=0.1, init="xavier"), batch=32, image=28
         )
     if family == "alexnet":
-        return Prescription(recipe=recipe, batch=32, image=64)
+        return Prescription(recipe=recipe, batch=64, image=64)
     if _is_normalised(model):
         return Prescription(recipe=structs.replace(recipe, lr=0.05), batch=64, image=32)
     return Prescription(recipe=recipe, batch=32, image=32)

@@ -70,9 +70,9 @@ class Linear(Struct, frozen=True):
     features: int | None = None
 
 
-Init = Literal["xavier", "kaiming", "normal", "default"]
+Init = Literal["xavier", "he", "kaiming", "normal", "default"]
 """First weights, as `models.build.initialise` says."""
-INITS: tuple[Init, ...] = ("xavier", "kaiming", "normal", "default")
+INITS: tuple[Init, ...] = ("xavier", "he", "kaiming", "normal", "default")
 
 Norm = BatchNorm | ResponseNorm
 Layer = Conv | Pool | AdaptivePool | BatchNorm | ResponseNorm | Activation | Flatten | Dropout | Linear

@@ -88,6 +88,7 @@ def initialise(module: nn.Module, init: Init) -> None:
 
     xavier   uniform (Glorot & Bengio 2010) for the weights, torch's own default for the biases, as the
              textbook does
+    he       normal by fan-in for ReLU (He et al. 2015, section 2.2) for all weights, biases 0
     kaiming  as torchvision does for VGG: normal by fan-out for convolutions, normal with a standard
              deviation of 0.01 for linear layers, biases 0
     normal   with a standard deviation of 0.01 everywhere, biases 0 (Krizhevsky et al. 2012, section 5, who
@@ -112,7 +113,9 @@ def _initialise(part: nn.Conv2d | nn.Linear, init: Init) -> None:
         bound = 1 / math.sqrt(part.weight[0].numel())
         nn.init.uniform_(part.bias, -bound, bound)
         return
-    if init == "kaiming" and isinstance(part, nn.Conv2d):
+    if init == "he":
+        nn.init.kaiming_normal_(part.weight, nonlinearity="relu")
+    elif init == "kaiming" and isinstance(part, nn.Conv2d):
         nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu")
     else:
         nn.init.normal_(part.weight, 0, 0.01)

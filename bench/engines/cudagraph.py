@@ -25,9 +25,7 @@ class CudaGraph:
 
     def why_unsupported(self, case: Case) -> str | None:
         if case.workload == "accuracy":
-            return (
-                "cudagraph replays one step on the same images and so trains nothing"
-            )
+            return "cudagraph replays one step on the same images and so trains nothing"
         if case.device != "cuda":
             return "the engine cudagraph needs --device cuda"
         if case.workload == "training" and case.precision == "amp-fp16":

@@ -103,6 +103,16 @@ def test_kaiming_is_torchvisions_for_vgg() -> None:
             assert [each.unique().tolist() for each in (part.running_mean, part.running_var)] == [[0], [1]]
 
 
+def test_he_keeps_the_signal_of_relu_by_the_fan_in() -> None:
+    torch.manual_seed(0)
+    for part in build(MODELS["vgg11"], image=32, classes=10, init="he"):
+        if isinstance(part, nn.Conv2d | nn.Linear):
+            fan_in = part.weight[0].numel()
+            assert part.weight.std().item() == pytest.approx(math.sqrt(2 / fan_in), rel=0.05)
+            assert part.bias is not None
+            assert not part.bias.any()
+
+
 def test_normal_is_the_same_everywhere() -> None:
     torch.manual_seed(0)
     for part in build(MODELS["alexnet"], image=64, classes=10, init="normal"):
