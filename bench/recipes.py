@@ -81,7 +81,7 @@ def _quick(model: str) -> Prescription:
     if family == "alexnet":
         return Prescription(recipe=recipe, batch=64, image=64)
     if _is_normalised(model):
-        return Prescription(recipe=structs.replace(recipe, lr=0.05), batch=64, image=32)
+        return Prescription(recipe=structs.replace(recipe, epochs=4), batch=32, image=32)
     return Prescription(recipe=recipe, batch=32, image=32)
 
 
@@ -98,7 +98,7 @@ def _modern(model: str) -> Prescription:
         schedule="cosine",
         label_smoothing=0.1,
         augment=AUGMENTATIONS,
-        init="kaiming",
+        init="he",
         normalise=True,
     )
     if family == "lenet":
