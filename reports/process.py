@@ -50,9 +50,9 @@ def slim(run: int, record: Record, share: Share) -> Process:
     """Of a process that did not end well no measurement is kept."""
     usable = record.measurements if record.status == "ok" else []
     kept = [m for m in usable if m.samples and not m.metric.startswith(SPOILED)]
+    trains = record.case.task is not None
     # of what was learned the last epoch counts, so that it is all there is to take the median of
-    samples_of = [m.samples[-1:] if _is_learned(m) else m.samples for m in kept]
-    ordered = list(map(sorted, samples_of))
+    ordered = [sorted(m.samples[-1:] if trains and _is_learned(m) else m.samples) for m in kept]
     noticed = (
         words
         for measurement, samples in zip(kept, ordered, strict=True)
@@ -72,7 +72,7 @@ def slim(run: int, record: Record, share: Share) -> Process:
         array("d", map(median_of_sorted, ordered)),
         share(tuple([within_process(samples) if len(samples) > 1 else None for samples in ordered])),
         share(tuple([len(m.samples) for m in kept])),
-        tuple([(m.metric, m.unit, array("d", m.samples)) for m in kept if _is_curve(m)]),
+        tuple([(m.metric, m.unit, array("d", m.samples)) for m in kept if trains and _is_curve(m)]),
     )
 
 
