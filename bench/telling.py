@@ -1,12 +1,14 @@
 """News from a child while it works, through a named pipe: the parent sleeps until there is some.
 
-A message is one line. The child never waits for the parent: what does not fit into the pipe is dropped.
+A message is one line. The child never waits for the parent: what does not fit into the pipe is dropped, and
+so is a line of PIPE_BUF bytes or more, which the kernel may write in parts.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import select
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -56,6 +58,8 @@ def teller(path: str | None) -> Callable[[bytes], None]:
         return lambda line: None
 
     def tell(line: bytes) -> None:
+        if len(line) >= select.PIPE_BUF:
+            return
         with contextlib.suppress(BlockingIOError, BrokenPipeError):
             os.write(descriptor, line + b"\n")
 
