@@ -35,7 +35,11 @@ def test_command(command: str, folder: Path) -> None:
     assert program == "convbench"
     boot = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import bench.cli; bench.cli.main()"
     # The quickest protocol the command line has: what is tested is that the command works.
-    quick = {"run": ["--target-ci", "100%"], "ab": ["--target-ci", "100%", "--budget", "1"]}
+    quick = {
+        "run": ["--target-ci", "100%"],
+        "ab": ["--target-ci", "100%", "--budget", "1"],
+        "train": ["--epochs", "1"],
+    }
     done = subprocess.run(
         [sys.executable, "-P", "-c", boot, *arguments, *quick.get(arguments[0], [])],
         cwd=folder,
