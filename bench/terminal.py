@@ -45,8 +45,8 @@ class TrainingBar:
     each epoch, as the textbook prints them."""
 
     def __init__(self, bar: Bar, task: TaskID, is_shown: bool, epochs: Sequence[int]) -> None:
-        """For `training`; `epochs` are those of each run that is planned, so that a resumed command's bar begins
-        where its predecessor's ended."""
+        """For `training`; `epochs` are those of each run that is planned, from which a resumed command knows
+        where its bar begins."""
         self._bar, self._task, self._is_shown = bar, task, is_shown
         self._planned = epochs
         self._name, self._last = "", ""
