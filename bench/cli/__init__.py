@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from bench.cli import ablating, checking, comparing, measuring, reading, training
+from bench.cli import ablating, checking, claiming, comparing, measuring, reading, training
 from bench.cli.output import complain, forget_output
 from bench.errors import UserError
 
@@ -33,6 +33,7 @@ app = typer.Typer(
 app.command("run")(measuring.run)
 app.command("train")(training.train)
 app.command("ablate")(ablating.ablate)
+app.command("claims")(claiming.claims)
 app.command("report")(reading.report)
 app.command("cost")(reading.cost)
 app.command("list")(reading.list_)

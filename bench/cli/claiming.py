@@ -1,0 +1,164 @@
+"""convbench claims and history: what textbooks and old tables say, beside what is measured here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench import ablations, axes, environment, listing, plan
+from bench.axes import AXES
+from bench.case import Case, Protocol
+from bench.cli import options, output
+from bench.errors import UserError
+from bench.record import FAILED
+from bench.store import RECORDS
+
+if TYPE_CHECKING:
+    from bench.run import Result
+    from reports.claims.claim import Claim
+    from reports.claims.evidence import Setting
+    from reports.figures import Summary
+
+Run = Annotated[bool, typer.Option("--run", help="Run what is missing, into --out.")]
+Out = Annotated[Path | None, typer.Option(help="Folder for the records and the report.")]
+Device = Annotated[str, typer.Option("--device", help=AXES["device"].summary)]
+Threads = Annotated[str | None, typer.Option("--threads", help=AXES["threads"].summary)]
+Replicates = Annotated[str | None, typer.Option(help="Processes for each timed case.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Run what is missing, crashed or timed out.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would run and write nothing.")]
+
+
+def claims(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[ID...]", help="All without it.")] = None,
+    run: Run = False,
+    from_: Annotated[
+        list[Path] | None, typer.Option("--from", help="A run whose records are evidence; repeat for more.")
+    ] = None,
+    out: Out = None,
+    device: Device = "auto",
+    threads: Threads = None,
+    replicates: Replicates = None,
+    seeds: Annotated[str | None, typer.Option(help="Training runs of each network.")] = None,
+    budget: options.Budget = None,
+    resume: Resume = False,
+    dry_run: DryRun = False,
+    format_: options.Format = "md",
+) -> int:
+    """Judge what textbooks say about AlexNet and VGG by arithmetic, by runs there are, or by new ones."""
+    from reports import claims as textbook
+
+    output.check_format(format_)
+    wanted = textbook.find(names or [])
+    folders = list(from_ or [])
+    known = _summary(folders)
+    setting = _setting(device, threads, replicates, seeds, known)
+    seconds = options.seconds_of(budget)
+    if run or dry_run:
+        missing = _missing(wanted, setting, known)
+        protocol = ablations.sizes(gpu=setting.device == "cuda").protocol
+        if dry_run:
+            output.show(listing.dry_run(missing, protocol, format_))
+            return 0
+        if out is None:
+            raise UserError("--run needs a folder for the records: --out DIR")
+        result = _execute(missing, protocol, out, resume, seconds, device)
+    else:
+        result = None
+    if out is not None and (out / RECORDS).exists():
+        folders.append(out)
+    elif out is not None and not run:
+        raise UserError(f"{str(out)!r} holds no {RECORDS}; --run writes it")
+    _report(wanted, setting, folders, out, format_)
+    return _code(result)
+
+
+def _setting(
+    device: str, threads: str | None, replicates: str | None, seeds: str | None, known: Summary | None
+) -> Setting:
+    """With `auto` also the records of a GPU are a GPU, wherever they are read."""
+    from reports.claims.claim import usual_counts
+    from reports.claims.evidence import Setting
+
+    [chosen] = axes.read("device", [device])
+    if chosen == "auto":
+        recorded = known is not None and any(figure.case.device == "cuda" for figure in known.figures)
+        chosen = "cuda" if recorded or plan.gpu_present() else "cpu"
+    processes, runs = usual_counts(gpu=chosen == "cuda")
+    usable = environment.usable_cores()
+    return Setting(
+        device=str(chosen),
+        threads=usable if threads is None else int(axes.read("threads", [threads])[0]),
+        replicates=processes
+        if replicates is None
+        else axes.whole_number("--replicates", replicates, 1, 1000),
+        seeds=runs if seeds is None else axes.whole_number("--seeds", seeds, 1, 1000),
+    )
+
+
+def _summary(folders: Sequence[Path]) -> Summary | None:
+    from reports.summary import summarise
+
+    return summarise(folders) if folders else None
+
+
+def _missing(wanted: Sequence[Claim], setting: Setting, known: Summary | None) -> list[Case]:
+    """The processes that the claims need and no given run has, in the order of measuring."""
+    from reports.claims.evidence import gather
+
+    evidence = gather(known, setting)
+    needed = {case for claim in wanted for case in claim.needs(setting)}
+    lacking = {case for case in needed if not evidence.has_process(case)}
+    once = list(
+        dict.fromkeys(case for claim in wanted for case in claim.needs(setting) if case.replicate == 1)
+    )
+    rounds = plan.replicated(once, max(setting.replicates, setting.seeds))
+    return [case for case in rounds if case in lacking]
+
+
+def _execute(
+    missing: Sequence[Case], protocol: Protocol, out: Path, resume: bool, budget: float | None, device: str
+) -> Result | None:
+    """Run the cases into the folder; None where there are none."""
+    from bench import run as runner
+    from bench import terminal
+
+    if not missing:
+        return None
+    with terminal.progress(len(missing)) as tell:
+        result = runner.execute(
+            missing,
+            protocol,
+            out,
+            resume=resume,
+            budget_seconds=budget,
+            tell=tell,
+            auto=device == "auto",
+        )
+    if result.warning:
+        output.complain(result.warning)
+    if result.left:
+        left = f"{result.left} of {len(missing)} cases are left: the same command with --resume runs them"
+        output.complain(f"the budget is spent; {left}")
+    return result
+
+
+def _report(
+    wanted: Sequence[Claim], setting: Setting, folders: Sequence[Path], out: Path | None, format_: str
+) -> None:
+    """Print the judgements; beside the records of --out also keep them as claims.md."""
+    from reports import formats
+    from reports.claims import report
+    from reports.claims.evidence import gather
+
+    summary = _summary(folders)
+    document = report.document(report.answers(wanted, gather(summary, setting)), setting, summary)
+    if out is not None and out.is_dir():
+        output.write(out / "claims.md", formats.render("md", document))
+    output.show(formats.render(format_, document))
+
+
+def _code(result: Result | None) -> int:
+    return 1 if result and any(result.statuses.get(status) for status in FAILED) else 0

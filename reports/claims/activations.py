@@ -1,0 +1,201 @@
+"""Claims about the activation: how fast a network learns with ReLU, and what is left of its gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import Struct, structs
+
+from bench.stats import centre
+from bench.verdicts import Verdict, unpaired
+from reports.claims.claim import Claim, Judgement, Word, statement
+from reports.claims.evidence import Evidence
+from reports.claims.training import (
+    MODEL,
+    OF_TWO_MACHINES,
+    Pair,
+    accuracies,
+    learned_of,
+    needs_of,
+    rates,
+    trained_on,
+)
+from reports.figures import by_seed
+from reports.learning import Learned
+
+ACTIVATION = Pair("activation", "tanh", "relu")
+GRADIENT = Pair("activation", "sigmoid", "relu")
+
+TARGET_ACCURACY = 0.75
+"""Krizhevsky et al. 2012, figure 1: to 25% training error."""
+SAID_RATIO = 6.0
+ABOUT_FACTOR = 1.5
+"""`about six times` is from 4 to 9."""
+
+
+def epochs_to(accuracies: Sequence[float], target: float, classes: int) -> float | None:
+    """Epochs until the training accuracy reached the target, or None.
+
+    The accuracy of an epoch is the mean over its steps, and so belongs to its middle; before the first step
+    it is that of guessing. Between them it is interpolated.
+    """
+    before, at = 1 / classes, 0.0
+    for number, accuracy in enumerate(accuracies):
+        middle = number + 0.5
+        if accuracy >= target:
+            return at + (middle - at) * (target - before) / (accuracy - before) if before < target else at
+        before, at = accuracy, middle
+    return None
+
+
+class Race(Struct, frozen=True, kw_only=True):
+    """Epochs to the target of each seed that reached it, and of how many seeds, in how many epochs."""
+
+    reached: tuple[float, ...]
+    seeds: int
+    epochs: int
+
+
+def race_of(run: Learned) -> Race:
+    curve = run.curves.get("train_accuracy")
+    found = (
+        [epochs_to(each, TARGET_ACCURACY, run.subject.case.classes) for each in curve.samples]
+        if curve
+        else []
+    )
+    return Race(
+        reached=tuple(each for each in found if each is not None),
+        seeds=len(run.ended | run.diverged),
+        epochs=run.task.recipe.epochs,
+    )
+
+
+def _relu_speed(evidence: Evidence) -> Judgement:
+    both = learned_of(ACTIVATION, evidence)
+    if both is None:
+        return OF_TWO_MACHINES
+    tanh, relu = both
+    judgement = judge_race(race_of(tanh), race_of(relu))
+    known = [run.value("step_rate") for run in both]
+    words = f" {rates(tanh, relu)} (tanh against ReLU)" if all(known) else ""
+    return structs.replace(judgement, reason=f"{MODEL} {trained_on(*both)}. {judgement.reason}{words}")
+
+
+def judge_race(tanh: Race, relu: Race) -> Judgement:
+    """Epochs to 75% training accuracy, tanh over ReLU, and whether that is about six."""
+    unit = "epochs with tanh / with ReLU"
+    if len(relu.reached) < relu.seeds or not relu.reached:
+        reached = f"{len(relu.reached)} of {relu.seeds} seeds with ReLU reached 75% training accuracy"
+        fails = tanh.seeds > 0 and len(tanh.reached) == tanh.seeds
+        verdict: Word = "does not hold" if fails and not relu.reached else "not testable here"
+        return Judgement(verdict=verdict, unit=unit, reason=f"Only {reached}.")
+    if len(tanh.reached) < tanh.seeds or not tanh.reached:
+        return _never(tanh, relu, unit)
+    found = unpaired(relu.reached, tanh.reached)
+    return Judgement(
+        verdict=_six_times(found),
+        figure=found.ratio,
+        low=found.low,
+        high=found.high,
+        unit=unit,
+        reason=(
+            f"To 75% training accuracy it takes {centre(tanh.reached):.2f} epochs with tanh and "
+            f"{centre(relu.reached):.2f} with ReLU, by the same recipe. {_how_much(found)} Six was said of a "
+            "network of four layers on CIFAR-10, each with a learning rate of its own."
+        ),
+    )
+
+
+def _never(tanh: Race, relu: Race, unit: str) -> Judgement:
+    """Seeds with tanh that did not reach it: the ratio is at least what the run's length says."""
+    least = tanh.epochs / centre(relu.reached)
+    many = least >= SAID_RATIO / ABOUT_FACTOR and not tanh.reached
+    return Judgement(
+        verdict="holds" if many else "depends",
+        figure=least,
+        low=least,
+        unit=f"{unit}, at least",
+        reason=(
+            f"With tanh only {len(tanh.reached)} of {tanh.seeds} seeds reached 75% training accuracy in "
+            f"{tanh.epochs} epochs; with ReLU all did, after {centre(relu.reached):.2f}."
+        ),
+    )
+
+
+def _six_times(found: Verdict) -> Word:
+    if found.ratio is None or found.low is None or found.verdict == "inconclusive":
+        return "not testable here"
+    if found.verdict in ("faster", "equivalent"):
+        return "does not hold"
+    return "holds" if SAID_RATIO / ABOUT_FACTOR <= found.ratio <= SAID_RATIO * ABOUT_FACTOR else "depends"
+
+
+def _how_much(found: Verdict) -> str:
+    return {
+        "holds": "That is about six times (4 to 9), and the whole 99% interval is above 1.",
+        "depends": "ReLU is faster, but not about six times (4 to 9): it depends on network and recipe.",
+        "does not hold": "ReLU is not faster here.",
+        "not testable here": "The 99% interval holds 1: the seeds are too few to tell.",
+        "published": "",
+    }[_six_times(found)]
+
+
+VANISHED = 10.0
+"""The first layer's gradient, against the last's, must be so many times smaller with sigmoid."""
+
+
+def shares_of(run: Learned) -> dict[int, float]:
+    """Seed -> norm of the first weight's gradient over that of the last's, before anything was learned."""
+    first, last = run.figure("gradient_norm_first"), run.figure("gradient_norm_last")
+    if first is None or last is None:
+        return {}
+    firsts, lasts = (by_seed(each.case, each.replicates, each.medians) for each in (first, last))
+    return {seed: norm / lasts[seed] for seed, norm in firsts.items() if lasts.get(seed)}
+
+
+def _gradient(evidence: Evidence) -> Judgement:
+    both = learned_of(GRADIENT, evidence)
+    if both is None:
+        return OF_TWO_MACHINES
+    sigmoid, relu = (shares_of(run) for run in both)
+    judgement = judge_gradient(list(sigmoid.values()), list(relu.values()))
+    shown = accuracies(*both, ("sigmoid", "ReLU"))
+    return structs.replace(judgement, reason=f"{judgement.reason} {shown}")
+
+
+def judge_gradient(sigmoid: Sequence[float], relu: Sequence[float]) -> Judgement:
+    """How much more of the last layer's gradient reaches the first with ReLU than with sigmoid."""
+    unit = "first / last gradient norm, ReLU over sigmoid"
+    if not sigmoid or not relu or min(*sigmoid, *relu) <= 0:
+        return Judgement(
+            verdict="not testable here", unit=unit, reason="The runs have no gradient norms above 0."
+        )
+    found = unpaired(sigmoid, relu)
+    verdict: Word = "not testable here"
+    if found.low is not None and found.high is not None:
+        if found.low > 1:
+            verdict = "holds" if found.ratio is not None and found.ratio >= VANISHED else "depends"
+        elif found.high < 1 or found.verdict == "equivalent":
+            verdict = "does not hold"
+    return Judgement(
+        verdict=verdict,
+        figure=found.ratio,
+        low=found.low,
+        high=found.high,
+        unit=unit,
+        reason=(
+            f"{MODEL} before its first step: the norm of the loss's gradient by the first layer's weight is "
+            f"{centre(list(relu)):.2g} of that by the last's with ReLU, and {centre(list(sigmoid)):.2g} with "
+            f"sigmoid, from the same first weights. 'Vanishes' is taken as {VANISHED:g} times less or more."
+        ),
+    )
+
+
+CLAIMS = (
+    Claim(
+        said=statement("relu-speed"), needs=lambda setting: needs_of(ACTIVATION, setting), judge=_relu_speed
+    ),
+    Claim(
+        said=statement("relu-gradient"), needs=lambda setting: needs_of(GRADIENT, setting), judge=_gradient
+    ),
+)

@@ -1,0 +1,104 @@
+"""What a claim is: what a textbook says, the cases that would show it, and the function that judges them."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from msgspec import Struct, structs
+
+from bench.ablations import sizes
+from bench.case import Case
+from bench.errors import unknown
+from reports.claims.evidence import Evidence, Setting
+
+Word = Literal["holds", "does not hold", "depends", "not testable here", "published"]
+Kind = Literal["exact", "measured", "trained", "published"]
+
+
+class Statement(Struct, frozen=True, kw_only=True):
+    """A row of claims.csv: what is said, with which figure, by whom, and what kind of evidence settles it."""
+
+    id: str
+    topic: str
+    said: str
+    figure: str
+    kind: Kind
+    source: str
+
+
+class Judgement(Struct, frozen=True, kw_only=True):
+    """What was found.
+
+    figure     in `unit`; None where there is none
+    low, high  its 99% interval over processes or seeds; None for what is computed, and where there is none
+    reason     sentences: what was compared, at which sizes, and why the verdict is what it is
+    """
+
+    verdict: Word
+    figure: float | None = None
+    low: float | None = None
+    high: float | None = None
+    unit: str = ""
+    reason: str
+
+
+class Claim(Struct, frozen=True, kw_only=True):
+    """A statement that can be judged.
+
+    needs    the processes that give its evidence, on a machine as the setting says
+    judge    pure; called only when there is evidence for every case of `needs`, or for some if `partial`
+    partial  whether a part of the cases allows a judgement
+    """
+
+    said: Statement
+    judge: Callable[[Evidence], Judgement]
+    needs: Callable[[Setting], tuple[Case, ...]] = lambda setting: ()
+    partial: bool = False
+
+
+@cache
+def statements() -> tuple[Statement, ...]:
+    """Every row of the file, in its order."""
+    with Path(__file__).with_name("claims.csv").open(newline="", encoding="utf-8") as lines:
+        return tuple(msgspec.convert(row, Statement) for row in csv.DictReader(lines))
+
+
+def statement(name: str) -> Statement:
+    """The row with this id; UserError for another name."""
+    found = next((each for each in statements() if each.id == name), None)
+    if found is None:
+        raise unknown("claim", name, [each.id for each in statements()])
+    return found
+
+
+def judged(claim: Claim, evidence: Evidence) -> Judgement:
+    """The claim's judgement, or what is missing for one."""
+    cases = list(dict.fromkeys(case.without_replicate() for case in claim.needs(evidence.setting)))
+    gaps = [case for case in cases if not evidence.has(case)]
+    if gaps and (len(gaps) == len(cases) or not claim.partial):
+        return Judgement(verdict="not testable here", reason=_missing(claim, gaps, len(cases), evidence))
+    return claim.judge(evidence)
+
+
+def _missing(claim: Claim, gaps: list[Case], of: int, evidence: Evidence) -> str:
+    failed = [f"{case.id}: {reason}" for case in gaps if (reason := evidence.why_lost(case))]
+    if failed:
+        return f"No figure came of {'; '.join(failed)}."
+    command = f"convbench claims {claim.said.id} --run --out DIR"
+    return f"Not measured yet, cases missing: {len(gaps)} of {of}. To run them: {command}."
+
+
+def replicated(cases: list[Case], count: int) -> tuple[Case, ...]:
+    """Processes 1 to `count` of each case."""
+    return tuple(structs.replace(case, replicate=number) for case in cases for number in range(1, count + 1))
+
+
+def usual_counts(*, gpu: bool) -> tuple[int, int]:
+    """Processes of each timed case and seeds of each trained one: those of the ablations."""
+    at = sizes(gpu=gpu)
+    return at.replicates, at.seeds
