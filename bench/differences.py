@@ -7,7 +7,7 @@ unit is the seed: with another one all weights, the order of the images and thei
 1. `diverged` where a seed of either side has no accuracy: the mean of the others would flatter that side.
 2. `equivalent` where the 90% interval lies inside +- PARITY_MARGIN.
 3. `higher` or `lower` where the 99% interval excludes 0.
-4. `inconclusive` otherwise.
+4. `inconclusive` otherwise, and where neither side learned anything.
 
 It says nothing of other test images: both sides are judged by the same ones.
 """
@@ -19,7 +19,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from bench.stats import Shift, mean, mean_shift, welch_difference
 from bench.verdicts import DETECTABLE_POWER, EQUIVALENCE_ERROR, ERROR, needed, p_value
@@ -29,6 +29,9 @@ Word = Literal["equivalent", "higher", "lower", "inconclusive", "diverged"]
 PARITY_MARGIN = 0.01
 """One point: what a result in a paper is usually rounded to, and less than most choices of a recipe move."""
 ONE_SEED = "one seed on a side shows nothing of how seeds differ"
+AT_CHANCE = 1.5
+"""Up to so many times the accuracy of guessing nothing was learned: classes are not all as frequent."""
+NOTHING_LEARNED = "neither side learned more than guessing"
 ALL_EQUAL = 1e-9
 """Shares that are closer than this are equal: no set of test images is so large that they could differ."""
 
@@ -43,7 +46,7 @@ class Difference(Struct, frozen=True, kw_only=True):
     n_base, n_new    the seeds that have an accuracy
     p           two-sided; None where there was no test
     paired      whether both sides have the same seeds, and seed was compared with seed
-    reason      why there is no interval
+    reason      why there is no interval, or why it says nothing
     """
 
     difference: float | None = None
@@ -65,6 +68,7 @@ def difference(
     base: Mapping[int, float],
     new: Mapping[int, float],
     *,
+    classes: int | None = None,
     diverged: tuple[int, int] = (0, 0),
     names: tuple[str, str] = ("BASE", "NEW"),
     margin: float = PARITY_MARGIN,
@@ -72,6 +76,8 @@ def difference(
     """Judge two sides by the accuracy of each of their seeds.
 
     `diverged` are the seeds of BASE and NEW that have none; a side has one seed at least, of either kind.
+    Of `classes` guessing gets one in so many right: where both sides do no better they are equal, and
+    nothing is known of them. None is for shares that are no accuracies.
     Where both have the same seeds, the same first weights met the same images in the same order on both
     sides, and what differs within a pair is tested (paired t); else the means are (Welch).
     """
@@ -96,7 +102,15 @@ def difference(
         shift = mean_shift([one - other for one, other in zip(ones, others, strict=True)])
     else:
         shift = welch_difference(ones, others)
-    return _judge(shift if shift.error > ALL_EQUAL else _by_step(shift, ones, others), sizes, paired, margin)
+    found = _judge(shift if shift.error > ALL_EQUAL else _by_step(shift, ones, others), sizes, paired, margin)
+    if classes is not None and is_at_chance([*ones, *others], classes):
+        return structs.replace(found, verdict="inconclusive", reason=NOTHING_LEARNED)
+    return found
+
+
+def is_at_chance(accuracies: Sequence[float], classes: int) -> bool:
+    """Whether none of these is clearly better than guessing."""
+    return max(accuracies) <= AT_CHANCE / classes
 
 
 def _by_step(shift: Shift, ones: Sequence[float], others: Sequence[float]) -> Shift:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from bench.differences import AT_CHANCE, is_at_chance
 from bench.stats import mean
 from bench.task import Recipe
 from reports.axes import Layout, Line, in_words, table, varying
@@ -52,6 +53,10 @@ MEMORY_NOTE = (
     "peak memory: at its highest in the first epoch; on a GPU what tensors held, on a CPU what the process "
     "held beyond its start."
 )
+CHANCE = "at-chance"
+CHANCE_NOTE = (
+    f"{CHANCE}: no seed is right more than {AT_CHANCE:g} times as often as guessing: nothing was learned."
+)
 EPOCH_COLUMNS = {
     "train_loss": ("train loss", 1.0),
     "train_accuracy": ("train accuracy (%)", 100.0),
@@ -78,6 +83,7 @@ def accuracy_tables(runs: Sequence[Learned], layout: Layout) -> Iterator[Table]:
         *([ONE_SEED_NOTE] if WITHIN in texts else []),
         SPEED_NOTE,
         *([TARGET_NOTE] if any(run.task.target for run in runs) else []),
+        *([CHANCE_NOTE] if any(CHANCE in str(line.cells[-1]) for line in lines) else []),
         *([MEMORY_NOTE] if any(_peak(run) for run in runs) else []),
         *_recipes(runs),
     ]
@@ -152,8 +158,15 @@ def _cells(run: Learned) -> tuple[Cell, ...]:
         run.value("energy_to_target"),
         None if peak is None else peak / MIB,
         round(run.value("skipped_steps") or 0) or None,
-        remarks(list(run.figures.values())),
+        _remarks(run),
     )
+
+
+def _remarks(run: Learned) -> Cell:
+    """The labels of warnings, and whether anything was learned."""
+    learned = not run.accuracies or not is_at_chance(list(run.accuracies.values()), run.subject.case.classes)
+    labels = [None if learned else CHANCE, remarks(list(run.figures.values()))]
+    return ", ".join(str(label) for label in labels if label) or None
 
 
 def seeds_text(run: Learned) -> Cell:

@@ -52,6 +52,7 @@ def accuracy_rows(base: Trained, new: Trained, why_not: str | None) -> Iterator[
     verdict = difference(
         accuracies_of(one),
         accuracies_of(other),
+        classes=figure.case.classes,
         diverged=(len(base.lost), len(new.lost)),
         names=(base.name, new.name),
     )

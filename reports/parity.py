@@ -89,6 +89,7 @@ def _judge(axis: str, base: Learned, new: Learned) -> Difference:
     return difference(
         base.accuracies,
         new.accuracies,
+        classes=new.subject.case.classes,
         diverged=(len(base.diverged), len(new.diverged)),
         names=(getattr(base.subject.case, axis), getattr(new.subject.case, axis)),
     )

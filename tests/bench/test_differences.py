@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
 from scipy import stats as oracle
 
 from bench import differences
-from bench.differences import difference
+from bench.differences import Difference
 
 BASE = (0.971, 0.968, 0.975, 0.970, 0.973)
 NEW = (0.952, 0.950, 0.949, 0.955, 0.948)
@@ -18,6 +18,17 @@ NEW = (0.952, 0.950, 0.949, 0.955, 0.948)
 
 def seeds(accuracies: Sequence[float], first: int = 0) -> dict[int, float]:
     return dict(enumerate(accuracies, start=first))
+
+
+def difference(
+    base: Mapping[int, float],
+    new: Mapping[int, float],
+    diverged: tuple[int, int] = (0, 0),
+    names: tuple[str, str] = ("BASE", "NEW"),
+    margin: float = 0.01,
+) -> Difference:
+    """Of ten classes."""
+    return differences.difference(base, new, classes=10, diverged=diverged, names=names, margin=margin)
 
 
 def test_equal_seeds_are_paired() -> None:
@@ -103,6 +114,18 @@ def test_accuracies_that_are_all_equal_are_equivalent_without_a_claim_of_power()
     found = difference(seeds([1.0] * 3), seeds([1.0] * 3))
     assert (found.verdict, found.low, found.high) == ("equivalent", 0.0, 0.0)
     assert (found.detectable, found.p) == (None, None)
+
+
+def test_two_networks_that_learned_nothing_are_not_called_equivalent() -> None:
+    """Ten classes: 10% by guessing, up to 15% where they are not all as frequent."""
+    found = difference(seeds([0.10, 0.11, 0.10]), seeds([0.10, 0.10, 0.11]))
+    assert (found.verdict, found.reason) == ("inconclusive", differences.NOTHING_LEARNED)
+    assert difference(seeds([0.1] * 3), seeds([0.1] * 3)).verdict == "inconclusive"
+    assert difference(seeds([0.10, 0.11, 0.10]), seeds([0.90, 0.91, 0.90])).verdict == "higher"
+    hundred = differences.difference(seeds([0.1] * 3), seeds([0.1] * 3), classes=100)
+    assert hundred.verdict == "equivalent"
+    gaps = differences.difference(seeds([0.02] * 3), seeds([0.02] * 3))
+    assert gaps.verdict == "equivalent"
 
 
 @pytest.mark.parametrize(("count", "word"), [(2, "inconclusive"), (3, "inconclusive"), (5, "higher")])
