@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from reports.figures import Summary
 
 Run = Annotated[bool, typer.Option("--run", help="Run what is missing, into --out.")]
-Out = Annotated[Path | None, typer.Option(help="Folder for the records and the report.")]
+Out = Annotated[Path | None, typer.Option(help="Folder for the report, and for the records of --run.")]
 Device = Annotated[str, typer.Option("--device", help=AXES["device"].summary)]
 Threads = Annotated[str | None, typer.Option("--threads", help=AXES["threads"].summary)]
 Replicates = Annotated[str | None, typer.Option(help="Processes for each timed case.")]
@@ -56,23 +56,74 @@ def claims(
     known = _summary(folders)
     setting = _setting(device, threads, replicates, seeds, known)
     seconds = options.seconds_of(budget)
+    result = None
     if run or dry_run:
         missing = _missing(wanted, setting, known)
         protocol = ablations.sizes(gpu=setting.device == "cuda").protocol
         if dry_run:
             output.show(listing.dry_run(missing, protocol, format_))
             return 0
-        if out is None:
-            raise UserError("--run needs a folder for the records: --out DIR")
-        result = _execute(missing, protocol, out, resume, seconds, device)
-    else:
-        result = None
-    if out is not None and (out / RECORDS).exists():
-        folders.append(out)
-    elif out is not None and not run:
-        raise UserError(f"{str(out)!r} holds no {RECORDS}; --run writes it")
-    _report(wanted, setting, folders, out, format_)
+        result = _execute(missing, protocol, _folder(out), resume, seconds, device)
+    _report(wanted, setting, _with(out, folders), out, format_)
     return _code(result)
+
+
+def history(
+    folders: Annotated[
+        list[Path] | None, typer.Argument(metavar="[DIR...]", help="Runs that have measured the same work.")
+    ] = None,
+    run: Run = False,
+    out: Out = None,
+    device: Device = "auto",
+    threads: Threads = None,
+    replicates: Replicates = None,
+    budget: options.Budget = None,
+    resume: Resume = False,
+    dry_run: DryRun = False,
+    format_: options.Format = "md",
+) -> int:
+    """Published latencies of 2015 to 2017 beside the latency of the same work here; shortest steps first."""
+    from reports import history as then
+
+    output.check_format(format_)
+    known = list(folders or [])
+    _summary(known)  # what cannot be read is said before anything is measured
+    setting = _setting(device, threads, replicates, None, None)
+    seconds = options.seconds_of(budget)
+    result = None
+    if run or dry_run:
+        cases = then.planned(setting.device, setting.threads, setting.replicates)
+        protocol = ablations.sizes(gpu=setting.device == "cuda").protocol
+        if dry_run:
+            output.show(listing.dry_run(cases, protocol, format_))
+            return 0
+        result = _execute(cases, protocol, _folder(out), resume, seconds, device)
+    _history_report(_with(out, known), out, format_)
+    return _code(result)
+
+
+def _folder(out: Path | None) -> Path:
+    if out is None:
+        raise UserError("--run needs a folder for the records: --out DIR")
+    return out
+
+
+def _with(out: Path | None, folders: Sequence[Path]) -> list[Path]:
+    """The folders whose records count, --out last if it holds any."""
+    own = [out] if out is not None and (out / RECORDS).exists() else []
+    return [*folders, *own]
+
+
+def _history_report(folders: Sequence[Path], out: Path | None, format_: str) -> None:
+    """Print it; into --out also history.md and its plot."""
+    from reports import formats, history_tables, plots
+
+    document = history_tables.document(_summary(folders))
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        drawn = plots.write(document, out / "plots")
+        output.write(out / "history.md", formats.render("md", drawn))
+    output.show(formats.render(format_, document))
 
 
 def _setting(
@@ -148,14 +199,15 @@ def _execute(
 def _report(
     wanted: Sequence[Claim], setting: Setting, folders: Sequence[Path], out: Path | None, format_: str
 ) -> None:
-    """Print the judgements; beside the records of --out also keep them as claims.md."""
+    """Print the judgements; into --out they go as claims.md."""
     from reports import formats
     from reports.claims import report
     from reports.claims.evidence import gather
 
     summary = _summary(folders)
     document = report.document(report.answers(wanted, gather(summary, setting)), setting, summary)
-    if out is not None and out.is_dir():
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
         output.write(out / "claims.md", formats.render("md", document))
     output.show(formats.render(format_, document))
 

@@ -76,9 +76,8 @@ def _relu_speed(evidence: Evidence) -> Judgement:
         return OF_TWO_MACHINES
     tanh, relu = both
     judgement = judge_race(race_of(tanh), race_of(relu))
-    known = [run.value("step_rate") for run in both]
-    words = f" {rates(tanh, relu)} (tanh against ReLU)" if all(known) else ""
-    return structs.replace(judgement, reason=f"{MODEL} {trained_on(*both)}. {judgement.reason}{words}")
+    words = f"{MODEL} {trained_on(*both)}. {judgement.reason} {rates(tanh, relu, ('tanh', 'ReLU'))}"
+    return structs.replace(judgement, reason=words.strip())
 
 
 def judge_race(tanh: Race, relu: Race) -> Judgement:
@@ -135,7 +134,7 @@ def _how_much(found: Verdict) -> str:
         "holds": "That is about six times (4 to 9), and the whole 99% interval is above 1.",
         "depends": "ReLU is faster, but not about six times (4 to 9): it depends on network and recipe.",
         "does not hold": "ReLU is not faster here.",
-        "not testable here": "The 99% interval holds 1: the seeds are too few to tell.",
+        "not testable here": found.reason or "The 99% interval holds 1: the seeds are too few to tell.",
         "published": "",
     }[_six_times(found)]
 

@@ -182,7 +182,7 @@ def _factorised(kernel: int, said: float) -> Judgement:
             f"{depth} stacked 3x3 convolutions see {window}x{window} pixels, with {9 * depth} C^2 weights in "
             f"place of {kernel**2} C^2: {ratio} = {float(ratio):.3f}, and the FLOPs in the same ratio. "
             f"This is so where all layers have C channels. With fewer inputs than {even} of the outputs, as "
-            "in a first layer, the stack has the more weights; and it keeps more activations, one map for each "
+            "in a first layer, the stack has the more weights; and it keeps more activations, a map for each "
             "of its layers."
         ),
     )

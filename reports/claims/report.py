@@ -52,8 +52,8 @@ def _introduction(found: Sequence[Answer], setting: Setting, summary: Summary | 
     else:
         yield from machine_words(summary)
         yield (
-            f"Timed on {setting.device} with {setting.threads} CPU threads, each case in up to "
-            f"{setting.replicates} processes; trained with up to {setting.seeds} seeds each."
+            f"Timed on {setting.device}, CPU threads: {setting.threads}, processes of each case: up to "
+            f"{setting.replicates}. Training runs of each network, one a seed: up to {setting.seeds}."
         )
     counts = Counter(answer.judgement.verdict for answer in found)
     yield f"Claims: {len(found)}. " + ", ".join(f"{word}: {count}" for word, count in counts.items()) + "."

@@ -141,13 +141,13 @@ def judge_difference(found: Difference, claimed: Direction, unit: str, words: st
 
 
 def trained_on(base: Learned, new: Learned) -> str:
-    """`on digits at 32 px (quick, 10 epochs), 3 seeds each`"""
+    """`on digits at 32 px (quick, 10 epochs, batch 32, seeds: 3)`"""
     case, task = new.subject.case, new.task
     seeds = sorted({len(run.ended | run.diverged) for run in (base, new)})
     sizes = sorted({run.subject.case.image for run in (base, new)})
     return (
         f"on {task.dataset} at {' and '.join(map(str, sizes))} px ({task.recipe.name}, "
-        f"{task.recipe.epochs} epochs, batch {case.batch}), {' and '.join(map(str, seeds))} seeds each"
+        f"{task.recipe.epochs} epochs, batch {case.batch}, seeds: {' and '.join(map(str, seeds))})"
     )
 
 
@@ -215,20 +215,20 @@ def judge_norm(lrn: Learned, bn: Learned) -> Judgement:
 
     holds: batch normalisation is more accurate. depends: equally accurate, and then on its cost.
     """
-    found = compared(lrn, bn)
-    words = f"{accuracies(lrn, bn, ('local response', 'batch'))} {rates(lrn, bn)}"
+    found, names = compared(lrn, bn), ("local response", "batch")
+    words = f"{accuracies(lrn, bn, names)} {rates(lrn, bn, names)}"
     judgement = judge_difference(found, "higher", "points of test accuracy, batch - local response", words)
     verdict: Word = "depends" if found.verdict == "equivalent" else judgement.verdict
     note = " Both by the same recipe; batch normalisation also allows a higher rate, which is not used here."
     return structs.replace(judgement, verdict=verdict, reason=judgement.reason + note)
 
 
-def rates(base: Learned, new: Learned) -> str:
-    """What it costs: images a second in the training steps."""
+def rates(base: Learned, new: Learned, names: tuple[str, str]) -> str:
+    """What it costs: images a second in the training steps; empty where they were not measured."""
     one, other = base.value("step_rate"), new.value("step_rate")
     if not one or not other:
         return ""
-    return f"Training steps: {one:,.0f} against {other:,.0f} images/s."
+    return f"Training steps: {names[0]} {one:,.0f} images/s, {names[1]} {other:,.0f}."
 
 
 # --- LeNet-5 and AlexNet -----------------------------------------------------------------------------------
