@@ -84,16 +84,7 @@ def difference(
     sizes = len(base), len(new)
     paired = base.keys() == new.keys()
     if any(diverged):
-        lost = zip(names, sizes, diverged, strict=True)
-        reason = "; ".join(f"{name}: {gone} of {n + gone} seeds diverged" for name, n, gone in lost if gone)
-        return Difference(
-            verdict="diverged",
-            n_base=sizes[0],
-            n_new=sizes[1],
-            diverged_base=diverged[0],
-            diverged_new=diverged[1],
-            reason=reason,
-        )
+        return _diverged(sizes, diverged, names)
     ones, others = [new[seed] for seed in sorted(new)], [base[seed] for seed in sorted(base)]
     if min(sizes) < 2:
         found = mean(ones) - mean(others)
@@ -102,15 +93,29 @@ def difference(
         shift = mean_shift([one - other for one, other in zip(ones, others, strict=True)])
     else:
         shift = welch_difference(ones, others)
-    found = _judge(shift if shift.error > ALL_EQUAL else _by_step(shift, ones, others), sizes, paired, margin)
+    if shift.error <= ALL_EQUAL:
+        shift = _by_step(shift, ones, others)
+    judged = _judge(shift, sizes, paired, margin)
     if classes is not None and is_at_chance([*ones, *others], classes):
-        return structs.replace(found, verdict="inconclusive", reason=NOTHING_LEARNED)
-    return found
+        return structs.replace(judged, verdict="inconclusive", reason=NOTHING_LEARNED)
+    return judged
 
 
 def is_at_chance(accuracies: Sequence[float], classes: int) -> bool:
     """Whether none of these is clearly better than guessing."""
     return max(accuracies) <= AT_CHANCE / classes
+
+
+def _diverged(sizes: tuple[int, int], diverged: tuple[int, int], names: tuple[str, str]) -> Difference:
+    lost = zip(names, sizes, diverged, strict=True)
+    return Difference(
+        verdict="diverged",
+        n_base=sizes[0],
+        n_new=sizes[1],
+        diverged_base=diverged[0],
+        diverged_new=diverged[1],
+        reason="; ".join(f"{name}: {gone} of {n + gone} seeds diverged" for name, n, gone in lost if gone),
+    )
 
 
 def _by_step(shift: Shift, ones: Sequence[float], others: Sequence[float]) -> Shift:

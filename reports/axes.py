@@ -102,9 +102,33 @@ def table(
     `without` are axes that the title or the lines say already, `always` those that have a column even where
     all rows share the value. Own columns that are empty in every row are left out.
     """
+    subjects = [line.subject for line in lines]
+    shown, shared = _shown(subjects, layout, without, always)
+    effective = ["read back"] if _effective_differs(subjects) else []
+    filled = [i for i in range(len(columns)) if any(line.cells[i] is not None for line in lines)]
+    rows = (
+        (
+            line.subject.case.model,
+            *(AXES[name].value(line.subject) for name in shown),
+            *([effective_text(line.subject.effective)] if effective else []),
+            *(line.cells[i] for i in filled),
+        )
+        for line in lines
+    )
+    return Table(
+        title=title,
+        columns=("model", *shown, *effective, *(columns[i] for i in filled)),
+        rows=tuple(rows),
+        notes=((f"All rows: {', '.join(shared)}.",) if shared else ()) + tuple(notes),
+    )
+
+
+def _shown(
+    subjects: Sequence[Subject], layout: Layout, without: Sequence[str], always: Sequence[str]
+) -> tuple[list[str], list[str]]:
+    """The axes that have a column, and what the others say of all rows."""
     shown: list[str] = []
     shared: list[str] = []
-    subjects = [line.subject for line in lines]
     for name, axis in AXES.items():
         if name in without or (name == "machine" and not layout.several_machines):
             continue
@@ -114,22 +138,7 @@ def table(
             shown.append(name)
         elif len(values) == 1 and values.isdisjoint((0, "", None)):
             shared.append(axis.phrase.format(*values))
-    effective = ["read back"] if _effective_differs(subjects) else []
-    filled = [i for i in range(len(columns)) if any(line.cells[i] is not None for line in lines)]
-    return Table(
-        title=title,
-        columns=("model", *shown, *effective, *(columns[i] for i in filled)),
-        rows=tuple(
-            (
-                line.subject.case.model,
-                *(AXES[name].value(line.subject) for name in shown),
-                *([effective_text(line.subject.effective)] if effective else []),
-                *(line.cells[i] for i in filled),
-            )
-            for line in lines
-        ),
-        notes=((f"All rows: {', '.join(shared)}.",) if shared else ()) + tuple(notes),
-    )
+    return shown, shared
 
 
 def varying(subjects: Sequence[Subject], *, without: Sequence[str] = ()) -> tuple[str, ...]:

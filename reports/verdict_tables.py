@@ -70,14 +70,8 @@ def _tables(rows: Sequence[Row], counted: str, kinds: Mapping[str, _Kind], layou
         yield table(
             kind.title,
             [
-                "what",
-                f"BASE ({kind.printed})",
-                f"NEW ({kind.printed})",
-                "ratio",
-                "verdict",
-                "detectable",
-                counted,
-                "remarks",
+                *("what", f"BASE ({kind.printed})", f"NEW ({kind.printed})", "ratio", "verdict"),
+                *("detectable", counted, "remarks"),
             ],
             [Line(subject=_subject(row), cells=_cells(row, kind)) for row in shown],
             layout,
