@@ -165,14 +165,23 @@ def _legend_columns(plot: Plot) -> int:
 
 def _scale(axes: Axes, name: Literal["x", "y"], log: bool, values: Sequence[float]) -> None:
     """Numbers as people write them, whole ones for epochs; a logarithmic axis has some however narrow."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+    from matplotlib.ticker import (
+        FuncFormatter,
+        LogLocator,
+        MaxNLocator,
+        NullFormatter,
+        NullLocator,
+        ScalarFormatter,
+    )
 
     axis = axes.xaxis if name == "x" else axes.yaxis
     plain = FuncFormatter(lambda value, _: f"{value:,.10g}")
     if not log:
         whole = name == "x" and all(float(value).is_integer() for value in values)
         axis.set_major_locator(MaxNLocator("auto", integer=whole, steps=[1, 2, 5, 10]))
-        axis.set_major_formatter(plain)
+        digits = ScalarFormatter(useOffset=False)  # as many decimals at every number
+        digits.set_scientific(False)
+        axis.set_major_formatter(digits)
         return
     low, high = min(values) / 1.25, max(values) * 1.25
     if name == "x":
