@@ -1,0 +1,339 @@
+"""How much faster our training loop is than a textbook's, at the same accuracy.
+
+    pytest bench/test_training.py --benchmark-only
+
+trains AlexNet as the textbook has it (`alexnet-96` at 224) in the textbook's loop (bench/plain_training.py)
+and in ours, in the usual precisions and both layouts: from the same seed, on the same images, for the same
+number of steps. All loops of a device run in one process and take turns lap by lap, in random order, so
+that drift meets all of them. pytest-benchmark would time one after the other; it is shown the laps as they
+were taken. The first lap of each is a warm-up.
+
+The bundled digits are learned, or Fashion-MNIST from the folder that CONVBENCH_DATA names. It takes about
+five minutes on two cores, and 4 GB; with `-k "plain or bf16-channels"` less.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+import pytest
+from tabulate import tabulate
+
+from bench import datasets, devices, environment, stats
+from bench.case import LAYOUTS, Case, Precision
+from bench.devices.base import Device
+from bench.task import Recipe, Task
+from bench.test_networks import _torch_unchanged
+
+if TYPE_CHECKING:
+    from bench.datasets.base import Images, Split
+    from bench.learning.loop import Learner
+    from bench.plain_training import Lap
+
+Benchmark = Any  # pytest-benchmark has no types
+
+DATA_DIR = os.environ.get("CONVBENCH_DATA")
+
+PLAIN = "plain"
+PRECISIONS: tuple[Precision, ...] = ("fp32", "amp-bf16", "bf16")
+OURS = {f"{precision}-{layout}": (precision, layout) for precision in PRECISIONS for layout in LAYOUTS}
+TARGETS = {"cpu": 1.5, "cuda": 10.0}
+"""How many times as fast as the plain loop ours is to be, in any precision and layout."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """How far every loop goes with which network: laps, the first of them a warm-up, of so many steps."""
+
+    model: str
+    image: int
+    laps: int
+    steps: int
+    batch: int
+    test_images: int
+
+
+COURSES = {
+    "cpu": Course("alexnet-96", 224, laps=9, steps=8, batch=32, test_images=360),
+    "cuda": Course("alexnet-96", 224, laps=9, steps=50, batch=128, test_images=10_000),
+}
+SMALL = Course("lenet5", 28, laps=2, steps=1, batch=2, test_images=4)
+"""For a plain `pytest`: AlexNet's 47 million weights alone would take it a minute."""
+
+
+def chosen(course: Course, images: int) -> list[list[int]]:
+    """The training images of each lap, out of so many: every image once before any comes again."""
+    rng = random.Random(0)
+    size = course.steps * course.batch
+    order: list[int] = []
+    while len(order) < course.laps * size:
+        order += rng.sample(range(images), images)
+    return [order[lap * size : (lap + 1) * size] for lap in range(course.laps)]
+
+
+def case_of(loop: str, device: str, course: Course) -> Case:
+    """What a loop trains, and how."""
+    precision, layout = OURS.get(loop, OURS["fp32-nchw"])
+    recipe = Recipe(
+        name="few steps",  # found by trial: what learns the digits in 70 steps, at every seed tried
+        epochs=course.laps,
+        lr=0.03,
+        momentum=0.9,
+        schedule="cosine",
+        normalise=True,
+    )
+    return Case(
+        model=course.model,
+        workload="accuracy",
+        device=device,
+        precision=precision,
+        layout=layout,
+        batch=course.batch,
+        image=course.image,
+        channels=1,
+        classes=10,
+        threads=environment.usable_cores(),
+        task=Task(dataset="digits" if DATA_DIR is None else "fashion-mnist", recipe=recipe),
+    )
+
+
+class Loop(Protocol):
+    """One network in training: `bench.plain_training.PlainLoop`, or Ours."""
+
+    def lap(self, number: int, indices: Sequence[int]) -> Lap: ...
+
+    def accuracy(self) -> float: ...
+
+
+class Ours:
+    """The Learner. Each lap is an epoch of one that goes on where the last one's stopped."""
+
+    def __init__(self, case: Case, device: Device, split: Split) -> None:
+        import torch
+
+        from bench.precision import weight_dtype
+        from bench.workloads.inputs import memory_format
+        from models.load import load
+
+        assert case.task is not None
+        self._case, self._device, self._split = case, device, split
+        torch.manual_seed(case.learning_seed)
+        module = load(
+            case.model,
+            channels=case.channels,
+            image=case.image,
+            classes=case.classes,
+            init=case.task.recipe.init,
+            device=device.torch_name(),
+        )
+        self._module = module.to(weight_dtype(case.precision)).to(memory_format=memory_format(case))
+        self._state: dict[str, Any] | None = None
+
+    def lap(self, number: int, indices: Sequence[int]) -> Lap:
+        from bench.datasets.base import Images
+        from bench.plain_training import Lap
+
+        train, test = self._split.train, self._split.test
+        learner = self._learner(
+            Images(train.images[indices], train.labels[indices]),
+            Images(test.images[:1], test.labels[:1]),  # the accuracy is asked for in the end
+        )
+        with self._prepared():
+            epoch = learner.epoch(number, lambda step, steps: None, lambda: None)
+        self._state = learner.state()
+        return Lap(epoch.images, epoch.loop_seconds, epoch.loop_seconds - epoch.step_seconds)
+
+    def accuracy(self) -> float:
+        test = self._split.test
+        with self._prepared():
+            return self._learner(test, test).train_accuracy(len(test.labels))
+
+    def _learner(self, train: Images, test: Images) -> Learner:
+        from bench.datasets.base import Split
+        from bench.learning.loop import Learner
+
+        assert self._case.task is not None
+        dataset = datasets.get(self._case.task.dataset)
+        learner = Learner(self._case, self._device, self._module, self._module, dataset, Split(train, test))
+        if self._state is not None:
+            learner.resume(self._state)
+        return learner
+
+    @contextlib.contextmanager
+    def _prepared(self) -> Iterator[None]:
+        """The case's flags, and after it torch's own again: in those the plain loop runs."""
+        with _torch_unchanged(self._case):
+            self._device.prepare(self._case)
+            yield
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one loop did: its laps without the warm-up, and the test accuracy in the end."""
+
+    case: Case
+    laps: tuple[Lap, ...]
+    accuracy: float
+
+    @property
+    def images_per_second(self) -> float:
+        return sum(lap.images for lap in self.laps) / math.fsum(lap.seconds for lap in self.laps)
+
+    @property
+    def loading_share(self) -> float:
+        """Of the time: without a batch to learn from."""
+        return math.fsum(lap.loading_seconds for lap in self.laps) / math.fsum(
+            lap.seconds for lap in self.laps
+        )
+
+
+def times_as_fast(own: Result, plain: Result) -> stats.Ratio:
+    """The plain loop's seconds over its own, lap by lap, with the interval that this one process gives."""
+    shift = stats.mean_shift(
+        [math.log(base.seconds / lap.seconds) for lap, base in zip(own.laps, plain.laps, strict=True)]
+    )
+    low, high = shift.around(stats.LEVEL)
+    return stats.Ratio(shift.ratio, stats.Interval(low, high, "within-process"))
+
+
+def race(loops: Mapping[str, Loop], laps: Sequence[Sequence[int]]) -> dict[str, list[Lap]]:
+    """All laps of all loops, lap 1 of every loop before lap 2 of any."""
+    taken: dict[str, list[Lap]] = {name: [] for name in loops}
+    for number, indices in enumerate(laps, start=1):
+        for name in random.Random(number).sample(list(loops), len(loops)):
+            taken[name].append(loops[name].lap(number, indices))
+    return taken
+
+
+@dataclass(frozen=True)
+class Standings:
+    """Results by loop, and why the others cannot run here."""
+
+    results: Mapping[str, Result]
+    unusable: Mapping[str, str]
+
+
+@pytest.fixture(scope="module")
+def standings(request: pytest.FixtureRequest, full_size: bool) -> Iterator[Standings]:
+    """The race of one device; its table is printed when all benchmarks of the device are through."""
+    device = devices.get(request.param)
+    course = COURSES[device.name] if full_size else SMALL
+    wanted = {name: case_of(name, device.name, course) for name in _wanted(request)}
+    reasons = {name: device.why_unusable(case) for name, case in wanted.items()}
+    cases = {name: case for name, case in wanted.items() if reasons[name] is None}
+    with _torch_unchanged(cases[PLAIN]):
+        results = _race(cases, device, course)
+    yield Standings(results, {name: reason for name, reason in reasons.items() if reason is not None})
+    if full_size:
+        _print(request.config, results)
+
+
+def _wanted(request: pytest.FixtureRequest) -> list[str]:
+    """The plain loop, and those of ours whose benchmarks were not left out."""
+    parameters = [
+        item.callspec.params
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and item.module is request.module
+    ]
+    asked = {found["loop"] for found in parameters if found["standings"] == request.param}
+    return [PLAIN, *(name for name in OURS if name in asked)]
+
+
+def _race(cases: Mapping[str, Case], device: Device, course: Course) -> dict[str, Result]:
+    import torch
+
+    from bench.datasets.base import Images, Split
+    from bench.plain_training import PlainLoop
+
+    plain = cases[PLAIN]
+    assert plain.task is not None
+    torch.set_num_threads(plain.threads)
+    split = datasets.get(plain.task.dataset).load(None if DATA_DIR is None else Path(DATA_DIR))
+    test = Images(split.test.images[: course.test_images], split.test.labels[: course.test_images])
+    split = Split(split.train, test)
+    loops: dict[str, Loop] = {
+        name: Ours(case, device, split) for name, case in cases.items() if name != PLAIN
+    }
+    loops[PLAIN] = PlainLoop(plain, device.torch_name(), split, workers=plain.threads)
+    taken = race(loops, chosen(course, len(split.train.labels)))
+    return {
+        name: Result(case, tuple(taken[name][1:]), loops[name].accuracy()) for name, case in cases.items()
+    }
+
+
+def _print(config: pytest.Config, results: Mapping[str, Result]) -> None:
+    plain = results[PLAIN]
+    rows = []
+    for name, result in results.items():
+        ratio = times_as_fast(result, plain)
+        interval = ratio.interval
+        assert interval is not None
+        rows.append(
+            (
+                name,
+                f"{result.images_per_second:.1f}",
+                f"{ratio.value:.2f}x",
+                f"{interval.low:.2f} to {interval.high:.2f}" if name != PLAIN else "",
+                f"{result.loading_share:.1%}",
+                f"{result.accuracy:.1%}",
+            )
+        )
+    headers = ("loop", "images/s", "times plain", "95% interval", "loading", "test accuracy")
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    capture = config.pluginmanager.get_plugin("capturemanager")
+    assert reporter is not None
+    assert capture is not None
+    with capture.global_and_fixture_disabled():
+        reporter.write(f"\n\n{_group(plain.case)}\n{tabulate(rows, headers, disable_numparse=True)}\n")
+
+
+class Replay:
+    """A timer that goes on only as laps are shown to it."""
+
+    def __init__(self) -> None:
+        self._seconds = 0.0
+
+    def now(self) -> float:
+        return self._seconds
+
+    def show(self, lap: Lap) -> None:
+        self._seconds += lap.seconds
+
+
+REPLAY = Replay()
+
+
+def _group(case: Case) -> str:
+    assert case.task is not None
+    return f"training {case.model} {case.image}x{case.image} b{case.batch} {case.device} {case.task.dataset}"
+
+
+@pytest.mark.benchmark(timer=REPLAY.now)
+@pytest.mark.parametrize("loop", [PLAIN, *OURS])
+@pytest.mark.parametrize(
+    "standings", ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)], indirect=True, scope="module"
+)
+def test_training(benchmark: Benchmark, standings: Standings, loop: str) -> None:
+    if loop in standings.unusable:
+        pytest.skip(standings.unusable[loop])
+    result, plain = standings.results[loop], standings.results[PLAIN]
+    benchmark.group = _group(result.case)
+    laps = iter(result.laps)
+    benchmark.pedantic(lambda: REPLAY.show(next(laps)), rounds=len(result.laps))
+    info = benchmark.extra_info
+    info["case"] = msgspec.to_builtins(result.case)
+    info["images"] = result.laps[0].images
+    info["images_per_second"] = result.images_per_second
+    info["loading_share"] = result.loading_share
+    info["test_accuracy"] = result.accuracy
+    if loop != PLAIN and len(result.laps) > 1:
+        info["times_as_fast"] = msgspec.to_builtins(times_as_fast(result, plain))
+        info["target_times_as_fast"] = TARGETS[result.case.device]
