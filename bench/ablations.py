@@ -18,7 +18,7 @@ from bench.case import Case, Protocol
 from bench.errors import UserError, unknown
 from bench.suites import Block, Suite
 from models import blocks, catalogue
-from models.blocks import KERNELS, STAGES, Kernel, Stage
+from models.blocks import KERNELS, STAGES, Kernel
 from models.variants import TRANSFORMATIONS, split
 
 Level = Literal["block", "network"]
@@ -43,11 +43,13 @@ class Form(Struct, frozen=True, kw_only=True):
 class Comparison(Struct, frozen=True, kw_only=True):
     """A base, and what differs from it in one decision.
 
-    subject   what it is about: a stage and a kernel, or a network
+    topic     comparisons of one topic stand in one table: a kernel's among the blocks, else none
+    subject   what it is about: the channels of a block, or a network
     timed     the axes of the timed cases but for the model; none, and it is not timed
     trained   whether its forms are trained
     """
 
+    topic: str = ""
     subject: str
     level: Level
     base: Form
@@ -153,43 +155,48 @@ KERNELS_OF: Mapping[str, tuple[str, ...]] = {
 
 def _kernels(at: Sizes, models: Sequence[str]) -> Iterator[Comparison]:
     if not models:
-        for kernel, stage in itertools.product(KERNELS, STAGES):
-            yield _stack(kernel, stage, at)
-        for stage in STAGES:
-            yield _pointwise(stage, at)
+        channels = dict.fromkeys(stage.channels for stage in STAGES)
+        for kernel, width in itertools.product(KERNELS, channels):
+            yield _stack(kernel, width, at)
+        for width in channels:
+            yield _pointwise(width, at)
     for model in models or KERNELS_OF:
         values = () if models else KERNELS_OF[model]
         yield _transformed("kernel", at, model, values, chosen=bool(models))
 
 
-def _stack(kernel: Kernel, stage: Stage, at: Sizes) -> Comparison:
+def _stack(kernel: Kernel, channels: int, at: Sizes) -> Comparison:
     def form(label: str, layers: str) -> Form:
-        return Form(label=label, model=blocks.block_name(stage.channels, layers))
+        return Form(label=label, model=blocks.block_name(channels, layers))
 
     return Comparison(
-        subject=f"{kernel.single} in {stage.name}",
+        topic=kernel.single,
+        subject=f"{channels} channels",
         level="block",
         base=form(kernel.single, kernel.single),
         others=(form("3x3 stack", kernel.linear), form("3x3 stack with ReLU", kernel.activated)),
-        timed=(_at_stage(stage, at),),
+        timed=_at_stages(channels, at),
     )
 
 
-def _pointwise(stage: Stage, at: Sizes) -> Comparison:
+def _pointwise(channels: int, at: Sizes) -> Comparison:
     two, *three = (
-        Form(label=layers, model=blocks.block_name(stage.channels, layers)) for layers in blocks.POINTWISE
+        Form(label=layers, model=blocks.block_name(channels, layers)) for layers in blocks.POINTWISE
     )
     return Comparison(
-        subject=f"1x1 in {stage.name}",
+        topic="1x1",
+        subject=f"{channels} channels",
         level="block",
         base=two,
         others=tuple(three),
-        timed=(_at_stage(stage, at),),
+        timed=_at_stages(channels, at),
     )
 
 
-def _at_stage(stage: Stage, at: Sizes) -> Block:
-    return {**at.block_axes, "image": (-(-stage.image // at.shrink),)}
+def _at_stages(channels: int, at: Sizes) -> tuple[Block, ...]:
+    """The resolutions of the stages that have so many channels: the last two have the same."""
+    sides = [-(-stage.image // at.shrink) for stage in STAGES if stage.channels == channels]
+    return ({**at.block_axes, "image": tuple(sides)},)
 
 
 def _designed(key: str, *values: str) -> Comparisons:
@@ -342,7 +349,8 @@ def trained_cases(
             prescribed = recipes.find(RECIPE, comparison.base.model)
             # For batch normalisation a recipe may prescribe another rate and batch: here the base's.
             axes: dict[str, tuple[Value, ...]] = {"batch": (prescribed.batch,), "image": (prescribed.image,)}
-            usual = {"lr": f"{prescribed.recipe.lr:g}"} | dict(overrides or {})
+            own = {"lr": f"{prescribed.recipe.lr:g}", "epochs": f"{prescribed.recipe.epochs}"}
+            usual = own | dict(overrides or {})
             for form in comparison.forms:
                 wish = trainings.Wish(
                     axes={"model": (form.model,), **axes, **given},

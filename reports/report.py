@@ -68,8 +68,8 @@ def document(summary: Summary) -> Document:
             *_precision_table(summary.figures),
             *conditions_table(timed, layout),
             *failed_table(summary.outcomes),
-            *_skipped_table(summary.outcomes),
-            *_warnings_table(summary),
+            *skipped_table(summary.outcomes),
+            *warnings_table(summary),
         ),
         plots=learning_plots(runs),
         rows=tuple(figure.as_row() for figure in summary.figures),
@@ -186,7 +186,7 @@ def failed_table(outcomes: Sequence[Outcome]) -> Iterator[Table]:
         )
 
 
-def _skipped_table(outcomes: Sequence[Outcome]) -> Iterator[Table]:
+def skipped_table(outcomes: Sequence[Outcome]) -> Iterator[Table]:
     """By reason, as one lack (no GPU, say) skips many cases."""
     reasons: dict[str, list[Case]] = {}
     for outcome in outcomes:
@@ -200,7 +200,7 @@ def _skipped_table(outcomes: Sequence[Outcome]) -> Iterator[Table]:
         )
 
 
-def _warnings_table(summary: Summary) -> Iterator[Table]:
+def warnings_table(summary: Summary) -> Iterator[Table]:
     """A warning over many cases stands here once; its words, which are long, stand below the table."""
     words = [
         f"{one_line(warned.example)} ({warned.cases[0].id})"
