@@ -159,17 +159,22 @@ def step_flops(case: Case) -> int:
 
 def measured(summary: Summary | None) -> dict[Work, list[Here]]:
     """What the runs have of this work, by their model, batch and image; fastest first."""
-    theirs = {ours: model for model, ours in OURS.items()}
+    works = {_input(case_of(row, "cpu", "fp32", 1)): row.work for row in published()}
     found: dict[Work, list[Here]] = {}
     for subject, figures in by_subject(summary.figures if summary else ()).items():
-        case = subject.case
-        if case.workload == "training" and case.model in theirs:
+        work = works.get(_input(subject.case))
+        if work is not None:
             here = _here(subject, figures)
             if here is not None:
-                found.setdefault((theirs[case.model], case.batch, case.image), []).append(here)
+                found.setdefault(work, []).append(here)
     for several in found.values():
         several.sort(key=lambda here: here.total)
     return found
+
+
+def _input(case: Case) -> tuple[str, str, int, int, int, int]:
+    """What makes it the same work, whatever it runs on."""
+    return case.model, case.workload, case.batch, case.image, case.channels, case.classes
 
 
 def _here(subject: Subject, figures: Figures) -> Here | None:

@@ -13,6 +13,8 @@ from reports.claims.evidence import Evidence
 from reports.claims.training import (
     MODEL,
     OF_TWO_MACHINES,
+    ONE_SEED,
+    TOO_FEW,
     Pair,
     accuracies,
     learned_of,
@@ -129,12 +131,17 @@ def _six_times(found: Verdict) -> Word:
     return "holds" if SAID_RATIO / ABOUT_FACTOR <= found.ratio <= SAID_RATIO * ABOUT_FACTOR else "depends"
 
 
+def undecided(found: Verdict) -> str:
+    """Why an inconclusive ratio is one."""
+    return ONE_SEED if found.low is None else TOO_FEW
+
+
 def _how_much(found: Verdict) -> str:
     return {
         "holds": "That is about six times (4 to 9), and the whole 99% interval is above 1.",
         "depends": "ReLU is faster, but not about six times (4 to 9): it depends on network and recipe.",
         "does not hold": "ReLU is not faster here.",
-        "not testable here": found.reason or "The 99% interval holds 1: the seeds are too few to tell.",
+        "not testable here": undecided(found),
         "published": "",
     }[_six_times(found)]
 
@@ -165,10 +172,12 @@ def _gradient(evidence: Evidence) -> Judgement:
 def judge_gradient(sigmoid: Sequence[float], relu: Sequence[float]) -> Judgement:
     """How much more of the last layer's gradient reaches the first with ReLU than with sigmoid."""
     unit = "first / last gradient norm, ReLU over sigmoid"
-    if not sigmoid or not relu or min(*sigmoid, *relu) <= 0:
-        return Judgement(
-            verdict="not testable here", unit=unit, reason="The runs have no gradient norms above 0."
-        )
+    if not sigmoid or not relu or min(relu) <= 0:
+        reason = "No gradient was recorded, or none arrives with ReLU."
+        return Judgement(verdict="not testable here", unit=unit, reason=reason)
+    if min(sigmoid) <= 0:
+        reason = f"{MODEL}: with sigmoid nothing of the gradient arrives at the first layer; with ReLU it does."
+        return Judgement(verdict="holds", unit=unit, reason=reason)
     found = unpaired(sigmoid, relu)
     verdict: Word = "not testable here"
     if found.low is not None and found.high is not None:
@@ -185,7 +194,9 @@ def judge_gradient(sigmoid: Sequence[float], relu: Sequence[float]) -> Judgement
         reason=(
             f"{MODEL} before its first step: the norm of the loss's gradient by the first layer's weight is "
             f"{centre(list(relu)):.2g} of that by the last's with ReLU, and {centre(list(sigmoid)):.2g} with "
-            f"sigmoid, from the same first weights. 'Vanishes' is taken as {VANISHED:g} times less or more."
+            f"sigmoid, from the same first weights; a sigmoid's slope is 1/4 at most, saturated or not. "
+            f"'Vanishes' is taken as {VANISHED:g} times less or more."
+            f"{f' {undecided(found)}' if verdict == 'not testable here' else ''}"
         ),
     )
 

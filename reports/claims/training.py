@@ -105,14 +105,18 @@ def word_of(found: Difference, claimed: Direction) -> Word:
     return "holds" if found.verdict == claimed else "does not hold"
 
 
+ONE_SEED = "One seed on a side shows nothing of how seeds differ: --seeds adds runs."
+TOO_FEW = "The 99% interval holds no difference at all: the seeds are too few to tell."
+
+
 def explained(found: Difference) -> str:
     """The verdict's reason in words, after the difference itself."""
     words = {
         "higher": "The whole 99% interval is above 0.",
         "lower": "The whole 99% interval is below 0.",
         "equivalent": f"A difference of {100 * PARITY_MARGIN:g} point or more is ruled out (at 95%).",
-        "inconclusive": found.reason or "The 99% interval holds 0: the seeds are too few to tell.",
-        "diverged": found.reason or "",
+        "inconclusive": ONE_SEED if found.low is None else TOO_FEW,
+        "diverged": f"{found.reason}.",
     }[found.verdict]
     seen = ""
     if found.verdict == "inconclusive" and found.detectable is not None:
