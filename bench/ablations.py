@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, get_args
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from bench import plan, recipes, trainings
 from bench.axes import Value
@@ -18,6 +18,7 @@ from bench.case import Case, Protocol
 from bench.errors import UserError, unknown
 from bench.suites import Block, Suite
 from models import blocks, catalogue
+from models.arch import INITS
 from models.blocks import KERNELS, STAGES, Kernel
 from models.variants import TRANSFORMATIONS, split
 
@@ -78,6 +79,7 @@ class Sizes(Struct, frozen=True, kw_only=True):
     images      the side of the image of the networks whose kernels are compared, pixels
     axes        of blocks, and of networks
     designs     the networks of the other ablations, with the axes at which they are timed
+    trained     the networks that are also trained
     replicates  processes for each timed case; `seeds` are the runs of each trained one
     """
 
@@ -215,8 +217,7 @@ def _transformed(key: str, at: Sizes, model: str, values: Sequence[str], *, chos
     `chosen` says that the user named the network, who then wants all of it. Raises UserError.
     """
     arch = catalogue.arch_of(model)
-    if arch is None:
-        raise UserError(f"only networks of ours can be transformed, not {model}")
+    assert arch is not None, "networks that are not ours were refused"
     own = "as it is"
     others = []
     for value in values or TRANSFORMATIONS[key].values:
@@ -256,18 +257,22 @@ def _timed(model: str, at: Sizes) -> Block:
     return {**at.network_axes, **image}
 
 
-def _retrained(field: str, values: Mapping[str, str]) -> Comparisons:
-    """Comparisons of recipes, by label and value of one field, for one and the same network.
+def _retrained(field: str, *values: str, labels: Mapping[str, str] | None = None) -> Comparisons:
+    """One and the same network under other values of a field of its recipe, which has one of them itself.
 
     There is nothing to time apart from the training: a step is the same.
     """
 
     def comparisons(at: Sizes, models: Sequence[str]) -> Iterator[Comparison]:
         for model in models or ("vgg-small",):
-            base, *others = (
-                Form(label=label, model=model, recipe=((field, value),)) for label, value in values.items()
-            )
-            yield Comparison(subject=model, level="network", base=base, others=tuple(others), trained=True)
+            recipe = recipes.find(RECIPE, model).recipe
+            named = labels or {}
+            forms = [
+                Form(label=named.get(value, value), model=model, recipe=((field, value),)) for value in values
+            ]
+            base = next(form for form in forms if recipes.changed(recipe, dict(form.recipe)) == recipe)
+            others = tuple(form for form in forms if form != base)
+            yield Comparison(subject=model, level="network", base=base, others=others, trained=True)
 
     return comparisons
 
@@ -284,12 +289,14 @@ ABLATIONS: Mapping[str, _Definition] = {
     "pooling": _Definition("maximum of 2x2, of overlapping 3x3, or the average", _designed("pooling")),
     "dropout": _Definition("dropout of one half, or none", _designed("dropout", "0.5", "0")),
     "augmentation": _Definition(
-        "the images as they are, or shifted at random", _retrained("augment", {"off": "none", "crop": "crop"})
+        "the images as they are, or shifted at random",
+        _retrained("augment", "none", "crop", labels={"none": "off"}),
     ),
     "depth": _Definition("11, 13, 16 or 19 layers with weights", _designed("depth")),
     "init": _Definition(
-        "first weights by Kaiming, by Xavier, or normal with a deviation of 0.01 as in 2012",
-        _retrained("init", {each: each for each in ("kaiming", "xavier", "normal")}),
+        "first weights of He, of Glorot (xavier), of torchvision (kaiming), or as in 2012 (normal, with a "
+        "deviation of 0.01)",
+        _retrained("init", *(init for init in INITS if init != "default")),
     ),
 }
 ALL = "all"
@@ -306,20 +313,27 @@ def find(
         raise unknown("ablation", name, [*ABLATIONS, ALL])
     if level is not None and level not in LEVELS:
         raise unknown("level", level, LEVELS)
+    for model in models:
+        if catalogue.arch_of(model) is None:
+            raise UserError(f"only networks of ours can be compared with variants of theirs, not {model}")
     if level == "block" and models:
         raise UserError("--level block compares blocks of convolutions, which have no --model to choose")
     if level == "block" and name not in ("kernels", ALL):
         raise UserError(f"the ablation {name} compares networks: only kernels are compared at --level block")
     found = []
+    refusals = []
     for each in ABLATIONS if name == ALL else [name]:
         definition = ABLATIONS[each]
-        comparisons = tuple(
-            comparison
-            for comparison in definition.comparisons(at, models)
-            if level is None or comparison.level == level
-        )
-        if comparisons:
-            found.append(Ablation(name=each, question=definition.question, comparisons=comparisons))
+        try:
+            compared = tuple(definition.comparisons(at, models))
+        except UserError as refusal:  # `all` is what can be compared of these networks
+            refusals.append(refusal)
+            continue
+        chosen = tuple(comparison for comparison in compared if level in (None, comparison.level))
+        if chosen:
+            found.append(Ablation(name=each, question=definition.question, comparisons=chosen))
+    if not found:
+        raise refusals[0]
     return tuple(found)
 
 
@@ -346,20 +360,23 @@ def trained_cases(
     found: list[Case] = []
     for comparison in _comparisons(ablations):
         if comparison.trained:
-            prescribed = recipes.find(RECIPE, comparison.base.model)
-            # For batch normalisation a recipe may prescribe another rate and batch: here the base's.
-            axes: dict[str, tuple[Value, ...]] = {"batch": (prescribed.batch,), "image": (prescribed.image,)}
-            own = {"lr": f"{prescribed.recipe.lr:g}", "epochs": f"{prescribed.recipe.epochs}"}
-            usual = own | dict(overrides or {})
-            for form in comparison.forms:
-                wish = trainings.Wish(
-                    axes={"model": (form.model,), **axes, **given},
-                    dataset=DATASET,
-                    recipe=RECIPE,
-                    overrides=usual | dict(form.recipe),
-                )
-                found += trainings.cases(wish, threads)
+            base = trainings.Wish(
+                axes={"model": (comparison.base.model,), **given},
+                dataset=DATASET,
+                recipe=RECIPE,
+                overrides=overrides or {},
+            )
+            found += [
+                _trained(case, form) for case in trainings.cases(base, threads) for form in comparison.forms
+            ]
     return list(dict.fromkeys(found))
+
+
+def _trained(base: Case, form: Form) -> Case:
+    """A form is trained as the base is, whatever the recipe prescribes to the form itself."""
+    assert base.task is not None
+    recipe = recipes.changed(base.task.recipe, dict(form.recipe))
+    return structs.replace(base, model=form.model, task=structs.replace(base.task, recipe=recipe))
 
 
 def planned(timed: Sequence[Case], trained: Sequence[Case], replicates: int, seeds: int) -> list[Case]:

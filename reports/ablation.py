@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from msgspec import structs
+
 from bench import datasets
 from bench.ablations import Ablation, Comparison, Level
 from bench.case import Case
@@ -23,6 +25,8 @@ from reports.report import ACCURACY_IN_WORDS, TIME_IN_WORDS, failed_table, skipp
 from reports.summary import summarise
 from reports.table import Cell, Document, Plot, Table
 
+ALL_ROWS = "All rows"
+"""How the note begins that says what only this table's rows share."""
 WITH_REASONS = ("kernels", "depth")
 """Only these change the FLOPs, and so have a prediction that can be wrong."""
 
@@ -78,7 +82,7 @@ def document(ablations: Sequence[Ablation], summary: Summary) -> Document:
         ),
         tables=(
             *machine_tables(summary),
-            *tables,
+            *_explained_once(tables),
             *failed_table(summary.outcomes),
             *skipped_table(summary.outcomes),
             *warnings_table(summary),
@@ -86,6 +90,14 @@ def document(ablations: Sequence[Ablation], summary: Summary) -> Document:
         plots=tuple(plots),
         rows=tuple(rows),
     )
+
+
+def _explained_once(tables: Sequence[Table]) -> Iterator[Table]:
+    """The same tables, without the notes that stand under an earlier one already."""
+    told: set[str] = set()
+    for table in tables:
+        yield structs.replace(table, notes=tuple(note for note in table.notes if note not in told))
+        told |= {note for note in table.notes if not note.startswith(ALL_ROWS)}
 
 
 def _of_level(ablation: Ablation, level: Level) -> list[Comparison]:

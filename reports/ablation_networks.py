@@ -16,12 +16,20 @@ from reports.latency import WHOLE, Figures, processes_text, remarks
 from reports.learning import ACCURACY_KEY, Learned
 from reports.parity import PAIRED_NOTE, RULE, points, points_text
 from reports.table import Cell, Table
-from reports.wording import interval_notes, mean_percent, milliseconds, percent, with_interval
+from reports.wording import (
+    ONE_SEED_NOTE,
+    WITHIN,
+    interval_notes,
+    mean_percent,
+    milliseconds,
+    percent,
+    with_interval,
+)
 
 SPEED_NOTE = (
     "Rows of one network stand together, the base first; ratios are to it, of the wall time. FLOPs: of the "
     "whole training step in closed form. saved: what autograd keeps from forward to backward. peak: the "
-    "highest memory of a step. † and intervals as everywhere."
+    "highest memory of a step."
 )
 ACCURACY_NOTE = (
     "test accuracy: of the last epoch, the mean of the seeds ± its 95% interval. train accuracy: of the "
@@ -159,7 +167,7 @@ def accuracy_table(title: str, found: Sequence[Contest], layout: Layout) -> Iter
             ACCURACY_NOTE,
             RULE,
             *([PAIRED_NOTE] if paired else []),
-            *interval_notes(cell for line in lines for cell in line.cells),
+            *([ONE_SEED_NOTE] if any(WITHIN in str(cell) for line in lines for cell in line.cells) else []),
         ],
     )
 

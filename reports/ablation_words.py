@@ -144,8 +144,8 @@ def _accuracy_words(contest: Contest) -> str:
     text = points_text(found.difference, found.low, found.high)
     before, after = gap(contest.base), gap(contest.new)
     gaps = (
-        f", train-test gap {points(before)} -> {points(after)} points"
+        f", the gap to the training images {points(before)} -> {points(after)} points"
         if before is not None and after is not None
         else ""
     )
-    return f"test accuracy {found.verdict} by {text} points{gaps}"
+    return f"test accuracy {text} points, {found.verdict}{gaps}"

@@ -98,10 +98,14 @@ def _planned(
 ) -> list[Case]:
     """The processes in their order; UserError when none can run, as far as is known without torch."""
     usable = environment.usable_cores()
-    threads = int(given.get("threads", (usable,))[0])
     of_training = {axis: given[axis] for axis in _TRAINED_AXES if axis in given}
     timed = ablations.timed_cases(wanted, given, usable) if replicates else []
-    trained = ablations.trained_cases(wanted, of_training, threads, overrides) if seeds else []
+    trained = [
+        case
+        for threads in given.get("threads", (usable,))
+        for case in ablations.trained_cases(wanted, of_training, int(threads), overrides)
+        if seeds
+    ]
     planned = ablations.planned(timed, trained, replicates, seeds)
     if not planned:
         raise UserError("the plan is empty: --replicates 0 times nothing, --seeds 0 trains nothing")
