@@ -176,7 +176,9 @@ def judge_gradient(sigmoid: Sequence[float], relu: Sequence[float]) -> Judgement
         reason = "No gradient was recorded, or none arrives with ReLU."
         return Judgement(verdict="not testable here", unit=unit, reason=reason)
     if min(sigmoid) <= 0:
-        reason = f"{MODEL}: with sigmoid nothing of the gradient arrives at the first layer; with ReLU it does."
+        reason = (
+            f"{MODEL}: with sigmoid nothing of the gradient arrives at the first layer; with ReLU it does."
+        )
         return Judgement(verdict="holds", unit=unit, reason=reason)
     found = unpaired(sigmoid, relu)
     verdict: Word = "not testable here"

@@ -233,13 +233,14 @@ def _gpu_speed_up(evidence: Evidence) -> Judgement:
         if cpu in times and gpu in times
         if (row := compared(name, times[cpu], times[gpu], cpu.workload))
     ]
-    return judge_gpu(rows, evidence.setting.threads)
+    return judge_gpu(rows, evidence.setting)
 
 
-def judge_gpu(rows: Sequence[Compared], threads: int) -> Judgement:
+def judge_gpu(rows: Sequence[Compared], setting: Setting) -> Judgement:
     """Whether the GPU is about 1000 times as fast: in every row, in some or in none."""
     if not rows:
-        missing = f"{NO_GPU} It needs the same work on a CUDA GPU and on the processor beside it."
+        why = "The records have one side only." if setting.device == "cuda" else NO_GPU
+        missing = f"{why} It needs the same work on a CUDA GPU and on the processor beside it."
         return Judgement(verdict="not testable here", reason=missing)
     low, high = SAID_SPEED_UP / WITHIN_FACTOR, SAID_SPEED_UP * WITHIN_FACTOR
     holding = [row for row in rows if low <= row.speed_up <= high]
@@ -258,7 +259,7 @@ def judge_gpu(rows: Sequence[Compared], threads: int) -> Judgement:
         high=best.ends[1],
         unit="times faster, at most",
         reason=(
-            f"Wall time of the same work in fp32 on {threads} processor cores over that on the GPU: {listed}."
+            f"Wall time of the same work in fp32 on the processor, with {setting.threads} threads, over that on the GPU: {listed}."
             f"{on} The figure is the largest of them; 'about 1000' is taken as {low:g} to {high:,g}. It was "
             "said of the processors of 2012, often of a single core."
         ),

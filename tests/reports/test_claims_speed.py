@@ -133,7 +133,7 @@ def test_the_blocks_of_the_ablation_are_compared_stage_by_stage(tmp_path: Path) 
 )
 def test_about_a_thousand_is_from_500_to_2000(speed_ups: list[float], word: str) -> None:
     rows = [compared(f"alexnet at batch {number}", gain, (1.0, 1.0)) for number, gain in enumerate(speed_ups)]
-    judgement = judge_gpu(rows, 16)
+    judgement = judge_gpu(rows, ON_GPU)
     assert judgement.verdict == word
     if rows:
         assert judgement.figure == pytest.approx(max(speed_ups))
