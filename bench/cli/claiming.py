@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench import ablations, axes, environment, listing, plan
+from bench import axes, environment, listing, plan
+from bench.ablations import sizes
 from bench.axes import AXES
 from bench.case import Case, Protocol
 from bench.cli import options, output
@@ -59,7 +60,7 @@ def claims(
     result = None
     if run or dry_run:
         missing = _missing(wanted, setting, known)
-        protocol = ablations.sizes(gpu=setting.device == "cuda").protocol
+        protocol = sizes(gpu=setting.device == "cuda").protocol
         if dry_run:
             output.show(listing.dry_run(missing, protocol, format_))
             return 0
@@ -93,7 +94,7 @@ def history(
     result = None
     if run or dry_run:
         cases = then.planned(setting.device, setting.threads, setting.replicates)
-        protocol = ablations.sizes(gpu=setting.device == "cuda").protocol
+        protocol = sizes(gpu=setting.device == "cuda").protocol
         if dry_run:
             output.show(listing.dry_run(cases, protocol, format_))
             return 0

@@ -8,6 +8,8 @@ from typing import Literal
 from msgspec import Struct, structs
 
 from bench import ablations, trainings
+from bench.ablations import trained_cases
+from bench.ablations import sizes
 from bench.case import Case
 from bench.differences import PARITY_MARGIN, Difference, difference
 from bench.stats import mean
@@ -42,7 +44,7 @@ AUGMENTATION = Pair("augmentation", "off", "crop")
 
 def cases_of(pair: Pair, setting: Setting) -> tuple[Case, Case]:
     """The trained cases of base and new, as `convbench ablate` runs them."""
-    at = ablations.sizes(gpu=setting.device == "cuda")
+    at = sizes(gpu=setting.device == "cuda")
     [ablation] = ablations.find(pair.ablation, at, level="network", models=(MODEL,))
     [comparison] = ablation.comparisons
     forms = {form.label: form for form in comparison.forms}
@@ -51,7 +53,7 @@ def cases_of(pair: Pair, setting: Setting) -> tuple[Case, Case]:
     def case(label: str) -> Case:
         # the base stays: it is its recipe that all forms are trained by
         one = structs.replace(comparison, base=base, others=(forms[label],))
-        found = ablations.trained_cases(
+        found = trained_cases(
             [structs.replace(ablation, comparisons=(one,))], {"device": (setting.device,)}, setting.threads
         )
         return found[0] if forms[label] == base else found[1]

@@ -11,7 +11,8 @@ from reports.claims import claims
 from reports.claims.claim import Judgement, judged
 from reports.claims.evidence import Setting
 from reports.claims.memory import CARD_BYTES, GIB, judge_memory
-from reports.claims.speed import Compared, judge_gpu, judge_stacks, judge_vgg, overall, sides
+from reports.claims.speed import Compared, judge_gpu, judge_vgg
+from reports.claims.stacks import judge_stacks, overall, sides
 from reports.figures import Figure
 from tests.reports import planted
 from tests.reports.planted_claims import ON_CPU, ON_GPU, WOBBLE, evidence, timed
