@@ -1,4 +1,4 @@
-"""Ablations as data: what is compared with what, how it is timed and how it is trained. No torch.
+"""The comparisons: which forms of a network, a block or a recipe stand beside which base.
 
 Each comparison is about one decision. All its forms share everything else: the sizes of the timed cases, and
 of the training runs the data, the seeds and the base's own recipe.
@@ -7,16 +7,15 @@ of the training runs the data, the seeds and the base's own recipe.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal, get_args
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
-from bench import plan, recipes, trainings
-from bench.axes import Value
-from bench.case import Case, Protocol
+from bench import recipes
+from bench.ablations.scale import Sizes
 from bench.errors import UserError, unknown
-from bench.suites import Block, Suite
+from bench.suites import Block
 from models import blocks, catalogue
 from models.arch import INITS
 from models.blocks import KERNELS, STAGES, Kernel
@@ -72,79 +71,8 @@ class Ablation(Struct, frozen=True, kw_only=True):
     comparisons: tuple[Comparison, ...]
 
 
-class Sizes(Struct, frozen=True, kw_only=True):
-    """How large and how careful the ablations of a machine are.
-
-    shrink      what the resolution of a stage is divided by, rounded up
-    images      the side of the image of the networks whose kernels are compared, pixels
-    axes        of blocks, and of networks
-    designs     the networks of the other ablations, with the axes at which they are timed
-    trained     the networks that are also trained
-    replicates  processes for each timed case; `seeds` are the runs of each trained one
-    """
-
-    shrink: int
-    images: Mapping[str, int]
-    block_axes: Block
-    network_axes: Block
-    designs: Mapping[str, Block]
-    trained: tuple[str, ...]
-    replicates: int
-    seeds: int
-    protocol: Protocol
-
-
-_BOTH: Block = {"workload": ("inference", "training")}
-_SMALL: Block = {**_BOTH, "batch": (32,), "image": (32,)}
-_HOURS = 36_000.0
-"""The limit of a single case: a training run of a deep network may take long on a CPU."""
-
-ON_CPU = Sizes(
-    shrink=4,
-    images={"vgg13": 56, "vgg16": 56, "alexnet": 112},
-    block_axes={"workload": ("training",), "batch": (1, 8)},
-    network_axes={**_BOTH, "batch": (8,)},
-    designs={"vgg-small": _SMALL},
-    trained=("vgg-small",),
-    replicates=3,
-    seeds=3,
-    # Five samples of what takes a second: the processes differ by more than such a median errs.
-    protocol=Protocol(
-        warmup_steps=2,
-        warmup_seconds=0.2,
-        warmup_limit_seconds=1.0,
-        sampling_seconds=0.4,
-        min_samples=5,
-        time_limit_seconds=_HOURS,
-    ),
-)
-_FULL: Block = {
-    "precision": ("fp32", "tf32", "amp-bf16"),
-    "engine": ("eager", "compile"),
-}
-ON_GPU = Sizes(
-    shrink=1,
-    images={"vgg13": 224, "vgg16": 224, "alexnet": 224},
-    block_axes={"workload": ("training",), **_FULL, "batch": (1, 16, 128)},
-    network_axes={**_BOTH, **_FULL, "batch": (64,)},
-    designs={"vgg-small": _SMALL, "vgg16": {**_BOTH, **_FULL, "batch": (64,)}},
-    trained=("vgg-small", "vgg13", "vgg16", "alexnet"),
-    replicates=3,
-    seeds=3,
-    protocol=Protocol(
-        warmup_seconds=0.5, warmup_limit_seconds=5.0, sampling_seconds=1.0, time_limit_seconds=_HOURS
-    ),
-)
-
-
 Comparisons = Callable[[Sizes, Sequence[str]], Iterator[Comparison]]
 """At these sizes, of these networks, or of the usual ones where none are named."""
-
-
-def sizes(*, gpu: bool) -> Sizes:
-    """The sizes for a machine with or without a GPU."""
-    return ON_GPU if gpu else ON_CPU
-
 
 KERNELS_OF: Mapping[str, tuple[str, ...]] = {
     "vgg13": ("5x5",),
@@ -335,56 +263,3 @@ def find(
     if not found:
         raise refusals[0]
     return tuple(found)
-
-
-def timed_cases(
-    ablations: Iterable[Ablation], given: Mapping[str, tuple[Value, ...]], threads: int
-) -> list[Case]:
-    """What is timed, each case once, with the given axes in the place of the comparisons' own."""
-    found: list[Case] = []
-    for comparison in _comparisons(ablations):
-        models = tuple(dict.fromkeys(form.model for form in comparison.forms))
-        for block in comparison.timed:
-            one = Suite(name="", summary="", blocks=({"model": models, **block},), replicates=1)
-            found += plan.cases(one, given, threads)
-    return list(dict.fromkeys(found))
-
-
-def trained_cases(
-    ablations: Iterable[Ablation],
-    given: Mapping[str, tuple[Value, ...]],
-    threads: int,
-    overrides: Mapping[str, str] | None = None,
-) -> list[Case]:
-    """What is trained, each case once, seed 1; `overrides` are fields of the recipe for all of them."""
-    found: list[Case] = []
-    for comparison in _comparisons(ablations):
-        if comparison.trained:
-            base = trainings.Wish(
-                axes={"model": (comparison.base.model,), **given},
-                dataset=DATASET,
-                recipe=RECIPE,
-                overrides=overrides or {},
-            )
-            found += [
-                _trained(case, form) for case in trainings.cases(base, threads) for form in comparison.forms
-            ]
-    return list(dict.fromkeys(found))
-
-
-def _trained(base: Case, form: Form) -> Case:
-    """A form is trained as the base is, whatever the recipe prescribes to the form itself."""
-    assert base.task is not None
-    recipe = recipes.changed(base.task.recipe, dict(form.recipe))
-    return structs.replace(base, model=form.model, task=structs.replace(base.task, recipe=recipe))
-
-
-def planned(timed: Sequence[Case], trained: Sequence[Case], replicates: int, seeds: int) -> list[Case]:
-    """All processes: the first of every case, timed or trained, before the second of any."""
-    rounds = plan.replicated([*timed, *trained], max(replicates, seeds))
-    return [case for case in rounds if case.replicate <= (seeds if case.task else replicates)]
-
-
-def _comparisons(ablations: Iterable[Ablation]) -> Iterator[Comparison]:
-    for ablation in ablations:
-        yield from ablation.comparisons
