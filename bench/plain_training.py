@@ -74,7 +74,7 @@ class PlainLoop:
         assert case.task is not None
         self._case, self._recipe, self._where = case, case.task.recipe, where
         torch.manual_seed(case.learning_seed)
-        self._model = load(
+        self.model = load(
             case.model,
             channels=case.channels,
             image=case.image,
@@ -84,7 +84,7 @@ class PlainLoop:
         )
         self._criterion = nn.CrossEntropyLoss(label_smoothing=self._recipe.label_smoothing)
         self._optimizer = torch.optim.SGD(
-            self._model.parameters(),
+            self.model.parameters(),
             lr=self._recipe.lr,
             momentum=self._recipe.momentum,
             weight_decay=self._recipe.weight_decay,
@@ -100,15 +100,11 @@ class PlainLoop:
         )
         self._test = DataLoader(Pictures(split.test, transform), batch_size=case.batch)
 
-    def state(self) -> dict[str, Tensor]:
-        """The weights."""
-        return self._model.state_dict()
-
     def lap(self, number: int, indices: Sequence[int]) -> Lap:
         """Learn from these training images, in batches; `number` counts from 1."""
         self._chosen.indices = indices
         steps = len(self._loader)
-        self._model.train()
+        self.model.train()
         loading = total_loss = 0.0
         hits = 0
         began = asked = time.perf_counter()
@@ -117,7 +113,7 @@ class PlainLoop:
             loading += time.perf_counter() - asked
             for group in self._optimizer.param_groups:
                 group["lr"] = rate(self._recipe, (number - 1) * steps + step, steps)
-            outputs = self._model(images)
+            outputs = self.model(images)
             loss = self._criterion(outputs, labels)
             self._optimizer.zero_grad()
             loss.backward()
@@ -130,10 +126,10 @@ class PlainLoop:
     @torch.no_grad()
     def accuracy(self) -> float:
         """The share of the test images that is right."""
-        self._model.eval()
+        self.model.eval()
         hits = 0
         for images, labels in self._test:
-            outputs = self._model(images.to(self._where))
+            outputs = self.model(images.to(self._where))
             hits += int((outputs.argmax(1) == labels.to(self._where)).sum().item())
         return hits / len(self._test.dataset)  # type: ignore[arg-type]
 

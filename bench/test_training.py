@@ -134,7 +134,7 @@ class Ours:
             init=case.task.recipe.init,
             device=device.torch_name(),
         )
-        self._module = module.to(weight_dtype(case.precision)).to(memory_format=memory_format(case))
+        self.module = module.to(weight_dtype(case.precision)).to(memory_format=memory_format(case))
         self._state: dict[str, Any] | None = None
 
     def lap(self, number: int, indices: Sequence[int]) -> Lap:
@@ -162,7 +162,7 @@ class Ours:
 
         assert self._case.task is not None
         dataset = datasets.get(self._case.task.dataset)
-        learner = Learner(self._case, self._device, self._module, self._module, dataset, Split(train, test))
+        learner = Learner(self._case, self._device, self.module, self.module, dataset, Split(train, test))
         if self._state is not None:
             learner.resume(self._state)
         return learner
