@@ -81,7 +81,7 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
     except DivergedError as error:
         status, reason, history = "diverged", str(error), reporter.history
     except _NotDeterministicError as error:
-        status, reason = "invalid", str(error)
+        status, reason, history = "invalid", str(error), reporter.history
     gpu = device.gpu()
     parameters = Measurement(
         phase="model",

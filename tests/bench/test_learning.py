@@ -200,10 +200,12 @@ def test_what_chooses_an_image_does_not_also_choose_its_crop(monkeypatch: pytest
     monkeypatch.setattr("bench.learning.pipeline.moved", see)
     case = training_case(data, batch=30, epochs=300, augment=("crop",))
     epochs(learner(case, module, data), range(1, 301))
-    together = Counter((image % 3, row) for image, row in shifts)
-    assert len(together) == 9
-    # Of 300 in 9 cells 33 are expected; 60 would be five standard deviations too many.
-    assert max(together.values()) < 60
+    for later in range(3):  # nor that of an epoch before or after
+        pairs = zip(shifts, shifts[later:], strict=False)
+        forth = Counter((image % 3, row) for (image, _), (_, row) in pairs)
+        back = Counter((image % 3, row) for (_, row), (image, _) in zip(shifts, shifts[later:], strict=False))
+        # Of 300 in 9 cells 33 are expected; 60 would be five standard deviations too many.
+        assert max([*forth.values(), *back.values()]) < 60
 
 
 class Normed(nn.Module):
@@ -489,6 +491,13 @@ def test_the_final_train_accuracy_is_that_of_the_weights_on_images_as_they_are()
     for count in (1, 9, 22):
         assert learning.train_accuracy(count) == pytest.approx(float(right[:count].float().mean()))
     assert learning.train_accuracy(10_000) == learning.train_accuracy(22)
+
+
+def test_an_evaluation_keeps_nothing_for_a_backward() -> None:
+    module, graphs = network(), set()
+    module.register_forward_hook(lambda net, x, y: graphs.add((net.training, y.requires_grad)))
+    epochs(learner(training_case(), module), [1])
+    assert graphs == {(True, True), (False, False)}
 
 
 class Breaking(nn.Module):

@@ -135,7 +135,8 @@ def test_the_target_is_the_cases(train: Train) -> None:
 
 def test_the_peak_is_that_of_the_first_epoch_above_what_was_there(train: Train) -> None:
     device = FakeDevice(False)
-    device.allocate(1000)
+    device.allocate(6000)
+    device.allocate(-5000)  # the peak before the first epoch is nobody's
 
     def allocates(step: int, training: bool, outputs: Tensor) -> Tensor:
         size = {2: 70, 5: 5000}.get(step, 0) if training else 0
@@ -174,6 +175,27 @@ def test_a_run_that_diverges_names_the_step_and_keeps_the_epochs_before(
     before = checkpoint.load(tmp_path / "checkpoints" / "run.pt", training_case())
     assert before is not None
     assert len(before[0].epochs) == kept
+
+
+@pytest.mark.parametrize("diverges", [True, False])
+def test_a_resumed_run_that_fails_at_once_keeps_the_epochs_before_too(train: Train, diverges: bool) -> None:
+    class Enough(Exception):  # noqa: N818
+        pass
+
+    def stops(step: int, training: bool, outputs: Tensor) -> Tensor:
+        if step == 8:
+            raise Enough
+        return outputs
+
+    def fails(step: int, training: bool, outputs: Tensor) -> Tensor:
+        return outputs * math.nan if diverges else outputs + 0 * puts(outputs)[0]
+
+    case, device = deterministic(training_case()), FakeDevice(False)
+    with pytest.raises(Enough):
+        train(case, planted(device, stops), device=device)
+    record = train(case, planted(device, lambda *call: fails(*call) if call[1] else call[2]), device=device)
+    assert record.status == ("diverged" if diverges else "invalid")
+    assert len(figures(record)["train_loss"]) == 2
 
 
 def test_a_loss_that_has_blown_up_is_a_divergence_at_the_end(train: Train) -> None:
