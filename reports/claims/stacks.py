@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from msgspec import Struct, structs
 
 from bench import ablations
-from bench.ablations import timed_cases
-from bench.ablations import sizes
+from bench.ablations import sizes, timed_cases
 from bench.case import Case, Workload
 from bench.stats import mean
 from bench.verdicts import Verdict, holm, paired

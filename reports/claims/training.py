@@ -8,8 +8,7 @@ from typing import Literal
 from msgspec import Struct, structs
 
 from bench import ablations, trainings
-from bench.ablations import trained_cases
-from bench.ablations import sizes
+from bench.ablations import sizes, trained_cases
 from bench.case import Case
 from bench.differences import PARITY_MARGIN, Difference, difference
 from bench.stats import mean
