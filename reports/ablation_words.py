@@ -68,7 +68,7 @@ def _direction(ratio: Ratio) -> str:
 
 def _kind(text: str) -> str:
     """`memory-bound: 1.3x the bytes, ...` -> `memory-bound`"""
-    return text.partition(":")[0].partition("?")[0].partition(" for ")[0].partition(" less used")[0]
+    return text.partition(":")[0].partition("?")[0]
 
 
 def _counts(found: Counter[str]) -> str:

@@ -302,7 +302,7 @@ def test_blocks_are_put_into_words_by_their_figures(tmp_path: Path) -> None:
         "Least at 0.7200x (64 channels, 56 px, batch 8), most at 1.440x (64 channels, 56 px, batch 1)"
         in words
     )
-    assert words.endswith("Against the prediction: 1 as predicted, 1 arithmetic.")
+    assert words.endswith("Against the prediction: 1 arithmetic less used by 3x3 stack, 1 as predicted.")
     relu = next(text for text in document.text if "the ReLU inside the stack" in text)
     assert "takes 1.000x to 1.250x the time of one without, 1.118x in the geometric mean" in relu
 

@@ -1,0 +1,127 @@
+"""A block and its stack by the harness, beside a loop written by hand: both must tell the same ratio.
+
+pytest bench/test_ablation.py --benchmark-only
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from msgspec import structs
+from torch import nn
+
+from bench import ablations, environment, plan
+from bench import run as runner
+from bench.case import Case, Protocol
+from bench.stats import Interval, within_process
+from models.blocks import block_name
+from reports.ablation_pairs import timed_sides
+from reports.summary import summarise
+
+Benchmark = Any  # pytest-benchmark has no types
+
+CHANNELS, KERNEL, STACK = 64, "5x5", "3x3-relu-3x3"
+AGREE = 1.25
+"""How far the two ratios may lie apart beyond what their own intervals allow, as a factor."""
+FULL = Case(
+    model=block_name(CHANNELS, KERNEL),
+    workload="training",
+    batch=8,
+    image=56,
+    channels=CHANNELS,
+    classes=CHANNELS,
+)
+CAREFUL = Protocol(warmup_seconds=0.5, warmup_limit_seconds=3.0, sampling_seconds=1.5)
+HASTY = Protocol(
+    warmup_steps=1, warmup_seconds=0.0, warmup_limit_seconds=0.01, sampling_seconds=0.01, min_samples=6
+)
+
+
+def by_hand(case: Case, rounds: int) -> tuple[float, Interval]:
+    """Stack over single, by steps that alternate between the two in this process."""
+    single = nn.Conv2d(CHANNELS, CHANNELS, 5, padding=2)
+    stack = nn.Sequential(
+        nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1),
+    )
+    images = torch.randn(case.batch, CHANNELS, case.image, case.image, requires_grad=True)
+    gradient = torch.randn_like(images)
+    takes: list[Callable[[], float]] = [_stepper(module, images, gradient) for module in (single, stack)]
+    for take in takes * 3:
+        take()
+    ratios = sorted(1 / (takes[0]() / takes[1]()) for _ in range(rounds))
+    interval = within_process(ratios)
+    assert interval is not None
+    return ratios[len(ratios) // 2], interval
+
+
+def _stepper(module: nn.Module, images: torch.Tensor, gradient: torch.Tensor) -> Callable[[], float]:
+    optimizer = torch.optim.SGD(module.parameters(), lr=1e-4, momentum=0.9)
+
+    def take() -> float:
+        """Seconds of one step."""
+        optimizer.zero_grad(set_to_none=True)
+        images.grad = None
+        start = time.perf_counter()
+        module(images).backward(gradient)
+        optimizer.step()
+        return time.perf_counter() - start
+
+    return take
+
+
+def by_harness(
+    case: Case, protocol: Protocol, replicates: int, folder: Path
+) -> tuple[float, Interval | None]:
+    """Stack over single, by the records of `ablate`."""
+    once = [case, structs.replace(case, model=block_name(CHANNELS, STACK))]
+    result = runner.execute(
+        plan.replicated(once, replicates),
+        protocol,
+        folder,
+        resume=False,
+        budget_seconds=None,
+        tell=lambda event: None,
+    )
+    assert result.statuses == {"ok": 2 * replicates}
+    found = ablations.find("kernels", ablations.sizes(gpu=False), level="block")
+    comparisons = [comparison for ablation in found for comparison in ablation.comparisons]
+    [sides] = timed_sides(summarise([folder]).figures, comparisons)
+    ratio = sides.ratio("step")
+    assert ratio is not None
+    return ratio.value, ratio.interval
+
+
+@pytest.fixture
+def case(full_size: bool) -> Case:
+    threads = environment.usable_cores() if full_size else 1
+    return structs.replace(FULL, threads=threads, **({} if full_size else {"batch": 1, "image": 4}))
+
+
+def test_a_loop_by_hand_tells_the_same_ratio(
+    benchmark: Benchmark, case: Case, full_size: bool, tmp_path: Path
+) -> None:
+    """The time is that of the loop by hand; without `--benchmark-only` both only have to work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(case.threads)
+    try:
+        hand, around = benchmark.pedantic(by_hand, args=(case, 30 if full_size else 6), rounds=1)
+    finally:
+        torch.set_num_threads(threads)
+    protocol, replicates = (CAREFUL, 3) if full_size else (HASTY, 1)
+    harness, interval = by_harness(case, protocol, replicates, tmp_path / "run")
+    benchmark.extra_info |= {"ratio_by_hand": hand, "ratio_by_harness": harness}
+    assert hand > 0
+    assert harness > 0
+    if full_size:
+        # on a busy machine both intervals are wide, and so is what may lie between the two
+        assert interval is not None
+        noise = math.log(around.high / around.low) + math.log(interval.high / interval.low)
+        assert abs(math.log(hand / harness)) < math.log(AGREE) + noise
