@@ -96,6 +96,23 @@ def products(channels, classes):
     "Which a compiler hands to the library: nothing has to be built."
     return nn.Sequential(nn.Flatten(), nn.LazyLinear(16, bias=False), nn.Linear(16, classes, bias=False))
 
+def deaf(channels, classes):
+    "The news of the second epoch is lost, as where a pipe is full; then it crashes."
+    from bench.learning import worker
+    opened = worker.teller
+    def losing(path):
+        tell = opened(path)
+        return lambda line: None if b'"number":2,' in line else tell(line)
+    worker.teller = losing
+    return Crashed(channels, classes)
+
+def garbled(channels, classes):
+    "Like a module that replaces what does not belong to it."
+    import msgspec
+    encode = msgspec.json.encode
+    msgspec.json.encode = lambda what: b"[]" if type(what).__module__ == "bench.job" else encode(what)
+    return Net(channels, classes)
+
 def torn(channels, classes):
     save, calls = torch.save, 0
     def dying(whole, file):
@@ -241,6 +258,20 @@ def test_a_run_that_is_late_keeps_its_epochs_and_goes_on_from_there(
     words = "not finished within 3 s (during: training)"
     record = resumed(train, model, tmp_path, 2, "timeout", words, limit_seconds=3.0)
     assert learnt(record) == learnt(uninterrupted)
+
+
+def test_curves_end_where_the_first_news_is_missing(train: Train, tmp_path: Path) -> None:
+    """A curve has no numbers of epochs beside it: what comes after a gap would pass for another epoch."""
+    record = train(case_of(f"{nets(tmp_path, 3 * STEPS + 1)}:deaf"), tmp_path)
+    assert record.status == "crashed"
+    assert len(figures(record)["train_loss"]) == 1
+
+
+def test_a_result_that_cannot_be_read_keeps_the_epochs_that_were_told(train: Train, tmp_path: Path) -> None:
+    record = train(case_of(f"{nets(tmp_path)}:garbled"), tmp_path)
+    assert record.status == "crashed"
+    assert (record.reason or "").startswith("unreadable result: ")
+    assert len(figures(record)["train_loss"]) == EPOCHS
 
 
 @pytest.mark.parametrize("seed", range(2))
