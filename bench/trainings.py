@@ -13,6 +13,7 @@ from bench.case import Case
 from bench.errors import UserError
 from bench.task import Task
 from models import catalogue
+from models.blocks import is_block
 
 
 class Wish(Struct, frozen=True, kw_only=True):
@@ -53,6 +54,8 @@ def cases(wish: Wish, threads: int) -> list[Case]:
 
 def _case(wish: Wish, fields: dict[str, Value], threads: int) -> Case:
     model = str(fields["model"])
+    if is_block(model):
+        raise UserError(f"{model} has no classifier, and so learns nothing: convbench run times it")
     dataset = datasets.get(wish.dataset)
     prescribed = recipes.find(wish.recipe, model)
     recipe = recipes.changed(prescribed.recipe, wish.overrides)

@@ -101,6 +101,7 @@ BAD_OPTIONS = [
     (["lenet6"], "did you mean 'lenet5'"),
     ([""], "model takes a name"),
     (["/missing/nets.py:make"], "cannot read /missing/nets.py"),
+    (["block:64:3x3"], "block:64:3x3 has no classifier, and so learns nothing"),
     (["lenet5", "--dataset", "digit"], "unknown dataset 'digit': did you mean 'digits'"),
     (["lenet5", "--dataset", "fashion-mnist", "--data-dir", "/missing"], "/missing"),
     (["lenet5", "--dataset", "cifar10", "--data-dir", "/dev/null"], "/dev/null"),
