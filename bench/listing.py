@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bench import axes, plan, suites
+from bench import axes, datasets, plan, recipes, suites
 from bench.axes import AXES, Names
 from bench.case import Case, Protocol
 from bench.errors import unknown
-from models import catalogue
+from bench.task import Recipe
+from models import blocks, catalogue, variants
 from models.cost import cost
 from reports import formats
 from reports.figures import case_row
@@ -17,7 +18,14 @@ from reports.table import Cell, Document, Table
 
 def catalogue_documents() -> Mapping[str, Table]:
     """The tables of `convbench list`, by name."""
-    return {"models": _models(), "suites": _suites(), "axes": _axes()}
+    return {
+        "models": _models(),
+        "variants": _variants(),
+        "suites": _suites(),
+        "axes": _axes(),
+        "datasets": _datasets(),
+        "recipes": _recipes(),
+    }
 
 
 def catalogue_text(what: str, output: str) -> str:
@@ -43,6 +51,42 @@ def _models() -> Table:
     columns = ("name", "summary", "image", "channels", "classes", "parameters")
     notes = (f"Also accepted: {catalogue.FORMS}.",)
     return Table(title="models", columns=columns, rows=tuple(rows), notes=notes)
+
+
+def _variants() -> Table:
+    rows = tuple(
+        (name, each.summary, ", ".join(each.values)) for name, each in variants.TRANSFORMATIONS.items()
+    )
+    notes = (
+        "A variant is NETWORK+NAME=VALUE, several in this order: alexnet+norm=lrn+dropout=0.",
+        f"A block of convolutions is {blocks.FORM}: block:64:3x3-relu-3x3.",
+    )
+    return Table(title="variants", columns=("name", "summary", "accepted"), rows=rows, notes=notes)
+
+
+def _datasets() -> Table:
+    rows = tuple(
+        (name, each.summary, each.train_images, each.test_images, each.classes, each.source)
+        for name, each in datasets.datasets().items()
+    )
+    columns = ("name", "summary", "training images", "test images", "classes", "source")
+    return Table(title="datasets", columns=columns, rows=rows)
+
+
+_EXAMPLES = ("lenet5", "alexnet", "vgg16", "vgg16-bn")
+"""Of each kind of network that recipes tell apart, one."""
+
+
+def _recipes() -> Table:
+    fields = [name for name in Recipe.__struct_fields__ if name != "name"]
+    rows: list[tuple[Cell, ...]] = []
+    for name in recipes.RECIPES:
+        for model in _EXAMPLES:
+            found = recipes.find(name, model)
+            values = (recipes.shown(getattr(found.recipe, field)) for field in fields)
+            rows.append((name, model, found.batch, found.image, *values))
+    columns = ("name", "for", "batch", "image", *(field.replace("_", " ") for field in fields))
+    return Table(title="recipes", columns=columns, rows=tuple(rows))
 
 
 def _suites() -> Table:

@@ -175,11 +175,12 @@ def changed(recipe: Recipe, texts: Mapping[str, str]) -> Recipe:
     values = {field: value for field, value in read.items() if value != getattr(recipe, field)}
     if not values:
         return recipe
-    marks = [f"{field}={_shown(value)}" for field, value in values.items()]
+    marks = [f"{field}={shown(value)}" for field, value in values.items()]
     return structs.replace(recipe, name="+".join([recipe.name, *marks]), **values)
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """A field's value as `--set` takes it."""
     if isinstance(value, tuple):
         return "+".join(value) or "none"
     if isinstance(value, bool):

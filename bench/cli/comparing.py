@@ -27,9 +27,7 @@ def compare(
     margin: options.Margin = "2%",
     fail_on: Annotated[
         str | None,
-        typer.Option(
-            help="slower (or lower) or any: exit with 1 when a row is, after Holm's correction."
-        ),
+        typer.Option(help="slower (or lower) or any: exit with 1 when a row is, after Holm's correction."),
     ] = None,
     format_: options.Format = "md",
 ) -> int:

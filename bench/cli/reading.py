@@ -35,10 +35,12 @@ def report(
 
 
 def list_(
-    what: Annotated[str, typer.Argument(help="models, suites or axes; all three without it.")] = "all",
+    what: Annotated[
+        str, typer.Argument(help="models, variants, suites, axes, datasets or recipes; all without it.")
+    ] = "all",
     format_: options.Format = "terminal",
 ) -> int:
-    """Say which models, suites and axes there are."""
+    """Say which models, variants, suites, axes, datasets and recipes there are."""
     output.check_format(format_)
     output.show(listing.catalogue_text(what, format_))
     return 0
