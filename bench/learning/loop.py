@@ -99,6 +99,11 @@ class Learner:
             weight_decay=recipe.weight_decay,
             fused=True,  # one pass over the weights, and a GradScaler then need not wait for the device
         )
+        if recipe.momentum:
+            # Zeros, which the first step would overwrite. torch's fused one makes them of unwritten memory,
+            # and learns from that at the second step where a GradScaler skipped the first.
+            for weight in module.parameters():
+                self._optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
         # The scale may shrink but never grow, so that what it lost tells how many steps were skipped.
         self._scaler = torch.amp.GradScaler(
             self._type, enabled=RECIPES[case.precision].scales_loss, growth_interval=2**31 - 1

@@ -558,6 +558,19 @@ def test_steps_that_the_loss_scaler_skips_are_counted_and_leave_the_weights() ->
     assert equal(weights(all_skipped), before)
 
 
+def test_a_first_step_that_is_skipped_leaves_no_momentum() -> None:
+    """One step an epoch: the run must go on as one that begins with its second step."""
+    case = structs.replace(training_case(batch=22, momentum=0.9), precision="amp-fp16")
+    skipped, begun_later = Overflowing([0]), Overflowing([])
+    torch.use_deterministic_algorithms(True)  # then torch fills unwritten memory with NaN
+    try:
+        assert [epoch.skipped_steps for epoch in epochs(learner(case, skipped), range(1, 4))] == [1, 0, 0]
+        epochs(learner(case, begun_later), range(2, 4))
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert equal(weights(skipped), weights(begun_later))
+
+
 def test_a_loss_scale_that_falls_to_zero_is_a_divergence() -> None:
     """It begins at 2^16, and the smallest number is 2^-149, or 2^-126 where denormals are flushed."""
     case = structs.replace(training_case(batch=1), precision="amp-fp16")
