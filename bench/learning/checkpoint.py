@@ -21,7 +21,8 @@ FORMAT = 1
 
 
 def save(path: Path, case: Case, history: History, state: dict[str, Any]) -> None:
-    """Write beside, through to the disk, and rename. Raises OSError."""
+    """Write beside, through to the disk, and rename. What fails (a full disk: OSError, or RuntimeError by
+    torch) leaves nothing beside."""
     path.parent.mkdir(parents=True, exist_ok=True)
     whole = {
         "format": FORMAT,
@@ -30,11 +31,15 @@ def save(path: Path, case: Case, history: History, state: dict[str, Any]) -> Non
         "state": state,
     }
     beside = path.with_name(path.name + ".part")
-    with beside.open("wb") as file:
-        torch.save(whole, file)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+    try:
+        with beside.open("wb") as file:
+            torch.save(whole, file)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
 
 
 def load(path: Path, case: Case) -> tuple[History, dict[str, Any]] | None:

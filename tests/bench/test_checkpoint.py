@@ -94,6 +94,7 @@ def test_a_later_one_replaces_it_and_one_that_fails_leaves_it(
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
         checkpoint.save(path, CASE, HISTORY, state())
+    assert list(path.parent.iterdir()) == [path]
     found = checkpoint.load(path, CASE)
     assert found is not None
     assert found[0] == later
