@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from bench import datasets
 from bench.ablations import Ablation, Comparison, Level
 from bench.case import Case
-from reports.ablation_blocks import block_tables, peers_of, stage_order
+from reports.ablation_blocks import Peers, block_tables, peers_of, stage_order
 from reports.ablation_networks import accuracy_table, speed_table
 from reports.ablation_pairs import Contest, Sides, contests, timed_sides
 from reports.ablation_plots import accuracy_plot, block_plots
@@ -18,8 +18,8 @@ from reports.ablation_rows import contest_rows, rows_of
 from reports.ablation_words import block_findings, network_findings
 from reports.accuracy import recipe_words
 from reports.axes import Layout
-from reports.figures import Summary
-from reports.learning import training_runs
+from reports.figures import Figure, Summary
+from reports.learning import Learned, training_runs
 from reports.machines import machine_tables, machine_words
 from reports.report import ACCURACY_IN_WORDS, TIME_IN_WORDS, failed_table, skipped_table, warnings_table
 from reports.summary import summarise
@@ -39,60 +39,98 @@ def build(ablations: Sequence[Ablation], directories: Sequence[Path]) -> Documen
     return document(ablations, summarise(directories))
 
 
+class Part(Struct, frozen=True, kw_only=True):
+    """What was found of one ablation: blocks by kernel, networks timed, networks trained."""
+
+    ablation: Ablation
+    blocks: dict[str, list[Sides]]
+    networks: tuple[Sides, ...]
+    trained: tuple[Contest, ...]
+
+    @property
+    def name(self) -> str:
+        """As titles begin."""
+        return self.ablation.name.capitalize()
+
+    @property
+    def timed(self) -> list[Sides]:
+        """Blocks first."""
+        return [*(each for sides in self.blocks.values() for each in sides), *self.networks]
+
+
 def document(ablations: Sequence[Ablation], summary: Summary) -> Document:
     """What each ablation shows in words, then its tables and plots, and every comparison as flat rows."""
     timed = [figure for figure in summary.figures if figure.case.task is None]
     runs = training_runs(summary)
+    parts = [_part(ablation, timed, runs) for ablation in ablations]
     peers = peers_of(timed)
     layout = Layout(inputs_follow_model=False, several_machines=len(summary.environments) > 1)
-    found: list[Sides] = []
-    learned: list[Contest] = []
-    tables: list[Table] = []
-    plots: list[Plot] = []
-    findings: list[str] = []
-    rows: list[dict[str, Cell]] = []
-    for ablation in ablations:
-        name = ablation.name
-        blocks = timed_sides(timed, _of_level(ablation, "block"))
-        networks = timed_sides(timed, _of_level(ablation, "network"))
-        trained = contests(runs, ablation.comparisons)
-        for topic in dict.fromkeys(each.comparison.topic for each in blocks):
-            chosen = sorted((e for e in blocks if e.comparison.topic == topic), key=stage_order)
-            findings += block_findings(chosen, peers)
-            plots += block_plots(topic, chosen)
-        findings += network_findings(name, networks, trained)
-        accuracy = f"{name.capitalize()}: accuracy"
-        tables += block_tables(blocks, timed, peers, layout)
-        tables += speed_table(
-            f"{name.capitalize()}: cost and speed", networks, peers, layout, reasons=name in WITH_REASONS
-        )
-        tables += accuracy_table(accuracy, trained, layout)
-        plots += accuracy_plot(name, accuracy, trained)
-        found += (*blocks, *networks)
-        learned += trained
-        rows += [row for each in (*blocks, *networks) for row in rows_of(name, each, peers)]
-        rows += [row for each in trained for row in contest_rows(name, each)]
     return Document(
         title="convbench ablations",
         text=(
             *machine_words(summary),
-            *_introduction(ablations, found, learned),
-            *findings,
+            *_introduction(parts),
+            *(words for part in parts for words in _findings(part, peers)),
             *summary.notes,
         ),
         tables=(
             *machine_tables(summary),
-            *_explained_once(tables),
+            *_explained_once(table for part in parts for table in _tables(part, timed, peers, layout)),
             *failed_table(summary.outcomes),
             *skipped_table(summary.outcomes),
             *warnings_table(summary),
         ),
-        plots=tuple(plots),
-        rows=tuple(rows),
+        plots=tuple(plot for part in parts for plot in _plots(part)),
+        rows=tuple(row for part in parts for row in _rows(part, peers)),
     )
 
 
-def _explained_once(tables: Sequence[Table]) -> Iterator[Table]:
+def _part(ablation: Ablation, timed: Sequence[Figure], runs: Sequence[Learned]) -> Part:
+    blocks: dict[str, list[Sides]] = {}
+    for sides in timed_sides(timed, _of_level(ablation, "block")):
+        blocks.setdefault(sides.comparison.topic, []).append(sides)
+    return Part(
+        ablation=ablation,
+        blocks={topic: sorted(sides, key=stage_order) for topic, sides in blocks.items()},
+        networks=timed_sides(timed, _of_level(ablation, "network")),
+        trained=contests(runs, ablation.comparisons),
+    )
+
+
+def _findings(part: Part, peers: Mapping[Case, Peers]) -> Iterator[str]:
+    for sides in part.blocks.values():
+        yield from block_findings(sides, peers)
+    yield from network_findings(part.name, part.networks, part.trained)
+
+
+def _tables(
+    part: Part, figures: Sequence[Figure], peers: Mapping[Case, Peers], layout: Layout
+) -> Iterator[Table]:
+    for topic, sides in part.blocks.items():
+        yield from block_tables(topic, sides, figures, peers, layout)
+    reasons = peers if part.ablation.name in WITH_REASONS else None
+    yield from speed_table(f"{part.name}: cost and speed", part.networks, reasons, layout)
+    yield from accuracy_table(_accuracy_title(part), part.trained, layout)
+
+
+def _plots(part: Part) -> Iterator[Plot]:
+    for topic, sides in part.blocks.items():
+        yield from block_plots(topic, sides)
+    yield from accuracy_plot(part.name, _accuracy_title(part), part.trained)
+
+
+def _rows(part: Part, peers: Mapping[Case, Peers]) -> Iterator[dict[str, Cell]]:
+    for sides in part.timed:
+        yield from rows_of(part.ablation.name, sides, peers)
+    for contest in part.trained:
+        yield from contest_rows(part.ablation.name, contest)
+
+
+def _accuracy_title(part: Part) -> str:
+    return f"{part.name}: accuracy"
+
+
+def _explained_once(tables: Iterable[Table]) -> Iterator[Table]:
     """The same tables, without the notes that stand under an earlier one already."""
     told: set[str] = set()
     for table in tables:
@@ -104,14 +142,13 @@ def _of_level(ablation: Ablation, level: Level) -> list[Comparison]:
     return [comparison for comparison in ablation.comparisons if comparison.level == level]
 
 
-def _introduction(
-    ablations: Sequence[Ablation], timed: Sequence[Sides], trained: Sequence[Contest]
-) -> Iterator[str]:
+def _introduction(parts: Sequence[Part]) -> Iterator[str]:
     """What is compared, at which sizes, and how to read it."""
-    questions = "; ".join(f"{each.name}: {each.question}" for each in ablations)
+    questions = "; ".join(f"{part.ablation.name}: {part.ablation.question}" for part in parts)
     yield f"Compared: {questions}. Both sides of a comparison share everything but the decision."
-    blocks = [each for each in timed if each.comparison.level == "block"]
-    networks = [each for each in timed if each.comparison.level == "network"]
+    blocks = [each for part in parts for sides in part.blocks.values() for each in sides]
+    networks = [each for part in parts for each in part.networks]
+    trained = [each for part in parts for each in part.trained]
     if blocks:
         yield f"Blocks of convolutions, timed: {_block_sizes(blocks)}."
     if networks:
@@ -119,9 +156,10 @@ def _introduction(
     if trained:
         yield f"Networks, trained: {'; '.join(dict.fromkeys(map(_training_size, trained)))}."
     for dataset in dict.fromkeys(each.base.task.dataset for each in trained):
-        if not datasets.get(dataset).mirrors and any(each.name == "augmentation" for each in ablations):
+        augmented = any(part.ablation.name == "augmentation" for part in parts)
+        if augmented and not datasets.get(dataset).mirrors:
             yield f"Augmentation shifts the images; {dataset} mirrored are no {dataset}, so none is flipped."
-    if timed:
+    if blocks or networks:
         yield TIME_IN_WORDS
     if trained:
         yield ACCURACY_IN_WORDS

@@ -122,14 +122,15 @@ def predicted(sides: Sides, phase: str = "step") -> float | None:
 
 
 def block_tables(
-    sides: Sequence[Sides], figures: Sequence[Figure], peers: Mapping[Case, Peers], layout: Layout
+    topic: str,
+    sides: Sequence[Sides],
+    figures: Sequence[Figure],
+    peers: Mapping[Case, Peers],
+    layout: Layout,
 ) -> Iterator[Table]:
-    """For each kernel the ratios, then what stands behind them."""
-    subjects = by_subject([figure for figure in figures if figure.case.task is None])
-    for topic in dict.fromkeys(each.comparison.topic for each in sides):
-        chosen = sorted((each for each in sides if each.comparison.topic == topic), key=stage_order)
-        yield _ratios(topic, chosen, peers, layout)
-        yield _costs(topic, chosen, subjects, layout)
+    """The ratios of one kernel, then what stands behind them."""
+    yield _ratios(topic, sides, peers, layout)
+    yield _costs(topic, sides, by_subject([figure for figure in figures if figure.case.task is None]), layout)
 
 
 def stage_order(sides: Sides) -> tuple[int, int, int]:

@@ -41,16 +41,16 @@ ACCURACY_NOTE = (
 
 
 def speed_table(
-    title: str, sides: Sequence[Sides], peers: Mapping[Case, Peers], layout: Layout, *, reasons: bool
+    title: str, sides: Sequence[Sides], peers: Mapping[Case, Peers] | None, layout: Layout
 ) -> Iterator[Table]:
-    """Base and forms of every network; `reasons` adds why a step is not what its FLOPs say."""
+    """Base and forms of every network; with `peers` also why a step does not take what its FLOPs say."""
     if not sides:
         return
     lines: list[Line] = []
     for base in dict.fromkeys(each.base for each in sides):
         forms = [each for each in sides if each.base == base]
         lines.append(_base_line(forms[0]))
-        lines += [Line(subject=each.new, cells=(*_form_cells(each, peers, reasons),)) for each in forms]
+        lines += [Line(subject=each.new, cells=tuple(_form_cells(each, peers))) for each in forms]
     columns = [
         "form",
         "parameters",
@@ -98,7 +98,7 @@ def _base_line(sides: Sides) -> Line:
     )
 
 
-def _form_cells(sides: Sides, peers: Mapping[Case, Peers], reasons: bool) -> Iterator[Cell]:
+def _form_cells(sides: Sides, peers: Mapping[Case, Peers] | None) -> Iterator[Cell]:
     closed = facts(sides.new.case)
     inference = sides.ratio("forward", "inference")
     yield sides.form.label
@@ -111,7 +111,7 @@ def _form_cells(sides: Sides, peers: Mapping[Case, Peers], reasons: bool) -> Ite
     yield _bytes_text(sides.both("training", SAVED))
     yield _bytes_text(sides.peaks)
     yield from _own_cells(sides.new, sides.new_figures[sides.new.case.workload])
-    yield reason(sides, peers) if reasons else None
+    yield None if peers is None else reason(sides, peers)
 
 
 def _own_cells(subject: Subject, figures: Figures) -> tuple[Cell, ...]:
@@ -128,18 +128,7 @@ def accuracy_table(title: str, found: Sequence[Contest], layout: Layout) -> Iter
     """Base and forms of every network that was trained; nothing where none was."""
     if not found:
         return
-    lines: list[Line] = []
-    for base in dict.fromkeys(contest.base.subject for contest in found):
-        forms = [contest for contest in found if contest.base.subject == base]
-        first = forms[0]
-        none: tuple[Cell, ...] = (None,) * 3
-        lines.append(
-            Line(
-                subject=base,
-                cells=(first.comparison.base.label, *_learned(first.base), *none, None, None, None),
-            )
-        )
-        lines += [Line(subject=contest.new.subject, cells=(*_contest_cells(contest),)) for contest in forms]
+    lines = list(_accuracy_lines(found))
     columns = [
         "form",
         "test accuracy (%)",
@@ -170,6 +159,15 @@ def accuracy_table(title: str, found: Sequence[Contest], layout: Layout) -> Iter
             *([ONE_SEED_NOTE] if any(WITHIN in str(cell) for line in lines for cell in line.cells) else []),
         ],
     )
+
+
+def _accuracy_lines(found: Sequence[Contest]) -> Iterator[Line]:
+    for base in dict.fromkeys(contest.base.subject for contest in found):
+        forms = [contest for contest in found if contest.base.subject == base]
+        own, nothing = forms[0].base, (None,) * 6
+        yield Line(subject=base, cells=(forms[0].comparison.base.label, *_learned(own), *nothing))
+        for contest in forms:
+            yield Line(subject=contest.new.subject, cells=tuple(_contest_cells(contest)))
 
 
 def _contest_cells(contest: Contest) -> Iterator[Cell]:

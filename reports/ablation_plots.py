@@ -114,7 +114,7 @@ def accuracy_plot(name: str, under: str, contests: Sequence[Contest]) -> Iterato
         )
     yield Plot(
         name=f"ablation-{_stem(name)}-accuracy",
-        title=f"{name.capitalize()}: test accuracy and time of training",
+        title=f"{name}: test accuracy and time of training",
         note="Means of the seeds; bars: 95% interval of the mean, cut at 100%.",
         under=under,
         x_label="seconds of training",

@@ -108,7 +108,7 @@ def network_findings(name: str, sides: Sequence[Sides], contests: Sequence[Conte
             )
             for label in labels
         ]
-        yield f"{name.capitalize()}, {subject}, against {base}: {'; '.join(sentences)}."
+        yield f"{name}, {subject}, against {base}: {'; '.join(sentences)}."
 
 
 def _sentence(label: str, timed: Sequence[Sides], trained: Sequence[Contest]) -> str:
