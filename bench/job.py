@@ -75,6 +75,8 @@ def preload(cases: Iterable[Case]) -> tuple[str, ...]:
         modules.append("torchvision")
     if any(case.task for case in cases):
         modules.append("bench.learning.worker")
+    if any(case.task and case.task.dataset == "digits" for case in cases):
+        modules += ["sklearn.datasets", "sklearn.model_selection"]
     if any(engines.get(case.engine).compiles for case in cases):
         modules += ["torch._inductor.compile_fx", "bench.probes.graph_casts"]
     return tuple(modules)
