@@ -41,7 +41,7 @@ class Epoch(Struct, frozen=True, kw_only=True):
 class History(Struct, frozen=True, kw_only=True):
     """All finished epochs, and what was found once.
 
-    peaks                 peak memory of the first epoch in bytes, by metric
+    peaks                 peak memory in bytes, by metric, of the epoch in which it was lowest
     final_train_accuracy  of training images in eval mode after the last epoch, as a share
     gradient_norms        of the first and of the last weight, before anything was learned
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -133,19 +134,23 @@ def test_the_target_is_the_cases(train: Train) -> None:
     assert "time_to_target" not in figures(train(hard, planted(device), device=device))
 
 
-def test_the_peak_is_that_of_the_first_epoch_above_what_was_there(train: Train) -> None:
+@pytest.mark.parametrize(("sizes", "peak"), [({2: 70, 5: 5000, 8: 80}, 70), ({2: 900, 5: 70, 8: 80}, 70)])
+def test_the_peak_is_the_lowest_epochs_above_what_was_there(
+    train: Train, sizes: dict[int, int], peak: int
+) -> None:
+    """The first epoch also tries algorithms, and so may another process that goes on from a checkpoint."""
     device = FakeDevice(False)
     device.allocate(6000)
     device.allocate(-5000)  # the peak before the first epoch is nobody's
 
     def allocates(step: int, training: bool, outputs: Tensor) -> Tensor:
-        size = {2: 70, 5: 5000}.get(step, 0) if training else 0
+        size = sizes.get(step, 0) if training else 0
         device.allocate(size)
         device.allocate(-size)
         return outputs
 
     found = figures(train(training_case(), planted(device, allocates), device=device))
-    assert found["peak_allocated"] == [70]
+    assert found["peak_allocated"] == [peak]
 
 
 def nan_in_training(step: int, training: bool, outputs: Tensor) -> Tensor:
@@ -357,6 +362,28 @@ def test_an_operator_that_is_not_deterministic_is_named(train: Train, backward: 
     assert len(figures(record)["train_loss"]) == 1
     assert not torch.are_deterministic_algorithms_enabled()
     assert train(training_case(seed=2), planted(device, odd), device=device).status == "ok"
+
+
+class Trying(FakeDevice):
+    """A device that lets cuDNN choose by trial, and says whether it does."""
+
+    def prepare(self, case: Case) -> None:
+        torch.backends.cudnn.benchmark = True
+
+    def read_back(self) -> dict[str, str]:
+        workspace = os.environ.get("CUBLAS_WORKSPACE_CONFIG", "its own")
+        return {"cudnn_benchmark": str(torch.backends.cudnn.benchmark).lower(), "workspace": workspace}
+
+
+@pytest.mark.parametrize(("asked", "found"), [(True, ("false", ":4096:8")), (False, ("true", "its own"))])
+def test_what_determinism_changes_is_in_the_record(
+    train: Train, monkeypatch: pytest.MonkeyPatch, asked: bool, found: tuple[str, str]
+) -> None:
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", torch.backends.cudnn.benchmark)
+    case = training_case(epochs=1)
+    effective = train(deterministic(case) if asked else case, device=Trying(False)).effective
+    assert (effective["cudnn_benchmark"], effective["workspace"]) == found
 
 
 def test_what_is_deterministic_is_the_same_with_and_without_the_option(train: Train) -> None:
