@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from bench.differences import AT_CHANCE, is_at_chance
+from bench.engines import engines
 from bench.stats import mean
 from bench.task import Recipe
 from reports.axes import Layout, Line, in_words, table, varying
@@ -46,12 +47,14 @@ ACCURACY_NOTE = (
 )
 SPEED_NOTE = (
     "images/s, steps: of the training steps alone; loop: with the images that are made ready for them. "
+    "Both are medians of the epochs after the first, which warms up, unless it is the only one. "
     "Evaluation is in neither, nor in the seconds of training."
 )
+COMPILE_NOTE = "The seconds of training, and those to the target, include compilation."
 TARGET_NOTE = "to target: the training time until the first epoch whose test accuracy reached the target."
 MEMORY_NOTE = (
-    "peak memory: at its highest in the first epoch; on a GPU what tensors held, on a CPU what the process "
-    "held beyond its start."
+    "peak memory: the lowest of the epochs' peaks, as the first also tries algorithms; on a GPU what tensors "
+    "held, on a CPU what the process held beyond its start."
 )
 CHANCE = "at-chance"
 CHANCE_NOTE = (
@@ -82,6 +85,7 @@ def accuracy_tables(runs: Sequence[Learned], layout: Layout) -> Iterator[Table]:
         *([ACCURACY_NOTE] if judged else []),
         *([ONE_SEED_NOTE] if WITHIN in texts else []),
         SPEED_NOTE,
+        *([COMPILE_NOTE] if any(engines()[run.subject.case.engine].compiles for run in runs) else []),
         *([TARGET_NOTE] if any(run.task.target for run in runs) else []),
         *([CHANCE_NOTE] if any(CHANCE in str(line.cells[-1]) for line in lines) else []),
         *([MEMORY_NOTE] if any(_peak(run) for run in runs) else []),

@@ -23,6 +23,8 @@ ACCURACY = "test_accuracy"
 """What a training run is judged by: compared by differences, seed by seed."""
 LEARNED = ("train_loss", "test_loss", "train_accuracy", ACCURACY)
 """What a training run ends with: of its epochs the last one counts."""
+SPEEDS = ("step_rate", "loop_rate", "loop_time")
+"""How fast it was: of its epochs the first one warms up."""
 CURVES = (*LEARNED, "step_rate", "loop_rate")
 """What is kept of every epoch."""
 RAW_UNITS = ("share", "nat")
@@ -40,7 +42,8 @@ class Figure(Struct, frozen=True, kw_only=True):
                (`bench.stats.centre`), so that it is the centre of the interval; in `unit`. Of accuracies
                and losses (RAW_UNITS): the mean over the seeds
     interval   across processes from two up, else within the process; None where there is none
-    medians    of each process; of what it learned (LEARNED) not the median but the last epoch's value
+    medians    of each process; of what it learned (LEARNED) not the median but the last epoch's value,
+               of SPEEDS without the first epoch
     replicates for each of the medians, the process's number
     runs       for each of the medians, the index of the directory that it came from
     pairs      for each of the medians, the number of its interleaved pair, or None
@@ -149,6 +152,7 @@ def case_row(case: Case, fields: dict[str, Cell]) -> dict[str, Cell]:
             "recipe": recipe.name,
             "epochs": recipe.epochs,
             "target": case.task.target,
+            "deterministic": case.task.deterministic,
         }
     return row
 

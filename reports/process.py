@@ -13,7 +13,7 @@ from msgspec import Struct
 from bench.record import SPOILED, Measurement, Record, Status
 from bench.stats import Interval, median_of_sorted, within_process
 from bench.streams import autocorrelation, effective_samples, two_modes
-from reports.figures import CURVES, EPOCH, LEARNED, THROUGHPUT_METRICS, Effective
+from reports.figures import CURVES, EPOCH, LEARNED, SPEEDS, THROUGHPUT_METRICS, Effective
 from reports.latency import WHOLE
 
 T = TypeVar("T", bound=Hashable)
@@ -51,8 +51,7 @@ def slim(run: int, record: Record, share: Share) -> Process:
     usable = record.measurements if record.status == "ok" else []
     kept = [m for m in usable if m.samples and not m.metric.startswith(SPOILED)]
     trains = record.case.task is not None
-    # of what was learned the last epoch counts, so that it is all there is to take the median of
-    ordered = [sorted(m.samples[-1:] if trains and _is_learned(m) else m.samples) for m in kept]
+    ordered = [sorted(_counted(m) if trains and m.phase == EPOCH else m.samples) for m in kept]
     noticed = (
         words
         for measurement, samples in zip(kept, ordered, strict=True)
@@ -76,8 +75,13 @@ def slim(run: int, record: Record, share: Share) -> Process:
     )
 
 
-def _is_learned(measurement: Measurement) -> bool:
-    return measurement.phase == EPOCH and measurement.metric in LEARNED
+def _counted(measurement: Measurement) -> Sequence[float]:
+    """The epochs of which the median is taken: of what was learned the last one alone; of speed all but the
+    first, which compiles, tries algorithms and reserves memory, unless it is the only one."""
+    samples = measurement.samples
+    if measurement.metric in LEARNED:
+        return samples[-1:]
+    return samples[1:] or samples if measurement.metric in SPEEDS else samples
 
 
 def _is_curve(measurement: Measurement) -> bool:

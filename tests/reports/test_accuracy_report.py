@@ -16,7 +16,7 @@ from scipy import stats as oracle
 from bench.record import Record
 from bench.task import Recipe
 from reports import formats
-from reports.accuracy import recipe_words
+from reports.accuracy import COMPILE_NOTE, recipe_words
 from reports.report import build
 from reports.summary import summarise
 from reports.table import Document, Table
@@ -211,18 +211,33 @@ def test_rows_for_programs_are_flat(tmp_path: Path) -> None:
     assert (found["phase"], found["unit"]) == ("epoch", "share")
     assert (found["dataset"], found["recipe"]) == ("digits", "quick")
     assert (found["epochs"], found["target"], found["processes"], found["samples"]) == (4, 0.9, 3, 12)
+    assert found["deterministic"] is False
     assert found["median"] == pytest.approx(0.972)
     assert "dataset" not in rows[0]
     header, *lines = csv.reader(io.StringIO(formats.render("csv", document)))
-    assert header[-4:] == ["dataset", "recipe", "epochs", "target"]
+    assert header[-5:] == ["dataset", "recipe", "epochs", "target", "deterministic"]
     assert {len(line) for line in lines} == {len(header)}
 
 
-def test_the_rate_of_a_run_is_the_median_of_its_epochs(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("rates", "expected"),
+    [([10.0, 100.0, 107.0, 99.0, 104.0], 102.0), ([10.0, 100.0], 100.0), ([10.0], 10.0)],
+)
+def test_the_rate_of_a_run_is_the_median_of_its_epochs_after_the_first(
+    tmp_path: Path, rates: list[float], expected: float
+) -> None:
     """The first epoch warms up."""
-    rates = planted_learning.curve("loop_rate", "image/s", [10.0, 100.0, 101.0, 99.0, 100.0])
-    (figure,) = summarise([planted.write(tmp_path, [planted.record(VGG, rates)])]).figures
-    assert figure.median == 100.0
+    curve = planted_learning.curve("loop_rate", "image/s", rates)
+    (figure,) = summarise([planted.write(tmp_path, [planted.record(VGG, curve)])]).figures
+    assert figure.median == expected
+
+
+def test_what_holds_a_compilation_says_so(tmp_path: Path) -> None:
+    eager, compiled = (
+        planted_learning.synthetic(structs.replace(VGG, engine=e), 9.0) for e in ("eager", "compile")
+    )
+    assert COMPILE_NOTE not in formats.render("md", report(tmp_path / "eager", [eager]))
+    assert COMPILE_NOTE in formats.render("md", report(tmp_path / "both", [eager, compiled]))
 
 
 def test_recipes_are_told_in_words(tmp_path: Path) -> None:
