@@ -145,6 +145,7 @@ def accuracy_table(title: str, found: Sequence[Contest], layout: Layout) -> Iter
         "reason",
     ]
     paired = any(contest.difference.paired for contest in found)
+    cells = [cell for line in lines for cell in line.cells]
     yield table(
         title,
         columns,
@@ -156,7 +157,8 @@ def accuracy_table(title: str, found: Sequence[Contest], layout: Layout) -> Iter
             ACCURACY_NOTE,
             RULE,
             *([PAIRED_NOTE] if paired else []),
-            *([ONE_SEED_NOTE] if any(WITHIN in str(cell) for line in lines for cell in line.cells) else []),
+            # one process is one seed here, and said so
+            *(ONE_SEED_NOTE if note == WITHIN_NOTE else note for note in interval_notes(cells)),
         ],
     )
 

@@ -49,6 +49,19 @@ def test_every_form_is_another_network_or_another_recipe_than_its_base(at: Sizes
             assert comparison.timed or comparison.trained or at is ON_CPU, comparison
 
 
+def test_what_a_cpu_compares_a_gpu_compares_too_so_that_one_reads_the_records_of_the_other() -> None:
+    def pairs(at: Sizes) -> set[tuple[str, str, str]]:
+        return {
+            (ablation.name, comparison.base.model, form.model)
+            for ablation in ablations.find("all", at)
+            for comparison in ablation.comparisons
+            if comparison.timed or comparison.trained
+            for form in comparison.others
+        }
+
+    assert pairs(ON_CPU) <= pairs(ON_GPU)
+
+
 @pytest.mark.parametrize(
     ("name", "base", "others"),
     [
