@@ -18,7 +18,7 @@ from reports.parity import PAIRED_NOTE, RULE, points, points_text
 from reports.table import Cell, Table
 from reports.wording import (
     ONE_SEED_NOTE,
-    WITHIN,
+    WITHIN_NOTE,
     interval_notes,
     mean_percent,
     milliseconds,
