@@ -13,6 +13,9 @@ from bench.record import Measurement
 EXPLODED = 10.0
 """A run whose loss ends above this many times that of guessing (the log of the classes) has diverged."""
 
+ENERGY_SECONDS = 1.0
+"""An epoch's energy is told from so many seconds up: the GPU's counter moves about every 100 ms."""
+
 
 class Epoch(Struct, frozen=True, kw_only=True):
     """One epoch: losses in nats and accuracies as shares, means over its images.
@@ -77,6 +80,14 @@ def why_useless(epoch: Epoch, last: bool, classes: int, steps: int) -> str | Non
     return None
 
 
+def why_no_energy(epochs: Sequence[Epoch]) -> str | None:
+    """A sentence when an epoch was over before the GPU's counter could tell what it took."""
+    shortest = min((epoch.loop_seconds for epoch in epochs), default=ENERGY_SECONDS)
+    if shortest >= ENERGY_SECONDS:
+        return None
+    return f"an epoch of {shortest:.2g} s is too short for the GPU's counter, which moves about every 100 ms"
+
+
 def measurements(history: History, target: float | None, *, learns: bool) -> list[Measurement]:
     """The record's measurements: a sample an epoch, then what is one figure of the whole run.
 
@@ -105,7 +116,8 @@ def measurements(history: History, target: float | None, *, learns: bool) -> lis
         first, last = history.gradient_norms
         found.append(_curve("gradient_norm_first", "1", [first]))
         found.append(_curve("gradient_norm_last", "1", [last]))
-    energies = [e.energy_joules for e in epochs if e.energy_joules is not None]
+    known = () if why_no_energy(epochs) else epochs
+    energies = [e.energy_joules for e in known if e.energy_joules is not None]
     if len(energies) == len(epochs):
         found.append(_curve("energy", "J", energies))
     if learns and target is not None:

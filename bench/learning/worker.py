@@ -21,7 +21,7 @@ from bench.devices.base import Device
 from bench.errors import UserError
 from bench.job import Finished, Job, TrainingFiles
 from bench.learning import checkpoint, news
-from bench.learning.history import DivergedError, Epoch, History, measurements, why_useless
+from bench.learning.history import DivergedError, Epoch, History, measurements, why_no_energy, why_useless
 from bench.learning.loop import Learner
 from bench.nvml import open_nvml
 from bench.precision import weight_dtype
@@ -97,7 +97,7 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
         measurements=[parameters, *measurements(history, case.task.target, learns=dataset.learns)],
         environment=msgspec.structs.replace(job.environment, gpu=Gpu(**gpu) if gpu else None),
         effective=effective,
-        warnings=[*engines.get(case.engine).remarks(case), *_energy_remarks(device, energy)],
+        warnings=[*engines.get(case.engine).remarks(case), *_energy_remarks(device, energy, history)],
         started_at=started_at,
     )
     return record, first_step_at
@@ -258,8 +258,7 @@ def _deterministic(wanted: bool) -> Iterator[None]:
         torch.use_deterministic_algorithms(False)
 
 
-def _energy_remarks(device: Device, energy: EnergyCounter) -> list[str]:
+def _energy_remarks(device: Device, energy: EnergyCounter, history: History) -> list[str]:
     """A GPU whose energy nobody knows is worth a word; a processor is not."""
-    if device.uuid() is None or energy.why_absent is None:
-        return []
-    return [f"no-energy: {energy.why_absent}"]
+    reason = energy.why_absent or why_no_energy(history.epochs)
+    return [] if device.uuid() is None or reason is None else [f"no-energy: {reason}"]

@@ -8,7 +8,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from bench.learning.history import EXPLODED, Epoch, History, measurements, why_diverged, why_useless
+from bench.learning.history import (
+    EXPLODED,
+    Epoch,
+    History,
+    measurements,
+    why_diverged,
+    why_no_energy,
+    why_useless,
+)
 from bench.record import Measurement
 
 INF, NAN = float("inf"), float("nan")
@@ -96,6 +104,16 @@ def test_energy_that_one_epoch_lacks_is_no_energy_at_all() -> None:
 def test_no_energy_at_all_is_absent_and_zero_joules_are_zero() -> None:
     assert "energy" not in figures(measurements(history(0.5, energy_joules=None), None, learns=True))
     assert figures(measurements(history(0.5, energy_joules=0.0), None, learns=True))["energy"] == ("J", [0.0])
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(0.5, False), (1.0, True)])
+def test_epochs_too_short_for_the_counter_have_no_energy(seconds: float, told: bool) -> None:
+    epochs = (epoch(1), epoch(2, 0.95, loop_seconds=seconds), epoch(3))
+    found = figures(measurements(History(epochs=epochs), 0.9, learns=True))
+    assert {"energy", "energy_to_target"} & set(found) == ({"energy", "energy_to_target"} if told else set())
+    assert found["time_to_target"] == ("s", [1 + seconds])
+    assert (why_no_energy(epochs) is None) is told
+    assert why_no_energy(()) is None
 
 
 @pytest.mark.parametrize("bad", [NAN, INF, -INF])

@@ -292,10 +292,19 @@ def test_energy_is_the_gpus_of_every_epoch(train: Train, monkeypatch: pytest.Mon
     case = training_case()
     assert case.task is not None
     case = structs.replace(case, task=structs.replace(case.task, target=1e-9))
-    record = train(case, planted(device), device=device)
-    assert figures(record)["energy"] == pytest.approx([3.3] * 3)
-    assert figures(record)["energy_to_target"] == pytest.approx([3.3])
+
+    def takes_long(step: int, training: bool, outputs: Tensor) -> Tensor:
+        device.launch(0.489, 0.5)
+        return outputs
+
+    record = train(case, planted(device, takes_long), device=device)
+    assert figures(record)["energy"] == pytest.approx([300.0] * 3)
+    assert figures(record)["energy_to_target"] == pytest.approx([300.0])
     assert record.warnings == []
+    record = train(structs.replace(case, seed=1), planted(device), device=device)
+    assert not {name for name in figures(record) if "energy" in name}
+    assert len(record.warnings) == 1
+    assert record.warnings[0].startswith("no-energy: an epoch of 0.033 s is too short")
 
 
 @pytest.mark.parametrize(
