@@ -38,6 +38,10 @@ EVALUATED = 10_000
 """Training images at most whose accuracy is taken once more in the end: as many as the larger test sets."""
 _TELL_SECONDS = 1.0
 """Between two tellings of steps: a person does not read faster."""
+_NOTHING_COMPILED = (
+    "torch.compile compiled nothing, so the steps ran eagerly: the batch is larger than the training set, "
+    "or TORCHDYNAMO_DISABLE is set"
+)
 _NOT_DETERMINISTIC = re.compile(r"(\S+) does not have a deterministic implementation")
 
 
@@ -73,11 +77,13 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
     reporter = _Reporter(files, case, dataset.learns)
     status: Status = "ok"
     reason: str | None = None
-    history = History()
+    history, trained = History(), False
     try:
         with _deterministic(case.task.deterministic):
-            for known in _epochs(job, learner, device, baseline, reporter, energy.joules):
-                history = known
+            for number, known in enumerate(_epochs(job, learner, device, baseline, reporter, energy.joules)):
+                history, trained = known, number > 0  # what comes last is no epoch
+        if trained and _is_uncompiled(case):
+            status, reason = "invalid", _NOTHING_COMPILED
     except DivergedError as error:
         status, reason, history = "diverged", str(error), reporter.history
     except _NotDeterministicError as error:
@@ -256,6 +262,11 @@ def _deterministic(wanted: bool) -> Iterator[None]:
         ) from error
     finally:
         torch.use_deterministic_algorithms(False)
+
+
+def _is_uncompiled(case: Case) -> bool:
+    engine = engines.get(case.engine)
+    return engine.compiles and not engine.observe().get("compiled_graphs", 0)
 
 
 def _energy_remarks(device: Device, energy: EnergyCounter, history: History) -> list[str]:

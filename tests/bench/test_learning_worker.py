@@ -13,6 +13,7 @@ import pytest
 import torch
 from msgspec import structs
 from torch import Tensor, nn
+from torch._dynamo.utils import counters
 
 from bench import environment
 from bench.case import Case, Protocol
@@ -400,6 +401,18 @@ def test_what_is_deterministic_is_the_same_with_and_without_the_option(train: Tr
     with_it, without = train(deterministic(case)), train(case)
     assert with_it.status == "ok"
     assert figures(with_it)["test_loss"] == figures(without)["test_loss"]
+
+
+def test_an_engine_that_compiled_nothing_is_no_result_of_it(train: Train) -> None:
+    """The batch is larger than the training set, and only whole batches are compiled for."""
+    counters.clear()
+    case = structs.replace(training_case(batch=64), engine="compile")
+    record = train(case, network)
+    assert record.status == "invalid"
+    assert record.reason is not None
+    assert record.reason.startswith("torch.compile compiled nothing")
+    assert train(case, network).status == "ok"  # all its epochs were learned before: nothing was to compile
+    assert train(training_case(batch=64), network).status == "ok"
 
 
 def test_an_error_of_the_network_is_not_taken_for_one_of_determinism(train: Train) -> None:
