@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from bench import datasets
 from bench.differences import AT_CHANCE, is_at_chance
 from bench.engines import engines
 from bench.stats import mean
 from bench.task import Recipe
+from models import catalogue
 from reports.axes import Layout, Line, in_words, table, varying
 from reports.figures import Curve
 from reports.latency import remarks
@@ -60,6 +62,10 @@ CHANCE = "at-chance"
 CHANCE_NOTE = (
     f"{CHANCE}: no seed is right more than {AT_CHANCE:g} times as often as guessing: nothing was learned."
 )
+OWN_INIT_NOTE = (
+    "A recipe's initialisation is for convbench's own networks: others begin as their makers leave them."
+)
+SMOOTHING_NOTE = "With label smoothing the train loss is by smoothed labels; the test loss never is."
 EPOCH_COLUMNS = {
     "train_loss": ("train loss", 1.0),
     "train_accuracy": ("train accuracy (%)", 100.0),
@@ -90,6 +96,7 @@ def accuracy_tables(runs: Sequence[Learned], layout: Layout) -> Iterator[Table]:
         *([CHANCE_NOTE] if any(CHANCE in str(line.cells[-1]) for line in lines) else []),
         *([MEMORY_NOTE] if any(_peak(run) for run in runs) else []),
         *_recipes(runs),
+        *_recipes_exceptions(runs),
     ]
     yield table(
         TITLE if judged else SPEED_TITLE,
@@ -207,9 +214,29 @@ def _recipes(runs: Sequence[Learned]) -> Iterator[str]:
         yield f"{recipe.name}{of}: {recipe_words(recipe)}, batch {', '.join(map(str, batches))}."
 
 
+def _recipes_exceptions(runs: Sequence[Learned]) -> Iterator[str]:
+    """Where a recipe says something that was not done, or a loss that is not the other's."""
+    if any(catalogue.arch_of(run.subject.case.model) is None for run in runs):
+        yield OWN_INIT_NOTE
+    if any(run.task.recipe.label_smoothing for run in runs):
+        yield SMOOTHING_NOTE
+    asked = {(run.task.dataset, augmentation) for run in runs for augmentation in run.task.recipe.augment}
+    for name in dict.fromkeys(run.task.dataset for run in runs):
+        dataset = datasets.datasets().get(name)
+        if dataset is None:  # another version of convbench has it
+            continue
+        idle = [
+            *(["flip"] if not dataset.mirrors and (name, "flip") in asked else []),
+            *(["pca"] if dataset.channels == 1 and (name, "pca") in asked else []),
+        ]
+        if idle:
+            yield f"{' and '.join(idle)}: not done to {name}, whose images do not allow it."
+
+
 def recipe_words(recipe: Recipe) -> str:
     """`SGD, learning rate 0.05, constant, no momentum, ...`: every field, defaults too."""
-    warmup = f"after {recipe.warmup_epochs:g} epochs of warm-up " if recipe.warmup_epochs else ""
+    epochs = "epoch" if recipe.warmup_epochs == 1 else "epochs"
+    warmup = f"after {recipe.warmup_epochs:g} {epochs} of warm-up " if recipe.warmup_epochs else ""
     plain = {"momentum": recipe.momentum, "weight decay": recipe.weight_decay}
     optional = [f"{name} {value:g}" if value else f"no {name}" for name, value in plain.items()]
     smoothing = [f"label smoothing {recipe.label_smoothing:g}"] if recipe.label_smoothing else []

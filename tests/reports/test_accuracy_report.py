@@ -13,10 +13,11 @@ import pytest
 from msgspec import structs
 from scipy import stats as oracle
 
+from bench.case import Case
 from bench.record import Record
 from bench.task import Recipe
 from reports import formats
-from reports.accuracy import COMPILE_NOTE, recipe_words
+from reports.accuracy import COMPILE_NOTE, OWN_INIT_NOTE, SMOOTHING_NOTE, recipe_words
 from reports.report import build
 from reports.summary import summarise
 from reports.table import Document, Table
@@ -230,6 +231,24 @@ def test_the_rate_of_a_run_is_the_median_of_its_epochs_after_the_first(
     curve = planted_learning.curve("loop_rate", "image/s", rates)
     (figure,) = summarise([planted.write(tmp_path, [planted.record(VGG, curve)])]).figures
     assert figure.median == expected
+
+
+def test_what_a_recipe_says_and_was_not_done_is_said(tmp_path: Path) -> None:
+    assert VGG.task is not None
+    modern = structs.replace(VGG.task.recipe, label_smoothing=0.1, augment=("crop", "flip", "pca"))
+    planted_modern = structs.replace(VGG, task=structs.replace(VGG.task, recipe=modern))
+    foreign = structs.replace(planted_modern, model="torchvision:resnet18")
+
+    def notes(case: Case) -> tuple[str, ...]:
+        folder = (
+            tmp_path / case.model.replace(":", "-") / str(len(case.task.recipe.augment if case.task else ()))
+        )
+        return table(report(folder, seeds(case, FINALS)), "Accuracy").notes
+
+    idle = "flip and pca: not done to digits, whose images do not allow it."
+    assert not {OWN_INIT_NOTE, SMOOTHING_NOTE, idle} & {*notes(VGG)}
+    assert notes(planted_modern)[-2:] == (SMOOTHING_NOTE, idle)
+    assert notes(foreign)[-3:] == (OWN_INIT_NOTE, SMOOTHING_NOTE, idle)
 
 
 def test_what_holds_a_compilation_says_so(tmp_path: Path) -> None:
