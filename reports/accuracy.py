@@ -58,6 +58,10 @@ MEMORY_NOTE = (
     "peak memory: the lowest of the epochs' peaks, as the first also tries algorithms; on a GPU what tensors "
     "held, on a CPU what the process held beyond its start."
 )
+SKIPPED_NOTE = (
+    "skipped steps: those whose gradients overflowed in fp16. The loss scale is halved each time and never "
+    "raised again, where torch raises it after 2,000 steps."
+)
 CHANCE = "at-chance"
 CHANCE_NOTE = (
     f"{CHANCE}: no seed is right more than {AT_CHANCE:g} times as often as guessing: nothing was learned."
@@ -95,6 +99,7 @@ def accuracy_tables(runs: Sequence[Learned], layout: Layout) -> Iterator[Table]:
         *([TARGET_NOTE] if any(run.task.target for run in runs) else []),
         *([CHANCE_NOTE] if any(CHANCE in str(line.cells[-1]) for line in lines) else []),
         *([MEMORY_NOTE] if any(_peak(run) for run in runs) else []),
+        *([SKIPPED_NOTE] if any(run.value("skipped_steps") for run in runs) else []),
         *_recipes(runs),
         *_recipes_exceptions(runs),
     ]

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
 
 import msgspec
 import torch
@@ -19,16 +18,16 @@ from bench.case import Case
 from bench.datasets.base import Dataset
 from bench.devices.base import Device
 from bench.errors import UserError
-from bench.job import Finished, Job, TrainingFiles
-from bench.learning import checkpoint, news
-from bench.learning.history import DivergedError, Epoch, History, measurements, why_no_energy, why_useless
+from bench.job import Finished, Job
+from bench.learning import checkpoint
+from bench.learning.history import DivergedError, History, measurements, why_no_energy, why_useless
 from bench.learning.loop import Learner
+from bench.learning.reporter import Reporter
 from bench.nvml import open_nvml
 from bench.precision import weight_dtype
 from bench.probes.energy import EnergyCounter
 from bench.record import Gpu, Measurement, Record, Status
 from bench.server import stage
-from bench.telling import teller
 from bench.worker import dtypes_seen
 from bench.workloads.inputs import memory_format
 from models import catalogue
@@ -36,13 +35,13 @@ from models.load import load
 
 EVALUATED = 10_000
 """Training images at most whose accuracy is taken once more in the end: as many as the larger test sets."""
-_TELL_SECONDS = 1.0
-"""Between two tellings of steps: a person does not read faster."""
 _NOTHING_COMPILED = (
     "torch.compile compiled nothing, so the steps ran eagerly: the batch is larger than the training set, "
     "or TORCHDYNAMO_DISABLE is set"
 )
-_NOT_DETERMINISTIC = re.compile(r"(\S+) does not have a deterministic implementation")
+_NOT_DETERMINISTIC = re.compile(
+    r"(\S+) does not have a deterministic implementation|because it uses (CuBLAS)"
+)
 
 
 def fetch(argument: bytes) -> bytes:
@@ -74,7 +73,7 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
     module, learner, effective = _prepare(job, device, dataset)
     first_step_at = time.monotonic()
     stage("training")
-    reporter = _Reporter(files, case, dataset.learns)
+    reporter = Reporter(files, case, dataset.learns)
     status: Status = "ok"
     reason: str | None = None
     history, trained = History(), False
@@ -103,7 +102,11 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
         measurements=[parameters, *measurements(history, case.task.target, learns=dataset.learns)],
         environment=msgspec.structs.replace(job.environment, gpu=Gpu(**gpu) if gpu else None),
         effective=effective,
-        warnings=[*engines.get(case.engine).remarks(case), *_energy_remarks(device, energy, history)],
+        warnings=[
+            *engines.get(case.engine).remarks(case),
+            *_energy_remarks(device, energy, history),
+            *reporter.remarks(),
+        ],
         started_at=started_at,
     )
     return record, first_step_at
@@ -145,7 +148,7 @@ def _epochs(
     learner: Learner,
     device: Device,
     baseline: int,
-    reporter: _Reporter,
+    reporter: Reporter,
     joules: Callable[[], float | None],
 ) -> Iterator[History]:
     """The history after every epoch that is still to do, and once more with what is found in the end."""
@@ -183,63 +186,6 @@ def _lower(peaks: Mapping[str, int], again: Mapping[str, int]) -> dict[str, int]
     return {name: min(peak, peaks.get(name, peak)) for name, peak in again.items()}
 
 
-class _Writer(Protocol):
-    """What is used of torch.utils.tensorboard.SummaryWriter."""
-
-    def add_scalar(self, tag: str, scalar_value: float, global_step: int) -> Any: ...
-
-    def flush(self) -> None: ...
-
-
-class _Reporter:
-    """Tells the parent, and writes TensorBoard's curves where they were asked for."""
-
-    def __init__(self, files: TrainingFiles, case: Case, learns: bool) -> None:
-        self.history = History()
-        self._tell = teller(files.news)
-        self._folder = None if files.tensorboard is None else Path(files.tensorboard) / case.file_name
-        self._learns = learns
-        self._writer: _Writer | None = None
-        self._told_at = 0.0
-
-    def resumed(self, history: History) -> None:
-        self.history = history
-        for epoch in history.epochs:
-            self.finished(epoch)
-
-    def stepping(self, epoch: int) -> Callable[[int, int], None]:
-        def told(step: int, steps: int) -> None:
-            now = time.monotonic()
-            if now - self._told_at >= _TELL_SECONDS:
-                self._told_at = now
-                self._tell(msgspec.json.encode(news.Stepped(epoch, step, steps)))
-
-        return told
-
-    def finished(self, epoch: Epoch) -> None:
-        self._tell(msgspec.json.encode(news.Finished(epoch)))
-        if self._folder is None:
-            return
-        if self._writer is None:
-            from torch.utils.tensorboard import SummaryWriter
-
-            # What a killed process wrote of later epochs is to be forgotten.
-            self._writer = SummaryWriter(str(self._folder), purge_step=epoch.number)
-        learnt = {
-            "loss/train": epoch.train_loss,
-            "loss/test": epoch.test_loss,
-            "accuracy/train": epoch.train_accuracy,
-            "accuracy/test": epoch.test_accuracy,
-        }
-        speeds = {
-            "images per second/loop": epoch.images / epoch.loop_seconds,
-            "images per second/steps": epoch.images / epoch.step_seconds,
-        }
-        for tag, value in (speeds | (learnt if self._learns else {})).items():
-            self._writer.add_scalar(tag, value, epoch.number)
-        self._writer.flush()
-
-
 class _NotDeterministicError(Exception):
     """An operator without a deterministic implementation ran although determinism was asked for."""
 
@@ -258,7 +204,7 @@ def _deterministic(wanted: bool) -> Iterator[None]:
         if found is None:
             raise
         raise _NotDeterministicError(
-            f"--deterministic: {found[1]} has no deterministic implementation on this device"
+            f"--deterministic: {found[1] or found[2]} has no deterministic implementation on this device"
         ) from error
     finally:
         torch.use_deterministic_algorithms(False)

@@ -19,7 +19,7 @@ from bench import environment
 from bench.case import Case, Protocol
 from bench.devices.fake import FakeDevice
 from bench.job import Job, TrainingFiles
-from bench.learning import checkpoint, news, worker
+from bench.learning import checkpoint, news, reporter, worker
 from bench.probes.energy import WHOLE_BOARD
 from bench.record import Record
 from bench.telling import Listener
@@ -242,6 +242,9 @@ def test_a_run_goes_on_from_its_checkpoint_and_tells_what_was_before(train: Trai
     assert [t.epoch.number for t in told if isinstance(t, news.Finished)] == [1, 2, 3, 4, 5]
     for curve in ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "final_train_accuracy"):
         assert figures(record)[curve] == figures(whole)[curve], curve
+    [mark] = record.warnings
+    assert mark.startswith("resumed: epochs 1 to ")
+    assert whole.warnings == []
 
 
 def test_a_run_whose_epochs_are_all_done_is_only_finished(train: Train) -> None:
@@ -263,7 +266,7 @@ def test_a_checkpoint_of_a_network_that_was_changed_since_begins_anew(train: Tra
 
 
 def test_steps_and_epochs_are_told(train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "_TELL_SECONDS", 0.0)
+    monkeypatch.setattr(reporter, "_TELL_SECONDS", 0.0)
     with Listener(tmp_path / "news") as listener:
         record = train(training_case(epochs=2), tell=listener.path)
         told = [msgspec.json.decode(line, type=news.News) for line in listener.news()]
