@@ -14,7 +14,7 @@ from reports.axes import Layout, Line, Subject, table
 from reports.figures import Figure
 from reports.latency import WHOLE, Figures, processes_text, remarks
 from reports.learning import ACCURACY_KEY, Learned
-from reports.parity import PAIRED_NOTE, RULE, points, points_text
+from reports.parity import RULE, points, points_text
 from reports.table import Cell, Table
 from reports.wording import (
     ONE_SEED_NOTE,
@@ -37,6 +37,10 @@ ACCURACY_NOTE = (
     "seconds for an image, of the training steps alone and with the images that are made ready for them, "
     "against the base. gradient: the norm of the first weight's gradient over that of the last weight's, "
     "before anything is learned: far below 1, the first layers hardly learn."
+)
+PAIRED_FORMS_NOTE = (
+    "by seed: both have the same seeds, that is the same images in the same order, and the same first "
+    "weights where the forms have weights of the same shapes."
 )
 
 
@@ -156,7 +160,7 @@ def accuracy_table(title: str, found: Sequence[Contest], layout: Layout) -> Iter
         notes=[
             ACCURACY_NOTE,
             RULE,
-            *([PAIRED_NOTE] if paired else []),
+            *([PAIRED_FORMS_NOTE] if paired else []),
             # one process is one seed here, and said so
             *(ONE_SEED_NOTE if note == WITHIN_NOTE else note for note in interval_notes(cells)),
         ],

@@ -133,6 +133,7 @@ def contests(runs: Sequence[Learned], comparisons: Sequence[Comparison]) -> tupl
             difference=difference(
                 base.accuracies,
                 new.accuracies,
+                classes=new.subject.case.classes,
                 diverged=(len(base.diverged), len(new.diverged)),
                 names=(comparison.base.label, form.label),
             ),

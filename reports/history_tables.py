@@ -17,9 +17,11 @@ COLUMNS = ("year", "device", "library", "precision", "forward (ms)", "backward (
 SPEED_UPS = ("speed-up, same precision", "speed-up, fastest here")
 PLOT_NAME = "speed-up-by-year"
 WORK_IN_WORDS = (
-    "The work: one training step on random images, forward and backward, without the update. Their networks "
-    "and ours have no dropout. What still differs: our forward ends in softmax and cross-entropy, which they "
-    "leave out; their figures are means of 10 steps (100 in TensorFlow's), ours medians of processes."
+    "The work: one training step on random images, forward and backward, without the update; ours has no "
+    "dropout. What still differs: our forward ends in softmax and cross-entropy, which soumith's tables "
+    "leave out as they do dropout; jcjohnson's networks are Caffe's in training mode, with both, and their "
+    "backward goes on to the images; all these figures are means of 10 steps (100 in TensorFlow's), ours "
+    "medians of processes."
 )
 
 

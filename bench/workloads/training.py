@@ -25,6 +25,10 @@ LEARNING_RATE = 1e-4
 ten steps, VGG-11 and VGG-16 within a window), and then every number of the timed steps is a NaN. The rate
 is a factor in the same instructions: it changes what is learned, not what is done."""
 MOMENTUM = 0.9
+BLOCK_LEARNING_RATE = 1e-20
+"""A fixed gradient of the output is no descent: at LEARNING_RATE the weights of a stack walk away, to 1e9
+within 30 steps (seen: 8 images of 56 pixels) and then to NaN, of other tensors than a network's. So small a
+rate leaves the weights as they are, by the same instructions; 0 might be folded away."""
 
 
 class Training:
@@ -66,7 +70,8 @@ class TrainingStep:
         self._device_type = torch.device(torch_device).type
         self._images = random_images(case, torch_device)
         self._labels = random_labels(case, torch_device)
-        self._optimizer = torch.optim.SGD(module.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
+        rate = BLOCK_LEARNING_RATE if is_block(case.model) else LEARNING_RATE
+        self._optimizer = torch.optim.SGD(module.parameters(), lr=rate, momentum=MOMENTUM)
         self._gradient = _output_gradient(module, case, self._images) if is_block(case.model) else None
         if self._gradient is not None:
             self._images.requires_grad_()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from msgspec import Struct, structs
 
 from bench.stats import centre
 from bench.verdicts import Verdict, unpaired
-from reports.claims.claim import Claim, Judgement, Word, statement
+from reports.claims.claim import Claim, Judgement, Word, lies_within, statement
 from reports.claims.evidence import Evidence
 from reports.claims.training import (
     MODEL,
@@ -108,18 +109,24 @@ def judge_race(tanh: Race, relu: Race) -> Judgement:
 
 
 def _never(tanh: Race, relu: Race, unit: str) -> Judgement:
-    """Seeds with tanh that did not reach it: the ratio is at least what the run's length says."""
+    """Seeds with tanh that did not reach it: where none did, the ratio is at least what the epochs say.
+
+    Where some did, or the run was short, nothing is known of "about six".
+    """
+    reason = (
+        f"With tanh only {len(tanh.reached)} of {tanh.seeds} seeds reached 75% training accuracy in "
+        f"{tanh.epochs} epochs; with ReLU all did, after {centre(relu.reached):.2f}."
+    )
+    if tanh.reached:
+        return Judgement(verdict="not testable here", unit=unit, reason=reason)
     least = tanh.epochs / centre(relu.reached)
-    many = least >= SAID_RATIO / ABOUT_FACTOR and not tanh.reached
+    many = least >= SAID_RATIO / ABOUT_FACTOR
     return Judgement(
-        verdict="holds" if many else "depends",
+        verdict="holds" if many else "not testable here",
         figure=least,
         low=least,
         unit=f"{unit}, at least",
-        reason=(
-            f"With tanh only {len(tanh.reached)} of {tanh.seeds} seeds reached 75% training accuracy in "
-            f"{tanh.epochs} epochs; with ReLU all did, after {centre(relu.reached):.2f}."
-        ),
+        reason=reason if many else f"{reason} More epochs would tell whether it is six times.",
     )
 
 
@@ -128,7 +135,11 @@ def _six_times(found: Verdict) -> Word:
         return "not testable here"
     if found.verdict in ("faster", "equivalent"):
         return "does not hold"
-    return "holds" if SAID_RATIO / ABOUT_FACTOR <= found.ratio <= SAID_RATIO * ABOUT_FACTOR else "depends"
+    inside = lies_within(found.low, found.high, SAID_RATIO / ABOUT_FACTOR, SAID_RATIO * ABOUT_FACTOR)
+    return "not testable here" if inside is None else "holds" if inside else "depends"
+
+
+OVER_THE_BORDER = "ReLU is faster, but the 99% interval reaches over the border of 4 to 9: --seeds adds runs."
 
 
 def undecided(found: Verdict) -> str:
@@ -138,10 +149,10 @@ def undecided(found: Verdict) -> str:
 
 def _how_much(found: Verdict) -> str:
     return {
-        "holds": "That is about six times (4 to 9), and the whole 99% interval is above 1.",
+        "holds": "That is about six times: the whole 99% interval is within 4 to 9.",
         "depends": "ReLU is faster, but not about six times (4 to 9): it depends on network and recipe.",
         "does not hold": "ReLU is not faster here.",
-        "not testable here": undecided(found),
+        "not testable here": undecided(found) if found.verdict == "inconclusive" else OVER_THE_BORDER,
         "published": "",
     }[_six_times(found)]
 
@@ -169,6 +180,12 @@ def _gradient(evidence: Evidence) -> Judgement:
     return structs.replace(judgement, reason=f"{judgement.reason} {shown}")
 
 
+def _open(found: Verdict) -> str:
+    if found.low is not None and found.low > 1:
+        return f"The 99% interval reaches over {VANISHED:g}: the seeds are too few to tell."
+    return undecided(found)
+
+
 def judge_gradient(sigmoid: Sequence[float], relu: Sequence[float]) -> Judgement:
     """How much more of the last layer's gradient reaches the first with ReLU than with sigmoid."""
     unit = "first / last gradient norm, ReLU over sigmoid"
@@ -184,7 +201,8 @@ def judge_gradient(sigmoid: Sequence[float], relu: Sequence[float]) -> Judgement
     verdict: Word = "not testable here"
     if found.low is not None and found.high is not None:
         if found.low > 1:
-            verdict = "holds" if found.ratio is not None and found.ratio >= VANISHED else "depends"
+            inside = lies_within(found.low, found.high, VANISHED, math.inf)
+            verdict = "not testable here" if inside is None else "holds" if inside else "depends"
         elif found.high < 1 or found.verdict == "equivalent":
             verdict = "does not hold"
     return Judgement(
@@ -198,7 +216,7 @@ def judge_gradient(sigmoid: Sequence[float], relu: Sequence[float]) -> Judgement
             f"{centre(list(relu)):.2g} of that by the last's with ReLU, and {centre(list(sigmoid)):.2g} with "
             f"sigmoid, from the same first weights; a sigmoid's slope is 1/4 at most, saturated or not. "
             f"'Vanishes' is taken as {VANISHED:g} times less or more."
-            f"{f' {undecided(found)}' if verdict == 'not testable here' else ''}"
+            f"{f' {_open(found)}' if verdict == 'not testable here' else ''}"
         ),
     )
 

@@ -93,6 +93,15 @@ def _missing(claim: Claim, gaps: list[Case], of: int, evidence: Evidence) -> str
     return f"Not measured yet, cases missing: {len(gaps)} of {of}. To run them: {command}."
 
 
+def lies_within(low: float | None, high: float | None, floor: float, ceiling: float) -> bool | None:
+    """Whether an interval lies inside these bounds (True) or outside (False); None where neither is shown."""
+    if low is None or high is None:
+        return None
+    if floor <= low and high <= ceiling:
+        return True
+    return False if high < floor or low > ceiling else None
+
+
 def replicated(cases: list[Case], count: int) -> tuple[Case, ...]:
     """Processes 1 to `count` of each case."""
     return tuple(structs.replace(case, replicate=number) for case in cases for number in range(1, count + 1))

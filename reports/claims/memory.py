@@ -38,19 +38,23 @@ def _two_gpus(evidence: Evidence) -> Judgement:
 def judge_memory(kinds: dict[str, float], peak: float | None, device: str) -> Judgement:
     """Whether the step needs more than one card had: by all that must be alive, and by the measured peak.
 
-    Even the ledger above 3 GiB: it holds. Even the peak below: it does not. Between them it depends on the
-    workspace of the algorithms.
+    Even what is alive at the end of forward above 3 GiB: it holds. (The gradients are not yet there, and as
+    they come activations go.) Even the peak below: it does not. Between them it depends on the gradients that
+    are alive with the activations, and on the workspace of the algorithms.
     """
     if peak is None or "saved_activations" not in kinds:
         return Judgement(verdict="not testable here", reason="The memory of the step was not measured.")
     ledger = math.fsum(kinds.values())
-    verdict: Word = "holds" if ledger > CARD_BYTES else "does not hold" if peak <= CARD_BYTES else "depends"
+    alive = ledger - kinds.get("gradients", 0.0)
+    verdict: Word = "holds" if alive > CARD_BYTES else "does not hold" if peak <= CARD_BYTES else "depends"
     listed = ", ".join(f"{kind.replace('_', ' ')} {size / GIB:.2f}" for kind, size in kinds.items() if size)
     said = {
-        "holds": "What must be alive alone exceeds 3 GiB.",
+        "holds": "All but the gradients is alive at the end of forward, and alone exceeds 3 GiB.",
         "does not hold": "With the software of today the whole step would have fitted on one such card.",
-        "depends": "What must be alive fits, but not with the workspace that the peak shows.",
+        "depends": "What is alive at the end of forward fits, but not all that the peak shows.",
     }[verdict]
+    if device == "cpu":
+        said += " The peak is that of the process, with Python and its libraries in it."
     return Judgement(
         verdict=verdict,
         figure=peak / GIB,

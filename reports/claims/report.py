@@ -52,14 +52,20 @@ def _introduction(found: Sequence[Answer], setting: Setting, summary: Summary | 
     else:
         yield from machine_words(summary)
         yield (
-            f"Timed on {setting.device}, CPU threads: {setting.threads}, processes of each case: up to "
-            f"{setting.replicates}. Training runs of each network, one a seed: up to {setting.seeds}."
+            f"Judged for {setting.device}. CPU threads of the records: {_threads(summary)}. Planned are "
+            f"{setting.replicates} processes of each timed case, and {setting.seeds} training runs of each "
+            "network, one a seed."
         )
     counts = Counter(answer.judgement.verdict for answer in found)
     yield f"Claims: {len(found)}. " + ", ".join(f"{word}: {count}" for word, count in counts.items()) + "."
     yield VERDICTS_IN_WORDS
     if summary is not None:
         yield from summary.notes
+
+
+def _threads(summary: Summary) -> str:
+    """What the records were run with, whatever this machine has."""
+    return ", ".join(map(str, sorted({figure.case.threads for figure in summary.figures}))) or "none"
 
 
 def _table(found: Sequence[Answer]) -> Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 
 from msgspec import Struct
@@ -11,14 +12,14 @@ from bench.case import TIMED, Case, Workload
 from bench.verdicts import Verdict, unpaired
 from models import catalogue
 from models.cost import cost
-from reports.claims.claim import Claim, Judgement, Word, replicated, statement
+from reports.claims.claim import Claim, Judgement, Word, lies_within, replicated, statement
 from reports.claims.evidence import Evidence, Setting
 from reports.figures import Figure
 from reports.latency import WHOLE, Figures
 
 WALL = "wall_time"
 """The one clock that every device has."""
-NO_GPU = "This machine has no CUDA GPU."
+NO_GPU = "No CUDA GPU was measured."
 
 
 class Compared(Struct, frozen=True):
@@ -93,20 +94,35 @@ def _gpu_speed_up(evidence: Evidence) -> Judgement:
     return judge_gpu(rows, evidence.setting)
 
 
+UNSETTLED = " An interval reaches over the border, or there is none: more processes would settle it."
+
+
+def word_of(inside: Sequence[bool | None]) -> Word:
+    """All inside: it holds; all outside: it does not; some of each: it depends. What is open allows no word,
+    unless both sides are shown without it."""
+    if True in inside and False in inside:
+        return "depends"
+    if None in inside or not inside:
+        return "not testable here"
+    return "holds" if True in inside else "does not hold"
+
+
 def judge_gpu(rows: Sequence[Compared], setting: Setting) -> Judgement:
-    """Whether the GPU is about 1000 times as fast: in every row, in some or in none."""
+    """Whether the GPU is about 1000 times as fast: in every row, in some or in none, by whole intervals."""
     if not rows:
         why = "The records have one side only." if setting.device == "cuda" else NO_GPU
         missing = f"{why} It needs the same work on a CUDA GPU and on the processor beside it."
         return Judgement(verdict="not testable here", reason=missing)
     low, high = SAID_SPEED_UP / WITHIN_FACTOR, SAID_SPEED_UP * WITHIN_FACTOR
-    holding = [row for row in rows if low <= row.speed_up <= high]
+    inside = [lies_within(*row.ends, low, high) for row in rows]
     best = max(rows, key=lambda row: row.speed_up)
-    verdict: Word = "holds" if len(holding) == len(rows) else "depends" if holding else "does not hold"
+    verdict = word_of(inside)
     listed = "; ".join(f"{row.name}: {row.speed_up:,.3g}" for row in rows)
     on = (
-        f" It depends on the work and the batch: so much only in {len(holding)} of {len(rows)}."
+        f" It depends on the work and the batch: so much only in {inside.count(True)} of {len(rows)}."
         if (verdict == "depends")
+        else UNSETTLED
+        if verdict == "not testable here"
         else ""
     )
     return Judgement(
@@ -116,9 +132,9 @@ def judge_gpu(rows: Sequence[Compared], setting: Setting) -> Judgement:
         high=best.ends[1],
         unit="times faster, at most",
         reason=(
-            f"Wall time of the same work in fp32 on the processor, with {setting.threads} threads, over that "
-            f"on the GPU: {listed}.{on} The figure is the largest of them; 'about 1000' is taken as {low:g} "
-            f"to {high:,g}. It was said of the processors of 2012, often of a single core."
+            f"Wall time of the same work in fp32 on the processor, with {best.base.case.threads} threads, "
+            f"over that on the GPU: {listed}.{on} The figure is the largest of them; 'about 1000' is taken "
+            f"as {low:g} to {high:,g}. It was said of the processors of 2012, often of a single core."
         ),
     )
 
@@ -156,8 +172,7 @@ def judge_vgg(rows: dict[Workload, Compared], batch: int, device: str) -> Judgem
     """Whether VGG-16 takes at least twice as long as AlexNet, in training and in inference."""
     if len(rows) < len(TIMED):
         return Judgement(verdict="not testable here", reason="A time of VGG-16 or of AlexNet is missing.")
-    words = {_at_least_twice(*row.ends) for row in rows.values()}
-    verdict: Word = words.pop() if len(words) == 1 else "depends"
+    verdict = word_of([lies_within(*row.ends, FAR_MORE, math.inf) for row in rows.values()])
     step, forward = rows["training"], rows["inference"]
     large, small = (cost(catalogue.MODELS[model]) for model in ("vgg16", "alexnet"))
     return Judgement(
@@ -171,17 +186,9 @@ def judge_vgg(rows: dict[Workload, Compared], batch: int, device: str) -> Judgem
             f"and a forward pass {forward.speed_up:.1f} times, for {large.macs / small.macs:.1f} times the "
             f"arithmetic and {large.parameters / small.parameters:.1f} times the parameters. AlexNet is "
             f"torchvision's single tower; 'far more' is taken as {FAR_MORE:g} times or more, with "
-            "the whole interval."
+            f"the whole interval.{UNSETTLED if verdict == 'not testable here' else ''}"
         ),
     )
-
-
-def _at_least_twice(low: float | None, high: float | None) -> Word:
-    if low is None or high is None:
-        return "not testable here"
-    if low >= FAR_MORE:
-        return "holds"
-    return "does not hold" if high < FAR_MORE else "not testable here"
 
 
 CLAIMS = (

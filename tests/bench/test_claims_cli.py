@@ -224,7 +224,7 @@ def test_records_of_a_gpu_are_a_gpu_wherever_they_are_read(convbench: Command, t
     assert answer.code == 0
     assert "The records have one side only." in answer.rows()["gpu-speedup"]["reason"]
     without = convbench("claims", "gpu-speedup", "--format", "json")
-    assert "This machine has no CUDA GPU." in without.rows()["gpu-speedup"]["reason"]
+    assert "No CUDA GPU was measured." in without.rows()["gpu-speedup"]["reason"]
 
 
 def test_a_claim_runs_its_case_in_a_real_process(

@@ -191,3 +191,18 @@ def test_a_loss_that_is_no_number_is_told() -> None:
         next(module.parameters()).fill_(float("nan"))
     one(steps)
     assert [warning.partition(":")[0] for warning in steps.warnings()] == ["non-finite-loss"]
+
+
+@pytest.mark.parametrize("layers", ["5x5", "3x3-relu-3x3", "3x3-3x3-3x3-3x3-3x3"])
+def test_the_weights_of_a_block_stay_where_they_were(layers: str) -> None:
+    """Its output's gradient never changes: at the rate of networks this stack is not finite in 14 steps."""
+    model = f"block:8:{layers}"
+    case = case_of("training", model=model, batch=8, image=28, channels=8, classes=8)
+    torch.manual_seed(0)
+    module, steps = prepared(case, load(model, channels=8, image=28, classes=8))
+    before = weights(module)
+    for _ in range(20):
+        one(steps)
+    for first, last in zip(before, weights(module), strict=True):
+        torch.testing.assert_close(last, first, rtol=0, atol=0)
+    assert steps.warnings() == []

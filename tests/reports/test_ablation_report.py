@@ -420,6 +420,17 @@ def test_accuracies_are_judged_seed_by_seed_against_the_base(tmp_path: Path) -> 
     assert "lower" in words
 
 
+def test_forms_that_only_guess_are_not_called_equivalent(tmp_path: Path) -> None:
+    document = report(
+        tmp_path,
+        "activation",
+        seeds(PLAIN, (0.100, 0.101, 0.102)),
+        seeds(variant("activation=tanh", PLAIN), (0.101, 0.102, 0.100)),
+    )
+    _, tanh = rows(table(document, "Activation: accuracy"))
+    assert (tanh["verdict"], tanh["reason"]) == ("inconclusive", "neither side learned more than guessing")
+
+
 def test_recipes_are_told_apart_by_the_field_that_is_compared(tmp_path: Path) -> None:
     # all of these are in one folder, and only he against xavier and no crops against crops are pairs
     crop = small_recipe(init="he", augment=("crop",))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from bench.verdicts import unpaired
 from reports.claims import claims
@@ -129,6 +130,7 @@ def test_the_blocks_of_the_ablation_are_compared_stage_by_stage(tmp_path: Path) 
         ([1000.0, 2001.0], "depends"),
         ([60.0, 240.0], "does not hold"),
         ([2001.0], "does not hold"),
+        ([60.0, 1000.0], "depends"),
         ([], "not testable here"),
     ],
 )
@@ -138,6 +140,26 @@ def test_about_a_thousand_is_from_500_to_2000(speed_ups: list[float], word: str)
     assert judgement.verdict == word
     if rows:
         assert judgement.figure == pytest.approx(max(speed_ups))
+
+
+@pytest.mark.parametrize(
+    ("rows", "word"),
+    [
+        ([compared("a", 1000.0), compared("b", 1000.0)], "holds"),
+        ([compared("a", 510.0, NOISY)], "not testable here"),
+        ([compared("a", 490.0, NOISY)], "not testable here"),
+        ([compared("a", 1000.0), compared("b", 490.0, NOISY)], "not testable here"),
+        ([compared("a", 1000.0), compared("b", 10.0), compared("c", 490.0, NOISY)], "depends"),
+        ([compared("a", 1000.0, (1.0,))], "not testable here"),
+    ],
+)
+def test_an_interval_over_the_border_of_a_thousand_settles_nothing(rows: list[Compared], word: str) -> None:
+    assert judge_gpu(rows, ON_GPU).verdict == word
+
+
+def test_the_threads_are_those_of_the_records_and_not_of_the_reader() -> None:
+    elsewhere = structs.replace(ON_GPU, threads=64)
+    assert "processor, with 2 threads, over" in judge_gpu([compared("a", 1000.0)], elsewhere).reason
 
 
 def test_gpu_rows_are_compared_with_the_processor_beside_it(tmp_path: Path) -> None:
@@ -180,6 +202,13 @@ def test_an_interval_around_twice_settles_nothing() -> None:
     assert judge_vgg(rows, 4, "cpu").verdict == "not testable here"  # type: ignore[arg-type]
 
 
+def test_a_workload_that_is_undecided_is_no_condition_on_which_it_depends() -> None:
+    rows = {"training": compared("step", 15.0), "inference": compared("forward", 2.0, NOISY)}
+    judgement = judge_vgg(rows, 4, "cpu")  # type: ignore[arg-type]
+    assert judgement.verdict == "not testable here"
+    assert "An interval reaches over the border" in judgement.reason
+
+
 def test_vgg_is_measured_against_alexnet(tmp_path: Path) -> None:
     claim = claims()["vgg-cost"]
     phases = {"training": "step", "inference": "forward"}
@@ -213,6 +242,11 @@ def test_the_step_fits_by_its_peak_or_fails_by_its_ledger(ledger: float, peak: f
     judgement = memory(ledger, peak)
     assert judgement.verdict == word
     assert judgement.figure == pytest.approx(peak / GIB)
+
+
+def test_gradients_come_as_activations_go_and_are_no_part_of_what_must_be_alive() -> None:
+    kinds = {"weights": 1.0 * GIB, "gradients": 1.5 * GIB, "saved_activations": 1.0 * GIB}
+    assert judge_memory(kinds, 3.2 * GIB, "cuda").verdict == "depends"
 
 
 @pytest.mark.parametrize(("setting", "metric"), [(ON_CPU, "peak_resident"), (ON_GPU, "peak_allocated")])
