@@ -7,13 +7,11 @@ from typing import Literal
 
 from msgspec import Struct, structs
 
-from bench import ablations, trainings
+from bench import ablations
 from bench.ablations import sizes, trained_cases
 from bench.case import Case
 from bench.differences import NOTHING_LEARNED, PARITY_MARGIN, Difference, difference, is_at_chance
 from bench.stats import mean
-from models import catalogue
-from models.arch import Activation, Arch, Conv, Dropout, Linear, kind
 from reports.claims.claim import Claim, Judgement, Word, replicated, statement
 from reports.claims.evidence import Evidence, Setting
 from reports.figures import by_seed
@@ -60,22 +58,15 @@ def cases_of(pair: Pair, setting: Setting) -> tuple[Case, Case]:
     return case(pair.base), case(pair.new)
 
 
-def _lenet_and_alexnet(setting: Setting) -> tuple[Case, Case]:
-    axes = {"model": ("lenet5", "alexnet"), "device": (setting.device,)}
-    wish = trainings.Wish(axes=axes, dataset=ablations.DATASET, recipe=ablations.RECIPE)
-    found = {case.model: case for case in trainings.cases(wish, setting.threads)}
-    return found["lenet5"], found["alexnet"]
-
-
 def needs_of(pair: Pair, setting: Setting) -> tuple[Case, ...]:
     return replicated(list(cases_of(pair, setting)), setting.seeds)
 
 
 def learned_of(pair: Pair, evidence: Evidence) -> tuple[Learned, Learned] | None:
-    return _both(cases_of(pair, evidence.setting), evidence)
+    return both_of(cases_of(pair, evidence.setting), evidence)
 
 
-def _both(cases: tuple[Case, Case], evidence: Evidence) -> tuple[Learned, Learned] | None:
+def both_of(cases: tuple[Case, Case], evidence: Evidence) -> tuple[Learned, Learned] | None:
     """Base and new from one machine; None where it has not both."""
     runs = evidence.runs(cases)
     base, new = (runs.get(case) for case in cases)
@@ -253,68 +244,6 @@ def rates(base: Learned, new: Learned, names: tuple[str, str]) -> str:
     return f"Training steps: {names[0]} {one:,.0f} images/s, {names[1]} {other:,.0f}."
 
 
-# --- LeNet-5 and AlexNet -----------------------------------------------------------------------------------
-
-
-class Growth(Struct, frozen=True):
-    """What the textbook says grew."""
-
-    layers: int
-    image: int
-    activations: tuple[str, ...]
-    dropout: float
-
-
-def growth_of(arch: Arch) -> Growth:
-    """Layers with weights, side of the image, activations, the largest dropout."""
-    activations = dict.fromkeys(kind(layer) for layer in arch.layers if isinstance(layer, Activation))
-    return Growth(
-        layers=sum(isinstance(layer, Conv | Linear) for layer in arch.layers),
-        image=arch.image,
-        activations=tuple(activations),
-        dropout=max((layer.p for layer in arch.layers if isinstance(layer, Dropout)), default=0.0),
-    )
-
-
-def _lenet_alexnet(evidence: Evidence) -> Judgement:
-    both = _both(_lenet_and_alexnet(evidence.setting), evidence)
-    return judge_growth(*both) if both else OF_TWO_MACHINES
-
-
-def judge_growth(lenet: Learned, alexnet: Learned) -> Judgement:
-    """That all grew is a fact; whether it gains accuracy depends on the data, and here they are digits.
-
-    holds: it gains. depends: it gains nothing on these data. Undecided, the gain is not testable.
-    """
-    small, large = (growth_of(catalogue.MODELS[model]) for model in ("lenet5", "alexnet-grouped"))
-    grew = (
-        large.layers > small.layers
-        and large.image > small.image
-        and large.dropout > small.dropout
-        and large.activations != small.activations
-    )
-    facts = (
-        f"From LeNet-5 to AlexNet: {small.layers} to {large.layers} layers with weights, {small.image} to "
-        f"{large.image} pixels, {', '.join(small.activations)} to {', '.join(large.activations)}, dropout "
-        f"{small.dropout:g} to {large.dropout:g}."
-    )
-    found = compared(lenet, alexnet)
-    words = (
-        f"{facts} So all grew; what it gains depends on the data, and these are small and simple. Trained "
-        f"are torchvision's single tower {trained_on(alexnet, alexnet)} and LeNet-5 "
-        f"{trained_on(lenet, lenet)}, each by its own recipe, so that not the network alone "
-        f"differs. Test accuracy: LeNet-5 {_percent(lenet)}, AlexNet {_percent(alexnet)}."
-    )
-    judgement = judge_difference(found, "higher", "points of test accuracy", words)
-    verdict: Word = "depends" if judgement.verdict == "does not hold" else judgement.verdict
-    return structs.replace(judgement, verdict=verdict if grew else "does not hold")
-
-
-def _percent(run: Learned) -> str:
-    found = run.figures.get(ACCURACY_KEY)
-    return f"{100 * found.median:.2f}%" if found else "none"
-
-
 CLAIMS = (
     Claim(
         said=statement("factorise-accuracy"),
@@ -349,10 +278,5 @@ CLAIMS = (
             "images, not robustness to changed ones. Crops alone: digits may not be mirrored and have no "
             "colour.",
         ),
-    ),
-    Claim(
-        said=statement("lenet-alexnet"),
-        needs=lambda setting: replicated(list(_lenet_and_alexnet(setting)), setting.seeds),
-        judge=_lenet_alexnet,
     ),
 )

@@ -21,6 +21,7 @@ from reports.claims.activations import (
     judge_race,
 )
 from reports.claims.claim import Judgement, judged
+from reports.claims.growth import growth_of
 from reports.claims.training import (
     AUGMENTATION,
     DROPOUT,
@@ -29,7 +30,6 @@ from reports.claims.training import (
     POOLING,
     Pair,
     cases_of,
-    growth_of,
 )
 from tests.reports import planted_learning
 from tests.reports.planted_claims import ON_CPU, ON_GPU, evidence, trained
