@@ -33,9 +33,12 @@ class Sides(Struct, frozen=True):
 
     @property
     def word(self) -> Word:
-        """Whether "it is faster" holds; what is undecided counts for neither side."""
+        """Whether "it is faster" holds; what is undecided counts for neither side, up to half of all."""
+        decided = len(self.faster) + len(self.not_faster)
         if self.faster and self.not_faster:
             return "depends"
+        if len(self.undecided) > decided:
+            return "not testable here"
         if self.faster:
             return "holds"
         return "does not hold" if self.not_faster else "not testable here"
@@ -140,7 +143,7 @@ def judge_stacks(rows: Sequence[Compared], device: str, planned: int) -> Judgeme
         f"{len(went.faster)}, slower or no different in {len(went.not_faster)}"
         + _named(went.not_faster)
         + f", undecided in {len(went.undecided)}. By their weights {_predicted()}. "
-        "The figure is the geometric mean over the pairs."
+        "The figure is the geometric mean over the pairs. With more than half undecided, so is the claim."
     )
     verdict = went.word
     if device != "cuda":

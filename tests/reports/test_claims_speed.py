@@ -56,6 +56,9 @@ EQUAL, OPEN = compared("c", 1.0), compared("d", 1.1, NOISY)
     [
         ([FASTER, FASTER], "holds"),
         ([FASTER, OPEN], "holds"),
+        ([FASTER, OPEN, OPEN], "not testable here"),
+        ([EQUAL, OPEN, OPEN], "not testable here"),
+        ([FASTER, SLOWER, OPEN, OPEN, OPEN], "depends"),
         ([FASTER, SLOWER], "depends"),
         ([FASTER, EQUAL], "depends"),
         ([SLOWER, OPEN], "does not hold"),
