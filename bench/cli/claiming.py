@@ -57,6 +57,8 @@ def claims(
     known = _summary(folders)
     setting = _setting(device, threads, replicates, seeds, known)
     seconds = options.seconds_of(budget)
+    if (resume or budget) and not (run or dry_run):
+        raise UserError("--resume and --budget say how to run: they need --run")
     result = None
     if run or dry_run:
         missing = _missing(wanted, setting, known)
@@ -91,6 +93,8 @@ def history(
     _summary(known)  # what cannot be read is said before anything is measured
     setting = _setting(device, threads, replicates, None, None)
     seconds = options.seconds_of(budget)
+    if (resume or budget) and not (run or dry_run):
+        raise UserError("--resume and --budget say how to run: they need --run")
     result = None
     if run or dry_run:
         cases = then.planned(setting.device, setting.threads, setting.replicates)

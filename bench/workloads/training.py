@@ -124,7 +124,7 @@ class TrainingStep:
         return {
             "weights": list(self._module.parameters()),
             "buffers": list(self._module.buffers()),
-            "gradients": [p.grad for p in self._module.parameters() if p.grad is not None],
+            "gradients": [p.grad for p in (*self._module.parameters(), self._images) if p.grad is not None],
             "optimizer_state": [tensor for tensor in states if hasattr(tensor, "untyped_storage")],
             "inputs": [self._images, self._labels if self._gradient is None else self._gradient],
         }

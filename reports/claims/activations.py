@@ -136,7 +136,7 @@ def _six_times(found: Verdict) -> Word:
     if found.verdict in ("faster", "equivalent"):
         return "does not hold"
     inside = lies_within(found.low, found.high, SAID_RATIO / ABOUT_FACTOR, SAID_RATIO * ABOUT_FACTOR)
-    return "not testable here" if inside is None else "holds" if inside else "depends"
+    return "not testable here" if inside is None else "holds" if inside else "does not hold"
 
 
 OVER_THE_BORDER = "ReLU is faster, but the 99% interval reaches over the border of 4 to 9: --seeds adds runs."
@@ -150,8 +150,11 @@ def undecided(found: Verdict) -> str:
 def _how_much(found: Verdict) -> str:
     return {
         "holds": "That is about six times: the whole 99% interval is within 4 to 9.",
-        "depends": "ReLU is faster, but not about six times (4 to 9): it depends on network and recipe.",
-        "does not hold": "ReLU is not faster here.",
+        "does not hold": (
+            "ReLU is faster, but not about six times (4 to 9), with this network and recipe."
+            if found.verdict == "slower"
+            else "ReLU is not faster here."
+        ),
         "not testable here": undecided(found) if found.verdict == "inconclusive" else OVER_THE_BORDER,
         "published": "",
     }[_six_times(found)]
@@ -202,7 +205,7 @@ def judge_gradient(sigmoid: Sequence[float], relu: Sequence[float]) -> Judgement
     if found.low is not None and found.high is not None:
         if found.low > 1:
             inside = lies_within(found.low, found.high, VANISHED, math.inf)
-            verdict = "not testable here" if inside is None else "holds" if inside else "depends"
+            verdict = "not testable here" if inside is None else "holds" if inside else "does not hold"
         elif found.high < 1 or found.verdict == "equivalent":
             verdict = "does not hold"
     return Judgement(
