@@ -88,7 +88,9 @@ def _quick(model: str) -> Prescription:
             recipe=structs.replace(recipe, epochs=60, lr=0.1, init="xavier"), batch=32, image=28
         )
     if family == "alexnet":
-        return Prescription(recipe=recipe, batch=64, image=_small_image(model))
+        # At 0.01 three seeds of five end between 65 and 75%, at 0.02 none learns.
+        alexnet = structs.replace(recipe, epochs=5, lr=0.005)
+        return Prescription(recipe=alexnet, batch=32, image=_small_image(model))
     if _is_normalised(model):
         return Prescription(recipe=structs.replace(recipe, epochs=4), batch=32, image=32)
     return Prescription(recipe=recipe, batch=32, image=32)
