@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -16,6 +16,7 @@ from msgspec import structs
 
 from bench import devices, environment, plan
 from bench.case import Case
+from bench.launch import Server
 
 _ASK_FOR_FIGURES = ("only", "enable", "autosave", "save", "json", "compare", "compare_fail", "histogram")
 
@@ -34,6 +35,17 @@ def pytest_configure(config: pytest.Config) -> None:
     ):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, usual)
+
+
+LEARNS = ("torch", "torch._dynamo", "bench.worker", "bench.learning.worker")
+DIGITS = ("sklearn.datasets", "sklearn.model_selection")
+
+
+@pytest.fixture(scope="session")
+def learning_server() -> Iterator[Server]:
+    """A fork server with all that a training run imports: its children then take a fraction of a second."""
+    with Server(preload=(*LEARNS, *DIGITS)) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -12,9 +12,8 @@ from bench import ablations, axes, environment, listing, plan, recipes
 from bench.ablations import Ablation
 from bench.axes import Value
 from bench.case import Case, Protocol
-from bench.cli import options, output
+from bench.cli import ending, options, output
 from bench.errors import UserError
-from bench.record import FAILED
 
 _TRAINED_AXES = ("device", "precision", "engine")
 """What the options say for training runs too, whose batch and image are the recipe's."""
@@ -140,14 +139,7 @@ def _run(
             auto=auto,
             materials=Materials(),
         )
-    if result.warning:
-        output.complain(result.warning)
-    if result.statuses:
-        output.show(_report(wanted, out, format_))
-    if result.left:
-        left = f"{result.left} of {len(planned)} cases are left: the same command with --resume runs them"
-        output.complain(f"the budget is spent; {left}")
-    return 1 if any(result.statuses.get(status) for status in FAILED) else 0
+    return ending.end(result, len(planned), lambda: _report(wanted, out, format_))
 
 
 def _report(wanted: Sequence[Ablation], out: Path, format_: str) -> str:

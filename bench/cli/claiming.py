@@ -12,9 +12,8 @@ from bench import axes, environment, listing, plan
 from bench.ablations import sizes
 from bench.axes import AXES
 from bench.case import Case, Protocol
-from bench.cli import options, output
+from bench.cli import ending, options, output
 from bench.errors import UserError
-from bench.record import FAILED
 from bench.store import RECORDS
 
 if TYPE_CHECKING:
@@ -193,11 +192,8 @@ def _execute(
             tell=tell,
             auto=device == "auto",
         )
-    if result.warning:
-        output.complain(result.warning)
-    if result.left:
-        left = f"{result.left} of {len(missing)} cases are left: the same command with --resume runs them"
-        output.complain(f"the budget is spent; {left}")
+    ending.say_repaired(result)
+    ending.say_left(result, len(missing))
     return result
 
 
@@ -218,4 +214,4 @@ def _report(
 
 
 def _code(result: Result | None) -> int:
-    return 1 if result and any(result.statuses.get(status) for status in FAILED) else 0
+    return ending.code(result) if result else 0

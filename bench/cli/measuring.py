@@ -9,8 +9,7 @@ import typer
 
 from bench import axes, environment, listing, plan, suites
 from bench.case import Case, Protocol
-from bench.cli import options, output
-from bench.record import FAILED
+from bench.cli import ending, options, output
 
 
 def run(
@@ -83,19 +82,18 @@ def _run(
 ) -> int:
     from bench import run as runner
     from bench import terminal
-    from reports import formats, report
 
     with terminal.progress(len(planned)) as tell:
         result = runner.execute(
             planned, protocol, out, resume=resume, budget_seconds=budget, tell=tell, auto=auto
         )
-    if result.warning:
-        output.complain(result.warning)
-    if result.statuses:
-        document = report.build([out])
-        output.write(out / "report.md", formats.render("md", document))
-        output.show(formats.render(format_, document))
-    if result.left:
-        left = f"{result.left} of {len(planned)} cases are left: the same command with --resume runs them"
-        output.complain(f"the budget is spent; {left}")
-    return 1 if any(result.statuses.get(status) for status in FAILED) else 0
+    return ending.end(result, len(planned), lambda: _report(out, format_))
+
+
+def _report(out: Path, format_: str) -> str:
+    """Write report.md into the folder; the report as text in a format."""
+    from reports import formats, report
+
+    document = report.build([out])
+    output.write(out / "report.md", formats.render("md", document))
+    return formats.render(format_, document)

@@ -13,10 +13,9 @@ from msgspec import structs
 from bench import axes, datasets, environment, listing, recipes, trainings
 from bench.axes import AXES, Numbers
 from bench.case import Case, Protocol
-from bench.cli import options, output
+from bench.cli import ending, options, output
 from bench.errors import UserError
 from bench.measure import Materials
-from bench.record import FAILED
 
 if TYPE_CHECKING:
     from bench.run import Result
@@ -97,14 +96,7 @@ def train(
     materials = Materials(data_dir=data_dir, tensorboard=tensorboard)
     is_auto = "auto" in given.get("device", ("auto",))
     result = _train(planned, protocol, out, materials, budget_seconds, resume, is_auto)
-    if result.warning:
-        output.complain(result.warning)
-    if result.statuses:
-        output.show(_report(out, format_))
-    if result.left:
-        left = f"{result.left} of {len(planned)} training runs are left: --resume runs them"
-        output.complain(f"the budget is spent; {left}")
-    return 1 if any(result.statuses.get(status) for status in FAILED) else 0
+    return ending.end(result, len(planned), lambda: _report(out, format_))
 
 
 def _overrides(assigned: Sequence[str], named: Mapping[str, str | None]) -> dict[str, str]:

@@ -307,7 +307,7 @@ def test_a_spent_budget_leaves_the_rest_for_resume(
     answer = trains(*arguments, "--budget", 1e-6)
     assert answer.code == 0
     assert is_one_sentence(answer.err)
-    assert "the budget is spent; 2 of 2 training runs are left: --resume runs them" in answer.err
+    assert "the budget is spent; 2 of 2 cases are left: the same command with --resume" in answer.err
     assert records(tmp_path / "run") == []
     assert trains(*arguments, "--resume").code == 0
     assert [record.status for record in records(tmp_path / "run")] == ["ok", "ok"]
