@@ -9,12 +9,10 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-import torch
 from msgspec import structs
-from torch import nn
 
 from bench import ablations, plan
 from bench import run as runner
@@ -23,6 +21,10 @@ from bench.stats import Interval, within_process
 from models.blocks import block_name
 from reports.ablation_pairs import timed_sides
 from reports.summary import summarise
+
+if TYPE_CHECKING:  # collecting benchmarks imports no torch
+    import torch
+    from torch import nn
 
 Benchmark = Any  # pytest-benchmark has no types
 
@@ -46,6 +48,9 @@ HASTY = Protocol(
 
 def by_hand(case: Case, rounds: int) -> tuple[float, Interval]:
     """Stack over single, by steps that alternate between the two in this process."""
+    import torch
+    from torch import nn
+
     single = nn.Conv2d(CHANNELS, CHANNELS, 5, padding=2)
     stack = nn.Sequential(
         nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1),
@@ -64,6 +69,8 @@ def by_hand(case: Case, rounds: int) -> tuple[float, Interval]:
 
 
 def _stepper(module: nn.Module, images: torch.Tensor, gradient: torch.Tensor) -> Callable[[], float]:
+    import torch
+
     # a fixed gradient of the output is no descent: at a usual rate the stack's weights would grow to NaN
     optimizer = torch.optim.SGD(module.parameters(), lr=1e-20, momentum=0.9)
 
@@ -110,6 +117,8 @@ def test_a_loop_by_hand_tells_the_same_ratio(
     benchmark: Benchmark, case: Case, full_size: bool, tmp_path: Path
 ) -> None:
     """The time is that of the loop by hand; without `--benchmark-only` both only have to work."""
+    import torch
+
     threads = torch.get_num_threads()
     torch.set_num_threads(case.threads)
     try:
