@@ -114,8 +114,8 @@ def _folder(out: Path | None) -> Path:
 
 def _with(out: Path | None, folders: Sequence[Path]) -> list[Path]:
     """The folders whose records count, --out last if it holds any."""
-    own = [out] if out is not None and (out / RECORDS).exists() else []
-    return [*folders, *own]
+    own = out is not None and (out / RECORDS).exists() and (out / RECORDS).stat().st_size > 0
+    return [*folders, out] if out is not None and own else list(folders)
 
 
 def _history_report(folders: Sequence[Path], out: Path | None, format_: str) -> None:

@@ -208,6 +208,17 @@ def test_the_exit_code_is_1_where_something_that_ran_failed(
     assert verdict == ("holds" if status == "ok" else "not testable here")
 
 
+def test_a_budget_too_small_for_any_case_still_judges_by_arithmetic(
+    convbench: Command, tmp_path: Path
+) -> None:
+    with Store.create(tmp_path / "run"):
+        pass
+    answer = convbench("claims", "params-vgg", "vgg-cost", "--out", tmp_path / "run", "--format", "json")
+    assert answer.code == 0, answer.err
+    assert answer.rows()["params-vgg"]["verdict"] == "holds"
+    assert answer.rows()["vgg-cost"]["verdict"] == "not testable here"
+
+
 def test_what_the_budget_left_is_said(
     convbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
