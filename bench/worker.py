@@ -174,10 +174,11 @@ def prepare(case: Case, device: Device) -> tuple[torch.nn.Module, Steps, dict[st
     device.prepare(case)
     torch.manual_seed(case.seed)
     where = device.torch_name()
+    # Found before a user's file is loaded, whose own package `models` would then stand in ours' place.
+    workload = workloads.workloads()[case.workload]
     module = load(case.model, channels=case.channels, image=case.image, classes=case.classes, device=where)
     module = module.to(weight_dtype(case.precision)).to(memory_format=memory_format(case))
     effective = device.read_back() | dtypes_seen(module, case, where)
-    workload = workloads.workloads()[case.workload]
     return module, workload.prepare(module, case, engines.get(case.engine), where), effective
 
 

@@ -40,7 +40,6 @@ def test_command(command: str, folder: Path) -> None:
         "ab": ["--target-ci", "100%", "--budget", "1"],
         "train": ["--epochs", "1"],
         "ablate": ["--epochs", "1", "--budget", "1"],
-        "claims": ["--budget", "20"] if "--run" in arguments else [],
     }
     done = subprocess.run(
         [sys.executable, "-P", "-c", boot, *arguments, *quick.get(arguments[0], [])],

@@ -98,12 +98,12 @@ def products(channels, classes):
 
 def deaf(channels, classes):
     "The news of the second epoch is lost, as where a pipe is full; then it crashes."
-    from bench.learning import worker
-    opened = worker.teller
+    from bench.learning import reporter
+    opened = reporter.teller
     def losing(path):
         tell = opened(path)
         return lambda line: None if b'"number":2,' in line else tell(line)
-    worker.teller = losing
+    reporter.teller = losing
     return Crashed(channels, classes)
 
 def garbled(channels, classes):
