@@ -10,12 +10,12 @@ from msgspec import Struct, structs
 
 from bench.task import Task
 
-Workload = Literal["inference", "training", "accuracy"]
+Workload = Literal["inference", "training", "accuracy", "ceiling"]
 Precision = Literal["fp32", "tf32", "amp-bf16", "amp-fp16", "bf16", "fp16"]
 Layout = Literal["nchw", "channels-last"]
 
 TIMED: tuple[Workload, ...] = ("inference", "training")
-"""The workloads whose steps are timed; `accuracy` is a whole training run."""
+"""The workloads whose steps are timed; `accuracy` is a training run, `ceiling` what a machine can do."""
 PRECISIONS: tuple[Precision, ...] = ("fp32", "tf32", "amp-bf16", "amp-fp16", "bf16", "fp16")
 LAYOUTS: tuple[Layout, ...] = ("nchw", "channels-last")
 
@@ -26,6 +26,7 @@ class Case(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     `model` is a name of the catalogue; `image` is the side of a square input in pixels; `threads` are
     the CPU threads of torch; `replicate` counts from 1 and is the process's number. A training run
     (workload `accuracy`) has a `task`, and its replicates differ in their seed: `learning_seed`.
+    `tuning` names what else was switched on, `fused-optimizer+freezing`: names of `bench.tuning`, sorted.
     """
 
     model: str
@@ -42,6 +43,7 @@ class Case(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     seed: int = 0
     replicate: int = 1
     task: Task | None = None
+    tuning: str = ""
 
     @property
     def learning_seed(self) -> int:
@@ -69,6 +71,8 @@ class Case(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ):
             if value != usual:
                 parts.append(f"{letter}{value}")
+        if self.tuning:
+            parts.append(self.tuning)
         if self.task is not None:
             parts += _task_parts(self.task)
         return "/".join(parts)

@@ -24,6 +24,8 @@ class Job(Struct, frozen=True, kw_only=True):
     cache_folder  Inductor's and Triton's caches for this case and replicate alone, or None
     cold          what the process with the empty cache found, or None
     training      for a case with a task
+    layers        measure every layer too
+    trace         file for a Chrome trace of a few steps, or None
     """
 
     case: Case
@@ -32,6 +34,8 @@ class Job(Struct, frozen=True, kw_only=True):
     cache_folder: str | None = None
     cold: ColdCompile | None = None
     training: TrainingFiles | None = None
+    layers: bool = False
+    trace: str | None = None
 
 
 class TrainingFiles(Struct, frozen=True, kw_only=True):

@@ -27,16 +27,20 @@ _news = msgspec.json.Decoder(News)
 
 
 class Materials(Struct, frozen=True, kw_only=True):
-    """What training runs use beside their cases: where data lie, and where curves go.
+    """What cases use beside themselves: where data lie, where curves go, what is measured beside.
 
     data_dir     a folder of the user's with the datasets, or None for convbench's own cache
     tensorboard  or None
     heard        told what a training run says while it goes on
+    layers       measure every layer of a timed case too
+    trace        file for a Chrome trace of a timed case, or None
     """
 
     data_dir: Path | None = None
     tensorboard: Path | None = None
     heard: Callable[[News], None] = lambda news: None
+    layers: bool = False
+    trace: Path | None = None
 
 
 def measure(
@@ -63,13 +67,15 @@ def measure(
     )
     if reason is not None:
         return unmeasured
+    materials = materials or Materials()
     asked = job.Job(case=case, protocol=protocol, environment=environment)
     epochs: dict[int, Epoch] = {}
     try:
         if case.task is None:
-            outcome = _run(asked, directory, server)
+            trace = None if materials.trace is None else str(materials.trace.resolve())
+            outcome = _run(structs.replace(asked, layers=materials.layers, trace=trace), directory, server)
         else:
-            outcome = _train(asked, directory, server, materials or Materials(), epochs)
+            outcome = _train(asked, directory, server, materials, epochs)
         if outcome.result is None:
             assert outcome.kind != "result"
             kept = _measurements(case, epochs)

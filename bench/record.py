@@ -3,6 +3,7 @@
 History of the schema:
 1  the first: case, protocol, environment, effective, status, reason, measurements, warnings.
 2  training runs: `case.task`, the workload `accuracy`, the phase `epoch`, the status `diverged`.
+3  `case.tuning`, the workload `ceiling`, and `absent`: why a metric was not measured.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from msgspec import Struct
 
 from bench.case import Case, Protocol
 
-SCHEMA = 2
+SCHEMA = 3
 
 Status = Literal["ok", "oom", "timeout", "crashed", "skipped", "invalid", "diverged"]
 FAILED: tuple[Status, ...] = ("oom", "timeout", "crashed", "invalid", "diverged")
@@ -78,6 +79,7 @@ class Record(Struct, frozen=True, kw_only=True):
     """One line of records.jsonl.
 
     effective  what was read back in the child after the precision was set: dtypes and TF32 flags
+    absent     metric -> the reason why it could not be measured here (`energy`: no NVML)
     warnings   labels and sentences, e.g. `launch-bound`, `not-stationary: ...`
     started_at UTC, ISO 8601
     sequence   the record's place in its file, from 1
@@ -92,6 +94,7 @@ class Record(Struct, frozen=True, kw_only=True):
     measurements: list[Measurement] = []
     environment: Environment | None = None
     effective: dict[str, str] = {}
+    absent: dict[str, str] = {}
     warnings: list[str] = []
     started_at: str
     sequence: int = 0

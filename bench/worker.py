@@ -7,19 +7,17 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 import torch
 
-from bench import devices, engines, environment, latency, workloads
+from bench import devices, engines, environment, facts, latency, workloads
 from bench.case import Case
 from bench.devices.base import Device
 from bench.engines.base import Engine
 from bench.job import ColdCompile, Finished, Job
 from bench.nvml import open_nvml
-from bench.precision import RECIPES, autocast, outer_context, weight_dtype
-from bench.probes import casting, flops, memory
+from bench.precision import outer_context, weight_dtype
 from bench.probes.clocks import ClockMonitor
 from bench.probes.contention import ContentionMonitor
 from bench.record import Gpu, Measurement, Record
@@ -27,7 +25,6 @@ from bench.server import stage
 from bench.windows import Monitor, Together
 from bench.workloads.base import Steps
 from bench.workloads.inputs import memory_format
-from models.blocks import is_block
 from models.load import load
 
 _NOTHING_COMPILED = "torch.compile compiled nothing: the steps ran eagerly (is TORCHDYNAMO_DISABLE set?)"
@@ -66,7 +63,7 @@ def compile_cold(argument: bytes) -> bytes:
     with outer_context(job.case, _device_type(device)):
         _, steps, _ = prepare(job.case, device)
         stage("compiling")
-        seconds = _first_step(steps, device)
+        seconds = facts.first_step(steps, device)
     return msgspec.json.encode(ColdCompile(seconds=seconds, casts=count_casts()))
 
 
@@ -81,7 +78,7 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
         module, steps, effective = prepare(case, device)
         first_step_at = time.monotonic()
         stage("first step")
-        measured = _compile_facts(job, engine, steps, device)
+        measured = facts.compile_facts(job, engine, steps, device)
         compiled = engine.observe().get("compiled_graphs", 0)
         uncompiled = _NOTHING_COMPILED if engine.compiles and not compiled else None
         steps = refuse_recompiles(steps, engine)
@@ -90,11 +87,11 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
         measured += timed.measurements
         if engine.compiles:
             recompiles = engine.observe()["compiled_graphs"] - compiled
-            measured.append(_fact("model", "recompiles", recompiles, "count"))
+            measured.append(facts.fact("model", "recompiles", recompiles, "count"))
         incomplete: list[str] = []
-        measured += _beside("memory", lambda: _memory_facts(steps, device, baseline, engine), incomplete)
-        measured += _beside("casts", lambda: _cast_facts(job, module, steps, device), incomplete)
-    measured += _beside("counts", lambda: _cost_facts(case, module), incomplete)
+        measured += _beside("memory", lambda: facts.memory_facts(steps, device, baseline, engine), incomplete)
+        measured += _beside("casts", lambda: facts.cast_facts(job, module, steps, device), incomplete)
+    measured += _beside("counts", lambda: facts.cost_facts(case, module), incomplete)
     invalid = uncompiled or timed.invalid
     gpu = device.gpu()
     record = Record(
@@ -107,7 +104,7 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
         effective=effective,
         warnings=timed.warnings
         + incomplete
-        + _memory_remarks(device, engine)
+        + facts.memory_remarks(device, engine)
         + engine.remarks(case)
         + device.remarks(),
         started_at=started_at,
@@ -126,17 +123,6 @@ def _beside(
         message = " ".join(str(error).split())[:_MESSAGE_LIMIT]
         incomplete.append(f"incomplete: {name}: {type(error).__name__}: {message}")
         return []
-
-
-def _memory_facts(steps: Steps, device: Device, baseline: int, engine: Engine) -> list[Measurement]:
-    replays = engine.replays_graphs and device.queue() is not None
-    return memory.measure(steps, device, baseline, replays)
-
-
-def _memory_remarks(device: Device, engine: Engine) -> list[str]:
-    if not engine.replays_graphs or device.queue() is None:
-        return []
-    return ["no-peak: the replay of a CUDA graph allocates nothing, so only the reserved peak is known"]
 
 
 def _monitor(case: Case, device: Device) -> Monitor:
@@ -178,66 +164,8 @@ def prepare(case: Case, device: Device) -> tuple[torch.nn.Module, Steps, dict[st
     workload = workloads.workloads()[case.workload]
     module = load(case.model, channels=case.channels, image=case.image, classes=case.classes, device=where)
     module = module.to(weight_dtype(case.precision)).to(memory_format=memory_format(case))
-    effective = device.read_back() | dtypes_seen(module, case, where)
+    effective = device.read_back() | facts.dtypes_seen(module, case, where)
     return module, workload.prepare(module, case, engines.get(case.engine), where), effective
-
-
-def dtypes_seen(module: torch.nn.Module, case: Case, where: str) -> dict[str, str]:
-    """The dtypes that really came out of the first convolution and the first linear layer."""
-    seen: dict[str, str] = {"weights": _short(next((p.dtype for p in module.parameters()), torch.float32))}
-    hooks = []
-    for kind, key in ((torch.nn.Conv2d, "conv_output"), (torch.nn.Linear, "linear_output")):
-        layer = next((m for m in module.modules() if isinstance(m, kind)), None)
-        if layer is not None:
-            hooks.append(layer.register_forward_hook(_remember(seen, key)))
-    image = torch.randn(1, case.channels, case.image, case.image, device=where)
-    module.eval()  # one image has no batch statistics
-    with torch.no_grad(), autocast(case.precision, torch.device(where).type):
-        module(image.to(dtype=weight_dtype(case.precision), memory_format=memory_format(case)))
-    for hook in hooks:
-        hook.remove()
-    return seen
-
-
-def _remember(seen: dict[str, str], key: str) -> Callable[[Any, Any, torch.Tensor], None]:
-    def hook(module: Any, inputs: Any, output: torch.Tensor) -> None:
-        seen[key] = _short(output.dtype)
-
-    return hook
-
-
-def _short(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix("torch.")
-
-
-def _first_step(steps: Steps, device: Device) -> float:
-    """Seconds of the first step: with a compiling engine nearly all of it is compilation."""
-    start = device.clock()
-    steps.before()
-    steps.step()
-    device.synchronise()
-    return device.clock() - start
-
-
-def _compile_facts(job: Job, engine: Engine, steps: Steps, device: Device) -> list[Measurement]:
-    """Cold and warm compile seconds and the graph breaks; nothing for an engine that does not compile."""
-    if not engine.compiles:
-        return []
-    facts = [_fact("model", "compile_warm", _first_step(steps, device), "s")]
-    _end_compile_workers()
-    if job.cold is not None:
-        facts.insert(0, _fact("model", "compile_cold", job.cold.seconds, "s"))
-    counters = engine.observe()
-    facts.append(_fact("model", "graph_breaks", counters["graph_breaks"], "count"))
-    facts.append(_fact("model", "compile_cache_hits", counters["cache_hits"], "count"))
-    return facts
-
-
-def _end_compile_workers() -> None:
-    """Inductor keeps idle processes for its next compilation; none may stir in a window."""
-    from torch._inductor.async_compile import shutdown_compile_workers
-
-    shutdown_compile_workers()
 
 
 def refuse_recompiles(steps: Steps, engine: Engine) -> Steps:
@@ -252,37 +180,3 @@ def refuse_recompiles(steps: Steps, engine: Engine) -> Steps:
         return steps.check()
 
     return replace(steps, check=check)
-
-
-def _cast_facts(job: Job, module: torch.nn.Module, steps: Steps, device: Device) -> list[Measurement]:
-    """Casts a step and what casting all weights once costs; only under autocast."""
-    name = RECIPES[job.case.precision].autocast
-    if name is None:
-        return []
-    facts = [_fact("model", "cast_time", casting.cast_seconds(module, getattr(torch, name), device), "s")]
-    if job.cold is not None:
-        facts.append(_fact(steps.whole, "casts", job.cold.casts, "count"))
-    elif not engines.get(job.case.engine).compiles and job.case.engine == "eager":
-        steps.before()
-        facts.append(_fact(steps.whole, "casts", casting.count_eager_casts(steps.step), "count"))
-    return facts
-
-
-def _cost_facts(case: Case, module: torch.nn.Module) -> list[Measurement]:
-    """Parameters and FLOPs of what really ran, counted on a copy without data."""
-    parameters = sum(p.numel() for p in module.parameters())
-    shape = (case.batch, case.channels, case.image, case.image)
-    training = case.workload == "training"
-    facts = [_fact("model", "parameters", parameters, "count")]
-    to_images = is_block(case.model)
-    counted = flops.step_flops(module, shape, training=training, input_gradient=to_images)
-    if counted is not None:
-        forward, backward = counted
-        facts.append(_fact("forward", "flops", forward, "FLOP"))
-        if training:
-            facts.append(_fact("backward", "flops", backward, "FLOP"))
-    return facts
-
-
-def _fact(phase: str, metric: str, value: float, unit: str) -> Measurement:
-    return Measurement(phase=phase, metric=metric, unit=unit, samples=[float(value)])

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import torch
 
-from bench import datasets, devices, engines
+from bench import datasets, devices, engines, facts
 from bench.case import Case
 from bench.datasets.base import Dataset
 from bench.devices.base import Device
@@ -28,7 +28,6 @@ from bench.precision import weight_dtype
 from bench.probes.energy import EnergyCounter
 from bench.record import Gpu, Measurement, Record, Status
 from bench.server import stage
-from bench.worker import dtypes_seen
 from bench.workloads.inputs import memory_format
 from models import catalogue
 from models.load import load
@@ -135,7 +134,7 @@ def _prepare(job: Job, device: Device, dataset: Dataset) -> tuple[torch.nn.Modul
         device=where,
     )
     module = module.to(weight_dtype(case.precision)).to(memory_format=memory_format(case))
-    effective = device.read_back() | dtypes_seen(module, case, where)
+    effective = device.read_back() | facts.dtypes_seen(module, case, where)
     module.train()
     stage("reading the data")
     split = dataset.load(None if files.data_dir is None else Path(files.data_dir))
