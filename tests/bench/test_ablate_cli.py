@@ -6,16 +6,15 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from bench import cli
 from bench.record import Record
 from bench.store import RECORDS
 from reports.ablation_facts import facts
+from tests.commands import Command
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = (
@@ -35,24 +34,6 @@ TINY = (
     "--epochs",
     "1",
 )
-Command = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def convbench(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """The command in this process, on a machine without a GPU: exit code, output, errors."""
-    monkeypatch.setattr("signal.signal", lambda number, handler: None)
-    monkeypatch.setattr("bench.plan.gpu_present", lambda: False)
-
-    def command(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["convbench", *map(str, arguments)])
-        with pytest.raises(SystemExit) as leaving:
-            cli.main()
-        captured = capsys.readouterr()
-        assert isinstance(leaving.value.code, int)
-        return leaving.value.code, captured.out, captured.err
-
-    return command
 
 
 @pytest.fixture(scope="module")

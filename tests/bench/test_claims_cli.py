@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from msgspec import structs
 
-from bench import cli
 from bench import run as runner
 from bench.case import Case
 from bench.record import Record, Status
@@ -20,38 +18,14 @@ from bench.store import RECORDS, Store
 from reports import history as published
 from reports.claims.claim import Claim, Judgement, statement
 from reports.claims.training import DROPOUT, cases_of
+from tests.commands import Answer, Command
 from tests.reports import planted
 from tests.reports.planted_claims import ON_CPU, trained
 
 
-class Answer(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    def rows(self) -> dict[str, dict[str, Any]]:
-        """By id of the claim."""
-        return {row["id"]: row for row in json.loads(self.out)["rows"]}
-
-
-Command = Callable[..., Answer]
-
-
-@pytest.fixture
-def convbench(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """The command in this process, on a machine without a GPU."""
-    monkeypatch.setattr("signal.signal", lambda number, handler: None)
-    monkeypatch.setattr("bench.plan.gpu_present", lambda: False)
-
-    def command(*arguments: object) -> Answer:
-        monkeypatch.setattr(sys, "argv", ["convbench", *map(str, arguments)])
-        with pytest.raises(SystemExit) as leaving:
-            cli.main()
-        captured = capsys.readouterr()
-        assert isinstance(leaving.value.code, int)
-        return Answer(leaving.value.code, captured.out, captured.err)
-
-    return command
+def by_id(answer: Answer) -> dict[str, dict[str, Any]]:
+    """The rows of `--format json` by id of the claim."""
+    return {row["id"]: row for row in answer.rows()}
 
 
 class Runner:
@@ -82,7 +56,7 @@ def learned(case: Case) -> Record:
 
 def test_arithmetic_is_judged_at_once_and_the_rest_says_what_is_missing(convbench: Command) -> None:
     answer = convbench("claims", "--format", "json")
-    rows = answer.rows()
+    rows = by_id(answer)
     assert (answer.code, answer.err) == (0, "")
     assert len(rows) == 20
     first = rows["params-alexnet"]
@@ -156,8 +130,8 @@ def test_what_is_missing_is_run_and_then_judged_with_what_was_there(
     assert [case.replicate for case in execute.cases] == [1, 2, 3]
     assert (execute.options["resume"], execute.options["budget_seconds"]) == (True, 60)
     assert answer.code == 0
-    assert answer.rows()["dropout"]["verdict"] == "holds"
-    assert answer.rows()["dropout"]["figure"] == pytest.approx(-4.0)
+    assert by_id(answer)["dropout"]["verdict"] == "holds"
+    assert by_id(answer)["dropout"]["figure"] == pytest.approx(-4.0)
     assert "Holds. Train accuracy less test accuracy" in (tmp_path / "out" / "claims.md").read_text()
 
 
@@ -191,7 +165,7 @@ def test_the_records_in_out_are_evidence_without_run(convbench: Command, tmp_pat
     ]
     planted.write(tmp_path, records)
     answer = convbench("claims", "dropout", "--out", tmp_path, "--format", "json")
-    assert answer.rows()["dropout"]["verdict"] == "holds"
+    assert by_id(answer)["dropout"]["verdict"] == "holds"
 
 
 @pytest.mark.parametrize(("status", "code"), [("ok", 0), ("skipped", 0), ("diverged", 1), ("crashed", 1)])
@@ -204,7 +178,7 @@ def test_the_exit_code_is_1_where_something_that_ran_failed(
     monkeypatch.setattr(runner, "execute", Runner(plant))
     answer = convbench("claims", "dropout", "--run", "--out", tmp_path / "out", "--format", "json")
     assert answer.code == code
-    verdict = answer.rows()["dropout"]["verdict"]
+    verdict = by_id(answer)["dropout"]["verdict"]
     assert verdict == ("holds" if status == "ok" else "not testable here")
 
 
@@ -215,8 +189,8 @@ def test_a_budget_too_small_for_any_case_still_judges_by_arithmetic(
         pass
     answer = convbench("claims", "params-vgg", "vgg-cost", "--out", tmp_path / "run", "--format", "json")
     assert answer.code == 0, answer.err
-    assert answer.rows()["params-vgg"]["verdict"] == "holds"
-    assert answer.rows()["vgg-cost"]["verdict"] == "not testable here"
+    assert by_id(answer)["params-vgg"]["verdict"] == "holds"
+    assert by_id(answer)["vgg-cost"]["verdict"] == "not testable here"
 
 
 def test_what_the_budget_left_is_said(
@@ -233,9 +207,9 @@ def test_records_of_a_gpu_are_a_gpu_wherever_they_are_read(convbench: Command, t
     planted.write(tmp_path, [record])
     answer = convbench("claims", "gpu-speedup", "--from", tmp_path, "--format", "json")
     assert answer.code == 0
-    assert "The records have one side only." in answer.rows()["gpu-speedup"]["reason"]
+    assert "The records have one side only." in by_id(answer)["gpu-speedup"]["reason"]
     without = convbench("claims", "gpu-speedup", "--format", "json")
-    assert "No CUDA GPU was measured." in without.rows()["gpu-speedup"]["reason"]
+    assert "No CUDA GPU was measured." in by_id(without)["gpu-speedup"]["reason"]
 
 
 def test_a_claim_runs_its_case_in_a_real_process(
@@ -255,11 +229,11 @@ def test_a_claim_runs_its_case_in_a_real_process(
     arguments = ("claims", "--run", "--device", "cpu", "--out", tmp_path / "out", "--format", "json")
     answer = convbench(*arguments)
     assert answer.code == 0
-    assert 0 < answer.rows()["vgg-cost"]["figure"] < 10
+    assert 0 < by_id(answer)["vgg-cost"]["figure"] < 10
     again = convbench(*arguments)
     assert again.code == 2
     assert "holds a run already" in again.err
-    assert convbench(*arguments, "--resume").rows() == answer.rows()
+    assert by_id(convbench(*arguments, "--resume")) == by_id(answer)
 
 
 def test_history_shows_what_was_published_without_a_run(convbench: Command) -> None:

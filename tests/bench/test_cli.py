@@ -6,51 +6,19 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 import pytest
 
-from bench import cli
 from bench import run as runner
 from bench.case import Case, Protocol
 from bench.record import Measurement, Record, Status
 from bench.run import Result
 from bench.store import RECORDS, Store
+from tests.commands import Answer, Command, is_one_sentence
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-class Answer(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Command = Callable[..., Answer]
-
-
-@pytest.fixture
-def convbench(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """The command in this process; SystemExit is its only way out."""
-    monkeypatch.setattr("signal.signal", lambda number, handler: None)
-    monkeypatch.setattr("bench.plan.gpu_present", lambda: False)
-
-    def command(*arguments: object) -> Answer:
-        monkeypatch.setattr(sys, "argv", ["convbench", *map(str, arguments)])
-        with pytest.raises(SystemExit) as leaving:
-            cli.main()
-        captured = capsys.readouterr()
-        assert isinstance(leaving.value.code, int)
-        return Answer(leaving.value.code, captured.out, captured.err)
-
-    return command
-
-
-def is_one_sentence(err: str) -> bool:
-    return err.startswith("convbench: ") and err.count("\n") == 1 and err.endswith("\n") and len(err) < 600
 
 
 def real(*arguments: object) -> subprocess.CompletedProcess[str]:

@@ -13,15 +13,15 @@ import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
-from bench import cli
 from bench.launch import Server
 from bench.recipes import FIELDS
 from bench.record import Record
 from bench.store import RECORDS, read_records
+from tests.commands import Command, is_one_sentence
 
 NETS = """
 import math
@@ -47,38 +47,18 @@ def leaves(channels, classes):
 """
 
 
-class Answer(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Command = Callable[..., Answer]
+@pytest.fixture
+def train(convbench: Command) -> Command:
+    """`convbench train`."""
+    return lambda *arguments: convbench("train", *arguments)
 
 
 @pytest.fixture
-def convbench(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """`convbench train` in this process, on one thread of a machine without a GPU."""
-    monkeypatch.setattr("signal.signal", lambda number, handler: None)
-    monkeypatch.setattr("bench.plan.gpu_present", lambda: False)
-
-    def command(*arguments: object) -> Answer:
-        monkeypatch.setattr(sys, "argv", ["convbench", "train", *map(str, arguments)])
-        with pytest.raises(SystemExit) as leaving:
-            cli.main()
-        captured = capsys.readouterr()
-        assert isinstance(leaving.value.code, int)
-        return Answer(leaving.value.code, captured.out, captured.err)
-
-    return command
-
-
-@pytest.fixture
-def trains(convbench: Command, monkeypatch: pytest.MonkeyPatch, learning_server: Server) -> Command:
+def trains(train: Command, monkeypatch: pytest.MonkeyPatch, learning_server: Server) -> Command:
     """The same, able to train: with the server of these tests, as starting one takes seconds."""
     monkeypatch.setattr("bench.run.Server", lambda preload: nullcontext(learning_server))
     small = ("--image", 8, "--batch", 256, "--threads", 1, "--device", "cpu")
-    return lambda *arguments: convbench(*arguments, *small)
+    return lambda *arguments: train(*arguments, *small)
 
 
 @pytest.fixture
@@ -87,10 +67,6 @@ def net(tmp_path: Path) -> Callable[[str], str]:
     path.parent.mkdir()
     path.write_text(NETS)
     return lambda factory: f"{path}:{factory}"
-
-
-def is_one_sentence(err: str) -> bool:
-    return err.startswith("convbench: ") and err.count("\n") == 1 and err.endswith("\n") and len(err) < 600
 
 
 def records(folder: Path) -> list[Record]:
@@ -149,9 +125,9 @@ BAD_OPTIONS = [
 @pytest.mark.parametrize(("arguments", "words"), BAD_OPTIONS, ids=lambda value: ascii(value)[:60])
 @pytest.mark.parametrize("dry", [[], ["--dry-run"]], ids=["train", "dry"])
 def test_bad_input_ends_with_2_and_a_sentence_before_anything_is_written(
-    convbench: Command, tmp_path: Path, arguments: list[str], words: str, dry: list[str]
+    train: Command, tmp_path: Path, arguments: list[str], words: str, dry: list[str]
 ) -> None:
-    answer = convbench("--out", tmp_path / "run", *dry, *arguments)
+    answer = train("--out", tmp_path / "run", *dry, *arguments)
     assert answer.code == 2
     assert is_one_sentence(answer.err), answer.err
     assert words in answer.err
@@ -159,38 +135,36 @@ def test_bad_input_ends_with_2_and_a_sentence_before_anything_is_written(
     assert not (tmp_path / "run").exists()
 
 
-def test_without_a_folder_nothing_is_done(convbench: Command) -> None:
-    answer = convbench("lenet5")
+def test_without_a_folder_nothing_is_done(train: Command) -> None:
+    answer = train("lenet5")
     assert (answer.code, is_one_sentence(answer.err)) == (2, True)
     assert "Missing option '--out'" in answer.err
 
 
-def test_a_file_is_no_folder(convbench: Command, tmp_path: Path) -> None:
+def test_a_file_is_no_folder(train: Command, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("kept")
-    answer = convbench("lenet5", "--out", tmp_path / "file")
+    answer = train("lenet5", "--out", tmp_path / "file")
     assert (answer.code, is_one_sentence(answer.err)) == (2, True)
     assert (tmp_path / "file").read_text() == "kept"
 
 
 def test_tensorboard_that_is_not_installed_is_a_sentence(
-    convbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    train: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     find = importlib.util.find_spec
     monkeypatch.setattr(
         "bench.cli.training.find_spec", lambda name: None if name == "tensorboard" else find(name)
     )
-    answer = convbench("lenet5", "--out", tmp_path / "run", "--tensorboard", tmp_path / "curves")
+    answer = train("lenet5", "--out", tmp_path / "run", "--tensorboard", tmp_path / "curves")
     assert (answer.code, is_one_sentence(answer.err)) == (2, True)
     assert "pip install 'convbench[tensorboard]'" in answer.err
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("format_", ["md", "csv", "json", "terminal"])
-def test_a_dry_run_shows_the_plan_and_writes_nothing(
-    convbench: Command, tmp_path: Path, format_: str
-) -> None:
+def test_a_dry_run_shows_the_plan_and_writes_nothing(train: Command, tmp_path: Path, format_: str) -> None:
     options = ("--dry-run", "--format", format_, "--seeds", 2, "--seed", 5, "--epochs", 7, "--device", "cpu")
-    answer = convbench("lenet5", "vgg11", "--out", tmp_path / "run", *options)
+    answer = train("lenet5", "vgg11", "--out", tmp_path / "run", *options)
     assert (answer.code, answer.err) == (0, "")
     assert list(tmp_path.iterdir()) == []
     if format_ == "json":
@@ -210,9 +184,9 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(
     assert not any(row["skipped"] for row in rows)
 
 
-def test_what_cannot_run_is_in_the_plan_with_its_reason(convbench: Command, tmp_path: Path) -> None:
+def test_what_cannot_run_is_in_the_plan_with_its_reason(train: Command, tmp_path: Path) -> None:
     options = ("--image", 8, "--dry-run", "--format", "json", "--device", "cpu", "--out", tmp_path / "run")
-    answer = convbench("vgg11", "examples/tiny.py:build", *options)
+    answer = train("vgg11", "examples/tiny.py:build", *options)
     skipped = {row["model"]: row["skipped"] for row in json.loads(answer.out)["rows"]}
     assert "cannot take images of 8x8" in skipped["vgg11"]
     assert skipped["examples/tiny.py:build"] is None
@@ -402,6 +376,6 @@ def test_on_a_terminal_the_epochs_are_shown(
     assert "2/2" in shown
 
 
-def test_the_help_names_every_field_of_a_recipe(convbench: Command) -> None:
-    text = convbench("--help").out
+def test_the_help_names_every_field_of_a_recipe(train: Command) -> None:
+    text = train("--help").out
     assert all(field in text for field in FIELDS)
