@@ -1,0 +1,1 @@
+"""What the machine can do: matrix products, convolutions and a copy, measured as networks are."""
