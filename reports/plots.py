@@ -81,7 +81,7 @@ def draw(plot: Plot, format_: str) -> bytes:
         axes = figure.add_subplot()
         for place, series in enumerate(plot.series):
             hue = place if series.hue is None else series.hue
-            (_line if plot.kind == "lines" else _points)(axes, series, hue)
+            (_line if (series.kind or plot.kind) == "lines" else _points)(axes, series, hue)
         _frame(figure, axes, plot)
         if any(series.names for series in plot.series):
             place_names(figure, axes, plot.series)

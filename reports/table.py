@@ -46,6 +46,7 @@ class Series(Struct, frozen=True, kw_only=True):
     low, high  the ends of a band (lines) or of error bars (points): one for each point, or none at all
     names      what stands beside each point, or none at all
     hue        series of the same number share colour and marker; None is the series' place in the plot
+    kind       how it is drawn where that is not how its plot is
     """
 
     label: str = ""
@@ -56,6 +57,7 @@ class Series(Struct, frozen=True, kw_only=True):
     names: tuple[str, ...] = ()
     hue: int | None = None
     dashed: bool = False
+    kind: PlotKind | None = None
 
 
 class Plot(Struct, frozen=True, kw_only=True):
