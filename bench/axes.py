@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from bench import devices, engines, workloads
+from bench import devices, engines, tuning, workloads
 from bench.case import LAYOUTS, PRECISIONS
 from bench.errors import UserError, unknown
 from models import catalogue
@@ -42,6 +42,7 @@ AXES: dict[str, Names | Numbers] = {
     "precision": Names("dtype of weights, autocast and TF32", lambda: PRECISIONS),
     "engine": Names("how it is executed", lambda: engines.engines()),
     "layout": Names("memory format of weights and images", lambda: LAYOUTS),
+    "tuning": Names("what else is switched on; several joined by +", lambda: (tuning.NONE, *tuning.NAMES)),
     "batch": Numbers("images in a step", 1, 65_536),
     "image": Numbers("side of the square image, pixels; the network's own by default", 1, 8_192),
     "channels": Numbers("channels of the image; the network's own by default", 1, 1_024),
@@ -66,6 +67,8 @@ def _one(axis: str, value: object) -> Value:
         return whole_number(axis, value, kind.low, kind.high)
     if not isinstance(value, str) or not value:
         raise UserError(f"{axis} takes a name, not {value!r}")
+    if axis == "tuning":
+        return tuning.read(value)
     if axis == "model":
         catalogue.parse(value)
     elif value not in kind.accepted():

@@ -115,3 +115,5 @@ class Protocol(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A pass stops here once it holds `min_samples`, target reached or not."""
     time_limit_seconds: float = 600.0
     """The whole child, from launch to record; past it the case is a `timeout`."""
+    give_up_seconds: float | None = None
+    """A pass also stops where the whole step is surely slower than this: a search has a better one then."""

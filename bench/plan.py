@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import structs
 
-from bench import datasets, devices, engines
+from bench import datasets, devices, engines, tuning
 from bench.axes import Value
 from bench.case import Case, Protocol
 from bench.record import Status
@@ -96,9 +96,11 @@ def replicated(once: Sequence[Case], replicates: int) -> list[Case]:
 
 def why_impossible(case: Case) -> str | None:
     """A sentence when the case contradicts itself, whatever the machine."""
+    engine = engines.get(case.engine)
     return (
         devices.get(case.device).why_unsupported(case)
-        or engines.get(case.engine).why_unsupported(case)
+        or engine.why_unsupported(case)
+        or tuning.why_unsupported(case, compiles=engine.compiles)
         or catalogue.why_impossible(case.model, case.channels, case.image, case.classes)
     )
 

@@ -3,7 +3,7 @@
 History of the schema:
 1  the first: case, protocol, environment, effective, status, reason, measurements, warnings.
 2  training runs: `case.task`, the workload `accuracy`, the phase `epoch`, the status `diverged`.
-3  `case.tuning`, the workload `ceiling`, and `absent`: why a metric was not measured.
+3  `case.tuning`, the workload `ceiling`, `absent`: why a metric was not measured, and the stop `worse`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Status = Literal["ok", "oom", "timeout", "crashed", "skipped", "invalid", "diver
 FAILED: tuple[Status, ...] = ("oom", "timeout", "crashed", "invalid", "diverged")
 """The statuses that make a run end with exit code 1."""
 
-Stopped = Literal["target", "limit"]
+Stopped = Literal["target", "limit", "worse"]
 
 SPOILED = "spoiled_"
 """Before the metric of a window that was taken again: its samples are kept, and stand for nothing."""
@@ -36,7 +36,8 @@ class Measurement(Struct, frozen=True, kw_only=True, omit_defaults=True):
              train_loss, test_loss (nat), train_accuracy, test_accuracy (share), step_rate, loop_rate
              (image/s), time_to_target (s) ...
     repeats  steps averaged within one sample (small steps are batched)
-    stopped  why sampling ended: the interval was narrow enough, or the limit was reached
+    stopped  why sampling ended: the interval was narrow enough, the limit was reached, or it was worse than
+             `Protocol.give_up_seconds`
     """
 
     phase: str

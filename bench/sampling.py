@@ -5,10 +5,10 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from bench import stats
 from bench.case import Protocol
+from bench.record import Stopped
 
 Clock = Callable[[], float]
 """Seconds from an arbitrary origin, never backwards."""
@@ -16,6 +16,10 @@ Clock = Callable[[], float]
 _GROWTH = 1.25
 """The rules are asked again when there is a quarter more data: asking after every sample would cost more
 than the sample of a small network, and would stop at the first lucky moment."""
+
+
+_FEWEST_TO_GIVE_UP = 6
+"""Fewer samples have no 95% interval."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class Samples:
     """`values[k]` are the samples of series k (s); `stopped` says which rule ended them."""
 
     values: tuple[list[float], ...]
-    stopped: Literal["target", "limit"]
+    stopped: Stopped
 
 
 def windows_agree(durations: Sequence[float]) -> bool:
@@ -70,24 +74,32 @@ def warm_up(step: Callable[[], None], protocol: Protocol, clock: Clock) -> WarmU
 def sample(take: Callable[[], Sequence[float]], protocol: Protocol, clock: Clock) -> Samples:
     """Call `take` (one value for each series) until every series' median is known to `target_ci`.
 
-    Stops at `max_samples`, or at `sampling_seconds` once there are `min_samples`, and says which.
+    Stops at `max_samples`, or at `sampling_seconds` once there are `min_samples`, and says which; before
+    either where the last series, which is the whole step's, is worse than `give_up_seconds`.
     """
     rounds: list[Sequence[float]] = []
     start = clock()
-    ask_at = protocol.min_samples
+    ask_at = protocol.min_samples if protocol.give_up_seconds is None else _FEWEST_TO_GIVE_UP
     while True:
         rounds.append(take())
         count = len(rounds)
-        if count < protocol.min_samples:
-            continue
+        enough = count >= protocol.min_samples
         over = count >= protocol.max_samples or clock() - start >= protocol.sampling_seconds
-        if over or count >= ask_at:
+        if (enough and over) or count >= ask_at:
             series = tuple([float(value) for value in column] for column in zip(*rounds, strict=True))
-            if all(stats.interval_is_narrow(values, protocol.target_ci) for values in series):
+            if _is_worse(series[-1], protocol.give_up_seconds):
+                return Samples(series, "worse")
+            if enough and all(stats.interval_is_narrow(values, protocol.target_ci) for values in series):
                 return Samples(series, "target")
-            if over:
+            if enough and over:
                 return Samples(series, "limit")
             ask_at = max(count + 1, int(count * _GROWTH))
+
+
+def _is_worse(samples: Sequence[float], limit_seconds: float | None) -> bool:
+    """Whether the 95% interval of the median lies wholly above the limit."""
+    interval = stats.within_process(sorted(samples))
+    return limit_seconds is not None and interval is not None and interval.low > limit_seconds
 
 
 def halves_differ(samples: Sequence[float], tolerance: float) -> bool:

@@ -42,6 +42,7 @@ USUAL: Block = {
     "precision": ("fp32",),
     "engine": ("eager",),
     "layout": ("nchw",),
+    "tuning": ("",),
     "batch": (1,),
     "seed": (0,),
 }
@@ -217,7 +218,7 @@ def _protocol(table: object, path: Path) -> Protocol:
         protocol = msgspec.convert(table, Protocol)
     except msgspec.ValidationError as error:
         raise UserError(f"[protocol] of {path}: {error}") from error
-    if not all(0 < value <= _LARGEST for value in structs.astuple(protocol)):
+    if not all(0 < value <= _LARGEST for value in structs.astuple(protocol) if value is not None):
         raise UserError(f"every value in [protocol] of {path} must be above 0 and at most {_LARGEST:g}")
     if protocol.min_samples > protocol.max_samples:
         raise UserError(f"[protocol] of {path} asks for more min_samples than max_samples")

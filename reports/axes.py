@@ -42,6 +42,7 @@ AXES: dict[str, Axis] = {
     "precision": Axis(value=lambda s: s.case.precision, phrase="{}"),
     "engine": Axis(value=lambda s: s.case.engine, phrase="{}"),
     "layout": Axis(value=lambda s: s.case.layout, phrase="{}"),
+    "tuning": Axis(value=lambda s: s.case.tuning, phrase="{}"),
     "batch": Axis(value=lambda s: s.case.batch, phrase="batch {}"),
     "image": Axis(value=lambda s: s.case.image, phrase="{} px"),
     "channels": Axis(value=lambda s: s.case.channels, phrase="input channels: {}"),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.case import Case
 from bench.nvml import Nvml, UnreadableError, by_torch_uuid, open_nvml
+from bench.tuning import CUDNN_HEURISTICS, names
 
 if TYPE_CHECKING:
     import torch
@@ -73,7 +74,7 @@ class Cuda:
         torch.backends.cudnn.allow_tf32 = tf32
         # Lets cuDNN choose by trial in every process; replicates are processes, so the choice's effect
         # is inside the interval.
-        torch.backends.cudnn.benchmark = True
+        torch.backends.cudnn.benchmark = CUDNN_HEURISTICS not in names(case.tuning)
 
     def read_back(self) -> dict[str, str]:
         import torch

@@ -27,8 +27,8 @@ class Engine(Protocol):
     def why_unusable(self, case: Case) -> str | None:
         """A sentence when this machine cannot run the case (asked in a child)."""
 
-    def wrap(self, module: Any) -> Any:
-        """The callable that stands for the nn.Module in every step."""
+    def wrap(self, module: Any, tuning: str = "") -> Any:
+        """The callable that stands for the nn.Module in every step; `tuning` is the case's."""
 
     def fuse(self, steps: Steps) -> Steps:
         """The steps as they are timed; a whole-step graph replaces the phases here."""

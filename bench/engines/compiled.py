@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.case import Case
+from bench.tuning import FREEZING, names
 
 if TYPE_CHECKING:
     from bench.workloads.base import Steps
@@ -42,9 +43,12 @@ class Compiled:
             return "torch.compile needs Python's headers (Python.h), and they are not installed"
         return None
 
-    def wrap(self, module: Any) -> Any:
+    def wrap(self, module: Any, tuning: str = "") -> Any:
+        """Freezing is a flag of the whole process, read when the first call compiles (without gradients)."""
         import torch
+        import torch._inductor.config
 
+        torch._inductor.config.freezing = FREEZING in names(tuning)
         return torch.compile(module, mode=self._mode)
 
     def fuse(self, steps: Steps) -> Steps:

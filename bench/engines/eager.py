@@ -24,7 +24,7 @@ class Eager:
     def why_unusable(self, case: Case) -> str | None:
         return None
 
-    def wrap(self, module: Any) -> Any:
+    def wrap(self, module: Any, tuning: str = "") -> Any:
         return module
 
     def fuse(self, steps: Steps) -> Steps:

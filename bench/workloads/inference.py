@@ -22,7 +22,7 @@ class Inference:
     def prepare(self, module: Any, case: Case, engine: Engine, torch_device: str) -> Steps:
         module.eval()
         images = random_images(case, torch_device)
-        forward = engine.wrap(module)
+        forward = engine.wrap(module, case.tuning)
 
         def step() -> None:
             forward(images)

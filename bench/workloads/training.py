@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.case import Case
 from bench.precision import RECIPES, autocast
+from bench.tuning import FUSED_OPTIMIZER, names
 from bench.workloads.base import Steps
 from bench.workloads.inputs import random_images, random_labels
 from models.blocks import is_block
@@ -38,7 +39,7 @@ class Training:
 
     def prepare(self, module: Any, case: Case, engine: Engine, torch_device: str) -> Steps:
         module.train()
-        step = TrainingStep(module, engine.wrap(module), case, torch_device)
+        step = TrainingStep(module, engine.wrap(module, case.tuning), case, torch_device)
         return engine.fuse(
             Steps(
                 before=step.zero_grad,
@@ -70,8 +71,7 @@ class TrainingStep:
         self._device_type = torch.device(torch_device).type
         self._images = random_images(case, torch_device)
         self._labels = random_labels(case, torch_device)
-        rate = BLOCK_LEARNING_RATE if is_block(case.model) else LEARNING_RATE
-        self._optimizer = torch.optim.SGD(module.parameters(), lr=rate, momentum=MOMENTUM)
+        self._optimizer = _optimizer(module, case)
         self._gradient = _output_gradient(module, case, self._images) if is_block(case.model) else None
         if self._gradient is not None:
             self._images.requires_grad_()
@@ -128,6 +128,21 @@ class TrainingStep:
             "optimizer_state": [tensor for tensor in states if hasattr(tensor, "untyped_storage")],
             "inputs": [self._images, self._labels if self._gradient is None else self._gradient],
         }
+
+
+def _optimizer(module: Any, case: Case) -> torch.optim.SGD:
+    """SGD with momentum as torch has it, or its fused form."""
+    import torch
+
+    rate = BLOCK_LEARNING_RATE if is_block(case.model) else LEARNING_RATE
+    if FUSED_OPTIMIZER not in names(case.tuning):
+        return torch.optim.SGD(module.parameters(), lr=rate, momentum=MOMENTUM)
+    optimizer = torch.optim.SGD(module.parameters(), lr=rate, momentum=MOMENTUM, fused=True)
+    # torch's fused form makes the buffers of unwritten memory, and learns from that where a GradScaler
+    # skipped the first step.
+    for weight in module.parameters():
+        optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
+    return optimizer
 
 
 def _output_gradient(module: Any, case: Case, images: torch.Tensor) -> torch.Tensor:

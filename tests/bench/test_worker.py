@@ -306,7 +306,7 @@ class Planted:
         self.compiles, self.replays_graphs = compiles, replays_graphs
         self._graphs = graphs
 
-    def wrap(self, module: torch.nn.Module) -> torch.nn.Module:
+    def wrap(self, module: torch.nn.Module, tuning: str = "") -> torch.nn.Module:
         return module
 
     def fuse(self, steps: Steps) -> Steps:
