@@ -11,8 +11,8 @@ FUSED_OPTIMIZER = "fused-optimizer"
 FREEZING = "freezing"
 CUDNN_HEURISTICS = "cudnn-heuristics"
 NAMES = (CUDNN_HEURISTICS, FREEZING, FUSED_OPTIMIZER)
-"""fused-optimizer: SGD in one pass over all weights; freezing: Inductor takes the weights for constants, which
-it may fold and pack; cudnn-heuristics: cuDNN chooses by its rules, where the harness lets it try them all."""
+"""fused-optimizer: SGD in one pass over all weights; freezing: Inductor takes the weights for constants, to
+fold and pack them; cudnn-heuristics: cuDNN chooses by its rules, where the harness lets it try them all."""
 NONE = "none"
 """How a command line or a file writes `Case.tuning` without a name."""
 
