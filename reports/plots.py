@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from msgspec import structs
 
 from reports.placing import place_names
+from reports.strips import draw_strips
+from reports.strips import height_inches as strips_height_inches
 from reports.table import Document, Plot, Series
 
 if TYPE_CHECKING:
@@ -66,8 +68,8 @@ def write(document: Document, folder: Path) -> Document:
     return structs.replace(document, pictures=folder.name)
 
 
-def draw(plot: Plot, format_: str) -> bytes:
-    """One picture, `png` or `svg`."""
+def draw(plot: Plot, format_: str, *, words_as_text: bool = False) -> bytes:
+    """One picture, `png` or `svg`; the words of an SVG can stay text for a page that has fonts."""
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -75,13 +77,15 @@ def draw(plot: Plot, format_: str) -> bytes:
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(cast(Any, STYLE))  # releases differ in how they type their own keys
-        height = HEIGHT_INCHES + LEGEND_ROW_INCHES * _legend_rows(plot)
-        figure = Figure(figsize=(WIDTH_INCHES, height), dpi=DOTS_PER_INCH, layout="constrained")
+        if words_as_text:
+            mpl.rcParams["svg.fonttype"] = "none"
+        figure = Figure(figsize=(WIDTH_INCHES, _height_inches(plot)), dpi=DOTS_PER_INCH, layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.add_subplot()
-        for place, series in enumerate(plot.series):
-            hue = place if series.hue is None else series.hue
-            (_line if (series.kind or plot.kind) == "lines" else _points)(axes, series, hue)
+        if plot.kind == "strips":
+            draw_strips(axes, plot.series, COLOURS)
+        else:
+            _draw_series(axes, plot)
         _frame(figure, axes, plot)
         if any(series.names for series in plot.series):
             place_names(figure, axes, plot.series)
@@ -89,6 +93,18 @@ def draw(plot: Plot, format_: str) -> bytes:
         metadata = {"Date": None} if format_ == "svg" else {}
         figure.savefig(picture, format=format_, metadata=metadata)
     return picture.getvalue()
+
+
+def _height_inches(plot: Plot) -> float:
+    if plot.kind == "strips":
+        return strips_height_inches(plot.series)
+    return HEIGHT_INCHES + LEGEND_ROW_INCHES * _legend_rows(plot)
+
+
+def _draw_series(axes: Axes, plot: Plot) -> None:
+    for place, series in enumerate(plot.series):
+        hue = place if series.hue is None else series.hue
+        (_line if (series.kind or plot.kind) == "lines" else _points)(axes, series, hue)
 
 
 def _line(axes: Axes, series: Series, hue: int) -> None:
@@ -142,6 +158,8 @@ def _frame(figure: Figure, axes: Axes, plot: Plot) -> None:
     axes.set_xlabel(plot.x_label)
     axes.set_ylabel(plot.y_label)
     _scale(axes, "x", plot.log_x, [x for series in plot.series for x in series.x])
+    if plot.kind == "strips":
+        return
     _scale(axes, "y", plot.log_y, [y for s in plot.series for y in (*s.y, *s.low, *s.high)])
     if plot.kind == "lines":
         axes.margins(x=0.02)

@@ -36,7 +36,7 @@ class Table(Struct, frozen=True, kw_only=True):
         )
 
 
-PlotKind = Literal["lines", "points"]
+PlotKind = Literal["lines", "points", "strips"]
 
 
 class Series(Struct, frozen=True, kw_only=True):
@@ -62,6 +62,9 @@ class Series(Struct, frozen=True, kw_only=True):
 
 class Plot(Struct, frozen=True, kw_only=True):
     """A picture before it is drawn.
+
+    Of kind `strips` each series is a row that its label names: `x` are its samples, and `y` says for each
+    the number of the process that it is of.
 
     name    the stem of its files: letters, digits and hyphens, unlike any other in the document
     note    one line that says how to read it
