@@ -13,7 +13,7 @@ from bench.devices.base import Device
 from bench.engines.base import Engine
 from bench.job import Job
 from bench.precision import RECIPES, autocast, weight_dtype
-from bench.probes import casting, flops, memory
+from bench.probes import casting, flops, memory, traffic
 from bench.record import Measurement
 from bench.workloads.base import Steps
 from bench.workloads.inputs import memory_format
@@ -106,7 +106,7 @@ def cast_facts(job: Job, module: torch.nn.Module, steps: Steps, device: Device) 
 
 
 def cost_facts(case: Case, module: torch.nn.Module) -> list[Measurement]:
-    """Parameters and FLOPs of what really ran, counted on a copy without data."""
+    """Parameters, FLOPs and bytes moved of what really ran, counted on copies without data."""
     parameters = sum(p.numel() for p in module.parameters())
     shape = (case.batch, case.channels, case.image, case.image)
     training = case.workload == "training"
@@ -118,6 +118,10 @@ def cost_facts(case: Case, module: torch.nn.Module) -> list[Measurement]:
         facts.append(fact("forward", "flops", forward, "FLOP"))
         if training:
             facts.append(fact("backward", "flops", backward, "FLOP"))
+    moved = traffic.step_bytes(
+        module, shape, training=training, precision=case.precision, input_gradient=to_images
+    )
+    facts += [fact(phase, "bytes_moved", count, "bytes") for phase, count in (moved or {}).items()]
     return facts
 
 

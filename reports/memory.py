@@ -24,8 +24,9 @@ KINDS = (
     "driver_other",
 )
 """The columns' order; kinds that are not named here follow them."""
-UNSHOWN = ("inputs", "allocation_retries")
-"""The inputs follow from the batch, and are in the JSON and CSV forms; retries have a column of their own."""
+UNSHOWN = ("inputs", "allocation_retries", "bytes_moved")
+"""The inputs follow from the batch, and are in the JSON and CSV forms; retries have a column of their own.
+What is moved takes no room."""
 
 PEAKS = ("peak_allocated", "peak_resident")
 """What `peak in` is about: the first of these that a table has."""

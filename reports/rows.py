@@ -13,7 +13,7 @@ from reports.table import Cell
 
 COMPARED_UNITS = ("s", "bytes", "J")
 """Costs: less is better. They scatter, so they get verdicts."""
-EXACT_METRICS = ("parameters", "flops", "graph_breaks", "casts")
+EXACT_METRICS = ("parameters", "flops", "bytes_moved", "graph_breaks", "casts")
 """Counts, which do not scatter: they are equal or different."""
 
 Word = verdicts.Word | differences.Word | Literal["equal", "different"]

@@ -13,7 +13,7 @@ from reports.figures import EPOCH
 from reports.latency import CLOCKS
 from reports.memory import MIB
 from reports.parity import RULE, points, points_text
-from reports.rows import COMPARED_UNITS, Row
+from reports.rows import COMPARED_UNITS, EXACT_METRICS, Row
 from reports.table import Cell, Table, readable
 from reports.wording import percent
 
@@ -62,7 +62,9 @@ def verdict_tables(rows: Sequence[Row], counted: str) -> Iterator[Table]:
 def _tables(rows: Sequence[Row], counted: str, kinds: Mapping[str, _Kind], layout: Layout) -> Iterator[Table]:
     for unit in COMPARED_UNITS:
         kind = kinds[unit]
-        compared = [row for row in rows if row.unit == unit and row.verdict is not None]
+        compared = [
+            row for row in rows if row.unit == unit and row.verdict and row.metric not in EXACT_METRICS
+        ]
         shown = [row for row in compared if not _is_constant(row)]
         if not compared:
             continue

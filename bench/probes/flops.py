@@ -102,12 +102,16 @@ def _elements(tensors: Iterable[Tensor]) -> int:
 
 def meta_copy(module: nn.Module) -> nn.Module:
     """The same module with weights that have shapes only; takes no memory to speak of."""
+    return copy_with(module, lambda tensor: torch.empty_like(tensor, device="meta"))
+
+
+def copy_with(module: nn.Module, another: Callable[[Tensor], Tensor]) -> nn.Module:
+    """The same module with `another` tensor in place of each parameter and buffer."""
     memo: dict[int, Any] = {}
     for parameter in module.parameters():
-        empty = torch.empty_like(parameter, device="meta")
-        memo[id(parameter)] = nn.Parameter(empty, requires_grad=parameter.requires_grad)
+        memo[id(parameter)] = nn.Parameter(another(parameter), requires_grad=parameter.requires_grad)
     for buffer in module.buffers():
-        memo[id(buffer)] = torch.empty_like(buffer, device="meta")
+        memo[id(buffer)] = another(buffer)
     return copy.deepcopy(module, memo)
 
 

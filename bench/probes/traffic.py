@@ -1,0 +1,129 @@
+"""Bytes that the operators of a step move at least, summed over a step that touches no data.
+
+Every operator reads its tensors once and writes its results once; a view moves nothing. So this is what
+uncompiled code moves where nothing stays in a cache from one operator to the next. Caches move less, and so
+do fused kernels, which keep what lies between two operators in registers: against it, more than 100% of a
+bandwidth is possible. Operators that read a tensor more than once (a convolution that unfolds its input)
+move more. A weight that autocast casts at every step counts in every step (training), and not where the
+copy is kept from one step to the next (inference).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.nn.functional import cross_entropy
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from bench.case import Precision
+from bench.precision import autocast
+from bench.probes.flops import copy_with, example
+
+aten = torch.ops.aten
+
+ALLOCATIONS = (aten.empty, aten.empty_like, aten.empty_strided, aten.new_empty, aten.new_empty_strided)
+"""They make a tensor and write nothing."""
+OPTIMIZER_PASSES = 5
+"""SGD with momentum reads the weight, its gradient and its momentum, and writes the weight and its momentum:
+what a fused optimizer moves."""
+
+
+class TrafficCounter(TorchDispatchMode):
+    """Adds up in `bytes` what the operators move while it is entered."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.bytes = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        given = kwargs or {}
+        result = func(*args, **given)
+        if func.overloadpacket not in ALLOCATIONS:
+            self.bytes += _moved(func, (args, given), result)
+        return result
+
+
+def _moved(func: Any, given: Any, result: Any) -> int:
+    """What is read and what is written, each tensor once; 0 for a view, all of which was there before."""
+    read, written = _tensors(given), _tensors(result)
+    storages = {storage for storage, *_ in read}
+    if not func._schema.is_mutable and all(storage in storages for storage, *_ in written):
+        return 0
+    return sum(read.values()) + sum(written.values())
+
+
+def _tensors(nested: Any) -> dict[tuple[Any, ...], int]:
+    """Bytes by what tells tensors apart: two parts of one storage are two, the same part twice is one."""
+    return {
+        (each.untyped_storage()._cdata, each.storage_offset(), each.shape): _bytes(each)
+        for each in tree_leaves(nested)
+        if isinstance(each, Tensor)
+    }
+
+
+def _bytes(tensor: Tensor) -> int:
+    """An expanded tensor is no larger than what it expands."""
+    return min(tensor.numel() * tensor.element_size(), tensor.untyped_storage().nbytes())
+
+
+def step_bytes(
+    module: nn.Module,
+    input_shape: tuple[int, ...],
+    *,
+    training: bool,
+    precision: Precision = "fp32",
+    input_gradient: bool = False,
+) -> dict[str, int] | None:
+    """Bytes by phase of one step for one batch: `forward`, and of training `backward` and `optimizer`.
+
+    The module's weights are those of the precision already. Training ends in cross-entropy; with
+    `input_gradient` it has no loss, and its backward begins at a gradient of the output and reaches the
+    images. Touches neither the module nor its device; None where the module cannot run on shapes alone.
+    """
+    try:
+        with FakeTensorMode(allow_fallback_kernels=False):
+            shapes_only = copy_with(module, _unfilled).train(training)
+            images = example(shapes_only, input_shape)
+            if training:
+                return _training(shapes_only, images, precision, input_gradient)
+            return {"forward": _inference(shapes_only, images, precision)}
+    except Exception:  # noqa: BLE001  it is the user's code that fails here, and the count is not worth a run
+        return None
+
+
+def _unfilled(tensor: Tensor) -> Tensor:
+    """The same shape, layout, type and device: inside the mode, that is all that there is of it."""
+    return torch.empty_strided(tensor.size(), tensor.stride(), dtype=tensor.dtype, device=tensor.device)
+
+
+def _inference(module: nn.Module, images: Tensor, precision: Precision) -> int:
+    """The second of two forwards: autocast has kept its copies of the weights from the first."""
+    with torch.no_grad(), autocast(precision, images.device.type):
+        module(images)
+        with TrafficCounter() as counter:
+            module(images)
+    return counter.bytes
+
+
+def _training(
+    module: nn.Module, images: Tensor, precision: Precision, input_gradient: bool
+) -> dict[str, int]:
+    images.requires_grad_(input_gradient)
+    labels = torch.zeros(images.shape[0], dtype=torch.int64, device=images.device)
+    with TrafficCounter() as forward, autocast(precision, images.device.type):
+        output = module(images)
+        if not input_gradient:
+            output = cross_entropy(output, labels)
+    gradient = torch.ones_like(output)
+    with TrafficCounter() as backward:
+        output.backward(gradient)
+    trained = {id(each): each for each in module.parameters() if each.requires_grad}
+    optimizer = OPTIMIZER_PASSES * sum(map(_bytes, trained.values()))
+    return {"forward": forward.bytes, "backward": backward.bytes, "optimizer": optimizer}
