@@ -1,0 +1,194 @@
+"""Whose bytes a step's peak is made of: what is alive at the instant of the peak, by kind.
+
+One eager step runs under a mode that sees every operator, in backward too. It knows each storage from the
+operator that made it to the moment it is freed. Where the device's allocator counts its bytes, the peak is
+the allocator's, and what the operator of the peak took beyond the tensors it left is its workspace. The
+allocator of a CPU does not count: there the peak is that of the tensors.
+"""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.utils import _pytree as pytree
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from bench.record import LEDGER, Measurement
+
+if TYPE_CHECKING:
+    from bench.devices.base import Device
+    from bench.workloads.base import Steps
+
+KINDS = (
+    "weights",
+    "buffers",
+    "gradients",
+    "optimizer_state",
+    "inputs",
+    "saved_activations",
+    "other_tensors",
+)
+"""A storage that is of several kinds counts as the first of them."""
+
+_ALLOCATED = "peak_allocated"
+
+
+@dataclass
+class _Storage:
+    """A storage while it is alive; addresses come again, numbers do not. `saved`: how often autograd keeps
+    it for backward."""
+
+    number: int
+    size: int
+    ended: weakref.ref[torch.UntypedStorage]
+    saved: int = 0
+
+
+@dataclass(frozen=True)
+class _Instant:
+    """The moment at the end of an operator: the peak so far in bytes, what of it was the operator's alone
+    (None where no allocator says), and (number, bytes, whether autograd keeps it) of each storage."""
+
+    phase: str
+    peak: int
+    workspace: int | None
+    alive: tuple[tuple[int, int, bool], ...]
+
+
+class _Kept:
+    """What autograd holds in the place of a tensor that it saves: its end is the end of the saving."""
+
+    def __init__(self, tensor: torch.Tensor, storage: _Storage | None) -> None:
+        self.tensor, self._storage = tensor, storage
+        if storage is not None:
+            storage.saved += 1
+
+    def __del__(self) -> None:
+        if self._storage is not None:
+            self._storage.saved -= 1
+
+
+class _Watch(TorchDispatchMode):
+    """Knows the living storages of a device, and the instant at which they, or its allocator, peaked."""
+
+    def __init__(self, device: Device, baseline: int) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.phase = ""
+        self.highest: _Instant | None = None
+        self._device, self._baseline = device, baseline
+        self._type = torch.device(device.torch_name()).type
+        self._counts = allocator_counts(device)
+        self._alive: dict[int, _Storage] = {}
+        self._bytes = 0
+        self._numbers = itertools.count()
+
+    def begin(self) -> None:
+        """Forget the peak so far, but not what is alive."""
+        self.highest = None
+        self._device.reset_peak()
+
+    def meet(self, tensor: torch.Tensor) -> _Storage | None:
+        """The storage behind a tensor; None for what is no memory of this device."""
+        if tensor.device.type != self._type or tensor.layout is not torch.strided:
+            return None
+        storage = tensor.untyped_storage()
+        key, size = storage._cdata, storage.nbytes()
+        known = self._alive.get(key)
+        if known is None:
+            ended = weakref.ref(storage, partial(self._forget, key))
+            known = self._alive[key] = _Storage(next(self._numbers), 0, ended)
+        self._bytes += size - known.size  # a known one may have been resized
+        known.size = size
+        return known
+
+    def pack(self, tensor: torch.Tensor) -> _Kept:
+        """For torch.autograd.graph.saved_tensors_hooks."""
+        return _Kept(tensor, self.meet(tensor))
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        results = func(*args, **(kwargs or {}))
+        # Arguments too: what a module keeps for itself is first met where it is used.
+        for each in pytree.tree_leaves((args, kwargs, results)):
+            if isinstance(each, torch.Tensor):
+                self.meet(each)
+        self._look()
+        return results
+
+    def _forget(self, key: int, _: object) -> None:
+        self._bytes -= self._alive.pop(key).size
+
+    def _look(self) -> None:
+        """An operator has ended: remember this instant if its peak is the highest."""
+        peak, workspace = self._bytes, None
+        if self._counts:
+            allocated = self._device.read_peak()[_ALLOCATED]
+            self._device.reset_peak()  # from here the peak is what is allocated now
+            workspace = allocated - self._device.read_peak()[_ALLOCATED]
+            peak = allocated - self._baseline
+        if self.highest is None or peak > self.highest.peak:
+            alive = tuple((s.number, s.size, s.saved > 0) for s in self._alive.values())
+            self.highest = _Instant(self.phase, peak, workspace, alive)
+
+
+def allocator_counts(device: Device) -> bool:
+    """Whether the device's allocator says what was allocated at most."""
+    return _ALLOCATED in device.read_peak()
+
+
+def measure(steps: Steps, device: Device, baseline: int) -> list[Measurement]:
+    """The ledger in bytes, in the phase of the peak: one figure a kind, and `ledger_peak`; where the device's
+    allocator counts also `ledger_workspace` and `ledger_residual`, which is the peak less all of them.
+
+    Runs two eager steps; `baseline` is what was allocated before the model was made.
+    """
+    watch = _Watch(device, baseline)
+    for tensor in itertools.chain.from_iterable(steps.tensors().values()):
+        watch.meet(tensor)
+    with watch, torch.autograd.graph.saved_tensors_hooks(watch.pack, lambda kept: kept.tensor):
+        _step(steps, watch)  # meets what lives from step to step, such as the casts that autocast keeps
+        _step(steps, watch)
+    assert watch.highest is not None, "a step runs at least one operator"
+    return _measurements(watch.highest, _kinds(steps, watch))
+
+
+def _step(steps: Steps, watch: _Watch) -> None:
+    steps.before()
+    watch.begin()
+    for phase, call in steps.phases or ((steps.whole, steps.step),):
+        watch.phase = phase
+        call()
+
+
+def _kinds(steps: Steps, watch: _Watch) -> dict[int, str]:
+    """The kinds of numbered storages, by what they are after the step: a gradient that was just computed at
+    the instant of the peak has reached its parameter only now."""
+    tensors = steps.tensors()
+    kinds: dict[int, str] = {}
+    for kind in KINDS:
+        for tensor in tensors.get(kind, ()):
+            storage = watch.meet(tensor)
+            if storage is not None:
+                kinds.setdefault(storage.number, kind)
+    return kinds
+
+
+def _measurements(instant: _Instant, kinds: Mapping[int, str]) -> list[Measurement]:
+    sizes = dict.fromkeys(KINDS, 0)
+    for number, size, saved in instant.alive:
+        sizes[kinds.get(number, "saved_activations" if saved else "other_tensors")] += size
+    if instant.workspace is not None:
+        sizes["workspace"] = instant.workspace
+        sizes["residual"] = instant.peak - sum(sizes.values())
+    sizes["peak"] = instant.peak
+    return [
+        Measurement(phase=instant.phase, metric=LEDGER + name, unit="bytes", samples=[float(size)])
+        for name, size in sizes.items()
+    ]
