@@ -13,8 +13,8 @@ from bench.devices.base import Device
 from bench.engines.base import Engine
 from bench.job import Job
 from bench.precision import RECIPES, autocast, weight_dtype
-from bench.probes import casting, flops, memory, traffic
-from bench.record import Measurement
+from bench.probes import casting, flops, ledger, memory, traffic
+from bench.record import LEDGER, Measurement
 from bench.workloads.base import Steps
 from bench.workloads.inputs import memory_format
 from models.blocks import is_block
@@ -82,6 +82,29 @@ def memory_facts(steps: Steps, device: Device, baseline: int, engine: Engine) ->
     """Sizes by kind and the peaks of a step."""
     replays = engine.replays_graphs and device.queue() is not None
     return memory.measure(steps, device, baseline, replays)
+
+
+def ledger_facts(steps: Steps, device: Device, baseline: int, engine: Engine) -> list[Measurement]:
+    """Whose bytes the peak is made of; nothing where the operators of a step cannot be seen."""
+    return [] if _why_no_ledger(engine) else ledger.measure(steps, device, baseline)
+
+
+def ledger_absent(device: Device, engine: Engine) -> dict[str, str]:
+    """Why the ledger, or a part of it, is not there: metric -> sentence."""
+    reason = _why_no_ledger(engine)
+    if reason is not None:
+        return {LEDGER + "peak": reason}
+    if ledger.allocator_counts(device):
+        return {}
+    return {LEDGER + "workspace": "the allocator of a CPU does not say what an operator takes for itself"}
+
+
+def _why_no_ledger(engine: Engine) -> str | None:
+    if engine.compiles:
+        return "torch does not see the single operators of compiled code"
+    if engine.replays_graphs:
+        return "the replay of a CUDA graph runs no operator of torch"
+    return None
 
 
 def memory_remarks(device: Device, engine: Engine) -> list[str]:

@@ -24,6 +24,8 @@ Stopped = Literal["target", "limit", "worse"]
 
 SPOILED = "spoiled_"
 """Before the metric of a window that was taken again: its samples are kept, and stand for nothing."""
+LEDGER = "ledger_"
+"""Before the kind of what is alive at the instant of a step's peak, in bytes; and before that `peak`."""
 
 
 class Measurement(Struct, frozen=True, kw_only=True, omit_defaults=True):
