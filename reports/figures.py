@@ -105,6 +105,16 @@ class Curve(Struct, frozen=True, kw_only=True):
     samples: tuple[tuple[float, ...], ...]
 
 
+class Spread(Struct, frozen=True, kw_only=True):
+    """The time of one case's whole step: of each process some of its samples in s, evenly by rank."""
+
+    case: Case
+    effective: Effective
+    machine: tuple[str, ...]
+    metric: str
+    samples: tuple[tuple[float, ...], ...]
+
+
 class Outcome(Struct, frozen=True, kw_only=True):
     """Processes of one case that ended alike without a figure, and their numbers."""
 
@@ -133,6 +143,7 @@ class Summary(Struct, frozen=True, kw_only=True):
 
     figures: tuple[Figure, ...]
     curves: tuple[Curve, ...] = ()
+    spreads: tuple[Spread, ...] = ()
     environments: dict[str, Environment]
     outcomes: tuple[Outcome, ...]
     warnings: tuple[Warned, ...]

@@ -46,9 +46,19 @@ def latency_tables(figures: Sequence[Figure], layout: Layout) -> Iterator[Table]
             rows = {s: f for s, f in subjects.items() if (s.case.workload, s.case.device) == here}
             clocks = [clock for clock in CLOCKS if any((whole, clock) in f for f in rows.values())]
             if workload == "inference" or len(clocks) > 1:
-                yield _by_clock(f"{workload.capitalize()} on {device}", rows, whole, clocks, layout)
+                yield _by_clock(title_of(workload, device), rows, whole, clocks, layout)
             if workload == "training":
-                yield _by_phase(f"Training on {device}, by phase", rows, layout)
+                yield _by_phase(phases_title(workload, device), rows, layout)
+
+
+def title_of(workload: Workload, device: str) -> str:
+    """The table of the whole step by every clock."""
+    return f"{workload.capitalize()} on {device}"
+
+
+def phases_title(workload: Workload, device: str) -> str:
+    """The table of the step's phases."""
+    return f"{title_of(workload, device)}, by phase"
 
 
 def _by_clock(

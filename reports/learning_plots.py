@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
 from reports.accuracy import NOT_SHOWN, TITLE, mean_by_epoch
 from reports.axes import in_words, varying
 from reports.figures import Curve
 from reports.learning import ACCURACY_KEY, Learned
+from reports.naming import Names
 from reports.table import Plot, Series
 
 CASES_IN_A_PLOT = 6
@@ -24,7 +24,7 @@ CURVES_NOTE = f"Solid: test images. Dashed: training steps, as they ran. Bands: 
 def learning_plots(runs: Sequence[Learned]) -> tuple[Plot, ...]:
     """For each dataset speed against accuracy, then accuracy and loss by epoch of a few cases at a time."""
     datasets = dict.fromkeys(run.task.dataset for run in runs if run.accuracies)
-    names = _Names()
+    names = Names()
     return tuple(
         plot
         for dataset in datasets
@@ -34,7 +34,7 @@ def learning_plots(runs: Sequence[Learned]) -> tuple[Plot, ...]:
     )
 
 
-def _of_dataset(dataset: str, runs: Sequence[Learned], names: _Names) -> Iterator[Plot]:
+def _of_dataset(dataset: str, runs: Sequence[Learned], names: Names) -> Iterator[Plot]:
     timed = [run for run in runs if run.value("loop_rate")]
     if len(timed) > 1:
         yield _speed(dataset, timed, names)
@@ -135,7 +135,7 @@ def _series(curve: Curve, label: str, scale: float, hue: int, *, dashed: bool) -
     )
 
 
-def _speed(dataset: str, runs: Sequence[Learned], names: _Names) -> Plot:
+def _speed(dataset: str, runs: Sequence[Learned], names: Names) -> Plot:
     models = _models(runs)
     in_legend = 1 < len(models) <= MODELS_IN_A_LEGEND and len(models) < len(runs)
     labels = _labels(runs, with_model=len(models) > 1 and not in_legend)
@@ -161,19 +161,3 @@ def _speed(dataset: str, runs: Sequence[Learned], names: _Names) -> Plot:
             for model, found in _by_model(runs).items()
         ),
     )
-
-
-class _Names:
-    """File stems, none of them twice."""
-
-    def __init__(self) -> None:
-        self._given: set[str] = set()
-
-    def unused(self, wanted: str) -> str:
-        stem = re.sub(r"[^a-z0-9]+", "-", wanted.lower()).strip("-")[:80]
-        name, number = stem, 1
-        while name in self._given:
-            number += 1
-            name = f"{stem}-{number}"
-        self._given.add(name)
-        return name

@@ -21,6 +21,9 @@ T = TypeVar("T", bound=Hashable)
 Key = tuple[str, str, str]
 """(phase, metric, unit)"""
 
+TWENTIETHS = 20
+"""A distribution is drawn from this many samples and one: the others would not be seen."""
+
 
 class Process(Struct, frozen=True, gc=False):
     """One record without its samples; what is equal between records is one object.
@@ -28,7 +31,7 @@ class Process(Struct, frozen=True, gc=False):
     `run` is the index of its directory, `pair` the number of its interleaved pair.
 
     `medians`, `intervals` (within the process) and `sizes` (samples) run along `keys`. `curves` are the
-    epochs of a training run, by metric and unit.
+    epochs of a training run, by metric and unit; `spreads` are some samples of the time of the whole step.
     """
 
     run: int
@@ -44,6 +47,7 @@ class Process(Struct, frozen=True, gc=False):
     intervals: tuple[Interval | None, ...]
     sizes: tuple[int, ...]
     curves: tuple[tuple[str, str, array[float]], ...]
+    spreads: tuple[tuple[str, array[float]], ...]
 
 
 def slim(run: int, record: Record, share: Share) -> Process:
@@ -52,12 +56,12 @@ def slim(run: int, record: Record, share: Share) -> Process:
     kept = [m for m in usable if m.samples and not m.metric.startswith(SPOILED)]
     trains = record.case.task is not None
     ordered = [sorted(_counted(m) if trains and m.phase == EPOCH else m.samples) for m in kept]
-    noticed = (
-        words
+    whole = [
+        (measurement, samples)
         for measurement, samples in zip(kept, ordered, strict=True)
         if measurement.metric in THROUGHPUT_METRICS and measurement.phase == WHOLE.get(record.case.workload)
-        for words in _noticed(measurement, samples)
-    )
+    ]
+    noticed = [words for measurement, samples in whole for words in _noticed(measurement, samples)]
     return Process(
         run,
         record.case.replicate,
@@ -72,7 +76,15 @@ def slim(run: int, record: Record, share: Share) -> Process:
         share(tuple([within_process(samples) if len(samples) > 1 else None for samples in ordered])),
         share(tuple([len(m.samples) for m in kept])),
         tuple([(m.metric, m.unit, array("d", m.samples)) for m in kept if trains and _is_curve(m)]),
+        tuple([(measurement.metric, _evenly(samples)) for measurement, samples in whole]),
     )
+
+
+def _evenly(ordered: Sequence[float]) -> array[float]:
+    """The lowest sample, the highest, and those at each twentieth between; all where they are few."""
+    last = len(ordered) - 1
+    steps = min(last, TWENTIETHS)
+    return array("d", [ordered[round(last * step / steps)] for step in range(steps + 1)] if last else ordered)
 
 
 def _counted(measurement: Measurement) -> Sequence[float]:

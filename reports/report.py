@@ -9,6 +9,7 @@ from bench.case import Case
 from reports.accuracy import accuracy_tables, epoch_tables
 from reports.axes import Layout, layout_of
 from reports.conditions import conditions_table
+from reports.distributions import distribution_plots
 from reports.figures import Figure, Outcome, Summary, precision_read_back
 from reports.latency import compile_table, latency_tables
 from reports.learning import training_runs
@@ -71,7 +72,7 @@ def document(summary: Summary) -> Document:
             *skipped_table(summary.outcomes),
             *warnings_table(summary),
         ),
-        plots=learning_plots(runs),
+        plots=(*distribution_plots(summary), *learning_plots(runs)),
         rows=tuple(figure.as_row() for figure in summary.figures),
     )
 

@@ -1,4 +1,4 @@
-"""Distributions in a picture: a named row for each, in it a line for each process and a tick for each sample."""
+"""Distributions in a picture: a row for each, in it a line for each process with a tick for each sample."""
 
 from __future__ import annotations
 

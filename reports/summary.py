@@ -1,6 +1,7 @@
 """Records -> what they say: one row for each figure, the machines, what failed and what to beware of.
 
-Streams: of each process only medians stay in memory, never its samples; of a training run its curves do.
+Streams: of each process medians stay in memory, and no more than 21 of its samples of each clock; of a
+training run its curves do.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from reports.figures import (
     Effective,
     Figure,
     Outcome,
+    Spread,
     Summary,
     Warned,
     by_seed,
@@ -38,6 +40,9 @@ from reports.read import read_records
 
 _Processes = dict[tuple[int, int], Process]
 """By (directory, replicate): of one process that was run again the last record counts."""
+
+PROCESSES_SPREAD = 12
+"""Of how many processes of a case samples are kept: lines in a picture that can be told apart."""
 
 
 def summarise(directories: Sequence[Path]) -> Summary:
@@ -56,6 +61,7 @@ def summarise(directories: Sequence[Path]) -> Summary:
     return Summary(
         figures=tuple(figure for group in groups for figure in _figures(group)),
         curves=tuple(curve for group in groups for curve in _curves(group)),
+        spreads=tuple(spread for group in groups for spread in _spreads(group)),
         environments=environments,
         outcomes=tuple(
             outcome for case, processes in ordered for outcome in _outcomes(case, processes.values())
@@ -133,6 +139,22 @@ def _curves(group: _Group) -> Iterator[Curve]:
             metric=metric,
             unit=unit,
             samples=tuple(curves),
+        )
+
+
+def _spreads(group: _Group) -> Iterator[Spread]:
+    """The samples of the first few processes, for each clock that they have."""
+    found: dict[str, list[tuple[float, ...]]] = {}
+    for process in group.processes[:PROCESSES_SPREAD]:
+        for metric, samples in process.spreads:
+            found.setdefault(metric, []).append(tuple(samples))
+    for metric, spreads in found.items():
+        yield Spread(
+            case=group.case,
+            effective=group.effective,
+            machine=group.machine,
+            metric=metric,
+            samples=tuple(spreads),
         )
 
 
