@@ -110,7 +110,7 @@ class Protocol(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     min_samples: int = 20
     """Stopping earlier moved medians by up to 5%."""
     max_samples: int = 2000
-    """A pass's raw samples stay a few kilobytes."""
+    """A pass's raw samples stay a few kilobytes. 0: nothing is timed."""
     sampling_seconds: float = 10.0
     """A pass stops here once it holds `min_samples`, target reached or not."""
     time_limit_seconds: float = 600.0

@@ -8,6 +8,7 @@ import os
 import platform
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -59,23 +60,29 @@ def _core_of(cpu: int) -> tuple[str, str]:
         return ("cpu", str(cpu))
 
 
-def cgroup_quota(
-    membership: Path = Path("/proc/self/cgroup"), mounted: Path = Path("/sys/fs/cgroup")
-) -> float | None:
+MEMBERSHIP = Path("/proc/self/cgroup")
+CGROUPS = Path("/sys/fs/cgroup")
+
+
+def cgroup_quota(membership: Path = MEMBERSHIP, mounted: Path = CGROUPS) -> float | None:
     """CPUs that the tightest control group (v2 or v1) around this process grants; None without a limit."""
+    folders = control_groups("cpu", membership, mounted)
+    return min((quota for folder in folders for quota in _granted(folder)), default=None)
+
+
+def control_groups(controller: str, membership: Path, mounted: Path) -> Iterator[Path]:
+    """The folders of the control groups (v2 or v1) around this process that may limit what `controller`
+    shares out, and of all the groups around them."""
     try:
         lines = membership.read_text().splitlines()
     except OSError:
-        return None
-    quotas = []
+        return
     for line in lines:
         _, controllers, path = line.split(":", 2)
-        if controllers and "cpu" not in controllers.split(","):
+        if controllers and controller not in controllers.split(","):
             continue
-        group = mounted / ("cpu" if controllers else "") / path.lstrip("/")
-        for folder in (group, *group.parents):
-            quotas += _granted(folder)
-    return min(quotas, default=None)
+        group = mounted / (controller if controllers else "") / path.lstrip("/")
+        yield from (group, *group.parents)
 
 
 def _granted(folder: Path) -> list[float]:

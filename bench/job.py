@@ -14,6 +14,7 @@ MEASURE = "bench.worker:measure"
 COMPILE_COLD = "bench.worker:compile_cold"
 WHY_UNUSABLE = "bench.worker:why_unusable"
 DESCRIBE = "bench.worker:describe"
+FREE_MEMORY = "bench.worker:free_memory"
 TRAIN = "bench.learning.worker:train"
 FETCH = "bench.learning.worker:fetch"
 

@@ -43,8 +43,14 @@ class Latency:
 
 
 def measure(steps: Steps, device: Device, protocol: Protocol, monitor: Monitor = UNWATCHED) -> Latency:
-    """Device, wall and host time of each phase and of the whole step, and what `monitor` saw meanwhile."""
+    """Device, wall and host time of each phase and of the whole step, and what `monitor` saw meanwhile.
+
+    Where the protocol wants no samples the steps are warmed up, for what is measured beside the timing.
+    """
     latency = Latency()
+    if not protocol.max_samples:
+        _warm_up(steps, device, protocol)
+        return latency
     deadline = device.clock() + _SHARE_FOR_RETAKES * protocol.time_limit_seconds
     warm = _warm_up(steps, device, protocol)
     if not warm.stationary:

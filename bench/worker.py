@@ -55,6 +55,11 @@ def describe(argument: bytes) -> bytes:
     return msgspec.json.encode(environment.describe())
 
 
+def free_memory(argument: bytes) -> bytes:
+    """A device's name in, encoded; the bytes that a process may still take there out."""
+    return msgspec.json.encode(devices.get(msgspec.json.decode(argument, type=str)).free_memory())
+
+
 def compile_cold(argument: bytes) -> bytes:
     """The process with the empty cache: an encoded Job in, an encoded ColdCompile out."""
     job = msgspec.json.decode(argument, type=Job)

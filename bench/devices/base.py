@@ -13,6 +13,8 @@ class Device(Protocol):
 
     name: str
     """The name on the command line."""
+    overcommits: bool
+    """Whether memory that is not there is promised: who takes too much is killed, and not refused."""
 
     def why_absent(self) -> str | None:
         """A sentence when this machine seems to have no such device, found without torch, in milliseconds."""
@@ -61,6 +63,9 @@ class Device(Protocol):
 
     def read_memory(self) -> dict[str, int]:
         """Other memory facts since `release_memory`, by metric name."""
+
+    def free_memory(self) -> int:
+        """Bytes that this process may still take."""
 
     def remarks(self) -> list[str]:
         """Warnings about what this device could not say."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bench.available import available_bytes
 from bench.case import Case
 
 _HALF_TYPES = {"amp-bf16": "bf16", "bf16": "bf16", "amp-fp16": "fp16", "fp16": "fp16"}
@@ -20,6 +21,7 @@ class Cpu:
     """torch's `cpu` device."""
 
     name = "cpu"
+    overcommits = True
 
     def why_absent(self) -> str | None:
         return None
@@ -94,6 +96,9 @@ class Cpu:
 
     def read_memory(self) -> dict[str, int]:
         return {}
+
+    def free_memory(self) -> int:
+        return available_bytes()
 
     def remarks(self) -> list[str]:
         return []

@@ -27,6 +27,7 @@ class Cuda:
     """torch's first CUDA device (CUDA_VISIBLE_DEVICES chooses another)."""
 
     name = "cuda"
+    overcommits = False
 
     def why_absent(self) -> str | None:
         import pynvml
@@ -153,6 +154,12 @@ class Cuda:
             # The context, cuDNN's and cuBLAS's own memory: what the allocator does not see.
             facts["driver_other"] = total - free - torch.cuda.memory_reserved()
         return facts
+
+    def free_memory(self) -> int:
+        import torch
+
+        free, _ = torch.cuda.mem_get_info()
+        return free
 
     def remarks(self) -> list[str]:
         shared = _why_shared(open_nvml, self.uuid())

@@ -12,10 +12,15 @@ from typing import Any
 from bench.case import Case
 
 
+FREE_BYTES = 2**30
+"""As if the device had so much."""
+
+
 class FakeDevice:
     """One in-order queue beside a host, both in simulated seconds. Tensors live on the CPU."""
 
     name = "fake"
+    overcommits = False
 
     def __init__(self, asynchronous: bool = True) -> None:
         self.now = 0.0
@@ -85,6 +90,9 @@ class FakeDevice:
 
     def read_memory(self) -> dict[str, int]:
         return {}
+
+    def free_memory(self) -> int:
+        return FREE_BYTES - self.allocated
 
     def remarks(self) -> list[str]:
         return []
