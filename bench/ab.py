@@ -24,11 +24,12 @@ from bench.axes import AXES, Value, read
 from bench.case import Case, Protocol
 from bench.errors import UserError, unknown
 from bench.launch import Server
-from bench.measure import measure
+from bench.measure import Materials, measure
 from bench.record import Environment, Record
 from bench.run import Progress, ask, why_not
 from bench.stats import median
 from bench.store import RECORDS, Store, refuse_used
+from bench.tuning import NONE
 from bench.verdicts import FailOn, Verdict
 from reports.ab import Contest
 
@@ -45,12 +46,15 @@ class Side(Struct, frozen=True, kw_only=True):
 
 
 class Trial(Struct, frozen=True, kw_only=True):
-    """What is compared, how carefully, and which changes do not matter (`margin`, a share)."""
+    """What is compared, how carefully, and which changes do not matter (`margin`, a share); `most_pairs` is
+    one of `verdicts.LOOKS`."""
 
     contests: Sequence[Contest]
-    sides: tuple[Side, Side]
+    sides: tuple[Side, Side] = (Side(), Side())
     protocol: Protocol
     margin: float = verdicts.MARGIN
+    most_pairs: int = verdicts.LOOKS[-1]
+    materials: Materials = Materials()
 
 
 class Pairs(Struct, kw_only=True):
@@ -68,7 +72,7 @@ class Pairs(Struct, kw_only=True):
 def execute(
     trial: Trial, directory: Path, *, budget_seconds: float | None, tell: Callable[[Progress], None]
 ) -> list[Pairs]:
-    """Measure pairs until every contest is decided, 64 pairs are done or the budget is spent.
+    """Measure pairs until every contest is decided, all pairs are done or the budget is spent.
 
     The records of the sides are two runs, `directory`/a and `directory`/b, and carry `pair`. Raises
     UserError when a side cannot run here, or the directory refuses.
@@ -82,11 +86,11 @@ def execute(
         stores = [stack.enter_context(Store.create(folder)) for folder in folders]
         for folder in folders:
             stack.callback(shutil.rmtree, folder / "work", ignore_errors=True)
-        for pair, index in _schedule(known):
+        for pair, index in _schedule(known, trial.most_pairs):
             if time.monotonic() >= deadline:
                 break
             contest = trial.contests[index]
-            tell(Progress(case=contest.a, done=pair - 1, total=verdicts.LOOKS[-1]))
+            tell(Progress(case=contest.a, done=pair - 1, total=trial.most_pairs))
             _learn(known[index], _pair(trial, contest, environments, stores, pair), trial.margin)
     return _last_look(known, trial.margin)
 
@@ -101,9 +105,9 @@ def _refuse(directory: Path, folders: Sequence[Path]) -> None:
         refuse_used(folder)
 
 
-def _schedule(known: Sequence[Pairs]) -> Iterator[tuple[int, int]]:
+def _schedule(known: Sequence[Pairs], most: int) -> Iterator[tuple[int, int]]:
     """Pair 1 of every contest before pair 2 of any, in random order, without those that are decided."""
-    for pair in range(1, verdicts.LOOKS[-1] + 1):
+    for pair in range(1, most + 1):
         for index in random.sample(range(len(known)), len(known)):
             if not known[index].is_over:
                 yield pair, index
@@ -139,7 +143,14 @@ def _pair(
     for index in random.sample((0, 1), 2):
         case = structs.replace(_of(contest, index), replicate=pair)
         with Server(preload=job.preload([case]), python=trial.sides[index].python) as server:
-            record = measure(case, trial.protocol, environments[index], stores[index].directory, server)
+            record = measure(
+                case,
+                trial.protocol,
+                environments[index],
+                stores[index].directory,
+                server,
+                materials=trial.materials,
+            )
         records[index] = stores[index].append(structs.replace(record, pair=pair))
     return [records[0], records[1]]
 
@@ -185,7 +196,7 @@ def read_side(text: str | None, python: Path | None) -> Side:
 
 def label(side: Side) -> str:
     """What a side is, in a few words."""
-    words = [f"{axis}={value}" for axis, value in side.changes.items()]
+    words = [f"{axis}={value or NONE}" for axis, value in side.changes.items()]
     return ", ".join([*words, str(side.python)] if side.python else words) or "as it is"
 
 

@@ -34,6 +34,8 @@ class Materials(Struct, frozen=True, kw_only=True):
     heard        told what a training run says while it goes on
     layers       measure every layer of a timed case too
     trace        file for a Chrome trace of a timed case, or None
+    caches       folder in which Inductor's caches outlive their process: a case that has been compiled there
+                 is not compiled from an empty cache again; None for one that goes with each process
     """
 
     data_dir: Path | None = None
@@ -41,6 +43,7 @@ class Materials(Struct, frozen=True, kw_only=True):
     heard: Callable[[News], None] = lambda news: None
     layers: bool = False
     trace: Path | None = None
+    caches: Path | None = None
 
 
 def measure(
@@ -73,7 +76,8 @@ def measure(
     try:
         if case.task is None:
             trace = None if materials.trace is None else str(materials.trace.resolve())
-            outcome = _run(structs.replace(asked, layers=materials.layers, trace=trace), directory, server)
+            asked = structs.replace(asked, layers=materials.layers, trace=trace)
+            outcome = _run(asked, directory, server, materials.caches)
         else:
             outcome = _train(asked, directory, server, materials, epochs)
         if outcome.result is None:
@@ -95,23 +99,30 @@ def log_of(case: Case, directory: Path) -> Path:
     return directory / "logs" / f"{case.file_name}.log"
 
 
+def cache_of(case: Case, caches: Path) -> Path:
+    """Where Inductor keeps what it compiled for a case, whatever its replicate."""
+    return caches / case.without_replicate().file_name
+
+
 def checkpoint_of(case: Case, directory: Path) -> Path:
     """Where a training run is kept after each epoch."""
     return directory / CHECKPOINTS / f"{case.file_name}.pt"
 
 
-def _run(asked: job.Job, directory: Path, server: Server) -> Outcome:
+def _run(asked: job.Job, directory: Path, server: Server, caches: Path | None) -> Outcome:
     """Measure in a child; for an engine that compiles, after another child that met an empty cache."""
     work = directory / "work" / asked.case.file_name
+    cache = work / "cache" if caches is None else cache_of(asked.case, caches)
     log = log_of(asked.case, directory)
     try:
         if engines.get(asked.case.engine).compiles:
-            asked = structs.replace(asked, cache_folder=str((work / "cache").resolve()))
-            outcome = _child(job.COMPILE_COLD, asked, work, log, server)
-            if outcome.result is None:
-                return outcome
-            cold = msgspec.json.decode(outcome.result, type=job.ColdCompile)
-            asked = structs.replace(asked, cold=cold)
+            asked = structs.replace(asked, cache_folder=str(cache.resolve()))
+            if not cache.exists():
+                outcome = _child(job.COMPILE_COLD, asked, work, log, server)
+                if outcome.result is None:
+                    return outcome
+                cold = msgspec.json.decode(outcome.result, type=job.ColdCompile)
+                asked = structs.replace(asked, cold=cold)
         return _child(job.MEASURE, asked, work, log, server)
     finally:
         shutil.rmtree(work, ignore_errors=True)

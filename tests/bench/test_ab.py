@@ -52,7 +52,13 @@ class Machine:
         """(model, pair, side) in the order of measuring."""
 
     def measure(
-        self, case: Case, protocol: Protocol, environment: Environment, directory: Path, server: object
+        self,
+        case: Case,
+        protocol: Protocol,
+        environment: Environment,
+        directory: Path,
+        server: object,
+        materials: object,
     ) -> Record:
         side = directory.name
         self.measured.append((case.model, case.replicate, side))

@@ -1,0 +1,96 @@
+"""What a machine can do -> the space of a search, and why the rest of it is left out."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from msgspec import structs
+
+from bench import plan, tuning
+from bench.axes import Value
+from bench.best.search import Space
+from bench.case import LAYOUTS, PRECISIONS, Case
+from bench.errors import UserError
+from bench.suites import SHARED_BATCH, Suite
+
+ENGINES: Mapping[str, tuple[str, ...]] = {
+    "cpu": ("eager", "compile", "compile-max-autotune"),
+    "cuda": ("eager", "compile", "cudagraph", "compile-reduce-overhead", "compile-max-autotune"),
+}
+"""By device. Without CUDA graphs compile-reduce-overhead is compile."""
+BATCH = {"cpu": SHARED_BATCH, "cuda": 64}
+"""Where none is asked for: what a CPU does in seconds, and what keeps a GPU busy."""
+
+SEARCHED = ("precision", "layout", "engine", "tuning", "threads", "batch")
+
+WhyNot = Callable[[Sequence[Case]], Mapping[Case, str]]
+"""`bench.run.why_not` with a server: what torch says against cases on this machine."""
+
+
+def plainest(model: str, given: Mapping[str, tuple[Value, ...]], threads: int) -> Case:
+    """The first case of the search, with replicate 0: the first of each axis that is given, else the plain
+    value. `threads` are the usable cores. Raises UserError for several values of what is not searched."""
+    for axis, values in given.items():
+        if axis not in SEARCHED and len(values) > 1:
+            raise UserError(f"best takes one {axis} at a time, not {len(values)}")
+    first = {axis: values[:1] for axis, values in given.items()}
+    one = Suite(name="", summary="", blocks=({"model": (model,)},), replicates=1)
+    case = plan.cases(one, first, threads)[0].without_replicate()
+    return case if "batch" in given else structs.replace(case, batch=BATCH[case.device])
+
+
+def space_of(
+    base: Case, given: Mapping[str, tuple[Value, ...]], why_not: WhyNot
+) -> tuple[Space, Mapping[str, str]]:
+    """The space around a case, and the values that this machine cannot run, with the reason.
+
+    Raises UserError where nothing is left of an axis.
+    """
+    offered = {axis: given.get(axis, values) for axis, values in _offered(base).items()}
+    cases = {
+        (axis, str(value)): structs.replace(base, **{axis: value, "tuning": ""})
+        for axis in ("precision", "engine")
+        for value in offered[axis]
+    }
+    reasons = why_not(list(cases.values()))
+    left_out = {value: reasons[case] for (_, value), case in cases.items() if case in reasons}
+    for axis in ("precision", "engine"):
+        offered[axis] = tuple(value for value in offered[axis] if value not in left_out)
+        if not offered[axis]:
+            raise UserError(f"nothing can be tried here: {next(iter(left_out.values()))}")
+    offered["tuning"] = _meaningful(base, offered["tuning"], offered["engine"])
+    first = {axis: values[0] for axis, values in offered.items()}
+    return Space(base=structs.replace(base, **first), values=offered), left_out
+
+
+def _offered(base: Case) -> dict[str, tuple[Value, ...]]:
+    """The values that a device of this kind has."""
+    fewer = (base.threads // 2,) if base.device == "cpu" and base.threads > 1 else ()
+    return {
+        "precision": tuple(p for p in PRECISIONS if p != "tf32" or base.device == "cuda"),
+        "layout": LAYOUTS,
+        "engine": ENGINES[base.device],
+        "tuning": tuple(_tunings()),
+        "threads": (base.threads, *fewer),
+        "batch": (base.batch,),
+    }
+
+
+def _tunings() -> Iterable[str]:
+    """Every combination, nothing first."""
+    for count in range(len(tuning.NAMES) + 1):
+        for chosen in itertools.combinations(tuning.NAMES, count):
+            yield tuning.joined(chosen)
+
+
+def _meaningful(base: Case, tunings: Iterable[Value], engines: Iterable[Value]) -> tuple[Value, ...]:
+    """The tunings that some engine can have, those of fewer names first. Raises UserError for none."""
+    reasons = {
+        value: [plan.why_impossible(structs.replace(base, **{"tuning": value, "engine": e})) for e in engines]
+        for value in tunings
+    }
+    found = [value for value, against in reasons.items() if None in against]
+    if not found:
+        raise UserError(f"nothing can be tried here: {next(iter(reasons.values()))[0]}")
+    return tuple(sorted(found, key=lambda value: len(tuning.names(str(value)))))
