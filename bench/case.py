@@ -113,6 +113,8 @@ class Protocol(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A pass's raw samples stay a few kilobytes. 0: nothing is timed."""
     sampling_seconds: float = 10.0
     """A pass stops here once it holds `min_samples`, target reached or not."""
+    energy_seconds: float = 10.0
+    """Energy is counted over at least this, from one tick of its counter to another; 0 leaves it out."""
     time_limit_seconds: float = 600.0
     """The whole child, from launch to record; past it the case is a `timeout`."""
     give_up_seconds: float | None = None

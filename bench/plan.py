@@ -15,6 +15,7 @@ from msgspec import structs
 from bench import datasets, devices, engines, tuning
 from bench.axes import Value
 from bench.case import Case, Protocol
+from bench.probes.energy_window import BEFORE_SECONDS
 from bench.record import Status
 from bench.suites import USUAL, Block, Suite
 from models import catalogue, cost
@@ -138,7 +139,9 @@ def _case_seconds(case: Case, protocol: Protocol) -> float:
     most = max(protocol.sampling_seconds, protocol.min_samples * step)
     sampling = passes * min(most, protocol.max_samples * step)
     compiling = _COMPILE_SECONDS if engines.get(case.engine).compiles else 0.0
-    return _CHILD_SECONDS + compiling + warm_up + sampling
+    counted = case.device == "cuda" and protocol.energy_seconds > 0
+    energy = max(protocol.energy_seconds, 3 * step) + BEFORE_SECONDS if counted else 0.0
+    return _CHILD_SECONDS + compiling + warm_up + sampling + energy
 
 
 _UNKNOWN_FLOPS = 1e10

@@ -32,7 +32,8 @@ class Measurement(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Raw samples of one metric in one phase.
 
     phase    forward, backward, optimizer, step, or `model` for what no phase owns; `epoch` for what a
-             training run gives, one sample an epoch
+             training run gives, one sample an epoch; `window` and `energy` for what happened to the machine
+             while times were taken, and while energy was counted
     metric   device_time, wall_time, host_time (s per step); parameters (count); flops (FLOP);
              sizes in bytes (weights, gradients, ..., peak_...); compile_cold, compile_warm (s);
              train_loss, test_loss (nat), train_accuracy, test_accuracy (share), step_rate, loop_rate

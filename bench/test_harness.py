@@ -50,7 +50,7 @@ def test_own_cost_of_a_case(benchmark: Benchmark, tmp_path: Path) -> None:
     asked = msgspec.json.encode(
         job.Job(
             case=SMALL,
-            protocol=Protocol(warmup_seconds=0.01, sampling_seconds=0.01),
+            protocol=Protocol(warmup_seconds=0.01, sampling_seconds=0.01, energy_seconds=0),
             environment=environment.describe(),
         )
     )

@@ -18,8 +18,10 @@ from bench.engines.base import Engine
 from bench.job import ColdCompile, Finished, Job
 from bench.nvml import open_nvml
 from bench.precision import outer_context, weight_dtype
+from bench.probes import energy
 from bench.probes.clocks import ClockMonitor
 from bench.probes.contention import ContentionMonitor
+from bench.probes.energy_window import EnergyMeter
 from bench.record import Gpu, Measurement, Record
 from bench.server import stage
 from bench.windows import Monitor, Together
@@ -88,12 +90,16 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
         uncompiled = _NOTHING_COMPILED if engine.compiles and not compiled else None
         steps = refuse_recompiles(steps, engine)
         stage("timing")
-        timed = latency.measure(steps, device, job.protocol, _monitor(case, device))
+        monitor = _monitor(case, device)
+        timed = latency.measure(steps, device, job.protocol, monitor)
         measured += timed.measurements
         if engine.compiles:
             recompiles = engine.observe()["compiled_graphs"] - compiled
             measured.append(facts.fact("model", "recompiles", recompiles, "count"))
         incomplete: list[str] = []
+        meter = EnergyMeter(energy.source(device.uuid(), open_nvml), monitor)
+        seconds = job.protocol.energy_seconds
+        measured += _beside("energy", lambda: meter.measure(steps, device, seconds), incomplete)
         measured += _beside("memory", lambda: facts.memory_facts(steps, device, baseline, engine), incomplete)
         measured += _beside("casts", lambda: facts.cast_facts(job, module, steps, device), incomplete)
     measured += _beside("counts", lambda: facts.cost_facts(case, module), incomplete)
@@ -107,7 +113,9 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
         measurements=measured,
         environment=msgspec.structs.replace(job.environment, gpu=Gpu(**gpu) if gpu else None),
         effective=effective,
+        absent=meter.absent,
         warnings=timed.warnings
+        + meter.labels
         + incomplete
         + facts.memory_remarks(device, engine)
         + engine.remarks(case)

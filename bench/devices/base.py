@@ -84,6 +84,9 @@ class Queue(Protocol):
     def elapsed(self, start: Any, end: Any) -> float:
         """Seconds between two events that have happened."""
 
+    def done(self, event: Any) -> bool:
+        """Whether an event has happened, without waiting for it."""
+
     def occupy(self, seconds: float) -> None:
         """Keep the device busy for at least about this long without work for the host."""
 

@@ -187,6 +187,9 @@ class CudaQueue:
     def elapsed(self, start: torch.cuda.Event, end: torch.cuda.Event) -> float:
         return float(start.elapsed_time(end)) / 1e3  # torch gives milliseconds
 
+    def done(self, event: torch.cuda.Event) -> bool:
+        return bool(event.query())
+
     def occupy(self, seconds: float) -> None:
         import torch
 

@@ -106,6 +106,9 @@ class FakeDevice:
             raise RuntimeError("the event has not happened yet: synchronise first")
         return end[0] - start[0]
 
+    def done(self, event: list[float]) -> bool:
+        return event[0] <= self.now
+
     def occupy(self, seconds: float) -> None:
         self._done = max(self._done, self.now) + seconds
 

@@ -134,6 +134,12 @@ def test_the_least_suite(tmp_path: Path) -> None:
 CASES = '[[cases]]\nmodel = "lenet5"\n'
 
 
+@pytest.mark.parametrize("seconds", [0, 0.0, 2.5])
+def test_energy_alone_may_be_left_out(tmp_path: Path, seconds: float) -> None:
+    suite = suites.from_toml(written(tmp_path, CASES + f"[protocol]\nenergy_seconds = {seconds}"))
+    assert suite.protocol == Protocol(energy_seconds=seconds)
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -175,6 +181,7 @@ CASES = '[[cases]]\nmodel = "lenet5"\n'
         (CASES + "[protocol]\ntarget_ci = -0.01", "above 0"),
         (CASES + "[protocol]\ntarget_ci = nan", "above 0"),
         (CASES + "[protocol]\ntime_limit_seconds = inf", "above 0"),
+        (CASES + "[protocol]\nenergy_seconds = -1", "energy_seconds = 0 leaves energy out"),
         (CASES + "[protocol]\ntime_limit_seconds = true", "[protocol]"),
         ("this is not TOML", "is not TOML"),
         (CASES + CASES.replace("[[cases]]", ""), "is not TOML"),

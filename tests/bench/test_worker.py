@@ -34,6 +34,7 @@ QUICK = Protocol(
     min_samples=20,
     max_samples=20,
     sampling_seconds=0.2,
+    energy_seconds=0,
 )
 CPU = devices.get("cpu")
 BATCH = 4
@@ -289,7 +290,7 @@ def test_the_whole_way_on_an_asynchronous_device(monkeypatch: pytest.MonkeyPatch
         return module, replace(steps, step=launches(device, 1 * MS, 4 * MS)), effective
 
     monkeypatch.setattr(worker, "prepare", with_planted_cost)
-    job = Job(case=LENET, protocol=Protocol(), environment=environment.describe())
+    job = Job(case=LENET, protocol=Protocol(energy_seconds=0), environment=environment.describe())
     record, _ = worker.run(job, device)
     found = values(record)
     assert found["forward", "device_time"] == pytest.approx([4 * MS] * 20)

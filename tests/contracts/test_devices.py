@@ -108,7 +108,9 @@ def test_work_on_the_device_is_timed_by_its_queue(device: Device) -> None:
     queue.occupy(20e-3)
     end = queue.record()
     began = queue.clock()
+    assert not queue.done(end)
     queue.synchronise()
+    assert queue.done(end)
     assert queue.elapsed(start, end) == pytest.approx(20e-3, rel=0.3)
     assert queue.clock() - began > 10e-3, "occupy must not wait for the device"
 
