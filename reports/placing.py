@@ -38,7 +38,8 @@ def place_names(figure: Figure, axes: Axes, series: Sequence[Series]) -> None:
             taken.append(Bbox.from_extents(left, bottom, right, top).padded(MARKER_PIXELS))
     for one in series:
         for x, y, name in zip(one.x, one.y, one.names, strict=False):
-            taken.append(_place(axes, (x, y), name, taken, frame))
+            if name:
+                taken.append(_place(axes, (x, y), name, taken, frame))
 
 
 def _place(axes: Axes, at: tuple[float, float], name: str, taken: Sequence[Bbox], frame: Bbox) -> Bbox:

@@ -44,7 +44,7 @@ class Series(Struct, frozen=True, kw_only=True):
 
     label      in the legend; without one it has no entry there
     low, high  the ends of a band (lines) or of error bars (points): one for each point, or none at all
-    names      what stands beside each point, or none at all
+    names      what stands beside each point (nothing where it is empty), or none at all
     hue        series of the same number share colour and marker; None is the series' place in the plot
     kind       how it is drawn where that is not how its plot is
     """
