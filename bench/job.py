@@ -16,6 +16,7 @@ WHY_UNUSABLE = "bench.worker:why_unusable"
 DESCRIBE = "bench.worker:describe"
 FREE_MEMORY = "bench.worker:free_memory"
 TRAIN = "bench.learning.worker:train"
+CEILINGS = "bench.ceilings.worker:measure"
 FETCH = "bench.learning.worker:fetch"
 
 
@@ -80,6 +81,8 @@ def preload(cases: Iterable[Case]) -> tuple[str, ...]:
         modules.append("torchvision")
     if any(case.task for case in cases):
         modules.append("bench.learning.worker")
+    if any(case.workload == "ceiling" for case in cases):
+        modules.append("bench.ceilings.worker")
     if any(case.task and case.task.dataset == "digits" for case in cases):
         modules += ["sklearn.datasets", "sklearn.model_selection"]
     if any(engines.get(case.engine).compiles for case in cases):

@@ -123,7 +123,8 @@ def _run(asked: job.Job, directory: Path, server: Server, caches: Path | None) -
                     return outcome
                 cold = msgspec.json.decode(outcome.result, type=job.ColdCompile)
                 asked = structs.replace(asked, cold=cold)
-        return _child(job.MEASURE, asked, work, log, server)
+        function = job.CEILINGS if asked.case.workload == "ceiling" else job.MEASURE
+        return _child(function, asked, work, log, server)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 

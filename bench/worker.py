@@ -90,7 +90,7 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
         uncompiled = _NOTHING_COMPILED if engine.compiles and not compiled else None
         steps = refuse_recompiles(steps, engine)
         stage("timing")
-        monitor = _monitor(case, device)
+        monitor = monitor_of(case, device)
         timed = latency.measure(steps, device, job.protocol, monitor)
         measured += timed.measurements
         if engine.compiles:
@@ -138,7 +138,7 @@ def _beside(
         return []
 
 
-def _monitor(case: Case, device: Device) -> Monitor:
+def monitor_of(case: Case, device: Device) -> Monitor:
     """What is watched while a window is timed: the processor's contention, and the clocks of a GPU."""
     monitors: list[Monitor] = [ContentionMonitor(case.threads)]
     uuid = device.uuid()

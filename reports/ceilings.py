@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from bench.case import Case
 from bench.ceilings.cases import ARITHMETIC
 from bench.stats import Interval
-from reports.axes import Subject
 from reports.figures import Effective, Figure, Summary
 from reports.latency import Figures, by_subject
 
 CLOCKS = ("device_time", "wall_time")
 """By which clock a product is judged: the device's own, where it has one."""
-WORK = ("flops", "bytes_moved")
-"""What a product does: its arithmetic, or its traffic."""
+ARITHMETIC_RATE = "flops_per_second"
+BANDWIDTH = "bytes_per_second"
+RATES = {"flops": (ARITHMETIC_RATE, "FLOP/s"), "bytes_moved": (BANDWIDTH, "byte/s")}
+"""By what a product has to do: the metric and the unit of how fast it went."""
 
 
 class Rate(Struct, frozen=True, kw_only=True):
@@ -33,83 +34,89 @@ class Rate(Struct, frozen=True, kw_only=True):
     processes: int
 
 
-class Measured(Struct, frozen=True, kw_only=True):
-    """One product on one machine; `subject` is the case that holds it, `time` the figure behind the rate."""
-
-    subject: Subject
-    work: str
-    rate: Rate
-    time: Figure
-
-
 class Ceilings(Struct, frozen=True):
-    """All products that were measured; asked by what a network was measured on.
+    """The rates of all products that were measured; asked by where a network was measured.
 
     `machine` is that of a figure: a product counts where both have an environment in common. Threads count
     on a CPU alone.
     """
 
-    products: tuple[Measured, ...]
+    rates: tuple[Figure, ...]
 
     def arithmetic(self, machine: tuple[str, ...], device: str, dtype: str, threads: int) -> Rate | None:
         """FLOP/s of the best matrix product or convolution in a dtype (`fp32`, `tf32`, `bf16`, `fp16`)."""
-        here = self._on(machine, device, threads)
-        return best(p for p in here if p.work == "flops" and p.subject.case.precision == dtype)
+        here = self._at(machine, device, threads, ARITHMETIC_RATE)
+        return _rate(best([figure for figure in here if figure.case.precision == dtype]))
 
     def bandwidth(self, machine: tuple[str, ...], device: str, threads: int) -> Rate | None:
         """Bytes read and written per second by the best copy."""
-        return best(p for p in self._on(machine, device, threads) if p.work == "bytes_moved")
+        return _rate(best(self._at(machine, device, threads, BANDWIDTH)))
 
-    def _on(self, machine: tuple[str, ...], device: str, threads: int) -> list[Measured]:
+    def _at(self, machine: tuple[str, ...], device: str, threads: int, metric: str) -> list[Figure]:
         return [
-            product
-            for product in self.products
-            if product.subject.case.device == device
-            and (device != "cpu" or product.subject.case.threads == threads)
-            and not set(product.subject.machine).isdisjoint(machine)
+            figure
+            for figure in self.rates
+            if figure.metric == metric
+            and figure.case.device == device
+            and (device != "cpu" or figure.case.threads == threads)
+            and not set(figure.machine).isdisjoint(machine)
         ]
 
 
-def best(products: Iterable[Measured]) -> Rate | None:
-    """The highest rate; None of none."""
-    return max((p.rate for p in products), key=lambda rate: rate.per_second, default=None)
-
-
 def ceilings_of(summary: Summary) -> Ceilings:
-    """What the ceiling cases among these figures found."""
-    found: list[Measured] = []
-    for subject, figures in by_subject(ceiling_figures(summary)).items():
-        for phase in dict.fromkeys(phase for phase, _ in figures):
-            found += _product(subject, phase, figures)
-    return Ceilings(tuple(found))
-
-
-def ceiling_figures(summary: Summary) -> list[Figure]:
-    """The figures of products, which are those of no network."""
-    return [figure for figure in summary.figures if figure.case.workload == "ceiling"]
-
-
-def _product(subject: Subject, phase: str, figures: Figures) -> Sequence[Measured]:
-    """The product that a phase is; none for a phase without work or time."""
-    time = next((figures[phase, clock] for clock in CLOCKS if (phase, clock) in figures), None)
-    work = next((metric for metric in WORK if (phase, metric) in figures), None)
-    if time is None or work is None or time.median <= 0:
-        return ()
-    done = figures[phase, work].median
-    rate = Rate(
-        per_second=done / time.median,
-        what=phase,
-        interval=_inverse(done, time.interval),
-        processes=len(time.medians),
+    """What the ceiling cases of these runs found."""
+    subjects = by_subject([figure for figure in summary.figures if is_ceiling(figure)])
+    return Ceilings(
+        tuple(
+            rate
+            for figures in subjects.values()
+            for phase in dict.fromkeys(phase for phase, _ in figures)
+            if (rate := _product_rate(phase, figures)) is not None
+        )
     )
-    return (Measured(subject=subject, work=work, rate=rate, time=time),)
 
 
-def _inverse(done: float, interval: Interval | None) -> Interval | None:
-    """The interval of `done` over a time, from the time's."""
+def is_ceiling(figure: Figure) -> bool:
+    """Whether it is of a product, and so of no network."""
+    return figure.case.workload == "ceiling"
+
+
+def best(rates: Sequence[Figure]) -> Figure | None:
+    """The highest of rates in one unit; None of none."""
+    return max(rates, key=lambda figure: figure.median, default=None)
+
+
+def _rate(figure: Figure | None) -> Rate | None:
+    return figure and Rate(
+        per_second=figure.median,
+        what=figure.phase,
+        interval=figure.interval,
+        processes=len(figure.medians),
+    )
+
+
+def _product_rate(phase: str, figures: Figures) -> Figure | None:
+    """How fast the product went that a phase is; None for a phase without work or time."""
+    time = next((figures[phase, clock] for clock in CLOCKS if (phase, clock) in figures), None)
+    work = next((figures[phase, metric] for metric in RATES if (phase, metric) in figures), None)
+    if time is None or work is None or min(time.medians) <= 0:
+        return None
+    metric, unit = RATES[work.metric]
+    return structs.replace(
+        time,
+        metric=metric,
+        unit=unit,
+        median=work.median / time.median,
+        medians=tuple(work.median / median for median in time.medians),
+        interval=_inverse(work.median, time.interval),
+    )
+
+
+def _inverse(work: float, interval: Interval | None) -> Interval | None:
+    """The interval of work over time, from the time's."""
     if interval is None or interval.low <= 0:
         return None
-    return Interval(done / interval.high, done / interval.low, interval.kind, interval.level)
+    return Interval(work / interval.high, work / interval.low, interval.kind, interval.level)
 
 
 _OUTPUT_OF = {"conv": "conv_output", "matmul": "linear_output"}

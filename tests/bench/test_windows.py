@@ -183,7 +183,7 @@ class NamedGpu(FakeDevice):
 def test_the_worker_watches_the_processor_and_what_has_a_uuid() -> None:
     case = Case(model="lenet5")
     for device, watched in ((FakeDevice(), False), (NamedGpu(), True)):
-        monitor = worker._monitor(case, device)
+        monitor = worker.monitor_of(case, device)
         monitor.before()
         facts = monitor.after()
         assert "steal_share" in {m.metric for m in facts.measurements}
