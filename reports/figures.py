@@ -129,6 +129,29 @@ class Outcome(Struct, frozen=True, kw_only=True):
         return len(self.replicates)
 
 
+class Absence(Struct, frozen=True, kw_only=True):
+    """A metric that processes of one case could not measure, for this reason; how many they are."""
+
+    case: Case
+    metric: str
+    reason: str
+    processes: int
+
+    def as_row(self) -> dict[str, Cell]:
+        """The flat row that programs read: a figure's, without its value."""
+        return case_row(
+            self.case,
+            {
+                "phase": None,
+                "metric": self.metric,
+                "unit": None,
+                "median": None,
+                "processes": self.processes,
+                "reason": self.reason,
+            },
+        )
+
+
 class Warned(Struct, frozen=True, kw_only=True):
     """One warning over all the cases that carry it; `example` is its full text the first time."""
 
@@ -146,6 +169,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     spreads: tuple[Spread, ...] = ()
     environments: dict[str, Environment]
     outcomes: tuple[Outcome, ...]
+    absences: tuple[Absence, ...] = ()
     warnings: tuple[Warned, ...]
     notes: tuple[str, ...]
     records: int

@@ -15,8 +15,8 @@ from reports.latency import remarks
 from reports.matching_accuracy import TO_TARGET, Trained, accuracy_rows, why_no_target
 from reports.rows import COMPARED_UNITS, EXACT_METRICS, Row, Unit, one_sided
 
-IMPLIED = ("training_time",)
-"""A sum of what is compared already."""
+NO_COSTS = ("training_time", "energy_window")
+"""A sum of what is compared already, and for how long energy was counted."""
 
 
 class Side(Struct, frozen=True):
@@ -48,7 +48,7 @@ def match(base: Side, new: Side, unit: Unit, margin: float) -> tuple[Row, ...]:
 
 
 def _is_compared(figure: Figure) -> bool:
-    return figure.metric not in IMPLIED and (
+    return figure.metric not in NO_COSTS and (
         figure.unit in COMPARED_UNITS or figure.metric in (*EXACT_METRICS, ACCURACY)
     )
 

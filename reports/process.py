@@ -42,6 +42,7 @@ class Process(Struct, frozen=True, gc=False):
     effective: Effective
     environment: bytes
     warnings: tuple[str, ...]
+    absent: tuple[tuple[str, str], ...]
     keys: tuple[Key, ...]
     medians: array[float]
     intervals: tuple[Interval | None, ...]
@@ -71,6 +72,7 @@ def slim(run: int, record: Record, share: Share) -> Process:
         share(tuple(sorted(record.effective.items()))),
         share(msgspec.json.encode(record.environment)),
         share((*record.warnings, *noticed)),
+        share(tuple(sorted(record.absent.items()))),
         share(tuple([(m.phase, m.metric, m.unit) for m in kept])),
         array("d", map(median_of_sorted, ordered)),
         share(tuple([within_process(samples) if len(samples) > 1 else None for samples in ordered])),

@@ -10,7 +10,8 @@ from reports.accuracy import accuracy_tables, epoch_tables
 from reports.axes import Layout, layout_of
 from reports.conditions import conditions_table
 from reports.distributions import distribution_plots
-from reports.figures import Figure, Outcome, Summary, precision_read_back
+from reports.energy import energy_tables
+from reports.figures import Absence, Figure, Outcome, Summary, precision_read_back
 from reports.latency import compile_table, latency_tables
 from reports.learning import training_runs
 from reports.learning_plots import learning_plots
@@ -62,6 +63,7 @@ def document(summary: Summary) -> Document:
             *latency_tables(timed, layout),
             *speedup_tables(timed, layout),
             *memory_tables(timed, layout),
+            *energy_tables(timed, layout),
             *compile_table(timed, layout),
             *accuracy_tables(runs, learning),
             *parity_table(runs, learning),
@@ -70,10 +72,11 @@ def document(summary: Summary) -> Document:
             *conditions_table(timed, layout),
             *failed_table(summary.outcomes),
             *skipped_table(summary.outcomes),
+            *absences_table(summary.absences),
             *warnings_table(summary),
         ),
         plots=(*distribution_plots(summary), *learning_plots(runs)),
-        rows=tuple(figure.as_row() for figure in summary.figures),
+        rows=tuple(found.as_row() for found in (*summary.figures, *summary.absences)),
     )
 
 
@@ -198,6 +201,22 @@ def skipped_table(outcomes: Sequence[Outcome]) -> Iterator[Table]:
             title="Cannot run here",
             columns=("reason", "cases", "which"),
             rows=tuple((one_line(reason), len(cases), named(cases)) for reason, cases in reasons.items()),
+        )
+
+
+def absences_table(absences: Sequence[Absence]) -> Iterator[Table]:
+    """By reason, as one lack (no energy counter, say) holds for many cases."""
+    reasons: dict[tuple[str, str], dict[Case, None]] = {}
+    for absence in absences:
+        reasons.setdefault((absence.metric, absence.reason), {})[absence.case] = None
+    if reasons:
+        yield Table(
+            title="Not measured",
+            columns=("what", "reason", "cases", "which"),
+            rows=tuple(
+                (metric.replace("_", " "), one_line(reason), len(cases), named(tuple(cases)))
+                for (metric, reason), cases in reasons.items()
+            ),
         )
 
 

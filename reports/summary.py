@@ -25,6 +25,7 @@ from bench.stats import (
 )
 from reports.figures import (
     RAW_UNITS,
+    Absence,
     Curve,
     Effective,
     Figure,
@@ -66,6 +67,7 @@ def summarise(directories: Sequence[Path]) -> Summary:
         outcomes=tuple(
             outcome for case, processes in ordered for outcome in _outcomes(case, processes.values())
         ),
+        absences=tuple(absence for group in groups for absence in _absences(group)),
         warnings=_warnings(ordered),
         notes=tuple(notes),
         records=sum(len(processes) for processes in cases.values()),
@@ -203,6 +205,12 @@ def _outcomes(case: Case, processes: Iterable[Process]) -> Iterator[Outcome]:
             alike.setdefault((process.status, process.reason), []).append(process.replicate)
     for (status, reason), replicates in alike.items():
         yield Outcome(case=case, status=status, reason=reason, replicates=tuple(replicates))
+
+
+def _absences(group: _Group) -> Iterator[Absence]:
+    counted = Counter(absent for process in group.processes for absent in process.absent)
+    for (metric, reason), processes in counted.items():
+        yield Absence(case=group.case, metric=metric, reason=reason, processes=processes)
 
 
 def _warnings(cases: Iterable[tuple[Case, _Processes]]) -> tuple[Warned, ...]:
