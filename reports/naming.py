@@ -15,7 +15,7 @@ class Names:
 
     def unused(self, wanted: str) -> str:
         """The nearest to what is wanted that was not given yet."""
-        stem = re.sub(r"[^a-z0-9]+", "-", wanted.lower()).strip("-")[:LONGEST]
+        stem = re.sub(r"[^a-z0-9]+", "-", wanted.lower()).strip("-")[:LONGEST] or "unnamed"
         name, number = stem, 1
         while name in self._given:
             number += 1

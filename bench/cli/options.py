@@ -13,6 +13,7 @@ from bench.axes import AXES, Value
 from bench.case import Case, Protocol
 from bench.errors import UserError
 from bench.suites import Suite
+from reports import formats
 
 Texts = list[str] | None
 
@@ -35,7 +36,7 @@ TargetCi = Annotated[
 ]
 TimeLimit = Annotated[str | None, typer.Option("--time-limit", help="Seconds for each case.")]
 Budget = Annotated[str | None, typer.Option("--budget", help="Seconds after which no further case begins.")]
-Format = Annotated[str, typer.Option("--format", help="md, csv, json or terminal.")]
+Format = Annotated[str, typer.Option("--format", help=f"One of {', '.join(formats.names())}.")]
 Margin = Annotated[str, typer.Option("--margin", help="Changes inside this share do not matter.")]
 
 
