@@ -28,14 +28,14 @@ WhyNot = Callable[[Sequence[Case]], Mapping[Case, str]]
 """`bench.run.why_not` with a server: what torch says against cases on this machine."""
 
 
-def plainest(model: str, given: Mapping[str, tuple[Value, ...]], threads: int) -> Case:
+def plainest(given: Mapping[str, tuple[Value, ...]], threads: int) -> Case:
     """The first case of the search, with replicate 0: the first of each axis that is given, else the plain
     value. `threads` are the usable cores. Raises UserError for several values of what is not searched."""
     for axis, values in given.items():
         if axis not in SEARCHED and len(values) > 1:
             raise UserError(f"best takes one {axis} at a time, not {len(values)}")
     first = {axis: values[:1] for axis, values in given.items()}
-    one = Suite(name="", summary="", blocks=({"model": (model,)},), replicates=1)
+    one = Suite(name="", summary="", blocks=(first,), replicates=1)
     case = plan.cases(one, first, threads)[0].without_replicate()
     return case if "batch" in given else structs.replace(case, batch=BATCH[case.device])
 

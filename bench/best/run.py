@@ -29,7 +29,12 @@ from bench.store import RECORDS, Store, refuse_used
 from reports.ab import Contest, Row, rows
 
 PROTOCOL = Protocol(
-    warmup_seconds=0.3, warmup_limit_seconds=3.0, target_ci=0.02, min_samples=10, sampling_seconds=2.0
+    warmup_seconds=0.3,
+    warmup_limit_seconds=3.0,
+    target_ci=0.02,
+    min_samples=10,
+    sampling_seconds=2.0,
+    energy_seconds=0,
 )
 """A search asks which is faster, by more than processes differ; its answer is measured again in pairs."""
 PAIRS = verdicts.LOOKS[0]
@@ -42,11 +47,11 @@ _LEAST_SECONDS = 60.0
 class Wish(Struct, frozen=True, kw_only=True):
     """What is searched for.
 
-    given     axis -> the values that may be tried; an absent one has all that the machine has
+    given     axis -> the values that may be tried, `model` among them; an absent one of those that a search
+              changes has all that the machine has
     ceilings  whether to measure how fast the machine multiplies in the winner's arithmetic
     """
 
-    model: str
     given: Mapping[str, tuple[Value, ...]]
     budget_seconds: float
     resume: bool = False
@@ -66,7 +71,7 @@ def execute(wish: Wish, directory: Path, tell: Tell) -> Findings:
     materials = Materials(caches=directory / "caches")
     with ExitStack() as stack:
         store = stack.enter_context(Store.resume(directory)) if resuming else None
-        base = candidates.plainest(wish.model, wish.given, environment.usable_cores())
+        base = candidates.plainest(wish.given, environment.usable_cores())
         with _server(base) as server:
             space, left_out = candidates.space_of(base, wish.given, lambda cases: why_not(cases, server))
             store = store or stack.enter_context(Store.create(directory))
@@ -161,8 +166,10 @@ def _confirm(
     if faster:  # than the winner of one process each
         winner = min(faster, key=lambda row: row.a / row.b).contest.a
     plain = search.plain(space, winner)
-    last = [Contest(a=plain, b=winner)] if plain != winner else []
-    return winner, [*against_rivals, *_pairs(last, trial, directory, clock.left(PAIRING), tell)]
+    last = Contest(a=plain, b=winner)
+    if plain == winner or last in [row.contest for row in against_rivals]:
+        return winner, against_rivals
+    return winner, [*against_rivals, *_pairs([last], trial, directory, clock.left(PAIRING), tell)]
 
 
 def _pairs(
@@ -170,8 +177,6 @@ def _pairs(
 ) -> list[Row]:
     """The whole step's row of each contest that has a pair: from an earlier search that took all its pairs,
     or measured now."""
-    if not contests:
-        return []
     for number in itertools.count(1):
         folder = directory / f"pairs-{number}"
         if not folder.exists():
@@ -179,6 +184,8 @@ def _pairs(
         found = _deciding(contests, folder)
         if len(found) == len(contests) and all(row.verdict.n_new >= PAIRS for row in found):
             return found
+    if not contests or seconds <= 0:
+        return []
     ab.execute(structs.replace(trial, contests=contests), folder, budget_seconds=seconds, tell=tell)
     return _deciding(contests, folder)
 

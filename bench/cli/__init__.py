@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from bench.cli import ablating, checking, claiming, comparing, measuring, reading, training
+from bench.cli import ablating, checking, claiming, comparing, measuring, reading, searching, training
 from bench.cli.output import complain, forget_output
 from bench.errors import UserError
 
@@ -38,6 +38,7 @@ app.command("history")(claiming.history)
 app.command("report")(reading.report)
 app.command("cost")(reading.cost)
 app.command("list")(reading.list_)
+app.command("best")(searching.best)
 app.command("compare")(comparing.compare)
 app.command("ab")(comparing.ab)
 app.command("selftest")(checking.selftest)

@@ -1,0 +1,91 @@
+"""convbench best: the fastest configuration of a network on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench import axes
+from bench.cli import options, output
+
+if TYPE_CHECKING:
+    from bench.best.run import Wish
+
+
+def best(
+    model: Annotated[str, typer.Argument(help=axes.AXES["model"].summary)],
+    out: Annotated[Path, typer.Option(help="Folder for the records and the report.")],
+    workload: options.Workload = None,
+    device: options.Device = None,
+    batch: options.Batch = None,
+    image: options.Image = None,
+    channels: options.Channels = None,
+    classes: options.Classes = None,
+    precision: options.Precision = None,
+    layout: options.Layout = None,
+    engine: options.Engine = None,
+    tuning: options.Tuning = None,
+    threads: options.Threads = None,
+    seed: options.Seed = None,
+    from_: Annotated[
+        list[Path] | None,
+        typer.Option("--from", help="Training runs that say whether a precision learns as well as fp32."),
+    ] = None,
+    budget: Annotated[str, typer.Option(help="Seconds for search and pairs.")] = "600",
+    ceilings: Annotated[
+        bool, typer.Option(help="Measure how fast the machine multiplies, for the share reached.")
+    ] = True,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the search in --out.")] = False,
+    format_: options.Format = "terminal",
+) -> int:
+    """Search for the fastest precision, layout, engine, tuning and threads; confirm the winner in pairs.
+
+    An axis that is named is searched among its values only. The answer is a command that can be repeated,
+    with the share of the machine that it reaches and how far its outputs are from those of fp32.
+    """
+    from bench.best.run import Wish
+
+    output.check_format(format_)
+    given = options.given_axes(
+        {
+            "model": [model],
+            "workload": workload,
+            "device": device,
+            "batch": batch,
+            "image": image,
+            "channels": channels,
+            "classes": classes,
+            "precision": precision,
+            "layout": layout,
+            "engine": engine,
+            "tuning": tuning,
+            "threads": threads,
+            "seed": seed,
+        }
+    )
+    wish = Wish(
+        given=given,
+        budget_seconds=axes.positive_number("--budget", budget, 1e8),
+        resume=resume,
+        ceilings=ceilings,
+    )
+    return _best(wish, out, from_ or [], format_)
+
+
+def _best(wish: Wish, out: Path, trained: list[Path], format_: str) -> int:
+    from bench import terminal
+    from bench.best import run as runner
+    from reports import best as reporting
+    from reports import formats
+    from reports.summary import summarise
+
+    if trained:
+        summarise(trained)  # what cannot be read is said before minutes are spent
+    with terminal.progress(int(wish.budget_seconds)) as tell:
+        found = runner.execute(wish, out, tell)
+    document = reporting.build(found, out, trained)
+    output.write(out / "report.md", formats.render("md", document))
+    output.show(formats.render(format_, document))
+    return 0 if found.winner else 1
