@@ -1,14 +1,14 @@
-"""Latency tables: inference, the training step and its phases, and what compiling took."""
+"""Latency tables: inference, the training step and its phases."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 
 from bench.case import Workload
 from reports.axes import Layout, Line, Subject, subject_of, table
 from reports.figures import Figure
 from reports.table import Cell, Table
-from reports.wording import interval_notes, milliseconds, with_interval
+from reports.wording import interval_notes, milliseconds
 
 CLOCKS = {"device_time": "device", "wall_time": "wall", "host_time": "host"}
 PHASES = ("forward", "backward", "optimizer", "step")
@@ -135,40 +135,3 @@ def remarks(figures: Sequence[Figure]) -> Cell:
     """The labels of a row's warnings; those that are whole sentences stand in the table of warnings."""
     labels = dict.fromkeys(tag for figure in figures for tag in figure.tags if " " not in tag)
     return ", ".join(labels) or None
-
-
-COMPILE_COLUMNS: dict[str, Callable[[Figure], Cell]] = {
-    "compile_cold": lambda figure: with_interval(figure.median, figure.interval),
-    "compile_warm": lambda figure: with_interval(figure.median, figure.interval),
-    "graph_breaks": lambda figure: round(figure.median),
-    "recompiles": lambda figure: round(figure.median),
-}
-
-
-def compile_table(figures: Sequence[Figure], layout: Layout) -> Iterator[Table]:
-    """Seconds to the first result with an empty and with a filled cache; breaks and recompiles."""
-    lines = [
-        Line(
-            subject=subject,
-            cells=(
-                *(
-                    next((show(f) for (_, metric), f in found.items() if metric == name), None)
-                    for name, show in COMPILE_COLUMNS.items()
-                ),
-                processes_text(list(found.values())),
-            ),
-        )
-        for subject, found in by_subject([f for f in figures if f.metric in COMPILE_COLUMNS]).items()
-    ]
-    if lines:
-        yield table(
-            "Compiling",
-            ["cold (s)", "warm (s)", "graph breaks", "recompiles", "processes"],
-            lines,
-            layout,
-            notes=[
-                "cold: with an empty compiler cache; warm: in another process that finds it filled. "
-                "The latency tables show the steady state after either.",
-                *interval_notes(cell for line in lines for cell in line.cells),
-            ],
-        )

@@ -8,19 +8,24 @@ from pathlib import Path
 from bench.case import Case
 from reports.accuracy import accuracy_tables, epoch_tables
 from reports.axes import Layout, layout_of
+from reports.bounds import reached
+from reports.ceilings import ceilings_of
 from reports.conditions import conditions_table
 from reports.distributions import distribution_plots
+from reports.economics import economics_tables
 from reports.energy import energy_tables
 from reports.figures import Absence, Figure, Outcome, Summary, precision_read_back
-from reports.latency import compile_table, latency_tables
+from reports.latency import latency_tables
 from reports.learning import training_runs
 from reports.learning_plots import learning_plots
 from reports.machines import machine_tables, machine_words
 from reports.memory import memory_tables
 from reports.parity import parity_table
+from reports.roofline import roofline_plots
 from reports.speedup import speedup_tables
 from reports.summary import summarise
 from reports.table import Cell, Document, Table
+from reports.utilisation import flat_rows, utilisation_tables, without_ceilings
 from reports.wording import models_named, named, one_line
 
 GIGA = 1e9
@@ -51,20 +56,22 @@ def document(summary: Summary) -> Document:
     machines = len(summary.environments)
     timed = [figure for figure in summary.figures if figure.case.task is None]
     layout = layout_of([figure.case for figure in timed], machines)
+    used = reached(timed, ceilings_of(summary))
     runs = training_runs(summary)
     # no table of costs has the inputs of training runs
     learning = Layout(inputs_follow_model=False, several_machines=machines > 1)
     return Document(
         title="convbench report",
-        text=tuple(_introduction(summary)),
+        text=(*_introduction(summary), *without_ceilings(used)),
         tables=(
             *machine_tables(summary),
             *_cost_table(timed),
             *latency_tables(timed, layout),
             *speedup_tables(timed, layout),
+            *economics_tables(timed, layout),
+            *utilisation_tables(used, layout),
             *memory_tables(timed, layout),
             *energy_tables(timed, layout),
-            *compile_table(timed, layout),
             *accuracy_tables(runs, learning),
             *parity_table(runs, learning),
             *epoch_tables(runs),
@@ -75,8 +82,8 @@ def document(summary: Summary) -> Document:
             *absences_table(summary.absences),
             *warnings_table(summary),
         ),
-        plots=(*distribution_plots(summary), *learning_plots(runs)),
-        rows=tuple(found.as_row() for found in (*summary.figures, *summary.absences)),
+        plots=(*distribution_plots(summary), *roofline_plots(used), *learning_plots(runs)),
+        rows=(*flat_rows(summary.figures, used), *(absence.as_row() for absence in summary.absences)),
     )
 
 

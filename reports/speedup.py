@@ -39,6 +39,19 @@ class Comparison(Struct, frozen=True, kw_only=True):
     same_precision: bool = True
 
 
+COMPILED = Comparison(
+    title="Speed-up of compiled engines over eager",
+    is_base=lambda case: case.engine == "eager",
+    is_new=_compiles,
+    key=lambda case: structs.replace(case, engine=""),
+    base="eager (ms)",
+    new="compiled (ms)",
+    note=(
+        "Steady state: what compiling took is not in it. The layout is the one that the user sets: "
+        "inside its graph Inductor may choose another (its layout optimisation), so this compares what "
+        "is written, not the same kernels."
+    ),
+)
 COMPARISONS = (
     Comparison(
         title="Speed-up of CUDA over the CPU",
@@ -50,19 +63,7 @@ COMPARISONS = (
         new="cuda (ms)",
         note="Only where the precision that was read back is the same on both devices.",
     ),
-    Comparison(
-        title="Speed-up of compiled engines over eager",
-        is_base=lambda case: case.engine == "eager",
-        is_new=_compiles,
-        key=lambda case: structs.replace(case, engine=""),
-        base="eager (ms)",
-        new="compiled (ms)",
-        note=(
-            "Steady state: what compiling took is not in it. The layout is the one that the user sets: "
-            "inside its graph Inductor may choose another (its layout optimisation), so this compares what "
-            "is written, not the same kernels."
-        ),
-    ),
+    COMPILED,
     Comparison(
         title="Speed-up of a CUDA graph over eager",
         is_base=lambda case: case.engine == "eager",
@@ -89,10 +90,10 @@ def speedup_tables(figures: Sequence[Figure], layout: Layout) -> Iterator[Table]
     """A table for each comparison that has a pair."""
     whole = [f for f in figures if f.metric == "wall_time" and f.phase == WHOLE[f.case.workload]]
     for comparison in COMPARISONS:
-        pairs = list(_pairs(whole, comparison))
+        pairs = list(pairs_of(whole, comparison))
         if not pairs:
             continue
-        ratios = [_speedup(base, new) for base, new in pairs]
+        ratios = [speed_up(base, new) for base, new in pairs]
         lines = [
             Line(
                 subject=subject_of(new),
@@ -116,7 +117,7 @@ def speedup_tables(figures: Sequence[Figure], layout: Layout) -> Iterator[Table]
         )
 
 
-def _pairs(figures: Sequence[Figure], comparison: Comparison) -> Iterator[tuple[Figure, Figure]]:
+def pairs_of(figures: Sequence[Figure], comparison: Comparison) -> Iterator[tuple[Figure, Figure]]:
     """(base, new) for every new figure whose base was measured on the same machine."""
     bases: dict[Case, list[Figure]] = {}
     for figure in figures:
@@ -130,7 +131,8 @@ def _pairs(figures: Sequence[Figure], comparison: Comparison) -> Iterator[tuple[
                     yield base, new
 
 
-def _speedup(base: Figure, new: Figure) -> Ratio:
+def speed_up(base: Figure, new: Figure) -> Ratio:
+    """How many times faster the new one is, across processes where there are two or more of each."""
     if min(len(base.medians), len(new.medians)) > 1 and min(*base.medians, *new.medians) > 0:
         return ratio_across_processes(base.medians, new.medians)
     return ratio_within_process(base.median, base.interval, new.median, new.interval)

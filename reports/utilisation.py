@@ -22,7 +22,9 @@ CACHES_NOTE = (
     "Above 100%: more than the ceiling. Caches and fused kernels spare the memory what the operators move "
     "between them, and a network that fits into the caches needs it little."
 )
-PHASES_NOTE = "The least time that the two ceilings allow, as a share of the measured one, and what holds the phase back."
+PHASES_NOTE = (
+    "The least time that the two ceilings allow, as a share of the measured one; and what holds a phase back."
+)
 MEANINGS: dict[Label, str] = {
     "compute-bound": "of its two ceilings the one of arithmetic is nearer",
     "memory-bound": "of its two ceilings the one of memory is nearer",
