@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from msgspec import structs
 
+from reports.bars import draw_bars
+from reports.bars import height_inches as bars_height_inches
 from reports.placing import place_names
 from reports.strips import draw_strips
 from reports.strips import height_inches as strips_height_inches
@@ -84,10 +86,12 @@ def draw(plot: Plot, format_: str, *, words_as_text: bool = False) -> bytes:
         axes = figure.add_subplot()
         if plot.kind == "strips":
             draw_strips(axes, plot.series, COLOURS)
+        elif plot.kind == "bars":
+            draw_bars(axes, plot.series, COLOURS)
         else:
             _draw_series(axes, plot)
         _frame(figure, axes, plot)
-        if any(series.names for series in plot.series):
+        if plot.kind != "bars" and any(series.names for series in plot.series):
             place_names(figure, axes, plot.series)
         picture = io.BytesIO()
         metadata = {"Date": None} if format_ == "svg" else {}
@@ -98,6 +102,8 @@ def draw(plot: Plot, format_: str, *, words_as_text: bool = False) -> bytes:
 def _height_inches(plot: Plot) -> float:
     if plot.kind == "strips":
         return strips_height_inches(plot.series)
+    if plot.kind == "bars":
+        return bars_height_inches(plot.series)
     return HEIGHT_INCHES + LEGEND_ROW_INCHES * _legend_rows(plot)
 
 
@@ -160,8 +166,9 @@ def _frame(figure: Figure, axes: Axes, plot: Plot) -> None:
     _scale(axes, "x", plot.log_x, [x for series in plot.series for x in series.x])
     if plot.kind == "strips":
         return
-    _scale(axes, "y", plot.log_y, [y for s in plot.series for y in (*s.y, *s.low, *s.high)])
-    if plot.kind == "lines":
+    if plot.kind != "bars":
+        _scale(axes, "y", plot.log_y, [y for s in plot.series for y in (*s.y, *s.low, *s.high)])
+    if plot.kind in ("lines", "bars"):
         axes.margins(x=0.02)
     else:
         axes.margins(y=0.14)  # names need room

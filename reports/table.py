@@ -36,7 +36,7 @@ class Table(Struct, frozen=True, kw_only=True):
         )
 
 
-PlotKind = Literal["lines", "points", "strips"]
+PlotKind = Literal["lines", "points", "strips", "bars"]
 
 
 class Series(Struct, frozen=True, kw_only=True):
@@ -64,7 +64,8 @@ class Plot(Struct, frozen=True, kw_only=True):
     """A picture before it is drawn.
 
     Of kind `strips` each series is a row that its label names: `x` are its samples, and `y` says for each
-    the number of the process that it is of.
+    the number of the process that it is of. Of kind `bars` `x` are lengths, `y` the rows that
+    they lie in (0 is on top) and `names` the names of these rows; the series lie one after the other.
 
     name    the stem of its files: letters, digits and hyphens, unlike any other in the document
     note    one line that says how to read it
