@@ -8,7 +8,6 @@ from pathlib import Path
 from bench.case import Case
 from reports.accuracy import accuracy_tables, epoch_tables
 from reports.axes import Layout, layout_of
-from reports.bounds import reached
 from reports.ceilings import ceilings_of
 from reports.conditions import conditions_table
 from reports.distributions import distribution_plots
@@ -25,7 +24,8 @@ from reports.roofline import roofline_plots
 from reports.speedup import speedup_tables
 from reports.summary import summarise
 from reports.table import Cell, Document, Table
-from reports.utilisation import flat_rows, utilisation_tables, without_ceilings
+from reports.utilisation import reached
+from reports.utilisation_tables import flat_rows, utilisation_tables, without_ceilings
 from reports.wording import models_named, named, one_line
 
 GIGA = 1e9

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from reports.axes import in_words, varying
-from reports.bounds import Reached
 from reports.naming import Names
 from reports.table import Plot, Series, readable
-from reports.utilisation import title_of
+from reports.utilisation import Reached
+from reports.utilisation_tables import title_of
 
 GIGA = 1e9
 STEPS_OF_A_ROOF = 32

@@ -1,180 +1,174 @@
-"""Utilisation tables: how much of the machine each step used, and what held it back."""
+"""What share of the machine's ceilings each time reached, and what held it back; pure.
+
+Utilisation is FLOPs over time, over the ceiling of the dtype that did the work; traffic is bytes moved over
+time, over the bandwidth of a copy. Both ceilings were measured (`reports.ceilings`), none is a data sheet's.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import get_args
+from collections.abc import Sequence
+from typing import Literal
 
-from bench.case import Case
-from reports.axes import AXES, Layout, Line, in_words, table
-from reports.bounds import IDLE, SMALL_SHARE, Label, Reached
-from reports.figures import Figure
-from reports.latency import CLOCKS, PHASES, WHOLE
-from reports.table import Cell, Table, readable
-from reports.wording import interval_notes, milliseconds, with_interval
+from msgspec import Struct, structs
 
-GIGA, TERA = 1e9, 1e12
-SHARES_NOTE = (
-    "of arithmetic: FLOPs over the time, over the best matrix product or convolution in the dtype that did "
-    "the work. of bandwidth: the bytes that the operators move one by one, over the time, over the best copy."
-)
-CACHES_NOTE = (
-    "Above 100%: more than the ceiling. Caches and fused kernels spare the memory what the operators move "
-    "between them, and a network that fits into the caches needs it little."
-)
-PHASES_NOTE = (
-    "The least time that the two ceilings allow, as a share of the measured one; and what holds a phase back."
-)
-MEANINGS: dict[Label, str] = {
-    "compute-bound": "of its two ceilings the one of arithmetic is nearer",
-    "memory-bound": "of its two ceilings the one of memory is nearer",
-    "launch-bound": "the GPU waits for Python to launch its kernels",
-    "host-bound": (
-        f"the GPU stands idle for another reason (wall time is more than {1 + IDLE:g} x device time), or a "
-        f"processor is below {SMALL_SHARE:.0%} of both ceilings: the time is that of Python, dispatch and "
-        "threads"
-    ),
+from bench.latency import LAUNCH_BOUND
+from bench.stats import Interval, Ratio, ratio_within_process
+from reports.axes import Subject
+from reports.ceilings import Ceilings, Rate, arithmetic_dtype
+from reports.figures import THROUGHPUT_METRICS, Figure
+from reports.latency import PHASES, WHOLE, Figures, by_subject
+
+COUNTED_IN = {
+    "flops": ("forward", "backward"),
+    "bytes_moved": ("forward", "backward", "optimizer"),
 }
-NO_CEILINGS = (
-    "How far these times are from what the machine can do is not known for {} of {} cases: no ceilings were "
-    "measured for them. convbench run --ceilings measures them."
-)
+"""The phases of which a step's count is the sum. The optimizer multiplies, but nobody counts it as FLOPs."""
+IDLE = 0.1
+"""Wall time beyond device time by this share: the GPU stood idle. Less is what waiting for the device at the
+end of a sample takes, and the scatter of two clocks read in different samples."""
+SMALL_SHARE = 0.15
+"""On a processor, whose arithmetic and whose Python are timed as one: where neither arithmetic nor memory
+would take this share of the time at its ceiling, the rest is Python, dispatch and the waking of threads.
+Networks that keep a processor busy reach several times as much of one of the two."""
+
+Label = Literal["compute-bound", "memory-bound", "launch-bound", "host-bound"]
 
 
-def title_of(case: Case) -> str:
-    """Of the table in which a case has its row."""
-    return f"Utilisation of {case.workload} on {case.device}"
+class Bound(Struct, frozen=True):
+    """What holds a phase back, and the figures that say so, in words."""
+
+    label: Label
+    why: str
 
 
-def without_ceilings(found: Sequence[Reached]) -> Iterator[str]:
-    """A sentence where ceilings are missing."""
-    whole = [each for each in found if each.is_whole]
-    missing = [each for each in whole if each.arithmetic is None]
-    if missing:
-        yield NO_CEILINGS.format(f"{len(missing):,}", f"{len(whole):,}")
+class Reached(Struct, frozen=True, kw_only=True):
+    """What one phase reached by one clock.
+
+    time         the figure, in seconds
+    flops        of the phase for the batch; 0 for the optimizer, whose few are not counted
+    bytes        that its operators move for the batch (`bench.probes.traffic`)
+    dtype        that did the arithmetic: fp32, tf32, bf16 or fp16
+    arithmetic   the ceiling of that dtype, FLOP/s
+    bandwidth    the ceiling of traffic, byte/s
+    bound        None where its figures are not known, as the others are
+    """
+
+    subject: Subject
+    time: Figure
+    flops: float | None
+    bytes: float | None
+    dtype: str | None
+    arithmetic: Rate | None
+    bandwidth: Rate | None
+    bound: Bound | None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether this is the time from which throughput follows: all of the step, by the wall's clock."""
+        return (self.time.phase, self.time.metric) == (WHOLE[self.subject.case.workload], "wall_time")
+
+    @property
+    def intensity(self) -> float | None:
+        """FLOP/byte; None where one of them was not counted."""
+        return None if self.flops is None or not self.bytes else self.flops / self.bytes
+
+    @property
+    def utilisation(self) -> Ratio | None:
+        """FLOPs over time over the ceiling, with the interval that follows from the time's and the ceiling's.
+        None for a phase without FLOPs."""
+        return _share(self.flops, self.time, self.arithmetic)
+
+    @property
+    def traffic(self) -> Ratio | None:
+        """Bytes over time over the bandwidth; above 1 where caches or fused kernels spare the memory."""
+        return _share(self.bytes, self.time, self.bandwidth)
+
+    @property
+    def attainable_seconds(self) -> float | None:
+        """The time under the roof: that of arithmetic or of memory at its ceiling, whichever takes longer."""
+        shares = [share.value for share in (self.utilisation, self.traffic) if share]
+        return max(shares) * self.time.median if shares and self.bound else None
 
 
-def utilisation_tables(found: Sequence[Reached], layout: Layout) -> Iterator[Table]:
-    """For each workload and device the whole step, and of training its phases."""
-    known = [each for each in found if each.arithmetic or each.bandwidth]
-    for title in dict.fromkeys(title_of(each.subject.case) for each in known):
-        rows = [each for each in known if title_of(each.subject.case) == title]
-        whole = [each for each in rows if each.is_whole]
-        if whole:
-            yield _table(title, whole, layout)
-        if rows[0].subject.case.workload == "training":
-            yield from _by_phase(f"{title}, by phase", rows, layout)
-
-
-def _table(title: str, rows: Sequence[Reached], layout: Layout) -> Table:
-    fastest = max((each.flops or 0.0) / each.time.median for each in rows)
-    unit, size = ("TFLOP/s", TERA) if fastest >= TERA else ("GFLOP/s", GIGA)
-    lines = [Line(subject=each.subject, cells=_cells(each, size)) for each in rows]
-    return table(
-        title,
-        ["time (ms)", unit, "of arithmetic", "of bandwidth", "FLOP/byte", "bound", "why"],
-        lines,
-        layout,
-        without=("workload", "device"),
-        notes=[
-            SHARES_NOTE,
-            f"Ceilings: {'; '.join(_ceilings(rows))}.",
-            *([CACHES_NOTE] if any(each.traffic and each.traffic.value > 1 for each in rows) else []),
-            *_meanings(rows),
-            *interval_notes(cell for line in lines for cell in line.cells),
-        ],
+def reached(figures: Sequence[Figure], ceilings: Ceilings) -> tuple[Reached, ...]:
+    """One for every device and wall time of a phase, in the order of the figures."""
+    timed = [f for f in figures if f.case.workload in WHOLE and f.case.task is None]
+    return tuple(
+        _reached(subject, found, figure, ceilings)
+        for subject, found in by_subject(timed).items()
+        for (phase, metric), figure in found.items()
+        if metric in THROUGHPUT_METRICS and phase in PHASES and figure.median > 0
     )
 
 
-def _cells(each: Reached, size: float) -> tuple[Cell, ...]:
-    return (
-        milliseconds(each.time),
-        None if each.flops is None else each.flops / each.time.median / size,
-        *(
-            with_interval(share.value, share.interval, 100, "%") if share else None
-            for share in (each.utilisation, each.traffic)
-        ),
-        each.intensity,
-        each.bound.label if each.bound else None,
-        each.bound.why if each.bound else None,
+def _reached(subject: Subject, figures: Figures, time: Figure, ceilings: Ceilings) -> Reached:
+    case = subject.case
+    dtype = arithmetic_dtype(case, subject.effective)
+    known = Reached(
+        subject=subject,
+        time=time,
+        flops=_count(figures, time.phase, "flops"),
+        bytes=_count(figures, time.phase, "bytes_moved"),
+        dtype=dtype,
+        arithmetic=ceilings.arithmetic(subject.machine, case.device, dtype, case.threads) if dtype else None,
+        bandwidth=ceilings.bandwidth(subject.machine, case.device, case.threads),
+        bound=None,
     )
+    return structs.replace(known, bound=_bound(known, figures))
 
 
-def _ceilings(rows: Sequence[Reached]) -> Iterator[str]:
-    """Each once; with its machine and threads where these differ."""
-    subjects = [row.subject for row in rows]
-    axes = [name for name in ("threads", "machine") if len(set(map(AXES[name].value, subjects))) > 1]
-    words: dict[str, None] = {}
-    for row in rows:
-        where = in_words(row.subject, axes)
-        for what, rate, unit in (
-            (row.dtype, row.arithmetic, "GFLOP/s"),
-            ("memory", row.bandwidth, "GB/s"),
-        ):
-            if rate is not None:
-                found = f"{what} {readable(rate.per_second / GIGA)} {unit} ({rate.what})"
-                words[f"{where}: {found}" if where else found] = None
-    yield from words
+def _count(figures: Figures, phase: str, metric: str) -> float | None:
+    """Of a whole step the sum over its phases; None where one of them was not counted."""
+    phases = [part for part in COUNTED_IN[metric] if phase in (part, "step")]
+    counts = [figures[part, metric].median for part in phases if (part, metric) in figures]
+    return sum(counts) if len(counts) == len(phases) else None
 
 
-def _meanings(rows: Sequence[Reached]) -> Iterator[str]:
-    labels = {each.bound.label for each in rows if each.bound}
-    if labels:
-        yield ". ".join(f"{label}: {MEANINGS[label]}" for label in get_args(Label) if label in labels) + "."
-
-
-def _by_phase(title: str, rows: Sequence[Reached], layout: Layout) -> Iterator[Table]:
-    """By the device's own clock where there is one, since the wall's waits for the device at every phase."""
-    metrics = {each.time.metric for each in rows}
-    clock = next(clock for clock in CLOCKS if clock in metrics)
-    parts = [phase for phase in PHASES if phase != WHOLE["training"]]
-    by_place = {
-        (each.subject, each.time.phase): each for each in rows if each.time.metric == clock and each.bound
-    }
-    subjects = dict.fromkeys(subject for subject, phase in by_place if phase in parts)
-    lines = [
-        Line(subject=subject, cells=tuple(_phase(by_place.get((subject, phase))) for phase in parts))
-        for subject in subjects
-    ]
-    if lines:
-        yield table(
-            title,
-            parts,
-            lines,
-            layout,
-            without=("workload", "device"),
-            notes=[PHASES_NOTE],
-        )
-
-
-def _phase(each: Reached | None) -> Cell:
-    """`62% compute-bound`"""
-    if each is None or each.bound is None or each.attainable_seconds is None:
+def _share(work: float | None, time: Figure, ceiling: Rate | None) -> Ratio | None:
+    if not work or ceiling is None:
         return None
-    return f"{each.attainable_seconds / each.time.median:.0%} {each.bound.label}"
+    interval = time.interval if time.interval and time.interval.low > 0 else None
+    rate = interval and Interval(work / interval.high, work / interval.low, interval.kind, interval.level)
+    ratio = ratio_within_process(work / time.median, rate, ceiling.per_second, ceiling.interval)
+    across = [each is not None and each.kind == "across-processes" for each in (rate, ceiling.interval)]
+    if ratio.interval is None or not all(across):
+        return ratio
+    return Ratio(ratio.value, structs.replace(ratio.interval, kind="across-processes"))
 
 
-def row_fields(each: Reached) -> dict[str, Cell]:
-    """What the flat row of a time adds: counts, ceilings in FLOP/s and byte/s, shares of them, the bound."""
-    utilisation, traffic = each.utilisation, each.traffic
-    interval = utilisation.interval if utilisation else None
-    return {
-        "flops": each.flops,
-        "bytes_moved": each.bytes,
-        "intensity": each.intensity,
-        "arithmetic_dtype": each.dtype,
-        "arithmetic_ceiling": each.arithmetic.per_second if each.arithmetic else None,
-        "bandwidth_ceiling": each.bandwidth.per_second if each.bandwidth else None,
-        "utilisation": utilisation.value if utilisation else None,
-        "utilisation_low": interval.low if interval else None,
-        "utilisation_high": interval.high if interval else None,
-        "bandwidth_share": traffic.value if traffic else None,
-        "bound": each.bound.label if each.bound else None,
-        "why": each.bound.why if each.bound else None,
-    }
+def _bound(known: Reached, figures: Figures) -> Bound | None:
+    """What waits comes first: a GPU that waits for its host is held back by nothing else."""
+    waiting = _waiting(known.time, figures)
+    if waiting is not None:
+        return waiting
+    computing, moving = (share.value if share else None for share in (known.utilisation, known.traffic))
+    if moving is None or (computing is None and known.flops != 0):
+        return None
+    computing = computing or 0.0
+    shares = f"at their ceilings arithmetic takes {computing:.0%} of the time, memory {moving:.0%}"
+    if (known.time.phase, "device_time") not in figures and max(computing, moving) < SMALL_SHARE:
+        return Bound("host-bound", shares)
+    return Bound("compute-bound" if computing >= moving else "memory-bound", shares)
 
 
-def flat_rows(figures: Sequence[Figure], found: Sequence[Reached]) -> tuple[dict[str, Cell], ...]:
-    """A row for each figure, in its order; of times with what they reached."""
-    fields = {id(each.time): row_fields(each) for each in found}
-    return tuple(figure.as_row() | fields.get(id(figure), {}) for figure in figures)
+def _waiting(time: Figure, figures: Figures) -> Bound | None:
+    """Whether the GPU waits: for launches, or between them; None on a processor, which has one clock."""
+    phase = time.phase
+    device, wall, host = (figures.get((phase, f"{clock}_time")) for clock in ("device", "wall", "host"))
+    if device is None or device.median <= 0:
+        return None
+    idle = figures.get((phase, "device_idle_share"))
+    # A step that waits for the device inside has a host time that says nothing; it takes the tag by its idle
+    # share, and its phases by nothing.
+    waits_inside = "unshielded" in time.tags
+    if phase == WHOLE[time.case.workload]:
+        launching = "launch-bound" in time.tags
+    else:
+        launching = host is not None and not waits_inside and host.median >= LAUNCH_BOUND * device.median
+    if launching and waits_inside and idle is not None:
+        return Bound("launch-bound", f"the GPU is idle for {idle.median:.0%} of the step")
+    if launching and host is not None:
+        return Bound("launch-bound", f"host time is {host.median / device.median:.2f} x device time")
+    if wall is not None and wall.median > (1 + IDLE) * device.median:
+        return Bound("host-bound", f"wall time is {wall.median / device.median:.2f} x device time")
+    return None
