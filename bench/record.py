@@ -33,11 +33,13 @@ class Measurement(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     phase    forward, backward, optimizer, step, or `model` for what no phase owns; `epoch` for what a
              training run gives, one sample an epoch; `window` and `energy` for what happened to the machine
-             while times were taken, and while energy was counted
+             while times were taken, and while energy was counted; `forward:conv1 (Conv2d 3->64, 11x11/4)`
+             for a layer, and `layers` for all of them together (`bench.layers.phases`)
     metric   device_time, wall_time, host_time (s per step); parameters (count); flops (FLOP);
              sizes in bytes (weights, gradients, ..., peak_...); compile_cold, compile_warm (s);
              train_loss, test_loss (nat), train_accuracy, test_accuracy (share), step_rate, loop_rate
-             (image/s), time_to_target (s) ...
+             (image/s), time_to_target (s); of a layer layer_time, input_gradient_time,
+             weight_gradient_time, joint_gradient_time (s per step), calls (count), bytes_moved ...
     repeats  steps averaged within one sample (small steps are batched)
     stopped  why sampling ended: the interval was narrow enough, the limit was reached, or it was worse than
              `Protocol.give_up_seconds`

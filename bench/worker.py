@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 import msgspec
 import torch
@@ -16,6 +17,8 @@ from bench.case import Case
 from bench.devices.base import Device
 from bench.engines.base import Engine
 from bench.job import ColdCompile, Finished, Job
+from bench.layers import kernels, trace
+from bench.layers.measure import measure as measure_layers
 from bench.nvml import open_nvml
 from bench.precision import outer_context, weight_dtype
 from bench.probes import energy
@@ -102,6 +105,11 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
         measured += _beside("energy", lambda: meter.measure(steps, device, seconds), incomplete)
         measured += _beside("memory", lambda: facts.memory_facts(steps, device, baseline, engine), incomplete)
         measured += _beside("casts", lambda: facts.cast_facts(job, module, steps, device), incomplete)
+        if job.layers:
+            by_layer = partial(measure_layers, case, module, steps, engine, device, job.protocol)
+            measured += _beside("layers", by_layer, incomplete)
+        if job.trace is not None:
+            measured += _beside("trace", partial(trace.write, steps, device, job.trace), incomplete)
     measured += _beside("counts", lambda: facts.cost_facts(case, module), incomplete)
     invalid = uncompiled or timed.invalid
     gpu = device.gpu()
@@ -160,6 +168,8 @@ def _use_cache(job: Job) -> Callable[[], int]:
 
     os.environ["TORCHINDUCTOR_CACHE_DIR"] = job.cache_folder
     os.environ["TRITON_CACHE_DIR"] = os.path.join(job.cache_folder, "triton")  # noqa: PTH118
+    if job.layers:
+        kernels.show_kernels()
     counter = graph_casts.install()
     return lambda: counter.casts
 
