@@ -9,6 +9,7 @@ from msgspec import Struct, structs
 
 from bench import verdicts
 from bench.case import Case
+from bench.layers.phases import is_of_layers
 from bench.stats import centre
 from reports.figures import ACCURACY, Effective, Figure, Outcome, agree, diverged, precision_read_back
 from reports.latency import remarks
@@ -48,6 +49,8 @@ def match(base: Side, new: Side, unit: Unit, margin: float) -> tuple[Row, ...]:
 
 
 def _is_compared(figure: Figure) -> bool:
+    if is_of_layers(figure.phase):  # a hundred rows for what the whole step says in one
+        return False
     return figure.metric not in NO_COSTS and (
         figure.unit in COMPARED_UNITS or figure.metric in (*EXACT_METRICS, ACCURACY)
     )
