@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from bench.probes.energy import WHOLE_BOARD, EnergyCounter
+from bench.probes.energy import WHOLE_BOARD, EnergyCounter, source
+from bench.probes.rapl import RaplCounter
 from tests.probes.fake_nvml import FakeGpu, FakeNvml, no_driver
 
 UUID = "11111111-aaaa"
@@ -75,3 +76,20 @@ def test_a_counter_that_goes_back_is_absent_and_no_energy_is_negative() -> None:
     energy = counter(energy=readings(1000.0, 3.0, 2000.0))
     assert [energy.joules() for _ in range(3)] == [1000.0, None, None]
     assert energy.why_absent == "the energy counter went back: the driver was loaded again"
+
+
+def test_the_power_of_an_instant_and_why_there_is_none() -> None:
+    assert counter(power=412.5).watts() == 412.5
+    silent = counter(power="Not Supported")
+    assert silent.watts() is None
+    assert (silent.why_no_power, silent.why_absent) == ("Not Supported", None)
+
+
+def test_without_a_driver_there_is_no_power_either() -> None:
+    energy = EnergyCounter(no_driver, UUID)
+    assert (energy.watts(), energy.why_no_power) == (None, "NVML Shared Library Not Found")
+
+
+def test_a_gpu_is_asked_through_nvml_and_a_processor_through_rapl() -> None:
+    assert isinstance(source(UUID, FakeNvml), EnergyCounter)
+    assert isinstance(source(None, no_driver), RaplCounter)
