@@ -1,0 +1,87 @@
+"""convbench max-batch: the largest batch that fits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench import axes
+from bench.cli import options, output
+from bench.largest import MEMORY_ONLY
+from bench.suites import Suite
+
+if TYPE_CHECKING:
+    from bench.max_batch import Wish
+
+
+def max_batch(
+    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help=axes.AXES["model"].summary)],
+    out: Annotated[Path, typer.Option(help="Folder for the records and the report.")],
+    memory: Annotated[
+        str | None,
+        typer.Option(help="4GiB, or 80% of what is free; without it what can be had safely."),
+    ] = None,
+    workload: options.Workload = None,
+    device: options.Device = None,
+    precision: options.Precision = None,
+    engine: options.Engine = None,
+    layout: options.Layout = None,
+    image: options.Image = None,
+    channels: options.Channels = None,
+    classes: options.Classes = None,
+    threads: options.Threads = None,
+    tuning: options.Tuning = None,
+    time_limit: options.TimeLimit = None,
+    budget: options.Budget = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Run no batch again of which --out has a record.")
+    ] = False,
+    format_: options.Format = "terminal",
+) -> int:
+    """The largest batch whose step fits into the memory: predicted from small ones, then verified.
+
+    Every axis takes several values, repeated or separated by commas; each combination has an answer.
+    """
+    from bench.max_batch import Wish
+
+    output.check_format(format_)
+    given = options.given_axes(
+        {
+            "workload": workload,
+            "device": device,
+            "precision": precision,
+            "engine": engine,
+            "layout": layout,
+            "image": image,
+            "channels": channels,
+            "classes": classes,
+            "threads": threads,
+            "tuning": tuning,
+        }
+    )
+    block = {"model": axes.read("model", models)}
+    suite = Suite(name="max-batch", summary="", blocks=(block,), replicates=1, protocol=MEMORY_ONLY)
+    wish = Wish(
+        cases=options.cases_of(suite, given),
+        memory=memory,
+        protocol=options.protocol_of(suite.protocol, None, time_limit),
+        budget_seconds=options.seconds_of(budget),
+        resume=resume,
+    )
+    return _max_batch(wish, out, format_)
+
+
+def _max_batch(wish: Wish, out: Path, format_: str) -> int:
+    """1 where not even one image fits."""
+    from bench import max_batch as runner
+    from bench import terminal
+    from reports import formats, largest
+
+    with terminal.progress(wish.most_runs) as tell:
+        answers = runner.execute(wish, out, tell)
+    document = largest.document(answers)
+    output.write(out / "report.md", formats.render("md", document))
+    output.show(formats.render(format_, document))
+    return 0 if all(answer.verified for answer in answers) else 1
