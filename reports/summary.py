@@ -218,8 +218,10 @@ def _warnings(cases: Iterable[tuple[Case, _Processes]]) -> tuple[Warned, ...]:
     carriers: dict[str, Counter[Case]] = {}
     for case, processes in cases:
         for process in processes.values():
-            for text in process.warnings:
-                label = warning_label(text)
+            own: dict[str, str] = {}
+            for text in process.warnings:  # a window of each clock and that of energy may have the same
+                own.setdefault(warning_label(text), text)
+            for label, text in own.items():
                 examples.setdefault(label, text)
                 carriers.setdefault(label, Counter())[case] += 1
     return tuple(
