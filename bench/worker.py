@@ -104,6 +104,7 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
         seconds = job.protocol.energy_seconds
         measured += _beside("energy", lambda: meter.measure(steps, device, seconds), incomplete)
         measured += _beside("memory", lambda: facts.memory_facts(steps, device, baseline, engine), incomplete)
+        measured += _beside("ledger", lambda: facts.ledger_facts(steps, device, baseline, engine), incomplete)
         measured += _beside("casts", lambda: facts.cast_facts(job, module, steps, device), incomplete)
         if job.layers:
             by_layer = partial(measure_layers, case, module, steps, engine, device, job.protocol)
@@ -121,7 +122,7 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
         measurements=measured,
         environment=msgspec.structs.replace(job.environment, gpu=Gpu(**gpu) if gpu else None),
         effective=effective,
-        absent=meter.absent,
+        absent=meter.absent | facts.ledger_absent(device, engine),
         warnings=timed.warnings
         + meter.labels
         + incomplete

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from bench.record import LEDGER
 from reports.axes import Layout, Line, Subject, table
 from reports.figures import Figure
 from reports.latency import PHASES, WHOLE, Figures, by_subject, processes_text
@@ -51,7 +52,8 @@ PEAK_IN_NOTE = (
 
 def memory_tables(figures: Sequence[Figure], layout: Layout) -> Iterator[Table]:
     """For each workload and device, MiB by kind; the peak is that of the whole step."""
-    sizes = [f for f in figures if f.unit in BYTES or f.metric == "allocation_retries"]
+    kept = [f for f in figures if f.unit in BYTES or f.metric == "allocation_retries"]
+    sizes = [f for f in kept if not f.metric.startswith(LEDGER)]  # which has tables of its own
     subjects = by_subject(sizes)
     for workload in WHOLE:
         for device in dict.fromkeys(s.case.device for s in subjects if s.case.workload == workload):

@@ -17,6 +17,7 @@ from reports.figures import Absence, Figure, Outcome, Summary, precision_read_ba
 from reports.latency import latency_tables
 from reports.learning import training_runs
 from reports.learning_plots import learning_plots
+from reports.ledger import ledger_tables
 from reports.machines import machine_tables, machine_words
 from reports.memory import memory_tables
 from reports.parity import parity_table
@@ -71,6 +72,7 @@ def document(summary: Summary) -> Document:
             *economics_tables(timed, layout),
             *utilisation_tables(used, layout),
             *memory_tables(timed, layout),
+            *ledger_tables(timed, layout),
             *energy_tables(timed, layout),
             *accuracy_tables(runs, learning),
             *parity_table(runs, learning),
