@@ -136,7 +136,7 @@ class EnergyMeter:
         return _tick(self._source, device.clock, wait).watts_since(first)
 
     def _at_work(self, steps: Steps, device: Device, seconds: float) -> _Window:
-        """From tick to tick while the steps run; the power is asked for in between, but not their energy."""
+        """From tick to tick while the steps run; in between, the counter is left alone."""
         work = _Work(steps, device, self._sleep)
         readings: list[float] = []
         try:
