@@ -40,28 +40,38 @@ def plainest(given: Mapping[str, tuple[Value, ...]], threads: int) -> Case:
     return case if "batch" in given else structs.replace(case, batch=BATCH[case.device])
 
 
-def space_of(
-    base: Case, given: Mapping[str, tuple[Value, ...]], why_not: WhyNot
-) -> tuple[Space, Mapping[str, str]]:
-    """The space around a case, and the values that this machine cannot run, with the reason.
-
-    Raises UserError where nothing is left of an axis.
-    """
+def space_of(base: Case, given: Mapping[str, tuple[Value, ...]]) -> tuple[Space, Mapping[str, str]]:
+    """The space around a case as far as it is known without torch, and the values that are left out, with
+    the reason. Raises UserError where nothing is left of an axis."""
     offered = {axis: given.get(axis, values) for axis, values in _offered(base).items()}
+    space, left_out = narrowed(Space(base=base, values=offered), _without_torch)
+    tunings = _meaningful(base, offered["tuning"], space.values["engine"])
+    base = structs.replace(space.base, **{"tuning": tunings[0]})
+    return Space(base=base, values={**space.values, "tuning": tunings}), left_out
+
+
+def narrowed(space: Space, why_not: WhyNot) -> tuple[Space, Mapping[str, str]]:
+    """The space without the precisions and engines that cannot be run, and these, with the reason. Raises
+    UserError where nothing is left of an axis."""
     cases = {
-        (axis, str(value)): structs.replace(base, **{axis: value, "tuning": ""})
+        (axis, value): structs.replace(space.base, **{axis: value, "tuning": ""})
         for axis in ("precision", "engine")
-        for value in offered[axis]
+        for value in space.values[axis]
     }
     reasons = why_not(list(cases.values()))
-    left_out = {value: reasons[case] for (_, value), case in cases.items() if case in reasons}
-    for axis in ("precision", "engine"):
-        offered[axis] = tuple(value for value in offered[axis] if value not in left_out)
-        if not offered[axis]:
-            raise UserError(f"nothing can be tried here: {next(iter(left_out.values()))}")
-    offered["tuning"] = _meaningful(base, offered["tuning"], offered["engine"])
-    first = {axis: values[0] for axis, values in offered.items()}
-    return Space(base=structs.replace(base, **first), values=offered), left_out
+    left_out = {str(value): reasons[case] for (_, value), case in cases.items() if case in reasons}
+    values = {
+        axis: tuple(value for value in values if str(value) not in left_out)
+        for axis, values in space.values.items()
+    }
+    if not all(values.values()):
+        raise UserError(f"nothing can be tried here: {next(iter(left_out.values()))}")
+    first = {axis: found[0] for axis, found in values.items()}
+    return Space(base=structs.replace(space.base, **first), values=values), left_out
+
+
+def _without_torch(cases: Sequence[Case]) -> Mapping[Case, str]:
+    return {case: reason for case in cases if (reason := plan.why_not(case))}
 
 
 def _offered(base: Case) -> dict[str, tuple[Value, ...]]:

@@ -178,6 +178,44 @@ def test_the_order_of_samples_is_kept() -> None:
     assert sampled(durations).values == (durations,)
 
 
+def test_what_is_surely_worse_is_given_up_at_the_first_interval() -> None:
+    """Six samples are the fewest whose range is a 95% interval of the median."""
+    protocol = structs.replace(FAST, give_up_seconds=0.9)
+    taken = sampled(itertools.repeat(1.0), protocol)
+    assert taken == Samples(([1.0] * 6,), "worse")
+    slow = structs.replace(FAST, give_up_seconds=0.9, min_samples=3)
+    assert sampled(itertools.repeat(1.0), slow).stopped == "worse"
+
+
+def test_what_may_be_better_is_measured_to_the_end() -> None:
+    for limit in (1.0, 1.1):  # an interval that touches the limit does not lie above it
+        protocol = structs.replace(FAST, give_up_seconds=limit)
+        assert sampled(itertools.repeat(1.0), protocol) == sampled(itertools.repeat(1.0))
+    wide = structs.replace(FAST, give_up_seconds=0.0015)
+    assert sampled(itertools.cycle([0.001, 0.0022]), wide).stopped == "limit"
+
+
+def test_a_doubt_at_first_is_decided_by_more_samples() -> None:
+    """The first samples spread around the limit; what follows lies above it."""
+    stream = itertools.chain([0.8, 1.2, 0.8, 1.2], itertools.repeat(1.2))
+    taken = sampled(stream, structs.replace(FAST, give_up_seconds=1.0))
+    assert taken.stopped == "worse"
+    assert 6 < len(taken.values[0]) < 20
+
+
+@pytest.mark.parametrize(("series", "stopped"), [((2.0, 0.5), "target"), ((0.5, 2.0), "worse")])
+def test_the_whole_step_decides_what_is_given_up_and_not_its_phases(
+    series: tuple[float, float], stopped: str
+) -> None:
+    stream = Stream(itertools.repeat(0.001))
+
+    def take() -> tuple[float, float]:
+        stream.take()
+        return series
+
+    assert sample(take, structs.replace(FAST, give_up_seconds=1.0), stream.clock).stopped == stopped
+
+
 def test_a_drift_inside_the_window_is_seen_and_noise_is_not() -> None:
     drifting = [1.0 + 0.01 * k for k in range(40)]
     assert halves_differ(drifting, tolerance=0.02)
