@@ -34,6 +34,7 @@ PROTOCOL = Protocol(
     target_ci=0.02,
     min_samples=10,
     sampling_seconds=2.0,
+    energy_seconds=0.0,
     energy_seconds=0,
 )
 """A search asks which is faster, by more than processes differ; its answer is measured again in pairs."""
@@ -72,13 +73,16 @@ def execute(wish: Wish, directory: Path, tell: Tell) -> Findings:
     with ExitStack() as stack:
         store = stack.enter_context(Store.resume(directory)) if resuming else None
         base = candidates.plainest(wish.given, environment.usable_cores())
+        space, left_out = candidates.space_of(base, wish.given)
         with _server(base) as server:
-            space, left_out = candidates.space_of(base, wish.given, lambda cases: why_not(cases, server))
+            space, unusable = candidates.narrowed(space, lambda cases: why_not(cases, server))
             store = store or stack.enter_context(Store.create(directory))
             for scratch in ("work", "caches"):
                 stack.callback(shutil.rmtree, directory / scratch, ignore_errors=True)
             known, is_complete = _search(space, store, server, clock, told, materials)
-        found = Findings(tried=tuple(known.values()), is_complete=is_complete, left_out=left_out)
+        found = Findings(
+            tried=tuple(known.values()), is_complete=is_complete, left_out={**left_out, **unusable}
+        )
         if not search.ranked(known):
             return found
         winner, pairs = _confirm(space, known, directory, clock, told, materials)

@@ -1,4 +1,4 @@
-"""convbench best as a user meets it: a short search of LeNet-5, resumed, and one sentence for what is wrong."""
+"""convbench best as a user meets it: a short search of LeNet-5, resumed; a sentence for what is wrong."""
 
 from __future__ import annotations
 

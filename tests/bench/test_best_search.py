@@ -10,7 +10,7 @@ from msgspec import structs
 from bench import plan
 from bench.axes import Value
 from bench.best import candidates, search
-from bench.best.candidates import plainest, space_of
+from bench.best.candidates import narrowed, plainest, space_of
 from bench.best.search import Space, Tried, following, give_up_seconds, ranked, rivals
 from bench.case import Case
 from bench.errors import UserError
@@ -22,13 +22,9 @@ Times = Callable[[Case], float | None]
 """Planted seconds of a step; None for a candidate that fails."""
 
 
-def no_reasons(cases: Sequence[Case]) -> Mapping[Case, str]:
-    return {}
-
-
 def space(model: str = "vgg16", **given: tuple[Value, ...]) -> Space:
     axes = {"model": (model,), "device": ("cpu",), "batch": (8,), **given}
-    return space_of(plainest(axes, threads=2), axes, no_reasons)[0]
+    return space_of(plainest(axes, threads=2), axes)[0]
 
 
 def searched(space: Space, times: Times, most: int = 1000) -> dict[Case, Tried]:
@@ -241,15 +237,15 @@ def test_what_the_machine_cannot_run_is_left_out_with_its_reason() -> None:
         }
 
     axes: dict[str, tuple[Value, ...]] = {"model": ("vgg16",), "device": ("cpu",)}
-    found, left_out = space_of(plainest(axes, threads=4), axes, why_not)
+    offered, _ = space_of(plainest(axes, threads=4), axes)
+    found, left_out = narrowed(offered, why_not)
     assert left_out == {"bf16": "no bf16 here", "compile": "no compiler"}
     assert found.values["precision"] == ("fp32", "amp-bf16", "amp-fp16", "fp16")
     assert found.values["engine"] == ("eager", "compile-max-autotune")
     assert found.values["threads"] == (4, 2)
     assert found.values["batch"] == (candidates.BATCH["cpu"],)
-    only = {**axes, "precision": ("bf16",)}
     with pytest.raises(UserError, match="nothing can be tried here: no bf16 here"):
-        space_of(plainest(only, threads=4), only, why_not)
+        narrowed(space(precision=("bf16",)), why_not)
 
 
 @pytest.mark.parametrize(
