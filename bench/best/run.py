@@ -35,7 +35,6 @@ PROTOCOL = Protocol(
     min_samples=10,
     sampling_seconds=2.0,
     energy_seconds=0.0,
-    energy_seconds=0,
 )
 """A search asks which is faster, by more than processes differ; its answer is measured again in pairs."""
 PAIRS = verdicts.LOOKS[0]
