@@ -29,9 +29,7 @@ _SHIELD_SECONDS = 1e-3
 """To enqueue one operator takes a few tens of microseconds."""
 
 
-def times_apart(
-    calls: Sequence[LayerCall], device: Device
-) -> Iterator[tuple[Layer, dict[str, list[float]]]]:
+def times_apart(calls: Sequence[LayerCall], device: Device) -> Iterator[tuple[Layer, dict[str, list[float]]]]:
     """For each convolution and linear layer that had a backward: seconds by metric, in the calls' order.
 
     A layer without a gradient of its input (the first one) has no INPUT, and its JOINT is that of weight and
@@ -118,10 +116,9 @@ def _asked_for(
 
 def _random_like(tensor: Tensor, dtype: torch.dtype, where: str) -> Tensor:
     """Standard normal; a gradient that is one number seen everywhere (strides of 0) becomes a tensor."""
-    format_ = torch.contiguous_format
-    if tensor.dim() == 4 and not tensor.is_contiguous():
-        if tensor.is_contiguous(memory_format=torch.channels_last):
-            format_ = torch.channels_last
+    channels_last = tensor.dim() == 4 and tensor.is_contiguous(memory_format=torch.channels_last)
+    # what is both (a side of one pixel, a single channel) stays plain
+    format_ = torch.channels_last if channels_last and not tensor.is_contiguous() else torch.contiguous_format
     return torch.randn(tensor.shape, device=where).to(dtype=dtype, memory_format=format_)
 
 

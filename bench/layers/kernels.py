@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import nn
 from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile, record_function
@@ -121,7 +120,7 @@ def _dims(call: LayerCall) -> frozenset[int]:
 
 
 def _on_cpu(events: Sequence[Any], phase: str) -> Iterator[_Work]:
-    """The products with all that they call, the own time of other operators; and what is left of the phase."""
+    """The products with all that they call, other operators' own time, and what is left of the phase."""
     start, end = _window(events, phase)
     spent = 0.0
     for event in _within(events, start, end):

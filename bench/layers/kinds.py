@@ -10,7 +10,7 @@ from bench.layers.phases import Layer
 
 
 def layers_of(module: nn.Module) -> Iterator[tuple[Layer, nn.Module]]:
-    """Every module without children, once, by its first name; a network that is one layer goes by its class."""
+    """Every module without children, once, by its first name; a network of one layer has its class's."""
     for name, part in module.named_modules():
         if next(part.children(), None) is None:
             yield Layer(name or type(part).__name__, kind_of(part)), part

@@ -1,4 +1,4 @@
-"""A case's layers: the time of each, what it costs in closed form, and the gap between their sum and the step.
+"""A case's layers: the time of each, what it costs in closed form, and the gap from their sum to the step.
 
 Every round is a step in pieces and a whole one, so that the gap is that of two steps beside each other.
 """
@@ -16,7 +16,7 @@ from bench.devices.base import Device
 from bench.engines.base import Engine
 from bench.facts import fact
 from bench.layers import calls as costs
-from bench.layers import gradients, kernels
+from bench.layers import gradients
 from bench.layers.calls import LayerCall, calls_in
 from bench.layers.kernels import ProfiledSteps
 from bench.layers.marks import MarkedSteps
