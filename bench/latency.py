@@ -61,8 +61,7 @@ def measure(steps: Steps, device: Device, protocol: Protocol, monitor: Monitor =
         Measurement(phase=steps.whole, metric="warmup_steps", unit="count", samples=[warm.steps])
     )
     steps.check()  # what happened in the warm-up does not count
-    seconds_per_step = _seconds_per_step(steps, device)
-    for timer, repeats in _timers(steps, device, seconds_per_step):
+    for timer, repeats in _timers(steps, device):
         taken = _measure_with(timer, repeats, steps, device, protocol, latency, monitor, deadline)
         if steps.phases and timer.metric == _additive(steps, device):
             residual = additivity(taken[:-1], taken[-1])
@@ -96,11 +95,12 @@ def _seconds_per_step(steps: Steps, device: Device) -> float:
     return statistics.median(timer.time((steps.step,), steps.before, 1)[0] for _ in range(3))
 
 
-def _timers(steps: Steps, device: Device, seconds_per_step: float) -> list[tuple[Timer, int]]:
+def _timers(steps: Steps, device: Device) -> list[tuple[Timer, int]]:
     """The device's timers, each with the steps to average within one sample."""
     queue = device.queue()
     if queue is None:
         return [(WallTimer(device), 1)]
+    seconds_per_step = _seconds_per_step(steps, device)
     host = HostTimer(queue)
     enqueue = statistics.median(host.time((steps.step,), steps.before, 1)[0] for _ in range(5))
     shields = _shields(steps, host, enqueue)

@@ -15,6 +15,7 @@ from msgspec import structs
 from bench import datasets, devices, engines, tuning
 from bench.axes import Value
 from bench.case import Case, Protocol
+from bench.ceilings import cases as ceilings
 from bench.probes.energy_window import BEFORE_SECONDS
 from bench.record import Status
 from bench.suites import USUAL, Block, Suite
@@ -32,11 +33,12 @@ def cases(suite: Suite, given: Mapping[str, tuple[Value, ...]], threads: int) ->
 
     `threads` is what a case without an explicit number gets.
     """
-    blocks = suite.blocks[:1] if _is_product(given) else (*suite.blocks, *suite.once)
+    blocks = suite.blocks[:1] if is_product(given) else (*suite.blocks, *suite.once)
     return _cases(blocks, given, threads)
 
 
-def _is_product(given: Mapping[str, tuple[Value, ...]]) -> bool:
+def is_product(given: Mapping[str, tuple[Value, ...]]) -> bool:
+    """Whether these axes narrow a suite to one product of its main block."""
     return any(axis not in MODIFIERS for axis in given)
 
 
@@ -50,11 +52,16 @@ def planned(
 ) -> list[Case]:
     """The processes of a plan in their order: `replicates` of each case, or as many as the suite says."""
     found = cases(suite, given, threads)
-    if replicates is not None or _is_product(given):
+    if replicates is not None or is_product(given):
         return replicated(found, replicates or suite.replicates)
     repeated = set(_cases(suite.blocks, given, threads))
     ordered = replicated(found, suite.replicates)
     return [case for case in ordered if case.replicate == 1 or structs.replace(case, replicate=1) in repeated]
+
+
+def with_ceilings(planned: Sequence[Case]) -> list[Case]:
+    """The plan behind the ceilings that its cases stand under: a process for each device and arithmetic."""
+    return [*ceilings.needed(case for case in planned if why_impossible(case) is None), *planned]
 
 
 def _product(block: Block, threads: int) -> list[Case]:
@@ -97,9 +104,12 @@ def replicated(once: Sequence[Case], replicates: int) -> list[Case]:
 
 def why_impossible(case: Case) -> str | None:
     """A sentence when the case contradicts itself, whatever the machine."""
+    refused = devices.get(case.device).why_unsupported(case)
+    if case.workload == "ceiling":  # has neither an engine nor a network
+        return refused
     engine = engines.get(case.engine)
     return (
-        devices.get(case.device).why_unsupported(case)
+        refused
         or engine.why_unsupported(case)
         or tuning.why_unsupported(case, compiles=engine.compiles)
         or catalogue.why_impossible(case.model, case.channels, case.image, case.classes)
@@ -116,6 +126,7 @@ def pending(planned: Sequence[Case], statuses: Mapping[Case, Status]) -> list[Ca
     return [case for case in planned if statuses.get(case) in (None, *RETRIED)]
 
 
+_CEILING_SECONDS = {"cpu": 8.0, "cuda": 30.0}
 _CHILD_SECONDS = 1.5
 """From launch to the first step, the counts and the end: about this on two cores."""
 _COMPILE_SECONDS = 30.0
@@ -129,6 +140,8 @@ def estimate_seconds(planned: Collection[Case], protocol: Protocol) -> float:
 
 
 def _case_seconds(case: Case, protocol: Protocol) -> float:
+    if case.workload == "ceiling":
+        return _CEILING_SECONDS[case.device]
     speed = _FLOPS_PER_SECOND[case.device] * (case.threads if case.device == "cpu" else 1)
     if case.task is not None:
         steps = case.task.recipe.epochs * math.ceil(datasets.get(case.task.dataset).train_images / case.batch)

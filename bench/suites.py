@@ -26,6 +26,7 @@ class Suite(Struct, frozen=True, kw_only=True):
 
     replicates  processes for each case of `blocks`
     once        blocks whose cases are so slow that the suite has time for one process of each only
+    ceilings    whether what the machine can do is measured first
     """
 
     name: str
@@ -33,6 +34,7 @@ class Suite(Struct, frozen=True, kw_only=True):
     blocks: tuple[Block, ...]
     replicates: int
     once: tuple[Block, ...] = ()
+    ceilings: bool = False
     protocol: Protocol = Protocol()
 
 
@@ -62,6 +64,7 @@ def _quick(gpu: bool) -> Suite:
         blocks=_QUICK_ON_GPU if gpu else _QUICK_ON_CPU,
         once=_QUICK_ON_GPU_ONCE if gpu else _QUICK_ON_CPU_ONCE,
         replicates=2,
+        ceilings=True,
         # Energy takes METHOD's 10 s and the idle ones before: the suite would take twice its time.
         protocol=Protocol(warmup_seconds=0.5, warmup_limit_seconds=5, sampling_seconds=2, energy_seconds=0),
     )
@@ -124,6 +127,7 @@ def _standard(gpu: bool) -> Suite:
         blocks=on_gpu if gpu else on_cpu,
         once=shared if gpu else (),
         replicates=3,
+        ceilings=True,
         protocol=Protocol(sampling_seconds=3.0),
     )
 
@@ -147,6 +151,7 @@ def _full(gpu: bool) -> Suite:
         summary="every axis; hours on a GPU, days on a CPU",
         blocks=(wide, {"model": ALL, **shared}) if gpu else (wide,),
         replicates=10,
+        ceilings=True,
     )
 
 

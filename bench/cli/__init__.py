@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from bench.cli import ablating, checking, claiming, comparing, measuring, reading, searching, training
+from bench.cli import (
+    ablating,
+    bounding,
+    checking,
+    claiming,
+    comparing,
+    measuring,
+    reading,
+    searching,
+    training,
+)
 from bench.cli.output import complain, forget_output
 from bench.errors import UserError
 
@@ -41,6 +51,7 @@ app.command("list")(reading.list_)
 app.command("best")(searching.best)
 app.command("compare")(comparing.compare)
 app.command("ab")(comparing.ab)
+app.command("ceilings")(bounding.ceilings)
 app.command("selftest")(checking.selftest)
 app.command("doctor")(checking.doctor)
 

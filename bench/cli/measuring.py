@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -32,6 +33,10 @@ def run(
     target_ci: options.TargetCi = None,
     time_limit: options.TimeLimit = None,
     budget: options.Budget = None,
+    ceilings: Annotated[
+        bool | None,
+        typer.Option(help="First measure what the machine can do; a whole suite does unless told not to."),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Run what is missing, crashed or timed out.")
     ] = False,
@@ -67,14 +72,16 @@ def run(
     protocol = options.protocol_of(chosen.protocol, target_ci, time_limit)
     seconds = options.seconds_of(budget)
     planned = plan.planned(chosen, given, environment.usable_cores(), count)
+    if (chosen.ceilings and not plan.is_product(given)) if ceilings is None else ceilings:
+        planned = plan.with_ceilings(planned)
     if dry_run:
         output.show(listing.dry_run(planned, protocol, format_))
         return 0
-    return _run(planned, protocol, out, resume, seconds, format_, plan.left_to_auto(chosen, given))
+    return measure(planned, protocol, out, resume, seconds, format_, plan.left_to_auto(chosen, given))
 
 
-def _run(
-    planned: list[Case],
+def measure(
+    planned: Sequence[Case],
     protocol: Protocol,
     out: Path,
     resume: bool,
@@ -82,6 +89,7 @@ def _run(
     format_: str,
     auto: bool,
 ) -> int:
+    """Run the cases into the folder and show the report of all that it holds; the exit code."""
     from bench import run as runner
     from bench import terminal
 
@@ -93,9 +101,9 @@ def _run(
 
 
 def _report(out: Path, format_: str) -> str:
-    """Write report.md into the folder; the report as text in a format."""
-    from reports import formats, report
+    """Write report.md and the plots into the folder; the report as text in a format."""
+    from reports import formats, plots, report
 
     document = report.build([out])
-    output.write(out / "report.md", formats.render("md", document))
+    output.write(out / "report.md", formats.render("md", plots.write(document, out / "plots")))
     return formats.render(format_, document)
