@@ -6,15 +6,19 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bench.case import Case
+from bench.layers.phases import is_of_layers
 from reports.accuracy import accuracy_tables, epoch_tables
 from reports.axes import Layout, layout_of
-from reports.ceilings import ceilings_of
+from reports.ceiling_tables import ceiling_tables
+from reports.ceilings import ceilings_of, is_ceiling
 from reports.conditions import conditions_table
 from reports.distributions import distribution_plots
 from reports.economics import economics_tables
 from reports.energy import energy_tables
 from reports.figures import Absence, Figure, Outcome, Summary, precision_read_back
 from reports.latency import latency_tables
+from reports.layer_plots import layer_plots
+from reports.layers import layer_tables, layers_of
 from reports.learning import training_runs
 from reports.learning_plots import learning_plots
 from reports.ledger import ledger_tables
@@ -55,9 +59,12 @@ def build(directories: Sequence[Path]) -> Document:
 def document(summary: Summary) -> Document:
     """The tables that have rows, in reading order, and every figure as a flat row."""
     machines = len(summary.environments)
-    timed = [figure for figure in summary.figures if figure.case.task is None]
+    ceilings = ceilings_of(summary)
+    networks = [figure for figure in summary.figures if not is_ceiling(figure)]
+    timed = [figure for figure in networks if figure.case.task is None and not is_of_layers(figure.phase)]
     layout = layout_of([figure.case for figure in timed], machines)
-    used = reached(timed, ceilings_of(summary))
+    used = reached(timed, ceilings)
+    layers = layers_of(networks, ceilings)
     runs = training_runs(summary)
     # no table of costs has the inputs of training runs
     learning = Layout(inputs_follow_model=False, several_machines=machines > 1)
@@ -66,6 +73,7 @@ def document(summary: Summary) -> Document:
         text=(*_introduction(summary), *without_ceilings(used)),
         tables=(
             *machine_tables(summary),
+            *ceiling_tables(summary, ceilings),
             *_cost_table(timed),
             *latency_tables(timed, layout),
             *speedup_tables(timed, layout),
@@ -74,18 +82,22 @@ def document(summary: Summary) -> Document:
             *memory_tables(timed, layout),
             *ledger_tables(timed, layout),
             *energy_tables(timed, layout),
+            *layer_tables(layers, layout),
             *accuracy_tables(runs, learning),
             *parity_table(runs, learning),
             *epoch_tables(runs),
-            *_precision_table(summary.figures),
+            *_precision_table(networks),
             *conditions_table(timed, layout),
             *failed_table(summary.outcomes),
             *skipped_table(summary.outcomes),
             *absences_table(summary.absences),
             *warnings_table(summary),
         ),
-        plots=(*distribution_plots(summary), *roofline_plots(used), *learning_plots(runs)),
-        rows=(*flat_rows(summary.figures, used), *(absence.as_row() for absence in summary.absences)),
+        plots=(*distribution_plots(summary), *roofline_plots(used), *layer_plots(layers), *learning_plots(runs)),
+        rows=(
+            *flat_rows((*summary.figures, *ceilings.rates), used),
+            *(absence.as_row() for absence in summary.absences),
+        ),
     )
 
 
