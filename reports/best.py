@@ -10,7 +10,7 @@ from msgspec import structs
 
 from bench.best.agreement import Agreement
 from bench.best.findings import Findings
-from bench.best.search import Tried
+from bench.best.search import GIVE_UP, Tried
 from bench.case import Case
 from bench.stats import Ratio, ratio_within_process
 from bench.store import RECORDS
@@ -216,8 +216,8 @@ def _tried_table(found: Findings) -> Iterator[Table]:
     ]
     columns = ("step (ms)", "images/s", f"against {PLAIN}", "samples", "remark")
     notes = (
-        "One process each. given up: the interval of its median lay wholly above 1.1 times the best time so "
-        "far, so that few samples were taken.",
+        "One process each. given up: the interval of its median lay wholly above "
+        f"{GIVE_UP} times the best time so far, so that few samples were taken.",
         *interval_notes(cell for line in lines for cell in line.cells),
     )
     if lines:

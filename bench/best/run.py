@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct, structs
 
-from bench import ab, environment, job, plan, verdicts
+from bench import ab, environment, job, max_batch, plan, verdicts
 from bench.axes import Value
 from bench.best import candidates, search
 from bench.best.agreement import AGREE, Agreement, Question
@@ -21,6 +21,7 @@ from bench.best.search import Space, Tried
 from bench.case import Case, Protocol
 from bench.ceilings import cases as ceilings
 from bench.errors import UserError
+from bench.largest import MEMORY_ONLY
 from bench.launch import Server
 from bench.measure import Materials, cache_of, measure
 from bench.record import Record
@@ -47,13 +48,15 @@ _LEAST_SECONDS = 60.0
 class Wish(Struct, frozen=True, kw_only=True):
     """What is searched for.
 
-    given     axis -> the values that may be tried, `model` among them; an absent one of those that a search
-              changes has all that the machine has
-    ceilings  whether to measure how fast the machine multiplies in the winner's arithmetic
+    given      axis -> the values that may be tried, `model` among them; an absent one of those that a search
+               changes has all that the machine has
+    max_batch  whether the largest batch that fits, and parts of it, may be tried too
+    ceilings   whether to measure how fast the machine multiplies in the winner's arithmetic
     """
 
     given: Mapping[str, tuple[Value, ...]]
     budget_seconds: float
+    max_batch: bool = False
     resume: bool = False
     ceilings: bool = True
 
@@ -63,157 +66,158 @@ def execute(wish: Wish, directory: Path, tell: Tell) -> Findings:
 
     Raises UserError where nothing can be tried here, or the directory refuses.
     """
-    clock = _Clock(wish.budget_seconds)
-    told = clock.telling(tell)
     resuming = wish.resume and (directory / RECORDS).exists()
     if not resuming:
         refuse_used(directory)
-    materials = Materials(caches=directory / "caches")
     with ExitStack() as stack:
         store = stack.enter_context(Store.resume(directory)) if resuming else None
         base = candidates.plainest(wish.given, environment.usable_cores())
-        space, left_out = candidates.space_of(base, wish.given)
+        space, impossible = candidates.space_of(base, wish.given)
         with _server(base) as server:
             space, unusable = candidates.narrowed(space, lambda cases: why_not(cases, server))
             store = store or stack.enter_context(Store.create(directory))
             for scratch in ("work", "caches"):
                 stack.callback(shutil.rmtree, directory / scratch, ignore_errors=True)
-            known, is_complete = _search(space, store, server, clock, told, materials)
+            searching = _Search(wish, store, tell)
+            known, is_complete = searching.candidates(space, server)
         found = Findings(
-            tried=tuple(known.values()), is_complete=is_complete, left_out={**left_out, **unusable}
+            tried=tuple(known.values()), is_complete=is_complete, left_out={**impossible, **unusable}
         )
         if not search.ranked(known):
             return found
-        winner, pairs = _confirm(space, known, directory, clock, told, materials)
+        winner, pairs = searching.confirmed(space, known)
         with _server(winner) as server:
             if wish.ceilings:
-                _measure_ceiling(winner, store, server)
-            agreement = _agreement(winner, materials, server)
+                searching.measure_ceiling(winner, server)
+            agreement = searching.agreement(winner, server)
     plain = search.plain(space, winner)
     return structs.replace(found, winner=winner, plain=plain, pairs=tuple(pairs), agreement=agreement)
 
 
-class _Clock:
-    """The budget, as what is left of it."""
-
-    def __init__(self, budget_seconds: float) -> None:
-        self._budget, self._start = budget_seconds, time.monotonic()
-
-    def left(self, share: float) -> float:
-        """Seconds until this share of the budget is spent; negative after that."""
-        return self._start + share * self._budget - time.monotonic()
-
-    def telling(self, tell: Tell) -> Tell:
-        """`tell` with seconds of the budget in the place of cases: how many there will be is not known."""
-
-        def by_the_clock(event: Progress) -> None:
-            spent = min(self._budget, time.monotonic() - self._start)
-            tell(structs.replace(event, done=int(spent), total=int(self._budget)))
-
-        return by_the_clock
-
-
 def _server(case: Case) -> Server:
-    compiled = structs.replace(case, engine="compile")
-    return Server(preload=job.preload([case, compiled]))
+    return Server(preload=job.preload([case, structs.replace(case, engine="compile")]))
 
 
-def _search(
-    space: Space, store: Store, server: Server, clock: _Clock, tell: Tell, materials: Materials
-) -> tuple[dict[Case, Tried], bool]:
-    """What is known of each candidate, and whether the search came to its end."""
-    known = {
-        record.case.without_replicate(): search.tried(record)
-        for record in store.records()
-        if record.status not in plan.RETRIED and search.is_same_work(record.case, space.base)
-    }
-    while (case := search.following(space, known, _is_possible)) is not None:
-        left = clock.left(SEARCHING)
-        if left <= 0:
-            return known, False
-        tell(Progress(case=case, done=0, total=0))
-        protocol = structs.replace(
-            PROTOCOL,
-            give_up_seconds=search.give_up_seconds(case, known),
-            time_limit_seconds=max(_LEAST_SECONDS, left),
+class _Search:
+    """One search, with its budget; the records go to `store`, the bar is told of the seconds."""
+
+    def __init__(self, wish: Wish, store: Store, tell: Tell) -> None:
+        self._wish, self._store, self._tell_cases = wish, store, tell
+        self._directory = store.directory
+        self._caches = store.directory / "caches"
+        self._start = time.monotonic()
+
+    def _left(self, share: float) -> float:
+        """Seconds until this share of the budget is spent; negative after that."""
+        return self._start + share * self._wish.budget_seconds - time.monotonic()
+
+    def _tell(self, event: Progress) -> None:
+        """With seconds of the budget in the place of cases: how many there will be is not known."""
+        budget = self._wish.budget_seconds
+        spent = min(budget, budget - self._left(1))
+        self._tell_cases(structs.replace(event, done=int(spent), total=int(budget)))
+
+    def candidates(self, space: Space, server: Server) -> tuple[dict[Case, Tried], bool]:
+        """What is known of each candidate, and whether the search came to its end."""
+        if not self._wish.max_batch:
+            return self._candidates(space, server, SEARCHING)
+        known, _ = self._candidates(space, server, SEARCHING / 2)
+        leaders = search.ranked(known)
+        most = self._largest_batch(leaders[0].case) if leaders else None
+        return self._candidates(search.enlarged(space, most), server, SEARCHING)
+
+    def _candidates(self, space: Space, server: Server, share: float) -> tuple[dict[Case, Tried], bool]:
+        known = {
+            record.case.without_replicate(): search.tried(record)
+            for record in self._store.records()
+            if record.status not in plan.RETRIED and search.is_same_work(record.case, space.base)
+        }
+        while (case := search.following(space, known, _is_possible)) is not None:
+            left = self._left(share)
+            if left <= 0:
+                return known, False
+            protocol = structs.replace(
+                PROTOCOL,
+                give_up_seconds=search.give_up_seconds(case, known),
+                time_limit_seconds=max(_LEAST_SECONDS, left),
+            )
+            known[case] = search.tried(self._measured(case, protocol, server))
+        return known, True
+
+    def _measured(self, case: Case, protocol: Protocol, server: Server) -> Record:
+        once = structs.replace(case, replicate=1)
+        self._tell(Progress(case=once, done=0, total=0))
+        described, materials = environment.describe(), Materials(caches=self._caches)
+        record = measure(once, protocol, described, self._directory, server, materials=materials)
+        record = self._store.append(record)
+        self._tell(Progress(case=once, done=0, total=0, record=record))
+        return record
+
+    def _largest_batch(self, case: Case) -> int | None:
+        """The largest batch of a case that fits, in the time there is; None where none does."""
+        wish = max_batch.Wish(
+            cases=[structs.replace(case, replicate=1)],
+            memory=None,
+            protocol=MEMORY_ONLY,
+            budget_seconds=self._left(SEARCHING),
+            resume=True,
         )
-        record = store.append(_record(case, protocol, store, server, materials))
-        known[case] = search.tried(record)
-        tell(Progress(case=record.case, done=0, total=0, record=record))
-    return known, True
+        return max_batch.execute(wish, self._directory / "largest", self._tell)[0].verified
+
+    def confirmed(self, space: Space, known: Mapping[Case, Tried]) -> tuple[Case, list[Row]]:
+        """The winner, once its rivals were met in pairs, and the pairs: theirs, and with the plain case."""
+        winner = search.ranked(known)[0].case
+        met = [Contest(a=rival.case, b=winner) for rival in search.rivals(known)]
+        pairs = self._pairs(met, self._left(PAIRING) / 2)
+        faster = [row for row in pairs if row.verdict.verdict == "slower"]
+        if faster:  # than the winner of one process each
+            winner = min(faster, key=lambda row: row.a / row.b).contest.a
+        plain = search.plain(space, winner)
+        last = Contest(a=plain, b=winner)
+        if plain == winner or last in [row.contest for row in pairs]:
+            return winner, pairs
+        return winner, [*pairs, *self._pairs([last], self._left(PAIRING))]
+
+    def _pairs(self, contests: Sequence[Contest], seconds: float) -> list[Row]:
+        """The whole step's row of each contest that has a pair: from an earlier search that took all its
+        pairs, or measured now."""
+        for number in itertools.count(1):
+            folder = self._directory / f"pairs-{number}"
+            if not folder.exists():
+                break
+            found = _deciding(contests, folder)
+            if len(found) == len(contests) and all(row.verdict.n_new >= PAIRS for row in found):
+                return found
+        if not contests or seconds <= 0:
+            return []
+        trial = ab.Trial(
+            contests=contests, protocol=PROTOCOL, most_pairs=PAIRS, materials=Materials(caches=self._caches)
+        )
+        ab.execute(trial, folder, budget_seconds=seconds, tell=self._tell)
+        return _deciding(contests, folder)
+
+    def measure_ceiling(self, winner: Case, server: Server) -> None:
+        """How fast the machine multiplies in the winner's arithmetic, unless the store knows it."""
+        for case in ceilings.needed([winner]):
+            if self._store.statuses().get(structs.replace(case, replicate=1)) != "ok":
+                self._measured(case, PROTOCOL, server)
+
+    def agreement(self, winner: Case, server: Server) -> Agreement | str:
+        """Of the winner's outputs with those of fp32, or why nothing is known of it."""
+        cache = cache_of(winner, self._caches)
+        asked = Question(case=winner, cache_folder=str(cache.resolve()) if cache.exists() else None)
+        try:
+            answer = ask(AGREE, msgspec.json.encode(asked), server, failing="the outputs were not compared")
+        except UserError as error:
+            return str(error)
+        return msgspec.json.decode(answer, type=Agreement)
 
 
 def _is_possible(case: Case) -> bool:
     return plan.why_impossible(case) is None
 
 
-def _record(case: Case, protocol: Protocol, store: Store, server: Server, materials: Materials) -> Record:
-    once = structs.replace(case, replicate=1)
-    return measure(once, protocol, environment.describe(), store.directory, server, materials=materials)
-
-
-def _confirm(
-    space: Space,
-    known: Mapping[Case, Tried],
-    directory: Path,
-    clock: _Clock,
-    tell: Tell,
-    materials: Materials,
-) -> tuple[Case, list[Row]]:
-    """The winner, once its rivals were met in pairs, and the pairs: theirs, and those with the plain case."""
-    winner = search.ranked(known)[0].case
-    trial = ab.Trial(contests=(), protocol=PROTOCOL, most_pairs=PAIRS, materials=materials)
-    met = [Contest(a=rival.case, b=winner) for rival in search.rivals(known)]
-    against_rivals = _pairs(met, trial, directory, clock.left(PAIRING) / 2, tell)
-    faster = [row for row in against_rivals if row.verdict.verdict == "slower"]
-    if faster:  # than the winner of one process each
-        winner = min(faster, key=lambda row: row.a / row.b).contest.a
-    plain = search.plain(space, winner)
-    last = Contest(a=plain, b=winner)
-    if plain == winner or last in [row.contest for row in against_rivals]:
-        return winner, against_rivals
-    return winner, [*against_rivals, *_pairs([last], trial, directory, clock.left(PAIRING), tell)]
-
-
-def _pairs(
-    contests: Sequence[Contest], trial: ab.Trial, directory: Path, seconds: float, tell: Tell
-) -> list[Row]:
-    """The whole step's row of each contest that has a pair: from an earlier search that took all its pairs,
-    or measured now."""
-    for number in itertools.count(1):
-        folder = directory / f"pairs-{number}"
-        if not folder.exists():
-            break
-        found = _deciding(contests, folder)
-        if len(found) == len(contests) and all(row.verdict.n_new >= PAIRS for row in found):
-            return found
-    if not contests or seconds <= 0:
-        return []
-    ab.execute(structs.replace(trial, contests=contests), folder, budget_seconds=seconds, tell=tell)
-    return _deciding(contests, folder)
-
-
 def _deciding(contests: Sequence[Contest], folder: Path) -> list[Row]:
     if not all((folder / side / RECORDS).exists() for side in ab.SIDES):
         return []
     return [row for row in rows(contests, folder, verdicts.MARGIN) if row.decides]
-
-
-def _measure_ceiling(winner: Case, store: Store, server: Server) -> None:
-    """How fast the machine multiplies in the winner's arithmetic, unless the store knows it."""
-    for case in ceilings.needed([winner]):
-        once = structs.replace(case, replicate=1)
-        if store.statuses().get(once) != "ok":
-            store.append(_record(once, PROTOCOL, store, server, Materials()))
-
-
-def _agreement(winner: Case, materials: Materials, server: Server) -> Agreement | str:
-    """Of the winner's outputs with those of fp32, or why nothing is known of it."""
-    assert materials.caches is not None
-    cache = cache_of(winner, materials.caches)
-    asked = Question(case=winner, cache_folder=str(cache.resolve()) if cache.exists() else None)
-    try:
-        answer = ask(AGREE, msgspec.json.encode(asked), server, failing="the outputs were not compared")
-    except UserError as error:
-        return str(error)
-    return msgspec.json.decode(answer, type=Agreement)

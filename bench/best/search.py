@@ -139,6 +139,15 @@ def _changed(case: Case, axis: str, space: Space) -> Iterable[Case]:
     return (structs.replace(case, **{axis: value}) for value in space.values[axis])
 
 
+def enlarged(space: Space, most: int | None) -> Space:
+    """The space with the largest batch that fits too, and its half and quarter: the largest need not be the
+    fastest. What is smaller than the batches there are is left out."""
+    batches = space.values["batch"]
+    parts = [most // part for part in (1, 2, 4)] if most else []
+    larger = tuple(part for part in parts if part > max(int(batch) for batch in batches))
+    return structs.replace(space, values={**space.values, "batch": (*batches, *larger)})
+
+
 def rivals(known: Known) -> Sequence[Tried]:
     """Those that may be as fast as the winner: close to it, or with an interval that meets its own.
 

@@ -20,6 +20,9 @@ def best(
     workload: options.Workload = None,
     device: options.Device = None,
     batch: options.Batch = None,
+    max_batch: Annotated[
+        bool, typer.Option("--max-batch", help="Try the largest batch that fits into the memory too.")
+    ] = False,
     image: options.Image = None,
     channels: options.Channels = None,
     classes: options.Classes = None,
@@ -68,6 +71,7 @@ def best(
     wish = Wish(
         given=given,
         budget_seconds=axes.positive_number("--budget", budget, 1e8),
+        max_batch=max_batch,
         resume=resume,
         ceilings=ceilings,
     )

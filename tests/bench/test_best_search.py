@@ -191,6 +191,13 @@ def test_batches_are_searched_for_images_and_not_for_steps() -> None:
     assert ranked(known)[0].case.batch == 32
 
 
+def test_the_largest_batch_and_its_parts_are_tried_where_they_are_larger() -> None:
+    assert search.enlarged(space(), 40).values["batch"] == (8, 40, 20, 10)
+    assert search.enlarged(space(batch=(8, 16)), 40).values["batch"] == (8, 16, 40, 20)
+    assert search.enlarged(space(), 8).values["batch"] == (8,)
+    assert search.enlarged(space(), None) == space()
+
+
 def record_of(
     *values: float,
     stopped: Stopped = "target",
