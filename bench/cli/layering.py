@@ -85,7 +85,7 @@ def layers(
 
 
 def _refuse_trace(path: Path, cases: int) -> None:
-    """UserError, before any work, where the trace could not be written or one case would replace another's."""
+    """UserError, before any work, where a trace could not be written, or cases would replace each other's."""
     if cases > 1:
         raise UserError(f"--trace takes a single case, and this plan has {cases}")
     if path.is_dir():

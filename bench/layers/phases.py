@@ -11,7 +11,7 @@ TOGETHER = "layers"
 KERNEL = "kernel"
 """The kind of what a compiler made of several layers, under its own name."""
 
-_PHASE = re.compile(r"(?P<part>[a-z]+):(?P<name>.+?)(?: \((?P<kind>.*)\))?")
+_PHASE = re.compile(r"(?P<part>forward|backward|optimizer|step):(?P<name>.+?)(?: \((?P<kind>.*)\))?")
 
 
 class Layer(Struct, frozen=True):
@@ -49,4 +49,4 @@ def piece_of(phase: str) -> Piece | None:
 
 def is_of_layers(phase: str) -> bool:
     """Whether a phase belongs to the layers' measurement and not to the case's own."""
-    return phase == TOGETHER or ":" in phase
+    return phase == TOGETHER or piece_of(phase) is not None
