@@ -21,6 +21,7 @@ from bench.cli import (
     measuring,
     reading,
     searching,
+    sizing,
     training,
 )
 from bench.cli.output import complain, forget_output
@@ -49,6 +50,7 @@ app.command("report")(reading.report)
 app.command("cost")(reading.cost)
 app.command("list")(reading.list_)
 app.command("best")(searching.best)
+app.command("max-batch")(sizing.max_batch)
 app.command("compare")(comparing.compare)
 app.command("ab")(comparing.ab)
 app.command("ceilings")(bounding.ceilings)
