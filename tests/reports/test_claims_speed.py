@@ -11,7 +11,7 @@ from bench.verdicts import unpaired
 from reports.claims import claims
 from reports.claims.claim import Judgement, judged
 from reports.claims.evidence import Setting
-from reports.claims.memory import CARD_BYTES, GIB, judge_memory
+from reports.claims.memory import CARD_BYTES, GIB, Alive, judge_memory
 from reports.claims.speed import Compared, judge_gpu, judge_vgg
 from reports.claims.stacks import judge_stacks, overall, sides
 from reports.figures import Figure
@@ -227,13 +227,14 @@ def test_vgg_is_measured_against_alexnet(tmp_path: Path) -> None:
     assert "21.7 times the arithmetic and 2.3 times the parameters" in judgement.reason
 
 
-def memory(ledger: float, peak: float) -> Judgement:
-    """Half of the ledger are weights, half saved activations."""
-    return judge_memory({"weights": ledger / 2, "saved_activations": ledger / 2}, peak, "cpu")
+def memory(tensors: float, peak: float) -> Judgement:
+    """Half of what is alive are weights, half saved activations."""
+    kinds = {"weights": tensors / 2, "saved_activations": tensors / 2}
+    return judge_memory(Alive(when="then", kinds=kinds), peak, "cpu")
 
 
 @pytest.mark.parametrize(
-    ("ledger", "peak", "word"),
+    ("tensors", "peak", "word"),
     [
         (1 * GIB, CARD_BYTES, "does not hold"),
         (1 * GIB, CARD_BYTES + 1, "depends"),
@@ -241,15 +242,35 @@ def memory(ledger: float, peak: float) -> Judgement:
         (CARD_BYTES + 2, CARD_BYTES + 3, "holds"),
     ],
 )
-def test_the_step_fits_by_its_peak_or_fails_by_its_ledger(ledger: float, peak: float, word: str) -> None:
-    judgement = memory(ledger, peak)
+def test_the_step_fits_by_its_peak_or_fails_by_what_is_alive(tensors: float, peak: float, word: str) -> None:
+    judgement = memory(tensors, peak)
     assert judgement.verdict == word
     assert judgement.figure == pytest.approx(peak / GIB)
 
 
-def test_gradients_come_as_activations_go_and_are_no_part_of_what_must_be_alive() -> None:
-    kinds = {"weights": 1.0 * GIB, "gradients": 1.5 * GIB, "saved_activations": 1.0 * GIB}
-    assert judge_memory(kinds, 3.2 * GIB, "cuda").verdict == "depends"
+@pytest.mark.parametrize(
+    ("ledger", "word"),
+    [({}, "depends"), ({"weights": 1.0, "gradients": 0.5, "saved_activations": 1.6}, "holds")],
+)
+def test_gradients_count_where_the_ledger_says_that_they_are_alive_at_the_peak(
+    tmp_path: Path, ledger: dict[str, float], word: str
+) -> None:
+    """At their full size they prove nothing: they come as activations go."""
+    claim = claims()["two-gpus"]
+    [case] = claim.needs(ON_GPU)
+    sizes = {"weights": 1.0, "gradients": 1.0}
+    record = planted.record(
+        case,
+        planted.time("step", 1.0),
+        *(planted.fact("model", kind, size * GIB) for kind, size in sizes.items()),
+        planted.fact("forward", "saved_activations", 1.8 * GIB),
+        *(planted.fact("backward", f"ledger_{kind}", size * GIB) for kind, size in ledger.items()),
+        *([planted.fact("backward", "ledger_peak", 3.2 * GIB)] if ledger else []),
+        planted.fact("step", "peak_allocated", 3.2 * GIB),
+    )
+    judgement = judged(claim, evidence(tmp_path, [record], ON_GPU))
+    assert judgement.verdict == word
+    assert ("at the peak, which is in backward" in judgement.reason) == bool(ledger)
 
 
 @pytest.mark.parametrize(("setting", "metric"), [(ON_CPU, "peak_resident"), (ON_GPU, "peak_allocated")])
@@ -268,4 +289,5 @@ def test_the_memory_of_a_step_at_the_papers_batch(tmp_path: Path, setting: Setti
     judgement = judged(claim, evidence(tmp_path, [record], setting))
     assert judgement.verdict == "does not hold"
     assert judgement.figure == pytest.approx(2.5)
-    assert "together 1.75" in judgement.reason
+    assert "Alive at the end of forward" in judgement.reason
+    assert "together 1.50" in judgement.reason
