@@ -18,6 +18,7 @@ from bench.cli import (
     checking,
     claiming,
     comparing,
+    layering,
     measuring,
     reading,
     searching,
@@ -54,6 +55,7 @@ app.command("max-batch")(sizing.max_batch)
 app.command("compare")(comparing.compare)
 app.command("ab")(comparing.ab)
 app.command("ceilings")(bounding.ceilings)
+app.command("layers")(layering.layers)
 app.command("selftest")(checking.selftest)
 app.command("doctor")(checking.doctor)
 

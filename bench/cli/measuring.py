@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bench import axes, environment, listing, plan, suites
 from bench.case import Case, Protocol
 from bench.cli import ending, options, output
+
+if TYPE_CHECKING:
+    from bench.measure import Materials
 
 
 def run(
@@ -88,6 +91,7 @@ def measure(
     budget: float | None,
     format_: str,
     auto: bool,
+    materials: Materials | None = None,
 ) -> int:
     """Run the cases into the folder and show the report of all that it holds; the exit code."""
     from bench import run as runner
@@ -95,7 +99,14 @@ def measure(
 
     with terminal.progress(len(planned)) as tell:
         result = runner.execute(
-            planned, protocol, out, resume=resume, budget_seconds=budget, tell=tell, auto=auto
+            planned,
+            protocol,
+            out,
+            resume=resume,
+            budget_seconds=budget,
+            tell=tell,
+            auto=auto,
+            materials=materials,
         )
     return ending.end(result, len(planned), lambda: _report(out, format_))
 
