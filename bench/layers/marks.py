@@ -70,6 +70,7 @@ class MarkedSteps:
         self.shield_seconds = 0.0
         if queue is not None:
             call: Call = lambda: self._run(Marks(device))  # noqa: E731 - a name for what is timed
+            steps.before()
             call()
             self.shield_seconds = _SHIELD_MARGIN * HostTimer(queue).time((call,), steps.before, 1)[0]
 

@@ -17,6 +17,7 @@ from msgspec import structs
 
 from bench.record import Record
 from reports import formats, plots
+from reports.bars import draw_bars
 from reports.report import build
 from reports.table import Document, Plot, Series, Table
 from tests.reports import planted
@@ -252,3 +253,18 @@ def test_plots_need_no_torch_and_data_need_no_matplotlib(tmp_path: Path) -> None
         "assert not {'torch', 'torchvision'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[2])
+
+
+def test_bars_lie_one_after_the_other_in_their_rows() -> None:
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
+
+    axes = Figure().add_subplot()
+    forward = Series(label="forward", x=(1.0, 2.0), y=(0.0, 1.0), names=("conv", "relu"))
+    backward = Series(label="backward", x=(5.0,), y=(1.0,), names=("relu",))
+    draw_bars(axes, (forward, backward), plots.COLOURS)
+    bars = [bar for bar in axes.patches if isinstance(bar, Rectangle)]
+    found = [(bar.get_y() + bar.get_height() / 2, bar.get_x(), bar.get_width()) for bar in bars]
+    assert found == [(0, 0, 1), (1, 0, 2), (1, 2, 5)]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["conv", "relu"]
+    assert axes.yaxis_inverted()  # the first row is on top
