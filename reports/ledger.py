@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
+from bench.case import Workload
 from bench.record import LEDGER
 from reports.axes import Layout, Line, Subject, table
 from reports.figures import Figure
@@ -87,8 +88,12 @@ def ledger_tables(figures: Sequence[Figure], layout: Layout) -> Iterator[Table]:
         for device in dict.fromkeys(s.case.device for s in subjects if s.case.workload == workload):
             here = (workload, device)
             rows = {s: f for s, f in subjects.items() if (s.case.workload, s.case.device) == here}
-            title = f"Memory at the instant of the peak of {workload} on {device} (MiB)"
-            yield _table(title, rows, WHOLE[workload], layout)
+            yield _table(title_of(workload, device), rows, WHOLE[workload], layout)
+
+
+def title_of(workload: Workload, device: str) -> str:
+    """Of the table of these cases."""
+    return f"Memory at the instant of the peak of {workload} on {device} (MiB)"
 
 
 def _table(title: str, rows: dict[Subject, Figures], whole: str, layout: Layout) -> Table:

@@ -22,6 +22,7 @@ from reports.layers import layer_tables, layers_of
 from reports.learning import training_runs
 from reports.learning_plots import learning_plots
 from reports.ledger import ledger_tables
+from reports.ledger_plots import ledger_plots
 from reports.machines import machine_tables, machine_words
 from reports.memory import memory_tables
 from reports.parity import parity_table
@@ -93,7 +94,13 @@ def document(summary: Summary) -> Document:
             *absences_table(summary.absences),
             *warnings_table(summary),
         ),
-        plots=(*distribution_plots(summary), *roofline_plots(used), *layer_plots(layers), *learning_plots(runs)),
+        plots=(
+            *distribution_plots(summary),
+            *roofline_plots(used),
+            *ledger_plots(timed),
+            *layer_plots(layers),
+            *learning_plots(runs),
+        ),
         rows=(
             *flat_rows((*summary.figures, *ceilings.rates), used),
             *(absence.as_row() for absence in summary.absences),
