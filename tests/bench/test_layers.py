@@ -121,11 +121,12 @@ def test_planted_times_are_found_in_their_layers(asynchronous: bool) -> None:
 
 def test_real_seconds_are_found_too() -> None:
     module = nn.Sequential(Planted(time.sleep, 0.02, 0.04), nn.Identity())
-    found = MarkedSteps(module, steps_of(module, image(2)), CPU).time()
-    planted = Layer("0", "Planted")
-    assert found[Piece("forward", planted)] == pytest.approx(0.02, rel=0.2)
-    assert found[Piece("backward", planted)] == pytest.approx(0.04, rel=0.2)
-    assert Piece("backward", Layer("1", "Identity")) not in found
+    steps = MarkedSteps(module, steps_of(module, image(2)), CPU)
+    rounds = [steps.time() for _ in range(5)]
+    for part, seconds in (("forward", 0.02), ("backward", 0.04)):
+        least = min(found[Piece(part, Layer("0", "Planted"))] for found in rounds)  # others use the machine
+        assert seconds <= least < 1.5 * seconds
+    assert Piece("backward", Layer("1", "Identity")) not in rounds[0]
 
 
 def test_what_stands_between_layers_and_after_them_has_rows_of_its_own() -> None:
