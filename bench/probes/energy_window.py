@@ -40,11 +40,12 @@ _SETTLE_SECONDS = 1.0
 BEFORE_SECONDS = _SETTLE_SECONDS + _IDLE_SECONDS + _SETTLE_SECONDS
 """From the end of other work to the first tick of a window."""
 _POLL_SECONDS = 1e-3
-"""How exactly a tick's time is known; of a window of 10 s one part in ten thousand."""
+"""How exactly a tick's time is known, or by what the host needs to give the device a round, if that is more:
+of a window of 10 s one part in ten thousand, or in a thousand."""
 _POWER_EVERY_SECONDS = 0.1
 """A question for the power takes the driver up to a millisecond."""
 _STILL_SECONDS = 2.0
-_ROUND_SECONDS = 20e-3
+_ROUND_SECONDS = 5e-3
 """Steps are handed to the device by rounds of about this, so that looking around costs small ones nothing."""
 _ROUNDS_AHEAD = 2
 """One is being done and one waits behind it: the device never pauses while the host looks around."""

@@ -81,7 +81,7 @@ def test_several_processes_have_an_interval(tmp_path: Path) -> None:
         measured(structs.replace(INFERENCE, replicate=number), *counted("forward", joules, 15.0))
         for number, joules in ((1, 12.7), (2, 12.8), (3, 12.9))
     ]
-    shown = row(*tables(built(tmp_path, *records), "Energy of"))
+    shown = row(tables(built(tmp_path, *records), "Energy of")[0])
     assert str(shown["J/step"]).startswith("12.80 ±")
     assert str(shown["J/image"]).startswith("0.2000 ±")
     assert shown["processes"] == 3
@@ -99,7 +99,7 @@ def test_clocks_and_throttling_are_those_of_the_energys_own_window(tmp_path: Pat
         seen("software_power_cap_share", "1", 0.25),
         seen("thermal_slowdown_share", "1", 0.0),
     )
-    shown = row(*tables(built(tmp_path, record), "Energy of"))
+    shown = row(tables(built(tmp_path, record), "Energy of")[0])
     assert (shown["SM clock (MHz)"], shown["memory clock (MHz)"], shown["temperature (°C)"]) == (
         1410.0,
         2619.0,
@@ -144,7 +144,7 @@ def test_a_gpu_lost_half_way_shows_its_idle_power_and_the_reason(tmp_path: Path)
     first = row(table)
     assert (first["model"], first["idle (W)"], first["J/step"]) == ("vgg11", 75.0, None)
     assert row(table, 1)["J/step"] == "12.80"
-    assert row(*tables(document, "Not measured"))["reason"] == "GPU is lost"
+    assert row(tables(document, "Not measured")[0])["reason"] == "GPU is lost"
 
 
 def test_a_failed_process_makes_no_absence(tmp_path: Path) -> None:
