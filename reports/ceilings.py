@@ -133,7 +133,7 @@ def arithmetic_dtype(case: Case, effective: Effective) -> str | None:
     """
     found = dict(effective)
     seen = {
-        _HALVES.get(found[output]) or _FP32_BY.get(found.get(flag, "ieee"))
+        _HALVES.get(found[output]) if found[output] != "float32" else _FP32_BY.get(found.get(flag, "ieee"))
         for flag, output in _OUTPUT_OF.items()
         if output in found
     }

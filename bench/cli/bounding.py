@@ -45,10 +45,10 @@ def ceilings(
     count = axes.whole_number("--replicates", replicates, 1, 1000)
     planned = plan.replicated(_cases(given), count)
     protocol = options.protocol_of(Protocol(), None, time_limit)
-    if dry_run:
-        output.show(listing.drymeasuring.measure(planned, protocol, format_))
-        return 0
     seconds = options.seconds_of(budget)
+    if dry_run:
+        output.show(listing.dry_run(planned, protocol, format_))
+        return 0
     auto = "auto" in given.get("device", ("auto",))
     if out is not None:
         return measuring.measure(planned, protocol, out, resume, seconds, format_, auto)
