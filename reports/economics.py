@@ -23,6 +23,8 @@ COMPILING: dict[str, Callable[[Figure], Cell]] = {
 }
 CACHES = ("cold", "warm")
 NEVER = "never"
+ROUNDING = 1e-9
+"""30 s at 0.05 s a step are 600 steps, whatever the last digit of their quotient."""
 
 
 class Range(Struct, frozen=True):
@@ -115,10 +117,10 @@ def gain(eager_seconds: float, faster: Ratio) -> Range:
 
 
 def steps_until_paid(seconds: float, gained: Range) -> Range:
-    """Steps after which the gain has made up for the seconds; infinite where there is none."""
+    """Whole steps after which the gain has made up for the seconds; infinite where there is none."""
 
     def steps(seconds_a_step: float) -> float:
-        return seconds / seconds_a_step if seconds_a_step > 0 else math.inf
+        return math.ceil(seconds / seconds_a_step * (1 - ROUNDING)) if seconds_a_step > 0 else math.inf
 
     return Range(steps(gained.value), steps(gained.high), steps(gained.low), gained.within)
 
@@ -130,7 +132,9 @@ def scaled(found: Range, factor: float) -> Range:
 
 def _whole(found: Range | None) -> Cell:
     """`1,234 (900 to 2,000)`, `1,234 (900 to never)` or `never`"""
-    return found and _text(found, lambda value: readable(math.ceil(value)) if math.isfinite(value) else NEVER)
+    if found is None:
+        return None
+    return _text(found, lambda value: readable(round(value)) if math.isfinite(value) else NEVER)
 
 
 def _text(found: Range, show: Callable[[float], str]) -> str:

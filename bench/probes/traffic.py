@@ -105,9 +105,10 @@ def _unfilled(tensor: Tensor) -> Tensor:
 
 def _inference(module: nn.Module, images: Tensor, precision: Precision) -> int:
     """The second of two forwards: autocast has kept its copies of the weights from the first."""
+    counter = TrafficCounter()
     with torch.no_grad(), autocast(precision, images.device.type):
         module(images)
-        with TrafficCounter() as counter:
+        with counter:
             module(images)
     return counter.bytes
 
@@ -117,12 +118,13 @@ def _training(
 ) -> dict[str, int]:
     images.requires_grad_(input_gradient)
     labels = torch.zeros(images.shape[0], dtype=torch.int64, device=images.device)
-    with TrafficCounter() as forward, autocast(precision, images.device.type):
+    forward, backward = TrafficCounter(), TrafficCounter()
+    with forward, autocast(precision, images.device.type):
         output = module(images)
         if not input_gradient:
             output = cross_entropy(output, labels)
     gradient = torch.ones_like(output)
-    with TrafficCounter() as backward:
+    with backward:
         output.backward(gradient)
     trained = {id(each): each for each in module.parameters() if each.requires_grad}
     optimizer = OPTIMIZER_PASSES * sum(map(_bytes, trained.values()))
