@@ -87,7 +87,9 @@ def best(rates: Sequence[Figure]) -> Figure | None:
 
 
 def _rate(figure: Figure | None) -> Rate | None:
-    return figure and Rate(
+    if figure is None:
+        return None
+    return Rate(
         per_second=figure.median,
         what=figure.phase,
         interval=figure.interval,

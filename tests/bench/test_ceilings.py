@@ -25,7 +25,7 @@ from models.cost import cost
 
 FP32 = cases.case("cpu", "fp32", 1)
 GIB = 2**30
-SMALL = (
+SMALL: tuple[MatrixProduct | Convolution, ...] = (
     MatrixProduct(6, 5, 7),
     Convolution(4, 9, 2, "nchw"),
     Convolution(4, 9, 2, "channels-last"),
@@ -36,7 +36,7 @@ class Seen(TorchDispatchMode):
     """The tensors that went into operators, by the operators' names."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.inputs: dict[str, list[torch.Tensor]] = {}
 
     def __torch_dispatch__(
@@ -48,8 +48,8 @@ class Seen(TorchDispatchMode):
 
 
 def seen(product: Product, case: Case = FP32) -> dict[str, list[torch.Tensor]]:
-    call = worker.call_of(product, case, "cpu")
-    with torch.no_grad(), Seen() as mode:
+    call, mode = worker.call_of(product, case, "cpu"), Seen()
+    with torch.no_grad(), mode:
         call()
     return mode.inputs
 
@@ -165,7 +165,7 @@ def test_a_ceiling_is_planned_like_any_case(precision: Any) -> None:
 
 # Planted times through the worker
 
-PLANTED = {
+PLANTED: dict[Product, float] = {
     MatrixProduct(100, 100, 100): 2e-3,  # 1 GFLOP/s
     Convolution(10, 10, 1, "nchw"): 1e-3,  # 180 kFLOP: 0.18 GFLOP/s
     Copy(2**20): 4e-3,
@@ -220,7 +220,10 @@ def test_a_device_that_is_waited_for_has_wall_times_alone(monkeypatch: pytest.Mo
 
 def test_what_fails_is_left_out_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
     broken = MatrixProduct(1, 1, 1)
-    found = {broken: torch.OutOfMemoryError("tried to allocate 9 GiB"), **PLANTED}
+    found: dict[Product, float | Exception] = {
+        broken: torch.OutOfMemoryError("tried to allocate 9 GiB"),
+        **PLANTED,
+    }
     record = record_of(monkeypatch, FakeDevice(), found)
     assert record.status == "ok"
     assert record.warnings == ["incomplete: matmul:1x1x1: OutOfMemoryError: tried to allocate 9 GiB"]
