@@ -28,7 +28,7 @@ MEMORY_ONLY = Protocol(
     energy_seconds=0.0,
 )
 """Nothing is timed: a warm-up step, in which algorithms are chosen, and the steps of the memory passes."""
-MOST_TRIES = 14
+MOST_TRIES = 20
 CLOSE = 0.02
 """The largest batch is found when none between it and one that does not fit is this much larger; and below
 50 images, when one more does not fit."""
@@ -40,11 +40,11 @@ assert isinstance(_AXIS, Numbers)
 MOST_IMAGES = _AXIS.high
 _FIRST = 2
 """A batch normalisation that sees one value a channel refuses to train."""
-_GROWTH = 8
+_GROWTH, _CAREFUL_GROWTH = 8, 2
 """No batch is run that is more than so many times the largest that fitted: the line may yet bend upwards,
 where another phase of the step becomes the one with the peak."""
-_ENOUGH, _MOST = 1 / 8, 1 / 2
-"""Of the limit, what small batches take: with less the line is too rough to go far with."""
+_MOST = 1 / 2
+"""Of the limit: what small batches may take."""
 _ON_A_LINE = 0.05
 """How far a third batch's peak may lie from the line through two larger ones, as a share of the largest."""
 
@@ -150,7 +150,7 @@ def largest_batch(
                 return f"the run of batch {batch} says nothing: {record.reason or 'its memory is not known'}"
         return None
 
-    remark = go(lambda: probe(tries, limit))
+    remark = go(lambda: probe(tries, limit, careful))
     line = fit(_points(tries))
     predicted = None if line is None else line.largest(limit)
     remark = remark or go(lambda: refine(tries, limit, careful))
@@ -184,19 +184,18 @@ def fit(points: Sequence[Point]) -> Line | None:
     return line
 
 
-def probe(tries: Sequence[Try], limit: int) -> int | None:
-    """The next small batch to run: two at least and three where there is room, up to one that takes a good
-    part of the limit; None when small batches have said what they can."""
+def probe(tries: Sequence[Try], limit: int, careful: bool) -> int | None:
+    """The next small batch to run; None when three lie on a line that has not far to go to the limit, or when
+    there is no room for more."""
     if not tries:
         return _FIRST
     points = _points(tries)
     if all(each.fits for each in tries):
         batch, peak = max(points)
-        # no more than so many times a batch's images need so many times its memory
         line = _secant(points) if len(points) > 1 else Line(0, max(1, peak) / batch)
-        larger = min(batch * _GROWTH, line.largest(limit * _MOST))
-        known = len(points) > 2 and peak >= limit * _ENOUGH and fit(points) is not None
-        if larger > batch and not known:
+        larger = min(_most(batch, peak, limit, careful), line.largest(limit * _MOST))
+        is_known = len(points) > 2 and fit(points) and line.largest(limit) <= batch * _GROWTH
+        if larger > batch and not is_known:
             return larger
     return 1 if len(points) < 2 and all(each.batch > 1 for each in tries) else None
 
@@ -218,7 +217,16 @@ def refine(tries: Sequence[Try], limit: int, careful: bool) -> int | None:
         failures = sum(not each.fits for each in tries)
         back = max(1, round(CLOSE * upper)) * 2 ** (failures - 1)
         batch = max((lower + upper) // 2, upper - back, lower + 1)
-    return min(batch, max(1, lower * _GROWTH))
+    fitted = [(each, peak) for each, peak in points if each == lower]
+    return min(batch, *(_most(*point, limit, careful) for point in fitted)) if fitted else 1
+
+
+def _most(batch: int, peak: int, limit: int, careful: bool) -> int:
+    """The largest batch to run when this one fitted. So many times the images need so many times the memory
+    at most: within that even who is careful may grow fast."""
+    if not careful:
+        return batch * _GROWTH
+    return max(batch * _CAREFUL_GROWTH, min(batch * _GROWTH, batch * limit // max(1, peak)))
 
 
 def peak_of(record: Record) -> int | None:

@@ -78,7 +78,7 @@ def test_inference_holds_a_layers_input_and_output() -> None:
 
 def test_training_peaks_with_the_last_gradient_when_the_batch_is_small() -> None:
     """All gradients are there, also the last one, which has not reached its parameter yet. Beside them only
-    the gradient of the hidden activations is left, and the loss."""
+    the gradient of the hidden activations is left, and the loss and its own gradient of one."""
     phase, sizes = ledger_of(two_layers(), TRAINING)
     assert phase == "backward"
     assert sizes == expected(
@@ -86,14 +86,14 @@ def test_training_peaks_with_the_last_gradient_when_the_batch_is_small() -> None
         gradients=WEIGHTS,
         optimizer_state=WEIGHTS,
         inputs=IMAGES + LABELS,
-        other_tensors=ACTIVATIONS + 4,
+        other_tensors=ACTIVATIONS + 4 + 4,
     )
 
 
 @pytest.mark.parametrize("inplace", [False, True])
 def test_what_autograd_keeps_is_told_from_what_is_only_alive(inplace: bool) -> None:
     """At the spike autograd keeps the output of ReLU, in place or not; the outputs of the network are alive,
-    and no gradient is there yet."""
+    as is the loss of the step before, and no gradient is there yet."""
     phase, sizes = ledger_of(two_layers(nn.ReLU(inplace), end=Spike()), TRAINING)
     assert phase == "forward"
     assert sizes == expected(
@@ -101,7 +101,7 @@ def test_what_autograd_keeps_is_told_from_what_is_only_alive(inplace: bool) -> N
         optimizer_state=WEIGHTS,
         inputs=IMAGES + LABELS,
         saved_activations=ACTIVATIONS,
-        other_tensors=OUTPUTS + 4 * SPIKE,
+        other_tensors=OUTPUTS + 4 + 4 * SPIKE,
     )
 
 

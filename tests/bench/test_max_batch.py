@@ -154,30 +154,33 @@ def test_no_run_begins_when_the_budget_is_spent() -> None:
 @given(
     fixed=st.integers(0, 3000),
     per_image=st.floats(0.05, 200),
-    kink=st.floats(1, 500),
-    extra=st.floats(0, 50),
+    alive=st.floats(0.3, 1),
+    steeper=st.floats(1, 20),
     limit=st.integers(3500, 80_000),
     on_cpu=st.booleans(),
 )
 def test_whatever_the_law_the_answer_is_close_to_the_truth(
-    fixed: int, per_image: float, kink: float, extra: float, limit: int, on_cpu: bool
+    fixed: int, per_image: float, alive: float, steeper: float, limit: int, on_cpu: bool
 ) -> None:
-    """Lines that bend upwards once, as the peak of a step does where another phase overtakes."""
+    """A line that bends upwards once, where another phase of the step overtakes, in which less of the fixed
+    part is alive. On a CPU no run takes more than twice the limit, however steep that is."""
 
     def law(batch: int) -> float:
-        return fixed + per_image * batch + extra * max(0.0, batch - kink)
+        return max(fixed + per_image * batch, alive * fixed + steeper * per_image * batch)
 
-    fitting = [batch for batch in range(1, 2000) if law(batch) <= limit]
-    truth = len(fitting) if len(fitting) < 1999 else _largest(law, limit)
+    truth = _largest(lambda batch: int(law(batch) * MIB), limit * MIB)
     found = answer(World(law), limit, ON_CPU if on_cpu else ON_GPU)
     if found.remark is None:
         assert (found.verified or 0) <= truth <= (found.verified or 0) * (1 + CLOSE) + 1
     else:
         assert found.verified == truth == MOST_IMAGES
+    if on_cpu:
+        later = [each.peak for each in found.tries[1:] if each.peak is not None]
+        assert max(later, default=0) <= 2 * limit * MIB
 
 
-def _largest(law: Law, limit: float) -> int:
-    low, high = 1, MOST_IMAGES
+def _largest(law: Law, limit: int) -> int:
+    low, high = 0, MOST_IMAGES
     while low < high:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if law(middle) <= limit else (low, middle - 1)
@@ -268,7 +271,9 @@ def test_lenet_on_this_machine(sized: Command, tmp_path: Path) -> None:
     assert not [m for record in records for m in record.measurements if m.metric == "wall_time"]
     peak = next(peak_of(record) for record in records if record.case.batch == row["verified"])
     assert peak == row["peak_bytes"]
-    assert 0.9 * limit < row["peak_bytes"] <= limit
+    # what a process's heap has not given back differs by a fifth from one process to the next
+    assert 0.6 * limit < row["peak_bytes"] <= limit
+    assert 0.5 * row["predicted"] < row["verified"] < 2 * row["predicted"]
     assert (out / "report.md").read_text().startswith("# convbench max-batch")
     again = sized(*asked, "--resume")
     assert again.code == 0
