@@ -20,7 +20,7 @@ from bench.probes import ledger, memory
 from bench.probes.ledger import KINDS
 from bench.record import LEDGER, Measurement
 from bench.workloads import workloads
-from bench.workloads.base import Steps
+from bench.workloads.base import Call, Steps
 from models.load import load
 
 CPU = devices.get("cpu")
@@ -135,6 +135,8 @@ def test_shared_weights_count_once_and_their_second_gradient_is_on_its_way() -> 
 
 def test_buffers_and_a_tensor_that_is_neither_weight_nor_buffer() -> None:
     class Keeps(nn.Module):
+        mean: Tensor
+
         def __init__(self) -> None:
             super().__init__()
             self.register_buffer("mean", torch.zeros(1, PIXELS))
@@ -167,16 +169,15 @@ def replace_precision(case: Case) -> Case:
 def test_the_peak_is_in_the_phase_that_has_it(name: str) -> None:
     steps = steps_of(two_layers(), TRAINING)
 
-    def phase(calls: tuple[str, object]) -> tuple[str, object]:
-        own, call = calls
-
-        def spiking() -> None:
-            call()  # type: ignore[operator]
+    def spiking(call: Call) -> Call:
+        def both() -> None:
+            call()
             torch.zeros(SPIKE)
 
-        return own, spiking if own == name else call
+        return both
 
-    spiked = replace(steps, phases=tuple(map(phase, steps.phases)))
+    phases = ((own, spiking(call) if own == name else call) for own, call in steps.phases)
+    spiked = replace(steps, phases=tuple(phases))
     where, sizes = found(ledger.measure(spiked, CPU, 0))
     assert where == name
     assert sizes["other_tensors"] >= 4 * SPIKE

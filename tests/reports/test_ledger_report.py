@@ -100,10 +100,10 @@ def test_processes_that_peak_in_different_phases_are_not_mixed(tmp_path: Path) -
     assert found.residual is None
 
 
-@pytest.mark.parametrize("sizes", [{}, {"residual": -3}])
-def test_the_residual_follows_from_the_rest(tmp_path: Path, sizes: dict[str, float]) -> None:
+@pytest.mark.parametrize("recorded", [-3, 77])
+def test_the_residual_follows_from_the_rest(tmp_path: Path, recorded: float) -> None:
     """Whatever a record says of it: it may be below zero, and of several processes it is no mean."""
-    measured = entries(workspace=256, peak=1793, **sizes)
+    measured = entries(workspace=256, peak=1793, residual=recorded)
     found = ledger(tmp_path, planted.record(ON_GPU, *measured, environment=planted.GPU_MACHINE))
     assert found is not None
     assert found.residual == pytest.approx(-3 * MIB)
