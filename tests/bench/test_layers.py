@@ -48,7 +48,7 @@ class _Launch(torch.autograd.Function):
         return given.clone()
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
         ctx.cost(ctx.back)
         return gradient, None, None, None
 
@@ -364,6 +364,7 @@ def test_the_operators_timed_apart_compute_the_gradients(monkeypatch: pytest.Mon
     part, given = nn.Conv2d(4, 6, 3, stride=2, padding=1, groups=2), image(2, 4, 9, 9)
     call = calls_of(part, given)
     assert call.gradient is not None
+    assert part.bias is not None
     result = part(given)
     back = torch.randn_like(result)
     expected = torch.autograd.grad(result, [given, part.weight, part.bias], back)
