@@ -5,21 +5,24 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
+import torch
 
 from bench import devices, environment, worker
 from bench.case import Case, Protocol
 from bench.devices.fake import FakeDevice
 from bench.job import Job
-from bench.nvml import POWER_CAP, THERMAL
+from bench.nvml import POWER_CAP, THERMAL, open_nvml
 from bench.probes import energy
 from bench.probes.clocks import ClockMonitor
 from bench.probes.energy import EnergyCounter, EnergySource
 from bench.probes.energy_window import BEFORE_SECONDS, NOT_ASKED, PHASE, STANDS_STILL, EnergyMeter
 from bench.probes.rapl import NO_POWER
 from bench.record import Measurement
+from bench.timers import WallTimer
 from bench.windows import UNWATCHED, Monitor
 from bench.workloads.base import Steps
 from tests.bench.planted_steps import MS, planted
@@ -264,3 +267,24 @@ def test_the_record_says_why_there_is_no_energy(monkeypatch: pytest.MonkeyPatch)
     assert record.absent["energy"] == "no RAPL here"
     assert record.status == "ok"
     assert not [m for m in record.measurements if "energy" in (m.metric, m.phase)]
+
+
+@pytest.mark.cuda
+def test_a_real_gpu_takes_more_at_work_than_idle_and_its_steps_take_their_time() -> None:
+    device = devices.get("cuda")
+    source = energy.source(device.uuid(), open_nvml)
+    if source.joules() is None:
+        pytest.skip(source.why_absent or "no energy")
+    matrix = torch.randn(4096, 4096, device=device.torch_name())
+    product = torch.empty_like(matrix)
+
+    def step() -> None:
+        torch.mm(matrix, matrix, out=product)
+
+    steps = replace(planted(FakeDevice(), ((0.0, 0.0),)), step=step)
+    found = EnergyMeter(source, UNWATCHED).measure(steps, device, 3.0)
+    figures = {m.metric: m.samples[0] for m in found}
+    assert figures["idle_power"] < figures["average_power"] < 1.2 * figures["peak_power"]
+    assert 0 < figures["energy"] < figures["energy_total"]
+    (seconds,) = WallTimer(device).time((steps.step,), steps.before, 200)
+    assert figures["energy_total"] / figures["average_power"] == pytest.approx(seconds, rel=0.05)
