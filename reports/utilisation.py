@@ -28,8 +28,9 @@ IDLE = 0.1
 end of a sample takes, and the scatter of two clocks read in different samples."""
 SMALL_SHARE = 0.15
 """On a processor, whose arithmetic and whose Python are timed as one: where neither arithmetic nor memory
-would take this share of the time at its ceiling, the rest is Python, dispatch and the waking of threads.
-Networks that keep a processor busy reach several times as much of one of the two."""
+would take this share of the time at its ceiling, the rest is neither: Python, dispatch, the waking of
+threads, and tensors put into another order for a product. Networks that keep a processor busy reach several
+times as much of one of the two."""
 
 Label = Literal["compute-bound", "memory-bound", "launch-bound", "host-bound"]
 
@@ -145,10 +146,14 @@ def _bound(known: Reached, figures: Figures) -> Bound | None:
     if moving is None or (computing is None and known.flops != 0):
         return None
     computing = computing or 0.0
-    shares = f"at their ceilings arithmetic takes {computing:.0%} of the time, memory {moving:.0%}"
+    shares = f"at its ceiling arithmetic takes {_percent(computing)} of the time, memory {_percent(moving)}"
     if (known.time.phase, "device_time") not in figures and max(computing, moving) < SMALL_SHARE:
         return Bound("host-bound", shares)
     return Bound("compute-bound" if computing >= moving else "memory-bound", shares)
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}" if share >= 0.01 or share == 0 else "<1%"
 
 
 def _waiting(time: Figure, figures: Figures) -> Bound | None:

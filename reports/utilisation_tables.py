@@ -31,8 +31,8 @@ MEANINGS: dict[Label, str] = {
     "launch-bound": "the GPU waits for Python to launch its kernels",
     "host-bound": (
         f"the GPU stands idle for another reason (wall time is more than {1 + IDLE:g} x device time), or a "
-        f"processor is below {SMALL_SHARE:.0%} of both ceilings: the time is that of Python, dispatch and "
-        "threads"
+        f"processor is below {SMALL_SHARE:.0%} of both ceilings: the time is that of Python, dispatch, "
+        "threads and the rearranging of tensors"
     ),
 }
 NO_CEILINGS = (
