@@ -15,7 +15,7 @@ from reports.wording import one_line
 ROWS_IN_A_PLOT = 24
 CASES_SHOWN = 48
 """Of each workload on each device; the tables have them all."""
-NAME_LETTERS = 60
+NAME_LETTERS = 56
 WIDE = 2.0
 """Samples that differ by more than this factor stand on a logarithmic axis."""
 NOTE = (

@@ -14,7 +14,7 @@ from reports.table import Plot, Series
 from reports.wording import one_line
 
 CASES_SHOWN = 32
-NAME_LETTERS = 60
+NAME_LETTERS = 56
 
 _Sizes = Mapping[str, float]
 """Kind -> bytes, of those that take any."""

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, structs
 
 from reports import plots
-from reports.inline_svg import inline
 from reports.naming import Names
 from reports.table import Cell, Document, Plot, Table, readable
 
@@ -113,6 +112,8 @@ def _sections(document: Document) -> list[Section]:
 def _pictures(found: Sequence[Plot]) -> list[Picture]:
     """Without title and note, which are text of the page."""
     from markupsafe import Markup
+
+    from reports.inline_svg import inline
 
     drawn = []
     for plot in found:

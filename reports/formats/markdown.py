@@ -6,8 +6,6 @@ import re
 from collections.abc import Iterator, Sequence
 from urllib.parse import quote
 
-from tabulate import tabulate
-
 from reports.table import Document, Plot, Table, readable
 
 NAME = "md"
@@ -46,6 +44,8 @@ def _pictures(document: Document, plots: Sequence[Plot]) -> Iterator[str]:
 
 
 def _table(table: Table) -> str:
+    from tabulate import tabulate  # late: every command lists the formats, few print one
+
     texts = [[escape(readable(cell)) for cell in row] for row in table.rows]
     return tabulate(
         texts,

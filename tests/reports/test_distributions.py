@@ -86,7 +86,7 @@ def test_every_plot_stands_under_a_table_of_the_report(tmp_path: Path) -> None:
 
 
 def test_rows_are_told_apart_by_what_varies_and_names_are_bounded(tmp_path: Path) -> None:
-    cases = [VGG, structs.replace(VGG, precision="bf16"), structs.replace(VGG, model="m" * 500)]
+    cases = [VGG, structs.replace(VGG, precision="bf16"), structs.replace(VGG, model="model-" * 80)]
     (plot,) = of(tmp_path, *(stream(case, [0.1, 0.1]) for case in cases))
     labels = [row.label for row in plot.series]
     assert labels[:2] == ["vgg11, fp32: 100.0 ms", "vgg11, bf16: 100.0 ms"]

@@ -276,7 +276,7 @@ def test_something_is_seen(opened: Driver, tmp_path: Path, scheme: str, size: tu
     paper = top[2, 2]
     inked = np.abs(top - paper).max(axis=2) > 0.25
     assert 0.01 < inked.mean() < 0.4
-    ask(opened, "document.querySelector('figure svg').scrollIntoView()")
+    ask(opened, "[...document.querySelectorAll('figure')].at(-1).scrollIntoView()")
     seen = picture(opened, tmp_path / "figure.png")
     coloured = seen.max(axis=2) - seen.min(axis=2) > 0.3
     assert coloured.sum() > 100
