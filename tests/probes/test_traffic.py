@@ -152,3 +152,14 @@ def test_a_record_has_them_by_phase(model: str, workload: Workload, phases: list
     moved = [fact for fact in facts if fact.metric == "bytes_moved"]
     assert [fact.phase for fact in moved] == phases
     assert all(fact.unit == "bytes" and fact.samples[0] > 0 for fact in moved)
+
+
+@pytest.mark.cuda
+def test_a_gpu_moves_what_a_processor_does() -> None:
+    """Of a network whose operators are the same on both."""
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(36, 5))
+    on_cpu, on_gpu = (
+        step_bytes(network.to(device), (2, 3, 8, 8), training=True, precision="amp-bf16")
+        for device in ("cpu", "cuda")
+    )
+    assert on_cpu == on_gpu
