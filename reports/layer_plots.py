@@ -8,9 +8,12 @@ from reports.layers import LayerRow, Layers
 from reports.naming import Names
 from reports.roofline import Point, Roof, roofline
 from reports.table import Plot, Series
+from reports.wording import one_line
 
 SMALL = 0.005
 """Of the whole step. Layers with less have no bar: a compiler leaves dozens of them."""
+NAME_LETTERS = 40
+"""A compiler's names would leave no room for the bars."""
 
 
 def layer_plots(found: Sequence[Layers]) -> Iterator[Plot]:
@@ -48,7 +51,7 @@ def _part(part: str, rows: Sequence[LayerRow], places: dict[str, float]) -> Seri
         label=part,
         x=tuple(row.seconds * 1e3 for row in barred),
         y=tuple(places[row.piece.layer.name] for row in barred),
-        names=tuple(row.piece.layer.name for row in barred),
+        names=tuple(one_line(row.piece.layer.name, NAME_LETTERS) for row in barred),
     )
 
 

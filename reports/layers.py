@@ -6,16 +6,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
-from bench.layers.phases import KERNEL, TOGETHER, Piece, piece_of
+from bench.layers.phases import KERNEL, PARTS, TOGETHER, Piece, piece_of
 from reports.axes import Layout, Line, Subject, effective_text, table
 from reports.ceilings import Ceilings, arithmetic_dtype
 from reports.figures import Figure
 from reports.latency import Figures, by_subject
 from reports.table import Cell, Table
 from reports.utilisation import SMALL_SHARE, Reached
-from reports.wording import interval_notes, milliseconds
+from reports.wording import interval_notes, milliseconds, one_line
 
 MEGA, GIGA, TERA = 1e6, 1e9, 1e12
+SMALL = 0.001
+"""Of the whole step. A compiler's kernels with less share a row."""
+NAME_LETTERS = 60
+"""A compiler's names are as long as what they fuse."""
 
 SUMS_TITLE = "Layers: their sum and the whole step"
 SUMS_NOTE = (
@@ -169,7 +173,7 @@ def _sums(found: Sequence[Layers], layout: Layout) -> Table:
     lines = [Line(subject=layers.subject, cells=tuple(_sum_cells(layers))) for layers in found]
     return table(
         SUMS_TITLE,
-        ["layers' sum (ms)", "whole step (ms)", "gap"],
+        [*(f"{part} (ms)" for part in PARTS), "layers' sum (ms)", "whole step (ms)", "gap"],
         lines,
         layout,
         notes=[SUMS_NOTE, *interval_notes(cell for line in lines for cell in line.cells)],
@@ -177,6 +181,9 @@ def _sums(found: Sequence[Layers], layout: Layout) -> Table:
 
 
 def _sum_cells(layers: Layers) -> Iterator[Cell]:
+    for part in PARTS:
+        rows = layers.parts.get(part)
+        yield 1e3 * sum(row.seconds for row in rows) if rows else None
     yield milliseconds(layers.together.get((TOGETHER, "sum_time")))
     yield milliseconds(layers.together[TOGETHER, "whole_time"])
     ratio = layers.together.get((TOGETHER, "sum_over_whole"))
@@ -188,25 +195,21 @@ _Column = Callable[[LayerRow], Cell]
 
 def _part(title: str, part: str, rows: Sequence[LayerRow]) -> Table:
     """A row for each layer and one for their sum; a column that is empty in every row is left out."""
+    small = [row for row in rows if row.piece.layer.kind == KERNEL and row.share < SMALL]
+    named = [row for row in rows if row not in small]
     columns = _columns(rows)
-    cells = [[cell(row) for cell in columns.values()] for row in rows]
-    shown = [at for at in range(len(columns)) if any(row[at] is not None for row in cells)]
-    total: dict[str, Cell] = {
-        "layer": "sum",
-        "time (ms)": sum(row.seconds for row in rows) * 1e3,
-        "share": _percent(sum(row.share for row in rows)),
-        "GFLOPs": sum(row.reached.flops or 0.0 for row in rows) / GIGA,
-        "MB": sum(row.reached.bytes or 0.0 for row in rows) / MEGA,
-    }
     names = list(columns)
+    cells = [[cell(row) for cell in columns.values()] for row in named]
+    for told, several in ((f"{len(small):,} more kernels", small), ("sum", rows)):
+        if several:
+            total = _total(told, several)
+            cells.append([total.get(name) for name in names])
+    shown = [at for at in range(len(columns)) if any(row[at] is not None for row in cells)]
     kernels = any(row.piece.layer.kind == KERNEL for row in rows)
     return Table(
         title=title,
         columns=tuple(names[at] for at in shown),
-        rows=(
-            *(tuple(row[at] for at in shown) for row in cells),
-            tuple(total.get(names[at]) for at in shown),
-        ),
+        rows=tuple(tuple(row[at] for at in shown) for row in cells),
         notes=(
             COUNTS_NOTE,
             *((BACKWARD_NOTE,) if part == "backward" and not kernels else ()),
@@ -216,13 +219,24 @@ def _part(title: str, part: str, rows: Sequence[LayerRow]) -> Table:
     )
 
 
+def _total(told: str, rows: Sequence[LayerRow]) -> dict[str, Cell]:
+    """One row for several."""
+    return {
+        "layer": told,
+        "time (ms)": sum(row.seconds for row in rows) * 1e3,
+        "share": _percent(sum(row.share for row in rows)),
+        "GFLOPs": sum(row.reached.flops or 0.0 for row in rows) / GIGA or None,
+        "MB": sum(row.reached.bytes or 0.0 for row in rows) / MEGA or None,
+    }
+
+
 def _columns(rows: Sequence[LayerRow]) -> dict[str, _Column]:
     """What a row has under each column's name."""
     fastest = max((row.reached.flops or 0.0) / row.seconds for row in rows)
     unit, size = ("TFLOP/s", TERA) if fastest >= TERA else ("GFLOP/s", GIGA)
     several = any((row.calls or 1) > 1 for row in rows)
     return {
-        "layer": lambda row: row.piece.layer.name,
+        "layer": lambda row: one_line(row.piece.layer.name, NAME_LETTERS),
         "kind": lambda row: row.piece.layer.kind or None,
         "calls": lambda row: row.calls if several else None,
         "time (ms)": lambda row: milliseconds(row.reached.time),

@@ -6,12 +6,14 @@ import re
 
 from msgspec import Struct
 
+PARTS = ("forward", "backward", "optimizer", "step")
+"""The parts of a step that a layer's figures belong to; `step` where they cannot be told apart."""
 TOGETHER = "layers"
 """The phase of what belongs to all layers together: their sum, and the whole step beside it."""
 KERNEL = "kernel"
 """The kind of what a compiler made of several layers, under its own name."""
 
-_PHASE = re.compile(r"(?P<part>forward|backward|optimizer|step):(?P<name>.+?)(?: \((?P<kind>.*)\))?")
+_PHASE = re.compile(rf"(?P<part>{'|'.join(PARTS)}):(?P<name>.+?)(?: \((?P<kind>.*)\))?")
 
 
 class Layer(Struct, frozen=True):
@@ -28,8 +30,7 @@ UPDATE = Layer("update")
 
 
 class Piece(Struct, frozen=True):
-    """What a layer does in one part of the step: `forward`, `backward`, `optimizer`; `step` where the parts
-    cannot be told apart."""
+    """What a layer does in one of the PARTS of a step."""
 
     part: str
     layer: Layer

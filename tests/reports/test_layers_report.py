@@ -89,6 +89,9 @@ def test_the_sum_stands_beside_the_whole_with_the_gap(tmp_path: Path) -> None:
     assert str(row["layers' sum (ms)"]).startswith("100.0 ±")
     assert str(row["whole step (ms)"]).startswith("98.00 ±")
     assert row["gap"] == "+2.0%"
+    assert [row[f"{part} (ms)"] for part in ("forward", "backward", "optimizer")] == pytest.approx(
+        [32, 58, 10]
+    )
 
 
 def test_a_layer_has_its_time_work_and_shares(tmp_path: Path) -> None:
@@ -181,6 +184,26 @@ def test_kernels_keep_their_names_and_their_order(tmp_path: Path) -> None:
     table = the_table(document(tmp_path, record), title("forward", case))
     assert list(cells(table)) == ["conv1", "cpp_fused_relu_0", "fc1", "between layers", "sum"]
     assert any(note.startswith("kernel:") for note in table.notes)
+
+
+def test_kernels_of_no_weight_share_a_row_and_long_names_are_cut(tmp_path: Path) -> None:
+    case = structs.replace(CASE, engine="compile", workload="inference")
+    long = "cpp_fused_" + "_".join(["max_pool2d"] * 12)
+    record = planted.record(
+        case,
+        planted.time("forward", 30 * MS),
+        *layer("forward", Layer(long, KERNEL), 29.96),
+        *layer("forward", Layer("aten::empty", KERNEL), 0.01),
+        *layer("forward", Layer("aten::to", KERNEL), 0.02),
+        *together(30, 30),
+    )
+    table = the_table(document(tmp_path, record), title("forward", case))
+    cut, more, total = cells(table).values()
+    assert len(str(cut["layer"])) <= 66
+    assert str(cut["layer"]).startswith("cpp_fused_max_pool2d")
+    assert more["layer"] == "2 more kernels"
+    assert more["time (ms)"] == pytest.approx(0.03)
+    assert total["time (ms)"] == pytest.approx(29.99)
 
 
 def test_layers_are_in_no_other_table_and_not_compared(tmp_path: Path) -> None:
