@@ -91,8 +91,13 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
             structs.replace(named, batch=2), status="crashed", reason=f"{SCRIPT}<img src=x onerror=alert(2)>"
         )
     )
+    document = build([planted.write(folder / "run", records)])
+    case = "alexnet/training/cpu/fp32/compile/nchw/b64/t2/i64/freezing"
+    long = Table(title=f"Layers of {case}", columns=("layer", "which"), rows=((case, case), ("conv1", case)))
     file = folder / "page.html"
-    file.write_text(formats.render("html", build([planted.write(folder / "run", records)])), encoding="utf-8")
+    file.write_text(
+        formats.render("html", structs.replace(document, tables=(*document.tables, long))), encoding="utf-8"
+    )
     return file
 
 
