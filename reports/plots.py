@@ -59,11 +59,12 @@ def write(document: Document, folder: Path) -> Document:
     """Draw the plots into `folder` (made where there is none), as NAME.png and NAME.svg.
 
     Returns the document with links to them, for a text that will lie beside the folder. Without plots
-    nothing is written and the document comes back as it is. Raises OSError where it cannot write.
+    nothing is written and the document comes back as it is. Raises OSError where it cannot write, as where
+    the folder would lie in one that is not there.
     """
     if not document.plots:
         return document
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(exist_ok=True)
     for plot in document.plots:
         for format_ in FORMATS:
             (folder / f"{plot.name}.{format_}").write_bytes(draw(plot, format_))
