@@ -328,7 +328,7 @@ def convbench_ab(
         (("--fail-on", "faster"), "accepted are slower, any"),
         (("--margin", "60%"), "--margin takes a number above 0"),
         (("--budget", "0"), "--budget takes a number above 0"),
-        (("--format", "html"), "unknown"),
+        (("--format", "htm"), "unknown"),
         (("--batch", "1,8", "--a", "batch=1"), "side a has 1 cases and side b 2"),
         (("--b", "precision=tf32"), "tf32"),
     ],
