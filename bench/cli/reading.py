@@ -13,7 +13,9 @@ from bench.cli import options, output
 
 def report(
     folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Folders that runs have written.")],
-    format_: options.Format = "md",
+    format_: Annotated[
+        str | None, typer.Option("--format", help="md, or what the file's name ends with: html, csv, json.")
+    ] = None,
     file: Annotated[
         Path | None, typer.Option("-o", "--output", help="Write here and not to the terminal.")
     ] = None,
@@ -22,16 +24,25 @@ def report(
     from reports import formats, plots
     from reports import report as reporting
 
-    output.check_format(format_)
+    chosen = format_ or _format_of(file)
+    output.check_format(chosen)
     document = reporting.build(folders)
     if file is None:
-        output.show(formats.render(format_, document))
+        output.show(formats.render(chosen, document))
         return 0
     # what is no file (/dev/stdout) has no place beside it
-    if format_ == "md" and (file.is_file() or not file.exists()):
+    if chosen == "md" and (file.is_file() or not file.exists()):
         document = plots.write(document, file.with_name(f"{file.stem}-plots"))
-    output.write(file, formats.render(format_, document))
+    output.write(file, formats.render(chosen, document))
     return 0
+
+
+def _format_of(file: Path | None) -> str:
+    """The format that a file's name ends with; md for any other end, and for no file."""
+    from reports import formats
+
+    end = file.suffix.removeprefix(".") if file else ""
+    return end if end in formats.names() else "md"
 
 
 def list_(

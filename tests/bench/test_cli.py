@@ -439,3 +439,20 @@ def test_one_real_run_from_the_command_to_the_report(tmp_path: Path) -> None:
     assert "lenet5" in (folder / "report.md").read_text()
     (line,) = (folder / RECORDS).read_bytes().splitlines()
     assert msgspec.json.decode(line, type=Record).status == "ok"
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "begins"),
+    [
+        ("page.html", [], "<!doctype html>"),
+        ("rows.json", [], "{"),
+        ("rows.csv", [], "model,"),
+        ("report.txt", [], "# convbench report"),
+        ("page.html", ["--format", "md"], "# convbench report"),
+    ],
+)
+def test_a_report_has_the_format_of_its_file_unless_told(
+    convbench: Command, finished: Path, tmp_path: Path, name: str, options: list[str], begins: str
+) -> None:
+    assert convbench("report", finished, *options, "-o", tmp_path / name).code == 0
+    assert (tmp_path / name).read_text().lower().startswith(begins.lower())
