@@ -18,16 +18,18 @@ UNITS = {ARITHMETIC_RATE: "TFLOP/s", BANDWIDTH: "GB/s"}
 CONDITIONS = {"sm_clock": "SM clock (MHz)", "memory_clock": "memory clock (MHz)", "power": "power (W)"}
 """What NVML said at the end of the best product's window."""
 
+KINDS = ("matmul", "conv", "copy")
+
 BEST_NOTE = (
     "The best of matrix products and of VGG's convolutions, and a copy whose bytes are counted as read and "
-    "written: the median of a short window, in the same runs as the networks below. A network's "
-    "utilisation is judged by these, not by a datasheet."
+    "written: medians of short windows. The utilisation of a network is its share of these, not of a "
+    "datasheet's figures."
 )
 DATASHEET_NOTE = "datasheet: without sparsity; {}."
 PRODUCTS_NOTE = (
     "matmul: m x n x k. conv: 3x3, channels x side, as many channels out, forward without a bias; b is the "
-    "batch. All on random operands, after a warm-up, by the device's own clock where it has one. A product "
-    "that is empty was left out: it would take too long, or failed (see Warnings)."
+    "batch. Random operands; by the device's own clock where it has one. What is empty was left out: it "
+    "would take too long (see Not measured), or it failed (see Warnings)."
 )
 
 
@@ -85,7 +87,7 @@ def _best_table(rates: Sequence[Figure], summary: Summary) -> Table:
         *("processes", "remarks"),
     )
     notes = [BEST_NOTE, *([DATASHEET_NOTE.format("; ".join(sources))] if sources else [])]
-    return _filled("Ceilings of this machine", columns, rows, notes)
+    return _filled("Ceilings", columns, rows, notes)
 
 
 def _tops(rates: Sequence[Figure]) -> Iterator[tuple[str, Figure]]:
@@ -138,9 +140,10 @@ def _products_tables(rates: Sequence[Figure], *, several_machines: bool) -> Iter
         yield _filled(f"Products on {', '.join(where)}", ("product", "unit", *dtypes), rows, [PRODUCTS_NOTE])
 
 
-def _kind(product: str) -> str:
-    """Matrix products, convolutions and copies stand together, in the order in which they were measured."""
-    return product.partition(":")[0]
+def _kind(product: str) -> int:
+    """What is alike stands together, in the order in which it was measured."""
+    kind = product.partition(":")[0]
+    return KINDS.index(kind) if kind in KINDS else len(KINDS)
 
 
 def _place_cells(place: _Place, several_machines: bool) -> tuple[Cell, ...]:

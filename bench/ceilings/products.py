@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from bench.case import LAYOUTS, Layout
+from bench.case import Layout
 
 _GIB = 2**30
 
@@ -92,7 +92,9 @@ _CPU_MATRICES = (
 )
 _VGG_STAGES = ((64, 224), (128, 112), (256, 56), (512, 28), (512, 14))
 """Channels and side of the convolutions between two poolings, at images of 224 pixels."""
-_GPU_BATCH, _CPU_BATCH = 64, 8
+_GPU_CONVOLUTIONS: tuple[tuple[int, Layout], ...] = ((64, "nchw"), (64, "channels-last"))
+_CPU_CONVOLUTIONS: tuple[tuple[int, Layout], ...] = ((2, "nchw"), (2, "channels-last"), (8, "channels-last"))
+"""Batches and layouts. On a CPU a small batch may stay in the caches, and a large one occupies all cores."""
 
 _COPY = _GIB
 """Far beyond every cache."""
@@ -103,12 +105,13 @@ _MOST_OF_MEMORY = 1 / 8
 def products(device: str, memory_bytes: int) -> list[Product]:
     """All of a kind of device (`cpu`, `cuda`) that has so much memory, those with less to do first."""
     on_cpu = device == "cpu"
-    batch = _CPU_BATCH if on_cpu else _GPU_BATCH
     counted: list[MatrixProduct | Convolution] = [
         MatrixProduct(m, n, k) for m, n, k in (_CPU_MATRICES if on_cpu else _GPU_MATRICES)
     ]
     counted += [
-        Convolution(channels, side, batch, layout) for channels, side in _VGG_STAGES for layout in LAYOUTS
+        Convolution(channels, side, batch, layout)
+        for channels, side in _VGG_STAGES
+        for batch, layout in (_CPU_CONVOLUTIONS if on_cpu else _GPU_CONVOLUTIONS)
     ]
     return [Copy(_copied(memory_bytes)), *sorted(counted, key=lambda product: product.flops)]
 

@@ -28,18 +28,17 @@ from bench.workloads.base import Steps
 from bench.workloads.inputs import memory_format
 
 SHORT = Protocol(
-    warmup_steps=2,
+    warmup_steps=1,
     warmup_seconds=0.05,
-    warmup_limit_seconds=0.15,
+    warmup_limit_seconds=0.1,
     min_samples=3,
     max_samples=200,
-    sampling_seconds=0.15,
+    sampling_seconds=0.1,
     energy_seconds=0,
 )
 """Two dozen products in seconds: a ceiling is the best of many, and need not be known to the percent."""
 MOST_SECONDS = 0.2
 """A product that takes longer at the best rate so far is left out: it is there for faster machines."""
-_TOO_LONG = f"at the best rate before it one would take more than {MOST_SECONDS:g} s"
 
 
 def measure(argument: bytes) -> bytes:
@@ -54,7 +53,7 @@ def run(job: Job, device: Device) -> Record:
     """Time all products of a device in the arithmetic of the case's precision.
 
     One that cannot be measured is left out, and a warning says why; where none can, the record is invalid.
-    One that would take too long is named in `absent`.
+    Those that would take too long are named in `absent`.
     """
     case, protocol = job.case, structs.replace(SHORT, time_limit_seconds=job.protocol.time_limit_seconds)
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
@@ -64,12 +63,11 @@ def run(job: Job, device: Device) -> Record:
     gpu = device.gpu()
     measured: list[Measurement] = []
     incomplete: list[str] = []
-    absent: dict[str, str] = {}
+    too_long: list[str] = []
     watched: dict[str, WindowFacts] = {}
     for product in products(device.name, gpu["memory_bytes"] if gpu else job.environment.memory_bytes):
-        too_long = _why_too_long(product, measured)
-        if too_long:
-            absent[product.name] = too_long
+        if _takes_too_long(product, measured):
+            too_long.append(product.name)
             continue
         timing = partial(_measure, product, case, device, protocol, monitor, watched)
         measured += _beside(product.name, timing, incomplete)
@@ -81,24 +79,29 @@ def run(job: Job, device: Device) -> Record:
         measurements=measured,
         environment=structs.replace(job.environment, gpu=Gpu(**gpu) if gpu else None),
         effective=device.read_back() | {"weights": RECIPES[case.precision].weights},
-        absent=absent,
+        absent=_absent(too_long),
         warnings=incomplete + windows.labels(watched),
         started_at=started_at,
     )
 
 
-def _why_too_long(product: Product, measured: Sequence[Measurement]) -> str | None:
-    """A sentence when a product would take too long at the best rate among these."""
+def _takes_too_long(product: Product, measured: Sequence[Measurement]) -> bool:
+    """Whether a product would at the best rate among those measured."""
     if isinstance(product, Copy):
-        return None
+        return False
     flops = {m.phase: m.samples[0] for m in measured if m.metric == "flops"}
     rates = [
         flops[m.phase] / statistics.median(m.samples)
         for m in measured
         if m.metric == "wall_time" and m.phase in flops
     ]
-    seconds = product.flops / max(rates) if rates else 0.0
-    return _TOO_LONG if seconds > MOST_SECONDS else None
+    return bool(rates) and product.flops / max(rates) > MOST_SECONDS
+
+
+def _absent(too_long: Sequence[str]) -> dict[str, str]:
+    if not too_long:
+        return {}
+    return {"products": f"more than {MOST_SECONDS:g} s at the best rate before them: {', '.join(too_long)}"}
 
 
 def _measure(

@@ -241,7 +241,7 @@ def test_what_would_take_too_long_is_left_to_faster_machines(monkeypatch: pytest
     # 2,000 FLOP in 0.2 ms: 10 MFLOP/s, with which `fits` needs 0.18 s and `long` 0.22 s
     record = record_of(monkeypatch, FakeDevice(), {fast: 2e-4, fits: 0.2, long: 0.2})
     assert {phase for phase, _ in figures(record)} == {fast.name, fits.name}
-    assert record.absent == {long.name: "at the best rate before it one would take more than 0.2 s"}
+    assert record.absent == {"products": f"more than 0.2 s at the best rate before them: {long.name}"}
 
 
 class Watching:

@@ -73,6 +73,6 @@ def test_ceilings_of_this_machine(convbench: Command, tmp_path: Path) -> None:
     # between a slow core and a thousand fast ones
     assert 1e9 < max(r["median"] for r in rates.values() if r["unit"] == "FLOP/s") < 1e15
     assert 1e8 < rates["copy:1GiB"]["median"] < 1e14
-    assert {"matmul:1024x1024x1024", "conv:512x14:b8:channels-last"} <= set(rates)
+    assert {"matmul:1024x1024x1024", "conv:512x14:b2:channels-last"} <= set(rates)
     text = (folder / "report.md").read_text()
-    assert "## Ceilings of this machine" in text
+    assert "## Ceilings" in text
