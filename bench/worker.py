@@ -102,16 +102,16 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
         incomplete: list[str] = []
         meter = EnergyMeter(energy.source(device.uuid(), open_nvml), monitor)
         seconds = job.protocol.energy_seconds
-        measured += _beside("energy", lambda: meter.measure(steps, device, seconds), incomplete)
-        measured += _beside("memory", lambda: facts.memory_facts(steps, device, baseline, engine), incomplete)
-        measured += _beside("ledger", lambda: facts.ledger_facts(steps, device, baseline, engine), incomplete)
-        measured += _beside("casts", lambda: facts.cast_facts(job, module, steps, device), incomplete)
+        measured += beside("energy", lambda: meter.measure(steps, device, seconds), incomplete)
+        measured += beside("memory", lambda: facts.memory_facts(steps, device, baseline, engine), incomplete)
+        measured += beside("ledger", lambda: facts.ledger_facts(steps, device, baseline, engine), incomplete)
+        measured += beside("casts", lambda: facts.cast_facts(job, module, steps, device), incomplete)
         if job.layers:
             by_layer = partial(measure_layers, case, module, steps, engine, device, job.protocol)
-            measured += _beside("layers", by_layer, incomplete)
+            measured += beside("layers", by_layer, incomplete)
         if job.trace is not None:
-            measured += _beside("trace", partial(trace.write, steps, device, job.trace), incomplete)
-    measured += _beside("counts", lambda: facts.cost_facts(case, module), incomplete)
+            measured += beside("trace", partial(trace.write, steps, device, job.trace), incomplete)
+    measured += beside("counts", lambda: facts.cost_facts(case, module), incomplete)
     invalid = uncompiled or timed.invalid
     gpu = device.gpu()
     record = Record(
@@ -134,7 +134,7 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
     return record, first_step_at
 
 
-def _beside(
+def beside(
     name: str, measurements: Callable[[], list[Measurement]], incomplete: list[str]
 ) -> list[Measurement]:
     """What is measured beside the timing; nothing, and a warning in `incomplete`, where that fails."""

@@ -23,7 +23,7 @@ from bench.precision import RECIPES, weight_dtype
 from bench.record import Gpu, Measurement, Record
 from bench.timers import Call
 from bench.windows import Monitor, WindowFacts
-from bench.worker import _beside, monitor_of
+from bench.worker import beside, monitor_of
 from bench.workloads.base import Steps
 from bench.workloads.inputs import memory_format
 
@@ -70,7 +70,7 @@ def run(job: Job, device: Device) -> Record:
             too_long.append(product.name)
             continue
         timing = partial(_measure, product, case, device, protocol, monitor, watched)
-        measured += _beside(product.name, timing, incomplete)
+        measured += beside(product.name, timing, incomplete)
     return Record(
         case=case,
         protocol=protocol,
