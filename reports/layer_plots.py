@@ -69,7 +69,7 @@ def _roofline(layers: Layers, part: str, rows: Sequence[LayerRow], names: Names)
             bytes_per_second=reached.bandwidth.per_second,
         )
         yield roofline(
-            f"Layers of {layers.name} under the roof, {part}",
+            layers.title(part),
             names.unused(f"roofline-layers-{layers.name}-{part}"),
             [roof],
             [_point(row, label) for row in counted],
