@@ -30,6 +30,8 @@ from reports.wording import interval_notes, one_line, percent, with_interval
 SEEDS = 5
 """Training runs of each precision that the command asks for: what the scatter of seeds needs at least."""
 PLAIN = "eager fp32"
+SAYS_NOTHING = 100.0
+"""An interval of a ratio whose ends are this many times apart: two pairs that differ give such."""
 
 
 def build(found: Findings, directory: Path, trained: Sequence[Path]) -> Document:
@@ -130,6 +132,8 @@ def _times(row: Row) -> str:
     text = f"{readable(1 / judged.ratio)} times"
     if judged.low is None or judged.high is None:
         return text
+    if judged.high > judged.low * SAYS_NOTHING:
+        return f"{text} (an interval too wide to print)"
     return f"{text} ({readable(1 / judged.high)} to {readable(1 / judged.low)})"
 
 

@@ -125,6 +125,12 @@ def test_the_interval_of_the_speed_is_the_inverse_of_that_of_the_time(folder: Pa
     assert high == pytest.approx(1 / row.verdict.low, rel=1e-3)
 
 
+def test_an_interval_that_says_nothing_is_not_printed(folder: Path) -> None:
+    """Two pairs that differ: at 99.75% their t interval spans a factor of e^127."""
+    text = answer(structs.replace(FOUND, pairs=(pair(PLAIN, WINNER, (0.1, 0.2)),)), folder)
+    assert "It is 7.071 times (an interval too wide to print) as fast" in text[1]
+
+
 def test_without_pairs_nothing_is_called_confirmed(folder: Path) -> None:
     text = answer(structs.replace(FOUND, pairs=(), is_complete=False), folder)
     assert "The budget was spent before all was tried" in text[1]
