@@ -9,7 +9,7 @@ from msgspec import structs
 
 from bench import plan, tuning
 from bench.axes import Value
-from bench.best.search import Space
+from bench.best.search import SEARCHED, Space
 from bench.case import LAYOUTS, PRECISIONS, Case
 from bench.errors import UserError
 from bench.suites import SHARED_BATCH, Suite
@@ -21,8 +21,6 @@ ENGINES: Mapping[str, tuple[str, ...]] = {
 """By device. Without CUDA graphs compile-reduce-overhead is compile."""
 BATCH = {"cpu": SHARED_BATCH, "cuda": 64}
 """Where none is asked for: what a CPU does in seconds, and what keeps a GPU busy."""
-
-SEARCHED = ("precision", "layout", "engine", "tuning", "threads", "batch")
 
 WhyNot = Callable[[Sequence[Case]], Mapping[Case, str]]
 """`bench.run.why_not` with a server: what torch says against cases on this machine."""

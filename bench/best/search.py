@@ -24,8 +24,8 @@ the processes of one configuration differ by less."""
 CLOSE = 1.05
 """The winner's lead in one process each is taken for chance up to here, also where intervals are apart."""
 MOST_RIVALS = 2
-REFINED = ("tuning", "engine", "threads", "batch", "layout", "precision")
-"""The axes that are changed one at a time, the cheap and promising ones first."""
+SEARCHED = ("tuning", "engine", "threads", "batch", "layout", "precision")
+"""The axes of a search, in the order in which they are changed one at a time: promising ones first."""
 
 
 class Space(Struct, frozen=True, kw_only=True):
@@ -127,7 +127,7 @@ def _refined(space: Space, known: Known) -> Iterator[Case]:
     if not leaders:
         return
     few = {(case.precision, case.layout) for case in _fastest_pairs(space, known)}
-    for axis in REFINED:
+    for axis in SEARCHED:
         for case in _changed(leaders[0].case, axis, space):
             if (case.precision, case.layout) in few:
                 yield case
@@ -170,7 +170,7 @@ def _is_close(winner: Tried, other: Tried) -> bool:
 def is_same_work(case: Case, base: Case) -> bool:
     """Whether a case differs from the base in nothing but what is searched for."""
     return case.without_replicate() == structs.replace(
-        base, **{axis: getattr(case, axis) for axis in REFINED}, replicate=0
+        base, **{axis: getattr(case, axis) for axis in SEARCHED}, replicate=0
     )
 
 
