@@ -17,7 +17,7 @@ import msgspec
 import pytest
 from msgspec import structs
 
-from bench import ab
+from bench import ab, max_batch
 from bench.best import run
 from bench.best.agreement import Agreement
 from bench.case import Case, Protocol
@@ -151,6 +151,29 @@ def test_a_rival_that_is_faster_in_every_pair_becomes_the_answer(
     assert [row["layout"] for row in answer.rows() if row["is_winner"]] == ["channels-last"]
     report = (tmp_path / "run" / "report.md").read_text()
     assert "It is faster than bf16, nchw, eager, 2 threads, which led" in report
+
+
+def test_the_largest_batch_is_found_for_the_winner_and_tried_with_its_parts(
+    tmp_path: Path, machine: Place, convbench: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Larger batches give more images a second; the plain one is then measured at the winner's batch."""
+    machine(lambda case: by_value(case) * (case.batch / 8) ** 0.9)
+    asked: list[Case] = []
+
+    def largest(wish: max_batch.Wish, directory: Path, tell: object) -> list[SimpleNamespace]:
+        asked.extend(wish.cases)
+        return [SimpleNamespace(verified=40)]
+
+    monkeypatch.setattr(max_batch, "execute", largest)
+    answer = convbench(*SEARCH, "--max-batch", "--out", tmp_path / "run")
+    assert answer.code == 0, answer.err
+    assert [(case.precision, case.engine, case.batch) for case in asked] == [("bf16", "compile", 8)]
+    assert {row["batch"] for row in answer.rows()} == {8, 10, 20, 40}
+    assert answer.rows()[0]["batch"] == 40
+    assert "(inference, batch 40, cpu)" in (tmp_path / "run" / "report.md").read_text()
+    assert {record.case.batch for record in read_records(tmp_path / "run" / "pairs-1" / "a" / RECORDS)} == {
+        40
+    }
 
 
 def test_what_fails_is_in_the_table_and_where_all_fails_the_exit_code_says_so(
