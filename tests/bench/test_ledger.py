@@ -10,11 +10,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bench import devices, facts
+from bench import devices, environment, facts, worker
 from bench.case import Case
 from bench.devices.base import Device
 from bench.devices.fake import FakeDevice
 from bench.engines import get as engine
+from bench.job import Job
+from bench.largest import MEMORY_ONLY
 from bench.precision import outer_context
 from bench.probes import ledger, memory
 from bench.probes.ledger import KINDS
@@ -273,6 +275,28 @@ def test_what_is_absent_has_its_reason() -> None:
         assert list(facts.ledger_absent(CPU, engine(name))) == ["ledger_peak"]
         steps = replace(steps_of(two_layers(), INFERENCE), step=lambda: pytest.fail("no step may run"))
         assert facts.ledger_facts(steps, CPU, 0, engine(name)) == []
+
+
+@pytest.fixture
+def settings() -> Iterator[None]:
+    """A child keeps its process's settings to itself; here they are put back."""
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(False)
+
+
+@pytest.mark.usefixtures("settings")
+def test_a_record_has_the_ledger_in_the_phase_of_the_peak() -> None:
+    """LeNet-5 at one image: in backward, when all gradients are there but the first layer's."""
+    case = Case(model="lenet5", workload="training", image=28, channels=1, classes=10)
+    job = Job(case=case, protocol=MEMORY_ONLY, environment=environment.describe())
+    record, _ = worker.run(job, CPU)
+    phase, sizes = found([m for m in record.measurements if m.metric.startswith(LEDGER)])
+    assert phase == "backward"
+    assert sizes["weights"] == sizes["optimizer_state"] == 4 * 61_706
+    assert 0.9 * sizes["weights"] < sizes["gradients"] <= sizes["weights"]
+    assert record.absent["ledger_workspace"].startswith("the allocator of a CPU")
 
 
 @pytest.mark.cuda
