@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,9 +15,10 @@ import msgspec
 import pytest
 from msgspec import structs
 
-from bench import devices, environment, plan
+from bench import cli, devices, environment, plan
 from bench.case import Case
 from bench.launch import Server
+from tests.commands import Answer, Command
 
 _ASK_FOR_FIGURES = ("only", "enable", "autosave", "save", "json", "compare", "compare_fail", "histogram")
 
@@ -46,6 +48,23 @@ def learning_server() -> Iterator[Server]:
     """A fork server with all that a training run imports: its children then take a fraction of a second."""
     with Server(preload=(*LEARNS, *DIGITS)) as server:
         yield server
+
+
+@pytest.fixture
+def convbench(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """The command line in this process, on a machine without a GPU; SystemExit is its only way out."""
+    monkeypatch.setattr("signal.signal", lambda number, handler: None)
+    monkeypatch.setattr("bench.plan.gpu_present", lambda: False)
+
+    def command(*arguments: object) -> Answer:
+        monkeypatch.setattr(sys, "argv", ["convbench", *map(str, arguments)])
+        with pytest.raises(SystemExit) as leaving:
+            cli.main()
+        captured = capsys.readouterr()
+        assert isinstance(leaving.value.code, int)
+        return Answer(leaving.value.code, captured.out, captured.err)
+
+    return command
 
 
 @pytest.fixture(scope="session")
