@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,9 +20,7 @@ def ceilings(
     precision: options.Precision = None,
     threads: options.Threads = None,
     replicates: Annotated[str, typer.Option(help="Processes for each arithmetic.")] = "1",
-    out: Annotated[
-        Path | None, typer.Option(help="Folder for the records and the report; without it nothing is kept.")
-    ] = None,
+    out: options.Out = None,
     time_limit: options.TimeLimit = None,
     budget: options.Budget = None,
     resume: Annotated[
@@ -39,8 +35,6 @@ def ceilings(
     datasheet promises.
     """
     output.check_format(format_)
-    if resume and out is None:
-        raise UserError("--resume goes on with a folder: name it with --out")
     given = options.given_axes({"device": device, "precision": precision, "threads": threads})
     count = axes.whole_number("--replicates", replicates, 1, 1000)
     planned = plan.replicated(_cases(given), count)
@@ -50,10 +44,8 @@ def ceilings(
         output.show(listing.dry_run(planned, protocol, format_))
         return 0
     auto = "auto" in given.get("device", ("auto",))
-    if out is not None:
-        return measuring.measure(planned, protocol, out, resume, seconds, format_, auto)
-    with tempfile.TemporaryDirectory(prefix="convbench-") as folder:
-        return measuring.measure(planned, protocol, Path(folder), resume, seconds, format_, auto)
+    with output.folder(out, resume=resume) as folder:
+        return measuring.measure(planned, protocol, folder, resume, seconds, format_, auto)
 
 
 def _cases(given: Mapping[str, tuple[Value, ...]]) -> list[Case]:

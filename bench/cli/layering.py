@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -36,9 +35,7 @@ def layers(
     trace: Annotated[
         Path | None, typer.Option(help="Write a Chrome trace of a few steps here; of a single case.")
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder for the records and the report; without it nothing is kept.")
-    ] = None,
+    out: options.Out = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Run what is missing, crashed or timed out.")
     ] = False,
@@ -52,8 +49,6 @@ def layers(
     from bench.measure import Materials
 
     output.check_format(format_)
-    if resume and out is None:
-        raise UserError("--resume goes on with a folder: name it with --out")
     given = options.given_axes(
         {
             "model": models,
@@ -78,10 +73,8 @@ def layers(
     protocol = options.protocol_of(PROTOCOL, None, time_limit)
     seconds = options.seconds_of(budget)
     auto, materials = plan.left_to_auto(every, given), Materials(layers=True, trace=trace)
-    if out is not None:
-        return measuring.measure(planned, protocol, out, resume, seconds, format_, auto, materials)
-    with tempfile.TemporaryDirectory(prefix="convbench-") as folder:
-        return measuring.measure(planned, protocol, Path(folder), resume, seconds, format_, auto, materials)
+    with output.folder(out, resume=resume) as folder:
+        return measuring.measure(planned, protocol, folder, resume, seconds, format_, auto, materials)
 
 
 def _refuse_trace(path: Path, cases: int) -> None:

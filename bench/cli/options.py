@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -37,6 +38,10 @@ TargetCi = Annotated[
 TimeLimit = Annotated[str | None, typer.Option("--time-limit", help="Seconds for each case.")]
 Budget = Annotated[str | None, typer.Option("--budget", help="Seconds after which no further case begins.")]
 Format = Annotated[str, typer.Option("--format", help=f"One of {', '.join(formats.names())}.")]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", help="Folder for the records and the report; without it nothing is kept."),
+]
 Margin = Annotated[str, typer.Option("--margin", help="Changes inside this share do not matter.")]
 
 

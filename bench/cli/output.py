@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from bench.errors import UserError, unknown
@@ -36,6 +38,18 @@ def check_format(name: str) -> None:
 
     if name not in formats.names():
         raise unknown("format", name, formats.names())
+
+
+@contextlib.contextmanager
+def folder(out: Path | None, *, resume: bool) -> Iterator[Path]:
+    """Where records go: the user's folder, or one that is gone afterwards. UserError: nothing to resume."""
+    if out is not None:
+        yield out
+        return
+    if resume:
+        raise UserError("--resume goes on with a folder: name it with --out")
+    with tempfile.TemporaryDirectory(prefix="convbench-") as made:
+        yield Path(made) / "run"
 
 
 def write(path: Path, text: str) -> None:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 def best(
     model: Annotated[str, typer.Argument(help=axes.AXES["model"].summary)],
-    out: Annotated[Path, typer.Option(help="Folder for the records and the report.")],
     workload: options.Workload = None,
     device: options.Device = None,
     batch: options.Batch = None,
@@ -41,6 +40,7 @@ def best(
         bool, typer.Option(help="Measure how fast the machine multiplies, for the share reached.")
     ] = True,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the search in --out.")] = False,
+    out: options.Out = None,
     format_: options.Format = "terminal",
 ) -> int:
     """Search for the fastest precision, layout, engine, tuning and threads; confirm the winner in pairs.
@@ -75,7 +75,8 @@ def best(
         resume=resume,
         ceilings=ceilings,
     )
-    return _best(wish, out, from_ or [], format_)
+    with output.folder(out, resume=resume) as folder:
+        return _best(wish, folder, from_ or [], format_)
 
 
 def _best(wish: Wish, out: Path, trained: list[Path], format_: str) -> int:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 def max_batch(
     models: Annotated[list[str], typer.Argument(metavar="MODEL...", help=axes.AXES["model"].summary)],
-    out: Annotated[Path, typer.Option(help="Folder for the records and the report.")],
     memory: Annotated[
         str | None,
         typer.Option(help="4GiB, or 80% of what is free; without it what can be had safely."),
@@ -38,6 +37,7 @@ def max_batch(
     resume: Annotated[
         bool, typer.Option("--resume", help="Run no batch again of which --out has a record.")
     ] = False,
+    out: options.Out = None,
     format_: options.Format = "terminal",
 ) -> int:
     """The largest batch whose step fits into the memory: predicted from small ones, then verified.
@@ -70,7 +70,8 @@ def max_batch(
         budget_seconds=options.seconds_of(budget),
         resume=resume,
     )
-    return _max_batch(wish, out, format_)
+    with output.folder(out, resume=resume) as folder:
+        return _max_batch(wish, folder, format_)
 
 
 def _max_batch(wish: Wish, out: Path, format_: str) -> int:

@@ -456,3 +456,13 @@ def test_a_report_has_the_format_of_its_file_unless_told(
 ) -> None:
     assert convbench("report", finished, *options, "-o", tmp_path / name).code == 0
     assert (tmp_path / name).read_text().lower().startswith(begins.lower())
+
+
+@pytest.mark.parametrize(
+    "command", [["ceilings"], ["layers", "lenet5"], ["best", "lenet5"], ["max-batch", "lenet5"]]
+)
+def test_nothing_is_resumed_without_a_folder(convbench: Command, command: list[str]) -> None:
+    answer = convbench(*command, "--resume")
+    assert (answer.code, answer.out) == (2, "")
+    assert "name it with --out" in answer.err
+    assert is_one_sentence(answer.err)
