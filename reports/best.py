@@ -182,8 +182,8 @@ def _outputs(found: Agreement | str | None) -> str:
         return f"How far its outputs are from those of fp32 is not known: {found or 'it was not measured'}."
     return (
         f"Its outputs beside those of {PLAIN} (same random weights, {found.images} random images): relative "
-        f"error {found.relative_error:.2g}; the same class for {found.agreeing} of {found.images}, of which "
-        f"{found.near_ties} are so near a tie in fp32 that this error may decide them."
+        f"error {found.relative_error:.2g}; the same class for {found.agreeing} of {found.images}. For "
+        f"{found.near_ties} fp32's choice is so near a tie that this error may turn it."
     )
 
 
