@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -77,6 +77,16 @@ def compile_cold(argument: bytes) -> bytes:
     return msgspec.json.encode(ColdCompile(seconds=seconds, casts=count_casts()))
 
 
+@dataclass
+class _Taken:
+    """What a case's process has found so far; `invalid` is the reason why it must not be used."""
+
+    measurements: list[Measurement] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    absent: dict[str, str] = field(default_factory=dict)
+    invalid: str | None = None
+
+
 def run(job: Job, device: Device) -> tuple[Record, float]:
     """Measure a case on a device: latency, memory, FLOPs, contention, and what was in force."""
     case = job.case
@@ -84,54 +94,87 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
     engine = engines.get(case.engine)
     _use_cache(job)
     baseline = device.memory_baseline()
+    taken = _Taken()
     with outer_context(case, _device_type(device)):
         module, steps, effective = prepare(case, device)
         first_step_at = time.monotonic()
-        stage("first step")
-        measured = facts.compile_facts(job, engine, steps, device)
-        compiled = engine.observe().get("compiled_graphs", 0)
-        uncompiled = _NOTHING_COMPILED if engine.compiles and not compiled else None
-        steps = refuse_recompiles(steps, engine)
-        stage("timing")
+        steps = _compile(job, engine, steps, device, taken)
         monitor = monitor_of(case, device)
-        timed = latency.measure(steps, device, job.protocol, monitor)
-        measured += timed.measurements
-        if engine.compiles:
-            recompiles = engine.observe()["compiled_graphs"] - compiled
-            measured.append(facts.fact("model", "recompiles", recompiles, "count"))
-        incomplete: list[str] = []
-        meter = EnergyMeter(energy.source(device.uuid(), open_nvml), monitor)
-        seconds = job.protocol.energy_seconds
-        measured += beside("energy", lambda: meter.measure(steps, device, seconds), incomplete)
-        measured += beside("memory", lambda: facts.memory_facts(steps, device, baseline, engine), incomplete)
-        measured += beside("ledger", lambda: facts.ledger_facts(steps, device, baseline, engine), incomplete)
-        measured += beside("casts", lambda: facts.cast_facts(job, module, steps, device), incomplete)
-        if job.layers:
-            by_layer = partial(measure_layers, case, module, steps, engine, device, job.protocol)
-            measured += beside("layers", by_layer, incomplete)
-        if job.trace is not None:
-            measured += beside("trace", partial(trace.write, steps, device, job.trace), incomplete)
-    measured += beside("counts", lambda: facts.cost_facts(case, module), incomplete)
-    invalid = uncompiled or timed.invalid
+        _time(job, engine, steps, device, monitor, taken)
+        taken.measurements += _energy(job, steps, device, monitor, taken)
+        taken.measurements += _memory(engine, steps, device, baseline, taken)
+        casts = partial(facts.cast_facts, job, module, steps, device)
+        taken.measurements += beside("casts", casts, taken.warnings)
+        taken.measurements += _layers(job, engine, module, steps, device, taken)
+    taken.measurements += beside("counts", lambda: facts.cost_facts(case, module), taken.warnings)
     gpu = device.gpu()
     record = Record(
         case=case,
         protocol=job.protocol,
-        status="invalid" if invalid else "ok",
-        reason=invalid,
-        measurements=measured,
+        status="invalid" if taken.invalid else "ok",
+        reason=taken.invalid,
+        measurements=taken.measurements,
         environment=msgspec.structs.replace(job.environment, gpu=Gpu(**gpu) if gpu else None),
         effective=effective,
-        absent=meter.absent | facts.ledger_absent(device, engine),
-        warnings=timed.warnings
-        + meter.labels
-        + incomplete
-        + facts.memory_remarks(device, engine)
-        + engine.remarks(case)
-        + device.remarks(),
+        absent=taken.absent,
+        warnings=taken.warnings + engine.remarks(case) + device.remarks(),
         started_at=started_at,
     )
     return record, first_step_at
+
+
+def _compile(job: Job, engine: Engine, steps: Steps, device: Device, taken: _Taken) -> Steps:
+    """The first step, in which a compiling engine compiles; from here on compiling again spoils a window."""
+    stage("first step")
+    taken.measurements += facts.compile_facts(job, engine, steps, device)
+    if engine.compiles and not engine.observe()["compiled_graphs"]:
+        taken.invalid = _NOTHING_COMPILED
+    return refuse_recompiles(steps, engine)
+
+
+def _time(job: Job, engine: Engine, steps: Steps, device: Device, monitor: Monitor, taken: _Taken) -> None:
+    """Latency of every phase by every clock of the device."""
+    stage("timing")
+    compiled = engine.observe().get("compiled_graphs", 0)
+    timed = latency.measure(steps, device, job.protocol, monitor)
+    taken.measurements += timed.measurements
+    taken.warnings += timed.warnings
+    taken.invalid = taken.invalid or timed.invalid
+    if engine.compiles:
+        recompiles = engine.observe()["compiled_graphs"] - compiled
+        taken.measurements.append(facts.fact("model", "recompiles", recompiles, "count"))
+
+
+def _energy(job: Job, steps: Steps, device: Device, monitor: Monitor, taken: _Taken) -> list[Measurement]:
+    """Energy of a step, or why there is none."""
+    meter = EnergyMeter(energy.source(device.uuid(), open_nvml), monitor)
+    seconds = job.protocol.energy_seconds
+    found = beside("energy", lambda: meter.measure(steps, device, seconds), taken.warnings)
+    taken.absent |= meter.absent
+    taken.warnings += meter.labels
+    return found
+
+
+def _memory(engine: Engine, steps: Steps, device: Device, baseline: int, taken: _Taken) -> list[Measurement]:
+    """Sizes, peaks, and the ledger at the instant of the peak."""
+    found = beside("memory", lambda: facts.memory_facts(steps, device, baseline, engine), taken.warnings)
+    found += beside("ledger", lambda: facts.ledger_facts(steps, device, baseline, engine), taken.warnings)
+    taken.absent |= facts.ledger_absent(device, engine)
+    taken.warnings += facts.memory_remarks(device, engine)
+    return found
+
+
+def _layers(
+    job: Job, engine: Engine, module: torch.nn.Module, steps: Steps, device: Device, taken: _Taken
+) -> list[Measurement]:
+    """Every layer, and a trace, where they are asked for."""
+    found = []
+    if job.layers:
+        by_layer = partial(measure_layers, job.case, module, steps, engine, device, job.protocol)
+        found += beside("layers", by_layer, taken.warnings)
+    if job.trace is not None:
+        found += beside("trace", partial(trace.write, steps, device, job.trace), taken.warnings)
+    return found
 
 
 def beside(
