@@ -119,30 +119,31 @@ class _Search:
 
     def candidates(self, space: Space, server: Server) -> tuple[dict[Case, Tried], bool]:
         """What is known of each candidate, and whether the search came to its end."""
-        if not self._wish.max_batch:
-            return self._candidates(space, server, SEARCHING)
-        known, _ = self._candidates(space, server, SEARCHING / 2)
-        leaders = search.ranked(known)
-        most = self._largest_batch(leaders[0].case) if leaders else None
-        return self._candidates(search.enlarged(space, most), server, SEARCHING)
-
-    def _candidates(self, space: Space, server: Server, share: float) -> tuple[dict[Case, Tried], bool]:
         known = {
             record.case.without_replicate(): search.tried(record)
             for record in self._store.records()
             if record.status not in plan.RETRIED and search.is_same_work(record.case, space.base)
         }
+        if self._wish.max_batch:
+            self._try_all(space, known, server, SEARCHING / 2)
+            leaders = search.ranked(known)
+            most = self._largest_batch(leaders[0].case) if leaders else None
+            space = search.enlarged(space, most)
+        return known, self._try_all(space, known, server, SEARCHING)
+
+    def _try_all(self, space: Space, known: dict[Case, Tried], server: Server, share: float) -> bool:
+        """Add to `known` what is worth trying; whether this share of the budget was enough for all."""
         while (case := search.following(space, known, _is_possible)) is not None:
             left = self._left(share)
             if left <= 0:
-                return known, False
+                return False
             protocol = structs.replace(
                 PROTOCOL,
                 give_up_seconds=search.give_up_seconds(case, known),
                 time_limit_seconds=max(_LEAST_SECONDS, left),
             )
             known[case] = search.tried(self._measured(case, protocol, server))
-        return known, True
+        return True
 
     def _measured(self, case: Case, protocol: Protocol, server: Server) -> Record:
         once = structs.replace(case, replicate=1)
