@@ -50,7 +50,7 @@ class Training:
                     ("backward", step.backward),
                     ("optimizer", step.optimize),
                 ),
-                synchronises=step.scales_loss,
+                synchronises=step.synchronises,
                 check=step.check,
                 warnings=step.warnings,
                 tensors=step.tensors,
@@ -76,6 +76,8 @@ class TrainingStep:
         if self._gradient is not None:
             self._images.requires_grad_()
         self.scales_loss = RECIPES[case.precision].scales_loss and self._gradient is None
+        # The fused optimizer takes the scaler's finding as a tensor; any other is told on the host.
+        self.synchronises = self.scales_loss and FUSED_OPTIMIZER not in names(case.tuning)
         # The scale may shrink but never grow: growth would hide a skipped step from `check`.
         self._scaler = torch.amp.GradScaler(
             self._device_type, enabled=self.scales_loss, growth_interval=2**31 - 1

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from msgspec import structs
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from bench import axes, engines, plan, suites, tuning
-from bench.case import Case, Protocol
+from bench.case import Case, Precision, Protocol
 from bench.errors import UserError
 from bench.precision import outer_context
 from bench.workloads import workloads
@@ -138,3 +140,29 @@ def test_cudnn_chooses_by_trial_unless_told_otherwise() -> None:
     for name, flag in (("", "true"), ("cudnn-heuristics", "false")):
         device.prepare(structs.replace(CASE, device="cuda", tuning=name))
         assert device.read_back()["cudnn_benchmark"] == flag
+
+
+class _HostReads(TorchDispatchMode):
+    """Counts the numbers that the host asks of tensors: on a GPU it waits for each."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += func is torch.ops.aten._local_scalar_dense.default
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("tuning", ["", "fused-optimizer"])
+@pytest.mark.parametrize("precision", ["fp32", "amp-fp16"])
+def test_a_step_is_said_to_wait_where_the_host_asks_for_a_number(precision: Precision, tuning: str) -> None:
+    """GradScaler does, unless the optimizer is fused."""
+    case = structs.replace(CASE, workload="training", precision=precision, tuning=tuning)
+    module = load("lenet5", channels=1, image=28, classes=10)
+    steps = workloads()["training"].prepare(module, case, engines.get("eager"), "cpu")
+    steps.before()
+    steps.step()
+    with _HostReads() as reads:
+        steps.step()
+    assert steps.synchronises == (reads.count > 0)
