@@ -19,7 +19,7 @@ from bench import run as runner
 from bench.case import Case, Protocol
 from bench.stats import Interval, within_process
 from models.blocks import block_name
-from reports.ablation_pairs import timed_sides
+from reports.ablations.pairs import timed_sides
 from reports.summary import summarise
 
 if TYPE_CHECKING:  # collecting benchmarks imports no torch

@@ -16,8 +16,8 @@ from reports.wording import one_line
 _WITHOUT = ("batch",)
 NOTES = (
     "predicted: by the line through the peaks of the small batches below. verified: the largest batch that "
-    "was run and fitted. refused: the smallest that was run and did not; on a CPU no batch is run that is not "
-    "expected to fit.",
+    "was run and fitted. refused: the smallest that was run and did not; on a CPU no batch is run that is "
+    "not expected to fit.",
     f"The search ends where no batch is left that is more than {CLOSE:.0%}, or one image, larger.",
 )
 RUNS_NOTE = (

@@ -166,7 +166,8 @@ def _waiting(time: Figure, figures: Figures) -> Bound | None:
     # A step that waits for the device inside has a host time that says nothing; it takes the tag by its idle
     # share, and its phases by nothing.
     waits_inside = "unshielded" in time.tags
-    if phase == WHOLE[time.case.workload]:
+    is_whole = phase == WHOLE[time.case.workload]
+    if is_whole:
         launching = "launch-bound" in time.tags
     else:
         launching = host is not None and not waits_inside and host.median >= LAUNCH_BOUND * device.median
@@ -174,6 +175,7 @@ def _waiting(time: Figure, figures: Figures) -> Bound | None:
         return Bound("launch-bound", f"the GPU is idle for {idle.median:.0%} of the step")
     if launching and host is not None:
         return Bound("launch-bound", f"host time is {host.median / device.median:.2f} x device time")
-    if wall is not None and wall.median > (1 + IDLE) * device.median:
+    # By the wall's clock a phase begins with an empty queue and ends with a wait, which in a step it does not.
+    if is_whole and wall is not None and wall.median > (1 + IDLE) * device.median:
         return Bound("host-bound", f"wall time is {wall.median / device.median:.2f} x device time")
     return None

@@ -11,8 +11,8 @@ import typer
 from bench import ablations, axes, environment, listing, plan, recipes
 from bench.ablations import Ablation
 from bench.axes import Value
-from bench.case import Case, Protocol
-from bench.cli import ending, options, output
+from bench.case import Case
+from bench.cli import ending, options, output, running
 from bench.errors import UserError
 
 _TRAINED_AXES = ("device", "precision", "engine")
@@ -79,7 +79,8 @@ def ablate(
         output.show(listing.dry_run(planned, at.protocol, format_))
         return 0
     auto = "auto" in given.get("device", ("auto",))
-    return _run(wanted, planned, at.protocol, out, resume, seconds, format_, auto)
+    result = running.run(planned, at.protocol, out, resume=resume, budget=seconds, auto=auto)
+    return ending.end(result, len(planned), lambda: _report(wanted, out, format_))
 
 
 def _has_gpu(given: Mapping[str, tuple[Value, ...]]) -> bool:
@@ -114,38 +115,8 @@ def _planned(
     return planned
 
 
-def _run(
-    wanted: Sequence[Ablation],
-    planned: Sequence[Case],
-    protocol: Protocol,
-    out: Path,
-    resume: bool,
-    budget: float | None,
-    format_: str,
-    auto: bool,
-) -> int:
-    from bench import run as runner
-    from bench import terminal
-    from bench.measure import Materials
-
-    with terminal.progress(len(planned)) as tell:
-        result = runner.execute(
-            planned,
-            protocol,
-            out,
-            resume=resume,
-            budget_seconds=budget,
-            tell=tell,
-            auto=auto,
-            materials=Materials(),
-        )
-    return ending.end(result, len(planned), lambda: _report(wanted, out, format_))
-
-
 def _report(wanted: Sequence[Ablation], out: Path, format_: str) -> str:
     """Write report.md and the plots into the folder; the report as text in a format."""
-    from reports import ablation, formats, plots
+    from reports.ablations import report
 
-    document = ablation.build(wanted, [out])
-    output.write(out / "report.md", formats.render("md", plots.write(document, out / "plots")))
-    return formats.render(format_, document)
+    return running.publish(report.build(wanted, [out]), out, format_)

@@ -12,7 +12,7 @@ from bench import axes, environment, listing, plan
 from bench.ablations import sizes
 from bench.axes import AXES
 from bench.case import Case, Protocol
-from bench.cli import ending, options, output
+from bench.cli import ending, options, output, running
 from bench.errors import UserError
 from bench.store import RECORDS
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from reports.claims.claim import Claim
     from reports.claims.evidence import Setting
     from reports.figures import Summary
+    from reports.table import Document
 
 Run = Annotated[bool, typer.Option("--run", help="Run what is missing, into --out.")]
 Out = Annotated[Path | None, typer.Option(help="Folder for the report, and for the records of --run.")]
@@ -120,14 +121,20 @@ def _with(out: Path | None, folders: Sequence[Path]) -> list[Path]:
 
 def _history_report(folders: Sequence[Path], out: Path | None, format_: str) -> None:
     """Print it; into --out also history.md and its plot."""
-    from reports import formats, history_tables, plots
+    from reports import history_tables
 
-    document = history_tables.document(_summary(folders))
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        drawn = plots.write(document, out / "plots")
-        output.write(out / "history.md", formats.render("md", drawn))
-    output.show(formats.render(format_, document))
+    _show(history_tables.document(_summary(folders)), out, format_, "history.md")
+
+
+def _show(document: Document, out: Path | None, format_: str, name: str) -> None:
+    """Print it; into --out, if there is one, also under this name."""
+    from reports import formats
+
+    if out is None:
+        output.show(formats.render(format_, document))
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    output.show(running.publish(document, out, format_, name))
 
 
 def _setting(
@@ -177,21 +184,9 @@ def _execute(
     missing: Sequence[Case], protocol: Protocol, out: Path, resume: bool, budget: float | None, device: str
 ) -> Result | None:
     """Run the cases into the folder; None where there are none."""
-    from bench import run as runner
-    from bench import terminal
-
     if not missing:
         return None
-    with terminal.progress(len(missing)) as tell:
-        result = runner.execute(
-            missing,
-            protocol,
-            out,
-            resume=resume,
-            budget_seconds=budget,
-            tell=tell,
-            auto=device == "auto",
-        )
+    result = running.run(missing, protocol, out, resume=resume, budget=budget, auto=device == "auto")
     ending.say_repaired(result)
     ending.say_left(result, len(missing))
     return result
@@ -201,16 +196,12 @@ def _report(
     wanted: Sequence[Claim], setting: Setting, folders: Sequence[Path], out: Path | None, format_: str
 ) -> None:
     """Print the judgements; into --out they go as claims.md."""
-    from reports import formats
     from reports.claims import report
     from reports.claims.evidence import gather
 
     summary = _summary(folders)
     document = report.document(report.answers(wanted, gather(summary, setting)), setting, summary)
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        output.write(out / "claims.md", formats.render("md", document))
-    output.show(formats.render(format_, document))
+    _show(document, out, format_, "claims.md")
 
 
 def _code(result: Result | None) -> int:

@@ -10,7 +10,7 @@ import typer
 
 from bench import axes, environment, listing, plan, suites
 from bench.case import Case, Protocol
-from bench.cli import ending, options, output
+from bench.cli import ending, options, output, running
 
 if TYPE_CHECKING:
     from bench.measure import Materials
@@ -94,27 +94,7 @@ def measure(
     materials: Materials | None = None,
 ) -> int:
     """Run the cases into the folder and show the report of all that it holds; the exit code."""
-    from bench import run as runner
-    from bench import terminal
+    from reports import report
 
-    with terminal.progress(len(planned)) as tell:
-        result = runner.execute(
-            planned,
-            protocol,
-            out,
-            resume=resume,
-            budget_seconds=budget,
-            tell=tell,
-            auto=auto,
-            materials=materials,
-        )
-    return ending.end(result, len(planned), lambda: _report(out, format_))
-
-
-def _report(out: Path, format_: str) -> str:
-    """Write report.md and the plots into the folder; the report as text in a format."""
-    from reports import formats, plots, report
-
-    document = report.build([out])
-    output.write(out / "report.md", formats.render("md", plots.write(document, out / "plots")))
-    return formats.render(format_, document)
+    result = running.run(planned, protocol, out, resume=resume, budget=budget, auto=auto, materials=materials)
+    return ending.end(result, len(planned), lambda: running.publish(report.build([out]), out, format_))

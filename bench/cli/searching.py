@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench import axes
-from bench.cli import options, output
+from bench.cli import options, output, running
 
 if TYPE_CHECKING:
     from bench.best.run import Wish
@@ -83,14 +83,11 @@ def _best(wish: Wish, out: Path, trained: list[Path], format_: str) -> int:
     from bench import terminal
     from bench.best import run as runner
     from reports import best as reporting
-    from reports import formats
     from reports.summary import summarise
 
     if trained:
         summarise(trained)  # what cannot be read is said before minutes are spent
     with terminal.progress(int(wish.budget_seconds)) as tell:
         found = runner.execute(wish, out, tell)
-    document = reporting.build(found, out, trained)
-    output.write(out / "report.md", formats.render("md", document))
-    output.show(formats.render(format_, document))
+    output.show(running.publish(reporting.build(found, out, trained), out, format_))
     return 0 if found.winner else 1

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench import axes
-from bench.cli import options, output
+from bench.cli import options, output, running
 from bench.largest import MEMORY_ONLY
 from bench.suites import Suite
 
@@ -78,11 +78,9 @@ def _max_batch(wish: Wish, out: Path, format_: str) -> int:
     """1 where not even one image fits."""
     from bench import max_batch as runner
     from bench import terminal
-    from reports import formats, largest
+    from reports import largest
 
     with terminal.progress(wish.most_runs) as tell:
         answers = runner.execute(wish, out, tell)
-    document = largest.document(answers)
-    output.write(out / "report.md", formats.render("md", document))
-    output.show(formats.render(format_, document))
+    output.show(running.publish(largest.document(answers), out, format_))
     return 0 if all(answer.verified for answer in answers) else 1

@@ -13,7 +13,7 @@ from msgspec import structs
 from bench import axes, datasets, environment, listing, recipes, trainings
 from bench.axes import AXES, Numbers
 from bench.case import Case, Protocol
-from bench.cli import ending, options, output
+from bench.cli import ending, options, output, running
 from bench.errors import UserError
 from bench.measure import Materials
 
@@ -160,8 +160,6 @@ def _train(
 
 def _report(out: Path, format_: str) -> str:
     """Write report.md and the plots into the folder; the report as text in a format."""
-    from reports import formats, plots, report
+    from reports import report
 
-    document = report.build([out])
-    output.write(out / "report.md", formats.render("md", plots.write(document, out / "plots")))
-    return formats.render(format_, document)
+    return running.publish(report.build([out]), out, format_)

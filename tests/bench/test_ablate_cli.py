@@ -13,7 +13,7 @@ import pytest
 
 from bench.record import Record
 from bench.store import RECORDS
-from reports.ablation_facts import facts
+from reports.ablations.facts import facts
 from tests.commands import Command
 
 ROOT = Path(__file__).resolve().parents[2]

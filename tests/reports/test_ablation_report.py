@@ -17,10 +17,11 @@ from bench.stats import Interval
 from bench.task import Task
 from models.blocks import block_name
 from models.kernels import predicted_ratio, single_cost, stack_cost
-from reports import ablation, formats
-from reports.ablation_blocks import conditions, kernel_side
-from reports.ablation_facts import facts
-from reports.ablation_why import Side, why
+from reports import formats
+from reports.ablations.blocks import conditions, kernel_side
+from reports.ablations.facts import facts
+from reports.ablations.report import build
+from reports.ablations.why import Side, why
 from reports.summary import summarise
 from reports.table import Document, Table
 from tests.reports import planted
@@ -62,7 +63,7 @@ def inference(case: Case, seconds: float) -> list[Record]:
 
 def report(folder: Path, name: str, *records: list[Record]) -> Document:
     planted.write(folder, [record for some in records for record in some])
-    return ablation.build(ablations.find(name, SIZES), [folder])
+    return build(ablations.find(name, SIZES), [folder])
 
 
 def table(document: Document, title: str) -> Table:

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from bench.case import Case
 from bench.stats import Ratio, centre
-from reports.ablation_blocks import Peers, predicted, reason
-from reports.ablation_networks import gap
-from reports.ablation_pairs import Contest, Sides
+from reports.ablations.blocks import Peers, predicted, reason
+from reports.ablations.networks import gap
+from reports.ablations.pairs import Contest, Sides
 from reports.parity import points, points_text
 from reports.table import readable
 

@@ -10,12 +10,12 @@ from msgspec import Struct, structs
 from bench import datasets
 from bench.ablations import Ablation, Comparison, Level
 from bench.case import Case
-from reports.ablation_blocks import Peers, block_tables, peers_of, stage_order
-from reports.ablation_networks import accuracy_table, speed_table
-from reports.ablation_pairs import Contest, Sides, contests, timed_sides
-from reports.ablation_plots import accuracy_plot, block_plots
-from reports.ablation_rows import contest_rows, rows_of
-from reports.ablation_words import block_findings, network_findings
+from reports.ablations.blocks import Peers, block_tables, peers_of, stage_order
+from reports.ablations.networks import accuracy_table, speed_table
+from reports.ablations.pairs import Contest, Sides, contests, timed_sides
+from reports.ablations.plots import accuracy_plot, block_plots
+from reports.ablations.rows import contest_rows, rows_of
+from reports.ablations.words import block_findings, network_findings
 from reports.accuracy import recipe_words
 from reports.axes import Layout
 from reports.figures import Figure, Summary

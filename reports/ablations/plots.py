@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from reports.ablation_blocks import predicted, title_of
-from reports.ablation_pairs import Contest, Sides
+from reports.ablations.blocks import predicted, title_of
+from reports.ablations.pairs import Contest, Sides
 from reports.axes import in_words, varying
 from reports.learning import ACCURACY_KEY, Learned
 from reports.table import Plot, Series

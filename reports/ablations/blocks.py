@@ -9,9 +9,9 @@ from msgspec import Struct, structs
 
 from bench.case import Case
 from models.blocks import is_block
-from reports.ablation_facts import Facts, facts
-from reports.ablation_pairs import SAVED, TIME, Sides
-from reports.ablation_why import GIGA, Side, why
+from reports.ablations.facts import Facts, facts
+from reports.ablations.pairs import SAVED, TIME, Sides
+from reports.ablations.why import GIGA, Side, why
 from reports.axes import Layout, Line, Subject, table
 from reports.figures import Figure
 from reports.latency import Figures, by_subject, processes_text, remarks

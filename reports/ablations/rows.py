@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 
 from bench.case import Case, Workload
 from bench.stats import Interval, Ratio
-from reports.ablation_blocks import Peers, predicted, reason
-from reports.ablation_facts import facts
-from reports.ablation_networks import gap
-from reports.ablation_pairs import SAVED, Contest, Sides, ratio
+from reports.ablations.blocks import Peers, predicted, reason
+from reports.ablations.facts import facts
+from reports.ablations.networks import gap
+from reports.ablations.pairs import SAVED, Contest, Sides, ratio
 from reports.figures import Figure, case_row
 from reports.learning import ACCURACY_KEY
 from reports.table import Cell

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from bench.case import Case
-from reports.ablation_blocks import Peers, predicted, ratio_text, reason, times_text
-from reports.ablation_facts import facts
-from reports.ablation_pairs import SAVED, TIME, Contest, Sides
-from reports.ablation_why import GIGA
+from reports.ablations.blocks import Peers, predicted, ratio_text, reason, times_text
+from reports.ablations.facts import facts
+from reports.ablations.pairs import SAVED, TIME, Contest, Sides
+from reports.ablations.why import GIGA
 from reports.accuracy import NOT_SHOWN, seeds_text
 from reports.axes import Layout, Line, Subject, table
 from reports.figures import Figure
