@@ -175,7 +175,7 @@ def _waiting(time: Figure, figures: Figures) -> Bound | None:
         return Bound("launch-bound", f"the GPU is idle for {idle.median:.0%} of the step")
     if launching and host is not None:
         return Bound("launch-bound", f"host time is {host.median / device.median:.2f} x device time")
-    # By the wall's clock a phase begins with an empty queue and ends with a wait, which in a step it does not.
+    # By the wall's clock a phase begins with an empty queue and ends with a wait: in a step it has neither.
     if is_whole and wall is not None and wall.median > (1 + IDLE) * device.median:
         return Bound("host-bound", f"wall time is {wall.median / device.median:.2f} x device time")
     return None
