@@ -104,7 +104,7 @@ def forward_bytes(call: LayerCall) -> int:
     """Inputs and weights read, outputs written, each once: the least that must move. Nothing for a view."""
     if not call.moves:
         return 0
-    return _bytes(call.inputs) + _bytes(call.module.parameters()) + _bytes(call.outputs)
+    return _bytes(call.inputs) + _weight_bytes(call) + _bytes(call.outputs)
 
 
 def backward_bytes(call: LayerCall) -> int:
@@ -114,6 +114,15 @@ def backward_bytes(call: LayerCall) -> int:
         return 0
     weights = call.module.parameters() if _needs_input_gradient(call) else ()
     return _bytes(call.outputs) + _bytes(call.inputs) + _bytes(weights) + _bytes(gradients)
+
+
+def _weight_bytes(call: LayerCall) -> int:
+    """As they are stored; where gradients are off, autocast keeps its copies from one step to the next, and
+    only these are read."""
+    weight, result = call.weight, call.outputs[0]
+    if weight is None or result.requires_grad or not weight.requires_grad:
+        return _bytes(call.module.parameters())
+    return sum(each.numel() * result.element_size() for each in call.module.parameters())
 
 
 def _macs(call: LayerCall, weight: Tensor) -> int:

@@ -326,6 +326,17 @@ def test_bytes_are_each_tensor_once(part: nn.Module, forward: int, backward: int
     assert (forward_bytes(call), backward_bytes(call)) == (4 * forward, 4 * backward)
 
 
+def test_without_gradients_autocast_reads_the_copies_that_it_keeps() -> None:
+    """48 inputs of four bytes, 85 weights and 15 outputs of two; in training the weights themselves."""
+    layer, given = nn.Linear(16, 5), torch.randn(3, 16)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        with torch.no_grad():
+            (kept,) = calls_in(layer, lambda: layer(given))
+        (trained,) = calls_in(layer, lambda: layer(given))
+    assert forward_bytes(kept) == 4 * 48 + 2 * 85 + 2 * 15
+    assert forward_bytes(trained) == 4 * 48 + 4 * 85 + 2 * 15
+
+
 def test_bytes_of_a_forward_are_those_of_its_operators() -> None:
     module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(36, 5))
     with torch.no_grad():
