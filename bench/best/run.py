@@ -33,7 +33,7 @@ PROTOCOL = Protocol(
     warmup_seconds=0.3,
     warmup_limit_seconds=3.0,
     target_ci=0.02,
-    min_samples=10,
+    min_samples=6,
     sampling_seconds=2.0,
     energy_seconds=0.0,
 )
@@ -42,7 +42,8 @@ PAIRS = verdicts.LOOKS[0]
 SEARCHING, PAIRING = 0.55, 0.9
 """The shares of the budget after which no further candidate, and no further pair, begins."""
 _LEAST_SECONDS = 60.0
-"""A candidate may take so long, also at the end of the budget: compiling alone takes half of it."""
+"""A candidate may take half of what is left, and so long at the end of the budget: compiling alone takes half
+of that."""
 
 
 class Wish(Struct, frozen=True, kw_only=True):
@@ -140,7 +141,7 @@ class _Search:
             protocol = structs.replace(
                 PROTOCOL,
                 give_up_seconds=search.give_up_seconds(case, known),
-                time_limit_seconds=max(_LEAST_SECONDS, left),
+                time_limit_seconds=max(_LEAST_SECONDS, left / 2),
             )
             known[case] = search.tried(self._measured(case, protocol, server))
         return True
