@@ -7,7 +7,7 @@ the profile and given the names of their layers. All else goes by the compiler's
 from __future__ import annotations
 
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +28,10 @@ _OPERATOR = re.compile(r"\w+::\w+|\w*(cpp|triton)_\w+")
 _PRODUCT = re.compile(r"conv|linear|gemm|addmm|\bb?mm\b", re.IGNORECASE)
 _FUSED = re.compile(r"(cpp|triton_poi|triton_per|triton_red)_fused")
 """What Inductor writes itself. Its names tell what it stands beside: `cpp_fused_convolution_relu_0`."""
+_RUNTIME = re.compile(r"cu(da)?[A-Z]\w*")
+"""Calls of CUDA's own (`cudaDeviceSynchronize`). torch 2.11 numbers those outside of operators as it numbers
+operators, and hands them the kernels of the one that has their number."""
+_ROUNDING_SECONDS = 1e-9
 
 
 def activities(device: Device) -> list[ProfilerActivity]:
@@ -97,7 +101,8 @@ def _layers_of(phase: str, calls: Sequence[LayerCall], products: Sequence[_Work]
     """For each product of a phase the layer that it computes, or None where that is not sure.
 
     Forward runs in the order of the network. In backward the convolutions run in the opposite order, one
-    operator each; the two products of a linear layer, which a compiler may move, are known by their sizes.
+    operator each; the two products of a linear layer, which a compiler may move, are known by their sizes,
+    unless several layers have the same.
     """
     if phase == "forward":
         alike = len(calls) == len(products)
@@ -106,7 +111,9 @@ def _layers_of(phase: str, calls: Sequence[LayerCall], products: Sequence[_Work]
         return deque(None for _ in products)
     back = deque(call.layer for call in reversed(calls) if not isinstance(call.module, nn.Linear))
     alike = len(back) == sum("conv" in work.name for work in products)
-    sized = {_dims(call): call.layer for call in calls if isinstance(call.module, nn.Linear)}
+    linear = [call for call in calls if isinstance(call.module, nn.Linear)]
+    alike_in_size = Counter(dims for dims, _ in {(_dims(call), call.layer) for call in linear})
+    sized = {_dims(call): call.layer for call in linear if alike_in_size[_dims(call)] == 1}
     return deque(
         (back.popleft() if alike else None) if "conv" in work.name else sized.get(work.dims or frozenset())
         for work in products
@@ -137,16 +144,25 @@ def _on_cpu(events: Sequence[Any], phase: str) -> Iterator[_Work]:
 
 
 def _on_gpu(events: Sequence[Any], phase: str) -> Iterator[_Work]:
-    """The kernels that each operator launched: those of a product together, others by their own names."""
+    """The kernels that each operator launched: those of a product together, others by their own names. Then
+    those that no operator launched: a graph's, when it is replayed."""
     annotations = {event.name for event in events if event.is_user_annotation}
+    start, end = _window(events, phase)
+    ran = Counter[str]()
+    for event in events:
+        if event.device_type == DeviceType.CUDA and start < event.time_range.start <= end:
+            ran[event.name] += (event.time_range.end - event.time_range.start) / 1e6
     of_product: dict[int, list[float]] = {}
     works: list[tuple[Any, list[float], frozenset[int] | None]] = []
-    for event in _within(events, *_window(events, phase)):
+    for event in _within(events, start, end):
+        if _RUNTIME.fullmatch(event.name):
+            continue
         product = _product(event)
         for kernel in event.kernels:
             if kernel.name in annotations:
                 continue
             seconds = kernel.duration / 1e6
+            ran[kernel.name] -= seconds
             if product is None:
                 works.append((kernel.name, [seconds], None))
             elif id(product) in of_product:
@@ -156,6 +172,9 @@ def _on_gpu(events: Sequence[Any], phase: str) -> Iterator[_Work]:
                 works.append((product.name, of_product[id(product)], _operand_dims(product)))
     for name, durations, dims in works:
         yield _Work(name, sum(durations), dims)
+    for name, seconds in ran.items():
+        if name not in annotations and seconds > _ROUNDING_SECONDS:
+            yield _Work(name, seconds, None)
 
 
 def _window(events: Iterable[Any], phase: str) -> tuple[float, float]:

@@ -29,6 +29,7 @@ def event(
     shapes: Sequence[Sequence[int]] = (),
     launched: Sequence[tuple[str, float]] = (),
     annotation: bool = False,
+    device: DeviceType = DeviceType.CPU,
 ) -> Any:
     """What is read of a FunctionEvent; times in microseconds, `own` without its children."""
     return SimpleNamespace(
@@ -37,7 +38,7 @@ def event(
         cpu_time_total=end - start,
         self_cpu_time_total=end - start if own is None else own,
         cpu_parent=parent,
-        device_type=DeviceType.CPU,
+        device_type=device,
         is_user_annotation=annotation,
         input_shapes=shapes,
         kernels=[SimpleNamespace(name=each, duration=us) for each, us in launched],
@@ -75,6 +76,31 @@ def test_on_a_gpu_a_product_has_all_the_kernels_that_it_launched() -> None:
     assert found(works) == [("aten::convolution", 43, True), ("triton_poi_fused", 6, False)]
 
 
+def test_on_a_gpu_a_replayed_graph_is_its_kernels() -> None:
+    """They are no operator's, and stand in the profile on the device's side alone."""
+    phase = event("convbench step", 0, 100, annotation=True)
+    copied = event("aten::copy_", 5, 10, phase, launched=[("Memcpy DtoD", 6)])
+    cuda = DeviceType.CUDA
+    ran = [
+        event("Memcpy DtoD", 12, 18, device=cuda),
+        event("sm90_fprop", 20, 50, device=cuda),
+        event("sm90_fprop", 50, 60, device=cuda),
+        event("relu", 60, 65, device=cuda),
+        event("convbench step", 12, 65, device=cuda, annotation=True),
+        event("relu", 120, 130, device=cuda),
+    ]
+    works = list(_on_gpu([phase, copied, *ran], "step"))
+    assert found(works) == [("Memcpy DtoD", 6, False), ("sm90_fprop", 40, False), ("relu", 5, False)]
+
+
+def test_on_a_gpu_a_call_of_the_runtime_has_no_kernels() -> None:
+    """torch 2.11 gives it those of the operator whose number it has."""
+    phase = event("convbench forward", 0, 100, annotation=True)
+    relu = event("aten::relu", 5, 10, phase, launched=[("relu", 6)])
+    waited = event("cudaDeviceSynchronize", 10, 90, phase, launched=[("relu", 6)])
+    assert found(list(_on_gpu([phase, relu, waited], "forward"))) == [("relu", 6, False)]
+
+
 NETWORK = nn.Sequential(
     nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3), nn.Flatten(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10)
 )
@@ -105,6 +131,14 @@ def test_backward_finds_convolutions_by_order_and_linear_layers_by_their_sizes()
     moved = [second, first, second, first, convolution, convolution]
     assert names("backward", *moved) == ["5", "3", "5", "3", "1", "0"]
     assert names("backward", convolution, product("aten::mm", 7, 8)) == [None, None]
+
+
+def test_backward_does_not_tell_linear_layers_of_the_same_sizes_apart() -> None:
+    network = nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 8), nn.Linear(8, 5))
+    made = calls_in(network, lambda: network(torch.randn(2, 8)))
+    products = [product("aten::mm", 2, 8, 5), product("aten::mm", 2, 8), product("aten::mm", 2, 8)]
+    found = _layers_of("backward", made, products)
+    assert [layer.name if layer else None for layer in found] == ["2", None, None]
 
 
 def test_of_a_step_in_one_piece_no_product_is_told() -> None:
