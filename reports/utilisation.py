@@ -29,8 +29,9 @@ end of a sample takes, and the scatter of two clocks read in different samples."
 SMALL_SHARE = 0.15
 """On a processor, whose arithmetic and whose Python are timed as one: where neither arithmetic nor memory
 would take this share of the time at its ceiling, the rest is neither: Python, dispatch, the waking of
-threads, and tensors put into another order for a product. Networks that keep a processor busy reach several
-times as much of one of the two."""
+threads, tensors put into another order for a product, and operators that are slow without being products
+(pooling, dropout and local response normalisation reach 3 to 6% of a copy's bandwidth on one thread; seen).
+Networks that keep a processor busy reach several times as much of one of the two."""
 
 Label = Literal["compute-bound", "memory-bound", "launch-bound", "host-bound"]
 

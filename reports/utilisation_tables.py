@@ -16,7 +16,8 @@ from reports.wording import interval_notes, milliseconds, with_interval
 GIGA, TERA = 1e9, 1e12
 SHARES_NOTE = (
     "of arithmetic: FLOPs over the time, over the best matrix product or convolution in the dtype that did "
-    "the work. of bandwidth: the bytes that the operators move one by one, over the time, over the best copy."
+    "the work. of bandwidth: the bytes that the operators move one by one (of any optimizer those that a "
+    "fused one moves), over the time, over the best copy."
 )
 CACHES_NOTE = (
     "Above 100%: more than the ceiling. Caches and fused kernels spare the memory what the operators move "
@@ -32,7 +33,8 @@ MEANINGS: dict[Label, str] = {
     "host-bound": (
         f"the GPU stands idle for another reason (wall time is more than {1 + IDLE:g} x device time), or a "
         f"processor is below {SMALL_SHARE:.0%} of both ceilings: the time is that of Python, dispatch, "
-        "threads and the rearranging of tensors"
+        "threads, the rearranging of tensors, or operators that are slow without being products (pooling, "
+        "dropout)"
     ),
 }
 NO_CEILINGS = (

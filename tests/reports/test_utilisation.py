@@ -287,6 +287,14 @@ def test_more_than_a_ceiling_is_explained(tmp_path: Path) -> None:
     assert any("Above 100%" in note for note in table.notes)
 
 
+def test_what_is_host_bound_on_a_processor_need_not_be_python(tmp_path: Path) -> None:
+    """Pooling and dropout reach a few percent of a copy's bandwidth there, by arithmetic that nobody counts."""
+    one = step(CPU, planted.time("forward", 0.1), flops=1e8, moved=1e7)
+    table = _table(build([planted.write(tmp_path, [one, ceilings()])]), "Utilisation of inference on cpu")
+    assert any("host-bound: " in note and "pooling, dropout" in note for note in table.notes)
+    assert any("of any optimizer those that a fused one moves" in note for note in table.notes)
+
+
 def test_training_has_its_phases(tmp_path: Path) -> None:
     document = build([planted.write(tmp_path, [training(), ceilings()])])
     table = _table(document, "Utilisation of training on cpu, by phase")
