@@ -288,7 +288,7 @@ def test_more_than_a_ceiling_is_explained(tmp_path: Path) -> None:
 
 
 def test_what_is_host_bound_on_a_processor_need_not_be_python(tmp_path: Path) -> None:
-    """Pooling and dropout reach a few percent of a copy's bandwidth there, by arithmetic that nobody counts."""
+    """Pooling and dropout reach a few percent of a copy's bandwidth there, by uncounted arithmetic."""
     one = step(CPU, planted.time("forward", 0.1), flops=1e8, moved=1e7)
     table = _table(build([planted.write(tmp_path, [one, ceilings()])]), "Utilisation of inference on cpu")
     assert any("host-bound: " in note and "pooling, dropout" in note for note in table.notes)
