@@ -45,14 +45,15 @@ def payoff(tmp_path: Path, eager: Sequence[float], faster: Sequence[Record]) -> 
 
 
 def test_compiling_pays_when_the_gains_make_up_for_its_seconds(tmp_path: Path) -> None:
-    """30 s cold and 3 s warm, at 50 ms a step and 8 images."""
+    """30 s cold and 3 s warm, at 50 ms a step and 8 images: 597 eager steps take 119.4 s, and so do 30 s for
+    the first compiled one and 596 more."""
     assert payoff(tmp_path, [0.2, 0.2], compiled([0.15, 0.15])) == {
         "model": "vgg11",
         "gain (ms/step)": "50.00",
-        "steps, cold cache": "600",
-        "steps, warm cache": "60",
-        "images, cold cache": "4,800",
-        "images, warm cache": "480",
+        "steps, cold cache": "597",
+        "steps, warm cache": "57",
+        "images, cold cache": "4,776",
+        "images, warm cache": "456",
     }
 
 
@@ -60,7 +61,7 @@ def test_the_ends_follow_from_the_speed_ups_interval(tmp_path: Path) -> None:
     row = payoff(tmp_path, [0.2], compiled([0.1]))
     # ±3% on both sides in quadrature, ±4.3% of the speed-up of 2: gains of 95.6 to 104.2 ms
     assert row["gain (ms/step)"] == "100.0 (95.66 to 104.2) †"
-    assert row["steps, cold cache"] == "300 (289 to 314) †"
+    assert row["steps, cold cache"] == "299 (288 to 313) †"
 
 
 def test_what_is_slower_never_pays(tmp_path: Path) -> None:
