@@ -79,9 +79,13 @@ def _answer(found: Findings, measured: Summary, learned: Summary | None) -> Iter
 
 def in_words(case: Case) -> str:
     """`bf16, channels-last, compile, freezing, 2 threads`: what a search chooses."""
-    threads = f"{case.threads} thread{'s' if case.threads > 1 else ''}" if case.device == "cpu" else ""
-    words = (case.precision, case.layout, case.engine, *case.tuning.split("+"), threads)
+    words = (case.precision, case.layout, case.engine, *case.tuning.split("+"), _threads(case))
     return ", ".join(word for word in words if word)
+
+
+def _threads(case: Case) -> str:
+    """`1 thread`; nothing on a GPU."""
+    return f"{case.threads} thread{'s' if case.threads > 1 else ''}" if case.device == "cpu" else ""
 
 
 def command_of(case: Case) -> str:
@@ -171,9 +175,15 @@ def _utilisation(winner: Case, measured: Summary) -> str:
         else "nothing is left under that ceiling, which another product may raise"
     )
     bound = f" It is {whole.bound.label}: {whole.bound.why}." if whole.bound else ""
+    # of fewer threads than the machine has, the ceiling is lower too
+    ceiling = (
+        whole.arithmetic.what,
+        f"{readable(whole.arithmetic.per_second / 1e12)} TFLOP/s",
+        _threads(winner),
+    )
     return (
         f"It reaches {percent(share.value)}% of the fastest product in {whole.dtype} measured here "
-        f"({whole.arithmetic.what}, {readable(whole.arithmetic.per_second / 1e12)} TFLOP/s): {left}.{bound}"
+        f"({', '.join(filter(None, ceiling))}): {left}.{bound}"
     )
 
 

@@ -109,7 +109,10 @@ def test_the_answer_says_what_how_fast_how_sure_and_how_much_is_left(folder: Pat
     assert text[1].startswith("It is 8.0")
     assert " as fast as eager fp32 at the same batch, by 8 interleaved pairs of processes (99.75" in text[1]
     utilised = next(line for line in text if "TFLOP/s" in line)
-    assert "37.50% of the fastest product in bf16 measured here (matmul-4096, 4.000 TFLOP/s)" in utilised
+    assert (
+        "37.50% of the fastest product in bf16 measured here (matmul-4096, 4.000 TFLOP/s, 2 threads)"
+        in utilised
+    )
     assert "62.50% are left" in utilised
     outputs = next(line for line in text if "outputs" in line)
     assert (
