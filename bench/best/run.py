@@ -41,9 +41,9 @@ PROTOCOL = Protocol(
 PAIRS = verdicts.LOOKS[0]
 SEARCHING, PAIRING = 0.55, 0.9
 """The shares of the budget after which no further candidate, and no further pair, begins."""
-_LEAST_SECONDS = 60.0
-"""A candidate may take half of what is left, and so long at the end of the budget: compiling alone takes half
-of that."""
+_LEAST_SECONDS = 120.0
+"""A candidate may take half of what is left, and so long at the end of the budget: compiling, or twenty steps
+of a large network on a CPU, take half of that."""
 
 
 class Wish(Struct, frozen=True, kw_only=True):
