@@ -26,6 +26,10 @@ BEST_NOTE = (
     "datasheet's figures."
 )
 DATASHEET_NOTE = "datasheet: without sparsity; {}."
+ABOVE_NOTE = (
+    "Above 100% of a datasheet: clocks above the boost that it assumes, or a convolution that multiplies "
+    "less often than is counted (Winograd's)."
+)
 PRODUCTS_NOTE = (
     "matmul: m x n x k. conv: 3x3, channels x side, as many channels out, forward without a bias; b is the "
     "batch. Random operands; by the device's own clock where it has one. What is empty was left out: it "
@@ -62,12 +66,14 @@ def _best_table(rates: Sequence[Figure], summary: Summary) -> Table:
     several = len(summary.environments) > 1
     rows: list[tuple[Cell, ...]] = []
     sources: dict[str, None] = {}
+    above = False
     for place, here in _by_place(rates).items():
         sheet = _datasheet(here[0], summary)
         for name, figure in _tops(here):
             promised = _promised(sheet, figure)
             if sheet is not None and promised is not None:
                 sources[sheet.source] = None
+                above = above or figure.median > promised * SCALES[figure.metric]
             rows.append(
                 (
                     *_place_cells(place, several),
@@ -86,7 +92,11 @@ def _best_table(rates: Sequence[Figure], summary: Summary) -> Table:
         *CONDITIONS.values(),
         *("processes", "remarks"),
     )
-    notes = [BEST_NOTE, *([DATASHEET_NOTE.format("; ".join(sources))] if sources else [])]
+    notes = [
+        BEST_NOTE,
+        *([DATASHEET_NOTE.format("; ".join(sources))] if sources else []),
+        *([ABOVE_NOTE] if above else []),
+    ]
     return _filled("Ceilings", columns, rows, notes)
 
 

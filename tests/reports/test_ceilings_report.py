@@ -204,6 +204,15 @@ def test_a_datasheets_dense_figure_stands_beside_the_measured_one(tmp_path: Path
     assert any("NVIDIA H100 Tensor Core GPU datasheet" in n for n in tables(document)["Ceilings"].notes)
 
 
+@pytest.mark.parametrize(("teraflops", "explained"), [(66, False), (80, True)])
+def test_more_than_a_datasheet_promises_is_explained(
+    tmp_path: Path, teraflops: float, explained: bool
+) -> None:
+    """An H100 is promised 67 TFLOP/s in fp32, and Winograd's convolutions count more than they multiply."""
+    document = report.build([planted.write(tmp_path, [on_gpu("fp32", teraflops)])])
+    assert any("Winograd" in note for note in tables(document)["Ceilings"].notes) == explained
+
+
 def test_a_processor_has_no_datasheet_and_no_clocks(tmp_path: Path) -> None:
     document = report.build([planted.write(tmp_path, [on_cpu()])])
     best = tables(document)["Ceilings"]
