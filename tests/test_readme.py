@@ -40,6 +40,7 @@ def test_command(command: str, folder: Path) -> None:
         "ab": ["--target-ci", "100%", "--budget", "1"],
         "train": ["--epochs", "1"],
         "ablate": ["--epochs", "1", "--budget", "1"],
+        "best": ["--budget", "10", "--no-ceilings"],
     }
     done = subprocess.run(
         [sys.executable, "-P", "-c", boot, *arguments, *quick.get(arguments[0], [])],
