@@ -175,7 +175,7 @@ def test_a_line_has_the_fields_that_were_promised(story: Story) -> None:
         assert isinstance(case, dict)
         assert set(case) == {
             *("model", "workload", "device", "precision", "engine", "layout", "batch", "image"),
-            *("channels", "classes", "threads", "seed", "replicate", "task"),
+            *("channels", "classes", "threads", "seed", "replicate", "task", "tuning"),
         }
         measurements = line["measurements"]
         assert isinstance(measurements, list)
