@@ -64,7 +64,7 @@ def _answer(found: Findings, measured: Summary, learned: Summary | None) -> Iter
     rate = _rate(found.winner, measured)
     speed = "" if rate is None else f", {readable(rate)} images/s"
     yield (
-        f"Of {len(found.tried)} configurations of {found.winner.model} ({found.winner.workload}, batch "
+        f"Of {_count(found)} of {found.winner.model} ({found.winner.workload}, batch "
         f"{found.winner.batch}, {found.winner.device}) the fastest is {in_words(found.winner)}{speed}."
     )
     if not found.is_complete:
@@ -75,6 +75,10 @@ def _answer(found: Findings, measured: Summary, learned: Summary | None) -> Iter
     yield _utilisation(found.winner, measured)
     yield _outputs(found.agreement)
     yield _accuracy(found.winner, learned)
+
+
+def _count(found: Findings) -> str:
+    return "1 configuration" if len(found.tried) == 1 else f"{len(found.tried)} configurations"
 
 
 def in_words(case: Case) -> str:
@@ -118,7 +122,11 @@ def _against_plain(found: Findings) -> str:
         return f"It is {PLAIN} itself: nothing that was tried is faster."
     row = next((row for row in found.pairs if row.contest.a == found.plain), None)
     if row is not None:
-        return f"It is {_times(row)} as fast as {PLAIN} at the same batch, by {_pairs(row)}."
+        doubt = {
+            "inconclusive": "; that does not tell them apart",
+            "equivalent": f", which is the same within {MARGIN:.0%}",
+        }.get(row.verdict.verdict, "")
+        return f"It is {_times(row)} as fast as {PLAIN} at the same batch, by {_pairs(row)}{doubt}."
     winner = next(one for one in found.tried if one.case == found.winner)
     ratio = _ratio(_plain_of(winner, found), winner)
     if ratio is None:
@@ -190,10 +198,11 @@ def _utilisation(winner: Case, measured: Summary) -> str:
 def _outputs(found: Agreement | str | None) -> str:
     if not isinstance(found, Agreement):
         return f"How far its outputs are from those of fp32 is not known: {found or 'it was not measured'}."
+    ties = f" For {found.near_ties} fp32's choice is so near a tie that this error may turn it."
     return (
         f"Its outputs beside those of {PLAIN} (same random weights, {found.images} random images): relative "
-        f"error {found.relative_error:.2g}; the same class for {found.agreeing} of {found.images}. For "
-        f"{found.near_ties} fp32's choice is so near a tie that this error may turn it."
+        f"error {found.relative_error:.2g}; the same class for {found.agreeing} of {found.images}."
+        f"{ties if found.near_ties else ''}"
     )
 
 

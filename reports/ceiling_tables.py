@@ -140,7 +140,7 @@ def _products_tables(rates: Sequence[Figure], *, several_machines: bool) -> Iter
         units = {figure.phase: UNITS[figure.metric] for figure in here}
         where = [
             device,
-            *([f"{threads} threads"] if threads else []),
+            *([f"{threads} thread{'s' if threads > 1 else ''}"] if threads else []),
             *([f"machine {'+'.join(machine)}"] if several_machines else []),
         ]
         rows = [

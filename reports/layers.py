@@ -29,9 +29,11 @@ SUMS_NOTE = (
 )
 COUNTS_NOTE = (
     "share: of the whole step. GFLOPs: of convolutions and linear layers, in closed form. MB: inputs, "
-    "weights and outputs, each moved once; a view moves nothing. of arithmetic, of bandwidth: over the "
-    "measured ceilings; caches may lift the second above 100%. nearer: which of the two ceilings is, where "
-    f"either share is {SMALL_SHARE:.0%} or more."
+    "weights and outputs, each moved once; a view moves nothing."
+)
+SHARES_NOTE = (
+    "of arithmetic, of bandwidth: over the measured ceilings; caches may lift the second above 100%. nearer: "
+    f"which of the two ceilings is, where either share is {SMALL_SHARE:.0%} or more."
 )
 BACKWARD_NOTE = (
     "A layer's backward lasts until that of the next one begins. input gradient, weight gradient: each "
@@ -212,6 +214,7 @@ def _part(title: str, part: str, rows: Sequence[LayerRow]) -> Table:
         rows=tuple(tuple(row[at] for at in shown) for row in cells),
         notes=(
             COUNTS_NOTE,
+            *((SHARES_NOTE,) if any(row.reached.utilisation or row.reached.traffic for row in rows) else ()),
             *((BACKWARD_NOTE,) if part == "backward" and not kernels else ()),
             *((KERNEL_NOTE,) if kernels else ()),
             *interval_notes(cell for row in cells for cell in row),

@@ -145,8 +145,14 @@ def _by_phase(title: str, rows: Sequence[Reached], layout: Layout) -> Iterator[T
             lines,
             layout,
             without=("workload", "device"),
-            notes=[PHASES_NOTE],
+            notes=[PHASES_NOTE, *([CACHES_NOTE] if any(map(_is_above, by_place.values())) else [])],
         )
+
+
+def _is_above(each: Reached) -> bool:
+    """A phase that took less than the two ceilings allow."""
+    is_phase = each.time.phase != WHOLE["training"]
+    return is_phase and each.attainable_seconds is not None and each.attainable_seconds > each.time.median
 
 
 def _phase(each: Reached | None) -> Cell:

@@ -130,6 +130,28 @@ def test_the_interval_of_the_speed_is_the_inverse_of_that_of_the_time(folder: Pa
     assert high == pytest.approx(1 / row.verdict.low, rel=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("ratios", "words"),
+    [
+        ((0.7, 1.5, 0.9, 1.2), "interval); that does not tell them apart."),
+        ((1.001, 0.999) * 4, "interval), which is the same within 2%."),
+        (EIGHTH, "interval)."),
+    ],
+)
+def test_pairs_that_do_not_tell_it_from_eager_fp32_say_so(
+    folder: Path, ratios: Sequence[float], words: str
+) -> None:
+    text = answer(structs.replace(FOUND, pairs=(pair(PLAIN, WINNER, ratios),)), folder)
+    assert text[1].endswith(words)
+
+
+def test_one_configuration_and_no_ties_are_said_plainly(folder: Path) -> None:
+    agreement = Agreement(images=64, agreeing=64, near_ties=0, relative_error=1e-7)
+    text = answer(structs.replace(FOUND, tried=(one(WINNER, 0.16),), agreement=agreement, pairs=()), folder)
+    assert text[0].startswith("Of 1 configuration of vgg16 ")
+    assert any(line.endswith("the same class for 64 of 64.") for line in text)
+
+
 def test_an_interval_that_says_nothing_is_not_printed(folder: Path) -> None:
     """Two pairs that differ: at 99.75% their t interval spans a factor of e^127."""
     text = answer(structs.replace(FOUND, pairs=(pair(PLAIN, WINNER, (0.1, 0.2)),)), folder)

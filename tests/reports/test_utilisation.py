@@ -299,7 +299,16 @@ def test_training_has_its_phases(tmp_path: Path) -> None:
     document = build([planted.write(tmp_path, [training(), ceilings()])])
     table = _table(document, "Utilisation of training on cpu, by phase")
     assert table.rows == (("vgg11", "20% compute-bound", "20% compute-bound", "50% memory-bound"),)
+    assert not any("Above 100%" in note for note in table.notes)
     assert len(_table(document, "Utilisation of training on cpu").rows) == 1
+
+
+def test_a_phase_above_its_ceiling_is_explained(tmp_path: Path) -> None:
+    slow = ceilings(bytes_per_second=2e9)
+    document = build([planted.write(tmp_path, [training(), slow])])
+    table = _table(document, "Utilisation of training on cpu, by phase")
+    assert table.rows[0][-1] == "250% memory-bound"
+    assert any("Above 100%" in note for note in table.notes)
 
 
 def test_without_ceilings_a_sentence_says_how_to_get_them(tmp_path: Path) -> None:
