@@ -109,6 +109,13 @@ def layers_of(figures: Sequence[Figure], ceilings: Ceilings) -> tuple[Layers, ..
     return tuple(_layers(subject, of_it, ceilings, list(found)) for subject, of_it in found.items())
 
 
+def reached_by_layers(found: Sequence[Layers]) -> Iterator[Reached]:
+    """What every layer reached in every part of the step."""
+    for layers in found:
+        for rows in layers.parts.values():
+            yield from (row.reached for row in rows)
+
+
 def _layers(subject: Subject, figures: Figures, ceilings: Ceilings, subjects: Sequence[Subject]) -> Layers:
     parts: dict[str, list[LayerRow]] = {}
     whole = figures[TOGETHER, "whole_time"].median

@@ -18,7 +18,7 @@ from reports.energy import energy_tables
 from reports.figures import Absence, Figure, Outcome, Summary, precision_read_back
 from reports.latency import latency_tables
 from reports.layer_plots import layer_plots
-from reports.layers import layer_tables, layers_of
+from reports.layers import layer_tables, layers_of, reached_by_layers
 from reports.learning import training_runs
 from reports.learning_plots import learning_plots
 from reports.ledger import ledger_tables
@@ -102,7 +102,7 @@ def document(summary: Summary) -> Document:
             *learning_plots(runs),
         ),
         rows=(
-            *flat_rows((*summary.figures, *ceilings.rates), used),
+            *flat_rows((*summary.figures, *ceilings.rates), [*used, *reached_by_layers(layers)]),
             *(absence.as_row() for absence in summary.absences),
         ),
     )

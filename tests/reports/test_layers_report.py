@@ -225,6 +225,14 @@ def test_the_flat_rows_have_every_layer(tmp_path: Path) -> None:
     assert rows["layers", "sum_over_whole"]["median"] == pytest.approx(100 / 98)
 
 
+def test_the_flat_rows_of_layers_have_the_shares_of_the_tables(tmp_path: Path) -> None:
+    found = document(tmp_path, eager(), ceilings())
+    rows = {(row["phase"], row["metric"]): row for row in found.rows}
+    conv = rows["forward:conv1 (Conv2d 3->64, 11x11/4)", "layer_time"]
+    assert (conv["utilisation"], conv["bandwidth_share"]) == pytest.approx((0.5, 0.05))
+    assert conv["flops"] == 1e9
+
+
 @pytest.mark.parametrize("format_", ["md", "terminal", "csv", "json"])
 def test_every_format_renders(tmp_path: Path, format_: str) -> None:
     found = document(tmp_path, eager(), ceilings())
