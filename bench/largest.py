@@ -155,6 +155,9 @@ def largest_batch(
     predicted = None if line is None else line.largest(limit)
     remark = remark or go(lambda: refine(tries, limit, careful))
     verified = max((each for each in tries if each.fits), key=lambda each: each.batch, default=None)
+    refused = min((each.batch for each in tries if not each.fits), default=None)
+    if remark is None and refused == 1:
+        remark = "not even one image fits"
     if remark is None and verified is not None and verified.batch == MOST_IMAGES:
         remark = f"{MOST_IMAGES:,} images is the most that a batch may have here; there is room for more"
     return Answer(
@@ -164,7 +167,7 @@ def largest_batch(
         predicted=predicted,
         verified=verified.batch if verified else None,
         peak=verified.peak if verified else None,
-        refused=min((each.batch for each in tries if not each.fits), default=None),
+        refused=refused,
         tries=tuple(tries),
         remark=remark,
     )

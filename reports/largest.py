@@ -15,9 +15,9 @@ from reports.wording import one_line
 
 _WITHOUT = ("batch",)
 NOTES = (
-    "predicted: by the line through the peaks of the small batches below. verified: the largest batch that "
-    "was run and fitted. refused: the smallest that was run and did not; on a CPU no batch is run that is "
-    "not expected to fit.",
+    "predicted: by the line through the peaks of the small batches below, which is so much fixed memory and "
+    "so much for an image. verified: the largest batch that was run and fitted. peak: its own. refused: the "
+    "smallest that was run and did not; on a CPU no batch is run that is not expected to fit.",
     f"The search ends where no batch is left that is more than {CLOSE:.0%}, or one image, larger.",
 )
 RUNS_NOTE = (

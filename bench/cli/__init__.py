@@ -77,7 +77,7 @@ def main() -> NoReturn:
             forget_output()
         code = complain(f"cannot use {error.filename or 'the output'}: {error.strerror or error}")
     if code == INTERRUPTED:  # newer releases of typer turn the exception into its code
-        complain("interrupted; what was finished is kept")
+        complain("interrupted; a folder given as --out keeps what was finished")
     sys.exit(code)
 
 

@@ -357,7 +357,7 @@ def test_ctrl_c_is_130(convbench: Command, tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(runner, "execute", pressed)
     answer = convbench("run", "--model", "lenet5", "--out", tmp_path / "run")
-    assert answer == Answer(130, "", "convbench: interrupted; what was finished is kept\n")
+    assert answer == Answer(130, "", "convbench: interrupted; a folder given as --out keeps what was finished\n")
 
 
 def test_a_full_disk_under_the_output_is_a_sentence() -> None:

@@ -110,7 +110,9 @@ def test_a_step_in_the_law_contradicts_the_line() -> None:
 @pytest.mark.parametrize(("limit", "verified", "batches"), [(90, None, [2, 1]), (115, 1, [2, 1])])
 def test_where_not_even_two_images_fit(limit: int, verified: int | None, batches: list[int]) -> None:
     world = World(lambda batch: 100 + 10 * batch)
-    assert answer(world, limit).verified == verified
+    found = answer(world, limit)
+    assert found.verified == verified
+    assert found.remark == (None if verified else "not even one image fits")
     assert world.batches == batches
 
 

@@ -349,7 +349,7 @@ def test_ctrl_c_ends_the_command_and_a_second_run_is_refused_meanwhile(story: St
         _, errors = process.communicate(timeout=10)
         assert time.monotonic() - pressed < 2
         assert process.returncode == 130
-        assert errors == "convbench: interrupted; what was finished is kept\n"
+        assert errors == "convbench: interrupted; a folder given as --out keeps what was finished\n"
         assert gone(trace, seconds=1)
     assert (copied / RECORDS).read_bytes() == before
     assert not (copied / "work").exists()
