@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
-from bench.layers.phases import KERNEL, PARTS, TOGETHER, Piece, piece_of
+from bench.layers.phases import BETWEEN, KERNEL, PARTS, TOGETHER, Piece, piece_of
 from reports.axes import Layout, Line, Subject, effective_text, table
 from reports.ceilings import Ceilings, arithmetic_dtype
 from reports.figures import Figure
@@ -28,12 +28,17 @@ SUMS_NOTE = (
     "them."
 )
 COUNTS_NOTE = (
-    "share: of the whole step. GFLOPs: of convolutions and linear layers, in closed form. MB: inputs, "
-    "weights and outputs, each moved once; a view moves nothing."
+    "share: of the whole step when it is not taken to pieces, so that all shares make 100% and the gap. "
+    "GFLOPs: of convolutions and linear layers, in closed form. MB: inputs, weights and outputs, each moved "
+    "once; a view moves nothing."
 )
 SHARES_NOTE = (
     "of arithmetic, of bandwidth: over the measured ceilings; caches may lift the second above 100%. nearer: "
     f"which of the two ceilings is, where either share is {SMALL_SHARE:.0%} or more."
+)
+BETWEEN_NOTE = (
+    "between layers: time inside no layer and no kernel, for Python, dispatch, and what marks or profiler "
+    "cost there."
 )
 BACKWARD_NOTE = (
     "A layer's backward lasts until that of the next one begins. input gradient, weight gradient: each "
@@ -209,7 +214,10 @@ def _part(title: str, part: str, rows: Sequence[LayerRow]) -> Table:
     columns = _columns(rows)
     names = list(columns)
     cells = [[cell(row) for cell in columns.values()] for row in named]
-    for told, several in ((f"{len(small):,} more kernels", small), ("sum", rows)):
+    for told, several in (
+        (f"{len(small):,} more kernel{'s' if len(small) > 1 else ''}", small),
+        ("sum", rows),
+    ):
         if several:
             total = _total(told, several)
             cells.append([total.get(name) for name in names])
@@ -222,6 +230,7 @@ def _part(title: str, part: str, rows: Sequence[LayerRow]) -> Table:
         notes=(
             COUNTS_NOTE,
             *((SHARES_NOTE,) if any(row.reached.utilisation or row.reached.traffic for row in rows) else ()),
+            *((BETWEEN_NOTE,) if any(row.piece.layer == BETWEEN for row in rows) else ()),
             *((BACKWARD_NOTE,) if part == "backward" and not kernels else ()),
             *((KERNEL_NOTE,) if kernels else ()),
             *interval_notes(cell for row in cells for cell in row),

@@ -357,7 +357,8 @@ def test_ctrl_c_is_130(convbench: Command, tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(runner, "execute", pressed)
     answer = convbench("run", "--model", "lenet5", "--out", tmp_path / "run")
-    assert answer == Answer(130, "", "convbench: interrupted; a folder given as --out keeps what was finished\n")
+    told = "convbench: interrupted; a folder given as --out keeps what was finished\n"
+    assert answer == Answer(130, "", told)
 
 
 def test_a_full_disk_under_the_output_is_a_sentence() -> None:

@@ -96,7 +96,8 @@ def test_the_sum_stands_beside_the_whole_with_the_gap(tmp_path: Path) -> None:
 
 def test_a_layer_has_its_time_work_and_shares(tmp_path: Path) -> None:
     """Under 100 GFLOP/s and 10 GB/s: 1 GFLOP in 20 ms is half the one, 10 MB a twentieth of the other."""
-    found = cells(the_table(document(tmp_path, eager(), ceilings()), title("forward")))
+    forward = the_table(document(tmp_path, eager(), ceilings()), title("forward"))
+    found = cells(forward)
     assert list(found) == ["conv1", "flat", "fc1", "between layers", "sum"]
     conv = found["conv1"]
     assert conv["kind"] == "Conv2d 3->64, 11x11/4"
@@ -108,6 +109,7 @@ def test_a_layer_has_its_time_work_and_shares(tmp_path: Path) -> None:
     assert (found["fc1"]["of bandwidth"], found["fc1"]["nearer"]) == ("80.0%", "memory")
     assert found["flat"]["MB"] is None
     assert found["between layers"]["kind"] is None
+    assert any(note.startswith("between layers:") for note in forward.notes)
     assert found["sum"]["time (ms)"] == pytest.approx(32)
     assert found["sum"]["GFLOPs"] == pytest.approx(1.001)
 
