@@ -114,7 +114,8 @@ def dry_run(planned: Sequence[Case], protocol: Protocol, output: str) -> str:
     reasons = [plan.why_not(case) for case in planned]
     runnable = [case for case, reason in zip(planned, reasons, strict=True) if reason is None]
     minutes = plan.estimate_seconds(runnable, protocol) / 60
-    text = f"{len(planned)} processes, {len(runnable)} of which can run here; about {minutes:.0f} minutes"
+    time = "about a minute or less" if minutes < 1.5 else f"about {minutes:.0f} minutes"
+    text = f"{len(planned)} processes, {len(runnable)} of which can run here; {time}"
     rows = tuple(
         (case.id, case.replicate, "skipped: " + reason if reason else "runs")
         for case, reason in zip(planned, reasons, strict=True)

@@ -269,6 +269,11 @@ def test_a_dry_run_shows_the_plan_an_estimate_and_what_is_skipped_and_writes_not
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_short_plan_is_not_said_to_take_no_time(convbench: Command) -> None:
+    answer = convbench("run", "--model", "lenet5", "--device", "cpu", "--dry-run", "--out", "unused")
+    assert "about a minute or less" in answer.out
+
+
 def test_the_largest_suite_can_be_planned(convbench: Command, tmp_path: Path) -> None:
     answer = convbench("run", "--dry-run", "--suite", "full", "--out", tmp_path / "run", "--format", "csv")
     assert answer.code == 0
