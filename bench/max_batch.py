@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from bench import environment, job, plan
 from bench.case import Case, Protocol
@@ -50,6 +50,8 @@ def execute(wish: Wish, directory: Path, tell: Tell) -> list[Answer]:
         refuse_used(directory)
     with ExitStack() as stack:
         store = stack.enter_context(Store.resume(directory)) if resuming else None
+        if store is not None:
+            store.refuse_others(lambda case: any(_is_sized(case, each) for each in wish.cases))
         server = stack.enter_context(Server(preload=job.preload(wish.cases)))
         for case, reason in why_not(wish.cases, server).items():
             raise UserError(f"{case.model} cannot run here: {reason}")
@@ -62,6 +64,10 @@ def execute(wish: Wish, directory: Path, tell: Tell) -> list[Answer]:
             largest_batch(case, limit, runs.measure, lambda: time.monotonic() < deadline)
             for case, limit in zip(wish.cases, limits, strict=True)
         ]
+
+
+def _is_sized(case: Case, asked: Case) -> bool:
+    return structs.replace(case, batch=asked.batch) == asked
 
 
 class _Runs:

@@ -113,6 +113,13 @@ class Store:
         """All records in the order of their appending, read from the file one at a time."""
         return read_records(self.path)
 
+    def refuse_others(self, is_ours: Callable[[Case], bool]) -> None:
+        """Raise UserError where the folder holds a case that is no part of what goes on here."""
+        for record in self.records():
+            if not is_ours(record.case):
+                other = f"{self.directory} holds {record.case.id}, which is no part of this search"
+                raise UserError(f"{other}: choose another folder")
+
     def statuses(self) -> dict[Case, Status]:
         """How each case ended; the last record of a case counts."""
         return dict(self._statuses)

@@ -33,7 +33,8 @@ COUNTS_NOTE = (
     "once; a view moves nothing."
 )
 SHARES_NOTE = (
-    "of arithmetic, of bandwidth: over the measured ceilings; caches may lift the second above 100%. nearer: "
+    "of arithmetic, of bandwidth: over the measured ceilings. Caches lift the second above 100%, and so does "
+    "writing in place, where a copy must fetch its target before it writes it. nearer: "
     f"which of the two ceilings is, where either share is {SMALL_SHARE:.0%} or more."
 )
 BETWEEN_NOTE = (

@@ -21,7 +21,8 @@ SHARES_NOTE = (
 )
 CACHES_NOTE = (
     "Above 100%: more than the ceiling. Caches and fused kernels spare the memory what the operators move "
-    "between them, and a network that fits into the caches needs it little."
+    "between them, a network that fits into the caches needs it little, and what writes in place need not "
+    "fetch its target first, as a copy must."
 )
 PHASES_NOTE = (
     "The least time that the two ceilings allow, as a share of the measured one; and what holds a phase back."

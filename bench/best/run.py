@@ -73,9 +73,15 @@ def execute(wish: Wish, directory: Path, tell: Tell) -> Findings:
     with ExitStack() as stack:
         store = stack.enter_context(Store.resume(directory)) if resuming else None
         base = candidates.plainest(wish.given, environment.usable_cores())
+        if store is not None:
+            store.refuse_others(lambda case: _is_part(case, base))
         space, impossible = candidates.space_of(base, wish.given)
         with _server(base) as server:
             space, unusable = candidates.narrowed(space, lambda cases: why_not(cases, server))
+            if store is not None:
+                store.refuse_others(
+                    lambda case: case.workload == "ceiling" or search.is_same_work(case, base)
+                )
             store = store or stack.enter_context(Store.create(directory))
             for scratch in ("work", "caches"):
                 stack.callback(shutil.rmtree, directory / scratch, ignore_errors=True)
@@ -93,6 +99,10 @@ def execute(wish: Wish, directory: Path, tell: Tell) -> Findings:
             agreement = searching.agreement(winner, server)
     plain = search.plain(space, winner)
     return structs.replace(found, winner=winner, plain=plain, pairs=tuple(pairs), agreement=agreement)
+
+
+def _is_part(case: Case, base: Case) -> bool:
+    return case.workload == "ceiling" or search.is_same_work(case, base)
 
 
 def _server(case: Case) -> Server:

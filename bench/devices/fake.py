@@ -11,7 +11,6 @@ from typing import Any
 
 from bench.case import Case
 
-
 FREE_BYTES = 2**30
 """As if the device had so much."""
 

@@ -225,3 +225,15 @@ def test_bad_input_is_a_sentence_and_2(
     assert is_one_sentence(answer.err)
     assert problem in answer.err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_search_does_not_go_on_in_another_ones_folder(
+    tmp_path: Path, machine: Place, convbench: Command
+) -> None:
+    machine(by_value)
+    assert convbench(*SEARCH, "--out", tmp_path / "run").code == 0
+    again = machine(by_value)
+    refused = convbench(*SEARCH, "--image", 64, "--out", tmp_path / "run", "--resume")
+    assert refused.code == 2
+    assert "which is no part of this search: choose another folder" in refused.err
+    assert again.measured == []

@@ -281,6 +281,9 @@ def test_lenet_on_this_machine(sized: Command, tmp_path: Path) -> None:
     assert again.code == 0
     assert again.rows() == [row]
     assert len(list(read_records(out / RECORDS))) == len(records)
+    refused = sized(*asked, "--image", 64, "--resume")
+    assert refused.code == 2
+    assert "which is no part of this search: choose another folder" in refused.err
 
 
 def test_nothing_fits_is_exit_code_1(sized: Command, tmp_path: Path) -> None:
