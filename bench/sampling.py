@@ -20,6 +20,8 @@ than the sample of a small network, and would stop at the first lucky moment."""
 
 _FEWEST_TO_GIVE_UP = 6
 """Fewer samples have no 95% interval."""
+HOPELESS = 3.0
+"""A step that takes this many times as long as is worth measuring needs no interval: two samples will do."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,8 @@ def sample(take: Callable[[], Sequence[float]], protocol: Protocol, clock: Clock
     """Call `take` (one value for each series) until every series' median is known to `target_ci`.
 
     Stops at `max_samples`, or at `sampling_seconds` once there are `min_samples`, and says which; before
-    either where the last series, which is the whole step's, is worse than `give_up_seconds`.
+    either where the last series, which is the whole step's, is worse than `give_up_seconds`, and after two
+    samples where it is beyond all hope.
     """
     rounds: list[Sequence[float]] = []
     start = clock()
@@ -83,10 +86,12 @@ def sample(take: Callable[[], Sequence[float]], protocol: Protocol, clock: Clock
     while True:
         rounds.append(take())
         count = len(rounds)
+        if count == 2 and _is_hopeless([values[-1] for values in rounds], protocol.give_up_seconds):
+            return Samples(_series(rounds), "worse")
         enough = count >= protocol.min_samples
         over = count >= protocol.max_samples or clock() - start >= protocol.sampling_seconds
         if (enough and over) or count >= ask_at:
-            series = tuple([float(value) for value in column] for column in zip(*rounds, strict=True))
+            series = _series(rounds)
             if _is_worse(series[-1], protocol.give_up_seconds):
                 return Samples(series, "worse")
             if enough and all(stats.interval_is_narrow(values, protocol.target_ci) for values in series):
@@ -94,6 +99,14 @@ def sample(take: Callable[[], Sequence[float]], protocol: Protocol, clock: Clock
             if enough and over:
                 return Samples(series, "limit")
             ask_at = max(count + 1, int(count * _GROWTH))
+
+
+def _series(rounds: Sequence[Sequence[float]]) -> tuple[list[float], ...]:
+    return tuple([float(value) for value in column] for column in zip(*rounds, strict=True))
+
+
+def _is_hopeless(samples: Sequence[float], limit_seconds: float | None) -> bool:
+    return limit_seconds is not None and min(samples) > HOPELESS * limit_seconds
 
 
 def _is_worse(samples: Sequence[float], limit_seconds: float | None) -> bool:

@@ -101,11 +101,13 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
         steps = _compile(job, engine, steps, device, taken)
         monitor = monitor_of(case, device)
         _time(job, engine, steps, device, monitor, taken)
-        taken.measurements += _energy(job, steps, device, monitor, taken)
-        taken.measurements += _memory(engine, steps, device, baseline, taken)
-        casts = partial(facts.cast_facts, job, module, steps, device)
-        taken.measurements += beside("casts", casts, taken.warnings)
-        taken.measurements += _layers(job, engine, module, steps, device, taken)
+        # A case that was given up is not worth the steps of these.
+        if not any(measurement.stopped == "worse" for measurement in taken.measurements):
+            taken.measurements += _energy(job, steps, device, monitor, taken)
+            taken.measurements += _memory(engine, steps, device, baseline, taken)
+            casts = partial(facts.cast_facts, job, module, steps, device)
+            taken.measurements += beside("casts", casts, taken.warnings)
+            taken.measurements += _layers(job, engine, module, steps, device, taken)
     taken.measurements += beside("counts", lambda: facts.cost_facts(case, module), taken.warnings)
     gpu = device.gpu()
     record = Record(

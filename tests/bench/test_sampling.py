@@ -187,6 +187,14 @@ def test_what_is_surely_worse_is_given_up_at_the_first_interval() -> None:
     assert sampled(itertools.repeat(1.0), slow).stopped == "worse"
 
 
+def test_what_is_beyond_hope_is_given_up_after_two_samples() -> None:
+    """One slow sample is an accident, and two of less than three times the limit need an interval."""
+    protocol = structs.replace(FAST, give_up_seconds=0.1)
+    assert sampled(itertools.repeat(0.31), protocol) == Samples(([0.31] * 2,), "worse")
+    assert len(sampled(itertools.chain([9.0], itertools.repeat(0.2)), protocol).values[0]) == 6
+    assert len(sampled(itertools.repeat(0.29), protocol).values[0]) == 6
+
+
 def test_what_may_be_better_is_measured_to_the_end() -> None:
     for limit in (1.0, 1.1):  # an interval that touches the limit does not lie above it
         protocol = structs.replace(FAST, give_up_seconds=limit)

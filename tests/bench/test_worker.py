@@ -206,6 +206,16 @@ def test_alexnet_on_small_images(workload: Workload, tmp_path: Path) -> None:
     assert held * 4 * expected.parameters < peak < (held + 1) * 4 * expected.parameters
 
 
+def test_a_case_that_is_given_up_is_not_measured_further() -> None:
+    record = measured(LENET, msgspec.structs.replace(QUICK, give_up_seconds=1e-9))
+    found = {(m.phase, m.metric): m for m in record.measurements}
+    assert record.status == "ok"
+    assert found["forward", "wall_time"].stopped == "worse"
+    assert len(found["forward", "wall_time"].samples) == 2
+    assert ("forward", "peak_resident") not in found
+    assert ("forward", "flops") in found
+
+
 def test_a_child_hands_back_bytes_that_the_parent_can_read() -> None:
     job = Job(case=LENET, protocol=QUICK, environment=environment.describe())
     finished = msgspec.json.decode(worker.measure(msgspec.json.encode(job)), type=Finished)
