@@ -10,7 +10,7 @@ from msgspec import structs
 from bench import plan, tuning
 from bench.axes import Value
 from bench.best.search import SEARCHED, Space
-from bench.case import LAYOUTS, PRECISIONS, Case
+from bench.case import LAYOUTS, PRECISIONS, Case, Precision
 from bench.errors import UserError
 from bench.suites import SHARED_BATCH, Suite
 
@@ -19,6 +19,8 @@ ENGINES: Mapping[str, tuple[str, ...]] = {
     "cuda": ("eager", "compile", "cudagraph", "compile-reduce-overhead", "compile-max-autotune"),
 }
 """By device. Without CUDA graphs compile-reduce-overhead is compile."""
+_CPU_PRECISIONS: tuple[Precision, ...] = ("fp32", "amp-bf16", "bf16", "amp-fp16", "fp16")
+"""fp16 last: processors that emulate it take minutes for a step of a large network."""
 BATCH = {"cpu": SHARED_BATCH, "cuda": 64}
 """Where none is asked for: what a CPU does in seconds, and what keeps a GPU busy."""
 
@@ -76,7 +78,7 @@ def _offered(base: Case) -> dict[str, tuple[Value, ...]]:
     """The values that a device of this kind has."""
     fewer = (base.threads // 2,) if base.device == "cpu" and base.threads > 1 else ()
     return {
-        "precision": tuple(p for p in PRECISIONS if p != "tf32" or base.device == "cuda"),
+        "precision": PRECISIONS if base.device == "cuda" else _CPU_PRECISIONS,
         "layout": LAYOUTS,
         "engine": ENGINES[base.device],
         "tuning": tuple(_tunings()),

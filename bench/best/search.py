@@ -21,6 +21,9 @@ FEW = 3
 GIVE_UP = 1.1
 """A candidate whose step takes this many times the best one's, for as many images, is not measured longer:
 the processes of one configuration differ by less."""
+FAR = 5.0
+"""A precision that takes this many times as long as the best so far is tried in one layout only: layouts were
+seen to differ by up to 3."""
 CLOSE = 1.05
 """The winner's lead in one process each is taken for chance up to here, also where intervals are apart."""
 MOST_RIVALS = 2
@@ -104,8 +107,23 @@ def following(space: Space, known: Known, is_possible: Callable[[Case], bool]) -
 
 def _pairs(space: Space, known: Known) -> Iterator[Case]:
     for precision in space.values["precision"]:
-        for layout in space.values["layout"]:
-            yield structs.replace(space.base, **{"precision": precision, "layout": layout})
+        first, *others = [
+            structs.replace(space.base, **{"precision": precision, "layout": layout})
+            for layout in space.values["layout"]
+        ]
+        yield first
+        if not _is_far(first, known):
+            yield from others
+
+
+def _is_far(case: Case, known: Known) -> bool:
+    """Whether a case was far slower than the best, or not done in its time."""
+    if case not in known:
+        return False
+    one, leaders = known[case], ranked(known)
+    if one.failure is not None:
+        return one.failure.startswith("timeout")
+    return FAR * one.images_per_second < leaders[0].images_per_second
 
 
 def _compiled(space: Space, known: Known) -> Iterator[Case]:

@@ -12,12 +12,11 @@ from contextlib import nullcontext
 from itertools import chain, count, repeat
 from pathlib import Path
 from types import SimpleNamespace
-from typing import NamedTuple
 
 import pytest
 from msgspec import structs
 
-from bench import ab, cli, verdicts
+from bench import ab, verdicts
 from bench.ab import Pairs, Side, Trial, contests_of, gate, label, read_side, whole_wall_time
 from bench.axes import Value
 from bench.case import Case, Protocol
@@ -25,6 +24,7 @@ from bench.errors import UserError
 from bench.record import Environment, Measurement, Record
 from bench.store import RECORDS, read_records
 from reports.ab import Contest
+from tests.commands import Command
 from tests.reports import planted
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -290,33 +290,11 @@ def test_the_whole_steps_wall_time_decides() -> None:
     assert whole_wall_time(planted.record(inference, *times, status="crashed")) is None
 
 
-class Answer(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Command = Callable[..., Answer]
-
-
 @pytest.fixture
-def convbench_ab(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Command:
-    """`convbench ab --out OUT` in this process; SystemExit is its only way out."""
-    monkeypatch.setattr("signal.signal", lambda number, handler: None)
+def convbench_ab(tmp_path: Path, convbench: Command) -> Command:
+    """`convbench ab --out OUT`, with a folder of its own for each call."""
     folders = (tmp_path / f"out{number}" for number in count(1))
-
-    def command(*arguments: object) -> Answer:
-        given = ["convbench", "ab", "--out", next(folders), "--device", "cpu", *arguments]
-        monkeypatch.setattr(sys, "argv", [str(argument) for argument in given])
-        with pytest.raises(SystemExit) as leaving:
-            cli.main()
-        captured = capsys.readouterr()
-        assert isinstance(leaving.value.code, int)
-        return Answer(leaving.value.code, captured.out, captured.err)
-
-    return command
+    return lambda *arguments: convbench("ab", "--out", next(folders), "--device", "cpu", *arguments)
 
 
 @pytest.mark.parametrize(

@@ -149,6 +149,26 @@ def test_only_the_fastest_pairs_are_compiled_and_what_fails_is_gone_around() -> 
     assert compiled == {("amp-bf16", "channels-last"), ("amp-bf16", "nchw"), ("fp32", "channels-last")}
 
 
+def test_a_precision_that_is_far_slower_is_tried_in_one_layout_only() -> None:
+    known = searched(space(), product({**VGG_INFERENCE, "amp-fp16": 2.0, "fp16": 0.8}))
+    tried = [(case.precision, case.layout) for case in known if case.engine == "eager" and case.threads == 2]
+    assert tried[:8] == [
+        *[(p, layout) for p in ("fp32", "amp-bf16", "bf16") for layout in ("nchw", "channels-last")],
+        ("amp-fp16", "nchw"),
+        ("fp16", "nchw"),
+    ]
+    assert ("amp-fp16", "channels-last") not in tried  # 2.0 against 0.18
+    assert ("fp16", "channels-last") in tried  # 0.8
+
+
+def test_a_precision_that_was_not_done_in_its_time_has_no_second_layout() -> None:
+    here = space(precision=("fp16", "fp32"))
+    late = Tried(case=here.base, failure="timeout: not finished within 120 s")
+    after = following(here, {here.base: late}, lambda case: True)
+    assert after is not None
+    assert (after.precision, after.layout) == ("fp32", "nchw")
+
+
 def test_a_search_in_which_everything_fails_ends() -> None:
     known = searched(space(), lambda case: None)
     assert ranked(known) == []
