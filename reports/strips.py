@@ -37,9 +37,10 @@ def draw_strips(axes: Axes, series: Sequence[Series], colours: Sequence[str]) ->
         middles.append(top + (_lanes(row) - 1) / 2)
         first = middles[-1] - (len(processes) - 1) / 2
         colour = colours[(place if row.hue is None else row.hue) % len(colours)]
-        for lane, process in enumerate(processes):
-            samples = [x for x, y in zip(row.x, row.y, strict=True) if y == process]
-            _lane(axes, samples, first + lane, colour)
+        lanes: dict[float, list[float]] = {process: [] for process in processes}
+        for x, process in zip(row.x, row.y, strict=True):
+            lanes[process].append(x)
+        _draw_lanes(axes, list(lanes.values()), first, colour)
         top += _lanes(row)
     axes.set_yticks(middles, [row.label for row in series], fontsize=NAME_SIZE)
     axes.tick_params(axis="y", length=0)
@@ -53,10 +54,16 @@ def _lanes(row: Series) -> float:
     return max(LEAST_LANES, len(set(row.y))) + 1
 
 
-def _lane(axes: Axes, samples: Sequence[float], height: float, colour: str) -> None:
-    """One path for all ticks: a marker for each would make the page several times as large."""
-    axes.hlines(height, min(samples), max(samples), color=colour, linewidth=0.7, alpha=0.45)
-    along = [x for sample in samples for x in (sample, sample, math.nan)]
-    across = [height - TICK / 2, height + TICK / 2, math.nan] * len(samples)
+def _draw_lanes(axes: Axes, lanes: Sequence[Sequence[float]], first: float, colour: str) -> None:
+    """The processes of a row, a lane each. One path for all ticks: a marker for each would make the page
+    several times as large, and paths of each lane would take seconds to draw."""
+    heights = [first + lane for lane in range(len(lanes))]
+    lows, highs = [min(samples) for samples in lanes], [max(samples) for samples in lanes]
+    axes.hlines(heights, lows, highs, color=colour, linewidth=0.7, alpha=0.45)
+    along, across = [], []
+    for samples, height in zip(lanes, heights, strict=True):
+        along += [x for sample in samples for x in (sample, sample, math.nan)]
+        across += [height - TICK / 2, height + TICK / 2, math.nan] * len(samples)
     axes.plot(along, across, color=colour, linewidth=0.7, alpha=0.6)
-    axes.plot(median(samples), height, "o", color=colour, markersize=DOT_POINTS, markeredgewidth=0)
+    middles = [median(samples) for samples in lanes]
+    axes.plot(middles, heights, "o", color=colour, markersize=DOT_POINTS, markeredgewidth=0)
