@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Hashable, Iterator, Sequence
+from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -84,9 +85,14 @@ def slim(run: int, record: Record, share: Share) -> Process:
 
 def _evenly(ordered: Sequence[float]) -> array[float]:
     """The lowest sample, the highest, and those at each twentieth between; all where they are few."""
-    last = len(ordered) - 1
-    steps = min(last, TWENTIETHS)
-    return array("d", [ordered[round(last * step / steps)] for step in range(steps + 1)] if last else ordered)
+    return array("d", map(ordered.__getitem__, _places(len(ordered))))
+
+
+@cache
+def _places(count: int) -> tuple[int, ...]:
+    """Worked out once for each number of samples: a report may have hundreds of thousands of series."""
+    steps = min(count - 1, TWENTIETHS)
+    return tuple(round((count - 1) * step / steps) for step in range(steps + 1)) if steps else (0,)
 
 
 def _counted(measurement: Measurement) -> Sequence[float]:
