@@ -126,7 +126,7 @@ def pending(planned: Sequence[Case], statuses: Mapping[Case, Status]) -> list[Ca
     return [case for case in planned if statuses.get(case) in (None, *RETRIED)]
 
 
-_CEILING_SECONDS = {"cpu": 8.0, "cuda": 30.0}
+_CEILING_SECONDS = {"cpu": 8.0, "cuda": 60.0}
 _CHILD_SECONDS = 1.5
 """From launch to the first step, the counts and the end: about this on two cores."""
 _COMPILE_SECONDS = 30.0
