@@ -39,14 +39,10 @@ def pytest_configure(config: pytest.Config) -> None:
             signal.signal(number, usual)
 
 
-LEARNS = ("torch", "torch._dynamo", "bench.worker", "bench.learning.worker")
-DIGITS = ("sklearn.datasets", "sklearn.model_selection")
-
-
 @pytest.fixture(scope="session")
 def learning_server() -> Iterator[Server]:
     """A fork server with all that a training run imports: its children then take a fraction of a second."""
-    with Server(preload=(*LEARNS, *DIGITS)) as server:
+    with Server(preload=("timed", "training", "digits")) as server:
         yield server
 
 

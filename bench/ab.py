@@ -118,13 +118,21 @@ def _check(trial: Trial, index: int) -> Environment:
     side, cases = trial.sides[index], [_of(contest, index) for contest in trial.contests]
     try:
         with Server(preload=job.preload(cases), python=side.python) as server:
+            server.require(job.questions(cases))
             reasons = why_not(cases, server)
-            foreign = None if side.python is None else ask(job.DESCRIBE, b"", server)
+            found = environment.describe() if side.python is None else _described(server)
     except UserError as error:
         raise UserError(f"side {SIDES[index]}: {error}") from error
+    except msgspec.DecodeError as error:
+        raise UserError(f"side {SIDES[index]}: {side.python} answers strangely: {error}") from error
     for case, reason in reasons.items():
         raise UserError(f"side {SIDES[index]} cannot run {case.id} here: {reason}")
-    return environment.describe() if foreign is None else msgspec.json.decode(foreign, type=Environment)
+    return found
+
+
+def _described(server: Server) -> Environment:
+    """What a child of another installation says of its machine and software."""
+    return msgspec.json.decode(ask(job.DESCRIBE, b"", server), type=Environment)
 
 
 def _of(contest: Contest, index: int) -> Case:

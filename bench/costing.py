@@ -15,7 +15,7 @@ from models import catalogue
 from models.cost import cost
 from reports.cost import CostEntry
 
-COUNT = "bench.counts:count"
+COUNT = "count"
 _LIMIT_SECONDS = 1800.0
 
 

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,10 +19,12 @@ from typing import Self
 import msgspec
 
 from bench.errors import UserError
+from bench.handshake import why_not_asked, why_not_started, why_not_understood
+from bench.job import ABILITIES
 from bench.outcome import Outcome, death, during, last_line, memory_kills, outcome
 from bench.processes import kill, marked
-from bench.server import ERROR, RESULT, Channel, Ended, Job, Kill, Ready, readable
 from bench.telling import Listener
+from bench.wire import ERROR, RESULT, WIRE, Cancel, Channel, Ended, Ready, Request, readable
 
 __all__ = ["Outcome", "Server"]
 
@@ -33,24 +35,24 @@ KILL_LIMIT_SECONDS = 10.0
 MARK = "CONVBENCH_SERVER"
 """In the environment of a server and of all below it: how its orphans are found if it is killed itself."""
 
-_BOOT = """
+_ENTER = "from bench.entry import main; main()"
+_ENTER_OWN = f"""
 import sys
-if {root!r} not in sys.path:
-    sys.path.insert(0, {root!r})
-from bench.server import main
-main()
+if {{root!r}} not in sys.path:
+    sys.path.insert(0, {{root!r}})
+{_ENTER}
 """
-_FOREIGN_BOOT = "from bench.server import main; main()"
 
 
 class Server:
     """A fork server as a context manager; a server that died is replaced at the next `run`.
 
     environment  the whole environment of the server and so of its jobs; None for that of this process
-    preload      modules to import before the first fork, e.g. ("torch", "bench.worker")
+    preload      what children will do, in words of `bench.entry.PRELOAD`, e.g. ("timed", "compiled")
     python       another installed environment's interpreter, whose own convbench then measures
 
-    Entering raises UserError when the server cannot start, and on other systems than Linux.
+    Entering raises UserError when the server cannot start or speaks another wire, and on other systems than
+    Linux.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Server:
         self._environment = {**(os.environ if environment is None else environment), MARK: self._mark}
         self._preload = tuple(preload)
         self._python = python
+        self._interpreter = python or Path(sys.executable)
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -82,9 +85,24 @@ class Server:
         """The server's process id; None while there is none."""
         return None if self._process is None else self._process.pid
 
+    @property
+    def is_foreign(self) -> bool:
+        """Whether another environment's convbench answers, which may be older or newer than this one."""
+        return self._python is not None
+
+    def require(self, questions: Iterable[str]) -> None:
+        """Raise UserError where one of these cannot be asked."""
+        for question in questions:
+            if not self.is_foreign and ":" in question:
+                continue
+            asking = ABILITIES.get(question, f"answer {question!r}")
+            reason = why_not_asked(self._interpreter, self._ready, question, asking)
+            if reason is not None:
+                raise UserError(reason)
+
     def run(
         self,
-        function: str,
+        question: str,
         argument: bytes,
         *,
         folder: Path,
@@ -93,21 +111,26 @@ class Server:
         listener: Listener | None = None,
         heard: Callable[[bytes], None] = lambda line: None,
     ) -> Outcome:
-        """Call "package.module:name" with the bytes in a fresh child and wait for its end, however it comes.
+        """Put a question to a fresh child and wait for its end, however it comes.
 
-        The child's output goes to `log`, which is emptied first; its result passes through `folder`. When
-        this returns or raises (KeyboardInterrupt), no process of the job is left. Raises UserError when
-        either cannot be written or a new server does not start. `heard` gets every line of news that the
-        child gives to the `listener`'s pipe.
+        A question is a word of `bench.entry.QUESTIONS`, and to one's own installation also the name of any
+        function of bytes to bytes, "package.module:name". The child's output goes to `log`, which is emptied
+        first; its result passes through `folder`. When this returns or raises (KeyboardInterrupt), no process
+        of the job is left. Raises UserError when either cannot be written, a new server does not start or
+        does not know the question. `heard` gets every line of news that the child gives to the `listener`'s
+        pipe.
         """
         _prepare(folder, log)
         if self._process is None:
             self._start()
-        job = Job(function=function, argument=argument, folder=str(folder.resolve()), log=str(log.resolve()))
+        self.require([question])
+        request = Request(
+            question=question, argument=argument, folder=str(folder.resolve()), log=str(log.resolve())
+        )
         kills = memory_kills()
         began = time.monotonic()
         try:
-            ended, is_late = self._wait(job, began + time_limit_seconds, listener, heard)
+            ended, is_late = self._wait(request, began + time_limit_seconds, listener, heard)
         except BaseException:
             self._stop()
             raise
@@ -120,13 +143,13 @@ class Server:
         return outcome(ended, folder=folder, log=log, late=late, memory_kills=kills, seconds=seconds)
 
     def _wait(
-        self, job: Job, deadline: float, listener: Listener | None, heard: Callable[[bytes], None]
+        self, request: Request, deadline: float, listener: Listener | None, heard: Callable[[bytes], None]
     ) -> tuple[Ended | None, bool]:
         """How the job ended (None: the server is lost) and whether it had to be told to."""
         late = False
         sources = [self._channel.reads, *([listener.descriptor] if listener else [])]
         try:
-            self._channel.send(job)
+            self._channel.send(request)
             while True:
                 found = readable(sources, deadline - time.monotonic())
                 for line in listener.news() if listener else ():  # before the end, which came after it
@@ -138,38 +161,53 @@ class Server:
                 elif time.monotonic() >= deadline:
                     if late:
                         return None, late
-                    self._channel.send(Kill())
+                    self._channel.send(Cancel())
                     late, deadline = True, time.monotonic() + KILL_LIMIT_SECONDS
         except (EOFError, BrokenPipeError):
             return None, late
 
     def _start(self) -> None:
-        """Start a server and wait until it is ready."""
+        """Start a server, wait until it is ready, and see that the two understand each other."""
         with tempfile.TemporaryFile() as errors:
             try:
                 self._spawn(errors.fileno())
-                if self._channel.ready(START_LIMIT_SECONDS):
-                    self._channel.receive()
+                self._ready = self._greeting()
+                reason = why_not_understood(self._interpreter, self._ready)
+                if reason is None:
                     return
-                problem = f"was not ready within {START_LIMIT_SECONDS:g} s"
-                self._stop()
+                raise UserError(reason)
             except EOFError:
                 problem = death(self._stop())
+            except OSError as error:  # it is no program, or says nothing
+                self._stop()
+                problem = error.strerror or str(error)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                self._stop()
+                problem = "did not say that it was ready"
             except BaseException:
                 self._stop()
                 raise
             errors.seek(0)
             last = last_line(errors.read().decode(errors="replace"))
-        told = f"the fork server {problem} while starting{': ' + last if last else ''}"
-        if self._python is not None:
-            told = f"{self._python} cannot measure ({last or problem}); convbench must be installed in it"
-        raise UserError(told)
+        if self.is_foreign:
+            raise UserError(why_not_started(self._interpreter, self._environment, last or problem))
+        raise UserError(f"the fork server {problem} while starting{': ' + last if last else ''}")
+
+    def _greeting(self) -> Ready:
+        """The first message. Raises EOFError at the server's end, and TimeoutError when it says nothing."""
+        deadline = time.monotonic() + START_LIMIT_SECONDS
+        while self._channel.ready(deadline - time.monotonic()):
+            for message in self._channel.receive():
+                if isinstance(message, Ready):
+                    return message
+        raise TimeoutError(f"was not ready within {START_LIMIT_SECONDS:g} s")
 
     def _spawn(self, errors: int) -> None:
-        own = _BOOT.format(root=str(Path(__file__).resolve().parents[1]))
-        boot = own if self._python is None else _FOREIGN_BOOT
+        root = str(Path(__file__).resolve().parents[1])
+        boot = _ENTER if self.is_foreign else _ENTER_OWN.format(root=root)
+        words = [str(os.getpid()), str(WIRE), *self._preload]
         self._process = subprocess.Popen(
-            [str(self._python or sys.executable), "-P", "-c", boot, str(os.getpid()), *self._preload],
+            [str(self._interpreter), "-P", "-c", boot, *words],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,

@@ -84,14 +84,27 @@ def measure(
             assert outcome.kind != "result"
             kept = _measurements(case, epochs)
             return structs.replace(unmeasured, status=outcome.kind, reason=outcome.reason, measurements=kept)
-        record = msgspec.json.decode(outcome.result, type=job.Finished).record
+        record = job.decode_finished(outcome.result).record
     except msgspec.DecodeError as error:
         # A user's module may print into, or replace, anything in its process.
         kept, reason = _measurements(case, epochs), f"unreadable result: {error}"
         return structs.replace(unmeasured, status="crashed", reason=reason, measurements=kept)
+    reason = _why_another(record, asked)
+    if reason is not None:
+        return structs.replace(unmeasured, status="crashed", reason=reason)
     if record.status == "ok":
         log_of(case, directory).unlink(missing_ok=True)
     return record
+
+
+def _why_another(record: Record, asked: job.Job) -> str | None:
+    """Why a record is not the one that was asked for: another installation may mean something else by the
+    same message. The worker of ceilings has a protocol of its own."""
+    if record.case != asked.case:
+        return f"the record that came back is of another case: {record.case.id}"
+    if record.protocol != asked.protocol and asked.case.workload != "ceiling":
+        return "the record that came back was measured by another protocol"
+    return None
 
 
 def log_of(case: Case, directory: Path) -> Path:
@@ -123,8 +136,7 @@ def _run(asked: job.Job, directory: Path, server: Server, caches: Path | None) -
                     return outcome
                 cold = msgspec.json.decode(outcome.result, type=job.ColdCompile)
                 asked = structs.replace(asked, cold=cold)
-        function = job.CEILINGS if asked.case.workload == "ceiling" else job.MEASURE
-        return _child(function, asked, work, log, server)
+        return _child(job.question(asked.case), asked, work, log, server)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -168,7 +180,7 @@ def _measurements(case: Case, epochs: dict[int, Epoch]) -> list[Measurement]:
 
 
 def _child(
-    function: str,
+    question: str,
     asked: job.Job,
     work: Path,
     log: Path,
@@ -177,8 +189,8 @@ def _child(
     heard: Callable[[bytes], None] = lambda line: None,
 ) -> Outcome:
     return server.run(
-        function,
-        msgspec.json.encode(asked),
+        question,
+        job.encode(asked),
         folder=work / "result",
         log=log,
         time_limit_seconds=asked.protocol.time_limit_seconds,

@@ -10,7 +10,8 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from bench.server import ERROR, RESULT, STAGE, Ended, Failure
+from bench.server import STAGE
+from bench.wire import ERROR, RESULT, ChildError, Ended
 
 REASON_LIMIT = 500
 """Characters of a reason, which is one line of a table."""
@@ -65,7 +66,7 @@ def outcome(
     elif code < 0:
         reason = death(code).removeprefix("was ") + during(log)
     elif failure is not None:
-        kind, reason = _explain(msgspec.json.decode(failure, type=Failure))
+        kind, reason = _explain(msgspec.json.decode(failure, type=ChildError))
     else:
         last = last_line(_tail(log))
         reason = death(code) + (f": {last}" if last else "")
@@ -118,11 +119,11 @@ def memory_kills() -> int:
     return sum(int(count) for found in counts for count in found)
 
 
-def _explain(failure: Failure) -> tuple[Kind, str]:
+def _explain(error: ChildError) -> tuple[Kind, str]:
     """Memory that ran out or a crash, told by names and message alone: torch is not imported here."""
-    types = set(failure.types)
-    spoken = types & {"RuntimeError", "OSError"} and _MEMORY_MESSAGE.search(failure.message)
-    name, message = failure.types[0], _one_line(failure.message)
+    types = set(error.types)
+    spoken = types & {"RuntimeError", "OSError"} and _MEMORY_MESSAGE.search(error.message)
+    name, message = error.types[0], _one_line(error.message)
     return ("oom" if types & _MEMORY_TYPES or spoken else "crashed"), f"{name}: {message}".removesuffix(": ")
 
 

@@ -105,10 +105,12 @@ def _refuse_idle_devices(planned: Sequence[Case], reasons: Mapping[Case, str]) -
 def why_not(planned: Iterable[Case], server: Server) -> dict[Case, str]:
     """Every case that contradicts itself or that torch cannot run on this machine, with the reason."""
     reasons = {case: reason for case in planned if (reason := plan.why_impossible(case))}
-    kinds = {_kind(case): case for case in reversed(list(planned)) if case not in reasons}
+    # Another installation may not know a case for what this one does not look at.
+    kind = Case.without_replicate if server.is_foreign else _kind
+    kinds = {kind(case): case for case in reversed(list(planned)) if case not in reasons}
     unusable = dict(zip(kinds, _ask_torch(list(kinds.values()), server), strict=True))
     for case in planned:
-        reason = unusable.get(_kind(case))
+        reason = unusable.get(kind(case))
         if reason is not None:
             reasons.setdefault(case, reason)
     return reasons
@@ -121,7 +123,7 @@ def _kind(case: Case) -> tuple[str, str, str]:
 
 def _ask_torch(cases: list[Case], server: Server) -> list[str | None]:
     """`worker.why_unusable` in a child, so that neither the parent nor the server touches a device."""
-    answer = ask(job.WHY_UNUSABLE, msgspec.json.encode(cases), server)
+    answer = ask(job.WHY_UNUSABLE, job.encode(cases), server)
     return msgspec.json.decode(answer, type=list[str | None])
 
 
@@ -137,7 +139,7 @@ def _fetch(planned: Iterable[Case], materials: Materials, server: Server) -> Non
 
 
 def ask(
-    function: str,
+    question: str,
     argument: bytes,
     server: Server,
     limit_seconds: float = _PROBE_SECONDS,
@@ -147,7 +149,7 @@ def ask(
     which begins with `failing`."""
     with tempfile.TemporaryDirectory(prefix="convbench-") as folder:
         outcome = server.run(
-            function,
+            question,
             argument,
             folder=Path(folder) / "probe",
             log=Path(folder) / "probe.log",

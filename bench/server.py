@@ -1,10 +1,10 @@
 """The fork server: a process with torch imported already, which forks one child for each job.
 
 It only imports, and never runs an operator: a child forked after one hangs in its first parallel region.
-JSON lines come in on its standard input (`Job`, `Kill`) and go out on its standard output (`Ready`,
-`Ended`). It sleeps in `poll` while a child measures. It is a subreaper: what a job starts and leaves
-behind, in a session of its own or not, becomes its child and is killed before the job counts as ended,
-as is everything once its standard input closes, which the kernel does however the parent died.
+What it hears and answers stands in `bench.wire`. It sleeps in `poll` while a child measures. It is a
+subreaper: what a job starts and leaves behind, in a session of its own or not, becomes its child and is
+killed before the job counts as ended, as is everything once its standard input closes, which the kernel
+does however the parent died.
 """
 
 from __future__ import annotations
@@ -14,18 +14,16 @@ import faulthandler
 import gc
 import importlib
 import io
-import math
 import os
 import select
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Generic, NoReturn, TypeVar
+from typing import NoReturn
 
 import msgspec
-from msgspec import Struct
 
 from bench.processes import (
     become_subreaper,
@@ -36,89 +34,10 @@ from bench.processes import (
     kill,
     outlive_parent,
 )
+from bench.wire import ERROR, MESSAGE_LIMIT, RESULT, Cancel, Channel, ChildError, Ended, Ready, Request
 
-RESULT = "result"
-ERROR = "error.json"
 STAGE = "stage: "
 """A line of the log that begins like this says what the child was doing; `stage` writes it."""
-MESSAGE_LIMIT = 4000
-"""Characters of an exception's message that are kept: torch.compile attaches whole programs."""
-
-
-class Job(Struct, frozen=True, tag="job"):
-    """Call `function` ("package.module:name", bytes to bytes); what it returns goes to `folder`.
-
-    Both paths are absolute; `log` gets what the child prints.
-    """
-
-    function: str
-    argument: bytes
-    folder: str
-    log: str
-
-
-class Kill(Struct, frozen=True, tag="kill"):
-    """End the running job and everything it started."""
-
-
-class Ready(Struct, frozen=True, tag="ready"):
-    """The modules are imported; jobs may come."""
-
-
-class Ended(Struct, frozen=True, tag="ended"):
-    """The job's child was reaped and nothing it started is left.
-
-    code            as subprocess has it: the exit code, or minus the signal's number
-    peak_rss_bytes  the child's `ru_maxrss`; it begins at what the server held when it forked
-    """
-
-    code: int
-    peak_rss_bytes: int
-
-
-class Failure(Struct, frozen=True):
-    """What a child's exception was: the names of its class and of the classes above it, and its message."""
-
-    types: list[str]
-    message: str
-
-
-Message = TypeVar("Message")
-
-
-class Channel(Generic[Message]):
-    """JSON lines over two file descriptors; `decoder` knows what comes in."""
-
-    def __init__(self, reads: int, writes: int, decoder: msgspec.json.Decoder[Message]) -> None:
-        self.reads, self.writes = reads, writes
-        self._decoder = decoder
-        self._unread = b""
-
-    def send(self, message: Struct) -> None:
-        """Raise BrokenPipeError when the other side is gone."""
-        data = msgspec.json.encode(message) + b"\n"
-        while data:
-            data = data[os.write(self.writes, data) :]
-
-    def receive(self) -> list[Message]:
-        """Block for some input and return the messages it completes; raise EOFError at its end."""
-        data = os.read(self.reads, 1 << 16)
-        if not data:
-            raise EOFError("the other side closed its end")
-        *lines, self._unread = (self._unread + data).split(b"\n")
-        return [self._decoder.decode(line) for line in lines]
-
-    def ready(self, seconds: float) -> bool:
-        """Whether there is input (or its end) within that time; may return False early after 24 days."""
-        return bool(readable([self.reads], seconds))
-
-
-def readable(descriptors: Sequence[int], seconds: float) -> set[int]:
-    """Those with input (or its end) within that time, asleep until then; may return early after 24 days."""
-    poll = select.poll()
-    for descriptor in descriptors:
-        poll.register(descriptor, select.POLLIN)
-    return {found for found, _ in poll.poll(math.ceil(min(max(seconds, 0) * 1000, 2**31 - 1)))}
 
 
 def stage(name: str) -> None:
@@ -127,19 +46,23 @@ def stage(name: str) -> None:
     sys.stderr.flush()
 
 
-def main() -> NoReturn:
-    """The server's life. Arguments: the parent's process id, then the modules to import."""
-    parent, *modules = sys.argv[1:]
+def serve(parent: int, modules: Sequence[str], questions: Mapping[str, str], ready: Ready) -> NoReturn:
+    """The server's life: import the modules, say `ready`, answer requests until standard input closes.
+
+    parent     its process id
+    questions  word -> "package.module:name"
+    """
     requests, replies = _take_pipes()
     become_subreaper()
-    die_with(int(parent))  # until it can see its input close, nothing else would end it with its parent
+    die_with(parent)  # until it can see its input close, nothing else would end it with its parent
     _import(modules)
     gc.collect()
     gc.freeze()  # a child's first collection would otherwise copy every page of the imported modules
     outlive_parent()
     try:
         with contextlib.suppress(EOFError, BrokenPipeError):
-            _Server(Channel(requests, replies, msgspec.json.Decoder(Job | Kill))).serve()
+            channel = Channel(requests, replies, msgspec.json.Decoder(Request | Cancel))
+            _Server(channel, questions).serve(ready)
     finally:
         end_descendants()
         os._exit(0)
@@ -169,19 +92,20 @@ def _import(modules: Sequence[str]) -> None:
 class _Server:
     """One job at a time: wait for a request or for the child's end, whichever comes first."""
 
-    def __init__(self, channel: Channel[Job | Kill]) -> None:
+    def __init__(self, channel: Channel[Request | Cancel], questions: Mapping[str, str]) -> None:
         self._channel = channel
+        self._questions = questions
         self._child: int | None = None
         # SIGCHLD through a pipe, not a pidfd: Linux before 5.3 has none, and some builds of Python neither.
         self._wake, self._wake_writes = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
 
-    def serve(self) -> NoReturn:
+    def serve(self, ready: Ready) -> NoReturn:
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
         signal.set_wakeup_fd(self._wake_writes, warn_on_full_buffer=False)
         poll = select.poll()
         poll.register(self._channel.reads, select.POLLIN)
         poll.register(self._wake, select.POLLIN)
-        self._channel.send(Ready())
+        self._channel.send(ready)
         while True:
             readable = [descriptor for descriptor, _ in poll.poll()]
             if self._wake in readable:
@@ -189,7 +113,7 @@ class _Server:
                 self._reap()
             if self._channel.reads in readable:
                 for message in self._channel.receive():
-                    if isinstance(message, Job):
+                    if isinstance(message, Request):
                         self._fork(message)
                     elif self._child is not None:
                         kill(descendants(os.getpid()))
@@ -205,7 +129,7 @@ class _Server:
         end_descendants()
         self._channel.send(Ended(os.waitstatus_to_exitcode(status), usage.ru_maxrss * 1024))
 
-    def _fork(self, job: Job) -> None:
+    def _fork(self, request: Request) -> None:
         server = os.getpid()
         sys.stdout.flush()
         sys.stderr.flush()
@@ -218,8 +142,8 @@ class _Server:
             signal.set_wakeup_fd(-1)
             for descriptor in (self._channel.reads, self._channel.writes, self._wake, self._wake_writes):
                 os.close(descriptor)
-            _become_child(server, job.log)
-            code = _run(job)
+            _become_child(server, request.log)
+            code = _run(request, self._questions.get(request.question, request.question))
             sys.stdout.flush()
             flush_c_streams()
         except BaseException:  # noqa: BLE001 - a process's last frame: there is nobody left to raise to
@@ -257,14 +181,14 @@ def _become_child(server: int, log_path: str) -> None:
     faulthandler.enable()
 
 
-def _run(job: Job) -> int:
-    """Call the job's function and return the exit code; the result or the failure is in the folder."""
-    folder = Path(job.folder)
+def _run(request: Request, function: str) -> int:
+    """Call a function and return the exit code; the result or the exception is in the request's folder."""
+    folder = Path(request.folder)
     try:
-        module, _, name = job.function.partition(":")
-        result = getattr(importlib.import_module(module), name)(job.argument)
+        module, _, name = function.partition(":")
+        result = getattr(importlib.import_module(module), name)(request.argument)
         if not isinstance(result, bytes):
-            raise TypeError(f"{job.function} returned {type(result).__name__}, not bytes")
+            raise TypeError(f"{function} returned {type(result).__name__}, not bytes")
         _write(folder / RESULT, result)
     except SystemExit as leaving:
         if leaving.code is None or isinstance(leaving.code, int):
@@ -274,8 +198,8 @@ def _run(job: Job) -> int:
     except BaseException as error:  # noqa: BLE001 - whatever a job raises is its outcome
         traceback.print_exc()
         types = [cls.__name__ for cls in type(error).__mro__]
-        failure = Failure(types=types, message=str(error)[:MESSAGE_LIMIT])
-        _write(folder / ERROR, msgspec.json.encode(failure))
+        told = ChildError(types=types, message=str(error)[:MESSAGE_LIMIT])
+        _write(folder / ERROR, msgspec.json.encode(told))
         return 1
     return 0
 

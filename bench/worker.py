@@ -16,7 +16,8 @@ from bench import devices, engines, environment, facts, latency, workloads
 from bench.case import Case
 from bench.devices.base import Device
 from bench.engines.base import Engine
-from bench.job import ColdCompile, Finished, Job
+from bench.errors import UserError
+from bench.job import ColdCompile, Finished, Job, encode
 from bench.layers import kernels, trace
 from bench.layers.measure import measure as measure_layers
 from bench.nvml import open_nvml
@@ -41,18 +42,24 @@ def measure(argument: bytes) -> bytes:
     """The child's entry: an encoded Job in, an encoded Finished out."""
     job = msgspec.json.decode(argument, type=Job)
     record, first_step_at = run(job, devices.get(job.case.device))
-    return msgspec.json.encode(Finished(record=record, first_step_at=first_step_at))
+    return encode(Finished(record=record, first_step_at=first_step_at))
 
 
 def why_unusable(argument: bytes) -> bytes:
-    """Encoded cases in; for each, encoded, the sentence why torch cannot run it here, or null."""
-    cases = msgspec.json.decode(argument, type=list[Case])
-    return msgspec.json.encode(
-        [
-            devices.get(case.device).why_unusable(case) or engines.get(case.engine).why_unusable(case)
-            for case in cases
-        ]
-    )
+    """Encoded cases in; for each, encoded, the sentence why it cannot be run here, or null."""
+    cases = msgspec.json.decode(argument, type=list[msgspec.Raw])
+    return msgspec.json.encode([_why_unusable(case) for case in cases])
+
+
+def _why_unusable(encoded: msgspec.Raw) -> str | None:
+    """Of one case, which a newer convbench may have sent: with a field or a name that is not known here."""
+    try:
+        case = msgspec.json.decode(encoded, type=Case)
+        return devices.get(case.device).why_unusable(case) or engines.get(case.engine).why_unusable(case)
+    except msgspec.ValidationError as error:
+        return f"its convbench does not know such a case ({error})"
+    except UserError as error:
+        return str(error)
 
 
 def describe(argument: bytes) -> bytes:
@@ -74,7 +81,7 @@ def compile_cold(argument: bytes) -> bytes:
         _, steps, _ = prepare(job.case, device)
         stage("compiling")
         seconds = facts.first_step(steps, device)
-    return msgspec.json.encode(ColdCompile(seconds=seconds, casts=count_casts()))
+    return encode(ColdCompile(seconds=seconds, casts=count_casts()))
 
 
 @dataclass

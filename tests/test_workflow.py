@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -51,6 +53,23 @@ def test_pushes_are_tested_and_pull_requests_compared() -> None:
     assert (ROOT / ".ci" / "run").stat().st_mode & 0o100
     assert "pull_request" in WORKFLOWS["compare"][ON]
     assert [command[0] for command in COMMANDS] == ["ab"]
+
+
+@pytest.mark.parametrize(("entry", "table"), [(False, "older than wire 1"), (True, "measured ab")])
+def test_a_base_that_cannot_talk_is_not_compared(tmp_path: Path, entry: bool, table: str) -> None:
+    """The sentence stands where the table would: in the summary and in the comment."""
+    (measuring,) = (script for script in SCRIPTS.values() if commands(script))
+    for name, text in (
+        ("base/bin/python", f'[ "$*" = "-P -c import bench.entry" ] && {str(entry).lower()}'),
+        ("new/bin/convbench", 'echo "measured $1"'),
+    ):
+        program = tmp_path / name
+        program.parent.mkdir(parents=True)
+        program.write_text(f"#!/bin/sh\n{text}\n")
+        program.chmod(0o755)
+    environment = {**os.environ, "RUNNER_TEMP": str(tmp_path)}
+    subprocess.run(["bash", "-e", "-c", measuring], env=environment, check=True)
+    assert table in (tmp_path / "table.md").read_text()
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

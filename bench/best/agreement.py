@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from bench.case import Case
 
-AGREE = "bench.best.parity:agree"
+AGREE = "agree"
 
 
 class Question(Struct, frozen=True, kw_only=True):

@@ -18,7 +18,7 @@ from bench.case import Case, Protocol
 from bench.ceilings.products import Convolution, Copy, MatrixProduct, Product, products
 from bench.devices.base import Device
 from bench.facts import fact
-from bench.job import Finished, Job
+from bench.job import Finished, Job, encode
 from bench.precision import RECIPES, weight_dtype
 from bench.record import Gpu, Measurement, Record
 from bench.timers import Call
@@ -49,7 +49,7 @@ def measure(argument: bytes) -> bytes:
     job = msgspec.json.decode(argument, type=Job)
     first_step_at = time.monotonic()
     record = run(job, devices.get(job.case.device))
-    return msgspec.json.encode(Finished(record=record, first_step_at=first_step_at))
+    return encode(Finished(record=record, first_step_at=first_step_at))
 
 
 def run(job: Job, device: Device) -> Record:

@@ -18,7 +18,7 @@ from bench.case import Case
 from bench.datasets.base import Dataset
 from bench.devices.base import Device
 from bench.errors import UserError
-from bench.job import Finished, Job
+from bench.job import Finished, Job, encode
 from bench.learning import checkpoint
 from bench.learning.history import DivergedError, History, measurements, why_no_energy, why_useless
 from bench.learning.loop import Learner
@@ -57,7 +57,7 @@ def train(argument: bytes) -> bytes:
     """The child's entry: an encoded Job with `training` in, an encoded Finished out."""
     job = msgspec.json.decode(argument, type=Job)
     record, first_step_at = run(job, devices.get(job.case.device))
-    return msgspec.json.encode(Finished(record=record, first_step_at=first_step_at))
+    return encode(Finished(record=record, first_step_at=first_step_at))
 
 
 def run(job: Job, device: Device) -> tuple[Record, float]:

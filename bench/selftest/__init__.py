@@ -14,8 +14,8 @@ from bench.selftest.check import Check
 
 __all__ = ["Check", "rows"]
 
-ANSWER = "bench.selftest.child:answer"
-PRELOAD = ("torch", "bench.selftest.child")
+SELFTEST = "selftest"
+"""The question, and what its children do."""
 _LIMIT_SECONDS = 300.0
 
 
@@ -27,14 +27,14 @@ def rows(device: str = "auto") -> list[Check]:
     if device != "auto":
         devices.get(device)
     groups = ["cpu"] if device == "cpu" else ["cpu", "cuda"]
-    with tempfile.TemporaryDirectory(prefix="convbench-") as folder, Server(preload=PRELOAD) as server:
+    with tempfile.TemporaryDirectory(prefix="convbench-") as folder, Server(preload=[SELFTEST]) as server:
         return [check for group in groups for check in _answers(group, server, Path(folder))]
 
 
 def _answers(group: str, server: Server, folder: Path) -> list[Check]:
     """One group's rows; a child that dies is a failed check, and not the end."""
     outcome = server.run(
-        ANSWER,
+        SELFTEST,
         msgspec.json.encode(group),
         folder=folder / group,
         log=folder / f"{group}.log",

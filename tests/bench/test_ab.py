@@ -390,6 +390,6 @@ def test_a_side_without_convbench_is_named(tmp_path: Path) -> None:
     python.chmod(0o755)
     contests = [Contest(a=case(), b=case())]
     sides = (Side(python=python), Side())
-    with pytest.raises(UserError, match=r"^side a: .*convbench must be installed"):
+    with pytest.raises(UserError, match=f"^side a: convbench is not installed in {python}$"):
         execute(Trial(contests=contests, sides=sides, protocol=Protocol()), tmp_path / "out")
     assert not (tmp_path / "out").exists()

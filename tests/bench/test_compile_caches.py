@@ -20,15 +20,15 @@ class FakeServer:
     """Answers each job as its child would, and fills the cache that it is given."""
 
     def __init__(self) -> None:
-        self.functions: list[str] = []
+        self.questions: list[str] = []
         self.colds: list[float | None] = []
 
-    def run(self, function: str, argument: bytes, **_: object) -> Outcome:
+    def run(self, question: str, argument: bytes, **_: object) -> Outcome:
         asked = msgspec.json.decode(argument, type=job.Job)
-        self.functions.append(function)
+        self.questions.append(question)
         assert asked.cache_folder is not None
         Path(asked.cache_folder).mkdir(parents=True, exist_ok=True)
-        if function == job.COMPILE_COLD:
+        if question == job.COMPILE_COLD:
             return Outcome(
                 kind="result", result=msgspec.json.encode(job.ColdCompile(seconds=9, casts=0)), seconds=1
             )
@@ -53,6 +53,6 @@ def test_a_kept_cache_is_compiled_into_once(tmp_path: Path, kept: bool, colds: l
         )
         assert record.status == "ok"
     assert server.colds == colds
-    assert server.functions.count(job.COMPILE_COLD) == len([cold for cold in colds if cold])
+    assert server.questions.count(job.COMPILE_COLD) == len([cold for cold in colds if cold])
     assert list((tmp_path / "work").rglob("*")) == []
     assert (tmp_path / "caches").exists() == kept

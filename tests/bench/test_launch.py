@@ -192,12 +192,37 @@ def test_a_server_killed_between_jobs_is_a_crash_too(run: Run, server: Server) -
     assert run("echo", b"ab").result == b"ba"
 
 
-def test_a_server_that_cannot_start_says_why() -> None:
+PLANTED_KIND = "torchvision"
+"""A kind that imports one module, in whose place a test can plant another of the same name."""
+
+
+def planting(folder: Path, text: str) -> dict[str, str]:
+    """The environment of a server that finds this text where it preloads PLANTED_KIND."""
+    (folder / f"{PLANTED_KIND}.py").write_text(text)
+    return {**os.environ, "PYTHONPATH": str(folder)}
+
+
+def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
+    environment = planting(tmp_path, "import no_such_module")
     with (
         pytest.raises(UserError, match="No module named 'no_such_module'"),
-        Server(preload=["no_such_module"]),
+        Server(environment=environment, preload=[PLANTED_KIND]),
     ):
         pass
+
+
+def test_a_kind_that_is_not_known_is_left_out(tmp_path: Path) -> None:
+    """Another installation may know more kinds than this one; preloading only saves time."""
+    with Server(preload=["of-a-later-version"]) as server:
+        answer = server.run(
+            "tests.bench.fault_jobs:echo", b"ab", folder=tmp_path, log=tmp_path / "log", time_limit_seconds=20
+        )
+    assert answer.result == b"ba"
+
+
+def test_a_word_that_is_no_question_is_refused(server: Server, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"'s convbench .*cannot answer 'juggle'$"):
+        server.run("juggle", b"", folder=tmp_path / "job", log=tmp_path / "log", time_limit_seconds=1)
 
 
 @pytest.mark.parametrize("before", [None, "0"])
@@ -205,25 +230,28 @@ def test_torch_asks_nvml_for_cuda_while_the_server_imports_and_only_then(
     tmp_path: Path, before: str | None
 ) -> None:
     name = "PYTORCH_NVML_BASED_CUDA_CHECK"
-    (tmp_path / "asked.py").write_text(
+    environment = planting(
+        tmp_path,
         f"import os; seen = os.environ.get({name!r})\n"
-        f"def answer(argument): return repr((seen, os.environ.get({name!r}))).encode()"
+        f"def answer(argument): return repr((seen, os.environ.get({name!r}))).encode()",
     )
-    environment = {key: value for key, value in os.environ.items() if key != name}
-    environment |= {"PYTHONPATH": str(tmp_path)} | ({} if before is None else {name: before})
-    with Server(environment=environment, preload=["asked"]) as server:
+    environment.pop(name, None)
+    environment |= {} if before is None else {name: before}
+    with Server(environment=environment, preload=[PLANTED_KIND]) as server:
         outcome = server.run(
-            "asked:answer", b"", folder=tmp_path / "job", log=tmp_path / "log", time_limit_seconds=20
+            f"{PLANTED_KIND}:answer",
+            b"",
+            folder=tmp_path / "job",
+            log=tmp_path / "log",
+            time_limit_seconds=20,
         )
     assert outcome.result == repr(("1", before)).encode()
 
 
 def test_what_is_preloaded_leaves_cuda_usable_in_the_children(tmp_path: Path) -> None:
     """Importing Inductor of torch 2.11 would start CUDA; NVML, where torch asks it, is planted to answer."""
-    (tmp_path / "with_nvml.py").write_text("import torch; torch.cuda._device_count_nvml = lambda: 0")
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    preload = ["torch", "with_nvml", "torch._dynamo", "torch._inductor.compile_fx"]
-    with Server(environment=environment, preload=preload) as server:
+    environment = planting(tmp_path, "import torch; torch.cuda._device_count_nvml = lambda: 0")
+    with Server(environment=environment, preload=[PLANTED_KIND, "timed", "compiled"]) as server:
         outcome = server.run(
             "tests.bench.fault_jobs:in_bad_fork",
             b"",
@@ -260,7 +288,7 @@ with Server() as server:
                        time_limit_seconds=limit)
 """
 ONE_JOB = JOBS.replace('("leave_orphans", 20), ("hang_with_orphans", 0.05)', '[("hang", 60)]')
-SLOW_IMPORT = "from bench.launch import Server; Server(preload=['slow_module']).__enter__()"
+SLOW_IMPORT = f"from bench.launch import Server; Server(preload=[{PLANTED_KIND!r}]).__enter__()"
 
 
 @contextlib.contextmanager
@@ -294,8 +322,8 @@ def test_a_killed_parent_leaves_nothing_whenever_it_dies(trace: str, tmp_path: P
 
 
 def test_a_parent_that_dies_while_the_server_imports_leaves_nothing(trace: str, tmp_path: Path) -> None:
-    (tmp_path / "slow_module.py").write_text(
-        "import pathlib, time; pathlib.Path(__file__).with_name('begun').touch(); time.sleep(60)"
+    planting(
+        tmp_path, "import pathlib, time; pathlib.Path(__file__).with_name('begun').touch(); time.sleep(60)"
     )
     with parent(SLOW_IMPORT, trace, tmp_path) as process:
         until((tmp_path / "begun").exists)
@@ -367,5 +395,5 @@ def test_an_interpreter_without_convbench_is_named(tmp_path: Path) -> None:
     other = tmp_path / "python"
     other.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S "$@"\n')
     other.chmod(0o755)
-    with pytest.raises(UserError, match="convbench must be installed in it"), Server(python=other):
+    with pytest.raises(UserError, match=f"^convbench is not installed in {other}$"), Server(python=other):
         pass

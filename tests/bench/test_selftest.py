@@ -56,8 +56,7 @@ def test_an_unknown_device_is_refused() -> None:
 
 
 def test_a_child_that_dies_is_a_failed_check(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(selftest, "ANSWER", "os:abort")
-    monkeypatch.setattr(selftest, "PRELOAD", ())
+    monkeypatch.setattr(selftest, "SELFTEST", "os:abort")
     (row,) = selftest.rows("cpu")
     assert (row.name, row.status, row.expected) == ("cpu: checks", "fail", "answers")
     assert row.measured

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from bench.launch import Outcome, Server
-from bench.server import readable
 from bench.telling import Listener, teller
+from bench.wire import readable
 
 
 @pytest.fixture

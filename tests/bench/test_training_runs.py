@@ -110,7 +110,7 @@ def garbled(channels, classes):
     "Like a module that replaces what does not belong to it."
     import msgspec
     encode = msgspec.json.encode
-    msgspec.json.encode = lambda what: b"[]" if type(what).__module__ == "bench.job" else encode(what)
+    msgspec.json.encode = lambda what: b"[]" if type(what) is dict and "record" in what else encode(what)
     return Net(channels, classes)
 
 def torn(channels, classes):

@@ -1,0 +1,67 @@
+"""What another installation of convbench starts: this module never moves, whatever becomes of the others.
+
+    PYTHON -P -c "from bench.entry import main; main()" PID WIRE KIND...
+
+starts a fork server (`bench.wire` says what it hears and answers). Only the standard library is imported
+here, so that the words below can be read without the rest.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+from typing import NoReturn
+
+QUESTIONS = {
+    "measure": "bench.worker:measure",
+    "compile-cold": "bench.worker:compile_cold",
+    "why-unusable": "bench.worker:why_unusable",
+    "describe": "bench.worker:describe",
+    "free-memory": "bench.worker:free_memory",
+    "ceilings": "bench.ceilings.worker:measure",
+    "train": "bench.learning.worker:train",
+    "fetch": "bench.learning.worker:fetch",
+    "count": "bench.counts:count",
+    "agree": "bench.best.parity:agree",
+    "selftest": "bench.selftest.child:answer",
+}
+"""What can be asked -> the function (bytes to bytes) that a child calls. The words are part of the wire."""
+
+PRELOAD = {
+    "timed": ("torch", "torch._dynamo", "bench.worker"),
+    "torchvision": ("torchvision",),
+    "training": ("bench.learning.worker",),
+    "ceilings": ("bench.ceilings.worker",),
+    "digits": ("sklearn.datasets", "sklearn.model_selection"),
+    "compiled": ("torch._inductor.compile_fx", "bench.probes.graph_casts"),
+    "selftest": ("torch", "bench.selftest.child"),
+}
+"""What children will do -> the modules to import once, before the first of them is forked.
+
+torch imports the front end of torch.compile at the first use of an optimizer, an initialisation or a
+counter, compiled or not: half a second in every child.
+"""
+
+
+def main() -> NoReturn:
+    """Serve until standard input closes. Arguments: the parent's process id, its wire, kinds of PRELOAD.
+
+    The parent judges by the answer whether the two wires fit. Kinds that are not known here are left out,
+    since preloading only saves time.
+    """
+    from bench import server
+    from bench.record import SCHEMA
+    from bench.wire import WIRE, Ready
+
+    parent, _, *kinds = sys.argv[1:]
+    ready = Ready(wire=WIRE, convbench=_version(), schema=SCHEMA, questions=tuple(QUESTIONS))
+    modules = [module for kind in kinds for module in PRELOAD.get(kind, ())]
+    server.serve(int(parent), modules, QUESTIONS, ready)
+
+
+def _version() -> str:
+    """Empty in a source tree that was never installed."""
+    try:
+        return importlib.metadata.version("convbench")
+    except importlib.metadata.PackageNotFoundError:
+        return ""
