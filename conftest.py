@@ -15,10 +15,12 @@ import msgspec
 import pytest
 from msgspec import structs
 
-from bench import cli, devices, environment, plan
-from bench.case import Case
-from bench.launch import Server
-from tests.commands import Answer, Command
+from bench import cli, devices
+from bench.forkserver.client import Server
+from bench.host import environment
+from bench.plan import expand
+from bench.schema.case import Case
+from tests.planted.commands import Answer, Command
 
 _ASK_FOR_FIGURES = ("only", "enable", "autosave", "save", "json", "compare", "compare_fail", "histogram")
 
@@ -50,7 +52,7 @@ def learning_server() -> Iterator[Server]:
 def convbench(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """The command line in this process, on a machine without a GPU; SystemExit is its only way out."""
     monkeypatch.setattr("signal.signal", lambda number, handler: None)
-    monkeypatch.setattr("bench.plan.gpu_present", lambda: False)
+    monkeypatch.setattr("bench.plan.expand.gpu_present", lambda: False)
 
     def command(*arguments: object) -> Answer:
         monkeypatch.setattr(sys, "argv", ["convbench", *map(str, arguments)])
@@ -82,7 +84,7 @@ def small(case: Case) -> Case:
     """The same case with ten classes at most and the first of a few small images that its network takes."""
     for image in _SMALL_IMAGES:
         tried = structs.replace(case, image=min(image, case.image), classes=min(case.classes, 10))
-        if plan.why_impossible(tried) is None:
+        if expand.why_impossible(tried) is None:
             return tried
     return case
 

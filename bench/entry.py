@@ -2,8 +2,8 @@
 
     PYTHON -P -c "from bench.entry import main; main()" PID WIRE KIND...
 
-starts a fork server (`bench.wire` says what it hears and answers). Only the standard library is imported
-here, so that the words below can be read without the rest.
+starts a fork server (`bench.forkserver.wire` says what it hears and answers). Only the standard library is
+imported here, so that the words below can be read without the rest.
 """
 
 from __future__ import annotations
@@ -13,28 +13,28 @@ import sys
 from typing import NoReturn
 
 QUESTIONS = {
-    "measure": "bench.worker:measure",
-    "compile-cold": "bench.worker:compile_cold",
-    "why-unusable": "bench.worker:why_unusable",
-    "describe": "bench.worker:describe",
-    "free-memory": "bench.worker:free_memory",
-    "ceilings": "bench.ceilings.worker:measure",
-    "train": "bench.learning.worker:train",
-    "fetch": "bench.learning.worker:fetch",
-    "count": "bench.counts:count",
-    "agree": "bench.best.parity:agree",
-    "selftest": "bench.selftest.child:answer",
+    "measure": "bench.child.worker:measure",
+    "compile-cold": "bench.child.worker:compile_cold",
+    "why-unusable": "bench.child.worker:why_unusable",
+    "describe": "bench.child.worker:describe",
+    "free-memory": "bench.child.worker:free_memory",
+    "ceilings": "bench.child.ceilings.ceiling_worker:measure",
+    "train": "bench.child.training.training_worker:train",
+    "fetch": "bench.child.training.training_worker:fetch",
+    "count": "bench.child.network_flops:count",
+    "agree": "bench.child.output_agreement:agree",
+    "selftest": "bench.selftest.groups:answer",
 }
 """What can be asked -> the function (bytes to bytes) that a child calls. The words are part of the wire."""
 
 PRELOAD = {
-    "timed": ("torch", "torch._dynamo", "bench.worker"),
+    "timed": ("torch", "torch._dynamo", "bench.child.worker"),
     "torchvision": ("torchvision",),
-    "training": ("bench.learning.worker",),
-    "ceilings": ("bench.ceilings.worker",),
+    "training": ("bench.child.training.training_worker",),
+    "ceilings": ("bench.child.ceilings.ceiling_worker",),
     "digits": ("sklearn.datasets", "sklearn.model_selection"),
     "compiled": ("torch._inductor.compile_fx", "bench.probes.graph_casts"),
-    "selftest": ("torch", "bench.selftest.child"),
+    "selftest": ("torch", "bench.selftest.groups"),
 }
 """What children will do -> the modules to import once, before the first of them is forked.
 
@@ -49,9 +49,9 @@ def main() -> NoReturn:
     The parent judges by the answer whether the two wires fit. Kinds that are not known here are left out,
     since preloading only saves time.
     """
-    from bench import server
-    from bench.record import SCHEMA
-    from bench.wire import WIRE, Ready
+    from bench.forkserver import server
+    from bench.forkserver.wire import WIRE, Ready
+    from bench.schema.record import SCHEMA
 
     parent, _, *kinds = sys.argv[1:]
     ready = Ready(wire=WIRE, convbench=_version(), schema=SCHEMA, questions=tuple(QUESTIONS))

@@ -21,9 +21,9 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from torchvision import transforms
 
 from bench import datasets
-from bench.case import Case
-from bench.datasets.base import Images, Split
-from bench.learning.schedule import rate
+from bench.child.training.schedule import rate
+from bench.contracts.dataset import Images, Split
+from bench.schema.case import Case
 from models.load import load
 
 

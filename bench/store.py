@@ -17,9 +17,9 @@ from typing import Self
 
 import msgspec
 
-from bench.case import Case
-from bench.errors import UserError
-from bench.record import SCHEMA, Record, Status
+from bench.schema.case import Case
+from bench.schema.record import SCHEMA, Record, Status
+from models.errors import UserError
 
 RECORDS = "records.jsonl"
 TORN = "torn.jsonl"

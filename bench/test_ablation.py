@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec import structs
 
-from bench import ablations, plan
-from bench import run as runner
-from bench.case import Case, Protocol
-from bench.stats import Interval, within_process
+from bench.plan import ablations, expand
+from bench.runner import execute as runner
+from bench.schema.case import Case, Protocol
+from bench.stats.estimates import Interval, within_process
 from models.blocks import block_name
-from reports.ablations.pairs import timed_sides
-from reports.summary import summarise
+from reports.ablations.form_pairs import timed_sides
+from reports.summary.pooling import summarise
 
 if TYPE_CHECKING:  # collecting benchmarks imports no torch
     import torch
@@ -92,7 +92,7 @@ def by_harness(
     """Stack over single, by the records of `ablate`."""
     once = [case, structs.replace(case, model=block_name(CHANNELS, STACK))]
     result = runner.execute(
-        plan.replicated(once, replicates),
+        expand.replicated(once, replicates),
         protocol,
         folder,
         resume=False,

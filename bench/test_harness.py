@@ -18,10 +18,11 @@ import msgspec
 import pytest
 from msgspec import structs
 
-from bench import environment, job
-from bench.case import Case, Protocol
-from bench.launch import Server
-from bench.record import Measurement, Record
+from bench.forkserver.client import Server
+from bench.host import environment
+from bench.schema import job
+from bench.schema.case import Case, Protocol
+from bench.schema.record import Measurement, Record
 from bench.store import RECORDS, Store
 
 ROOT = Path(__file__).parent.parent

@@ -22,13 +22,16 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from bench import devices, engines, environment, plan, sampling, suites
-from bench.case import Case, Protocol
-from bench.devices.base import Device
-from bench.precision import outer_context
+from bench import devices, engines
+from bench.contracts.device import Device
+from bench.contracts.workload import Call, Steps
+from bench.host import environment
+from bench.plan import expand, named_suites
 from bench.probes import memory
-from bench.record import Measurement
-from bench.workloads.base import Call, Steps
+from bench.schema.case import Case, Protocol
+from bench.schema.record import Measurement
+from bench.tensors import outer_context
+from bench.timing import sampling
 
 if TYPE_CHECKING:
     from torch import nn
@@ -45,8 +48,8 @@ def _quick(full_size: bool) -> tuple[dict[str, Case], Protocol]:
     A plain `pytest` takes the short list of a machine without a GPU, on whatever device there is: compiling
     every network would take it minutes.
     """
-    suite = suites.find("quick", gpu=full_size and plan.gpu_present())
-    cases = plan.cases(suite, {}, environment.usable_cores())
+    suite = named_suites.find("quick", gpu=full_size and expand.gpu_present())
+    cases = expand.cases(suite, {}, environment.usable_cores())
     named = {f"{case.workload}-{_name(case)}": case for case in cases}
     assert len(named) == len(cases), "two cases of the suite have one name"
     return named, suite.protocol
@@ -136,12 +139,12 @@ def subject(
     """A case of the suite: built, and warmed up where it is measured."""
     import torch
 
-    from bench import worker
+    from bench.child import worker
 
     cases, protocol = _quick(full_size)
     case = sized(cases[request.param])
     device = devices.get(case.device)
-    impossible = plan.why_impossible(case) or device.why_unusable(case)
+    impossible = expand.why_impossible(case) or device.why_unusable(case)
     if impossible:
         pytest.skip(impossible)
     _return_memory()

@@ -27,15 +27,17 @@ import msgspec
 import pytest
 from tabulate import tabulate
 
-from bench import datasets, devices, environment, stats
-from bench.case import LAYOUTS, Case, Precision
-from bench.devices.base import Device
-from bench.task import Recipe, Task
+from bench import datasets, devices
+from bench.contracts.device import Device
+from bench.host import environment
+from bench.schema.case import LAYOUTS, Case, Precision
+from bench.schema.training_task import Recipe, Task
+from bench.stats import estimates
 from bench.test_networks import _torch_unchanged
 
 if TYPE_CHECKING:
-    from bench.datasets.base import Images, Split
-    from bench.learning.loop import Learner
+    from bench.child.training.learner import Learner
+    from bench.contracts.dataset import Images, Split
     from bench.plain_training import Lap
 
 Benchmark = Any  # pytest-benchmark has no types
@@ -121,8 +123,8 @@ class Ours:
     def __init__(self, case: Case, device: Device, split: Split) -> None:
         import torch
 
-        from bench.precision import weight_dtype
-        from bench.workloads.inputs import memory_format
+        from bench.inputs import memory_format
+        from bench.tensors import weight_dtype
         from models.load import load
 
         assert case.task is not None
@@ -140,7 +142,7 @@ class Ours:
         self._state: dict[str, Any] | None = None
 
     def lap(self, number: int, indices: Sequence[int]) -> Lap:
-        from bench.datasets.base import Images
+        from bench.contracts.dataset import Images
         from bench.plain_training import Lap
 
         train, test = self._split.train, self._split.test
@@ -159,8 +161,8 @@ class Ours:
             return self._learner(test, test).train_accuracy(len(test.labels))
 
     def _learner(self, train: Images, test: Images) -> Learner:
-        from bench.datasets.base import Split
-        from bench.learning.loop import Learner
+        from bench.child.training.learner import Learner
+        from bench.contracts.dataset import Split
 
         assert self._case.task is not None
         dataset = datasets.get(self._case.task.dataset)
@@ -197,13 +199,13 @@ class Result:
         )
 
 
-def times_as_fast(own: Result, plain: Result) -> stats.Ratio:
+def times_as_fast(own: Result, plain: Result) -> estimates.Ratio:
     """The plain loop's seconds over its own, lap by lap, with the interval that this one process gives."""
-    shift = stats.mean_shift(
+    shift = estimates.mean_shift(
         [math.log(base.seconds / lap.seconds) for lap, base in zip(own.laps, plain.laps, strict=True)]
     )
-    low, high = shift.around(stats.LEVEL)
-    return stats.Ratio(shift.ratio, stats.Interval(low, high, "within-process"))
+    low, high = shift.around(estimates.LEVEL)
+    return estimates.Ratio(shift.ratio, estimates.Interval(low, high, "within-process"))
 
 
 def race(loops: Mapping[str, Loop], laps: Sequence[Sequence[int]]) -> dict[str, list[Lap]]:
@@ -252,7 +254,7 @@ def _wanted(request: pytest.FixtureRequest) -> list[str]:
 def _race(cases: Mapping[str, Case], device: Device, course: Course) -> dict[str, Result]:
     import torch
 
-    from bench.datasets.base import Images, Split
+    from bench.contracts.dataset import Images, Split
     from bench.plain_training import PlainLoop
 
     plain = cases[PLAIN]

@@ -10,9 +10,9 @@ import re
 
 from msgspec import Struct
 
-from bench.errors import UserError
 from models.arch import Activation, Arch, Conv, Layer
-from models.kernels import stack_depth
+from models.errors import UserError
+from models.kernel_stacks import stack_depth
 
 PREFIX = "block:"
 FORM = f"{PREFIX}CHANNELS:LAYERS"

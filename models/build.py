@@ -24,7 +24,7 @@ from models.arch import (
     ResponseNorm,
     layer_names,
 )
-from models.cost import Shape, shapes
+from models.closed_form import Shape, shapes
 
 
 def build(
@@ -39,7 +39,7 @@ def build(
     """The network, in training mode; what is not given is the network's own default.
 
     Takes (batch, channels, image, image) and gives (batch, classes). Its parts carry the names of
-    `models.arch.layer_names`. Raises models.cost.ImageTooSmallError.
+    `models.arch.layer_names`. Raises models.closed_form.ImageTooSmallError.
     """
     outputs = shapes(arch, channels=channels, image=image, classes=classes)
     inputs: tuple[Shape, ...] = ((arch.channels if channels is None else channels,), *outputs[:-1])

@@ -16,10 +16,10 @@ from types import MappingProxyType
 
 from msgspec import Struct
 
-from bench.errors import UserError, unknown
 from models import blocks, variants
 from models.arch import Arch
-from models.cost import ImageTooSmallError, shapes
+from models.closed_form import ImageTooSmallError, shapes
+from models.errors import UserError, unknown
 
 OUR_PACKAGES = ("models", "bench", "reports")
 

@@ -8,7 +8,7 @@ from torch import nn
 from models.arch import Init
 from models.build import build
 from models.catalogue import FileFactory, ModuleFactory, Ours, Torchvision, parse
-from models.foreign import load_file, load_module, load_torchvision, materialise
+from models.external import load_file, load_module, load_torchvision, materialise
 
 
 def load(
@@ -23,7 +23,7 @@ def load(
     """The network that `models.catalogue.parse` says `spec` names, in training mode.
 
     `init` is for our own networks; others are as their factories leave them. Raises UserError (of which
-    FactoryError is one) and models.cost.ImageTooSmallError; errors for lack of memory pass unchanged.
+    FactoryError is one) and models.closed_form.ImageTooSmallError; errors for lack of memory pass unchanged.
     """
     match parse(spec):
         case Ours(arch):

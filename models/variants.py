@@ -13,8 +13,10 @@ from typing import get_args
 
 from msgspec import Struct, structs
 
-from bench.errors import UserError, unknown
-from models.ablations import (
+from models.arch import Arch
+from models.errors import UserError, unknown
+from models.kernel_stacks import factorised, merged, pointwise
+from models.transforms import (
     COLUMN_OF_DEPTH,
     Kind,
     Normalisation,
@@ -25,8 +27,6 @@ from models.ablations import (
     with_normalisation,
     with_pooling,
 )
-from models.arch import Arch
-from models.kernels import factorised, merged, pointwise
 
 Change = Callable[[Arch], Arch]
 

@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 
-from bench.case import Case
+from bench.contracts.workload import Steps
 from bench.devices.fake import FakeDevice
+from bench.schema.case import Case
 from bench.test_networks import Subject
-from bench.workloads.base import Steps
 from conftest import pytest_benchmark_update_machine_info, small
 from models import catalogue
+from tests.planted.commands import ROOT
 
-ROOT = Path(__file__).parent.parent
 LENET = ["bench/test_networks.py", "-k", "lenet5", "-q", "-p", "no:cacheprovider"]
 
 

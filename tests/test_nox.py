@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 import noxfile
+from tests.planted.commands import ROOT
 
-ROOT = Path(__file__).parent.parent
 USED = ("environment", "bench", "compare", "report", "pytest_benchmark", "tests", "lint", "typing")
 
 

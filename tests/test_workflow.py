@@ -15,8 +15,8 @@ import typer
 import yaml
 
 from bench.cli import app
+from tests.planted.commands import ROOT
 
-ROOT = Path(__file__).parent.parent
 Workflow = dict[Any, Any]
 WORKFLOWS: dict[str, Workflow] = {
     path.stem: yaml.safe_load(path.read_text(encoding="utf-8"))

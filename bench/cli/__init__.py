@@ -12,21 +12,9 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from bench.cli import (
-    ablating,
-    bounding,
-    checking,
-    claiming,
-    comparing,
-    layering,
-    measuring,
-    reading,
-    searching,
-    sizing,
-    training,
-)
+from bench.cli import ab, ablate, best, ceilings, claims, layers, max_batch, report, run, selftest, train
 from bench.cli.output import complain, forget_output
-from bench.errors import UserError
+from models.errors import UserError
 
 if TYPE_CHECKING:
     from click import ClickException as _ClickError
@@ -42,22 +30,22 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command("run")(measuring.run)
-app.command("train")(training.train)
-app.command("ablate")(ablating.ablate)
-app.command("claims")(claiming.claims)
-app.command("history")(claiming.history)
-app.command("report")(reading.report)
-app.command("cost")(reading.cost)
-app.command("list")(reading.list_)
-app.command("best")(searching.best)
-app.command("max-batch")(sizing.max_batch)
-app.command("compare")(comparing.compare)
-app.command("ab")(comparing.ab)
-app.command("ceilings")(bounding.ceilings)
-app.command("layers")(layering.layers)
-app.command("selftest")(checking.selftest)
-app.command("doctor")(checking.doctor)
+app.command("run")(run.run)
+app.command("train")(train.train)
+app.command("ablate")(ablate.ablate)
+app.command("claims")(claims.claims)
+app.command("history")(claims.history)
+app.command("report")(report.report)
+app.command("cost")(report.cost)
+app.command("list")(report.list_)
+app.command("best")(best.best)
+app.command("max-batch")(max_batch.max_batch)
+app.command("compare")(ab.compare)
+app.command("ab")(ab.ab)
+app.command("ceilings")(ceilings.ceilings)
+app.command("layers")(layers.layers)
+app.command("selftest")(selftest.selftest)
+app.command("doctor")(selftest.doctor)
 
 
 def main() -> NoReturn:

@@ -9,11 +9,11 @@ from typing import Annotated
 import typer
 from msgspec import structs
 
-from bench import axes, plan
-from bench.axes import AXES, Value
-from bench.case import Case, Protocol
-from bench.errors import UserError
-from bench.suites import Suite
+from bench.plan import axes, expand
+from bench.plan.axes import AXES, Value
+from bench.plan.named_suites import Suite
+from bench.schema.case import Case, Protocol
+from models.errors import UserError
 from reports import formats
 
 Texts = list[str] | None
@@ -52,10 +52,10 @@ def given_axes(texts: Mapping[str, Texts]) -> dict[str, tuple[Value, ...]]:
 
 def cases_of(suite: Suite, given: Mapping[str, tuple[Value, ...]]) -> list[Case]:
     """The plan's cases; UserError when none of them can run here as far as is known without torch."""
-    from bench import environment
+    from bench.host import environment
 
-    cases = plan.cases(suite, given, environment.usable_cores())
-    reasons = [plan.why_not(case) for case in cases]
+    cases = expand.cases(suite, given, environment.usable_cores())
+    reasons = [expand.why_not(case) for case in cases]
     if all(reasons):
         raise UserError(f"nothing of this plan can run here: {reasons[0]}")
     return cases

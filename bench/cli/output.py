@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.errors import UserError, unknown
+from models.errors import UserError, unknown
 
 
 def complain(sentence: str, code: int = 2) -> int:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from functools import cache
 
-from bench import plugins
-from bench.datasets.base import Dataset
-from bench.errors import unknown
+from bench.contracts import plugins
+from bench.contracts.dataset import Dataset
+from models.errors import unknown
 
 
 @cache

@@ -6,9 +6,9 @@ import pickle
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.datasets.base import Images, Split
+from bench.contracts.dataset import Images, Split
+from bench.datasets.archive import Archive, File
 from bench.datasets.download import fetch
-from bench.datasets.files import Archive, File
 
 ARCHIVE = Archive(
     "cifar10",

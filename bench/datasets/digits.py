@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from bench.datasets.base import Images, Split
+from bench.contracts.dataset import Images, Split
 
 
 class Digits:

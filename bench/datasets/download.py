@@ -12,8 +12,8 @@ from http.client import HTTPException
 from pathlib import Path
 from urllib.error import URLError
 
-from bench.datasets.files import Archive, cache_folder
-from bench.errors import UserError
+from bench.datasets.archive import Archive, cache_folder
+from models.errors import UserError
 
 SILENCE_SECONDS = 30.0
 """A server that sends nothing for so long is given up: a dead one would be waited for without end."""

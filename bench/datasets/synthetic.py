@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench.datasets.base import Images, Split
+from bench.contracts.dataset import Images, Split
 
 _SEED = 0
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from functools import cache
 
-from bench import plugins
-from bench.devices.base import Device
-from bench.errors import unknown
+from bench.contracts import plugins
+from bench.contracts.device import Device
+from models.errors import unknown
 
 
 @cache

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from bench.case import Case
-from bench.nvml import Nvml, UnreadableError, by_torch_uuid, open_nvml
-from bench.tuning import CUDNN_HEURISTICS, names
+from bench.host.nvml import Nvml, UnreadableError, by_torch_uuid, open_nvml
+from bench.schema.case import Case
+from bench.schema.tuning import CUDNN_HEURISTICS, names
 
 if TYPE_CHECKING:
     import torch

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bench.case import Case
+from bench.schema.case import Case
 
 FREE_BYTES = 2**30
 """As if the device had so much."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bench import devices
-from bench.doctor import gpu, memory, processor, software
-from bench.doctor.finding import Finding, Machine
+from bench.doctor import gpu, processor, ram, software
+from bench.doctor.machine import Finding, Machine
 
 __all__ = ["Finding", "Machine", "examine"]
 
@@ -17,7 +17,7 @@ def examine(device: str = "auto", machine: Machine | None = None) -> list[Findin
     if device != "auto":
         devices.get(device)
     here = Machine() if machine is None else machine
-    found = [*processor.findings(here), *memory.findings(here), *software.findings(here)]
+    found = [*processor.findings(here), *ram.findings(here), *software.findings(here)]
     if device != "cpu":
         found += gpu.findings(here, required=device == "cuda")
     return found

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-from bench.doctor.finding import Finding, Machine
-from bench.nvml import POWER_CAP, SLOWDOWNS, Nvml, NvmlGpu, UnreadableError, reasons, visible_gpu
+from bench.doctor.machine import Finding, Machine
+from bench.host.nvml import POWER_CAP, SLOWDOWNS, Nvml, NvmlGpu, UnreadableError, reasons, visible_gpu
 
 T = TypeVar("T")
 

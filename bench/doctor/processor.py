@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bench import environment
-from bench.doctor.finding import Finding, Machine
-from bench.probes import contention
+from bench.doctor.machine import Finding, Machine
+from bench.host import contention, environment
 
 MOST_LOAD = 0.5
 """A parallel loop ends with its slowest thread: one busy neighbour is felt whatever the number of cores."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterator
 
-from bench.doctor.finding import Finding, Machine
+from bench.doctor.machine import Finding, Machine
 
 _PACKAGES = ("torch", "torchvision", "nvidia-ml-py")
 

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.case import Case
-from bench.tuning import FREEZING, names
+from bench.schema.case import Case
+from bench.schema.tuning import FREEZING, names
 
 if TYPE_CHECKING:
-    from bench.workloads.base import Steps
+    from bench.contracts.workload import Steps
 
 
 _COMPILERS = ("g++", "clang++")

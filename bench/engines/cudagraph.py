@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from bench.case import Case
+from bench.schema.case import Case
 
 if TYPE_CHECKING:
-    from bench.workloads.base import Steps
+    from bench.contracts.workload import Steps
 
 _WARM_UP = 3
 """Steps on a side stream before capture, as torch's notes on CUDA graphs ask (cuDNN chooses, cuBLAS and the

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from bench.case import Case
+from bench.schema.case import Case
 
 if TYPE_CHECKING:
-    from bench.workloads.base import Steps
+    from bench.contracts.workload import Steps
 
 
 class Eager:

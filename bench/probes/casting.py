@@ -14,7 +14,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 if TYPE_CHECKING:
-    from bench.devices.base import Device
+    from bench.contracts.device import Device
 
 _ROUNDS = 5
 

@@ -1,85 +1,229 @@
-"""Where energy can be read: a GPU's counter through NVML, a processor's through RAPL.
+"""Joules of a step: steps back to back for seconds, their mean power between two ticks of a counter.
 
-What a source cannot say is None, with the reason: never 0.
+METHOD: a GPU's counter moves about every 100 ms, so a window that began anywhere else would be wrong by up
+to that much. The device is at work before the first tick and after the last one, so that the mean power
+between them is that of the steps; times the duration of a step it is the step's energy, wherever inside a
+step the ticks fell. Idle power is measured just before, with nothing to do.
 """
 
 from __future__ import annotations
 
+import math
+import time
+from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from bench.nvml import Nvml, NvmlGpu, UnreadableError, by_torch_uuid
-from bench.probes.rapl import RaplCounter
+from msgspec import structs
 
-WHOLE_BOARD = "under MIG the counter is that of the whole board"
+from bench.schema.record import Measurement
+from bench.timing import windows
+from bench.timing.sampling import Clock
+from bench.timing.windows import Monitor, WindowFacts
+
+if TYPE_CHECKING:
+    from bench.contracts.device import Device
+    from bench.contracts.workload import Steps
+    from bench.host.nvml_energy import EnergySource
+
+Sleep = Callable[[float], None]
+
+PHASE = "energy"
+"""Of what the monitor saw in the window in which energy was counted."""
+NOT_ASKED = "not asked for: the protocol's energy_seconds is 0"
+STANDS_STILL = "the energy counter stands still"
+
+_IDLE_SECONDS = 2.0
+_SETTLE_SECONDS = 1.0
+"""Clocks fall when the work ends, and rise when it begins: neither belongs to a window."""
+BEFORE_SECONDS = _SETTLE_SECONDS + _IDLE_SECONDS + _SETTLE_SECONDS
+"""From the end of other work to the first tick of a window."""
+_POLL_SECONDS = 1e-3
+"""How exactly a tick's time is known, or by what the host needs to give the device a round, if that is more:
+of a window of 10 s one part in ten thousand, or in a thousand."""
+_POWER_EVERY_SECONDS = 0.1
+"""A question for the power takes the driver up to a millisecond."""
+_STILL_SECONDS = 2.0
+_ROUND_SECONDS = 5e-3
+"""Steps are handed to the device by rounds of about this, so that looking around costs small ones nothing."""
+_ROUNDS_AHEAD = 2
+"""One is being done and one waits behind it: the device never pauses while the host looks around."""
+_FEWEST_ROUNDS = 3
 
 
-class EnergySource(Protocol):
-    """A counter of joules that moves in ticks. `why_absent` is None as long as it can be read, and
-    `why_no_power` as long as it can also tell the power of an instant."""
-
-    why_absent: str | None
-    why_no_power: str | None
-
-    def joules(self) -> float | None:
-        """The counter now; None, from the first failure on, where it cannot be read."""
-
-    def watts(self) -> float | None:
-        """The power at this instant; None where it cannot be read."""
+class _UnreadError(Exception):
+    """There is no energy to be had; the message is the reason."""
 
 
-def source(uuid: str | None, open_nvml: Callable[[], Nvml]) -> EnergySource:
-    """Of the GPU that torch gives this UUID; of the processor where there is none."""
-    return RaplCounter() if uuid is None else EnergyCounter(open_nvml, uuid)
+@dataclass(frozen=True)
+class _Tick:
+    """The counter has just moved: when (s), and to what (J)."""
+
+    at: float
+    joules: float
+
+    def watts_since(self, other: _Tick) -> float:
+        return (self.joules - other.joules) / (self.at - other.at)
 
 
-class EnergyCounter:
-    """Joules since the driver was loaded (nvmlDeviceGetTotalEnergyConsumption, Volta and later; it moves
-    about every 100 ms)."""
+@dataclass(frozen=True)
+class _Window:
+    """From tick to tick: its length and a step's (s), the mean power and readings of the power (W)."""
 
-    def __init__(self, open_nvml: Callable[[], Nvml], uuid: str | None) -> None:
-        """`uuid` is the GPU's as torch gives it; None for a device that is no GPU."""
-        self.why_absent: str | None = None if uuid else "only a GPU of NVIDIA has an energy counter"
-        self.why_no_power = self.why_absent
-        self._gpu: NvmlGpu | None = None
-        self._last = 0.0
-        if uuid is None:
+    seconds: float
+    steps: int
+    step_seconds: float
+    watts: float
+    readings: list[float]
+    facts: WindowFacts
+
+
+class EnergyMeter:
+    """What a step takes from a source of energy.
+
+    What could not be measured has its reason in `absent`, by metric (`energy` speaks for all that belongs to
+    it); `labels` are for the record's warnings. `sleep` must pass the time that the device's clock tells.
+    """
+
+    def __init__(self, source: EnergySource, monitor: Monitor, sleep: Sleep = time.sleep) -> None:
+        self.absent: dict[str, str] = {}
+        self.labels: list[str] = []
+        self._source, self._monitor, self._sleep = source, monitor, sleep
+
+    def measure(self, steps: Steps, device: Device, seconds: float) -> list[Measurement]:
+        """Energy of a step (J) with and without idle power, and power (W), over at least `seconds` of work.
+
+        Nothing where `seconds` is 0; what was measured before the source was lost is kept.
+        """
+        found: list[Measurement] = []
+
+        def add(metric: str, value: float, unit: str) -> None:
+            found.append(Measurement(phase=steps.whole, metric=metric, unit=unit, samples=[value]))
+
+        if seconds == 0:
+            self.absent["energy"] = NOT_ASKED
+            return found
+        try:
+            idle = self._idle_watts(device)
+            add("idle_power", idle, "W")
+            window = self._at_work(steps, device, seconds)
+        except _UnreadError as error:
+            self.absent["energy"] = str(error)
+            return found
+        add("energy", (window.watts - idle) * window.step_seconds, "J")
+        add("energy_total", window.watts * window.step_seconds, "J")
+        add("average_power", window.watts, "W")
+        if window.readings:
+            add("peak_power", max(window.readings), "W")
+        else:
+            self.absent["peak_power"] = self._source.why_no_power or "no power was told in the window"
+        add("energy_window", window.seconds, "s")
+        add("energy_steps", window.steps, "count")
+        self.labels += windows.labels({PHASE: window.facts})
+        return found + [structs.replace(m, phase=PHASE) for m in window.facts.measurements]
+
+    def _idle_watts(self, device: Device) -> float:
+        """The mean power with nothing to do, from tick to tick."""
+        _joules(self._source)  # where nothing can be read, nothing is waited for
+        device.synchronise()
+        self._sleep(_SETTLE_SECONDS)
+
+        def wait() -> None:
+            self._sleep(_POLL_SECONDS)
+
+        first = _tick(self._source, device.clock, wait)
+        self._sleep(_IDLE_SECONDS)
+        return _tick(self._source, device.clock, wait).watts_since(first)
+
+    def _at_work(self, steps: Steps, device: Device, seconds: float) -> _Window:
+        """From tick to tick while the steps run; in between, the counter is left alone."""
+        work = _Work(steps, device, self._sleep)
+        readings: list[float] = []
+        try:
+            while device.clock() < work.started + _SETTLE_SECONDS:
+                work.go_on()
+            first = _tick(self._source, device.clock, work.go_on)
+            self._monitor.before()
+            steps_before, began, ask_at = work.steps, work.at, first.at
+            while device.clock() < first.at + seconds or work.steps < steps_before + work.fewest:
+                work.go_on()
+                if device.clock() >= ask_at:
+                    watts = self._source.watts()
+                    readings += [] if watts is None else [watts]
+                    ask_at = device.clock() + _POWER_EVERY_SECONDS
+            last = _tick(self._source, device.clock, work.go_on)
+            facts = self._monitor.after()
+        finally:
+            device.synchronise()
+        refused = steps.check()
+        if refused is not None:
+            raise _UnreadError(refused)
+        return _Window(
+            seconds=last.at - first.at,
+            steps=work.steps - steps_before,
+            step_seconds=(work.at - began) / (work.steps - steps_before),
+            watts=last.watts_since(first),
+            readings=readings,
+            facts=facts,
+        )
+
+
+def _tick(source: EnergySource, clock: Clock, wait: Callable[[], None]) -> _Tick:
+    """The counter's next move, looked for between calls of `wait`."""
+    before, began = _joules(source), clock()
+    while True:
+        wait()
+        now, joules = clock(), _joules(source)
+        if joules != before:
+            return _Tick(now, joules)
+        if now - began > _STILL_SECONDS:
+            raise _UnreadError(STANDS_STILL)
+
+
+def _joules(source: EnergySource) -> float:
+    joules = source.joules()
+    if joules is None:
+        raise _UnreadError(source.why_absent or STANDS_STILL)
+    return joules
+
+
+class _Work:
+    """Steps back to back, without end; `steps` were seen finished, the last of them `at` this time (s)."""
+
+    def __init__(self, steps: Steps, device: Device, sleep: Sleep) -> None:
+        self._steps, self._device, self._sleep = steps, device, sleep
+        self._queue = device.queue()
+        self._given: deque[Any] = deque()
+        self._round = 1
+        start = device.clock()
+        self._give()
+        device.synchronise()
+        self.started = self.at = device.clock()
+        self.steps = 0
+        self._round = math.ceil(_ROUND_SECONDS / max(self.at - start, 1e-6))
+        self.fewest = _FEWEST_ROUNDS * self._round
+
+    def go_on(self) -> None:
+        """See to it that the device has work, and pass a moment: a round, where the host does the work."""
+        if self._queue is None:
+            self._give()
+            self._finished()
             return
-        try:
-            gpu = by_torch_uuid(open_nvml(), uuid)
-            if _is_shared(gpu):
-                raise UnreadableError(WHOLE_BOARD)
-            self._gpu = gpu
-        except UnreadableError as error:
-            self.why_absent = self.why_no_power = str(error)
+        while len(self._given) < _ROUNDS_AHEAD:
+            self._give()
+            self._given.append(self._queue.record())
+        if self._queue.done(self._given[0]):
+            self._given.popleft()
+            self._finished()
+        else:
+            self._sleep(_POLL_SECONDS)
 
-    def joules(self) -> float | None:
-        """The counter now; None, from the first failure on, where it cannot be read."""
-        if self._gpu is None:
-            return None
-        try:
-            joules = self._gpu.energy_joules()
-            if joules < self._last:
-                raise UnreadableError("the energy counter went back: the driver was loaded again")
-        except UnreadableError as error:
-            self._gpu, self.why_absent = None, str(error)
-            return None
-        self._last = joules
-        return joules
+    def _give(self) -> None:
+        for _ in range(self._round):
+            self._steps.before()
+            self._steps.step()
 
-    def watts(self) -> float | None:
-        """The board's power at this instant; None where it cannot be read."""
-        if self._gpu is None:
-            return None
-        try:
-            return self._gpu.power_watts()
-        except UnreadableError as error:
-            self.why_no_power = str(error)
-            return None
-
-
-def _is_shared(gpu: NvmlGpu) -> bool:
-    try:
-        return gpu.mig_mode()
-    except UnreadableError:  # GPUs that have no MIG say so by refusing
-        return False
+    def _finished(self) -> None:
+        self.steps += self._round
+        self.at = self._device.clock()

@@ -19,11 +19,11 @@ import torch
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from bench.record import LEDGER, Measurement
+from bench.schema.record import LEDGER, Measurement
 
 if TYPE_CHECKING:
-    from bench.devices.base import Device
-    from bench.workloads.base import Steps
+    from bench.contracts.device import Device
+    from bench.contracts.workload import Steps
 
 KINDS = (
     "weights",

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from bench.record import Measurement
+from bench.schema.record import Measurement
 
 if TYPE_CHECKING:
     import torch
 
-    from bench.devices.base import Device
-    from bench.workloads.base import Steps
+    from bench.contracts.device import Device
+    from bench.contracts.workload import Steps
 
 
 def _bytes(phase: str, metric: str, size: int, unit: str = "bytes") -> Measurement:

@@ -20,9 +20,9 @@ from torch.nn.functional import cross_entropy
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from bench.case import Precision
-from bench.precision import autocast
 from bench.probes.flops import copy_with, example
+from bench.schema.case import Precision
+from bench.tensors import autocast
 
 aten = torch.ops.aten
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import msgspec
 
 from bench import devices
-from bench.errors import UserError
-from bench.launch import Server
-from bench.selftest.check import Check
+from bench.forkserver.client import Server
+from bench.schema.check import Check
+from models.errors import UserError
 
 __all__ = ["Check", "rows"]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from bench import latency
-from bench.case import Protocol
-from bench.devices.base import Device
-from bench.latency import Latency
-from bench.stats import median
-from bench.workloads.base import Call, Steps
+from bench.contracts.device import Device
+from bench.contracts.workload import Call, Steps
+from bench.schema.case import Protocol
+from bench.stats.estimates import median
+from bench.timing import latency
+from bench.timing.latency import Latency
 
 SHORT = Protocol(
     warmup_seconds=0.0, warmup_limit_seconds=1.0, target_ci=0.02, max_samples=40, sampling_seconds=1.0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from functools import cache
 
-from bench import plugins
-from bench.workloads.base import Workload
+from bench.contracts import plugins
+from bench.contracts.workload import Workload
 
 
 @cache

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bench.case import Case
-from bench.workloads.base import Steps
-from bench.workloads.inputs import random_images
+from bench.contracts.workload import Steps
+from bench.inputs import random_images
+from bench.schema.case import Case
 
 if TYPE_CHECKING:
     import torch
 
-    from bench.engines.base import Engine
+    from bench.contracts.engine import Engine
 
 
 class Inference:

@@ -9,17 +9,17 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from bench.case import Case
-from bench.precision import RECIPES, autocast
-from bench.tuning import FUSED_OPTIMIZER, names
-from bench.workloads.base import Steps
-from bench.workloads.inputs import random_images, random_labels
+from bench.contracts.workload import Steps
+from bench.inputs import random_images, random_labels
+from bench.schema.case import Case
+from bench.schema.tuning import FUSED_OPTIMIZER, names
+from bench.tensors import RECIPES, autocast
 from models.blocks import is_block
 
 if TYPE_CHECKING:
     import torch
 
-    from bench.engines.base import Engine
+    from bench.contracts.engine import Engine
 
 LEARNING_RATE = 1e-4
 """METHOD says 0.01. At that rate a small batch with Xavier weights diverges (seen at batch 2: AlexNet within

@@ -10,7 +10,7 @@ import pkgutil
 from collections.abc import Mapping, Sequence
 from functools import cache
 
-from bench.errors import unknown
+from models.errors import unknown
 from reports.claims.claim import Claim, statements
 
 

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 
 from msgspec import Struct, structs
 
-from bench.stats import centre
-from bench.verdicts import Verdict, unpaired
+from bench.stats.estimates import centre
+from bench.stats.verdicts import Verdict, unpaired
+from reports.analysis.learned import Learned
 from reports.claims.claim import Claim, Judgement, Word, lies_within, statement
 from reports.claims.evidence import Evidence
-from reports.claims.training import (
+from reports.claims.learning import (
     MODEL,
     OF_TWO_MACHINES,
     ONE_SEED,
@@ -23,8 +24,7 @@ from reports.claims.training import (
     rates,
     trained_on,
 )
-from reports.figures import by_seed
-from reports.learning import Learned
+from reports.summary.figures import by_seed
 
 ACTIVATION = Pair("activation", "tanh", "relu")
 GRADIENT = Pair("activation", "sigmoid", "relu")

@@ -11,9 +11,9 @@ from typing import Literal
 import msgspec
 from msgspec import Struct, structs
 
-from bench.ablations import sizes
-from bench.case import Case
-from bench.errors import unknown
+from bench.plan.ablations import sizes
+from bench.schema.case import Case
+from models.errors import unknown
 from reports.claims.evidence import Evidence, Setting
 
 Word = Literal["holds", "does not hold", "depends", "not testable here", "published"]

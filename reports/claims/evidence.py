@@ -8,13 +8,13 @@ from typing import TypeVar
 
 from msgspec import Struct, structs
 
-from bench import plan
-from bench.case import Case
-from reports.axes import Subject
-from reports.figures import Outcome, Summary
-from reports.latency import Figures, by_subject
-from reports.learning import Learned, training_runs
-from reports.wording import one_line
+from bench.plan import expand
+from bench.schema.case import Case
+from reports.analysis.learned import Learned, training_runs
+from reports.sections.latency_tables import Figures, by_subject
+from reports.summary.figures import Outcome, Summary
+from reports.tables.case_columns import Subject
+from reports.tables.wording import one_line
 
 _Found = TypeVar("_Found")
 
@@ -57,7 +57,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
         return any(case.replicate in numbers for numbers in ended) or any(
             _work(outcome.case) == _work(case) and case.replicate in outcome.replicates
             for outcome in self.outcomes
-            if outcome.status not in plan.RETRIED
+            if outcome.status not in expand.RETRIED
         )
 
     def why_lost(self, case: Case) -> str | None:

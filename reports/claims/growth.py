@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from msgspec import Struct, structs
 
-from bench import ablations, trainings
-from bench.case import Case
+from bench.plan import ablations, training_runs
+from bench.schema.case import Case
 from models import catalogue
 from models.arch import Activation, Arch, Conv, Dropout, Linear, kind
+from reports.analysis.learned import ACCURACY_KEY, Learned
 from reports.claims.claim import Claim, Judgement, Word, replicated, statement
 from reports.claims.evidence import Evidence, Setting
-from reports.claims.training import OF_TWO_MACHINES, both_of, compared, judge_difference, trained_on
-from reports.learning import ACCURACY_KEY, Learned
+from reports.claims.learning import OF_TWO_MACHINES, both_of, compared, judge_difference, trained_on
 
 
 def _lenet_and_alexnet(setting: Setting) -> tuple[Case, Case]:
     axes = {"model": ("lenet5", "alexnet"), "device": (setting.device,)}
-    wish = trainings.Wish(axes=axes, dataset=ablations.DATASET, recipe=ablations.RECIPE)
-    found = {case.model: case for case in trainings.cases(wish, setting.threads)}
+    wish = training_runs.Wish(axes=axes, dataset=ablations.DATASET, recipe=ablations.RECIPE)
+    found = {case.model: case for case in training_runs.cases(wish, setting.threads)}
     return found["lenet5"], found["alexnet"]
 
 

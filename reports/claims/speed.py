@@ -8,14 +8,14 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from bench.case import TIMED, Case, Workload
-from bench.verdicts import Verdict, unpaired
+from bench.schema.case import TIMED, Case, Workload
+from bench.stats.verdicts import Verdict, unpaired
 from models import catalogue
-from models.cost import cost
+from models.closed_form import cost
 from reports.claims.claim import Claim, Judgement, Word, lies_within, replicated, statement
 from reports.claims.evidence import Evidence, Setting
-from reports.figures import Figure
-from reports.latency import WHOLE, Figures
+from reports.sections.latency_tables import WHOLE, Figures
+from reports.summary.figures import Figure
 
 WALL = "wall_time"
 """The one clock that every device has."""

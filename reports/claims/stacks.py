@@ -8,17 +8,17 @@ from collections.abc import Sequence
 
 from msgspec import Struct, structs
 
-from bench import ablations
-from bench.ablations import sizes, timed_cases
-from bench.case import Case, Workload
-from bench.stats import mean
-from bench.verdicts import Verdict, holm, paired
+from bench.plan import ablations
+from bench.plan.ablations import sizes, timed_cases
+from bench.schema.case import Case, Workload
+from bench.stats.estimates import mean
+from bench.stats.verdicts import Verdict, holm, paired
 from models.blocks import KERNELS, STAGES, block_name
-from models.kernels import predicted_ratio
+from models.kernel_stacks import predicted_ratio
 from reports.claims.claim import Claim, Judgement, Word, replicated, statement
 from reports.claims.evidence import Evidence, Setting
 from reports.claims.speed import NO_GPU, Compared, compared
-from reports.figures import Figure
+from reports.summary.figures import Figure
 
 NAMED = 8
 """As many pairs as a reader can take in."""

@@ -10,8 +10,8 @@ import pkgutil
 from functools import cache
 from typing import Protocol, cast
 
-from bench.errors import unknown
-from reports.table import Document
+from models.errors import unknown
+from reports.document import Document
 
 
 class Format(Protocol):

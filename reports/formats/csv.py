@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Sequence
 
-from reports.table import Cell, Document
+from reports.document import Cell, Document
 
 NAME = "csv"
 

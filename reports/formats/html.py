@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, structs
 
-from reports import plots
-from reports.naming import Names
-from reports.table import Cell, Document, Plot, Table, readable
+from reports.document import Cell, Document, Plot, Table, readable
+from reports.drawing import plots
+from reports.tables.unique_names import Names
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -113,7 +113,7 @@ def _pictures(found: Sequence[Plot]) -> list[Picture]:
     """Without title and note, which are text of the page."""
     from markupsafe import Markup
 
-    from reports.inline_svg import inline
+    from reports.drawing.inline_svg import inline
 
     drawn = []
     for plot in found:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from reports.table import Document
+from reports.document import Document
 
 NAME = "json"
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from urllib.parse import quote
 
-from reports.table import Document, Plot, Table, readable
+from reports.document import Document, Plot, Table, readable
 
 NAME = "md"
 

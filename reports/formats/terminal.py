@@ -6,7 +6,7 @@ import io
 import sys
 from typing import TYPE_CHECKING
 
-from reports.table import Document, Table, readable
+from reports.document import Document, Table, readable
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable

@@ -16,13 +16,13 @@ from msgspec import structs
 from torchvision import transforms
 
 from bench import devices, plain_training
-from bench.case import Case
-from bench.datasets.base import Images, Split
+from bench.contracts.dataset import Images, Split
 from bench.plain_training import Lap, PlainLoop
-from bench.task import Recipe, Task
+from bench.schema.case import Case
+from bench.schema.training_task import Recipe, Task
 from bench.test_training import SMALL, Course, Ours, Result, case_of, chosen, race, times_as_fast
+from tests.planted.commands import ROOT
 
-ROOT = Path(__file__).parent.parent.parent
 LAPS, BATCH = 4, 12
 
 

@@ -15,12 +15,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bench.case import Case, Protocol
-from bench.errors import UserError
-from bench.record import SCHEMA, Measurement, Record, Status
+from bench.schema.case import Case, Protocol
+from bench.schema.record import SCHEMA, Measurement, Record, Status
 from bench.store import RECORDS, TORN, Store, read_records
-
-ROOT = Path(__file__).resolve().parents[2]
+from models.errors import UserError
+from tests.planted.commands import ROOT
 
 
 def record(model: str, status: Status = "ok", samples: int = 1) -> Record:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from bench.errors import UserError
 from models.arch import Activation, Conv, Pool
 from models.blocks import KERNELS, POINTWISE, STAGES, Kernel, Stage, block, block_name
 from models.catalogue import MODELS, Input, Ours, defaults, parse, why_impossible
-from models.cost import cost, shapes
-from models.kernels import factorised, single_cost, stack_cost
+from models.closed_form import cost, shapes
+from models.errors import UserError
+from models.kernel_stacks import factorised, single_cost, stack_cost
 from models.load import load
 
 

@@ -12,7 +12,7 @@ from torch import nn
 from models.arch import INITS
 from models.build import build, from_torchvision
 from models.catalogue import MODELS
-from models.cost import ImageTooSmallError
+from models.closed_form import ImageTooSmallError
 
 SHARED = {"alexnet": "alexnet"} | {name: name.replace("-", "_") for name in MODELS if name[3:5].isdigit()}
 THEIRS = {ours: theirs for ours, theirs in SHARED.items() if theirs in torchvision.models.list_models()}

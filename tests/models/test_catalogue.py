@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import torchvision
 
-from bench.errors import UserError
 from models.catalogue import (
     MODELS,
     FileFactory,
@@ -23,6 +22,8 @@ from models.catalogue import (
     torchvision_models,
     why_impossible,
 )
+from models.errors import UserError
+from tests.planted.commands import ROOT
 
 
 def test_every_name_and_its_default_input() -> None:
@@ -153,10 +154,10 @@ def test_why_a_network_is_impossible() -> None:
 
 def test_the_catalogue_imports_no_torch() -> None:
     program = (
-        "import sys; from models.catalogue import parse, why_impossible; import models.cost, models.facts;"
+        "import sys; from models.catalogue import parse, why_impossible; import models.closed_form;"
+        "import models.published;"
         "parse('torchvision:vgg16'); why_impossible('vgg16+norm=bn', 3, 1, 1);"
-        "import bench.counting, reports.cost;"
+        "import bench.schema.counts, reports.pages.cost_report;"
         "sys.exit('torch' in sys.modules or 'torchvision' in sys.modules)"
     )
-    root = Path(__file__).parents[2]
-    assert subprocess.run([sys.executable, "-c", program], cwd=root, check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0

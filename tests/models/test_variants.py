@@ -6,14 +6,14 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from bench.errors import UserError
-from models.ablations import COLUMN_OF_DEPTH, with_activation, with_dropout, with_normalisation
 from models.arch import Arch
 from models.build import build
 from models.catalogue import MODELS, Input, Ours, arch_of, defaults, parse, why_impossible
-from models.cost import cost, smallest_image
-from models.kernels import merged
+from models.closed_form import cost, smallest_image
+from models.errors import UserError
+from models.kernel_stacks import merged
 from models.load import load
+from models.transforms import COLUMN_OF_DEPTH, with_activation, with_dropout, with_normalisation
 from models.variants import TRANSFORMATIONS, split
 
 SINGLE = [f"{key}={value}" for key, change in TRANSFORMATIONS.items() for value in change.values]

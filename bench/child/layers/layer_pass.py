@@ -1,0 +1,131 @@
+"""A case's layers: the time of each, what it costs in closed form, and the gap from their sum to the step.
+
+Every round is a step in pieces and a whole one, so that the gap is that of two steps beside each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import torch
+from msgspec import structs
+
+from bench.child.layers import gradients
+from bench.child.layers import layer_calls as costs
+from bench.child.layers.layer_calls import LayerCall, calls_in
+from bench.child.layers.marked import MarkedSteps
+from bench.child.layers.profiled import ProfiledSteps
+from bench.child.passes import fact
+from bench.contracts.device import Device
+from bench.contracts.engine import Engine
+from bench.contracts.workload import Steps
+from bench.schema.case import Case, Protocol
+from bench.schema.layer_phases import TOGETHER, Piece
+from bench.schema.record import Measurement
+from bench.tensors import autocast
+from bench.timing import sampling
+from bench.timing.timers import DeviceTimer, WallTimer
+
+_FEWEST_ROUNDS, _MOST_ROUNDS = 8, 100
+"""From seven samples on the median has a 95% interval."""
+
+Take = Callable[[], Mapping[Piece, float]]
+"""One step in pieces: the seconds of each."""
+
+
+def measure(
+    case: Case, module: torch.nn.Module, steps: Steps, engine: Engine, device: Device, protocol: Protocol
+) -> list[Measurement]:
+    """Measurements of every layer in the order in which they run, as `bench.schema.record` names them.
+
+    By marks around the modules, or, where the engine does not call them, by the profiler. Raises
+    RuntimeError where the workload refuses what was measured.
+    """
+    if engine.compiles or engine.replays_graphs:
+        calls = calls_in(module, lambda: _forward(case, module, steps))
+        take: Take = ProfiledSteps(calls, steps, device).time
+        whole = _whole(steps, device, 0.0)
+        apart: list[Measurement] = []
+    else:
+        calls = calls_in(module, lambda: _step(steps))
+        marked = MarkedSteps(module, steps, device)
+        take, whole = marked.time, _whole(steps, device, marked.shield_seconds)
+        apart = list(_apart(calls, device))
+    steps.check()  # what happened until here does not count
+    measured = list(_rounds(take, whole, calls, protocol, device))
+    refused = steps.check()
+    if refused:
+        raise RuntimeError(refused)
+    return measured + apart
+
+
+def _forward(case: Case, module: torch.nn.Module, steps: Steps) -> None:
+    """The module as it is, on the images of the steps."""
+    images = steps.tensors()["inputs"][0]
+    with autocast(case.precision, images.device.type):
+        module(images)
+
+
+def _step(steps: Steps) -> None:
+    steps.before()
+    steps.step()
+
+
+def _whole(steps: Steps, device: Device, shield_seconds: float) -> Callable[[], float]:
+    """Times one whole step by the clock that times the pieces."""
+    queue = device.queue()
+    timer = WallTimer(device) if queue is None else DeviceTimer(queue, shield_seconds)
+    return lambda: timer.time((steps.step,), steps.before, 1)[0]
+
+
+def _rounds(
+    take: Take, whole: Callable[[], float], calls: Sequence[LayerCall], protocol: Protocol, device: Device
+) -> Iterator[Measurement]:
+    """Sampling ends when the sum and the whole are known; a layer of microseconds never would be."""
+    taken: list[Mapping[Piece, float]] = []
+
+    def both() -> tuple[float, float]:
+        taken.append(take())
+        return sum(taken[-1].values()), whole()
+
+    both()  # the first step in pieces warms up
+    taken.clear()
+    few = structs.replace(
+        protocol,
+        min_samples=min(protocol.min_samples, _FEWEST_ROUNDS),
+        max_samples=min(protocol.max_samples, _MOST_ROUNDS),
+    )
+    found = sampling.sample(both, few, device.clock)
+    for piece in dict.fromkeys(piece for pieces in taken for piece in pieces):
+        seconds = [pieces.get(piece, 0.0) for pieces in taken]
+        yield Measurement(
+            phase=piece.phase, metric="layer_time", unit="s", samples=seconds, stopped=found.stopped
+        )
+        yield from _counted(piece, [call for call in calls if call.layer == piece.layer])
+    sums, wholes = found.values
+    ratios = [one / other for one, other in zip(sums, wholes, strict=True)]
+    yield Measurement(phase=TOGETHER, metric="sum_time", unit="s", samples=sums, stopped=found.stopped)
+    yield Measurement(phase=TOGETHER, metric="whole_time", unit="s", samples=wholes, stopped=found.stopped)
+    yield Measurement(phase=TOGETHER, metric="sum_over_whole", unit="1", samples=ratios)
+
+
+def _counted(piece: Piece, calls: Sequence[LayerCall]) -> Iterator[Measurement]:
+    """Calls, FLOPs and bytes of a layer in that part of the step; nothing for what is no layer."""
+    if not calls:
+        return
+    count_flops, count_bytes = {
+        "forward": (costs.forward_flops, costs.forward_bytes),
+        "backward": (costs.backward_flops, costs.backward_bytes),
+    }[piece.part]
+    yield fact(piece.phase, "calls", len(calls), "count")
+    flops = [each for call in calls if (each := count_flops(call)) is not None]
+    if flops:
+        yield fact(piece.phase, "flops", sum(flops), "FLOP")
+    yield fact(piece.phase, "bytes_moved", sum(map(count_bytes, calls)), "bytes")
+
+
+def _apart(calls: Sequence[LayerCall], device: Device) -> Iterator[Measurement]:
+    for layer, seconds in gradients.times_apart(calls, device):
+        phase = Piece("backward", layer).phase
+        for metric, samples in seconds.items():
+            yield Measurement(phase=phase, metric=metric, unit="s", samples=samples)

@@ -1,0 +1,140 @@
+"""A step of uncompiled code cut into pieces by marks: the time from one mark to the next is one layer's.
+
+The pieces are a partition, so that they add up to the marked step by construction; what the marks cost shows
+in the gap to the step without them.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
+
+from bench.child.layers.layer_kinds import layers_of
+from bench.contracts.device import Device
+from bench.contracts.workload import Call, Steps
+from bench.schema.layer_phases import BETWEEN, LOSS, UPDATE, Layer, Piece
+from bench.timing.timers import HostTimer
+
+_SHIELD_MARGIN = 1.5
+_FIRST = {
+    "forward": Piece("forward", BETWEEN),
+    "backward": Piece("backward", LOSS),
+    "optimizer": Piece("optimizer", UPDATE),
+}
+"""To what the time belongs from the beginning of a phase to the first mark inside it."""
+
+
+class Marks:
+    """Instants of one step: the host's clock, or events where the device works behind the host's back."""
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+        self._queue = device.queue()
+        self._marks: list[tuple[Piece, Any]] = []
+
+    def begin(self, piece: Piece) -> None:
+        """From here on the time belongs to `piece`."""
+        self._marks.append((piece, self._now()))
+
+    def seconds(self) -> dict[Piece, float]:
+        """End the step; the seconds of each piece, several stretches of one added up."""
+        end = self._now()
+        self._device.synchronise()
+        instants = [*(instant for _, instant in self._marks), end]
+        found: dict[Piece, float] = {}
+        for (piece, _), (start, stop) in zip(self._marks, itertools.pairwise(instants), strict=True):
+            elapsed = stop - start if self._queue is None else self._queue.elapsed(start, stop)
+            found[piece] = found.get(piece, 0.0) + elapsed
+        return found
+
+    def _now(self) -> Any:
+        return self._device.clock() if self._queue is None else self._queue.record()
+
+
+class MarkedSteps:
+    """Steps of a case whose module is called as it is, timed by layer."""
+
+    def __init__(self, module: nn.Module, steps: Steps, device: Device) -> None:
+        self._module = module
+        self._steps = steps
+        self._device = device
+        self._phases = steps.phases or ((steps.whole, steps.step),)
+        queue = device.queue()
+        # The device must not wait for Python between two marks, as in `bench.timing.timers.DeviceTimer`.
+        self.shield_seconds = 0.0
+        if queue is not None:
+            call: Call = lambda: self._run(Marks(device))  # noqa: E731 - a name for what is timed
+            steps.before()
+            call()
+            self.shield_seconds = _SHIELD_MARGIN * HostTimer(queue).time((call,), steps.before, 1)[0]
+
+    def time(self) -> dict[Piece, float]:
+        """One step: the seconds of every layer and of what stands between them, in the order of their
+        beginnings."""
+        marks = Marks(self._device)
+        self._steps.before()
+        self._device.synchronise()
+        queue = self._device.queue()
+        if queue is not None:
+            queue.occupy(self.shield_seconds)
+        self._run(marks)
+        return marks.seconds()
+
+    def _run(self, marks: Marks) -> None:
+        with _marking(self._module, marks):
+            for phase, call in self._phases:
+                marks.begin(_FIRST[phase])
+                call()
+
+
+@contextmanager
+def _marking(module: nn.Module, marks: Marks) -> Iterator[None]:
+    """Mark where each layer begins and ends in forward, and where it begins in backward.
+
+    Backward: the last operator of a layer is a node of autograd's graph, and the first of the layer's nodes
+    to run. What is computed between two layers (an addition, a concatenation) belongs there to the layer
+    after it, whose node was the last to begin. A layer without a node of its own (a view, or dropout in
+    eval mode) has no backward.
+    """
+    with ExitStack() as hooks:
+        for layer, part in layers_of(module):
+            hooks.enter_context(_marked(part, layer, marks))
+        if module.training:
+            whole = module.register_forward_hook(lambda *_: marks.begin(Piece("forward", LOSS)))
+            hooks.callback(whole.remove)
+        yield
+
+
+@contextmanager
+def _marked(part: nn.Module, layer: Layer, marks: Marks) -> Iterator[None]:
+    forward, backward = Piece("forward", layer), Piece("backward", layer)
+    given: set[Any] = set()
+
+    def before(_: nn.Module, inputs: Any) -> None:
+        given.update(_nodes(inputs))
+        marks.begin(forward)
+
+    def after(_: nn.Module, inputs: Any, output: Any) -> None:
+        marks.begin(Piece("forward", BETWEEN))
+        for node in _nodes(output) - given:
+            node.register_prehook(lambda gradients: marks.begin(backward))
+        given.clear()
+
+    handles = part.register_forward_pre_hook(before), part.register_forward_hook(after)
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _nodes(tensors: Any) -> set[torch.autograd.graph.Node]:
+    """The nodes of autograd's graph that made these tensors."""
+    leaves = (leaf for leaf in tree_leaves(tensors) if isinstance(leaf, Tensor))
+    return {leaf.grad_fn for leaf in leaves if leaf.grad_fn is not None}

@@ -1,0 +1,73 @@
+"""In a child: do the outputs of a configuration agree with those of fp32, run eagerly."""
+
+from __future__ import annotations
+
+import math
+import os
+
+import msgspec
+import torch
+from msgspec import structs
+
+from bench import devices, engines
+from bench.inputs import memory_format
+from bench.schema.agreement import Agreement, Question
+from bench.schema.case import Case
+from bench.tensors import outer_context, weight_dtype
+from models.load import load
+
+IMAGES = 64
+"""At least so many are classified: the next multiple of the batch."""
+
+
+def agree(argument: bytes) -> bytes:
+    """The child's entry: an encoded Question in, an encoded Agreement out."""
+    question = msgspec.json.decode(argument, type=Question)
+    if question.cache_folder is not None:
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = question.cache_folder
+    return msgspec.json.encode(measure(question.case))
+
+
+def measure(case: Case) -> Agreement:
+    """Both outputs on the case's device, in eval mode."""
+    torch.manual_seed(case.seed)
+    where = devices.get(case.device).torch_name()
+    module = load(case.model, channels=case.channels, image=case.image, classes=case.classes, device=where)
+    batches = math.ceil(IMAGES / case.batch)
+    images = torch.randn(batches, case.batch, case.channels, case.image, case.image)
+    plain = structs.replace(case, precision="fp32", engine="eager", layout="nchw", tuning="")
+    expected = outputs(plain, module, images)
+    return agreement(expected, outputs(case, module, images))
+
+
+def outputs(case: Case, module: torch.nn.Module, images: torch.Tensor) -> torch.Tensor:
+    """What a case's forward gives for `images` (batches, batch, channels, side, side): double precision,
+    (images, classes), on the CPU. The module is then in the case's dtype and layout."""
+    device = devices.get(case.device)
+    device.prepare(case)
+    where, form = device.torch_name(), memory_format(case)
+    module = module.to(weight_dtype(case.precision)).to(memory_format=form).eval()
+    forward = structs.replace(case, workload="inference")
+    with outer_context(forward, torch.device(where).type):
+        call = engines.get(case.engine).wrap(module, case.tuning)
+        found = [
+            call(batch.to(where, weight_dtype(case.precision)).contiguous(memory_format=form)).cpu().double()
+            for batch in images
+        ]
+    return torch.cat(found).flatten(1)
+
+
+def agreement(expected: torch.Tensor, found: torch.Tensor) -> Agreement:
+    """Of outputs of shape (images, classes), those of fp32 first.
+
+    A choice is near a tie where twice the largest error of an image's outputs reaches from its first
+    class to its second: random weights make many of these, and there top-1 says nothing of a precision.
+    """
+    error = found - expected
+    first, second = expected.topk(2, dim=1).values.unbind(1)
+    return Agreement(
+        images=len(expected),
+        agreeing=int((expected.argmax(1) == found.argmax(1)).sum()),
+        near_ties=int((first - second <= 2 * error.abs().amax(1)).sum()),
+        relative_error=float(error.norm() / expected.norm()),
+    )

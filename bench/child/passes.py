@@ -1,0 +1,153 @@
+"""In the child, beside the timing: what compiling took, and what was read off the module and its steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from bench import engines
+from bench.contracts.device import Device
+from bench.contracts.engine import Engine
+from bench.contracts.workload import Steps
+from bench.inputs import memory_format
+from bench.probes import casting, flops, ledger, memory, traffic
+from bench.schema.case import Case
+from bench.schema.job import Job
+from bench.schema.record import LEDGER, Measurement
+from bench.tensors import RECIPES, autocast, weight_dtype
+from models.blocks import is_block
+
+
+def dtypes_seen(module: torch.nn.Module, case: Case, where: str) -> dict[str, str]:
+    """The dtypes that really came out of the first convolution and the first linear layer."""
+    seen: dict[str, str] = {"weights": _short(next((p.dtype for p in module.parameters()), torch.float32))}
+    hooks = []
+    for kind, key in ((torch.nn.Conv2d, "conv_output"), (torch.nn.Linear, "linear_output")):
+        layer = next((m for m in module.modules() if isinstance(m, kind)), None)
+        if layer is not None:
+            hooks.append(layer.register_forward_hook(_remember(seen, key)))
+    image = torch.randn(1, case.channels, case.image, case.image, device=where)
+    module.eval()  # one image has no batch statistics
+    with torch.no_grad(), autocast(case.precision, torch.device(where).type):
+        module(image.to(dtype=weight_dtype(case.precision), memory_format=memory_format(case)))
+    for hook in hooks:
+        hook.remove()
+    return seen
+
+
+def _remember(seen: dict[str, str], key: str) -> Callable[[Any, Any, torch.Tensor], None]:
+    def hook(module: Any, inputs: Any, output: torch.Tensor) -> None:
+        seen[key] = _short(output.dtype)
+
+    return hook
+
+
+def _short(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def first_step(steps: Steps, device: Device) -> float:
+    """Seconds of the first step: with a compiling engine nearly all of it is compilation."""
+    start = device.clock()
+    steps.before()
+    steps.step()
+    device.synchronise()
+    return device.clock() - start
+
+
+def compile_facts(job: Job, engine: Engine, steps: Steps, device: Device) -> list[Measurement]:
+    """Cold and warm compile seconds and the graph breaks; nothing for an engine that does not compile."""
+    if not engine.compiles:
+        return []
+    facts = [fact("model", "compile_warm", first_step(steps, device), "s")]
+    _end_compile_workers()
+    if job.cold is not None:
+        facts.insert(0, fact("model", "compile_cold", job.cold.seconds, "s"))
+    counters = engine.observe()
+    facts.append(fact("model", "graph_breaks", counters["graph_breaks"], "count"))
+    facts.append(fact("model", "compile_cache_hits", counters["cache_hits"], "count"))
+    return facts
+
+
+def _end_compile_workers() -> None:
+    """Inductor keeps idle processes for its next compilation; none may stir in a window."""
+    from torch._inductor.async_compile import shutdown_compile_workers
+
+    shutdown_compile_workers()
+
+
+def memory_facts(steps: Steps, device: Device, baseline: int, engine: Engine) -> list[Measurement]:
+    """Sizes by kind and the peaks of a step."""
+    replays = engine.replays_graphs and device.queue() is not None
+    return memory.measure(steps, device, baseline, replays)
+
+
+def ledger_facts(steps: Steps, device: Device, baseline: int, engine: Engine) -> list[Measurement]:
+    """Whose bytes the peak is made of; nothing where the operators of a step cannot be seen."""
+    return [] if _why_no_ledger(engine) else ledger.measure(steps, device, baseline)
+
+
+def ledger_absent(device: Device, engine: Engine) -> dict[str, str]:
+    """Why the ledger, or a part of it, is not there: metric -> sentence."""
+    reason = _why_no_ledger(engine)
+    if reason is not None:
+        return {LEDGER + "peak": reason}
+    if ledger.allocator_counts(device):
+        return {}
+    return {LEDGER + "workspace": "the allocator of a CPU does not say what an operator takes for itself"}
+
+
+def _why_no_ledger(engine: Engine) -> str | None:
+    if engine.compiles:
+        return "torch does not see the single operators of compiled code"
+    if engine.replays_graphs:
+        return "the replay of a CUDA graph runs no operator of torch"
+    return None
+
+
+def memory_remarks(device: Device, engine: Engine) -> list[str]:
+    """What the memory figures lack, as warnings."""
+    if not engine.replays_graphs or device.queue() is None:
+        return []
+    return ["no-peak: the replay of a CUDA graph allocates nothing, so only the reserved peak is known"]
+
+
+def cast_facts(job: Job, module: torch.nn.Module, steps: Steps, device: Device) -> list[Measurement]:
+    """Casts a step and what casting all weights once costs; only under autocast."""
+    name = RECIPES[job.case.precision].autocast
+    if name is None:
+        return []
+    facts = [fact("model", "cast_time", casting.cast_seconds(module, getattr(torch, name), device), "s")]
+    if job.cold is not None:
+        facts.append(fact(steps.whole, "casts", job.cold.casts, "count"))
+    elif not engines.get(job.case.engine).compiles and job.case.engine == "eager":
+        steps.before()
+        facts.append(fact(steps.whole, "casts", casting.count_eager_casts(steps.step), "count"))
+    return facts
+
+
+def cost_facts(case: Case, module: torch.nn.Module) -> list[Measurement]:
+    """Parameters, FLOPs and bytes moved of what really ran, counted on copies without data."""
+    parameters = sum(p.numel() for p in module.parameters())
+    shape = (case.batch, case.channels, case.image, case.image)
+    training = case.workload == "training"
+    facts = [fact("model", "parameters", parameters, "count")]
+    to_images = is_block(case.model)
+    counted = flops.step_flops(module, shape, training=training, input_gradient=to_images)
+    if counted is not None:
+        forward, backward = counted
+        facts.append(fact("forward", "flops", forward, "FLOP"))
+        if training:
+            facts.append(fact("backward", "flops", backward, "FLOP"))
+    moved = traffic.step_bytes(
+        module, shape, training=training, precision=case.precision, input_gradient=to_images
+    )
+    facts += [fact(phase, "bytes_moved", count, "bytes") for phase, count in (moved or {}).items()]
+    return facts
+
+
+def fact(phase: str, metric: str, value: float, unit: str) -> Measurement:
+    """A measurement of one sample."""
+    return Measurement(phase=phase, metric=metric, unit=unit, samples=[float(value)])

@@ -1,0 +1,221 @@
+"""In the child: a training run becomes a record."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import torch
+
+from bench import datasets, devices, engines
+from bench.child import passes
+from bench.child.training import checkpoint
+from bench.child.training.learner import Learner
+from bench.child.training.reporter import Reporter
+from bench.contracts.dataset import Dataset
+from bench.contracts.device import Device
+from bench.forkserver.server import stage
+from bench.host.nvml import open_nvml
+from bench.host.nvml_energy import EnergyCounter
+from bench.inputs import memory_format
+from bench.schema.case import Case
+from bench.schema.epochs import DivergedError, History, measurements, why_no_energy, why_useless
+from bench.schema.job import Finished, Job, encode
+from bench.schema.record import Gpu, Measurement, Record, Status
+from bench.tensors import weight_dtype
+from models import catalogue
+from models.errors import UserError
+from models.load import load
+
+EVALUATED = 10_000
+"""Training images at most whose accuracy is taken once more in the end: as many as the larger test sets."""
+_NOTHING_COMPILED = (
+    "torch.compile compiled nothing, so the steps ran eagerly: the batch is larger than the training set, "
+    "or TORCHDYNAMO_DISABLE is set"
+)
+_NOT_DETERMINISTIC = re.compile(
+    r"(\S+) does not have a deterministic implementation|because it uses (CuBLAS)"
+)
+
+
+def fetch(argument: bytes) -> bytes:
+    """Encoded (dataset, data_dir or null) in; why the data are not there, encoded, or null."""
+    name, folder = msgspec.json.decode(argument, type=tuple[str, str | None])
+    try:
+        datasets.get(name).fetch(None if folder is None else Path(folder))
+    except UserError as error:
+        return msgspec.json.encode(str(error))
+    return msgspec.json.encode(None)
+
+
+def train(argument: bytes) -> bytes:
+    """The child's entry: an encoded Job with `training` in, an encoded Finished out."""
+    job = msgspec.json.decode(argument, type=Job)
+    record, first_step_at = run(job, devices.get(job.case.device))
+    return encode(Finished(record=record, first_step_at=first_step_at))
+
+
+def run(job: Job, device: Device) -> tuple[Record, float]:
+    """Train a case on a device, from its checkpoint if there is one, and say what came of it."""
+    case, files = job.case, job.training
+    assert case.task is not None
+    assert files is not None
+    started_at = datetime.now(UTC).isoformat(timespec="seconds")
+    dataset = datasets.get(case.task.dataset)
+    energy = EnergyCounter(open_nvml, device.uuid())
+    baseline = device.memory_baseline()
+    module, learner, effective = _prepare(job, device, dataset)
+    first_step_at = time.monotonic()
+    stage("training")
+    reporter = Reporter(files, case, dataset.learns)
+    status: Status = "ok"
+    reason: str | None = None
+    history, trained = History(), False
+    try:
+        with _deterministic(case.task.deterministic):
+            for number, known in enumerate(_epochs(job, learner, device, baseline, reporter, energy.joules)):
+                history, trained = known, number > 0  # what comes last is no epoch
+        if trained and _is_uncompiled(case):
+            status, reason = "invalid", _NOTHING_COMPILED
+    except DivergedError as error:
+        status, reason, history = "diverged", str(error), reporter.history
+    except _NotDeterministicError as error:
+        status, reason, history = "invalid", str(error), reporter.history
+    gpu = device.gpu()
+    parameters = Measurement(
+        phase="model",
+        metric="parameters",
+        unit="count",
+        samples=[float(sum(p.numel() for p in module.parameters()))],
+    )
+    record = Record(
+        case=case,
+        protocol=job.protocol,
+        status=status,
+        reason=reason,
+        measurements=[parameters, *measurements(history, case.task.target, learns=dataset.learns)],
+        environment=msgspec.structs.replace(job.environment, gpu=Gpu(**gpu) if gpu else None),
+        effective=effective,
+        warnings=[
+            *engines.get(case.engine).remarks(case),
+            *_energy_remarks(device, energy, history),
+            *reporter.remarks(),
+        ],
+        started_at=started_at,
+    )
+    return record, first_step_at
+
+
+def _prepare(job: Job, device: Device, dataset: Dataset) -> tuple[torch.nn.Module, Learner, dict[str, str]]:
+    case, files = job.case, job.training
+    assert case.task is not None
+    assert files is not None
+    stage("building")
+    if job.cache_folder is not None:
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = job.cache_folder
+    if case.task.deterministic:  # cuBLAS reads it at its first product; its workspace is in the peak
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    device.prepare(case)
+    if case.task.deterministic:  # another algorithm may be chosen in every process
+        torch.backends.cudnn.benchmark = False
+    torch.manual_seed(case.learning_seed)
+    where = device.torch_name()
+    module = load(
+        case.model,
+        channels=case.channels,
+        image=case.image,
+        classes=case.classes,
+        init=case.task.recipe.init,
+        device=where,
+    )
+    module = module.to(weight_dtype(case.precision)).to(memory_format=memory_format(case))
+    effective = device.read_back() | passes.dtypes_seen(module, case, where)
+    module.train()
+    stage("reading the data")
+    split = dataset.load(None if files.data_dir is None else Path(files.data_dir))
+    forward = engines.get(case.engine).wrap(module)
+    return module, Learner(case, device, module, forward, dataset, split), effective
+
+
+def _epochs(
+    job: Job,
+    learner: Learner,
+    device: Device,
+    baseline: int,
+    reporter: Reporter,
+    joules: Callable[[], float | None],
+) -> Iterator[History]:
+    """The history after every epoch that is still to do, and once more with what is found in the end."""
+    case, files = job.case, job.training
+    assert case.task is not None
+    assert files is not None
+    path = Path(files.checkpoint)
+    history = History()
+    found = checkpoint.load(path, case)
+    if found is not None and learner.resume(found[1]):
+        history = found[0]
+        reporter.resumed(history)
+    elif catalogue.arch_of(case.model) is not None:  # another's network may remember a pass
+        history = History(gradient_norms=learner.gradient_norms())
+    for number in range(len(history.epochs) + 1, case.task.recipe.epochs + 1):
+        device.reset_peak()
+        epoch = learner.epoch(number, reporter.stepping(number), joules)
+        peaks = _lower(history.peaks, {name: peak - baseline for name, peak in device.read_peak().items()})
+        last = number == case.task.recipe.epochs
+        useless = why_useless(epoch, last, case.classes, number * learner.steps_per_epoch)
+        if useless:
+            raise DivergedError(useless)
+        history = msgspec.structs.replace(history, epochs=(*history.epochs, epoch), peaks=peaks)
+        reporter.history = history
+        checkpoint.save(path, case, history, learner.state())
+        reporter.finished(epoch)
+        yield history
+    stage("evaluating")
+    yield msgspec.structs.replace(history, final_train_accuracy=learner.train_accuracy(EVALUATED))
+
+
+def _lower(peaks: Mapping[str, int], again: Mapping[str, int]) -> dict[str, int]:
+    """Of each metric the lower peak: all epochs do the same work, but the first one also tries algorithms
+    and compiles, in memory of their own."""
+    return {name: min(peak, peaks.get(name, peak)) for name, peak in again.items()}
+
+
+class _NotDeterministicError(Exception):
+    """An operator without a deterministic implementation ran although determinism was asked for."""
+
+
+@contextmanager
+def _deterministic(wanted: bool) -> Iterator[None]:
+    """torch.use_deterministic_algorithms, whose refusal is made a sentence that names the operator."""
+    if not wanted:
+        yield
+        return
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    except RuntimeError as error:
+        found = _NOT_DETERMINISTIC.search(str(error))
+        if found is None:
+            raise
+        raise _NotDeterministicError(
+            f"--deterministic: {found[1] or found[2]} has no deterministic implementation on this device"
+        ) from error
+    finally:
+        torch.use_deterministic_algorithms(False)
+
+
+def _is_uncompiled(case: Case) -> bool:
+    engine = engines.get(case.engine)
+    return engine.compiles and not engine.observe().get("compiled_graphs", 0)
+
+
+def _energy_remarks(device: Device, energy: EnergyCounter, history: History) -> list[str]:
+    """A GPU whose energy nobody knows is worth a word; a processor is not."""
+    reason = energy.why_absent or why_no_energy(history.epochs)
+    return [] if device.uuid() is None or reason is None else [f"no-energy: {reason}"]

@@ -1,0 +1,260 @@
+"""In the child: a case becomes a record."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
+
+import msgspec
+import torch
+
+from bench import devices, engines, workloads
+from bench.child import passes
+from bench.child.layers import chrome_trace, profiled
+from bench.child.layers.layer_pass import measure as measure_layers
+from bench.contracts.device import Device
+from bench.contracts.engine import Engine
+from bench.contracts.workload import Steps
+from bench.forkserver.server import stage
+from bench.host import environment, nvml_energy
+from bench.host.contention import ContentionMonitor
+from bench.host.gpu_clocks import ClockMonitor
+from bench.host.nvml import open_nvml
+from bench.inputs import memory_format
+from bench.probes.energy import EnergyMeter
+from bench.schema.case import Case
+from bench.schema.job import ColdCompile, Finished, Job, encode
+from bench.schema.record import Gpu, Measurement, Record
+from bench.tensors import outer_context, weight_dtype
+from bench.timing import latency
+from bench.timing.windows import Monitor, Together
+from models.errors import UserError
+from models.load import load
+
+_NOTHING_COMPILED = "torch.compile compiled nothing: the steps ran eagerly (is TORCHDYNAMO_DISABLE set?)"
+_MESSAGE_LIMIT = 200
+"""Characters of an error in a warning."""
+
+
+def measure(argument: bytes) -> bytes:
+    """The child's entry: an encoded Job in, an encoded Finished out."""
+    job = msgspec.json.decode(argument, type=Job)
+    record, first_step_at = run(job, devices.get(job.case.device))
+    return encode(Finished(record=record, first_step_at=first_step_at))
+
+
+def why_unusable(argument: bytes) -> bytes:
+    """Encoded cases in; for each, encoded, the sentence why it cannot be run here, or null."""
+    cases = msgspec.json.decode(argument, type=list[msgspec.Raw])
+    return msgspec.json.encode([_why_unusable(case) for case in cases])
+
+
+def _why_unusable(encoded: msgspec.Raw) -> str | None:
+    """Of one case, which a newer convbench may have sent: with a field or a name that is not known here."""
+    try:
+        case = msgspec.json.decode(encoded, type=Case)
+        return devices.get(case.device).why_unusable(case) or engines.get(case.engine).why_unusable(case)
+    except msgspec.ValidationError as error:
+        return f"its convbench does not know such a case ({error})"
+    except UserError as error:
+        return str(error)
+
+
+def describe(argument: bytes) -> bytes:
+    """The encoded Environment of this interpreter, which need not be the parent's; nothing goes in."""
+    return msgspec.json.encode(environment.describe())
+
+
+def free_memory(argument: bytes) -> bytes:
+    """A device's name in, encoded; the bytes that a process may still take there out."""
+    return msgspec.json.encode(devices.get(msgspec.json.decode(argument, type=str)).free_memory())
+
+
+def compile_cold(argument: bytes) -> bytes:
+    """The process with the empty cache: an encoded Job in, an encoded ColdCompile out."""
+    job = msgspec.json.decode(argument, type=Job)
+    device = devices.get(job.case.device)
+    count_casts = _use_cache(job)
+    with outer_context(job.case, _device_type(device)):
+        _, steps, _ = prepare(job.case, device)
+        stage("compiling")
+        seconds = passes.first_step(steps, device)
+    return encode(ColdCompile(seconds=seconds, casts=count_casts()))
+
+
+@dataclass
+class _Taken:
+    """What a case's process has found so far; `invalid` is the reason why it must not be used."""
+
+    measurements: list[Measurement] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    absent: dict[str, str] = field(default_factory=dict)
+    invalid: str | None = None
+
+
+def run(job: Job, device: Device) -> tuple[Record, float]:
+    """Measure a case on a device: latency, memory, FLOPs, contention, and what was in force."""
+    case = job.case
+    started_at = datetime.now(UTC).isoformat(timespec="seconds")
+    engine = engines.get(case.engine)
+    _use_cache(job)
+    baseline = device.memory_baseline()
+    taken = _Taken()
+    with outer_context(case, _device_type(device)):
+        module, steps, effective = prepare(case, device)
+        first_step_at = time.monotonic()
+        steps = _compile(job, engine, steps, device, taken)
+        monitor = monitor_of(case, device)
+        _time(job, engine, steps, device, monitor, taken)
+        # A case that was given up is not worth the steps of these.
+        if not any(measurement.stopped == "worse" for measurement in taken.measurements):
+            taken.measurements += _energy(job, steps, device, monitor, taken)
+            taken.measurements += _memory(engine, steps, device, baseline, taken)
+            casts = partial(passes.cast_facts, job, module, steps, device)
+            taken.measurements += beside("casts", casts, taken.warnings)
+            taken.measurements += _layers(job, engine, module, steps, device, taken)
+    taken.measurements += beside("counts", lambda: passes.cost_facts(case, module), taken.warnings)
+    gpu = device.gpu()
+    record = Record(
+        case=case,
+        protocol=job.protocol,
+        status="invalid" if taken.invalid else "ok",
+        reason=taken.invalid,
+        measurements=taken.measurements,
+        environment=msgspec.structs.replace(job.environment, gpu=Gpu(**gpu) if gpu else None),
+        effective=effective,
+        absent=taken.absent,
+        warnings=taken.warnings + engine.remarks(case) + device.remarks(),
+        started_at=started_at,
+    )
+    return record, first_step_at
+
+
+def _compile(job: Job, engine: Engine, steps: Steps, device: Device, taken: _Taken) -> Steps:
+    """The first step, in which a compiling engine compiles; from here on compiling again spoils a window."""
+    stage("first step")
+    taken.measurements += passes.compile_facts(job, engine, steps, device)
+    if engine.compiles and not engine.observe()["compiled_graphs"]:
+        taken.invalid = _NOTHING_COMPILED
+    return refuse_recompiles(steps, engine)
+
+
+def _time(job: Job, engine: Engine, steps: Steps, device: Device, monitor: Monitor, taken: _Taken) -> None:
+    """Latency of every phase by every clock of the device."""
+    stage("timing")
+    compiled = engine.observe().get("compiled_graphs", 0)
+    timed = latency.measure(steps, device, job.protocol, monitor)
+    taken.measurements += timed.measurements
+    taken.warnings += timed.warnings
+    taken.invalid = taken.invalid or timed.invalid
+    if engine.compiles:
+        recompiles = engine.observe()["compiled_graphs"] - compiled
+        taken.measurements.append(passes.fact("model", "recompiles", recompiles, "count"))
+
+
+def _energy(job: Job, steps: Steps, device: Device, monitor: Monitor, taken: _Taken) -> list[Measurement]:
+    """Energy of a step, or why there is none."""
+    meter = EnergyMeter(nvml_energy.source(device.uuid(), open_nvml), monitor)
+    seconds = job.protocol.energy_seconds
+    found = beside("energy", lambda: meter.measure(steps, device, seconds), taken.warnings)
+    taken.absent |= meter.absent
+    taken.warnings += meter.labels
+    return found
+
+
+def _memory(engine: Engine, steps: Steps, device: Device, baseline: int, taken: _Taken) -> list[Measurement]:
+    """Sizes, peaks, and the ledger at the instant of the peak."""
+    found = beside("memory", lambda: passes.memory_facts(steps, device, baseline, engine), taken.warnings)
+    found += beside("ledger", lambda: passes.ledger_facts(steps, device, baseline, engine), taken.warnings)
+    taken.absent |= passes.ledger_absent(device, engine)
+    taken.warnings += passes.memory_remarks(device, engine)
+    return found
+
+
+def _layers(
+    job: Job, engine: Engine, module: torch.nn.Module, steps: Steps, device: Device, taken: _Taken
+) -> list[Measurement]:
+    """Every layer, and a trace, where they are asked for."""
+    found = []
+    if job.layers:
+        by_layer = partial(measure_layers, job.case, module, steps, engine, device, job.protocol)
+        found += beside("layers", by_layer, taken.warnings)
+    if job.trace is not None:
+        found += beside("trace", partial(chrome_trace.write, steps, device, job.trace), taken.warnings)
+    return found
+
+
+def beside(
+    name: str, measurements: Callable[[], list[Measurement]], incomplete: list[str]
+) -> list[Measurement]:
+    """What is measured beside the timing; nothing, and a warning in `incomplete`, where that fails."""
+    stage(name)
+    try:
+        return measurements()
+    except Exception as error:  # noqa: BLE001 - of any kind: the timings are taken, and must not be lost
+        message = " ".join(str(error).split())[:_MESSAGE_LIMIT]
+        incomplete.append(f"incomplete: {name}: {type(error).__name__}: {message}")
+        return []
+
+
+def monitor_of(case: Case, device: Device) -> Monitor:
+    """What is watched while a window is timed: the processor's contention, and the clocks of a GPU."""
+    monitors: list[Monitor] = [ContentionMonitor(case.threads)]
+    uuid = device.uuid()
+    if uuid is not None:
+        monitors.append(ClockMonitor(open_nvml, uuid))
+    return Together(monitors)
+
+
+def _device_type(device: Device) -> str:
+    return torch.device(device.torch_name()).type
+
+
+def _use_cache(job: Job) -> Callable[[], int]:
+    """Point Inductor at this job's own cache before anything is compiled; returns how to ask for the casts
+    of weights and inputs in what it then compiles."""
+    if job.cache_folder is None:
+        return lambda: 0
+    from bench.probes import graph_casts
+
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = job.cache_folder
+    os.environ["TRITON_CACHE_DIR"] = os.path.join(job.cache_folder, "triton")  # noqa: PTH118
+    if job.layers:
+        profiled.show_kernels()
+    counter = graph_casts.install()
+    return lambda: counter.casts
+
+
+def prepare(case: Case, device: Device) -> tuple[torch.nn.Module, Steps, dict[str, str]]:
+    """The module on its device, the steps of the workload, and the precision read back.
+
+    Sets the process's threads, precision flags and random seed; call it inside `precision.outer_context`.
+    """
+    stage("building")
+    device.prepare(case)
+    torch.manual_seed(case.seed)
+    where = device.torch_name()
+    # Found before a user's file is loaded, whose own package `models` would then stand in ours' place.
+    workload = workloads.workloads()[case.workload]
+    module = load(case.model, channels=case.channels, image=case.image, classes=case.classes, device=where)
+    module = module.to(weight_dtype(case.precision)).to(memory_format=memory_format(case))
+    effective = device.read_back() | passes.dtypes_seen(module, case, where)
+    return module, workload.prepare(module, case, engines.get(case.engine), where), effective
+
+
+def refuse_recompiles(steps: Steps, engine: Engine) -> Steps:
+    """The same steps, whose check also fails when a graph was compiled since the check before."""
+    compiled = engine.observe().get("compiled_graphs", 0)
+
+    def check() -> str | None:
+        nonlocal compiled
+        before, compiled = compiled, engine.observe().get("compiled_graphs", 0)
+        if compiled > before:
+            return f"torch.compile compiled {compiled - before} more graphs inside the window"
+        return steps.check()
+
+    return replace(steps, check=check)

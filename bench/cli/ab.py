@@ -1,0 +1,163 @@
+"""convbench compare and ab: did it get faster, and by how much."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast, get_args
+
+import typer
+
+from bench.cli import options, output
+from bench.plan import axes, expand, named_suites
+from bench.stats.verdicts import LOOKS, FailOn
+from models.errors import UserError, unknown
+
+if TYPE_CHECKING:
+    from bench.studies.ab.interleaved import Trial
+
+MOST_MARGIN = 0.5
+
+
+def compare(
+    runs: Annotated[
+        list[Path] | None, typer.Argument(metavar="[BASE NEW]", help="The folders of two runs.")
+    ] = None,
+    base: Annotated[list[Path] | None, typer.Option(help="A run before; repeat for several.")] = None,
+    new: Annotated[list[Path] | None, typer.Option(help="A run after; repeat for several.")] = None,
+    margin: options.Margin = "2%",
+    fail_on: Annotated[
+        str | None,
+        typer.Option(help="slower (or lower) or any: exit with 1 when a row is, after Holm's correction."),
+    ] = None,
+    format_: options.Format = "md",
+) -> int:
+    """Faster, slower, equivalent or inconclusive: NEW against BASE, a row at a time."""
+    from reports import formats
+    from reports.compare import compare_report as comparing
+
+    output.check_format(format_)
+    gate = _gate(fail_on)
+    share = axes.positive_number("--margin", margin, MOST_MARGIN)
+    sides = _sides(runs or [], base or [], new or [])
+    found = comparing.build(*sides, margin=share)
+    output.show(formats.render(format_, found.document))
+    if gate is None:
+        return 0
+    reasons = comparing.gate_reasons(found, gate)
+    for reason in reasons:
+        output.complain(f"gate: {reason}")
+    return 1 if reasons else 0
+
+
+def _gate(fail_on: str | None) -> FailOn | None:
+    """What the gate fails on; UserError for a word that it does not know."""
+    for accepted in get_args(FailOn):
+        if fail_on == accepted:
+            return cast(FailOn, accepted)
+    if fail_on is None:
+        return None
+    raise unknown("--fail-on", fail_on, get_args(FailOn))
+
+
+def _sides(runs: list[Path], base: list[Path], new: list[Path]) -> tuple[list[Path], list[Path]]:
+    if runs and (base or new):
+        raise UserError("name the runs as BASE NEW, or with --base and --new, not both")
+    if runs and len(runs) != 2:
+        raise UserError(
+            f"compare takes two runs, BASE and NEW, not {len(runs)}; several go with --base, --new"
+        )
+    if runs:
+        return [runs[0]], [runs[1]]
+    if not base or not new:
+        raise UserError("compare needs two runs: BASE NEW, or --base DIR --new DIR, each repeated as needed")
+    return base, new
+
+
+def ab(
+    out: Annotated[Path, typer.Option(help="Folder for the records of both sides.")],
+    a: Annotated[str | None, typer.Option("--a", help="What side a changes, e.g. engine=eager.")] = None,
+    b: Annotated[str | None, typer.Option("--b", help="What side b changes, e.g. engine=compile.")] = None,
+    a_python: Annotated[Path | None, typer.Option(help="Side a's interpreter, with convbench.")] = None,
+    b_python: Annotated[Path | None, typer.Option(help="Side b's interpreter, with convbench.")] = None,
+    suite: options.SuiteName = "quick",
+    model: options.Model = None,
+    workload: options.Workload = None,
+    device: options.Device = None,
+    precision: options.Precision = None,
+    engine: options.Engine = None,
+    layout: options.Layout = None,
+    tuning: options.Tuning = None,
+    batch: options.Batch = None,
+    image: options.Image = None,
+    channels: options.Channels = None,
+    classes: options.Classes = None,
+    threads: options.Threads = None,
+    seed: options.Seed = None,
+    target_ci: options.TargetCi = None,
+    time_limit: options.TimeLimit = None,
+    budget: options.Budget = None,
+    margin: options.Margin = "2%",
+    fail_on: Annotated[str | None, typer.Option(help="slower or any: exit with 1 when b is.")] = None,
+    format_: options.Format = "terminal",
+) -> int:
+    """Two configurations or environments in interleaved pairs of processes, until the verdict is clear."""
+    from bench.studies.ab import interleaved as pairs
+
+    output.check_format(format_)
+    gate = _gate(fail_on)
+    given = options.given_axes(
+        {
+            "model": model,
+            "workload": workload,
+            "device": device,
+            "precision": precision,
+            "engine": engine,
+            "layout": layout,
+            "tuning": tuning,
+            "batch": batch,
+            "image": image,
+            "channels": channels,
+            "classes": classes,
+            "threads": threads,
+            "seed": seed,
+        }
+    )
+    chosen = named_suites.find(suite, gpu=expand.gpu_present())
+    sides = (pairs.read_side(a, a_python), pairs.read_side(b, b_python))
+    plans = [
+        options.cases_of(chosen, given | {axis: (value,) for axis, value in side.changes.items()})
+        for side in sides
+    ]
+    trial = pairs.Trial(
+        contests=pairs.contests_of(*plans),
+        sides=sides,
+        protocol=options.protocol_of(chosen.protocol, target_ci, time_limit),
+        margin=axes.positive_number("--margin", margin, MOST_MARGIN),
+    )
+    return _ab(trial, out, options.seconds_of(budget), gate, format_)
+
+
+def _ab(trial: Trial, out: Path, budget: float | None, gate: FailOn | None, format_: str) -> int:
+    from bench.cli import progress
+    from bench.studies.ab import interleaved as pairs
+    from reports import formats
+    from reports.compare import ab_report as reporting
+
+    with progress.progress(LOOKS[-1]) as tell:
+        known = pairs.execute(trial, out, budget_seconds=budget, tell=tell)
+    rows = reporting.rows(trial.contests, out, trial.margin)
+    labels = (pairs.label(trial.sides[0]), pairs.label(trial.sides[1]))
+    document = reporting.document(rows, labels, trial.margin)
+    output.write(out / "report.md", formats.render("md", document))
+    output.show(formats.render(format_, document))
+    failed = sum(one.failures > 0 for one in known)
+    if failed:
+        output.complain(
+            f"{failed} of {len(known)} cases failed on a side; {out}/a and {out}/b hold the reasons"
+        )
+    unseen = sum(not one.log_ratios and not one.failures for one in known)
+    if unseen:
+        output.complain(f"the budget was spent before {unseen} of {len(known)} cases had a pair")
+    # a gate does not let pass what it has not seen
+    stopped = gate is not None and (unseen > 0 or pairs.gate(known, gate))
+    return 1 if failed or stopped else 0

@@ -1,0 +1,124 @@
+"""convbench ablate: what a design decision costs and buys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.cli import exit_code, options, output, run_cases
+from bench.host import environment
+from bench.plan import ablations, axes, expand, recipes
+from bench.plan.ablations import Ablation
+from bench.plan.axes import Value
+from bench.schema.case import Case
+from models.errors import UserError
+from reports.pages import catalogue_report
+
+_TRAINED_AXES = ("device", "precision", "engine")
+"""What the options say for training runs too, whose batch and image are the recipe's."""
+
+
+def ablate(
+    name: Annotated[str, typer.Argument(help=f"{', '.join(ablations.ABLATIONS)}, or {ablations.ALL}.")],
+    out: Annotated[Path, typer.Option(help="Folder for the records, the report and the plots.")],
+    level: Annotated[str | None, typer.Option(help="block or network; both without it.")] = None,
+    model: Annotated[
+        list[str] | None, typer.Option("--model", help="Networks of ours instead of the usual ones.")
+    ] = None,
+    device: options.Device = None,
+    precision: options.Precision = None,
+    engine: options.Engine = None,
+    batch: Annotated[list[str] | None, typer.Option("--batch", help="Of the timed cases.")] = None,
+    image: Annotated[list[str] | None, typer.Option("--image", help="Of the timed cases, pixels.")] = None,
+    threads: options.Threads = None,
+    replicates: Annotated[
+        str | None, typer.Option(help="Processes for each timed case; 0 times nothing.")
+    ] = None,
+    seeds: Annotated[
+        str | None, typer.Option(help="Training runs of each network; 0 trains nothing.")
+    ] = None,
+    epochs: Annotated[str | None, typer.Option(help="Of the training runs, instead of the recipe's.")] = None,
+    budget: options.Budget = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Run what is missing, crashed or timed out.")
+    ] = False,
+    report_only: Annotated[
+        bool, typer.Option("--report-only", help="Run nothing: report what the folder holds.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and write nothing.")] = False,
+    format_: options.Format = "terminal",
+) -> int:
+    """Compare design decisions: what they cost in time and memory, and what they do to accuracy.
+
+    Sizes are those of the machine, with a GPU or without; the options stand in their place.
+    """
+    output.check_format(format_)
+    given = options.given_axes(
+        {
+            "device": device,
+            "precision": precision,
+            "engine": engine,
+            "batch": batch,
+            "image": image,
+            "threads": threads,
+        }
+    )
+    models = [str(each) for each in axes.read("model", model)] if model else []
+    at = ablations.sizes(gpu=report_only or _has_gpu(given))
+    wanted = ablations.find(name, at, level=level, models=models)
+    count = at.replicates if replicates is None else axes.whole_number("--replicates", replicates, 0, 1000)
+    runs = at.seeds if seeds is None else axes.whole_number("--seeds", seeds, 0, 1000)
+    overrides = {} if epochs is None else recipes.assignments([f"epochs={epochs}"])
+    seconds = options.seconds_of(budget)
+    planned = _planned(wanted, given, overrides, count, runs)
+    if report_only:
+        output.show(_report(wanted, out, format_))
+        return 0
+    if dry_run:
+        output.show(catalogue_report.dry_run(planned, at.protocol, format_))
+        return 0
+    auto = "auto" in given.get("device", ("auto",))
+    result = run_cases.run(planned, at.protocol, out, resume=resume, budget=seconds, auto=auto)
+    return exit_code.end(result, len(planned), lambda: _report(wanted, out, format_))
+
+
+def _has_gpu(given: Mapping[str, tuple[Value, ...]]) -> bool:
+    """Whether the sizes are those of a GPU."""
+    devices = given.get("device", ("auto",))
+    return "cuda" in devices or ("auto" in devices and expand.gpu_present())
+
+
+def _planned(
+    wanted: Sequence[Ablation],
+    given: Mapping[str, tuple[Value, ...]],
+    overrides: Mapping[str, str],
+    replicates: int,
+    seeds: int,
+) -> list[Case]:
+    """The processes in their order; UserError when none can run, as far as is known without torch."""
+    usable = environment.usable_cores()
+    of_training = {axis: given[axis] for axis in _TRAINED_AXES if axis in given}
+    timed = ablations.timed_cases(wanted, given, usable) if replicates else []
+    trained = [
+        case
+        for threads in given.get("threads", (usable,))
+        for case in ablations.trained_cases(wanted, of_training, int(threads), overrides)
+        if seeds
+    ]
+    planned = ablations.planned(timed, trained, replicates, seeds)
+    if not planned:
+        raise UserError("the plan is empty: --replicates 0 times nothing, --seeds 0 trains nothing")
+    reasons = [expand.why_not(case) for case in planned]
+    if all(reasons):
+        raise UserError(f"nothing of this plan can run here: {reasons[0]}")
+    return planned
+
+
+def _report(wanted: Sequence[Ablation], out: Path, format_: str) -> str:
+    """Write report.md and the plots into the folder; the report as text in a format."""
+    from reports.ablations import ablations_report
+
+    return run_cases.publish(ablations_report.build(wanted, [out]), out, format_)

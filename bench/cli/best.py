@@ -1,0 +1,93 @@
+"""convbench best: the fastest configuration of a network on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench.cli import options, output, run_cases
+from bench.plan import axes
+
+if TYPE_CHECKING:
+    from bench.studies.best.search_run import Wish
+
+
+def best(
+    model: Annotated[str, typer.Argument(help=axes.AXES["model"].summary)],
+    workload: options.Workload = None,
+    device: options.Device = None,
+    batch: options.Batch = None,
+    max_batch: Annotated[
+        bool, typer.Option("--max-batch", help="Try the largest batch that fits into the memory too.")
+    ] = False,
+    image: options.Image = None,
+    channels: options.Channels = None,
+    classes: options.Classes = None,
+    precision: options.Precision = None,
+    layout: options.Layout = None,
+    engine: options.Engine = None,
+    tuning: options.Tuning = None,
+    threads: options.Threads = None,
+    seed: options.Seed = None,
+    from_: Annotated[
+        list[Path] | None,
+        typer.Option("--from", help="Training runs that say whether a precision learns as well as fp32."),
+    ] = None,
+    budget: Annotated[str, typer.Option(help="Seconds for search and pairs.")] = "600",
+    ceilings: Annotated[
+        bool, typer.Option(help="Measure how fast the machine multiplies, for the share reached.")
+    ] = True,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the search in --out.")] = False,
+    out: options.Out = None,
+    format_: options.Format = "terminal",
+) -> int:
+    """Search for the fastest precision, layout, engine, tuning and threads; confirm the winner in pairs.
+
+    An axis that is named is searched among its values only. The answer is a command that can be repeated,
+    with the share of the machine that it reaches and how far its outputs are from those of fp32.
+    """
+    from bench.studies.best.search_run import Wish
+
+    output.check_format(format_)
+    given = options.given_axes(
+        {
+            "model": [model],
+            "workload": workload,
+            "device": device,
+            "batch": batch,
+            "image": image,
+            "channels": channels,
+            "classes": classes,
+            "precision": precision,
+            "layout": layout,
+            "engine": engine,
+            "tuning": tuning,
+            "threads": threads,
+            "seed": seed,
+        }
+    )
+    wish = Wish(
+        given=given,
+        budget_seconds=axes.positive_number("--budget", budget, 1e8),
+        max_batch=max_batch,
+        resume=resume,
+        ceilings=ceilings,
+    )
+    with output.folder(out, resume=resume) as folder:
+        return _best(wish, folder, from_ or [], format_)
+
+
+def _best(wish: Wish, out: Path, trained: list[Path], format_: str) -> int:
+    from bench.cli import progress
+    from bench.studies.best import search_run as runner
+    from reports.pages import best_report as reporting
+    from reports.summary.pooling import summarise
+
+    if trained:
+        summarise(trained)  # what cannot be read is said before minutes are spent
+    with progress.progress(int(wish.budget_seconds)) as tell:
+        found = runner.execute(wish, out, tell)
+    output.show(run_cases.publish(reporting.build(found, out, trained), out, format_))
+    return 0 if found.winner else 1

@@ -1,0 +1,72 @@
+"""convbench ceilings: what this machine can do at best."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+import typer
+
+from bench.cli import options, output, run
+from bench.host import environment
+from bench.plan import axes, ceiling_cases, expand
+from bench.plan.axes import Value
+from bench.schema.case import Case, Protocol
+from models.errors import UserError
+from reports.pages import catalogue_report
+
+
+def ceilings(
+    device: options.Device = None,
+    precision: options.Precision = None,
+    threads: options.Threads = None,
+    replicates: Annotated[str, typer.Option(help="Processes for each arithmetic.")] = "1",
+    out: options.Out = None,
+    time_limit: options.TimeLimit = None,
+    budget: options.Budget = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Run what is missing, crashed or timed out.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and write nothing.")] = False,
+    format_: options.Format = "terminal",
+) -> int:
+    """Measure how fast this machine multiplies and copies: the ceilings that networks stand under.
+
+    Matrix products, VGG's convolutions and a copy, in every arithmetic that the device has, beside what its
+    datasheet promises.
+    """
+    output.check_format(format_)
+    given = options.given_axes({"device": device, "precision": precision, "threads": threads})
+    count = axes.whole_number("--replicates", replicates, 1, 1000)
+    planned = expand.replicated(_cases(given), count)
+    protocol = options.protocol_of(Protocol(), None, time_limit)
+    seconds = options.seconds_of(budget)
+    if dry_run:
+        output.show(catalogue_report.dry_run(planned, protocol, format_))
+        return 0
+    auto = "auto" in given.get("device", ("auto",))
+    with output.folder(out, resume=resume) as folder:
+        return run.measure(planned, protocol, folder, resume, seconds, format_, auto)
+
+
+def _cases(given: Mapping[str, tuple[Value, ...]]) -> list[Case]:
+    """Each arithmetic once on each device; UserError when none can be, as far as is known without torch."""
+    wanted = given.get("precision", tuple(ceiling_cases.ARITHMETIC))
+    found = ceiling_cases.needed(
+        Case(model=ceiling_cases.MODEL, device=_present(str(device)), precision=each, threads=int(threads))
+        for device in given.get("device", ("auto",))
+        for threads in given.get("threads", (environment.usable_cores(),))
+        for each in ceiling_cases.ARITHMETIC
+        if each in wanted
+    )
+    reasons = {case: expand.why_not(case) for case in found}
+    if all(reasons.values()):
+        raise UserError(f"nothing of this plan can run here: {reasons[found[0]]}")
+    # what was not asked for need not be listed as impossible
+    return found if "precision" in given else [case for case in found if expand.why_impossible(case) is None]
+
+
+def _present(device: str) -> str:
+    if device != "auto":
+        return device
+    return "cuda" if expand.gpu_present() else "cpu"

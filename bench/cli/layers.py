@@ -1,0 +1,90 @@
+"""convbench layers: where inside a network the time goes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.cli import options, output, run
+from bench.host import environment
+from bench.plan import axes, expand
+from bench.plan.named_suites import Suite
+from bench.schema.case import Protocol
+from models.errors import UserError
+
+PROTOCOL = Protocol(warmup_seconds=0.5, warmup_limit_seconds=5, sampling_seconds=4, energy_seconds=0)
+"""Layers are measured beside the case, whose own figures are only to compare them with."""
+
+
+def layers(
+    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help=axes.AXES["model"].summary)],
+    workload: options.Workload = None,
+    device: options.Device = None,
+    precision: options.Precision = None,
+    engine: options.Engine = None,
+    layout: options.Layout = None,
+    batch: options.Batch = None,
+    image: options.Image = None,
+    threads: options.Threads = None,
+    replicates: Annotated[str, typer.Option(help="Processes for each case.")] = "1",
+    time_limit: options.TimeLimit = None,
+    budget: options.Budget = None,
+    ceilings: Annotated[bool, typer.Option(help="First measure what the machine can do.")] = True,
+    trace: Annotated[
+        Path | None, typer.Option(help="Write a Chrome trace of a few steps here; of a single case.")
+    ] = None,
+    out: options.Out = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Run what is missing, crashed or timed out.")
+    ] = False,
+    format_: options.Format = "terminal",
+) -> int:
+    """Time every layer, forward and backward, beside its FLOPs, its bytes and what the machine can do.
+
+    By marks around the modules, or by the profiler where they are compiled; the layers add up to the step,
+    with the gap stated. Training unless --workload says otherwise.
+    """
+    from bench.runner.attempt import Materials
+
+    output.check_format(format_)
+    given = options.given_axes(
+        {
+            "model": models,
+            "workload": workload,
+            "device": device,
+            "precision": precision,
+            "engine": engine,
+            "layout": layout,
+            "batch": batch,
+            "image": image,
+            "threads": threads,
+        }
+    )
+    every = Suite(name="layers", summary="every layer", blocks=({"workload": ("training",)},), replicates=1)
+    options.cases_of(every, given)
+    count = axes.whole_number("--replicates", replicates, 1, 1000)
+    planned = expand.planned(every, given, environment.usable_cores(), count)
+    if trace is not None:
+        _refuse_trace(trace, len(planned))
+    if ceilings:
+        planned = expand.with_ceilings(planned)
+    protocol = options.protocol_of(PROTOCOL, None, time_limit)
+    seconds = options.seconds_of(budget)
+    auto, materials = expand.left_to_auto(every, given), Materials(layers=True, trace=trace)
+    with output.folder(out, resume=resume) as folder:
+        return run.measure(planned, protocol, folder, resume, seconds, format_, auto, materials)
+
+
+def _refuse_trace(path: Path, cases: int) -> None:
+    """UserError, before any work, where a trace could not be written, or cases would replace each other's."""
+    if cases > 1:
+        raise UserError(f"--trace takes a single case, and this plan has {cases}")
+    if path.is_dir():
+        raise UserError(f"{path} is a folder, and a trace is a file")
+    if not path.parent.is_dir():
+        raise UserError(f"cannot write {path}: there is no folder {path.parent}")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise UserError(f"cannot write {path}: permission denied")

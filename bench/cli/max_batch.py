@@ -1,0 +1,86 @@
+"""convbench max-batch: the largest batch that fits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench.cli import options, output, run_cases
+from bench.plan import axes
+from bench.plan.named_suites import Suite
+from bench.studies.max_batch.batch_search import MEMORY_ONLY
+
+if TYPE_CHECKING:
+    from bench.studies.max_batch.batch_runs import Wish
+
+
+def max_batch(
+    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help=axes.AXES["model"].summary)],
+    memory: Annotated[
+        str | None,
+        typer.Option(help="4GiB, or 80% of what is free; without it what can be had safely."),
+    ] = None,
+    workload: options.Workload = None,
+    device: options.Device = None,
+    precision: options.Precision = None,
+    engine: options.Engine = None,
+    layout: options.Layout = None,
+    image: options.Image = None,
+    channels: options.Channels = None,
+    classes: options.Classes = None,
+    threads: options.Threads = None,
+    tuning: options.Tuning = None,
+    time_limit: options.TimeLimit = None,
+    budget: options.Budget = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Run no batch again of which --out has a record.")
+    ] = False,
+    out: options.Out = None,
+    format_: options.Format = "terminal",
+) -> int:
+    """The largest batch whose step fits into the memory: predicted from small ones, then verified.
+
+    Every axis takes several values, repeated or separated by commas; each combination has an answer.
+    """
+    from bench.studies.max_batch.batch_runs import Wish
+
+    output.check_format(format_)
+    given = options.given_axes(
+        {
+            "workload": workload,
+            "device": device,
+            "precision": precision,
+            "engine": engine,
+            "layout": layout,
+            "image": image,
+            "channels": channels,
+            "classes": classes,
+            "threads": threads,
+            "tuning": tuning,
+        }
+    )
+    block = {"model": axes.read("model", models)}
+    suite = Suite(name="max-batch", summary="", blocks=(block,), replicates=1, protocol=MEMORY_ONLY)
+    wish = Wish(
+        cases=options.cases_of(suite, given),
+        memory=memory,
+        protocol=options.protocol_of(suite.protocol, None, time_limit),
+        budget_seconds=options.seconds_of(budget),
+        resume=resume,
+    )
+    with output.folder(out, resume=resume) as folder:
+        return _max_batch(wish, folder, format_)
+
+
+def _max_batch(wish: Wish, out: Path, format_: str) -> int:
+    """1 where not even one image fits."""
+    from bench.cli import progress
+    from bench.studies.max_batch import batch_runs as runner
+    from reports.pages import max_batch_report
+
+    with progress.progress(wish.most_runs) as tell:
+        answers = runner.execute(wish, out, tell)
+    output.show(run_cases.publish(max_batch_report.document(answers), out, format_))
+    return 0 if all(answer.verified for answer in answers) else 1

@@ -1,0 +1,128 @@
+"""What a person sees while a run goes on: one bar, redrawn between cases and at news only.
+
+A bar that redraws itself would take processor time from the very thing that is measured, so there is no
+refreshing thread. Nothing is shown where standard error is not a terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from bench import datasets
+from bench.schema.case import Case
+from bench.schema.news import Finished, News
+from bench.schema.record import FAILED
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
+    from bench.runner.execute import Progress
+
+
+@contextmanager
+def progress(total: int) -> Iterator[Callable[[Progress], None]]:
+    """A function to be told of every case that starts or ends."""
+    console = _console()
+    with _bar(console) as bar:
+        task = bar.add_task("starting", total=total)
+
+        def tell(event: Progress) -> None:
+            if not console.is_terminal:
+                return
+            _say_failure(bar, event)
+            bar.update(task, completed=event.done, description=f"{event.case.id} #{event.case.replicate}")
+            bar.refresh()
+
+        yield tell
+
+
+class TrainingBar:
+    """A bar over the epochs of all training runs: epoch, loss, accuracy, images/s, time left; and a line for
+    each epoch, as the textbook prints them."""
+
+    def __init__(self, bar: Bar, task: TaskID, is_shown: bool, epochs: Sequence[int]) -> None:
+        """For `training`; `epochs` are those of each run that is planned, from which a resumed command knows
+        where its bar begins."""
+        self._bar, self._task, self._is_shown = bar, task, is_shown
+        self._planned = epochs
+        self._name, self._last = "", ""
+        self._epochs, self._before = 0, 0
+        self._learns = True
+
+    def tell(self, event: Progress) -> None:
+        """A run starts (no record) or has ended."""
+        if not self._is_shown or event.case.task is None:
+            return
+        if event.record is None:
+            self._name = f"{event.case.id} seed {event.case.learning_seed}"
+            self._epochs, self._last = event.case.task.recipe.epochs, ""
+            self._before = sum(self._planned[: event.done])
+            self._learns = datasets.get(event.case.task.dataset).learns
+            self._bar.console.print(self._name, markup=False, highlight=False)
+            self._draw(0, 0.0)
+        else:
+            _say_failure(self._bar, event)
+            self._before = sum(self._planned[: event.done])
+            self._draw(0, 0.0)
+
+    def heard(self, news: News) -> None:
+        """What the run says of itself."""
+        if not self._is_shown:
+            return
+        if not isinstance(news, Finished):
+            self._draw(news.epoch - 1, news.step / news.steps)
+            return
+        epoch = news.epoch
+        learnt = (
+            f"  train loss {epoch.train_loss:.4f} accuracy {epoch.train_accuracy:.1%}"
+            f"  test loss {epoch.test_loss:.4f} accuracy {epoch.test_accuracy:.1%}"
+        )
+        speed = f"  {epoch.images / epoch.loop_seconds:,.0f} images/s"
+        self._last = f"epoch {epoch.number}/{self._epochs}{learnt if self._learns else ''}{speed}"
+        self._bar.console.print(f"  {self._last}", markup=False, highlight=False)
+        self._draw(epoch.number, 0.0)
+
+    def _draw(self, epochs: int, share: float) -> None:
+        description = f"{self._name.split('/')[0]} {self._last.split('  test')[0]}"
+        self._bar.update(self._task, completed=self._before + epochs + share, description=description)
+        self._bar.refresh()
+
+
+@contextmanager
+def training(planned: Sequence[Case]) -> Iterator[TrainingBar]:
+    """A bar for training runs."""
+    console = _console()
+    with _bar(console) as bar:
+        epochs = [case.task.recipe.epochs if case.task else 0 for case in planned]
+        yield TrainingBar(bar, bar.add_task("starting", total=sum(epochs)), console.is_terminal, epochs)
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(stderr=True)
+
+
+def _bar(console: Console) -> Bar:
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}", markup=False),
+    )
+    return Bar(*columns, console=console, auto_refresh=False, disable=not console.is_terminal)
+
+
+def _say_failure(bar: Bar, event: Progress) -> None:
+    from rich.markup import escape
+
+    record = event.record
+    if record is not None and record.status in (*FAILED, "skipped"):
+        bar.console.print(escape(f"{record.status}: {event.case.id}: {record.reason}"))

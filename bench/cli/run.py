@@ -1,0 +1,106 @@
+"""convbench run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench.cli import exit_code, options, output, run_cases
+from bench.host import environment
+from bench.plan import axes, expand, named_suites
+from bench.schema.case import Case, Protocol
+from reports.pages import catalogue_report
+
+if TYPE_CHECKING:
+    from bench.runner.attempt import Materials
+
+
+def run(
+    out: Annotated[Path, typer.Option(help="Folder for the records and the report.")],
+    suite: options.SuiteName = "quick",
+    model: options.Model = None,
+    workload: options.Workload = None,
+    device: options.Device = None,
+    precision: options.Precision = None,
+    engine: options.Engine = None,
+    layout: options.Layout = None,
+    tuning: options.Tuning = None,
+    batch: options.Batch = None,
+    image: options.Image = None,
+    channels: options.Channels = None,
+    classes: options.Classes = None,
+    threads: options.Threads = None,
+    seed: options.Seed = None,
+    replicates: Annotated[str | None, typer.Option(help="Processes for each case.")] = None,
+    target_ci: options.TargetCi = None,
+    time_limit: options.TimeLimit = None,
+    budget: options.Budget = None,
+    ceilings: Annotated[
+        bool | None,
+        typer.Option(help="First measure what the machine can do; a whole suite does unless told not to."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Run what is missing, crashed or timed out.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and write nothing.")] = False,
+    format_: options.Format = "terminal",
+) -> int:
+    """Measure a suite. Every axis takes several values, repeated or separated by commas.
+
+    The options device, image, channels, classes, threads and seed change the whole suite; naming any other
+    axis makes the plan the product of the given values and the suite's main axes.
+    """
+    output.check_format(format_)
+    given = options.given_axes(
+        {
+            "model": model,
+            "workload": workload,
+            "device": device,
+            "precision": precision,
+            "engine": engine,
+            "layout": layout,
+            "tuning": tuning,
+            "batch": batch,
+            "image": image,
+            "channels": channels,
+            "classes": classes,
+            "threads": threads,
+            "seed": seed,
+        }
+    )
+    chosen = named_suites.find(suite, gpu=expand.gpu_present())
+    options.cases_of(chosen, given)
+    count = None if replicates is None else axes.whole_number("--replicates", replicates, 1, 1000)
+    protocol = options.protocol_of(chosen.protocol, target_ci, time_limit)
+    seconds = options.seconds_of(budget)
+    planned = expand.planned(chosen, given, environment.usable_cores(), count)
+    if (chosen.ceilings and not expand.is_product(given)) if ceilings is None else ceilings:
+        planned = expand.with_ceilings(planned)
+    if dry_run:
+        output.show(catalogue_report.dry_run(planned, protocol, format_))
+        return 0
+    return measure(planned, protocol, out, resume, seconds, format_, expand.left_to_auto(chosen, given))
+
+
+def measure(
+    planned: Sequence[Case],
+    protocol: Protocol,
+    out: Path,
+    resume: bool,
+    budget: float | None,
+    format_: str,
+    auto: bool,
+    materials: Materials | None = None,
+) -> int:
+    """Run the cases into the folder and show the report of all that it holds; the exit code."""
+    from reports.pages import run_report
+
+    result = run_cases.run(
+        planned, protocol, out, resume=resume, budget=budget, auto=auto, materials=materials
+    )
+    return exit_code.end(
+        result, len(planned), lambda: run_cases.publish(run_report.build([out]), out, format_)
+    )

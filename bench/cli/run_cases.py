@@ -1,0 +1,53 @@
+"""How a command runs its cases and leaves its report: under a bar, and as a file beside its plots."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.cli import output
+from bench.schema.case import Case, Protocol
+
+if TYPE_CHECKING:
+    from bench.runner.attempt import Materials
+    from bench.runner.execute import Result
+    from reports.document import Document
+
+
+def run(
+    planned: Sequence[Case],
+    protocol: Protocol,
+    out: Path,
+    *,
+    resume: bool,
+    budget: float | None,
+    auto: bool,
+    materials: Materials | None = None,
+) -> Result:
+    """Measure what is pending of the cases into the folder; `bench.runner.execute.execute` with a bar over
+    the cases.
+    """
+    from bench.cli import progress
+    from bench.runner import execute as runner
+
+    with progress.progress(len(planned)) as tell:
+        return runner.execute(
+            planned,
+            protocol,
+            out,
+            resume=resume,
+            budget_seconds=budget,
+            tell=tell,
+            auto=auto,
+            materials=materials,
+        )
+
+
+def publish(document: Document, out: Path, format_: str, name: str = "report.md") -> str:
+    """Write the document and its plots into the folder; the document as text in a format."""
+    from reports import formats
+    from reports.drawing import plots
+
+    output.write(out / name, formats.render("md", plots.write(document, out / "plots")))
+    return formats.render(format_, document)

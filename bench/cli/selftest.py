@@ -1,0 +1,45 @@
+"""convbench selftest and doctor: may this machine and this harness be trusted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.cli import options, output
+
+Device = Annotated[str, typer.Option("--device", help="cpu, cuda or auto.")]
+
+
+def selftest(
+    device: Device = "auto",
+    out: Annotated[Path | None, typer.Option(help="Folder for selftest.md and selftest.json.")] = None,
+    format_: options.Format = "md",
+) -> int:
+    """Recover answers that are known beforehand, on this machine. Exit code 1 when one is wrong."""
+    from bench import selftest as answers
+    from reports import formats
+    from reports.pages import selftest_report as reporting
+
+    output.check_format(format_)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)  # before half a minute is spent
+    checks = answers.rows(device)
+    document = reporting.document(checks)
+    if out is not None:
+        for kept in ("md", "json"):
+            output.write(out / f"selftest.{kept}", formats.render(kept, document))
+    output.show(formats.render(format_, document))
+    return 1 if reporting.failed(checks) else 0
+
+
+def doctor(device: Device = "auto", format_: options.Format = "md") -> int:
+    """What on this machine would spoil a measurement, and what to do about it. Changes nothing."""
+    from bench import doctor as examination
+    from reports import formats
+    from reports.pages import doctor_report as reporting
+
+    output.check_format(format_)
+    output.show(formats.render(format_, reporting.document(examination.examine(device))))
+    return 0

@@ -1,0 +1,168 @@
+"""convbench train: what networks learn in a short training run, how fast, at which precision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from msgspec import structs
+
+from bench import datasets
+from bench.cli import exit_code, options, output, run_cases
+from bench.host import environment
+from bench.plan import axes, recipes, training_runs
+from bench.plan.axes import AXES, Numbers
+from bench.runner.attempt import Materials
+from bench.schema.case import Case, Protocol
+from models.errors import UserError
+from reports.pages import catalogue_report
+
+if TYPE_CHECKING:
+    from bench.runner.execute import Result
+
+TIME_LIMIT_SECONDS = 1e6
+"""A training run may take days; `--time-limit` says otherwise."""
+
+
+def train(
+    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help=AXES["model"].summary)],
+    out: Annotated[Path, typer.Option(help="Folder for the records, the report and the plots.")],
+    dataset: Annotated[str, typer.Option(help="digits, fashion-mnist, cifar10 or synthetic.")] = "digits",
+    data_dir: Annotated[
+        Path | None, typer.Option(help="A folder that holds the dataset; downloaded to a cache without it.")
+    ] = None,
+    recipe: Annotated[str, typer.Option(help="quick, textbook or modern.")] = "quick",
+    epochs: Annotated[str | None, typer.Option(help="Instead of the recipe's.")] = None,
+    lr: Annotated[str | None, typer.Option(help="Learning rate instead of the recipe's.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help=f"Any field of the recipe, FIELD=VALUE: {', '.join(recipes.FIELDS)}."),
+    ] = None,
+    image: options.Image = None,
+    batch: options.Batch = None,
+    seeds: Annotated[str, typer.Option(help="Training runs of each case, one a seed.")] = "1",
+    seed: Annotated[str, typer.Option(help="The first seed.")] = "0",
+    precision: options.Precision = None,
+    engine: options.Engine = None,
+    device: options.Device = None,
+    layout: options.Layout = None,
+    threads: Annotated[str | None, typer.Option(help=AXES["threads"].summary)] = None,
+    target: Annotated[
+        str | None, typer.Option(help="Test accuracy, e.g. 0.90 or 90%, to which time and energy are taken.")
+    ] = None,
+    deterministic: Annotated[
+        bool, typer.Option("--deterministic", help="An operator that is not deterministic is an error.")
+    ] = False,
+    tensorboard: Annotated[Path | None, typer.Option(help="Folder for TensorBoard's curves.")] = None,
+    time_limit: options.TimeLimit = None,
+    budget: options.Budget = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the last finished epoch of what is missing.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and write nothing.")] = False,
+    format_: options.Format = "terminal",
+) -> int:
+    """Train networks and report accuracy beside speed and memory. The bundled digits need no download."""
+    output.check_format(format_)
+    given = options.given_axes(
+        {
+            "model": models,
+            "precision": precision,
+            "engine": engine,
+            "device": device,
+            "layout": layout,
+            "batch": batch,
+            "image": image,
+        }
+    )
+    wish = training_runs.Wish(
+        axes=given,
+        dataset=dataset,
+        recipe=recipe,
+        overrides=_overrides(set_ or [], {"epochs": epochs, "lr": lr}),
+        target=None if target is None else axes.positive_number("--target", target, 1.0),
+        deterministic=deterministic,
+        seeds=axes.whole_number("--seeds", seeds, 1, 1000),
+        seed=_number("seed", seed),
+    )
+    usable = environment.usable_cores() if threads is None else _number("threads", threads)
+    planned = training_runs.cases(wish, usable)
+    _refuse(planned, dataset, data_dir, tensorboard)
+    protocol = options.protocol_of(Protocol(time_limit_seconds=TIME_LIMIT_SECONDS), None, time_limit)
+    budget_seconds = options.seconds_of(budget)
+    if dry_run:
+        output.show(catalogue_report.training_plan(planned, format_))
+        return 0
+    materials = Materials(data_dir=data_dir, tensorboard=tensorboard)
+    is_auto = "auto" in given.get("device", ("auto",))
+    result = _train(planned, protocol, out, materials, budget_seconds, resume, is_auto)
+    return exit_code.end(result, len(planned), lambda: _report(out, format_))
+
+
+def _overrides(assigned: Sequence[str], named: Mapping[str, str | None]) -> dict[str, str]:
+    """Fields of the recipe that `--set` and the options of their own name set. Raises UserError."""
+    texts = recipes.assignments(assigned)
+    for field, text in named.items():
+        if text is None:
+            continue
+        if field in texts:
+            raise UserError(f"{field} is set twice: by --{field} and by --set")
+        texts[field] = text
+    return texts
+
+
+def _number(axis: str, text: str) -> int:
+    kind = AXES[axis]
+    assert isinstance(kind, Numbers)
+    return axes.whole_number(f"--{axis}", text, kind.low, kind.high)
+
+
+def _refuse(planned: Sequence[Case], dataset: str, data_dir: Path | None, tensorboard: Path | None) -> None:
+    """Raise UserError for what cannot be, as far as that is known at once."""
+    reason = training_runs.why_impossible(planned)
+    if reason:
+        raise UserError(f"nothing of this plan can run here: {reason}")
+    missing = datasets.get(dataset).why_missing(data_dir)
+    if missing:
+        raise UserError(missing)
+    if tensorboard is None:
+        return
+    if tensorboard.exists() and not tensorboard.is_dir():
+        raise UserError(f"{tensorboard} is a file, and --tensorboard takes a folder")
+    if find_spec("tensorboard") is None:
+        raise UserError("--tensorboard needs the package tensorboard: pip install 'convbench[tensorboard]'")
+
+
+def _train(
+    planned: Sequence[Case],
+    protocol: Protocol,
+    out: Path,
+    materials: Materials,
+    budget: float | None,
+    resume: bool,
+    auto: bool,
+) -> Result:
+    from bench.cli import progress
+    from bench.runner import execute as runner
+
+    with progress.training(planned) as bar:
+        return runner.execute(
+            planned,
+            protocol,
+            out,
+            resume=resume,
+            budget_seconds=budget,
+            tell=bar.tell,
+            auto=auto,
+            materials=structs.replace(materials, heard=bar.heard),
+        )
+
+
+def _report(out: Path, format_: str) -> str:
+    """Write report.md and the plots into the folder; the report as text in a format."""
+    from reports.pages import run_report
+
+    return run_cases.publish(run_report.build([out]), out, format_)

@@ -1,0 +1,1 @@
+"""What a plug-in must keep, and how it is found."""

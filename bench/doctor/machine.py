@@ -1,0 +1,82 @@
+"""What a check of the doctor finds, and the machine it looks at, all of which a test can replace."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import re
+import shutil
+import sysconfig
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from msgspec import Struct
+
+from bench.host import environment
+from bench.host.nvml import Nvml, open_nvml
+
+Status = Literal["ok", "warn", "unknown"]
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """One row: what was looked at, what was found, and for anything but `ok` what to do about it."""
+
+    name: str
+    status: Status
+    found: str
+    advice: str = ""
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _torch_cuda() -> str | None:
+    """The CUDA that torch was built with, read from its files: importing torch takes seconds."""
+    found = importlib.util.find_spec("torch")
+    if found is None or found.origin is None:
+        return None
+    written = Path(found.origin).with_name("version.py")
+    version = re.search(r"^cuda\b[^=]*=\s*'([\d.]+)'", written.read_text(), re.MULTILINE)
+    return version[1] if version else None
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where the doctor looks; the defaults are this machine.
+
+    root            what stands for `/`
+    window_seconds  how long stolen time is watched
+    cores, cpus     physical cores that may be used (affinity, quota), and logical CPUs of the affinity
+    """
+
+    root: Path = Path("/")
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    cores: int = field(default_factory=environment.usable_cores)
+    cpus: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
+    open_nvml: Callable[[], Nvml] = open_nvml
+    which: Callable[[str], str | None] = shutil.which
+    version: Callable[[str], str | None] = _version
+    torch_cuda: Callable[[], str | None] = _torch_cuda
+    python_headers: Path = Path(sysconfig.get_paths()["include"])
+    window_seconds: float = 0.5
+    sleep: Callable[[float], None] = time.sleep
+
+    def text(self, path: str) -> str | None:
+        """A file's content without white space around it; None where it cannot be read."""
+        try:
+            return (self.root / path).read_text(errors="replace").strip()
+        except OSError:
+            return None
+
+    def texts(self, pattern: str) -> list[str]:
+        """The contents of all files of a pattern that can be read."""
+        paths = sorted(str(path.relative_to(self.root)) for path in self.root.glob(pattern))
+        return [text for path in paths if (text := self.text(path)) is not None]

@@ -1,0 +1,159 @@
+"""How a job ended: named from its exit code, the files it left and the kernel's count of memory kills."""
+
+from __future__ import annotations
+
+import re
+import signal
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from bench.forkserver.server import STAGE
+from bench.forkserver.wire import ERROR, RESULT, ChildError, Ended
+
+REASON_LIMIT = 500
+"""Characters of a reason, which is one line of a table."""
+TAIL_BYTES = 1 << 16
+"""How far from the log's end its last stage is looked for."""
+
+Kind = Literal["result", "timeout", "crashed", "oom"]
+
+_MEMORY_TYPES = {"MemoryError", "OutOfMemoryError"}
+_MEMORY_MESSAGE = re.compile(
+    r"out of memory|can(?:'|no)t allocate memory|DefaultCPUAllocator|std::bad_alloc"
+    r"|(?:CUBLAS|CUDNN)_STATUS_\w*ALLOC\w*_FAILED",
+    re.IGNORECASE,
+)
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """How a job ended.
+
+    reason          one line; None for a result
+    result          what the function returned; None unless kind is `result`
+    peak_rss_bytes  of the child; it begins at what the server held when it forked (about 690 MB with torch)
+    seconds         from the request until the last process of the job was gone
+    """
+
+    kind: Kind
+    reason: str | None = None
+    result: bytes | None = None
+    exit_code: int | None = None
+    signal: int | None = None
+    peak_rss_bytes: int | None = None
+    seconds: float
+
+
+def outcome(
+    ended: Ended, *, folder: Path, log: Path, late: str | None, memory_kills: int, seconds: float
+) -> Outcome:
+    """The outcome of a child that was reaped; `late` is the reason to give if it was killed for its time."""
+    code = ended.code
+    result = _take(folder / RESULT)
+    failure = _take(folder / ERROR)
+    kind: Kind = "crashed"
+    reason: str | None
+    if code == 0 and result is not None:
+        kind, reason = "result", None
+    elif code == 0:
+        reason = "exited with code 0 without a result" + during(log)
+    elif code == -signal.SIGKILL and late is not None:
+        kind, reason = "timeout", late
+    elif code == -signal.SIGKILL and memory_kills:
+        kind, reason = "oom", "killed by the kernel, which had run out of memory" + during(log)
+    elif code < 0:
+        reason = death(code).removeprefix("was ") + during(log)
+    elif failure is not None:
+        kind, reason = _explain(msgspec.json.decode(failure, type=ChildError))
+    else:
+        last = last_line(_tail(log))
+        reason = death(code) + (f": {last}" if last else "")
+    return Outcome(
+        kind=kind,
+        reason=reason,
+        result=result if kind == "result" else None,
+        exit_code=code if code >= 0 else None,
+        signal=-code if code < 0 else None,
+        peak_rss_bytes=ended.peak_rss_bytes,
+        seconds=seconds,
+    )
+
+
+def death(code: int) -> str:
+    """A process's end in words, from the code as subprocess has it."""
+    if code >= 0:
+        return f"exited with code {code}"
+    try:
+        return f"was killed by {signal.Signals(-code).name}"
+    except ValueError:  # a real-time signal
+        return f"was killed by signal {-code}"
+
+
+def during(log: Path) -> str:
+    """The last stage that the child announced in its log, in parentheses; empty when there is none."""
+    stages = [line.removeprefix(STAGE) for line in _tail(log).splitlines() if line.startswith(STAGE)]
+    return f" (during: {_one_line(stages[-1])})" if stages else ""
+
+
+def last_line(text: str) -> str:
+    """The last line that says something other than a stage; empty when there is none."""
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith(STAGE)]
+    return _one_line(lines[-1]) if lines else ""
+
+
+def memory_kills() -> int:
+    """Kills by the kernel for want of memory so far, on this machine and in this process's control groups.
+
+    A kill may be counted in both; only whether the sum rose means something.
+    """
+    sources = [Path("/proc/vmstat")]
+    for line in _text(Path("/proc/self/cgroup")).splitlines():
+        _, controllers, path = line.split(":", 2)
+        if not controllers:
+            sources.append(Path(f"/sys/fs/cgroup{path}/memory.events"))
+        elif controllers == "memory":
+            sources.append(Path(f"/sys/fs/cgroup/memory{path}/memory.oom_control"))
+    counts = [re.findall(r"^oom_kill (\d+)$", _text(source), re.MULTILINE) for source in sources]
+    return sum(int(count) for found in counts for count in found)
+
+
+def _explain(error: ChildError) -> tuple[Kind, str]:
+    """Memory that ran out or a crash, told by names and message alone: torch is not imported here."""
+    types = set(error.types)
+    spoken = types & {"RuntimeError", "OSError"} and _MEMORY_MESSAGE.search(error.message)
+    name, message = error.types[0], _one_line(error.message)
+    return ("oom" if types & _MEMORY_TYPES or spoken else "crashed"), f"{name}: {message}".removesuffix(": ")
+
+
+def _take(path: Path) -> bytes | None:
+    """Read a file that has served its purpose then."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    path.unlink()
+    return data
+
+
+def _text(path: Path) -> str:
+    """Empty where the kernel or the container has no such file."""
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
+
+
+def _tail(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - TAIL_BYTES))
+            return file.read().decode(errors="replace")
+    except OSError:  # a job may delete its own log
+        return ""
+
+
+def _one_line(text: str) -> str:
+    words = " ".join(text.split())
+    return words if len(words) <= REASON_LIMIT else words[: REASON_LIMIT - 3] + "..."

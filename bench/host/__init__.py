@@ -1,0 +1,1 @@
+"""What this machine says about itself: /proc, /sys, control groups, NVML; no torch."""

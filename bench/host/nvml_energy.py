@@ -1,0 +1,85 @@
+"""Where energy can be read: a GPU's counter through NVML, a processor's through RAPL.
+
+What a source cannot say is None, with the reason: never 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from bench.host.nvml import Nvml, NvmlGpu, UnreadableError, by_torch_uuid
+from bench.host.rapl import RaplCounter
+
+WHOLE_BOARD = "under MIG the counter is that of the whole board"
+
+
+class EnergySource(Protocol):
+    """A counter of joules that moves in ticks. `why_absent` is None as long as it can be read, and
+    `why_no_power` as long as it can also tell the power of an instant."""
+
+    why_absent: str | None
+    why_no_power: str | None
+
+    def joules(self) -> float | None:
+        """The counter now; None, from the first failure on, where it cannot be read."""
+
+    def watts(self) -> float | None:
+        """The power at this instant; None where it cannot be read."""
+
+
+def source(uuid: str | None, open_nvml: Callable[[], Nvml]) -> EnergySource:
+    """Of the GPU that torch gives this UUID; of the processor where there is none."""
+    return RaplCounter() if uuid is None else EnergyCounter(open_nvml, uuid)
+
+
+class EnergyCounter:
+    """Joules since the driver was loaded (nvmlDeviceGetTotalEnergyConsumption, Volta and later; it moves
+    about every 100 ms)."""
+
+    def __init__(self, open_nvml: Callable[[], Nvml], uuid: str | None) -> None:
+        """`uuid` is the GPU's as torch gives it; None for a device that is no GPU."""
+        self.why_absent: str | None = None if uuid else "only a GPU of NVIDIA has an energy counter"
+        self.why_no_power = self.why_absent
+        self._gpu: NvmlGpu | None = None
+        self._last = 0.0
+        if uuid is None:
+            return
+        try:
+            gpu = by_torch_uuid(open_nvml(), uuid)
+            if _is_shared(gpu):
+                raise UnreadableError(WHOLE_BOARD)
+            self._gpu = gpu
+        except UnreadableError as error:
+            self.why_absent = self.why_no_power = str(error)
+
+    def joules(self) -> float | None:
+        """The counter now; None, from the first failure on, where it cannot be read."""
+        if self._gpu is None:
+            return None
+        try:
+            joules = self._gpu.energy_joules()
+            if joules < self._last:
+                raise UnreadableError("the energy counter went back: the driver was loaded again")
+        except UnreadableError as error:
+            self._gpu, self.why_absent = None, str(error)
+            return None
+        self._last = joules
+        return joules
+
+    def watts(self) -> float | None:
+        """The board's power at this instant; None where it cannot be read."""
+        if self._gpu is None:
+            return None
+        try:
+            return self._gpu.power_watts()
+        except UnreadableError as error:
+            self.why_no_power = str(error)
+            return None
+
+
+def _is_shared(gpu: NvmlGpu) -> bool:
+    try:
+        return gpu.mig_mode()
+    except UnreadableError:  # GPUs that have no MIG say so by refusing
+        return False

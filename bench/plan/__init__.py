@@ -1,0 +1,1 @@
+"""Wishes -> cases in the order of measuring; no torch."""

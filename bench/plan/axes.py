@@ -1,0 +1,110 @@
+"""The axes of a plan: names, accepted values, and how those of a command line or a file are read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from bench import devices, engines, workloads
+from bench.schema import tuning
+from bench.schema.case import LAYOUTS, PRECISIONS
+from models import catalogue
+from models.errors import UserError, unknown
+
+Value = str | int
+
+
+@dataclass(frozen=True)
+class Names:
+    """An axis of names; `accepted` is asked late, so that listing plug-ins costs nothing unless needed."""
+
+    summary: str
+    accepted: Callable[[], Iterable[str]]
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """An axis of whole numbers from `low` to `high`."""
+
+    summary: str
+    low: int
+    high: int
+
+
+AXES: dict[str, Names | Numbers] = {
+    "model": Names(
+        "a network of the catalogue, torchvision:NAME or FILE.py:FACTORY", lambda: catalogue.MODELS
+    ),
+    "workload": Names("forward alone, or a whole training step", lambda: workloads.workloads()),
+    "device": Names(
+        "where it runs; auto takes a CUDA GPU if there is one", lambda: [*devices.devices(), "auto"]
+    ),
+    "precision": Names("dtype of weights, autocast and TF32", lambda: PRECISIONS),
+    "engine": Names("how it is executed", lambda: engines.engines()),
+    "layout": Names("memory format of weights and images", lambda: LAYOUTS),
+    "tuning": Names("what else is switched on; several joined by +", lambda: (tuning.NONE, *tuning.NAMES)),
+    "batch": Numbers("images in a step", 1, 65_536),
+    "image": Numbers("side of the square image, pixels; the network's own by default", 1, 8_192),
+    "channels": Numbers("channels of the image; the network's own by default", 1, 1_024),
+    "classes": Numbers("outputs of the classifier; the network's own by default", 1, 1_000_000),
+    "threads": Numbers("CPU threads of torch; the usable physical cores by default", 1, 1_024),
+    "seed": Numbers("seed of weights and data", 0, 2**32 - 1),
+}
+
+
+def read(axis: str, values: Iterable[object]) -> tuple[Value, ...]:
+    """The values of an axis, checked; a text may hold several, separated by commas. Raises UserError."""
+    parts = [part for value in values for part in (value.split(",") if isinstance(value, str) else [value])]
+    found = [_one(axis, part.strip() if isinstance(part, str) else part) for part in parts]
+    if not found:
+        raise UserError(f"the axis {axis} needs at least one value")
+    return tuple(dict.fromkeys(found))
+
+
+def _one(axis: str, value: object) -> Value:
+    kind = AXES[axis]
+    if isinstance(kind, Numbers):
+        return whole_number(axis, value, kind.low, kind.high)
+    if not isinstance(value, str) or not value:
+        raise UserError(f"{axis} takes a name, not {value!r}")
+    if axis == "tuning":
+        return tuning.read(value)
+    if axis == "model":
+        catalogue.parse(value)
+    elif value not in kind.accepted():
+        raise unknown(axis, value, kind.accepted())
+    return value
+
+
+def whole_number(name: str, value: object, low: int, high: int) -> int:
+    """A whole number from `low` to `high`, from a text or a number; UserError otherwise."""
+    number: int | None = None
+    if isinstance(value, int) and not isinstance(value, bool):
+        number = value
+    elif isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,18}", value):
+        number = int(value)
+    if number is None or not low <= number <= high:
+        raise UserError(f"{name} takes a whole number from {low} to {high}, not {_shown(value)}")
+    return number
+
+
+def positive_number(name: str, value: str, high: float, *, or_zero: bool = False) -> float:
+    """A number above 0 (or 0 itself) and at most `high`; `1%` is 0.01. UserError otherwise."""
+    text, percent = (value[:-1], 100.0) if value.endswith("%") else (value, 1.0)
+    # float() alone would also take `nan`, `1_0` and the digits of other scripts.
+    plain = re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", text, re.IGNORECASE)
+    number = float(text) / percent if plain else -1.0
+    if not (0 < number <= high or (or_zero and number == 0)):
+        accepted = f"from 0 to {high:g}" if or_zero else f"above 0 and up to {high:g}"
+        raise UserError(f"{name} takes a number {accepted}, not {_shown(value)}")
+    return number
+
+
+def _shown(value: object) -> str:
+    """What was given, cut where it would drown the sentence."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python refuses to print an integer of thousands of digits
+        return "a number of thousands of digits"
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,45 @@
+"""Which ceilings a plan needs: a case for each device and each dtype whose arithmetic it uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bench.schema.case import Case, Precision
+
+MODEL = "ceilings"
+"""What stands in the place of a network."""
+
+ARITHMETIC: dict[Precision, Precision] = {
+    "fp32": "fp32",
+    "tf32": "tf32",
+    "amp-bf16": "bf16",
+    "amp-fp16": "fp16",
+    "bf16": "bf16",
+    "fp16": "fp16",
+}
+"""In which precision convolutions and linear layers multiply; its ceiling is theirs, whatever the weights."""
+
+
+def case(device: str, precision: Precision, threads: int) -> Case:
+    """The products of one device in the arithmetic of one precision."""
+    return Case(
+        model=MODEL,
+        workload="ceiling",
+        device=device,
+        precision=ARITHMETIC[precision],
+        threads=threads,
+    )
+
+
+def needed(planned: Iterable[Case]) -> list[Case]:
+    """The ceilings over what a plan measures, each once, in the plan's order.
+
+    Threads of the host do not change what a GPU can do: the first number stands for all.
+    """
+    found: dict[tuple[str, Precision, int], Case] = {}
+    for each in planned:
+        if each.workload != "ceiling":
+            ceiling = case(each.device, each.precision, each.threads)
+            threads = ceiling.threads if ceiling.device == "cpu" else 0
+            found.setdefault((ceiling.device, ceiling.precision, threads), ceiling)
+    return list(found.values())

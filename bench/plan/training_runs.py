@@ -1,0 +1,91 @@
+"""A command line -> training runs: cases with a task, in the order of training. No torch."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct, structs
+
+from bench import datasets
+from bench.plan import expand, recipes
+from bench.plan.axes import Value
+from bench.schema.case import Case
+from bench.schema.training_task import Task
+from models import catalogue
+from models.blocks import is_block
+from models.errors import UserError
+
+
+class Wish(Struct, frozen=True, kw_only=True):
+    """What is to be trained.
+
+    axes       model, and whichever of device, precision, engine, layout, batch, image are given, each with
+               its values; what is absent is usual, or the recipe's
+    overrides  fields of the recipe that are set, as texts
+    seeds      training runs of each case
+    seed       of the first
+    """
+
+    axes: Mapping[str, tuple[Value, ...]]
+    dataset: str = "digits"
+    recipe: str = "quick"
+    overrides: Mapping[str, str] = {}
+    target: float | None = None
+    deterministic: bool = False
+    seeds: int = 1
+    seed: int = 0
+
+
+_USUAL: Mapping[str, tuple[Value, ...]] = {
+    "device": ("auto",),
+    "precision": ("fp32",),
+    "engine": ("eager",),
+    "layout": ("nchw",),
+}
+
+
+def cases(wish: Wish, threads: int) -> list[Case]:
+    """All runs: seed 1 of every case before seed 2 of any. Raises UserError."""
+    wanted = {**_USUAL, **wish.axes}
+    combinations = [dict(zip(wanted, values, strict=True)) for values in itertools.product(*wanted.values())]
+    once = [_case(wish, fields, threads) for fields in combinations]
+    return expand.replicated(list(dict.fromkeys(once)), wish.seeds)
+
+
+def _case(wish: Wish, fields: dict[str, Value], threads: int) -> Case:
+    model = str(fields["model"])
+    if is_block(model):
+        raise UserError(f"{model} has no classifier, and so learns nothing: convbench run times it")
+    dataset = datasets.get(wish.dataset)
+    prescribed = recipes.find(wish.recipe, model)
+    recipe = recipes.changed(prescribed.recipe, wish.overrides)
+    if wish.target is not None and not dataset.learns:
+        raise UserError(f"{dataset.name} has nothing to learn, and so no --target accuracy")
+    task = Task(dataset=dataset.name, recipe=recipe, target=wish.target, deterministic=wish.deterministic)
+    case = Case(
+        model=model,
+        workload="accuracy",
+        batch=prescribed.batch,
+        image=prescribed.image,
+        channels=_channels(model, dataset.channels),
+        classes=dataset.classes,
+        threads=threads,
+        seed=wish.seed,
+        task=task,
+    )
+    given = {axis: value for axis, value in fields.items() if axis != "model"}
+    if given["device"] == "auto":
+        given["device"] = "cuda" if expand.gpu_present() else "cpu"
+    return structs.replace(case, **given)
+
+
+def _channels(model: str, own: int) -> int:
+    """The dataset's, or three equal ones of a grey image for a network that takes nothing else."""
+    return 3 if isinstance(catalogue.parse(model), catalogue.Torchvision) else own
+
+
+def why_impossible(planned: Sequence[Case]) -> str | None:
+    """A sentence when none of the runs can be, as far as is known without torch."""
+    reasons = [expand.why_not(case) for case in planned]
+    return reasons[0] if reasons and all(reasons) else None

@@ -1,0 +1,199 @@
+"""One case -> one record, by a child process; whatever becomes of the child."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct, structs
+
+from bench import datasets, engines
+from bench.forkserver.client import Outcome, Server
+from bench.forkserver.pipe import Listener
+from bench.schema import job, news
+from bench.schema.case import Case, Protocol
+from bench.schema.epochs import Epoch, History, measurements
+from bench.schema.news import News
+from bench.schema.record import Environment, Measurement, Record
+
+CHECKPOINTS = "checkpoints"
+"""Folder in a run's own, for what unfinished training runs go on from."""
+
+_news = msgspec.json.Decoder(News)
+
+
+class Materials(Struct, frozen=True, kw_only=True):
+    """What cases use beside themselves: where data lie, where curves go, what is measured beside.
+
+    data_dir     a folder of the user's with the datasets, or None for convbench's own cache
+    tensorboard  or None
+    heard        told what a training run says while it goes on
+    layers       measure every layer of a timed case too
+    trace        file for a Chrome trace of a timed case, or None
+    caches       folder in which Inductor's caches outlive their process: a case that has been compiled there
+                 is not compiled from an empty cache again; None for one that goes with each process
+    """
+
+    data_dir: Path | None = None
+    tensorboard: Path | None = None
+    heard: Callable[[News], None] = lambda news: None
+    layers: bool = False
+    trace: Path | None = None
+    caches: Path | None = None
+
+
+def measure(
+    case: Case,
+    protocol: Protocol,
+    environment: Environment,
+    directory: Path,
+    server: Server,
+    reason: str | None = None,
+    materials: Materials | None = None,
+) -> Record:
+    """The record of one case: skipped where there is a `reason`, or what its process left behind.
+
+    What the child printed is kept in `directory`/logs, unless all went well. Of a training run that did not
+    end, its finished epochs are in the record.
+    """
+    unmeasured = Record(
+        case=case,
+        protocol=protocol,
+        status="skipped",
+        reason=reason,
+        environment=environment,
+        started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    if reason is not None:
+        return unmeasured
+    materials = materials or Materials()
+    asked = job.Job(case=case, protocol=protocol, environment=environment)
+    epochs: dict[int, Epoch] = {}
+    try:
+        if case.task is None:
+            trace = None if materials.trace is None else str(materials.trace.resolve())
+            asked = structs.replace(asked, layers=materials.layers, trace=trace)
+            outcome = _run(asked, directory, server, materials.caches)
+        else:
+            outcome = _train(asked, directory, server, materials, epochs)
+        if outcome.result is None:
+            assert outcome.kind != "result"
+            kept = _measurements(case, epochs)
+            return structs.replace(unmeasured, status=outcome.kind, reason=outcome.reason, measurements=kept)
+        record = job.decode_finished(outcome.result).record
+    except msgspec.DecodeError as error:
+        # A user's module may print into, or replace, anything in its process.
+        kept, reason = _measurements(case, epochs), f"unreadable result: {error}"
+        return structs.replace(unmeasured, status="crashed", reason=reason, measurements=kept)
+    reason = _why_another(record, asked)
+    if reason is not None:
+        return structs.replace(unmeasured, status="crashed", reason=reason)
+    if record.status == "ok":
+        log_of(case, directory).unlink(missing_ok=True)
+    return record
+
+
+def _why_another(record: Record, asked: job.Job) -> str | None:
+    """Why a record is not the one that was asked for: another installation may mean something else by the
+    same message. The worker of ceilings has a protocol of its own."""
+    if record.case != asked.case:
+        return f"the record that came back is of another case: {record.case.id}"
+    if record.protocol != asked.protocol and asked.case.workload != "ceiling":
+        return "the record that came back was measured by another protocol"
+    return None
+
+
+def log_of(case: Case, directory: Path) -> Path:
+    """Where the output of a case's process goes."""
+    return directory / "logs" / f"{case.file_name}.log"
+
+
+def cache_of(case: Case, caches: Path) -> Path:
+    """Where Inductor keeps what it compiled for a case, whatever its replicate."""
+    return caches / case.without_replicate().file_name
+
+
+def checkpoint_of(case: Case, directory: Path) -> Path:
+    """Where a training run is kept after each epoch."""
+    return directory / CHECKPOINTS / f"{case.file_name}.pt"
+
+
+def _run(asked: job.Job, directory: Path, server: Server, caches: Path | None) -> Outcome:
+    """Measure in a child; for an engine that compiles, after another child that met an empty cache."""
+    work = directory / "work" / asked.case.file_name
+    cache = work / "cache" if caches is None else cache_of(asked.case, caches)
+    log = log_of(asked.case, directory)
+    try:
+        if engines.get(asked.case.engine).compiles:
+            asked = structs.replace(asked, cache_folder=str(cache.resolve()))
+            if not cache.exists():
+                outcome = _child(job.COMPILE_COLD, asked, work, log, server)
+                if outcome.result is None:
+                    return outcome
+                cold = msgspec.json.decode(outcome.result, type=job.ColdCompile)
+                asked = structs.replace(asked, cold=cold)
+        return _child(job.question(asked.case), asked, work, log, server)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _train(
+    asked: job.Job, directory: Path, server: Server, materials: Materials, epochs: dict[int, Epoch]
+) -> Outcome:
+    """Train in a child; `epochs` is filled with those that it finishes, by number."""
+    work = directory / "work" / asked.case.file_name
+    work.mkdir(parents=True, exist_ok=True)
+
+    def heard(line: bytes) -> None:
+        told = _news.decode(line)
+        if isinstance(told, news.Finished):
+            epochs[told.epoch.number] = told.epoch
+        materials.heard(told)
+
+    try:
+        with Listener(work / "news") as listener:
+            files = job.TrainingFiles(
+                data_dir=None if materials.data_dir is None else str(materials.data_dir.resolve()),
+                checkpoint=str(checkpoint_of(asked.case, directory).resolve()),
+                tensorboard=None if materials.tensorboard is None else str(materials.tensorboard.resolve()),
+                news=str(listener.path.resolve()),
+            )
+            asked = structs.replace(asked, training=files, cache_folder=str((work / "cache").resolve()))
+            log = log_of(asked.case, directory)
+            return _child(job.TRAIN, asked, work, log, server, listener, heard)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _measurements(case: Case, epochs: dict[int, Epoch]) -> list[Measurement]:
+    """Of a training run that did not end: its curves up to the first epoch of which no news came. They stand
+    for no figure."""
+    if case.task is None:
+        return []
+    heard = itertools.takewhile(epochs.__contains__, itertools.count(1))
+    history = History(epochs=tuple(epochs[number] for number in heard))
+    return measurements(history, None, learns=datasets.get(case.task.dataset).learns)
+
+
+def _child(
+    question: str,
+    asked: job.Job,
+    work: Path,
+    log: Path,
+    server: Server,
+    listener: Listener | None = None,
+    heard: Callable[[bytes], None] = lambda line: None,
+) -> Outcome:
+    return server.run(
+        question,
+        job.encode(asked),
+        folder=work / "result",
+        log=log,
+        time_limit_seconds=asked.protocol.time_limit_seconds,
+        listener=listener,
+        heard=heard,
+    )

@@ -1,0 +1,122 @@
+"""What is measured (Case) and how carefully (Protocol): frozen, canonical, with a stable id."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Literal
+
+from msgspec import Struct, structs
+
+from bench.schema.training_task import Task
+
+Workload = Literal["inference", "training", "accuracy", "ceiling"]
+Precision = Literal["fp32", "tf32", "amp-bf16", "amp-fp16", "bf16", "fp16"]
+Layout = Literal["nchw", "channels-last"]
+
+TIMED: tuple[Workload, ...] = ("inference", "training")
+"""The workloads whose steps are timed; `accuracy` is a training run, `ceiling` what a machine can do."""
+PRECISIONS: tuple[Precision, ...] = ("fp32", "tf32", "amp-bf16", "amp-fp16", "bf16", "fp16")
+LAYOUTS: tuple[Layout, ...] = ("nchw", "channels-last")
+
+
+class Case(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One thing to measure, once, in one process.
+
+    `model` is a name of the catalogue; `image` is the side of a square input in pixels; `threads` are
+    the CPU threads of torch; `replicate` counts from 1 and is the process's number. A training run
+    (workload `accuracy`) has a `task`, and its replicates differ in their seed: `learning_seed`.
+    `tuning` names what else was switched on, `fused-optimizer+freezing`: names of `bench.schema.tuning`,
+    sorted.
+    """
+
+    model: str
+    workload: Workload = "inference"
+    device: str = "cpu"
+    precision: Precision = "fp32"
+    engine: str = "eager"
+    layout: Layout = "nchw"
+    batch: int = 1
+    image: int = 224
+    channels: int = 3
+    classes: int = 1000
+    threads: int = 1
+    seed: int = 0
+    replicate: int = 1
+    task: Task | None = None
+    tuning: str = ""
+
+    @property
+    def learning_seed(self) -> int:
+        """The seed of a training run's weights, order and augmentation: another one for each replicate."""
+        return self.seed + self.replicate - 1
+
+    @property
+    def id(self) -> str:
+        """Readable and stable: the axes in order, then what is not 224 pixels, 3 channels, 1000 classes."""
+        parts = [
+            self.model,
+            self.workload,
+            self.device,
+            self.precision,
+            self.engine,
+            self.layout,
+            f"b{self.batch}",
+            f"t{self.threads}",
+        ]
+        for letter, value, usual in (
+            ("i", self.image, 224),
+            ("c", self.channels, 3),
+            ("k", self.classes, 1000),
+            ("s", self.seed, 0),
+        ):
+            if value != usual:
+                parts.append(f"{letter}{value}")
+        if self.tuning:
+            parts.append(self.tuning)
+        if self.task is not None:
+            parts += _task_parts(self.task)
+        return "/".join(parts)
+
+    @property
+    def file_name(self) -> str:
+        """A name for this case's files that no model name can make leave its folder."""
+        key = f"{self.id}/r{self.replicate}"
+        readable = re.sub(r"[^A-Za-z0-9-]+", "_", key).strip("_")[:120]
+        return f"{readable}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
+
+    def without_replicate(self) -> Case:
+        """The same work whatever the process: replicates of one case are equal under this."""
+        return structs.replace(self, replicate=0)
+
+
+def _task_parts(task: Task) -> list[str]:
+    parts = [task.dataset, task.recipe.name]
+    if task.target is not None:
+        parts.append(f"to-{task.target:g}")
+    return parts + (["deterministic"] if task.deterministic else [])
+
+
+class Protocol(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How carefully a case is measured; the reasons stand in METHOD terms beside each field."""
+
+    warmup_steps: int = 3
+    """Warm-up ends when at least this many steps ..."""
+    warmup_seconds: float = 1.0
+    """... and this many seconds have passed, and two successive windows agree ..."""
+    warmup_limit_seconds: float = 20.0
+    """... or here, and then the record says `not-stationary`."""
+    target_ci: float = 0.01
+    """Sampling stops when the median's 95% interval is at most this wide on either side (relative)."""
+    min_samples: int = 20
+    """Stopping earlier moved medians by up to 5%."""
+    max_samples: int = 2000
+    """A pass's raw samples stay a few kilobytes. 0: nothing is timed."""
+    sampling_seconds: float = 10.0
+    """A pass stops here once it holds `min_samples`, target reached or not."""
+    energy_seconds: float = 10.0
+    """Energy is counted over at least this, from one tick of its counter to another; 0 leaves it out."""
+    time_limit_seconds: float = 600.0
+    """The whole child, from launch to record; past it the case is a `timeout`."""
+    give_up_seconds: float | None = None
+    """A pass also stops where the whole step is surely slower than this: a search has a better one then."""

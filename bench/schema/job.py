@@ -1,0 +1,153 @@
+"""What the parent hands to a child and what comes back, torch-free; bytes on the way.
+
+Parent and child may be of two installations. What the wire's first version had is always sent; a field that
+came later stands in LATER.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct, structs
+
+from bench import engines
+from bench.schema.case import Case, Protocol
+from bench.schema.record import Environment, Record
+
+MEASURE = "measure"
+COMPILE_COLD = "compile-cold"
+WHY_UNUSABLE = "why-unusable"
+DESCRIBE = "describe"
+FREE_MEMORY = "free-memory"
+TRAIN = "train"
+CEILINGS = "ceilings"
+FETCH = "fetch"
+
+ABILITIES = {
+    MEASURE: "measure",
+    COMPILE_COLD: "compile from an empty cache",
+    WHY_UNUSABLE: "say what it can run",
+    DESCRIBE: "describe its machine",
+    FREE_MEMORY: "say how much memory is free",
+    TRAIN: "train",
+    CEILINGS: "measure ceilings",
+    FETCH: "fetch datasets",
+}
+"""What an installation cannot do that does not know a question, after `cannot`."""
+
+LATER: Mapping[type[Struct], frozenset[str]] = {}
+"""Fields that came after the first version of the wire. The default of each means what was done before it
+existed, and is not sent: an older installation is refused for what is used, and not for what exists."""
+
+
+class Job(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One case for one child.
+
+    cache_folder  Inductor's and Triton's caches for this case and replicate alone, or None
+    cold          what the process with the empty cache found, or None
+    training      for a case with a task
+    layers        measure every layer too
+    trace         file for a Chrome trace of a few steps, or None
+    """
+
+    case: Case
+    protocol: Protocol
+    environment: Environment
+    cache_folder: str | None = None
+    cold: ColdCompile | None = None
+    training: TrainingFiles | None = None
+    layers: bool = False
+    trace: str | None = None
+
+
+class TrainingFiles(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where a training run reads and writes.
+
+    data_dir     the folder that the user has filled with datasets, or None for convbench's own cache
+    checkpoint   what is written after every epoch, and gone on from
+    tensorboard  folder for the curves, or None
+    news         the named pipe for `bench.schema.news`
+    """
+
+    data_dir: str | None
+    checkpoint: str
+    tensorboard: str | None
+    news: str
+
+
+class ColdCompile(Struct, frozen=True, kw_only=True):
+    """From an empty cache: seconds to the end of the first step, and casts of weights and inputs a step."""
+
+    seconds: float
+    casts: int
+
+
+class Finished(Struct, frozen=True, kw_only=True):
+    """A child's answer: the record, and when its first warm-up step began (time.monotonic, s)."""
+
+    record: Record
+    first_step_at: float | None
+
+
+def encode(message: object) -> bytes:
+    """A message, or several, as JSON without the fields of LATER that have their defaults."""
+    plain = msgspec.to_builtins(message)
+    _leave_out_later(message, plain)
+    return msgspec.json.encode(plain)
+
+
+def _leave_out_later(message: object, plain: Any) -> None:
+    """From `plain`, which `message` became, at any depth."""
+    if isinstance(message, Struct):
+        later = LATER.get(type(message), frozenset())
+        for field in structs.fields(message):
+            value = getattr(message, field.name)
+            if field.name in later and value == _default(field):
+                plain.pop(field.encode_name, None)
+            elif field.encode_name in plain:
+                _leave_out_later(value, plain[field.encode_name])
+    elif isinstance(message, list | tuple):
+        for each, plain_each in zip(message, plain, strict=True):
+            _leave_out_later(each, plain_each)
+
+
+def _default(field: structs.FieldInfo) -> object:
+    return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
+
+
+def decode_finished(answer: bytes) -> Finished:
+    """A child's answer, of this schema or an older one. Raises msgspec.DecodeError."""
+    return msgspec.json.decode(answer, type=Finished)
+
+
+def questions(cases: Iterable[Case]) -> tuple[str, ...]:
+    """What has to be asked to measure these cases, each once."""
+    found: dict[str, None] = {}
+    for case in cases:
+        found[question(case)] = None
+        if case.task is None and engines.get(case.engine).compiles:
+            found[COMPILE_COLD] = None
+    return tuple(found)
+
+
+def question(case: Case) -> str:
+    """What is asked for a case's record."""
+    if case.task is not None:
+        return TRAIN
+    return CEILINGS if case.workload == "ceiling" else MEASURE
+
+
+def preload(cases: Iterable[Case]) -> tuple[str, ...]:
+    """What the children of a fork server will do for these cases, in words of `bench.entry.PRELOAD`."""
+    cases = list(cases)
+    kinds = {
+        "timed": True,
+        "torchvision": any(case.model.startswith("torchvision:") for case in cases),
+        "training": any(case.task for case in cases),
+        "ceilings": any(case.workload == "ceiling" for case in cases),
+        "digits": any(case.task and case.task.dataset == "digits" for case in cases),
+        "compiled": any(engines.get(case.engine).compiles for case in cases),
+    }
+    return tuple(kind for kind, is_needed in kinds.items() if is_needed)

@@ -1,0 +1,203 @@
+"""Faster, slower, equivalent or inconclusive: two sides compared, a row at a time. Pure; scipy is late.
+
+A verdict is about the ratio NEW / BASE of a cost (seconds, bytes, joules), and its unit is the process
+(or the pair of processes, or the run): samples within a process are no evidence about the next one.
+
+1. `equivalent` where the 90% interval lies inside 1 +- margin: two one-sided tests at 5%. It is looked at
+   first: a change that is real but inside the margin does not matter.
+2. `faster` or `slower` where the 99% interval excludes 1. Of a size, they mean smaller or larger.
+3. `inconclusive` otherwise: not "no change" but "too few processes to say".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+from msgspec import Struct
+
+from bench.stats.estimates import Shift, centre, mean_shift, t_factor, welch
+from models.errors import UserError
+
+Word = Literal["equivalent", "faster", "slower", "inconclusive"]
+FailOn = Literal["slower", "any"]
+"""Which verdicts make a gate fail."""
+
+MARGIN = 0.02
+ERROR = 0.01
+"""The share of comparisons of a thing with itself that may be called faster or slower."""
+EQUIVALENCE_ERROR = 0.05
+"""The share of changes just outside the margin that may be called equivalent."""
+DETECTABLE_POWER = 0.99
+RECOMMENDED_POWER = 0.999
+PILOT_CONFIDENCE = 0.9
+"""How sure to be that the processes scatter no more than a recommendation assumes. A pilot of 5 often
+shows half the real scatter: taken at its word, 3% would be found in 90 of 100 comparisons and not 99."""
+LOOKS = (8, 16, 32, 64)
+"""Pairs after which `ab` may look; at each of them only a quarter of the errors may be made."""
+
+ONE_PROCESS = "one process on a side shows nothing of how processes differ"
+NO_RATIO = "a value of zero has no ratio"
+
+
+class Verdict(Struct, frozen=True, kw_only=True):
+    """What two sides say about NEW / BASE.
+
+    ratio       of the geometric means of the sides' values; None where a value is zero or less
+    low, high   the interval at `level` (99%, or 99.75% for a look): outside 1 means faster or slower
+    detectable  the smallest slowdown, as a share (0.03 is 3%), whose interval would exclude 1 in 99 of
+                100 such comparisons, if the values scatter as they did here
+    p           two-sided; None where there was no test, because nothing varies or nothing is known
+    reason      why there is no interval
+    """
+
+    ratio: float | None
+    low: float | None = None
+    high: float | None = None
+    verdict: Word = "inconclusive"
+    detectable: float | None = None
+    n_base: int
+    n_new: int
+    p: float | None = None
+    level: float = 1 - ERROR
+    reason: str | None = None
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether more processes would be of no use."""
+        return self.verdict != "inconclusive"
+
+
+def unpaired(base: Sequence[float], new: Sequence[float], margin: float = MARGIN) -> Verdict:
+    """Welch's t on the logs of what each process (or run) gave; at least one value on each side."""
+    sizes = len(base), len(new)
+    if min(*base, *new) <= 0:
+        return Verdict(ratio=None, n_base=sizes[0], n_new=sizes[1], reason=NO_RATIO)
+    if min(sizes) < 2:
+        ratio = centre(new) / centre(base)
+        return Verdict(ratio=ratio, n_base=sizes[0], n_new=sizes[1], reason=ONE_PROCESS)
+    return _judge(welch(new, base), sizes, margin)
+
+
+def paired(log_ratios: Sequence[float], margin: float = MARGIN) -> Verdict:
+    """t on log(new / base) of pairs that were measured side by side; at least one pair.
+
+    What changes slowly on a machine is the same for both of a pair, and so is not in the interval.
+    """
+    return _paired(log_ratios, margin, share=1.0)
+
+
+def look(log_ratios: Sequence[float], margin: float = MARGIN, *, last: bool = False) -> Verdict | None:
+    """The sequential rule of `ab`: a verdict at 8, 16, 32 and 64 pairs, None at any other number.
+
+    Stop where it is clear. Each look makes at most a quarter of the errors, so that all four together
+    make no more than one comparison would. `last` looks now, whatever the number: for when the budget is
+    spent, and then in place of the looks that will not be made.
+    """
+    if not (last or len(log_ratios) in LOOKS):
+        return None
+    return _paired(log_ratios, margin, share=1 / len(LOOKS))
+
+
+def holm(p_values: Sequence[float], error: float = ERROR) -> tuple[bool, ...]:
+    """Which of these tests hold when all are made at once: any false one among them, at most `error`."""
+    order = sorted(range(len(p_values)), key=p_values.__getitem__)
+    holds = [False] * len(p_values)
+    for rank, index in enumerate(order):
+        if p_values[index] > error / (len(p_values) - rank):
+            break
+        holds[index] = True
+    return tuple(holds)
+
+
+def recommended_replicates(
+    pilot: Sequence[float], effect: float = 0.03, power: float = RECOMMENDED_POWER
+) -> int:
+    """Processes on each side, so that a slowdown by `effect` (0.03 is 3%) is found with `power`.
+
+    `pilot` are the medians of processes of one case; ten of them are a good pilot, and five ask for half
+    as many replicates again. The scatter assumed is the upper end of what the pilot allows.
+    A change inside the margin is called equivalent, however many processes. Raises UserError for fewer
+    than two medians, or an effect that is not above 0.
+    """
+    if len(pilot) < 2:
+        raise UserError("a pilot needs two processes or more")
+    if effect <= 0:
+        raise UserError("the effect to be found must be above 0, for example 0.03 for 3%")
+    from scipy.special import chdtri
+
+    freedom = len(pilot) - 1
+    error = mean_shift([math.log(median) for median in pilot]).error
+    scatter = error * math.sqrt(len(pilot) * freedom / float(chdtri(freedom, PILOT_CONFIDENCE)))
+    if scatter == 0:
+        return 2
+    below, enough = 1, 2
+    while not _finds(enough, scatter, effect, power):
+        below, enough = enough, enough * 2
+    while enough - below > 1:
+        middle = (below + enough) // 2
+        below, enough = (below, middle) if _finds(middle, scatter, effect, power) else (middle, enough)
+    return enough
+
+
+def _finds(n: int, scatter: float, effect: float, power: float) -> bool:
+    """Whether `n` processes a side, whose logs have this standard deviation, show the effect."""
+    freedom = 2 * (n - 1)
+    error = scatter * math.sqrt(2 / n)
+    return math.log1p(effect) >= needed(freedom, power, 1 - ERROR) * error
+
+
+def needed(freedom: float, power: float, level: float) -> float:
+    """The effect, in standard errors, at which the interval excludes none with this power (noncentral t)."""
+    from scipy.special import nctdtrinc
+
+    return float(nctdtrinc(freedom, 1 - power, t_factor(freedom, level)))
+
+
+def _paired(log_ratios: Sequence[float], margin: float, share: float) -> Verdict:
+    n = len(log_ratios)
+    if n < 2:
+        ratio = math.exp(log_ratios[0]) if n else None
+        return Verdict(ratio=ratio, n_base=n, n_new=n, level=1 - ERROR * share, reason=ONE_PROCESS)
+    return _judge(mean_shift(log_ratios), (n, n), margin, share)
+
+
+def _judge(shift: Shift, sizes: tuple[int, int], margin: float, share: float = 1.0) -> Verdict:
+    """The verdict rule; `share` of each error may be made."""
+    level = 1 - ERROR * share
+    low, high = shift.around(level)
+    varies = shift.error > 0
+    return Verdict(
+        ratio=shift.ratio,
+        low=low,
+        high=high,
+        verdict=_word(shift, margin, (low, high), 1 - 2 * EQUIVALENCE_ERROR * share),
+        detectable=_detectable(shift, level) if varies else 0.0,
+        n_base=sizes[0],
+        n_new=sizes[1],
+        p=p_value(shift) if varies else None,
+        level=level,
+    )
+
+
+def _word(shift: Shift, margin: float, interval: tuple[float, float], equivalence_level: float) -> Word:
+    inner_low, inner_high = shift.around(equivalence_level)
+    if 1 - margin <= inner_low and inner_high <= 1 + margin:
+        return "equivalent"
+    low, high = interval
+    if high < 1:
+        return "faster"
+    return "slower" if low > 1 else "inconclusive"
+
+
+def _detectable(shift: Shift, level: float) -> float:
+    # bounded, as two processes can be so far apart that no change would be seen
+    return math.expm1(min(needed(shift.freedom, DETECTABLE_POWER, level) * shift.error, 300.0))
+
+
+def p_value(shift: Shift) -> float:
+    """Two-sided, of the difference against none; the error must be above 0."""
+    from scipy.special import stdtr
+
+    return 2 * float(stdtr(shift.freedom, -abs(shift.mean) / shift.error))

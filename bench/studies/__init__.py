@@ -1,0 +1,1 @@
+"""Commands that decide from results what to measure next, a folder each."""

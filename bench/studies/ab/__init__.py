@@ -1,0 +1,1 @@
+"""Two configurations or environments in interleaved pairs of processes."""

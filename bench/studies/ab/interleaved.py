@@ -1,0 +1,239 @@
+"""Two configurations, or two installed environments, in interleaved pairs of processes.
+
+Both processes of a pair meet the machine in the same state, and which of them comes first is drawn at
+random: what changes slowly cancels out. After 8, 16, 32 and 64 pairs the log ratios are looked at
+(METHOD, "Interleaved pairs"), and a case that is decided is not measured further.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import random
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct, structs
+
+from bench.forkserver.client import Server
+from bench.host import environment
+from bench.plan.axes import AXES, Value, read
+from bench.runner.attempt import Materials, measure
+from bench.runner.execute import Progress, ask, why_not
+from bench.schema import job
+from bench.schema.case import Case, Protocol
+from bench.schema.record import Environment, Record
+from bench.schema.tuning import NONE
+from bench.stats import verdicts
+from bench.stats.estimates import median
+from bench.stats.verdicts import FailOn, Verdict
+from bench.store import RECORDS, Store, refuse_used
+from models.errors import UserError, unknown
+from reports.compare.ab_report import Contest
+
+SIDES = ("a", "b")
+_MOST_FAILURES = 2
+"""A case that fails this often on one side is given up: its pairs would never come together."""
+
+
+class Side(Struct, frozen=True, kw_only=True):
+    """What one side changes: axis -> value, and another environment's interpreter, or None for this one."""
+
+    changes: Mapping[str, Value] = {}
+    python: Path | None = None
+
+
+class Trial(Struct, frozen=True, kw_only=True):
+    """What is compared, how carefully, and which changes do not matter (`margin`, a share); `most_pairs` is
+    one of `verdicts.LOOKS`."""
+
+    contests: Sequence[Contest]
+    sides: tuple[Side, Side] = (Side(), Side())
+    protocol: Protocol
+    margin: float = verdicts.MARGIN
+    most_pairs: int = verdicts.LOOKS[-1]
+    materials: Materials = Materials()
+
+
+class Pairs(Struct, kw_only=True):
+    """What is known of a contest so far: log(b / a) of the whole step's wall time, pair by pair."""
+
+    log_ratios: list[float]
+    failures: int = 0
+    verdict: Verdict | None = None
+
+    @property
+    def is_over(self) -> bool:
+        return self.failures >= _MOST_FAILURES or (self.verdict is not None and self.verdict.is_clear)
+
+
+def execute(
+    trial: Trial, directory: Path, *, budget_seconds: float | None, tell: Callable[[Progress], None]
+) -> list[Pairs]:
+    """Measure pairs until every contest is decided, all pairs are done or the budget is spent.
+
+    The records of the sides are two runs, `directory`/a and `directory`/b, and carry `pair`. Raises
+    UserError when a side cannot run here, or the directory refuses.
+    """
+    deadline = math.inf if budget_seconds is None else time.monotonic() + budget_seconds
+    folders = [directory / name for name in SIDES]
+    _refuse(directory, folders)
+    environments = [_check(trial, index) for index in range(len(SIDES))]
+    known = [Pairs(log_ratios=[]) for _ in trial.contests]
+    with ExitStack() as stack:
+        stores = [stack.enter_context(Store.create(folder)) for folder in folders]
+        for folder in folders:
+            stack.callback(shutil.rmtree, folder / "work", ignore_errors=True)
+        for pair, index in _schedule(known, trial.most_pairs):
+            if time.monotonic() >= deadline:
+                break
+            contest = trial.contests[index]
+            tell(Progress(case=contest.a, done=pair - 1, total=trial.most_pairs))
+            _learn(known[index], _pair(trial, contest, environments, stores, pair), trial.margin)
+    return _last_look(known, trial.margin)
+
+
+def _refuse(directory: Path, folders: Sequence[Path]) -> None:
+    """UserError where there is no place for two new runs; before seconds are spent on asking torch."""
+    if directory.exists() and not directory.is_dir():
+        raise UserError(f"{directory} is a file, and a run needs a folder")
+    for folder in folders:
+        if (folder / RECORDS).exists():
+            raise UserError(f"{folder} holds a run already: choose another folder (pairs cannot be resumed)")
+        refuse_used(folder)
+
+
+def _schedule(known: Sequence[Pairs], most: int) -> Iterator[tuple[int, int]]:
+    """Pair 1 of every contest before pair 2 of any, in random order, without those that are decided."""
+    for pair in range(1, most + 1):
+        for index in random.sample(range(len(known)), len(known)):
+            if not known[index].is_over:
+                yield pair, index
+
+
+def _check(trial: Trial, index: int) -> Environment:
+    """The side's environment; UserError where its interpreter or its torch cannot run a case."""
+    side, cases = trial.sides[index], [_of(contest, index) for contest in trial.contests]
+    try:
+        with Server(preload=job.preload(cases), python=side.python) as server:
+            server.require(job.questions(cases))
+            reasons = why_not(cases, server)
+            found = environment.describe() if side.python is None else _described(server)
+    except UserError as error:
+        raise UserError(f"side {SIDES[index]}: {error}") from error
+    except msgspec.DecodeError as error:
+        raise UserError(f"side {SIDES[index]}: {side.python} answers strangely: {error}") from error
+    for case, reason in reasons.items():
+        raise UserError(f"side {SIDES[index]} cannot run {case.id} here: {reason}")
+    return found
+
+
+def _described(server: Server) -> Environment:
+    """What a child of another installation says of its machine and software."""
+    return msgspec.json.decode(ask(job.DESCRIBE, b"", server), type=Environment)
+
+
+def _of(contest: Contest, index: int) -> Case:
+    return contest.b if index else contest.a
+
+
+def _pair(
+    trial: Trial,
+    contest: Contest,
+    environments: Sequence[Environment],
+    stores: Sequence[Store],
+    pair: int,
+) -> list[Record]:
+    """The records of a and b, measured one after the other, chance choosing which comes first."""
+    records: dict[int, Record] = {}
+    for index in random.sample((0, 1), 2):
+        case = structs.replace(_of(contest, index), replicate=pair)
+        with Server(preload=job.preload([case]), python=trial.sides[index].python) as server:
+            record = measure(
+                case,
+                trial.protocol,
+                environments[index],
+                stores[index].directory,
+                server,
+                materials=trial.materials,
+            )
+        records[index] = stores[index].append(structs.replace(record, pair=pair))
+    return [records[0], records[1]]
+
+
+def _learn(pairs: Pairs, records: Sequence[Record], margin: float) -> None:
+    """Add a pair, or a failure, and look if it is time to."""
+    times = [whole_wall_time(record) for record in records]
+    if None in times:
+        pairs.failures += 1
+        return
+    a, b = (value for value in times if value is not None)
+    pairs.log_ratios.append(math.log(b / a))
+    pairs.verdict = verdicts.look(pairs.log_ratios, margin) or pairs.verdict
+
+
+def contests_of(a: Sequence[Case], b: Sequence[Case]) -> list[Contest]:
+    """The sides' cases, one beside the other. Raises UserError where the sides' plans do not match."""
+    if len(a) != len(b):
+        raise UserError(
+            f"side a has {len(a)} cases and side b {len(b)}: on both sides change axes of which the plan"
+            " has one value only"
+        )
+    return [Contest(a=x.without_replicate(), b=y.without_replicate()) for x, y in zip(a, b, strict=True)]
+
+
+def read_side(text: str | None, python: Path | None) -> Side:
+    """A side from `axis=value,axis=value`. Raises UserError for what no axis is, or a missing interpreter."""
+    changes: dict[str, Value] = {}
+    for part in text.split(",") if text else []:
+        axis, equals, value = (word.strip() for word in part.partition("="))
+        if not equals:
+            raise UserError(f"a side is written axis=value, for example engine=compile, not {part!r}")
+        if axis not in AXES:
+            raise unknown("axis", axis, AXES)
+        if axis in changes:
+            raise UserError(f"a side has one value of each axis, and {axis} is given twice")
+        changes[axis] = read(axis, [value])[0]
+    if python is not None and not (python.is_file() and os.access(python, os.X_OK)):
+        raise UserError(f"{python} is not a Python interpreter that can be started")
+    # absolute, as ./python is a name to look for on the PATH; not resolved, as a venv's is a symlink
+    return Side(changes=changes, python=None if python is None else python.absolute())
+
+
+def label(side: Side) -> str:
+    """What a side is, in a few words."""
+    words = [f"{axis}={value or NONE}" for axis, value in side.changes.items()]
+    return ", ".join([*words, str(side.python)] if side.python else words) or "as it is"
+
+
+def whole_wall_time(record: Record) -> float | None:
+    """The process's median wall time of a whole step, in seconds; None where it was not measured."""
+    whole = "step" if record.case.workload == "training" else "forward"
+    if record.status != "ok":
+        return None
+    return next(
+        (median(m.samples) for m in record.measurements if (m.phase, m.metric) == (whole, "wall_time")),
+        None,
+    )
+
+
+def _last_look(known: list[Pairs], margin: float) -> list[Pairs]:
+    """What is not decided gets the verdict of the pairs there are, in the place of the looks not made."""
+    for pairs in known:
+        is_clear = pairs.verdict is not None and pairs.verdict.is_clear
+        if not is_clear and pairs.log_ratios:
+            pairs.verdict = verdicts.look(pairs.log_ratios, margin, last=True)
+    return known
+
+
+def gate(known: Sequence[Pairs], fail_on: FailOn) -> bool:
+    """Whether b is slower (or, with `any`, faster or slower) in some contest, Holm's correction applied."""
+    judged = [pairs.verdict for pairs in known if pairs.verdict is not None]
+    p_values = [0.0 if v.p is None else v.p for v in judged]  # where nothing varies there is no doubt
+    holds = verdicts.holm(p_values, verdicts.ERROR / len(verdicts.LOOKS))
+    words = ("slower",) if fail_on == "slower" else ("slower", "faster")
+    return any(held and v.verdict in words for v, held in zip(judged, holds, strict=True))

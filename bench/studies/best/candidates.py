@@ -1,0 +1,109 @@
+"""What a machine can do -> the space of a search, and why the rest of it is left out."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from msgspec import structs
+
+from bench.plan import expand
+from bench.plan.axes import Value
+from bench.plan.named_suites import SHARED_BATCH, Suite
+from bench.schema import tuning
+from bench.schema.case import LAYOUTS, PRECISIONS, Case, Precision
+from bench.studies.best.strategy import SEARCHED, Space
+from models.errors import UserError
+
+ENGINES: Mapping[str, tuple[str, ...]] = {
+    "cpu": ("eager", "compile", "compile-max-autotune"),
+    "cuda": ("eager", "compile", "cudagraph", "compile-reduce-overhead", "compile-max-autotune"),
+}
+"""By device. Without CUDA graphs compile-reduce-overhead is compile."""
+_CPU_PRECISIONS: tuple[Precision, ...] = ("fp32", "amp-bf16", "bf16", "amp-fp16", "fp16")
+"""fp16 last: processors that emulate it take minutes for a step of a large network."""
+BATCH = {"cpu": SHARED_BATCH, "cuda": 64}
+"""Where none is asked for: what a CPU does in seconds, and what keeps a GPU busy."""
+
+WhyNot = Callable[[Sequence[Case]], Mapping[Case, str]]
+"""`bench.runner.execute.why_not` with a server: what torch says against cases on this machine."""
+
+
+def plainest(given: Mapping[str, tuple[Value, ...]], threads: int) -> Case:
+    """The first case of the search, with replicate 0: the first of each axis that is given, else the plain
+    value. `threads` are the usable cores. Raises UserError for several values of what is not searched."""
+    for axis, values in given.items():
+        if axis not in SEARCHED and len(values) > 1:
+            raise UserError(f"best takes one {axis} at a time, not {len(values)}")
+    first = {axis: values[:1] for axis, values in given.items()}
+    one = Suite(name="", summary="", blocks=(first,), replicates=1)
+    case = expand.cases(one, first, threads)[0].without_replicate()
+    return case if "batch" in given else structs.replace(case, batch=BATCH[case.device])
+
+
+def space_of(base: Case, given: Mapping[str, tuple[Value, ...]]) -> tuple[Space, Mapping[str, str]]:
+    """The space around a case as far as it is known without torch, and the values that are left out, with
+    the reason. Raises UserError where nothing is left of an axis."""
+    offered = {axis: given.get(axis, values) for axis, values in _offered(base).items()}
+    space, left_out = narrowed(Space(base=base, values=offered), _without_torch)
+    tunings = _meaningful(base, offered["tuning"], space.values["engine"])
+    base = structs.replace(space.base, **{"tuning": tunings[0]})
+    return Space(base=base, values={**space.values, "tuning": tunings}), left_out
+
+
+def narrowed(space: Space, why_not: WhyNot) -> tuple[Space, Mapping[str, str]]:
+    """The space without the precisions and engines that cannot be run, and these, with the reason. Raises
+    UserError where nothing is left of an axis."""
+    cases = {
+        (axis, value): structs.replace(space.base, **{axis: value, "tuning": ""})
+        for axis in ("precision", "engine")
+        for value in space.values[axis]
+    }
+    reasons = why_not(list(cases.values()))
+    left_out = {str(value): reasons[case] for (_, value), case in cases.items() if case in reasons}
+    values = {
+        axis: tuple(value for value in values if str(value) not in left_out)
+        for axis, values in space.values.items()
+    }
+    if not all(values.values()):
+        raise UserError(f"nothing can be tried here: {next(iter(left_out.values()))}")
+    first = {axis: found[0] for axis, found in values.items()}
+    return Space(base=structs.replace(space.base, **first), values=values), left_out
+
+
+def _without_torch(cases: Sequence[Case]) -> Mapping[Case, str]:
+    return {case: reason for case in cases if (reason := expand.why_not(case))}
+
+
+def _offered(base: Case) -> dict[str, tuple[Value, ...]]:
+    """The values that a device of this kind has."""
+    fewer = (base.threads // 2,) if base.device == "cpu" and base.threads > 1 else ()
+    return {
+        "precision": PRECISIONS if base.device == "cuda" else _CPU_PRECISIONS,
+        "layout": LAYOUTS,
+        "engine": ENGINES[base.device],
+        "tuning": tuple(_tunings()),
+        "threads": (base.threads, *fewer),
+        "batch": (base.batch,),
+    }
+
+
+def _tunings() -> Iterable[str]:
+    """Every combination, nothing first."""
+    for count in range(len(tuning.NAMES) + 1):
+        for chosen in itertools.combinations(tuning.NAMES, count):
+            yield tuning.joined(chosen)
+
+
+def _meaningful(base: Case, tunings: Iterable[Value], engines: Iterable[Value]) -> tuple[Value, ...]:
+    """The tunings that some engine can have, those of fewer names first. Raises UserError for none."""
+    reasons = {
+        value: [
+            expand.why_impossible(structs.replace(base, **{"tuning": value, "engine": e})) for e in engines
+        ]
+        for value in tunings
+    }
+    found = [value for value, against in reasons.items() if None in against]
+    if not found:
+        raise UserError(f"nothing can be tried here: {next(iter(reasons.values()))[0]}")
+    return tuple(sorted(found, key=lambda value: len(tuning.names(str(value)))))

@@ -1,0 +1,33 @@
+"""What a search ends with, for its report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from bench.schema.agreement import Agreement
+from bench.schema.case import Case
+from bench.studies.best.strategy import Tried
+from reports.compare.ab_report import Row
+
+
+class Findings(Struct, frozen=True, kw_only=True):
+    """All that a search knows.
+
+    tried        the candidates in the order of trying
+    is_complete  whether nothing was left to try when the budget ended it
+    winner       None where no candidate has a time
+    plain        the winner's work in fp32, eager, nchw
+    pairs        rivals and `plain` against the winner, in interleaved pairs
+    left_out     values that this machine cannot run, with the reason
+    agreement    of the winner's outputs with fp32's; a sentence where that could not be measured
+    """
+
+    tried: tuple[Tried, ...]
+    is_complete: bool = True
+    winner: Case | None = None
+    plain: Case | None = None
+    pairs: tuple[Row, ...] = ()
+    left_out: Mapping[str, str] = {}
+    agreement: Agreement | str | None = None

@@ -1,0 +1,240 @@
+"""A search on this machine: candidates one by one, the winner in pairs, its outputs beside those of fp32."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct, structs
+
+from bench.forkserver.client import Server
+from bench.host import environment
+from bench.plan import ceiling_cases as ceilings
+from bench.plan import expand
+from bench.plan.axes import Value
+from bench.runner.attempt import Materials, cache_of, measure
+from bench.runner.execute import Progress, Tell, ask, why_not
+from bench.schema import job
+from bench.schema.agreement import AGREE, Agreement, Question
+from bench.schema.case import Case, Protocol
+from bench.schema.record import Record
+from bench.stats import verdicts
+from bench.store import RECORDS, Store, refuse_used
+from bench.studies.ab import interleaved
+from bench.studies.best import candidates, strategy
+from bench.studies.best.search_result import Findings
+from bench.studies.best.strategy import Space, Tried
+from bench.studies.max_batch import batch_runs
+from bench.studies.max_batch.batch_search import MEMORY_ONLY
+from models.errors import UserError
+from reports.compare.ab_report import Contest, Row, rows
+
+PROTOCOL = Protocol(
+    warmup_seconds=0.3,
+    warmup_limit_seconds=3.0,
+    target_ci=0.02,
+    min_samples=6,
+    sampling_seconds=2.0,
+    energy_seconds=0.0,
+)
+"""A search asks which is faster, by more than processes differ; its answer is measured again in pairs."""
+PAIRS = verdicts.LOOKS[0]
+SEARCHING, PAIRING = 0.55, 0.9
+"""The shares of the budget after which no further candidate, and no further pair, begins."""
+_LEAST_SECONDS = 120.0
+"""A candidate may take half of what is left, and so long at the end of the budget: compiling, or twenty steps
+of a large network on a CPU, take half of that."""
+
+
+class Wish(Struct, frozen=True, kw_only=True):
+    """What is searched for.
+
+    given      axis -> the values that may be tried, `model` among them; an absent one of those that a search
+               changes has all that the machine has
+    max_batch  whether the largest batch that fits, and parts of it, may be tried too
+    ceilings   whether to measure how fast the machine multiplies in the winner's arithmetic
+    """
+
+    given: Mapping[str, tuple[Value, ...]]
+    budget_seconds: float
+    max_batch: bool = False
+    resume: bool = False
+    ceilings: bool = True
+
+
+def execute(wish: Wish, directory: Path, tell: Tell) -> Findings:
+    """Search, confirm and check; the records are in `directory`, those of pairs in folders of their own.
+
+    Raises UserError where nothing can be tried here, or the directory refuses.
+    """
+    resuming = wish.resume and (directory / RECORDS).exists()
+    if not resuming:
+        refuse_used(directory)
+    with ExitStack() as stack:
+        store = stack.enter_context(Store.resume(directory)) if resuming else None
+        base = candidates.plainest(wish.given, environment.usable_cores())
+        if store is not None:
+            store.refuse_others(lambda case: _is_part(case, base))
+        space, impossible = candidates.space_of(base, wish.given)
+        with _server(base) as server:
+            space, unusable = candidates.narrowed(space, lambda cases: why_not(cases, server))
+            if store is not None:
+                store.refuse_others(
+                    lambda case: case.workload == "ceiling" or strategy.is_same_work(case, base)
+                )
+            store = store or stack.enter_context(Store.create(directory))
+            for scratch in ("work", "caches"):
+                stack.callback(shutil.rmtree, directory / scratch, ignore_errors=True)
+            searching = _Search(wish, store, tell)
+            known, is_complete = searching.candidates(space, server)
+        found = Findings(
+            tried=tuple(known.values()), is_complete=is_complete, left_out={**impossible, **unusable}
+        )
+        if not strategy.ranked(known):
+            return found
+        winner, pairs = searching.confirmed(space, known)
+        with _server(winner) as server:
+            if wish.ceilings:
+                searching.measure_ceiling(winner, server)
+            agreement = searching.agreement(winner, server)
+    plain = strategy.plain(space, winner)
+    return structs.replace(found, winner=winner, plain=plain, pairs=tuple(pairs), agreement=agreement)
+
+
+def _is_part(case: Case, base: Case) -> bool:
+    return case.workload == "ceiling" or strategy.is_same_work(case, base)
+
+
+def _server(case: Case) -> Server:
+    return Server(preload=job.preload([case, structs.replace(case, engine="compile")]))
+
+
+class _Search:
+    """One search, with its budget; the records go to `store`, the bar is told of the seconds."""
+
+    def __init__(self, wish: Wish, store: Store, tell: Tell) -> None:
+        self._wish, self._store, self._tell_cases = wish, store, tell
+        self._directory = store.directory
+        self._caches = store.directory / "caches"
+        self._start = time.monotonic()
+
+    def _left(self, share: float) -> float:
+        """Seconds until this share of the budget is spent; negative after that."""
+        return self._start + share * self._wish.budget_seconds - time.monotonic()
+
+    def _tell(self, event: Progress) -> None:
+        """With seconds of the budget in the place of cases: how many there will be is not known."""
+        budget = self._wish.budget_seconds
+        spent = min(budget, budget - self._left(1))
+        self._tell_cases(structs.replace(event, done=int(spent), total=int(budget)))
+
+    def candidates(self, space: Space, server: Server) -> tuple[dict[Case, Tried], bool]:
+        """What is known of each candidate, and whether the search came to its end."""
+        known = {
+            record.case.without_replicate(): strategy.tried(record)
+            for record in self._store.records()
+            if record.status not in expand.RETRIED and strategy.is_same_work(record.case, space.base)
+        }
+        if self._wish.max_batch:
+            self._try_all(space, known, server, SEARCHING / 2)
+            leaders = strategy.ranked(known)
+            most = self._largest_batch(leaders[0].case) if leaders else None
+            space = strategy.enlarged(space, most)
+        return known, self._try_all(space, known, server, SEARCHING)
+
+    def _try_all(self, space: Space, known: dict[Case, Tried], server: Server, share: float) -> bool:
+        """Add to `known` what is worth trying; whether this share of the budget was enough for all."""
+        while (case := strategy.following(space, known, _is_possible)) is not None:
+            left = self._left(share)
+            if left <= 0:
+                return False
+            protocol = structs.replace(
+                PROTOCOL,
+                give_up_seconds=strategy.give_up_seconds(case, known),
+                time_limit_seconds=max(_LEAST_SECONDS, left / 2),
+            )
+            known[case] = strategy.tried(self._measured(case, protocol, server))
+        return True
+
+    def _measured(self, case: Case, protocol: Protocol, server: Server) -> Record:
+        once = structs.replace(case, replicate=1)
+        self._tell(Progress(case=once, done=0, total=0))
+        described, materials = environment.describe(), Materials(caches=self._caches)
+        record = measure(once, protocol, described, self._directory, server, materials=materials)
+        record = self._store.append(record)
+        self._tell(Progress(case=once, done=0, total=0, record=record))
+        return record
+
+    def _largest_batch(self, case: Case) -> int | None:
+        """The largest batch of a case that fits, in the time there is; None where none does."""
+        wish = batch_runs.Wish(
+            cases=[structs.replace(case, replicate=1)],
+            memory=None,
+            protocol=MEMORY_ONLY,
+            budget_seconds=self._left(SEARCHING),
+            resume=True,
+        )
+        return batch_runs.execute(wish, self._directory / "largest", self._tell)[0].verified
+
+    def confirmed(self, space: Space, known: Mapping[Case, Tried]) -> tuple[Case, list[Row]]:
+        """The winner, once its rivals were met in pairs, and the pairs: theirs, and with the plain case."""
+        winner = strategy.ranked(known)[0].case
+        met = [Contest(a=rival.case, b=winner) for rival in strategy.rivals(known)]
+        pairs = self._pairs(met, self._left(PAIRING) / 2)
+        faster = [row for row in pairs if row.verdict.verdict == "slower"]
+        if faster:  # than the winner of one process each
+            winner = min(faster, key=lambda row: row.a / row.b).contest.a
+        plain = strategy.plain(space, winner)
+        last = Contest(a=plain, b=winner)
+        if plain == winner or last in [row.contest for row in pairs]:
+            return winner, pairs
+        return winner, [*pairs, *self._pairs([last], self._left(PAIRING))]
+
+    def _pairs(self, contests: Sequence[Contest], seconds: float) -> list[Row]:
+        """The whole step's row of each contest that has a pair: from an earlier search that took all its
+        pairs, or measured now."""
+        for number in itertools.count(1):
+            folder = self._directory / f"pairs-{number}"
+            if not folder.exists():
+                break
+            found = _deciding(contests, folder)
+            if len(found) == len(contests) and all(row.verdict.n_new >= PAIRS for row in found):
+                return found
+        if not contests or seconds <= 0:
+            return []
+        trial = interleaved.Trial(
+            contests=contests, protocol=PROTOCOL, most_pairs=PAIRS, materials=Materials(caches=self._caches)
+        )
+        interleaved.execute(trial, folder, budget_seconds=seconds, tell=self._tell)
+        return _deciding(contests, folder)
+
+    def measure_ceiling(self, winner: Case, server: Server) -> None:
+        """How fast the machine multiplies in the winner's arithmetic, unless the store knows it."""
+        for case in ceilings.needed([winner]):
+            if self._store.statuses().get(structs.replace(case, replicate=1)) != "ok":
+                self._measured(case, PROTOCOL, server)
+
+    def agreement(self, winner: Case, server: Server) -> Agreement | str:
+        """Of the winner's outputs with those of fp32, or why nothing is known of it."""
+        cache = cache_of(winner, self._caches)
+        asked = Question(case=winner, cache_folder=str(cache.resolve()) if cache.exists() else None)
+        try:
+            answer = ask(AGREE, msgspec.json.encode(asked), server, failing="the outputs were not compared")
+        except UserError as error:
+            return str(error)
+        return msgspec.json.decode(answer, type=Agreement)
+
+
+def _is_possible(case: Case) -> bool:
+    return expand.why_impossible(case) is None
+
+
+def _deciding(contests: Sequence[Contest], folder: Path) -> list[Row]:
+    if not all((folder / side / RECORDS).exists() for side in interleaved.SIDES):
+        return []
+    return [row for row in rows(contests, folder, verdicts.MARGIN) if row.decides]

@@ -1,0 +1,1 @@
+"""The largest batch whose step fits into memory."""

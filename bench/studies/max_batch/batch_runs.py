@@ -1,0 +1,100 @@
+"""The largest batches on this machine: every batch that is run is a process, and leaves a record."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct, structs
+
+from bench.forkserver.client import Server
+from bench.host import environment
+from bench.plan import expand
+from bench.runner.attempt import measure
+from bench.runner.execute import Progress, Tell, ask, why_not
+from bench.schema import job
+from bench.schema.case import Case, Protocol
+from bench.schema.record import Record
+from bench.store import RECORDS, Store, refuse_used
+from bench.studies.max_batch.batch_search import MOST_TRIES, Answer, largest_batch, limit_of
+from models.errors import UserError
+
+
+class Wish(Struct, frozen=True, kw_only=True):
+    """What is searched for: the largest batch of each case within `memory`, as `limit_of` reads it."""
+
+    cases: Sequence[Case]
+    memory: str | None
+    protocol: Protocol
+    budget_seconds: float | None = None
+    resume: bool = False
+
+    @property
+    def most_runs(self) -> int:
+        """Of all searches together."""
+        return MOST_TRIES * len(self.cases)
+
+
+def execute(wish: Wish, directory: Path, tell: Tell) -> list[Answer]:
+    """One answer for each case; with `resume` no batch is run again of which `directory` has a record.
+
+    Raises UserError where a case cannot run here, for a limit that the machine does not have, or where the
+    directory refuses.
+    """
+    deadline = math.inf if wish.budget_seconds is None else time.monotonic() + wish.budget_seconds
+    resuming = wish.resume and (directory / RECORDS).exists()
+    if not resuming:
+        refuse_used(directory)
+    with ExitStack() as stack:
+        store = stack.enter_context(Store.resume(directory)) if resuming else None
+        if store is not None:
+            store.refuse_others(lambda case: any(_is_sized(case, each) for each in wish.cases))
+        server = stack.enter_context(Server(preload=job.preload(wish.cases)))
+        for case, reason in why_not(wish.cases, server).items():
+            raise UserError(f"{case.model} cannot run here: {reason}")
+        free = {device: _free_memory(device, server) for device in {case.device for case in wish.cases}}
+        limits = [limit_of(wish.memory, free[case.device], case) for case in wish.cases]
+        store = store or stack.enter_context(Store.create(directory))
+        stack.callback(shutil.rmtree, directory / "work", ignore_errors=True)
+        runs = _Runs(wish, store, server, tell)
+        return [
+            largest_batch(case, limit, runs.measure, lambda: time.monotonic() < deadline)
+            for case, limit in zip(wish.cases, limits, strict=True)
+        ]
+
+
+def _is_sized(case: Case, asked: Case) -> bool:
+    return structs.replace(case, batch=asked.batch) == asked
+
+
+class _Runs:
+    """The processes of all searches, those of an earlier command among them."""
+
+    def __init__(self, wish: Wish, store: Store, server: Server, tell: Tell) -> None:
+        self._wish, self._store, self._server, self._tell = wish, store, server, tell
+        self._known = {r.case: r for r in store.records() if r.status not in expand.RETRIED}
+        self._done = 0
+
+    def measure(self, case: Case) -> Record:
+        """The record of a case, which is run unless there is one."""
+        if case not in self._known:
+            total = self._wish.most_runs
+            self._tell(Progress(case=case, done=self._done, total=total))
+            described = environment.describe()
+            record = measure(case, self._wish.protocol, described, self._store.directory, self._server)
+            self._known[case] = self._store.append(record)
+            self._done += 1
+            self._tell(Progress(case=case, done=self._done, total=total, record=record))
+        return self._known[case]
+
+
+def _free_memory(device: str, server: Server) -> int:
+    """Bytes that a process may take, asked in one: for a GPU that is beside what every process has there."""
+    failing = "how much memory is free could not be asked"
+    answer = ask(job.FREE_MEMORY, msgspec.json.encode(device), server, failing=failing)
+    return msgspec.json.decode(answer, type=int)

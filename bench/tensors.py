@@ -1,0 +1,70 @@
+"""What each precision means: the dtype of the weights, autocast, and loss scaling. Flags are the devices'.
+
+METHOD, "precision is an axis". `fp32` is IEEE everywhere, `tf32` TF32 everywhere (torch's own default is
+mixed); `amp-*` keep fp32 weights and enter autocast; `bf16` and `fp16` cast the weights for good.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bench.schema.case import Case, Precision
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Names of torch dtypes; `autocast` is None where there is none."""
+
+    weights: str = "float32"
+    autocast: str | None = None
+    scales_loss: bool = False
+
+
+RECIPES: dict[Precision, Recipe] = {
+    "fp32": Recipe(),
+    "tf32": Recipe(),
+    "amp-bf16": Recipe(autocast="bfloat16"),
+    "amp-fp16": Recipe(autocast="float16", scales_loss=True),
+    "bf16": Recipe(weights="bfloat16"),
+    "fp16": Recipe(weights="float16"),
+}
+
+
+def weight_dtype(precision: Precision) -> torch.dtype:
+    """The dtype in which weights and inputs are stored."""
+    import torch
+
+    dtype = getattr(torch, RECIPES[precision].weights)
+    assert isinstance(dtype, torch.dtype)
+    return dtype
+
+
+def autocast(precision: Precision, device_type: str) -> contextlib.AbstractContextManager[Any]:
+    """torch.autocast for the precision, or a context that does nothing."""
+    import torch
+
+    name = RECIPES[precision].autocast
+    if name is None:
+        return contextlib.nullcontext()
+    return torch.autocast(device_type, dtype=getattr(torch, name))
+
+
+def outer_context(case: Case, device_type: str) -> contextlib.ExitStack:
+    """Entered once around all measuring of a case.
+
+    Inference runs under `no_grad` with weights that require grad and in one autocast: in `inference_mode`,
+    or at every call anew, autocast would cast all weights again each time. Training enters autocast at
+    every step itself, as training code does.
+    """
+    import torch
+
+    stack = contextlib.ExitStack()
+    if case.workload == "inference":
+        stack.enter_context(torch.no_grad())
+        stack.enter_context(autocast(case.precision, device_type))
+    return stack

@@ -1,0 +1,1 @@
+"""Warm-up, sampling and clocks; no torch."""

@@ -1,0 +1,234 @@
+"""Warm up, then measure every phase with every timer of the device; the whole step in passes of its own."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from bench.contracts.device import Device
+from bench.contracts.workload import Call, Steps
+from bench.schema.case import Protocol
+from bench.schema.record import SPOILED, Measurement
+from bench.stats import estimates
+from bench.timing import sampling, windows
+from bench.timing.timers import DeviceTimer, HostTimer, Timer, WallTimer
+from bench.timing.windows import UNWATCHED, Monitor, WindowFacts
+
+_EVENTS_RESOLVE_SECONDS = 100e-6
+"""Below this, device times are averages over several steps: a pair of events resolves about 0.5 us."""
+_WALL_SECONDS = 10e-3
+"""A wall-clock sample on an asynchronous device spans at least this, so that filling the queue is noise."""
+_MOST_REPEATS = 50
+_MOST_SHIELDED_REPEATS = 10
+"""More would fill the driver's launch queue (about a thousand kernels) and stall the host in the window."""
+_SHIELD_MARGIN = 1.5
+_SHARE_FOR_RETAKES = 0.5
+"""Of a case's time limit: no window is taken again after it, for the memory pass must fit too."""
+LAUNCH_BOUND = 0.9
+"""Host time at this share of device time or more: the GPU waits for Python (METHOD)."""
+
+
+@dataclass
+class Latency:
+    """What a case's timing left behind; `invalid` is the reason why it must not be used."""
+
+    measurements: list[Measurement] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    invalid: str | None = None
+    windows: dict[str, WindowFacts] = field(default_factory=dict)
+    """What was seen in the windows that are used, by the timer's metric."""
+    spoiled: list[str] = field(default_factory=list)
+    """Why windows were taken again."""
+
+
+def measure(steps: Steps, device: Device, protocol: Protocol, monitor: Monitor = UNWATCHED) -> Latency:
+    """Device, wall and host time of each phase and of the whole step, and what `monitor` saw meanwhile.
+
+    Where the protocol wants no samples the steps are warmed up, for what is measured beside the timing.
+    """
+    latency = Latency()
+    if not protocol.max_samples:
+        _warm_up(steps, device, protocol)
+        return latency
+    deadline = device.clock() + _SHARE_FOR_RETAKES * protocol.time_limit_seconds
+    warm = _warm_up(steps, device, protocol)
+    if not warm.stationary:
+        latency.warnings.append(
+            f"not-stationary: step times still changed after {warm.seconds:.0f} s of warm-up"
+        )
+    latency.measurements.append(
+        Measurement(phase=steps.whole, metric="warmup_steps", unit="count", samples=[warm.steps])
+    )
+    steps.check()  # what happened in the warm-up does not count
+    for timer, repeats in _timers(steps, device):
+        taken = _measure_with(timer, repeats, steps, device, protocol, latency, monitor, deadline)
+        if steps.phases and timer.metric == _additive(steps, device):
+            residual = additivity(taken[:-1], taken[-1])
+            if residual is not None:
+                latency.warnings.append(f"not-additive: {residual} ({timer.metric})")
+    if monitor is not UNWATCHED:
+        latency.measurements += windows.measurements(latency.windows.values(), len(latency.spoiled))
+        latency.warnings += windows.labels(latency.windows)
+    if latency.spoiled:
+        count, first = len(latency.spoiled), latency.spoiled[0]
+        latency.warnings.append(f"retaken: windows taken again: {count}, the first after {first}")
+    if device.queue() is not None:
+        _tag_launch_bound(steps, device, latency)
+    latency.warnings += steps.warnings()
+    return latency
+
+
+def _warm_up(steps: Steps, device: Device, protocol: Protocol) -> sampling.WarmUp:
+    """Whole steps, each waited for: their durations show when the clocks, caches and allocators settle."""
+
+    def one() -> None:
+        steps.before()
+        steps.step()
+        device.synchronise()
+
+    return sampling.warm_up(one, protocol, device.clock)
+
+
+def _seconds_per_step(steps: Steps, device: Device) -> float:
+    timer = WallTimer(device)
+    return statistics.median(timer.time((steps.step,), steps.before, 1)[0] for _ in range(3))
+
+
+def _timers(steps: Steps, device: Device) -> list[tuple[Timer, int]]:
+    """The device's timers, each with the steps to average within one sample."""
+    queue = device.queue()
+    if queue is None:
+        return [(WallTimer(device), 1)]
+    seconds_per_step = _seconds_per_step(steps, device)
+    host = HostTimer(queue)
+    enqueue = statistics.median(host.time((steps.step,), steps.before, 1)[0] for _ in range(5))
+    shields = _shields(steps, host, enqueue)
+    device_repeats = min(_MOST_SHIELDED_REPEATS, math.ceil(_EVENTS_RESOLVE_SECONDS / seconds_per_step))
+    wall_repeats = min(_MOST_REPEATS, math.ceil(_WALL_SECONDS / seconds_per_step))
+    return [
+        (DeviceTimer(queue, *shields), device_repeats),
+        (WallTimer(device), wall_repeats),
+        (host, 1),
+    ]
+
+
+def _shields(steps: Steps, host: HostTimer, enqueue: float) -> tuple[float, float]:
+    """Seconds to keep the queue busy ahead of the whole step, and ahead of a round of its phases.
+
+    A step that waits for the device inside would wait for the shield too, and what it enqueues then stands
+    bare: only its phases ahead of the last, which is the one that waits (the optimizer's, for the gradients'
+    overflow), can be shielded.
+    """
+    if not steps.synchronises:
+        return enqueue * _SHIELD_MARGIN, enqueue * _SHIELD_MARGIN
+    calls = [call for _, call in steps.phases]
+    ahead = [sum(host.time(calls, steps.before, 1)[:-1]) for _ in range(5)] if calls else [0.0]
+    return 0.0, statistics.median(ahead) * _SHIELD_MARGIN
+
+
+def _measure_with(
+    timer: Timer,
+    repeats: int,
+    steps: Steps,
+    device: Device,
+    protocol: Protocol,
+    latency: Latency,
+    monitor: Monitor,
+    deadline: float,
+) -> tuple[list[float], ...]:
+    """The samples of each phase, then of the whole step; they are also added to `latency`.
+
+    A round of the phases alternates with a round of the whole step, so that drift falls on both alike.
+    """
+    names = [name for name, _ in steps.phases]
+    calls: Sequence[Call] = [call for _, call in steps.phases]
+
+    def take() -> list[float]:
+        parts = timer.time(calls, steps.before, repeats) if calls else ()
+        return [*parts, *timer.time((steps.step,), steps.before, repeats)]
+
+    used, spoiled = windows.take(
+        lambda: sampling.sample(take, protocol, device.clock), steps.check, monitor, device.clock, deadline
+    )
+    phases = (*names, steps.whole)
+    latency.measurements += _measurements(used.samples, phases, timer.metric, repeats)
+    for window in spoiled:
+        latency.spoiled.append(window.facts.spoiled or window.refused or "")
+        latency.measurements += _measurements(window.samples, phases, SPOILED + timer.metric, repeats)
+    latency.windows[timer.metric] = used.facts
+    latency.invalid = latency.invalid or used.fault
+    if sampling.halves_differ(used.samples.values[-1], tolerance=2 * protocol.target_ci):
+        latency.warnings.append(f"drifting: the {timer.metric} of {steps.whole} changed inside the window")
+    return used.samples.values
+
+
+def _measurements(
+    taken: sampling.Samples, phases: Sequence[str], metric: str, repeats: int
+) -> list[Measurement]:
+    return [
+        Measurement(
+            phase=phase, metric=metric, unit="s", samples=samples, repeats=repeats, stopped=taken.stopped
+        )
+        for phase, samples in zip(phases, taken.values, strict=True)
+    ]
+
+
+def _additive(steps: Steps, device: Device) -> str | None:
+    """The metric whose phases must add up to the step, or None.
+
+    By wall time on an asynchronous device the phases are waited for one by one, and the pipelined step is
+    rightly shorter; where the step waits inside, its phases are shielded and it is not.
+    """
+    if device.queue() is None:
+        return "wall_time"
+    return None if steps.synchronises else "device_time"
+
+
+def additivity(parts: Sequence[Sequence[float]], whole: Sequence[float]) -> str | None:
+    """A sentence when the phases do not add up to the step within max(1%, 20 us).
+
+    The difference is taken round by round, where both were measured one after the other, and its median is
+    judged: the difference of two medians would hold the drift between them. The whole 95% interval of the
+    median must lie beyond the tolerance, since a noisy machine is no fault of the phases.
+    """
+    differences = sorted(sum(values) - step for *values, step in zip(*parts, whole, strict=True))
+    difference, step = estimates.median_of_sorted(differences), statistics.median(whole)
+    interval = estimates.within_process(differences)
+    low, high = (difference, difference) if interval is None else (interval.low, interval.high)
+    if max(low, -high) < max(0.01 * step, 20e-6):
+        return None
+    return f"the phases' sum differs from the step by {100 * difference / step:+.1f}%"
+
+
+def _median(latency: Latency, phase: str, metric: str) -> float:
+    return next(
+        statistics.median(m.samples) for m in latency.measurements if (m.phase, m.metric) == (phase, metric)
+    )
+
+
+def _tag_launch_bound(steps: Steps, device: Device, latency: Latency) -> None:
+    """METHOD: by host time against device time, or by the idle share where the step waits inside."""
+    queue = device.queue()
+    assert queue is not None
+    if not steps.synchronises:
+        share = _median(latency, steps.whole, "host_time") / _median(latency, steps.whole, "device_time")
+        if share >= LAUNCH_BOUND:
+            latency.warnings.append(f"launch-bound: host time is {share:.2f} x device time")
+        return
+    latency.warnings.append(
+        f"unshielded: {steps.whole} waits for the device inside, so its device time holds the gaps in which "
+        "the device waits for Python"
+    )
+    steps.before()
+    busy = queue.busy_seconds(steps.step)
+    if busy is None:
+        latency.warnings.append("unmonitored: the profiler sees no kernels, so the idle share is not known")
+        return
+    idle = max(0.0, 1 - busy / _median(latency, steps.whole, "wall_time"))
+    latency.measurements.append(
+        Measurement(phase=steps.whole, metric="device_idle_share", unit="1", samples=[idle])
+    )
+    if idle >= 1 - LAUNCH_BOUND:
+        latency.warnings.append(f"launch-bound: the device is idle for {100 * idle:.0f}% of a step")

@@ -1,0 +1,134 @@
+"""What happened to the machine while a window was measured, and when the window is taken again; no torch.
+
+A window is one pass of one timer: all its samples were taken under the same conditions, or it is spoiled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from msgspec import structs
+
+from bench.schema.record import Measurement
+from bench.timing.sampling import Clock, Samples
+
+MOST_RETAKES = 2
+"""Of an unusable window. One that is merely labelled is taken again once: where neighbours steal all the
+time, more would only cost time."""
+
+
+@dataclass(frozen=True)
+class WindowFacts:
+    """What a monitor saw in one window.
+
+    measurements  of phase `window`, with one sample each
+    labels        for the record's warnings, if this window is used
+    spoiled       why the window should be taken again, or None
+    usable        whether a spoiled window may be used, labelled, when it was no better the next time
+    """
+
+    measurements: tuple[Measurement, ...] = ()
+    labels: tuple[str, ...] = ()
+    spoiled: str | None = None
+    usable: bool = True
+
+
+class Monitor(Protocol):
+    """Watches one window after another; must cost nothing while the window lasts."""
+
+    def before(self) -> None:
+        """A window begins."""
+
+    def after(self) -> WindowFacts:
+        """It has ended: what happened since `before`."""
+
+
+@dataclass(frozen=True)
+class Together:
+    """Several monitors as one; of none, a monitor that sees nothing."""
+
+    monitors: Sequence[Monitor] = ()
+
+    def before(self) -> None:
+        for monitor in self.monitors:
+            monitor.before()
+
+    def after(self) -> WindowFacts:
+        seen = [monitor.after() for monitor in self.monitors]
+        # A window that must not be used counts for more than one that is labelled.
+        spoiled = sorted((facts for facts in seen if facts.spoiled), key=lambda facts: facts.usable)
+        return WindowFacts(
+            measurements=tuple(m for facts in seen for m in facts.measurements),
+            labels=tuple(label for facts in seen for label in facts.labels),
+            spoiled=spoiled[0].spoiled if spoiled else None,
+            usable=all(facts.usable for facts in seen),
+        )
+
+
+UNWATCHED = Together()
+
+
+@dataclass(frozen=True)
+class Window:
+    """Samples, what the monitor saw meanwhile, and why the workload refuses them (a sentence or None)."""
+
+    samples: Samples
+    facts: WindowFacts
+    refused: str | None
+
+    @property
+    def fault(self) -> str | None:
+        """Why no figure may come from this window."""
+        return self.refused or (None if self.facts.usable else self.facts.spoiled)
+
+
+def take(
+    sample: Callable[[], Samples],
+    check: Callable[[], str | None],
+    monitor: Monitor,
+    clock: Clock,
+    deadline: float,
+) -> tuple[Window, list[Window]]:
+    """The window to use, and the spoiled ones beside it (raw samples are never dropped).
+
+    A spoiled window is taken again, while as long a one would end before `deadline` (by `clock`, s).
+    """
+    windows: list[Window] = []
+    while True:
+        start = clock()
+        monitor.before()
+        samples = sample()
+        windows.append(Window(samples, monitor.after(), check()))
+        facts = windows[-1].facts
+        most = 1 if facts.usable else MOST_RETAKES
+        if facts.spoiled is None or len(windows) > most or 2 * clock() - start > deadline:
+            break
+    # The last of the best: a window that is merely labelled is better than one that must not be used.
+    used = min(reversed(windows), key=lambda w: (w.fault is not None, w.facts.spoiled is not None))
+    return used, [window for window in windows if window is not used]
+
+
+def measurements(windows: Iterable[WindowFacts], retakes: int) -> list[Measurement]:
+    """One measurement for each metric, with one sample for each window that has it; and the retakes."""
+    series: dict[str, Measurement] = {}
+    for seen in (measurement for facts in windows for measurement in facts.measurements):
+        if seen.metric in series:
+            series[seen.metric].samples.extend(seen.samples)
+        else:
+            series[seen.metric] = structs.replace(seen, samples=list(seen.samples))
+    counted = Measurement(phase="window", metric="retakes", unit="count", samples=[float(retakes)])
+    return [*series.values(), counted]
+
+
+def labels(windows: Mapping[str, WindowFacts]) -> list[str]:
+    """Each label once, in the words of its first window, with the names of all windows that have it."""
+    texts: dict[str, str] = {}
+    names: dict[str, list[str]] = {}
+    for name, facts in windows.items():
+        for text in facts.labels:
+            label = text.partition(":")[0]
+            texts.setdefault(label, text)
+            names.setdefault(label, []).append(name)
+    return [f"{text} ({', '.join(names[label])})" for label, text in texts.items()]

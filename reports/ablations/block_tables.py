@@ -1,0 +1,234 @@
+"""One large kernel against its stack, block by block: what the closed form says, and what was measured."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from msgspec import Struct, structs
+
+from bench.schema.case import Case
+from models.blocks import is_block
+from reports.ablations.explanation import GIGA, Side, why
+from reports.ablations.form_pairs import SAVED, TIME, Sides
+from reports.ablations.phase_work import Facts, facts
+from reports.document import Cell, Table, readable
+from reports.sections.latency_tables import Figures, by_subject, processes_text, remarks
+from reports.sections.memory_tables import MIB
+from reports.summary.figures import Figure
+from reports.tables.case_columns import Layout, Line, Subject, table
+from reports.tables.wording import interval_notes, milliseconds, with_interval
+
+PHASES = ("forward", "backward", "step")
+SAID = ("workload", "image", "channels", "classes")
+"""Axes that the stage says, or the title."""
+RATIO_NOTE = (
+    "Ratios are new / base of the wall time; the base is {base}. predicted: of the FLOPs, which for a block "
+    "is also the ratio of the weights. They hold the products with the padding, which an algorithm may skip: "
+    "at 4 px 87% of an 11x11's, 51% of a 5x5's and 31% of a 3x3's. Below 1x the new one is cheaper."
+)
+WHY_NOTE = (
+    "why: what the figures suggest where the measured step parts from the prediction by more than 5% and by "
+    "more than its interval. launch-bound: the device waited for Python. memory-bound: the fewest bytes that "
+    "both must move explain the ratio much better than the FLOPs do, and were moved at half the best rate of "
+    "these runs or more. another algorithm?: beyond 1.25 times what all other kernels reached, as Winograd's "
+    "or a Fourier transform would be, though a better implementation looks alike. Else: whose arithmetic was "
+    "used less, by the closed form's FLOPs over the time. No hardware counter was read."
+)
+COST_NOTE = (
+    "parameters, FLOPs (forward and backward, to the block's input) and activations in closed form; "
+    "activations are the outputs of the convolutions. saved: what autograd was seen to keep from forward to "
+    "backward, without the block's own input and its last output, which what follows would keep. FLOP/byte: "
+    "FLOPs of the step over the fewest bytes that its operators, each taken alone, must move."
+)
+
+
+class Peers(Struct, frozen=True, kw_only=True):
+    """What blocks reached in the same run under the same conditions, in their steps.
+
+    rates      the highest FLOP/s by the side of the largest kernel
+    bandwidth  the highest byte/s
+    """
+
+    rates: Mapping[int, float]
+    bandwidth: float
+
+    def others_rate(self, case: Case) -> float | None:
+        """The best of all other kernels; None where there are none, and for what is no block."""
+        if not is_block(case.model):
+            return None
+        own = kernel_side(case.model)
+        return max((rate for side, rate in self.rates.items() if side != own), default=None)
+
+
+def kernel_side(model: str) -> int:
+    """The largest kernel in a block's name."""
+    return max(int(side) for side in re.findall(r"(\d+)x", model))
+
+
+def peers_of(figures: Iterable[Figure]) -> dict[Case, Peers]:
+    """By `conditions` of a case: the best of all blocks that were timed under them."""
+    rates: dict[Case, dict[int, float]] = {}
+    bandwidths: dict[Case, float] = {}
+    for figure in figures:
+        case = figure.case
+        if (figure.phase, figure.metric) == ("step", TIME) and is_block(case.model) and figure.median > 0:
+            step, key, side = facts(case).work["step"], conditions(case), kernel_side(case.model)
+            of_kernel = rates.setdefault(key, {})
+            of_kernel[side] = max(of_kernel.get(side, 0.0), step.flops / figure.median)
+            bandwidths[key] = max(bandwidths.get(key, 0.0), step.bytes / figure.median)
+    return {key: Peers(rates=found, bandwidth=bandwidths[key]) for key, found in rates.items()}
+
+
+def conditions(case: Case) -> Case:
+    """What must be equal for two rates to be compared: device, precision, engine, layout and threads."""
+    return structs.replace(
+        case, model="", workload="training", batch=0, image=0, channels=0, classes=0, seed=0, task=None
+    )
+
+
+def reason(sides: Sides, peers: Mapping[Case, Peers]) -> str | None:
+    """Why the step's ratio is not the predicted one; None where no step was timed on both sides."""
+    found, ratio = sides.times("step"), sides.ratio("step")
+    if found is None or ratio is None:
+        return None
+    known = peers.get(conditions(sides.new.case))
+    names = (sides.comparison.base.label, sides.form.label)
+    base, new = (_side(name, figure, known) for name, figure in zip(names, found, strict=True))
+    return why(
+        base,
+        new,
+        ratio.interval,
+        best_bandwidth=known.bandwidth if known else None,
+        tensor_cores=sides.new.case.device.startswith("cuda") and sides.new.case.precision != "fp32",
+    )
+
+
+def _side(name: str, step: Figure, peers: Peers | None) -> Side:
+    work = facts(step.case).work["step"]
+    return Side(
+        name=name,
+        seconds=step.median,
+        flops=work.flops,
+        bytes=work.bytes,
+        is_launch_bound="launch-bound" in step.tags,
+        others_rate=peers.others_rate(step.case) if peers else None,
+    )
+
+
+def predicted(sides: Sides, phase: str = "step") -> float | None:
+    """new / base of the FLOPs of a phase; None for a phase without."""
+    base, new = (facts(subject.case).work.get(phase) for subject in (sides.base, sides.new))
+    return new.flops / base.flops if base and new and base.flops else None
+
+
+def block_tables(
+    topic: str,
+    sides: Sequence[Sides],
+    figures: Sequence[Figure],
+    peers: Mapping[Case, Peers],
+    layout: Layout,
+) -> Iterator[Table]:
+    """The ratios of one kernel, then what stands behind them."""
+    yield _ratios(topic, sides, peers, layout)
+    yield _costs(topic, sides, by_subject([figure for figure in figures if figure.case.task is None]), layout)
+
+
+def stage_order(sides: Sides) -> tuple[int, int, int]:
+    """The stages from the first to the last, in each the small batches first."""
+    case = sides.new.case
+    return case.channels, -case.image, case.batch
+
+
+def title_of(topic: str) -> str:
+    """The title of a kernel's table of ratios, under which its plot stands."""
+    return f"Kernels, blocks: {topic}"
+
+
+def _ratios(topic: str, sides: Sequence[Sides], peers: Mapping[Case, Peers], layout: Layout) -> Table:
+    lines = [
+        Line(
+            subject=each.new,
+            cells=(
+                _place(each),
+                each.form.label,
+                times_text(predicted(each)),
+                *(ratio_text(each, phase) for phase in PHASES),
+                reason(each, peers),
+            ),
+        )
+        for each in sides
+    ]
+    note = RATIO_NOTE.format(base=sides[0].comparison.base.label)
+    return table(
+        title_of(topic),
+        ["stage", "new", "predicted", *PHASES, "why"],
+        lines,
+        layout,
+        without=SAID,
+        notes=[note, WHY_NOTE, *interval_notes(cell for line in lines for cell in line.cells)],
+    )
+
+
+def _place(sides: Sides) -> str:
+    """`64 channels, 56 px`"""
+    return f"{sides.comparison.subject}, {sides.new.case.image} px"
+
+
+def times_text(value: float | None) -> str | None:
+    """`0.720x`"""
+    return None if value is None else f"{value:.3f}x"
+
+
+def ratio_text(sides: Sides, phase: str) -> str | None:
+    """`0.7312x ±1.2%`: of the measured times of a training phase."""
+    ratio = sides.ratio(phase)
+    return with_interval(ratio.value, ratio.interval, suffix="x") if ratio else None
+
+
+def _costs(topic: str, sides: Sequence[Sides], subjects: Mapping[Subject, Figures], layout: Layout) -> Table:
+    """A row for each block, the base before what is compared with it."""
+    places: dict[Subject, str] = {}
+    for each in sides:
+        for subject in (each.base, each.new):
+            places.setdefault(subject, _place(each))
+    lines = [
+        Line(subject=subject, cells=(place, *_cost_cells(facts(subject.case), subjects[subject])))
+        for subject, place in places.items()
+    ]
+    columns = [
+        "stage",
+        "parameters",
+        "step GFLOPs",
+        "activations (MiB)",
+        "saved (MiB)",
+        *(f"{phase} GFLOP/s" for phase in PHASES),
+        "FLOP/byte",
+        "step (ms)",
+        "processes",
+        "remarks",
+    ]
+    return table(
+        f"{title_of(topic)}: cost and speed",
+        columns,
+        lines,
+        layout,
+        without=SAID,
+        notes=[COST_NOTE, *interval_notes(cell for line in lines for cell in line.cells)],
+    )
+
+
+def _cost_cells(closed: Facts, figures: Figures) -> Iterator[Cell]:
+    step = closed.work["step"]
+    saved = figures.get(SAVED)
+    yield closed.parameters
+    yield step.flops / GIGA
+    yield closed.activation_bytes / MIB
+    yield saved.median / MIB if saved else None
+    for phase in PHASES:
+        time = figures.get((phase, TIME))
+        yield closed.work[phase].flops / time.median / GIGA if time and time.median > 0 else None
+    yield readable(step.flops / step.bytes)
+    yield milliseconds(figures.get(("step", TIME)))
+    yield processes_text(list(figures.values()))
+    yield remarks(list(figures.values()))

@@ -1,0 +1,151 @@
+"""What an ablation's tables show, in a paragraph: every word follows from a figure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+from bench.schema.case import Case
+from bench.stats.estimates import Ratio, centre
+from reports.ablations.block_tables import Peers, predicted, reason
+from reports.ablations.form_pairs import Contest, Sides
+from reports.ablations.network_tables import gap
+from reports.document import readable
+from reports.sections.parity_tables import points, points_text
+
+
+def block_findings(sides: Sequence[Sides], peers: Mapping[Case, Peers]) -> Iterator[str]:
+    """A paragraph for each kernel: how often the prediction held, how far it was off, and why."""
+    base = sides[0].comparison.base.label
+    for label in dict.fromkeys(each.form.label for each in sides):
+        measured = [
+            (each, ratio)
+            for each in sides
+            if each.form.label == label and (ratio := each.ratio("step")) is not None
+        ]
+        if not measured:
+            continue
+        off = sorted(measured, key=lambda pair: pair[1].value)
+        counts = Counter(_direction(ratio) for _, ratio in measured)
+        whys = Counter(_kind(reason(each, peers) or "") for each, _ in measured)
+        values = [ratio.value for _, ratio in measured]
+        by_flops = [flops for each, _ in measured if (flops := predicted(each))]
+        yield (
+            f"Kernels, {label} against {base}: by FLOPs {_range(by_flops)}; measured, a step takes "
+            f"{_range(values)} the time, {readable(centre(values))}x in the geometric mean of "
+            f"{len(measured)} comparisons: {_counts(counts)}. Least at {_where(off[0])}, most at "
+            f"{_where(off[-1])}. Against the prediction: {_counts(whys)}."
+        )
+    between = list(_relu(sides))
+    if between:
+        yield (
+            f"Kernels, the ReLU inside the stack for {base}: with it a step takes {_range(between)} the "
+            f"time of one without, {readable(centre(between))}x in the geometric mean."
+        )
+
+
+def _relu(sides: Sequence[Sides]) -> Iterator[float]:
+    """activated / linear, of stacks under the same conditions."""
+    steps: dict[tuple[Case, str], float] = {}
+    for each in sides:
+        found = each.times("step")
+        if found:
+            steps[each.base.case, each.form.label] = found[1].median
+    for (case, label), seconds in steps.items():
+        linear = steps.get((case, label.removesuffix(" with ReLU")))
+        if linear and label.endswith(" with ReLU"):
+            yield seconds / linear
+
+
+def _direction(ratio: Ratio) -> str:
+    interval = ratio.interval
+    if interval is None:
+        return "without an interval"
+    if interval.high < 1:
+        return "cheaper"
+    return "dearer" if interval.low > 1 else "not to be told apart"
+
+
+def _kind(text: str) -> str:
+    """`memory-bound: 1.3x the bytes, ...` -> `memory-bound`"""
+    return text.partition(":")[0].partition("?")[0]
+
+
+def _counts(found: Counter[str]) -> str:
+    return ", ".join(f"{count} {word}" for word, count in found.most_common())
+
+
+def _where(pair: tuple[Sides, Ratio]) -> str:
+    sides, ratio = pair
+    case = sides.new.case
+    place = f"{sides.comparison.subject}, {case.image} px, batch {case.batch}"
+    return f"{readable(ratio.value)}x ({place}{_unusual(case)})"
+
+
+def _unusual(case: Case) -> str:
+    """`, amp-bf16, compile`: what is not fp32 and eager."""
+    return "".join(f", {value}" for value in (case.precision, case.engine) if value not in ("fp32", "eager"))
+
+
+def _range(values: Sequence[float]) -> str:
+    low, high = readable(min(values)), readable(max(values))
+    return f"{low}x" if low == high else f"{low}x to {high}x"
+
+
+def network_findings(name: str, sides: Sequence[Sides], contests: Sequence[Contest]) -> Iterator[str]:
+    """A paragraph for each network and base: time, memory and accuracy of every form."""
+    comparisons = [each.comparison for each in sides] + [each.comparison for each in contests]
+    bases = dict.fromkeys((comparison.subject, comparison.base.label) for comparison in comparisons)
+    for subject, base in bases:
+        timed = [each for each in sides if each.comparison.subject == subject]
+        trained = [each for each in contests if each.comparison.subject == subject]
+        labels = dict.fromkeys([each.form.label for each in timed] + [each.form.label for each in trained])
+        sentences = [
+            _sentence(
+                label,
+                [each for each in timed if each.form.label == label],
+                [each for each in trained if each.form.label == label],
+            )
+            for label in labels
+        ]
+        yield f"{name}, {subject}, against {base}: {'; '.join(sentences)}."
+
+
+def _sentence(label: str, timed: Sequence[Sides], trained: Sequence[Contest]) -> str:
+    parts = [*(_time_words(each) for each in timed), *(_accuracy_words(each) for each in trained)]
+    return f"{label}: {', '.join(part for part in parts if part)}"
+
+
+def _time_words(sides: Sides) -> str:
+    workload = sides.new.case.workload
+    of, ratio = (
+        ("a training step", sides.ratio("step"))
+        if workload == "training"
+        else ("inference", sides.ratio("forward", "inference"))
+    )
+    if ratio is None:
+        return ""
+    by_flops = predicted(sides, "step" if workload == "training" else "forward")
+    flops = f" ({readable(by_flops)}x by FLOPs)" if by_flops and abs(by_flops - 1) > 0.005 else ""
+    return f"{of}{_unusual(sides.new.case)} takes {_ratio_words(ratio)} the time{flops}"
+
+
+def _ratio_words(ratio: Ratio) -> str:
+    if ratio.interval is None:
+        return f"{readable(ratio.value)}x"
+    low, high = readable(ratio.interval.low), readable(ratio.interval.high)
+    return f"{readable(ratio.value)}x ({low} to {high})"
+
+
+def _accuracy_words(contest: Contest) -> str:
+    found = contest.difference
+    if found.difference is None:
+        return f"accuracy {found.verdict} ({found.reason})"
+    text = points_text(found.difference, found.low, found.high)
+    before, after = gap(contest.base), gap(contest.new)
+    gaps = (
+        f", the gap to the training images {points(before)} -> {points(after)} points"
+        if before is not None and after is not None
+        else ""
+    )
+    return f"test accuracy {text} points, {found.verdict}{gaps}"

@@ -1,0 +1,115 @@
+"""Why a measured ratio of times is not that of the FLOPs: a pure function of what is known of both sides.
+
+What it says is what the figures suggest, in this order: noise, launches, bytes, another algorithm, and else
+how far the processor's arithmetic was used on either side. No hardware counter stands behind it.
+"""
+
+from __future__ import annotations
+
+import math
+
+from msgspec import Struct
+
+from bench.stats.estimates import Interval
+from reports.document import readable
+
+CLOSE = 1.05
+"""A measured ratio within this factor of the prediction needs no reason."""
+BEYOND = 1.25
+"""A rate this many times the best of all other kernels is more than a better implementation of the same."""
+BUSY = 0.5
+"""Memory is a reason only where it moved at this share of the best rate of the run, or more."""
+GIGA = 1e9
+
+
+class Side(Struct, frozen=True, kw_only=True):
+    """One side of a comparison, in one phase.
+
+    flops, bytes   in closed form; the bytes are the fewest possible
+    others_rate    the highest rate in FLOP/s that blocks of other kernels reached under the same conditions,
+                   None where there are none
+    """
+
+    name: str
+    seconds: float
+    flops: float
+    bytes: float
+    is_launch_bound: bool = False
+    others_rate: float | None = None
+
+    @property
+    def rate(self) -> float:
+        """FLOP/s by the closed form, whatever the algorithm really multiplied."""
+        return self.flops / self.seconds
+
+    @property
+    def bandwidth(self) -> float:
+        """byte/s, at least."""
+        return self.bytes / self.seconds
+
+
+def why(
+    base: Side,
+    new: Side,
+    interval: Interval | None,
+    *,
+    best_bandwidth: float | None = None,
+    tensor_cores: bool = False,
+) -> str:
+    """What most probably parts the measured ratio new / base from the ratio of the FLOPs, in a few words.
+
+    interval        of the measured ratio
+    best_bandwidth  the highest byte/s that any block reached under the same conditions
+    tensor_cores    whether the precision is one of tensor cores
+    """
+    measured, predicted = new.seconds / base.seconds, new.flops / base.flops
+    if _factor(measured, predicted) <= CLOSE:
+        return "as predicted"
+    if interval is not None and interval.low <= predicted <= interval.high:
+        return "within noise"
+    bound = [side.name for side in (base, new) if side.is_launch_bound]
+    if bound:
+        return f"launch-bound: {' and '.join(bound)}"
+    return (
+        _memory(base, new, best_bandwidth)
+        or _algorithm(base, new)
+        or _arithmetic(base, new, "tensor cores" if tensor_cores else "arithmetic")
+    )
+
+
+def _memory(base: Side, new: Side, best_bandwidth: float | None) -> str | None:
+    """Where the bytes' ratio is much nearer than that of the FLOPs, and memory was really busy."""
+    measured, predicted = new.seconds / base.seconds, new.flops / base.flops
+    moved = new.bytes / base.bytes
+    # twice as near on the scale of logs
+    if _factor(measured, moved) ** 2 >= _factor(measured, predicted):
+        return None
+    busiest = max(base.bandwidth, new.bandwidth)
+    if best_bandwidth is None or busiest < BUSY * best_bandwidth:
+        return None
+    rates = " and ".join(readable(side.bandwidth / GIGA) for side in (base, new))
+    return f"memory-bound: {readable(moved)}x the bytes, at {rates} GB/s or more"
+
+
+def _algorithm(base: Side, new: Side) -> str | None:
+    """Where the faster side is beyond all that other kernels reached."""
+    faster = max(base, new, key=lambda side: side.rate)
+    if faster.others_rate is None or faster.rate <= BEYOND * faster.others_rate:
+        return None
+    return (
+        f"another algorithm for {faster.name}? {readable(faster.rate / GIGA)} GFLOP/s by the closed form, "
+        f"other kernels at most {readable(faster.others_rate / GIGA)}"
+    )
+
+
+def _arithmetic(base: Side, new: Side, units: str) -> str:
+    slower, faster = sorted((base, new), key=lambda side: side.rate)
+    return (
+        f"{units} less used by {slower.name}: {readable(slower.rate / GIGA)} against "
+        f"{readable(faster.rate / GIGA)} GFLOP/s"
+    )
+
+
+def _factor(one: float, other: float) -> float:
+    """How far apart two ratios are, as a factor of 1 or more."""
+    return math.exp(abs(math.log(one / other)))

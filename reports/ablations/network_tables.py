@@ -1,0 +1,213 @@
+"""A network against itself with one decision changed: its cost and speed, and what it learns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from bench.schema.case import Case
+from reports.ablations.block_tables import Peers, predicted, ratio_text, reason, times_text
+from reports.ablations.explanation import GIGA
+from reports.ablations.form_pairs import SAVED, TIME, Contest, Sides
+from reports.ablations.phase_work import facts
+from reports.analysis.learned import ACCURACY_KEY, Learned
+from reports.document import Cell, Table
+from reports.sections.accuracy_tables import NOT_SHOWN, seeds_text
+from reports.sections.latency_tables import WHOLE, Figures, processes_text, remarks
+from reports.sections.parity_tables import RULE, points, points_text
+from reports.summary.figures import Figure
+from reports.tables.case_columns import Layout, Line, Subject, table
+from reports.tables.wording import (
+    ONE_SEED_NOTE,
+    WITHIN_NOTE,
+    interval_notes,
+    mean_percent,
+    milliseconds,
+    percent,
+    with_interval,
+)
+
+SPEED_NOTE = (
+    "Rows of one network stand together, the base first; ratios are to it, of the wall time. FLOPs: of the "
+    "whole training step in closed form. saved: what autograd keeps from forward to backward. peak: the "
+    "highest memory of a step."
+)
+ACCURACY_NOTE = (
+    "test accuracy: of the last epoch, the mean of the seeds ± its 95% interval. train accuracy: of the "
+    "training images in eval mode; gap: what it is above the other. difference: to the base. step and loop: "
+    "seconds for an image, of the training steps alone and with the images that are made ready for them, "
+    "against the base. gradient: the norm of the first weight's gradient over that of the last weight's, "
+    "before anything is learned: far below 1, the first layers hardly learn."
+)
+PAIRED_FORMS_NOTE = (
+    "by seed: both have the same seeds, that is the same images in the same order, and the same first "
+    "weights where the forms have weights of the same shapes."
+)
+
+
+def speed_table(
+    title: str, sides: Sequence[Sides], peers: Mapping[Case, Peers] | None, layout: Layout
+) -> Iterator[Table]:
+    """Base and forms of every network; with `peers` also why a step does not take what its FLOPs say."""
+    if not sides:
+        return
+    lines: list[Line] = []
+    for base in dict.fromkeys(each.base for each in sides):
+        forms = [each for each in sides if each.base == base]
+        lines.append(_base_line(forms[0]))
+        lines += [Line(subject=each.new, cells=tuple(_form_cells(each, peers))) for each in forms]
+    columns = [
+        "form",
+        "parameters",
+        "forward GFLOPs",
+        "FLOPs",
+        "inference",
+        "forward",
+        "backward",
+        "step",
+        "saved",
+        "peak",
+        "time (ms)",
+        "processes",
+        "remarks",
+        "why",
+    ]
+    timed = {WHOLE[line.subject.case.workload] for line in lines}
+    yield table(
+        title,
+        columns,
+        lines,
+        layout,
+        without=("workload", "channels", "classes"),
+        notes=[
+            SPEED_NOTE + f" time: of the whole {' or '.join(sorted(timed))}. GFLOPs: of one image.",
+            *interval_notes(cell for line in lines for cell in line.cells),
+        ],
+    )
+
+
+def _base_line(sides: Sides) -> Line:
+    closed = facts(sides.base.case)
+    own = sides.base_figures[sides.base.case.workload]
+    empty: tuple[Cell, ...] = (None,) * 7
+    return Line(
+        subject=sides.base,
+        cells=(
+            sides.comparison.base.label,
+            closed.parameters,
+            closed.flops_forward / GIGA,
+            *empty,
+            *_own_cells(sides.base, own),
+            None,
+        ),
+    )
+
+
+def _form_cells(sides: Sides, peers: Mapping[Case, Peers] | None) -> Iterator[Cell]:
+    closed = facts(sides.new.case)
+    inference = sides.ratio("forward", "inference")
+    yield sides.form.label
+    yield closed.parameters
+    yield closed.flops_forward / GIGA
+    yield times_text(predicted(sides, WHOLE[sides.new.case.workload]))
+    yield with_interval(inference.value, inference.interval, suffix="x") if inference else None
+    for phase in ("forward", "backward", "step"):
+        yield ratio_text(sides, phase)
+    yield _bytes_text(sides.both("training", SAVED))
+    yield _bytes_text(sides.peaks)
+    yield from _own_cells(sides.new, sides.new_figures[sides.new.case.workload])
+    yield None if peers is None else reason(sides, peers)
+
+
+def _own_cells(subject: Subject, figures: Figures) -> tuple[Cell, ...]:
+    """The time of the whole, the processes behind it, and remarks."""
+    whole = figures.get((WHOLE[subject.case.workload], TIME))
+    return milliseconds(whole), processes_text(list(figures.values())), remarks(list(figures.values()))
+
+
+def _bytes_text(found: tuple[Figure, Figure] | None) -> str | None:
+    return times_text(found[1].median / found[0].median) if found else None
+
+
+def accuracy_table(title: str, found: Sequence[Contest], layout: Layout) -> Iterator[Table]:
+    """Base and forms of every network that was trained; nothing where none was."""
+    if not found:
+        return
+    lines = list(_accuracy_lines(found))
+    columns = [
+        "form",
+        "test accuracy (%)",
+        "train accuracy (%)",
+        "gap (points)",
+        "gradient",
+        "training (s)",
+        "seeds",
+        "difference (points)",
+        "verdict",
+        "detectable (points)",
+        "step",
+        "loop",
+        "reason",
+    ]
+    paired = any(contest.difference.paired for contest in found)
+    cells = [cell for line in lines for cell in line.cells]
+    yield table(
+        title,
+        columns,
+        lines,
+        layout,
+        without=NOT_SHOWN,
+        always=("recipe",),
+        notes=[
+            ACCURACY_NOTE,
+            RULE,
+            *([PAIRED_FORMS_NOTE] if paired else []),
+            # one process is one seed here, and said so
+            *(ONE_SEED_NOTE if note == WITHIN_NOTE else note for note in interval_notes(cells)),
+        ],
+    )
+
+
+def _accuracy_lines(found: Sequence[Contest]) -> Iterator[Line]:
+    for base in dict.fromkeys(contest.base.subject for contest in found):
+        forms = [contest for contest in found if contest.base.subject == base]
+        own, nothing = forms[0].base, (None,) * 6
+        yield Line(subject=base, cells=(forms[0].comparison.base.label, *_learned(own), *nothing))
+        for contest in forms:
+            yield Line(subject=contest.new.subject, cells=tuple(_contest_cells(contest)))
+
+
+def _contest_cells(contest: Contest) -> Iterator[Cell]:
+    found = contest.difference
+    yield contest.form.label
+    yield from _learned(contest.new)
+    yield points_text(found.difference, found.low, found.high)
+    yield found.verdict
+    yield None if found.detectable is None else points(found.detectable)
+    for rate in ("step_rate", "loop_rate"):
+        ratio = contest.ratio(rate)
+        yield with_interval(ratio.value, ratio.interval, suffix="x") if ratio else None
+    yield found.reason
+
+
+def _learned(run: Learned) -> tuple[Cell, ...]:
+    first, last = run.value("gradient_norm_first"), run.value("gradient_norm_last")
+    return (
+        mean_percent(run.figures.get(ACCURACY_KEY)),
+        percent(run.value("final_train_accuracy")),
+        gap_text(run),
+        first / last if first is not None and last else None,
+        run.value("training_time"),
+        seeds_text(run),
+    )
+
+
+def gap(run: Learned) -> float | None:
+    """Accuracy on the training images less that on the test images, as a share."""
+    train, test = run.value("final_train_accuracy"), run.value("test_accuracy")
+    return train - test if train is not None and test is not None else None
+
+
+def gap_text(run: Learned) -> str | None:
+    """`1.39`, in points."""
+    found = gap(run)
+    return None if found is None else points(found)

@@ -1,0 +1,87 @@
+"""What training runs learned, a case at a time: the ground of the accuracy tables and plots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from bench.schema.case import Case
+from bench.schema.training_task import Task
+from reports.sections.latency_tables import Figures, by_subject
+from reports.summary.figures import ACCURACY, EPOCH, Curve, Figure, Summary, by_seed, diverged, sort_key
+from reports.tables.case_columns import Subject
+
+ACCURACY_KEY = (EPOCH, ACCURACY)
+
+
+class Learned(Struct, frozen=True, kw_only=True):
+    """The seeds of one case.
+
+    accuracies  seed -> test accuracy after the last epoch, as a share; empty where it is not measured
+    ended       the numbers of the processes that trained to the end
+    diverged    the numbers of those that diverged, less what ended in another run
+    """
+
+    subject: Subject
+    task: Task
+    figures: Figures
+    curves: Mapping[str, Curve]
+    accuracies: Mapping[int, float]
+    ended: frozenset[int]
+    diverged: frozenset[int]
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether there is an accuracy, or would be had a seed not diverged."""
+        return bool(self.accuracies or self.diverged)
+
+    def figure(self, metric: str) -> Figure | None:
+        """The metric in whatever phase it stands."""
+        return next((figure for (_, name), figure in self.figures.items() if name == metric), None)
+
+    def value(self, metric: str) -> float | None:
+        """The figure of a metric; None where it was not measured."""
+        figure = self.figure(metric)
+        return figure.median if figure else None
+
+
+def training_runs(summary: Summary) -> tuple[Learned, ...]:
+    """The training runs of a summary, those of which no seed came to an end among them."""
+    lost = diverged(summary.outcomes)
+    figures = by_subject([figure for figure in summary.figures if figure.case.task is not None])
+    curves: dict[Subject, dict[str, Curve]] = {}
+    for curve in summary.curves:
+        curves.setdefault(Subject(curve.case, curve.effective, curve.machine), {})[curve.metric] = curve
+    measured = {subject.case for subject in figures}
+    nothing_left = [Subject(case, (), ()) for case in lost if case not in measured]
+    subjects = sorted((*figures, *nothing_left), key=lambda subject: sort_key(subject.case))
+    return tuple(
+        _learned(subject, subject.case.task, figures.get(subject, {}), curves.get(subject, {}), lost)
+        for subject in subjects
+        if subject.case.task is not None
+    )
+
+
+def accuracies_of(figure: Figure | None) -> dict[int, float]:
+    """Seed -> accuracy, as a share; empty where it was not measured."""
+    return by_seed(figure.case, figure.replicates, figure.medians) if figure else {}
+
+
+def _learned(
+    subject: Subject,
+    task: Task,
+    figures: Figures,
+    curves: Mapping[str, Curve],
+    lost: Mapping[Case, frozenset[int]],
+) -> Learned:
+    ended = frozenset(number for figure in figures.values() for number in figure.replicates)
+    return Learned(
+        subject=subject,
+        task=task,
+        figures=figures,
+        curves=curves,
+        accuracies=accuracies_of(figures.get(ACCURACY_KEY)),
+        ended=ended,
+        diverged=lost.get(subject.case, frozenset()) - ended,
+    )

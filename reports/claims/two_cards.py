@@ -1,0 +1,97 @@
+"""The claim about memory: what a training step of the network of 2012 needs, by kind and at its peak."""
+
+from __future__ import annotations
+
+import math
+
+from msgspec import Struct
+
+from bench.schema.case import Case
+from reports.claims.claim import Claim, Judgement, Word, replicated, statement
+from reports.claims.evidence import Evidence, Setting
+from reports.claims.speed import timed_case
+from reports.sections.latency_tables import Figures
+from reports.sections.ledger_tables import ledger_of
+
+GIB = 2**30
+CARD_BYTES = 3 * GIB
+KINDS = (
+    ("model", "weights"),
+    ("model", "buffers"),
+    ("model", "optimizer_state"),
+    ("forward", "saved_activations"),
+    ("model", "inputs"),
+)
+PEAKS = {"cuda": "peak_allocated", "cpu": "peak_resident"}
+PAPER_BATCH = 128
+
+
+class Alive(Struct, frozen=True, kw_only=True):
+    """What is alive at one instant: kind -> bytes."""
+
+    when: str
+    kinds: dict[str, float]
+
+
+def _memory_case(setting: Setting) -> Case:
+    return timed_case("alexnet-grouped", "training", PAPER_BATCH, setting, setting.device)
+
+
+def _two_gpus(evidence: Evidence) -> Judgement:
+    case = _memory_case(evidence.setting)
+    figures = evidence.times([case])[case]
+    peak = figures.get(("step", PEAKS[case.device]))
+    return judge_memory(_alive(figures), peak.median if peak else None, case.device)
+
+
+def _alive(figures: Figures) -> Alive | None:
+    """What is alive at the instant of the peak; of a record without a ledger what is at the end of forward,
+    when the gradients are not yet there."""
+    ledger = ledger_of(figures)
+    if ledger is not None:
+        return Alive(when=f"at the peak, which is in {ledger.phase}", kinds=ledger.tensors)
+    kinds = {metric: figures[phase, metric].median for phase, metric in KINDS if (phase, metric) in figures}
+    return Alive(when="at the end of forward", kinds=kinds) if "saved_activations" in kinds else None
+
+
+def judge_memory(alive: Alive | None, peak: float | None, device: str) -> Judgement:
+    """Whether the step needs more than one card had: by what is alive at one instant, and by the measured
+    peak.
+
+    The tensors of that instant alone above 3 GiB: it holds. Even the peak below: it does not. Between them it
+    depends on the workspace of the algorithms, and on what libraries keep.
+    """
+    if peak is None or alive is None:
+        return Judgement(verdict="not testable here", reason="The memory of the step was not measured.")
+    tensors = math.fsum(alive.kinds.values())
+    verdict: Word = "holds" if tensors > CARD_BYTES else "does not hold" if peak <= CARD_BYTES else "depends"
+    listed = ", ".join(
+        f"{kind.replace('_', ' ')} {size / GIB:.2f}" for kind, size in alive.kinds.items() if size
+    )
+    said = {
+        "holds": "These tensors alone exceed 3 GiB.",
+        "does not hold": "With the software of today the whole step would have fitted on one such card.",
+        "depends": "These tensors fit, but not all that the peak shows.",
+    }[verdict]
+    if device == "cpu":
+        said += " The peak is that of the process, with Python and its libraries in it."
+    return Judgement(
+        verdict=verdict,
+        figure=peak / GIB,
+        unit="GiB at the peak of a step",
+        reason=(
+            f"A training step of the network of 2012 at batch {PAPER_BATCH}, 227x227, fp32, on {device} "
+            f"peaks at {peak / GIB:.2f} GiB. Alive {alive.when}, in GiB: {listed}; together "
+            f"{tensors / GIB:.2f}. {said} The software of 2012 kept other copies, and the paper also gained "
+            "time by the second card."
+        ),
+    )
+
+
+CLAIMS = (
+    Claim(
+        said=statement("two-gpus"),
+        needs=lambda setting: replicated([_memory_case(setting)], 1),  # bytes are the same in each
+        judge=_two_gpus,
+    ),
+)

@@ -1,0 +1,1 @@
+"""Two runs, or two sides of pairs, row by row."""

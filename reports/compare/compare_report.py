@@ -1,0 +1,230 @@
+"""BASE against NEW: what got faster or slower, by how much, and what could not be seen.
+
+The unit is the process; where both sides have several runs it is the run, with one value for each: runs
+made at different times differ by more than their processes can show. Of the two sides of an `ab` run the
+pairs are compared: what changed slowly is in both of a pair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+from bench.schema.case import Case
+from bench.schema.record import FAILED
+from bench.stats import verdicts
+from bench.stats.verdicts import FailOn
+from models.errors import UserError
+from reports.compare.comparison_rows import Row, Unit
+from reports.compare.matching import Side, match
+from reports.compare.verdict_tables import count_of_words, verdict_tables
+from reports.document import Document, Table
+from reports.sections.machine_tables import fields_by_machine
+from reports.summary.figures import Summary
+from reports.summary.pooling import summarise
+from reports.tables.wording import named, one_line
+
+BASE, NEW = "BASE", "NEW"
+
+
+class Comparison(Struct, frozen=True, kw_only=True):
+    """The rows, the document that shows them, and the cases of BASE that only failed in NEW."""
+
+    rows: tuple[Row, ...]
+    document: Document
+    broken: tuple[Case, ...] = ()
+
+
+def build(base: Sequence[Path], new: Sequence[Path], *, margin: float = verdicts.MARGIN) -> Comparison:
+    """Compare the runs in these folders; `margin` is a share (0.02 is 2%).
+
+    Raises UserError for a folder without readable records, one that stands on both sides, and a margin
+    that is not between 0 and 1.
+    """
+    if not 0 <= margin < 1:
+        raise UserError(f"the margin must be from 0% to below 100%, not {margin:.0%}")
+    both = {path.resolve() for path in base} & {path.resolve() for path in new}
+    if both:
+        raise UserError(f"{str(both.pop())!r} stands on both sides: a run has no difference to itself")
+    sides = summarise(base), summarise(new)
+    unit = _unit(base, new)
+    one, other = (Side(name, s.figures, s.outcomes) for name, s in zip((BASE, NEW), sides, strict=True))
+    rows = match(one, other, unit, margin)
+    measured = {row.case for row in rows if row.base is not None and row.new is None}
+    failed = {outcome.case for outcome in sides[1].outcomes if outcome.status in FAILED}
+    alive = {figure.case for figure in sides[1].figures}
+    return Comparison(
+        rows=rows,
+        document=Document(
+            title="convbench comparison",
+            text=tuple(_introduction(rows, sides, base, new, unit, margin)),
+            tables=(
+                *_environment_table(*sides),
+                *verdict_tables(rows, "runs" if unit == "run" else "processes"),
+                *_uncompared_table(rows),
+                *_failed_table(*sides),
+            ),
+            rows=tuple(row.as_row() for row in rows),
+        ),
+        broken=tuple(
+            case for case in dict.fromkeys(r.case for r in rows) if case in measured & failed - alive
+        ),
+    )
+
+
+def gate_fails(comparison: Comparison, fail_on: FailOn) -> bool:
+    """Whether a gate must not let NEW pass."""
+    return bool(gate_reasons(comparison, fail_on))
+
+
+def gate_reasons(comparison: Comparison, fail_on: FailOn) -> tuple[str, ...]:
+    """Why the gate fails, a sentence for each row; none where it passes.
+
+    `slower`: a time, size or energy is slower (larger, more) or an accuracy lower, and stays so under
+    Holm's correction: over all rows together at most one gate in a hundred fails by chance; or seeds
+    diverged in NEW alone. `any`: also faster and higher ones, counts that are different, and seeds that
+    diverged in BASE alone. Both: a case of BASE that only failed in NEW, and a comparison without any row.
+    """
+    rows = [row for row in comparison.rows if row.verdict is not None]
+    reasons = [f"{case.id} was measured in BASE and only failed in NEW" for case in comparison.broken]
+    if not rows:
+        reasons.append("nothing could be compared")
+    failing = {"slower", "lower"}
+    if fail_on == "any":
+        failing |= {"faster", "higher", "different"}
+    tests = [row for row in rows if row.p is not None]
+    hold = dict(
+        zip(map(id, tests), verdicts.holm([row.p for row in tests if row.p is not None]), strict=True)
+    )
+    # where nothing varies there is no test, and no doubt
+    found = [
+        row
+        for row in rows
+        if (row.verdict in failing and hold.get(id(row), True))
+        or (_diverged_on_one_side(row, fail_on) and row.case not in comparison.broken)
+    ]
+    reasons += [f"{row.case.id} {row.phase} {row.metric}: {row.verdict}{_by(row)}" for row in found]
+    return tuple(reasons)
+
+
+def _diverged_on_one_side(row: Row, fail_on: FailOn) -> bool:
+    base, new = row.diverged_base > 0, row.diverged_new > 0
+    return base != new and (new or fail_on == "any")
+
+
+def _by(row: Row) -> str:
+    if row.verdict == "diverged":
+        return f", {row.reason}"
+    if row.difference is not None:
+        return f", {100 * row.difference:+.2f} points"
+    return "" if row.ratio is None else f", {row.ratio:.3f} x"
+
+
+def _unit(base: Sequence[Path], new: Sequence[Path]) -> Unit:
+    folders = [{path.resolve() for path in side} for side in (base, new)]
+    if all(len(side) > 1 for side in folders):
+        return "run"
+    # pair 1 of another `ab` run was measured at another time, whatever its number
+    is_one_run = all(len(side) == 1 for side in folders) and len({p.parent for s in folders for p in s}) == 1
+    return "pair" if is_one_run else "process"
+
+
+def _introduction(
+    rows: Sequence[Row],
+    sides: tuple[Summary, Summary],
+    base: Sequence[Path],
+    new: Sequence[Path],
+    unit: Unit,
+    margin: float,
+) -> Iterator[str]:
+    for name, summary, paths in zip((BASE, NEW), sides, (base, new), strict=True):
+        yield f"{name}: {', '.join(map(str, paths))}, {summary.records:,} records of processes."
+        yield from summary.notes
+    yield f"{count_of_words(rows)}."
+    yield (
+        "How to read a row: ratio is NEW / BASE, above 1 is slower or larger, with its 99% interval. "
+        f"equivalent: the 90% interval lies within {margin:.1%} of 1 (this is looked at first). "
+        "faster, slower: the 99% interval excludes 1. inconclusive: neither, which is not 'no change'. "
+        "detectable: the smallest slowdown that would have been seen in 99 of 100 such comparisons."
+    )
+    if any(row.is_accuracy for row in rows):
+        yield (
+            "Accuracies of training runs are compared by their difference, NEW - BASE in points, and their "
+            "unit is the seed, whatever it is elsewhere."
+        )
+    yield from _unit_in_words([row for row in rows if not row.is_accuracy], unit)
+
+
+def _unit_in_words(rows: Sequence[Row], unit: Unit) -> Iterator[str]:
+    if unit == "run":
+        yield "The unit is the run: each gives one value, so what changes between runs is in the intervals."
+        return
+    judged = [row for row in rows if row.low is not None]
+    paired = sum(row.paired for row in judged)
+    if paired:
+        yield (
+            f"The runs were interleaved: {paired:,} of {len(judged):,} rows with an interval are judged by "
+            "paired log ratios, of the processes of one pair, so that what changed slowly on the machine is "
+            "not in the interval. Only ab's own report allows for its looks at the pairs while they came in."
+        )
+    if not judged or paired < len(judged):
+        yield (
+            "The unit is the process. Two runs that were made at different times also differ by what changed "
+            "between them (temperature, other work, updates), which their processes cannot see: a small "
+            "change is shown by interleaved pairs (ab), or by several runs on each side."
+        )
+
+
+def _environment_table(base: Summary, new: Summary) -> Iterator[Table]:
+    """Every field in which the sides differ."""
+    sides = [list(fields_by_machine(summary).values()) for summary in (base, new)]
+    names = dict.fromkeys(name for machines in sides for fields in machines for name in fields)
+    cells = {name: tuple(_values(machines, name) for machines in sides) for name in names}
+    differing = tuple((name, *values) for name, values in cells.items() if values[0] != values[1])
+    yield Table(
+        title="Where the environments differ",
+        columns=("what", BASE, NEW),
+        rows=differing or (("nothing that was recorded", None, None),),
+    )
+
+
+def _values(machines: Sequence[dict[str, str]], name: str) -> str | None:
+    """The field on each machine of a side, each value once."""
+    found = sorted({fields[name] for fields in machines if name in fields})
+    return " / ".join(found) or None
+
+
+def _uncompared_table(rows: Sequence[Row]) -> Iterator[Table]:
+    """By reason and case, as one reason often holds for all metrics of a case."""
+    reasons: dict[str, dict[Case, list[str]]] = {}
+    for row in rows:
+        if row.verdict is None and row.reason:
+            metrics = reasons.setdefault(row.reason, {}).setdefault(row.case, [])
+            metrics.append(f"{row.phase} {row.metric}")
+    lines = [
+        (reason, case.id, len(metrics), one_line(", ".join(metrics), 100))
+        for reason, cases in reasons.items()
+        for case, metrics in cases.items()
+    ]
+    if lines:
+        yield Table(
+            title="Not compared",
+            columns=("reason", "case", "figures", "which"),
+            rows=tuple(lines),
+            notes=("Only rows that are the same work on both sides are compared.",),
+        )
+
+
+def _failed_table(base: Summary, new: Summary) -> Iterator[Table]:
+    groups: dict[tuple[str, str, str], list[Case]] = {}
+    for name, summary in ((BASE, base), (NEW, new)):
+        for outcome in summary.outcomes:
+            groups.setdefault((name, outcome.status, one_line(outcome.reason)), []).append(outcome.case)
+    if groups:
+        yield Table(
+            title="Failures and what was skipped",
+            columns=("side", "status", "reason", "cases", "which"),
+            rows=tuple((*key, len(cases), named(cases)) for key, cases in groups.items()),
+        )

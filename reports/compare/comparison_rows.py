@@ -1,0 +1,91 @@
+"""One metric of one case on both sides of a comparison, or on one: what tables, gates and programs read."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from bench.schema.case import Case
+from bench.stats import accuracy_verdicts, verdicts
+from reports.document import Cell
+from reports.summary.figures import ACCURACY, Effective, Figure, case_row
+
+COMPARED_UNITS = ("s", "bytes", "J")
+"""Costs: less is better. They scatter, so they get verdicts."""
+EXACT_METRICS = ("parameters", "flops", "bytes_moved", "graph_breaks", "casts")
+"""Counts, which do not scatter: they are equal or different."""
+
+Word = verdicts.Word | accuracy_verdicts.Word | Literal["equal", "different"]
+Unit = Literal["process", "run", "pair"]
+"""`pair`: of the two sides of one `ab` run; a row whose processes have no pairs has processes."""
+
+_ROW_FIELDS = (
+    *("phase", "metric", "base", "new", "ratio", "low", "high", "verdict", "detectable", "n_base", "n_new"),
+    *("unit", "p", "level", "reason", "tags", "paired", "difference", "diverged_base", "diverged_new"),
+)
+
+
+class Row(Struct, frozen=True, kw_only=True):
+    """One metric in one phase of one case, on both sides or on one.
+
+    base, new    the sides' figures, in `unit`; None where a side has none
+    verdict      None where the row was not compared, and `reason` says why not
+    ratio, low, high, detectable, p, level    as in `bench.stats.verdicts.Verdict`
+    n_base, n_new    processes, or runs where these are the unit
+    tags         the labels of warnings on either side
+    paired       whether the verdict is that of log ratios of interleaved pairs, or of equal seeds
+    difference   of an accuracy, which has no ratio: low, high and detectable are then differences of shares
+                 as in `bench.stats.accuracy_verdicts.Difference`, and n_base, n_new are seeds
+    diverged_base, diverged_new    seeds without an accuracy
+    """
+
+    case: Case
+    phase: str
+    metric: str
+    unit: str
+    effective: Effective = ()
+    base: float | None = None
+    new: float | None = None
+    ratio: float | None = None
+    low: float | None = None
+    high: float | None = None
+    verdict: Word | None = None
+    detectable: float | None = None
+    n_base: int = 0
+    n_new: int = 0
+    p: float | None = None
+    level: float | None = None
+    reason: str | None = None
+    tags: str | None = None
+    paired: bool = False
+    difference: float | None = None
+    diverged_base: int = 0
+    diverged_new: int = 0
+
+    @property
+    def is_accuracy(self) -> bool:
+        """Whether more is better and the difference is what counts."""
+        return self.metric == ACCURACY
+
+    def as_row(self) -> dict[str, Cell]:
+        """The flat row that programs read; the first fields are promised, the rest follow them."""
+        return case_row(self.case, {name: getattr(self, name) for name in _ROW_FIELDS})
+
+
+def one_sided(base: Figure | None, new: Figure | None, reason: str) -> Row:
+    """A row that was not compared, and why; one figure at least."""
+    figure = base or new
+    assert figure is not None
+    return Row(
+        case=figure.case,
+        phase=figure.phase,
+        metric=figure.metric,
+        unit=figure.unit,
+        effective=figure.effective,
+        base=base.median if base else None,
+        new=new.median if new else None,
+        n_base=len(base.medians) if base else 0,
+        n_new=len(new.medians) if new else 0,
+        reason=reason,
+    )

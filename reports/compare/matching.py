@@ -1,0 +1,199 @@
+"""Two sides' figures -> rows: what is the same work is compared, and what is not says why."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+from msgspec import Struct, structs
+
+from bench.schema.case import Case
+from bench.schema.layer_phases import is_of_layers
+from bench.stats import verdicts
+from bench.stats.estimates import centre
+from reports.compare.accuracy_matching import TO_TARGET, Trained, accuracy_rows, why_no_target
+from reports.compare.comparison_rows import COMPARED_UNITS, EXACT_METRICS, Row, Unit, one_sided
+from reports.sections.latency_tables import remarks
+from reports.summary.figures import ACCURACY, Effective, Figure, Outcome, agree, diverged, precision_read_back
+
+NO_COSTS = ("training_time", "energy_window")
+"""A sum of what is compared already, and for how long energy was counted."""
+
+
+class Side(Struct, frozen=True):
+    """What one side measured and what failed there."""
+
+    name: str
+    figures: tuple[Figure, ...]
+    outcomes: tuple[Outcome, ...]
+
+
+def match(base: Side, new: Side, unit: Unit, margin: float) -> tuple[Row, ...]:
+    """A row for each figure of either side that can be compared in kind, in the order of BASE."""
+    work = _work(base, new)
+    groups: dict[Case, tuple[list[Figure], list[Figure]]] = {}
+    for at, side in enumerate((base, new)):
+        for figure in side.figures:
+            if _is_compared(figure):
+                groups.setdefault(work(figure.case), ([], []))[at].append(figure)
+    failures = tuple({work(o.case): o.status for o in side.outcomes} for side in (base, new))
+    lost = tuple({work(c): found for c, found in diverged(s.outcomes).items()} for s in (base, new))
+    rows: list[Row] = []
+    for case, (bases, news) in groups.items():
+        reason = _why_not(base.name, bases, failures[0].get(case), new.name, news, failures[1].get(case))
+        one = Trained(base.name, bases, lost[0].get(case, frozenset()))
+        other = Trained(new.name, news, lost[1].get(case, frozenset()))
+        rows += accuracy_rows(one, other, reason)
+        rows += _compare(one, other, unit, margin) if reason is None else _all_one_sided(one, other, reason)
+    return tuple(rows)
+
+
+def _is_compared(figure: Figure) -> bool:
+    if is_of_layers(figure.phase):  # a hundred rows for what the whole step says in one
+        return False
+    return figure.metric not in NO_COSTS and (
+        figure.unit in COMPARED_UNITS or figure.metric in (*EXACT_METRICS, ACCURACY)
+    )
+
+
+def _all_one_sided(base: Trained, new: Trained, reason: str) -> Iterator[Row]:
+    yield from (one_sided(figure, None, reason) for figure in _costs(base))
+    yield from (one_sided(None, figure, reason) for figure in _costs(new))
+
+
+def _costs(side: Trained) -> list[Figure]:
+    """Everything but what was learned."""
+    return [figure for figure in side.figures if figure.metric != ACCURACY]
+
+
+def _work(*sides: Side) -> Callable[[Case], Case]:
+    """What must be equal. The CPU threads belong to GPU work only where a side varies them."""
+    gpu_threads = [{f.case.threads for f in side.figures if f.case.device != "cpu"} for side in sides]
+    matter = any(len(threads) > 1 for threads in gpu_threads)
+
+    def work(case: Case) -> Case:
+        return case if matter or case.device == "cpu" else structs.replace(case, threads=0)
+
+    return work
+
+
+def _why_not(
+    base: str,
+    bases: Sequence[Figure],
+    base_failure: str | None,
+    new: str,
+    news: Sequence[Figure],
+    new_failure: str | None,
+) -> str | None:
+    """Why a case is not compared, in words; None where it can be."""
+    for here, there, figures, failure in ((base, new, news, new_failure), (new, base, bases, base_failure)):
+        if not figures:
+            return f"only in {here}" + (f"; {there}: {failure}" if failure else "")
+    for name, figures in ((base, bases), (new, news)):
+        if len({(figure.effective, figure.machine) for figure in figures}) > 1:
+            return f"{name} has it under several conditions (versions, machines or precision read back)"
+    if not agree(bases[0].effective, news[0].effective):
+        return f"precision read back differs: {_difference(bases[0].effective, news[0].effective)}"
+    return None
+
+
+def _difference(one: Effective, other: Effective) -> str:
+    """`conv ieee / tf32`"""
+    first, second = precision_read_back(one), precision_read_back(other)
+    shared = (key for key in first if key in second and first[key] != second[key])
+    return ", ".join(f"{key} {first[key]} / {second[key]}" for key in shared)
+
+
+def _compare(base: Trained, new: Trained, unit: Unit, margin: float) -> Iterator[Row]:
+    others = {(figure.phase, figure.metric, figure.unit): figure for figure in _costs(new)}
+    unreached = why_no_target(base) or why_no_target(new)
+    for figure in _costs(base):
+        other = others.pop((figure.phase, figure.metric, figure.unit), None)
+        if figure.metric in TO_TARGET and unreached:
+            yield one_sided(figure, other, unreached)
+        elif other is None:
+            yield one_sided(figure, None, "only in BASE")
+        elif figure.metric in EXACT_METRICS:
+            yield _exact(figure, other)
+        elif any((*figure.medians, *other.medians)):  # what is zero on both sides says nothing
+            yield _judged(figure, other, unit, margin)
+    for figure in others.values():
+        reason = unreached if figure.metric in TO_TARGET else None
+        yield one_sided(None, figure, reason or "only in NEW")
+
+
+def _judged(figure: Figure, other: Figure, unit: Unit, margin: float) -> Row:
+    pairs = _pairs(figure, other) if unit == "pair" else []
+    if pairs:
+        base, new = [one for one, _ in pairs], [two for _, two in pairs]
+        verdict = verdicts.paired([math.log(two / one) for one, two in pairs], margin)
+    else:
+        base, new = _values(figure, unit), _values(other, unit)
+        verdict = verdicts.unpaired(base, new, margin)
+    return Row(
+        case=figure.case,
+        phase=figure.phase,
+        metric=figure.metric,
+        unit=figure.unit,
+        effective=figure.effective,
+        base=centre(base),
+        new=centre(new),
+        tags=_tags(figure, other),
+        paired=bool(pairs),
+        **structs.asdict(verdict),
+    )
+
+
+def _pairs(figure: Figure, other: Figure) -> list[tuple[float, float]]:
+    """The values of the pairs that both sides finished; none unless every process belongs to a pair.
+
+    None either where a value has no logarithm.
+    """
+    of_base, of_new = _by_pair(figure), _by_pair(other)
+    if min(*figure.medians, *other.medians) <= 0:
+        return []
+    return [(of_base[pair], of_new[pair]) for pair in sorted(of_base.keys() & of_new.keys())]
+
+
+def _by_pair(figure: Figure) -> dict[int, float]:
+    """Pair -> median; empty where a process has no pair or two have the same."""
+    found = {
+        pair: value for pair, value in zip(figure.pairs, figure.medians, strict=True) if pair is not None
+    }
+    return found if len(found) == len(figure.medians) else {}
+
+
+def _values(figure: Figure, unit: Unit) -> list[float]:
+    """A value for each process, or for each run that of its processes."""
+    if unit != "run":
+        return list(figure.medians)
+    of_run: dict[int, list[float]] = {}
+    for run, median in zip(figure.runs, figure.medians, strict=True):
+        of_run.setdefault(run, []).append(median)
+    return [centre(medians) for medians in of_run.values()]
+
+
+def _exact(base: Figure, new: Figure) -> Row:
+    """Equal when every process of both sides says the same."""
+    equal = len({*base.medians, *new.medians}) == 1
+    return Row(
+        case=base.case,
+        phase=base.phase,
+        metric=base.metric,
+        unit=base.unit,
+        effective=base.effective,
+        base=base.median,
+        new=new.median,
+        ratio=new.median / base.median if base.median > 0 else None,
+        verdict="equal" if equal else "different",
+        n_base=len(base.medians),
+        n_new=len(new.medians),
+    )
+
+
+def _tags(base: Figure, new: Figure) -> str | None:
+    """The labels are about timing."""
+    if base.unit != "s":
+        return None
+    labels = remarks([base, new])
+    return str(labels) if labels else None

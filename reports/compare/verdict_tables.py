@@ -1,0 +1,200 @@
+"""Rows with verdicts as tables: times, sizes, energy, and the counts that differ."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+from msgspec import Struct
+
+from reports.compare.comparison_rows import COMPARED_UNITS, EXACT_METRICS, Row
+from reports.document import Cell, Table, readable
+from reports.sections.accuracy_tables import NOT_SHOWN
+from reports.sections.latency_tables import CLOCKS
+from reports.sections.memory_tables import MIB
+from reports.sections.parity_tables import RULE, points, points_text
+from reports.summary.figures import EPOCH
+from reports.tables.case_columns import Layout, Line, Subject, layout_of, table
+from reports.tables.wording import percent
+
+_SECONDS_PER_MS = 1e-3
+
+
+class _Kind(Struct, frozen=True):
+    """How a unit is shown: the table's title, the unit printed and its size, the words for the verdicts."""
+
+    title: str
+    printed: str
+    size: float
+    faster: str
+    slower: str
+
+    def word(self, verdict: str | None) -> str | None:
+        return {"faster": self.faster, "slower": self.slower}.get(verdict or "", verdict)
+
+
+KINDS = {
+    "s": _Kind("Time", "ms", _SECONDS_PER_MS, "faster", "slower"),
+    "bytes": _Kind("Memory", "MiB", MIB, "smaller", "larger"),
+    "J": _Kind("Energy", "J", 1.0, "less", "more"),
+}
+"""A size that is `slower` in the JSON form is larger."""
+KINDS_OF_TRAINING = {
+    "s": _Kind("Time of training runs", "s", 1.0, "faster", "slower"),
+    "bytes": _Kind("Memory of training runs", "MiB", MIB, "smaller", "larger"),
+    "J": _Kind("Energy of training runs", "J", 1.0, "less", "more"),
+}
+
+
+def verdict_tables(rows: Sequence[Row], counted: str) -> Iterator[Table]:
+    """A table for each unit that has rows, then the counts that differ; `counted` are processes or runs.
+
+    Training runs have tables of their own, the first of which is that of their accuracies.
+    """
+    timed = [row for row in rows if row.case.task is None]
+    training = [row for row in rows if row.case.task is not None]
+    yield from _tables(timed, counted, KINDS, layout_of([row.case for row in timed], 1))
+    apart = Layout(inputs_follow_model=False, several_machines=False)
+    yield from accuracy_verdicts([row for row in training if row.is_accuracy], apart)
+    yield from _tables([row for row in training if not row.is_accuracy], counted, KINDS_OF_TRAINING, apart)
+
+
+def _tables(rows: Sequence[Row], counted: str, kinds: Mapping[str, _Kind], layout: Layout) -> Iterator[Table]:
+    for unit in COMPARED_UNITS:
+        kind = kinds[unit]
+        compared = [
+            row for row in rows if row.unit == unit and row.verdict and row.metric not in EXACT_METRICS
+        ]
+        shown = [row for row in compared if not _is_constant(row)]
+        if not compared:
+            continue
+        same = len(compared) - len(shown)
+        yield table(
+            kind.title,
+            [
+                *("what", f"BASE ({kind.printed})", f"NEW ({kind.printed})", "ratio", "verdict"),
+                *("detectable", counted, "remarks"),
+            ],
+            [Line(subject=_subject(row), cells=_cells(row, kind)) for row in shown],
+            layout,
+            notes=[
+                *(
+                    [f"The same in all processes of both sides, and not shown: {same:,} rows."]
+                    if same
+                    else ()
+                ),
+                *sorted({f"inconclusive: {row.reason}." for row in shown if row.reason}),
+            ],
+        )
+    different = [row for row in rows if row.verdict == "different"]
+    if different:
+        yield table(
+            "Counts that differ",
+            ["what", "BASE", "NEW"],
+            [
+                Line(subject=_subject(row), cells=(_what(row), _count(row.base), _count(row.new)))
+                for row in different
+            ],
+            layout,
+        )
+
+
+def count_of_words(rows: Sequence[Row]) -> str:
+    """`Times and sizes: 3 slower, ... Accuracies: 1 lower, ... Counts: 12 equal, ... Not compared: 4`"""
+    words: Counter[str] = Counter(row.verdict or "none" for row in rows if not row.is_accuracy)
+    learned: Counter[str] = Counter(row.verdict or "none" for row in rows if row.is_accuracy)
+    counted = [
+        ("Times and sizes", words, ("slower", "faster", "equivalent", "inconclusive")),
+        ("Accuracies", learned, ("lower", "higher", "equivalent", "inconclusive", "diverged")),
+        ("Counts", words, ("equal", "different")),
+    ]
+    sentences = [
+        f"{what}: {', '.join(f'{found[word]:,} {word}' for word in named)}. "
+        for what, found, named in counted
+        if found is words or found
+    ]
+    return "".join(sentences) + f"Not compared: {words['none'] + learned['none']:,}"
+
+
+def accuracy_verdicts(rows: Sequence[Row], layout: Layout) -> Iterator[Table]:
+    """Differences in points, every row: accuracies are hardly ever the same by nature."""
+    compared = [row for row in rows if row.verdict is not None]
+    if compared:
+        yield table(
+            "Accuracy",
+            [
+                "BASE (%)",
+                "NEW (%)",
+                "difference (points)",
+                "verdict",
+                "detectable (points)",
+                "seeds",
+                "compared",
+                "reason",
+            ],
+            [Line(subject=_subject(row), cells=_accuracy_cells(row)) for row in compared],
+            layout,
+            without=NOT_SHOWN,
+            always=("dataset", "recipe"),
+            notes=[RULE],
+        )
+
+
+def _accuracy_cells(row: Row) -> tuple[Cell, ...]:
+    return (
+        percent(row.base),
+        percent(row.new),
+        points_text(row.difference, row.low, row.high),
+        row.verdict,
+        None if row.detectable is None else points(row.detectable),
+        row.n_base if row.n_base == row.n_new else f"{row.n_base} / {row.n_new}",
+        None if row.low is None else "by seed" if row.paired else "means",
+        row.reason,
+    )
+
+
+def _is_constant(row: Row) -> bool:
+    """Sizes are often equal to the byte in every process, and then there is nothing to show."""
+    return row.verdict == "equivalent" and row.low == row.high == 1
+
+
+def _subject(row: Row) -> Subject:
+    return Subject(row.case, row.effective, ())
+
+
+def _cells(row: Row, kind: _Kind) -> tuple[Cell, ...]:
+    return (
+        _what(row),
+        None if row.base is None else row.base / kind.size,
+        None if row.new is None else row.new / kind.size,
+        _ratio(row),
+        kind.word(row.verdict),
+        None if row.detectable is None else _percent(row.detectable),
+        row.n_base if row.n_base == row.n_new else f"{row.n_base} / {row.n_new}",
+        row.tags,
+    )
+
+
+def _what(row: Row) -> str:
+    """`step wall`, `peak allocated of forward`, `compile cold`"""
+    clock = CLOCKS.get(row.metric)
+    if clock:
+        return f"{row.phase} {clock}"
+    metric = row.metric.replace("_", " ")
+    return metric if row.phase in ("model", EPOCH) else f"{row.phase} {metric}"
+
+
+def _ratio(row: Row) -> str | None:
+    if row.ratio is None:
+        return None
+    if row.low is None or row.high is None:
+        return readable(row.ratio)
+    return f"{readable(row.ratio)} ({readable(row.low)} to {readable(row.high)})"
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1%}" if share < 10 else ">1000%"
+
+
+def _count(value: float | None) -> Cell:
+    return None if value is None else round(value)

@@ -1,0 +1,1 @@
+"""Published latencies beside the same work measured today."""

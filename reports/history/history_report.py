@@ -1,0 +1,171 @@
+"""Then and now as a document: a table for each model and batch, and the speed-ups by year."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from msgspec import structs
+
+from bench.stats.estimates import centre
+from reports.document import Cell, Document, Plot, Series, Table, readable
+from reports.history.then_and_now import (
+    LONG_STEP_FLOPS,
+    OURS,
+    Here,
+    Published,
+    Work,
+    measured,
+    published,
+    same_precision,
+)
+from reports.sections.machine_tables import machine_words
+from reports.summary.figures import Summary
+from reports.tables.wording import interval_notes, with_interval
+
+COLUMNS = ("year", "device", "library", "precision", "forward (ms)", "backward (ms)", "total (ms)")
+SPEED_UPS = ("speed-up, same precision", "speed-up, fastest here")
+PLOT_NAME = "speed-up-by-year"
+WORK_IN_WORDS = (
+    "The work: one training step on random images, forward and backward, without the update; ours has no "
+    "dropout. What still differs: our forward ends in softmax and cross-entropy, which soumith's tables "
+    "leave out as they do dropout; jcjohnson's networks are Caffe's in training mode, with both, and their "
+    "backward goes on to the images; all these figures are means of 10 steps (100 in TensorFlow's), ours "
+    "medians of processes."
+)
+
+
+def document(summary: Summary | None) -> Document:
+    """A table for each model and batch, the speed-ups by year as a plot, a flat row for each comparison."""
+    found = measured(summary)
+    groups: dict[Work, list[Published]] = {}
+    for row in published():
+        groups.setdefault(row.work, []).append(row)
+    return Document(
+        title="Then and now",
+        text=tuple(_introduction(summary, found)),
+        tables=tuple(_table(key, rows, found.get(key, [])) for key, rows in groups.items()),
+        plots=tuple(_plot(groups, found)),
+        rows=tuple(
+            each for key, rows in groups.items() for row in rows for each in _rows(row, found.get(key, []))
+        ),
+    )
+
+
+def _introduction(summary: Summary | None, found: dict[Work, list[Here]]) -> Iterator[str]:
+    if summary is not None:
+        yield from machine_words(summary)
+    yield WORK_IN_WORDS
+    if not found:
+        yield "Nothing of this work was measured here: convbench history --run --out DIR does."
+        return
+    yield (
+        "speed-up: the published total over the total here; above 1x it is faster here. 'same precision' "
+        "compares fp32 with IEEE fp32 and fp16 with mixed fp16; 'fastest here' takes any precision, which is "
+        "named. A row without a speed-up has no such measurement here."
+    )
+    devices = sorted({here.subject.case.device for several in found.values() for here in several})
+    if devices == ["cpu"]:
+        yield (
+            "Measured on a processor: most rows below are those of GPUs. Steps of more than "
+            f"{LONG_STEP_FLOPS / 1e12:g} TFLOP are left out by --run."
+        )
+
+
+def _table(key: Work, rows: Sequence[Published], here: Sequence[Here]) -> Table:
+    model, batch, image = key
+    lines: list[tuple[Cell, ...]] = []
+    for row in sorted(rows, key=lambda row: (row.year, row.total_ms)):
+        times = (row.forward_ms, row.backward_ms, row.total_ms)
+        lines.append((str(row.year), row.device, row.library, row.precision, *times, *_speed_ups(row, here)))
+    for each in here:
+        times = (1e3 * centre(each.forward), 1e3 * centre(each.backward), 1e3 * each.total)
+        device = f"here: {each.subject.case.device} {'+'.join(each.subject.machine)}".strip()
+        torch = f"torch, {processes_words(len(each.forward))}"
+        lines.append(("now", device, torch, each.name, *times, None, None))
+    notes = [f"Sources: {'; '.join(dict.fromkeys(row.source for row in rows))}."]
+    notes += dict.fromkeys(f"{row.source}: {row.note}." for row in rows)
+    if not here:
+        notes.append(f"Not measured here: {OURS[model]} in training at batch {batch}, {image} px.")
+    return Table(
+        title=f"{model}, batch {batch}, {image} px",
+        columns=(*COLUMNS, *SPEED_UPS) if here else COLUMNS,
+        rows=tuple(line if here else line[: len(COLUMNS)] for line in lines),
+        notes=(*notes, *interval_notes(cell for line in lines for cell in line)),
+    )
+
+
+def processes_words(count: int) -> str:
+    return "1 process" if count == 1 else f"{count} processes"
+
+
+def _speed_ups(row: Published, here: Sequence[Here]) -> tuple[Cell, Cell]:
+    if not here:
+        return None, None
+    alike = next((each for each in here if same_precision(row, each)), None)
+    return _cell(row, alike), f"{readable(here[0].speed_up(row).value)}x ({here[0].name})"
+
+
+def _cell(row: Published, here: Here | None) -> Cell:
+    if here is None:
+        return None
+    ratio = here.speed_up(row)
+    return with_interval(ratio.value, ratio.interval, suffix="x")
+
+
+def _rows(row: Published, here: Sequence[Here]) -> Iterator[dict[str, Cell]]:
+    """Times in milliseconds; one without a measurement has the published figures alone."""
+    fields: dict[str, Cell] = {
+        name: value for name, value in structs.asdict(row).items() if name not in ("note", "source")
+    }
+    for each in here or (None,):
+        ratio = each.speed_up(row) if each else None
+        case = each.subject.case if each else None
+        yield {
+            **fields,
+            "precision": row.precision,
+            "here_model": OURS[row.model],
+            "here_device": case.device if case else None,
+            "here_precision": case.precision if case else None,
+            "here_engine": case.engine if case else None,
+            "here_layout": case.layout if case else None,
+            "here_forward_ms": 1e3 * centre(each.forward) if each else None,
+            "here_backward_ms": 1e3 * centre(each.backward) if each else None,
+            "here_total_ms": 1e3 * each.total if each else None,
+            "speed_up": ratio.value if ratio else None,
+            "low": ratio.interval.low if ratio and ratio.interval else None,
+            "high": ratio.interval.high if ratio and ratio.interval else None,
+            "same_precision": None if each is None else "yes" if same_precision(row, each) else "no",
+            "processes": len(each.forward) if each else 0,
+            "source": row.source,
+            "note": row.note,
+        }
+
+
+def _plot(groups: dict[Work, list[Published]], found: dict[Work, list[Here]]) -> Iterator[Plot]:
+    """Each published row of the same precision by its year."""
+    series = []
+    for key, rows in groups.items():
+        pairs = [
+            (row, each)
+            for row in rows
+            if (each := next((h for h in found.get(key, []) if same_precision(row, h)), None))
+        ]
+        if pairs:
+            series.append(
+                Series(
+                    label=f"{key[0]}, batch {key[1]}",
+                    x=tuple(float(row.year) for row, _ in pairs),
+                    y=tuple(each.speed_up(row).value for row, each in pairs),
+                )
+            )
+    if series:
+        yield Plot(
+            name=PLOT_NAME,
+            title="Speed-up over published latencies, by their year",
+            note="Forward and backward, same precision; a point for each published device and library.",
+            x_label="year of the published figure",
+            y_label="times faster here",
+            log_y=True,
+            kind="points",
+            series=tuple(series),
+        )

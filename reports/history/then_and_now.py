@@ -1,0 +1,191 @@
+"""Measured latency beside the published tables of 2015 to 2017: the same model, batch and work."""
+
+from __future__ import annotations
+
+import csv
+from functools import cache
+from pathlib import Path
+
+from msgspec import Struct
+
+from bench.plan import expand
+from bench.schema.case import Case, Precision
+from bench.stats.estimates import Interval, Ratio, across_processes, centre
+from models import catalogue
+from models.closed_form import cost
+from reports.sections.latency_tables import Figures, by_subject
+from reports.summary.figures import Summary
+from reports.tables.case_columns import Subject
+
+OURS = {
+    "alexnet-owt": "alexnet+dropout=0",
+    "alexnet-grouped": "alexnet-grouped+dropout=0",
+    "vgg-a": "vgg11+dropout=0",
+    "vgg16": "vgg16+dropout=0",
+    "vgg19": "vgg19+dropout=0",
+}
+"""Their names -> ours, without the dropout that their tables leave out."""
+PRECISIONS_ON: dict[str, tuple[Precision, ...]] = {
+    "cpu": ("fp32",),
+    "cuda": ("fp32", "tf32", "amp-fp16", "amp-bf16"),
+}
+LONG_STEP_FLOPS = 1.6e12
+"""A training step of more than this takes a processor half a minute: it is left to GPUs."""
+
+
+Work = tuple[str, int, int]
+"""Their name of the model, the batch, the side of the image in pixels."""
+
+
+class Published(Struct, frozen=True, kw_only=True):
+    """A row of the file: who measured what, when and on which device, in milliseconds."""
+
+    source: str
+    year: int
+    model: str
+    batch: int
+    image: int
+    device: str
+    library: str
+    forward_ms: float
+    backward_ms: float | None
+    total_ms: float
+    note: str
+
+    @property
+    def work(self) -> Work:
+        return self.model, self.batch, self.image
+
+    @property
+    def precision(self) -> str:
+        return "fp16" if "fp16" in self.library else "fp32"
+
+
+class Here(Struct, frozen=True, kw_only=True):
+    """The same work measured: wall times in seconds, of each process."""
+
+    subject: Subject
+    forward: tuple[float, ...]
+    backward: tuple[float, ...]
+
+    @property
+    def totals(self) -> list[float]:
+        """Forward and backward of each process."""
+        return [sum(parts) for parts in zip(self.forward, self.backward, strict=True)]
+
+    @property
+    def total(self) -> float:
+        return centre(self.totals)
+
+    @property
+    def name(self) -> str:
+        """`amp-bf16` or `fp32, compile, channels-last`"""
+        case = self.subject.case
+        usual = {"eager", "nchw"}
+        return ", ".join(
+            [case.precision, *(each for each in (case.engine, case.layout) if each not in usual)]
+        )
+
+    def speed_up(self, than: Published) -> Ratio:
+        """The published time over ours."""
+        found = across_processes(self.totals)
+        seconds = than.total_ms / 1e3
+        return Ratio(
+            seconds / self.total,
+            Interval(seconds / found.high, seconds / found.low, found.kind, found.level) if found else None,
+        )
+
+
+@cache
+def published() -> tuple[Published, ...]:
+    """Every row of the file, in its order."""
+    with Path(__file__).with_name("published_latencies.csv").open(newline="", encoding="utf-8") as lines:
+        return tuple(
+            Published(
+                source=row["source"],
+                year=int(row["year"]),
+                model=row["model"],
+                batch=int(row["batch"]),
+                image=int(row["image"]),
+                device=row["device"],
+                library=row["library"],
+                forward_ms=float(row["forward_ms"]),
+                backward_ms=float(row["backward_ms"]) if row["backward_ms"] else None,
+                total_ms=float(row["total_ms"]),
+                note=row["note"],
+            )
+            for row in csv.DictReader(lines)
+        )
+
+
+def case_of(row: Published, device: str, precision: Precision, threads: int) -> Case:
+    """The same work here."""
+    model = OURS[row.model]
+    own = catalogue.defaults(model)
+    return Case(
+        model=model,
+        workload="training",
+        device=device,
+        precision=precision,
+        batch=row.batch,
+        image=row.image,
+        channels=own.channels,
+        classes=own.classes,
+        threads=threads,
+    )
+
+
+def planned(device: str, threads: int, replicates: int) -> list[Case]:
+    """The processes that measure it, shortest steps first; a processor's without what takes it too long."""
+    cases = [
+        case_of(row, device, precision, threads) for row in published() for precision in PRECISIONS_ON[device]
+    ]
+    once = [case for case in dict.fromkeys(cases) if not too_long(case)]
+    rounds = expand.replicated(once, replicates)
+    return sorted(rounds, key=lambda case: (case.replicate, step_flops(case)))
+
+
+def too_long(case: Case) -> bool:
+    return case.device == "cpu" and step_flops(case) > LONG_STEP_FLOPS
+
+
+def step_flops(case: Case) -> int:
+    """Of forward and backward for the batch."""
+    arch = catalogue.arch_of(case.model)
+    assert arch is not None
+    total = cost(arch, channels=case.channels, image=case.image, classes=case.classes, batch=case.batch)
+    return total.flops_forward + total.flops_backward
+
+
+def measured(summary: Summary | None) -> dict[Work, list[Here]]:
+    """What the runs have of this work, by their model, batch and image; fastest first."""
+    works = {_input(case_of(row, "cpu", "fp32", 1)): row.work for row in published()}
+    found: dict[Work, list[Here]] = {}
+    for subject, figures in by_subject(summary.figures if summary else ()).items():
+        work = works.get(_input(subject.case))
+        if work is not None:
+            here = _here(subject, figures)
+            if here is not None:
+                found.setdefault(work, []).append(here)
+    for several in found.values():
+        several.sort(key=lambda here: here.total)
+    return found
+
+
+def _input(case: Case) -> tuple[str, str, int, int, int, int]:
+    """What makes it the same work, whatever it runs on."""
+    return case.model, case.workload, case.batch, case.image, case.channels, case.classes
+
+
+def _here(subject: Subject, figures: Figures) -> Here | None:
+    """None where the phases were not timed apart."""
+    forward, backward = (figures.get((phase, "wall_time")) for phase in ("forward", "backward"))
+    if forward is None or backward is None:
+        return None
+    return Here(subject=subject, forward=forward.medians, backward=backward.medians)
+
+
+def same_precision(row: Published, here: Here) -> bool:
+    """IEEE fp32 on both sides, or half precision on both, whose sums are in fp32."""
+    alike: dict[str, tuple[Precision, ...]] = {"fp32": ("fp32",), "fp16": ("fp16", "amp-fp16")}
+    return here.subject.case.precision in alike[row.precision]

@@ -1,0 +1,1 @@
+"""One document for each command."""

@@ -1,0 +1,144 @@
+"""What there is, and what a run would do: documents made without running anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bench import datasets
+from bench.plan import axes, expand, named_suites, recipes
+from bench.plan.axes import AXES, Names
+from bench.schema.case import Case, Protocol
+from bench.schema.training_task import Recipe
+from models import blocks, catalogue, variants
+from models.closed_form import cost
+from models.errors import unknown
+from reports import formats
+from reports.document import Cell, Document, Table
+from reports.summary.figures import case_row
+
+
+def catalogue_documents() -> Mapping[str, Table]:
+    """The tables of `convbench list`, by name."""
+    return {
+        "models": _models(),
+        "variants": _variants(),
+        "suites": _suites(),
+        "axes": _axes(),
+        "datasets": _datasets(),
+        "recipes": _recipes(),
+    }
+
+
+def catalogue_text(what: str, output: str) -> str:
+    """One of the tables, or all, in a format. Raises UserError for an unknown name."""
+    tables = catalogue_documents()
+    if what != "all" and what not in tables:
+        raise unknown("list", what, [*tables, "all"])
+    chosen = list(tables.values()) if what == "all" else [tables[what]]
+    rows = tuple(_row(table, values) for table in chosen for values in table.rows)
+    return formats.render(output, Document(title=f"convbench {what}", tables=tuple(chosen), rows=rows))
+
+
+def _row(table: Table, values: Sequence[Cell]) -> dict[str, Cell]:
+    return {"list": table.title, **dict(zip(table.columns, values, strict=True))}
+
+
+def _models() -> Table:
+    rows = []
+    for name, arch in catalogue.MODELS.items():
+        own = catalogue.defaults(name)
+        total = cost(arch, channels=own.channels, image=own.image, classes=own.classes, batch=1)
+        rows.append((name, arch.summary, own.image, own.channels, own.classes, total.parameters))
+    columns = ("name", "summary", "image", "channels", "classes", "parameters")
+    notes = (f"Also accepted: {catalogue.FORMS}.",)
+    return Table(title="models", columns=columns, rows=tuple(rows), notes=notes)
+
+
+def _variants() -> Table:
+    rows = tuple(
+        (name, each.summary, ", ".join(each.values)) for name, each in variants.TRANSFORMATIONS.items()
+    )
+    notes = (
+        "A variant is NETWORK+NAME=VALUE, several in this order: alexnet+norm=lrn+dropout=0.",
+        f"A block of convolutions is {blocks.FORM}: block:64:3x3-relu-3x3.",
+    )
+    return Table(title="variants", columns=("name", "summary", "accepted"), rows=rows, notes=notes)
+
+
+def _datasets() -> Table:
+    rows = tuple(
+        (name, each.summary, each.train_images, each.test_images, each.classes, each.source)
+        for name, each in datasets.datasets().items()
+    )
+    columns = ("name", "summary", "training images", "test images", "classes", "source")
+    return Table(title="datasets", columns=columns, rows=rows)
+
+
+_EXAMPLES = ("lenet5", "alexnet", "vgg16", "vgg16-bn")
+"""Of each kind of network that recipes tell apart, one."""
+
+
+def _recipes() -> Table:
+    fields = [name for name in Recipe.__struct_fields__ if name != "name"]
+    rows: list[tuple[Cell, ...]] = []
+    for name in recipes.RECIPES:
+        for model in _EXAMPLES:
+            found = recipes.find(name, model)
+            values = (recipes.shown(getattr(found.recipe, field)) for field in fields)
+            rows.append((name, model, found.batch, found.image, *values))
+    columns = ("name", "for", "batch", "image", *(field.replace("_", " ") for field in fields))
+    return Table(title="recipes", columns=columns, rows=tuple(rows))
+
+
+def _suites() -> Table:
+    gpu = expand.gpu_present()
+    rows = []
+    for name in named_suites.SUITES:
+        suite = named_suites.find(name, gpu=gpu)
+        rows.append((name, suite.summary, len(expand.cases(suite, {}, threads=1)), suite.replicates))
+    return Table(title="suites", columns=("name", "summary", "cases", "replicates"), rows=tuple(rows))
+
+
+def _axes() -> Table:
+    rows = tuple((name, axis.summary, _accepted(axis)) for name, axis in AXES.items())
+    return Table(title="axes", columns=("name", "summary", "accepted"), rows=rows)
+
+
+def _accepted(axis: axes.Names | axes.Numbers) -> str:
+    if isinstance(axis, Names):
+        return ", ".join(axis.accepted())
+    return f"{axis.low} to {axis.high}"
+
+
+def dry_run(planned: Sequence[Case], protocol: Protocol, output: str) -> str:
+    """The plan in its order, with what cannot run and why, and an estimate of the time."""
+    reasons = [expand.why_not(case) for case in planned]
+    runnable = [case for case, reason in zip(planned, reasons, strict=True) if reason is None]
+    minutes = expand.estimate_seconds(runnable, protocol) / 60
+    time = "about a minute or less" if minutes < 1.5 else f"about {minutes:.0f} minutes"
+    text = f"{len(planned)} processes, {len(runnable)} of which can run here; {time}"
+    rows = tuple(
+        (case.id, case.replicate, "skipped: " + reason if reason else "runs")
+        for case, reason in zip(planned, reasons, strict=True)
+    )
+    table = Table(title="Plan", columns=("case", "replicate", "here"), rows=rows)
+    listed = tuple(
+        case_row(case, {"replicate": case.replicate, "skipped": reason})
+        for case, reason in zip(planned, reasons, strict=True)
+    )
+    return formats.render(output, Document(title="Dry run", text=(text,), tables=(table,), rows=listed))
+
+
+def training_plan(planned: Sequence[Case], output: str) -> str:
+    """The training runs in their order, with their seeds, and what cannot run and why."""
+    rows: list[tuple[Cell, ...]] = []
+    listed: list[dict[str, Cell]] = []
+    for case in planned:
+        assert case.task is not None
+        reason = expand.why_not(case)
+        here = f"skipped: {reason}" if reason else "runs"
+        rows.append((case.id, case.learning_seed, case.task.recipe.epochs, here))
+        listed.append(case_row(case, {"learning_seed": case.learning_seed, "skipped": reason}))
+    table = Table(title="Plan", columns=("case", "seed", "epochs", "here"), rows=tuple(rows))
+    text = (f"{len(planned)} training runs",)
+    return formats.render(output, Document(title="Dry run", text=text, tables=(table,), rows=tuple(listed)))

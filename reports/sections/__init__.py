@@ -1,0 +1,1 @@
+"""One topic of a report each: tables and plots."""

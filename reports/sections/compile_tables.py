@@ -1,0 +1,144 @@
+"""What compiling took, what it gains at every step, and after how many steps it has paid for itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+from msgspec import Struct
+
+from bench.stats.estimates import Ratio
+from reports.document import Cell, Table, readable
+from reports.sections.latency_tables import WHOLE, by_subject, processes_text
+from reports.sections.speedup_tables import COMPILED, pairs_of, speed_up
+from reports.summary.figures import Figure
+from reports.tables.case_columns import Layout, Line, subject_of, table
+from reports.tables.wording import WITHIN, interval_notes, with_interval
+
+COMPILING: dict[str, Callable[[Figure], Cell]] = {
+    "compile_cold": lambda figure: with_interval(figure.median, figure.interval),
+    "compile_warm": lambda figure: with_interval(figure.median, figure.interval),
+    "graph_breaks": lambda figure: round(figure.median),
+    "recompiles": lambda figure: round(figure.median),
+}
+CACHES = ("cold", "warm")
+NEVER = "never"
+ROUNDING = 1e-9
+"""30 s at 0.05 s a step are 600 steps, whatever the last digit of their quotient."""
+
+
+class Range(Struct, frozen=True):
+    """A value and the ends of its 95% interval, which are the value itself where there is none; whether it
+    is that of one process (`bench.stats.estimates.IntervalKind`)."""
+
+    value: float
+    low: float
+    high: float
+    within: bool = False
+
+
+def economics_tables(figures: Sequence[Figure], layout: Layout) -> Iterator[Table]:
+    """What compiling took; then, where the same was also run eagerly, what it gains and when it pays."""
+    yield from _compile_table(figures, layout)
+    yield from _payoff_table(figures, layout)
+
+
+def _compile_table(figures: Sequence[Figure], layout: Layout) -> Iterator[Table]:
+    """Seconds to the first result with an empty and with a filled cache; breaks and recompiles."""
+    lines = [
+        Line(
+            subject=subject,
+            cells=(
+                *(
+                    next((show(f) for (_, metric), f in found.items() if metric == name), None)
+                    for name, show in COMPILING.items()
+                ),
+                processes_text(list(found.values())),
+            ),
+        )
+        for subject, found in by_subject([f for f in figures if f.metric in COMPILING]).items()
+    ]
+    if lines:
+        yield table(
+            "Compiling",
+            ["cold (s)", "warm (s)", "graph breaks", "recompiles", "processes"],
+            lines,
+            layout,
+            notes=[
+                "cold: with an empty compiler cache; warm: in another process that finds it filled. "
+                "The latency tables show the steady state after either.",
+                *interval_notes(cell for line in lines for cell in line.cells),
+            ],
+        )
+
+
+def _payoff_table(figures: Sequence[Figure], layout: Layout) -> Iterator[Table]:
+    whole = [f for f in figures if f.metric == "wall_time" and f.phase == WHOLE.get(f.case.workload)]
+    seconds = {(subject_of(f), f.metric): f.median for f in figures if f.metric in COMPILING}
+    lines = []
+    for eager, compiled in pairs_of(whole, COMPILED):
+        subject = subject_of(compiled)
+        spent = [seconds.get((subject, f"compile_{cache}")) for cache in CACHES]
+        if any(spent):
+            gained = gain(eager.median, speed_up(eager, compiled))
+            # To the first result: a step is in it, which running eagerly would have taken as well.
+            more = [each and max(0.0, each - compiled.median) for each in spent]
+            paid = [None if each is None else steps_until_paid(each, gained) for each in more]
+            images = [each and scaled(each, compiled.case.batch) for each in paid]
+            cells = (_text(scaled(gained, 1e3), readable), *map(_whole, paid), *map(_whole, images))
+            lines.append(Line(subject=subject, cells=cells))
+    if lines:
+        yield table(
+            "When compiling has paid for itself",
+            [
+                "gain (ms/step)",
+                *(f"steps, {cache} cache" for cache in CACHES),
+                *(f"images, {cache} cache" for cache in CACHES),
+            ],
+            lines,
+            layout,
+            notes=[
+                "gain: the eager step's wall time less the compiled one's. Compiling has paid for itself "
+                "after the steps, and the images in them, that end no later than as many eager ones. In "
+                "brackets what follows from the ends of the gain's 95% interval; never: no gain to pay with.",
+                *interval_notes(cell for line in lines for cell in line.cells),
+            ],
+        )
+
+
+def gain(eager_seconds: float, faster: Ratio) -> Range:
+    """Seconds by which a compiled step is shorter, from its speed-up; below 0 where it is longer."""
+
+    def less(ratio: float) -> float:
+        return eager_seconds * (1 - 1 / ratio)
+
+    found = faster.interval
+    if found is None:
+        return Range(less(faster.value), less(faster.value), less(faster.value))
+    return Range(less(faster.value), less(found.low), less(found.high), found.kind == "within-process")
+
+
+def steps_until_paid(seconds: float, gained: Range) -> Range:
+    """Whole steps after which the gain has made up for the seconds; infinite where there is none."""
+
+    def steps(seconds_a_step: float) -> float:
+        return math.ceil(seconds / seconds_a_step * (1 - ROUNDING)) if seconds_a_step > 0 else math.inf
+
+    return Range(steps(gained.value), steps(gained.high), steps(gained.low), gained.within)
+
+
+def scaled(found: Range, factor: float) -> Range:
+    """The same in another unit."""
+    return Range(found.value * factor, found.low * factor, found.high * factor, found.within)
+
+
+def _whole(found: Range | None) -> Cell:
+    """`1,234 (900 to 2,000)`, `1,234 (900 to never)` or `never`"""
+    if found is None:
+        return None
+    return _text(found, lambda value: readable(round(value)) if math.isfinite(value) else NEVER)
+
+
+def _text(found: Range, show: Callable[[float], str]) -> str:
+    ends = "" if found.low == found.high else f" ({show(found.low)} to {show(found.high)})"
+    return show(found.value) + ends + (f" {WITHIN}" if found.within else "")

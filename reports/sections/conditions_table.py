@@ -1,0 +1,56 @@
+"""What happened to the machine while a case was measured, for the cases where it matters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from reports.document import Cell, Table
+from reports.sections.latency_tables import Figures, by_subject, processes_text
+from reports.summary.figures import Figure
+from reports.tables.case_columns import Layout, Line, table
+
+WINDOW = "window"
+COLUMNS = {
+    "sm_clock": ("SM clock (MHz)", 1.0),
+    "memory_clock": ("memory clock (MHz)", 1.0),
+    "power": ("power (W)", 1.0),
+    "temperature": ("temperature (°C)", 1.0),
+    "thermal_slowdown_share": ("thermal slowdown (%)", 100.0),
+    "software_power_cap_share": ("power cap (%)", 100.0),
+    "steal_share": ("stolen time (%)", 100.0),
+    "retakes": ("windows taken again", 1.0),
+}
+"""By metric: the column, and how many of its unit one of the record's is."""
+NOTE = (
+    "A window is one pass of one clock over a case. Clocks, power and temperature are those at its end, "
+    "shares those of its time. A window under a slowdown is not used, and one with stolen time is labelled; "
+    "either is taken again."
+)
+
+
+def conditions_table(figures: Sequence[Figure], layout: Layout) -> Iterator[Table]:
+    """A row for each case whose GPU was watched, or of which a window was taken again."""
+    subjects = by_subject([figure for figure in figures if figure.phase == WINDOW])
+    lines = [
+        Line(subject=subject, cells=(*_cells(found), processes_text(list(found.values()))))
+        for subject, found in subjects.items()
+        if (WINDOW, "sm_clock") in found or _value(found, "retakes")
+    ]
+    if lines:
+        names = [column for column, _ in COLUMNS.values()]
+        yield table("Conditions while measuring", [*names, "processes"], lines, layout, notes=[NOTE])
+
+
+def _cells(found: Figures) -> Iterator[Cell]:
+    """None for what was not seen, and for none of what is bad: a column of zeros says nothing."""
+    for metric, (_, scale) in COLUMNS.items():
+        value = _value(found, metric)
+        yield value * scale if value else None
+
+
+def _value(found: Figures, metric: str) -> float | None:
+    """Retakes add up over the processes; all else is as in any figure."""
+    figure = found.get((WINDOW, metric))
+    if figure is None:
+        return None
+    return sum(figure.medians) if metric == "retakes" else figure.median

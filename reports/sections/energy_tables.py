@@ -1,0 +1,89 @@
+"""Energy tables: what an image and a step take, and how the machine ran meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from reports.document import Cell, Table
+from reports.sections.latency_tables import WHOLE, Figures, by_subject, processes_text
+from reports.summary.figures import Figure
+from reports.tables.case_columns import Layout, Line, Subject, table
+from reports.tables.wording import interval_notes, with_interval
+
+IN_WINDOW = "energy"
+"""The phase of what was seen while energy was counted."""
+POWERS = {"idle_power": "idle (W)", "average_power": "average (W)", "peak_power": "peak (W)"}
+OF_STEP = ("energy", "energy_total", *POWERS)
+CONDITIONS = {
+    "sm_clock": ("SM clock (MHz)", 1.0),
+    "memory_clock": ("memory clock (MHz)", 1.0),
+    "temperature": ("temperature (°C)", 1.0),
+    "thermal_slowdown_share": ("thermal slowdown (%)", 100.0),
+    "software_power_cap_share": ("power cap (%)", 100.0),
+}
+"""By metric: the column, and how many of its unit one of the record's is."""
+COLUMNS = (
+    *("J/image", "images/J", "J/step", "J/step with idle"),
+    *POWERS.values(),
+    *(column for column, _ in CONDITIONS.values()),
+    "processes",
+)
+
+NOTE = (
+    "J/image, images/J and J/step are above the idle power, which was measured just before, with nothing to "
+    "do; 'with idle' is all that was counted. peak: the highest of readings 0.1 s apart."
+)
+SCOPE_NOTES = {
+    "cpu": (
+        "Counted by RAPL: the processor's packages with all that ran on them, other processes too, without "
+        "the memory's modules.",
+    ),
+    "cuda": ("Counted by the GPU: its whole board, and nothing of the rest of the machine.",),
+}
+
+
+def energy_tables(figures: Sequence[Figure], layout: Layout) -> Iterator[Table]:
+    """For each workload and device, the rows of which some energy or power is known."""
+    subjects = by_subject([f for f in figures if f.metric in OF_STEP or f.phase == IN_WINDOW])
+    for workload in WHOLE:
+        for device in dict.fromkeys(s.case.device for s in subjects if s.case.workload == workload):
+            here = (workload, device)
+            lines = [
+                Line(subject=subject, cells=tuple(_cells(subject, found)))
+                for subject, found in subjects.items()
+                if (subject.case.workload, subject.case.device) == here
+            ]
+            marks = interval_notes(cell for line in lines for cell in line.cells)
+            yield table(
+                f"Energy of {workload} on {device}",
+                COLUMNS,
+                lines,
+                layout,
+                without=("workload", "device"),
+                notes=[NOTE, *SCOPE_NOTES.get(device, ()), *marks],
+            )
+
+
+def _cells(subject: Subject, found: Figures) -> Iterator[Cell]:
+    """In the order of COLUMNS."""
+    whole = WHOLE[subject.case.workload]
+    yield from _joules(found.get((whole, "energy")), found.get((whole, "energy_total")), subject.case.batch)
+    yield from (_value(found.get((whole, metric))) for metric in POWERS)
+    yield from (_value(found.get((IN_WINDOW, name)), scale) for name, (_, scale) in CONDITIONS.items())
+    yield processes_text(list(found.values()))
+
+
+def _joules(energy: Figure | None, total: Figure | None, batch: int) -> tuple[Cell, ...]:
+    if energy is None or total is None:
+        return None, None, None, None
+    return (
+        with_interval(energy.median, energy.interval, 1 / batch),
+        batch / energy.median if energy.median > 0 else None,
+        with_interval(energy.median, energy.interval),
+        with_interval(total.median, total.interval),
+    )
+
+
+def _value(figure: Figure | None, scale: float = 1.0) -> Cell:
+    """None for what was not seen, and for none of what is bad: a column of zeros says nothing."""
+    return figure.median * scale or None if figure else None

@@ -1,0 +1,137 @@
+"""Latency tables: inference, the training step and its phases."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Sequence
+
+from bench.schema.case import Workload
+from reports.document import Cell, Table
+from reports.summary.figures import Figure
+from reports.tables.case_columns import Layout, Line, Subject, subject_of, table
+from reports.tables.wording import interval_notes, milliseconds
+
+CLOCKS = {"device_time": "device", "wall_time": "wall", "host_time": "host"}
+PHASES = ("forward", "backward", "optimizer", "step")
+WHOLE: dict[Workload, str] = {"inference": "forward", "training": "step"}
+"""The phase in which a workload handles its batch once, from which throughput and speed-up follow."""
+
+CLOCKS_NOTE = (
+    "device: the GPU's own time, between CUDA events; wall: from synchronised to synchronised; "
+    "host: until Python's call returns."
+)
+THROUGHPUT_NOTE = "images/s: the images of a batch over its {} time ({})."
+PHASES_NOTE = (
+    "step is timed in a pass of its own, without the clocks between the phases, so the phases need not "
+    "add up to it exactly. forward includes the loss."
+)
+
+Figures = dict[tuple[str, str], Figure]
+"""One subject's figures by (phase, metric)."""
+
+
+def by_subject(figures: Sequence[Figure]) -> dict[Subject, Figures]:
+    """The figures of each row-to-be."""
+    subjects: dict[Subject, Figures] = {}
+    for figure in figures:
+        subjects.setdefault(subject_of(figure), {})[figure.phase, figure.metric] = figure
+    return subjects
+
+
+def latency_tables(figures: Sequence[Figure], layout: Layout) -> Iterator[Table]:
+    """For each workload and device: the whole step by every clock there is, and training by phase."""
+    subjects = by_subject([figure for figure in figures if figure.metric in CLOCKS])
+    for workload, whole in WHOLE.items():
+        for device in dict.fromkeys(s.case.device for s in subjects if s.case.workload == workload):
+            here = (workload, device)
+            rows = {s: f for s, f in subjects.items() if (s.case.workload, s.case.device) == here}
+            clocks = [clock for clock in CLOCKS if any((whole, clock) in f for f in rows.values())]
+            if workload == "inference" or len(clocks) > 1:
+                yield _by_clock(title_of(workload, device), rows, whole, clocks, layout)
+            if workload == "training":
+                yield _by_phase(phases_title(workload, device), rows, layout)
+
+
+def title_of(workload: Workload, device: str) -> str:
+    """The table of the whole step by every clock."""
+    return f"{workload.capitalize()} on {device}"
+
+
+def phases_title(workload: Workload, device: str) -> str:
+    """The table of the step's phases."""
+    return f"{title_of(workload, device)}, by phase"
+
+
+def _by_clock(
+    title: str, rows: dict[Subject, Figures], whole: str, clocks: Sequence[str], layout: Layout
+) -> Table:
+    keys = [(whole, clock) for clock in clocks]
+    columns = [f"{CLOCKS[clock]} (ms)" for clock in clocks] if len(clocks) > 1 else ["time (ms)"]
+    notes = [*([CLOCKS_NOTE] if len(clocks) > 1 else []), _throughput_note(whole, clocks)]
+    return _latency_table(title, rows, keys, [*columns, "images/s"], layout, notes)
+
+
+def _by_phase(title: str, rows: dict[Subject, Figures], layout: Layout) -> Table:
+    metrics = {metric for figures in rows.values() for _, metric in figures}
+    clock = next(clock for clock in CLOCKS if clock in metrics)
+    keys = [(phase, clock) for phase in PHASES]
+    columns = [f"{phase} (ms)" for phase in PHASES]
+    notes = [PHASES_NOTE, _throughput_note("step", metrics)]
+    if len(metrics) > 1:
+        notes.append(f"{CLOCKS[clock]} time; the other clocks of each phase are in the JSON and CSV forms.")
+    return _latency_table(title, rows, keys, [*columns, "images/s"], layout, notes)
+
+
+def _latency_table(
+    title: str,
+    rows: dict[Subject, Figures],
+    keys: Sequence[tuple[str, str]],
+    columns: Sequence[str],
+    layout: Layout,
+    notes: Sequence[str],
+) -> Table:
+    """One column for each (phase, metric) of `keys`, then throughput, processes and remarks."""
+    lines: list[Line] = []
+    for subject, figures in rows.items():
+        present = [figures[key] for key in keys if key in figures]
+        if not present:
+            continue
+        lines.append(
+            Line(
+                subject=subject,
+                cells=(
+                    *(milliseconds(figures.get(key)) for key in keys),
+                    _throughput(figures, keys[-1][0]),
+                    processes_text(present),
+                    remarks(present),
+                ),
+            )
+        )
+    return table(
+        title,
+        [*columns, "processes", "remarks"],
+        lines,
+        layout,
+        without=("workload", "device"),
+        notes=[*notes, *interval_notes(cell for line in lines for cell in line.cells)],
+    )
+
+
+def _throughput_note(whole: str, clocks: Container[str]) -> str:
+    return THROUGHPUT_NOTE.format("wall" if "wall_time" in clocks else "device", whole)
+
+
+def _throughput(figures: Figures, whole: str) -> Cell:
+    figure = figures.get((whole, "wall_time"), figures.get((whole, "device_time")))
+    return figure.images_per_second if figure else None
+
+
+def processes_text(figures: Sequence[Figure]) -> Cell:
+    """How many processes stand behind a row; a range where its figures differ in that."""
+    counts = sorted({len(figure.medians) for figure in figures})
+    return counts[0] if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+
+
+def remarks(figures: Sequence[Figure]) -> Cell:
+    """The labels of a row's warnings; those that are whole sentences stand in the table of warnings."""
+    labels = dict.fromkeys(tag for figure in figures for tag in figure.tags if " " not in tag)
+    return ", ".join(labels) or None

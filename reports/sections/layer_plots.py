@@ -1,0 +1,87 @@
+"""Pictures of layers: bars of their times, and each of them under the machine's roof."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from reports.document import Plot, Series
+from reports.sections.layer_tables import LayerRow, Layers
+from reports.sections.roofline_plots import Point, Roof, roofline
+from reports.tables.unique_names import Names
+from reports.tables.wording import one_line
+
+SMALL = 0.005
+"""Of the whole step. Layers with less have no bar: a compiler leaves dozens of them."""
+NAME_LETTERS = 40
+"""A compiler's names would leave no room for the bars."""
+
+
+def layer_plots(found: Sequence[Layers]) -> Iterator[Plot]:
+    """For each case its bars, and where ceilings were measured a roofline for each part of the step."""
+    names = Names()
+    for layers in found:
+        yield _bars(layers, names.unused(f"layers-{layers.name}"))
+        for part, rows in layers.parts.items():
+            yield from _roofline(layers, part, rows, names)
+
+
+def _bars(layers: Layers, name: str) -> Plot:
+    """A row for each layer, with its parts of the step one after the other."""
+    seconds: dict[str, float] = {}
+    for row in (row for rows in layers.parts.values() for row in rows):
+        seconds[row.piece.layer.name] = seconds.get(row.piece.layer.name, 0.0) + row.share
+    shown = [name for name, share in seconds.items() if share >= SMALL]
+    places = {name: float(place) for place, name in enumerate(shown)}
+    left_out = len(seconds) - len(shown)
+    return Plot(
+        name=name,
+        title=f"Layers of {layers.name}",
+        note=f"Left out: {left_out} of less than {SMALL:.1%} of the step." if left_out else "",
+        under=layers.title(next(iter(layers.parts))),
+        x_label="time (ms)",
+        y_label="",
+        kind="bars",
+        series=tuple(_part(part, rows, places) for part, rows in layers.parts.items()),
+    )
+
+
+def _part(part: str, rows: Sequence[LayerRow], places: dict[str, float]) -> Series:
+    barred = [row for row in rows if row.piece.layer.name in places]
+    return Series(
+        label=part,
+        x=tuple(row.seconds * 1e3 for row in barred),
+        y=tuple(places[row.piece.layer.name] for row in barred),
+        names=tuple(one_line(row.piece.layer.name, NAME_LETTERS) for row in barred),
+    )
+
+
+def _roofline(layers: Layers, part: str, rows: Sequence[LayerRow], names: Names) -> Iterator[Plot]:
+    """The layers whose arithmetic is counted."""
+    counted = [row for row in rows if row.reached.flops and row.reached.bytes]
+    ceilings = [row.reached for row in counted if row.reached.arithmetic and row.reached.bandwidth]
+    for reached in ceilings[:1]:  # one roof stands over all layers of a case
+        assert reached.arithmetic is not None
+        assert reached.bandwidth is not None
+        label = reached.dtype or ""
+        roof = Roof(
+            label=label,
+            flops_per_second=reached.arithmetic.per_second,
+            bytes_per_second=reached.bandwidth.per_second,
+        )
+        yield roofline(
+            layers.title(part),
+            names.unused(f"roofline-layers-{layers.name}-{part}"),
+            [roof],
+            [_point(row, label) for row in counted],
+            under=layers.title(part),
+        )
+
+
+def _point(row: LayerRow, roof: str) -> Point:
+    return Point(
+        name=row.piece.layer.name,
+        flops=row.reached.flops or 0.0,
+        bytes=row.reached.bytes or 0.0,
+        seconds=row.seconds,
+        roof=roof,
+    )

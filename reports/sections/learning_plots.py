@@ -1,0 +1,163 @@
+"""The pictures of training runs: learning curves, losses, and speed against accuracy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from reports.analysis.learned import ACCURACY_KEY, Learned
+from reports.document import Plot, Series
+from reports.sections.accuracy_tables import NOT_SHOWN, TITLE, mean_by_epoch
+from reports.summary.figures import Curve
+from reports.tables.case_columns import in_words, varying
+from reports.tables.unique_names import Names
+
+CASES_IN_A_PLOT = 6
+"""The lines of more cases than these cannot be told apart."""
+MODELS_IN_A_LEGEND = 8
+"""More have no colour each: then every point is named in full."""
+WIDE = 30.0
+"""Losses that differ by more than this factor stand on a logarithmic axis."""
+BAND = "lowest to highest seed"
+CURVES_NOTE = f"Solid: test images. Dashed: training steps, as they ran. Bands: {BAND}."
+
+
+def learning_plots(runs: Sequence[Learned]) -> tuple[Plot, ...]:
+    """For each dataset speed against accuracy, then accuracy and loss by epoch of a few cases at a time."""
+    datasets = dict.fromkeys(run.task.dataset for run in runs if run.accuracies)
+    names = Names()
+    return tuple(
+        plot
+        for dataset in datasets
+        for plot in _of_dataset(
+            dataset, [run for run in runs if run.task.dataset == dataset and run.accuracies], names
+        )
+    )
+
+
+def _of_dataset(dataset: str, runs: Sequence[Learned], names: Names) -> Iterator[Plot]:
+    timed = [run for run in runs if run.value("loop_rate")]
+    if len(timed) > 1:
+        yield _speed(dataset, timed, names)
+    for group in _groups(runs):
+        models = _models(group)
+        stem = f"{dataset}-{models[0]}" if len(models) == 1 else dataset
+        yield Plot(
+            name=names.unused(f"accuracy-{stem}"),
+            title=f"Accuracy{_of(models)} on {dataset}",
+            note=CURVES_NOTE,
+            under=TITLE,
+            x_label="epoch",
+            y_label="accuracy (%)",
+            series=_curves(group, "test_accuracy", "train_accuracy", 100.0),
+        )
+        losses = _curves(group, "test_loss", "train_loss", 1.0)
+        values = [value for series in losses for value in (*series.y, *series.low)]
+        yield Plot(
+            name=names.unused(f"loss-{stem}"),
+            title=f"Loss{_of(models)} on {dataset}",
+            note=CURVES_NOTE,
+            under=TITLE,
+            x_label="epoch",
+            y_label="cross-entropy (nat)",
+            log_y=min(values) > 0 and max(values) > WIDE * min(values),
+            series=losses,
+        )
+
+
+def _models(runs: Sequence[Learned]) -> list[str]:
+    return list(dict.fromkeys(run.subject.case.model for run in runs))
+
+
+def _of(models: Sequence[str]) -> str:
+    """The model in a title where there is one."""
+    return f" of {models[0]}" if len(models) == 1 else ""
+
+
+def _groups(runs: Sequence[Learned]) -> Iterator[list[Learned]]:
+    """Cases that share a picture: all of a network, and of the next ones too while there is room."""
+    group: list[Learned] = []
+    for found in _by_model(runs).values():
+        if group and len(group) + len(found) > CASES_IN_A_PLOT:
+            yield group
+            group = []
+        group += found
+        while len(group) > CASES_IN_A_PLOT:
+            yield group[:CASES_IN_A_PLOT]
+            group = group[CASES_IN_A_PLOT:]
+    if group:
+        yield group
+
+
+def _by_model(runs: Sequence[Learned]) -> dict[str, list[Learned]]:
+    found: dict[str, list[Learned]] = {}
+    for run in runs:
+        found.setdefault(run.subject.case.model, []).append(run)
+    return found
+
+
+def _labels(runs: Sequence[Learned], *, with_model: bool) -> list[str]:
+    """What tells these cases apart; of the only case of a model nothing but its name."""
+    axes = {
+        model: varying([run.subject for run in found], without=("dataset", *NOT_SHOWN))
+        for model, found in _by_model(runs).items()
+    }
+    words = (
+        (run.subject.case.model if with_model else "", in_words(run.subject, axes[run.subject.case.model]))
+        for run in runs
+    )
+    return [", ".join(filter(None, parts)) for parts in words]
+
+
+def _curves(runs: Sequence[Learned], solid: str, dashed: str, scale: float) -> tuple[Series, ...]:
+    labels = _labels(runs, with_model=len(_models(runs)) > 1)
+    found = []
+    for hue, (run, label) in enumerate(zip(runs, labels, strict=True)):
+        if solid in run.curves:
+            found.append(_series(run.curves[solid], label, scale, hue, dashed=False))
+        if dashed in run.curves:
+            found.append(_series(run.curves[dashed], "", scale, hue, dashed=True))
+    return tuple(found)
+
+
+def _series(curve: Curve, label: str, scale: float, hue: int, *, dashed: bool) -> Series:
+    """The mean; of the solid line also the band, which for both would be a fog."""
+    means = tuple(scale * value for value in mean_by_epoch(curve))
+    by_epoch = list(zip(*curve.samples, strict=False))
+    banded = len(curve.samples) > 1 and not dashed
+    return Series(
+        label=label,
+        x=tuple(float(epoch) for epoch in range(1, len(means) + 1)),
+        y=means,
+        low=tuple(scale * min(values) for values in by_epoch) if banded else (),
+        high=tuple(scale * max(values) for values in by_epoch) if banded else (),
+        hue=hue,
+        dashed=dashed,
+    )
+
+
+def _speed(dataset: str, runs: Sequence[Learned], names: Names) -> Plot:
+    models = _models(runs)
+    in_legend = 1 < len(models) <= MODELS_IN_A_LEGEND and len(models) < len(runs)
+    labels = _labels(runs, with_model=len(models) > 1 and not in_legend)
+    name_of = {run.subject: label for run, label in zip(runs, labels, strict=True)}
+    return Plot(
+        name=names.unused(f"speed-accuracy-{dataset}"),
+        title=f"Speed against accuracy{_of(models)} on {dataset}",
+        note=f"Mean test accuracy after the last epoch. Bars: {BAND}.",
+        under=TITLE,
+        x_label="images/s of the whole training loop",
+        y_label="test accuracy (%)",
+        log_x=True,
+        kind="points",
+        series=tuple(
+            Series(
+                label=model if in_legend else "",
+                x=tuple(run.value("loop_rate") or 0.0 for run in found),
+                y=tuple(100 * run.figures[ACCURACY_KEY].median for run in found),
+                low=tuple(100 * min(run.accuracies.values()) for run in found),
+                high=tuple(100 * max(run.accuracies.values()) for run in found),
+                names=tuple(name_of[run.subject] for run in found),
+            )
+            for model, found in _by_model(runs).items()
+        ),
+    )

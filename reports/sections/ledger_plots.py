@@ -1,0 +1,65 @@
+"""Pictures of the memory ledger: what makes up each case's peak, one kind after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from reports.document import Plot, Series
+from reports.sections.latency_tables import WHOLE, Figures, by_subject
+from reports.sections.ledger_tables import ledger_of, title_of
+from reports.sections.memory_tables import MIB
+from reports.summary.figures import Figure
+from reports.tables.case_columns import Subject, in_words, varying
+from reports.tables.unique_names import Names
+from reports.tables.wording import one_line
+
+CASES_SHOWN = 32
+NAME_LETTERS = 56
+
+_Sizes = Mapping[str, float]
+"""Kind -> bytes, of those that take any."""
+
+
+def ledger_plots(figures: Sequence[Figure]) -> Iterator[Plot]:
+    """For each workload and device a bar for each case."""
+    sizes = {subject: sizes for subject, found in by_subject(figures).items() if (sizes := _sizes(found))}
+    names = Names()
+    for workload in WHOLE:
+        for device in dict.fromkeys(s.case.device for s in sizes if s.case.workload == workload):
+            here = {s: sizes[s] for s in sizes if (s.case.workload, s.case.device) == (workload, device)}
+            shown = list(here)[:CASES_SHOWN]
+            more = len(here) - len(shown)
+            yield Plot(
+                name=names.unused(f"ledger-{workload}-{device}"),
+                title=f"Memory at the peak of {workload} on {device}",
+                note=f"The first {CASES_SHOWN} of {len(here):,} cases." if more else "",
+                under=title_of(workload, device),
+                x_label="MiB",
+                y_label="",
+                kind="bars",
+                series=_series(shown, here),
+            )
+
+
+def _sizes(figures: Figures) -> dict[str, float]:
+    ledger = ledger_of(figures)
+    if ledger is None:
+        return {}
+    beside = {"workspace": ledger.workspace or 0.0, "residual": ledger.residual or 0.0}
+    sizes = {**ledger.tensors, **beside}
+    return {kind: size for kind, size in sizes.items() if size > 0}
+
+
+def _series(subjects: Sequence[Subject], sizes: Mapping[Subject, _Sizes]) -> tuple[Series, ...]:
+    axes = varying(subjects, without=("workload", "device"))
+    labels = [", ".join(filter(None, [s.case.model, in_words(s, axes)])) for s in subjects]
+    kinds = dict.fromkeys(kind for subject in subjects for kind in sizes[subject])
+    return tuple(
+        Series(
+            label=kind.replace("_", " "),
+            x=tuple(sizes[subject].get(kind, 0.0) / MIB for subject in subjects),
+            y=tuple(float(place) for place in range(len(subjects))),
+            names=tuple(one_line(label, NAME_LETTERS) for label in labels),
+        )
+        for kind in kinds
+    )

@@ -1,0 +1,95 @@
+"""The machine and the versions behind the figures, field by field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from bench.schema.record import Environment, Gpu
+from reports.document import Table
+from reports.summary.figures import Figure, Summary
+from reports.tables.wording import one_line
+
+GIB = 2**30
+
+
+def machine_tables(summary: Summary) -> Iterator[Table]:
+    """What all machines share; where they differ, field by field."""
+    machines = fields_by_machine(summary)
+    names = list(dict.fromkeys(name for values in machines.values() for name in values))
+    columns = {name: [values.get(name) for values in machines.values()] for name in names}
+    common = tuple((name, values[0]) for name, values in columns.items() if len(set(values)) == 1)
+    differing = tuple((name, *values) for name, values in columns.items() if len(set(values)) > 1)
+    if common:
+        yield Table(title="Machine and versions", columns=("what", "value"), rows=common)
+    if differing:
+        yield Table(
+            title="Where the machines differ",
+            columns=("what", *machines),
+            rows=differing,
+            notes=("Figures are pooled only over machines that differ in nothing but host and commit.",),
+        )
+
+
+def machine_words(summary: Summary) -> Iterator[str]:
+    """A line for each GPU, processor and torch; machines that are alike in these share one."""
+    labels: dict[str, list[str]] = {}
+    for label, environment in summary.environments.items():
+        gpu = [environment.gpu.name] if environment.gpu else []
+        cpu = f"{environment.cpu} ({environment.cores_physical} cores, {_gib(environment.memory_bytes)})"
+        torch = environment.libraries.get("torch")
+        words = [*gpu, cpu, *([f"torch {torch}"] if torch else [])]
+        labels.setdefault(one_line(", ".join(words)), []).append(label)
+    for line, alike in labels.items():
+        which = f" {', '.join(alike)}" if len(summary.environments) > 1 else ""
+        yield f"Machine{which}: {line}."
+
+
+def fields_by_machine(summary: Summary) -> dict[str, dict[str, str]]:
+    """For each label of an environment its printable fields, in the order of interest."""
+    capabilities = _capabilities(summary.figures)
+    return {
+        label: _fields(environment, capabilities.get(label))
+        for label, environment in summary.environments.items()
+    }
+
+
+def _capabilities(figures: Sequence[Figure]) -> Mapping[str, str]:
+    """The vector instructions that torch used on each machine, as its CPU cases read back."""
+    return {
+        label: dict(figure.effective)["cpu_capability"]
+        for figure in figures
+        if "cpu_capability" in dict(figure.effective)
+        for label in figure.machine
+    }
+
+
+def _fields(environment: Environment, capability: str | None) -> dict[str, str]:
+    fields: dict[str, str | None] = {
+        **(_gpu_fields(environment.gpu) if environment.gpu else {}),
+        "CPU": environment.cpu,
+        "CPU instructions": capability,
+        "physical cores": f"{environment.cores_physical} ({environment.cores_usable} usable)",
+        "memory": _gib(environment.memory_bytes),
+        "host": environment.host,
+        "system": environment.os,
+        "Python": environment.python,
+        **environment.libraries,
+        **environment.variables,
+        "commit": environment.commit,
+    }
+    return {name: one_line(value) for name, value in fields.items() if value is not None}
+
+
+def _gpu_fields(gpu: Gpu) -> dict[str, str | None]:
+    return {
+        "GPU": gpu.name,
+        "GPU memory": _gib(gpu.memory_bytes),
+        "compute capability": gpu.capability,
+        "driver": gpu.driver,
+        "CUDA": gpu.cuda,
+        "cuDNN": gpu.cudnn,
+    }
+
+
+def _gib(size_bytes: int) -> str:
+    return f"{size_bytes / GIB:.1f} GiB"

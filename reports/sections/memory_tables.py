@@ -1,0 +1,125 @@
+"""Memory tables: what a step needs by kind, and its peak."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from bench.schema.record import LEDGER
+from reports.document import Cell, Table
+from reports.sections.latency_tables import PHASES, WHOLE, Figures, by_subject, processes_text
+from reports.summary.figures import Figure
+from reports.tables.case_columns import Layout, Line, Subject, table
+
+MIB = 2**20
+BYTES = ("bytes", "byte", "B")
+KINDS = (
+    "weights",
+    "buffers",
+    "gradients",
+    "optimizer_state",
+    "saved_activations",
+    "peak_resident",
+    "peak_allocated",
+    "peak_requested",
+    "peak_reserved",
+    "driver_other",
+)
+"""The columns' order; kinds that are not named here follow them."""
+UNSHOWN = ("inputs", "allocation_retries", "bytes_moved")
+"""The inputs follow from the batch, and are in the JSON and CSV forms; retries have a column of their own.
+What is moved takes no room."""
+
+PEAKS = ("peak_allocated", "peak_resident")
+"""What `peak in` is about: the first of these that a table has."""
+
+NOTES = {
+    "saved_activations": (
+        "saved activations: what autograd keeps from forward to backward; under autocast that includes the "
+        "cast copies of the weights."
+    ),
+    "peak_resident": (
+        "peak resident: the process's resident memory at its highest in one step, above what it held "
+        "before the model was made; in compiled rows it includes the compiler's own heap."
+    ),
+    "peak_allocated": "peak allocated: tensors, at their highest in one step.",
+    "peak_reserved": "peak reserved: what the allocator took from the driver, its cache with it.",
+    "driver_other": "driver other: what the driver says is in use beyond the allocator.",
+}
+PEAK_IN_NOTE = (
+    "peak in: the phase of the step that reaches {}; several where they reach the same or processes differ."
+)
+
+
+def memory_tables(figures: Sequence[Figure], layout: Layout) -> Iterator[Table]:
+    """For each workload and device, MiB by kind; the peak is that of the whole step."""
+    kept = [f for f in figures if f.unit in BYTES or f.metric == "allocation_retries"]
+    sizes = [f for f in kept if not f.metric.startswith(LEDGER)]  # which has tables of its own
+    subjects = by_subject(sizes)
+    for workload in WHOLE:
+        for device in dict.fromkeys(s.case.device for s in subjects if s.case.workload == workload):
+            here = (workload, device)
+            rows = {s: f for s, f in subjects.items() if (s.case.workload, s.case.device) == here}
+            yield _table(f"Memory of {workload} on {device} (MiB)", rows, WHOLE[workload], layout)
+
+
+def _table(title: str, rows: dict[Subject, Figures], whole: str, layout: Layout) -> Table:
+    # a column of zeros says nothing
+    present = {metric for figures in rows.values() for (_, metric), f in figures.items() if f.median}
+    found = present - set(UNSHOWN)
+    kinds = sorted(found, key=lambda kind: (KINDS.index(kind) if kind in KINDS else len(KINDS), kind))
+    peak = next((kind for kind in PEAKS if kind in kinds), None)
+    lines = [
+        Line(
+            subject=subject,
+            cells=(
+                *(_mebibytes(_whole(figures, kind, whole)) for kind in kinds),
+                _peak_in(figures, peak, whole) if peak else None,
+                _retries(figures),
+                processes_text(list(figures.values())),
+            ),
+        )
+        for subject, figures in rows.items()
+    ]
+    notes = [NOTES[kind] for kind in kinds if kind in NOTES]
+    if peak and any(line.cells[len(kinds)] for line in lines):
+        notes.append(PEAK_IN_NOTE.format(peak.replace("_", " ")))
+    return table(
+        title,
+        [*(kind.replace("_", " ") for kind in kinds), "peak in", "allocation retries", "processes"],
+        lines,
+        layout,
+        without=("workload", "device"),
+        notes=notes,
+    )
+
+
+def _peak_in(figures: Figures, metric: str, whole: str) -> Cell:
+    """The phases that reached the whole step's peak in any process; None where the step has no phases."""
+    step = figures.get((whole, metric))
+    if step is None:
+        return None
+    parts = ((phase, figures.get((phase, metric))) for phase in PHASES if phase != whole)
+    reached = (
+        phase
+        for phase, part in parts
+        if part and any(a >= b for a, b in zip(part.medians, step.medians, strict=False))
+    )
+    return ", ".join(reached) or None
+
+
+def _whole(figures: Figures, metric: str, whole: str) -> Figure | None:
+    """The metric in the whole step, else of the model, else in whatever phase has it."""
+    for phase in (whole, "model"):
+        if (phase, metric) in figures:
+            return figures[phase, metric]
+    return next((figure for (_, name), figure in figures.items() if name == metric), None)
+
+
+def _mebibytes(figure: Figure | None) -> Cell:
+    return figure.median / MIB if figure else None
+
+
+def _retries(figures: Figures) -> Cell:
+    """None for none: a column of zeros says nothing."""
+    figure = _whole(figures, "allocation_retries", "step")
+    return round(figure.median) or None if figure else None

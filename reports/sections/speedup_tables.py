@@ -1,0 +1,138 @@
+"""Speed-ups: CUDA over CPU, compiled and CUDA graph over eager, AMP over fp32, where both were measured.
+
+Always the wall time of the whole step (training) or forward (inference), the one clock that every
+device has; and always between two cases that are equal in all other axes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from msgspec import Struct, structs
+
+from bench.engines import engines
+from bench.schema.case import Case
+from bench.stats.estimates import Ratio, ratio_across_processes, ratio_within_process
+from reports.document import Table
+from reports.sections.latency_tables import WHOLE
+from reports.summary.figures import Figure, agree
+from reports.tables.case_columns import Layout, Line, subject_of, table
+from reports.tables.wording import interval_notes, milliseconds, with_interval
+
+
+def _compiles(case: Case) -> bool:
+    """An engine that this version does not know is in no comparison."""
+    engine = engines().get(case.engine)
+    return engine is not None and engine.compiles
+
+
+class Comparison(Struct, frozen=True, kw_only=True):
+    """Cases with the same `key` may be compared; by default also the precision read back must agree."""
+
+    title: str
+    is_base: Callable[[Case], bool]
+    is_new: Callable[[Case], bool]
+    key: Callable[[Case], Case]
+    base: str
+    new: str
+    note: str
+    same_precision: bool = True
+
+
+COMPILED = Comparison(
+    title="Speed-up of compiled engines over eager",
+    is_base=lambda case: case.engine == "eager",
+    is_new=_compiles,
+    key=lambda case: structs.replace(case, engine=""),
+    base="eager (ms)",
+    new="compiled (ms)",
+    note=(
+        "Steady state: what compiling took is not in it. The layout is the one that the user sets: "
+        "inside its graph Inductor may choose another (its layout optimisation), so this compares what "
+        "is written, not the same kernels."
+    ),
+)
+COMPARISONS = (
+    Comparison(
+        title="Speed-up of CUDA over the CPU",
+        is_base=lambda case: case.device == "cpu",
+        is_new=lambda case: case.device.startswith("cuda"),
+        # threads belong to the CPU side alone
+        key=lambda case: structs.replace(case, device="", threads=0),
+        base="cpu (ms)",
+        new="cuda (ms)",
+        note="Only where the precision that was read back is the same on both devices.",
+    ),
+    COMPILED,
+    Comparison(
+        title="Speed-up of a CUDA graph over eager",
+        is_base=lambda case: case.engine == "eager",
+        is_new=lambda case: case.engine == "cudagraph",
+        key=lambda case: structs.replace(case, engine=""),
+        base="eager (ms)",
+        new="graph (ms)",
+        note="The graph replays eager's kernels, so what it gains is the time to launch them.",
+    ),
+    Comparison(
+        title="Speed-up of automatic mixed precision over fp32",
+        is_base=lambda case: case.precision == "fp32",
+        is_new=lambda case: case.precision.startswith("amp-"),
+        key=lambda case: structs.replace(case, precision="fp32"),
+        base="fp32 (ms)",
+        new="amp (ms)",
+        note="fp32 is IEEE arithmetic everywhere, without TF32.",
+        same_precision=False,
+    ),
+)
+
+
+def speedup_tables(figures: Sequence[Figure], layout: Layout) -> Iterator[Table]:
+    """A table for each comparison that has a pair."""
+    whole = [f for f in figures if f.metric == "wall_time" and f.phase == WHOLE[f.case.workload]]
+    for comparison in COMPARISONS:
+        pairs = list(pairs_of(whole, comparison))
+        if not pairs:
+            continue
+        ratios = [speed_up(base, new) for base, new in pairs]
+        lines = [
+            Line(
+                subject=subject_of(new),
+                cells=(
+                    milliseconds(base),
+                    milliseconds(new),
+                    with_interval(ratio.value, ratio.interval, suffix="x"),
+                ),
+            )
+            for (base, new), ratio in zip(pairs, ratios, strict=True)
+        ]
+        yield table(
+            comparison.title,
+            [comparison.base, comparison.new, "speed-up"],
+            lines,
+            layout,
+            notes=[
+                f"Wall time of the whole training step or inference; above 1x is faster. {comparison.note}",
+                *interval_notes(cell for line in lines for cell in line.cells),
+            ],
+        )
+
+
+def pairs_of(figures: Sequence[Figure], comparison: Comparison) -> Iterator[tuple[Figure, Figure]]:
+    """(base, new) for every new figure whose base was measured on the same machine."""
+    bases: dict[Case, list[Figure]] = {}
+    for figure in figures:
+        if comparison.is_base(figure.case) and figure.median > 0:
+            bases.setdefault(comparison.key(figure.case), []).append(figure)
+    for new in figures:
+        if comparison.is_new(new.case) and new.median > 0:
+            for base in bases.get(comparison.key(new.case), ()):
+                same = not comparison.same_precision or agree(base.effective, new.effective)
+                if same and (base.machine == new.machine or set(base.machine) & set(new.machine)):
+                    yield base, new
+
+
+def speed_up(base: Figure, new: Figure) -> Ratio:
+    """How many times faster the new one is, across processes where there are two or more of each."""
+    if min(len(base.medians), len(new.medians)) > 1 and min(*base.medians, *new.medians) > 0:
+        return ratio_across_processes(base.medians, new.medians)
+    return ratio_within_process(base.median, base.interval, new.median, new.interval)

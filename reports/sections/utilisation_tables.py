@@ -1,0 +1,189 @@
+"""Utilisation tables: how much of the machine each step used, and what held it back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import get_args
+
+from bench.schema.case import Case
+from reports.analysis.utilisation import IDLE, SMALL_SHARE, Label, Reached
+from reports.document import Cell, Table, readable
+from reports.sections.latency_tables import CLOCKS, PHASES, WHOLE
+from reports.summary.figures import Figure
+from reports.tables.case_columns import AXES, Layout, Line, in_words, table
+from reports.tables.wording import interval_notes, milliseconds, with_interval
+
+GIGA, TERA = 1e9, 1e12
+SHARES_NOTE = (
+    "of arithmetic: FLOPs over the time, over the best matrix product or convolution in the dtype that did "
+    "the work. of bandwidth: the bytes that the operators move one by one (of any optimizer those that a "
+    "fused one moves), over the time, over the best copy."
+)
+CACHES_NOTE = (
+    "Above 100%: more than the ceiling. Caches and fused kernels spare the memory what the operators move "
+    "between them, a network that fits into the caches needs it little, and what writes in place need not "
+    "fetch its target first, as a copy must."
+)
+PHASES_NOTE = (
+    "The least time that the two ceilings allow, as a share of the measured one; and what holds a phase back."
+)
+MEANINGS: dict[Label, str] = {
+    "compute-bound": "of its two ceilings the one of arithmetic is nearer",
+    "memory-bound": "of its two ceilings the one of memory is nearer",
+    "launch-bound": "the GPU waits for Python to launch its kernels",
+    "host-bound": (
+        f"the GPU stands idle for another reason (wall time is more than {1 + IDLE:g} x device time), or a "
+        f"processor is below {SMALL_SHARE:.0%} of both ceilings: the time is that of Python, dispatch, "
+        "threads, the rearranging of tensors, or operators that are slow without being products (pooling, "
+        "dropout)"
+    ),
+}
+NO_CEILINGS = (
+    "How far these times are from what the machine can do is not known for {} of {} cases: no ceilings were "
+    "measured for them. convbench run --ceilings measures them."
+)
+
+
+def title_of(case: Case) -> str:
+    """Of the table in which a case has its row."""
+    return f"Utilisation of {case.workload} on {case.device}"
+
+
+def without_ceilings(found: Sequence[Reached]) -> Iterator[str]:
+    """A sentence where ceilings are missing."""
+    whole = [each for each in found if each.is_whole]
+    missing = [each for each in whole if each.arithmetic is None]
+    if missing:
+        yield NO_CEILINGS.format(f"{len(missing):,}", f"{len(whole):,}")
+
+
+def utilisation_tables(found: Sequence[Reached], layout: Layout) -> Iterator[Table]:
+    """For each workload and device the whole step, and of training its phases."""
+    known = [each for each in found if each.arithmetic or each.bandwidth]
+    for title in dict.fromkeys(title_of(each.subject.case) for each in known):
+        rows = [each for each in known if title_of(each.subject.case) == title]
+        whole = [each for each in rows if each.is_whole]
+        if whole:
+            yield _table(title, whole, layout)
+        if rows[0].subject.case.workload == "training":
+            yield from _by_phase(f"{title}, by phase", rows, layout)
+
+
+def _table(title: str, rows: Sequence[Reached], layout: Layout) -> Table:
+    fastest = max((each.flops or 0.0) / each.time.median for each in rows)
+    unit, size = ("TFLOP/s", TERA) if fastest >= TERA else ("GFLOP/s", GIGA)
+    lines = [Line(subject=each.subject, cells=_cells(each, size)) for each in rows]
+    return table(
+        title,
+        ["time (ms)", unit, "of arithmetic", "of bandwidth", "FLOP/byte", "bound", "why"],
+        lines,
+        layout,
+        without=("workload", "device"),
+        notes=[
+            SHARES_NOTE,
+            f"Ceilings: {'; '.join(_ceilings(rows))}.",
+            *([CACHES_NOTE] if any(each.traffic and each.traffic.value > 1 for each in rows) else []),
+            *_meanings(rows),
+            *interval_notes(cell for line in lines for cell in line.cells),
+        ],
+    )
+
+
+def _cells(each: Reached, size: float) -> tuple[Cell, ...]:
+    return (
+        milliseconds(each.time),
+        None if each.flops is None else each.flops / each.time.median / size,
+        *(
+            with_interval(share.value, share.interval, 100, "%") if share else None
+            for share in (each.utilisation, each.traffic)
+        ),
+        each.intensity,
+        each.bound.label if each.bound else None,
+        each.bound.why if each.bound else None,
+    )
+
+
+def _ceilings(rows: Sequence[Reached]) -> Iterator[str]:
+    """Each once; with its machine and threads where these differ."""
+    subjects = [row.subject for row in rows]
+    axes = [name for name in ("threads", "machine") if len(set(map(AXES[name].value, subjects))) > 1]
+    words: dict[str, None] = {}
+    for row in rows:
+        where = in_words(row.subject, axes)
+        for what, rate, unit in (
+            (row.dtype, row.arithmetic, "GFLOP/s"),
+            ("memory", row.bandwidth, "GB/s"),
+        ):
+            if rate is not None:
+                found = f"{what} {readable(rate.per_second / GIGA)} {unit} ({rate.what})"
+                words[f"{where}: {found}" if where else found] = None
+    yield from words
+
+
+def _meanings(rows: Sequence[Reached]) -> Iterator[str]:
+    labels = {each.bound.label for each in rows if each.bound}
+    if labels:
+        yield ". ".join(f"{label}: {MEANINGS[label]}" for label in get_args(Label) if label in labels) + "."
+
+
+def _by_phase(title: str, rows: Sequence[Reached], layout: Layout) -> Iterator[Table]:
+    """By the device's own clock where there is one, since the wall's waits for the device at every phase."""
+    metrics = {each.time.metric for each in rows}
+    clock = next(clock for clock in CLOCKS if clock in metrics)
+    parts = [phase for phase in PHASES if phase != WHOLE["training"]]
+    by_place = {
+        (each.subject, each.time.phase): each for each in rows if each.time.metric == clock and each.bound
+    }
+    subjects = dict.fromkeys(subject for subject, phase in by_place if phase in parts)
+    lines = [
+        Line(subject=subject, cells=tuple(_phase(by_place.get((subject, phase))) for phase in parts))
+        for subject in subjects
+    ]
+    if lines:
+        yield table(
+            title,
+            parts,
+            lines,
+            layout,
+            without=("workload", "device"),
+            notes=[PHASES_NOTE, *([CACHES_NOTE] if any(map(_is_above, by_place.values())) else [])],
+        )
+
+
+def _is_above(each: Reached) -> bool:
+    """A phase that took less than the two ceilings allow."""
+    is_phase = each.time.phase != WHOLE["training"]
+    return is_phase and each.attainable_seconds is not None and each.attainable_seconds > each.time.median
+
+
+def _phase(each: Reached | None) -> Cell:
+    """`62% compute-bound`"""
+    if each is None or each.bound is None or each.attainable_seconds is None:
+        return None
+    return f"{each.attainable_seconds / each.time.median:.0%} {each.bound.label}"
+
+
+def row_fields(each: Reached) -> dict[str, Cell]:
+    """What the flat row of a time adds: counts, ceilings in FLOP/s and byte/s, shares of them, the bound."""
+    utilisation, traffic = each.utilisation, each.traffic
+    interval = utilisation.interval if utilisation else None
+    return {
+        "flops": each.flops,
+        "bytes_moved": each.bytes,
+        "intensity": each.intensity,
+        "arithmetic_dtype": each.dtype,
+        "arithmetic_ceiling": each.arithmetic.per_second if each.arithmetic else None,
+        "bandwidth_ceiling": each.bandwidth.per_second if each.bandwidth else None,
+        "utilisation": utilisation.value if utilisation else None,
+        "utilisation_low": interval.low if interval else None,
+        "utilisation_high": interval.high if interval else None,
+        "bandwidth_share": traffic.value if traffic else None,
+        "bound": each.bound.label if each.bound else None,
+        "why": each.bound.why if each.bound else None,
+    }
+
+
+def flat_rows(figures: Sequence[Figure], found: Sequence[Reached]) -> tuple[dict[str, Cell], ...]:
+    """A row for each figure, in its order; of times with what they reached."""
+    fields = {id(each.time): row_fields(each) for each in found}
+    return tuple(figure.as_row() | fields.get(id(figure), {}) for figure in figures)

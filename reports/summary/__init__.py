@@ -1,0 +1,1 @@
+"""Records -> figures: read, summarise, pool."""

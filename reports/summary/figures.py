@@ -1,0 +1,246 @@
+"""What records say, typed: the figures, and what came of the processes that gave none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from msgspec import Struct, structs
+
+from bench.schema.case import PRECISIONS, Case
+from bench.schema.record import Environment, Status
+from bench.schema.training_task import Task
+from bench.stats.estimates import Interval, mean
+from models.catalogue import MODELS
+from reports.document import Cell
+
+THROUGHPUT_METRICS = ("device_time", "wall_time")
+"""Times of a whole batch, from which images per second follow."""
+
+EPOCH = "epoch"
+"""The phase of what a training run gives."""
+ACCURACY = "test_accuracy"
+"""What a training run is judged by: compared by differences, seed by seed."""
+LEARNED = ("train_loss", "test_loss", "train_accuracy", ACCURACY)
+"""What a training run ends with: of its epochs the last one counts."""
+SPEEDS = ("step_rate", "loop_rate", "loop_time")
+"""How fast it was: of its epochs the first one warms up."""
+CURVES = (*LEARNED, "step_rate", "loop_rate")
+"""What is kept of every epoch."""
+RAW_UNITS = ("share", "nat")
+"""Accuracies and losses: means and differences are of the values themselves, not of their logs."""
+
+Effective = tuple[tuple[str, str], ...]
+"""`Record.effective`, sorted: the dtypes and flags that were really in force."""
+
+
+class Figure(Struct, frozen=True, kw_only=True):
+    """One metric in one phase of one case.
+
+    case       with replicate 0
+    median     one process: the median of its samples; several: the geometric mean of their medians
+               (`bench.stats.estimates.centre`), so that it is the centre of the interval; in `unit`. Of
+               accuracies and losses (RAW_UNITS): the mean over the seeds
+    interval   across processes from two up, else within the process; None where there is none
+    medians    of each process; of what it learned (LEARNED) not the median but the last epoch's value,
+               of SPEEDS without the first epoch
+    replicates for each of the medians, the process's number
+    runs       for each of the medians, the index of the directory that it came from
+    pairs      for each of the medians, the number of its interleaved pair, or None
+    samples    raw samples behind it, all processes together
+    machine    labels of the environments the processes ran in (`Summary.environments`)
+    tags       the labels of these processes' warnings
+    """
+
+    case: Case
+    effective: Effective
+    machine: tuple[str, ...]
+    phase: str
+    metric: str
+    unit: str
+    median: float
+    interval: Interval | None
+    medians: tuple[float, ...]
+    replicates: tuple[int, ...]
+    runs: tuple[int, ...]
+    pairs: tuple[int | None, ...]
+    samples: int
+    tags: tuple[str, ...]
+
+    @property
+    def images_per_second(self) -> float | None:
+        """Only where the metric is the time of a batch."""
+        if self.metric not in THROUGHPUT_METRICS or self.median <= 0:
+            return None
+        return self.case.batch / self.median
+
+    def as_row(self) -> dict[str, Cell]:
+        """The flat row that programs read; the first fields are promised, the rest follow them."""
+        fields: dict[str, Cell] = {
+            "phase": self.phase,
+            "metric": self.metric,
+            "unit": self.unit,
+            "median": self.median,
+            "low": self.interval.low if self.interval else None,
+            "high": self.interval.high if self.interval else None,
+            "processes": len(self.medians),
+            "samples": self.samples,
+            "interval": self.interval.kind if self.interval else None,
+            "images_per_second": self.images_per_second,
+            "effective": ", ".join(f"{key}={value}" for key, value in self.effective),
+            "machine": "+".join(self.machine),
+            "warnings": ", ".join(self.tags),
+        }
+        return case_row(self.case, fields)
+
+
+class Curve(Struct, frozen=True, kw_only=True):
+    """One metric over the epochs of one case: `samples` has a tuple for each process, in `unit`."""
+
+    case: Case
+    effective: Effective
+    machine: tuple[str, ...]
+    metric: str
+    unit: str
+    samples: tuple[tuple[float, ...], ...]
+
+
+class Spread(Struct, frozen=True, kw_only=True):
+    """The time of one case's whole step: of each process some of its samples in s, evenly by rank."""
+
+    case: Case
+    effective: Effective
+    machine: tuple[str, ...]
+    metric: str
+    samples: tuple[tuple[float, ...], ...]
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """Processes of one case that ended alike without a figure, and their numbers."""
+
+    case: Case
+    status: Status
+    reason: str
+    replicates: tuple[int, ...]
+
+    @property
+    def processes(self) -> int:
+        """How many they are."""
+        return len(self.replicates)
+
+
+class Absence(Struct, frozen=True, kw_only=True):
+    """A metric that processes of one case could not measure, for this reason; how many they are."""
+
+    case: Case
+    metric: str
+    reason: str
+    processes: int
+
+    def as_row(self) -> dict[str, Cell]:
+        """The flat row that programs read: a figure's, without its value."""
+        return case_row(
+            self.case,
+            {
+                "phase": None,
+                "metric": self.metric,
+                "unit": None,
+                "median": None,
+                "processes": self.processes,
+                "reason": self.reason,
+            },
+        )
+
+
+class Warned(Struct, frozen=True, kw_only=True):
+    """One warning over all the cases that carry it; `example` is its full text the first time."""
+
+    label: str
+    example: str
+    cases: tuple[Case, ...]
+    processes: int
+
+
+class Summary(Struct, frozen=True, kw_only=True):
+    """All that a report prints. `notes` are about the record files themselves."""
+
+    figures: tuple[Figure, ...]
+    curves: tuple[Curve, ...] = ()
+    spreads: tuple[Spread, ...] = ()
+    environments: dict[str, Environment]
+    outcomes: tuple[Outcome, ...]
+    absences: tuple[Absence, ...] = ()
+    warnings: tuple[Warned, ...]
+    notes: tuple[str, ...]
+    records: int
+
+
+def case_row(case: Case, fields: dict[str, Cell]) -> dict[str, Cell]:
+    """A flat row for programs: the axes of the case, then `fields`, then what a training run adds."""
+    row: dict[str, Cell] = structs.asdict(case)
+    del row["replicate"], row["task"]
+    row |= fields
+    if case.task is not None:
+        recipe = case.task.recipe
+        row |= {
+            "dataset": case.task.dataset,
+            "recipe": recipe.name,
+            "epochs": recipe.epochs,
+            "target": case.task.target,
+            "deterministic": case.task.deterministic,
+        }
+    return row
+
+
+def by_seed(case: Case, replicates: Sequence[int], values: Sequence[float]) -> dict[int, float]:
+    """Seed -> value, in the order of the seeds.
+
+    A seed that was trained twice has the mean of both: it is one draw of weights and order, not two.
+    """
+    of_seed: dict[int, list[float]] = {}
+    for replicate, value in sorted(zip(replicates, values, strict=True)):
+        of_seed.setdefault(structs.replace(case, replicate=replicate).learning_seed, []).append(value)
+    return {seed: mean(found) for seed, found in of_seed.items()}
+
+
+def diverged(outcomes: Sequence[Outcome]) -> dict[Case, frozenset[int]]:
+    """The numbers of the processes that diverged, for each case that has some."""
+    found: dict[Case, frozenset[int]] = {}
+    for outcome in outcomes:
+        if outcome.status == "diverged":
+            found[outcome.case] = found.get(outcome.case, frozenset()).union(outcome.replicates)
+    return found
+
+
+MACHINE_KEYS = ("threads", "cpu_capability")
+"""What is read back with the precision but is none: an axis, and a fact about the machine."""
+
+
+def precision_read_back(effective: Effective) -> dict[str, str]:
+    """The dtypes and flags alone."""
+    return {key: value for key, value in effective if key not in MACHINE_KEYS}
+
+
+def agree(one: Effective, other: Effective) -> bool:
+    """Whether all precision that both sides read back is equal; a device has facts that another has not."""
+    first, second = precision_read_back(one), precision_read_back(other)
+    return all(first[key] == second[key] for key in first.keys() & second.keys())
+
+
+_PLACES = {name: place for place, name in enumerate(MODELS)}
+
+
+def sort_key(case: Case) -> tuple[object, ...]:
+    """Models in the catalogue's order, others by name with numbers in theirs; then fp32 and eager first."""
+    parts = re.split(r"(\d+)", case.model)
+    name = tuple((int(part) if part.isdecimal() else 0, part) for part in parts)
+    place = _PLACES.get(case.model, len(_PLACES))
+    precision, engine = PRECISIONS.index(case.precision), (case.engine != "eager", case.engine)
+    axes = structs.replace(case, model="", precision="fp32", engine="", task=None)
+    task = _task_key(case.task) if case.task else ()
+    return (place, name, case.workload, task, case.device, precision, engine, *structs.astuple(axes))
+
+
+def _task_key(task: Task) -> tuple[object, ...]:
+    """By what a reader knows the task by; the rest only so that two tasks always have an order."""
+    return (task.dataset, task.recipe.name, task.target or 0.0, repr(task))

@@ -1,0 +1,252 @@
+"""Records -> what they say: one row for each figure, the machines, what failed and what to beware of.
+
+Streams: of each process medians stay in memory, and no more than 21 of its samples of each clock; of a
+training run its curves do.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct, structs
+
+from bench.schema.case import Case
+from bench.schema.record import Environment, Status
+from bench.stats.estimates import Interval, across_processes, centre, mean, mean_interval
+from reports.summary.figures import (
+    RAW_UNITS,
+    Absence,
+    Curve,
+    Effective,
+    Figure,
+    Outcome,
+    Spread,
+    Summary,
+    Warned,
+    by_seed,
+    sort_key,
+)
+from reports.summary.process import Key, Process, Share, slim, warning_label
+from reports.summary.record_stream import read_records
+
+_Processes = dict[tuple[int, int], Process]
+"""By (directory, replicate): of one process that was run again the last record counts."""
+
+PROCESSES_SPREAD = 12
+"""Of how many processes of a case samples are kept: lines in a picture that can be told apart."""
+
+
+def summarise(directories: Sequence[Path]) -> Summary:
+    """Read and pool the runs in `directories`. Raises UserError as `read_records` does."""
+    notes: list[str] = []
+    cases: dict[Case, _Processes] = {}
+    share = Share()
+    for directory, record in read_records(directories, notes.append):
+        processes = cases.setdefault(record.case.without_replicate(), {})
+        processes[directory, record.case.replicate] = slim(directory, record, share)
+    ordered = sorted(cases.items(), key=lambda item: sort_key(item[0]))
+    environments, label_of = _environments(
+        process.environment for _, processes in ordered for process in processes.values()
+    )
+    groups = [group for case, processes in ordered for group in _groups(case, processes.values(), label_of)]
+    return Summary(
+        figures=tuple(figure for group in groups for figure in _figures(group)),
+        curves=tuple(curve for group in groups for curve in _curves(group)),
+        spreads=tuple(spread for group in groups for spread in _spreads(group)),
+        environments=environments,
+        outcomes=tuple(
+            outcome for case, processes in ordered for outcome in _outcomes(case, processes.values())
+        ),
+        absences=tuple(absence for group in groups for absence in _absences(group)),
+        warnings=_warnings(ordered),
+        notes=tuple(notes),
+        records=sum(len(processes) for processes in cases.values()),
+    )
+
+
+class _Group(Struct, frozen=True, kw_only=True, gc=False):
+    """Processes that are replicates of each other, at least one."""
+
+    case: Case
+    effective: Effective
+    machine: tuple[str, ...]
+    processes: Sequence[Process]
+
+
+def _groups(case: Case, processes: Iterable[Process], label_of: dict[bytes, str]) -> Iterator[_Group]:
+    """What differed in more than host name or commit is never pooled."""
+    alike: dict[tuple[Effective, bytes], list[Process]] = {}
+    for process in processes:
+        if process.status == "ok":
+            conditions = (process.effective, _conditions(process.environment, case.device))
+            alike.setdefault(conditions, []).append(process)
+    for (effective, _), group in alike.items():
+        machine = tuple(sorted({label_of[p.environment] for p in group if p.environment in label_of}))
+        yield _Group(case=case, effective=effective, machine=machine, processes=group)
+
+
+def _figures(group: _Group) -> Iterator[Figure]:
+    """One figure for each metric."""
+    tags = tuple(
+        dict.fromkeys(warning_label(text) for process in group.processes for text in process.warnings)
+    )
+    for (phase, metric, unit), column in _columns(group.processes).items():
+        medians, intervals, sizes, processes = column
+        replicates = tuple([process.replicate for process in processes])
+        if unit in RAW_UNITS:
+            values = list(by_seed(group.case, replicates, medians).values())
+            value, interval = mean(values), mean_interval(values)
+        else:
+            value = centre(medians)
+            interval = across_processes(medians) if len(medians) > 1 else intervals[0]
+        yield Figure(
+            case=group.case,
+            effective=group.effective,
+            machine=group.machine,
+            phase=phase,
+            metric=metric,
+            unit=unit,
+            median=value,
+            interval=interval,
+            medians=tuple(medians),
+            replicates=replicates,
+            runs=tuple([process.run for process in processes]),
+            pairs=tuple([process.pair for process in processes]),
+            samples=sum(sizes),
+            tags=tags,
+        )
+
+
+def _curves(group: _Group) -> Iterator[Curve]:
+    """The epochs of all processes, for each metric that has them."""
+    found: dict[tuple[str, str], list[tuple[float, ...]]] = {}
+    for process in group.processes:
+        for metric, unit, samples in process.curves:
+            found.setdefault((metric, unit), []).append(tuple(samples))
+    for (metric, unit), curves in found.items():
+        yield Curve(
+            case=group.case,
+            effective=group.effective,
+            machine=group.machine,
+            metric=metric,
+            unit=unit,
+            samples=tuple(curves),
+        )
+
+
+def _spreads(group: _Group) -> Iterator[Spread]:
+    """The samples of the first few processes, for each clock that they have."""
+    found: dict[str, list[tuple[float, ...]]] = {}
+    for process in group.processes[:PROCESSES_SPREAD]:
+        for metric, samples in process.spreads:
+            found.setdefault(metric, []).append(tuple(samples))
+    for metric, spreads in found.items():
+        yield Spread(
+            case=group.case,
+            effective=group.effective,
+            machine=group.machine,
+            metric=metric,
+            samples=tuple(spreads),
+        )
+
+
+_Column = tuple[list[float], list[Interval | None], list[int], list[Process]]
+"""Of one metric: medians, intervals, numbers of samples, and the processes that have it."""
+
+
+def _columns(group: Iterable[Process]) -> dict[Key, _Column]:
+    """Each metric over the processes that have it.
+
+    Processes of one case nearly always have the same metrics, and then a column is read off at once.
+    """
+    alike: defaultdict[tuple[Key, ...], list[Process]] = defaultdict(list)
+    for process in group:
+        alike[process.keys].append(process)
+    columns: dict[Key, _Column] = {}
+    for keys, processes in alike.items():
+        for at, key in enumerate(keys):
+            medians, intervals, sizes, having = columns.setdefault(key, ([], [], [], []))
+            medians += [process.medians[at] for process in processes]
+            intervals += [process.intervals[at] for process in processes]
+            sizes += [process.sizes[at] for process in processes]
+            having += processes
+    return columns
+
+
+@lru_cache(maxsize=1024)
+def _decode_environment(encoded: bytes) -> Environment | None:
+    return msgspec.json.decode(encoded, type=Environment | None)
+
+
+@lru_cache(maxsize=1024)
+def _conditions(encoded: bytes, device: str) -> bytes:
+    """What must be equal for two processes to be replicates of each other."""
+    environment = _decode_environment(encoded)
+    if environment is None:
+        return b""
+    gpu = None if device == "cpu" else environment.gpu
+    return msgspec.json.encode(structs.replace(environment, host="", commit=None, gpu=gpu))
+
+
+def _outcomes(case: Case, processes: Iterable[Process]) -> Iterator[Outcome]:
+    alike: dict[tuple[Status, str], list[int]] = {}
+    for process in processes:
+        if process.status != "ok":
+            alike.setdefault((process.status, process.reason), []).append(process.replicate)
+    for (status, reason), replicates in alike.items():
+        yield Outcome(case=case, status=status, reason=reason, replicates=tuple(replicates))
+
+
+def _absences(group: _Group) -> Iterator[Absence]:
+    counted = Counter(absent for process in group.processes for absent in process.absent)
+    for (metric, reason), processes in counted.items():
+        yield Absence(case=group.case, metric=metric, reason=reason, processes=processes)
+
+
+def _warnings(cases: Iterable[tuple[Case, _Processes]]) -> tuple[Warned, ...]:
+    examples: dict[str, str] = {}
+    carriers: dict[str, Counter[Case]] = {}
+    for case, processes in cases:
+        for process in processes.values():
+            own: dict[str, str] = {}
+            for text in process.warnings:  # a window of each clock and that of energy may have the same
+                own.setdefault(warning_label(text), text)
+            for label, text in own.items():
+                examples.setdefault(label, text)
+                carriers.setdefault(label, Counter())[case] += 1
+    return tuple(
+        Warned(label=label, example=examples[label], cases=tuple(found), processes=found.total())
+        for label, found in carriers.items()
+    )
+
+
+def _environments(encoded: Iterable[bytes]) -> tuple[dict[str, Environment], dict[bytes, str]]:
+    """The distinct environments under the labels A, B, ..., and the label of each encoded one.
+
+    A child that measures on the CPU may not have looked for a GPU; it does not make a second machine.
+    """
+    decoded = {raw: _decode_environment(raw) for raw in dict.fromkeys(encoded)}
+    found = {raw: environment for raw, environment in decoded.items() if environment is not None}
+    fuller = [(structs.replace(other, gpu=None), other) for other in found.values() if other.gpu]
+    distinct: list[Environment] = []
+    label_of: dict[bytes, str] = {}
+    for raw, environment in found.items():
+        whole = next((other for without, other in fuller if without == environment), environment)
+        if whole not in distinct:
+            distinct.append(whole)
+        label_of[raw] = _label(distinct.index(whole))
+    return {_label(index): environment for index, environment in enumerate(distinct)}, label_of
+
+
+def _label(index: int) -> str:
+    """A, B, ..., Z, AA, AB, ..."""
+    letters = ""
+    index += 1
+    while index:
+        index, digit = divmod(index - 1, 26)
+        letters = chr(ord("A") + digit) + letters
+    return letters

@@ -1,0 +1,140 @@
+"""A record without its samples: what a report keeps of each process, so that 100,000 of them fit."""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections.abc import Hashable, Iterator, Sequence
+from functools import cache
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from bench.schema.record import SPOILED, Measurement, Record, Status
+from bench.stats.diagnostics import autocorrelation, effective_samples, two_modes
+from bench.stats.estimates import Interval, median_of_sorted, within_process
+from reports.sections.latency_tables import WHOLE
+from reports.summary.figures import CURVES, EPOCH, LEARNED, SPEEDS, THROUGHPUT_METRICS, Effective
+
+T = TypeVar("T", bound=Hashable)
+
+Key = tuple[str, str, str]
+"""(phase, metric, unit)"""
+
+TWENTIETHS = 20
+"""A distribution is drawn from this many samples and one: the others would not be seen."""
+
+
+class Process(Struct, frozen=True, gc=False):
+    """One record without its samples; what is equal between records is one object.
+
+    `run` is the index of its directory, `pair` the number of its interleaved pair.
+
+    `medians`, `intervals` (within the process) and `sizes` (samples) run along `keys`. `curves` are the
+    epochs of a training run, by metric and unit; `spreads` are some samples of the time of the whole step.
+    """
+
+    run: int
+    replicate: int
+    pair: int | None
+    status: Status
+    reason: str
+    effective: Effective
+    environment: bytes
+    warnings: tuple[str, ...]
+    absent: tuple[tuple[str, str], ...]
+    keys: tuple[Key, ...]
+    medians: array[float]
+    intervals: tuple[Interval | None, ...]
+    sizes: tuple[int, ...]
+    curves: tuple[tuple[str, str, array[float]], ...]
+    spreads: tuple[tuple[str, array[float]], ...]
+
+
+def slim(run: int, record: Record, share: Share) -> Process:
+    """Of a process that did not end well no measurement is kept."""
+    usable = record.measurements if record.status == "ok" else []
+    kept = [m for m in usable if m.samples and not m.metric.startswith(SPOILED)]
+    trains = record.case.task is not None
+    ordered = [sorted(_counted(m) if trains and m.phase == EPOCH else m.samples) for m in kept]
+    whole = [
+        (measurement, samples)
+        for measurement, samples in zip(kept, ordered, strict=True)
+        if measurement.metric in THROUGHPUT_METRICS and measurement.phase == WHOLE.get(record.case.workload)
+    ]
+    noticed = [words for measurement, samples in whole for words in _noticed(measurement, samples)]
+    return Process(
+        run,
+        record.case.replicate,
+        record.pair,
+        record.status,
+        record.reason or "",
+        share(tuple(sorted(record.effective.items()))),
+        share(msgspec.json.encode(record.environment)),
+        share((*record.warnings, *noticed)),
+        share(tuple(sorted(record.absent.items()))),
+        share(tuple([(m.phase, m.metric, m.unit) for m in kept])),
+        array("d", map(median_of_sorted, ordered)),
+        share(tuple([within_process(samples) if len(samples) > 1 else None for samples in ordered])),
+        share(tuple([len(m.samples) for m in kept])),
+        tuple([(m.metric, m.unit, array("d", m.samples)) for m in kept if trains and _is_curve(m)]),
+        tuple([(measurement.metric, _evenly(samples)) for measurement, samples in whole]),
+    )
+
+
+def _evenly(ordered: Sequence[float]) -> array[float]:
+    """The lowest sample, the highest, and those at each twentieth between; all where they are few."""
+    return array("d", map(ordered.__getitem__, _places(len(ordered))))
+
+
+@cache
+def _places(count: int) -> tuple[int, ...]:
+    """Worked out once for each number of samples: a report may have hundreds of thousands of series."""
+    steps = min(count - 1, TWENTIETHS)
+    return tuple(round((count - 1) * step / steps) for step in range(steps + 1)) if steps else (0,)
+
+
+def _counted(measurement: Measurement) -> Sequence[float]:
+    """The epochs of which the median is taken: of what was learned the last one alone; of speed all but the
+    first, which compiles, tries algorithms and reserves memory, unless it is the only one."""
+    samples = measurement.samples
+    if measurement.metric in LEARNED:
+        return samples[-1:]
+    return samples[1:] or samples if measurement.metric in SPEEDS else samples
+
+
+def _is_curve(measurement: Measurement) -> bool:
+    return measurement.phase == EPOCH and measurement.metric in CURVES
+
+
+def _noticed(measurement: Measurement, ordered: Sequence[float]) -> Iterator[str]:
+    """Warnings of what makes a process's median less sure than its interval says."""
+    of = f"the {measurement.metric} of {measurement.phase}"
+    correlation = autocorrelation(measurement.samples)
+    if correlation is not None:
+        worth = effective_samples(len(ordered), correlation)
+        yield (
+            f"autocorrelated: neighbouring samples of {of} are alike ({correlation:.2f}): "
+            f"{len(ordered)} of them say as much as {worth:.0f} independent ones"
+        )
+    modes = two_modes(ordered)
+    if modes is not None:
+        yield f"bimodal: {modes.share:.0%} of the samples of {of} take {modes.ratio:.2f} x the others' time"
+
+
+class Share:
+    """Returns the first of all equal values it was called with, so that the others can be forgotten."""
+
+    def __init__(self) -> None:
+        self._first: dict[Hashable, Any] = {}
+
+    def __call__(self, value: T) -> T:
+        first: T = self._first.setdefault(value, value)
+        return first
+
+
+def warning_label(warning: str) -> str:
+    """`not-stationary: windows differ by 3%` -> `not-stationary`; a sentence is its own label."""
+    match = re.match(r"[a-z0-9-]+(?=:|$)", warning)
+    return match[0] if match else warning

@@ -1,0 +1,49 @@
+"""The records of runs, one at a time: a report from 100,000 of them must not hold their samples.
+
+Reading never changes a file. A torn last line (the run was killed while writing it) is left out with a
+warning; any other damage is named by file and line.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from bench.schema.record import Record
+from bench.store import RECORDS
+from bench.store import read_records as read_file
+from models.errors import UserError
+
+
+def read_records(directories: Sequence[Path], warn: Callable[[str], None]) -> Iterator[tuple[int, Record]]:
+    """Every record of every run, as (index of its directory, record), in the order they were written.
+
+    A directory that is named twice is read once. Raises UserError for what is missing, unreadable,
+    empty, foreign, newer or corrupt.
+    """
+    for index, directory in enumerate({path.resolve(): path for path in directories}.values()):
+        file = _records_file(directory)
+        found = False
+        try:
+            for record in read_file(file, torn=warn):
+                found = True
+                yield index, record
+        except RecursionError as error:
+            raise UserError(f"{file} is no file of convbench records: it nests too deeply") from error
+        if not found:
+            raise UserError(f"{file} holds no complete record")
+
+
+def _records_file(directory: Path) -> Path:
+    file = directory / RECORDS
+    try:
+        if not directory.exists():
+            raise UserError(f"there is no directory {str(directory)!r}")
+        if not directory.is_dir():
+            raise UserError(f"{str(directory)!r} is a file; give the directory that holds {RECORDS}")
+        if not file.exists():
+            raise UserError(f"{str(directory)!r} holds no {RECORDS}: no run was written there")
+    except OSError as error:
+        raise UserError(f"{str(directory)!r} cannot be read: {os.strerror(error.errno or 0)}") from error
+    return file

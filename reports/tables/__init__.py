@@ -1,0 +1,1 @@
+"""How rows and figures are shown: columns, wording, names."""

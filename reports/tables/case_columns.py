@@ -1,0 +1,178 @@
+"""The columns that say which case a row is: what varies gets a column, what does not goes into a note."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from msgspec import Struct
+
+from bench.schema.case import Case
+from bench.schema.training_task import Task
+from reports.document import Cell, Table
+from reports.summary.figures import Effective, Figure
+
+
+class Subject(Struct, frozen=True):
+    """What one row of a table is about."""
+
+    case: Case
+    effective: Effective
+    machine: tuple[str, ...]
+
+
+class Line(Struct, frozen=True, kw_only=True):
+    """A row before its first columns are chosen: its subject, then its own cells."""
+
+    subject: Subject
+    cells: tuple[Cell, ...]
+
+
+class Axis(Struct, frozen=True, kw_only=True):
+    """How an axis is shown: `phrase` states the value that all rows share."""
+
+    value: Callable[[Subject], Cell]
+    phrase: str
+
+
+AXES: dict[str, Axis] = {
+    "dataset": Axis(value=lambda s: s.case.task.dataset if s.case.task else None, phrase="{}"),
+    "recipe": Axis(value=lambda s: s.case.task.recipe.name if s.case.task else None, phrase="{}"),
+    "workload": Axis(value=lambda s: s.case.workload, phrase="{}"),
+    "device": Axis(value=lambda s: s.case.device, phrase="{}"),
+    "precision": Axis(value=lambda s: s.case.precision, phrase="{}"),
+    "engine": Axis(value=lambda s: s.case.engine, phrase="{}"),
+    "layout": Axis(value=lambda s: s.case.layout, phrase="{}"),
+    "tuning": Axis(value=lambda s: s.case.tuning, phrase="{}"),
+    "batch": Axis(value=lambda s: s.case.batch, phrase="batch {}"),
+    "image": Axis(value=lambda s: s.case.image, phrase="{} px"),
+    "channels": Axis(value=lambda s: s.case.channels, phrase="input channels: {}"),
+    "classes": Axis(value=lambda s: s.case.classes, phrase="{} classes"),
+    "threads": Axis(value=lambda s: s.case.threads, phrase="CPU threads: {}"),
+    "seed": Axis(value=lambda s: s.case.seed, phrase="seed {}"),
+    "target": Axis(value=lambda s: target_text(s.case.task), phrase="target {}"),
+    "deterministic": Axis(value=lambda s: _deterministic(s.case.task), phrase="deterministic: {}"),
+    "machine": Axis(value=lambda s: "+".join(s.machine), phrase="machine {}"),
+}
+SECONDARY = ("deterministic", "target", "seed", "threads")
+"""Not named where other axes tell the cases apart as well."""
+INPUT_AXES = ("image", "channels", "classes")
+"""Usually one value for each model; the cost table has them."""
+
+
+def target_text(task: Task | None) -> str | None:
+    """`90%`"""
+    return f"{100 * task.target:g}%" if task and task.target is not None else None
+
+
+def _deterministic(task: Task | None) -> str | None:
+    return "yes" if task and task.deterministic else None
+
+
+class Layout(Struct, frozen=True, kw_only=True):
+    """What holds for the whole report: `inputs_follow_model` lets the input axes stand in the cost
+    table alone, `several_machines` decides whether a machine needs naming."""
+
+    inputs_follow_model: bool
+    several_machines: bool
+
+
+def layout_of(cases: Sequence[Case], machines: int) -> Layout:
+    """The layout of a report about these cases."""
+    inputs = {(case.model, case.image, case.channels, case.classes) for case in cases}
+    models = {case.model for case in cases}
+    return Layout(inputs_follow_model=len(inputs) == len(models), several_machines=machines > 1)
+
+
+def subject_of(figure: Figure) -> Subject:
+    """Figures of one subject share a row."""
+    return Subject(figure.case, figure.effective, figure.machine)
+
+
+def table(
+    title: str,
+    columns: Sequence[str],
+    lines: Sequence[Line],
+    layout: Layout,
+    *,
+    without: Sequence[str] = (),
+    always: Sequence[str] = (),
+    notes: Sequence[str] = (),
+) -> Table:
+    """A table whose rows begin with the model and the axes that vary, and whose note names the others.
+
+    `without` are axes that the title or the lines say already, `always` those that have a column even where
+    all rows share the value. Own columns that are empty in every row are left out.
+    """
+    subjects = [line.subject for line in lines]
+    shown, shared = _shown(subjects, layout, without, always)
+    effective = ["read back"] if _effective_differs(subjects) else []
+    filled = [i for i in range(len(columns)) if any(line.cells[i] is not None for line in lines)]
+    rows = (
+        (
+            line.subject.case.model,
+            *(AXES[name].value(line.subject) for name in shown),
+            *([effective_text(line.subject.effective)] if effective else []),
+            *(line.cells[i] for i in filled),
+        )
+        for line in lines
+    )
+    return Table(
+        title=title,
+        columns=("model", *shown, *effective, *(columns[i] for i in filled)),
+        rows=tuple(rows),
+        notes=((f"All rows: {', '.join(shared)}.",) if shared else ()) + tuple(notes),
+    )
+
+
+def _shown(
+    subjects: Sequence[Subject], layout: Layout, without: Sequence[str], always: Sequence[str]
+) -> tuple[list[str], list[str]]:
+    """The axes that have a column, and what the others say of all rows."""
+    shown: list[str] = []
+    shared: list[str] = []
+    for name, axis in AXES.items():
+        if name in without or (name == "machine" and not layout.several_machines):
+            continue
+        values = {axis.value(subject) for subject in subjects}
+        varies = len(values) > 1 and not (name in INPUT_AXES and layout.inputs_follow_model)
+        if varies or name in always:
+            shown.append(name)
+        elif len(values) == 1 and values.isdisjoint((0, "", None)):
+            shared.append(axis.phrase.format(*values))
+    return shown, shared
+
+
+def varying(subjects: Sequence[Subject], *, without: Sequence[str] = ()) -> tuple[str, ...]:
+    """The axes in which subjects of one model differ: what follows from the model tells nothing apart."""
+    models = {subject.case.model for subject in subjects}
+    names = [
+        name
+        for name, axis in AXES.items()
+        if name not in without and len({(s.case.model, axis.value(s)) for s in subjects}) > len(models)
+    ]
+    for name in SECONDARY:
+        fewer = [other for other in names if other != name]
+        if _different(subjects, fewer) == _different(subjects, names):
+            names = fewer
+    return tuple(names)
+
+
+def _different(subjects: Sequence[Subject], names: Sequence[str]) -> int:
+    return len({(s.case.model, *(AXES[name].value(s) for name in names)) for s in subjects})
+
+
+def in_words(subject: Subject, names: Sequence[str]) -> str:
+    """`amp-bf16, compile, batch 128`: the values of these axes."""
+    values = ((AXES[name].phrase, AXES[name].value(subject)) for name in names)
+    return ", ".join(phrase.format(value) for phrase, value in values if value not in ("", None))
+
+
+def effective_text(effective: Effective) -> str:
+    """`conv=tf32, matmul=ieee, ...`"""
+    return ", ".join(f"{key}={value}" for key, value in effective)
+
+
+def _effective_differs(subjects: Sequence[Subject]) -> bool:
+    """Whether two rows are the same case with another precision in force, which must be seen."""
+    seen: dict[tuple[Case, tuple[str, ...]], Effective] = {}
+    return any(seen.setdefault((s.case, s.machine), s.effective) != s.effective for s in subjects)

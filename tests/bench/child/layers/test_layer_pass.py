@@ -1,0 +1,432 @@
+"""Layers: planted times are found again, costs are torch's own count, and gradients come apart."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from bench import devices, engines
+from bench.child.layers import gradients
+from bench.child.layers.layer_calls import (
+    LayerCall,
+    backward_bytes,
+    backward_flops,
+    calls_in,
+    forward_bytes,
+    forward_flops,
+)
+from bench.child.layers.layer_kinds import kind_of, layers_of
+from bench.child.layers.layer_pass import measure
+from bench.child.layers.marked import MarkedSteps
+from bench.contracts.workload import Steps
+from bench.devices.fake import FakeDevice
+from bench.probes.flops import convolution_backward_flops
+from bench.probes.traffic import step_bytes
+from bench.schema.case import Case, Protocol
+from bench.schema.layer_phases import BETWEEN, LOSS, UPDATE, Layer, Piece, is_of_layers, piece_of
+from bench.schema.record import Measurement
+from tests.planted.planted_steps import MS, nothing
+
+CPU = devices.get("cpu")
+FEW = Protocol(min_samples=3, max_samples=3, sampling_seconds=0.1)
+
+
+class _Launch(torch.autograd.Function):
+    """The identity, which costs a planted time forward and another one backward."""
+
+    @staticmethod
+    def forward(ctx: Any, given: Tensor, cost: Callable[[float], None], ahead: float, back: float) -> Tensor:
+        ctx.cost, ctx.back = cost, back
+        cost(ahead)
+        return given.clone()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+        ctx.cost(ctx.back)
+        return gradient, None, None, None
+
+
+class Planted(nn.Module):
+    """A layer of so many seconds forward and backward."""
+
+    def __init__(self, cost: Callable[[float], None], ahead: float, back: float) -> None:
+        super().__init__()
+        self.cost, self.ahead, self.back = cost, ahead, back
+
+    def forward(self, given: Tensor) -> Tensor:
+        result: Tensor = _Launch.apply(given, self.cost, self.ahead, self.back)
+        return result
+
+
+def on(device: FakeDevice) -> Callable[[float], None]:
+    """Launches that cost the host a microsecond."""
+    return lambda seconds: device.launch(1e-6, seconds)
+
+
+def steps_of(module: nn.Module, given: Tensor, optimize: Callable[[], None] = nothing) -> Steps:
+    """A training step whose loss is the sum."""
+    made: list[Tensor] = []
+
+    def forward() -> None:
+        made[:] = [module(given).sum()]
+
+    def backward() -> None:
+        made[0].backward()
+
+    def whole() -> None:
+        forward()
+        backward()
+        optimize()
+
+    return Steps(
+        before=nothing,
+        step=whole,
+        whole="step",
+        phases=(("forward", forward), ("backward", backward), ("optimizer", optimize)),
+        synchronises=False,
+        check=lambda: None,
+        warnings=list,
+        tensors=lambda: {"inputs": [given]},
+    )
+
+
+def image(*shape: int) -> Tensor:
+    return torch.randn(shape).requires_grad_()
+
+
+def timed(module: nn.Module, device: FakeDevice, given: Tensor) -> dict[tuple[str, str], float]:
+    """Milliseconds by part of the step and name of the layer; zeros left out."""
+    found = MarkedSteps(module, steps_of(module, given), device).time()
+    return {(p.part, p.layer.name): round(s / MS, 2) for p, s in found.items() if s > 0.1 * MS}
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_planted_times_are_found_in_their_layers(asynchronous: bool) -> None:
+    device = FakeDevice(asynchronous)
+    module = nn.Sequential(Planted(on(device), 20 * MS, 40 * MS), Planted(on(device), 3 * MS, 5 * MS))
+    assert timed(module, device, image(2)) == {
+        ("forward", "0"): 20,
+        ("forward", "1"): 3,
+        ("backward", "1"): 5,
+        ("backward", "0"): 40,
+    }
+
+
+def test_real_seconds_are_found_too() -> None:
+    module = nn.Sequential(Planted(time.sleep, 0.02, 0.04), nn.Identity())
+    steps = MarkedSteps(module, steps_of(module, image(2)), CPU)
+    rounds = [steps.time() for _ in range(5)]
+    for part, seconds in (("forward", 0.02), ("backward", 0.04)):
+        least = min(found[Piece(part, Layer("0", "Planted"))] for found in rounds)  # others use the machine
+        assert seconds <= least < 1.5 * seconds
+    assert Piece("backward", Layer("1", "Identity")) not in rounds[0]
+
+
+def test_what_stands_between_layers_and_after_them_has_rows_of_its_own() -> None:
+    device = FakeDevice()
+
+    class Network(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = Planted(on(device), 2 * MS, 4 * MS)
+
+        def forward(self, given: Tensor) -> Tensor:
+            device.launch(0, 7 * MS)
+            result: Tensor = self.layer(given)
+            return result
+
+    module = Network()
+    steps = steps_of(module, image(2), optimize=lambda: device.launch(0, 9 * MS))
+    found = {piece: seconds / MS for piece, seconds in MarkedSteps(module, steps, device).time().items()}
+    assert found[Piece("forward", BETWEEN)] == pytest.approx(7, abs=0.1)
+    assert found[Piece("optimizer", UPDATE)] == pytest.approx(9, abs=0.1)
+    assert found[Piece("forward", LOSS)] == pytest.approx(0, abs=0.1)
+    assert sum(found.values()) == pytest.approx(2 + 4 + 7 + 9, abs=0.1)
+
+
+def test_branches_keep_their_layers_apart() -> None:
+    device = FakeDevice()
+
+    class Branches(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.left = Planted(on(device), 2 * MS, 4 * MS)
+            self.right = Planted(on(device), 8 * MS, 16 * MS)
+
+        def forward(self, given: Tensor) -> Tensor:
+            result: Tensor = self.left(given) + self.right(given)
+            return result
+
+    assert timed(Branches(), device, image(2)) == {
+        ("forward", "left"): 2,
+        ("forward", "right"): 8,
+        ("backward", "right"): 16,
+        ("backward", "left"): 4,
+    }
+
+
+def test_a_layer_used_twice_adds_up() -> None:
+    device = FakeDevice()
+    twice = Planted(on(device), 2 * MS, 4 * MS)
+    module = nn.Sequential(twice, Planted(on(device), 1 * MS, 1 * MS), twice)
+    given = image(2)
+    assert timed(module, device, given) == {
+        ("forward", "0"): 4,
+        ("forward", "1"): 1,
+        ("backward", "0"): 8,
+        ("backward", "1"): 1,
+    }
+    calls = calls_in(module, steps_of(module, given).step)
+    assert [call.layer.name for call in calls] == ["0", "1", "0"]
+
+
+def test_a_relu_in_place_takes_no_backward_from_the_convolution_before_it() -> None:
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(4 * 36, 2))
+    found = MarkedSteps(module, steps_of(module, image(2, 3, 8, 8)), CPU).time()
+    assert [piece.layer.name for piece in found if piece.part == "backward"][1:] == ["3", "2", "1", "0"]
+
+
+def test_nothing_is_left_on_the_module() -> None:
+    device = FakeDevice()
+    module = nn.Sequential(Planted(on(device), MS, MS))
+    MarkedSteps(module, steps_of(module, image(2)), device).time()
+    calls_in(module, steps_of(module, image(2)).step)
+    assert not any(part._forward_hooks or part._forward_pre_hooks for part in module.modules())
+
+
+def test_the_shield_covers_what_the_host_takes_to_enqueue() -> None:
+    """Slow Python between the layers is no layer's time."""
+    device = FakeDevice()
+    module = nn.Sequential(*(Planted(lambda s: device.launch(5 * MS, s), MS, MS) for _ in range(3)))
+    assert set(timed(module, device, image(2)).values()) == {1.0}
+
+
+def test_the_layers_add_up_to_the_whole_step() -> None:
+    device = FakeDevice()
+    module = nn.Sequential(Planted(on(device), 20 * MS, 40 * MS), Planted(on(device), 3 * MS, 5 * MS))
+    measured = measure(
+        Case(model="planted", workload="training"),
+        module,
+        steps_of(module, image(2)),
+        engines.get("eager"),
+        device,
+        FEW,
+    )
+    found = {(m.phase, m.metric): m for m in measured}
+    assert found["layers", "sum_time"].samples == pytest.approx([68 * MS] * 3, rel=1e-3)
+    assert found["layers", "whole_time"].samples == pytest.approx([68 * MS] * 3, rel=1e-3)
+    assert found["layers", "sum_over_whole"].samples == pytest.approx([1.0] * 3, rel=1e-3)
+    assert found["backward:0 (Planted)", "layer_time"].samples == pytest.approx([40 * MS] * 3, rel=1e-3)
+    assert found["forward:0 (Planted)", "calls"].samples == [1.0]
+
+
+def test_steps_that_the_workload_refuses_leave_no_layers() -> None:
+    device = FakeDevice()
+    module = nn.Sequential(Planted(on(device), MS, MS))
+    steps = steps_of(module, image(2))
+    answers = iter([None, "GradScaler skipped steps"])
+    refusing = replace(steps, check=lambda: next(answers))
+    with pytest.raises(RuntimeError, match="GradScaler skipped"):
+        measure(Case(model="planted"), module, refusing, engines.get("eager"), device, FEW)
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        Piece("forward", Layer("features.0", "Conv2d 3->64, 11x11/4")),
+        Piece("backward", Layer("conv2", "Conv2d 64->192, 5x5, groups 2")),
+        Piece("forward", BETWEEN),
+        Piece("optimizer", UPDATE),
+    ],
+)
+def test_a_phase_names_its_piece(piece: Piece) -> None:
+    assert piece_of(piece.phase) == piece
+    assert is_of_layers(piece.phase)
+
+
+@pytest.mark.parametrize("phase", ["forward", "step", "window", "matmul:1024x1024x1024", "copy:1GiB"])
+def test_other_phases_are_of_no_layer(phase: str) -> None:
+    assert piece_of(phase) is None
+    assert not is_of_layers(phase)
+
+
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        (nn.Conv2d(3, 64, 11, 4), "Conv2d 3->64, 11x11/4"),
+        (nn.Conv2d(64, 192, (1, 5), (1, 2), groups=2), "Conv2d 64->192, 1x5/1x2, groups 2"),
+        (nn.MaxPool2d(3, 2), "MaxPool2d 3x3/2"),
+        (nn.AdaptiveAvgPool2d((6, 6)), "AdaptiveAvgPool2d 6x6"),
+        (nn.Linear(9216, 4096), "Linear 9216->4096"),
+        (nn.BatchNorm2d(64), "BatchNorm2d 64"),
+        (nn.ReLU(), "ReLU"),
+    ],
+)
+def test_kinds_in_words(part: nn.Module, words: str) -> None:
+    assert kind_of(part) == words
+
+
+def test_a_network_of_one_layer_has_the_name_of_its_class() -> None:
+    assert [layer for layer, _ in layers_of(nn.ReLU())] == [Layer("ReLU", "ReLU")]
+
+
+COUNTED = [
+    (nn.Conv2d(6, 8, 3, stride=2, padding=1), (2, 6, 9, 9)),
+    (nn.Conv2d(6, 8, (3, 5), groups=2, bias=False), (2, 6, 9, 9)),
+    (nn.ConvTranspose2d(6, 8, 3, stride=2), (2, 6, 5, 5)),
+    (nn.Conv1d(4, 5, 3), (2, 4, 16)),
+    (nn.Linear(7, 5), (3, 7)),
+]
+
+
+def calls_of(part: nn.Module, given: Tensor) -> LayerCall:
+    def run() -> None:
+        part(given).sum().backward()
+
+    return calls_in(nn.Sequential(part), run)[0]
+
+
+@pytest.mark.parametrize("to_input", [False, True])
+@pytest.mark.parametrize(("part", "shape"), COUNTED, ids=lambda value: type(value).__name__)
+def test_flops_are_what_torch_counts(part: nn.Module, shape: tuple[int, ...], to_input: bool) -> None:
+    given = torch.randn(shape).requires_grad_(to_input)
+    call = calls_of(part, given)
+    grouped = {torch.ops.aten.convolution_backward: convolution_backward_flops}
+    with FlopCounterMode(display=False, custom_mapping=grouped) as ahead:
+        result = part(given).sum()
+    with FlopCounterMode(display=False, custom_mapping=grouped) as back:
+        result.backward()
+    assert forward_flops(call) == ahead.get_total_flops()
+    assert backward_flops(call) == back.get_total_flops()
+
+
+@pytest.mark.parametrize(
+    ("part", "forward", "backward"),
+    [
+        # 2 x 3 x 8 x 8 in, 2 x 4 x 6 x 6 out, 4 x 3 x 3 x 3 + 4 weights, of four bytes each
+        (nn.Conv2d(3, 4, 3), 384 + 112 + 288, (288 + 384 + 112) + (112 + 384)),
+        (nn.ReLU(), 2 * 384, 3 * 384),
+        (nn.ReLU(inplace=True), 2 * 384, 3 * 384),
+        (nn.MaxPool2d(2), 384 + 96, 96 + 384 + 384),
+        (nn.Flatten(), 0, 0),
+        (nn.Identity(), 0, 0),
+        (nn.Dropout().eval(), 0, 0),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, nn.Module) else None,
+)
+def test_bytes_are_each_tensor_once(part: nn.Module, forward: int, backward: int) -> None:
+    call = calls_of(part, image(2, 3, 8, 8) * 1)
+    assert (forward_bytes(call), backward_bytes(call)) == (4 * forward, 4 * backward)
+
+
+def test_without_gradients_autocast_reads_the_copies_that_it_keeps() -> None:
+    """48 inputs of four bytes, 85 weights and 15 outputs of two; in training the weights themselves."""
+    layer, given = nn.Linear(16, 5), torch.randn(3, 16)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        with torch.no_grad():
+            (kept,) = calls_in(layer, lambda: layer(given))
+        (trained,) = calls_in(layer, lambda: layer(given))
+    assert forward_bytes(kept) == 4 * 48 + 2 * 85 + 2 * 15
+    assert forward_bytes(trained) == 4 * 48 + 4 * 85 + 2 * 15
+
+
+def test_bytes_of_a_forward_are_those_of_its_operators() -> None:
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(36, 5))
+    with torch.no_grad():
+        calls = calls_in(module, lambda: module(torch.randn(2, 3, 8, 8)))
+    operators = step_bytes(module, (2, 3, 8, 8), training=False)
+    assert operators is not None
+    assert sum(map(forward_bytes, calls)) == operators["forward"]
+
+
+def measured_layers(module: nn.Module, given: Tensor) -> list[Measurement]:
+    case = Case(model="planted", workload="training")
+    return measure(case, module, steps_of(module, given), engines.get("eager"), CPU, FEW)
+
+
+def test_gradients_apart_are_those_that_the_network_asks_for() -> None:
+    module = nn.Sequential(
+        nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 6, 3, stride=2, groups=2), nn.Flatten()
+    )
+    module.append(nn.Linear(6 * 9, 5))
+    measured = measured_layers(module, torch.randn(2, 3, 8, 8))
+    apart = {(m.phase.partition(" ")[0], m.metric) for m in measured if "gradient" in m.metric}
+    assert apart == {
+        ("backward:0", gradients.WEIGHT),
+        ("backward:0", gradients.JOINT),
+        ("backward:2", gradients.INPUT),
+        ("backward:2", gradients.WEIGHT),
+        ("backward:2", gradients.JOINT),
+        ("backward:4", gradients.INPUT),
+        ("backward:4", gradients.WEIGHT),
+    }
+    assert all(len(m.samples) >= 3 for m in measured if "gradient" in m.metric)
+
+
+def test_the_operators_timed_apart_compute_the_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the tensors of a real step in the place of random ones the operators give what autograd gives."""
+    part, given = nn.Conv2d(4, 6, 3, stride=2, padding=1, groups=2), image(2, 4, 9, 9)
+    call = calls_of(part, given)
+    assert call.gradient is not None
+    assert part.bias is not None
+    result = part(given)
+    back = torch.randn_like(result)
+    expected = torch.autograd.grad(result, [given, part.weight, part.bias], back)
+    real = iter([given.detach(), part.weight.detach(), back])
+    monkeypatch.setattr(gradients, "_random_like", lambda tensor, dtype, where: next(real))
+    operators = gradients._convolution(call, "cpu")
+    found: dict[str, Any] = {metric: operator() for metric, operator in operators.items()}
+    torch.testing.assert_close(found[gradients.INPUT][0], expected[0])
+    torch.testing.assert_close(found[gradients.WEIGHT][1], expected[1])
+    for joint, wanted in zip(found[gradients.JOINT], expected, strict=True):
+        torch.testing.assert_close(joint, wanted)
+    assert found[gradients.INPUT][1] is None
+    assert found[gradients.WEIGHT][0] is None
+
+
+@pytest.mark.parametrize("format_", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_random_operands_have_the_layout_and_dtype_of_the_real_ones(
+    format_: torch.memory_format, dtype: torch.dtype
+) -> None:
+    real = torch.empty(2, 3, 4, 5, device="meta").to(memory_format=format_)
+    random = gradients._random_like(real, dtype, "cpu")
+    assert (random.shape, random.stride(), random.dtype) == (real.shape, real.stride(), dtype)
+
+
+def test_under_autocast_the_gradients_are_of_what_really_comes_back() -> None:
+    part, given = nn.Conv2d(3, 4, 3), torch.randn(2, 3, 8, 8)
+
+    def run() -> None:
+        with torch.autocast("cpu", torch.bfloat16):
+            result = part(given)
+        result.float().sum().backward()
+
+    call = calls_in(nn.Sequential(part), run)[0]
+    assert call.gradient is not None
+    assert call.gradient.dtype == torch.bfloat16
+    assert call.inputs[0].dtype == torch.float32
+
+
+@pytest.mark.parametrize("workload", ["inference", "training"])
+def test_the_steps_of_a_workload_fall_into_layers(workload: str) -> None:
+    """Every layer of LeNet-5 has a row in forward and, in training, those that compute one in backward."""
+    from bench import workloads
+    from models.load import load
+
+    case = Case(model="lenet5", workload=workload, image=28, channels=1, classes=10)  # type: ignore[arg-type]
+    module = load(case.model, channels=1, image=28, classes=10)
+    steps = workloads.workloads()[case.workload].prepare(module, case, engines.get("eager"), "cpu")
+    found = MarkedSteps(module, steps, CPU).time()
+    names = [name for name, _ in module.named_children()]
+    assert [p.layer.name for p in found if p.part == "forward" and p.layer.kind] == names
+    back = [p.layer.name for p in found if p.part == "backward" and p.layer.kind]
+    assert back == (names[::-1] if workload == "training" else [])
+    assert (Piece("optimizer", UPDATE) in found) is (workload == "training")

@@ -1,0 +1,239 @@
+"""convbench best as a user meets it: one real search of one candidate, and searches of planted machines."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import nullcontext
+from itertools import count
+from pathlib import Path
+from types import SimpleNamespace
+
+import msgspec
+import pytest
+from msgspec import structs
+
+from bench.schema.agreement import Agreement
+from bench.schema.case import Case, Protocol
+from bench.schema.record import Record
+from bench.store import RECORDS, read_records
+from bench.studies.ab import interleaved
+from bench.studies.best import search_run
+from bench.studies.max_batch import batch_runs
+from tests.planted import planted_records
+from tests.planted.commands import ROOT, Command, is_one_sentence
+
+TINY = (
+    *("best", "lenet5", "--device", "cpu", "--batch", "2", "--threads", "1", "--layout", "nchw"),
+    *("--precision", "fp32", "--engine", "eager", "--budget", "60", "--no-ceilings"),
+)
+
+
+def test_a_real_search_of_one_candidate(tmp_path: Path) -> None:
+    """It is the plain configuration, which needs no pairs and agrees with itself."""
+    command = [sys.executable, "-m", "bench", *TINY, "--out", str(tmp_path / "run"), "--format", "json"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads(done.stdout)["rows"]
+    assert row["is_winner"]
+    assert row["images_per_second"] == pytest.approx(2 / row["seconds"])
+    (record,) = read_records(tmp_path / "run" / RECORDS)
+    assert (record.status, record.case.layout, record.protocol.give_up_seconds) == ("ok", "nchw", None)
+    report = (tmp_path / "run" / "report.md").read_text()
+    assert "It is eager fp32 itself" in report
+    assert "relative error 0; the same class for 64 of 64" in report
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {RECORDS, "report.md", ".lock", "logs"}
+
+
+class Machine:
+    """Measures without processes: `seconds` of a case, None for one that crashes."""
+
+    def __init__(self, seconds: Callable[[Case], float | None]) -> None:
+        self._seconds = seconds
+        self.measured: list[Case] = []
+
+    def measure(
+        self,
+        case: Case,
+        protocol: Protocol,
+        environment: object,
+        directory: Path,
+        server: object,
+        **_: object,
+    ) -> Record:
+        self.measured.append(case)
+        seconds = self._seconds(case)
+        if seconds is None:
+            return planted_records.record(case, status="crashed", reason="planted")
+        work = planted_records.fact("forward", "flops", 1e9, "FLOP")
+        record = planted_records.record(case, planted_records.time("forward", seconds), work)
+        return structs.replace(record, protocol=protocol)
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Case], float | None]], Machine]:
+    """A function that puts a planted machine in the place of the real one."""
+
+    def place(seconds: Callable[[Case], float | None]) -> Machine:
+        placed = Machine(seconds)
+        agreement = msgspec.json.encode(Agreement(images=64, agreeing=64, near_ties=0, relative_error=0.01))
+        for module in (search_run, interleaved):
+            monkeypatch.setattr(module, "Server", lambda **_: nullcontext())
+            monkeypatch.setattr(module, "measure", placed.measure)
+        monkeypatch.setattr(interleaved, "_check", lambda trial, index: planted_records.MACHINE)
+        monkeypatch.setattr(search_run, "why_not", lambda cases, server: {})
+        monkeypatch.setattr(search_run, "ask", lambda *_, **__: agreement)
+        return placed
+
+    return place
+
+
+Place = Callable[[Callable[[Case], float | None]], Machine]
+SEARCH = ("best", "lenet5", "--device", "cpu", "--threads", "2", "--no-ceilings", "--format", "json")
+BF16 = {"bf16": 0.3, "channels-last": 0.6, "compile": 0.8, "compile-max-autotune": 0.9, "freezing": 0.9}
+
+
+def by_value(case: Case) -> float:
+    """A step's time as a product of what the values do to it; each process is off by up to 2%."""
+    factors = [BF16.get(value, 1.0) for value in (case.precision, case.layout, case.engine, case.tuning)]
+    return math.prod(factors) * (2 if case.threads == 1 else 1) * (1 + 0.01 * (case.replicate % 3 - 1))
+
+
+def test_the_planted_winner_is_confirmed_by_pairs_with_the_plain_one(
+    tmp_path: Path, machine: Place, convbench: Command
+) -> None:
+    machine(by_value)
+    answer = convbench(*SEARCH, "--out", tmp_path / "run")
+    assert (answer.code, answer.err) == (0, "")
+    winner = answer.rows()[0]
+    assert winner["is_winner"]
+    assert [winner[axis] for axis in ("precision", "layout", "engine", "tuning", "threads")] == [
+        *("bf16", "channels-last", "compile", "freezing", 2),
+    ]
+    report = (tmp_path / "run" / "report.md").read_text()
+    speed = 1 / (0.3 * 0.6 * 0.8 * 0.9)
+    assert f"It is {speed:.3f} times" in report
+    assert "by 8 interleaved pairs of processes (99.75% interval)" in report
+    assert "--tuning freezing" in report
+
+
+def test_a_finished_search_is_resumed_without_measuring_anything(
+    tmp_path: Path, machine: Place, convbench: Command
+) -> None:
+    machine(by_value)
+    first = convbench(*SEARCH, "--out", tmp_path / "run")
+    again = machine(by_value)
+    second = convbench(*SEARCH, "--out", tmp_path / "run", "--resume")
+    assert (second.code, second.out) == (0, first.out)
+    assert again.measured == []
+    refused = convbench(*SEARCH, "--out", tmp_path / "run")
+    assert refused.code == 2
+    assert "holds a run already" in refused.err
+
+
+def test_a_rival_that_is_faster_in_every_pair_becomes_the_answer(
+    tmp_path: Path, machine: Place, convbench: Command
+) -> None:
+    """In the search the first layout was lucky; in pairs the other is 4% faster."""
+    placed = machine(
+        lambda case: 1.0 if case.layout == "nchw" else 1.01 if len(placed.measured) <= 2 else 0.96
+    )
+    axes = ("--precision", "bf16", "--engine", "eager", "--threads", "2")
+    answer = convbench(*SEARCH, *axes, "--out", tmp_path / "run")
+    assert answer.code == 0
+    assert [row["layout"] for row in answer.rows() if row["is_winner"]] == ["channels-last"]
+    report = (tmp_path / "run" / "report.md").read_text()
+    assert "It is faster than bf16, nchw, eager, 2 threads, which led" in report
+
+
+def test_the_largest_batch_is_found_for_the_winner_and_tried_with_its_parts(
+    tmp_path: Path, machine: Place, convbench: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Larger batches give more images a second; the plain one is then measured at the winner's batch."""
+    machine(lambda case: by_value(case) * (case.batch / 8) ** 0.9)
+    asked: list[Case] = []
+
+    def largest(wish: batch_runs.Wish, directory: Path, tell: object) -> list[SimpleNamespace]:
+        asked.extend(wish.cases)
+        return [SimpleNamespace(verified=40)]
+
+    monkeypatch.setattr(batch_runs, "execute", largest)
+    answer = convbench(*SEARCH, "--max-batch", "--out", tmp_path / "run")
+    assert answer.code == 0, answer.err
+    assert [(case.precision, case.engine, case.batch) for case in asked] == [("bf16", "compile", 8)]
+    assert {row["batch"] for row in answer.rows()} == {8, 10, 20, 40}
+    assert answer.rows()[0]["batch"] == 40
+    assert "(inference, batch 40, cpu)" in (tmp_path / "run" / "report.md").read_text()
+    assert {record.case.batch for record in read_records(tmp_path / "run" / "pairs-1" / "a" / RECORDS)} == {
+        40
+    }
+
+
+def test_what_fails_is_in_the_table_and_where_all_fails_the_exit_code_says_so(
+    tmp_path: Path, machine: Place, convbench: Command
+) -> None:
+    machine(lambda case: None if case.precision == "bf16" else by_value(case))
+    answer = convbench(*SEARCH, "--out", tmp_path / "some")
+    assert answer.code == 0
+    failed = [row for row in answer.rows() if row["failure"]]
+    assert {(row["precision"], row["failure"]) for row in failed} == {("bf16", "crashed: planted")}
+    machine(lambda case: None)
+    answer = convbench(*SEARCH, "--out", tmp_path / "none")
+    assert answer.code == 1
+    assert all(row["failure"] for row in answer.rows())
+
+
+def test_a_spent_budget_reports_what_was_measured(
+    tmp_path: Path, machine: Place, convbench: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every look at the clock is a second later: the search stops in time for pairs, and they stop too."""
+    machine(by_value)
+    seconds = count()
+    monkeypatch.setattr(search_run, "time", SimpleNamespace(monotonic=lambda: float(next(seconds))))
+    answer = convbench(*SEARCH, "--budget", "20", "--out", tmp_path / "run")
+    assert answer.code == 0
+    assert 1 < len(answer.rows()) < 10
+    assert "The budget was spent before all was tried" in (tmp_path / "run" / "report.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("vgg-61",), "did you mean"),
+        (("lenet5", "--precision", "bf61"), "did you mean 'bf16'"),
+        (("lenet5", "--workload", "inference,training"), "best takes one workload at a time, not 2"),
+        (("lenet5", "--engine", "eager", "--tuning", "freezing"), "freezing is for engines that compile"),
+        (("lenet5", "--precision", "tf32", "--device", "cpu"), "tf32 is a mode of NVIDIA GPUs"),
+        (("lenet5", "--image", "8"), "nothing can be tried here"),
+        (("lenet5", "--budget", "0"), "--budget takes a number above 0"),
+        (("lenet5", "--format", "htm"), "unknown format"),
+        (("lenet5", "--from", "/no/such/run"), "there is no directory"),
+    ],
+)
+def test_bad_input_is_a_sentence_and_2(
+    tmp_path: Path, convbench: Command, arguments: tuple[str, ...], problem: str
+) -> None:
+    answer = convbench("best", *arguments, "--out", tmp_path / "out")
+    assert (answer.code, answer.out) == (2, "")
+    assert is_one_sentence(answer.err)
+    assert problem in answer.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_search_does_not_go_on_in_another_ones_folder(
+    tmp_path: Path, machine: Place, convbench: Command
+) -> None:
+    machine(by_value)
+    assert convbench(*SEARCH, "--out", tmp_path / "run").code == 0
+    again = machine(by_value)
+    refused = convbench(*SEARCH, "--image", 64, "--out", tmp_path / "run", "--resume")
+    assert refused.code == 2
+    assert "which is no part of this search: choose another folder" in refused.err
+    assert again.measured == []

@@ -1,0 +1,276 @@
+"""convbench claims and history: exit codes, what is run and what is not, and what is left in the folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec import structs
+
+from bench.runner import execute as runner
+from bench.runner.execute import Result
+from bench.schema.case import Case
+from bench.schema.record import Record, Status
+from bench.store import RECORDS, Store
+from reports.claims.claim import Claim, Judgement, statement
+from reports.claims.learning import DROPOUT, cases_of
+from reports.history import then_and_now as published
+from tests.planted import planted_records
+from tests.planted.commands import Answer, Command
+from tests.planted.planted_claims import ON_CPU, trained
+
+
+def by_id(answer: Answer) -> dict[str, dict[str, Any]]:
+    """The rows of `--format json` by id of the claim."""
+    return {row["id"]: row for row in answer.rows()}
+
+
+class Runner:
+    """Stands for `run.execute`: writes what is planted for each case that it is given, and remembers them."""
+
+    def __init__(self, plant: Callable[[Case], Record], left: int = 0) -> None:
+        self._plant, self._left = plant, left
+        self.cases: list[Case] = []
+        self.options: dict[str, Any] = {}
+
+    def __call__(self, cases: Sequence[Case], protocol: object, folder: Path, **options: Any) -> Result:
+        self.cases, self.options = list(cases), options
+        records = [self._plant(case) for case in cases]
+        with Store.create(folder) as store:
+            for record in records:
+                store.append(record)
+        statuses: dict[Status, int] = {record.status: 1 for record in records}
+        return Result(statuses=statuses, left=self._left, warning=None)
+
+
+def learned(case: Case) -> Record:
+    """The gap of 1 point with dropout and of 5 without, in every seed about so."""
+    about = 0.001 * case.replicate
+    test, gap = 0.9 + about, 0.05 if "dropout=0" in case.model else 0.01
+    [record] = trained(case, [test], final=[test + gap + about / 3])
+    return structs.replace(record, case=case)
+
+
+def test_arithmetic_is_judged_at_once_and_the_rest_says_what_is_missing(convbench: Command) -> None:
+    answer = convbench("claims", "--format", "json")
+    rows = by_id(answer)
+    assert (answer.code, answer.err) == (0, "")
+    assert len(rows) == 20
+    first = rows["params-alexnet"]
+    assert list(first)[:8] == ["id", "verdict", "figure", "low", "high", "unit", "reason", "source"]
+    assert (first["verdict"], first["figure"]) == ("holds", 60_965_224)
+    assert rows["dropout"]["verdict"] == "not testable here"
+    assert "convbench claims dropout --run" in rows["dropout"]["reason"]
+
+
+def test_claims_are_chosen_by_id_and_print_as_markdown(convbench: Command) -> None:
+    answer = convbench("claims", "shapes-vgg", "top5-vgg")
+    assert answer.code == 0
+    assert "| shapes-vgg " in answer.out
+    assert "25,088" in answer.out
+    assert "| params-vgg " not in answer.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["claims", "drop-out"], "did you mean 'dropout'"),
+        (["claims", "--run"], "--run needs a folder for the records: --out DIR"),
+        (["claims", "--from", "/missing"], "there is no directory '/missing'"),
+        (["claims", "--device", "tpu"], "unknown device 'tpu'"),
+        (["claims", "--seeds", "0"], "--seeds takes a whole number from 1"),
+        (["claims", "--threads", "no"], "threads takes a whole number from 1"),
+        (["claims", "--format", "pdf"], "unknown format 'pdf'"),
+        (["claims", "--budget", "-1"], "--budget takes a number above 0"),
+        (["history", "/missing"], "there is no directory '/missing'"),
+        (["history", "--run"], "--run needs a folder for the records: --out DIR"),
+        (["history", "--replicates", "0"], "--replicates takes a whole number from 1"),
+    ],
+)
+def test_bad_input_is_one_sentence(convbench: Command, arguments: list[str], words: str) -> None:
+    answer = convbench(*arguments)
+    assert (answer.code, answer.out) == (2, "")
+    assert words in answer.err
+    assert answer.err.startswith("convbench: ")
+    assert answer.err.count("\n") == 1
+
+
+def test_a_dry_run_has_only_what_no_given_run_has(convbench: Command, tmp_path: Path) -> None:
+    without, with_ = (structs.replace(case, threads=1) for case in cases_of(DROPOUT, ON_CPU))
+    planted_records.write(tmp_path / "known", trained(without, (0.9, 0.91)))
+    arguments = ("claims", "dropout", "--dry-run", "--threads", "1", "--format", "json")
+    everything = json.loads(convbench(*arguments).out)["rows"]
+    rest = json.loads(convbench(*arguments, "--from", tmp_path / "known").out)["rows"]
+    assert len(everything) == 6
+    assert sorted((row["model"], row["replicate"]) for row in rest) == [
+        (with_.model, 1),
+        (with_.model, 2),
+        (with_.model, 3),
+        (without.model, 3),
+    ]
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_missing_is_run_and_then_judged_with_what_was_there(
+    convbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without, with_ = (structs.replace(case, threads=1) for case in cases_of(DROPOUT, ON_CPU))
+    known = [learned(structs.replace(without, replicate=number)) for number in (1, 2, 3)]
+    planted_records.write(tmp_path / "known", known)
+    execute = Runner(learned)
+    monkeypatch.setattr(runner, "execute", execute)
+    answer = convbench(
+        *("claims", "dropout", "--run", "--threads", "1", "--format", "json", "--resume"),
+        *("--from", tmp_path / "known", "--out", tmp_path / "out", "--budget", "60"),
+    )
+    assert [case.model for case in execute.cases] == [with_.model] * 3
+    assert [case.replicate for case in execute.cases] == [1, 2, 3]
+    assert (execute.options["resume"], execute.options["budget_seconds"]) == (True, 60)
+    assert answer.code == 0
+    assert by_id(answer)["dropout"]["verdict"] == "holds"
+    assert by_id(answer)["dropout"]["figure"] == pytest.approx(-4.0)
+    assert "Holds. Train accuracy less test accuracy" in (tmp_path / "out" / "claims.md").read_text()
+
+
+def test_a_case_that_several_claims_need_runs_once(
+    convbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute = Runner(learned)
+    monkeypatch.setattr(runner, "execute", execute)
+    convbench("claims", "dropout", "relu-speed", "--run", "--seeds", "2", "--out", tmp_path / "out")
+    assert len(execute.cases) == len(set(execute.cases)) == 6
+    assert [case.replicate for case in execute.cases] == [1, 1, 1, 2, 2, 2]
+
+
+def test_nothing_is_run_where_nothing_is_missing(
+    convbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute = Runner(learned)
+    monkeypatch.setattr(runner, "execute", execute)
+    answer = convbench("claims", "params-vgg", "--run", "--out", tmp_path / "out")
+    assert answer.code == 0
+    assert not execute.cases
+    assert (tmp_path / "out" / "claims.md").exists()
+    assert not (tmp_path / "out" / RECORDS).exists()
+
+
+def test_the_records_in_out_are_evidence_without_run(convbench: Command, tmp_path: Path) -> None:
+    records = [
+        learned(structs.replace(case, replicate=number))
+        for case in cases_of(DROPOUT, ON_CPU)
+        for number in (1, 2, 3)
+    ]
+    planted_records.write(tmp_path, records)
+    answer = convbench("claims", "dropout", "--out", tmp_path, "--format", "json")
+    assert by_id(answer)["dropout"]["verdict"] == "holds"
+
+
+@pytest.mark.parametrize(("status", "code"), [("ok", 0), ("skipped", 0), ("diverged", 1), ("crashed", 1)])
+def test_the_exit_code_is_1_where_something_that_ran_failed(
+    convbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: Status, code: int
+) -> None:
+    def plant(case: Case) -> Record:
+        return (
+            learned(case) if status == "ok" else planted_records.record(case, status=status, reason="planted")
+        )
+
+    monkeypatch.setattr(runner, "execute", Runner(plant))
+    answer = convbench("claims", "dropout", "--run", "--out", tmp_path / "out", "--format", "json")
+    assert answer.code == code
+    verdict = by_id(answer)["dropout"]["verdict"]
+    assert verdict == ("holds" if status == "ok" else "not testable here")
+
+
+def test_a_budget_too_small_for_any_case_still_judges_by_arithmetic(
+    convbench: Command, tmp_path: Path
+) -> None:
+    with Store.create(tmp_path / "run"):
+        pass
+    answer = convbench("claims", "params-vgg", "vgg-cost", "--out", tmp_path / "run", "--format", "json")
+    assert answer.code == 0, answer.err
+    assert by_id(answer)["params-vgg"]["verdict"] == "holds"
+    assert by_id(answer)["vgg-cost"]["verdict"] == "not testable here"
+
+
+def test_what_the_budget_left_is_said(
+    convbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "execute", Runner(learned, left=2))
+    answer = convbench("claims", "dropout", "--run", "--out", tmp_path / "out")
+    assert "2 of 6 cases are left: the same command with --resume runs them" in answer.err
+
+
+def test_records_of_a_gpu_are_a_gpu_wherever_they_are_read(convbench: Command, tmp_path: Path) -> None:
+    case = Case(model="alexnet", device="cuda", batch=1, threads=4)
+    record = planted_records.record(
+        case, planted_records.time("forward", 0.001), environment=planted_records.GPU_MACHINE
+    )
+    planted_records.write(tmp_path, [record])
+    answer = convbench("claims", "gpu-speedup", "--from", tmp_path, "--format", "json")
+    assert answer.code == 0
+    assert "The records have one side only." in by_id(answer)["gpu-speedup"]["reason"]
+    without = convbench("claims", "gpu-speedup", "--format", "json")
+    assert "No CUDA GPU was measured." in by_id(without)["gpu-speedup"]["reason"]
+
+
+def test_a_claim_runs_its_case_in_a_real_process(
+    convbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = Case(model="lenet5", image=28, channels=1, classes=10, threads=1)
+    tiny = Claim(
+        said=statement("vgg-cost"),
+        needs=lambda setting: (case,),
+        judge=lambda evidence: Judgement(
+            verdict="holds",
+            figure=evidence.times([case])[case]["forward", "wall_time"].median,
+            reason="It was measured.",
+        ),
+    )
+    monkeypatch.setattr("reports.claims.find", lambda names: (tiny,))
+    arguments = ("claims", "--run", "--device", "cpu", "--out", tmp_path / "out", "--format", "json")
+    answer = convbench(*arguments)
+    assert answer.code == 0
+    assert 0 < by_id(answer)["vgg-cost"]["figure"] < 10
+    again = convbench(*arguments)
+    assert again.code == 2
+    assert "holds a run already" in again.err
+    assert by_id(convbench(*arguments, "--resume")) == by_id(answer)
+
+
+def test_history_shows_what_was_published_without_a_run(convbench: Command) -> None:
+    answer = convbench("history")
+    assert answer.code == 0
+    assert "Titan X (Maxwell)" in answer.out
+    assert "Not measured here: vgg16+dropout=0" in answer.out
+
+
+def test_history_runs_the_same_work_and_draws_the_speed_ups(
+    convbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def plant(case: Case) -> Record:
+        return planted_records.record(
+            case, planted_records.time("forward", 1.0), planted_records.time("backward", 2.0)
+        )
+
+    execute = Runner(plant)
+    monkeypatch.setattr(runner, "execute", execute)
+    answer = convbench("history", "--run", "--replicates", "2", "--threads", "1", "--out", tmp_path / "out")
+    assert execute.cases == published.planned("cpu", 1, 2)
+    assert answer.code == 0
+    assert "Measured on a processor" in answer.out
+    page = (tmp_path / "out" / "history.md").read_text()
+    assert "plots/speed-up-by-year.png" in page
+    assert (tmp_path / "out" / "plots" / "speed-up-by-year.svg").exists()
+    listed = json.loads(convbench("history", tmp_path / "out", "--format", "json").out)["rows"]
+    owt = [row for row in listed if row["model"] == "alexnet-owt" and row["library"] == "cuDNN R2"]
+    assert owt[0]["speed_up"] == pytest.approx(0.231 / 3.0)
+
+
+def test_a_dry_run_of_history_writes_nothing(convbench: Command, tmp_path: Path) -> None:
+    answer = convbench("history", "--dry-run", "--replicates", "1", "--out", tmp_path / "out")
+    assert answer.code == 0
+    assert "alexnet+dropout=0/training/cpu" in answer.out
+    assert not (tmp_path / "out").exists()

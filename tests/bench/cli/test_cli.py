@@ -1,0 +1,472 @@
+"""The command line: exit codes, one sentence for whatever is wrong, and no torch where it is not needed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bench.runner import execute as runner
+from bench.runner.execute import Result
+from bench.schema.case import Case, Protocol
+from bench.schema.record import Measurement, Record, Status
+from bench.store import RECORDS, Store
+from tests.planted.commands import ROOT, Answer, Command, is_one_sentence
+
+
+def real(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """The command as a process of its own."""
+    command = [sys.executable, "-m", "bench", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+
+
+BAD_OPTIONS = [
+    (["--model", "lenet6"], "did you mean 'lenet5'"),
+    (["--model", "lenet5,vgg"], "unknown model 'vgg'"),
+    (["--model", ""], "model takes a name"),
+    (["--model", "nets.py"], "does not say which function to call"),
+    (["--model", "/missing/nets.py:make"], "cannot read /missing/nets.py"),
+    (["--model", "no_such_package:make"], "no package or module 'no_such_package'"),
+    (["--model", "torchvision:resnet81"], "did you mean 'resnet18'"),
+    (["--suite", "quik"], "did you mean 'quick'"),
+    (["--suite", "missing.toml"], "missing.toml: No such file"),
+    (["--workload", "train"], "did you mean 'training'"),
+    (["--device", "tpu"], "unknown device 'tpu'"),
+    (["--precision", "fp23"], "did you mean 'fp32'"),
+    (["--engine", "compiled"], "did you mean 'compile'"),
+    (["--layout", "nhwc"], "did you mean 'nchw'"),
+    (["--format", "jsn"], "did you mean 'json'"),
+    (["--target-ci", "0"], "--target-ci takes a number above 0"),
+    (["--target-ci", "nan"], "--target-ci takes a number above 0"),
+    (["--target-ci", ""], "--target-ci takes a number above 0"),
+    (["--time-limit", "-3"], "--time-limit takes a number above 0"),
+    (["--time-limit", "inf"], "--time-limit takes a number above 0"),
+    (["--budget", "ten"], "--budget takes a number above 0"),
+    (["--budget", ""], "--budget takes a number above 0"),
+    (["--replicates", "0"], "--replicates takes a whole number from 1 to 1000"),
+    (["--replicates", ""], "--replicates takes a whole number from 1 to 1000"),
+    (["--replicates", "2.5"], "--replicates takes a whole number from 1 to 1000"),
+    (["--model", "vgg16", "--image", "16"], "smallest image that works is 32x32"),
+    (["--precision", "tf32", "--device", "cpu"], "nothing of this plan can run here: tf32"),
+    (["--engine", "cudagraph", "--device", "cpu"], "needs --device cuda"),
+    (["--model", "torchvision:resnet18", "--channels", "1"], "3 channels only"),
+    (["--bacth", "3"], "No such option"),
+    (["--batch"], "requires an argument"),
+    (["surplus"], "unexpected extra argument"),
+]
+NUMBERS = ("batch", "image", "channels", "classes", "threads", "seed")
+BAD_NUMBERS = ("-1", "--5", "1e3", "", "nan", "٣", str(10**30), "1,x")
+BAD_OPTIONS += [
+    ([f"--{axis}", value], f"{axis} takes a whole number from") for axis in NUMBERS for value in BAD_NUMBERS
+]
+
+
+@pytest.mark.parametrize(("arguments", "words"), BAD_OPTIONS, ids=lambda value: ascii(value)[:60])
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]], ids=["run", "dry"])
+def test_bad_options_end_with_2_and_a_sentence_before_anything_is_written(
+    convbench: Command, tmp_path: Path, arguments: list[str], words: str, dry: list[str]
+) -> None:
+    answer = convbench("run", "--out", tmp_path / "run", *dry, *arguments)
+    assert answer.code == 2
+    assert is_one_sentence(answer.err)
+    assert words.lower() in answer.err.lower()
+    assert answer.out == ""
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run"], "Missing option '--out'"),
+        (["measure"], "No such command 'measure'"),
+        (["list", "modles"], "did you mean 'models'"),
+        (["list", "--format", "yaml"], "unknown format 'yaml'"),
+        (["report"], "Missing argument"),
+        (["report", "/missing"], "/missing"),
+        (["cost"], "Missing argument"),
+        (["cost", "lenet6"], "did you mean 'lenet5'"),
+        (["cost", "vgg16", "--image", "0"], "image takes a whole number"),
+        (["cost", "vgg16", "--batch", ""], "batch takes a whole number"),
+        (["--verbose"], "No such option"),
+    ],
+)
+def test_bad_commands_end_with_2_and_a_sentence(convbench: Command, arguments: list[str], words: str) -> None:
+    answer = convbench(*arguments)
+    assert answer.code == 2
+    assert is_one_sentence(answer.err)
+    assert words in answer.err
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[[cases]]\nbatch = 1", "[[cases]]\nmodel = 'lenet5'\nbatchs = 3", "x ="]
+)
+def test_a_bad_suite_file(convbench: Command, tmp_path: Path, text: str) -> None:
+    (tmp_path / "mine.toml").write_text(text)
+    answer = convbench("run", "--out", tmp_path / "run", "--suite", tmp_path / "mine.toml", "--dry-run")
+    assert answer.code == 2
+    assert is_one_sentence(answer.err)
+    assert "mine.toml" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("out", "words"),
+    [
+        ("file", "is a file"),
+        ("file/run", "Not a directory"),
+        ("a" * 300, "File name too long"),
+        ("/proc/convbench", "No such file"),
+        ("used", "holds a run already"),
+    ],
+)
+def test_a_folder_that_cannot_be_used(
+    convbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str, words: str
+) -> None:
+    """Where a server would have to start first, none is needed to find that out here."""
+    (tmp_path / "file").write_text("kept")
+    (tmp_path / "used").mkdir()
+    (tmp_path / "used" / RECORDS).write_text("foreign\n")
+    monkeypatch.setattr(runner, "Server", NoServer)
+    monkeypatch.setattr(runner, "why_not", lambda planned, server: {})
+    answer = convbench("run", "--model", "lenet5", "--out", tmp_path / out)
+    assert (answer.code, answer.out) == (2, "")
+    assert words in answer.err
+    assert answer.err.startswith("convbench: ")
+    assert answer.err.count("\n") == 1
+    assert (tmp_path / "file").read_text() == "kept"
+    assert (tmp_path / "used" / RECORDS).read_text() == "foreign\n"
+
+
+class NoServer:
+    """Stands for the fork server where none is needed."""
+
+    def __init__(self, **options: object) -> None: ...
+
+    def __enter__(self) -> NoServer:
+        return self
+
+    def __exit__(self, *error: object) -> None: ...
+
+
+@pytest.mark.parametrize("text", ["", "foreign\n", '{"schema":9}\n', "\0\0\0", '[1]\n{"schema":1,'])
+def test_reports_of_files_that_are_none(convbench: Command, tmp_path: Path, text: str) -> None:
+    (tmp_path / RECORDS).write_text(text)
+    answer = convbench("report", tmp_path)
+    assert answer.code == 2
+    assert is_one_sentence(answer.err.splitlines()[-1] + "\n")
+    assert (tmp_path / RECORDS).read_text() == text
+
+
+def planted_run(directory: Path, statuses: list[Status]) -> None:
+    """A run whose cases ended so."""
+    with Store.create(directory) as store:
+        for replicate, status in enumerate(statuses, start=1):
+            case = Case(model="lenet5", image=28, channels=1, classes=10, replicate=replicate)
+            wall = Measurement(phase="forward", metric="wall_time", unit="s", samples=[0.001] * 20)
+            store.append(
+                Record(
+                    case=case,
+                    protocol=Protocol(),
+                    status=status,
+                    reason=None if status == "ok" else f"planted {status}",
+                    measurements=[wall] if status == "ok" else [],
+                    started_at="2026-01-01T00:00:00+00:00",
+                )
+            )
+
+
+@pytest.mark.parametrize(
+    ("statuses", "code"),
+    [
+        (["ok", "ok"], 0),
+        (["ok", "skipped"], 0),
+        (["ok", "oom"], 1),
+        (["timeout", "ok"], 1),
+        (["crashed"], 1),
+        (["ok", "invalid", "skipped"], 1),
+    ],
+)
+def test_the_exit_code_says_whether_a_case_failed(
+    convbench: Command,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    statuses: list[Status],
+    code: int,
+) -> None:
+    def execute(planned: list[Case], protocol: Protocol, directory: Path, **options: object) -> Result:
+        planted_run(directory, statuses)
+        counted = {status: statuses.count(status) for status in statuses}
+        return Result(statuses=counted, left=3, warning="a line was repaired")
+
+    monkeypatch.setattr(runner, "execute", execute)
+    answer = convbench(
+        "run", "--model", "lenet5", "--out", tmp_path / "run", "--replicates", 4, "--budget", 9
+    )
+    assert answer.code == code
+    assert "convbench: a line was repaired\n" in answer.err
+    assert "3 of 4 cases are left: the same command with --resume runs them" in answer.err
+    assert "lenet5" in (tmp_path / "run" / "report.md").read_text()
+    assert "lenet5" in answer.out
+
+
+def test_options_reach_the_run(convbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[list[Case], Protocol, Path, dict[str, object]]] = []
+
+    def execute(planned: list[Case], protocol: Protocol, directory: Path, **options: object) -> Result:
+        seen.append((planned, protocol, directory, options))
+        return Result(statuses={}, left=0, warning=None)
+
+    monkeypatch.setattr(runner, "execute", execute)
+    line = "run --model lenet5,vgg11 --model alexnet --workload training --device cpu --precision bf16,fp32"
+    line += " --engine compile --layout channels-last --batch 2 --image 64 --channels 1 --classes 7"
+    line += " --threads 3 --seed 9 --replicates 2 --target-ci 2% --time-limit 45 --budget 1e3 --resume"
+    convbench(*line.split(), "--out", tmp_path / "run")
+    ((planned, protocol, directory, options),) = seen
+    assert len(planned) == 3 * 2 * 2
+    expected = Case(
+        model="vgg11",
+        workload="training",
+        precision="bf16",
+        engine="compile",
+        layout="channels-last",
+        batch=2,
+        image=64,
+        channels=1,
+        classes=7,
+        threads=3,
+        seed=9,
+        replicate=2,
+    )
+    assert expected in planned
+    assert (protocol.target_ci, protocol.time_limit_seconds) == (0.02, 45.0)
+    assert directory == tmp_path / "run"
+    assert (options["resume"], options["budget_seconds"]) == (True, 1000.0)
+
+
+def test_a_dry_run_shows_the_plan_an_estimate_and_what_is_skipped_and_writes_nothing(
+    convbench: Command, tmp_path: Path
+) -> None:
+    line = ["run", "--dry-run", "--out", tmp_path / "run", "--model", "lenet5,vgg11", "--precision"]
+    answer = convbench(*line, "fp32,tf32", "--replicates", 3, "--device", "cpu")
+    assert (answer.code, answer.err) == (0, "")
+    assert "12 processes, 6 of which can run here; about" in answer.out
+    assert "tf32 is a mode of NVIDIA GPUs" in " ".join(answer.out.split())
+    rows = json.loads(convbench(*line, "fp32,tf32", "--replicates", 3, "--format", "json").out)["rows"]
+    assert len(rows) == 12
+    assert {(row["model"], row["precision"], row["skipped"] is None) for row in rows} == {
+        ("lenet5", "fp32", True),
+        ("vgg11", "fp32", True),
+        ("lenet5", "tf32", False),
+        ("vgg11", "tf32", False),
+    }
+    assert [row["replicate"] for row in rows] == [1] * 4 + [2] * 4 + [3] * 4
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_short_plan_is_not_said_to_take_no_time(convbench: Command) -> None:
+    answer = convbench("run", "--model", "lenet5", "--device", "cpu", "--dry-run", "--out", "unused")
+    assert "about a minute or less" in answer.out
+
+
+def test_the_largest_suite_can_be_planned(convbench: Command, tmp_path: Path) -> None:
+    answer = convbench("run", "--dry-run", "--suite", "full", "--out", tmp_path / "run", "--format", "csv")
+    assert answer.code == 0
+    assert len(answer.out.splitlines()) > 2700
+
+
+@pytest.mark.parametrize("what", ["models", "suites", "axes", "all"])
+@pytest.mark.parametrize("output", ["json", "md", "csv", "terminal"])
+def test_lists_in_every_format(convbench: Command, what: str, output: str) -> None:
+    answer = convbench("list", what, "--format", output)
+    assert (answer.code, answer.err) == (0, "")
+    if output == "json":
+        assert json.loads(answer.out)["rows"]
+    words = {"models": "vgg16-c", "suites": "standard", "axes": "precision"}
+    for kind, word in words.items():
+        if what in (kind, "all"):
+            assert word in answer.out
+
+
+def test_the_list_of_models_has_their_parameters(convbench: Command) -> None:
+    rows = json.loads(convbench("list", "models", "--format", "json").out)["rows"]
+    assert {row["name"]: row["parameters"] for row in rows}["lenet5"] == 61_706
+
+
+def test_no_command_is_a_cry_for_help(convbench: Command) -> None:
+    for arguments in ([], ["--help"], ["run", "--help"], ["report", "--help"], ["list", "--help"]):
+        answer = convbench(*arguments)
+        assert (answer.code, answer.err) == (0, "")
+        assert "Usage" in answer.out
+
+
+@pytest.fixture
+def finished(tmp_path: Path) -> Path:
+    planted_run(tmp_path / "run", ["ok", "ok"])
+    return tmp_path / "run"
+
+
+def test_a_report_goes_to_a_file_whole_or_not_at_all(
+    convbench: Command, finished: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "out.md"
+    target.write_text("older")
+    link = tmp_path / "link.md"
+    link.symlink_to(target)
+    assert convbench("report", finished, "-o", link).code == 0
+    assert "lenet5" in target.read_text()
+    assert link.is_symlink(), "what a link points to is replaced, not the link"
+    paragraphs = target.read_text().split("\n\n")
+    without_pictures = "\n\n".join(text for text in paragraphs if "link-plots/" not in text)
+    assert without_pictures.strip() == convbench("report", finished).out.strip()
+    assert {path.name for path in tmp_path.iterdir()} == {"run", "out.md", "link.md", "link-plots"}
+
+
+@pytest.mark.parametrize("target", ["folder", "file/report.md", "missing/report.md", "a" * 300])
+def test_a_report_that_cannot_be_written(
+    convbench: Command, finished: Path, tmp_path: Path, target: str
+) -> None:
+    (tmp_path / "file").write_text("kept")
+    (tmp_path / "folder").mkdir()
+    answer = convbench("report", finished, "-o", tmp_path / target)
+    assert answer.code == 2
+    assert answer.err.startswith("convbench: cannot ")
+    assert answer.err.count("\n") == 1
+    assert (tmp_path / "file").read_text() == "kept"
+    assert {path.name for path in tmp_path.iterdir()} == {"run", "file", "folder"}
+
+
+def test_a_device_is_written_to_and_never_replaced(
+    convbench: Command, finished: Path, tmp_path: Path
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert convbench("report", finished, "-o", pipe).code == 0
+        out, _ = reader.communicate(timeout=10)
+    finally:
+        reader.kill()
+    assert "lenet5" in out
+    assert pipe.is_fifo()
+
+
+def test_ctrl_c_is_130(convbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def pressed(*arguments: object, **options: object) -> Result:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runner, "execute", pressed)
+    answer = convbench("run", "--model", "lenet5", "--out", tmp_path / "run")
+    told = "convbench: interrupted; a folder given as --out keeps what was finished\n"
+    assert answer == Answer(130, "", told)
+
+
+def test_a_full_disk_under_the_output_is_a_sentence() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "bench", "list"],
+            cwd=ROOT,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert done.stderr == "convbench: cannot use the output: No space left on device\n"
+
+
+def test_a_reader_that_goes_away_is_no_failure() -> None:
+    command = f"{sys.executable} -m bench run --dry-run --suite full --out x --format csv | head -n 1; "
+    command += "exit ${PIPESTATUS[0]}"
+    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "--help",
+        "run --help",
+        "list",
+        "list --format json",
+        "run --dry-run --out x",
+        "run --dry-run --out x --suite standard --format json",
+        "run --out x --model lenet6",
+    ],
+)
+def test_what_needs_no_torch_does_not_import_it(tmp_path: Path, arguments: str) -> None:
+    code = (
+        "import sys\n"
+        "from bench import cli\n"
+        f"sys.argv = ['convbench', *{arguments.split()!r}]\n"
+        "try: cli.main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'torchvision', 'fvcore', 'scipy', 'numpy'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_of_the_real_command_has_no_traceback(tmp_path: Path) -> None:
+    done = real("run", "--out", tmp_path / "run", "--model", "lenet6")
+    assert done.returncode == 2
+    assert is_one_sentence(done.stderr)
+    assert done.stdout == ""
+
+
+def test_one_real_run_from_the_command_to_the_report(tmp_path: Path) -> None:
+    suite = tmp_path / "one.toml"
+    suite.write_text(
+        "replicates = 1\n[protocol]\nwarmup_seconds = 0.01\nmin_samples = 6\nsampling_seconds = 0.05\n"
+        '[[cases]]\nmodel = "lenet5"\n'
+    )
+    folder = tmp_path / "run"
+    done = real("run", "--suite", suite, "--device", "cpu", "--out", folder, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    rows = json.loads(done.stdout)["rows"]
+    wall = [r for r in rows if (r["phase"], r["metric"]) == ("forward", "wall_time")]
+    assert [row["processes"] for row in wall] == [1]
+    assert "lenet5" in (folder / "report.md").read_text()
+    (line,) = (folder / RECORDS).read_bytes().splitlines()
+    assert msgspec.json.decode(line, type=Record).status == "ok"
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "begins"),
+    [
+        ("page.html", [], "<!doctype html>"),
+        ("rows.json", [], "{"),
+        ("rows.csv", [], "model,"),
+        ("report.txt", [], "# convbench report"),
+        ("page.html", ["--format", "md"], "# convbench report"),
+    ],
+)
+def test_a_report_has_the_format_of_its_file_unless_told(
+    convbench: Command, finished: Path, tmp_path: Path, name: str, options: list[str], begins: str
+) -> None:
+    assert convbench("report", finished, *options, "-o", tmp_path / name).code == 0
+    assert (tmp_path / name).read_text().lower().startswith(begins.lower())
+
+
+@pytest.mark.parametrize(
+    "command", [["ceilings"], ["layers", "lenet5"], ["best", "lenet5"], ["max-batch", "lenet5"]]
+)
+def test_nothing_is_resumed_without_a_folder(convbench: Command, command: list[str]) -> None:
+    answer = convbench(*command, "--resume")
+    assert (answer.code, answer.out) == (2, "")
+    assert "name it with --out" in answer.err
+    assert is_one_sentence(answer.err)

@@ -1,0 +1,306 @@
+"""What every device must keep, whatever the package lists; so does the fake one, since tests lean on it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import msgspec
+import pytest
+import torch
+from torch.autograd import DeviceType
+
+from bench import devices
+from bench.contracts.device import Device
+from bench.devices import cuda
+from bench.devices.fake import FakeDevice
+from bench.schema.case import PRECISIONS, Case
+from bench.schema.record import Gpu
+from models.errors import UserError
+from tests.planted.fake_nvml import FakeGpu, FakeNvml
+from tests.planted.planted_records import READ_BACK
+
+MB = 10**6
+CASE = Case(model="lenet5", image=28, channels=1, classes=10)
+
+
+def _parameters() -> list[object]:
+    listed = [
+        pytest.param(device, id=name, marks=[pytest.mark.cuda] if name == "cuda" else [])
+        for name, device in devices.devices().items()
+    ]
+    return [*listed, pytest.param(FakeDevice(), id="fake")]
+
+
+@pytest.fixture(params=_parameters())
+def device(request: pytest.FixtureRequest) -> Iterator[Device]:
+    threads = torch.get_num_threads()
+    yield request.param
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(False)
+
+
+def test_devices_are_known_by_their_names() -> None:
+    assert {"cpu", "cuda"} <= set(devices.devices())
+    assert all(device.name == name for name, device in devices.devices().items())
+    with pytest.raises(UserError, match="did you mean 'cuda'"):
+        devices.get("cude")
+
+
+def test_listing_devices_and_asking_whether_they_are_there_needs_no_torch() -> None:
+    code = (
+        "import sys; from bench import devices; from bench.schema.case import Case\n"
+        "for d in devices.devices().values(): d.why_absent(), d.why_unsupported(Case(model='lenet5'))\n"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", devices.devices())
+def test_what_is_missing_is_a_sentence_found_at_once(name: str) -> None:
+    device = devices.get(name)
+    device.why_absent()
+    began = time.perf_counter()
+    reason = device.why_absent()
+    assert time.perf_counter() - began < 0.1
+    assert reason is None or (len(reason) > 10 and "\n" not in reason)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_every_precision_has_an_answer(device: Device, precision: str) -> None:
+    case = msgspec.structs.replace(CASE, precision=precision)
+    for reason in (device.why_unsupported(case), device.why_unusable(case)):
+        assert reason is None or (len(reason) > 10 and "\n" not in reason)
+
+
+def test_fp32_is_possible_everywhere(device: Device) -> None:
+    assert device.why_unsupported(CASE) is None
+    assert device.why_unusable(CASE) is None
+
+
+def test_what_was_prepared_is_read_back(device: Device) -> None:
+    device.prepare(CASE)
+    found = device.read_back()
+    assert all(isinstance(key, str) and isinstance(value, str) for key, value in found.items())
+    # The flags of a precision differ from those of another one only by what they say.
+    device.prepare(CASE)
+    assert device.read_back() == found
+
+
+def test_the_clock_never_goes_back_and_waiting_is_possible(device: Device) -> None:
+    times = [device.clock() for _ in range(5)]
+    device.synchronise()
+    times.append(device.clock())
+    assert times == sorted(times)
+
+
+def test_work_on_the_device_is_timed_by_its_queue(device: Device) -> None:
+    queue = device.queue()
+    if queue is None:
+        return
+    queue.occupy(1e-3)  # the first time loads what it needs
+    queue.synchronise()
+    start = queue.record()
+    queue.occupy(20e-3)
+    end = queue.record()
+    began = queue.clock()
+    assert not queue.done(end)
+    queue.synchronise()
+    assert queue.done(end)
+    assert queue.elapsed(start, end) == pytest.approx(20e-3, rel=0.3)
+    assert queue.clock() - began > 10e-3, "occupy must not wait for the device"
+
+
+def test_an_allocation_of_known_size_is_in_the_peak(device: Device) -> None:
+    size = 200 * MB
+    where = device.torch_name()
+    torch.ones(size // 4, device=where)  # the allocator's own growth
+    baseline = device.memory_baseline()
+    device.reset_peak()
+    before = device.read_peak()
+    block = torch.ones(size // 4, device=where)
+    if isinstance(device, FakeDevice):
+        device.allocate(size)
+        device.allocate(-size)
+    del block
+    device.synchronise()
+    peaks = device.read_peak()
+    assert peaks.keys() == before.keys()
+    assert all(metric.startswith("peak_") for metric in peaks)
+    metric = "peak_resident" if "peak_resident" in peaks else "peak_allocated"
+    assert peaks[metric] - baseline == pytest.approx(size, rel=0.05)
+    device.reset_peak()
+    assert device.read_peak()[metric] - baseline < 0.05 * size
+
+
+def test_other_facts_have_their_types(device: Device) -> None:
+    assert torch.zeros(1, device=device.torch_name()).device == torch.device(device.torch_name())
+    gpu = device.gpu()
+    assert gpu is None or Gpu(**gpu).memory_bytes > 0
+    assert all(isinstance(value, int) for value in device.read_memory().values())
+
+
+class Nvml:
+    """A driver that lists one GPU."""
+
+    NVMLError = RuntimeError
+
+    def nvmlInit(self) -> None:  # noqa: N802
+        return None
+
+    def nvmlDeviceGetCount(self) -> int:  # noqa: N802
+        return 1
+
+
+@pytest.mark.parametrize(
+    ("visible", "version", "reason"),
+    [
+        (None, "2.11.0", None),
+        ("0", "2.11.0", None),
+        ("GPU-1111", "2.11.0+cu130", None),
+        ("", "2.11.0", "no CUDA GPU is visible"),
+        ("-1", "2.11.0", "no CUDA GPU is visible"),
+        ("-1,0", "2.11.0", "no CUDA GPU is visible"),
+        (None, "2.11.0+cpu", "is a build without CUDA"),
+    ],
+)
+def test_a_gpu_that_the_driver_lists_may_be_hidden_or_of_no_use_to_torch(
+    monkeypatch: pytest.MonkeyPatch, visible: str | None, version: str, reason: str | None
+) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", Nvml())
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: version)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    found = devices.get("cuda").why_absent()
+    assert found is None if reason is None else found is not None and reason in found
+
+
+@pytest.mark.parametrize(
+    ("gpu", "reason"),
+    [
+        (FakeGpu(pids=[4_000_000]), None),  # the host's number of this process, from inside a container
+        (FakeGpu(pids=[]), None),
+        (FakeGpu(pids=[1, 2]), "2 processes compute and 0 draw on the GPU"),
+        (FakeGpu(pids=[1], graphics=[3]), "1 processes compute and 1 draw on the GPU"),
+        (FakeGpu(pids="Not Supported"), "NVML does not say who uses the GPU: Not Supported"),
+    ],
+)
+def test_the_drivers_memory_is_ours_where_one_process_uses_the_gpu(
+    monkeypatch: pytest.MonkeyPatch, gpu: FakeGpu, reason: str | None
+) -> None:
+    """8 GB of which 5 are free, and torch has reserved 2: one is the context's and the libraries'."""
+    monkeypatch.setattr(cuda, "open_nvml", _opened(gpu))
+    monkeypatch.setattr(cuda.Cuda, "uuid", lambda device: "1111")
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (5 * MB, 8 * MB))
+    monkeypatch.setattr(torch.cuda, "memory_stats", dict)
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: 2 * MB)
+    facts = devices.get("cuda").read_memory()
+    assert facts == {"allocation_retries": 0} | ({} if reason else {"driver_other": MB})
+    assert devices.get("cuda").remarks() == ([f"no-driver-other: {reason}"] if reason else [])
+
+
+def _opened(gpu: FakeGpu) -> Callable[[], FakeNvml]:
+    """A driver whose only instance is a MIG one, which torch names without the prefix."""
+    return lambda: FakeNvml((), {"MIG-1111": gpu})
+
+
+class Event(NamedTuple):
+    device_type: DeviceType
+    self_device_time_total: float
+    is_user_annotation: bool = False
+
+
+class Trace:
+    def __init__(self, events: list[Event]) -> None:
+        self._events = events
+
+    def __enter__(self) -> Trace:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        return None
+
+    def key_averages(self) -> list[Event]:
+        return self._events
+
+
+OPERATOR = Event(DeviceType.CPU, 70.0)
+ANNOTATION = Event(DeviceType.CUDA, 90.0, is_user_annotation=True)
+
+
+@pytest.mark.parametrize(
+    ("events", "seconds"),
+    [
+        ([OPERATOR, Event(DeviceType.CUDA, 30.0), Event(DeviceType.CUDA, 40.0), ANNOTATION], 70e-6),
+        ([OPERATOR, ANNOTATION], None),
+        ([], None),
+        (None, None),
+    ],
+)
+def test_busy_seconds_are_the_kernels_and_none_where_the_profiler_sees_none(
+    monkeypatch: pytest.MonkeyPatch, events: list[Event] | None, seconds: float | None
+) -> None:
+    """Without events at all the profiler raises, as it does where CUPTI may not be used."""
+
+    def profile(activities: object) -> Trace:
+        if events is None:
+            raise RuntimeError("CUPTI_ERROR_INSUFFICIENT_PRIVILEGES")
+        return Trace(events)
+
+    monkeypatch.setattr(torch.profiler, "profile", profile)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
+    assert cuda.CudaQueue().busy_seconds(lambda: None) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("value", [None, "0"])
+def test_the_override_of_tf32_is_read_back(monkeypatch: pytest.MonkeyPatch, value: str | None) -> None:
+    monkeypatch.delenv("NVIDIA_TF32_OVERRIDE", raising=False)
+    if value is not None:
+        monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", value)
+    assert devices.get("cuda").read_back().get("nvidia_tf32_override") == value
+
+
+def test_planted_records_read_back_what_the_devices_do(device: Device) -> None:
+    """The same keys, and of the precision the same values: reports are tested over planted records."""
+    if device.name not in READ_BACK:
+        return
+    device.prepare(CASE)
+    planted, found = READ_BACK[device.name], device.read_back()
+    assert found.keys() == planted.keys()
+    assert {key: found[key] for key in ("conv", "matmul")} == {
+        key: planted[key] for key in ("conv", "matmul")
+    }
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_processor_gets_its_threads(threads: int) -> None:
+    before = torch.get_num_threads()
+    try:
+        devices.get("cpu").prepare(msgspec.structs.replace(CASE, threads=threads))
+        assert devices.get("cpu").read_back()["threads"] == str(threads)
+        tiny = torch.tensor([1e-40], dtype=torch.float32)
+        assert (tiny * 1.0).item() == 0.0, "denormal numbers must be flushed"
+    finally:
+        torch.set_num_threads(before)
+        torch.set_flush_denormal(False)
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize(("precision", "flag"), [("fp32", "ieee"), ("tf32", "tf32"), ("amp-bf16", "ieee")])
+def test_tf32_is_on_only_where_it_was_asked_for(precision: str, flag: str) -> None:
+    """By the flags and by the products: TF32 has 10 bits of mantissa, 1 + 2^-12 is not one of its numbers."""
+    device = devices.get("cuda")
+    case = msgspec.structs.replace(CASE, device="cuda", precision=precision)
+    if device.why_unusable(case):
+        pytest.skip("the GPU has no TF32")
+    device.prepare(case)
+    found = device.read_back()
+    assert (found["matmul"], found["conv"]) == (flag, flag)
+    a = torch.full((256, 256), 1 + 2**-12, device="cuda")
+    product = (a @ torch.eye(256, device="cuda"))[0, 0].item()
+    assert (product == 1 + 2**-12) == (flag == "ieee")

@@ -1,0 +1,282 @@
+"""The doctor on planted machines: findings from files, variables and a driver whose answers are known."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import doctor
+from bench.doctor import Finding, Machine
+from bench.host.nvml import POWER_CAP
+from models.errors import UserError
+from reports import formats
+from reports.pages import doctor_report as reporting
+from tests.planted.fake_nvml import FakeGpu, FakeNvml, no_driver
+
+GOVERNOR = "sys/devices/system/cpu/cpu1/cpufreq/scaling_governor"
+NO_TURBO = "sys/devices/system/cpu/intel_pstate/no_turbo"
+BOOST = "sys/devices/system/cpu/cpufreq/boost"
+QUIET = {
+    "proc/stat": "cpu  100 0 0 900 0 0 0 0\n",
+    "proc/loadavg": "0.08 0.40 0.90 1/100 4242\n",
+    "proc/meminfo": "MemTotal: 33554432 kB\nMemAvailable: 25165824 kB\nSwapTotal: 0 kB\nSwapFree: 0 kB\n",
+    "proc/cpuinfo": "flags : fpu sse avx512f\n",
+    "proc/1/cgroup": "0::/init.scope\n",
+    "proc/self/cgroup": "0::/user\n",
+    "sys/fs/cgroup/user/cpu.max": "max 100000\n",
+    "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor": "performance\n",
+    GOVERNOR: "performance\n",
+    NO_TURBO: "1\n",
+    "sys/kernel/mm/transparent_hugepage/enabled": "always [madvise] never\n",
+    "headers/Python.h": "",
+}
+"""A machine with nothing to complain about."""
+
+
+def machine(root: Path, files: Mapping[str, str | None] = {}, **changes: Any) -> Machine:
+    """QUIET with these files instead (None: without the file) and these fields changed."""
+    for name, content in (QUIET | dict(files)).items():
+        if content is not None:
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text(content)
+    quiet = Machine(
+        root=root,
+        environ={},
+        cores=4,
+        cpus=8,
+        open_nvml=FakeNvml,
+        which=lambda name: f"/usr/bin/{name}",
+        version=lambda package: "1.2.3",
+        torch_cuda=lambda: "13.0",
+        python_headers=root / "headers",
+        sleep=lambda seconds: None,
+    )
+    return replace(quiet, **changes)
+
+
+def found(at: Machine, name: str, device: str = "auto") -> Finding:
+    (finding,) = [finding for finding in doctor.examine(device, at) if finding.name == name]
+    return finding
+
+
+def test_a_quiet_machine_has_no_warnings(tmp_path: Path) -> None:
+    findings = doctor.examine("auto", machine(tmp_path))
+    assert [f.name for f in findings if f.status != "ok"] == []
+    assert len(findings) == 23
+
+
+@pytest.mark.parametrize(
+    ("name", "files", "status", "words"),
+    [
+        ("cpu governor", {GOVERNOR: "powersave"}, "warn", "powersave"),
+        ("turbo", {NO_TURBO: "0"}, "warn", "on"),
+        (
+            "turbo",
+            {NO_TURBO: None, BOOST: "1"},
+            "warn",
+            "on",
+        ),
+        (
+            "turbo",
+            {NO_TURBO: None, BOOST: "0"},
+            "ok",
+            "off",
+        ),
+        ("load", {"proc/loadavg": "0.49 0 0 1/1 1"}, "ok", "0.49 over the last minute, 8 logical CPUs"),
+        ("load", {"proc/loadavg": "0.50 0 0 1/1 1"}, "warn", "0.50 over the last minute, 8 logical CPUs"),
+        ("cpu quota", {"sys/fs/cgroup/user/cpu.max": "250000 100000"}, "warn", "2.5 CPUs of 8"),
+        ("cpu quota", {"sys/fs/cgroup/user/cpu.max": "800000 100000"}, "ok", "8 CPUs of 8"),
+        ("cpu quota", {}, "ok", "none"),
+        ("virtual machine", {"proc/cpuinfo": "flags : fpu hypervisor"}, "warn", "yes"),
+        (
+            "virtual machine",
+            {"proc/cpuinfo": "flags : hypervisor", "sys/class/dmi/id/product_name": "KVM"},
+            "warn",
+            "KVM",
+        ),
+        ("container", {".dockerenv": ""}, "ok", "yes"),
+        ("container", {"proc/1/cgroup": "0::/kubepods/pod1"}, "ok", "yes"),
+        ("container", {}, "ok", "no"),
+        (
+            "memory",
+            {"proc/meminfo": "MemTotal: 33554432 kB\nMemAvailable: 8388607 kB"},
+            "warn",
+            "8.0 of 32.0 GiB available",
+        ),
+        (
+            "memory",
+            {"proc/meminfo": "MemTotal: 33554432 kB\nMemAvailable: 8388608 kB"},
+            "ok",
+            "8.0 of 32.0 GiB available",
+        ),
+        (
+            "memory",
+            {"proc/meminfo": "MemTotal: 8388608 kB\nMemAvailable: 4194303 kB"},
+            "warn",
+            "4.0 of 8.0 GiB available",
+        ),
+        (
+            "swap",
+            {"proc/meminfo": "SwapTotal: 8388608 kB\nSwapFree: 6291456 kB"},
+            "warn",
+            "2.0 of 8.0 GiB used",
+        ),
+        ("transparent huge pages", {}, "ok", "madvise"),
+        ("C++ compiler", {"headers/Python.h": None}, "warn", "Python.h"),
+    ],
+)
+def test_planted_files(
+    tmp_path: Path, name: str, files: dict[str, str | None], status: str, words: str
+) -> None:
+    finding = found(machine(tmp_path, files), name)
+    assert finding.status == status
+    assert finding.found.endswith(words)
+    assert finding.status == "ok" or finding.advice
+
+
+def test_a_kernel_that_says_nothing_leaves_it_unknown(tmp_path: Path) -> None:
+    findings = doctor.examine("cpu", machine(tmp_path, dict.fromkeys(QUIET)))
+    unknown = [finding.name for finding in findings if finding.status == "unknown"]
+    assert unknown == [
+        "cpu governor",
+        "turbo",
+        "stolen time",
+        "load",
+        "virtual machine",
+        "memory",
+        "swap",
+        "transparent huge pages",
+    ]
+
+
+@pytest.mark.parametrize(("stolen", "status"), [(10, "ok"), (11, "warn")])
+def test_time_stolen_while_the_doctor_watches(tmp_path: Path, stolen: int, status: str) -> None:
+    """10 of 1000 ticks are the 1% that a window may lose."""
+    waited = []
+
+    def pass_time(seconds: float) -> None:
+        waited.append(seconds)
+        (tmp_path / "proc/stat").write_text(f"cpu  {1100 - stolen} 0 0 900 0 0 0 {stolen}\n")
+
+    finding = found(machine(tmp_path, sleep=pass_time), "stolen time")
+    assert (finding.status, finding.found) == (status, f"{stolen / 10:.1f}% within 0.5 s")
+    assert waited == [0.5]
+
+
+@pytest.mark.parametrize(
+    ("environ", "status"),
+    [
+        ({"OMP_NUM_THREADS": "4"}, "ok"),
+        ({"OMP_NUM_THREADS": "5"}, "warn"),
+        ({"MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "64"}, "warn"),
+        ({"OMP_NUM_THREADS": "4,2"}, "ok"),
+    ],
+)
+def test_more_threads_than_cores(tmp_path: Path, environ: dict[str, str], status: str) -> None:
+    finding = found(machine(tmp_path, environ=environ), "threads")
+    assert finding.status == status
+    assert all(f"{name}={value}" in finding.found for name, value in environ.items())
+
+
+def test_a_missing_compiler_is_the_one_that_cxx_names(tmp_path: Path) -> None:
+    at = machine(tmp_path, which=lambda name: None)
+    assert found(at, "C++ compiler").found == "no g++"
+    assert found(replace(at, environ={"CXX": "clang++"}), "C++ compiler").found == "no clang++"
+
+
+def test_a_missing_package(tmp_path: Path) -> None:
+    at = machine(tmp_path, version=lambda package: None if package == "torchvision" else "2.15.0")
+    assert found(at, "torch").found == "2.15.0"
+    finding = found(at, "torchvision")
+    assert (finding.status, finding.found) == ("warn", "not installed")
+
+
+@pytest.mark.parametrize(
+    ("name", "gpu", "status", "words"),
+    [
+        ("gpu processes", FakeGpu(pids=[77, 88]), "warn", "pid 77, 88"),
+        (
+            "gpu processes",
+            FakeGpu(pids="Insufficient Permissions"),
+            "unknown",
+            "NVML: Insufficient Permissions",
+        ),
+        ("gpu throttling", FakeGpu(bits=0x40), "warn", "hardware thermal slowdown"),
+        ("gpu throttling", FakeGpu(bits=0x04), "warn", POWER_CAP),
+        ("gpu throttling", FakeGpu(bits=0x02), "ok", "application clocks"),
+        ("gpu throttling", FakeGpu(bits=0x01), "ok", "none"),
+        ("gpu power limit", FakeGpu(limit=350.0), "warn", "350 W, by default 700 W"),
+        ("gpu power limit", FakeGpu(limit=700.0), "ok", "700 W, by default 700 W"),
+        ("gpu power limit", FakeGpu(limit="Not Supported"), "unknown", "NVML: Not Supported"),
+        ("gpu persistence mode", FakeGpu(persistence=False), "warn", "off"),
+        ("gpu MIG", FakeGpu(mig=True), "warn", "on"),
+        ("gpu MIG", FakeGpu(mig="Not Supported"), "unknown", "NVML: Not Supported"),
+        ("gpu", FakeGpu(), "ok", "NVIDIA H100"),
+    ],
+)
+def test_planted_gpus(tmp_path: Path, name: str, gpu: FakeGpu, status: str, words: str) -> None:
+    finding = found(machine(tmp_path, open_nvml=lambda: FakeNvml((gpu,))), name)
+    assert (finding.status, finding.found) == (status, words)
+
+
+def test_the_gpu_is_the_one_that_cuda_will_use(tmp_path: Path) -> None:
+    gpus = (FakeGpu(), FakeGpu(gpu_uuid="GPU-2222", pids=[9]))
+    at = machine(tmp_path, open_nvml=lambda: FakeNvml(gpus), environ={"CUDA_VISIBLE_DEVICES": "GPU-2222"})
+    assert found(at, "gpu processes").found == "pid 9"
+
+
+@pytest.mark.parametrize(
+    ("built", "status"), [("13.2", "ok"), ("12.8", "ok"), ("14.0", "warn"), (None, "warn")]
+)
+def test_the_driver_must_suit_torch(tmp_path: Path, built: str | None, status: str) -> None:
+    finding = found(machine(tmp_path, torch_cuda=lambda: built), "driver")
+    assert finding.status == status
+    assert finding.found.startswith("580.65.06, for CUDA up to 13.0; torch has ")
+
+
+@pytest.mark.parametrize(("device", "status"), [("auto", "ok"), ("cuda", "warn")])
+def test_no_gpu_is_a_warning_only_for_who_wants_one(tmp_path: Path, device: str, status: str) -> None:
+    finding = found(machine(tmp_path, open_nvml=no_driver), "gpu", device)
+    assert (finding.status, finding.found) == (status, "none: NVML Shared Library Not Found")
+
+
+def test_for_the_cpu_no_gpu_is_looked_at(tmp_path: Path) -> None:
+    at = machine(tmp_path, open_nvml=lambda: pytest.fail("NVML was asked"))
+    assert not [f for f in doctor.examine("cpu", at) if f.name.startswith("gpu")]
+
+
+def test_an_unknown_device_is_refused() -> None:
+    with pytest.raises(UserError, match="did you mean 'cuda'"):
+        doctor.examine("cudda")
+
+
+def test_warnings_come_first_for_people_and_nothing_is_lost_for_programs(tmp_path: Path) -> None:
+    findings = doctor.examine("auto", machine(tmp_path, {"proc/loadavg": "9 9 9 1/1 1"}))
+    document = reporting.document(findings)
+    assert document.text == ("1 thing here can spoil a measurement.",)
+    assert document.tables[0].rows[0][:2] == ("load", "warn")
+    assert [row["name"] for row in document.rows] == [finding.name for finding in findings]
+    assert set(document.rows[0]) == {"name", "status", "found", "advice"}
+    assert "| load " in formats.render("md", document)
+
+
+def test_this_machine_is_examined_quickly_and_without_torch() -> None:
+    script = "import sys; from bench import doctor; doctor.examine(); print('torch' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == "False"
+
+
+def test_torchs_cuda_is_read_from_its_files() -> None:
+    torch = pytest.importorskip("torch")
+    built = Machine().torch_cuda()
+    assert built == torch.version.cuda
+    assert built is None or re.fullmatch(r"\d+\.\d+", built)

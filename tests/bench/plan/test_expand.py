@@ -1,0 +1,256 @@
+"""A suite and options become cases: the product, each once, in an order that spreads drift and repeats."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+
+import pytest
+from msgspec import structs
+
+from bench.plan import expand, named_suites
+from bench.plan.axes import Value
+from bench.plan.named_suites import Suite
+from bench.schema.case import PRECISIONS, Case, Protocol
+from bench.schema.record import Status
+from models import catalogue
+
+ONE = Suite(name="one", summary="", blocks=({"model": ("lenet5",)},), replicates=1)
+TWO = Suite(
+    name="two",
+    summary="",
+    blocks=(
+        {"model": ("lenet5", "vgg11"), "batch": (1, 2)},
+        {"model": ("vgg16",), "workload": ("training",), "batch": (4,)},
+    ),
+    replicates=2,
+)
+
+
+@pytest.fixture(autouse=True)
+def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(expand, "gpu_present", lambda: False)
+
+
+def test_an_absent_axis_takes_the_usual_value_and_the_networks_own_input() -> None:
+    (case,) = expand.cases(ONE, {}, threads=3)
+    assert case == Case(
+        model="lenet5",
+        workload="inference",
+        device="cpu",
+        precision="fp32",
+        engine="eager",
+        layout="nchw",
+        batch=1,
+        image=28,
+        channels=1,
+        classes=10,
+        threads=3,
+        seed=0,
+        replicate=1,
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "image", "channels", "classes"),
+    [
+        ("lenet5", 28, 1, 10),
+        ("alexnet", 224, 3, 1000),
+        ("alexnet-grouped", 227, 3, 1000),
+        ("alexnet-96", 224, 1, 10),
+        ("vgg-small", 224, 1, 10),
+        ("vgg16", 224, 3, 1000),
+        ("torchvision:resnet18", 224, 3, 1000),
+    ],
+)
+def test_defaults_are_the_networks_own(model: str, image: int, channels: int, classes: int) -> None:
+    (case,) = expand.cases(ONE, {"model": (model,)}, threads=1)
+    assert (case.image, case.channels, case.classes) == (image, channels, classes)
+
+
+def test_auto_takes_the_gpu_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(expand, "gpu_present", lambda: True)
+    assert [c.device for c in expand.cases(ONE, {}, threads=1)] == ["cuda"]
+    assert [c.device for c in expand.cases(ONE, {"device": ("auto", "cuda", "cpu")}, threads=1)] == [
+        "cuda",
+        "cpu",
+    ]
+
+
+def test_whether_the_device_was_left_to_auto() -> None:
+    assert expand.left_to_auto(ONE, {})
+    assert expand.left_to_auto(ONE, {"device": ("cpu", "auto")})
+    assert not expand.left_to_auto(ONE, {"device": ("cuda",)})
+    named = structs.replace(ONE, blocks=({"model": ("lenet5",), "device": ("cuda", "cpu")},))
+    assert not expand.left_to_auto(named, {})
+
+
+def test_the_given_axes_multiply_with_the_main_block() -> None:
+    given: dict[str, tuple[Value, ...]] = {
+        "workload": ("inference", "training"),
+        "precision": ("fp32", "bf16"),
+        "layout": ("nchw", "channels-last"),
+    }
+    found = expand.cases(TWO, given, threads=1)
+    product = itertools.product(("lenet5", "vgg11"), (1, 2), *given.values())
+    assert Counter((c.model, c.batch, c.workload, c.precision, c.layout) for c in found) == Counter(product)
+
+
+def test_a_given_axis_replaces_the_suites() -> None:
+    found = expand.cases(TWO, {"batch": (64,)}, threads=1)
+    assert {(c.model, c.batch) for c in found} == {("lenet5", 64), ("vgg11", 64)}
+
+
+@pytest.mark.parametrize("modifier", expand.MODIFIERS)
+def test_a_modifier_changes_every_block_and_adds_no_product_of_models(modifier: str) -> None:
+    value: Value = "cpu" if modifier == "device" else 64
+    found = expand.cases(TWO, {modifier: (value,)}, threads=1)
+    assert all(getattr(c, modifier) == value for c in found)
+    assert Counter((c.model, c.workload, c.batch) for c in found) == Counter(
+        (c.model, c.workload, c.batch) for c in expand.cases(TWO, {}, threads=1)
+    )
+
+
+def test_each_case_is_planned_once_even_when_two_blocks_or_values_give_it() -> None:
+    twice = structs.replace(TWO, blocks=(*TWO.blocks, *TWO.blocks))
+    assert expand.cases(twice, {}, threads=1) == expand.cases(TWO, {}, threads=1)
+    found = expand.cases(ONE, {"device": ("auto", "cpu")}, threads=1)
+    assert len(found) == 1
+
+
+def test_replicates_come_in_rounds_of_the_whole_plan() -> None:
+    once = expand.cases(TWO, {"precision": PRECISIONS}, threads=1)
+    ordered = expand.replicated(once, 5)
+    rounds = [ordered[i : i + len(once)] for i in range(0, len(ordered), len(once))]
+    assert [{c.replicate for c in round_} for round_ in rounds] == [{1}, {2}, {3}, {4}, {5}]
+    for round_ in rounds:
+        assert Counter(structs.replace(c, replicate=1) for c in round_) == Counter(once)
+
+
+def test_rounds_are_in_random_orders_that_repeat() -> None:
+    once = expand.cases(TWO, {"precision": PRECISIONS, "seed": (0, 1, 2)}, threads=1)
+    ordered = expand.replicated(once, 3)
+    orders = [[c.without_replicate() for c in ordered if c.replicate == r] for r in (1, 2, 3)]
+    sorted_as_given = [c.without_replicate() for c in once]
+    assert all(a != b for a, b in itertools.combinations([sorted_as_given, *orders], 2))
+    assert expand.replicated(once, 3) == ordered
+    assert expand.replicated(once, 2) == ordered[: 2 * len(once)]
+
+
+def test_resuming_takes_what_is_missing_crashed_or_timed_out() -> None:
+    states: list[Status | None] = [None, "ok", "oom", "timeout", "crashed", "skipped", "invalid"]
+    planned = [Case(model="lenet5", seed=seed) for seed in range(len(states))]
+    recorded = {c: state for c, state in zip(planned, states, strict=True) if state is not None}
+    assert [states[c.seed] for c in expand.pending(planned, recorded)] == [None, "timeout", "crashed"]
+    other: dict[Case, Status] = {Case(model="vgg11"): "ok"}
+    assert expand.pending(planned, other) == planned
+
+
+def test_ids_are_unique_and_file_names_too() -> None:
+    given: dict[str, tuple[Value, ...]] = {
+        "model": ("lenet5", "torchvision:resnet18"),
+        "precision": PRECISIONS,
+        "engine": ("eager", "compile"),
+        "layout": ("nchw", "channels-last"),
+        "batch": (1, 11),
+        "image": (32, 64),
+        "channels": (1, 3),
+        "classes": (10, 100),
+        "threads": (1, 2),
+        "seed": (0, 1),
+    }
+    found = expand.replicated(expand.cases(ONE, given, threads=1), 2)
+    assert len(found) == 2 * 6 * 2 * 2 * 2**6 * 2
+    assert len({(c.id, c.replicate) for c in found}) == len(found)
+    assert len({c.file_name for c in found}) == len(found)
+    assert all("/" not in c.file_name and len(c.file_name) < 200 for c in found)
+
+
+def test_a_model_name_cannot_leave_its_folder() -> None:
+    name = Case(model="../../etc/x.py:make").file_name
+    assert "/" not in name
+    assert not name.startswith(".")
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"precision": "tf32"}, "tf32 is a mode of NVIDIA GPUs"),
+        ({"engine": "cudagraph"}, "needs --device cuda"),
+        ({"model": "vgg16", "image": 16}, "nothing is left"),
+        ({"model": "torchvision:resnet18", "channels": 1}, "3 channels only"),
+        (
+            {"device": "cuda", "engine": "cudagraph", "workload": "training", "precision": "amp-fp16"},
+            "GradScaler",
+        ),
+    ],
+)
+def test_contradictions_are_sentences(fields: dict[str, object], words: str) -> None:
+    import msgspec
+
+    case = msgspec.convert({"model": "lenet5", "image": 28, "channels": 1, **fields}, Case)
+    assert words in (expand.why_impossible(case) or "")
+    assert expand.why_impossible(Case(model="lenet5", image=28, channels=1, classes=10)) is None
+
+
+PROTOCOL = Protocol()
+
+
+def seconds(replicates: int = 1, protocol: Protocol = PROTOCOL, **fields: object) -> float:
+    import msgspec
+
+    given = {"model": "vgg16", "batch": 8, "threads": 2, **fields}
+    case = msgspec.convert(given, Case)
+    return expand.estimate_seconds(expand.replicated([case], replicates), protocol)
+
+
+def test_the_estimate_grows_with_the_work() -> None:
+    one = seconds()
+    assert seconds(replicates=3) == pytest.approx(3 * one)
+    assert seconds(batch=64) > one
+    assert seconds(workload="training") > one
+    assert seconds(model="lenet5", image=28, channels=1) < one
+    assert seconds(engine="compile") > one
+    assert seconds(threads=1) > one
+    assert seconds(device="cuda") < one
+    assert seconds(protocol=structs.replace(PROTOCOL, sampling_seconds=600.0)) > one
+    assert seconds(model="torchvision:resnet18") > 0
+    assert seconds(model="vgg16+activation=tanh") == one
+    assert expand.estimate_seconds([], PROTOCOL) == 0
+
+
+def test_the_estimate_is_linear_in_the_batch_where_the_least_samples_rule() -> None:
+    """20 samples of a step that takes seconds: the batch decides alone, beyond what every case costs."""
+    fixed = Protocol(warmup_seconds=1e-6, warmup_limit_seconds=1e-6, sampling_seconds=1e-6)
+    a, b, c = (seconds(protocol=fixed, batch=batch) for batch in (64, 128, 192))
+    assert b - a == pytest.approx(c - b, rel=1e-6)
+
+
+@pytest.mark.parametrize("model", catalogue.MODELS)
+def test_every_network_of_ours_can_be_estimated(model: str) -> None:
+    (case,) = expand.cases(ONE, {"model": (model,), "workload": ("training",)}, threads=2)
+    assert 0 < expand.estimate_seconds([case], PROTOCOL) < 3600
+
+
+def test_slow_blocks_are_measured_once_unless_replicates_are_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(expand, "gpu_present", lambda: False)
+    quick = named_suites.find("quick", gpu=False)
+    slow = {
+        c for c in expand.cases(quick, {}, threads=2) if c.workload == "training" or c.engine == "compile"
+    }
+    assert len(slow) == 4
+    counts = Counter(c.without_replicate() for c in expand.planned(quick, {}, threads=2))
+    for case in expand.cases(quick, {}, threads=2):
+        assert counts[case.without_replicate()] == (1 if case in slow else quick.replicates)
+    three = Counter(c.without_replicate() for c in expand.planned(quick, {}, threads=2, replicates=3))
+    assert set(three.values()) == {3}
+
+
+def test_a_product_has_the_replicates_of_its_suite() -> None:
+    quick = named_suites.find("quick", gpu=False)
+    given = {"model": ("lenet5",), "workload": ("training",), "device": ("cpu",)}
+    assert [c.replicate for c in expand.planned(quick, given, threads=2)] == list(
+        range(1, quick.replicates + 1)
+    )

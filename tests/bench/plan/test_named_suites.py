@@ -1,0 +1,209 @@
+"""The named suites are what was promised, and a suite in a file is checked before anything runs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from msgspec import structs
+
+from bench.plan import expand, named_suites
+from bench.plan.named_suites import SUITES, Suite
+from bench.schema.case import Case, Protocol
+from models import catalogue
+from models.errors import UserError
+
+ALL = set(catalogue.MODELS)
+
+
+def cases(suite: Suite, monkeypatch: pytest.MonkeyPatch, gpu: bool) -> list[Case]:
+    monkeypatch.setattr(expand, "gpu_present", lambda: gpu)
+    return expand.cases(suite, {}, threads=2)
+
+
+def test_quick_without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = cases(named_suites.find("quick", gpu=False), monkeypatch, gpu=False)
+    assert {case.device for case in found} == {"cpu"}
+    plain = [c for c in found if (c.precision, c.engine, c.layout) == ("fp32", "eager", "nchw")]
+    assert Counter(c.model for c in plain if c.workload == "inference" and c.batch == 1) == Counter(ALL)
+    training = [c for c in plain if c.workload == "training"]
+    assert {c.model for c in training} == {"alexnet", "vgg11", "vgg16"}
+    assert max(c.batch for c in training) <= 8
+    others = {(c.model, c.precision, c.engine) for c in found if c not in plain}
+    assert others == {("alexnet", "fp32", "compile"), ("alexnet", "amp-bf16", "eager")}
+
+
+def test_quick_with_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = cases(named_suites.find("quick", gpu=True), monkeypatch, gpu=True)
+    at_64 = [c for c in found if c.device == "cuda" and c.batch == 64]
+    ways = {(p, e) for p in ("fp32", "tf32", "amp-bf16") for e in ("eager", "compile")}
+    for model in ALL:
+        assert {(c.precision, c.engine) for c in at_64 if c.model == model} == ways
+        assert any(c.workload == "inference" for c in at_64 if c.model == model)
+    assert {c.model for c in at_64 if c.workload == "training"} == {"alexnet", "vgg11", "vgg16"}
+    on_cpu = [c for c in found if c.device == "cpu"]
+    assert on_cpu
+    assert all(structs.replace(c, device="cuda") in found for c in on_cpu)
+    assert all(c.precision == "fp32" for c in on_cpu)
+
+
+def test_standard_with_a_gpu_compares_it_with_the_cpu_at_shared_batches(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = cases(named_suites.find("standard", gpu=True), monkeypatch, gpu=True)
+    shared = [c for c in found if c.device == "cpu"]
+    assert {c.model for c in shared} == ALL
+    assert {c.workload for c in shared} == {"inference", "training"}
+    assert all(structs.replace(c, device="cuda") in found for c in shared)
+
+
+@pytest.mark.parametrize("gpu", [False, True])
+def test_suites_widen(monkeypatch: pytest.MonkeyPatch, gpu: bool) -> None:
+    sizes = []
+    for name in ("quick", "standard", "full"):
+        found = cases(named_suites.find(name, gpu=gpu), monkeypatch, gpu=gpu)
+        assert len(found) == len(set(found))
+        sizes.append(len(found))
+    assert sizes == sorted(set(sizes))
+
+
+@pytest.mark.parametrize("gpu", [False, True])
+@pytest.mark.parametrize("name", SUITES)
+def test_no_suite_plans_what_cannot_be(monkeypatch: pytest.MonkeyPatch, name: str, gpu: bool) -> None:
+    """Impossible on every machine: such rows would only fill the report with `skipped`.
+
+    Allowed is the one combination that an engine refuses for a single precision of a whole product.
+    """
+    found = cases(named_suites.find(name, gpu=gpu), monkeypatch, gpu=gpu)
+    reasons = {expand.why_impossible(case) for case in found} - {None}
+    assert all("GradScaler" in (reason or "") for reason in reasons)
+
+
+@pytest.mark.parametrize(("given", "nearest"), [("quik", "quick"), ("", None), ("Full", "full")])
+def test_an_unknown_suite(given: str, nearest: str | None) -> None:
+    with pytest.raises(UserError, match=f"unknown suite '{given}'") as caught:
+        named_suites.find(given, gpu=False)
+    assert nearest is None or f"did you mean {nearest!r}" in str(caught.value)
+
+
+GOOD = """
+name = "mine"
+summary = "two nets"
+replicates = 4
+[protocol]
+min_samples = 30
+sampling_seconds = 5
+[[cases]]
+model = ["lenet5", "vgg-small"]
+batch = [1, 8]
+[[cases]]
+model = "alexnet"
+precision = "amp-bf16"
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "mine.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_suite_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    suite = named_suites.find(str(written(tmp_path, GOOD)), gpu=False)
+    assert (suite.name, suite.summary, suite.replicates) == ("mine", "two nets", 4)
+    assert suite.protocol == Protocol(min_samples=30, sampling_seconds=5.0)
+    found = cases(suite, monkeypatch, gpu=False)
+    assert Counter((c.model, c.batch, c.precision) for c in found) == Counter(
+        [
+            ("lenet5", 1, "fp32"),
+            ("lenet5", 8, "fp32"),
+            ("vgg-small", 1, "fp32"),
+            ("vgg-small", 8, "fp32"),
+            ("alexnet", 1, "amp-bf16"),
+        ]
+    )
+
+
+def test_the_least_suite(tmp_path: Path) -> None:
+    suite = named_suites.from_toml(written(tmp_path, '[[cases]]\nmodel = "lenet5"\n'))
+    assert (suite.name, suite.protocol) == ("mine", Protocol())
+    assert suite.replicates >= 2
+
+
+CASES = '[[cases]]\nmodel = "lenet5"\n'
+
+
+@pytest.mark.parametrize("seconds", [0, 0.0, 2.5])
+def test_energy_alone_may_be_left_out(tmp_path: Path, seconds: float) -> None:
+    suite = named_suites.from_toml(written(tmp_path, CASES + f"[protocol]\nenergy_seconds = {seconds}"))
+    assert suite.protocol == Protocol(energy_seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "needs at least one table [[cases]]"),
+        ("cases = []", "needs at least one table [[cases]]"),
+        ("cases = 3", "needs at least one table [[cases]]"),
+        ("cases = [1]", "needs at least one table [[cases]]"),
+        ("[cases]\nmodel = 'lenet5'", "needs at least one table [[cases]]"),
+        ("[[cases]]\nbatch = 1", "needs a model"),
+        ("replicate = 3\n" + CASES, "did you mean 'replicates'"),
+        (CASES + "batchs = 2", "did you mean 'batch'"),
+        (CASES + "[protocol]\nmin_sample = 3", "did you mean 'min_samples'"),
+        (CASES + "replicate = 2", "unknown axis"),
+        (CASES + "batch = 0", "batch takes a whole number"),
+        (CASES + "batch = -4", "batch takes a whole number"),
+        (CASES + "batch = 1.5", "batch takes a whole number"),
+        (CASES + "batch = true", "batch takes a whole number"),
+        (CASES + "batch = {a = 1}", "batch takes a whole number"),
+        (CASES + "batch = [[1]]", "batch takes a whole number"),
+        (CASES + "batch = 10e300", "batch takes a whole number"),
+        (CASES + "batch = 1" + "0" * 30, "batch takes a whole number"),
+        (CASES + "batch = []", "needs at least one value"),
+        (CASES + "seed = 1979-05-27", "seed takes a whole number"),
+        (CASES + "precision = 'fp23'", "did you mean 'fp32'"),
+        (CASES + "precision = 32", "precision takes a name"),
+        ("[[cases]]\nmodel = 5", "model takes a name"),
+        ("[[cases]]\nmodel = 'lenet6'", "did you mean 'lenet5'"),
+        ("[[cases]]\nmodel = 'a\\u0000.py:f'".replace("'", '"'), "null byte"),
+        ("name = 3\n" + CASES, "name in"),
+        ("summary = ['x']\n" + CASES, "summary in"),
+        ("replicates = 0\n" + CASES, "replicates takes a whole number from 1 to 1000"),
+        ("replicates = 'many'\n" + CASES, "replicates takes a whole number from 1 to 1000"),
+        ("protocol = 3\n" + CASES, "is a table, [protocol]"),
+        (CASES + "[protocol]\nmin_samples = 'x'", "[protocol]"),
+        (CASES + "[protocol]\nmin_samples = 20.5", "[protocol]"),
+        (CASES + "[protocol]\nmin_samples = 0", "above 0"),
+        (CASES + "[protocol]\nmin_samples = 3000", "more min_samples than max_samples"),
+        (CASES + "[protocol]\nmax_samples = 1" + "0" * 30, "[protocol]"),
+        (CASES + "[protocol]\ntarget_ci = -0.01", "above 0"),
+        (CASES + "[protocol]\ntarget_ci = nan", "above 0"),
+        (CASES + "[protocol]\ntime_limit_seconds = inf", "above 0"),
+        (CASES + "[protocol]\nenergy_seconds = -1", "energy_seconds = 0 leaves energy out"),
+        (CASES + "[protocol]\ntime_limit_seconds = true", "[protocol]"),
+        ("this is not TOML", "is not TOML"),
+        (CASES + CASES.replace("[[cases]]", ""), "is not TOML"),
+        ("a = " + "[" * 5000, "is not TOML"),
+        ("a = 1" + "0" * 6000, "is not TOML"),
+    ],
+)
+def test_a_bad_suite_file_is_a_sentence_that_names_it(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(UserError) as caught:
+        named_suites.from_toml(written(tmp_path, text))
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "folder.toml").mkdir()
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
+    for name, words in (
+        ("missing.toml", "No such file"),
+        ("folder.toml", "Is a directory"),
+        ("binary.toml", "is not TOML"),
+    ):
+        with pytest.raises(UserError, match=words) as caught:
+            named_suites.from_toml(tmp_path / name)
+        assert name in str(caught.value)

@@ -1,0 +1,190 @@
+"""The whole measuring of latency on a device with planted durations: figures, tags, and what voids them."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+
+import pytest
+
+from bench.contracts.workload import Steps
+from bench.devices.fake import FakeDevice
+from bench.schema.case import Protocol
+from bench.timing import latency
+from bench.timing.latency import Latency, additivity
+from tests.planted.planted_steps import MS, PHASES, launches, nothing, planted
+
+PROTOCOL = Protocol(warmup_seconds=0.1, sampling_seconds=5.0)
+COSTS = ((1 * MS, 5 * MS), (1 * MS, 10 * MS), (1 * MS, 2 * MS))
+
+
+def median(found: Latency, phase: str, metric: str) -> float:
+    (values,) = [m.samples for m in found.measurements if (m.phase, m.metric) == (phase, metric)]
+    return statistics.median(values)
+
+
+def labels(found: Latency) -> list[str]:
+    return [warning.partition(":")[0] for warning in found.warnings]
+
+
+def test_every_phase_and_the_step_with_every_timer() -> None:
+    device = FakeDevice()
+    found = latency.measure(planted(device, COSTS), device, PROTOCOL)
+    device_times = [median(found, phase, "device_time") for phase in (*PHASES, "step")]
+    assert device_times == pytest.approx([5 * MS, 10 * MS, 2 * MS, 17 * MS])
+    host_times = [median(found, phase, "host_time") for phase in (*PHASES, "step")]
+    assert host_times == pytest.approx([1 * MS, 1 * MS, 1 * MS, 3 * MS])
+    assert median(found, "backward", "wall_time") == pytest.approx(11 * MS)
+    assert median(found, "step", "wall_time") == pytest.approx(18 * MS)
+    assert (found.warnings, found.invalid) == ([], None)
+    timed = [m for m in found.measurements if m.unit == "s"]
+    assert all(m.stopped == "target" and len(m.samples) == 20 for m in timed)
+
+
+def test_a_device_that_is_not_asynchronous_has_wall_time_only() -> None:
+    device = FakeDevice(asynchronous=False)
+    found = latency.measure(planted(device, COSTS), device, PROTOCOL)
+    assert {m.metric for m in found.measurements if m.unit == "s"} == {"wall_time"}
+    assert median(found, "step", "wall_time") == pytest.approx(20 * MS)
+    assert median(found, "forward", "wall_time") == pytest.approx(6 * MS)
+    assert found.warnings == []
+
+
+def test_short_steps_are_averaged_within_a_sample_and_the_record_says_so() -> None:
+    device = FakeDevice()
+    steps = planted(device, ((0.002 * MS, 0.003 * MS),) * 3)
+    found = latency.measure(steps, device, PROTOCOL)
+    repeats = {m.metric: m.repeats for m in found.measurements if m.phase == "step" and m.unit == "s"}
+    assert repeats == {"device_time": 10, "wall_time": 50, "host_time": 1}
+    assert median(found, "step", "device_time") == pytest.approx(0.009 * MS)
+    assert median(found, "step", "wall_time") == pytest.approx(0.009 * MS, rel=0.02)
+
+
+def test_inference_has_one_phase() -> None:
+    device = FakeDevice()
+    call = launches(device, 1 * MS, 5 * MS)
+    steps = Steps(nothing, call, "forward", (), False, lambda: None, list, dict)
+    found = latency.measure(steps, device, PROTOCOL)
+    assert {m.phase for m in found.measurements} == {"forward"}
+    assert median(found, "forward", "device_time") == pytest.approx(5 * MS)
+
+
+@pytest.mark.parametrize(("host", "tagged"), [(0.91, True), (0.89, False), (5.0, True), (0.1, False)])
+def test_a_step_is_launch_bound_from_nine_tenths_of_its_device_time(host: float, tagged: bool) -> None:
+    device = FakeDevice()
+    found = latency.measure(planted(device, ((host * MS, 1 * MS),) * 3), device, PROTOCOL)
+    assert median(found, "step", "device_time") == pytest.approx(3 * MS)
+    assert ("launch-bound" in labels(found)) == tagged
+
+
+@pytest.mark.parametrize(("busy", "tagged"), [(5.0, True), (100.0, False)])
+def test_a_step_that_waits_inside_is_tagged_by_the_idle_share(busy: float, tagged: bool) -> None:
+    """1 ms of host work ahead of each phase, and a wait before the last: 2 ms of idle time in a step."""
+    device = FakeDevice()
+    steps = planted(device, ((1 * MS, busy * MS),) * 3, synchronises=True)
+    found = latency.measure(steps, device, PROTOCOL)
+    idle = 2 / (3 * busy + 2)
+    assert median(found, "step", "device_idle_share") == pytest.approx(idle)
+    assert ("launch-bound" in labels(found)) == tagged == (idle > 0.1)
+    # No shield, for which the step would wait as well: the two gaps are inside, and the record says so.
+    assert "unshielded" in labels(found)
+    # The phases ahead of the wait have one, and the difference is no lack of additivity.
+    assert median(found, "forward", "device_time") == pytest.approx(busy * MS)
+    assert median(found, "backward", "device_time") == pytest.approx(busy * MS)
+    assert "not-additive" not in labels(found)
+    assert median(found, "step", "device_time") == pytest.approx((3 * busy + 2) * MS)
+    # Host time holds the waiting there, and would tag every such step.
+    assert median(found, "step", "host_time") > 0.6 * median(found, "step", "device_time")
+
+
+@pytest.mark.parametrize(
+    ("more", "scale", "passes"),
+    [(0.009, 1.0, True), (0.011, 1.0, False), (-0.011, 1.0, False), (0.1, 0.01, True), (0.13, 0.01, False)],
+)
+@pytest.mark.parametrize("asynchronous", [True, False])
+def test_phases_must_add_up_to_the_step(more: float, scale: float, passes: bool, asynchronous: bool) -> None:
+    """Up to 1%, or 20 us where that is more; the step is planted to be longer by the share `more`."""
+    device = FakeDevice(asynchronous)
+    costs = tuple((0.0, busy * scale) for _, busy in COSTS)
+    longer = tuple((host, busy * (1 + more)) for host, busy in costs)
+    found = latency.measure(planted(device, costs, step_costs=longer), device, PROTOCOL)
+    assert ("not-additive" in labels(found)) == (not passes)
+
+
+def test_launches_that_hide_behind_the_device_are_no_lack_of_additivity() -> None:
+    """Phase by phase the host's time is part of wall time, in the pipelined step it is not."""
+    device = FakeDevice()
+    found = latency.measure(planted(device, ((1 * MS, 2 * MS),) * 3), device, PROTOCOL)
+    assert sum(median(found, phase, "wall_time") for phase in PHASES) == pytest.approx(9 * MS)
+    assert median(found, "step", "wall_time") < 7 * MS
+    assert "not-additive" not in labels(found)
+
+
+def test_additivity_is_judged_round_by_round() -> None:
+    """A machine that slows by a third in the middle slows the phases and the step alike."""
+    steps = [1.0] * 10 + [1.5] * 11
+    halves = [[0.5 * value for value in steps]] * 2
+    assert additivity(halves, steps) is None
+    assert additivity(halves, [1.02 * value for value in steps]) == (
+        "the phases' sum differs from the step by -2.0%"
+    )
+
+
+def test_noise_around_zero_is_no_lack_of_additivity() -> None:
+    """A median that lies 2% off by chance, with an interval of the median that holds zero."""
+    steps = [1.0] * 21
+    noise = [-0.3, -0.2, -0.1, -0.05] * 2 + [0.0, 0.0, 0.02] + [0.1, 0.2, 0.3, 0.4, 0.5] * 2
+    assert statistics.median(noise) == 0.02
+    assert additivity([[1.0 + value for value in noise]], steps) is None
+    assert additivity([[1.3 + value / 10 for value in noise]], steps) is not None
+
+
+def test_a_window_that_the_check_refuses_makes_the_case_invalid() -> None:
+    answers = iter(["in the warm-up", None, "steps were skipped", None, None])
+    device = FakeDevice()
+    found = latency.measure(planted(device, COSTS, check=lambda: next(answers)), device, PROTOCOL)
+    assert found.invalid == "steps were skipped"
+
+
+def test_what_happened_in_the_warm_up_does_not_count() -> None:
+    answers = iter(["in the warm-up", None, None, None])
+    device = FakeDevice()
+    found = latency.measure(planted(device, COSTS, check=lambda: next(answers)), device, PROTOCOL)
+    assert found.invalid is None
+
+
+class Unseen(FakeDevice):
+    """A GPU whose kernels the profiler may not see."""
+
+    def busy_seconds(self, call: Callable[[], None]) -> None:
+        call()
+
+
+def test_an_idle_share_that_nothing_can_tell_is_not_recorded() -> None:
+    device = Unseen()
+    found = latency.measure(planted(device, COSTS, synchronises=True), device, PROTOCOL)
+    assert not [m for m in found.measurements if m.metric == "device_idle_share"]
+    assert "unmonitored" in labels(found)
+    assert "launch-bound" not in labels(found)
+
+
+class Tiring(FakeDevice):
+    """A device that gets slower by 0.2% with every launch."""
+
+    def launch(self, host_seconds: float, device_seconds: float) -> None:
+        self.launched = getattr(self, "launched", 0) + 1
+        super().launch(host_seconds, device_seconds * (1 + 0.002 * self.launched))
+
+
+@pytest.mark.parametrize("asynchronous", [True, False])
+def test_a_device_that_slows_down_all_the_time_is_labelled(asynchronous: bool) -> None:
+    device = Tiring(asynchronous)
+    protocol = Protocol(warmup_seconds=0.1, warmup_limit_seconds=1.0, sampling_seconds=5.0)
+    found = latency.measure(planted(device, COSTS), device, protocol)
+    assert {"not-stationary", "drifting"} <= set(labels(found))
+
+
+def test_the_warm_up_is_counted() -> None:
+    device = FakeDevice(asynchronous=False)
+    found = latency.measure(planted(device, COSTS), device, PROTOCOL)
+    assert median(found, "step", "warmup_steps") == 6  # two windows of three; 0.1 s are five steps

@@ -1,0 +1,32 @@
+"""Jobs that tell their parent something: run in a child of the fork server by the tests of it."""
+
+from __future__ import annotations
+
+import time
+
+from bench.forkserver.pipe import teller
+
+
+def count(argument: bytes) -> bytes:
+    """Tell ten numbers through the pipe, the first a little earlier, and end at once."""
+    tell = teller(argument.decode())
+    for number in range(10):
+        tell(str(number).encode())
+        if number == 0:
+            time.sleep(0.05)
+    return b"counted"
+
+
+def count_and_hang(argument: bytes) -> bytes:
+    count(argument)
+    time.sleep(600)
+    return b"never"
+
+
+def say_nothing(argument: bytes) -> bytes:
+    """For a second and a half; one word in the middle."""
+    tell = teller(argument.decode())
+    time.sleep(0.75)
+    tell(b"word")
+    time.sleep(0.75)
+    return b"done"

@@ -1,0 +1,132 @@
+"""Every format shows what it was given, whatever the cells hold."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import json
+import re
+import sys
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from models.errors import UserError
+from reports import formats
+from reports.document import Cell, Document, Table, readable
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30) | st.text(
+    "|\\`*_[]<>&~#;ab \n", max_size=30
+)
+cells = st.none() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts
+
+
+def _document(*rows: tuple[Cell, ...]) -> Document:
+    columns = tuple(f"column {index}" for index in range(len(rows[0])))
+    return Document(
+        title="Title",
+        text=("A paragraph.",),
+        tables=(Table(title="Table", columns=columns, rows=rows, notes=("A note.",)),),
+        rows=tuple(dict(zip(columns, row, strict=True)) for row in rows),
+    )
+
+
+def _shown(tokens: list[Token]) -> list[str]:
+    """The text of each cell, as another library's parser shows it."""
+    inline = [token for before, token in itertools.pairwise(tokens) if before.type == "td_open"]
+    assert all(child.type in ("text", "text_special") for token in inline for child in token.children or ())
+    return ["".join(child.content for child in token.children or ()) for token in inline]
+
+
+@given(st.tuples(texts, texts))
+@example(("__0__", "_a__b_"))
+def test_markdown_cells_show_their_text_and_nothing_else(row: tuple[str, str]) -> None:
+    tokens = MarkdownIt("commonmark").enable("table").parse(formats.render("md", _document(row)))
+    printable = ["".join(c if c.isprintable() else " " for c in text) for text in row]
+    assert [" ".join(text.split()) for text in _shown(tokens)] == [
+        " ".join(text.split()) for text in printable
+    ]
+
+
+@given(st.lists(st.tuples(cells, cells, cells), min_size=1, max_size=4))
+def test_csv_is_read_back_by_another_reader(rows: list[tuple[Cell, ...]]) -> None:
+    text = formats.render("csv", _document(*rows))
+    header, *read = csv.reader(io.StringIO(text, newline=""))
+    assert header == ["column 0", "column 1", "column 2"]
+    assert read == [["" if cell is None else str(cell) for cell in row] for row in rows]
+
+
+def test_csv_keeps_a_carriage_return() -> None:
+    assert formats.render("csv", _document(("a\rb", 1))) == 'column 0,column 1\n"a\rb",1\n'
+
+
+@given(st.lists(st.tuples(cells, cells), min_size=1, max_size=4))
+def test_json_keeps_every_cell(rows: list[tuple[Cell, ...]]) -> None:
+    document = _document(*rows)
+    assert json.loads(formats.render("json", document)) == {"rows": list(document.rows)}
+
+
+@given(st.tuples(cells, cells))
+@settings(max_examples=30)
+def test_plain_terminal_output_has_no_control_codes_and_no_markup(row: tuple[Cell, ...]) -> None:
+    assert "\x1b[" not in formats.render(
+        "terminal", _document(tuple(c for c in row if not isinstance(c, str)) or (1,))
+    )
+    assert "[bold]kept[/bold]" in formats.render("terminal", _document(("[bold]kept[/bold]",)))
+
+
+def test_a_narrow_terminal_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("NO_COLOR", "1")
+    text = formats.render("terminal", _document(("x" * 60, "y" * 60)))
+    assert max(len(re.sub(r"\x1b\[[0-9;]*m", "", line)) for line in text.splitlines()) <= 40
+    assert (text.count("x"), text.count("y")) == (60, 60)
+
+
+def test_raw_markdown_is_aligned() -> None:
+    lines = formats.render("md", _document(("a", 1), ("long name", 1_000_000))).splitlines()
+    table = [line for line in lines if line.startswith("|")]
+    assert len(table) == 4
+    assert len({len(line) for line in table}) == 1
+    assert table[1].endswith(":|")
+    assert table[3].split("|")[2].strip() == "1,000,000"
+
+
+def test_every_module_is_a_format() -> None:
+    assert formats.names() == ("csv", "html", "json", "md", "terminal")
+
+
+def test_an_unknown_format_offers_the_nearest() -> None:
+    with pytest.raises(UserError, match="did you mean 'json'"):
+        formats.render("jsn", _document((1,)))
+
+
+def test_a_document_without_rows_is_still_rendered() -> None:
+    empty = Document(title="Nothing", tables=())
+    assert json.loads(formats.render("json", empty)) == {"rows": []}
+    assert formats.render("csv", empty).strip() == ""
+    assert formats.render("md", empty) == "# Nothing\n"
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        (None, ""),
+        (0, "0"),
+        (1234567, "1,234,567"),
+        (0.0, "0"),
+        (0.0123456, "0.01235"),
+        (9.9996, "10.00"),
+        (1234.56, "1,235"),
+        (15470264320.4, "15,470,264,320"),
+        (1.5e-7, "1.500e-07"),
+        (-2.5, "-2.500"),
+    ],
+)
+def test_numbers_have_four_digits_and_thousands(cell: Cell, text: str) -> None:
+    assert readable(cell) == text

@@ -1,0 +1,254 @@
+"""The tables and pictures of layers, from planted records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from msgspec import structs
+
+from bench.schema.case import Case
+from bench.schema.layer_phases import BETWEEN, KERNEL, LOSS, UPDATE, Layer, Piece
+from bench.schema.record import Measurement, Record
+from reports import formats
+from reports.compare import compare_report
+from reports.document import Cell, Document, Plot, Table
+from reports.drawing import plots
+from reports.pages.run_report import build
+from tests.planted import planted_records
+from tests.planted.planted_ceilings import ceilings
+
+CASE = Case(model="alexnet", workload="training", threads=2, batch=8)
+FIRST, SECOND, FLAT = (
+    Layer("conv1", "Conv2d 3->64, 11x11/4"),
+    Layer("fc1", "Linear 64->10"),
+    Layer("flat", "Flatten"),
+)
+MS = 1e-3
+
+
+def layer(
+    part: str, of: Layer, ms: float, flops: float | None = None, moved: float | None = None, **apart: float
+) -> list[Measurement]:
+    """A layer of so many milliseconds; `apart` are milliseconds of its gradients."""
+    phase = Piece(part, of).phase
+    measured = [planted_records.time(phase, ms * MS, "layer_time")]
+    if moved is not None:
+        measured += [
+            planted_records.fact(phase, "calls", 1, "count"),
+            planted_records.fact(phase, "bytes_moved", moved),
+        ]
+    if flops is not None:
+        measured.append(planted_records.fact(phase, "flops", flops, "FLOP"))
+    return measured + [
+        planted_records.time(phase, each * MS, f"{name}_gradient_time") for name, each in apart.items()
+    ]
+
+
+def together(sum_ms: float, whole_ms: float) -> list[Measurement]:
+    return [
+        planted_records.time("layers", sum_ms * MS, "sum_time"),
+        planted_records.time("layers", whole_ms * MS, "whole_time"),
+        Measurement(phase="layers", metric="sum_over_whole", unit="1", samples=[sum_ms / whole_ms] * 3),
+    ]
+
+
+def eager() -> Record:
+    """100 ms of layers in a step of 98."""
+    return planted_records.record(
+        CASE,
+        planted_records.time("step", 98 * MS),
+        *layer("forward", BETWEEN, 1),
+        *layer("forward", FIRST, 20, 1e9, 10e6),
+        *layer("forward", FLAT, 1, None, 0),
+        *layer("forward", SECOND, 10, 1e6, 80e6),
+        *layer("backward", LOSS, 1),
+        *layer("backward", SECOND, 17, 2e6, 160e6, input=7, weight=9),
+        *layer("backward", FIRST, 40, 2e9, 20e6, input=22, weight=22, joint=40),
+        *layer("optimizer", UPDATE, 10),
+        *together(100, 98),
+    )
+
+
+def document(tmp_path: Path, *records: Record) -> Document:
+    return build([planted_records.write(tmp_path, records)])
+
+
+def the_table(found: Document, title: str) -> Table:
+    return next(table for table in found.tables if table.title == title)
+
+
+def cells(table: Table) -> dict[Cell, dict[str, Cell]]:
+    """Of a table of layers: by the name of the layer, then by column."""
+    at = table.columns.index("layer")
+    return {row[at]: dict(zip(table.columns, row, strict=True)) for row in table.rows}
+
+
+def title(part: str, case: Case = CASE) -> str:
+    return f"Layers of {case.id}: {part}"
+
+
+def test_the_sum_stands_beside_the_whole_with_the_gap(tmp_path: Path) -> None:
+    table = the_table(document(tmp_path, eager()), "Layers: their sum and the whole step")
+    row = dict(zip(table.columns, table.rows[0], strict=True))
+    assert str(row["layers' sum (ms)"]).startswith("100.0 ±")
+    assert str(row["whole step (ms)"]).startswith("98.00 ±")
+    assert row["gap"] == "+2.0%"
+    assert [row[f"{part} (ms)"] for part in ("forward", "backward", "optimizer")] == pytest.approx(
+        [32, 58, 10]
+    )
+
+
+def test_a_layer_has_its_time_work_and_shares(tmp_path: Path) -> None:
+    """Under 100 GFLOP/s and 10 GB/s: 1 GFLOP in 20 ms is half the one, 10 MB a twentieth of the other."""
+    forward = the_table(document(tmp_path, eager(), ceilings()), title("forward"))
+    found = cells(forward)
+    assert list(found) == ["conv1", "flat", "fc1", "between layers", "sum"]
+    conv = found["conv1"]
+    assert conv["kind"] == "Conv2d 3->64, 11x11/4"
+    assert str(conv["time (ms)"]).startswith("20.00 ±")
+    assert (conv["share"], conv["GFLOPs"]) == ("20.4%", 1.0)
+    assert conv["GFLOP/s"] == pytest.approx(50)
+    assert (conv["of arithmetic"], conv["of bandwidth"], conv["nearer"]) == ("50.0%", "5.0%", "arithmetic")
+    assert (conv["MB"], conv["FLOP/byte"]) == (10.0, 100.0)
+    assert (found["fc1"]["of bandwidth"], found["fc1"]["nearer"]) == ("80.0%", "memory")
+    assert found["flat"]["MB"] is None
+    assert found["between layers"]["kind"] is None
+    assert any(note.startswith("between layers:") for note in forward.notes)
+    assert found["sum"]["time (ms)"] == pytest.approx(32)
+    assert found["sum"]["GFLOPs"] == pytest.approx(1.001)
+
+
+def test_backward_stands_in_the_order_of_the_network_with_its_gradients_apart(tmp_path: Path) -> None:
+    table = the_table(document(tmp_path, eager()), title("backward"))
+    found = cells(table)
+    assert list(found) == ["conv1", "fc1", "loss", "sum"]
+    conv, linear = found["conv1"], found["fc1"]
+    gradients = [conv[f"{name} (ms)"] for name in ("input gradient", "weight gradient", "joint")]
+    assert gradients == pytest.approx([22, 22, 40])
+    assert conv["apart"] == "+10%"
+    assert (linear["joint (ms)"], linear["apart"]) == (None, None)
+    assert any("input gradient" in note for note in table.notes)
+
+
+def test_without_ceilings_there_are_no_shares_of_them(tmp_path: Path) -> None:
+    found = document(tmp_path, eager())
+    forward = the_table(found, title("forward"))
+    assert not {"of arithmetic", "of bandwidth", "nearer"} & set(forward.columns)
+    assert not any("of arithmetic" in note for note in forward.notes)
+    assert not [plot for plot in found.plots if plot.name.startswith("roofline-layers")]
+
+
+def test_several_calls_of_a_layer_are_said(tmp_path: Path) -> None:
+    phase = Piece("forward", FIRST).phase
+    twice = [m for m in eager().measurements if (m.phase, m.metric) != (phase, "calls")]
+    record = planted_records.record(CASE, *twice, planted_records.fact(phase, "calls", 2, "count"))
+    found = cells(the_table(document(tmp_path, record), title("forward")))
+    assert (found["conv1"]["calls"], found["fc1"]["calls"]) == (2, 1)
+    assert "calls" not in the_table(document(tmp_path / "once", eager()), title("forward")).columns
+
+
+def test_the_parts_of_each_layer_lie_in_one_bar(tmp_path: Path) -> None:
+    bars = next(plot for plot in document(tmp_path, eager()).plots if plot.kind == "bars")
+    forward, backward, optimizer = bars.series
+    rows = {name: row for each in bars.series for name, row in zip(each.names, each.y, strict=True)}
+    assert list(rows) == ["conv1", "flat", "fc1", "between layers", "loss", "update"]
+    assert dict(zip(forward.names, forward.x, strict=True))["conv1"] == pytest.approx(20)
+    assert dict(zip(backward.names, backward.x, strict=True))["conv1"] == pytest.approx(40)
+    assert forward.y[0] == backward.y[0] == rows["conv1"]
+    assert optimizer.names == ("update",)
+    assert bars.under == title("forward")
+
+
+def test_small_layers_have_no_bar_but_are_counted(tmp_path: Path) -> None:
+    small = layer("forward", Layer("tiny", "ReLU"), 0.1, None, 8)
+    record = planted_records.record(CASE, *eager().measurements, *small)
+    bars = next(plot for plot in document(tmp_path, record).plots if plot.kind == "bars")
+    assert "tiny" not in bars.series[0].names
+    assert bars.note == "Left out: 1 of less than 0.5% of the step."
+
+
+def test_layers_stand_under_the_roof(tmp_path: Path) -> None:
+    found = document(tmp_path, eager(), ceilings())
+    drawn: list[Plot] = [plot for plot in found.plots if plot.name.startswith("roofline-layers")]
+    assert [plot.under for plot in drawn] == [title("forward"), title("backward")]
+    points = [series for series in drawn[0].series if series.names]
+    assert points[0].names == ("conv1", "fc1")
+    assert points[0].x == pytest.approx((100, 1e6 / 80e6))
+    assert points[0].y == pytest.approx((50, 0.1))
+
+
+def test_kernels_keep_their_names_and_their_order(tmp_path: Path) -> None:
+    fused = Layer("cpp_fused_relu_0", KERNEL)
+    case = structs.replace(CASE, engine="compile", workload="inference")
+    record = planted_records.record(
+        case,
+        planted_records.time("forward", 30 * MS),
+        *layer("forward", BETWEEN, 1),
+        *layer("forward", FIRST, 20, 1e9, 10e6),
+        *layer("forward", fused, 5),
+        *layer("forward", SECOND, 4, 1e6, 80e6),
+        *together(30, 30),
+    )
+    table = the_table(document(tmp_path, record), title("forward", case))
+    assert list(cells(table)) == ["conv1", "cpp_fused_relu_0", "fc1", "between layers", "sum"]
+    assert any(note.startswith("kernel:") for note in table.notes)
+
+
+def test_kernels_of_no_weight_share_a_row_and_long_names_are_cut(tmp_path: Path) -> None:
+    case = structs.replace(CASE, engine="compile", workload="inference")
+    long = "cpp_fused_" + "_".join(["max_pool2d"] * 12)
+    record = planted_records.record(
+        case,
+        planted_records.time("forward", 30 * MS),
+        *layer("forward", Layer(long, KERNEL), 29.96),
+        *layer("forward", Layer("aten::empty", KERNEL), 0.01),
+        *layer("forward", Layer("aten::to", KERNEL), 0.02),
+        *together(30, 30),
+    )
+    table = the_table(document(tmp_path, record), title("forward", case))
+    cut, more, total = cells(table).values()
+    assert len(str(cut["layer"])) <= 66
+    assert str(cut["layer"]).startswith("cpp_fused_max_pool2d")
+    assert more["layer"] == "2 more kernels"
+    assert more["time (ms)"] == pytest.approx(0.03)
+    assert total["time (ms)"] == pytest.approx(29.99)
+
+
+def test_layers_are_in_no_other_table_and_not_compared(tmp_path: Path) -> None:
+    found = document(tmp_path / "a", eager())
+    others = [table for table in found.tables if not table.title.startswith("Layers")]
+    assert not [
+        table for table in others if "conv1" in str(table.rows) or "bytes moved" in str(table.columns)
+    ]
+    planted_records.write(tmp_path / "b", [eager()])
+    rows = compare_report.build([tmp_path / "a"], [tmp_path / "b"]).rows
+    assert {row.phase for row in rows} == {"step"}
+
+
+def test_the_flat_rows_have_every_layer(tmp_path: Path) -> None:
+    rows = {(row["phase"], row["metric"]): row for row in document(tmp_path, eager()).rows}
+    assert rows["forward:conv1 (Conv2d 3->64, 11x11/4)", "layer_time"]["median"] == pytest.approx(20 * MS)
+    assert rows["layers", "sum_over_whole"]["median"] == pytest.approx(100 / 98)
+
+
+def test_the_flat_rows_of_layers_have_the_shares_of_the_tables(tmp_path: Path) -> None:
+    found = document(tmp_path, eager(), ceilings())
+    rows = {(row["phase"], row["metric"]): row for row in found.rows}
+    conv = rows["forward:conv1 (Conv2d 3->64, 11x11/4)", "layer_time"]
+    assert (conv["utilisation"], conv["bandwidth_share"]) == pytest.approx((0.5, 0.05))
+    assert conv["flops"] == 1e9
+
+
+@pytest.mark.parametrize("format_", ["md", "terminal", "csv", "json"])
+def test_every_format_renders(tmp_path: Path, format_: str) -> None:
+    found = document(tmp_path, eager(), ceilings())
+    assert "conv1" in formats.render(format_, found)
+
+
+def test_the_bars_can_be_drawn(tmp_path: Path) -> None:
+    bars = next(plot for plot in document(tmp_path, eager()).plots if plot.kind == "bars")
+    assert plots.draw(bars, "png").startswith(b"\x89PNG")
+    text = plots.draw(bars, "svg", words_as_text=True).decode()
+    for word in ("conv1", "update", "forward", "backward", "time (ms)"):
+        assert word in text

@@ -1,0 +1,115 @@
+"""The ledger's table, from planted records: what is alive at the peak adds up to it, with the residual."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from msgspec import structs
+
+from bench.schema.case import Case
+from bench.schema.record import Measurement, Record
+from reports.document import Cell, Table
+from reports.pages import run_report
+from reports.sections.latency_tables import by_subject
+from reports.sections.ledger_tables import Ledger, ledger_of
+from reports.summary.pooling import summarise
+from tests.planted import planted_records
+
+MIB = 2**20
+ON_CPU = Case(model="vgg11", workload="training", threads=2, batch=8)
+ON_GPU = structs.replace(ON_CPU, device="cuda")
+TENSORS = {"weights": 500, "buffers": 0, "gradients": 300, "saved_activations": 700, "other_tensors": 40}
+
+
+def entries(phase: str = "backward", **sizes: float) -> list[Measurement]:
+    """In MiB."""
+    named = {**TENSORS, **sizes}
+    return [planted_records.fact(phase, f"ledger_{name}", size * MIB) for name, size in named.items()]
+
+
+def on_gpu(number: int = 1) -> Record:
+    """A workspace of 256 MiB and a residual of 4."""
+    return planted_records.record(
+        structs.replace(ON_GPU, replicate=number),
+        *entries(workspace=256, residual=4, peak=1800),
+        environment=planted_records.GPU_MACHINE,
+    )
+
+
+def on_cpu(number: int = 1, phase: str = "backward", peak: float = 1540) -> Record:
+    return planted_records.record(
+        structs.replace(ON_CPU, replicate=number),
+        *entries(phase, peak=peak),
+        planted_records.fact("step", "peak_resident", 1700 * MIB),
+    )
+
+
+def tables(tmp_path: Path, *records: Record) -> dict[str, Table]:
+    document = run_report.build([planted_records.write(tmp_path / "run", records)])
+    return {table.title: table for table in document.tables}
+
+
+def row(table: Table) -> dict[str, Cell]:
+    [cells] = table.rows
+    return dict(zip(table.columns, cells, strict=True))
+
+
+def ledger(tmp_path: Path, *records: Record) -> Ledger | None:
+    summary = summarise([planted_records.write(tmp_path / "run", records)])
+    [figures] = by_subject(summary.figures).values()
+    return ledger_of(figures)
+
+
+def test_on_a_gpu_the_sum_and_the_residual_are_the_allocators_peak(tmp_path: Path) -> None:
+    table = tables(tmp_path, on_gpu())["Memory at the instant of the peak of training on cuda (MiB)"]
+    assert row(table) == {
+        "model": "vgg11",
+        "weights": 500,
+        "gradients": 300,
+        "saved activations": 700,
+        "other tensors": 40,
+        "workspace": 256,
+        "sum": 1796,
+        "residual": 4,
+        "peak": 1800,
+        "peak in": "backward",
+        "processes": 1,
+    }
+    assert any(note.startswith("residual: ") for note in table.notes)
+
+
+def test_on_a_cpu_the_peak_of_tensors_stands_beside_that_of_the_process(tmp_path: Path) -> None:
+    table = tables(tmp_path, on_cpu())["Memory at the instant of the peak of training on cpu (MiB)"]
+    found = row(table)
+    assert (found["peak"], found["peak resident"], found["not tensors"]) == (1540, 1700, 160)
+    assert not {"workspace", "sum", "residual"}.intersection(table.columns)
+
+
+def test_the_ledger_is_not_among_the_full_sizes(tmp_path: Path) -> None:
+    found = tables(tmp_path, on_cpu())
+    assert "weights" not in found["Memory of training on cpu (MiB)"].columns
+    assert "Memory of training on cpu (MiB)" not in tables(tmp_path / "other", on_gpu())
+
+
+def test_processes_that_peak_in_different_phases_are_not_mixed(tmp_path: Path) -> None:
+    found = ledger(tmp_path, on_cpu(1), on_cpu(2, "forward", 9000), on_cpu(3))
+    assert found is not None
+    assert (found.phase, found.peak) == ("backward", 1540 * MIB)
+    assert found.total == sum(TENSORS.values()) * MIB
+    assert found.residual is None
+
+
+@pytest.mark.parametrize("recorded", [-3, 77])
+def test_the_residual_follows_from_the_rest(tmp_path: Path, recorded: float) -> None:
+    """Whatever a record says of it: it may be below zero, and of several processes it is no mean."""
+    measured = entries(workspace=256, peak=1793, residual=recorded)
+    found = ledger(
+        tmp_path, planted_records.record(ON_GPU, *measured, environment=planted_records.GPU_MACHINE)
+    )
+    assert found is not None
+    assert found.residual == pytest.approx(-3 * MIB)
+
+
+def test_records_without_a_ledger_have_no_table(tmp_path: Path) -> None:
+    assert not [title for title in tables(tmp_path, *planted_records.example()) if "instant" in title]

@@ -1,0 +1,52 @@
+"""Runs that earlier versions wrote are read as ever (tests/fixtures/README.md says where they come from)."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bench.store import RECORDS
+from reports import formats
+from reports.pages.run_report import build
+
+FIXTURES = Path(__file__).parent.parent / "fixtures"
+RUNS = {
+    "schema_1": 1,
+    "schema_1_planted": 1,
+    "schema_2": 2,
+    "schema_2_planted": 2,
+    "schema_3": 3,
+    "schema_3_layers": 3,
+    "schema_3_planted": 3,
+}
+"""Folder -> the schema of all its records."""
+
+
+@pytest.mark.parametrize("format_", ["md", "json"])
+@pytest.mark.parametrize("run", RUNS)
+def test_the_report_of_a_kept_run_is_the_golden_one(run: str, format_: str) -> None:
+    """Byte for byte, but for the last digits of a float."""
+    golden = (FIXTURES / run / f"report.{format_}").read_text(encoding="utf-8")
+    report = formats.render(format_, build([FIXTURES / run]))
+    assert _rounded(report).split("\n") == _rounded(golden).split("\n")
+
+
+def _rounded(text: str) -> str:
+    """Twelve digits: logarithms and quantiles of another libm or scipy differ in the last of sixteen."""
+    return re.sub(
+        r"\d+\.\d{12,}(e[+-]?\d+)?|\d+\.\d+e[+-]?\d+", lambda found: f"{float(found[0]):.12g}", text
+    )
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_kept_records_have_the_schema_of_their_folder(run: str) -> None:
+    """They were never written anew by a later version."""
+    lines = (FIXTURES / run / RECORDS).read_bytes().splitlines()
+    assert {msgspec.json.decode(line)["schema"] for line in lines} == {RUNS[run]}
+
+
+def test_every_kept_run_is_tested() -> None:
+    assert {folder.name for folder in FIXTURES.glob("schema_*")} == RUNS.keys()

@@ -1,0 +1,162 @@
+"""Figures from planted records: what is pooled, what is not, and what counts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from scipy import stats as oracle
+
+from bench.schema.case import Case
+from reports.summary.figures import Figure, Summary
+from reports.summary.pooling import summarise
+from reports.summary.process import warning_label
+from tests.planted import planted_records
+
+CASE = Case(model="vgg11", batch=8)
+
+
+def _only(summary: Summary) -> Figure:
+    (figure,) = summary.figures
+    return figure
+
+
+def test_several_processes_give_the_geometric_mean_and_the_t_interval(tmp_path: Path) -> None:
+    medians = (0.1, 0.103, 0.098)
+    figure = _only(summarise([planted_records.write(tmp_path, planted_records.replicates(CASE, medians))]))
+    logs = np.log(medians)
+    low, high = np.exp(oracle.t.interval(0.95, 2, logs.mean(), oracle.sem(logs)))
+    assert figure.interval is not None
+    assert (figure.median, figure.interval.low, figure.interval.high) == pytest.approx(
+        (oracle.gmean(medians), low, high)
+    )
+    assert figure.interval.kind == "across-processes"
+    assert (len(figure.medians), figure.samples) == (3, 21)
+    assert figure.images_per_second == pytest.approx(8 / oracle.gmean(medians))
+
+
+def test_one_process_gives_its_median_and_says_so(tmp_path: Path) -> None:
+    figure = _only(summarise([planted_records.write(tmp_path, planted_records.replicates(CASE, [0.1]))]))
+    assert figure.interval is not None
+    assert (figure.median, figure.interval.low, figure.interval.high) == pytest.approx((0.1, 0.097, 0.103))
+    assert figure.interval.kind == "within-process"
+
+
+def test_a_row_begins_with_the_promised_fields(tmp_path: Path) -> None:
+    row = _only(
+        summarise([planted_records.write(tmp_path, planted_records.replicates(CASE, [0.1, 0.1]))])
+    ).as_row()
+    case = [name for name in Case.__struct_fields__ if name not in ("replicate", "task")]
+    promised = ["phase", "metric", "unit", "median", "low", "high", "processes", "samples"]
+    assert list(row)[: len(case) + len(promised)] == case + promised
+    assert (row["model"], row["median"], row["low"], row["high"]) == ("vgg11", 0.1, 0.1, 0.1)
+    assert (row["processes"], row["samples"]) == (2, 14)
+
+
+def test_processes_of_several_directories_are_pooled(tmp_path: Path) -> None:
+    first = planted_records.write(tmp_path / "a", planted_records.replicates(CASE, [0.1, 0.11]))
+    second = planted_records.write(tmp_path / "b", planted_records.replicates(CASE, [0.12]))
+    assert _only(summarise([first, second])).medians == pytest.approx((0.1, 0.11, 0.12))
+
+
+def test_the_last_record_of_a_process_counts(tmp_path: Path) -> None:
+    crashed = planted_records.record(CASE, status="crashed", reason="killed")
+    again = planted_records.record(CASE, planted_records.time("forward", 0.2))
+    summary = summarise([planted_records.write(tmp_path, [crashed, again])])
+    assert _only(summary).median == 0.2
+    assert summary.outcomes == ()
+    failed = summarise([planted_records.write(tmp_path, [again, crashed])])
+    assert failed.figures == ()
+    assert [(o.status, o.reason, o.processes) for o in failed.outcomes] == [("crashed", "killed", 1)]
+
+
+def test_invalid_records_are_failures_and_never_figures(tmp_path: Path) -> None:
+    bad = planted_records.record(
+        CASE, planted_records.time("forward", 0.1), status="invalid", reason="recompiled"
+    )
+    summary = summarise([planted_records.write(tmp_path, [bad])])
+    assert summary.figures == ()
+    assert summary.outcomes[0].status == "invalid"
+
+
+def _pair(tmp_path: Path, second: msgspec.Struct) -> Summary:
+    one = planted_records.record(
+        CASE, planted_records.time("forward", 0.1), environment=planted_records.GPU_MACHINE
+    )
+    assert isinstance(second, type(one))
+    return summarise(
+        [planted_records.write(tmp_path / "a", [one]), planted_records.write(tmp_path / "b", [second])]
+    )
+
+
+def test_other_effective_precision_is_not_merged(tmp_path: Path) -> None:
+    other = planted_records.record(
+        CASE,
+        planted_records.time("forward", 0.2),
+        environment=planted_records.GPU_MACHINE,
+        effective={"conv": "tf32", "matmul": "ieee"},
+    )
+    assert [f.medians for f in _pair(tmp_path, other).figures] == [(0.1,), (0.2,)]
+
+
+def test_other_software_is_not_merged(tmp_path: Path) -> None:
+    newer = msgspec.structs.replace(planted_records.GPU_MACHINE, libraries={"torch": "2.12.0"})
+    summary = _pair(
+        tmp_path, planted_records.record(CASE, planted_records.time("forward", 0.2), environment=newer)
+    )
+    assert [(f.medians, f.machine) for f in summary.figures] == [((0.1,), ("A",)), ((0.2,), ("B",))]
+    assert list(summary.environments) == ["A", "B"]
+
+
+def test_another_host_or_commit_is_merged_and_shown(tmp_path: Path) -> None:
+    other = msgspec.structs.replace(planted_records.GPU_MACHINE, host="other", commit="def")
+    summary = _pair(
+        tmp_path, planted_records.record(CASE, planted_records.time("forward", 0.2), environment=other)
+    )
+    assert _only(summary).machine == ("A", "B")
+
+
+def test_a_process_that_saw_no_gpu_is_no_second_machine(tmp_path: Path) -> None:
+    blind = planted_records.record(
+        CASE, planted_records.time("forward", 0.2), environment=planted_records.MACHINE
+    )
+    summary = _pair(tmp_path, blind)
+    assert summary.environments == {"A": planted_records.GPU_MACHINE}
+    assert _only(summary).medians == (0.1, 0.2)
+
+
+def test_a_warning_over_several_cases_is_listed_once(tmp_path: Path) -> None:
+    cases = [Case(model=model) for model in ("vgg11", "vgg13")]
+    records = [
+        planted_records.record(case, planted_records.time("forward", 0.1), warnings=[f"steal: {share}%"])
+        for case, share in zip(cases, (2, 3), strict=True)
+    ]
+    (warned,) = summarise([planted_records.write(tmp_path, records)]).warnings
+    assert (warned.label, warned.example, warned.processes) == ("steal", "steal: 2%", 2)
+    assert [case.model for case in warned.cases] == ["vgg11", "vgg13"]
+
+
+def test_models_stand_in_the_catalogues_order_and_others_in_their_natural_one_behind(tmp_path: Path) -> None:
+    others = ["torchvision:resnet50", "torchvision:resnet18", "torchvision:resnet101"]
+    models = ["vgg16-bn", "vgg19", *others, "vgg11", "alexnet", "lenet5"]
+    records = [
+        planted_records.record(Case(model=model), planted_records.time("forward", 0.1)) for model in models
+    ]
+    summary = summarise([planted_records.write(tmp_path, records)])
+    expected = ["lenet5", "alexnet", "vgg11", "vgg19", "vgg16-bn"]
+    expected += ["torchvision:resnet18", "torchvision:resnet50", "torchvision:resnet101"]
+    assert [figure.case.model for figure in summary.figures] == expected
+
+
+@pytest.mark.parametrize(
+    ("warning", "label"),
+    [
+        ("launch-bound", "launch-bound"),
+        ("not-stationary: windows differ by 3%", "not-stationary"),
+        ("the GPU was shared", "the GPU was shared"),
+    ],
+)
+def test_warning_labels(warning: str, label: str) -> None:
+    assert warning_label(warning) == label
