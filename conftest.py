@@ -18,7 +18,7 @@ from msgspec import structs
 from bench import cli, devices
 from bench.forkserver.client import Server
 from bench.host import environment
-from bench.plan import expand
+from bench.plan import feasibility
 from bench.schema.case import Case
 from tests.planted.commands import Answer, Command
 
@@ -52,7 +52,7 @@ def learning_server() -> Iterator[Server]:
 def convbench(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """The command line in this process, on a machine without a GPU; SystemExit is its only way out."""
     monkeypatch.setattr("signal.signal", lambda number, handler: None)
-    monkeypatch.setattr("bench.plan.expand.gpu_present", lambda: False)
+    monkeypatch.setattr("bench.plan.feasibility.gpu_present", lambda: False)
 
     def command(*arguments: object) -> Answer:
         monkeypatch.setattr(sys, "argv", ["convbench", *map(str, arguments)])
@@ -84,7 +84,7 @@ def small(case: Case) -> Case:
     """The same case with ten classes at most and the first of a few small images that its network takes."""
     for image in _SMALL_IMAGES:
         tried = structs.replace(case, image=min(image, case.image), classes=min(case.classes, 10))
-        if expand.why_impossible(tried) is None:
+        if feasibility.why_impossible(tried) is None:
             return tried
     return case
 

@@ -68,3 +68,25 @@ def outer_context(case: Case, device_type: str) -> contextlib.ExitStack:
         stack.enter_context(torch.no_grad())
         stack.enter_context(autocast(case.precision, device_type))
     return stack
+
+
+def memory_format(case: Case) -> torch.memory_format:
+    """The torch memory format of the case's layout."""
+    import torch
+
+    return torch.channels_last if case.layout == "channels-last" else torch.contiguous_format
+
+
+def random_images(case: Case, torch_device: str) -> torch.Tensor:
+    """Standard normal images of shape (batch, channels, image, image), in the weights' dtype and layout."""
+    import torch
+
+    images = torch.randn(case.batch, case.channels, case.image, case.image, device=torch_device)
+    return images.to(dtype=weight_dtype(case.precision), memory_format=memory_format(case))
+
+
+def random_labels(case: Case, torch_device: str) -> torch.Tensor:
+    """Fixed labels of shape (batch,), uniform over the classes."""
+    import torch
+
+    return torch.randint(case.classes, (case.batch,), device=torch_device)

@@ -20,6 +20,7 @@ from msgspec import structs
 
 from bench.forkserver.client import Server
 from bench.host import environment
+from bench.runner import preload
 from bench.schema import job
 from bench.schema.case import Case, Protocol
 from bench.schema.record import Measurement, Record
@@ -56,7 +57,7 @@ def test_own_cost_of_a_case(benchmark: Benchmark, tmp_path: Path) -> None:
         )
     )
     own: list[float] = []
-    with Server(preload=job.preload([SMALL])) as server:
+    with Server(preload=preload.preload([SMALL])) as server:
 
         def launch() -> None:
             began = time.monotonic()

@@ -24,9 +24,9 @@ import pytest
 
 from bench import devices, engines
 from bench.contracts.device import Device
-from bench.contracts.workload import Call, Steps
-from bench.host import environment
-from bench.plan import expand, named_suites
+from bench.contracts.steps import Call, Steps
+from bench.host import cpu_cores
+from bench.plan import expand, feasibility, named_suites
 from bench.probes import memory
 from bench.schema.case import Case, Protocol
 from bench.schema.record import Measurement
@@ -48,8 +48,8 @@ def _quick(full_size: bool) -> tuple[dict[str, Case], Protocol]:
     A plain `pytest` takes the short list of a machine without a GPU, on whatever device there is: compiling
     every network would take it minutes.
     """
-    suite = named_suites.find("quick", gpu=full_size and expand.gpu_present())
-    cases = expand.cases(suite, {}, environment.usable_cores())
+    suite = named_suites.find("quick", gpu=full_size and feasibility.gpu_present())
+    cases = expand.cases(suite, {}, cpu_cores.usable_cores())
     named = {f"{case.workload}-{_name(case)}": case for case in cases}
     assert len(named) == len(cases), "two cases of the suite have one name"
     return named, suite.protocol
@@ -144,7 +144,7 @@ def subject(
     cases, protocol = _quick(full_size)
     case = sized(cases[request.param])
     device = devices.get(case.device)
-    impossible = expand.why_impossible(case) or device.why_unusable(case)
+    impossible = feasibility.why_impossible(case) or device.why_unusable(case)
     if impossible:
         pytest.skip(impossible)
     _return_memory()

@@ -29,7 +29,7 @@ from tabulate import tabulate
 
 from bench import datasets, devices
 from bench.contracts.device import Device
-from bench.host import environment
+from bench.host import cpu_cores
 from bench.schema.case import LAYOUTS, Case, Precision
 from bench.schema.training_task import Recipe, Task
 from bench.stats import estimates
@@ -104,7 +104,7 @@ def case_of(loop: str, device: str, course: Course) -> Case:
         image=course.image,
         channels=1,
         classes=10,
-        threads=environment.usable_cores(),
+        threads=cpu_cores.usable_cores(),
         task=Task(dataset="digits" if DATA_DIR is None else "fashion-mnist", recipe=recipe),
     )
 
@@ -123,8 +123,7 @@ class Ours:
     def __init__(self, case: Case, device: Device, split: Split) -> None:
         import torch
 
-        from bench.inputs import memory_format
-        from bench.tensors import weight_dtype
+        from bench.tensors import memory_format, weight_dtype
         from models.load import load
 
         assert case.task is not None

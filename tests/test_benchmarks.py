@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from bench.contracts.workload import Steps
+from bench.contracts.steps import Steps
 from bench.devices.fake import FakeDevice
 from bench.schema.case import Case
 from bench.test_networks import Subject

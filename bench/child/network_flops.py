@@ -11,17 +11,8 @@ from msgspec import structs
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from bench.probes.flops import (
-    CONVOLUTIONS,
-    TRANSPOSED,
-    FlopCounts,
-    OperatorFlops,
-    compare,
-    count_flops,
-    count_parameters,
-    example,
-    on_meta_or_itself,
-)
+from bench.probes.flops import FlopCounts, OperatorFlops, compare, count_flops
+from bench.probes.meta_modules import CONVOLUTIONS, TRANSPOSED, count_parameters, example, on_meta_or_itself
 from bench.schema.counts import CountRequest, CountResult
 from models.build import build
 from models.catalogue import Ours, parse

@@ -10,10 +10,9 @@ import torch
 from msgspec import structs
 
 from bench import devices, engines
-from bench.inputs import memory_format
 from bench.schema.agreement import Agreement, Question
 from bench.schema.case import Case
-from bench.tensors import outer_context, weight_dtype
+from bench.tensors import memory_format, outer_context, weight_dtype
 from models.load import load
 
 IMAGES = 64

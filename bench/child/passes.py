@@ -10,14 +10,22 @@ import torch
 from bench import engines
 from bench.contracts.device import Device
 from bench.contracts.engine import Engine
-from bench.contracts.workload import Steps
-from bench.inputs import memory_format
+from bench.contracts.monitor import Monitor, Together
+from bench.contracts.steps import Steps
+from bench.forkserver.stages import stage
+from bench.host.contention import ContentionMonitor
+from bench.host.gpu_clocks import ClockMonitor
+from bench.host.nvml import open_nvml
 from bench.probes import casting, flops, ledger, memory, traffic
 from bench.schema.case import Case
 from bench.schema.job import Job
-from bench.schema.record import LEDGER, Measurement
-from bench.tensors import RECIPES, autocast, weight_dtype
+from bench.schema.metrics import LEDGER
+from bench.schema.record import Measurement, fact
+from bench.tensors import RECIPES, autocast, memory_format, weight_dtype
 from models.blocks import is_block
+
+_MESSAGE_LIMIT = 200
+"""Characters of an error in a warning."""
 
 
 def dtypes_seen(module: torch.nn.Module, case: Case, where: str) -> dict[str, str]:
@@ -148,6 +156,23 @@ def cost_facts(case: Case, module: torch.nn.Module) -> list[Measurement]:
     return facts
 
 
-def fact(phase: str, metric: str, value: float, unit: str) -> Measurement:
-    """A measurement of one sample."""
-    return Measurement(phase=phase, metric=metric, unit=unit, samples=[float(value)])
+def beside(
+    name: str, measurements: Callable[[], list[Measurement]], incomplete: list[str]
+) -> list[Measurement]:
+    """What is measured beside the timing; nothing, and a warning in `incomplete`, where that fails."""
+    stage(name)
+    try:
+        return measurements()
+    except Exception as error:  # noqa: BLE001 - of any kind: the timings are taken, and must not be lost
+        message = " ".join(str(error).split())[:_MESSAGE_LIMIT]
+        incomplete.append(f"incomplete: {name}: {type(error).__name__}: {message}")
+        return []
+
+
+def monitor_of(case: Case, device: Device) -> Monitor:
+    """What is watched while a window is timed: the processor's contention, and the clocks of a GPU."""
+    monitors: list[Monitor] = [ContentionMonitor(case.threads)]
+    uuid = device.uuid()
+    if uuid is not None:
+        monitors.append(ClockMonitor(open_nvml, uuid))
+    return Together(monitors)

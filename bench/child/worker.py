@@ -16,28 +16,25 @@ from bench import devices, engines, workloads
 from bench.child import passes
 from bench.child.layers import chrome_trace, profiled
 from bench.child.layers.layer_pass import measure as measure_layers
+from bench.child.passes import beside, monitor_of
 from bench.contracts.device import Device
 from bench.contracts.engine import Engine
-from bench.contracts.workload import Steps
-from bench.forkserver.server import stage
+from bench.contracts.monitor import Monitor
+from bench.contracts.steps import Steps
+from bench.forkserver.stages import stage
 from bench.host import environment, nvml_energy
-from bench.host.contention import ContentionMonitor
-from bench.host.gpu_clocks import ClockMonitor
 from bench.host.nvml import open_nvml
-from bench.inputs import memory_format
 from bench.probes.energy import EnergyMeter
+from bench.schema import record
 from bench.schema.case import Case
 from bench.schema.job import ColdCompile, Finished, Job, encode
 from bench.schema.record import Gpu, Measurement, Record
-from bench.tensors import outer_context, weight_dtype
+from bench.tensors import memory_format, outer_context, weight_dtype
 from bench.timing import latency
-from bench.timing.windows import Monitor, Together
 from models.errors import UserError
 from models.load import load
 
 _NOTHING_COMPILED = "torch.compile compiled nothing: the steps ran eagerly (is TORCHDYNAMO_DISABLE set?)"
-_MESSAGE_LIMIT = 200
-"""Characters of an error in a warning."""
 
 
 def measure(argument: bytes) -> bytes:
@@ -153,7 +150,7 @@ def _time(job: Job, engine: Engine, steps: Steps, device: Device, monitor: Monit
     taken.invalid = taken.invalid or timed.invalid
     if engine.compiles:
         recompiles = engine.observe()["compiled_graphs"] - compiled
-        taken.measurements.append(passes.fact("model", "recompiles", recompiles, "count"))
+        taken.measurements.append(record.fact("model", "recompiles", recompiles, "count"))
 
 
 def _energy(job: Job, steps: Steps, device: Device, monitor: Monitor, taken: _Taken) -> list[Measurement]:
@@ -186,28 +183,6 @@ def _layers(
     if job.trace is not None:
         found += beside("trace", partial(chrome_trace.write, steps, device, job.trace), taken.warnings)
     return found
-
-
-def beside(
-    name: str, measurements: Callable[[], list[Measurement]], incomplete: list[str]
-) -> list[Measurement]:
-    """What is measured beside the timing; nothing, and a warning in `incomplete`, where that fails."""
-    stage(name)
-    try:
-        return measurements()
-    except Exception as error:  # noqa: BLE001 - of any kind: the timings are taken, and must not be lost
-        message = " ".join(str(error).split())[:_MESSAGE_LIMIT]
-        incomplete.append(f"incomplete: {name}: {type(error).__name__}: {message}")
-        return []
-
-
-def monitor_of(case: Case, device: Device) -> Monitor:
-    """What is watched while a window is timed: the processor's contention, and the clocks of a GPU."""
-    monitors: list[Monitor] = [ContentionMonitor(case.threads)]
-    uuid = device.uuid()
-    if uuid is not None:
-        monitors.append(ClockMonitor(open_nvml, uuid))
-    return Together(monitors)
 
 
 def _device_type(device: Device) -> str:

@@ -12,7 +12,24 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from bench.cli import ab, ablate, best, ceilings, claims, layers, max_batch, report, run, selftest, train
+from bench.cli import (
+    ab,
+    ablate,
+    best,
+    ceilings,
+    claims,
+    compare,
+    cost,
+    doctor,
+    history,
+    layers,
+    max_batch,
+    report,
+    run,
+    selftest,
+    train,
+)
+from bench.cli import list as list_command
 from bench.cli.output import complain, forget_output
 from models.errors import UserError
 
@@ -34,18 +51,18 @@ app.command("run")(run.run)
 app.command("train")(train.train)
 app.command("ablate")(ablate.ablate)
 app.command("claims")(claims.claims)
-app.command("history")(claims.history)
+app.command("history")(history.history)
 app.command("report")(report.report)
-app.command("cost")(report.cost)
-app.command("list")(report.list_)
+app.command("cost")(cost.cost)
+app.command("list")(list_command.list_)
 app.command("best")(best.best)
 app.command("max-batch")(max_batch.max_batch)
-app.command("compare")(ab.compare)
+app.command("compare")(compare.compare)
 app.command("ab")(ab.ab)
 app.command("ceilings")(ceilings.ceilings)
 app.command("layers")(layers.layers)
 app.command("selftest")(selftest.selftest)
-app.command("doctor")(selftest.doctor)
+app.command("doctor")(doctor.doctor)
 
 
 def main() -> NoReturn:

@@ -3,74 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast, get_args
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bench.cli import options, output
-from bench.plan import axes, expand, named_suites
+from bench.cli.options import MOST_MARGIN, gate_of
+from bench.plan import axes, feasibility, named_suites
 from bench.stats.verdicts import LOOKS, FailOn
-from models.errors import UserError, unknown
 
 if TYPE_CHECKING:
     from bench.studies.ab.interleaved import Trial
-
-MOST_MARGIN = 0.5
-
-
-def compare(
-    runs: Annotated[
-        list[Path] | None, typer.Argument(metavar="[BASE NEW]", help="The folders of two runs.")
-    ] = None,
-    base: Annotated[list[Path] | None, typer.Option(help="A run before; repeat for several.")] = None,
-    new: Annotated[list[Path] | None, typer.Option(help="A run after; repeat for several.")] = None,
-    margin: options.Margin = "2%",
-    fail_on: Annotated[
-        str | None,
-        typer.Option(help="slower (or lower) or any: exit with 1 when a row is, after Holm's correction."),
-    ] = None,
-    format_: options.Format = "md",
-) -> int:
-    """Faster, slower, equivalent or inconclusive: NEW against BASE, a row at a time."""
-    from reports import formats
-    from reports.compare import compare_report as comparing
-
-    output.check_format(format_)
-    gate = _gate(fail_on)
-    share = axes.positive_number("--margin", margin, MOST_MARGIN)
-    sides = _sides(runs or [], base or [], new or [])
-    found = comparing.build(*sides, margin=share)
-    output.show(formats.render(format_, found.document))
-    if gate is None:
-        return 0
-    reasons = comparing.gate_reasons(found, gate)
-    for reason in reasons:
-        output.complain(f"gate: {reason}")
-    return 1 if reasons else 0
-
-
-def _gate(fail_on: str | None) -> FailOn | None:
-    """What the gate fails on; UserError for a word that it does not know."""
-    for accepted in get_args(FailOn):
-        if fail_on == accepted:
-            return cast(FailOn, accepted)
-    if fail_on is None:
-        return None
-    raise unknown("--fail-on", fail_on, get_args(FailOn))
-
-
-def _sides(runs: list[Path], base: list[Path], new: list[Path]) -> tuple[list[Path], list[Path]]:
-    if runs and (base or new):
-        raise UserError("name the runs as BASE NEW, or with --base and --new, not both")
-    if runs and len(runs) != 2:
-        raise UserError(
-            f"compare takes two runs, BASE and NEW, not {len(runs)}; several go with --base, --new"
-        )
-    if runs:
-        return [runs[0]], [runs[1]]
-    if not base or not new:
-        raise UserError("compare needs two runs: BASE NEW, or --base DIR --new DIR, each repeated as needed")
-    return base, new
 
 
 def ab(
@@ -102,9 +45,10 @@ def ab(
 ) -> int:
     """Two configurations or environments in interleaved pairs of processes, until the verdict is clear."""
     from bench.studies.ab import interleaved as pairs
+    from bench.studies.ab import sides as ab_sides
 
     output.check_format(format_)
-    gate = _gate(fail_on)
+    gate = gate_of(fail_on)
     given = options.given_axes(
         {
             "model": model,
@@ -122,14 +66,14 @@ def ab(
             "seed": seed,
         }
     )
-    chosen = named_suites.find(suite, gpu=expand.gpu_present())
-    sides = (pairs.read_side(a, a_python), pairs.read_side(b, b_python))
+    chosen = named_suites.find(suite, gpu=feasibility.gpu_present())
+    sides = (ab_sides.read_side(a, a_python), ab_sides.read_side(b, b_python))
     plans = [
         options.cases_of(chosen, given | {axis: (value,) for axis, value in side.changes.items()})
         for side in sides
     ]
     trial = pairs.Trial(
-        contests=pairs.contests_of(*plans),
+        contests=ab_sides.contests_of(*plans),
         sides=sides,
         protocol=options.protocol_of(chosen.protocol, target_ci, time_limit),
         margin=axes.positive_number("--margin", margin, MOST_MARGIN),
@@ -140,13 +84,14 @@ def ab(
 def _ab(trial: Trial, out: Path, budget: float | None, gate: FailOn | None, format_: str) -> int:
     from bench.cli import progress
     from bench.studies.ab import interleaved as pairs
+    from bench.studies.ab import pair_rows, sides
     from reports import formats
     from reports.compare import ab_report as reporting
 
     with progress.progress(LOOKS[-1]) as tell:
         known = pairs.execute(trial, out, budget_seconds=budget, tell=tell)
-    rows = reporting.rows(trial.contests, out, trial.margin)
-    labels = (pairs.label(trial.sides[0]), pairs.label(trial.sides[1]))
+    rows = pair_rows.rows(trial.contests, out, trial.margin)
+    labels = (sides.label(trial.sides[0]), sides.label(trial.sides[1]))
     document = reporting.document(rows, labels, trial.margin)
     output.write(out / "report.md", formats.render("md", document))
     output.show(formats.render(format_, document))

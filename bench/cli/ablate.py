@@ -9,13 +9,13 @@ from typing import Annotated
 import typer
 
 from bench.cli import exit_code, options, output, run_cases
-from bench.host import environment
-from bench.plan import ablations, axes, expand, recipes
+from bench.host import cpu_cores
+from bench.plan import ablations, axes, feasibility, recipes
 from bench.plan.ablations import Ablation
 from bench.plan.axes import Value
 from bench.schema.case import Case
 from models.errors import UserError
-from reports.pages import catalogue_report
+from reports.pages import plan_report
 
 _TRAINED_AXES = ("device", "precision", "engine")
 """What the options say for training runs too, whose batch and image are the recipe's."""
@@ -78,7 +78,7 @@ def ablate(
         output.show(_report(wanted, out, format_))
         return 0
     if dry_run:
-        output.show(catalogue_report.dry_run(planned, at.protocol, format_))
+        output.show(plan_report.dry_run(planned, at.protocol, format_))
         return 0
     auto = "auto" in given.get("device", ("auto",))
     result = run_cases.run(planned, at.protocol, out, resume=resume, budget=seconds, auto=auto)
@@ -88,7 +88,7 @@ def ablate(
 def _has_gpu(given: Mapping[str, tuple[Value, ...]]) -> bool:
     """Whether the sizes are those of a GPU."""
     devices = given.get("device", ("auto",))
-    return "cuda" in devices or ("auto" in devices and expand.gpu_present())
+    return "cuda" in devices or ("auto" in devices and feasibility.gpu_present())
 
 
 def _planned(
@@ -99,7 +99,7 @@ def _planned(
     seeds: int,
 ) -> list[Case]:
     """The processes in their order; UserError when none can run, as far as is known without torch."""
-    usable = environment.usable_cores()
+    usable = cpu_cores.usable_cores()
     of_training = {axis: given[axis] for axis in _TRAINED_AXES if axis in given}
     timed = ablations.timed_cases(wanted, given, usable) if replicates else []
     trained = [
@@ -111,7 +111,7 @@ def _planned(
     planned = ablations.planned(timed, trained, replicates, seeds)
     if not planned:
         raise UserError("the plan is empty: --replicates 0 times nothing, --seeds 0 trains nothing")
-    reasons = [expand.why_not(case) for case in planned]
+    reasons = [feasibility.why_not(case) for case in planned]
     if all(reasons):
         raise UserError(f"nothing of this plan can run here: {reasons[0]}")
     return planned

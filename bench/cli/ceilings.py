@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
-from bench.cli import options, output, run
-from bench.host import environment
-from bench.plan import axes, ceiling_cases, expand
+from bench.cli import options, output, run_cases
+from bench.host import cpu_cores
+from bench.plan import axes, ceiling_cases, expand, feasibility
 from bench.plan.axes import Value
+from bench.schema import case
 from bench.schema.case import Case, Protocol
 from models.errors import UserError
-from reports.pages import catalogue_report
+from reports.pages import plan_report
 
 
 def ceilings(
@@ -42,31 +43,35 @@ def ceilings(
     protocol = options.protocol_of(Protocol(), None, time_limit)
     seconds = options.seconds_of(budget)
     if dry_run:
-        output.show(catalogue_report.dry_run(planned, protocol, format_))
+        output.show(plan_report.dry_run(planned, protocol, format_))
         return 0
     auto = "auto" in given.get("device", ("auto",))
     with output.folder(out, resume=resume) as folder:
-        return run.measure(planned, protocol, folder, resume, seconds, format_, auto)
+        return run_cases.run_and_report(planned, protocol, folder, resume, seconds, format_, auto)
 
 
 def _cases(given: Mapping[str, tuple[Value, ...]]) -> list[Case]:
     """Each arithmetic once on each device; UserError when none can be, as far as is known without torch."""
-    wanted = given.get("precision", tuple(ceiling_cases.ARITHMETIC))
+    wanted = given.get("precision", tuple(case.ARITHMETIC))
     found = ceiling_cases.needed(
         Case(model=ceiling_cases.MODEL, device=_present(str(device)), precision=each, threads=int(threads))
         for device in given.get("device", ("auto",))
-        for threads in given.get("threads", (environment.usable_cores(),))
-        for each in ceiling_cases.ARITHMETIC
+        for threads in given.get("threads", (cpu_cores.usable_cores(),))
+        for each in case.ARITHMETIC
         if each in wanted
     )
-    reasons = {case: expand.why_not(case) for case in found}
+    reasons = {case: feasibility.why_not(case) for case in found}
     if all(reasons.values()):
         raise UserError(f"nothing of this plan can run here: {reasons[found[0]]}")
     # what was not asked for need not be listed as impossible
-    return found if "precision" in given else [case for case in found if expand.why_impossible(case) is None]
+    return (
+        found
+        if "precision" in given
+        else [case for case in found if feasibility.why_impossible(case) is None]
+    )
 
 
 def _present(device: str) -> str:
     if device != "auto":
         return device
-    return "cuda" if expand.gpu_present() else "cpu"
+    return "cuda" if feasibility.gpu_present() else "cpu"

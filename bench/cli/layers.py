@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from bench.cli import options, output, run
-from bench.host import environment
+from bench.cli import options, output, run_cases
+from bench.host import cpu_cores
 from bench.plan import axes, expand
-from bench.plan.named_suites import Suite
+from bench.plan.suite import Suite
 from bench.schema.case import Protocol
 from models.errors import UserError
 
@@ -47,7 +47,7 @@ def layers(
     By marks around the modules, or by the profiler where they are compiled; the layers add up to the step,
     with the gap stated. Training unless --workload says otherwise.
     """
-    from bench.runner.attempt import Materials
+    from bench.runner.run_options import Materials
 
     output.check_format(format_)
     given = options.given_axes(
@@ -66,7 +66,7 @@ def layers(
     every = Suite(name="layers", summary="every layer", blocks=({"workload": ("training",)},), replicates=1)
     options.cases_of(every, given)
     count = axes.whole_number("--replicates", replicates, 1, 1000)
-    planned = expand.planned(every, given, environment.usable_cores(), count)
+    planned = expand.planned(every, given, cpu_cores.usable_cores(), count)
     if trace is not None:
         _refuse_trace(trace, len(planned))
     if ceilings:
@@ -75,7 +75,7 @@ def layers(
     seconds = options.seconds_of(budget)
     auto, materials = expand.left_to_auto(every, given), Materials(layers=True, trace=trace)
     with output.folder(out, resume=resume) as folder:
-        return run.measure(planned, protocol, folder, resume, seconds, format_, auto, materials)
+        return run_cases.run_and_report(planned, protocol, folder, resume, seconds, format_, auto, materials)
 
 
 def _refuse_trace(path: Path, cases: int) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from bench.cli import options, output, run_cases
 from bench.plan import axes
-from bench.plan.named_suites import Suite
+from bench.plan.suite import Suite
 from bench.studies.max_batch.batch_search import MEMORY_ONLY
 
 if TYPE_CHECKING:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast, get_args
 
 import typer
 from msgspec import structs
 
-from bench.plan import axes, expand
+from bench.plan import axes, expand, feasibility
 from bench.plan.axes import AXES, Value
-from bench.plan.named_suites import Suite
+from bench.plan.suite import Suite
 from bench.schema.case import Case, Protocol
-from models.errors import UserError
+from bench.stats.verdicts import FailOn
+from models.errors import UserError, unknown
 from reports import formats
+
+MOST_MARGIN = 0.5
+
+OneDevice = Annotated[str, typer.Option("--device", help="cpu, cuda or auto.")]
 
 Texts = list[str] | None
 
@@ -52,10 +57,10 @@ def given_axes(texts: Mapping[str, Texts]) -> dict[str, tuple[Value, ...]]:
 
 def cases_of(suite: Suite, given: Mapping[str, tuple[Value, ...]]) -> list[Case]:
     """The plan's cases; UserError when none of them can run here as far as is known without torch."""
-    from bench.host import environment
+    from bench.host import cpu_cores
 
-    cases = expand.cases(suite, given, environment.usable_cores())
-    reasons = [expand.why_not(case) for case in cases]
+    cases = expand.cases(suite, given, cpu_cores.usable_cores())
+    reasons = [feasibility.why_not(case) for case in cases]
     if all(reasons):
         raise UserError(f"nothing of this plan can run here: {reasons[0]}")
     return cases
@@ -74,3 +79,13 @@ def protocol_of(protocol: Protocol, target_ci: str | None, time_limit: str | Non
 def seconds_of(budget: str | None) -> float | None:
     """The budget in seconds, or None."""
     return None if budget is None else axes.positive_number("--budget", budget, 1e8)
+
+
+def gate_of(fail_on: str | None) -> FailOn | None:
+    """What the gate fails on; UserError for a word that it does not know."""
+    for accepted in get_args(FailOn):
+        if fail_on == accepted:
+            return cast(FailOn, accepted)
+    if fail_on is None:
+        return None
+    raise unknown("--fail-on", fail_on, get_args(FailOn))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from bench import datasets
 from bench.schema.case import Case
-from bench.schema.news import Finished, News
+from bench.schema.epochs import Finished, News
 from bench.schema.record import FAILED
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
 
-    from bench.runner.execute import Progress
+    from bench.runner.events import Progress
 
 
 @contextmanager

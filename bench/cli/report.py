@@ -7,9 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli import options, output
-from bench.plan import axes
-from reports.pages import catalogue_report
+from bench.cli import output
 
 
 def report(
@@ -45,46 +43,3 @@ def _format_of(file: Path | None) -> str:
 
     end = file.suffix.removeprefix(".") if file else ""
     return end if end in formats.names() else "md"
-
-
-def list_(
-    what: Annotated[
-        str, typer.Argument(help="models, variants, suites, axes, datasets or recipes; all without it.")
-    ] = "all",
-    format_: options.Format = "terminal",
-) -> int:
-    """Say which models, variants, suites, axes, datasets and recipes there are."""
-    output.check_format(format_)
-    output.show(catalogue_report.catalogue_text(what, format_))
-    return 0
-
-
-def cost(
-    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help=axes.AXES["model"].summary)],
-    image: Annotated[str | None, typer.Option(help=axes.AXES["image"].summary)] = None,
-    channels: Annotated[str | None, typer.Option(help=axes.AXES["channels"].summary)] = None,
-    classes: Annotated[str | None, typer.Option(help=axes.AXES["classes"].summary)] = None,
-    batch: Annotated[str, typer.Option(help=axes.AXES["batch"].summary)] = "1",
-    layers: Annotated[bool, typer.Option("--layers", help="Every layer of every model.")] = False,
-    format_: options.Format = "md",
-) -> int:
-    """Parameters, FLOPs and activations in closed form, beside the counts of fvcore and torch.
-
-    Needs no GPU and no run. Exit code 1 where the counts of one of our networks disagree.
-    """
-    import msgspec
-
-    from bench.runner import network_costs
-    from reports import formats
-    from reports.pages import cost_report as costs
-
-    output.check_format(format_)
-    given = {"image": image, "channels": channels, "classes": classes, "batch": batch}
-    sizes = {axis: int(axes.read(axis, [value])[0]) for axis, value in given.items() if value is not None}
-    entries = network_costs.entries([str(name) for name in axes.read("model", models)], sizes)
-    if format_ == "json":
-        listed = [costs.as_json(entry, layers=layers) for entry in entries]
-        output.show(msgspec.json.format(msgspec.json.encode(listed), indent=2).decode() + "\n")
-    else:
-        output.show(formats.render(format_, costs.document(entries, layers=layers)))
-    return 1 if any(costs.miscounted(entry) for entry in entries) else 0

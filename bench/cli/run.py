@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli import exit_code, options, output, run_cases
-from bench.host import environment
-from bench.plan import axes, expand, named_suites
-from bench.schema.case import Case, Protocol
-from reports.pages import catalogue_report
+from bench.cli import options, output
+from bench.cli.run_cases import run_and_report
+from bench.host import cpu_cores
+from bench.plan import axes, expand, feasibility, named_suites
+from reports.pages import plan_report
 
 if TYPE_CHECKING:
-    from bench.runner.attempt import Materials
+    pass
 
 
 def run(
@@ -71,36 +70,17 @@ def run(
             "seed": seed,
         }
     )
-    chosen = named_suites.find(suite, gpu=expand.gpu_present())
+    chosen = named_suites.find(suite, gpu=feasibility.gpu_present())
     options.cases_of(chosen, given)
     count = None if replicates is None else axes.whole_number("--replicates", replicates, 1, 1000)
     protocol = options.protocol_of(chosen.protocol, target_ci, time_limit)
     seconds = options.seconds_of(budget)
-    planned = expand.planned(chosen, given, environment.usable_cores(), count)
+    planned = expand.planned(chosen, given, cpu_cores.usable_cores(), count)
     if (chosen.ceilings and not expand.is_product(given)) if ceilings is None else ceilings:
         planned = expand.with_ceilings(planned)
     if dry_run:
-        output.show(catalogue_report.dry_run(planned, protocol, format_))
+        output.show(plan_report.dry_run(planned, protocol, format_))
         return 0
-    return measure(planned, protocol, out, resume, seconds, format_, expand.left_to_auto(chosen, given))
-
-
-def measure(
-    planned: Sequence[Case],
-    protocol: Protocol,
-    out: Path,
-    resume: bool,
-    budget: float | None,
-    format_: str,
-    auto: bool,
-    materials: Materials | None = None,
-) -> int:
-    """Run the cases into the folder and show the report of all that it holds; the exit code."""
-    from reports.pages import run_report
-
-    result = run_cases.run(
-        planned, protocol, out, resume=resume, budget=budget, auto=auto, materials=materials
-    )
-    return exit_code.end(
-        result, len(planned), lambda: run_cases.publish(run_report.build([out]), out, format_)
+    return run_and_report(
+        planned, protocol, out, resume, seconds, format_, expand.left_to_auto(chosen, given)
     )

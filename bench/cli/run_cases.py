@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.cli import output
+from bench.cli import exit_code, output
 from bench.schema.case import Case, Protocol
 
 if TYPE_CHECKING:
-    from bench.runner.attempt import Materials
     from bench.runner.execute import Result
+    from bench.runner.run_options import Materials
     from reports.document import Document
 
 
@@ -51,3 +51,20 @@ def publish(document: Document, out: Path, format_: str, name: str = "report.md"
 
     output.write(out / name, formats.render("md", plots.write(document, out / "plots")))
     return formats.render(format_, document)
+
+
+def run_and_report(
+    planned: Sequence[Case],
+    protocol: Protocol,
+    out: Path,
+    resume: bool,
+    budget: float | None,
+    format_: str,
+    auto: bool,
+    materials: Materials | None = None,
+) -> int:
+    """Run the cases into the folder and show the report of all that it holds; the exit code."""
+    from reports.pages import run_report
+
+    result = run(planned, protocol, out, resume=resume, budget=budget, auto=auto, materials=materials)
+    return exit_code.end(result, len(planned), lambda: publish(run_report.build([out]), out, format_))

@@ -8,12 +8,11 @@ from typing import Annotated
 import typer
 
 from bench.cli import options, output
-
-Device = Annotated[str, typer.Option("--device", help="cpu, cuda or auto.")]
+from bench.cli.options import OneDevice
 
 
 def selftest(
-    device: Device = "auto",
+    device: OneDevice = "auto",
     out: Annotated[Path | None, typer.Option(help="Folder for selftest.md and selftest.json.")] = None,
     format_: options.Format = "md",
 ) -> int:
@@ -32,14 +31,3 @@ def selftest(
             output.write(out / f"selftest.{kept}", formats.render(kept, document))
     output.show(formats.render(format_, document))
     return 1 if reporting.failed(checks) else 0
-
-
-def doctor(device: Device = "auto", format_: options.Format = "md") -> int:
-    """What on this machine would spoil a measurement, and what to do about it. Changes nothing."""
-    from bench import doctor as examination
-    from reports import formats
-    from reports.pages import doctor_report as reporting
-
-    output.check_format(format_)
-    output.show(formats.render(format_, reporting.document(examination.examine(device))))
-    return 0

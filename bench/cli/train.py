@@ -12,13 +12,13 @@ from msgspec import structs
 
 from bench import datasets
 from bench.cli import exit_code, options, output, run_cases
-from bench.host import environment
+from bench.host import cpu_cores
 from bench.plan import axes, recipes, training_runs
 from bench.plan.axes import AXES, Numbers
-from bench.runner.attempt import Materials
+from bench.runner.run_options import Materials
 from bench.schema.case import Case, Protocol
 from models.errors import UserError
-from reports.pages import catalogue_report
+from reports.pages import plan_report
 
 if TYPE_CHECKING:
     from bench.runner.execute import Result
@@ -88,13 +88,13 @@ def train(
         seeds=axes.whole_number("--seeds", seeds, 1, 1000),
         seed=_number("seed", seed),
     )
-    usable = environment.usable_cores() if threads is None else _number("threads", threads)
+    usable = cpu_cores.usable_cores() if threads is None else _number("threads", threads)
     planned = training_runs.cases(wish, usable)
     _refuse(planned, dataset, data_dir, tensorboard)
     protocol = options.protocol_of(Protocol(time_limit_seconds=TIME_LIMIT_SECONDS), None, time_limit)
     budget_seconds = options.seconds_of(budget)
     if dry_run:
-        output.show(catalogue_report.training_plan(planned, format_))
+        output.show(plan_report.training_plan(planned, format_))
         return 0
     materials = Materials(data_dir=data_dir, tensorboard=tensorboard)
     is_auto = "auto" in given.get("device", ("auto",))

@@ -2,42 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from bench.contracts.steps import Steps
 from bench.schema.case import Case
 
 if TYPE_CHECKING:
-    import torch
-
     from bench.contracts.engine import Engine
-
-Call = Callable[[], None]
-
-
-@dataclass(frozen=True)
-class Steps:
-    """The calls of one step.
-
-    before       untimed, ahead of every step (zero_grad)
-    step         the whole step; timed without events inside
-    whole        the phase that `step` is: `forward` for inference, `step` for training
-    phases       the parts of the step in order, with their names; empty where they cannot be told apart
-    synchronises whether the step waits for the device inside
-    check        after a window: a sentence when it must not be used, else None
-    warnings     sentences about what the steps did, read once at the end
-    tensors      what is alive by kind, for the memory ledger: weights, buffers, gradients, optimizer_state
-    """
-
-    before: Call
-    step: Call
-    whole: str
-    phases: tuple[tuple[str, Call], ...]
-    synchronises: bool
-    check: Callable[[], str | None]
-    warnings: Callable[[], list[str]]
-    tensors: Callable[[], dict[str, list[torch.Tensor]]]
 
 
 class Workload(Protocol):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bench import devices
 from bench.doctor import gpu, processor, ram, software
-from bench.doctor.machine import Finding, Machine
+from bench.doctor.machine import Machine
+from bench.schema.finding import Finding
 
 __all__ = ["Finding", "Machine", "examine"]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-from bench.doctor.machine import Finding, Machine
+from bench.doctor.machine import Machine
 from bench.host.nvml import POWER_CAP, SLOWDOWNS, Nvml, NvmlGpu, UnreadableError, reasons, visible_gpu
+from bench.schema.finding import Finding
 
 T = TypeVar("T")
 

@@ -12,23 +12,9 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
-from msgspec import Struct
-
-from bench.host import environment
+from bench.host import cpu_cores
 from bench.host.nvml import Nvml, open_nvml
-
-Status = Literal["ok", "warn", "unknown"]
-
-
-class Finding(Struct, frozen=True, kw_only=True):
-    """One row: what was looked at, what was found, and for anything but `ok` what to do about it."""
-
-    name: str
-    status: Status
-    found: str
-    advice: str = ""
 
 
 def _version(package: str) -> str | None:
@@ -59,7 +45,7 @@ class Machine:
 
     root: Path = Path("/")
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
-    cores: int = field(default_factory=environment.usable_cores)
+    cores: int = field(default_factory=cpu_cores.usable_cores)
     cpus: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
     open_nvml: Callable[[], Nvml] = open_nvml
     which: Callable[[str], str | None] = shutil.which

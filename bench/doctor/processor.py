@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bench.doctor.machine import Finding, Machine
-from bench.host import contention, environment
+from bench.doctor.machine import Machine
+from bench.host import contention, cpu_cores
+from bench.schema.finding import Finding
 
 MOST_LOAD = 0.5
 """A parallel loop ends with its slowest thread: one busy neighbour is felt whatever the number of cores."""
@@ -89,7 +90,7 @@ def _load(machine: Machine) -> Finding:
 
 def _quota(machine: Machine) -> Finding:
     name = "cpu quota"
-    quota = environment.cgroup_quota(machine.root / "proc/self/cgroup", machine.root / "sys/fs/cgroup")
+    quota = cpu_cores.cgroup_quota(machine.root / "proc/self/cgroup", machine.root / "sys/fs/cgroup")
     if quota is None:
         return Finding(name=name, status="ok", found="none")
     found = f"{quota:g} CPUs of {machine.cpus}"

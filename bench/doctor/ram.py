@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from bench.doctor.machine import Finding, Machine
+from bench.doctor.machine import Machine
+from bench.schema.finding import Finding
 
 GIB = 2**30
 LEAST_SHARE = 0.25

@@ -5,7 +5,8 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterator
 
-from bench.doctor.machine import Finding, Machine
+from bench.doctor.machine import Machine
+from bench.schema.finding import Finding
 
 _PACKAGES = ("torch", "torchvision", "nvidia-ml-py")
 

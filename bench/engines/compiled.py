@@ -13,7 +13,7 @@ from bench.schema.case import Case
 from bench.schema.tuning import FREEZING, names
 
 if TYPE_CHECKING:
-    from bench.contracts.workload import Steps
+    from bench.contracts.steps import Steps
 
 
 _COMPILERS = ("g++", "clang++")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bench.schema.case import Case
 
 if TYPE_CHECKING:
-    from bench.contracts.workload import Steps
+    from bench.contracts.steps import Steps
 
 _WARM_UP = 3
 """Steps on a side stream before capture, as torch's notes on CUDA graphs ask (cuDNN chooses, cuBLAS and the

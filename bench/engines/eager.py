@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from bench.schema.case import Case
 
 if TYPE_CHECKING:
-    from bench.contracts.workload import Steps
+    from bench.contracts.steps import Steps
 
 
 class Eager:

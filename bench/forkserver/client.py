@@ -19,9 +19,10 @@ from typing import Self
 import msgspec
 
 from bench.forkserver.handshake import why_not_asked, why_not_started, why_not_understood
-from bench.forkserver.outcome import Outcome, death, during, last_line, memory_kills, outcome
+from bench.forkserver.outcome import Outcome, death, memory_kills, outcome
 from bench.forkserver.pipe import Listener
 from bench.forkserver.process_tree import kill, marked
+from bench.forkserver.stages import during, last_line
 from bench.forkserver.wire import ERROR, RESULT, WIRE, Cancel, Channel, Ended, Ready, Request, readable
 from bench.schema.job import ABILITIES
 from models.errors import UserError

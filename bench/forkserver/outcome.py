@@ -10,13 +10,8 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from bench.forkserver.server import STAGE
+from bench.forkserver.stages import during, last_line, one_line, tail
 from bench.forkserver.wire import ERROR, RESULT, ChildError, Ended
-
-REASON_LIMIT = 500
-"""Characters of a reason, which is one line of a table."""
-TAIL_BYTES = 1 << 16
-"""How far from the log's end its last stage is looked for."""
 
 Kind = Literal["result", "timeout", "crashed", "oom"]
 
@@ -68,7 +63,7 @@ def outcome(
     elif failure is not None:
         kind, reason = _explain(msgspec.json.decode(failure, type=ChildError))
     else:
-        last = last_line(_tail(log))
+        last = last_line(tail(log))
         reason = death(code) + (f": {last}" if last else "")
     return Outcome(
         kind=kind,
@@ -91,18 +86,6 @@ def death(code: int) -> str:
         return f"was killed by signal {-code}"
 
 
-def during(log: Path) -> str:
-    """The last stage that the child announced in its log, in parentheses; empty when there is none."""
-    stages = [line.removeprefix(STAGE) for line in _tail(log).splitlines() if line.startswith(STAGE)]
-    return f" (during: {_one_line(stages[-1])})" if stages else ""
-
-
-def last_line(text: str) -> str:
-    """The last line that says something other than a stage; empty when there is none."""
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith(STAGE)]
-    return _one_line(lines[-1]) if lines else ""
-
-
 def memory_kills() -> int:
     """Kills by the kernel for want of memory so far, on this machine and in this process's control groups.
 
@@ -123,7 +106,7 @@ def _explain(error: ChildError) -> tuple[Kind, str]:
     """Memory that ran out or a crash, told by names and message alone: torch is not imported here."""
     types = set(error.types)
     spoken = types & {"RuntimeError", "OSError"} and _MEMORY_MESSAGE.search(error.message)
-    name, message = error.types[0], _one_line(error.message)
+    name, message = error.types[0], one_line(error.message)
     return ("oom" if types & _MEMORY_TYPES or spoken else "crashed"), f"{name}: {message}".removesuffix(": ")
 
 
@@ -143,17 +126,3 @@ def _text(path: Path) -> str:
         return path.read_text()
     except OSError:
         return ""
-
-
-def _tail(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - TAIL_BYTES))
-            return file.read().decode(errors="replace")
-    except OSError:  # a job may delete its own log
-        return ""
-
-
-def _one_line(text: str) -> str:
-    words = " ".join(text.split())
-    return words if len(words) <= REASON_LIMIT else words[: REASON_LIMIT - 3] + "..."

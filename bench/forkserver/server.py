@@ -46,15 +46,6 @@ from bench.forkserver.wire import (
     Request,
 )
 
-STAGE = "stage: "
-"""A line of the log that begins like this says what the child was doing; `stage` writes it."""
-
-
-def stage(name: str) -> None:
-    """For the job: say in the log what begins now, so that a timeout or a crash can name it."""
-    sys.stderr.write(f"{STAGE}{name}\n")
-    sys.stderr.flush()
-
 
 def serve(parent: int, modules: Sequence[str], questions: Mapping[str, str], ready: Ready) -> NoReturn:
     """The server's life: import the modules, say `ready`, answer requests until standard input closes.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 
-from bench.host.environment import CGROUPS, MEMBERSHIP, control_groups
+from bench.host.cgroups import CGROUPS, MEMBERSHIP, control_groups
 
 _V2 = ("memory.max", "memory.current", "inactive_file")
 _V1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")

@@ -8,8 +8,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.contracts.monitor import WindowFacts
 from bench.schema.record import Measurement
-from bench.timing.windows import WindowFacts
 
 MOST_STEAL = 0.01
 """Above this share of stolen time a window is labelled (METHOD)."""

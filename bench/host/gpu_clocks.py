@@ -8,10 +8,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from bench.contracts.monitor import WindowFacts
 from bench.host import nvml
 from bench.host.nvml import POWER_CAP, SLOWDOWNS, GpuState, Nvml, UnreadableError
 from bench.schema.record import Measurement
-from bench.timing.windows import WindowFacts
 
 MOST_HELD = 0.01
 """Above this share of its time under a reason a window counts as held down, as with stolen time."""

@@ -6,26 +6,12 @@ What a source cannot say is None, with the reason: never 0.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
 
+from bench.contracts.energy_source import EnergySource
 from bench.host.nvml import Nvml, NvmlGpu, UnreadableError, by_torch_uuid
 from bench.host.rapl import RaplCounter
 
 WHOLE_BOARD = "under MIG the counter is that of the whole board"
-
-
-class EnergySource(Protocol):
-    """A counter of joules that moves in ticks. `why_absent` is None as long as it can be read, and
-    `why_no_power` as long as it can also tell the power of an instant."""
-
-    why_absent: str | None
-    why_no_power: str | None
-
-    def joules(self) -> float | None:
-        """The counter now; None, from the first failure on, where it cannot be read."""
-
-    def watts(self) -> float | None:
-        """The power at this instant; None where it cannot be read."""
 
 
 def source(uuid: str | None, open_nvml: Callable[[], Nvml]) -> EnergySource:

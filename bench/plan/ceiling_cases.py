@@ -4,20 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bench.schema.case import Case, Precision
+from bench.schema.case import ARITHMETIC, Case, Precision
 
 MODEL = "ceilings"
 """What stands in the place of a network."""
-
-ARITHMETIC: dict[Precision, Precision] = {
-    "fp32": "fp32",
-    "tf32": "tf32",
-    "amp-bf16": "bf16",
-    "amp-fp16": "fp16",
-    "bf16": "bf16",
-    "fp16": "fp16",
-}
-"""In which precision convolutions and linear layers multiply; its ceiling is theirs, whatever the weights."""
 
 
 def case(device: str, precision: Precision, threads: int) -> Case:

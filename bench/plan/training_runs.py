@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct, structs
 
 from bench import datasets
-from bench.plan import expand, recipes
+from bench.plan import expand, feasibility, recipes
 from bench.plan.axes import Value
 from bench.schema.case import Case
 from bench.schema.training_task import Task
@@ -76,7 +76,7 @@ def _case(wish: Wish, fields: dict[str, Value], threads: int) -> Case:
     )
     given = {axis: value for axis, value in fields.items() if axis != "model"}
     if given["device"] == "auto":
-        given["device"] = "cuda" if expand.gpu_present() else "cpu"
+        given["device"] = "cuda" if feasibility.gpu_present() else "cpu"
     return structs.replace(case, **given)
 
 
@@ -87,5 +87,5 @@ def _channels(model: str, own: int) -> int:
 
 def why_impossible(planned: Sequence[Case]) -> str | None:
     """A sentence when none of the runs can be, as far as is known without torch."""
-    reasons = [expand.why_not(case) for case in planned]
+    reasons = [feasibility.why_not(case) for case in planned]
     return reasons[0] if reasons and all(reasons) else None

@@ -17,15 +17,16 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
+from bench.contracts.energy_source import IDLE_SECONDS, SETTLE_SECONDS
+from bench.contracts.monitor import Monitor, WindowFacts
 from bench.schema.record import Measurement
 from bench.timing import windows
 from bench.timing.sampling import Clock
-from bench.timing.windows import Monitor, WindowFacts
 
 if TYPE_CHECKING:
     from bench.contracts.device import Device
-    from bench.contracts.workload import Steps
-    from bench.host.nvml_energy import EnergySource
+    from bench.contracts.energy_source import EnergySource
+    from bench.contracts.steps import Steps
 
 Sleep = Callable[[float], None]
 
@@ -34,11 +35,6 @@ PHASE = "energy"
 NOT_ASKED = "not asked for: the protocol's energy_seconds is 0"
 STANDS_STILL = "the energy counter stands still"
 
-_IDLE_SECONDS = 2.0
-_SETTLE_SECONDS = 1.0
-"""Clocks fall when the work ends, and rise when it begins: neither belongs to a window."""
-BEFORE_SECONDS = _SETTLE_SECONDS + _IDLE_SECONDS + _SETTLE_SECONDS
-"""From the end of other work to the first tick of a window."""
 _POLL_SECONDS = 1e-3
 """How exactly a tick's time is known, or by what the host needs to give the device a round, if that is more:
 of a window of 10 s one part in ten thousand, or in a thousand."""
@@ -127,13 +123,13 @@ class EnergyMeter:
         """The mean power with nothing to do, from tick to tick."""
         _joules(self._source)  # where nothing can be read, nothing is waited for
         device.synchronise()
-        self._sleep(_SETTLE_SECONDS)
+        self._sleep(SETTLE_SECONDS)
 
         def wait() -> None:
             self._sleep(_POLL_SECONDS)
 
         first = _tick(self._source, device.clock, wait)
-        self._sleep(_IDLE_SECONDS)
+        self._sleep(IDLE_SECONDS)
         return _tick(self._source, device.clock, wait).watts_since(first)
 
     def _at_work(self, steps: Steps, device: Device, seconds: float) -> _Window:
@@ -141,7 +137,7 @@ class EnergyMeter:
         work = _Work(steps, device, self._sleep)
         readings: list[float] = []
         try:
-            while device.clock() < work.started + _SETTLE_SECONDS:
+            while device.clock() < work.started + SETTLE_SECONDS:
                 work.go_on()
             first = _tick(self._source, device.clock, work.go_on)
             self._monitor.before()

@@ -7,12 +7,10 @@ Convolutions and linear layers must agree to the last unit, see `compare`.
 
 from __future__ import annotations
 
-import copy
 import warnings
-from collections.abc import Callable, Iterable, Mapping
-from itertools import chain
+from collections.abc import Mapping
 from math import prod
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from msgspec import Struct
@@ -20,9 +18,10 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
+from bench.probes.meta_modules import example, meta_copy, on_meta_or_itself
+
 aten = torch.ops.aten
 
-Result = TypeVar("Result")
 
 TORCH_CONVOLUTIONS = ("convolution", "_convolution", "convolution_backward")
 TORCH_LINEAR = ("addmm", "mm")
@@ -70,57 +69,6 @@ class FlopCounts(Struct, frozen=True, kw_only=True):
         }
 
 
-class ParameterCounts(Struct, frozen=True, kw_only=True):
-    """Parameters of a module, each counted once however often it is used; biases are included."""
-
-    total: int
-    convolution: int
-    linear: int
-
-
-CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
-
-
-def count_parameters(module: nn.Module) -> ParameterCounts:
-    """How many parameters there are, and how many in convolutions and in linear layers."""
-    return ParameterCounts(
-        total=_elements(module.parameters()),
-        convolution=_elements(_parameters_of(module, (*CONVOLUTIONS, *TRANSPOSED))),
-        linear=_elements(_parameters_of(module, (nn.Linear,))),
-    )
-
-
-def _parameters_of(module: nn.Module, kinds: tuple[type[nn.Module], ...]) -> Iterable[Tensor]:
-    parts = (part for part in module.modules() if isinstance(part, kinds))
-    return chain.from_iterable(part.parameters(recurse=False) for part in parts)
-
-
-def _elements(tensors: Iterable[Tensor]) -> int:
-    return sum({id(each): each.numel() for each in tensors}.values())
-
-
-def meta_copy(module: nn.Module) -> nn.Module:
-    """The same module with weights that have shapes only; takes no memory to speak of."""
-    return copy_with(module, lambda tensor: torch.empty_like(tensor, device="meta"))
-
-
-def copy_with(module: nn.Module, another: Callable[[Tensor], Tensor]) -> nn.Module:
-    """The same module with `another` tensor in place of each parameter and buffer."""
-    memo: dict[int, Any] = {}
-    for parameter in module.parameters():
-        memo[id(parameter)] = nn.Parameter(another(parameter), requires_grad=parameter.requires_grad)
-    for buffer in module.buffers():
-        memo[id(buffer)] = another(buffer)
-    return copy.deepcopy(module, memo)
-
-
-def example(module: nn.Module, input_shape: tuple[int, ...]) -> Tensor:
-    """An input of zeros where the module's weights are, and of their type."""
-    first = next(module.parameters(), torch.empty(0))
-    return torch.zeros(input_shape, device=first.device, dtype=first.dtype)
-
-
 def count_flops(module: nn.Module, input_shape: tuple[int, ...]) -> FlopCounts:
     """Both counters on one batch of that shape, in eval mode; the module itself is left as it was.
 
@@ -146,19 +94,6 @@ def step_flops(
     except Exception:  # noqa: BLE001  it is the user's code that fails here, and the count is not worth a run
         return None
     return sum(forward.values()), sum(backward.values())
-
-
-def on_meta_or_itself(module: nn.Module, count: Callable[[nn.Module], Result]) -> Result:
-    """`count` on a copy on `meta` in eval mode, or, where the module cannot run there, on the module."""
-    try:
-        return count(meta_copy(module).eval())
-    except Exception:  # noqa: BLE001  a module may fail on meta in any way; its own error comes up below
-        training = module.training
-        try:
-            return count(module.eval())
-        finally:
-            module.train(training)
-            module.zero_grad(set_to_none=True)
 
 
 def compare(

@@ -19,11 +19,12 @@ import torch
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from bench.schema.record import LEDGER, Measurement
+from bench.schema.metrics import LEDGER
+from bench.schema.record import Measurement
 
 if TYPE_CHECKING:
     from bench.contracts.device import Device
-    from bench.contracts.workload import Steps
+    from bench.contracts.steps import Steps
 
 KINDS = (
     "weights",

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import torch
 
     from bench.contracts.device import Device
-    from bench.contracts.workload import Steps
+    from bench.contracts.steps import Steps
 
 
 def _bytes(phase: str, metric: str, size: int, unit: str = "bytes") -> Measurement:

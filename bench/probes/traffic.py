@@ -20,7 +20,7 @@ from torch.nn.functional import cross_entropy
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from bench.probes.flops import copy_with, example
+from bench.probes.meta_modules import copy_with, example
 from bench.schema.case import Precision
 from bench.tensors import autocast
 

@@ -9,41 +9,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
-from msgspec import Struct, structs
+from msgspec import structs
 
 from bench import datasets, engines
 from bench.forkserver.client import Outcome, Server
 from bench.forkserver.pipe import Listener
-from bench.schema import job, news
+from bench.runner import questions
+from bench.runner.run_folder import cache_of, checkpoint_of, log_of
+from bench.runner.run_options import Materials
+from bench.schema import epochs as news
+from bench.schema import job
 from bench.schema.case import Case, Protocol
-from bench.schema.epochs import Epoch, History, measurements
-from bench.schema.news import News
+from bench.schema.epochs import Epoch, History, News, measurements
 from bench.schema.record import Environment, Measurement, Record
 
-CHECKPOINTS = "checkpoints"
-"""Folder in a run's own, for what unfinished training runs go on from."""
-
 _news = msgspec.json.Decoder(News)
-
-
-class Materials(Struct, frozen=True, kw_only=True):
-    """What cases use beside themselves: where data lie, where curves go, what is measured beside.
-
-    data_dir     a folder of the user's with the datasets, or None for convbench's own cache
-    tensorboard  or None
-    heard        told what a training run says while it goes on
-    layers       measure every layer of a timed case too
-    trace        file for a Chrome trace of a timed case, or None
-    caches       folder in which Inductor's caches outlive their process: a case that has been compiled there
-                 is not compiled from an empty cache again; None for one that goes with each process
-    """
-
-    data_dir: Path | None = None
-    tensorboard: Path | None = None
-    heard: Callable[[News], None] = lambda news: None
-    layers: bool = False
-    trace: Path | None = None
-    caches: Path | None = None
 
 
 def measure(
@@ -107,21 +87,6 @@ def _why_another(record: Record, asked: job.Job) -> str | None:
     return None
 
 
-def log_of(case: Case, directory: Path) -> Path:
-    """Where the output of a case's process goes."""
-    return directory / "logs" / f"{case.file_name}.log"
-
-
-def cache_of(case: Case, caches: Path) -> Path:
-    """Where Inductor keeps what it compiled for a case, whatever its replicate."""
-    return caches / case.without_replicate().file_name
-
-
-def checkpoint_of(case: Case, directory: Path) -> Path:
-    """Where a training run is kept after each epoch."""
-    return directory / CHECKPOINTS / f"{case.file_name}.pt"
-
-
 def _run(asked: job.Job, directory: Path, server: Server, caches: Path | None) -> Outcome:
     """Measure in a child; for an engine that compiles, after another child that met an empty cache."""
     work = directory / "work" / asked.case.file_name
@@ -136,7 +101,7 @@ def _run(asked: job.Job, directory: Path, server: Server, caches: Path | None) -
                     return outcome
                 cold = msgspec.json.decode(outcome.result, type=job.ColdCompile)
                 asked = structs.replace(asked, cold=cold)
-        return _child(job.question(asked.case), asked, work, log, server)
+        return _child(questions.question_of(asked.case), asked, work, log, server)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 

@@ -3,43 +3,28 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from itertools import groupby
 from pathlib import Path
 
-import msgspec
 from msgspec import Struct
 
 from bench.forkserver.client import Server
 from bench.host import environment
-from bench.plan import expand
-from bench.runner.attempt import CHECKPOINTS, Materials, checkpoint_of, measure
-from bench.schema import job
+from bench.plan import feasibility
+from bench.runner import preload
+from bench.runner.attempt import measure
+from bench.runner.events import Progress, Tell
+from bench.runner.questions import fetch, why_not
+from bench.runner.run_folder import CHECKPOINTS, checkpoint_of
+from bench.runner.run_options import Materials
 from bench.schema.case import Case, Protocol
-from bench.schema.record import Record, Status
+from bench.schema.record import Status
 from bench.store import RECORDS, Store, refuse_used
 from models.errors import UserError
-
-_PROBE_SECONDS = 120.0
-"""Time to ask torch what this machine can do; a first CUDA context takes seconds."""
-_FETCH_SECONDS = 7200.0
-"""Time to download a dataset; a server that falls silent is given up much earlier."""
-
-
-class Progress(Struct, frozen=True, kw_only=True):
-    """Told before a case starts (`record` is None) and after it was appended; `done` counts finished ones."""
-
-    case: Case
-    done: int
-    total: int
-    record: Record | None = None
-
-
-Tell = Callable[[Progress], None]
 
 
 class Result(Struct, frozen=True, kw_only=True):
@@ -79,14 +64,14 @@ def execute(
         refuse_used(directory)  # before seconds are spent on asking torch
     with ExitStack() as stack:
         resumed = stack.enter_context(Store.resume(directory)) if resuming else None
-        server = stack.enter_context(Server(preload=job.preload(planned)))
+        server = stack.enter_context(Server(preload=preload.preload(planned)))
         reasons = why_not(planned, server)
         if all(case in reasons for case in planned):
             raise UserError(f"nothing of this plan can run here: {reasons[planned[0]]}")
         if auto:
             _refuse_idle_devices(planned, reasons)
         materials = materials or Materials()
-        _fetch(planned, materials, server)
+        fetch(planned, materials, server)
         store = resumed or stack.enter_context(Store.create(directory))
         if resumed is None:  # what a run left here whose records were deleted
             shutil.rmtree(directory / CHECKPOINTS, ignore_errors=True)
@@ -104,64 +89,6 @@ def _refuse_idle_devices(planned: Sequence[Case], reasons: Mapping[Case, str]) -
         raise UserError(f"--device auto chose {device}, where nothing can run: {reason}; pass --device cpu")
 
 
-def why_not(planned: Iterable[Case], server: Server) -> dict[Case, str]:
-    """Every case that contradicts itself or that torch cannot run on this machine, with the reason."""
-    reasons = {case: reason for case in planned if (reason := expand.why_impossible(case))}
-    # Another installation may not know a case for what this one does not look at.
-    kind = Case.without_replicate if server.is_foreign else _kind
-    kinds = {kind(case): case for case in reversed(list(planned)) if case not in reasons}
-    unusable = dict(zip(kinds, _ask_torch(list(kinds.values()), server), strict=True))
-    for case in planned:
-        reason = unusable.get(kind(case))
-        if reason is not None:
-            reasons.setdefault(case, reason)
-    return reasons
-
-
-def _kind(case: Case) -> tuple[str, str, str]:
-    """What decides whether torch can run a case on a machine."""
-    return case.device, case.precision, case.engine
-
-
-def _ask_torch(cases: list[Case], server: Server) -> list[str | None]:
-    """`worker.why_unusable` in a child, so that neither the parent nor the server touches a device."""
-    answer = ask(job.WHY_UNUSABLE, job.encode(cases), server)
-    return msgspec.json.decode(answer, type=list[str | None])
-
-
-def _fetch(planned: Iterable[Case], materials: Materials, server: Server) -> None:
-    """See to it that the data of all training runs lie there whole. Raises UserError."""
-    folder = None if materials.data_dir is None else str(materials.data_dir.resolve())
-    for dataset in dict.fromkeys(case.task.dataset for case in planned if case.task):
-        argument = msgspec.json.encode((dataset, folder))
-        answer = ask(job.FETCH, argument, server, _FETCH_SECONDS, f"{dataset} could not be fetched")
-        refusal = msgspec.json.decode(answer, type=str | None)
-        if refusal is not None:
-            raise UserError(refusal)
-
-
-def ask(
-    question: str,
-    argument: bytes,
-    server: Server,
-    limit_seconds: float = _PROBE_SECONDS,
-    failing: str = "torch could not say what this machine can run",
-) -> bytes:
-    """A question to a child of the server that measures nothing. Raises UserError when it cannot answer,
-    which begins with `failing`."""
-    with tempfile.TemporaryDirectory(prefix="convbench-") as folder:
-        outcome = server.run(
-            question,
-            argument,
-            folder=Path(folder) / "probe",
-            log=Path(folder) / "probe.log",
-            time_limit_seconds=limit_seconds,
-        )
-    if outcome.result is None:
-        raise UserError(f"{failing}: {outcome.reason}")
-    return outcome.result
-
-
 def _measure_pending(
     planned: Sequence[Case],
     protocol: Protocol,
@@ -176,14 +103,14 @@ def _measure_pending(
 
     One server for each replicate: processes of one server share its memory layout, replicates must not.
     """
-    todo = expand.pending(planned, store.statuses())
+    todo = feasibility.pending(planned, store.statuses())
     done = len(planned) - len(todo)
     for case in set(planned).difference(todo):  # a run that was killed when its record had just come
         _forget_checkpoint(case, store.directory)
     fresh: Server | None = server
     for _, cases in groupby(todo, key=lambda case: case.replicate):
         with ExitStack() as stack:
-            current = fresh or stack.enter_context(Server(preload=job.preload(planned)))
+            current = fresh or stack.enter_context(Server(preload=preload.preload(planned)))
             fresh = None
             for case in cases:
                 if deadline is not None and time.monotonic() >= deadline:
@@ -193,7 +120,7 @@ def _measure_pending(
                 reason = reasons.get(case)
                 record = measure(case, protocol, described, store.directory, current, reason, materials)
                 record = store.append(record)
-                if record.status not in expand.RETRIED:
+                if record.status not in feasibility.RETRIED:
                     _forget_checkpoint(case, store.directory)
                 done += 1
                 tell(Progress(case=case, done=done, total=len(planned), record=record))

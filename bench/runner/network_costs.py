@@ -9,11 +9,10 @@ from pathlib import Path
 import msgspec
 
 from bench.forkserver.client import Server
-from bench.schema.counts import CountRequest, CountResult
+from bench.schema.counts import CostEntry, CountRequest, CountResult
 from models import catalogue
 from models.closed_form import cost
 from models.errors import UserError
-from reports.pages.cost_report import CostEntry
 
 COUNT = "count"
 _LIMIT_SECONDS = 1800.0

@@ -10,6 +10,16 @@ from msgspec import Struct, structs
 
 from bench.schema.training_task import Task
 
+ARITHMETIC: dict[Precision, Precision] = {
+    "fp32": "fp32",
+    "tf32": "tf32",
+    "amp-bf16": "bf16",
+    "amp-fp16": "fp16",
+    "bf16": "bf16",
+    "fp16": "fp16",
+}
+"""In which precision convolutions and linear layers multiply; its ceiling is theirs, whatever the weights."""
+
 Workload = Literal["inference", "training", "accuracy", "ceiling"]
 Precision = Literal["fp32", "tf32", "amp-bf16", "amp-fp16", "bf16", "fp16"]
 Layout = Literal["nchw", "channels-last"]

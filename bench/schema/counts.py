@@ -38,3 +38,10 @@ class CountResult(Struct, frozen=True, kw_only=True):
     uncompared: dict[str, int] = {}
     disagreements: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+class CostEntry(Struct, frozen=True):
+    """One network on one batch: its cost, and what the libraries counted where they were asked."""
+
+    cost: Cost
+    counts: CountResult | None = None

@@ -10,9 +10,6 @@ from msgspec import Struct
 
 from bench.schema.record import Measurement
 
-EXPLODED = 10.0
-"""A run whose loss ends above this many times that of guessing (the log of the classes) has diverged."""
-
 ENERGY_SECONDS = 1.0
 """An epoch's energy is told from so many seconds up: the GPU's counter moves about every 100 ms."""
 
@@ -53,31 +50,6 @@ class History(Struct, frozen=True, kw_only=True):
     peaks: dict[str, int] = {}
     final_train_accuracy: float | None = None
     gradient_norms: tuple[float, float] | None = None
-
-
-class DivergedError(Exception):
-    """The training diverged; the message says how and at which step."""
-
-
-def why_diverged(losses: Sequence[float], first_step: int, epoch: int) -> str | None:
-    """A sentence when a step's loss is not finite; `first_step` is the first one's number."""
-    for step, loss in enumerate(losses, start=first_step):
-        if not math.isfinite(loss):
-            return f"the loss was not finite at step {step} (epoch {epoch})"
-    return None
-
-
-def why_useless(epoch: Epoch, last: bool, classes: int, steps: int) -> str | None:
-    """A sentence when the network after an epoch is none, though every loss of a step was a number."""
-    if not math.isfinite(epoch.test_loss):
-        return f"the test loss was not finite after step {steps} (epoch {epoch.number})"
-    guessing = math.log(classes)
-    if last and epoch.train_loss > EXPLODED * guessing:
-        return (
-            f"the loss was {epoch.train_loss:.3g} at step {steps} (epoch {epoch.number}), more than "
-            f"{EXPLODED:g} times the {guessing:.3g} of guessing"
-        )
-    return None
 
 
 def why_no_energy(epochs: Sequence[Epoch]) -> str | None:
@@ -138,3 +110,20 @@ def _to_target(epochs: Sequence[Epoch], energies: Sequence[float], target: float
 
 def _curve(metric: str, unit: str, samples: Sequence[float]) -> Measurement:
     return Measurement(phase="epoch", metric=metric, unit=unit, samples=[float(value) for value in samples])
+
+
+class Stepped(Struct, frozen=True, tag="step"):
+    """So many of the epoch's steps are enqueued."""
+
+    epoch: int
+    step: int
+    steps: int
+
+
+class Finished(Struct, frozen=True, tag="epoch"):
+    """An epoch is over, and was saved."""
+
+    epoch: Epoch
+
+
+News = Stepped | Finished

@@ -6,13 +6,12 @@ came later stands in LATER.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 from msgspec import Struct, structs
 
-from bench import engines
 from bench.schema.case import Case, Protocol
 from bench.schema.record import Environment, Record
 
@@ -68,7 +67,7 @@ class TrainingFiles(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     data_dir     the folder that the user has filled with datasets, or None for convbench's own cache
     checkpoint   what is written after every epoch, and gone on from
     tensorboard  folder for the curves, or None
-    news         the named pipe for `bench.schema.news`
+    news         the named pipe for `bench.schema.epochs`
     """
 
     data_dir: str | None
@@ -120,34 +119,3 @@ def _default(field: structs.FieldInfo) -> object:
 def decode_finished(answer: bytes) -> Finished:
     """A child's answer, of this schema or an older one. Raises msgspec.DecodeError."""
     return msgspec.json.decode(answer, type=Finished)
-
-
-def questions(cases: Iterable[Case]) -> tuple[str, ...]:
-    """What has to be asked to measure these cases, each once."""
-    found: dict[str, None] = {}
-    for case in cases:
-        found[question(case)] = None
-        if case.task is None and engines.get(case.engine).compiles:
-            found[COMPILE_COLD] = None
-    return tuple(found)
-
-
-def question(case: Case) -> str:
-    """What is asked for a case's record."""
-    if case.task is not None:
-        return TRAIN
-    return CEILINGS if case.workload == "ceiling" else MEASURE
-
-
-def preload(cases: Iterable[Case]) -> tuple[str, ...]:
-    """What the children of a fork server will do for these cases, in words of `bench.entry.PRELOAD`."""
-    cases = list(cases)
-    kinds = {
-        "timed": True,
-        "torchvision": any(case.model.startswith("torchvision:") for case in cases),
-        "training": any(case.task for case in cases),
-        "ceilings": any(case.workload == "ceiling" for case in cases),
-        "digits": any(case.task and case.task.dataset == "digits" for case in cases),
-        "compiled": any(engines.get(case.engine).compiles for case in cases),
-    }
-    return tuple(kind for kind, is_needed in kinds.items() if is_needed)

@@ -22,11 +22,6 @@ FAILED: tuple[Status, ...] = ("oom", "timeout", "crashed", "invalid", "diverged"
 
 Stopped = Literal["target", "limit", "worse"]
 
-SPOILED = "spoiled_"
-"""Before the metric of a window that was taken again: its samples are kept, and stand for nothing."""
-LEDGER = "ledger_"
-"""Before the kind of what is alive at the instant of a step's peak, in bytes; and before that `peak`."""
-
 
 class Measurement(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Raw samples of one metric in one phase.
@@ -105,3 +100,8 @@ class Record(Struct, frozen=True, kw_only=True):
     started_at: str
     sequence: int = 0
     pair: int | None = None
+
+
+def fact(phase: str, metric: str, value: float, unit: str) -> Measurement:
+    """A measurement of one sample."""
+    return Measurement(phase=phase, metric=metric, unit=unit, samples=[float(value)])

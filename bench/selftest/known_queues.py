@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 from bench import devices
 from bench.contracts.device import Device, Queue
+from bench.contracts.steps import Call
 from bench.devices.fake import FakeDevice
 from bench.probes import memory
 from bench.schema.check import Answer, Checks, between, exactly, repeatedly
 from bench.selftest.planted import steps
 from bench.stats.estimates import median
-from bench.timing.timers import Call, DeviceTimer, HostTimer, WallTimer
+from bench.timing.timers import DeviceTimer, HostTimer, WallTimer
 
 _ROUNDS = 15
 _TOLERANCE = 0.05

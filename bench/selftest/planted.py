@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from bench.contracts.device import Device
-from bench.contracts.workload import Call, Steps
+from bench.contracts.steps import Call, Steps
 from bench.schema.case import Protocol
 from bench.stats.estimates import median
 from bench.timing import latency

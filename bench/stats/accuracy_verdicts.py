@@ -21,8 +21,9 @@ from typing import Literal
 
 from msgspec import Struct, structs
 
-from bench.stats.estimates import Shift, mean, mean_shift, welch_difference
-from bench.stats.verdicts import DETECTABLE_POWER, EQUIVALENCE_ERROR, ERROR, needed, p_value
+from bench.stats.estimates import Shift, mean, mean_shift, p_value, welch_difference
+from bench.stats.student_t import needed
+from bench.stats.verdicts import DETECTABLE_POWER, EQUIVALENCE_ERROR, ERROR
 
 Word = Literal["equivalent", "higher", "lower", "inconclusive", "diverged"]
 

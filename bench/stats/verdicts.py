@@ -17,8 +17,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from bench.stats.estimates import Shift, centre, mean_shift, t_factor, welch
-from models.errors import UserError
+from bench.stats.estimates import Shift, centre, mean_shift, p_value, welch
+from bench.stats.student_t import needed
 
 Word = Literal["equivalent", "faster", "slower", "inconclusive"]
 FailOn = Literal["slower", "any"]
@@ -30,10 +30,6 @@ ERROR = 0.01
 EQUIVALENCE_ERROR = 0.05
 """The share of changes just outside the margin that may be called equivalent."""
 DETECTABLE_POWER = 0.99
-RECOMMENDED_POWER = 0.999
-PILOT_CONFIDENCE = 0.9
-"""How sure to be that the processes scatter no more than a recommendation assumes. A pilot of 5 often
-shows half the real scatter: taken at its word, 3% would be found in 90 of 100 comparisons and not 99."""
 LOOKS = (8, 16, 32, 64)
 """Pairs after which `ab` may look; at each of them only a quarter of the errors may be made."""
 
@@ -111,50 +107,6 @@ def holm(p_values: Sequence[float], error: float = ERROR) -> tuple[bool, ...]:
     return tuple(holds)
 
 
-def recommended_replicates(
-    pilot: Sequence[float], effect: float = 0.03, power: float = RECOMMENDED_POWER
-) -> int:
-    """Processes on each side, so that a slowdown by `effect` (0.03 is 3%) is found with `power`.
-
-    `pilot` are the medians of processes of one case; ten of them are a good pilot, and five ask for half
-    as many replicates again. The scatter assumed is the upper end of what the pilot allows.
-    A change inside the margin is called equivalent, however many processes. Raises UserError for fewer
-    than two medians, or an effect that is not above 0.
-    """
-    if len(pilot) < 2:
-        raise UserError("a pilot needs two processes or more")
-    if effect <= 0:
-        raise UserError("the effect to be found must be above 0, for example 0.03 for 3%")
-    from scipy.special import chdtri
-
-    freedom = len(pilot) - 1
-    error = mean_shift([math.log(median) for median in pilot]).error
-    scatter = error * math.sqrt(len(pilot) * freedom / float(chdtri(freedom, PILOT_CONFIDENCE)))
-    if scatter == 0:
-        return 2
-    below, enough = 1, 2
-    while not _finds(enough, scatter, effect, power):
-        below, enough = enough, enough * 2
-    while enough - below > 1:
-        middle = (below + enough) // 2
-        below, enough = (below, middle) if _finds(middle, scatter, effect, power) else (middle, enough)
-    return enough
-
-
-def _finds(n: int, scatter: float, effect: float, power: float) -> bool:
-    """Whether `n` processes a side, whose logs have this standard deviation, show the effect."""
-    freedom = 2 * (n - 1)
-    error = scatter * math.sqrt(2 / n)
-    return math.log1p(effect) >= needed(freedom, power, 1 - ERROR) * error
-
-
-def needed(freedom: float, power: float, level: float) -> float:
-    """The effect, in standard errors, at which the interval excludes none with this power (noncentral t)."""
-    from scipy.special import nctdtrinc
-
-    return float(nctdtrinc(freedom, 1 - power, t_factor(freedom, level)))
-
-
 def _paired(log_ratios: Sequence[float], margin: float, share: float) -> Verdict:
     n = len(log_ratios)
     if n < 2:
@@ -194,10 +146,3 @@ def _word(shift: Shift, margin: float, interval: tuple[float, float], equivalenc
 def _detectable(shift: Shift, level: float) -> float:
     # bounded, as two processes can be so far apart that no change would be seen
     return math.expm1(min(needed(shift.freedom, DETECTABLE_POWER, level) * shift.error, 300.0))
-
-
-def p_value(shift: Shift) -> float:
-    """Two-sided, of the difference against none; the error must be above 0."""
-    from scipy.special import stdtr
-
-    return 2 * float(stdtr(shift.freedom, -abs(shift.mean) / shift.error))

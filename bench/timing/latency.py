@@ -8,13 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bench.contracts.device import Device
-from bench.contracts.workload import Call, Steps
+from bench.contracts.monitor import UNWATCHED, Monitor, WindowFacts
+from bench.contracts.steps import Call, Steps
 from bench.schema.case import Protocol
-from bench.schema.record import SPOILED, Measurement
+from bench.schema.case_warnings import LAUNCH_BOUND
+from bench.schema.metrics import SPOILED
+from bench.schema.record import Measurement
 from bench.stats import estimates
 from bench.timing import sampling, windows
 from bench.timing.timers import DeviceTimer, HostTimer, Timer, WallTimer
-from bench.timing.windows import UNWATCHED, Monitor, WindowFacts
 
 _EVENTS_RESOLVE_SECONDS = 100e-6
 """Below this, device times are averages over several steps: a pair of events resolves about 0.5 us."""
@@ -26,8 +28,6 @@ _MOST_SHIELDED_REPEATS = 10
 _SHIELD_MARGIN = 1.5
 _SHARE_FOR_RETAKES = 0.5
 """Of a case's time limit: no window is taken again after it, for the memory pass must fit too."""
-LAUNCH_BOUND = 0.9
-"""Host time at this share of device time or more: the GPU waits for Python (METHOD)."""
 
 
 @dataclass

@@ -6,12 +6,11 @@ METHOD, "Latency on CUDA": three numbers for every phase, never one.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from bench.contracts.device import Device, Queue
-
-Call = Callable[[], None]
+from bench.contracts.steps import Call
 
 
 class Timer(Protocol):

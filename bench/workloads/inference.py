@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bench.contracts.workload import Steps
-from bench.inputs import random_images
+from bench.contracts.steps import Steps
 from bench.schema.case import Case
+from bench.tensors import random_images
 
 if TYPE_CHECKING:
     import torch

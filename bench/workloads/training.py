@@ -9,11 +9,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from bench.contracts.workload import Steps
-from bench.inputs import random_images, random_labels
+from bench.contracts.steps import Steps
 from bench.schema.case import Case
 from bench.schema.tuning import FUSED_OPTIMIZER, names
-from bench.tensors import RECIPES, autocast
+from bench.tensors import RECIPES, autocast, random_images, random_labels
 from models.blocks import is_block
 
 if TYPE_CHECKING:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from reports.ablations.block_tables import predicted, title_of
+from reports.ablations.block_tables import title_of
 from reports.ablations.form_pairs import Contest, Sides
+from reports.ablations.predictions import predicted
 from reports.analysis.learned import ACCURACY_KEY, Learned
 from reports.document import Plot, Series
 from reports.tables.case_columns import in_words, varying

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 
 from bench.schema.case import Case, Workload
 from bench.stats.estimates import Interval, Ratio
-from reports.ablations.block_tables import Peers, predicted, reason
 from reports.ablations.form_pairs import SAVED, Contest, Sides, ratio
 from reports.ablations.network_tables import gap
 from reports.ablations.phase_work import facts
+from reports.ablations.predictions import Peers, predicted, reason
 from reports.analysis.learned import ACCURACY_KEY
 from reports.document import Cell
 from reports.summary.figures import Figure, case_row

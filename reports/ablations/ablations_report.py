@@ -12,24 +12,20 @@ from bench.plan.ablations import Ablation, Comparison, Level
 from bench.schema.case import Case
 from reports.ablations.ablation_plots import accuracy_plot, block_plots
 from reports.ablations.ablation_rows import contest_rows, rows_of
-from reports.ablations.block_tables import Peers, block_tables, peers_of, stage_order
+from reports.ablations.block_tables import block_tables, stage_order
 from reports.ablations.conclusions import block_findings, network_findings
 from reports.ablations.form_pairs import Contest, Sides, contests, timed_sides
 from reports.ablations.network_tables import accuracy_table, speed_table
+from reports.ablations.predictions import Peers, peers_of
 from reports.analysis.learned import Learned, training_runs
 from reports.document import Cell, Document, Plot, Table
-from reports.pages.run_report import (
-    ACCURACY_IN_WORDS,
-    TIME_IN_WORDS,
-    failed_table,
-    skipped_table,
-    warnings_table,
-)
 from reports.sections.accuracy_tables import recipe_words
 from reports.sections.machine_tables import machine_tables, machine_words
+from reports.sections.outcome_tables import failed_table, skipped_table, warnings_table
 from reports.summary.figures import Figure, Summary
 from reports.summary.pooling import summarise
 from reports.tables.case_columns import Layout
+from reports.tables.wording import ACCURACY_IN_WORDS, TIME_IN_WORDS
 
 ALL_ROWS = "All rows"
 """How the note begins that says what only this table's rows share."""

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-from msgspec import Struct, structs
+from collections.abc import Iterator, Mapping, Sequence
 
 from bench.schema.case import Case
-from models.blocks import is_block
-from reports.ablations.explanation import GIGA, Side, why
-from reports.ablations.form_pairs import SAVED, TIME, Sides
+from reports.ablations.explanation import GIGA
+from reports.ablations.form_pairs import SAVED, TIME, Sides, ratio_text
 from reports.ablations.phase_work import Facts, facts
+from reports.ablations.predictions import Peers, predicted, reason
 from reports.document import Cell, Table, readable
-from reports.sections.latency_tables import Figures, by_subject, processes_text, remarks
-from reports.sections.memory_tables import MIB
 from reports.summary.figures import Figure
-from reports.tables.case_columns import Layout, Line, Subject, table
-from reports.tables.wording import interval_notes, milliseconds, with_interval
+from reports.summary.subjects import Figures, Subject, by_subject
+from reports.tables.case_columns import Layout, Line, table
+from reports.tables.wording import MIB, interval_notes, milliseconds, processes_text, remarks, times_text
 
 PHASES = ("forward", "backward", "step")
 SAID = ("workload", "image", "channels", "classes")
@@ -41,85 +37,6 @@ COST_NOTE = (
     "backward, without the block's own input and its last output, which what follows would keep. FLOP/byte: "
     "FLOPs of the step over the fewest bytes that its operators, each taken alone, must move."
 )
-
-
-class Peers(Struct, frozen=True, kw_only=True):
-    """What blocks reached in the same run under the same conditions, in their steps.
-
-    rates      the highest FLOP/s by the side of the largest kernel
-    bandwidth  the highest byte/s
-    """
-
-    rates: Mapping[int, float]
-    bandwidth: float
-
-    def others_rate(self, case: Case) -> float | None:
-        """The best of all other kernels; None where there are none, and for what is no block."""
-        if not is_block(case.model):
-            return None
-        own = kernel_side(case.model)
-        return max((rate for side, rate in self.rates.items() if side != own), default=None)
-
-
-def kernel_side(model: str) -> int:
-    """The largest kernel in a block's name."""
-    return max(int(side) for side in re.findall(r"(\d+)x", model))
-
-
-def peers_of(figures: Iterable[Figure]) -> dict[Case, Peers]:
-    """By `conditions` of a case: the best of all blocks that were timed under them."""
-    rates: dict[Case, dict[int, float]] = {}
-    bandwidths: dict[Case, float] = {}
-    for figure in figures:
-        case = figure.case
-        if (figure.phase, figure.metric) == ("step", TIME) and is_block(case.model) and figure.median > 0:
-            step, key, side = facts(case).work["step"], conditions(case), kernel_side(case.model)
-            of_kernel = rates.setdefault(key, {})
-            of_kernel[side] = max(of_kernel.get(side, 0.0), step.flops / figure.median)
-            bandwidths[key] = max(bandwidths.get(key, 0.0), step.bytes / figure.median)
-    return {key: Peers(rates=found, bandwidth=bandwidths[key]) for key, found in rates.items()}
-
-
-def conditions(case: Case) -> Case:
-    """What must be equal for two rates to be compared: device, precision, engine, layout and threads."""
-    return structs.replace(
-        case, model="", workload="training", batch=0, image=0, channels=0, classes=0, seed=0, task=None
-    )
-
-
-def reason(sides: Sides, peers: Mapping[Case, Peers]) -> str | None:
-    """Why the step's ratio is not the predicted one; None where no step was timed on both sides."""
-    found, ratio = sides.times("step"), sides.ratio("step")
-    if found is None or ratio is None:
-        return None
-    known = peers.get(conditions(sides.new.case))
-    names = (sides.comparison.base.label, sides.form.label)
-    base, new = (_side(name, figure, known) for name, figure in zip(names, found, strict=True))
-    return why(
-        base,
-        new,
-        ratio.interval,
-        best_bandwidth=known.bandwidth if known else None,
-        tensor_cores=sides.new.case.device.startswith("cuda") and sides.new.case.precision != "fp32",
-    )
-
-
-def _side(name: str, step: Figure, peers: Peers | None) -> Side:
-    work = facts(step.case).work["step"]
-    return Side(
-        name=name,
-        seconds=step.median,
-        flops=work.flops,
-        bytes=work.bytes,
-        is_launch_bound="launch-bound" in step.tags,
-        others_rate=peers.others_rate(step.case) if peers else None,
-    )
-
-
-def predicted(sides: Sides, phase: str = "step") -> float | None:
-    """new / base of the FLOPs of a phase; None for a phase without."""
-    base, new = (facts(subject.case).work.get(phase) for subject in (sides.base, sides.new))
-    return new.flops / base.flops if base and new and base.flops else None
 
 
 def block_tables(
@@ -173,17 +90,6 @@ def _ratios(topic: str, sides: Sequence[Sides], peers: Mapping[Case, Peers], lay
 def _place(sides: Sides) -> str:
     """`64 channels, 56 px`"""
     return f"{sides.comparison.subject}, {sides.new.case.image} px"
-
-
-def times_text(value: float | None) -> str | None:
-    """`0.720x`"""
-    return None if value is None else f"{value:.3f}x"
-
-
-def ratio_text(sides: Sides, phase: str) -> str | None:
-    """`0.7312x ±1.2%`: of the measured times of a training phase."""
-    ratio = sides.ratio(phase)
-    return with_interval(ratio.value, ratio.interval, suffix="x") if ratio else None
 
 
 def _costs(topic: str, sides: Sequence[Sides], subjects: Mapping[Subject, Figures], layout: Layout) -> Table:

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from bench.schema.case import Case
 from bench.stats.estimates import Ratio, centre
-from reports.ablations.block_tables import Peers, predicted, reason
 from reports.ablations.form_pairs import Contest, Sides
 from reports.ablations.network_tables import gap
+from reports.ablations.predictions import Peers, predicted, reason
 from reports.document import readable
-from reports.sections.parity_tables import points, points_text
+from reports.tables.wording import points, points_text
 
 
 def block_findings(sides: Sequence[Sides], peers: Mapping[Case, Peers]) -> Iterator[str]:

@@ -9,13 +9,14 @@ from msgspec import Struct, structs
 from bench.plan import recipes
 from bench.plan.ablations import Comparison, Form
 from bench.schema.case import Case, Workload
+from bench.schema.metrics import PEAKS
+from bench.schema.phases import WHOLE
 from bench.stats.accuracy_verdicts import Difference, difference
 from bench.stats.estimates import Ratio, ratio_across_processes, ratio_within_process
 from reports.analysis.learned import Learned
-from reports.sections.latency_tables import WHOLE, Figures, by_subject
-from reports.sections.memory_tables import PEAKS
 from reports.summary.figures import Figure, agree
-from reports.tables.case_columns import Subject
+from reports.summary.subjects import Figures, Subject, by_subject
+from reports.tables.wording import with_interval
 
 TIME = "wall_time"
 """The clock of every ratio, and the one that every device has: it holds what launches cost."""
@@ -180,3 +181,9 @@ def _conditions(run: Learned, fields: Iterable[str]) -> tuple[Case, dict[str, ob
 def _same_machine(one: Subject, other: Subject) -> bool:
     """Where every seed diverged no machine is known."""
     return not one.machine or not other.machine or bool(set(one.machine) & set(other.machine))
+
+
+def ratio_text(sides: Sides, phase: str) -> str | None:
+    """`0.7312x ±1.2%`: of the measured times of a training phase."""
+    ratio = sides.ratio(phase)
+    return with_interval(ratio.value, ratio.interval, suffix="x") if ratio else None

@@ -5,24 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from bench.schema.case import Case
-from reports.ablations.block_tables import Peers, predicted, ratio_text, reason, times_text
+from bench.schema.phases import WHOLE
 from reports.ablations.explanation import GIGA
-from reports.ablations.form_pairs import SAVED, TIME, Contest, Sides
+from reports.ablations.form_pairs import SAVED, TIME, Contest, Sides, ratio_text
 from reports.ablations.phase_work import facts
-from reports.analysis.learned import ACCURACY_KEY, Learned
+from reports.ablations.predictions import Peers, predicted, reason
+from reports.analysis.learned import ACCURACY_KEY, Learned, seeds_text
 from reports.document import Cell, Table
-from reports.sections.accuracy_tables import NOT_SHOWN, seeds_text
-from reports.sections.latency_tables import WHOLE, Figures, processes_text, remarks
-from reports.sections.parity_tables import RULE, points, points_text
 from reports.summary.figures import Figure
-from reports.tables.case_columns import Layout, Line, Subject, table
+from reports.summary.subjects import Figures, Subject
+from reports.tables.case_columns import NOT_SHOWN, Layout, Line, table
 from reports.tables.wording import (
     ONE_SEED_NOTE,
+    RULE,
     WITHIN_NOTE,
     interval_notes,
     mean_percent,
     milliseconds,
     percent,
+    points,
+    points_text,
+    processes_text,
+    remarks,
+    times_text,
     with_interval,
 )
 

@@ -8,9 +8,10 @@ from msgspec import Struct
 
 from bench.schema.case import Case
 from bench.schema.training_task import Task
-from reports.sections.latency_tables import Figures, by_subject
+from bench.stats.estimates import mean
+from reports.document import Cell
 from reports.summary.figures import ACCURACY, EPOCH, Curve, Figure, Summary, by_seed, diverged, sort_key
-from reports.tables.case_columns import Subject
+from reports.summary.subjects import Figures, Subject, by_subject
 
 ACCURACY_KEY = (EPOCH, ACCURACY)
 
@@ -85,3 +86,14 @@ def _learned(
         ended=ended,
         diverged=lost.get(subject.case, frozenset()) - ended,
     )
+
+
+def mean_by_epoch(curve: Curve) -> list[float]:
+    """The mean over the processes, for each epoch that all of them have."""
+    return [mean(values) for values in zip(*curve.samples, strict=False)]
+
+
+def seeds_text(run: Learned) -> Cell:
+    """How many, or how many of them diverged."""
+    seeds = len(run.ended | run.diverged)
+    return f"{len(run.diverged)} of {seeds} diverged" if run.diverged else seeds

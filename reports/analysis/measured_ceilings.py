@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 from msgspec import Struct, structs
 
-from bench.plan.ceiling_cases import ARITHMETIC
-from bench.schema.case import Case
+from bench.schema.case import ARITHMETIC, Case
 from bench.stats.estimates import Interval
-from reports.sections.latency_tables import Figures, by_subject
 from reports.summary.figures import Effective, Figure, Summary
+from reports.summary.subjects import Figures, by_subject
 
 CLOCKS = ("device_time", "wall_time")
 """By which clock a product is judged: the device's own, where it has one."""

@@ -12,12 +12,12 @@ from typing import Literal
 
 from msgspec import Struct, structs
 
+from bench.schema.case_warnings import LAUNCH_BOUND
+from bench.schema.phases import PHASES, WHOLE
 from bench.stats.estimates import Interval, Ratio, ratio_within_process
-from bench.timing.latency import LAUNCH_BOUND
 from reports.analysis.measured_ceilings import Ceilings, Rate, arithmetic_dtype
-from reports.sections.latency_tables import PHASES, WHOLE, Figures, by_subject
 from reports.summary.figures import THROUGHPUT_METRICS, Figure
-from reports.tables.case_columns import Subject
+from reports.summary.subjects import Figures, Subject, by_subject
 
 COUNTED_IN = {
     "flops": ("forward", "backward"),

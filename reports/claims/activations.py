@@ -12,7 +12,7 @@ from bench.stats.verdicts import Verdict, unpaired
 from reports.analysis.learned import Learned
 from reports.claims.claim import Claim, Judgement, Word, lies_within, statement
 from reports.claims.evidence import Evidence
-from reports.claims.learning import (
+from reports.claims.trained_pairs import (
     MODEL,
     OF_TWO_MACHINES,
     ONE_SEED,

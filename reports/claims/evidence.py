@@ -8,12 +8,11 @@ from typing import TypeVar
 
 from msgspec import Struct, structs
 
-from bench.plan import expand
+from bench.plan import feasibility
 from bench.schema.case import Case
 from reports.analysis.learned import Learned, training_runs
-from reports.sections.latency_tables import Figures, by_subject
 from reports.summary.figures import Outcome, Summary
-from reports.tables.case_columns import Subject
+from reports.summary.subjects import Figures, Subject, by_subject
 from reports.tables.wording import one_line
 
 _Found = TypeVar("_Found")
@@ -57,7 +56,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
         return any(case.replicate in numbers for numbers in ended) or any(
             _work(outcome.case) == _work(case) and case.replicate in outcome.replicates
             for outcome in self.outcomes
-            if outcome.status not in expand.RETRIED
+            if outcome.status not in feasibility.RETRIED
         )
 
     def why_lost(self, case: Case) -> str | None:

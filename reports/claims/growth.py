@@ -11,7 +11,7 @@ from models.arch import Activation, Arch, Conv, Dropout, Linear, kind
 from reports.analysis.learned import ACCURACY_KEY, Learned
 from reports.claims.claim import Claim, Judgement, Word, replicated, statement
 from reports.claims.evidence import Evidence, Setting
-from reports.claims.learning import OF_TWO_MACHINES, both_of, compared, judge_difference, trained_on
+from reports.claims.trained_pairs import OF_TWO_MACHINES, both_of, compared, judge_difference, trained_on
 
 
 def _lenet_and_alexnet(setting: Setting) -> tuple[Case, Case]:

@@ -3,167 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
 
-from msgspec import Struct, structs
+from msgspec import structs
 
-from bench.plan import ablations
-from bench.plan.ablations import sizes, trained_cases
-from bench.schema.case import Case
-from bench.stats.accuracy_verdicts import NOTHING_LEARNED, PARITY_MARGIN, Difference, difference, is_at_chance
+from bench.stats.accuracy_verdicts import NOTHING_LEARNED, PARITY_MARGIN, difference, is_at_chance
 from bench.stats.estimates import mean
-from reports.analysis.learned import ACCURACY_KEY, Learned
-from reports.claims.claim import Claim, Judgement, Word, replicated, statement
-from reports.claims.evidence import Evidence, Setting
-from reports.sections.parity_tables import points_text
+from reports.analysis.learned import Learned
+from reports.claims.claim import Claim, Judgement, Word, statement
+from reports.claims.evidence import Evidence
+from reports.claims.trained_pairs import (
+    KERNELS,
+    OF_TWO_MACHINES,
+    Pair,
+    accuracies,
+    compared,
+    judge_difference,
+    learned_of,
+    needs_of,
+    rates,
+    trained_on,
+)
 from reports.summary.figures import by_seed
-
-MODEL = "vgg-small"
-Direction = Literal["higher", "lower"]
 
 # --- the cases ---------------------------------------------------------------------------------------------
 
 
-class Pair(Struct, frozen=True):
-    """Two forms of an ablation of one network, by their labels: the claim is about `new` against `base`."""
-
-    ablation: str
-    base: str
-    new: str
-
-
-KERNELS = Pair("kernels", "5x5", "as it is")
 DROPOUT = Pair("dropout", "0", "0.5")
 POOLING = Pair("pooling", "2x2", "overlapping")
 NORM = Pair("norm", "lrn", "bn")
 AUGMENTATION = Pair("augmentation", "off", "crop")
 
 
-def cases_of(pair: Pair, setting: Setting) -> tuple[Case, Case]:
-    """The trained cases of base and new, as `convbench ablate` runs them."""
-    at = sizes(gpu=setting.device == "cuda")
-    [ablation] = ablations.find(pair.ablation, at, level="network", models=(MODEL,))
-    [comparison] = ablation.comparisons
-    forms = {form.label: form for form in comparison.forms}
-    base = comparison.base
-
-    def case(label: str) -> Case:
-        # the base stays: it is its recipe that all forms are trained by
-        one = structs.replace(comparison, base=base, others=(forms[label],))
-        found = trained_cases(
-            [structs.replace(ablation, comparisons=(one,))], {"device": (setting.device,)}, setting.threads
-        )
-        return found[0] if forms[label] == base else found[1]
-
-    return case(pair.base), case(pair.new)
-
-
-def needs_of(pair: Pair, setting: Setting) -> tuple[Case, ...]:
-    return replicated(list(cases_of(pair, setting)), setting.seeds)
-
-
-def learned_of(pair: Pair, evidence: Evidence) -> tuple[Learned, Learned] | None:
-    return both_of(cases_of(pair, evidence.setting), evidence)
-
-
-def both_of(cases: tuple[Case, Case], evidence: Evidence) -> tuple[Learned, Learned] | None:
-    """Base and new from one machine; None where it has not both."""
-    runs = evidence.runs(cases)
-    base, new = (runs.get(case) for case in cases)
-    return (base, new) if base and new else None
-
-
-OF_TWO_MACHINES = Judgement(
-    verdict="not testable here", reason="The two sides were trained on different machines."
-)
-
 # --- differences of shares ---------------------------------------------------------------------------------
-
-
-def compared(base: Learned, new: Learned, margin: float = PARITY_MARGIN) -> Difference:
-    """The test accuracies after the last epoch, seed by seed."""
-    return difference(
-        base.accuracies,
-        new.accuracies,
-        classes=new.subject.case.classes,
-        margin=margin,
-        diverged=(len(base.diverged), len(new.diverged)),
-        names=(base.subject.case.model, new.subject.case.model),
-    )
-
-
-def word_of(found: Difference, claimed: Direction) -> Word:
-    """Equivalent means that what is claimed was looked for and is not there; inconclusive, that it may be."""
-    if found.verdict in ("inconclusive", "diverged"):
-        return "not testable here"
-    return "holds" if found.verdict == claimed else "does not hold"
-
-
-ONE_SEED = "One seed on a side shows nothing of how seeds differ: --seeds adds runs."
-TOO_FEW = "The 99% interval holds no difference at all: the seeds are too few to tell."
-
-
-def explained(found: Difference, margin: float = PARITY_MARGIN) -> str:
-    """The verdict's reason in words, after the difference itself."""
-    if found.reason == NOTHING_LEARNED:
-        return f"{found.reason.capitalize()}: that tells nothing of the difference."
-    words = {
-        "higher": "The whole 99% interval is above 0.",
-        "lower": "The whole 99% interval is below 0.",
-        "equivalent": f"A difference of {points_in_words(margin)} or more is ruled out (at 95%).",
-        "inconclusive": ONE_SEED if found.low is None else TOO_FEW,
-        "diverged": f"{found.reason}.",
-    }[found.verdict]
-    seen = ""
-    if found.verdict == "inconclusive" and found.detectable is not None:
-        seen = (
-            f" A difference of {100 * found.detectable:.1f} points would have been seen; --seeds adds runs."
-        )
-    return words + seen
-
-
-def points_in_words(share: float) -> str:
-    return "1 point" if share == PARITY_MARGIN else f"{100 * share:g} points"
-
-
-def _in_points(share: float | None) -> float | None:
-    return None if share is None else 100 * share
-
-
-def judge_difference(
-    found: Difference, claimed: Direction, unit: str, words: str, margin: float = PARITY_MARGIN
-) -> Judgement:
-    """A judgement on a difference of shares; `words` say what was compared."""
-    shown = points_text(found.difference, found.low, found.high)
-    figure = f" Difference: {shown} points." if shown else ""
-    return Judgement(
-        verdict=word_of(found, claimed),
-        figure=_in_points(found.difference),
-        low=_in_points(found.low),
-        high=_in_points(found.high),
-        unit=unit,
-        reason=f"{words}{figure} {explained(found, margin)}",
-    )
-
-
-def trained_on(base: Learned, new: Learned) -> str:
-    """`on digits at 32 px (quick, 10 epochs, batch 32, seeds: 3)`"""
-    case, task = new.subject.case, new.task
-    seeds = sorted({len(run.ended | run.diverged) for run in (base, new)})
-    sizes = sorted({run.subject.case.image for run in (base, new)})
-    return (
-        f"on {task.dataset} at {' and '.join(map(str, sizes))} px ({task.recipe.name}, "
-        f"{task.recipe.epochs} epochs, batch {case.batch}, seeds: {' and '.join(map(str, seeds))})"
-    )
-
-
-def accuracies(base: Learned, new: Learned, names: tuple[str, str]) -> str:
-    parts = [
-        f"{name} {100 * run.figures[ACCURACY_KEY].median:.2f}%"
-        for name, run in zip(names, (base, new), strict=True)
-        if ACCURACY_KEY in run.figures
-    ]
-    return f"Test accuracy {trained_on(base, new)}: {', '.join(parts) or 'none'}."
 
 
 def _higher(
@@ -234,14 +105,6 @@ def judge_norm(lrn: Learned, bn: Learned) -> Judgement:
     verdict: Word = "depends" if found.verdict == "equivalent" else judgement.verdict
     note = " Both by the same recipe; batch normalisation also allows a higher rate, which is not used here."
     return structs.replace(judgement, verdict=verdict, reason=judgement.reason + note)
-
-
-def rates(base: Learned, new: Learned, names: tuple[str, str]) -> str:
-    """What it costs: images a second in the training steps; empty where they were not measured."""
-    one, other = base.value("step_rate"), new.value("step_rate")
-    if not one or not other:
-        return ""
-    return f"Training steps: {names[0]} {one:,.0f} images/s, {names[1]} {other:,.0f}."
 
 
 CLAIMS = (

@@ -6,68 +6,18 @@ import itertools
 import math
 from collections.abc import Sequence
 
-from msgspec import Struct
-
 from bench.schema.case import TIMED, Case, Workload
-from bench.stats.verdicts import Verdict, unpaired
 from models import catalogue
 from models.closed_form import cost
 from reports.claims.claim import Claim, Judgement, Word, lies_within, replicated, statement
 from reports.claims.evidence import Evidence, Setting
-from reports.sections.latency_tables import WHOLE, Figures
-from reports.summary.figures import Figure
-
-WALL = "wall_time"
-"""The one clock that every device has."""
-NO_GPU = "No CUDA GPU was measured."
-
-
-class Compared(Struct, frozen=True):
-    """One case against another: how many times longer the base takes, above 1 where the new one is faster."""
-
-    name: str
-    verdict: Verdict
-    base: Figure
-    new: Figure
-
-    @property
-    def speed_up(self) -> float:
-        return 1 / self.verdict.ratio if self.verdict.ratio else 0.0
-
-    @property
-    def ends(self) -> tuple[float | None, float | None]:
-        """The interval of the speed-up."""
-        low, high = self.verdict.low, self.verdict.high
-        return (None if high is None else 1 / high), (None if low is None else 1 / low)
-
-
-def compared(name: str, base: Figures, new: Figures, workload: Workload) -> Compared | None:
-    """The wall time of the whole step; None where a side has none."""
-    key = (WHOLE[workload], WALL)
-    if key not in base or key not in new:
-        return None
-    return Compared(name, unpaired(base[key].medians, new[key].medians), base[key], new[key])
-
+from reports.claims.timed_pairs import NO_GPU, Compared, compared, timed_case
 
 SAID_SPEED_UP = 1000
 WITHIN_FACTOR = 2
 """`about 1000` is from 500 to 2000."""
 SHARED_BATCHES = {"alexnet": (1, 8, 128), "vgg16": (1, 8)}
 """What a processor does in seconds."""
-
-
-def timed_case(model: str, workload: Workload, batch: int, setting: Setting, device: str) -> Case:
-    own = catalogue.defaults(model)
-    return Case(
-        model=model,
-        workload=workload,
-        device=device,
-        batch=batch,
-        image=own.image,
-        channels=own.channels,
-        classes=own.classes,
-        threads=setting.threads,
-    )
 
 
 def _both_devices(setting: Setting) -> dict[str, tuple[Case, Case]]:

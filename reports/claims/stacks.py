@@ -17,7 +17,7 @@ from models.blocks import KERNELS, STAGES, block_name
 from models.kernel_stacks import predicted_ratio
 from reports.claims.claim import Claim, Judgement, Word, replicated, statement
 from reports.claims.evidence import Evidence, Setting
-from reports.claims.speed import NO_GPU, Compared, compared
+from reports.claims.timed_pairs import NO_GPU, Compared, compared
 from reports.summary.figures import Figure
 
 NAMED = 8

@@ -7,11 +7,11 @@ import math
 from msgspec import Struct
 
 from bench.schema.case import Case
+from reports.analysis.peak_ledger import ledger_of
 from reports.claims.claim import Claim, Judgement, Word, replicated, statement
 from reports.claims.evidence import Evidence, Setting
-from reports.claims.speed import timed_case
-from reports.sections.latency_tables import Figures
-from reports.sections.ledger_tables import ledger_of
+from reports.claims.timed_pairs import timed_case
+from reports.summary.subjects import Figures
 
 GIB = 2**30
 CARD_BYTES = 3 * GIB

@@ -13,8 +13,8 @@ from bench.stats import verdicts
 from bench.stats.estimates import centre
 from reports.compare.accuracy_matching import TO_TARGET, Trained, accuracy_rows, why_no_target
 from reports.compare.comparison_rows import COMPARED_UNITS, EXACT_METRICS, Row, Unit, one_sided
-from reports.sections.latency_tables import remarks
 from reports.summary.figures import ACCURACY, Effective, Figure, Outcome, agree, diverged, precision_read_back
+from reports.tables.wording import remarks
 
 NO_COSTS = ("training_time", "energy_window")
 """A sum of what is compared already, and for how long energy was counted."""

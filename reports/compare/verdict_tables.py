@@ -7,15 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
+from bench.schema.metrics import CLOCKS
 from reports.compare.comparison_rows import COMPARED_UNITS, EXACT_METRICS, Row
 from reports.document import Cell, Table, readable
-from reports.sections.accuracy_tables import NOT_SHOWN
-from reports.sections.latency_tables import CLOCKS
-from reports.sections.memory_tables import MIB
-from reports.sections.parity_tables import RULE, points, points_text
 from reports.summary.figures import EPOCH
-from reports.tables.case_columns import Layout, Line, Subject, layout_of, table
-from reports.tables.wording import percent
+from reports.summary.subjects import Subject
+from reports.tables.case_columns import NOT_SHOWN, Layout, Line, layout_of, table
+from reports.tables.wording import MIB, RULE, percent, points, points_text
 
 _SECONDS_PER_MS = 1e-3
 

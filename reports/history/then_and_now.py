@@ -13,9 +13,8 @@ from bench.schema.case import Case, Precision
 from bench.stats.estimates import Interval, Ratio, across_processes, centre
 from models import catalogue
 from models.closed_form import cost
-from reports.sections.latency_tables import Figures, by_subject
 from reports.summary.figures import Summary
-from reports.tables.case_columns import Subject
+from reports.summary.subjects import Figures, Subject, by_subject
 
 OURS = {
     "alexnet-owt": "alexnet+dropout=0",

@@ -13,19 +13,20 @@ from bench.schema.case import Case
 from bench.stats.estimates import Ratio, ratio_within_process
 from bench.stats.verdicts import MARGIN
 from bench.store import RECORDS
+from bench.studies.ab.pair_rows import Row
 from bench.studies.best.search_result import Findings
 from bench.studies.best.strategy import GIVE_UP, Tried
 from models import catalogue
 from reports.analysis.learned import training_runs
 from reports.analysis.measured_ceilings import ceilings_of
+from reports.analysis.parity import parities
 from reports.analysis.utilisation import Reached, reached
-from reports.compare.ab_report import Row
 from reports.document import Cell, Document, Table, readable
-from reports.sections.parity_tables import parities, points_text
 from reports.summary.figures import Summary, case_row
 from reports.summary.pooling import summarise
-from reports.tables.case_columns import Line, Subject, layout_of, table
-from reports.tables.wording import interval_notes, one_line, percent, with_interval
+from reports.summary.subjects import Subject
+from reports.tables.case_columns import Line, layout_of, table
+from reports.tables.wording import interval_notes, one_line, percent, points_text, with_interval
 
 SEEDS = 5
 """Training runs of each precision that the command asks for: what the scatter of seeds needs at least."""

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bench import datasets
-from bench.plan import axes, expand, named_suites, recipes
+from bench.plan import axes, expand, feasibility, named_suites, recipes
 from bench.plan.axes import AXES, Names
-from bench.schema.case import Case, Protocol
 from bench.schema.training_task import Recipe
 from models import blocks, catalogue, variants
 from models.closed_form import cost
 from models.errors import unknown
 from reports import formats
 from reports.document import Cell, Document, Table
-from reports.summary.figures import case_row
 
 
 def catalogue_documents() -> Mapping[str, Table]:
@@ -91,7 +89,7 @@ def _recipes() -> Table:
 
 
 def _suites() -> Table:
-    gpu = expand.gpu_present()
+    gpu = feasibility.gpu_present()
     rows = []
     for name in named_suites.SUITES:
         suite = named_suites.find(name, gpu=gpu)
@@ -108,37 +106,3 @@ def _accepted(axis: axes.Names | axes.Numbers) -> str:
     if isinstance(axis, Names):
         return ", ".join(axis.accepted())
     return f"{axis.low} to {axis.high}"
-
-
-def dry_run(planned: Sequence[Case], protocol: Protocol, output: str) -> str:
-    """The plan in its order, with what cannot run and why, and an estimate of the time."""
-    reasons = [expand.why_not(case) for case in planned]
-    runnable = [case for case, reason in zip(planned, reasons, strict=True) if reason is None]
-    minutes = expand.estimate_seconds(runnable, protocol) / 60
-    time = "about a minute or less" if minutes < 1.5 else f"about {minutes:.0f} minutes"
-    text = f"{len(planned)} processes, {len(runnable)} of which can run here; {time}"
-    rows = tuple(
-        (case.id, case.replicate, "skipped: " + reason if reason else "runs")
-        for case, reason in zip(planned, reasons, strict=True)
-    )
-    table = Table(title="Plan", columns=("case", "replicate", "here"), rows=rows)
-    listed = tuple(
-        case_row(case, {"replicate": case.replicate, "skipped": reason})
-        for case, reason in zip(planned, reasons, strict=True)
-    )
-    return formats.render(output, Document(title="Dry run", text=(text,), tables=(table,), rows=listed))
-
-
-def training_plan(planned: Sequence[Case], output: str) -> str:
-    """The training runs in their order, with their seeds, and what cannot run and why."""
-    rows: list[tuple[Cell, ...]] = []
-    listed: list[dict[str, Cell]] = []
-    for case in planned:
-        assert case.task is not None
-        reason = expand.why_not(case)
-        here = f"skipped: {reason}" if reason else "runs"
-        rows.append((case.id, case.learning_seed, case.task.recipe.epochs, here))
-        listed.append(case_row(case, {"learning_seed": case.learning_seed, "skipped": reason}))
-    table = Table(title="Plan", columns=("case", "seed", "epochs", "here"), rows=tuple(rows))
-    text = (f"{len(planned)} training runs",)
-    return formats.render(output, Document(title="Dry run", text=text, tables=(table,), rows=tuple(listed)))

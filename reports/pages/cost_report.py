@@ -6,22 +6,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
-from bench.schema.counts import CountResult
+from bench.schema.counts import CostEntry, CountResult
 from models.catalogue import Input, defaults
 from models.closed_form import Cost, LayerCost
 from models.published import top5_errors
 from reports.document import Cell, Document, Table
 
 SIGNIFICANT_DIGITS = 4
-
-
-class CostEntry(Struct, frozen=True):
-    """One network on one batch: its cost, and what the libraries counted where they were asked."""
-
-    cost: Cost
-    counts: CountResult | None = None
 
 
 def as_json(entry: CostEntry, *, layers: bool = False) -> dict[str, Any]:

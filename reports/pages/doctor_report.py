@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from msgspec import structs
 
-from bench.doctor.machine import Finding, Status
+from bench.schema.finding import Finding, Status
 from reports.document import Document, Table
 
 ORDER: tuple[Status, ...] = ("warn", "unknown", "ok")

@@ -8,10 +8,10 @@ from msgspec import structs
 
 from bench.studies.max_batch.batch_search import CLOSE, Answer
 from reports.document import Cell, Document, Table
-from reports.sections.memory_tables import MIB
 from reports.summary.figures import case_row
-from reports.tables.case_columns import Line, Subject, layout_of, table
-from reports.tables.wording import one_line
+from reports.summary.subjects import Subject
+from reports.tables.case_columns import Line, layout_of, table
+from reports.tables.wording import MIB, one_line
 
 _WITHOUT = ("batch",)
 NOTES = (

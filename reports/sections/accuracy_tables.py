@@ -7,22 +7,17 @@ from collections.abc import Iterator, Sequence
 
 from bench import datasets
 from bench.engines import engines
+from bench.schema.metrics import PEAKS
 from bench.schema.training_task import Recipe
 from bench.stats.accuracy_verdicts import AT_CHANCE, is_at_chance
-from bench.stats.estimates import mean
 from models import catalogue
-from reports.analysis.learned import ACCURACY_KEY, Learned
+from reports.analysis.learned import ACCURACY_KEY, Learned, mean_by_epoch, seeds_text
 from reports.document import Cell, Table
-from reports.sections.latency_tables import remarks
-from reports.sections.memory_tables import MIB, PEAKS
-from reports.summary.figures import Curve
-from reports.tables.case_columns import Layout, Line, in_words, table, varying
-from reports.tables.wording import ONE_SEED_NOTE, WITHIN, mean_percent, models_named, percent
+from reports.tables.case_columns import NOT_SHOWN, Layout, Line, in_words, table, varying
+from reports.tables.wording import MIB, ONE_SEED_NOTE, WITHIN, mean_percent, models_named, percent, remarks
 
 TITLE = "Accuracy"
 SPEED_TITLE = "Speed of training runs"
-NOT_SHOWN = ("workload", "channels", "classes")
-"""Axes that the dataset says."""
 EPOCHS_SHOWN = 20
 """A longer training shows about as many, evenly spaced, and the first and the last."""
 
@@ -148,11 +143,6 @@ def _epochs_title(run: Learned, runs: Sequence[Learned]) -> str:
     return f"Epochs of {model} on {dataset}, {', '.join(filter(None, (recipe, words)))} ({seeds})"
 
 
-def mean_by_epoch(curve: Curve) -> list[float]:
-    """The mean over the processes, for each epoch that all of them have."""
-    return [mean(values) for values in zip(*curve.samples, strict=False)]
-
-
 def _shown(epochs: int) -> list[int]:
     step = math.ceil(epochs / EPOCHS_SHOWN)
     return sorted({1, *range(step, epochs + 1, step), epochs}) if epochs else []
@@ -183,12 +173,6 @@ def _remarks(run: Learned) -> Cell:
     learned = not run.accuracies or not is_at_chance(list(run.accuracies.values()), run.subject.case.classes)
     labels = [None if learned else CHANCE, remarks(list(run.figures.values()))]
     return ", ".join(str(label) for label in labels if label) or None
-
-
-def seeds_text(run: Learned) -> Cell:
-    """How many, or how many of them diverged."""
-    seeds = len(run.ended | run.diverged)
-    return f"{len(run.diverged)} of {seeds} diverged" if run.diverged else seeds
 
 
 def _to_target(run: Learned) -> Cell:

@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from reports.analysis.datasheet import Datasheet, datasheet_of
 from reports.analysis.measured_ceilings import ARITHMETIC_RATE, BANDWIDTH, Ceilings, best
 from reports.document import Cell, Table
-from reports.sections.latency_tables import Figures, by_subject, processes_text, remarks
 from reports.summary.figures import Figure, Summary
-from reports.tables.case_columns import Subject, subject_of
-from reports.tables.wording import interval_notes, with_interval
+from reports.summary.subjects import Figures, Subject, by_subject, subject_of
+from reports.tables.wording import interval_notes, processes_text, remarks, with_interval
 
 TERA, GIGA = 1e12, 1e9
 SCALES = {ARITHMETIC_RATE: TERA, BANDWIDTH: GIGA}

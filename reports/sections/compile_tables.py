@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct
 
+from bench.schema.phases import WHOLE
 from bench.stats.estimates import Ratio
 from reports.document import Cell, Table, readable
-from reports.sections.latency_tables import WHOLE, by_subject, processes_text
 from reports.sections.speedup_tables import COMPILED, pairs_of, speed_up
 from reports.summary.figures import Figure
-from reports.tables.case_columns import Layout, Line, subject_of, table
-from reports.tables.wording import WITHIN, interval_notes, with_interval
+from reports.summary.subjects import by_subject, subject_of
+from reports.tables.case_columns import Layout, Line, table
+from reports.tables.wording import WITHIN, interval_notes, processes_text, with_interval
 
 COMPILING: dict[str, Callable[[Figure], Cell]] = {
     "compile_cold": lambda figure: with_interval(figure.median, figure.interval),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from reports.document import Cell, Table
-from reports.sections.latency_tables import Figures, by_subject, processes_text
 from reports.summary.figures import Figure
+from reports.summary.subjects import Figures, by_subject
 from reports.tables.case_columns import Layout, Line, table
+from reports.tables.wording import processes_text
 
 WINDOW = "window"
 COLUMNS = {

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bench.schema.case import Workload
+from bench.schema.metrics import CLOCKS
+from bench.schema.phases import WHOLE
 from reports.document import Plot, Series, readable
-from reports.sections.latency_tables import CLOCKS, WHOLE, phases_title, title_of
+from reports.sections.latency_tables import phases_title, title_of
 from reports.summary.figures import Figure, Spread, Summary
-from reports.tables.case_columns import Subject, in_words, varying
+from reports.summary.subjects import Subject
+from reports.tables.case_columns import in_words, varying
 from reports.tables.unique_names import Names
 from reports.tables.wording import one_line
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from bench.schema.phases import WHOLE
 from reports.document import Cell, Table
-from reports.sections.latency_tables import WHOLE, Figures, by_subject, processes_text
 from reports.summary.figures import Figure
-from reports.tables.case_columns import Layout, Line, Subject, table
-from reports.tables.wording import interval_notes, with_interval
+from reports.summary.subjects import Figures, Subject, by_subject
+from reports.tables.case_columns import Layout, Line, table
+from reports.tables.wording import interval_notes, processes_text, with_interval
 
 IN_WINDOW = "energy"
 """The phase of what was seen while energy was counted."""

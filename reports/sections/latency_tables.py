@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Sequence
 
 from bench.schema.case import Workload
+from bench.schema.metrics import CLOCKS
+from bench.schema.phases import PHASES, WHOLE
 from reports.document import Cell, Table
 from reports.summary.figures import Figure
-from reports.tables.case_columns import Layout, Line, Subject, subject_of, table
-from reports.tables.wording import interval_notes, milliseconds
-
-CLOCKS = {"device_time": "device", "wall_time": "wall", "host_time": "host"}
-PHASES = ("forward", "backward", "optimizer", "step")
-WHOLE: dict[Workload, str] = {"inference": "forward", "training": "step"}
-"""The phase in which a workload handles its batch once, from which throughput and speed-up follow."""
+from reports.summary.subjects import Figures, Subject, by_subject
+from reports.tables.case_columns import Layout, Line, table
+from reports.tables.wording import interval_notes, milliseconds, processes_text, remarks
 
 CLOCKS_NOTE = (
     "device: the GPU's own time, between CUDA events; wall: from synchronised to synchronised; "
@@ -24,17 +22,6 @@ PHASES_NOTE = (
     "step is timed in a pass of its own, without the clocks between the phases, so the phases need not "
     "add up to it exactly. forward includes the loss."
 )
-
-Figures = dict[tuple[str, str], Figure]
-"""One subject's figures by (phase, metric)."""
-
-
-def by_subject(figures: Sequence[Figure]) -> dict[Subject, Figures]:
-    """The figures of each row-to-be."""
-    subjects: dict[Subject, Figures] = {}
-    for figure in figures:
-        subjects.setdefault(subject_of(figure), {})[figure.phase, figure.metric] = figure
-    return subjects
 
 
 def latency_tables(figures: Sequence[Figure], layout: Layout) -> Iterator[Table]:
@@ -123,15 +110,3 @@ def _throughput_note(whole: str, clocks: Container[str]) -> str:
 def _throughput(figures: Figures, whole: str) -> Cell:
     figure = figures.get((whole, "wall_time"), figures.get((whole, "device_time")))
     return figure.images_per_second if figure else None
-
-
-def processes_text(figures: Sequence[Figure]) -> Cell:
-    """How many processes stand behind a row; a range where its figures differ in that."""
-    counts = sorted({len(figure.medians) for figure in figures})
-    return counts[0] if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-
-
-def remarks(figures: Sequence[Figure]) -> Cell:
-    """The labels of a row's warnings; those that are whole sentences stand in the table of warnings."""
-    labels = dict.fromkeys(tag for figure in figures for tag in figure.tags if " " not in tag)
-    return ", ".join(labels) or None

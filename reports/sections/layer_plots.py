@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from reports.analysis.layer_shares import LayerRow, Layers
 from reports.document import Plot, Series
-from reports.sections.layer_tables import LayerRow, Layers
 from reports.sections.roofline_plots import Point, Roof, roofline
 from reports.tables.unique_names import Names
 from reports.tables.wording import one_line

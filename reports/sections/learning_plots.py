@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from reports.analysis.learned import ACCURACY_KEY, Learned
+from reports.analysis.learned import ACCURACY_KEY, Learned, mean_by_epoch
 from reports.document import Plot, Series
-from reports.sections.accuracy_tables import NOT_SHOWN, TITLE, mean_by_epoch
+from reports.sections.accuracy_tables import TITLE
 from reports.summary.figures import Curve
-from reports.tables.case_columns import in_words, varying
+from reports.tables.case_columns import NOT_SHOWN, in_words, varying
 from reports.tables.unique_names import Names
 
 CASES_IN_A_PLOT = 6

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from bench.schema.phases import WHOLE
+from reports.analysis.peak_ledger import ledger_of
 from reports.document import Plot, Series
-from reports.sections.latency_tables import WHOLE, Figures, by_subject
-from reports.sections.ledger_tables import ledger_of, title_of
-from reports.sections.memory_tables import MIB
+from reports.sections.ledger_tables import title_of
 from reports.summary.figures import Figure
-from reports.tables.case_columns import Subject, in_words, varying
+from reports.summary.subjects import Figures, Subject, by_subject
+from reports.tables.case_columns import in_words, varying
 from reports.tables.unique_names import Names
-from reports.tables.wording import one_line
+from reports.tables.wording import MIB, one_line
 
 CASES_SHOWN = 32
 NAME_LETTERS = 56

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 
-from msgspec import Struct
-
 from bench.schema.case import Workload
-from bench.schema.record import LEDGER
+from bench.schema.metrics import LEDGER
+from bench.schema.phases import WHOLE
+from reports.analysis.peak_ledger import PEAK, RESIDENT, ledger_of
 from reports.document import Cell, Table
-from reports.sections.latency_tables import WHOLE, Figures, by_subject, processes_text
-from reports.sections.memory_tables import MIB
 from reports.summary.figures import Figure
-from reports.tables.case_columns import Layout, Line, Subject, table
-
-_PEAK, _RESIDUAL, _WORKSPACE = LEDGER + "peak", LEDGER + "residual", LEDGER + "workspace"
-_RESIDENT = "peak_resident"
+from reports.summary.subjects import Figures, Subject, by_subject
+from reports.tables.case_columns import Layout, Line, table
+from reports.tables.wording import MIB, processes_text
 
 NOTES = {
     "saved_activations": (
@@ -35,54 +31,9 @@ NOTES = {
 }
 
 
-class Ledger(Struct, frozen=True, kw_only=True):
-    """What makes up a step's peak, in bytes.
-
-    phase     of the step, in which the peak is
-    tensors   kind -> bytes that are alive at the instant of the peak
-    workspace what an operator takes beside them; None where no allocator says
-    peak      the allocator's, or that of the tensors where no allocator says
-    """
-
-    phase: str
-    tensors: dict[str, float]
-    workspace: float | None
-    peak: float
-
-    @property
-    def total(self) -> float:
-        """The sum of what is known by kind."""
-        return math.fsum((*self.tensors.values(), self.workspace or 0.0))
-
-    @property
-    def residual(self) -> float | None:
-        """What the peak has beyond the sum; None where the peak is that of the tensors."""
-        return None if self.workspace is None else self.peak - self.total
-
-
-def ledger_of(figures: Figures) -> Ledger | None:
-    """The ledger of a case; where its processes peak in different phases, that of most of them."""
-    phases = [phase for phase, metric in figures if metric == _PEAK]
-    if not phases:
-        return None
-    phase = max(phases, key=lambda each: len(figures[each, _PEAK].medians))
-    sizes = {
-        metric.removeprefix(LEDGER): figure.median
-        for (where, metric), figure in figures.items()
-        if where == phase and metric.startswith(LEDGER) and metric not in (_PEAK, _RESIDUAL, _WORKSPACE)
-    }
-    workspace = figures.get((phase, _WORKSPACE))
-    return Ledger(
-        phase=phase,
-        tensors=sizes,
-        workspace=workspace.median if workspace else None,
-        peak=figures[phase, _PEAK].median,
-    )
-
-
 def ledger_tables(figures: Sequence[Figure], layout: Layout) -> Iterator[Table]:
     """For each workload and device the ledgers of its cases, in MiB."""
-    metrics = [f for f in figures if f.metric.startswith(LEDGER) or f.metric == _RESIDENT]
+    metrics = [f for f in figures if f.metric.startswith(LEDGER) or f.metric == RESIDENT]
     subjects = {s: f for s, f in by_subject(metrics).items() if ledger_of(f) is not None}
     for workload in WHOLE:
         for device in dict.fromkeys(s.case.device for s in subjects if s.case.workload == workload):
@@ -105,7 +56,7 @@ def _table(title: str, rows: dict[Subject, Figures], whole: str, layout: Layout)
     ends = ["workspace", "sum", "residual", "peak"] if counts else ["peak", "peak resident", "not tensors"]
     lines = []
     for subject, ledger in ledgers.items():
-        resident = rows[subject].get((whole, _RESIDENT))
+        resident = rows[subject].get((whole, RESIDENT))
         own = {
             "workspace": ledger.workspace,
             "sum": ledger.total,
@@ -115,7 +66,7 @@ def _table(title: str, rows: dict[Subject, Figures], whole: str, layout: Layout)
             "not tensors": resident.median - ledger.peak if resident else None,
         }
         sizes = [*(ledger.tensors.get(kind) for kind in kinds), *(own[end] for end in ends)]
-        processes = processes_text([rows[subject][ledger.phase, _PEAK]])
+        processes = processes_text([rows[subject][ledger.phase, PEAK]])
         cells: tuple[Cell, ...] = (*map(_mebibytes, sizes), ledger.phase, processes)
         lines.append(Line(subject=subject, cells=cells))
     columns = [*(kind.replace("_", " ") for kind in kinds), *ends, "peak in", "processes"]

@@ -4,33 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bench.schema.record import LEDGER
+from bench.schema.metrics import KINDS, LEDGER, PEAKS
+from bench.schema.phases import PHASES, WHOLE
 from reports.document import Cell, Table
-from reports.sections.latency_tables import PHASES, WHOLE, Figures, by_subject, processes_text
 from reports.summary.figures import Figure
-from reports.tables.case_columns import Layout, Line, Subject, table
+from reports.summary.subjects import Figures, Subject, by_subject
+from reports.tables.case_columns import Layout, Line, table
+from reports.tables.wording import MIB, processes_text
 
-MIB = 2**20
 BYTES = ("bytes", "byte", "B")
-KINDS = (
-    "weights",
-    "buffers",
-    "gradients",
-    "optimizer_state",
-    "saved_activations",
-    "peak_resident",
-    "peak_allocated",
-    "peak_requested",
-    "peak_reserved",
-    "driver_other",
-)
-"""The columns' order; kinds that are not named here follow them."""
 UNSHOWN = ("inputs", "allocation_retries", "bytes_moved")
 """The inputs follow from the batch, and are in the JSON and CSV forms; retries have a column of their own.
 What is moved takes no room."""
 
-PEAKS = ("peak_allocated", "peak_resident")
-"""What `peak in` is about: the first of these that a table has."""
 
 NOTES = {
     "saved_activations": (

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from msgspec import Struct, structs
-
-from bench.stats.accuracy_verdicts import ALL_EQUAL, PARITY_MARGIN, Difference, difference
 from reports.analysis.learned import ACCURACY_KEY, Learned
+from reports.analysis.parity import BASES, Parity, parities
 from reports.document import Cell, Table
-from reports.sections.accuracy_tables import NOT_SHOWN
-from reports.tables.case_columns import Layout, Line, table
-from reports.tables.wording import ONE_SEED_NOTE, WITHIN, mean_percent
+from reports.tables.case_columns import NOT_SHOWN, Layout, Line, table
+from reports.tables.wording import ONE_SEED_NOTE, RULE, WITHIN, mean_percent, points, points_text
 
-BASES = {"precision": "fp32", "engine": "eager"}
-"""By axis: what its other values are judged by."""
 COLUMNS = (
     "against",
     "its accuracy (%)",
@@ -26,39 +21,9 @@ COLUMNS = (
     "compared",
     "reason",
 )
-RULE = (
-    f"equivalent: the 90% interval of the difference lies within ±{100 * PARITY_MARGIN:g} point (this is "
-    "looked at first). higher, lower: the 99% interval, which is printed, excludes 0. inconclusive: neither, "
-    "which is not 'no difference'. diverged: seeds have no accuracy, and the others' mean would flatter. "
-    "detectable: the smallest difference that would have been seen in 99 of 100 such comparisons."
-)
 PAIRED_NOTE = (
     "by seed: both have the same seeds, that is the same first weights and the same images in the same order."
 )
-
-
-class Parity(Struct, frozen=True, kw_only=True):
-    """One case against the one that differs from it in nothing but `axis`."""
-
-    axis: str
-    base: Learned
-    new: Learned
-    difference: Difference
-
-
-def parities(runs: Sequence[Learned]) -> Iterator[Parity]:
-    """Every case whose precision is not fp32 against fp32, and whose engine is not eager against eager."""
-    judged = [run for run in runs if run.is_judged]
-    by_case: dict[object, list[Learned]] = {}
-    for run in judged:
-        by_case.setdefault(run.subject.case, []).append(run)
-    for new in judged:
-        case = new.subject.case
-        for axis, base_value in BASES.items():
-            if getattr(case, axis) != base_value:
-                for base in by_case.get(structs.replace(case, **{axis: base_value}), []):
-                    if _same_machine(base, new):
-                        yield Parity(axis=axis, base=base, new=new, difference=_judge(axis, base, new))
 
 
 def parity_table(runs: Sequence[Learned], layout: Layout) -> Iterator[Table]:
@@ -79,22 +44,6 @@ def parity_table(runs: Sequence[Learned], layout: Layout) -> Iterator[Table]:
         )
 
 
-def _same_machine(base: Learned, new: Learned) -> bool:
-    """Where every seed diverged no machine is known."""
-    one, other = set(base.subject.machine), set(new.subject.machine)
-    return not one or not other or bool(one & other)
-
-
-def _judge(axis: str, base: Learned, new: Learned) -> Difference:
-    return difference(
-        base.accuracies,
-        new.accuracies,
-        classes=new.subject.case.classes,
-        diverged=(len(base.diverged), len(new.diverged)),
-        names=(getattr(base.subject.case, axis), getattr(new.subject.case, axis)),
-    )
-
-
 def _cells(parity: Parity) -> tuple[Cell, ...]:
     found = parity.difference
     return (
@@ -108,20 +57,3 @@ def _cells(parity: Parity) -> tuple[Cell, ...]:
         None if found.low is None else "by seed" if found.paired else "means",
         found.reason,
     )
-
-
-def points(share: float) -> str:
-    """`0.43`: a difference of shares in points."""
-    return f"{100 * share:.2f}"
-
-
-def points_text(found: float | None, low: float | None, high: float | None) -> str | None:
-    """`-0.31 (-0.80 to +0.18)`: a difference of shares in points, with its interval if there is one."""
-    if found is None:
-        return None
-    text = _signed(found)
-    return text if low is None or high is None else f"{text} ({_signed(low)} to {_signed(high)})"
-
-
-def _signed(share: float) -> str:
-    return "0.00" if abs(share) < ALL_EQUAL else f"{100 * share:+.2f}"

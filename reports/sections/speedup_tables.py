@@ -12,11 +12,12 @@ from msgspec import Struct, structs
 
 from bench.engines import engines
 from bench.schema.case import Case
+from bench.schema.phases import WHOLE
 from bench.stats.estimates import Ratio, ratio_across_processes, ratio_within_process
 from reports.document import Table
-from reports.sections.latency_tables import WHOLE
 from reports.summary.figures import Figure, agree
-from reports.tables.case_columns import Layout, Line, subject_of, table
+from reports.summary.subjects import subject_of
+from reports.tables.case_columns import Layout, Line, table
 from reports.tables.wording import interval_notes, milliseconds, with_interval
 
 

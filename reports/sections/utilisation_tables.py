@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from typing import get_args
 
 from bench.schema.case import Case
+from bench.schema.metrics import CLOCKS
+from bench.schema.phases import PHASES, WHOLE
 from reports.analysis.utilisation import IDLE, SMALL_SHARE, Label, Reached
 from reports.document import Cell, Table, readable
-from reports.sections.latency_tables import CLOCKS, PHASES, WHOLE
 from reports.summary.figures import Figure
 from reports.tables.case_columns import AXES, Layout, Line, in_words, table
 from reports.tables.wording import interval_notes, milliseconds, with_interval

@@ -244,3 +244,8 @@ def sort_key(case: Case) -> tuple[object, ...]:
 def _task_key(task: Task) -> tuple[object, ...]:
     """By what a reader knows the task by; the rest only so that two tasks always have an order."""
     return (task.dataset, task.recipe.name, task.target or 0.0, repr(task))
+
+
+def effective_text(effective: Effective) -> str:
+    """`conv=tf32, matmul=ieee, ...`"""
+    return ", ".join(f"{key}={value}" for key, value in effective)

@@ -11,10 +11,11 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
-from bench.schema.record import SPOILED, Measurement, Record, Status
+from bench.schema.metrics import SPOILED
+from bench.schema.phases import WHOLE
+from bench.schema.record import Measurement, Record, Status
 from bench.stats.diagnostics import autocorrelation, effective_samples, two_modes
 from bench.stats.estimates import Interval, median_of_sorted, within_process
-from reports.sections.latency_tables import WHOLE
 from reports.summary.figures import CURVES, EPOCH, LEARNED, SPEEDS, THROUGHPUT_METRICS, Effective
 
 T = TypeVar("T", bound=Hashable)

@@ -9,15 +9,11 @@ from msgspec import Struct
 from bench.schema.case import Case
 from bench.schema.training_task import Task
 from reports.document import Cell, Table
-from reports.summary.figures import Effective, Figure
+from reports.summary.figures import Effective, effective_text
+from reports.summary.subjects import Subject
 
-
-class Subject(Struct, frozen=True):
-    """What one row of a table is about."""
-
-    case: Case
-    effective: Effective
-    machine: tuple[str, ...]
+NOT_SHOWN = ("workload", "channels", "classes")
+"""Axes that the dataset says."""
 
 
 class Line(Struct, frozen=True, kw_only=True):
@@ -81,11 +77,6 @@ def layout_of(cases: Sequence[Case], machines: int) -> Layout:
     inputs = {(case.model, case.image, case.channels, case.classes) for case in cases}
     models = {case.model for case in cases}
     return Layout(inputs_follow_model=len(inputs) == len(models), several_machines=machines > 1)
-
-
-def subject_of(figure: Figure) -> Subject:
-    """Figures of one subject share a row."""
-    return Subject(figure.case, figure.effective, figure.machine)
 
 
 def table(
@@ -165,11 +156,6 @@ def in_words(subject: Subject, names: Sequence[str]) -> str:
     """`amp-bf16, compile, batch 128`: the values of these axes."""
     values = ((AXES[name].phrase, AXES[name].value(subject)) for name in names)
     return ", ".join(phrase.format(value) for phrase, value in values if value not in ("", None))
-
-
-def effective_text(effective: Effective) -> str:
-    """`conv=tf32, matmul=ieee, ...`"""
-    return ", ".join(f"{key}={value}" for key, value in effective)
 
 
 def _effective_differs(subjects: Sequence[Subject]) -> bool:

@@ -5,9 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from bench.schema.case import Case
+from bench.stats.accuracy_verdicts import ALL_EQUAL, PARITY_MARGIN
 from bench.stats.estimates import Interval
 from reports.document import Cell, readable
 from reports.summary.figures import Figure
+
+TIME_IN_WORDS = (
+    "How to read a time: each case is measured in processes of its own, and each process gives the "
+    "median of its samples. The figure is the geometric mean of these medians. Beside it stands its 95% "
+    "confidence interval, ±1.2% or -18% +22%, from how much the processes differ. † marks figures of "
+    "one process, which know nothing of such differences. Two figures whose intervals overlap need not "
+    "differ at all."
+)
+
+MIB = 2**20
+RULE = (
+    f"equivalent: the 90% interval of the difference lies within ±{100 * PARITY_MARGIN:g} point (this is "
+    "looked at first). higher, lower: the 99% interval, which is printed, excludes 0. inconclusive: neither, "
+    "which is not 'no difference'. diverged: seeds have no accuracy, and the others' mean would flatter. "
+    "detectable: the smallest difference that would have been seen in 99 of 100 such comparisons."
+)
 
 WITHIN = "†"
 WITHIN_NOTE = (
@@ -87,3 +104,44 @@ def one_line(text: str, limit: int = 300) -> str:
     if len(line) <= limit:
         return line
     return f"{line[: limit // 3]} ... {line[-(limit - limit // 3) :]}"
+
+
+def times_text(value: float | None) -> str | None:
+    """`0.720x`"""
+    return None if value is None else f"{value:.3f}x"
+
+
+ACCURACY_IN_WORDS = (
+    "How to read an accuracy: each seed trains in a process of its own, from its own first weights and in "
+    "its own order of the images. The figure is the mean of the seeds' test accuracies after the last epoch, "
+    "± its 95% confidence interval in points. A seed that diverged is in no mean: it is counted beside it."
+)
+
+
+def processes_text(figures: Sequence[Figure]) -> Cell:
+    """How many processes stand behind a row; a range where its figures differ in that."""
+    counts = sorted({len(figure.medians) for figure in figures})
+    return counts[0] if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+
+
+def remarks(figures: Sequence[Figure]) -> Cell:
+    """The labels of a row's warnings; those that are whole sentences stand in the table of warnings."""
+    labels = dict.fromkeys(tag for figure in figures for tag in figure.tags if " " not in tag)
+    return ", ".join(labels) or None
+
+
+def points(share: float) -> str:
+    """`0.43`: a difference of shares in points."""
+    return f"{100 * share:.2f}"
+
+
+def points_text(found: float | None, low: float | None, high: float | None) -> str | None:
+    """`-0.31 (-0.80 to +0.18)`: a difference of shares in points, with its interval if there is one."""
+    if found is None:
+        return None
+    text = _signed(found)
+    return text if low is None or high is None else f"{text} ({_signed(low)} to {_signed(high)})"
+
+
+def _signed(share: float) -> str:
+    return "0.00" if abs(share) < ALL_EQUAL else f"{100 * share:+.2f}"

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 
-from bench.forkserver.server import stage
+from bench.forkserver.stages import stage
 
 
 def echo(argument: bytes) -> bytes:

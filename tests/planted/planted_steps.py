@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bench.contracts.workload import Call, Steps
+from bench.contracts.steps import Call, Steps
 from bench.devices.fake import FakeDevice
 
 MS = 1e-3

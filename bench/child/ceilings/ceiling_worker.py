@@ -15,18 +15,15 @@ from msgspec import structs
 
 from bench import devices
 from bench.child.ceilings.products import Convolution, Copy, MatrixProduct, Product, products
-from bench.child.passes import fact
-from bench.child.worker import beside, monitor_of
+from bench.child.passes import beside, monitor_of
 from bench.contracts.device import Device
-from bench.contracts.workload import Steps
-from bench.inputs import memory_format
+from bench.contracts.monitor import Monitor, WindowFacts
+from bench.contracts.steps import Call, Steps
 from bench.schema.case import Case, Protocol
 from bench.schema.job import Finished, Job, encode
-from bench.schema.record import Gpu, Measurement, Record
-from bench.tensors import RECIPES, weight_dtype
+from bench.schema.record import Gpu, Measurement, Record, fact
+from bench.tensors import RECIPES, memory_format, weight_dtype
 from bench.timing import latency, windows
-from bench.timing.timers import Call
-from bench.timing.windows import Monitor, WindowFacts
 
 SHORT = Protocol(
     warmup_steps=1,

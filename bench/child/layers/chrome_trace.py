@@ -5,10 +5,9 @@ from __future__ import annotations
 from torch.profiler import profile
 
 from bench.child.layers.profiled import activities
-from bench.child.passes import fact
 from bench.contracts.device import Device
-from bench.contracts.workload import Steps
-from bench.schema.record import Measurement
+from bench.contracts.steps import Steps
+from bench.schema.record import Measurement, fact
 
 STEPS = 3
 

@@ -14,9 +14,10 @@ from torch import Tensor, nn
 
 from bench.child.layers.layer_calls import LayerCall
 from bench.contracts.device import Device
-from bench.probes.flops import CONVOLUTIONS
+from bench.contracts.steps import Call
+from bench.probes.meta_modules import CONVOLUTIONS
 from bench.schema.layer_phases import Layer
-from bench.timing.timers import Call, DeviceTimer, Timer, WallTimer
+from bench.timing.timers import DeviceTimer, Timer, WallTimer
 
 INPUT, WEIGHT, JOINT = "input_gradient_time", "weight_gradient_time", "joint_gradient_time"
 

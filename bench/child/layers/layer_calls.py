@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from bench.child.layers.layer_kinds import layers_of
-from bench.probes.flops import CONVOLUTIONS, TRANSPOSED
+from bench.probes.meta_modules import CONVOLUTIONS, TRANSPOSED
 from bench.schema.layer_phases import Layer
 
 

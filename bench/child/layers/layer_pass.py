@@ -15,13 +15,12 @@ from bench.child.layers import layer_calls as costs
 from bench.child.layers.layer_calls import LayerCall, calls_in
 from bench.child.layers.marked import MarkedSteps
 from bench.child.layers.profiled import ProfiledSteps
-from bench.child.passes import fact
 from bench.contracts.device import Device
 from bench.contracts.engine import Engine
-from bench.contracts.workload import Steps
+from bench.contracts.steps import Steps
 from bench.schema.case import Case, Protocol
 from bench.schema.layer_phases import TOGETHER, Piece
-from bench.schema.record import Measurement
+from bench.schema.record import Measurement, fact
 from bench.tensors import autocast
 from bench.timing import sampling
 from bench.timing.timers import DeviceTimer, WallTimer

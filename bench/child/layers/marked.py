@@ -17,7 +17,7 @@ from torch.utils._pytree import tree_leaves
 
 from bench.child.layers.layer_kinds import layers_of
 from bench.contracts.device import Device
-from bench.contracts.workload import Call, Steps
+from bench.contracts.steps import Call, Steps
 from bench.schema.layer_phases import BETWEEN, LOSS, UPDATE, Layer, Piece
 from bench.timing.timers import HostTimer
 

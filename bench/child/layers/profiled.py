@@ -18,7 +18,7 @@ from torch.profiler import ProfilerActivity, profile, record_function
 
 from bench.child.layers.layer_calls import LayerCall
 from bench.contracts.device import Device
-from bench.contracts.workload import Steps
+from bench.contracts.steps import Steps
 from bench.schema.layer_phases import BETWEEN, KERNEL, UPDATE, Layer, Piece
 
 _PHASE = "convbench "

@@ -16,15 +16,15 @@ from typing import Any
 import torch
 from torch.nn.functional import cross_entropy
 
+from bench.child.training.divergence import DivergedError, why_diverged
 from bench.child.training.image_pipeline import Pipeline, colour_basis
 from bench.child.training.schedule import rate
 from bench.contracts.dataset import Dataset, Images, Split
 from bench.contracts.device import Device
-from bench.inputs import memory_format
 from bench.schema.case import Case
-from bench.schema.epochs import DivergedError, Epoch, why_diverged
+from bench.schema.epochs import Epoch
 from bench.schema.training_task import Task
-from bench.tensors import RECIPES, autocast, weight_dtype
+from bench.tensors import RECIPES, autocast, memory_format, weight_dtype
 
 Told = Callable[[int, int], None]
 """Called after each step with its number in the epoch, from 1, and the number of steps."""

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import msgspec
 
 from bench.forkserver.pipe import teller
-from bench.schema import news
+from bench.schema import epochs
 from bench.schema.case import Case
 from bench.schema.epochs import Epoch, History
 from bench.schema.job import TrainingFiles
@@ -60,12 +60,12 @@ class Reporter:
             now = time.monotonic()
             if now - self._told_at >= _TELL_SECONDS:
                 self._told_at = now
-                self._tell(msgspec.json.encode(news.Stepped(epoch, step, steps)))
+                self._tell(msgspec.json.encode(epochs.Stepped(epoch, step, steps)))
 
         return told
 
     def finished(self, epoch: Epoch) -> None:
-        self._tell(msgspec.json.encode(news.Finished(epoch)))
+        self._tell(msgspec.json.encode(epochs.Finished(epoch)))
         if self._folder is None:
             return
         if self._writer is None:

@@ -16,19 +16,19 @@ import torch
 from bench import datasets, devices, engines
 from bench.child import passes
 from bench.child.training import checkpoint
+from bench.child.training.divergence import DivergedError, why_useless
 from bench.child.training.learner import Learner
 from bench.child.training.reporter import Reporter
 from bench.contracts.dataset import Dataset
 from bench.contracts.device import Device
-from bench.forkserver.server import stage
+from bench.forkserver.stages import stage
 from bench.host.nvml import open_nvml
 from bench.host.nvml_energy import EnergyCounter
-from bench.inputs import memory_format
 from bench.schema.case import Case
-from bench.schema.epochs import DivergedError, History, measurements, why_no_energy, why_useless
+from bench.schema.epochs import History, measurements, why_no_energy
 from bench.schema.job import Finished, Job, encode
 from bench.schema.record import Gpu, Measurement, Record, Status
-from bench.tensors import weight_dtype
+from bench.tensors import memory_format, weight_dtype
 from models import catalogue
 from models.errors import UserError
 from models.load import load

@@ -9,7 +9,7 @@ from msgspec import structs
 from bench.plan import expand, recipes, training_runs
 from bench.plan.ablations.comparisons import DATASET, RECIPE, Ablation, Comparison, Form
 from bench.plan.axes import Value
-from bench.plan.named_suites import Suite
+from bench.plan.suite import Suite
 from bench.schema.case import Case
 
 

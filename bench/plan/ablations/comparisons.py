@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from bench.plan import recipes
 from bench.plan.ablations.sizes import Sizes
-from bench.plan.named_suites import Block
+from bench.plan.suite import Block
 from models import blocks, catalogue
 from models.arch import INITS
 from models.blocks import KERNELS, STAGES, Kernel

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from bench.plan.named_suites import Block
+from bench.plan.suite import Block
 from bench.schema.case import Protocol
 
 

@@ -8,11 +8,10 @@ random: what changes slowly cancels out. After 8, 16, 32 and 64 pairs the log ra
 from __future__ import annotations
 
 import math
-import os
 import random
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -21,30 +20,24 @@ from msgspec import Struct, structs
 
 from bench.forkserver.client import Server
 from bench.host import environment
-from bench.plan.axes import AXES, Value, read
-from bench.runner.attempt import Materials, measure
-from bench.runner.execute import Progress, ask, why_not
+from bench.runner import preload, questions
+from bench.runner.attempt import measure
+from bench.runner.events import Progress
+from bench.runner.questions import ask, why_not
+from bench.runner.run_options import Materials
 from bench.schema import job
 from bench.schema.case import Case, Protocol
 from bench.schema.record import Environment, Record
-from bench.schema.tuning import NONE
 from bench.stats import verdicts
 from bench.stats.estimates import median
 from bench.stats.verdicts import FailOn, Verdict
 from bench.store import RECORDS, Store, refuse_used
-from models.errors import UserError, unknown
-from reports.compare.ab_report import Contest
+from bench.studies.ab.pair_rows import Contest
+from bench.studies.ab.sides import SIDES, Side
+from models.errors import UserError
 
-SIDES = ("a", "b")
 _MOST_FAILURES = 2
 """A case that fails this often on one side is given up: its pairs would never come together."""
-
-
-class Side(Struct, frozen=True, kw_only=True):
-    """What one side changes: axis -> value, and another environment's interpreter, or None for this one."""
-
-    changes: Mapping[str, Value] = {}
-    python: Path | None = None
 
 
 class Trial(Struct, frozen=True, kw_only=True):
@@ -119,8 +112,8 @@ def _check(trial: Trial, index: int) -> Environment:
     """The side's environment; UserError where its interpreter or its torch cannot run a case."""
     side, cases = trial.sides[index], [_of(contest, index) for contest in trial.contests]
     try:
-        with Server(preload=job.preload(cases), python=side.python) as server:
-            server.require(job.questions(cases))
+        with Server(preload=preload.preload(cases), python=side.python) as server:
+            server.require(questions.questions_of(cases))
             reasons = why_not(cases, server)
             found = environment.describe() if side.python is None else _described(server)
     except UserError as error:
@@ -152,7 +145,7 @@ def _pair(
     records: dict[int, Record] = {}
     for index in random.sample((0, 1), 2):
         case = structs.replace(_of(contest, index), replicate=pair)
-        with Server(preload=job.preload([case]), python=trial.sides[index].python) as server:
+        with Server(preload=preload.preload([case]), python=trial.sides[index].python) as server:
             record = measure(
                 case,
                 trial.protocol,
@@ -174,40 +167,6 @@ def _learn(pairs: Pairs, records: Sequence[Record], margin: float) -> None:
     a, b = (value for value in times if value is not None)
     pairs.log_ratios.append(math.log(b / a))
     pairs.verdict = verdicts.look(pairs.log_ratios, margin) or pairs.verdict
-
-
-def contests_of(a: Sequence[Case], b: Sequence[Case]) -> list[Contest]:
-    """The sides' cases, one beside the other. Raises UserError where the sides' plans do not match."""
-    if len(a) != len(b):
-        raise UserError(
-            f"side a has {len(a)} cases and side b {len(b)}: on both sides change axes of which the plan"
-            " has one value only"
-        )
-    return [Contest(a=x.without_replicate(), b=y.without_replicate()) for x, y in zip(a, b, strict=True)]
-
-
-def read_side(text: str | None, python: Path | None) -> Side:
-    """A side from `axis=value,axis=value`. Raises UserError for what no axis is, or a missing interpreter."""
-    changes: dict[str, Value] = {}
-    for part in text.split(",") if text else []:
-        axis, equals, value = (word.strip() for word in part.partition("="))
-        if not equals:
-            raise UserError(f"a side is written axis=value, for example engine=compile, not {part!r}")
-        if axis not in AXES:
-            raise unknown("axis", axis, AXES)
-        if axis in changes:
-            raise UserError(f"a side has one value of each axis, and {axis} is given twice")
-        changes[axis] = read(axis, [value])[0]
-    if python is not None and not (python.is_file() and os.access(python, os.X_OK)):
-        raise UserError(f"{python} is not a Python interpreter that can be started")
-    # absolute, as ./python is a name to look for on the PATH; not resolved, as a venv's is a symlink
-    return Side(changes=changes, python=None if python is None else python.absolute())
-
-
-def label(side: Side) -> str:
-    """What a side is, in a few words."""
-    words = [f"{axis}={value or NONE}" for axis, value in side.changes.items()]
-    return ", ".join([*words, str(side.python)] if side.python else words) or "as it is"
 
 
 def whole_wall_time(record: Record) -> float | None:

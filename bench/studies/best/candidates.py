@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import structs
 
-from bench.plan import expand
+from bench.plan import expand, feasibility
 from bench.plan.axes import Value
-from bench.plan.named_suites import SHARED_BATCH, Suite
+from bench.plan.named_suites import SHARED_BATCH
+from bench.plan.suite import Suite
 from bench.schema import tuning
 from bench.schema.case import LAYOUTS, PRECISIONS, Case, Precision
 from bench.studies.best.strategy import SEARCHED, Space
@@ -26,7 +27,7 @@ BATCH = {"cpu": SHARED_BATCH, "cuda": 64}
 """Where none is asked for: what a CPU does in seconds, and what keeps a GPU busy."""
 
 WhyNot = Callable[[Sequence[Case]], Mapping[Case, str]]
-"""`bench.runner.execute.why_not` with a server: what torch says against cases on this machine."""
+"""`bench.runner.questions.why_not` with a server: what torch says against cases on this machine."""
 
 
 def plainest(given: Mapping[str, tuple[Value, ...]], threads: int) -> Case:
@@ -72,7 +73,7 @@ def narrowed(space: Space, why_not: WhyNot) -> tuple[Space, Mapping[str, str]]:
 
 
 def _without_torch(cases: Sequence[Case]) -> Mapping[Case, str]:
-    return {case: reason for case in cases if (reason := expand.why_not(case))}
+    return {case: reason for case in cases if (reason := feasibility.why_not(case))}
 
 
 def _offered(base: Case) -> dict[str, tuple[Value, ...]]:
@@ -99,7 +100,8 @@ def _meaningful(base: Case, tunings: Iterable[Value], engines: Iterable[Value]) 
     """The tunings that some engine can have, those of fewer names first. Raises UserError for none."""
     reasons = {
         value: [
-            expand.why_impossible(structs.replace(base, **{"tuning": value, "engine": e})) for e in engines
+            feasibility.why_impossible(structs.replace(base, **{"tuning": value, "engine": e}))
+            for e in engines
         ]
         for value in tunings
     }

@@ -8,8 +8,8 @@ from msgspec import Struct
 
 from bench.schema.agreement import Agreement
 from bench.schema.case import Case
+from bench.studies.ab.pair_rows import Row
 from bench.studies.best.strategy import Tried
-from reports.compare.ab_report import Row
 
 
 class Findings(Struct, frozen=True, kw_only=True):

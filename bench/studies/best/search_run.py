@@ -13,26 +13,29 @@ import msgspec
 from msgspec import Struct, structs
 
 from bench.forkserver.client import Server
-from bench.host import environment
+from bench.host import cpu_cores, environment
 from bench.plan import ceiling_cases as ceilings
-from bench.plan import expand
+from bench.plan import feasibility
 from bench.plan.axes import Value
-from bench.runner.attempt import Materials, cache_of, measure
-from bench.runner.execute import Progress, Tell, ask, why_not
-from bench.schema import job
+from bench.runner import preload
+from bench.runner.attempt import measure
+from bench.runner.events import Progress, Tell
+from bench.runner.questions import ask, why_not
+from bench.runner.run_folder import cache_of
+from bench.runner.run_options import Materials
 from bench.schema.agreement import AGREE, Agreement, Question
 from bench.schema.case import Case, Protocol
 from bench.schema.record import Record
 from bench.stats import verdicts
 from bench.store import RECORDS, Store, refuse_used
-from bench.studies.ab import interleaved
+from bench.studies.ab import interleaved, sides
+from bench.studies.ab.pair_rows import Contest, Row, rows
 from bench.studies.best import candidates, strategy
 from bench.studies.best.search_result import Findings
 from bench.studies.best.strategy import Space, Tried
 from bench.studies.max_batch import batch_runs
 from bench.studies.max_batch.batch_search import MEMORY_ONLY
 from models.errors import UserError
-from reports.compare.ab_report import Contest, Row, rows
 
 PROTOCOL = Protocol(
     warmup_seconds=0.3,
@@ -77,7 +80,7 @@ def execute(wish: Wish, directory: Path, tell: Tell) -> Findings:
         refuse_used(directory)
     with ExitStack() as stack:
         store = stack.enter_context(Store.resume(directory)) if resuming else None
-        base = candidates.plainest(wish.given, environment.usable_cores())
+        base = candidates.plainest(wish.given, cpu_cores.usable_cores())
         if store is not None:
             store.refuse_others(lambda case: _is_part(case, base))
         space, impossible = candidates.space_of(base, wish.given)
@@ -111,7 +114,7 @@ def _is_part(case: Case, base: Case) -> bool:
 
 
 def _server(case: Case) -> Server:
-    return Server(preload=job.preload([case, structs.replace(case, engine="compile")]))
+    return Server(preload=preload.preload([case, structs.replace(case, engine="compile")]))
 
 
 class _Search:
@@ -138,7 +141,7 @@ class _Search:
         known = {
             record.case.without_replicate(): strategy.tried(record)
             for record in self._store.records()
-            if record.status not in expand.RETRIED and strategy.is_same_work(record.case, space.base)
+            if record.status not in feasibility.RETRIED and strategy.is_same_work(record.case, space.base)
         }
         if self._wish.max_batch:
             self._try_all(space, known, server, SEARCHING / 2)
@@ -231,10 +234,10 @@ class _Search:
 
 
 def _is_possible(case: Case) -> bool:
-    return expand.why_impossible(case) is None
+    return feasibility.why_impossible(case) is None
 
 
 def _deciding(contests: Sequence[Contest], folder: Path) -> list[Row]:
-    if not all((folder / side / RECORDS).exists() for side in interleaved.SIDES):
+    if not all((folder / side / RECORDS).exists() for side in sides.SIDES):
         return []
     return [row for row in rows(contests, folder, verdicts.MARGIN) if row.decides]

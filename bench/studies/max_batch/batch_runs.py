@@ -14,9 +14,11 @@ from msgspec import Struct, structs
 
 from bench.forkserver.client import Server
 from bench.host import environment
-from bench.plan import expand
+from bench.plan import feasibility
+from bench.runner import preload
 from bench.runner.attempt import measure
-from bench.runner.execute import Progress, Tell, ask, why_not
+from bench.runner.events import Progress, Tell
+from bench.runner.questions import ask, why_not
 from bench.schema import job
 from bench.schema.case import Case, Protocol
 from bench.schema.record import Record
@@ -54,7 +56,7 @@ def execute(wish: Wish, directory: Path, tell: Tell) -> list[Answer]:
         store = stack.enter_context(Store.resume(directory)) if resuming else None
         if store is not None:
             store.refuse_others(lambda case: any(_is_sized(case, each) for each in wish.cases))
-        server = stack.enter_context(Server(preload=job.preload(wish.cases)))
+        server = stack.enter_context(Server(preload=preload.preload(wish.cases)))
         for case, reason in why_not(wish.cases, server).items():
             raise UserError(f"{case.model} cannot run here: {reason}")
         free = {device: _free_memory(device, server) for device in {case.device for case in wish.cases}}
@@ -77,7 +79,7 @@ class _Runs:
 
     def __init__(self, wish: Wish, store: Store, server: Server, tell: Tell) -> None:
         self._wish, self._store, self._server, self._tell = wish, store, server, tell
-        self._known = {r.case: r for r in store.records() if r.status not in expand.RETRIED}
+        self._known = {r.case: r for r in store.records() if r.status not in feasibility.RETRIED}
         self._done = 0
 
     def measure(self, case: Case) -> Record:

@@ -16,14 +16,15 @@ from torch._inductor import async_compile
 from bench import devices, engines
 from bench.child import worker
 from bench.contracts.device import Device
-from bench.contracts.workload import Steps
+from bench.contracts.steps import Steps
 from bench.devices.fake import FakeDevice
 from bench.forkserver.client import Server
 from bench.host import environment
 from bench.probes import memory
 from bench.runner.attempt import measure
+from bench.runner.preload import preload
 from bench.schema.case import PRECISIONS, TIMED, Case, Protocol, Workload
-from bench.schema.job import Finished, Job, preload
+from bench.schema.job import Finished, Job
 from bench.schema.record import Record
 from bench.timing import latency
 from models import catalogue

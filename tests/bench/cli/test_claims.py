@@ -16,7 +16,8 @@ from bench.schema.case import Case
 from bench.schema.record import Record, Status
 from bench.store import RECORDS, Store
 from reports.claims.claim import Claim, Judgement, statement
-from reports.claims.learning import DROPOUT, cases_of
+from reports.claims.learning import DROPOUT
+from reports.claims.trained_pairs import cases_of
 from reports.history import then_and_now as published
 from tests.planted import planted_records
 from tests.planted.commands import Answer, Command

@@ -16,10 +16,9 @@ from msgspec import structs
 from bench.cli import progress
 from bench.cli.progress import TrainingBar
 from bench.plan.training_runs import Wish, cases
-from bench.runner.execute import Progress
+from bench.runner.events import Progress
 from bench.schema.case import Case, Protocol
-from bench.schema.epochs import Epoch
-from bench.schema.news import Finished, News, Stepped
+from bench.schema.epochs import Epoch, Finished, News, Stepped
 from bench.schema.record import Record, Status
 
 PLANNED = cases(

@@ -15,10 +15,9 @@ from torch.nn.functional import cross_entropy
 
 from bench import devices, engines
 from bench import tensors as precision
-from bench.contracts.workload import Steps
-from bench.inputs import memory_format, random_images, random_labels
+from bench.contracts.steps import Steps
 from bench.schema.case import LAYOUTS, PRECISIONS, TIMED, Case, Workload
-from bench.tensors import weight_dtype
+from bench.tensors import memory_format, random_images, random_labels, weight_dtype
 from bench.workloads import workloads
 from bench.workloads.training import LEARNING_RATE, MOMENTUM
 from models.load import load

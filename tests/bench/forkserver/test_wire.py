@@ -23,11 +23,12 @@ from bench import entry
 from bench.child import worker
 from bench.forkserver.client import Server
 from bench.forkserver.wire import WIRE, Cancel, Ended, Ready, Request
+from bench.runner import preload, questions
 from bench.runner.attempt import measure
 from bench.schema import job
 from bench.schema.case import Case, Protocol
+from bench.schema.epochs import News
 from bench.schema.job import ColdCompile, Finished, Job
-from bench.schema.news import News
 from bench.schema.record import SCHEMA, Environment
 from bench.store import RECORDS, read_records
 from bench.studies.ab import interleaved
@@ -153,8 +154,8 @@ def test_every_word_that_is_sent_is_known() -> None:
         Case(model="none", workload="ceiling"),
         msgspec.json.decode(ARGUMENTS["train"], type=Job).case,
     ]
-    assert set(job.preload(cases)) == set(entry.PRELOAD) - {"selftest"}
-    assert job.questions(cases) == ("measure", "compile-cold", "ceilings", "train")
+    assert set(preload.preload(cases)) == set(entry.PRELOAD) - {"selftest"}
+    assert questions.questions_of(cases) == ("measure", "compile-cold", "ceilings", "train")
 
 
 def test_the_words_of_the_entry_need_the_standard_library_only(tmp_path: Path) -> None:

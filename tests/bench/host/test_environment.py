@@ -12,7 +12,7 @@ import msgspec
 import psutil
 import pytest
 
-from bench.host import environment
+from bench.host import cpu_cores, environment
 from bench.schema.record import Environment
 
 
@@ -70,16 +70,16 @@ def test_only_variables_that_move_timings_are_kept(monkeypatch: pytest.MonkeyPat
 def test_affinity_limits_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     one = {min(os.sched_getaffinity(0))}
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: one)
-    assert environment.usable_cores() == 1
+    assert cpu_cores.usable_cores() == 1
 
 
 @pytest.mark.parametrize(("quota", "cores"), [(None, 4), (3.0, 3), (2.9, 2), (0.5, 1), (64.0, 4)])
 def test_a_quota_limits_the_cores(monkeypatch: pytest.MonkeyPatch, quota: float | None, cores: int) -> None:
     """Eight logical CPUs on four physical cores, as hyperthreading shows them."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)))
-    monkeypatch.setattr(environment, "_core_of", lambda cpu: ("0", str(cpu % 4)))
-    monkeypatch.setattr(environment, "cgroup_quota", lambda: quota)
-    assert environment.usable_cores() == cores
+    monkeypatch.setattr(cpu_cores, "_core_of", lambda cpu: ("0", str(cpu % 4)))
+    monkeypatch.setattr(cpu_cores, "cgroup_quota", lambda: quota)
+    assert cpu_cores.usable_cores() == cores
 
 
 @pytest.mark.parametrize(
@@ -113,11 +113,11 @@ def test_the_tightest_control_group_counts(
     for name, text in files.items():
         (mounted / name).parent.mkdir(parents=True, exist_ok=True)
         (mounted / name).write_text(text + "\n")
-    assert environment.cgroup_quota(tmp_path / "membership", mounted) == cpus
+    assert cpu_cores.cgroup_quota(tmp_path / "membership", mounted) == cpus
 
 
 def test_no_control_groups_at_all(tmp_path: Path) -> None:
-    assert environment.cgroup_quota(tmp_path / "missing", tmp_path) is None
+    assert cpu_cores.cgroup_quota(tmp_path / "missing", tmp_path) is None
 
 
 def test_the_commit_says_whether_the_checkout_was_changed(tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ from typing import Any
 import pynvml
 import pytest
 
+from bench.contracts.monitor import WindowFacts
 from bench.host import nvml
 from bench.host.gpu_clocks import ClockMonitor
 from bench.host.nvml import POWER_CAP, THERMAL, UnreadableError, by_torch_uuid, state, visible_gpu
-from bench.timing.windows import WindowFacts
 from tests.planted.fake_nvml import MILLISECOND, FakeGpu, FakeNvml, no_driver
 
 UUID = "11111111-aaaa"

@@ -8,9 +8,9 @@ from collections import Counter
 import pytest
 from msgspec import structs
 
-from bench.plan import expand, named_suites
+from bench.plan import estimate, expand, feasibility, named_suites
 from bench.plan.axes import Value
-from bench.plan.named_suites import Suite
+from bench.plan.suite import Suite
 from bench.schema.case import PRECISIONS, Case, Protocol
 from bench.schema.record import Status
 from models import catalogue
@@ -29,7 +29,7 @@ TWO = Suite(
 
 @pytest.fixture(autouse=True)
 def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(expand, "gpu_present", lambda: False)
+    monkeypatch.setattr(feasibility, "gpu_present", lambda: False)
 
 
 def test_an_absent_axis_takes_the_usual_value_and_the_networks_own_input() -> None:
@@ -69,7 +69,7 @@ def test_defaults_are_the_networks_own(model: str, image: int, channels: int, cl
 
 
 def test_auto_takes_the_gpu_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(expand, "gpu_present", lambda: True)
+    monkeypatch.setattr(feasibility, "gpu_present", lambda: True)
     assert [c.device for c in expand.cases(ONE, {}, threads=1)] == ["cuda"]
     assert [c.device for c in expand.cases(ONE, {"device": ("auto", "cuda", "cpu")}, threads=1)] == [
         "cuda",
@@ -141,9 +141,9 @@ def test_resuming_takes_what_is_missing_crashed_or_timed_out() -> None:
     states: list[Status | None] = [None, "ok", "oom", "timeout", "crashed", "skipped", "invalid"]
     planned = [Case(model="lenet5", seed=seed) for seed in range(len(states))]
     recorded = {c: state for c, state in zip(planned, states, strict=True) if state is not None}
-    assert [states[c.seed] for c in expand.pending(planned, recorded)] == [None, "timeout", "crashed"]
+    assert [states[c.seed] for c in feasibility.pending(planned, recorded)] == [None, "timeout", "crashed"]
     other: dict[Case, Status] = {Case(model="vgg11"): "ok"}
-    assert expand.pending(planned, other) == planned
+    assert feasibility.pending(planned, other) == planned
 
 
 def test_ids_are_unique_and_file_names_too() -> None:
@@ -189,8 +189,8 @@ def test_contradictions_are_sentences(fields: dict[str, object], words: str) -> 
     import msgspec
 
     case = msgspec.convert({"model": "lenet5", "image": 28, "channels": 1, **fields}, Case)
-    assert words in (expand.why_impossible(case) or "")
-    assert expand.why_impossible(Case(model="lenet5", image=28, channels=1, classes=10)) is None
+    assert words in (feasibility.why_impossible(case) or "")
+    assert feasibility.why_impossible(Case(model="lenet5", image=28, channels=1, classes=10)) is None
 
 
 PROTOCOL = Protocol()
@@ -201,7 +201,7 @@ def seconds(replicates: int = 1, protocol: Protocol = PROTOCOL, **fields: object
 
     given = {"model": "vgg16", "batch": 8, "threads": 2, **fields}
     case = msgspec.convert(given, Case)
-    return expand.estimate_seconds(expand.replicated([case], replicates), protocol)
+    return estimate.estimate_seconds(expand.replicated([case], replicates), protocol)
 
 
 def test_the_estimate_grows_with_the_work() -> None:
@@ -216,7 +216,7 @@ def test_the_estimate_grows_with_the_work() -> None:
     assert seconds(protocol=structs.replace(PROTOCOL, sampling_seconds=600.0)) > one
     assert seconds(model="torchvision:resnet18") > 0
     assert seconds(model="vgg16+activation=tanh") == one
-    assert expand.estimate_seconds([], PROTOCOL) == 0
+    assert estimate.estimate_seconds([], PROTOCOL) == 0
 
 
 def test_the_estimate_is_linear_in_the_batch_where_the_least_samples_rule() -> None:
@@ -229,13 +229,13 @@ def test_the_estimate_is_linear_in_the_batch_where_the_least_samples_rule() -> N
 @pytest.mark.parametrize("model", catalogue.MODELS)
 def test_every_network_of_ours_can_be_estimated(model: str) -> None:
     (case,) = expand.cases(ONE, {"model": (model,), "workload": ("training",)}, threads=2)
-    assert 0 < expand.estimate_seconds([case], PROTOCOL) < 3600
+    assert 0 < estimate.estimate_seconds([case], PROTOCOL) < 3600
 
 
 def test_slow_blocks_are_measured_once_unless_replicates_are_asked_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(expand, "gpu_present", lambda: False)
+    monkeypatch.setattr(feasibility, "gpu_present", lambda: False)
     quick = named_suites.find("quick", gpu=False)
     slow = {
         c for c in expand.cases(quick, {}, threads=2) if c.workload == "training" or c.engine == "compile"

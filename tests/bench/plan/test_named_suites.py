@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from bench.plan import expand, named_suites
-from bench.plan.named_suites import SUITES, Suite
+from bench.plan import expand, feasibility, named_suites, suite_file
+from bench.plan.named_suites import SUITES
+from bench.plan.suite import Suite
 from bench.schema.case import Case, Protocol
 from models import catalogue
 from models.errors import UserError
@@ -18,7 +19,7 @@ ALL = set(catalogue.MODELS)
 
 
 def cases(suite: Suite, monkeypatch: pytest.MonkeyPatch, gpu: bool) -> list[Case]:
-    monkeypatch.setattr(expand, "gpu_present", lambda: gpu)
+    monkeypatch.setattr(feasibility, "gpu_present", lambda: gpu)
     return expand.cases(suite, {}, threads=2)
 
 
@@ -76,7 +77,7 @@ def test_no_suite_plans_what_cannot_be(monkeypatch: pytest.MonkeyPatch, name: st
     Allowed is the one combination that an engine refuses for a single precision of a whole product.
     """
     found = cases(named_suites.find(name, gpu=gpu), monkeypatch, gpu=gpu)
-    reasons = {expand.why_impossible(case) for case in found} - {None}
+    reasons = {feasibility.why_impossible(case) for case in found} - {None}
     assert all("GradScaler" in (reason or "") for reason in reasons)
 
 
@@ -126,7 +127,7 @@ def test_a_suite_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_the_least_suite(tmp_path: Path) -> None:
-    suite = named_suites.from_toml(written(tmp_path, '[[cases]]\nmodel = "lenet5"\n'))
+    suite = suite_file.from_toml(written(tmp_path, '[[cases]]\nmodel = "lenet5"\n'))
     assert (suite.name, suite.protocol) == ("mine", Protocol())
     assert suite.replicates >= 2
 
@@ -136,7 +137,7 @@ CASES = '[[cases]]\nmodel = "lenet5"\n'
 
 @pytest.mark.parametrize("seconds", [0, 0.0, 2.5])
 def test_energy_alone_may_be_left_out(tmp_path: Path, seconds: float) -> None:
-    suite = named_suites.from_toml(written(tmp_path, CASES + f"[protocol]\nenergy_seconds = {seconds}"))
+    suite = suite_file.from_toml(written(tmp_path, CASES + f"[protocol]\nenergy_seconds = {seconds}"))
     assert suite.protocol == Protocol(energy_seconds=seconds)
 
 
@@ -191,7 +192,7 @@ def test_energy_alone_may_be_left_out(tmp_path: Path, seconds: float) -> None:
 )
 def test_a_bad_suite_file_is_a_sentence_that_names_it(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(UserError) as caught:
-        named_suites.from_toml(written(tmp_path, text))
+        suite_file.from_toml(written(tmp_path, text))
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -205,5 +206,5 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         ("binary.toml", "is not TOML"),
     ):
         with pytest.raises(UserError, match=words) as caught:
-            named_suites.from_toml(tmp_path / name)
+            suite_file.from_toml(tmp_path / name)
         assert name in str(caught.value)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bench.plan import expand
+from bench.plan import feasibility
 from bench.plan.training_runs import Wish, cases, why_impossible
 from bench.schema.case import Case
 from bench.schema.training_task import Recipe, Task
@@ -82,7 +82,7 @@ def test_the_first_seed_of_every_case_comes_before_the_second_of_any() -> None:
 def test_auto_is_the_gpu_where_there_is_one(
     monkeypatch: pytest.MonkeyPatch, present: bool, device: str
 ) -> None:
-    monkeypatch.setattr(expand, "gpu_present", lambda: present)
+    monkeypatch.setattr(feasibility, "gpu_present", lambda: present)
     assert [case.device for case in cases(Wish(axes={"model": ("lenet5",)}), 1)] == [device]
     both = cases(Wish(axes={"model": ("lenet5",), "device": ("auto", "cpu")}), 1)
     assert sorted(case.device for case in both) == sorted({device, "cpu"})
@@ -139,7 +139,8 @@ def test_a_plan_is_impossible_when_nothing_of_it_can_be() -> None:
 def test_a_replayed_graph_trains_nothing(device: str) -> None:
     (case,) = wished("lenet5", axes={"engine": ("cudagraph",), "device": (device,)})
     assert (
-        expand.why_impossible(case) == "cudagraph replays one step on the same images and so trains nothing"
+        feasibility.why_impossible(case)
+        == "cudagraph replays one step on the same images and so trains nothing"
     )
 
 

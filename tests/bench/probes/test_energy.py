@@ -13,19 +13,20 @@ import torch
 
 from bench import devices
 from bench.child import worker
-from bench.contracts.workload import Steps
+from bench.contracts.energy_source import BEFORE_SECONDS, EnergySource
+from bench.contracts.monitor import UNWATCHED, Monitor
+from bench.contracts.steps import Steps
 from bench.devices.fake import FakeDevice
 from bench.host import environment, nvml_energy
 from bench.host.gpu_clocks import ClockMonitor
 from bench.host.nvml import POWER_CAP, THERMAL, open_nvml
-from bench.host.nvml_energy import EnergyCounter, EnergySource
+from bench.host.nvml_energy import EnergyCounter
 from bench.host.rapl import NO_POWER
-from bench.probes.energy import BEFORE_SECONDS, NOT_ASKED, PHASE, STANDS_STILL, EnergyMeter
+from bench.probes.energy import NOT_ASKED, PHASE, STANDS_STILL, EnergyMeter
 from bench.schema.case import Case, Protocol
 from bench.schema.job import Job
 from bench.schema.record import Measurement
 from bench.timing.timers import WallTimer
-from bench.timing.windows import UNWATCHED, Monitor
 from tests.planted.fake_nvml import FakeGpu, FakeNvml, no_driver
 from tests.planted.planted_steps import MS, planted
 

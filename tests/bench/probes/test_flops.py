@@ -12,7 +12,8 @@ from torch import nn
 from torch.utils import flop_counter
 
 from bench.child.network_flops import by_operator, count_models
-from bench.probes.flops import OperatorFlops, compare, count_flops, count_parameters, step_flops
+from bench.probes.flops import OperatorFlops, compare, count_flops, step_flops
+from bench.probes.meta_modules import count_parameters
 from bench.schema.counts import CountRequest, CountResult
 from models.build import build
 from models.catalogue import MODELS

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from bench import devices
 from bench.child import passes, worker
 from bench.contracts.device import Device
-from bench.contracts.workload import Call, Steps
+from bench.contracts.steps import Call, Steps
 from bench.devices.fake import FakeDevice
 from bench.engines import get as engine
 from bench.host import environment
@@ -21,7 +21,8 @@ from bench.probes import ledger, memory
 from bench.probes.ledger import KINDS
 from bench.schema.case import Case
 from bench.schema.job import Job
-from bench.schema.record import LEDGER, Measurement
+from bench.schema.metrics import LEDGER
+from bench.schema.record import Measurement
 from bench.studies.max_batch.batch_search import MEMORY_ONLY
 from bench.tensors import outer_context
 from bench.workloads import workloads

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bench.contracts.workload import Steps
+from bench.contracts.steps import Steps
 from bench.devices import get
 from bench.devices.fake import FakeDevice
 from bench.engines import get as engine

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from bench.forkserver.outcome import Outcome
-from bench.runner.attempt import Materials, measure
+from bench.runner.attempt import measure
+from bench.runner.run_options import Materials
 from bench.schema import job
 from bench.schema.case import Case, Protocol
 from tests.planted import planted_records

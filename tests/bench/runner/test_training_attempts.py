@@ -23,8 +23,10 @@ from bench.forkserver.process_tree import descendants
 from bench.host import environment
 from bench.plan.axes import Value
 from bench.plan.training_runs import Wish, cases
-from bench.runner.attempt import CHECKPOINTS, Materials, checkpoint_of, log_of, measure
+from bench.runner.attempt import measure
 from bench.runner.execute import execute
+from bench.runner.run_folder import CHECKPOINTS, checkpoint_of, log_of
+from bench.runner.run_options import Materials
 from bench.schema.case import Case, Protocol
 from bench.schema.record import Record
 from bench.store import RECORDS, read_records

@@ -8,15 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from bench.schema.epochs import (
-    EXPLODED,
-    Epoch,
-    History,
-    measurements,
-    why_diverged,
-    why_no_energy,
-    why_useless,
-)
+from bench.child.training.divergence import EXPLODED, why_diverged, why_useless
+from bench.schema.epochs import Epoch, History, measurements, why_no_energy
 from bench.schema.record import Measurement
 
 INF, NAN = float("inf"), float("nan")

@@ -12,7 +12,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from bench import engines
-from bench.plan import axes, expand, named_suites
+from bench.plan import axes, expand, feasibility, named_suites
 from bench.schema import tuning
 from bench.schema.case import Case, Precision, Protocol
 from bench.tensors import outer_context
@@ -67,7 +67,7 @@ def test_a_tuning_that_means_nothing_is_refused_with_a_sentence(setting: tuple[s
     workload, device, engine = setting
     for name in tuning.NAMES:
         case = structs.replace(CASE, workload=workload, device=device, engine=engine, tuning=name)
-        reason = expand.why_impossible(case)
+        reason = feasibility.why_impossible(case)
         assert (reason is None) == (name in POSSIBLE[setting])
         assert reason is None or reason.startswith(f"{name} ")
 

@@ -15,7 +15,7 @@ import pytest
 from scipy import stats as oracle
 
 from bench.schema.case import Protocol
-from bench.stats import diagnostics, verdicts
+from bench.stats import diagnostics, sample_size, verdicts
 from bench.stats.estimates import Interval, across_processes, median, median_ranks, within_process
 from bench.timing import sampling
 
@@ -211,7 +211,7 @@ def test_a_slowdown_of_3_percent_is_found_at_the_recommended_replicates(stream: 
     random = np.random.default_rng(12)
     found = 0
     for pilot in process_medians(stream, 13, 200, 10):
-        n = verdicts.recommended_replicates(pilot, effect=0.03)
+        n = sample_size.recommended_replicates(pilot, effect=0.03)
         seed = int(random.integers(2**32))
         (run,) = process_medians(stream, seed, 1, 2 * n)
         found += verdicts.unpaired(run[:n], [1.03 * value for value in run[n:]]).verdict == "slower"

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from scipy import stats as oracle
 
 from bench.stats import diagnostics, verdicts
-from bench.stats.verdicts import LOOKS, holm, look, paired, recommended_replicates, unpaired
+from bench.stats.sample_size import recommended_replicates
+from bench.stats.verdicts import LOOKS, holm, look, paired, unpaired
 from models.errors import UserError
 
 BASE = (0.100, 0.101, 0.099, 0.1005, 0.0995)

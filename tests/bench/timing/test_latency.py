@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bench.contracts.workload import Steps
+from bench.contracts.steps import Steps
 from bench.devices.fake import FakeDevice
 from bench.schema.case import Protocol
 from bench.timing import latency

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.child import worker
+from bench.child import passes
+from bench.contracts.monitor import Together, WindowFacts
 from bench.devices.fake import FakeDevice
 from bench.host.contention import ContentionMonitor
 from bench.host.gpu_clocks import ClockMonitor
@@ -15,7 +16,7 @@ from bench.schema.case import Case, Protocol
 from bench.schema.record import Measurement
 from bench.timing import latency, windows
 from bench.timing.sampling import Samples
-from bench.timing.windows import MOST_RETAKES, Together, WindowFacts
+from bench.timing.windows import MOST_RETAKES
 from tests.planted.fake_nvml import FakeGpu, FakeNvml
 from tests.planted.planted_steps import MS, planted
 
@@ -184,7 +185,7 @@ class NamedGpu(FakeDevice):
 def test_the_worker_watches_the_processor_and_what_has_a_uuid() -> None:
     case = Case(model="lenet5")
     for device, watched in ((FakeDevice(), False), (NamedGpu(), True)):
-        monitor = worker.monitor_of(case, device)
+        monitor = passes.monitor_of(case, device)
         monitor.before()
         facts = monitor.after()
         assert "steal_share" in {m.metric for m in facts.measurements}

@@ -19,9 +19,9 @@ from models.blocks import block_name
 from models.kernel_stacks import predicted_ratio, single_cost, stack_cost
 from reports import formats
 from reports.ablations.ablations_report import build
-from reports.ablations.block_tables import conditions, kernel_side
 from reports.ablations.explanation import Side, why
 from reports.ablations.phase_work import facts
+from reports.ablations.predictions import conditions, kernel_side
 from reports.document import Document, Table
 from reports.summary.pooling import summarise
 from tests.planted import planted_records

@@ -20,7 +20,7 @@ from reports.document import Document, Table
 from reports.pages.run_report import build
 from reports.summary.figures import Figure
 from reports.summary.pooling import summarise
-from reports.tables.case_columns import subject_of
+from reports.summary.subjects import subject_of
 from tests.planted import planted_records
 from tests.planted.planted_ceilings import ceilings, step
 

@@ -14,8 +14,9 @@ from reports.claims import claims, find
 from reports.claims.claim import Judgement, judged
 from reports.claims.claims_report import answers, document
 from reports.claims.evidence import Evidence, Setting, gather
-from reports.claims.learning import DROPOUT, cases_of
+from reports.claims.learning import DROPOUT
 from reports.claims.sizes_and_shapes import Printed, verdict_of
+from reports.claims.trained_pairs import cases_of
 from tests.planted import planted_records
 from tests.planted.commands import ROOT
 from tests.planted.planted_claims import ON_CPU, ON_GPU, evidence, trained

@@ -22,7 +22,8 @@ from reports.claims.activations import (
 )
 from reports.claims.claim import Judgement, judged
 from reports.claims.growth import growth_of
-from reports.claims.learning import AUGMENTATION, DROPOUT, KERNELS, NORM, POOLING, Pair, cases_of
+from reports.claims.learning import AUGMENTATION, DROPOUT, NORM, POOLING
+from reports.claims.trained_pairs import KERNELS, Pair, cases_of
 from tests.planted import planted_learning
 from tests.planted.planted_claims import ON_CPU, ON_GPU, evidence, trained
 

@@ -11,8 +11,9 @@ from bench.stats.verdicts import unpaired
 from reports.claims import claims
 from reports.claims.claim import Judgement, judged
 from reports.claims.evidence import Setting
-from reports.claims.speed import Compared, judge_gpu, judge_vgg
+from reports.claims.speed import judge_gpu, judge_vgg
 from reports.claims.stacks import judge_stacks, overall, sides
+from reports.claims.timed_pairs import Compared
 from reports.claims.two_cards import CARD_BYTES, GIB, Alive, judge_memory
 from reports.summary.figures import Figure
 from tests.planted import planted_records

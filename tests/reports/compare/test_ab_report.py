@@ -14,8 +14,9 @@ from scipy import stats as oracle
 from bench.schema.case import Case
 from bench.schema.record import Measurement, Record
 from bench.stats import verdicts
+from bench.studies.ab.pair_rows import Contest, Row, rows
 from reports import formats
-from reports.compare.ab_report import Contest, Row, document, rows
+from reports.compare.ab_report import document
 from tests.planted import planted_records
 
 A = Case(model="vgg11", batch=8, threads=2, replicate=0)

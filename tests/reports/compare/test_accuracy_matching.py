@@ -14,8 +14,9 @@ from scipy import stats as oracle
 from bench.schema.case import Case
 from bench.schema.record import Record
 from reports import formats
-from reports.compare.compare_report import Comparison, build, gate_fails, gate_reasons
+from reports.compare.compare_report import Comparison, build
 from reports.compare.comparison_rows import Row
+from reports.compare.gate import gate_fails, gate_reasons
 from reports.document import Table
 from tests.planted import planted_records
 from tests.planted.planted_learning import VGG, diverged, learned, seeds

@@ -16,8 +16,9 @@ from bench.schema.record import Measurement, Record
 from bench.stats import verdicts
 from models.errors import UserError
 from reports import formats
-from reports.compare.compare_report import Comparison, build, gate_fails, gate_reasons
+from reports.compare.compare_report import Comparison, build
 from reports.compare.comparison_rows import Row
+from reports.compare.gate import gate_fails, gate_reasons
 from reports.document import Table
 from tests.planted import planted_records
 

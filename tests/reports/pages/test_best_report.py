@@ -14,10 +14,10 @@ from bench.schema.agreement import Agreement
 from bench.schema.case import Case
 from bench.stats import verdicts
 from bench.stats.estimates import Interval
+from bench.studies.ab.pair_rows import Contest, Row
 from bench.studies.best.search_result import Findings
 from bench.studies.best.strategy import Tried
 from reports import formats
-from reports.compare.ab_report import Contest, Row
 from reports.pages import best_report
 from reports.pages.best_report import command_of, document, in_words
 from reports.summary.pooling import summarise

@@ -6,10 +6,10 @@ import json
 
 from msgspec import structs
 
-from bench.schema.counts import CountRequest, CountResult
+from bench.schema.counts import CostEntry, CountRequest, CountResult
 from models.catalogue import MODELS
 from models.closed_form import cost
-from reports.pages.cost_report import CostEntry, as_json, document
+from reports.pages.cost_report import as_json, document
 
 FIELDS = [
     "model",

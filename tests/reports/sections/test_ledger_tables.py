@@ -9,11 +9,11 @@ from msgspec import structs
 
 from bench.schema.case import Case
 from bench.schema.record import Measurement, Record
+from reports.analysis.peak_ledger import Ledger, ledger_of
 from reports.document import Cell, Table
 from reports.pages import run_report
-from reports.sections.latency_tables import by_subject
-from reports.sections.ledger_tables import Ledger, ledger_of
 from reports.summary.pooling import summarise
+from reports.summary.subjects import by_subject
 from tests.planted import planted_records
 
 MIB = 2**20

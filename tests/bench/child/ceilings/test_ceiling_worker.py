@@ -15,15 +15,16 @@ from torch.utils.flop_counter import FlopCounterMode
 from bench import devices
 from bench.child.ceilings import ceiling_worker, products
 from bench.child.ceilings.products import Convolution, Copy, MatrixProduct, Product
+from bench.contracts.monitor import WindowFacts
 from bench.devices.fake import FakeDevice
 from bench.entry import PRELOAD, QUESTIONS
 from bench.host import environment
-from bench.plan import ceiling_cases, expand
+from bench.plan import ceiling_cases, estimate, expand, feasibility
+from bench.runner import preload
 from bench.schema import job
 from bench.schema.case import PRECISIONS, Case, Protocol
 from bench.schema.job import Finished, Job
 from bench.schema.record import Measurement, Record
-from bench.timing.windows import WindowFacts
 from models import catalogue
 from models.closed_form import cost
 
@@ -163,8 +164,8 @@ def test_a_plan_has_no_ceiling_for_what_is_impossible() -> None:
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_a_ceiling_is_planned_like_any_case(precision: Any) -> None:
     case = ceiling_cases.case("cpu", precision, 2)
-    assert (expand.why_impossible(case) is not None) == (precision == "tf32")
-    assert 0 < expand.estimate_seconds([case], Protocol()) < 60
+    assert (feasibility.why_impossible(case) is not None) == (precision == "tf32")
+    assert 0 < estimate.estimate_seconds([case], Protocol()) < 60
 
 
 # Planted times through the worker
@@ -296,8 +297,10 @@ def test_the_childs_entry(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_entry_is_imported_once_by_a_server_that_needs_it() -> None:
     module, _, name = QUESTIONS[job.CEILINGS].partition(":")
     assert (module, getattr(ceiling_worker, name)) == (ceiling_worker.__name__, ceiling_worker.measure)
-    assert module in [module for kind in job.preload([FP32]) for module in PRELOAD[kind]]
-    assert module not in [module for kind in job.preload([Case(model="lenet5")]) for module in PRELOAD[kind]]
+    assert module in [module for kind in preload.preload([FP32]) for module in PRELOAD[kind]]
+    assert module not in [
+        module for kind in preload.preload([Case(model="lenet5")]) for module in PRELOAD[kind]
+    ]
 
 
 @pytest.mark.cuda

@@ -25,7 +25,7 @@ from bench.child.layers.layer_calls import (
 from bench.child.layers.layer_kinds import kind_of, layers_of
 from bench.child.layers.layer_pass import measure
 from bench.child.layers.marked import MarkedSteps
-from bench.contracts.workload import Steps
+from bench.contracts.steps import Steps
 from bench.devices.fake import FakeDevice
 from bench.probes.flops import convolution_backward_flops
 from bench.probes.traffic import step_bytes

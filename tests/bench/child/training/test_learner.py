@@ -16,11 +16,12 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from bench.child.training import checkpoint
+from bench.child.training.divergence import DivergedError
 from bench.child.training.image_pipeline import Pipeline
 from bench.child.training.learner import Learner
 from bench.devices.fake import FakeDevice
 from bench.schema.case import Case
-from bench.schema.epochs import DivergedError, Epoch, History
+from bench.schema.epochs import Epoch, History
 from tests.planted.planted_learners import (
     COLOUR,
     GREY,

@@ -20,7 +20,7 @@ from bench.devices.fake import FakeDevice
 from bench.forkserver.pipe import Listener
 from bench.host import environment
 from bench.host.nvml_energy import WHOLE_BOARD
-from bench.schema import news
+from bench.schema import epochs
 from bench.schema.case import Case, Protocol
 from bench.schema.job import Job, TrainingFiles
 from bench.schema.record import Record
@@ -239,8 +239,8 @@ def test_a_run_goes_on_from_its_checkpoint_and_tells_what_was_before(train: Trai
         train(case, planted(device, stops), device=device)
     with Listener(tmp_path / "news") as listener:
         record = train(case, planted(device), device=device, tell=listener.path)
-        told = [msgspec.json.decode(line, type=news.News) for line in listener.news()]
-    assert [t.epoch.number for t in told if isinstance(t, news.Finished)] == [1, 2, 3, 4, 5]
+        told = [msgspec.json.decode(line, type=epochs.News) for line in listener.news()]
+    assert [t.epoch.number for t in told if isinstance(t, epochs.Finished)] == [1, 2, 3, 4, 5]
     for curve in ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "final_train_accuracy"):
         assert figures(record)[curve] == figures(whole)[curve], curve
     [mark] = record.warnings
@@ -270,24 +270,24 @@ def test_steps_and_epochs_are_told(train: Train, tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(reporter, "_TELL_SECONDS", 0.0)
     with Listener(tmp_path / "news") as listener:
         record = train(training_case(epochs=2), tell=listener.path)
-        told = [msgspec.json.decode(line, type=news.News) for line in listener.news()]
-    steps = [t if isinstance(t, news.Stepped) else t.epoch.number for t in told]
+        told = [msgspec.json.decode(line, type=epochs.News) for line in listener.news()]
+    steps = [t if isinstance(t, epochs.Stepped) else t.epoch.number for t in told]
     assert steps == [
-        *(news.Stepped(1, step, 3) for step in (1, 2, 3)),
+        *(epochs.Stepped(1, step, 3) for step in (1, 2, 3)),
         1,
-        *(news.Stepped(2, step, 3) for step in (1, 2, 3)),
+        *(epochs.Stepped(2, step, 3) for step in (1, 2, 3)),
         2,
     ]
-    told_losses = [t.epoch.train_loss for t in told if isinstance(t, news.Finished)]
+    told_losses = [t.epoch.train_loss for t in told if isinstance(t, epochs.Finished)]
     assert told_losses == figures(record)["train_loss"]
 
 
 def test_steps_are_told_seldom(train: Train, tmp_path: Path) -> None:
     with Listener(tmp_path / "news") as listener:
         train(training_case(epochs=20), tell=listener.path)
-        told = [msgspec.json.decode(line, type=news.News) for line in listener.news()]
-    assert sum(isinstance(t, news.Stepped) for t in told) <= 3
-    assert sum(isinstance(t, news.Finished) for t in told) == 20
+        told = [msgspec.json.decode(line, type=epochs.News) for line in listener.news()]
+    assert sum(isinstance(t, epochs.Stepped) for t in told) <= 3
+    assert sum(isinstance(t, epochs.Finished) for t in told) == 20
 
 
 def test_energy_is_the_gpus_of_every_epoch(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec import structs
 
-from bench.plan import ablations, expand, recipes
+from bench.plan import ablations, estimate, feasibility, recipes
 from bench.plan.ablations import ABLATIONS, Ablation, Comparison, Sizes
 from bench.schema.case import Case
 from models import catalogue
@@ -193,8 +193,8 @@ def test_replicate_one_of_everything_comes_before_replicate_two_of_anything() ->
 def test_everything_is_done_in_45_minutes_on_two_cores() -> None:
     found = ablations.find("all", ON_CPU)
     planned = ablations.planned(timed(found), trained(found), ON_CPU.replicates, ON_CPU.seeds)
-    assert 10 * 60 < expand.estimate_seconds(planned, ON_CPU.protocol) < 45 * 60
-    assert not [reason for case in planned if (reason := expand.why_impossible(case))]
+    assert 10 * 60 < estimate.estimate_seconds(planned, ON_CPU.protocol) < 45 * 60
+    assert not [reason for case in planned if (reason := feasibility.why_impossible(case))]
 
 
 def test_all_is_what_can_be_compared_of_the_given_networks() -> None:

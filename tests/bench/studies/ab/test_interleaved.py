@@ -22,18 +22,10 @@ from bench.schema.record import Environment, Measurement, Record
 from bench.stats import verdicts
 from bench.store import RECORDS, read_records
 from bench.studies.ab import interleaved
-from bench.studies.ab.interleaved import (
-    Pairs,
-    Side,
-    Trial,
-    contests_of,
-    gate,
-    label,
-    read_side,
-    whole_wall_time,
-)
+from bench.studies.ab.interleaved import Pairs, Trial, gate, whole_wall_time
+from bench.studies.ab.pair_rows import Contest
+from bench.studies.ab.sides import Side, contests_of, label, read_side
 from models.errors import UserError
-from reports.compare.ab_report import Contest
 from tests.planted import planted_records
 from tests.planted.commands import ROOT, Command
 

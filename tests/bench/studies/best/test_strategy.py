@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import pytest
 from msgspec import structs
 
-from bench.plan import expand
+from bench.plan import feasibility
 from bench.plan.axes import Value
 from bench.schema.case import Case
 from bench.schema.record import Measurement, Record, Status, Stopped
@@ -25,7 +25,7 @@ Times = Callable[[Case], float | None]
 @pytest.fixture(autouse=True)
 def _every_device(monkeypatch: pytest.MonkeyPatch) -> None:
     """Decisions are about GPUs too, on whatever machine they are tested."""
-    monkeypatch.setattr(expand, "why_not", expand.why_impossible)
+    monkeypatch.setattr(feasibility, "why_not", feasibility.why_impossible)
 
 
 def space(**given: tuple[Value, ...]) -> Space:
@@ -37,7 +37,7 @@ def searched(space: Space, times: Times, most: int = 1000) -> dict[Case, Tried]:
     """The whole search, or its first candidates, on a machine without noise."""
     known: dict[Case, Tried] = {}
     while len(known) < most:
-        case = following(space, known, lambda each: expand.why_impossible(each) is None)
+        case = following(space, known, lambda each: feasibility.why_impossible(each) is None)
         if case is None:
             break
         assert case not in known

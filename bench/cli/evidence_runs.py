@@ -1,0 +1,100 @@
+"""What `claims` and `history` share: where evidence comes from, and running what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench.cli import exit_code, output, run_cases
+from bench.host import cpu_cores
+from bench.plan import axes, feasibility
+from bench.plan.axes import AXES
+from bench.schema.case import Case, Protocol
+from bench.store import RECORDS
+from models.errors import UserError
+
+if TYPE_CHECKING:
+    from bench.runner.execute import Result
+    from reports.claims.evidence import Setting
+    from reports.document import Document
+    from reports.summary.figures import Summary
+
+
+Run = Annotated[bool, typer.Option("--run", help="Run what is missing, into --out.")]
+Out = Annotated[Path | None, typer.Option(help="Folder for the report, and for the records of --run.")]
+Device = Annotated[str, typer.Option("--device", help=AXES["device"].summary)]
+Threads = Annotated[str | None, typer.Option("--threads", help=AXES["threads"].summary)]
+Replicates = Annotated[str | None, typer.Option(help="Processes for each timed case.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Run what is missing, crashed or timed out.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would run and write nothing.")]
+
+
+def records_folder(out: Path | None) -> Path:
+    if out is None:
+        raise UserError("--run needs a folder for the records: --out DIR")
+    return out
+
+
+def folders_with(out: Path | None, folders: Sequence[Path]) -> list[Path]:
+    """The folders whose records count, --out last if it holds any."""
+    own = out is not None and (out / RECORDS).exists() and (out / RECORDS).stat().st_size > 0
+    return [*folders, out] if out is not None and own else list(folders)
+
+
+def show_document(document: Document, out: Path | None, format_: str, name: str) -> None:
+    """Print it; into --out, if there is one, also under this name."""
+    from reports import formats
+
+    if out is None:
+        output.show(formats.render(format_, document))
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    output.show(run_cases.publish(document, out, format_, name))
+
+
+def setting_of(
+    device: str, threads: str | None, replicates: str | None, seeds: str | None, known: Summary | None
+) -> Setting:
+    """With `auto` also the records of a GPU are a GPU, wherever they are read."""
+    from reports.claims.claim import usual_counts
+    from reports.claims.evidence import Setting
+
+    [chosen] = axes.read("device", [device])
+    if chosen == "auto":
+        recorded = known is not None and any(figure.case.device == "cuda" for figure in known.figures)
+        chosen = "cuda" if recorded or feasibility.gpu_present() else "cpu"
+    processes, runs = usual_counts(gpu=chosen == "cuda")
+    usable = cpu_cores.usable_cores()
+    return Setting(
+        device=str(chosen),
+        threads=usable if threads is None else int(axes.read("threads", [threads])[0]),
+        replicates=processes
+        if replicates is None
+        else axes.whole_number("--replicates", replicates, 1, 1000),
+        seeds=runs if seeds is None else axes.whole_number("--seeds", seeds, 1, 1000),
+    )
+
+
+def summary_of(folders: Sequence[Path]) -> Summary | None:
+    from reports.summary.pooling import summarise
+
+    return summarise(folders) if folders else None
+
+
+def run_missing(
+    missing: Sequence[Case], protocol: Protocol, out: Path, resume: bool, budget: float | None, device: str
+) -> Result | None:
+    """Run the cases into the folder; None where there are none."""
+    if not missing:
+        return None
+    result = run_cases.run(missing, protocol, out, resume=resume, budget=budget, auto=device == "auto")
+    exit_code.say_repaired(result)
+    exit_code.say_left(result, len(missing))
+    return result
+
+
+def code_of(result: Result | None) -> int:
+    return exit_code.code(result) if result else 0

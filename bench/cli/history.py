@@ -1,0 +1,73 @@
+"""convbench history."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.cli import options, output
+from bench.cli.evidence_runs import (
+    Device,
+    DryRun,
+    Out,
+    Replicates,
+    Resume,
+    Run,
+    Threads,
+    code_of,
+    folders_with,
+    records_folder,
+    run_missing,
+    setting_of,
+    show_document,
+    summary_of,
+)
+from bench.plan.ablations import sizes
+from models.errors import UserError
+from reports.pages import plan_report
+
+
+def history(
+    folders: Annotated[
+        list[Path] | None, typer.Argument(metavar="[DIR...]", help="Runs that have measured the same work.")
+    ] = None,
+    run: Run = False,
+    out: Out = None,
+    device: Device = "auto",
+    threads: Threads = None,
+    replicates: Replicates = None,
+    budget: options.Budget = None,
+    resume: Resume = False,
+    dry_run: DryRun = False,
+    format_: options.Format = "md",
+) -> int:
+    """Published latencies of 2015 to 2017 beside the latency of the same work here; shortest steps first."""
+    from reports.history import then_and_now as then
+
+    output.check_format(format_)
+    known = list(folders or [])
+    summary_of(known)  # what cannot be read is said before anything is measured
+    setting = setting_of(device, threads, replicates, None, None)
+    seconds = options.seconds_of(budget)
+    if (resume or budget) and not (run or dry_run):
+        raise UserError("--resume and --budget say how to run: they need --run")
+    result = None
+    if run or dry_run:
+        cases = then.planned(setting.device, setting.threads, setting.replicates)
+        protocol = sizes(gpu=setting.device == "cuda").protocol
+        if dry_run:
+            output.show(plan_report.dry_run(cases, protocol, format_))
+            return 0
+        result = run_missing(cases, protocol, records_folder(out), resume, seconds, device)
+    _history_report(folders_with(out, known), out, format_)
+    return code_of(result)
+
+
+def _history_report(folders: Sequence[Path], out: Path | None, format_: str) -> None:
+    """Print it; into --out also history.md and its plot."""
+    from reports.history import history_report
+
+    show_document(history_report.document(summary_of(folders)), out, format_, "history.md")

@@ -1,0 +1,60 @@
+"""What watches the machine while a window is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from bench.schema.record import Measurement
+
+
+@dataclass(frozen=True)
+class WindowFacts:
+    """What a monitor saw in one window.
+
+    measurements  of phase `window`, with one sample each
+    labels        for the record's warnings, if this window is used
+    spoiled       why the window should be taken again, or None
+    usable        whether a spoiled window may be used, labelled, when it was no better the next time
+    """
+
+    measurements: tuple[Measurement, ...] = ()
+    labels: tuple[str, ...] = ()
+    spoiled: str | None = None
+    usable: bool = True
+
+
+class Monitor(Protocol):
+    """Watches one window after another; must cost nothing while the window lasts."""
+
+    def before(self) -> None:
+        """A window begins."""
+
+    def after(self) -> WindowFacts:
+        """It has ended: what happened since `before`."""
+
+
+@dataclass(frozen=True)
+class Together:
+    """Several monitors as one; of none, a monitor that sees nothing."""
+
+    monitors: Sequence[Monitor] = ()
+
+    def before(self) -> None:
+        for monitor in self.monitors:
+            monitor.before()
+
+    def after(self) -> WindowFacts:
+        seen = [monitor.after() for monitor in self.monitors]
+        # A window that must not be used counts for more than one that is labelled.
+        spoiled = sorted((facts for facts in seen if facts.spoiled), key=lambda facts: facts.usable)
+        return WindowFacts(
+            measurements=tuple(m for facts in seen for m in facts.measurements),
+            labels=tuple(label for facts in seen for label in facts.labels),
+            spoiled=spoiled[0].spoiled if spoiled else None,
+            usable=all(facts.usable for facts in seen),
+        )
+
+
+UNWATCHED = Together()

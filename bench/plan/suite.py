@@ -1,0 +1,44 @@
+"""A suite: blocks of cases, how often and how carefully they are measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from bench.plan.axes import Value
+from bench.schema.case import Protocol
+
+Block = Mapping[str, tuple[Value, ...]]
+"""Axis -> values; the product of them is measured. An absent axis takes the usual value."""
+
+
+class Suite(Struct, frozen=True, kw_only=True):
+    """Blocks of cases. The first is the suite's main one: naming an axis on the command line makes the plan
+    the product of the given values and the rest of this block.
+
+    replicates  processes for each case of `blocks`
+    once        blocks whose cases are so slow that the suite has time for one process of each only
+    ceilings    whether what the machine can do is measured first
+    """
+
+    name: str
+    summary: str
+    blocks: tuple[Block, ...]
+    replicates: int
+    once: tuple[Block, ...] = ()
+    ceilings: bool = False
+    protocol: Protocol = Protocol()
+
+
+USUAL: Block = {
+    "workload": ("inference",),
+    "device": ("auto",),
+    "precision": ("fp32",),
+    "engine": ("eager",),
+    "layout": ("nchw",),
+    "tuning": ("",),
+    "batch": (1,),
+    "seed": (0,),
+}
+"""What an absent axis means; image, channels and classes are the network's own, threads the usable cores."""

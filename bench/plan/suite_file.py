@@ -1,0 +1,86 @@
+"""A suite of the user's own, from a TOML file."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import structs
+
+from bench.plan import axes
+from bench.plan.axes import AXES
+from bench.plan.suite import Block, Suite
+from bench.schema.case import Protocol
+from models.errors import UserError, unknown
+
+_LARGEST = 1e9
+"""Of steps, samples and seconds: TOML also knows infinity, which no record could hold."""
+_OFF = (("energy_seconds", 0.0), ("give_up_seconds", None))
+"""What a protocol leaves out."""
+
+
+def from_toml(path: Path) -> Suite:
+    """A suite of one's own: `name`, `summary`, `replicates`, a table `protocol`, and tables `[[cases]]` of
+    axes, each a value or a list. Raises UserError for anything else."""
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"cannot read the suite {path}: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"the suite {path} is not TOML: {error}") from error
+    _only(found, ("name", "summary", "replicates", "protocol", "cases"), f"key in {path}")
+    blocks = found.get("cases")
+    if not isinstance(blocks, list) or not blocks or not all(isinstance(block, dict) for block in blocks):
+        raise UserError(f"{path} needs at least one table [[cases]]")
+    return Suite(
+        name=_text(found, "name", path.stem, path),
+        summary=_text(found, "summary", "", path),
+        blocks=tuple(_block(block, path) for block in blocks),
+        replicates=axes.whole_number("replicates", found.get("replicates", 3), 1, 1000),
+        protocol=_protocol(found.get("protocol", {}), path),
+    )
+
+
+def _text(table: Mapping[str, object], key: str, usual: str, path: Path) -> str:
+    value = table.get(key, usual)
+    if not isinstance(value, str):
+        raise UserError(f"{key} in {path} is a text, not {value!r}")
+    return value
+
+
+def _only(table: Mapping[str, object], accepted: tuple[str, ...], kind: str) -> None:
+    for key in table:
+        if key not in accepted:
+            raise unknown(kind, key, accepted)
+
+
+def _block(table: dict[str, Any], path: Path) -> Block:
+    _only(table, tuple(AXES), f"axis in {path}")
+    if "model" not in table:
+        raise UserError(f"every [[cases]] of {path} needs a model")
+    return {
+        axis: axes.read(axis, values if isinstance(values, list) else [values])
+        for axis, values in table.items()
+    }
+
+
+def _protocol(table: object, path: Path) -> Protocol:
+    if not isinstance(table, dict):
+        raise UserError(f"protocol in {path} is a table, [protocol]")
+    _only(table, tuple(field.name for field in structs.fields(Protocol)), f"key in [protocol] of {path}")
+    try:
+        protocol = msgspec.convert(table, Protocol)
+    except msgspec.ValidationError as error:
+        raise UserError(f"[protocol] of {path}: {error}") from error
+    items = structs.asdict(protocol).items()
+    if not all(0 < value <= _LARGEST for name, value in items if (name, value) not in _OFF):
+        raise UserError(
+            f"every value in [protocol] of {path} must be above 0 and at most {_LARGEST:g}; "
+            "energy_seconds = 0 leaves energy out"
+        )
+    if protocol.min_samples > protocol.max_samples:
+        raise UserError(f"[protocol] of {path} asks for more min_samples than max_samples")
+    return protocol

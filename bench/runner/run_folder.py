@@ -1,0 +1,25 @@
+"""Where the files of a run lie: logs, caches, checkpoints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bench.schema.case import Case
+
+CHECKPOINTS = "checkpoints"
+"""Folder in a run's own, for what unfinished training runs go on from."""
+
+
+def log_of(case: Case, directory: Path) -> Path:
+    """Where the output of a case's process goes."""
+    return directory / "logs" / f"{case.file_name}.log"
+
+
+def cache_of(case: Case, caches: Path) -> Path:
+    """Where Inductor keeps what it compiled for a case, whatever its replicate."""
+    return caches / case.without_replicate().file_name
+
+
+def checkpoint_of(case: Case, directory: Path) -> Path:
+    """Where a training run is kept after each epoch."""
+    return directory / CHECKPOINTS / f"{case.file_name}.pt"

@@ -1,0 +1,30 @@
+"""What the cases of a run use beside themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from msgspec import Struct
+
+from bench.schema.epochs import News
+
+
+class Materials(Struct, frozen=True, kw_only=True):
+    """What cases use beside themselves: where data lie, where curves go, what is measured beside.
+
+    data_dir     a folder of the user's with the datasets, or None for convbench's own cache
+    tensorboard  or None
+    heard        told what a training run says while it goes on
+    layers       measure every layer of a timed case too
+    trace        file for a Chrome trace of a timed case, or None
+    caches       folder in which Inductor's caches outlive their process: a case that has been compiled there
+                 is not compiled from an empty cache again; None for one that goes with each process
+    """
+
+    data_dir: Path | None = None
+    tensorboard: Path | None = None
+    heard: Callable[[News], None] = lambda news: None
+    layers: bool = False
+    trace: Path | None = None
+    caches: Path | None = None

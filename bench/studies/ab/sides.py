@@ -1,0 +1,58 @@
+"""The two sides of a comparison: what each changes, and the cases beside each other."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+from bench.plan.axes import AXES, Value, read
+from bench.schema.case import Case
+from bench.schema.tuning import NONE
+from bench.studies.ab.pair_rows import Contest
+from models.errors import UserError, unknown
+
+SIDES = ("a", "b")
+
+
+class Side(Struct, frozen=True, kw_only=True):
+    """What one side changes: axis -> value, and another environment's interpreter, or None for this one."""
+
+    changes: Mapping[str, Value] = {}
+    python: Path | None = None
+
+
+def contests_of(a: Sequence[Case], b: Sequence[Case]) -> list[Contest]:
+    """The sides' cases, one beside the other. Raises UserError where the sides' plans do not match."""
+    if len(a) != len(b):
+        raise UserError(
+            f"side a has {len(a)} cases and side b {len(b)}: on both sides change axes of which the plan"
+            " has one value only"
+        )
+    return [Contest(a=x.without_replicate(), b=y.without_replicate()) for x, y in zip(a, b, strict=True)]
+
+
+def read_side(text: str | None, python: Path | None) -> Side:
+    """A side from `axis=value,axis=value`. Raises UserError for what no axis is, or a missing interpreter."""
+    changes: dict[str, Value] = {}
+    for part in text.split(",") if text else []:
+        axis, equals, value = (word.strip() for word in part.partition("="))
+        if not equals:
+            raise UserError(f"a side is written axis=value, for example engine=compile, not {part!r}")
+        if axis not in AXES:
+            raise unknown("axis", axis, AXES)
+        if axis in changes:
+            raise UserError(f"a side has one value of each axis, and {axis} is given twice")
+        changes[axis] = read(axis, [value])[0]
+    if python is not None and not (python.is_file() and os.access(python, os.X_OK)):
+        raise UserError(f"{python} is not a Python interpreter that can be started")
+    # absolute, as ./python is a name to look for on the PATH; not resolved, as a venv's is a symlink
+    return Side(changes=changes, python=None if python is None else python.absolute())
+
+
+def label(side: Side) -> str:
+    """What a side is, in a few words."""
+    words = [f"{axis}={value or NONE}" for axis, value in side.changes.items()]
+    return ", ".join([*words, str(side.python)] if side.python else words) or "as it is"

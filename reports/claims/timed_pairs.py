@@ -1,0 +1,58 @@
+"""Two timed cases beside each other: the evidence of claims about speed."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from bench.schema.case import Case, Workload
+from bench.schema.phases import WHOLE
+from bench.stats.verdicts import Verdict, unpaired
+from models import catalogue
+from reports.claims.evidence import Setting
+from reports.summary.figures import Figure
+from reports.summary.subjects import Figures
+
+WALL = "wall_time"
+"""The one clock that every device has."""
+NO_GPU = "No CUDA GPU was measured."
+
+
+class Compared(Struct, frozen=True):
+    """One case against another: how many times longer the base takes, above 1 where the new one is faster."""
+
+    name: str
+    verdict: Verdict
+    base: Figure
+    new: Figure
+
+    @property
+    def speed_up(self) -> float:
+        return 1 / self.verdict.ratio if self.verdict.ratio else 0.0
+
+    @property
+    def ends(self) -> tuple[float | None, float | None]:
+        """The interval of the speed-up."""
+        low, high = self.verdict.low, self.verdict.high
+        return (None if high is None else 1 / high), (None if low is None else 1 / low)
+
+
+def compared(name: str, base: Figures, new: Figures, workload: Workload) -> Compared | None:
+    """The wall time of the whole step; None where a side has none."""
+    key = (WHOLE[workload], WALL)
+    if key not in base or key not in new:
+        return None
+    return Compared(name, unpaired(base[key].medians, new[key].medians), base[key], new[key])
+
+
+def timed_case(model: str, workload: Workload, batch: int, setting: Setting, device: str) -> Case:
+    own = catalogue.defaults(model)
+    return Case(
+        model=model,
+        workload=workload,
+        device=device,
+        batch=batch,
+        image=own.image,
+        channels=own.channels,
+        classes=own.classes,
+        threads=setting.threads,
+    )

@@ -1,0 +1,84 @@
+"""Parameters, FLOPs and the precision that was in effect, of the networks of a report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from bench.schema.case import Case
+from reports.document import Cell, Table
+from reports.summary.figures import Figure, precision_read_back
+
+GIGA = 1e9
+
+
+def precision_table(figures: Sequence[Figure]) -> Iterator[Table]:
+    """Each precision with what was really in force."""
+    read_back = (
+        (f.case.device, f.case.precision, tuple(precision_read_back(f.effective).items())) for f in figures
+    )
+    seen = dict.fromkeys(row for row in read_back if row[-1])
+    keys = list(dict.fromkeys(key for _, _, effective in seen for key, _ in effective))
+    if seen:
+        yield Table(
+            title="Precision, as read back while measuring",
+            columns=("device", "precision", *(key.replace("_", " ") for key in keys)),
+            rows=tuple(
+                (device, precision, *(dict(effective).get(key) for key in keys))
+                for device, precision, effective in seen
+            ),
+            notes=(
+                "What torch answered once the precision was set, and the dtypes of the tensors in a step. "
+                "conv and matmul say how fp32 tensors are multiplied: ieee is all of fp32, tf32 is not.",
+            ),
+        )
+
+
+COSTS = {
+    ("model", "parameters"): "parameters",
+    ("forward", "flops"): "forward GFLOPs",
+    ("backward", "flops"): "backward GFLOPs",
+}
+
+
+def cost_table(figures: Sequence[Figure]) -> Iterator[Table]:
+    """Parameters and arithmetic of each network at each input, per image."""
+    costs: dict[Case, dict[tuple[str, str], float]] = {}
+    for figure in figures:
+        if (figure.phase, figure.metric) in COSTS:
+            case = figure.case
+            network = Case(
+                model=case.model, image=case.image, channels=case.channels, classes=case.classes, replicate=0
+            )
+            images = case.batch if figure.metric == "flops" else 1
+            costs.setdefault(network, {}).setdefault((figure.phase, figure.metric), figure.median / images)
+    if costs:
+        yield Table(
+            title="Cost of one image",
+            columns=(
+                "model",
+                "input",
+                "classes",
+                "parameters",
+                "forward GMACs",
+                "forward GFLOPs",
+                "backward GFLOPs",
+            ),
+            rows=tuple(_cost_row(network, cost) for network, cost in costs.items()),
+            notes=(
+                "input is channels x height x width. Counted, not measured: G is 10^9, and a MAC "
+                "(multiply and accumulate) is two FLOPs. Backward is counted where training was measured.",
+            ),
+        )
+
+
+def _cost_row(network: Case, cost: dict[tuple[str, str], float]) -> tuple[Cell, ...]:
+    parameters, forward, backward = (cost.get(key) for key in COSTS)
+    return (
+        network.model,
+        f"{network.channels}x{network.image}x{network.image}",
+        network.classes,
+        None if parameters is None else round(parameters),
+        None if forward is None else forward / 2 / GIGA,
+        None if forward is None else forward / GIGA,
+        None if backward is None else backward / GIGA,
+    )
