@@ -13,12 +13,12 @@ import sys
 from typing import NoReturn
 
 QUESTIONS = {
-    "measure": "bench.child.worker:measure",
+    "measure": "bench.child.worker:measure_case",
     "compile-cold": "bench.child.worker:compile_cold",
     "why-unusable": "bench.child.worker:why_unusable",
     "describe": "bench.child.worker:describe",
     "free-memory": "bench.child.worker:free_memory",
-    "ceilings": "bench.child.ceilings.ceiling_worker:measure",
+    "ceilings": "bench.child.ceilings.ceiling_worker:measure_ceilings",
     "train": "bench.child.training.training_worker:train",
     "fetch": "bench.child.training.training_worker:fetch",
     "count": "bench.child.network_flops:count",

@@ -91,7 +91,7 @@ def by_harness(
 ) -> tuple[float, Interval | None]:
     """Stack over single, by the records of `ablate`."""
     once = [case, structs.replace(case, model=block_name(CHANNELS, STACK))]
-    result = runner.execute(
+    result = runner.run_plan(
         expand.replicated(once, replicates),
         protocol,
         folder,

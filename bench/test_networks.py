@@ -129,7 +129,7 @@ class Subject:
     @functools.cached_property
     def memory(self) -> list[Measurement]:
         """The memory pass, taken after the first phase was timed, since autotuning inflates the peak."""
-        return memory.measure(self.steps, self.device, self.baseline)
+        return memory.memory_pass(self.steps, self.device, self.baseline)
 
 
 @pytest.fixture(scope="module")

@@ -24,10 +24,10 @@ def agree(argument: bytes) -> bytes:
     question = msgspec.json.decode(argument, type=Question)
     if question.cache_folder is not None:
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = question.cache_folder
-    return msgspec.json.encode(measure(question.case))
+    return msgspec.json.encode(compare_outputs(question.case))
 
 
-def measure(case: Case) -> Agreement:
+def compare_outputs(case: Case) -> Agreement:
     """Both outputs on the case's device, in eval mode."""
     torch.manual_seed(case.seed)
     where = devices.get(case.device).torch_name()

@@ -89,12 +89,12 @@ def _end_compile_workers() -> None:
 def memory_facts(steps: Steps, device: Device, baseline: int, engine: Engine) -> list[Measurement]:
     """Sizes by kind and the peaks of a step."""
     replays = engine.replays_graphs and device.queue() is not None
-    return memory.measure(steps, device, baseline, replays)
+    return memory.memory_pass(steps, device, baseline, replays)
 
 
 def ledger_facts(steps: Steps, device: Device, baseline: int, engine: Engine) -> list[Measurement]:
     """Whose bytes the peak is made of; nothing where the operators of a step cannot be seen."""
-    return [] if _why_no_ledger(engine) else ledger.measure(steps, device, baseline)
+    return [] if _why_no_ledger(engine) else ledger.peak_ledger(steps, device, baseline)
 
 
 def ledger_absent(device: Device, engine: Engine) -> dict[str, str]:

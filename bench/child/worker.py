@@ -15,7 +15,7 @@ import torch
 from bench import devices, engines, workloads
 from bench.child import passes
 from bench.child.layers import chrome_trace, profiled
-from bench.child.layers.layer_pass import measure as measure_layers
+from bench.child.layers.layer_pass import time_layers
 from bench.child.passes import beside, monitor_of
 from bench.contracts.device import Device
 from bench.contracts.engine import Engine
@@ -37,7 +37,7 @@ from models.load import load
 _NOTHING_COMPILED = "torch.compile compiled nothing: the steps ran eagerly (is TORCHDYNAMO_DISABLE set?)"
 
 
-def measure(argument: bytes) -> bytes:
+def measure_case(argument: bytes) -> bytes:
     """The child's entry: an encoded Job in, an encoded Finished out."""
     job = msgspec.json.decode(argument, type=Job)
     record, first_step_at = run(job, devices.get(job.case.device))
@@ -144,7 +144,7 @@ def _time(job: Job, engine: Engine, steps: Steps, device: Device, monitor: Monit
     """Latency of every phase by every clock of the device."""
     stage("timing")
     compiled = engine.observe().get("compiled_graphs", 0)
-    timed = latency.measure(steps, device, job.protocol, monitor)
+    timed = latency.time_steps(steps, device, job.protocol, monitor)
     taken.measurements += timed.measurements
     taken.warnings += timed.warnings
     taken.invalid = taken.invalid or timed.invalid
@@ -178,7 +178,7 @@ def _layers(
     """Every layer, and a trace, where they are asked for."""
     found = []
     if job.layers:
-        by_layer = partial(measure_layers, job.case, module, steps, engine, device, job.protocol)
+        by_layer = partial(time_layers, job.case, module, steps, engine, device, job.protocol)
         found += beside("layers", by_layer, taken.warnings)
     if job.trace is not None:
         found += beside("trace", partial(chrome_trace.write, steps, device, job.trace), taken.warnings)

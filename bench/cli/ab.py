@@ -89,7 +89,7 @@ def _ab(trial: Trial, out: Path, budget: float | None, gate: FailOn | None, form
     from reports.compare import ab_report as reporting
 
     with progress.progress(LOOKS[-1]) as tell:
-        known = pairs.execute(trial, out, budget_seconds=budget, tell=tell)
+        known = pairs.run_pairs(trial, out, budget_seconds=budget, tell=tell)
     rows = pair_rows.rows(trial.contests, out, trial.margin)
     labels = (sides.label(trial.sides[0]), sides.label(trial.sides[1]))
     document = reporting.document(rows, labels, trial.margin)

@@ -108,10 +108,10 @@ def _planned(
         for case in ablations.trained_cases(wanted, of_training, int(threads), overrides)
         if seeds
     ]
-    planned = ablations.planned(timed, trained, replicates, seeds)
+    planned = ablations.processes(timed, trained, replicates, seeds)
     if not planned:
         raise UserError("the plan is empty: --replicates 0 times nothing, --seeds 0 trains nothing")
-    reasons = [feasibility.why_not(case) for case in planned]
+    reasons = [feasibility.why_not_here(case) for case in planned]
     if all(reasons):
         raise UserError(f"nothing of this plan can run here: {reasons[0]}")
     return planned

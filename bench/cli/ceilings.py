@@ -60,7 +60,7 @@ def _cases(given: Mapping[str, tuple[Value, ...]]) -> list[Case]:
         for each in case.ARITHMETIC
         if each in wanted
     )
-    reasons = {case: feasibility.why_not(case) for case in found}
+    reasons = {case: feasibility.why_not_here(case) for case in found}
     if all(reasons.values()):
         raise UserError(f"nothing of this plan can run here: {reasons[found[0]]}")
     # what was not asked for need not be listed as impossible

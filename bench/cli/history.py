@@ -56,7 +56,7 @@ def history(
         raise UserError("--resume and --budget say how to run: they need --run")
     result = None
     if run or dry_run:
-        cases = then.planned(setting.device, setting.threads, setting.replicates)
+        cases = then.processes(setting.device, setting.threads, setting.replicates)
         protocol = sizes(gpu=setting.device == "cuda").protocol
         if dry_run:
             output.show(plan_report.dry_run(cases, protocol, format_))

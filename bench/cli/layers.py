@@ -66,7 +66,7 @@ def layers(
     every = Suite(name="layers", summary="every layer", blocks=({"workload": ("training",)},), replicates=1)
     options.cases_of(every, given)
     count = axes.whole_number("--replicates", replicates, 1, 1000)
-    planned = expand.planned(every, given, cpu_cores.usable_cores(), count)
+    planned = expand.processes(every, given, cpu_cores.usable_cores(), count)
     if trace is not None:
         _refuse_trace(trace, len(planned))
     if ceilings:

@@ -81,6 +81,6 @@ def _max_batch(wish: Wish, out: Path, format_: str) -> int:
     from reports.pages import max_batch_report
 
     with progress.progress(wish.most_runs) as tell:
-        answers = runner.execute(wish, out, tell)
+        answers = runner.find_largest(wish, out, tell)
     output.show(run_cases.publish(max_batch_report.document(answers), out, format_))
     return 0 if all(answer.verified for answer in answers) else 1

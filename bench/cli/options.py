@@ -60,7 +60,7 @@ def cases_of(suite: Suite, given: Mapping[str, tuple[Value, ...]]) -> list[Case]
     from bench.host import cpu_cores
 
     cases = expand.cases(suite, given, cpu_cores.usable_cores())
-    reasons = [feasibility.why_not(case) for case in cases]
+    reasons = [feasibility.why_not_here(case) for case in cases]
     if all(reasons):
         raise UserError(f"nothing of this plan can run here: {reasons[0]}")
     return cases

@@ -75,7 +75,7 @@ def run(
     count = None if replicates is None else axes.whole_number("--replicates", replicates, 1, 1000)
     protocol = options.protocol_of(chosen.protocol, target_ci, time_limit)
     seconds = options.seconds_of(budget)
-    planned = expand.planned(chosen, given, cpu_cores.usable_cores(), count)
+    planned = expand.processes(chosen, given, cpu_cores.usable_cores(), count)
     if (chosen.ceilings and not expand.is_product(given)) if ceilings is None else ceilings:
         planned = expand.with_ceilings(planned)
     if dry_run:

@@ -25,14 +25,14 @@ def run(
     auto: bool,
     materials: Materials | None = None,
 ) -> Result:
-    """Measure what is pending of the cases into the folder; `bench.runner.execute.execute` with a bar over
+    """Measure what is pending of the cases into the folder; `bench.runner.execute.run_plan` with a bar over
     the cases.
     """
     from bench.cli import progress
     from bench.runner import execute as runner
 
     with progress.progress(len(planned)) as tell:
-        return runner.execute(
+        return runner.run_plan(
             planned,
             protocol,
             out,

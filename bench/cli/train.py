@@ -149,7 +149,7 @@ def _train(
     from bench.runner import execute as runner
 
     with progress.training(planned) as bar:
-        return runner.execute(
+        return runner.run_plan(
             planned,
             protocol,
             out,

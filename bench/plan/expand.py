@@ -40,7 +40,7 @@ def _cases(blocks: Sequence[Block], given: Mapping[str, tuple[Value, ...]], thre
     return list(dict.fromkeys(found))
 
 
-def planned(
+def processes(
     suite: Suite, given: Mapping[str, tuple[Value, ...]], threads: int, replicates: int | None = None
 ) -> list[Case]:
     """The processes of a plan in their order: `replicates` of each case, or as many as the suite says."""

@@ -33,7 +33,7 @@ def why_impossible(case: Case) -> str | None:
     )
 
 
-def why_not(case: Case) -> str | None:
+def why_not_here(case: Case) -> str | None:
     """What is known without torch against running a case on this machine, in a sentence."""
     return devices.get(case.device).why_absent() or why_impossible(case)
 

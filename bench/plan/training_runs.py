@@ -87,5 +87,5 @@ def _channels(model: str, own: int) -> int:
 
 def why_impossible(planned: Sequence[Case]) -> str | None:
     """A sentence when none of the runs can be, as far as is known without torch."""
-    reasons = [feasibility.why_not(case) for case in planned]
+    reasons = [feasibility.why_not_here(case) for case in planned]
     return reasons[0] if reasons and all(reasons) else None

@@ -116,7 +116,7 @@ class EnergyMeter:
             self.absent["peak_power"] = self._source.why_no_power or "no power was told in the window"
         add("energy_window", window.seconds, "s")
         add("energy_steps", window.steps, "count")
-        self.labels += windows.labels({PHASE: window.facts})
+        self.labels += windows.merge_labels({PHASE: window.facts})
         return found + [structs.replace(m, phase=PHASE) for m in window.facts.measurements]
 
     def _idle_watts(self, device: Device) -> float:

@@ -144,7 +144,7 @@ def allocator_counts(device: Device) -> bool:
     return _ALLOCATED in device.read_peak()
 
 
-def measure(steps: Steps, device: Device, baseline: int) -> list[Measurement]:
+def peak_ledger(steps: Steps, device: Device, baseline: int) -> list[Measurement]:
     """The ledger in bytes, in the phase of the peak: one figure a kind, and `ledger_peak`; where the device's
     allocator counts also `ledger_workspace` and `ledger_residual`, which is the peak less all of them.
 

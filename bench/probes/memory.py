@@ -22,7 +22,9 @@ _OF_ALLOCATIONS = ("peak_allocated", "peak_requested")
 """Peaks that a device counts at calls of its allocator."""
 
 
-def measure(steps: Steps, device: Device, baseline: int, replays_graphs: bool = False) -> list[Measurement]:
+def memory_pass(
+    steps: Steps, device: Device, baseline: int, replays_graphs: bool = False
+) -> list[Measurement]:
     """Sizes by kind, saved activations, and the peaks of each phase and of the step over `baseline` bytes.
 
     A replayed graph uses what was allocated at its capture: the peaks of allocations are then left out.

@@ -26,7 +26,7 @@ from bench.schema.record import Environment, Measurement, Record
 _news = msgspec.json.Decoder(News)
 
 
-def measure(
+def attempt(
     case: Case,
     protocol: Protocol,
     environment: Environment,

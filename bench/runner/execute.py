@@ -16,9 +16,9 @@ from bench.forkserver.client import Server
 from bench.host import environment
 from bench.plan import feasibility
 from bench.runner import preload
-from bench.runner.attempt import measure
+from bench.runner.attempt import attempt
 from bench.runner.events import Progress, Tell
-from bench.runner.questions import fetch, why_not
+from bench.runner.questions import fetch, unrunnable
 from bench.runner.run_folder import CHECKPOINTS, checkpoint_of
 from bench.runner.run_options import Materials
 from bench.schema.case import Case, Protocol
@@ -40,7 +40,7 @@ class Result(Struct, frozen=True, kw_only=True):
     warning: str | None
 
 
-def execute(
+def run_plan(
     planned: Sequence[Case],
     protocol: Protocol,
     directory: Path,
@@ -65,7 +65,7 @@ def execute(
     with ExitStack() as stack:
         resumed = stack.enter_context(Store.resume(directory)) if resuming else None
         server = stack.enter_context(Server(preload=preload.preload(planned)))
-        reasons = why_not(planned, server)
+        reasons = unrunnable(planned, server)
         if all(case in reasons for case in planned):
             raise UserError(f"nothing of this plan can run here: {reasons[planned[0]]}")
         if auto:
@@ -118,7 +118,7 @@ def _measure_pending(
                 tell(Progress(case=case, done=done, total=len(planned)))
                 described = environment.describe()
                 reason = reasons.get(case)
-                record = measure(case, protocol, described, store.directory, current, reason, materials)
+                record = attempt(case, protocol, described, store.directory, current, reason, materials)
                 record = store.append(record)
                 if record.status not in feasibility.RETRIED:
                     _forget_checkpoint(case, store.directory)

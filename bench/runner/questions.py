@@ -23,7 +23,7 @@ _FETCH_SECONDS = 7200.0
 """Time to download a dataset; a server that falls silent is given up much earlier."""
 
 
-def why_not(planned: Iterable[Case], server: Server) -> dict[Case, str]:
+def unrunnable(planned: Iterable[Case], server: Server) -> dict[Case, str]:
     """Every case that contradicts itself or that torch cannot run on this machine, with the reason."""
     reasons = {case: reason for case in planned if (reason := feasibility.why_impossible(case))}
     # Another installation may not know a case for what this one does not look at.

@@ -10,7 +10,7 @@ from bench import devices
 from bench.probes import memory
 from bench.schema.case import Case
 from bench.schema.check import Answer, Checks, between, repeatedly
-from bench.selftest.planted import figure, has_label, in_turn, measure, nothing, samples, spin, steps
+from bench.selftest.planted import figure, has_label, in_turn, nothing, samples, spin, steps, time_planted
 from bench.stats.estimates import median
 
 _SLEEP_SECONDS = 0.02
@@ -45,7 +45,7 @@ def checks() -> Checks:
 
 
 def _sleep_inside() -> Answer:
-    found = measure(steps(lambda: time.sleep(_SLEEP_SECONDS)), devices.get("cpu"))
+    found = time_planted(steps(lambda: time.sleep(_SLEEP_SECONDS)), devices.get("cpu"))
     seconds = figure(found, "step", "wall_time")
     return between(seconds, _SLEEP_SECONDS, _OVERSLEPT * _SLEEP_SECONDS, "ms", 1e3)
 
@@ -53,7 +53,7 @@ def _sleep_inside() -> Answer:
 def _sleep_outside() -> Answer:
     work = _SLEEP_SECONDS / 10
     planted = steps(spin(work), before=lambda: time.sleep(_SLEEP_SECONDS))
-    seconds = figure(measure(planted, devices.get("cpu")), "step", "wall_time")
+    seconds = figure(time_planted(planted, devices.get("cpu")), "step", "wall_time")
     return between(seconds, work, _OVERSLEPT * work, "ms", 1e3)
 
 
@@ -64,7 +64,7 @@ def _twice_the_work() -> Answer:
 
     # The first call of a round finds cold caches: it is neither of the two.
     phases = {"cold": lambda: count(_LOOPS), "N": lambda: count(_LOOPS), "2N": lambda: count(2 * _LOOPS)}
-    found = measure(steps(nothing, phases), devices.get("cpu"))
+    found = time_planted(steps(nothing, phases), devices.get("cpu"))
     rounds = zip(samples(found, "2N", "wall_time"), samples(found, "N", "wall_time"), strict=True)
     ratio = median([double / single for double, single in rounds])
     return between(ratio, 2 * (1 - _RATIO_TOLERANCE), 2 * (1 + _RATIO_TOLERANCE), "x")
@@ -81,7 +81,7 @@ def _not_additive() -> Answer:
 def _additivity(extra_seconds: float) -> Answer:
     """Phases of known length against a step that does all of them, and something that no phase does."""
     phases = {name: spin(seconds) for name, seconds in _PHASES.items()}
-    found = measure(steps(in_turn(*phases.values(), spin(extra_seconds)), phases), devices.get("cpu"))
+    found = time_planted(steps(in_turn(*phases.values(), spin(extra_seconds)), phases), devices.get("cpu"))
     rounds = zip(*(samples(found, name, "wall_time") for name in (*phases, "step")), strict=True)
     share = median([sum(parts) / step for *parts, step in rounds])
     labelled = has_label(found, "not-additive")
@@ -104,7 +104,7 @@ def _allocation() -> Answer:
         torch.ones(_ALLOCATION_BYTES, dtype=torch.uint8)
 
     step()  # what torch itself keeps from its first allocation is no part of it
-    measured = memory.measure(steps(step), device, device.memory_baseline())
+    measured = memory.memory_pass(steps(step), device, device.memory_baseline())
     (peak,) = [m.samples[0] for m in measured if m.metric == "peak_resident"]
     low, high = (_ALLOCATION_BYTES + sign * _ALLOCATION_TOLERANCE_BYTES for sign in (-1, 1))
     return between(peak, low, high, "MiB", 2**-20)

@@ -57,9 +57,9 @@ def steps(step: Call, phases: dict[str, Call] | None = None, before: Callable[[]
     )
 
 
-def measure(planted: Steps, device: Device) -> Latency:
+def time_planted(planted: Steps, device: Device) -> Latency:
     """The whole way of a latency: warm-up, timers, sampling."""
-    return latency.measure(planted, device, SHORT)
+    return latency.time_steps(planted, device, SHORT)
 
 
 def samples(found: Latency, phase: str, metric: str) -> list[float]:

@@ -43,7 +43,7 @@ class Latency:
     """Why windows were taken again."""
 
 
-def measure(steps: Steps, device: Device, protocol: Protocol, monitor: Monitor = UNWATCHED) -> Latency:
+def time_steps(steps: Steps, device: Device, protocol: Protocol, monitor: Monitor = UNWATCHED) -> Latency:
     """Device, wall and host time of each phase and of the whole step, and what `monitor` saw meanwhile.
 
     Where the protocol wants no samples the steps are warmed up, for what is measured beside the timing.
@@ -69,8 +69,8 @@ def measure(steps: Steps, device: Device, protocol: Protocol, monitor: Monitor =
             if residual is not None:
                 latency.warnings.append(f"not-additive: {residual} ({timer.metric})")
     if monitor is not UNWATCHED:
-        latency.measurements += windows.measurements(latency.windows.values(), len(latency.spoiled))
-        latency.warnings += windows.labels(latency.windows)
+        latency.measurements += windows.window_measurements(latency.windows.values(), len(latency.spoiled))
+        latency.warnings += windows.merge_labels(latency.windows)
     if latency.spoiled:
         count, first = len(latency.spoiled), latency.spoiled[0]
         latency.warnings.append(f"retaken: windows taken again: {count}, the first after {first}")

@@ -59,7 +59,7 @@ def take(
     return used, [window for window in windows if window is not used]
 
 
-def measurements(windows: Iterable[WindowFacts], retakes: int) -> list[Measurement]:
+def window_measurements(windows: Iterable[WindowFacts], retakes: int) -> list[Measurement]:
     """One measurement for each metric, with one sample for each window that has it; and the retakes."""
     series: dict[str, Measurement] = {}
     for seen in (measurement for facts in windows for measurement in facts.measurements):
@@ -71,7 +71,7 @@ def measurements(windows: Iterable[WindowFacts], retakes: int) -> list[Measureme
     return [*series.values(), counted]
 
 
-def labels(windows: Mapping[str, WindowFacts]) -> list[str]:
+def merge_labels(windows: Mapping[str, WindowFacts]) -> list[str]:
     """Each label once, in the words of its first window, with the names of all windows that have it."""
     texts: dict[str, str] = {}
     names: dict[str, list[str]] = {}

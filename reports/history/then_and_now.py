@@ -134,7 +134,7 @@ def case_of(row: Published, device: str, precision: Precision, threads: int) -> 
     )
 
 
-def planned(device: str, threads: int, replicates: int) -> list[Case]:
+def processes(device: str, threads: int, replicates: int) -> list[Case]:
     """The processes that measure it, shortest steps first; a processor's without what takes it too long."""
     cases = [
         case_of(row, device, precision, threads) for row in published() for precision in PRECISIONS_ON[device]

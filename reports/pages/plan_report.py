@@ -13,7 +13,7 @@ from reports.summary.figures import case_row
 
 def dry_run(planned: Sequence[Case], protocol: Protocol, output: str) -> str:
     """The plan in its order, with what cannot run and why, and an estimate of the time."""
-    reasons = [feasibility.why_not(case) for case in planned]
+    reasons = [feasibility.why_not_here(case) for case in planned]
     runnable = [case for case, reason in zip(planned, reasons, strict=True) if reason is None]
     minutes = estimate.estimate_seconds(runnable, protocol) / 60
     time = "about a minute or less" if minutes < 1.5 else f"about {minutes:.0f} minutes"
@@ -36,7 +36,7 @@ def training_plan(planned: Sequence[Case], output: str) -> str:
     listed: list[dict[str, Cell]] = []
     for case in planned:
         assert case.task is not None
-        reason = feasibility.why_not(case)
+        reason = feasibility.why_not_here(case)
         here = f"skipped: {reason}" if reason else "runs"
         rows.append((case.id, case.learning_seed, case.task.recipe.epochs, here))
         listed.append(case_row(case, {"learning_seed": case.learning_seed, "skipped": reason}))

@@ -42,7 +42,7 @@ MOST_SECONDS = 0.2
 """A product that takes longer at the best rate so far is left out: it is there for faster machines."""
 
 
-def measure(argument: bytes) -> bytes:
+def measure_ceilings(argument: bytes) -> bytes:
     """The child's entry: an encoded Job in, an encoded Finished out."""
     job = msgspec.json.decode(argument, type=Job)
     first_step_at = time.monotonic()
@@ -83,7 +83,7 @@ def run(job: Job, device: Device) -> Record:
         environment=structs.replace(job.environment, gpu=Gpu(**gpu) if gpu else None),
         effective=device.read_back() | {"weights": RECIPES[case.precision].weights},
         absent=_absent(too_long),
-        warnings=incomplete + windows.labels(watched),
+        warnings=incomplete + windows.merge_labels(watched),
         started_at=started_at,
     )
 
@@ -122,7 +122,7 @@ def _measure(
     """
     with torch.no_grad():
         steps = _steps(product.name, call_of(product, case, device.torch_name()))
-        timed = latency.measure(steps, device, protocol, monitor)
+        timed = latency.time_steps(steps, device, protocol, monitor)
     if timed.invalid is not None:
         raise RuntimeError(timed.invalid)
     watched[product.name] = next(iter(timed.windows.values()))

@@ -32,7 +32,7 @@ Take = Callable[[], Mapping[Piece, float]]
 """One step in pieces: the seconds of each."""
 
 
-def measure(
+def time_layers(
     case: Case, module: torch.nn.Module, steps: Steps, engine: Engine, device: Device, protocol: Protocol
 ) -> list[Measurement]:
     """Measurements of every layer in the order in which they run, as `bench.schema.record` names them.

@@ -1,6 +1,6 @@
 """Ablations as data: what is compared with what, how large, how it is timed, how trained. No torch."""
 
-from bench.plan.ablations.ablation_cases import planned, timed_cases, trained_cases
+from bench.plan.ablations.ablation_cases import processes, timed_cases, trained_cases
 from bench.plan.ablations.comparisons import (
     ABLATIONS,
     ALL,
@@ -25,7 +25,7 @@ __all__ = [
     "Level",
     "Sizes",
     "find",
-    "planned",
+    "processes",
     "sizes",
     "timed_cases",
     "trained_cases",

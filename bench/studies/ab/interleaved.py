@@ -21,9 +21,9 @@ from msgspec import Struct, structs
 from bench.forkserver.client import Server
 from bench.host import environment
 from bench.runner import preload, questions
-from bench.runner.attempt import measure
+from bench.runner.attempt import attempt
 from bench.runner.events import Progress
-from bench.runner.questions import ask, why_not
+from bench.runner.questions import ask, unrunnable
 from bench.runner.run_options import Materials
 from bench.schema import job
 from bench.schema.case import Case, Protocol
@@ -64,7 +64,7 @@ class Pairs(Struct, kw_only=True):
         return self.failures >= _MOST_FAILURES or (self.verdict is not None and self.verdict.is_clear)
 
 
-def execute(
+def run_pairs(
     trial: Trial, directory: Path, *, budget_seconds: float | None, tell: Callable[[Progress], None]
 ) -> list[Pairs]:
     """Measure pairs until every contest is decided, all pairs are done or the budget is spent.
@@ -114,7 +114,7 @@ def _check(trial: Trial, index: int) -> Environment:
     try:
         with Server(preload=preload.preload(cases), python=side.python) as server:
             server.require(questions.questions_of(cases))
-            reasons = why_not(cases, server)
+            reasons = unrunnable(cases, server)
             found = environment.describe() if side.python is None else _described(server)
     except UserError as error:
         raise UserError(f"side {SIDES[index]}: {error}") from error
@@ -146,7 +146,7 @@ def _pair(
     for index in random.sample((0, 1), 2):
         case = structs.replace(_of(contest, index), replicate=pair)
         with Server(preload=preload.preload([case]), python=trial.sides[index].python) as server:
-            record = measure(
+            record = attempt(
                 case,
                 trial.protocol,
                 environments[index],

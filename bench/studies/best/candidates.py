@@ -27,7 +27,7 @@ BATCH = {"cpu": SHARED_BATCH, "cuda": 64}
 """Where none is asked for: what a CPU does in seconds, and what keeps a GPU busy."""
 
 WhyNot = Callable[[Sequence[Case]], Mapping[Case, str]]
-"""`bench.runner.questions.why_not` with a server: what torch says against cases on this machine."""
+"""`bench.runner.questions.unrunnable` with a server: what torch says against cases on this machine."""
 
 
 def plainest(given: Mapping[str, tuple[Value, ...]], threads: int) -> Case:
@@ -73,7 +73,7 @@ def narrowed(space: Space, why_not: WhyNot) -> tuple[Space, Mapping[str, str]]:
 
 
 def _without_torch(cases: Sequence[Case]) -> Mapping[Case, str]:
-    return {case: reason for case in cases if (reason := feasibility.why_not(case))}
+    return {case: reason for case in cases if (reason := feasibility.why_not_here(case))}
 
 
 def _offered(base: Case) -> dict[str, tuple[Value, ...]]:

@@ -18,9 +18,9 @@ from bench.plan import ceiling_cases as ceilings
 from bench.plan import feasibility
 from bench.plan.axes import Value
 from bench.runner import preload
-from bench.runner.attempt import measure
+from bench.runner.attempt import attempt
 from bench.runner.events import Progress, Tell
-from bench.runner.questions import ask, why_not
+from bench.runner.questions import ask, unrunnable
 from bench.runner.run_folder import cache_of
 from bench.runner.run_options import Materials
 from bench.schema.agreement import AGREE, Agreement, Question
@@ -70,7 +70,7 @@ class Wish(Struct, frozen=True, kw_only=True):
     ceilings: bool = True
 
 
-def execute(wish: Wish, directory: Path, tell: Tell) -> Findings:
+def run_search(wish: Wish, directory: Path, tell: Tell) -> Findings:
     """Search, confirm and check; the records are in `directory`, those of pairs in folders of their own.
 
     Raises UserError where nothing can be tried here, or the directory refuses.
@@ -85,7 +85,7 @@ def execute(wish: Wish, directory: Path, tell: Tell) -> Findings:
             store.refuse_others(lambda case: _is_part(case, base))
         space, impossible = candidates.space_of(base, wish.given)
         with _server(base) as server:
-            space, unusable = candidates.narrowed(space, lambda cases: why_not(cases, server))
+            space, unusable = candidates.narrowed(space, lambda cases: unrunnable(cases, server))
             if store is not None:
                 store.refuse_others(
                     lambda case: case.workload == "ceiling" or strategy.is_same_work(case, base)
@@ -168,7 +168,7 @@ class _Search:
         once = structs.replace(case, replicate=1)
         self._tell(Progress(case=once, done=0, total=0))
         described, materials = environment.describe(), Materials(caches=self._caches)
-        record = measure(once, protocol, described, self._directory, server, materials=materials)
+        record = attempt(once, protocol, described, self._directory, server, materials=materials)
         record = self._store.append(record)
         self._tell(Progress(case=once, done=0, total=0, record=record))
         return record
@@ -182,7 +182,7 @@ class _Search:
             budget_seconds=self._left(SEARCHING),
             resume=True,
         )
-        return batch_runs.execute(wish, self._directory / "largest", self._tell)[0].verified
+        return batch_runs.find_largest(wish, self._directory / "largest", self._tell)[0].verified
 
     def confirmed(self, space: Space, known: Mapping[Case, Tried]) -> tuple[Case, list[Row]]:
         """The winner, once its rivals were met in pairs, and the pairs: theirs, and with the plain case."""
@@ -213,7 +213,7 @@ class _Search:
         trial = interleaved.Trial(
             contests=contests, protocol=PROTOCOL, most_pairs=PAIRS, materials=Materials(caches=self._caches)
         )
-        interleaved.execute(trial, folder, budget_seconds=seconds, tell=self._tell)
+        interleaved.run_pairs(trial, folder, budget_seconds=seconds, tell=self._tell)
         return _deciding(contests, folder)
 
     def measure_ceiling(self, winner: Case, server: Server) -> None:

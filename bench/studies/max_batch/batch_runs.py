@@ -16,9 +16,9 @@ from bench.forkserver.client import Server
 from bench.host import environment
 from bench.plan import feasibility
 from bench.runner import preload
-from bench.runner.attempt import measure
+from bench.runner.attempt import attempt
 from bench.runner.events import Progress, Tell
-from bench.runner.questions import ask, why_not
+from bench.runner.questions import ask, unrunnable
 from bench.schema import job
 from bench.schema.case import Case, Protocol
 from bench.schema.record import Record
@@ -42,7 +42,7 @@ class Wish(Struct, frozen=True, kw_only=True):
         return MOST_TRIES * len(self.cases)
 
 
-def execute(wish: Wish, directory: Path, tell: Tell) -> list[Answer]:
+def find_largest(wish: Wish, directory: Path, tell: Tell) -> list[Answer]:
     """One answer for each case; with `resume` no batch is run again of which `directory` has a record.
 
     Raises UserError where a case cannot run here, for a limit that the machine does not have, or where the
@@ -57,7 +57,7 @@ def execute(wish: Wish, directory: Path, tell: Tell) -> list[Answer]:
         if store is not None:
             store.refuse_others(lambda case: any(_is_sized(case, each) for each in wish.cases))
         server = stack.enter_context(Server(preload=preload.preload(wish.cases)))
-        for case, reason in why_not(wish.cases, server).items():
+        for case, reason in unrunnable(wish.cases, server).items():
             raise UserError(f"{case.model} cannot run here: {reason}")
         free = {device: _free_memory(device, server) for device in {case.device for case in wish.cases}}
         limits = [limit_of(wish.memory, free[case.device], case) for case in wish.cases]
@@ -88,7 +88,7 @@ class _Runs:
             total = self._wish.most_runs
             self._tell(Progress(case=case, done=self._done, total=total))
             described = environment.describe()
-            record = measure(case, self._wish.protocol, described, self._store.directory, self._server)
+            record = attempt(case, self._wish.protocol, described, self._store.directory, self._server)
             self._known[case] = self._store.append(record)
             self._done += 1
             self._tell(Progress(case=case, done=self._done, total=total, record=record))

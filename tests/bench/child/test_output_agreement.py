@@ -8,7 +8,7 @@ import pytest
 import torch
 from msgspec import structs
 
-from bench.child.output_agreement import agreement, measure
+from bench.child.output_agreement import agreement, compare_outputs
 from bench.schema.agreement import Agreement
 from bench.schema.case import Case
 
@@ -32,7 +32,7 @@ def test_the_error_is_that_of_all_outputs_and_ties_are_counted_by_their_own() ->
 
 
 def test_fp32_in_another_layout_computes_the_same() -> None:
-    found = measure(structs.replace(CASE, layout="channels-last"))
+    found = compare_outputs(structs.replace(CASE, layout="channels-last"))
     assert (found.images, found.agreeing) == (64, 64)
     assert found.relative_error < 1e-5
 
@@ -41,7 +41,7 @@ def test_fp32_in_another_layout_computes_the_same() -> None:
 def test_the_error_of_bf16_is_that_of_its_mantissa(precision: str) -> None:
     """Eight bits round by 2^-9 at most, in each of a few layers: between that of one product and 20 of them.
     Batches of 48: at least 64 images, in whole batches."""
-    found = measure(structs.replace(CASE, precision=precision, batch=48, workload="training"))
+    found = compare_outputs(structs.replace(CASE, precision=precision, batch=48, workload="training"))
     assert found.images == 96
     assert 2**-10 < found.relative_error < 20 * 2**-9
     assert found.agreeing + found.near_ties >= found.images

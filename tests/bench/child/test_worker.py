@@ -21,7 +21,7 @@ from bench.devices.fake import FakeDevice
 from bench.forkserver.client import Server
 from bench.host import environment
 from bench.probes import memory
-from bench.runner.attempt import measure
+from bench.runner.attempt import attempt
 from bench.runner.preload import preload
 from bench.schema.case import PRECISIONS, TIMED, Case, Protocol, Workload
 from bench.schema.job import Finished, Job
@@ -198,7 +198,7 @@ def test_alexnet_on_small_images(workload: Workload, tmp_path: Path) -> None:
     )
     hasty = msgspec.structs.replace(QUICK, warmup_limit_seconds=0.01, min_samples=1, max_samples=1)
     with Server(preload=preload([case])) as server:
-        record = measure(case, hasty, environment.describe(), tmp_path, server)
+        record = attempt(case, hasty, environment.describe(), tmp_path, server)
     found, expected = values(record), closed_form(case)
     assert found["model", "parameters"] == [expected.parameters]
     assert found["model", "weights"] == [4 * expected.parameters]
@@ -222,7 +222,7 @@ def test_a_case_that_is_given_up_is_not_measured_further() -> None:
 
 def test_a_child_hands_back_bytes_that_the_parent_can_read() -> None:
     job = Job(case=LENET, protocol=QUICK, environment=environment.describe())
-    finished = msgspec.json.decode(worker.measure(msgspec.json.encode(job)), type=Finished)
+    finished = msgspec.json.decode(worker.measure_case(msgspec.json.encode(job)), type=Finished)
     assert finished.record.case == LENET
     assert finished.record.protocol == QUICK
     assert finished.record.environment == environment.describe()
@@ -350,14 +350,14 @@ def test_a_case_that_torch_compile_left_alone_is_invalid(monkeypatch: pytest.Mon
 
 def test_compile_workers_end_before_anything_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[str] = []
-    timed = latency.measure
+    timed = latency.time_steps
 
     def timing(*given: Any) -> latency.Latency:
         order.append("timing")
         return timed(*given)
 
     monkeypatch.setattr(async_compile, "shutdown_compile_workers", lambda: order.append("shut down"))
-    monkeypatch.setattr(latency, "measure", timing)
+    monkeypatch.setattr(latency, "time_steps", timing)
     planted_record(monkeypatch, Planted(compiles=True))
     planted_record(monkeypatch, Planted())
     assert order == ["shut down", "timing", "timing"]
@@ -391,7 +391,7 @@ def test_a_side_measurement_that_fails_costs_no_timing(
     def fail(*given: object) -> None:
         raise error
 
-    monkeypatch.setattr(memory, "measure", fail)
+    monkeypatch.setattr(memory, "memory_pass", fail)
     record = measured(LENET)
     found = values(record)
     assert record.status == "ok"

@@ -86,9 +86,9 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Case], float
         agreement = msgspec.json.encode(Agreement(images=64, agreeing=64, near_ties=0, relative_error=0.01))
         for module in (search_run, interleaved):
             monkeypatch.setattr(module, "Server", lambda **_: nullcontext())
-            monkeypatch.setattr(module, "measure", placed.measure)
+            monkeypatch.setattr(module, "attempt", placed.measure)
         monkeypatch.setattr(interleaved, "_check", lambda trial, index: planted_records.MACHINE)
-        monkeypatch.setattr(search_run, "why_not", lambda cases, server: {})
+        monkeypatch.setattr(search_run, "unrunnable", lambda cases, server: {})
         monkeypatch.setattr(search_run, "ask", lambda *_, **__: agreement)
         return placed
 
@@ -164,7 +164,7 @@ def test_the_largest_batch_is_found_for_the_winner_and_tried_with_its_parts(
         asked.extend(wish.cases)
         return [SimpleNamespace(verified=40)]
 
-    monkeypatch.setattr(batch_runs, "execute", largest)
+    monkeypatch.setattr(batch_runs, "find_largest", largest)
     answer = convbench(*SEARCH, "--max-batch", "--out", tmp_path / "run")
     assert answer.code == 0, answer.err
     assert [(case.precision, case.engine, case.batch) for case in asked] == [("bf16", "compile", 8)]

@@ -30,7 +30,7 @@ def by_id(answer: Answer) -> dict[str, dict[str, Any]]:
 
 
 class Runner:
-    """Stands for `run.execute`: writes what is planted for each case that it is given, and remembers them."""
+    """Stands for `run.execute`: writes what is planted for each case, and remembers them."""
 
     def __init__(self, plant: Callable[[Case], Record], left: int = 0) -> None:
         self._plant, self._left = plant, left
@@ -122,7 +122,7 @@ def test_what_is_missing_is_run_and_then_judged_with_what_was_there(
     known = [learned(structs.replace(without, replicate=number)) for number in (1, 2, 3)]
     planted_records.write(tmp_path / "known", known)
     execute = Runner(learned)
-    monkeypatch.setattr(runner, "execute", execute)
+    monkeypatch.setattr(runner, "run_plan", execute)
     answer = convbench(
         *("claims", "dropout", "--run", "--threads", "1", "--format", "json", "--resume"),
         *("--from", tmp_path / "known", "--out", tmp_path / "out", "--budget", "60"),
@@ -140,7 +140,7 @@ def test_a_case_that_several_claims_need_runs_once(
     convbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     execute = Runner(learned)
-    monkeypatch.setattr(runner, "execute", execute)
+    monkeypatch.setattr(runner, "run_plan", execute)
     convbench("claims", "dropout", "relu-speed", "--run", "--seeds", "2", "--out", tmp_path / "out")
     assert len(execute.cases) == len(set(execute.cases)) == 6
     assert [case.replicate for case in execute.cases] == [1, 1, 1, 2, 2, 2]
@@ -150,7 +150,7 @@ def test_nothing_is_run_where_nothing_is_missing(
     convbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     execute = Runner(learned)
-    monkeypatch.setattr(runner, "execute", execute)
+    monkeypatch.setattr(runner, "run_plan", execute)
     answer = convbench("claims", "params-vgg", "--run", "--out", tmp_path / "out")
     assert answer.code == 0
     assert not execute.cases
@@ -178,7 +178,7 @@ def test_the_exit_code_is_1_where_something_that_ran_failed(
             learned(case) if status == "ok" else planted_records.record(case, status=status, reason="planted")
         )
 
-    monkeypatch.setattr(runner, "execute", Runner(plant))
+    monkeypatch.setattr(runner, "run_plan", Runner(plant))
     answer = convbench("claims", "dropout", "--run", "--out", tmp_path / "out", "--format", "json")
     assert answer.code == code
     verdict = by_id(answer)["dropout"]["verdict"]
@@ -199,7 +199,7 @@ def test_a_budget_too_small_for_any_case_still_judges_by_arithmetic(
 def test_what_the_budget_left_is_said(
     convbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "execute", Runner(learned, left=2))
+    monkeypatch.setattr(runner, "run_plan", Runner(learned, left=2))
     answer = convbench("claims", "dropout", "--run", "--out", tmp_path / "out")
     assert "2 of 6 cases are left: the same command with --resume runs them" in answer.err
 
@@ -257,9 +257,9 @@ def test_history_runs_the_same_work_and_draws_the_speed_ups(
         )
 
     execute = Runner(plant)
-    monkeypatch.setattr(runner, "execute", execute)
+    monkeypatch.setattr(runner, "run_plan", execute)
     answer = convbench("history", "--run", "--replicates", "2", "--threads", "1", "--out", tmp_path / "out")
-    assert execute.cases == published.planned("cpu", 1, 2)
+    assert execute.cases == published.processes("cpu", 1, 2)
     assert answer.code == 0
     assert "Measured on a processor" in answer.out
     page = (tmp_path / "out" / "history.md").read_text()

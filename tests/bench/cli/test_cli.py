@@ -132,7 +132,7 @@ def test_a_folder_that_cannot_be_used(
     (tmp_path / "used").mkdir()
     (tmp_path / "used" / RECORDS).write_text("foreign\n")
     monkeypatch.setattr(runner, "Server", NoServer)
-    monkeypatch.setattr(questions, "why_not", lambda planned, server: {})
+    monkeypatch.setattr(questions, "unrunnable", lambda planned, server: {})
     answer = convbench("run", "--model", "lenet5", "--out", tmp_path / out)
     assert (answer.code, answer.out) == (2, "")
     assert words in answer.err
@@ -203,7 +203,7 @@ def test_the_exit_code_says_whether_a_case_failed(
         counted = {status: statuses.count(status) for status in statuses}
         return Result(statuses=counted, left=3, warning="a line was repaired")
 
-    monkeypatch.setattr(runner, "execute", execute)
+    monkeypatch.setattr(runner, "run_plan", execute)
     answer = convbench(
         "run", "--model", "lenet5", "--out", tmp_path / "run", "--replicates", 4, "--budget", 9
     )
@@ -221,7 +221,7 @@ def test_options_reach_the_run(convbench: Command, tmp_path: Path, monkeypatch: 
         seen.append((planned, protocol, directory, options))
         return Result(statuses={}, left=0, warning=None)
 
-    monkeypatch.setattr(runner, "execute", execute)
+    monkeypatch.setattr(runner, "run_plan", execute)
     line = "run --model lenet5,vgg11 --model alexnet --workload training --device cpu --precision bf16,fp32"
     line += " --engine compile --layout channels-last --batch 2 --image 64 --channels 1 --classes 7"
     line += " --threads 3 --seed 9 --replicates 2 --target-ci 2% --time-limit 45 --budget 1e3 --resume"
@@ -359,7 +359,7 @@ def test_ctrl_c_is_130(convbench: Command, tmp_path: Path, monkeypatch: pytest.M
     def pressed(*arguments: object, **options: object) -> Result:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(runner, "execute", pressed)
+    monkeypatch.setattr(runner, "run_plan", pressed)
     answer = convbench("run", "--model", "lenet5", "--out", tmp_path / "run")
     told = "convbench: interrupted; a folder given as --out keeps what was finished\n"
     assert answer == Answer(130, "", told)

@@ -24,7 +24,7 @@ from bench.child import worker
 from bench.forkserver.client import Server
 from bench.forkserver.wire import WIRE, Cancel, Ended, Ready, Request
 from bench.runner import preload, questions
-from bench.runner.attempt import measure
+from bench.runner.attempt import attempt
 from bench.schema import job
 from bench.schema.case import Case, Protocol
 from bench.schema.epochs import News
@@ -118,7 +118,11 @@ def test_another_installation_is_asked_questions_only(tmp_path: Path) -> None:
     with Server(python=installation(tmp_path / "other")) as server:
         with pytest.raises(UserError, match=r"0\.9 cannot answer 'bench\.worker:measure'"):
             server.run(
-                "bench.child.worker:measure", b"", folder=tmp_path, log=tmp_path / "log", time_limit_seconds=9
+                "bench.child.worker:measure_case",
+                b"",
+                folder=tmp_path,
+                log=tmp_path / "log",
+                time_limit_seconds=9,
             )
         assert server.pid is not None
 
@@ -136,7 +140,7 @@ def test_a_record_that_was_not_asked_for_is_none(
     """That both sides mean the same by a message is checked."""
     other = installation(tmp_path / "other", record=record)
     with Server(python=other) as server:
-        got = measure(LENET, Protocol(), planted_records.MACHINE, tmp_path, server)
+        got = attempt(LENET, Protocol(), planted_records.MACHINE, tmp_path, server)
     assert (got.status, got.case, got.measurements) == ("crashed", LENET, [])
     assert reason in (got.reason or "")
 

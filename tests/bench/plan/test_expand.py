@@ -241,16 +241,16 @@ def test_slow_blocks_are_measured_once_unless_replicates_are_asked_for(
         c for c in expand.cases(quick, {}, threads=2) if c.workload == "training" or c.engine == "compile"
     }
     assert len(slow) == 4
-    counts = Counter(c.without_replicate() for c in expand.planned(quick, {}, threads=2))
+    counts = Counter(c.without_replicate() for c in expand.processes(quick, {}, threads=2))
     for case in expand.cases(quick, {}, threads=2):
         assert counts[case.without_replicate()] == (1 if case in slow else quick.replicates)
-    three = Counter(c.without_replicate() for c in expand.planned(quick, {}, threads=2, replicates=3))
+    three = Counter(c.without_replicate() for c in expand.processes(quick, {}, threads=2, replicates=3))
     assert set(three.values()) == {3}
 
 
 def test_a_product_has_the_replicates_of_its_suite() -> None:
     quick = named_suites.find("quick", gpu=False)
     given = {"model": ("lenet5",), "workload": ("training",), "device": ("cpu",)}
-    assert [c.replicate for c in expand.planned(quick, given, threads=2)] == list(
+    assert [c.replicate for c in expand.processes(quick, given, threads=2)] == list(
         range(1, quick.replicates + 1)
     )

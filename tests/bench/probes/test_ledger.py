@@ -59,7 +59,7 @@ def steps_of(module: nn.Module, case: Case, device: str = "cpu") -> Steps:
 def ledger_of(module: nn.Module, case: Case) -> tuple[str, dict[str, int]]:
     """The phase of the peak, and bytes by name."""
     with outer_context(case, "cpu"):
-        return found(ledger.measure(steps_of(module, case), CPU, 0))
+        return found(ledger.peak_ledger(steps_of(module, case), CPU, 0))
 
 
 def found(measured: list[Measurement]) -> tuple[str, dict[str, int]]:
@@ -183,7 +183,7 @@ def test_the_peak_is_in_the_phase_that_has_it(name: str) -> None:
 
     phases = ((own, spiking(call) if own == name else call) for own, call in steps.phases)
     spiked = replace(steps, phases=tuple(phases))
-    where, sizes = found(ledger.measure(spiked, CPU, 0))
+    where, sizes = found(ledger.peak_ledger(spiked, CPU, 0))
     assert where == name
     assert sizes["other_tensors"] >= 4 * SPIKE
     assert sizes["gradients"] == (0 if name == "forward" else WEIGHTS)
@@ -200,8 +200,8 @@ def test_activations_go_as_gradients_come() -> None:
     """So the peak is less than all kinds at their full size, and more than without the gradients."""
     case = Case(model="deep", workload="training", batch=4, image=32, channels=1, classes=CLASSES)
     steps = steps_of(deep(), case)
-    full = {m.metric: m.samples[0] for m in memory.measure(steps, FakeDevice(asynchronous=False), 0)}
-    phase, sizes = found(ledger.measure(steps, CPU, 0))
+    full = {m.metric: m.samples[0] for m in memory.memory_pass(steps, FakeDevice(asynchronous=False), 0)}
+    phase, sizes = found(ledger.peak_ledger(steps, CPU, 0))
     assert phase == "backward"
     kept = full["weights"] + full["optimizer_state"] + full["inputs"]
     assert sizes["weights"] + sizes["optimizer_state"] + sizes["inputs"] == kept
@@ -220,7 +220,7 @@ def test_the_steps_go_on_as_if_nothing_had_been() -> None:
         torch.manual_seed(1)
         steps = steps_of(each, TRAINING)
         if counted:
-            ledger.measure(steps, CPU, 0)
+            ledger.peak_ledger(steps, CPU, 0)
         for _ in range(1 if counted else 3):
             steps.before()
             steps.step()
@@ -263,7 +263,7 @@ def test_where_the_allocator_counts_the_peak_is_its_own_and_the_sum_leaves_a_res
 ) -> None:
     """The operator's scratch is its workspace, although another operator follows with as many tensors."""
     with outer_context(INFERENCE, "cpu"):
-        phase, sizes = found(ledger.measure(steps_of(Scratch(), INFERENCE), planted, 100))
+        phase, sizes = found(ledger.peak_ledger(steps_of(Scratch(), INFERENCE), planted, 100))
     assert phase == "forward"
     assert (sizes["peak"], sizes["workspace"]) == (1000 + SCRATCH, SCRATCH)
     assert (sizes["inputs"], sizes["other_tensors"]) == (IMAGES, IMAGES)
@@ -318,9 +318,11 @@ def test_on_a_gpu_the_peak_is_that_of_the_memory_pass_and_little_is_left_over(wo
             steps.before()
             steps.step()
         peaks = {
-            m.metric: m.samples[0] for m in memory.measure(steps, device, baseline) if m.phase == steps.whole
+            m.metric: m.samples[0]
+            for m in memory.memory_pass(steps, device, baseline)
+            if m.phase == steps.whole
         }
-        _, sizes = found(ledger.measure(steps, device, baseline))
+        _, sizes = found(ledger.peak_ledger(steps, device, baseline))
     assert sizes["peak"] == pytest.approx(peaks["peak_allocated"], rel=0.01)
     assert abs(sizes["residual"]) < 64 * 2**20
     assert sizes["workspace"] >= 0

@@ -53,7 +53,7 @@ def test_views_and_shared_weights_count_once() -> None:
 def test_sizes_by_kind_of_a_training_step() -> None:
     device = FakeDevice(asynchronous=False)
     steps = steps_of(tiny())
-    values = found(memory.measure(steps, device, 0))
+    values = found(memory.memory_pass(steps, device, 0))
     weights = 4 * (2 * 9 + 2 + 32 * 3 + 3)
     assert values["model", "weights"] == weights
     assert values["model", "gradients"] == weights
@@ -66,20 +66,20 @@ def test_saved_activations_by_hand() -> None:
     """ReLU keeps its output (the linear layer keeps a view of it), cross-entropy the log of the softmax and
     the sum of its weights; images, labels and weights are alive anyway."""
     relu, log_softmax, total_weight = 4 * 2 * (2 * 4 * 4), 4 * 2 * 3, 4
-    values = found(memory.measure(steps_of(tiny()), FakeDevice(asynchronous=False), 0))
+    values = found(memory.memory_pass(steps_of(tiny()), FakeDevice(asynchronous=False), 0))
     assert values["forward", "saved_activations"] == relu + log_softmax + total_weight
 
 
 def test_saved_activations_grow_with_the_batch_and_inference_has_none() -> None:
     saved = [
-        found(memory.measure(steps_of(tiny(), replace_batch(batch)), FakeDevice(asynchronous=False), 0))[
+        found(memory.memory_pass(steps_of(tiny(), replace_batch(batch)), FakeDevice(asynchronous=False), 0))[
             "forward", "saved_activations"
         ]
         for batch in (2, 4, 8)
     ]
     assert saved[2] - saved[1] == 2 * (saved[1] - saved[0])
     inference = Case(model="tiny", batch=2, image=4, channels=1, classes=3)
-    values = found(memory.measure(steps_of(tiny(), inference), FakeDevice(asynchronous=False), 0))
+    values = found(memory.memory_pass(steps_of(tiny(), inference), FakeDevice(asynchronous=False), 0))
     assert {metric for _, metric in values} == {"weights", "buffers", "inputs", "peak_allocated"}
 
 
@@ -107,7 +107,7 @@ def test_activations_at_the_address_of_a_freed_gradient_are_counted() -> None:
         phases=(("forward", lambda: held.append(Keep.apply(x))), ("backward", held.clear)),
         tensors=lambda: {"gradients": list(grabbed)},
     )
-    values = found(memory.measure(reused, FakeDevice(asynchronous=False), 0))
+    values = found(memory.memory_pass(reused, FakeDevice(asynchronous=False), 0))
     assert values["forward", "saved_activations"] == 4000
 
 
@@ -131,7 +131,7 @@ def test_planted_peaks_of_each_phase_and_of_the_step() -> None:
 
     phases = (("forward", forward), ("backward", backward), ("optimizer", nothing))
     steps = replace(planted(device, ()), phases=phases)
-    values = found(memory.measure(steps, device, baseline))
+    values = found(memory.memory_pass(steps, device, baseline))
     assert values == {
         ("forward", "saved_activations"): 0,
         ("forward", "peak_allocated"): 1300,
@@ -145,7 +145,7 @@ def test_a_peak_before_the_pass_does_not_count() -> None:
     device = FakeDevice()
     device.allocate(10_000)
     device.allocate(-10_000)
-    values = found(memory.measure(replace(planted(device, ()), whole="forward", step=nothing), device, 0))
+    values = found(memory.memory_pass(replace(planted(device, ()), whole="forward", step=nothing), device, 0))
     assert values["forward", "peak_allocated"] == 0
 
 
@@ -173,14 +173,14 @@ class Allocating(FakeDevice):
 
 def test_a_replayed_graph_has_no_peak_of_allocations() -> None:
     steps = replace(planted(FakeDevice(), ()), whole="forward", step=nothing)
-    replayed = memory.measure(steps, Allocating(), 0, replays_graphs=True)
+    replayed = memory.memory_pass(steps, Allocating(), 0, replays_graphs=True)
     assert {m.metric for m in replayed} == {"peak_reserved"}
-    assert len(memory.measure(steps, Allocating(), 0)) == 3
+    assert len(memory.memory_pass(steps, Allocating(), 0)) == 3
 
 
 def test_what_autotuning_left_in_the_allocator_does_not_count() -> None:
     steps = replace(planted(FakeDevice(), ()), whole="forward", step=nothing)
-    values = {m.metric: m.samples for m in memory.measure(steps, Caching(), 0)}
+    values = {m.metric: m.samples for m in memory.memory_pass(steps, Caching(), 0)}
     assert values == {"peak_reserved": [0], "allocation_retries": [0]}
 
 
@@ -207,7 +207,7 @@ def test_the_kernels_peak_shows_an_allocation_in_its_own_phase() -> None:
     phases = (("forward", nothing), ("backward", holding(size)), ("optimizer", nothing))
     steps = replace(planted(FakeDevice(), ()), phases=phases)
     holding(size)()
-    values = found(memory.measure(steps, device, device.memory_baseline()))
+    values = found(memory.memory_pass(steps, device, device.memory_baseline()))
     # `saved_activations` has run all phases once before, so the allocator's own growth is over.
     assert values["backward", "peak_resident"] == pytest.approx(size, rel=0.03)
     assert values["step", "peak_resident"] == values["backward", "peak_resident"]
@@ -225,7 +225,7 @@ def test_memory_that_stays_counts_in_every_later_phase() -> None:
 
     phases = (("forward", nothing), ("backward", keep), ("optimizer", kept.clear))
     steps = replace(planted(FakeDevice(), ()), phases=phases)
-    values = found(memory.measure(steps, device, device.memory_baseline()))
+    values = found(memory.memory_pass(steps, device, device.memory_baseline()))
     assert values["optimizer", "peak_resident"] == pytest.approx(size, rel=0.05)
     assert values["forward", "peak_resident"] < 0.05 * size
 
@@ -245,5 +245,5 @@ def test_the_pass_leaves_the_steps_as_they_were() -> None:
         before=counting("before"),
         phases=tuple((name, counting(name)) for name in ("forward", "backward", "optimizer")),
     )
-    memory.measure(steps, FakeDevice(), 0)
+    memory.memory_pass(steps, FakeDevice(), 0)
     assert set(counts.values()) == {2}

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from bench.forkserver.outcome import Outcome
-from bench.runner.attempt import measure
+from bench.runner.attempt import attempt
 from bench.runner.run_options import Materials
 from bench.schema import job
 from bench.schema.case import Case, Protocol
@@ -44,7 +44,7 @@ def test_a_kept_cache_is_compiled_into_once(tmp_path: Path, kept: bool, colds: l
     materials = Materials(caches=tmp_path / "caches") if kept else Materials()
     for replicate in (1, 2):
         case = msgspec.structs.replace(CASE, replicate=replicate)
-        record = measure(
+        record = attempt(
             case,
             Protocol(),
             planted_records.MACHINE,

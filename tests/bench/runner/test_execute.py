@@ -24,9 +24,9 @@ from bench.forkserver.process_tree import marked
 from bench.host import environment
 from bench.runner import execute as run
 from bench.runner import questions
-from bench.runner.attempt import measure
+from bench.runner.attempt import attempt
 from bench.runner.events import Progress
-from bench.runner.execute import Result, execute
+from bench.runner.execute import Result, run_plan
 from bench.schema.case import Case, Protocol
 from bench.schema.record import SCHEMA, Record
 from bench.store import RECORDS, read_records
@@ -121,9 +121,9 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
         if progress.record is not None:
             written.append(len(lines(directory)))
 
-    budgeted = execute(planned, FAST, directory, resume=False, budget_seconds=1e-6, tell=tell)
+    budgeted = run_plan(planned, FAST, directory, resume=False, budget_seconds=1e-6, tell=tell)
     assert told == []
-    result = execute(planned, FAST, directory, resume=True, budget_seconds=None, tell=tell)
+    result = run_plan(planned, FAST, directory, resume=True, budget_seconds=None, tell=tell)
     return Story(directory, nets, planned, budgeted, result, told, written)
 
 
@@ -239,7 +239,7 @@ def test_resuming_runs_what_crashed_timed_out_was_torn_or_is_new_and_nothing_els
     hanging = net(story.nets, "hangs")
     try:
         planned = [hanging, *story.planned]
-        result = execute(planned, limited, copied, resume=True, budget_seconds=None, tell=tell)
+        result = run_plan(planned, limited, copied, resume=True, budget_seconds=None, tell=tell)
     finally:
         story.nets.write_text(NETS)
     assert started == [hanging, *story.planned[:4], story.planned[-1]]
@@ -261,7 +261,7 @@ def test_a_folder_with_a_run_is_refused_at_once_and_left_as_it_is(story: Story, 
     before = (copied / RECORDS).read_bytes()
     began = time.monotonic()
     with pytest.raises(UserError, match="holds a run already: continue it with --resume"):
-        execute(story.planned, FAST, copied, resume=False, budget_seconds=None, tell=ignore)
+        run_plan(story.planned, FAST, copied, resume=False, budget_seconds=None, tell=ignore)
     assert time.monotonic() - began < 1
     assert (copied / RECORDS).read_bytes() == before
 
@@ -270,7 +270,7 @@ def test_a_folder_with_a_run_is_refused_at_once_and_left_as_it_is(story: Story, 
 def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path, resume: bool) -> None:
     (tmp_path / "file").write_text("kept")
     with pytest.raises(UserError, match="is a file"):
-        execute(
+        run_plan(
             [Case(model="lenet5")],
             FAST,
             tmp_path / "file",
@@ -283,7 +283,7 @@ def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path, resume: bool) 
 
 def test_only_the_impossible_is_an_error_and_nothing_is_written(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="nothing of this plan can run here: vgg16 cannot take"):
-        execute(
+        run_plan(
             [Case(model="vgg16", image=16)],
             FAST,
             tmp_path / "run",
@@ -304,7 +304,7 @@ class Garbled:
 @pytest.mark.parametrize("engine", ["eager", "compile"])
 def test_a_result_that_cannot_be_read_is_a_crash(tmp_path: Path, engine: str) -> None:
     case = Case(model="lenet5", engine=engine)
-    record = measure(case, FAST, environment.describe(), tmp_path, Garbled())  # type: ignore[arg-type]
+    record = attempt(case, FAST, environment.describe(), tmp_path, Garbled())  # type: ignore[arg-type]
     assert record.status == "crashed"
     assert "unreadable result" in (record.reason or "")
 
@@ -346,7 +346,7 @@ def test_ctrl_c_ends_the_command_and_a_second_run_is_refused_meanwhile(story: St
     with hanging_run(story, copied, trace) as process:
         began = time.monotonic()
         with pytest.raises(UserError, match="another run is writing to"):
-            execute(story.planned, FAST, copied, resume=True, budget_seconds=None, tell=ignore)
+            run_plan(story.planned, FAST, copied, resume=True, budget_seconds=None, tell=ignore)
         assert time.monotonic() - began < 1
         pressed = time.monotonic()
         process.send_signal(signal.SIGINT)
@@ -378,13 +378,13 @@ def test_a_gpu_that_auto_chose_and_torch_cannot_use_is_an_error(
     gpu = Case(model="lenet5", device="cuda", image=28, channels=1, classes=10)
     cpu = structs.replace(gpu, device="cpu")
     monkeypatch.setattr(
-        questions, "why_not", lambda planned, server: {gpu: "torch cannot use a CUDA GPU here"}
+        questions, "unrunnable", lambda planned, server: {gpu: "torch cannot use a CUDA GPU here"}
     )
     monkeypatch.setattr(run, "_measure_pending", lambda *arguments: 0)
     out = tmp_path / "out"
 
     def go() -> Result:
-        return execute(
+        return run_plan(
             [cpu, gpu], FAST, out, resume=False, budget_seconds=None, tell=lambda told: None, auto=auto
         )
 

@@ -23,8 +23,8 @@ from bench.forkserver.process_tree import descendants
 from bench.host import environment
 from bench.plan.axes import Value
 from bench.plan.training_runs import Wish, cases
-from bench.runner.attempt import measure
-from bench.runner.execute import execute
+from bench.runner.attempt import attempt
+from bench.runner.execute import run_plan
 from bench.runner.run_folder import CHECKPOINTS, checkpoint_of, log_of
 from bench.runner.run_options import Materials
 from bench.schema.case import Case, Protocol
@@ -158,7 +158,7 @@ def case_of(model: object, seed: int = 0, epochs: int = EPOCHS, **fields: Any) -
 @pytest.fixture(scope="module")
 def train(learning_server: Server) -> Train:
     def run(case: Case, folder: Path, limit_seconds: float = 120.0, **materials: Any) -> Record:
-        return measure(
+        return attempt(
             case,
             Protocol(time_limit_seconds=limit_seconds),
             environment.describe(),
@@ -374,14 +374,14 @@ def test_compiled_learns_as_eager_does(train: Train, tmp_path: Path) -> None:
 
 
 def run_all(planned: list[Case], folder: Path, resume: bool) -> Any:
-    return execute(
+    return run_plan(
         planned, Protocol(), folder, resume=resume, budget_seconds=None, tell=lambda progress: None
     )
 
 
 @pytest.fixture
 def shared(monkeypatch: pytest.MonkeyPatch, learning_server: Server) -> None:
-    """`execute` with the server of these tests: it takes seconds to start one."""
+    """`run_plan` with the server of these tests: it takes seconds to start one."""
     monkeypatch.setattr("bench.runner.execute.Server", lambda preload: nullcontext(learning_server))
 
 

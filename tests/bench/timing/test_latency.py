@@ -29,7 +29,7 @@ def labels(found: Latency) -> list[str]:
 
 def test_every_phase_and_the_step_with_every_timer() -> None:
     device = FakeDevice()
-    found = latency.measure(planted(device, COSTS), device, PROTOCOL)
+    found = latency.time_steps(planted(device, COSTS), device, PROTOCOL)
     device_times = [median(found, phase, "device_time") for phase in (*PHASES, "step")]
     assert device_times == pytest.approx([5 * MS, 10 * MS, 2 * MS, 17 * MS])
     host_times = [median(found, phase, "host_time") for phase in (*PHASES, "step")]
@@ -43,7 +43,7 @@ def test_every_phase_and_the_step_with_every_timer() -> None:
 
 def test_a_device_that_is_not_asynchronous_has_wall_time_only() -> None:
     device = FakeDevice(asynchronous=False)
-    found = latency.measure(planted(device, COSTS), device, PROTOCOL)
+    found = latency.time_steps(planted(device, COSTS), device, PROTOCOL)
     assert {m.metric for m in found.measurements if m.unit == "s"} == {"wall_time"}
     assert median(found, "step", "wall_time") == pytest.approx(20 * MS)
     assert median(found, "forward", "wall_time") == pytest.approx(6 * MS)
@@ -53,7 +53,7 @@ def test_a_device_that_is_not_asynchronous_has_wall_time_only() -> None:
 def test_short_steps_are_averaged_within_a_sample_and_the_record_says_so() -> None:
     device = FakeDevice()
     steps = planted(device, ((0.002 * MS, 0.003 * MS),) * 3)
-    found = latency.measure(steps, device, PROTOCOL)
+    found = latency.time_steps(steps, device, PROTOCOL)
     repeats = {m.metric: m.repeats for m in found.measurements if m.phase == "step" and m.unit == "s"}
     assert repeats == {"device_time": 10, "wall_time": 50, "host_time": 1}
     assert median(found, "step", "device_time") == pytest.approx(0.009 * MS)
@@ -64,7 +64,7 @@ def test_inference_has_one_phase() -> None:
     device = FakeDevice()
     call = launches(device, 1 * MS, 5 * MS)
     steps = Steps(nothing, call, "forward", (), False, lambda: None, list, dict)
-    found = latency.measure(steps, device, PROTOCOL)
+    found = latency.time_steps(steps, device, PROTOCOL)
     assert {m.phase for m in found.measurements} == {"forward"}
     assert median(found, "forward", "device_time") == pytest.approx(5 * MS)
 
@@ -72,7 +72,7 @@ def test_inference_has_one_phase() -> None:
 @pytest.mark.parametrize(("host", "tagged"), [(0.91, True), (0.89, False), (5.0, True), (0.1, False)])
 def test_a_step_is_launch_bound_from_nine_tenths_of_its_device_time(host: float, tagged: bool) -> None:
     device = FakeDevice()
-    found = latency.measure(planted(device, ((host * MS, 1 * MS),) * 3), device, PROTOCOL)
+    found = latency.time_steps(planted(device, ((host * MS, 1 * MS),) * 3), device, PROTOCOL)
     assert median(found, "step", "device_time") == pytest.approx(3 * MS)
     assert ("launch-bound" in labels(found)) == tagged
 
@@ -82,7 +82,7 @@ def test_a_step_that_waits_inside_is_tagged_by_the_idle_share(busy: float, tagge
     """1 ms of host work ahead of each phase, and a wait before the last: 2 ms of idle time in a step."""
     device = FakeDevice()
     steps = planted(device, ((1 * MS, busy * MS),) * 3, synchronises=True)
-    found = latency.measure(steps, device, PROTOCOL)
+    found = latency.time_steps(steps, device, PROTOCOL)
     idle = 2 / (3 * busy + 2)
     assert median(found, "step", "device_idle_share") == pytest.approx(idle)
     assert ("launch-bound" in labels(found)) == tagged == (idle > 0.1)
@@ -107,14 +107,14 @@ def test_phases_must_add_up_to_the_step(more: float, scale: float, passes: bool,
     device = FakeDevice(asynchronous)
     costs = tuple((0.0, busy * scale) for _, busy in COSTS)
     longer = tuple((host, busy * (1 + more)) for host, busy in costs)
-    found = latency.measure(planted(device, costs, step_costs=longer), device, PROTOCOL)
+    found = latency.time_steps(planted(device, costs, step_costs=longer), device, PROTOCOL)
     assert ("not-additive" in labels(found)) == (not passes)
 
 
 def test_launches_that_hide_behind_the_device_are_no_lack_of_additivity() -> None:
     """Phase by phase the host's time is part of wall time, in the pipelined step it is not."""
     device = FakeDevice()
-    found = latency.measure(planted(device, ((1 * MS, 2 * MS),) * 3), device, PROTOCOL)
+    found = latency.time_steps(planted(device, ((1 * MS, 2 * MS),) * 3), device, PROTOCOL)
     assert sum(median(found, phase, "wall_time") for phase in PHASES) == pytest.approx(9 * MS)
     assert median(found, "step", "wall_time") < 7 * MS
     assert "not-additive" not in labels(found)
@@ -142,14 +142,14 @@ def test_noise_around_zero_is_no_lack_of_additivity() -> None:
 def test_a_window_that_the_check_refuses_makes_the_case_invalid() -> None:
     answers = iter(["in the warm-up", None, "steps were skipped", None, None])
     device = FakeDevice()
-    found = latency.measure(planted(device, COSTS, check=lambda: next(answers)), device, PROTOCOL)
+    found = latency.time_steps(planted(device, COSTS, check=lambda: next(answers)), device, PROTOCOL)
     assert found.invalid == "steps were skipped"
 
 
 def test_what_happened_in_the_warm_up_does_not_count() -> None:
     answers = iter(["in the warm-up", None, None, None])
     device = FakeDevice()
-    found = latency.measure(planted(device, COSTS, check=lambda: next(answers)), device, PROTOCOL)
+    found = latency.time_steps(planted(device, COSTS, check=lambda: next(answers)), device, PROTOCOL)
     assert found.invalid is None
 
 
@@ -162,7 +162,7 @@ class Unseen(FakeDevice):
 
 def test_an_idle_share_that_nothing_can_tell_is_not_recorded() -> None:
     device = Unseen()
-    found = latency.measure(planted(device, COSTS, synchronises=True), device, PROTOCOL)
+    found = latency.time_steps(planted(device, COSTS, synchronises=True), device, PROTOCOL)
     assert not [m for m in found.measurements if m.metric == "device_idle_share"]
     assert "unmonitored" in labels(found)
     assert "launch-bound" not in labels(found)
@@ -180,11 +180,11 @@ class Tiring(FakeDevice):
 def test_a_device_that_slows_down_all_the_time_is_labelled(asynchronous: bool) -> None:
     device = Tiring(asynchronous)
     protocol = Protocol(warmup_seconds=0.1, warmup_limit_seconds=1.0, sampling_seconds=5.0)
-    found = latency.measure(planted(device, COSTS), device, protocol)
+    found = latency.time_steps(planted(device, COSTS), device, protocol)
     assert {"not-stationary", "drifting"} <= set(labels(found))
 
 
 def test_the_warm_up_is_counted() -> None:
     device = FakeDevice(asynchronous=False)
-    found = latency.measure(planted(device, COSTS), device, PROTOCOL)
+    found = latency.time_steps(planted(device, COSTS), device, PROTOCOL)
     assert median(found, "step", "warmup_steps") == 6  # two windows of three; 0.1 s are five steps

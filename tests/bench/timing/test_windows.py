@@ -96,14 +96,14 @@ def figure(found: latency.Latency, metric: str, phase: str = "window") -> list[f
 
 def test_a_window_that_stays_slowed_makes_the_case_invalid() -> None:
     device = FakeDevice()
-    found = latency.measure(planted(device, COSTS), device, PROTOCOL, Planted([SLOWED]))
+    found = latency.time_steps(planted(device, COSTS), device, PROTOCOL, Planted([SLOWED]))
     assert found.invalid == "slowdown: hot"
     assert figure(found, "retakes") == [3 * MOST_RETAKES]
 
 
 def test_stolen_time_never_makes_a_case_invalid() -> None:
     device = FakeDevice()
-    found = latency.measure(planted(device, COSTS), device, PROTOCOL, Planted([STOLEN]))
+    found = latency.time_steps(planted(device, COSTS), device, PROTOCOL, Planted([STOLEN]))
     assert found.invalid is None
     assert found.warnings == [
         "steal: 3% (device_time, wall_time, host_time)",
@@ -114,7 +114,7 @@ def test_stolen_time_never_makes_a_case_invalid() -> None:
 def test_throttled_then_fine() -> None:
     """The figures come from the second window; those of the first stand beside them under another name."""
     device = FakeDevice()
-    found = latency.measure(planted(device, COSTS), device, PROTOCOL, Planted([SLOWED, FINE]))
+    found = latency.time_steps(planted(device, COSTS), device, PROTOCOL, Planted([SLOWED, FINE]))
     assert found.invalid is None
     assert found.warnings == ["retaken: windows taken again: 1, the first after slowdown: hot"]
     assert figure(found, "retakes") == [1]
@@ -129,14 +129,14 @@ def test_every_window_has_its_own_figures() -> None:
     ]
     device = FakeDevice()
     monitor = Planted([WindowFacts((seen[0],)), FINE, WindowFacts((seen[2],))])
-    found = latency.measure(planted(device, COSTS), device, PROTOCOL, monitor)
+    found = latency.time_steps(planted(device, COSTS), device, PROTOCOL, monitor)
     assert figure(found, "power") == [1.0, 3.0]
     assert seen[0].samples == [1.0]
 
 
 def test_what_nobody_watched_has_no_figures() -> None:
     device = FakeDevice()
-    found = latency.measure(planted(device, COSTS), device, PROTOCOL)
+    found = latency.time_steps(planted(device, COSTS), device, PROTOCOL)
     assert "window" not in {m.phase for m in found.measurements}
 
 
@@ -169,7 +169,7 @@ def test_a_hot_gpu_is_seen_through_the_whole_way() -> None:
     bits = iter([0, 0, 0x40])
     gpu = FakeGpu(bits=lambda: next(bits, 0))
     monitor = Together([ClockMonitor(lambda: FakeNvml((gpu,)), "11111111-aaaa", device.clock)])
-    found = latency.measure(planted(device, COSTS), device, PROTOCOL, monitor)
+    found = latency.time_steps(planted(device, COSTS), device, PROTOCOL, monitor)
     assert found.invalid is None
     assert figure(found, "retakes") == [1]
     assert figure(found, "sm_clock") == [1980.0] * 3

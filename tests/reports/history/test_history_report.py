@@ -18,7 +18,7 @@ from reports.document import Cell, Document
 from reports.drawing import plots
 from reports.history import then_and_now
 from reports.history.history_report import PLOT_NAME, document
-from reports.history.then_and_now import OURS, Published, case_of, planned, published, step_flops, too_long
+from reports.history.then_and_now import OURS, Published, case_of, processes, published, step_flops, too_long
 from reports.summary.pooling import summarise
 from tests.planted import planted_records
 
@@ -86,7 +86,7 @@ def test_the_work_is_theirs_without_dropout() -> None:
 
 
 def test_a_processor_takes_the_shortest_steps_first_and_leaves_out_the_longest() -> None:
-    cases = planned("cpu", 2, 2)
+    cases = processes("cpu", 2, 2)
     flops = [step_flops(case) for case in cases if case.replicate == 1]
     assert flops == sorted(flops)
     assert [case.replicate for case in cases] == sorted(case.replicate for case in cases)
@@ -95,7 +95,7 @@ def test_a_processor_takes_the_shortest_steps_first_and_leaves_out_the_longest()
         "alexnet+dropout=0",
         "vgg16+dropout=0",
     }
-    on_gpu = planned("cuda", 2, 1)
+    on_gpu = processes("cuda", 2, 1)
     assert {case.model for case in on_gpu} == set(OURS.values())
     assert {case.precision for case in on_gpu} == {"fp32", "tf32", "amp-fp16", "amp-bf16"}
     assert not any(too_long(case) for case in on_gpu)

@@ -285,7 +285,7 @@ def test_the_childs_entry(monkeypatch: pytest.MonkeyPatch) -> None:
         ceiling_worker, "products", lambda name, memory_bytes: [MatrixProduct(64, 64, 64), *SMALL]
     )
     asked = Job(case=FP32, protocol=Protocol(), environment=environment.describe())
-    answer = msgspec.json.decode(ceiling_worker.measure(msgspec.json.encode(asked)), type=Finished)
+    answer = msgspec.json.decode(ceiling_worker.measure_ceilings(msgspec.json.encode(asked)), type=Finished)
     assert answer.record.status == "ok"
     assert answer.record.effective["weights"] == "float32"
     assert answer.record.effective["matmul"] == "ieee"
@@ -296,7 +296,10 @@ def test_the_childs_entry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_entry_is_imported_once_by_a_server_that_needs_it() -> None:
     module, _, name = QUESTIONS[job.CEILINGS].partition(":")
-    assert (module, getattr(ceiling_worker, name)) == (ceiling_worker.__name__, ceiling_worker.measure)
+    assert (module, getattr(ceiling_worker, name)) == (
+        ceiling_worker.__name__,
+        ceiling_worker.measure_ceilings,
+    )
     assert module in [module for kind in preload.preload([FP32]) for module in PRELOAD[kind]]
     assert module not in [
         module for kind in preload.preload([Case(model="lenet5")]) for module in PRELOAD[kind]

@@ -23,7 +23,7 @@ from bench.child.layers.layer_calls import (
     forward_flops,
 )
 from bench.child.layers.layer_kinds import kind_of, layers_of
-from bench.child.layers.layer_pass import measure
+from bench.child.layers.layer_pass import time_layers
 from bench.child.layers.marked import MarkedSteps
 from bench.contracts.steps import Steps
 from bench.devices.fake import FakeDevice
@@ -211,7 +211,7 @@ def test_the_shield_covers_what_the_host_takes_to_enqueue() -> None:
 def test_the_layers_add_up_to_the_whole_step() -> None:
     device = FakeDevice()
     module = nn.Sequential(Planted(on(device), 20 * MS, 40 * MS), Planted(on(device), 3 * MS, 5 * MS))
-    measured = measure(
+    measured = time_layers(
         Case(model="planted", workload="training"),
         module,
         steps_of(module, image(2)),
@@ -234,7 +234,7 @@ def test_steps_that_the_workload_refuses_leave_no_layers() -> None:
     answers = iter([None, "GradScaler skipped steps"])
     refusing = replace(steps, check=lambda: next(answers))
     with pytest.raises(RuntimeError, match="GradScaler skipped"):
-        measure(Case(model="planted"), module, refusing, engines.get("eager"), device, FEW)
+        time_layers(Case(model="planted"), module, refusing, engines.get("eager"), device, FEW)
 
 
 @pytest.mark.parametrize(
@@ -348,7 +348,7 @@ def test_bytes_of_a_forward_are_those_of_its_operators() -> None:
 
 def measured_layers(module: nn.Module, given: Tensor) -> list[Measurement]:
     case = Case(model="planted", workload="training")
-    return measure(case, module, steps_of(module, given), engines.get("eager"), CPU, FEW)
+    return time_layers(case, module, steps_of(module, given), engines.get("eager"), CPU, FEW)
 
 
 def test_gradients_apart_are_those_that_the_network_asks_for() -> None:

@@ -182,17 +182,17 @@ def test_given_axes_stand_in_the_place_of_the_comparisons_own() -> None:
 def test_replicate_one_of_everything_comes_before_replicate_two_of_anything() -> None:
     found = ablations.find("activation", ON_CPU)
     once, runs = timed(found), trained(found)
-    planned = ablations.planned(once, runs, replicates=2, seeds=3)
+    planned = ablations.processes(once, runs, replicates=2, seeds=3)
     assert [case.replicate for case in planned] == sorted(case.replicate for case in planned)
     assert len(planned) == 2 * len(once) + 3 * len(runs)
     assert {case.replicate for case in planned if case.task} == {1, 2, 3}
     assert {case.replicate for case in planned if not case.task} == {1, 2}
-    assert not [case for case in ablations.planned(once, runs, replicates=0, seeds=1) if not case.task]
+    assert not [case for case in ablations.processes(once, runs, replicates=0, seeds=1) if not case.task]
 
 
 def test_everything_is_done_in_45_minutes_on_two_cores() -> None:
     found = ablations.find("all", ON_CPU)
-    planned = ablations.planned(timed(found), trained(found), ON_CPU.replicates, ON_CPU.seeds)
+    planned = ablations.processes(timed(found), trained(found), ON_CPU.replicates, ON_CPU.seeds)
     assert 10 * 60 < estimate.estimate_seconds(planned, ON_CPU.protocol) < 45 * 60
     assert not [reason for case in planned if (reason := feasibility.why_impossible(case))]
 

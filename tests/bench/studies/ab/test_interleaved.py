@@ -83,7 +83,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Callable[[Ratios], Machine]:
         planted_machine = Machine(ratios)
         monkeypatch.setattr(interleaved, "Server", lambda **_: nullcontext())
         monkeypatch.setattr(interleaved, "_check", lambda trial, index: planted_records.MACHINE)
-        monkeypatch.setattr(interleaved, "measure", planted_machine.measure)
+        monkeypatch.setattr(interleaved, "attempt", planted_machine.measure)
         monkeypatch.setattr(random, "sample", random.Random(3).sample)
         return planted_machine
 
@@ -94,7 +94,7 @@ Place = Callable[[Ratios], Machine]
 
 
 def execute(found: Trial, directory: Path, budget: float | None = None) -> list[Pairs]:
-    return interleaved.execute(found, directory, budget_seconds=budget, tell=lambda _: None)
+    return interleaved.run_pairs(found, directory, budget_seconds=budget, tell=lambda _: None)
 
 
 def words(known: Sequence[Pairs]) -> list[str | None]:

@@ -25,7 +25,7 @@ Times = Callable[[Case], float | None]
 @pytest.fixture(autouse=True)
 def _every_device(monkeypatch: pytest.MonkeyPatch) -> None:
     """Decisions are about GPUs too, on whatever machine they are tested."""
-    monkeypatch.setattr(feasibility, "why_not", feasibility.why_impossible)
+    monkeypatch.setattr(feasibility, "why_not_here", feasibility.why_impossible)
 
 
 def space(**given: tuple[Value, ...]) -> Space:
