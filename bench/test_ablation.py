@@ -97,7 +97,7 @@ def by_harness(
         folder,
         resume=False,
         budget_seconds=None,
-        tell=lambda event: None,
+        on_progress=lambda event: None,
     )
     assert result.statuses == {"ok": 2 * replicates}
     found = ablations.find("kernels", ablations.sizes(gpu=False), level="block")

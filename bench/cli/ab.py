@@ -88,8 +88,8 @@ def _ab(trial: Trial, out: Path, budget: float | None, gate: FailOn | None, form
     from reports import formats
     from reports.compare import ab_report as reporting
 
-    with progress.progress(LOOKS[-1]) as tell:
-        known = pairs.run_pairs(trial, out, budget_seconds=budget, tell=tell)
+    with progress.progress(LOOKS[-1]) as on_progress:
+        known = pairs.run_pairs(trial, out, budget_seconds=budget, on_progress=on_progress)
     rows = pair_rows.rows(trial.contests, out, trial.margin)
     labels = (sides.label(trial.sides[0]), sides.label(trial.sides[1]))
     document = reporting.document(rows, labels, trial.margin)

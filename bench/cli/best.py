@@ -87,7 +87,7 @@ def _best(wish: Wish, out: Path, trained: list[Path], format_: str) -> int:
 
     if trained:
         summarise(trained)  # what cannot be read is said before minutes are spent
-    with progress.progress(int(wish.budget_seconds)) as tell:
-        found = runner.run_search(wish, out, tell)
+    with progress.progress(int(wish.budget_seconds)) as on_progress:
+        found = runner.run_search(wish, out, on_progress)
     output.show(run_cases.publish(reporting.build(found, out, trained), out, format_))
     return 0 if found.winner else 1

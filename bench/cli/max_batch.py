@@ -80,7 +80,7 @@ def _max_batch(wish: Wish, out: Path, format_: str) -> int:
     from bench.studies.max_batch import batch_runs as runner
     from reports.pages import max_batch_report
 
-    with progress.progress(wish.most_runs) as tell:
-        answers = runner.find_largest(wish, out, tell)
+    with progress.progress(wish.most_runs) as on_progress:
+        answers = runner.find_largest(wish, out, on_progress)
     output.show(run_cases.publish(max_batch_report.document(answers), out, format_))
     return 0 if all(answer.verified for answer in answers) else 1

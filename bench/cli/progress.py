@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from bench import datasets
 from bench.schema.case import Case
-from bench.schema.epochs import Finished, News
+from bench.schema.epochs import EpochDone, TrainingEvent
 from bench.schema.record import FAILED
 
 if TYPE_CHECKING:
@@ -30,14 +30,14 @@ def progress(total: int) -> Iterator[Callable[[Progress], None]]:
     with _bar(console) as bar:
         task = bar.add_task("starting", total=total)
 
-        def tell(event: Progress) -> None:
+        def on_progress(event: Progress) -> None:
             if not console.is_terminal:
                 return
             _say_failure(bar, event)
             bar.update(task, completed=event.done, description=f"{event.case.id} #{event.case.replicate}")
             bar.refresh()
 
-        yield tell
+        yield on_progress
 
 
 class TrainingBar:
@@ -53,7 +53,7 @@ class TrainingBar:
         self._epochs, self._before = 0, 0
         self._learns = True
 
-    def tell(self, event: Progress) -> None:
+    def on_progress(self, event: Progress) -> None:
         """A run starts (no record) or has ended."""
         if not self._is_shown or event.case.task is None:
             return
@@ -69,14 +69,14 @@ class TrainingBar:
             self._before = sum(self._planned[: event.done])
             self._draw(0, 0.0)
 
-    def heard(self, news: News) -> None:
+    def on_event(self, event: TrainingEvent) -> None:
         """What the run says of itself."""
         if not self._is_shown:
             return
-        if not isinstance(news, Finished):
-            self._draw(news.epoch - 1, news.step / news.steps)
+        if not isinstance(event, EpochDone):
+            self._draw(event.epoch - 1, event.step / event.steps)
             return
-        epoch = news.epoch
+        epoch = event.epoch
         learnt = (
             f"  train loss {epoch.train_loss:.4f} accuracy {epoch.train_accuracy:.1%}"
             f"  test loss {epoch.test_loss:.4f} accuracy {epoch.test_accuracy:.1%}"

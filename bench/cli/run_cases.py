@@ -31,14 +31,14 @@ def run(
     from bench.cli import progress
     from bench.runner import execute as runner
 
-    with progress.progress(len(planned)) as tell:
+    with progress.progress(len(planned)) as on_progress:
         return runner.run_plan(
             planned,
             protocol,
             out,
             resume=resume,
             budget_seconds=budget,
-            tell=tell,
+            on_progress=on_progress,
             auto=auto,
             materials=materials,
         )

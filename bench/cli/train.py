@@ -155,9 +155,9 @@ def _train(
             out,
             resume=resume,
             budget_seconds=budget,
-            tell=bar.tell,
+            on_progress=bar.on_progress,
             auto=auto,
-            materials=structs.replace(materials, heard=bar.heard),
+            materials=structs.replace(materials, on_event=bar.on_event),
         )
 
 

@@ -20,7 +20,7 @@ import msgspec
 
 from bench.forkserver.handshake import why_not_asked, why_not_started, why_not_understood
 from bench.forkserver.outcome import Outcome, death, memory_kills, outcome
-from bench.forkserver.pipe import Listener
+from bench.forkserver.pipe import PipeReader
 from bench.forkserver.process_tree import kill, marked
 from bench.forkserver.stages import during, last_line
 from bench.forkserver.wire import ERROR, RESULT, WIRE, Cancel, Channel, Ended, Ready, Request, readable
@@ -109,8 +109,8 @@ class Server:
         folder: Path,
         log: Path,
         time_limit_seconds: float,
-        listener: Listener | None = None,
-        heard: Callable[[bytes], None] = lambda line: None,
+        reader: PipeReader | None = None,
+        on_message: Callable[[bytes], None] = lambda line: None,
     ) -> Outcome:
         """Put a question to a fresh child and wait for its end, however it comes.
 
@@ -118,8 +118,8 @@ class Server:
         function of bytes to bytes, "package.module:name". The child's output goes to `log`, which is emptied
         first; its result passes through `folder`. When this returns or raises (KeyboardInterrupt), no process
         of the job is left. Raises UserError when either cannot be written, a new server does not start or
-        does not know the question. `heard` gets every line of news that the child gives to the `listener`'s
-        pipe.
+        does not know the question. `on_message` gets each line that the child
+        writes into the `reader`'s pipe.
         """
         _prepare(folder, log)
         if self._process is None:
@@ -131,7 +131,7 @@ class Server:
         kills = memory_kills()
         began = time.monotonic()
         try:
-            ended, is_late = self._wait(request, began + time_limit_seconds, listener, heard)
+            ended, is_late = self._wait(request, began + time_limit_seconds, reader, on_message)
         except BaseException:
             self._stop()
             raise
@@ -144,17 +144,21 @@ class Server:
         return outcome(ended, folder=folder, log=log, late=late, memory_kills=kills, seconds=seconds)
 
     def _wait(
-        self, request: Request, deadline: float, listener: Listener | None, heard: Callable[[bytes], None]
+        self,
+        request: Request,
+        deadline: float,
+        reader: PipeReader | None,
+        on_message: Callable[[bytes], None],
     ) -> tuple[Ended | None, bool]:
         """How the job ended (None: the server is lost) and whether it had to be told to."""
         late = False
-        sources = [self._channel.reads, *([listener.descriptor] if listener else [])]
+        sources = [self._channel.reads, *([reader.descriptor] if reader else [])]
         try:
             self._channel.send(request)
             while True:
                 found = readable(sources, deadline - time.monotonic())
-                for line in listener.news() if listener else ():  # before the end, which came after it
-                    heard(line)
+                for line in reader.lines() if reader else ():  # before the end, which came after it
+                    on_message(line)
                 if self._channel.reads in found:
                     for message in self._channel.receive():
                         if isinstance(message, Ended):

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Self
 
 
-class Listener:
+class PipeReader:
     """The parent's end, as a context manager; `descriptor` becomes readable when there is news."""
 
     def __init__(self, path: Path) -> None:
@@ -38,7 +38,7 @@ class Listener:
         os.close(self.descriptor)
         self.path.unlink(missing_ok=True)
 
-    def news(self) -> list[bytes]:
+    def lines(self) -> list[bytes]:
         """The lines that are complete by now; empty when there are none."""
         with contextlib.suppress(BlockingIOError):
             while data := os.read(self.descriptor, 1 << 16):
@@ -47,7 +47,7 @@ class Listener:
         return lines
 
 
-def teller(path: str | None) -> Callable[[bytes], None]:
+def open_writer(path: str | None) -> Callable[[bytes], None]:
     """The child's end: a function to tell one line (without its newline); one that does nothing without a
     path, or where nobody listens."""
     if path is None:
@@ -57,10 +57,10 @@ def teller(path: str | None) -> Callable[[bytes], None]:
     except OSError:
         return lambda line: None
 
-    def tell(line: bytes) -> None:
+    def write(line: bytes) -> None:
         if len(line) >= select.PIPE_BUF:
             return
         with contextlib.suppress(BlockingIOError, BrokenPipeError):
             os.write(descriptor, line + b"\n")
 
-    return tell
+    return write

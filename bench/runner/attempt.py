@@ -13,17 +13,17 @@ from msgspec import structs
 
 from bench import datasets, engines
 from bench.forkserver.client import Outcome, Server
-from bench.forkserver.pipe import Listener
+from bench.forkserver.pipe import PipeReader
 from bench.runner import questions
 from bench.runner.run_folder import cache_of, checkpoint_of, log_of
 from bench.runner.run_options import Materials
 from bench.schema import epochs as news
 from bench.schema import job
 from bench.schema.case import Case, Protocol
-from bench.schema.epochs import Epoch, History, News, measurements
+from bench.schema.epochs import Epoch, History, TrainingEvent, measurements
 from bench.schema.record import Environment, Measurement, Record
 
-_news = msgspec.json.Decoder(News)
+_event_decoder = msgspec.json.Decoder(TrainingEvent)
 
 
 def attempt(
@@ -113,23 +113,23 @@ def _train(
     work = directory / "work" / asked.case.file_name
     work.mkdir(parents=True, exist_ok=True)
 
-    def heard(line: bytes) -> None:
-        told = _news.decode(line)
-        if isinstance(told, news.Finished):
-            epochs[told.epoch.number] = told.epoch
-        materials.heard(told)
+    def on_message(line: bytes) -> None:
+        event = _event_decoder.decode(line)
+        if isinstance(event, news.EpochDone):
+            epochs[event.epoch.number] = event.epoch
+        materials.on_event(event)
 
     try:
-        with Listener(work / "news") as listener:
+        with PipeReader(work / "news") as reader:
             files = job.TrainingFiles(
                 data_dir=None if materials.data_dir is None else str(materials.data_dir.resolve()),
                 checkpoint=str(checkpoint_of(asked.case, directory).resolve()),
                 tensorboard=None if materials.tensorboard is None else str(materials.tensorboard.resolve()),
-                news=str(listener.path.resolve()),
+                news=str(reader.path.resolve()),
             )
             asked = structs.replace(asked, training=files, cache_folder=str((work / "cache").resolve()))
             log = log_of(asked.case, directory)
-            return _child(job.TRAIN, asked, work, log, server, listener, heard)
+            return _child(job.TRAIN, asked, work, log, server, reader, on_message)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -139,8 +139,8 @@ def _measurements(case: Case, epochs: dict[int, Epoch]) -> list[Measurement]:
     for no figure."""
     if case.task is None:
         return []
-    heard = itertools.takewhile(epochs.__contains__, itertools.count(1))
-    history = History(epochs=tuple(epochs[number] for number in heard))
+    received = itertools.takewhile(epochs.__contains__, itertools.count(1))
+    history = History(epochs=tuple(epochs[number] for number in received))
     return measurements(history, None, learns=datasets.get(case.task.dataset).learns)
 
 
@@ -150,8 +150,8 @@ def _child(
     work: Path,
     log: Path,
     server: Server,
-    listener: Listener | None = None,
-    heard: Callable[[bytes], None] = lambda line: None,
+    reader: PipeReader | None = None,
+    on_message: Callable[[bytes], None] = lambda line: None,
 ) -> Outcome:
     return server.run(
         question,
@@ -159,6 +159,6 @@ def _child(
         folder=work / "result",
         log=log,
         time_limit_seconds=asked.protocol.time_limit_seconds,
-        listener=listener,
-        heard=heard,
+        reader=reader,
+        on_message=on_message,
     )

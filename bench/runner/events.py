@@ -19,4 +19,4 @@ class Progress(Struct, frozen=True, kw_only=True):
     record: Record | None = None
 
 
-Tell = Callable[[Progress], None]
+OnProgress = Callable[[Progress], None]

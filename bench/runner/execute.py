@@ -1,4 +1,4 @@
-"""For each pending case: launch, append, tell."""
+"""For each pending case: launch, append, report."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bench.host import environment
 from bench.plan import feasibility
 from bench.runner import preload
 from bench.runner.attempt import attempt
-from bench.runner.events import Progress, Tell
+from bench.runner.events import OnProgress, Progress
 from bench.runner.questions import fetch, unrunnable
 from bench.runner.run_folder import CHECKPOINTS, checkpoint_of
 from bench.runner.run_options import Materials
@@ -47,7 +47,7 @@ def run_plan(
     *,
     resume: bool,
     budget_seconds: float | None,
-    tell: Tell,
+    on_progress: OnProgress,
     auto: bool = False,
     materials: Materials | None = None,
 ) -> Result:
@@ -76,7 +76,7 @@ def run_plan(
         if resumed is None:  # what a run left here whose records were deleted
             shutil.rmtree(directory / CHECKPOINTS, ignore_errors=True)
         stack.callback(shutil.rmtree, directory / "work", ignore_errors=True)
-        left = _measure_pending(planned, protocol, store, server, reasons, deadline, tell, materials)
+        left = _measure_pending(planned, protocol, store, server, reasons, deadline, on_progress, materials)
         ended = store.statuses()
         statuses = Counter(ended[case] for case in planned if case in ended)
         return Result(statuses=statuses, left=left, warning=store.warning)
@@ -96,7 +96,7 @@ def _measure_pending(
     server: Server,
     reasons: Mapping[Case, str],
     deadline: float | None,
-    tell: Tell,
+    on_progress: OnProgress,
     materials: Materials,
 ) -> int:
     """How many cases the budget left.
@@ -115,7 +115,7 @@ def _measure_pending(
             for case in cases:
                 if deadline is not None and time.monotonic() >= deadline:
                     return len(planned) - done
-                tell(Progress(case=case, done=done, total=len(planned)))
+                on_progress(Progress(case=case, done=done, total=len(planned)))
                 described = environment.describe()
                 reason = reasons.get(case)
                 record = attempt(case, protocol, described, store.directory, current, reason, materials)
@@ -123,7 +123,7 @@ def _measure_pending(
                 if record.status not in feasibility.RETRIED:
                     _forget_checkpoint(case, store.directory)
                 done += 1
-                tell(Progress(case=case, done=done, total=len(planned), record=record))
+                on_progress(Progress(case=case, done=done, total=len(planned), record=record))
     return 0
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from bench.schema.epochs import News
+from bench.schema.epochs import TrainingEvent
 
 
 class Materials(Struct, frozen=True, kw_only=True):
@@ -15,7 +15,7 @@ class Materials(Struct, frozen=True, kw_only=True):
 
     data_dir     a folder of the user's with the datasets, or None for convbench's own cache
     tensorboard  or None
-    heard        told what a training run says while it goes on
+    on_event     is given what a training run says while it goes on
     layers       measure every layer of a timed case too
     trace        file for a Chrome trace of a timed case, or None
     caches       folder in which Inductor's caches outlive their process: a case that has been compiled there
@@ -24,7 +24,7 @@ class Materials(Struct, frozen=True, kw_only=True):
 
     data_dir: Path | None = None
     tensorboard: Path | None = None
-    heard: Callable[[News], None] = lambda news: None
+    on_event: Callable[[TrainingEvent], None] = lambda event: None
     layers: bool = False
     trace: Path | None = None
     caches: Path | None = None

@@ -112,7 +112,7 @@ def _curve(metric: str, unit: str, samples: Sequence[float]) -> Measurement:
     return Measurement(phase="epoch", metric=metric, unit=unit, samples=[float(value) for value in samples])
 
 
-class Stepped(Struct, frozen=True, tag="step"):
+class StepsDone(Struct, frozen=True, tag="step"):
     """So many of the epoch's steps are enqueued."""
 
     epoch: int
@@ -120,10 +120,10 @@ class Stepped(Struct, frozen=True, tag="step"):
     steps: int
 
 
-class Finished(Struct, frozen=True, tag="epoch"):
+class EpochDone(Struct, frozen=True, tag="epoch"):
     """An epoch is over, and was saved."""
 
     epoch: Epoch
 
 
-News = Stepped | Finished
+TrainingEvent = StepsDone | EpochDone

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 
-from bench.forkserver.pipe import teller
+from bench.forkserver.pipe import open_writer
 
 
 def count(argument: bytes) -> bytes:
     """Tell ten numbers through the pipe, the first a little earlier, and end at once."""
-    tell = teller(argument.decode())
+    write = open_writer(argument.decode())
     for number in range(10):
-        tell(str(number).encode())
+        write(str(number).encode())
         if number == 0:
             time.sleep(0.05)
     return b"counted"
@@ -25,8 +25,8 @@ def count_and_hang(argument: bytes) -> bytes:
 
 def say_nothing(argument: bytes) -> bytes:
     """For a second and a half; one word in the middle."""
-    tell = teller(argument.decode())
+    write = open_writer(argument.decode())
     time.sleep(0.75)
-    tell(b"word")
+    write(b"word")
     time.sleep(0.75)
     return b"done"

@@ -26,7 +26,7 @@ from bench.schema.epochs import Epoch
 from bench.schema.training_task import Task
 from bench.tensors import RECIPES, autocast, memory_format, weight_dtype
 
-Told = Callable[[int, int], None]
+OnStep = Callable[[int, int], None]
 """Called after each step with its number in the epoch, from 1, and the number of steps."""
 
 _SEED_STRIDE = 1_000_003
@@ -137,7 +137,7 @@ class Learner:
         self._optimizer.load_state_dict(state["optimizer"])
         self._scaler.load_state_dict(state["scaler"])
 
-    def epoch(self, number: int, told: Told, joules: Callable[[], float | None]) -> Epoch:
+    def epoch(self, number: int, on_step: OnStep, joules: Callable[[], float | None]) -> Epoch:
         """Learn from every training image once, then evaluate. Raises DivergedError."""
         order = self._order(number)
         self._module.train()
@@ -155,7 +155,7 @@ class Learner:
             clock.stop()
             sums[0, step] = loss.detach()
             sums[1, step] = (outputs.detach().argmax(1) == labels).sum()
-            told(step + 1, len(order))
+            on_step(step + 1, len(order))
         self.device.synchronise()
         seconds = self.device.clock() - began
         energy_after = joules()

@@ -9,13 +9,13 @@ from typing import Any, Protocol
 
 import msgspec
 
-from bench.forkserver.pipe import teller
+from bench.forkserver.pipe import open_writer
 from bench.schema import epochs
 from bench.schema.case import Case
 from bench.schema.epochs import Epoch, History
 from bench.schema.job import TrainingFiles
 
-_TELL_SECONDS = 1.0
+_SEND_SECONDS = 1.0
 """Between two tellings of steps: a person does not read faster."""
 
 
@@ -32,11 +32,11 @@ class Reporter:
 
     def __init__(self, files: TrainingFiles, case: Case, learns: bool) -> None:
         self.history = History()
-        self._tell = teller(files.news)
+        self._send = open_writer(files.news)
         self._folder = None if files.tensorboard is None else Path(files.tensorboard) / case.file_name
         self._learns = learns
         self._writer: _Writer | None = None
-        self._told_at = 0.0
+        self._sent_at = 0.0
         self._resumed_after = 0
 
     def resumed(self, history: History) -> None:
@@ -56,16 +56,16 @@ class Reporter:
         ]
 
     def stepping(self, epoch: int) -> Callable[[int, int], None]:
-        def told(step: int, steps: int) -> None:
+        def on_step(step: int, steps: int) -> None:
             now = time.monotonic()
-            if now - self._told_at >= _TELL_SECONDS:
-                self._told_at = now
-                self._tell(msgspec.json.encode(epochs.Stepped(epoch, step, steps)))
+            if now - self._sent_at >= _SEND_SECONDS:
+                self._sent_at = now
+                self._send(msgspec.json.encode(epochs.StepsDone(epoch, step, steps)))
 
-        return told
+        return on_step
 
     def finished(self, epoch: Epoch) -> None:
-        self._tell(msgspec.json.encode(epochs.Finished(epoch)))
+        self._send(msgspec.json.encode(epochs.EpochDone(epoch)))
         if self._folder is None:
             return
         if self._writer is None:

@@ -65,7 +65,7 @@ class Pairs(Struct, kw_only=True):
 
 
 def run_pairs(
-    trial: Trial, directory: Path, *, budget_seconds: float | None, tell: Callable[[Progress], None]
+    trial: Trial, directory: Path, *, budget_seconds: float | None, on_progress: Callable[[Progress], None]
 ) -> list[Pairs]:
     """Measure pairs until every contest is decided, all pairs are done or the budget is spent.
 
@@ -85,7 +85,7 @@ def run_pairs(
             if time.monotonic() >= deadline:
                 break
             contest = trial.contests[index]
-            tell(Progress(case=contest.a, done=pair - 1, total=trial.most_pairs))
+            on_progress(Progress(case=contest.a, done=pair - 1, total=trial.most_pairs))
             _learn(known[index], _pair(trial, contest, environments, stores, pair), trial.margin)
     return _last_look(known, trial.margin)
 

@@ -19,7 +19,7 @@ from bench.plan import feasibility
 from bench.plan.axes import Value
 from bench.runner import preload
 from bench.runner.attempt import attempt
-from bench.runner.events import Progress, Tell
+from bench.runner.events import OnProgress, Progress
 from bench.runner.questions import ask, unrunnable
 from bench.runner.run_folder import cache_of
 from bench.runner.run_options import Materials
@@ -70,7 +70,7 @@ class Wish(Struct, frozen=True, kw_only=True):
     ceilings: bool = True
 
 
-def run_search(wish: Wish, directory: Path, tell: Tell) -> Findings:
+def run_search(wish: Wish, directory: Path, on_progress: OnProgress) -> Findings:
     """Search, confirm and check; the records are in `directory`, those of pairs in folders of their own.
 
     Raises UserError where nothing can be tried here, or the directory refuses.
@@ -93,7 +93,7 @@ def run_search(wish: Wish, directory: Path, tell: Tell) -> Findings:
             store = store or stack.enter_context(Store.create(directory))
             for scratch in ("work", "caches"):
                 stack.callback(shutil.rmtree, directory / scratch, ignore_errors=True)
-            searching = _Search(wish, store, tell)
+            searching = _Search(wish, store, on_progress)
             known, is_complete = searching.candidates(space, server)
         found = Findings(
             tried=tuple(known.values()), is_complete=is_complete, left_out={**impossible, **unusable}
@@ -120,8 +120,8 @@ def _server(case: Case) -> Server:
 class _Search:
     """One search, with its budget; the records go to `store`, the bar is told of the seconds."""
 
-    def __init__(self, wish: Wish, store: Store, tell: Tell) -> None:
-        self._wish, self._store, self._tell_cases = wish, store, tell
+    def __init__(self, wish: Wish, store: Store, on_progress: OnProgress) -> None:
+        self._wish, self._store, self._on_progress = wish, store, on_progress
         self._directory = store.directory
         self._caches = store.directory / "caches"
         self._start = time.monotonic()
@@ -130,11 +130,11 @@ class _Search:
         """Seconds until this share of the budget is spent; negative after that."""
         return self._start + share * self._wish.budget_seconds - time.monotonic()
 
-    def _tell(self, event: Progress) -> None:
+    def _report(self, event: Progress) -> None:
         """With seconds of the budget in the place of cases: how many there will be is not known."""
         budget = self._wish.budget_seconds
         spent = min(budget, budget - self._left(1))
-        self._tell_cases(structs.replace(event, done=int(spent), total=int(budget)))
+        self._on_progress(structs.replace(event, done=int(spent), total=int(budget)))
 
     def candidates(self, space: Space, server: Server) -> tuple[dict[Case, Tried], bool]:
         """What is known of each candidate, and whether the search came to its end."""
@@ -166,11 +166,11 @@ class _Search:
 
     def _measured(self, case: Case, protocol: Protocol, server: Server) -> Record:
         once = structs.replace(case, replicate=1)
-        self._tell(Progress(case=once, done=0, total=0))
+        self._report(Progress(case=once, done=0, total=0))
         described, materials = environment.describe(), Materials(caches=self._caches)
         record = attempt(once, protocol, described, self._directory, server, materials=materials)
         record = self._store.append(record)
-        self._tell(Progress(case=once, done=0, total=0, record=record))
+        self._report(Progress(case=once, done=0, total=0, record=record))
         return record
 
     def _largest_batch(self, case: Case) -> int | None:
@@ -182,7 +182,7 @@ class _Search:
             budget_seconds=self._left(SEARCHING),
             resume=True,
         )
-        return batch_runs.find_largest(wish, self._directory / "largest", self._tell)[0].verified
+        return batch_runs.find_largest(wish, self._directory / "largest", self._report)[0].verified
 
     def confirmed(self, space: Space, known: Mapping[Case, Tried]) -> tuple[Case, list[Row]]:
         """The winner, once its rivals were met in pairs, and the pairs: theirs, and with the plain case."""
@@ -213,7 +213,7 @@ class _Search:
         trial = interleaved.Trial(
             contests=contests, protocol=PROTOCOL, most_pairs=PAIRS, materials=Materials(caches=self._caches)
         )
-        interleaved.run_pairs(trial, folder, budget_seconds=seconds, tell=self._tell)
+        interleaved.run_pairs(trial, folder, budget_seconds=seconds, on_progress=self._report)
         return _deciding(contests, folder)
 
     def measure_ceiling(self, winner: Case, server: Server) -> None:

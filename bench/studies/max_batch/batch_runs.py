@@ -17,7 +17,7 @@ from bench.host import environment
 from bench.plan import feasibility
 from bench.runner import preload
 from bench.runner.attempt import attempt
-from bench.runner.events import Progress, Tell
+from bench.runner.events import OnProgress, Progress
 from bench.runner.questions import ask, unrunnable
 from bench.schema import job
 from bench.schema.case import Case, Protocol
@@ -42,7 +42,7 @@ class Wish(Struct, frozen=True, kw_only=True):
         return MOST_TRIES * len(self.cases)
 
 
-def find_largest(wish: Wish, directory: Path, tell: Tell) -> list[Answer]:
+def find_largest(wish: Wish, directory: Path, on_progress: OnProgress) -> list[Answer]:
     """One answer for each case; with `resume` no batch is run again of which `directory` has a record.
 
     Raises UserError where a case cannot run here, for a limit that the machine does not have, or where the
@@ -63,7 +63,7 @@ def find_largest(wish: Wish, directory: Path, tell: Tell) -> list[Answer]:
         limits = [limit_of(wish.memory, free[case.device], case) for case in wish.cases]
         store = store or stack.enter_context(Store.create(directory))
         stack.callback(shutil.rmtree, directory / "work", ignore_errors=True)
-        runs = _Runs(wish, store, server, tell)
+        runs = _Runs(wish, store, server, on_progress)
         return [
             largest_batch(case, limit, runs.measure, lambda: time.monotonic() < deadline)
             for case, limit in zip(wish.cases, limits, strict=True)
@@ -77,8 +77,8 @@ def _is_sized(case: Case, asked: Case) -> bool:
 class _Runs:
     """The processes of all searches, those of an earlier command among them."""
 
-    def __init__(self, wish: Wish, store: Store, server: Server, tell: Tell) -> None:
-        self._wish, self._store, self._server, self._tell = wish, store, server, tell
+    def __init__(self, wish: Wish, store: Store, server: Server, on_progress: OnProgress) -> None:
+        self._wish, self._store, self._server, self._on_progress = wish, store, server, on_progress
         self._known = {r.case: r for r in store.records() if r.status not in feasibility.RETRIED}
         self._done = 0
 
@@ -86,12 +86,12 @@ class _Runs:
         """The record of a case, which is run unless there is one."""
         if case not in self._known:
             total = self._wish.most_runs
-            self._tell(Progress(case=case, done=self._done, total=total))
+            self._on_progress(Progress(case=case, done=self._done, total=total))
             described = environment.describe()
             record = attempt(case, self._wish.protocol, described, self._store.directory, self._server)
             self._known[case] = self._store.append(record)
             self._done += 1
-            self._tell(Progress(case=case, done=self._done, total=total, record=record))
+            self._on_progress(Progress(case=case, done=self._done, total=total, record=record))
         return self._known[case]
 
 

@@ -18,7 +18,7 @@ from bench.cli.progress import TrainingBar
 from bench.plan.training_runs import Wish, cases
 from bench.runner.events import Progress
 from bench.schema.case import Case, Protocol
-from bench.schema.epochs import Epoch, Finished, News, Stepped
+from bench.schema.epochs import Epoch, EpochDone, StepsDone, TrainingEvent
 from bench.schema.record import Record, Status
 
 PLANNED = cases(
@@ -28,8 +28,8 @@ NOISE = cases(Wish(axes={"model": ("lenet5",), "device": ("cpu",)}, dataset="syn
 Run = Callable[[TrainingBar], None]
 
 
-def finished(number: int) -> News:
-    return Finished(
+def finished(number: int) -> TrainingEvent:
+    return EpochDone(
         Epoch(
             number=number,
             images=1437,
@@ -53,11 +53,11 @@ def starts(case: Case, done: int) -> Progress:
 
 
 def one_run(bar: TrainingBar) -> None:
-    bar.tell(starts(PLANNED[0], 0))
-    bar.heard(Stepped(epoch=1, step=3, steps=45))
-    bar.heard(finished(1))
-    bar.heard(finished(2))
-    bar.tell(ended(PLANNED[0], 1))
+    bar.on_progress(starts(PLANNED[0], 0))
+    bar.on_event(StepsDone(epoch=1, step=3, steps=45))
+    bar.on_event(finished(1))
+    bar.on_event(finished(2))
+    bar.on_progress(ended(PLANNED[0], 1))
 
 
 @pytest.fixture
@@ -108,8 +108,8 @@ def test_the_bar_counts_the_epochs_of_all_runs_and_says_how_long_they_take(
 ) -> None:
     def both(bar: TrainingBar) -> None:
         one_run(bar)
-        bar.tell(starts(PLANNED[1], 1))
-        bar.heard(finished(1))
+        bar.on_progress(starts(PLANNED[1], 1))
+        bar.on_event(finished(1))
 
     text = seen(PLANNED, both)
     assert counts(text) == ["0/6", "1/6", "2/6", "3/6"]
@@ -120,9 +120,9 @@ def test_a_run_that_ends_before_its_epochs_is_over_nevertheless(
     seen: Callable[[list[Case], Run], str],
 ) -> None:
     def crash(bar: TrainingBar) -> None:
-        bar.tell(starts(PLANNED[0], 0))
-        bar.heard(finished(1))
-        bar.tell(ended(PLANNED[0], 1, "crashed", "ValueError: [/red] no such weights"))
+        bar.on_progress(starts(PLANNED[0], 0))
+        bar.on_event(finished(1))
+        bar.on_progress(ended(PLANNED[0], 1, "crashed", "ValueError: [/red] no such weights"))
 
     text = seen(PLANNED, crash)
     assert counts(text)[-1] == "2/6"
@@ -131,14 +131,14 @@ def test_a_run_that_ends_before_its_epochs_is_over_nevertheless(
 
 
 def test_a_resumed_command_goes_on_where_the_bar_was(seen: Callable[[list[Case], Run], str]) -> None:
-    text = seen(PLANNED, lambda bar: bar.tell(starts(PLANNED[2], 2)))
+    text = seen(PLANNED, lambda bar: bar.on_progress(starts(PLANNED[2], 2)))
     assert counts(text)[-1] == "4/6"
 
 
 def test_of_noise_no_loss_and_no_accuracy_is_told(seen: Callable[[list[Case], Run], str]) -> None:
     def noise(bar: TrainingBar) -> None:
-        bar.tell(starts(NOISE[0], 0))
-        bar.heard(finished(1))
+        bar.on_progress(starts(NOISE[0], 0))
+        bar.on_event(finished(1))
 
     text = seen(NOISE, noise)
     assert "epoch 1/60  2,874 images/s" in text
@@ -157,10 +157,10 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
 def test_where_there_is_no_terminal_nothing_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     with plain(monkeypatch) as stream, progress.training(PLANNED) as bar:
         one_run(bar)
-        bar.tell(ended(PLANNED[1], 2, "crashed", "why"))
+        bar.on_progress(ended(PLANNED[1], 2, "crashed", "why"))
     assert stream.getvalue() == ""
 
 
 def test_a_case_that_does_not_train_is_left_to_others(seen: Callable[[list[Case], Run], str]) -> None:
     timed = structs.replace(PLANNED[0], task=None, workload="training")
-    assert timed.model not in seen([timed], lambda bar: bar.tell(starts(timed, 0)))
+    assert timed.model not in seen([timed], lambda bar: bar.on_progress(starts(timed, 0)))

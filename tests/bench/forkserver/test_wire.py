@@ -27,7 +27,7 @@ from bench.runner import preload, questions
 from bench.runner.attempt import attempt
 from bench.schema import job
 from bench.schema.case import Case, Protocol
-from bench.schema.epochs import News
+from bench.schema.epochs import TrainingEvent
 from bench.schema.job import ColdCompile, Finished, Job
 from bench.schema.record import SCHEMA, Environment
 from bench.store import RECORDS, read_records
@@ -278,7 +278,7 @@ def test_what_an_older_child_answered_is_understood() -> None:
     assert msgspec.json.decode(ANSWERS["describe"], type=Environment).host == "host"
     assert msgspec.json.decode(ANSWERS["compile-cold"], type=ColdCompile).seconds > 0
     news = (WIRE_1 / "news.jsonl").read_bytes().splitlines()
-    assert [type(msgspec.json.decode(line, type=News)).__name__ for line in news]
+    assert [type(msgspec.json.decode(line, type=TrainingEvent)).__name__ for line in news]
 
 
 @contextmanager

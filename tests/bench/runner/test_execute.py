@@ -116,14 +116,14 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     told: list[Progress] = []
     written: list[int] = []
 
-    def tell(progress: Progress) -> None:
+    def on_progress(progress: Progress) -> None:
         told.append(progress)
         if progress.record is not None:
             written.append(len(lines(directory)))
 
-    budgeted = run_plan(planned, FAST, directory, resume=False, budget_seconds=1e-6, tell=tell)
+    budgeted = run_plan(planned, FAST, directory, resume=False, budget_seconds=1e-6, on_progress=on_progress)
     assert told == []
-    result = run_plan(planned, FAST, directory, resume=True, budget_seconds=None, tell=tell)
+    result = run_plan(planned, FAST, directory, resume=True, budget_seconds=None, on_progress=on_progress)
     return Story(directory, nets, planned, budgeted, result, told, written)
 
 
@@ -232,14 +232,14 @@ def test_resuming_runs_what_crashed_timed_out_was_torn_or_is_new_and_nothing_els
     limited = structs.replace(FAST, time_limit_seconds=5.0)
     started: list[Case] = []
 
-    def tell(progress: Progress) -> None:
+    def on_progress(progress: Progress) -> None:
         if progress.record is None:
             started.append(progress.case)
 
     hanging = net(story.nets, "hangs")
     try:
         planned = [hanging, *story.planned]
-        result = run_plan(planned, limited, copied, resume=True, budget_seconds=None, tell=tell)
+        result = run_plan(planned, limited, copied, resume=True, budget_seconds=None, on_progress=on_progress)
     finally:
         story.nets.write_text(NETS)
     assert started == [hanging, *story.planned[:4], story.planned[-1]]
@@ -261,7 +261,7 @@ def test_a_folder_with_a_run_is_refused_at_once_and_left_as_it_is(story: Story, 
     before = (copied / RECORDS).read_bytes()
     began = time.monotonic()
     with pytest.raises(UserError, match="holds a run already: continue it with --resume"):
-        run_plan(story.planned, FAST, copied, resume=False, budget_seconds=None, tell=ignore)
+        run_plan(story.planned, FAST, copied, resume=False, budget_seconds=None, on_progress=ignore)
     assert time.monotonic() - began < 1
     assert (copied / RECORDS).read_bytes() == before
 
@@ -276,7 +276,7 @@ def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path, resume: bool) 
             tmp_path / "file",
             resume=resume,
             budget_seconds=None,
-            tell=ignore,
+            on_progress=ignore,
         )
     assert (tmp_path / "file").read_text() == "kept"
 
@@ -289,7 +289,7 @@ def test_only_the_impossible_is_an_error_and_nothing_is_written(tmp_path: Path) 
             tmp_path / "run",
             resume=False,
             budget_seconds=None,
-            tell=ignore,
+            on_progress=ignore,
         )
     assert not (tmp_path / "run").exists()
 
@@ -346,7 +346,7 @@ def test_ctrl_c_ends_the_command_and_a_second_run_is_refused_meanwhile(story: St
     with hanging_run(story, copied, trace) as process:
         began = time.monotonic()
         with pytest.raises(UserError, match="another run is writing to"):
-            run_plan(story.planned, FAST, copied, resume=True, budget_seconds=None, tell=ignore)
+            run_plan(story.planned, FAST, copied, resume=True, budget_seconds=None, on_progress=ignore)
         assert time.monotonic() - began < 1
         pressed = time.monotonic()
         process.send_signal(signal.SIGINT)
@@ -385,7 +385,7 @@ def test_a_gpu_that_auto_chose_and_torch_cannot_use_is_an_error(
 
     def go() -> Result:
         return run_plan(
-            [cpu, gpu], FAST, out, resume=False, budget_seconds=None, tell=lambda told: None, auto=auto
+            [cpu, gpu], FAST, out, resume=False, budget_seconds=None, on_progress=lambda told: None, auto=auto
         )
 
     if not auto:

@@ -375,7 +375,7 @@ def test_compiled_learns_as_eager_does(train: Train, tmp_path: Path) -> None:
 
 def run_all(planned: list[Case], folder: Path, resume: bool) -> Any:
     return run_plan(
-        planned, Protocol(), folder, resume=resume, budget_seconds=None, tell=lambda progress: None
+        planned, Protocol(), folder, resume=resume, budget_seconds=None, on_progress=lambda progress: None
     )
 
 

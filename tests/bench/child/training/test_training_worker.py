@@ -17,7 +17,7 @@ from torch._dynamo.utils import counters
 
 from bench.child.training import checkpoint, reporter, training_worker
 from bench.devices.fake import FakeDevice
-from bench.forkserver.pipe import Listener
+from bench.forkserver.pipe import PipeReader
 from bench.host import environment
 from bench.host.nvml_energy import WHOLE_BOARD
 from bench.schema import epochs
@@ -237,10 +237,10 @@ def test_a_run_goes_on_from_its_checkpoint_and_tells_what_was_before(train: Trai
     device = FakeDevice(False)
     with pytest.raises(Enough):
         train(case, planted(device, stops), device=device)
-    with Listener(tmp_path / "news") as listener:
+    with PipeReader(tmp_path / "news") as listener:
         record = train(case, planted(device), device=device, tell=listener.path)
-        told = [msgspec.json.decode(line, type=epochs.News) for line in listener.news()]
-    assert [t.epoch.number for t in told if isinstance(t, epochs.Finished)] == [1, 2, 3, 4, 5]
+        told = [msgspec.json.decode(line, type=epochs.TrainingEvent) for line in listener.lines()]
+    assert [t.epoch.number for t in told if isinstance(t, epochs.EpochDone)] == [1, 2, 3, 4, 5]
     for curve in ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "final_train_accuracy"):
         assert figures(record)[curve] == figures(whole)[curve], curve
     [mark] = record.warnings
@@ -267,27 +267,27 @@ def test_a_checkpoint_of_a_network_that_was_changed_since_begins_anew(train: Tra
 
 
 def test_steps_and_epochs_are_told(train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reporter, "_TELL_SECONDS", 0.0)
-    with Listener(tmp_path / "news") as listener:
+    monkeypatch.setattr(reporter, "_SEND_SECONDS", 0.0)
+    with PipeReader(tmp_path / "news") as listener:
         record = train(training_case(epochs=2), tell=listener.path)
-        told = [msgspec.json.decode(line, type=epochs.News) for line in listener.news()]
-    steps = [t if isinstance(t, epochs.Stepped) else t.epoch.number for t in told]
+        told = [msgspec.json.decode(line, type=epochs.TrainingEvent) for line in listener.lines()]
+    steps = [t if isinstance(t, epochs.StepsDone) else t.epoch.number for t in told]
     assert steps == [
-        *(epochs.Stepped(1, step, 3) for step in (1, 2, 3)),
+        *(epochs.StepsDone(1, step, 3) for step in (1, 2, 3)),
         1,
-        *(epochs.Stepped(2, step, 3) for step in (1, 2, 3)),
+        *(epochs.StepsDone(2, step, 3) for step in (1, 2, 3)),
         2,
     ]
-    told_losses = [t.epoch.train_loss for t in told if isinstance(t, epochs.Finished)]
+    told_losses = [t.epoch.train_loss for t in told if isinstance(t, epochs.EpochDone)]
     assert told_losses == figures(record)["train_loss"]
 
 
 def test_steps_are_told_seldom(train: Train, tmp_path: Path) -> None:
-    with Listener(tmp_path / "news") as listener:
+    with PipeReader(tmp_path / "news") as listener:
         train(training_case(epochs=20), tell=listener.path)
-        told = [msgspec.json.decode(line, type=epochs.News) for line in listener.news()]
-    assert sum(isinstance(t, epochs.Stepped) for t in told) <= 3
-    assert sum(isinstance(t, epochs.Finished) for t in told) == 20
+        told = [msgspec.json.decode(line, type=epochs.TrainingEvent) for line in listener.lines()]
+    assert sum(isinstance(t, epochs.StepsDone) for t in told) <= 3
+    assert sum(isinstance(t, epochs.EpochDone) for t in told) == 20
 
 
 def test_energy_is_the_gpus_of_every_epoch(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,7 +94,7 @@ Place = Callable[[Ratios], Machine]
 
 
 def execute(found: Trial, directory: Path, budget: float | None = None) -> list[Pairs]:
-    return interleaved.run_pairs(found, directory, budget_seconds=budget, tell=lambda _: None)
+    return interleaved.run_pairs(found, directory, budget_seconds=budget, on_progress=lambda _: None)
 
 
 def words(known: Sequence[Pairs]) -> list[str | None]:
