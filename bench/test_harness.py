@@ -65,7 +65,7 @@ def test_own_cost_of_a_case(benchmark: Benchmark, tmp_path: Path) -> None:
                 job.MEASURE, asked, folder=tmp_path / "w", log=tmp_path / "log", time_limit_seconds=60
             )
             assert outcome.result is not None, outcome.reason
-            first_step_at = msgspec.json.decode(outcome.result, type=job.Finished).first_step_at
+            first_step_at = msgspec.json.decode(outcome.result, type=job.JobResult).first_step_at
             assert first_step_at is not None
             own.append(first_step_at - began)
 

@@ -27,7 +27,7 @@ from bench.host.nvml import open_nvml
 from bench.probes.energy import EnergyMeter
 from bench.schema import record
 from bench.schema.case import Case
-from bench.schema.job import ColdCompile, Finished, Job, encode
+from bench.schema.job import ColdCompile, Job, JobResult, encode
 from bench.schema.record import Gpu, Measurement, Record
 from bench.tensors import memory_format, outer_context, weight_dtype
 from bench.timing import latency
@@ -41,7 +41,7 @@ def measure_case(argument: bytes) -> bytes:
     """The child's entry: an encoded Job in, an encoded Finished out."""
     job = msgspec.json.decode(argument, type=Job)
     record, first_step_at = run(job, devices.get(job.case.device))
-    return encode(Finished(record=record, first_step_at=first_step_at))
+    return encode(JobResult(record=record, first_step_at=first_step_at))
 
 
 def why_unusable(argument: bytes) -> bytes:

@@ -19,10 +19,10 @@ from typing import Self
 import msgspec
 
 from bench.forkserver.handshake import why_not_asked, why_not_started, why_not_understood
-from bench.forkserver.outcome import Outcome, death, memory_kills, outcome
+from bench.forkserver.outcome import Outcome, describe_exit, memory_kills, outcome
 from bench.forkserver.pipe import PipeReader
 from bench.forkserver.process_tree import kill, marked
-from bench.forkserver.stages import during, last_line
+from bench.forkserver.stages import last_line, last_stage
 from bench.forkserver.wire import ERROR, RESULT, WIRE, Cancel, Channel, Ended, Ready, Request, readable
 from bench.schema.job import ABILITIES
 from models.errors import UserError
@@ -136,9 +136,9 @@ class Server:
             self._stop()
             raise
         seconds = time.monotonic() - began
-        late = f"not finished within {time_limit_seconds:g} s{during(log)}" if is_late else None
+        late = f"not finished within {time_limit_seconds:g} s{last_stage(log)}" if is_late else None
         if ended is None:
-            reason = f"the fork server {death(self._stop())}{during(log)}"
+            reason = f"the fork server {describe_exit(self._stop())}{last_stage(log)}"
             return Outcome(kind="timeout" if late else "crashed", reason=late or reason, seconds=seconds)
         kills = memory_kills() - kills
         return outcome(ended, folder=folder, log=log, late=late, memory_kills=kills, seconds=seconds)
@@ -182,7 +182,7 @@ class Server:
                     return
                 raise UserError(reason)
             except EOFError:
-                problem = death(self._stop())
+                problem = describe_exit(self._stop())
             except OSError as error:  # it is no program, or says nothing
                 self._stop()
                 problem = error.strerror or str(error)

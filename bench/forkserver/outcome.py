@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from bench.forkserver.stages import during, last_line, one_line, tail
+from bench.forkserver.stages import last_line, last_stage, one_line, tail
 from bench.forkserver.wire import ERROR, RESULT, ChildError, Ended
 
 Kind = Literal["result", "timeout", "crashed", "oom"]
@@ -53,18 +53,18 @@ def outcome(
     if code == 0 and result is not None:
         kind, reason = "result", None
     elif code == 0:
-        reason = "exited with code 0 without a result" + during(log)
+        reason = "exited with code 0 without a result" + last_stage(log)
     elif code == -signal.SIGKILL and late is not None:
         kind, reason = "timeout", late
     elif code == -signal.SIGKILL and memory_kills:
-        kind, reason = "oom", "killed by the kernel, which had run out of memory" + during(log)
+        kind, reason = "oom", "killed by the kernel, which had run out of memory" + last_stage(log)
     elif code < 0:
-        reason = death(code).removeprefix("was ") + during(log)
+        reason = describe_exit(code).removeprefix("was ") + last_stage(log)
     elif failure is not None:
         kind, reason = _explain(msgspec.json.decode(failure, type=ChildError))
     else:
         last = last_line(tail(log))
-        reason = death(code) + (f": {last}" if last else "")
+        reason = describe_exit(code) + (f": {last}" if last else "")
     return Outcome(
         kind=kind,
         reason=reason,
@@ -76,7 +76,7 @@ def outcome(
     )
 
 
-def death(code: int) -> str:
+def describe_exit(code: int) -> str:
     """A process's end in words, from the code as subprocess has it."""
     if code >= 0:
         return f"exited with code {code}"

@@ -11,7 +11,7 @@ TAIL_BYTES = 1 << 16
 """How far from the log's end its last stage is looked for."""
 
 
-def during(log: Path) -> str:
+def last_stage(log: Path) -> str:
     """The last stage that the child announced in its log, in parentheses; empty when there is none."""
     stages = [line.removeprefix(STAGE) for line in tail(log).splitlines() if line.startswith(STAGE)]
     return f" (during: {one_line(stages[-1])})" if stages else ""

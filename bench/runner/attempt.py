@@ -64,7 +64,7 @@ def attempt(
             assert outcome.kind != "result"
             kept = _measurements(case, epochs)
             return structs.replace(unmeasured, status=outcome.kind, reason=outcome.reason, measurements=kept)
-        record = job.decode_finished(outcome.result).record
+        record = job.decode_result(outcome.result).record
     except msgspec.DecodeError as error:
         # A user's module may print into, or replace, anything in its process.
         kept, reason = _measurements(case, epochs), f"unreadable result: {error}"

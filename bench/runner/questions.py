@@ -44,7 +44,7 @@ def _kind(case: Case) -> tuple[str, str, str]:
 
 def _ask_torch(cases: list[Case], server: Server) -> list[str | None]:
     """`worker.why_unusable` in a child, so that neither the parent nor the server touches a device."""
-    answer = ask(job.WHY_UNUSABLE, job.encode(cases), server)
+    answer = ask_child(job.WHY_UNUSABLE, job.encode(cases), server)
     return msgspec.json.decode(answer, type=list[str | None])
 
 
@@ -53,13 +53,13 @@ def fetch(planned: Iterable[Case], materials: Materials, server: Server) -> None
     folder = None if materials.data_dir is None else str(materials.data_dir.resolve())
     for dataset in dict.fromkeys(case.task.dataset for case in planned if case.task):
         argument = msgspec.json.encode((dataset, folder))
-        answer = ask(job.FETCH, argument, server, _FETCH_SECONDS, f"{dataset} could not be fetched")
+        answer = ask_child(job.FETCH, argument, server, _FETCH_SECONDS, f"{dataset} could not be fetched")
         refusal = msgspec.json.decode(answer, type=str | None)
         if refusal is not None:
             raise UserError(refusal)
 
 
-def ask(
+def ask_child(
     question: str,
     argument: bytes,
     server: Server,

@@ -83,7 +83,7 @@ class ColdCompile(Struct, frozen=True, kw_only=True):
     casts: int
 
 
-class Finished(Struct, frozen=True, kw_only=True):
+class JobResult(Struct, frozen=True, kw_only=True):
     """A child's answer: the record, and when its first warm-up step began (time.monotonic, s)."""
 
     record: Record
@@ -116,6 +116,6 @@ def _default(field: structs.FieldInfo) -> object:
     return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
 
 
-def decode_finished(answer: bytes) -> Finished:
+def decode_result(answer: bytes) -> JobResult:
     """A child's answer, of this schema or an older one. Raises msgspec.DecodeError."""
-    return msgspec.json.decode(answer, type=Finished)
+    return msgspec.json.decode(answer, type=JobResult)

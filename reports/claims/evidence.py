@@ -11,7 +11,7 @@ from msgspec import Struct, structs
 from bench.plan import feasibility
 from bench.schema.case import Case
 from reports.analysis.learned import Learned, training_runs
-from reports.summary.figures import Outcome, Summary
+from reports.summary.figures import FailedProcesses, Summary
 from reports.summary.subjects import Figures, Subject, by_subject
 from reports.tables.wording import one_line
 
@@ -38,7 +38,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
     setting: Setting
     timed: tuple[tuple[Subject, Figures], ...] = ()
     trained: tuple[tuple[Subject, Learned], ...] = ()
-    outcomes: tuple[Outcome, ...] = ()
+    outcomes: tuple[FailedProcesses, ...] = ()
 
     def has(self, case: Case) -> bool:
         """Whether anything came of this work, on whatever machine."""

@@ -13,7 +13,15 @@ from bench.stats import verdicts
 from bench.stats.estimates import centre
 from reports.compare.accuracy_matching import TO_TARGET, Trained, accuracy_rows, why_no_target
 from reports.compare.comparison_rows import COMPARED_UNITS, EXACT_METRICS, Row, Unit, one_sided
-from reports.summary.figures import ACCURACY, Effective, Figure, Outcome, agree, diverged, precision_read_back
+from reports.summary.figures import (
+    ACCURACY,
+    Effective,
+    FailedProcesses,
+    Figure,
+    agree,
+    diverged,
+    precision_read_back,
+)
 from reports.tables.wording import remarks
 
 NO_COSTS = ("training_time", "energy_window")
@@ -25,7 +33,7 @@ class Side(Struct, frozen=True):
 
     name: str
     figures: tuple[Figure, ...]
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[FailedProcesses, ...]
 
 
 def match(base: Side, new: Side, unit: Unit, margin: float) -> tuple[Row, ...]:

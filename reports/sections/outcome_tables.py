@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from bench.schema.case import Case
 from reports.document import Table
-from reports.summary.figures import Absence, Outcome, Summary
+from reports.summary.figures import Absence, FailedProcesses, Summary
 from reports.tables.wording import models_named, named, one_line
 
 
-def failed_table(outcomes: Sequence[Outcome]) -> Iterator[Table]:
+def failed_table(outcomes: Sequence[FailedProcesses]) -> Iterator[Table]:
     failed = [outcome for outcome in outcomes if outcome.status != "skipped"]
     if failed:
         yield Table(
@@ -21,7 +21,7 @@ def failed_table(outcomes: Sequence[Outcome]) -> Iterator[Table]:
         )
 
 
-def skipped_table(outcomes: Sequence[Outcome]) -> Iterator[Table]:
+def skipped_table(outcomes: Sequence[FailedProcesses]) -> Iterator[Table]:
     """By reason, as one lack (no GPU, say) skips many cases."""
     reasons: dict[str, list[Case]] = {}
     for outcome in outcomes:

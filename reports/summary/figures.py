@@ -115,7 +115,7 @@ class Spread(Struct, frozen=True, kw_only=True):
     samples: tuple[tuple[float, ...], ...]
 
 
-class Outcome(Struct, frozen=True, kw_only=True):
+class FailedProcesses(Struct, frozen=True, kw_only=True):
     """Processes of one case that ended alike without a figure, and their numbers."""
 
     case: Case
@@ -168,7 +168,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     curves: tuple[Curve, ...] = ()
     spreads: tuple[Spread, ...] = ()
     environments: dict[str, Environment]
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[FailedProcesses, ...]
     absences: tuple[Absence, ...] = ()
     warnings: tuple[Warned, ...]
     notes: tuple[str, ...]
@@ -203,7 +203,7 @@ def by_seed(case: Case, replicates: Sequence[int], values: Sequence[float]) -> d
     return {seed: mean(found) for seed, found in of_seed.items()}
 
 
-def diverged(outcomes: Sequence[Outcome]) -> dict[Case, frozenset[int]]:
+def diverged(outcomes: Sequence[FailedProcesses]) -> dict[Case, frozenset[int]]:
     """The numbers of the processes that diverged, for each case that has some."""
     found: dict[Case, frozenset[int]] = {}
     for outcome in outcomes:

@@ -22,8 +22,8 @@ from reports.summary.figures import (
     Absence,
     Curve,
     Effective,
+    FailedProcesses,
     Figure,
-    Outcome,
     Spread,
     Summary,
     Warned,
@@ -192,13 +192,13 @@ def _conditions(encoded: bytes, device: str) -> bytes:
     return msgspec.json.encode(structs.replace(environment, host="", commit=None, gpu=gpu))
 
 
-def _outcomes(case: Case, processes: Iterable[Process]) -> Iterator[Outcome]:
+def _outcomes(case: Case, processes: Iterable[Process]) -> Iterator[FailedProcesses]:
     alike: dict[tuple[Status, str], list[int]] = {}
     for process in processes:
         if process.status != "ok":
             alike.setdefault((process.status, process.reason), []).append(process.replicate)
     for (status, reason), replicates in alike.items():
-        yield Outcome(case=case, status=status, reason=reason, replicates=tuple(replicates))
+        yield FailedProcesses(case=case, status=status, reason=reason, replicates=tuple(replicates))
 
 
 def _absences(group: _Group) -> Iterator[Absence]:

@@ -20,7 +20,7 @@ from bench.contracts.device import Device
 from bench.contracts.monitor import Monitor, WindowFacts
 from bench.contracts.steps import Call, Steps
 from bench.schema.case import Case, Protocol
-from bench.schema.job import Finished, Job, encode
+from bench.schema.job import Job, JobResult, encode
 from bench.schema.record import Gpu, Measurement, Record, fact
 from bench.tensors import RECIPES, memory_format, weight_dtype
 from bench.timing import latency, windows
@@ -47,7 +47,7 @@ def measure_ceilings(argument: bytes) -> bytes:
     job = msgspec.json.decode(argument, type=Job)
     first_step_at = time.monotonic()
     record = run(job, devices.get(job.case.device))
-    return encode(Finished(record=record, first_step_at=first_step_at))
+    return encode(JobResult(record=record, first_step_at=first_step_at))
 
 
 def run(job: Job, device: Device) -> Record:

@@ -26,7 +26,7 @@ from bench.host.nvml import open_nvml
 from bench.host.nvml_energy import EnergyCounter
 from bench.schema.case import Case
 from bench.schema.epochs import History, measurements, why_no_energy
-from bench.schema.job import Finished, Job, encode
+from bench.schema.job import Job, JobResult, encode
 from bench.schema.record import Gpu, Measurement, Record, Status
 from bench.tensors import memory_format, weight_dtype
 from models import catalogue
@@ -58,7 +58,7 @@ def train(argument: bytes) -> bytes:
     """The child's entry: an encoded Job with `training` in, an encoded Finished out."""
     job = msgspec.json.decode(argument, type=Job)
     record, first_step_at = run(job, devices.get(job.case.device))
-    return encode(Finished(record=record, first_step_at=first_step_at))
+    return encode(JobResult(record=record, first_step_at=first_step_at))
 
 
 def run(job: Job, device: Device) -> tuple[Record, float]:

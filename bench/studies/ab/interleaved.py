@@ -23,7 +23,7 @@ from bench.host import environment
 from bench.runner import preload, questions
 from bench.runner.attempt import attempt
 from bench.runner.events import Progress
-from bench.runner.questions import ask, unrunnable
+from bench.runner.questions import ask_child, unrunnable
 from bench.runner.run_options import Materials
 from bench.schema import job
 from bench.schema.case import Case, Protocol
@@ -127,7 +127,7 @@ def _check(trial: Trial, index: int) -> Environment:
 
 def _described(server: Server) -> Environment:
     """What a child of another installation says of its machine and software."""
-    return msgspec.json.decode(ask(job.DESCRIBE, b"", server), type=Environment)
+    return msgspec.json.decode(ask_child(job.DESCRIBE, b"", server), type=Environment)
 
 
 def _of(contest: Contest, index: int) -> Case:

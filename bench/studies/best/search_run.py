@@ -20,7 +20,7 @@ from bench.plan.axes import Value
 from bench.runner import preload
 from bench.runner.attempt import attempt
 from bench.runner.events import OnProgress, Progress
-from bench.runner.questions import ask, unrunnable
+from bench.runner.questions import ask_child, unrunnable
 from bench.runner.run_folder import cache_of
 from bench.runner.run_options import Materials
 from bench.schema.agreement import AGREE, Agreement, Question
@@ -227,7 +227,9 @@ class _Search:
         cache = cache_of(winner, self._caches)
         asked = Question(case=winner, cache_folder=str(cache.resolve()) if cache.exists() else None)
         try:
-            answer = ask(AGREE, msgspec.json.encode(asked), server, failing="the outputs were not compared")
+            answer = ask_child(
+                AGREE, msgspec.json.encode(asked), server, failing="the outputs were not compared"
+            )
         except UserError as error:
             return str(error)
         return msgspec.json.decode(answer, type=Agreement)

@@ -18,7 +18,7 @@ from bench.plan import feasibility
 from bench.runner import preload
 from bench.runner.attempt import attempt
 from bench.runner.events import OnProgress, Progress
-from bench.runner.questions import ask, unrunnable
+from bench.runner.questions import ask_child, unrunnable
 from bench.schema import job
 from bench.schema.case import Case, Protocol
 from bench.schema.record import Record
@@ -98,5 +98,5 @@ class _Runs:
 def _free_memory(device: str, server: Server) -> int:
     """Bytes that a process may take, asked in one: for a GPU that is beside what every process has there."""
     failing = "how much memory is free could not be asked"
-    answer = ask(job.FREE_MEMORY, msgspec.json.encode(device), server, failing=failing)
+    answer = ask_child(job.FREE_MEMORY, msgspec.json.encode(device), server, failing=failing)
     return msgspec.json.decode(answer, type=int)

@@ -24,7 +24,7 @@ from bench.probes import memory
 from bench.runner.attempt import attempt
 from bench.runner.preload import preload
 from bench.schema.case import PRECISIONS, TIMED, Case, Protocol, Workload
-from bench.schema.job import Finished, Job
+from bench.schema.job import Job, JobResult
 from bench.schema.record import Record
 from bench.timing import latency
 from models import catalogue
@@ -222,7 +222,7 @@ def test_a_case_that_is_given_up_is_not_measured_further() -> None:
 
 def test_a_child_hands_back_bytes_that_the_parent_can_read() -> None:
     job = Job(case=LENET, protocol=QUICK, environment=environment.describe())
-    finished = msgspec.json.decode(worker.measure_case(msgspec.json.encode(job)), type=Finished)
+    finished = msgspec.json.decode(worker.measure_case(msgspec.json.encode(job)), type=JobResult)
     assert finished.record.case == LENET
     assert finished.record.protocol == QUICK
     assert finished.record.environment == environment.describe()

@@ -89,7 +89,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Case], float
             monkeypatch.setattr(module, "attempt", placed.measure)
         monkeypatch.setattr(interleaved, "_check", lambda trial, index: planted_records.MACHINE)
         monkeypatch.setattr(search_run, "unrunnable", lambda cases, server: {})
-        monkeypatch.setattr(search_run, "ask", lambda *_, **__: agreement)
+        monkeypatch.setattr(search_run, "ask_child", lambda *_, **__: agreement)
         return placed
 
     return place

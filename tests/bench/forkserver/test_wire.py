@@ -28,7 +28,7 @@ from bench.runner.attempt import attempt
 from bench.schema import job
 from bench.schema.case import Case, Protocol
 from bench.schema.epochs import TrainingEvent
-from bench.schema.job import ColdCompile, Finished, Job
+from bench.schema.job import ColdCompile, Job, JobResult
 from bench.schema.record import SCHEMA, Environment
 from bench.store import RECORDS, read_records
 from bench.studies.ab import interleaved
@@ -271,10 +271,10 @@ def test_an_older_child_understands_what_is_asked(question: str) -> None:
 def test_what_an_older_child_answered_is_understood() -> None:
     for question in ("measure", "train"):
         asked = msgspec.json.decode(ARGUMENTS[question], type=Job)
-        record = job.decode_finished(ANSWERS[question]).record
+        record = job.decode_result(ANSWERS[question]).record
         assert (record.status, record.case, record.protocol) == ("ok", asked.case, asked.protocol)
         assert record.environment == asked.environment
-    assert {m.metric for m in job.decode_finished(ANSWERS["train"]).record.measurements} >= {"test_accuracy"}
+    assert {m.metric for m in job.decode_result(ANSWERS["train"]).record.measurements} >= {"test_accuracy"}
     assert msgspec.json.decode(ANSWERS["describe"], type=Environment).host == "host"
     assert msgspec.json.decode(ANSWERS["compile-cold"], type=ColdCompile).seconds > 0
     news = (WIRE_1 / "news.jsonl").read_bytes().splitlines()
@@ -328,7 +328,7 @@ def test_an_older_parent_is_answered(tmp_path: Path) -> None:
             assert (ended["type"], ended["code"]) == ("ended", 0), (folder / "log").read_text()
             answer, kept = (folder / "result").read_bytes(), json.loads(ANSWERS[request["question"]])
             if request["question"] == "measure":
-                found = msgspec.json.decode(answer, type=Finished).record
+                found = msgspec.json.decode(answer, type=JobResult).record
                 assert {m.metric for m in found.measurements} >= {"wall_time", "parameters"}
                 assert json.loads(answer)["record"]["case"] == kept["record"]["case"]
             elif isinstance(kept, dict):

@@ -34,7 +34,7 @@ class FakeServer:
                 kind="result", result=msgspec.json.encode(job.ColdCompile(seconds=9, casts=0)), seconds=1
             )
         self.colds.append(asked.cold.seconds if asked.cold else None)
-        finished = job.Finished(record=planted_records.record(asked.case), first_step_at=None)
+        finished = job.JobResult(record=planted_records.record(asked.case), first_step_at=None)
         return Outcome(kind="result", result=msgspec.json.encode(finished), seconds=1)
 
 

@@ -23,7 +23,7 @@ from bench.plan import ceiling_cases, estimate, expand, feasibility
 from bench.runner import preload
 from bench.schema import job
 from bench.schema.case import PRECISIONS, Case, Protocol
-from bench.schema.job import Finished, Job
+from bench.schema.job import Job, JobResult
 from bench.schema.record import Measurement, Record
 from models import catalogue
 from models.closed_form import cost
@@ -285,7 +285,7 @@ def test_the_childs_entry(monkeypatch: pytest.MonkeyPatch) -> None:
         ceiling_worker, "products", lambda name, memory_bytes: [MatrixProduct(64, 64, 64), *SMALL]
     )
     asked = Job(case=FP32, protocol=Protocol(), environment=environment.describe())
-    answer = msgspec.json.decode(ceiling_worker.measure_ceilings(msgspec.json.encode(asked)), type=Finished)
+    answer = msgspec.json.decode(ceiling_worker.measure_ceilings(msgspec.json.encode(asked)), type=JobResult)
     assert answer.record.status == "ok"
     assert answer.record.effective["weights"] == "float32"
     assert answer.record.effective["matmul"] == "ieee"
