@@ -54,7 +54,7 @@ def autocast(precision: Precision, device_type: str) -> contextlib.AbstractConte
     return torch.autocast(device_type, dtype=getattr(torch, name))
 
 
-def outer_context(case: Case, device_type: str) -> contextlib.ExitStack:
+def case_context(case: Case, device_type: str) -> contextlib.ExitStack:
     """Entered once around all measuring of a case.
 
     Inference runs under `no_grad` with weights that require grad and in one autocast: in `inference_mode`,

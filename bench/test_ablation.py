@@ -92,7 +92,7 @@ def by_harness(
     """Stack over single, by the records of `ablate`."""
     once = [case, structs.replace(case, model=block_name(CHANNELS, STACK))]
     result = runner.run_plan(
-        expand.replicated(once, replicates),
+        expand.interleave_replicates(once, replicates),
         protocol,
         folder,
         resume=False,

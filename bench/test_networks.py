@@ -30,7 +30,7 @@ from bench.plan import expand, feasibility, named_suites
 from bench.probes import memory
 from bench.schema.case import Case, Protocol
 from bench.schema.record import Measurement
-from bench.tensors import outer_context
+from bench.tensors import case_context
 from bench.timing import sampling
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def subject(
     if impossible:
         pytest.skip(impossible)
     _return_memory()
-    with _torch_unchanged(case), outer_context(case, torch.device(device.torch_name()).type):
+    with _torch_unchanged(case), case_context(case, torch.device(device.torch_name()).type):
         baseline = device.memory_baseline()
         module, steps, effective = worker.prepare(case, device)
         steps = worker.refuse_recompiles(steps, engines.get(case.engine))

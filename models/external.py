@@ -47,7 +47,7 @@ def load_torchvision(source: Torchvision, *, channels: int, classes: int) -> nn.
     given: dict[str, object] = {"weights": None, "num_classes": classes}
     if "weights_backbone" in inspect.signature(builder).parameters:
         given["weights_backbone"] = None  # by default it would be downloaded
-    with _told_as(f"torchvision:{source.name}"):
+    with _as_factory_error(f"torchvision:{source.name}"):
         made: nn.Module = builder(**given)
     return made
 
@@ -58,7 +58,7 @@ def load_module(source: ModuleFactory, *, channels: int, image: int, classes: in
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.append(here)
-    with _told_as(name):
+    with _as_factory_error(name):
         module = importlib.import_module(source.module)
     return _call(name, module, source.factory, channels, image, classes)
 
@@ -71,7 +71,7 @@ def load_file(source: FileFactory, *, channels: int, image: int, classes: int) -
     folders = list(dict.fromkeys([str(root), str(Path.cwd())]))
     sys.path[:] = [*folders, *(entry for entry in sys.path if entry not in folders), str(path.parent)]
     importlib.invalidate_caches()
-    with _his_packages(folders, dotted), _told_as(name):
+    with _user_packages(folders, dotted), _as_factory_error(name):
         module = importlib.import_module(dotted) if "." in dotted else _import_lone(path)
         return _call(name, module, source.factory, channels, image, classes)
 
@@ -120,7 +120,7 @@ class _Finder:
 
 
 @contextmanager
-def _his_packages(folders: Sequence[str], dotted: str) -> Iterator[None]:
+def _user_packages(folders: Sequence[str], dotted: str) -> Iterator[None]:
     """While this lasts, the names that the user's folders provide lead there, and not to ours."""
     top = dotted.split(".")[0]
     candidates = {*OUR_PACKAGES, top} if "." in dotted else {*OUR_PACKAGES}
@@ -134,13 +134,13 @@ def _his_packages(folders: Sequence[str], dotted: str) -> Iterator[None]:
         yield
     finally:
         sys.meta_path.remove(finder)
-        his = {name for name in names if name in sys.modules}
-        for name in his:
+        theirs = {name for name in names if name in sys.modules}
+        for name in theirs:
             if getattr(sys.modules[name], "__file__", "") is None:
                 # A folder without __init__.py. `inspect`, which has seen our file under this name before,
                 # would trip over the None that stands there.
                 del sys.modules[name].__file__
-        sys.modules.update({key: ours[key] for key in ours if key.split(".")[0] not in his})
+        sys.modules.update({key: ours[key] for key in ours if key.split(".")[0] not in theirs})
 
 
 def _provides(folders: Sequence[str], name: str) -> bool:
@@ -155,7 +155,7 @@ def _provides(folders: Sequence[str], name: str) -> bool:
 
 def _call(name: str, module: ModuleType, factory: str, channels: int, image: int, classes: int) -> nn.Module:
     """Call a factory with those of channels, image and classes that it names, and check what it returns."""
-    with _told_as(name):
+    with _as_factory_error(name):
         made = getattr(module, factory)
         if not callable(made):
             raise FactoryError(f"{name} is {_a(made)}, not a callable that returns an nn.Module")
@@ -180,7 +180,7 @@ def _a(value: object) -> str:
 
 
 @contextmanager
-def _told_as(name: str) -> Iterator[None]:
+def _as_factory_error(name: str) -> Iterator[None]:
     """Turn whatever a user's code raises into a FactoryError with its own words, but for lack of memory."""
     try:
         yield
@@ -190,8 +190,8 @@ def _told_as(name: str) -> Iterator[None]:
         if "DefaultCPUAllocator" in str(error):  # torch has no class of its own for the CPU's memory
             raise
         words = str(error).strip().splitlines()
-        told = f"{type(error).__name__}: {words[0]}" if words else type(error).__name__
-        raise FactoryError(f"{name} failed with {told}") from error
+        description = f"{type(error).__name__}: {words[0]}" if words else type(error).__name__
+        raise FactoryError(f"{name} failed with {description}") from error
 
 
 @torch.no_grad()
@@ -204,7 +204,7 @@ def materialise(module: nn.Module, *, channels: int, image: int) -> None:
 
 
 @contextmanager
-def forgotten_afterwards() -> Iterator[None]:
+def isolated_imports() -> Iterator[None]:
     """Undo what loading a network did to `sys.path`, and drop what was imported from there.
 
     For a process that loads one network after another: two files may each have a neighbour `blocks.py`.

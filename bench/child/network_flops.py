@@ -18,7 +18,7 @@ from models.build import build
 from models.catalogue import Ours, parse
 from models.closed_form import BYTES_PER_ELEMENT, Cost, ImageTooSmallError, LayerCost, cost
 from models.errors import UserError
-from models.external import OUT_OF_MEMORY, forgotten_afterwards
+from models.external import OUT_OF_MEMORY, isolated_imports
 from models.load import load
 
 
@@ -31,7 +31,7 @@ def count_models(requests: list[CountRequest]) -> list[CountResult]:
     """The counts of each network, in order; one that cannot be built or run has an `error` instead."""
     results = []
     for request in requests:
-        with forgotten_afterwards():
+        with isolated_imports():
             try:
                 results.append(_count(request))
             except (UserError, ImageTooSmallError) as error:

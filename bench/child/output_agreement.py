@@ -12,7 +12,7 @@ from msgspec import structs
 from bench import devices, engines
 from bench.schema.agreement import Agreement, Question
 from bench.schema.case import Case
-from bench.tensors import memory_format, outer_context, weight_dtype
+from bench.tensors import case_context, memory_format, weight_dtype
 from models.load import load
 
 IMAGES = 64
@@ -47,7 +47,7 @@ def outputs(case: Case, module: torch.nn.Module, images: torch.Tensor) -> torch.
     where, form = device.torch_name(), memory_format(case)
     module = module.to(weight_dtype(case.precision)).to(memory_format=form).eval()
     forward = structs.replace(case, workload="inference")
-    with outer_context(forward, torch.device(where).type):
+    with case_context(forward, torch.device(where).type):
         call = engines.get(case.engine).wrap(module, case.tuning)
         found = [
             call(batch.to(where, weight_dtype(case.precision)).contiguous(memory_format=form)).cpu().double()

@@ -29,7 +29,7 @@ from bench.schema import record
 from bench.schema.case import Case
 from bench.schema.job import ColdCompile, Job, JobResult, encode
 from bench.schema.record import Gpu, Measurement, Record
-from bench.tensors import memory_format, outer_context, weight_dtype
+from bench.tensors import case_context, memory_format, weight_dtype
 from bench.timing import latency
 from models.errors import UserError
 from models.load import load
@@ -76,7 +76,7 @@ def compile_cold(argument: bytes) -> bytes:
     job = msgspec.json.decode(argument, type=Job)
     device = devices.get(job.case.device)
     count_casts = _use_cache(job)
-    with outer_context(job.case, _device_type(device)):
+    with case_context(job.case, _device_type(device)):
         _, steps, _ = prepare(job.case, device)
         stage("compiling")
         seconds = passes.first_step(steps, device)
@@ -101,7 +101,7 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
     _use_cache(job)
     baseline = device.memory_baseline()
     taken = _Taken()
-    with outer_context(case, _device_type(device)):
+    with case_context(case, _device_type(device)):
         module, steps, effective = prepare(case, device)
         first_step_at = time.monotonic()
         steps = _compile(job, engine, steps, device, taken)

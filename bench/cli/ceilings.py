@@ -39,7 +39,7 @@ def ceilings(
     output.check_format(format_)
     given = options.given_axes({"device": device, "precision": precision, "threads": threads})
     count = axes.whole_number("--replicates", replicates, 1, 1000)
-    planned = expand.replicated(_cases(given), count)
+    planned = expand.interleave_replicates(_cases(given), count)
     protocol = options.protocol_of(Protocol(), None, time_limit)
     seconds = options.seconds_of(budget)
     if dry_run:

@@ -88,7 +88,7 @@ def _missing(wanted: Sequence[Claim], setting: Setting, known: Summary | None) -
     once = list(
         dict.fromkeys(case for claim in wanted for case in claim.needs(setting) if case.replicate == 1)
     )
-    rounds = expand.replicated(once, max(setting.replicates, setting.seeds))
+    rounds = expand.interleave_replicates(once, max(setting.replicates, setting.seeds))
     return [case for case in rounds if case in lacking]
 
 

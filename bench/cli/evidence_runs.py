@@ -17,7 +17,7 @@ from bench.store import RECORDS
 from models.errors import UserError
 
 if TYPE_CHECKING:
-    from bench.runner.execute import Result
+    from bench.runner.execute import RunResult
     from reports.claims.evidence import Setting
     from reports.document import Document
     from reports.summary.figures import Summary
@@ -86,7 +86,7 @@ def summary_of(folders: Sequence[Path]) -> Summary | None:
 
 def run_missing(
     missing: Sequence[Case], protocol: Protocol, out: Path, resume: bool, budget: float | None, device: str
-) -> Result | None:
+) -> RunResult | None:
     """Run the cases into the folder; None where there are none."""
     if not missing:
         return None
@@ -96,5 +96,5 @@ def run_missing(
     return result
 
 
-def code_of(result: Result | None) -> int:
+def code_of(result: RunResult | None) -> int:
     return exit_code.code(result) if result else 0

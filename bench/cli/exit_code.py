@@ -9,10 +9,10 @@ from bench.cli import output
 from bench.schema.record import FAILED
 
 if TYPE_CHECKING:
-    from bench.runner.execute import Result
+    from bench.runner.execute import RunResult
 
 
-def end(result: Result, planned: int, report: Callable[[], str]) -> int:
+def end(result: RunResult, planned: int, report: Callable[[], str]) -> int:
     """Show the report of what was measured, if anything was, and say what was repaired and what is left.
 
     `planned` counts the cases of the whole plan. Returns 1 where a case failed.
@@ -24,17 +24,17 @@ def end(result: Result, planned: int, report: Callable[[], str]) -> int:
     return code(result)
 
 
-def say_repaired(result: Result) -> None:
+def say_repaired(result: RunResult) -> None:
     if result.warning:
         output.complain(result.warning)
 
 
-def say_left(result: Result, planned: int) -> None:
-    if result.left:
-        left = f"{result.left} of {planned} cases are left: the same command with --resume runs them"
+def say_left(result: RunResult, planned: int) -> None:
+    if result.remaining:
+        left = f"{result.remaining} of {planned} cases are left: the same command with --resume runs them"
         output.complain(f"the budget is spent; {left}")
 
 
-def code(result: Result) -> int:
+def code(result: RunResult) -> int:
     """1 where a case failed."""
     return 1 if any(result.statuses.get(status) for status in FAILED) else 0

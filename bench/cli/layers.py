@@ -47,7 +47,7 @@ def layers(
     By marks around the modules, or by the profiler where they are compiled; the layers add up to the step,
     with the gap stated. Training unless --workload says otherwise.
     """
-    from bench.runner.run_options import Materials
+    from bench.runner.run_options import RunOptions
 
     output.check_format(format_)
     given = options.given_axes(
@@ -73,9 +73,11 @@ def layers(
         planned = expand.with_ceilings(planned)
     protocol = options.protocol_of(PROTOCOL, None, time_limit)
     seconds = options.seconds_of(budget)
-    auto, materials = expand.left_to_auto(every, given), Materials(layers=True, trace=trace)
+    auto, run_options = expand.left_to_auto(every, given), RunOptions(layers=True, trace=trace)
     with output.folder(out, resume=resume) as folder:
-        return run_cases.run_and_report(planned, protocol, folder, resume, seconds, format_, auto, materials)
+        return run_cases.run_and_report(
+            planned, protocol, folder, resume, seconds, format_, auto, run_options
+        )
 
 
 def _refuse_trace(path: Path, cases: int) -> None:

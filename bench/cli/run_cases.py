@@ -10,8 +10,8 @@ from bench.cli import exit_code, output
 from bench.schema.case import Case, Protocol
 
 if TYPE_CHECKING:
-    from bench.runner.execute import Result
-    from bench.runner.run_options import Materials
+    from bench.runner.execute import RunResult
+    from bench.runner.run_options import RunOptions
     from reports.document import Document
 
 
@@ -23,8 +23,8 @@ def run(
     resume: bool,
     budget: float | None,
     auto: bool,
-    materials: Materials | None = None,
-) -> Result:
+    run_options: RunOptions | None = None,
+) -> RunResult:
     """Measure what is pending of the cases into the folder; `bench.runner.execute.run_plan` with a bar over
     the cases.
     """
@@ -40,7 +40,7 @@ def run(
             budget_seconds=budget,
             on_progress=on_progress,
             auto=auto,
-            materials=materials,
+            options=run_options,
         )
 
 
@@ -61,10 +61,10 @@ def run_and_report(
     budget: float | None,
     format_: str,
     auto: bool,
-    materials: Materials | None = None,
+    run_options: RunOptions | None = None,
 ) -> int:
     """Run the cases into the folder and show the report of all that it holds; the exit code."""
     from reports.pages import run_report
 
-    result = run(planned, protocol, out, resume=resume, budget=budget, auto=auto, materials=materials)
+    result = run(planned, protocol, out, resume=resume, budget=budget, auto=auto, run_options=run_options)
     return exit_code.end(result, len(planned), lambda: publish(run_report.build([out]), out, format_))

@@ -15,13 +15,13 @@ from bench.cli import exit_code, options, output, run_cases
 from bench.host import cpu_cores
 from bench.plan import axes, recipes, training_runs
 from bench.plan.axes import AXES, Numbers
-from bench.runner.run_options import Materials
+from bench.runner.run_options import RunOptions
 from bench.schema.case import Case, Protocol
 from models.errors import UserError
 from reports.pages import plan_report
 
 if TYPE_CHECKING:
-    from bench.runner.execute import Result
+    from bench.runner.execute import RunResult
 
 TIME_LIMIT_SECONDS = 1e6
 """A training run may take days; `--time-limit` says otherwise."""
@@ -96,9 +96,9 @@ def train(
     if dry_run:
         output.show(plan_report.training_plan(planned, format_))
         return 0
-    materials = Materials(data_dir=data_dir, tensorboard=tensorboard)
+    run_options = RunOptions(data_dir=data_dir, tensorboard=tensorboard)
     is_auto = "auto" in given.get("device", ("auto",))
-    result = _train(planned, protocol, out, materials, budget_seconds, resume, is_auto)
+    result = _train(planned, protocol, out, run_options, budget_seconds, resume, is_auto)
     return exit_code.end(result, len(planned), lambda: _report(out, format_))
 
 
@@ -140,11 +140,11 @@ def _train(
     planned: Sequence[Case],
     protocol: Protocol,
     out: Path,
-    materials: Materials,
+    run_options: RunOptions,
     budget: float | None,
     resume: bool,
     auto: bool,
-) -> Result:
+) -> RunResult:
     from bench.cli import progress
     from bench.runner import execute as runner
 
@@ -157,7 +157,7 @@ def _train(
             budget_seconds=budget,
             on_progress=bar.on_progress,
             auto=auto,
-            materials=structs.replace(materials, on_event=bar.on_event),
+            options=structs.replace(run_options, on_event=bar.on_event),
         )
 
 

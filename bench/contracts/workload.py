@@ -19,5 +19,5 @@ class Workload(Protocol):
     def prepare(self, module: Any, case: Case, engine: Engine, torch_device: str) -> Steps:
         """The steps for a module that lies on the device, in the case's weight dtype and layout.
 
-        Called, like the steps themselves, inside `bench.tensors.outer_context`.
+        Called, like the steps themselves, inside `bench.tensors.case_context`.
         """

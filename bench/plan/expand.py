@@ -46,9 +46,9 @@ def processes(
     """The processes of a plan in their order: `replicates` of each case, or as many as the suite says."""
     found = cases(suite, given, threads)
     if replicates is not None or is_product(given):
-        return replicated(found, replicates or suite.replicates)
+        return interleave_replicates(found, replicates or suite.replicates)
     repeated = set(_cases(suite.blocks, given, threads))
-    ordered = replicated(found, suite.replicates)
+    ordered = interleave_replicates(found, suite.replicates)
     return [case for case in ordered if case.replicate == 1 or structs.replace(case, replicate=1) in repeated]
 
 
@@ -76,7 +76,7 @@ def left_to_auto(suite: Suite, given: Mapping[str, tuple[Value, ...]]) -> bool:
     return any("auto" in {**USUAL, **block, **given}["device"] for block in suite.blocks)
 
 
-def replicated(once: Sequence[Case], replicates: int) -> list[Case]:
+def interleave_replicates(once: Sequence[Case], replicates: int) -> list[Case]:
     """Replicate 1 of every case before replicate 2 of any, each round in an order of its own.
 
     Drift then spreads over all cases, and an interrupted run is already a report. The order is the same

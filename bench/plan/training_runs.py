@@ -50,7 +50,7 @@ def cases(wish: Wish, threads: int) -> list[Case]:
     wanted = {**_USUAL, **wish.axes}
     combinations = [dict(zip(wanted, values, strict=True)) for values in itertools.product(*wanted.values())]
     once = [_case(wish, fields, threads) for fields in combinations]
-    return expand.replicated(list(dict.fromkeys(once)), wish.seeds)
+    return expand.interleave_replicates(list(dict.fromkeys(once)), wish.seeds)
 
 
 def _case(wish: Wish, fields: dict[str, Value], threads: int) -> Case:

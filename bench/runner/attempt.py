@@ -16,7 +16,7 @@ from bench.forkserver.client import Outcome, Server
 from bench.forkserver.pipe import PipeReader
 from bench.runner import questions
 from bench.runner.run_folder import cache_of, checkpoint_of, log_of
-from bench.runner.run_options import Materials
+from bench.runner.run_options import RunOptions
 from bench.schema import epochs as news
 from bench.schema import job
 from bench.schema.case import Case, Protocol
@@ -33,7 +33,7 @@ def attempt(
     directory: Path,
     server: Server,
     reason: str | None = None,
-    materials: Materials | None = None,
+    options: RunOptions | None = None,
 ) -> Record:
     """The record of one case: skipped where there is a `reason`, or what its process left behind.
 
@@ -50,16 +50,16 @@ def attempt(
     )
     if reason is not None:
         return unmeasured
-    materials = materials or Materials()
+    options = options or RunOptions()
     asked = job.Job(case=case, protocol=protocol, environment=environment)
     epochs: dict[int, Epoch] = {}
     try:
         if case.task is None:
-            trace = None if materials.trace is None else str(materials.trace.resolve())
-            asked = structs.replace(asked, layers=materials.layers, trace=trace)
-            outcome = _run(asked, directory, server, materials.caches)
+            trace = None if options.trace is None else str(options.trace.resolve())
+            asked = structs.replace(asked, layers=options.layers, trace=trace)
+            outcome = _run(asked, directory, server, options.caches)
         else:
-            outcome = _train(asked, directory, server, materials, epochs)
+            outcome = _train(asked, directory, server, options, epochs)
         if outcome.result is None:
             assert outcome.kind != "result"
             kept = _measurements(case, epochs)
@@ -107,7 +107,7 @@ def _run(asked: job.Job, directory: Path, server: Server, caches: Path | None) -
 
 
 def _train(
-    asked: job.Job, directory: Path, server: Server, materials: Materials, epochs: dict[int, Epoch]
+    asked: job.Job, directory: Path, server: Server, options: RunOptions, epochs: dict[int, Epoch]
 ) -> Outcome:
     """Train in a child; `epochs` is filled with those that it finishes, by number."""
     work = directory / "work" / asked.case.file_name
@@ -117,14 +117,14 @@ def _train(
         event = _event_decoder.decode(line)
         if isinstance(event, news.EpochDone):
             epochs[event.epoch.number] = event.epoch
-        materials.on_event(event)
+        options.on_event(event)
 
     try:
         with PipeReader(work / "news") as reader:
             files = job.TrainingFiles(
-                data_dir=None if materials.data_dir is None else str(materials.data_dir.resolve()),
+                data_dir=None if options.data_dir is None else str(options.data_dir.resolve()),
                 checkpoint=str(checkpoint_of(asked.case, directory).resolve()),
-                tensorboard=None if materials.tensorboard is None else str(materials.tensorboard.resolve()),
+                tensorboard=None if options.tensorboard is None else str(options.tensorboard.resolve()),
                 news=str(reader.path.resolve()),
             )
             asked = structs.replace(asked, training=files, cache_folder=str((work / "cache").resolve()))

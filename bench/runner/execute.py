@@ -20,23 +20,23 @@ from bench.runner.attempt import attempt
 from bench.runner.events import OnProgress, Progress
 from bench.runner.questions import fetch, unrunnable
 from bench.runner.run_folder import CHECKPOINTS, checkpoint_of
-from bench.runner.run_options import Materials
+from bench.runner.run_options import RunOptions
 from bench.schema.case import Case, Protocol
 from bench.schema.record import Status
 from bench.store import RECORDS, Store, refuse_used
 from models.errors import UserError
 
 
-class Result(Struct, frozen=True, kw_only=True):
+class RunResult(Struct, frozen=True, kw_only=True):
     """How a run ended.
 
-    statuses  of all the plan's cases that have a record
-    left      cases that the budget left for `--resume`
-    warning   what was repaired in the records, or None
+    statuses   of all the plan's cases that have a record
+    remaining  cases that the budget left for `--resume`
+    warning    what was repaired in the records, or None
     """
 
     statuses: Mapping[Status, int]
-    left: int
+    remaining: int
     warning: str | None
 
 
@@ -49,12 +49,12 @@ def run_plan(
     budget_seconds: float | None,
     on_progress: OnProgress,
     auto: bool = False,
-    materials: Materials | None = None,
-) -> Result:
+    options: RunOptions | None = None,
+) -> RunResult:
     """Measure what is pending of `planned`; every record is in `directory` before the next case starts.
 
     `auto` says that devices of the plan were chosen by what the driver lists, not by the user: then a device
-    of which torch can run no case is an error and not a row of skipped cases. `materials` are for training
+    of which torch can run no case is an error and not a row of skipped cases. `options` are for training
     runs, whose data are fetched first.
     Raises UserError when nothing of the plan can run here or the directory refuses: nothing was changed.
     """
@@ -70,16 +70,16 @@ def run_plan(
             raise UserError(f"nothing of this plan can run here: {reasons[planned[0]]}")
         if auto:
             _refuse_idle_devices(planned, reasons)
-        materials = materials or Materials()
-        fetch(planned, materials, server)
+        options = options or RunOptions()
+        fetch(planned, options, server)
         store = resumed or stack.enter_context(Store.create(directory))
         if resumed is None:  # what a run left here whose records were deleted
             shutil.rmtree(directory / CHECKPOINTS, ignore_errors=True)
         stack.callback(shutil.rmtree, directory / "work", ignore_errors=True)
-        left = _measure_pending(planned, protocol, store, server, reasons, deadline, on_progress, materials)
+        left = _measure_pending(planned, protocol, store, server, reasons, deadline, on_progress, options)
         ended = store.statuses()
         statuses = Counter(ended[case] for case in planned if case in ended)
-        return Result(statuses=statuses, left=left, warning=store.warning)
+        return RunResult(statuses=statuses, remaining=left, warning=store.warning)
 
 
 def _refuse_idle_devices(planned: Sequence[Case], reasons: Mapping[Case, str]) -> None:
@@ -97,7 +97,7 @@ def _measure_pending(
     reasons: Mapping[Case, str],
     deadline: float | None,
     on_progress: OnProgress,
-    materials: Materials,
+    options: RunOptions,
 ) -> int:
     """How many cases the budget left.
 
@@ -118,7 +118,7 @@ def _measure_pending(
                 on_progress(Progress(case=case, done=done, total=len(planned)))
                 described = environment.describe()
                 reason = reasons.get(case)
-                record = attempt(case, protocol, described, store.directory, current, reason, materials)
+                record = attempt(case, protocol, described, store.directory, current, reason, options)
                 record = store.append(record)
                 if record.status not in feasibility.RETRIED:
                     _forget_checkpoint(case, store.directory)

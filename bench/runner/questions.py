@@ -11,7 +11,7 @@ import msgspec
 from bench import engines
 from bench.forkserver.client import Server
 from bench.plan import feasibility
-from bench.runner.run_options import Materials
+from bench.runner.run_options import RunOptions
 from bench.schema import job
 from bench.schema.case import Case
 from bench.schema.job import CEILINGS, COMPILE_COLD, MEASURE, TRAIN
@@ -48,9 +48,9 @@ def _ask_torch(cases: list[Case], server: Server) -> list[str | None]:
     return msgspec.json.decode(answer, type=list[str | None])
 
 
-def fetch(planned: Iterable[Case], materials: Materials, server: Server) -> None:
+def fetch(planned: Iterable[Case], options: RunOptions, server: Server) -> None:
     """See to it that the data of all training runs lie there whole. Raises UserError."""
-    folder = None if materials.data_dir is None else str(materials.data_dir.resolve())
+    folder = None if options.data_dir is None else str(options.data_dir.resolve())
     for dataset in dict.fromkeys(case.task.dataset for case in planned if case.task):
         argument = msgspec.json.encode((dataset, folder))
         answer = ask_child(job.FETCH, argument, server, _FETCH_SECONDS, f"{dataset} could not be fetched")

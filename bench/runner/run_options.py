@@ -10,7 +10,7 @@ from msgspec import Struct
 from bench.schema.epochs import TrainingEvent
 
 
-class Materials(Struct, frozen=True, kw_only=True):
+class RunOptions(Struct, frozen=True, kw_only=True):
     """What cases use beside themselves: where data lie, where curves go, what is measured beside.
 
     data_dir     a folder of the user's with the datasets, or None for convbench's own cache

@@ -140,7 +140,7 @@ def processes(device: str, threads: int, replicates: int) -> list[Case]:
         case_of(row, device, precision, threads) for row in published() for precision in PRECISIONS_ON[device]
     ]
     once = [case for case in dict.fromkeys(cases) if not too_long(case)]
-    rounds = expand.replicated(once, replicates)
+    rounds = expand.interleave_replicates(once, replicates)
     return sorted(rounds, key=lambda case: (case.replicate, step_flops(case)))
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from models.errors import UserError
-from models.external import FactoryError, forgotten_afterwards
+from models.external import FactoryError, isolated_imports
 from models.load import load
 from tests.planted.commands import ROOT
 
@@ -99,7 +99,7 @@ def test_two_files_with_neighbours_of_one_name(tmp_path: Path) -> None:
             "import blocks\nfrom torch import nn\ndef make(): return nn.Linear(1, blocks.WIDTH)"
         )
     for folder, width in (("a", 3), ("b", 5)):
-        with forgotten_afterwards():
+        with isolated_imports():
             module = load(f"{tmp_path}/{folder}/net.py:make", channels=3, image=8, classes=2)
         assert isinstance(module, nn.Linear)
         assert module.out_features == width
@@ -125,7 +125,7 @@ def net(tmp_path: Path) -> Path:
 def test_a_factory_is_given_what_it_names(net: Path, signature: str, sizes: str) -> None:
     body = f"    made = nn.Identity()\n    made.sizes = ({sizes})\n    return made"
     net.write_text(f"from torch import nn\ndef make({signature}):\n{body}")
-    with forgotten_afterwards():
+    with isolated_imports():
         module = load(f"{net}:make", channels=2, image=9, classes=5)
     names = {"channels": 2, "image": 9, "classes": 5, "width": 7, "len(others)": 0}
     assert module.sizes == tuple(names.get(word, -1) for word in sizes.split(", "))
@@ -146,7 +146,7 @@ def test_a_factory_is_given_what_it_names(net: Path, signature: str, sizes: str)
 )
 def test_a_factory_that_fails_is_told_in_its_own_words(net: Path, text: str, words: str) -> None:
     net.write_text(text)
-    with forgotten_afterwards(), pytest.raises(FactoryError, match=words) as told:
+    with isolated_imports(), pytest.raises(FactoryError, match=words) as told:
         load(f"{net}:make", channels=3, image=8, classes=2)
     assert str(net) in str(told.value)
     assert "\n" not in str(told.value)
@@ -155,13 +155,13 @@ def test_a_factory_that_fails_is_told_in_its_own_words(net: Path, text: str, wor
 @pytest.mark.parametrize("error", ["MemoryError", "torch.OutOfMemoryError"])
 def test_lack_of_memory_is_not_the_factorys_error(net: Path, error: str) -> None:
     net.write_text(f"import torch\ndef make(): raise {error}()")
-    with forgotten_afterwards(), pytest.raises((MemoryError, torch.OutOfMemoryError)):
+    with isolated_imports(), pytest.raises((MemoryError, torch.OutOfMemoryError)):
         load(f"{net}:make", channels=3, image=8, classes=2)
 
 
 def test_lazy_layers_take_their_shapes(net: Path) -> None:
     net.write_text("from torch import nn\ndef make(): return nn.Sequential(nn.Flatten(), nn.LazyLinear(4))")
-    with forgotten_afterwards():
+    with isolated_imports():
         module = load(f"{net}:make", channels=2, image=8, classes=2)
     assert [tuple(each.shape) for each in module.parameters()] == [(4, 128), (4,)]
     assert module.training
@@ -171,7 +171,7 @@ def test_a_module_of_the_current_folder(tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / "their_package").mkdir()
     (tmp_path / "their_package" / "net.py").write_text("from torch.nn import Identity as make")
     monkeypatch.chdir(tmp_path)
-    with forgotten_afterwards():
+    with isolated_imports():
         assert isinstance(load("their_package.net:make", channels=3, image=8, classes=2), nn.Identity)
         with pytest.raises(FactoryError, match=r"No module named 'their_package\.nett'"):
             load("their_package.nett:make", channels=3, image=8, classes=2)

@@ -59,7 +59,7 @@ def _trained(base: Case, form: Form) -> Case:
 
 def processes(timed: Sequence[Case], trained: Sequence[Case], replicates: int, seeds: int) -> list[Case]:
     """All processes: the first of every case, timed or trained, before the second of any."""
-    rounds = expand.replicated([*timed, *trained], max(replicates, seeds))
+    rounds = expand.interleave_replicates([*timed, *trained], max(replicates, seeds))
     return [case for case in rounds if case.replicate <= (seeds if case.task else replicates)]
 
 

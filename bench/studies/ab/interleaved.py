@@ -24,7 +24,7 @@ from bench.runner import preload, questions
 from bench.runner.attempt import attempt
 from bench.runner.events import Progress
 from bench.runner.questions import ask_child, unrunnable
-from bench.runner.run_options import Materials
+from bench.runner.run_options import RunOptions
 from bench.schema import job
 from bench.schema.case import Case, Protocol
 from bench.schema.record import Environment, Record
@@ -49,7 +49,7 @@ class Trial(Struct, frozen=True, kw_only=True):
     protocol: Protocol
     margin: float = verdicts.MARGIN
     most_pairs: int = verdicts.LOOKS[-1]
-    materials: Materials = Materials()
+    options: RunOptions = RunOptions()
 
 
 class Pairs(Struct, kw_only=True):
@@ -152,7 +152,7 @@ def _pair(
                 environments[index],
                 stores[index].directory,
                 server,
-                materials=trial.materials,
+                options=trial.options,
             )
         records[index] = stores[index].append(structs.replace(record, pair=pair))
     return [records[0], records[1]]

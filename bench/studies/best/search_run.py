@@ -22,7 +22,7 @@ from bench.runner.attempt import attempt
 from bench.runner.events import OnProgress, Progress
 from bench.runner.questions import ask_child, unrunnable
 from bench.runner.run_folder import cache_of
-from bench.runner.run_options import Materials
+from bench.runner.run_options import RunOptions
 from bench.schema.agreement import AGREE, Agreement, Question
 from bench.schema.case import Case, Protocol
 from bench.schema.record import Record
@@ -167,8 +167,8 @@ class _Search:
     def _measured(self, case: Case, protocol: Protocol, server: Server) -> Record:
         once = structs.replace(case, replicate=1)
         self._report(Progress(case=once, done=0, total=0))
-        described, materials = environment.describe(), Materials(caches=self._caches)
-        record = attempt(once, protocol, described, self._directory, server, materials=materials)
+        described, options = environment.describe(), RunOptions(caches=self._caches)
+        record = attempt(once, protocol, described, self._directory, server, options=options)
         record = self._store.append(record)
         self._report(Progress(case=once, done=0, total=0, record=record))
         return record
@@ -211,7 +211,7 @@ class _Search:
         if not contests or seconds <= 0:
             return []
         trial = interleaved.Trial(
-            contests=contests, protocol=PROTOCOL, most_pairs=PAIRS, materials=Materials(caches=self._caches)
+            contests=contests, protocol=PROTOCOL, most_pairs=PAIRS, options=RunOptions(caches=self._caches)
         )
         interleaved.run_pairs(trial, folder, budget_seconds=seconds, on_progress=self._report)
         return _deciding(contests, folder)

@@ -11,7 +11,7 @@ import pytest
 from msgspec import structs
 
 from bench.runner import execute as runner
-from bench.runner.execute import Result
+from bench.runner.execute import RunResult
 from bench.schema.case import Case
 from bench.schema.record import Record, Status
 from bench.store import RECORDS, Store
@@ -37,14 +37,14 @@ class Runner:
         self.cases: list[Case] = []
         self.options: dict[str, Any] = {}
 
-    def __call__(self, cases: Sequence[Case], protocol: object, folder: Path, **options: Any) -> Result:
+    def __call__(self, cases: Sequence[Case], protocol: object, folder: Path, **options: Any) -> RunResult:
         self.cases, self.options = list(cases), options
         records = [self._plant(case) for case in cases]
         with Store.create(folder) as store:
             for record in records:
                 store.append(record)
         statuses: dict[Status, int] = {record.status: 1 for record in records}
-        return Result(statuses=statuses, left=self._left, warning=None)
+        return RunResult(statuses=statuses, remaining=self._left, warning=None)
 
 
 def learned(case: Case) -> Record:

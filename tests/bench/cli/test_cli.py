@@ -13,7 +13,7 @@ import pytest
 
 from bench.runner import execute as runner
 from bench.runner import questions
-from bench.runner.execute import Result
+from bench.runner.execute import RunResult
 from bench.schema.case import Case, Protocol
 from bench.schema.record import Measurement, Record, Status
 from bench.store import RECORDS, Store
@@ -198,10 +198,10 @@ def test_the_exit_code_says_whether_a_case_failed(
     statuses: list[Status],
     code: int,
 ) -> None:
-    def execute(planned: list[Case], protocol: Protocol, directory: Path, **options: object) -> Result:
+    def execute(planned: list[Case], protocol: Protocol, directory: Path, **options: object) -> RunResult:
         planted_run(directory, statuses)
         counted = {status: statuses.count(status) for status in statuses}
-        return Result(statuses=counted, left=3, warning="a line was repaired")
+        return RunResult(statuses=counted, remaining=3, warning="a line was repaired")
 
     monkeypatch.setattr(runner, "run_plan", execute)
     answer = convbench(
@@ -217,9 +217,9 @@ def test_the_exit_code_says_whether_a_case_failed(
 def test_options_reach_the_run(convbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[list[Case], Protocol, Path, dict[str, object]]] = []
 
-    def execute(planned: list[Case], protocol: Protocol, directory: Path, **options: object) -> Result:
+    def execute(planned: list[Case], protocol: Protocol, directory: Path, **options: object) -> RunResult:
         seen.append((planned, protocol, directory, options))
-        return Result(statuses={}, left=0, warning=None)
+        return RunResult(statuses={}, remaining=0, warning=None)
 
     monkeypatch.setattr(runner, "run_plan", execute)
     line = "run --model lenet5,vgg11 --model alexnet --workload training --device cpu --precision bf16,fp32"
@@ -356,7 +356,7 @@ def test_a_device_is_written_to_and_never_replaced(
 
 
 def test_ctrl_c_is_130(convbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def pressed(*arguments: object, **options: object) -> Result:
+    def pressed(*arguments: object, **options: object) -> RunResult:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(runner, "run_plan", pressed)

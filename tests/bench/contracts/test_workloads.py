@@ -73,7 +73,7 @@ def test_listing_workloads_needs_no_torch() -> None:
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_steps_run_in_every_precision_and_layout(workload: str, name: str, layout: str) -> None:
     case = case_of(workload, precision=name, layout=layout)
-    with precision.outer_context(case, "cpu"):
+    with precision.case_context(case, "cpu"):
         _, steps = prepared(case)
         for _ in range(2):
             one(steps)
@@ -103,7 +103,7 @@ def test_images_are_noise_in_the_dtype_and_layout_of_the_weights(name: str) -> N
 
 def test_inference_changes_nothing_and_is_in_eval_mode() -> None:
     case = case_of("inference")
-    with precision.outer_context(case, "cpu"):
+    with precision.case_context(case, "cpu"):
         module, steps = prepared(case, load("lenet5", channels=1, image=28, classes=10).train())
         before = weights(module)
         one(steps)

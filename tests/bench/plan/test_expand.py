@@ -120,7 +120,7 @@ def test_each_case_is_planned_once_even_when_two_blocks_or_values_give_it() -> N
 
 def test_replicates_come_in_rounds_of_the_whole_plan() -> None:
     once = expand.cases(TWO, {"precision": PRECISIONS}, threads=1)
-    ordered = expand.replicated(once, 5)
+    ordered = expand.interleave_replicates(once, 5)
     rounds = [ordered[i : i + len(once)] for i in range(0, len(ordered), len(once))]
     assert [{c.replicate for c in round_} for round_ in rounds] == [{1}, {2}, {3}, {4}, {5}]
     for round_ in rounds:
@@ -129,12 +129,12 @@ def test_replicates_come_in_rounds_of_the_whole_plan() -> None:
 
 def test_rounds_are_in_random_orders_that_repeat() -> None:
     once = expand.cases(TWO, {"precision": PRECISIONS, "seed": (0, 1, 2)}, threads=1)
-    ordered = expand.replicated(once, 3)
+    ordered = expand.interleave_replicates(once, 3)
     orders = [[c.without_replicate() for c in ordered if c.replicate == r] for r in (1, 2, 3)]
     sorted_as_given = [c.without_replicate() for c in once]
     assert all(a != b for a, b in itertools.combinations([sorted_as_given, *orders], 2))
-    assert expand.replicated(once, 3) == ordered
-    assert expand.replicated(once, 2) == ordered[: 2 * len(once)]
+    assert expand.interleave_replicates(once, 3) == ordered
+    assert expand.interleave_replicates(once, 2) == ordered[: 2 * len(once)]
 
 
 def test_resuming_takes_what_is_missing_crashed_or_timed_out() -> None:
@@ -159,7 +159,7 @@ def test_ids_are_unique_and_file_names_too() -> None:
         "threads": (1, 2),
         "seed": (0, 1),
     }
-    found = expand.replicated(expand.cases(ONE, given, threads=1), 2)
+    found = expand.interleave_replicates(expand.cases(ONE, given, threads=1), 2)
     assert len(found) == 2 * 6 * 2 * 2 * 2**6 * 2
     assert len({(c.id, c.replicate) for c in found}) == len(found)
     assert len({c.file_name for c in found}) == len(found)
@@ -201,7 +201,7 @@ def seconds(replicates: int = 1, protocol: Protocol = PROTOCOL, **fields: object
 
     given = {"model": "vgg16", "batch": 8, "threads": 2, **fields}
     case = msgspec.convert(given, Case)
-    return estimate.estimate_seconds(expand.replicated([case], replicates), protocol)
+    return estimate.estimate_seconds(expand.interleave_replicates([case], replicates), protocol)
 
 
 def test_the_estimate_grows_with_the_work() -> None:

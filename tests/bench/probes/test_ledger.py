@@ -24,7 +24,7 @@ from bench.schema.job import Job
 from bench.schema.metrics import LEDGER
 from bench.schema.record import Measurement
 from bench.studies.max_batch.batch_search import MEMORY_ONLY
-from bench.tensors import outer_context
+from bench.tensors import case_context
 from bench.workloads import workloads
 from models.load import load
 
@@ -58,7 +58,7 @@ def steps_of(module: nn.Module, case: Case, device: str = "cpu") -> Steps:
 
 def ledger_of(module: nn.Module, case: Case) -> tuple[str, dict[str, int]]:
     """The phase of the peak, and bytes by name."""
-    with outer_context(case, "cpu"):
+    with case_context(case, "cpu"):
         return found(ledger.peak_ledger(steps_of(module, case), CPU, 0))
 
 
@@ -262,7 +262,7 @@ def test_where_the_allocator_counts_the_peak_is_its_own_and_the_sum_leaves_a_res
     planted: Device,
 ) -> None:
     """The operator's scratch is its workspace, although another operator follows with as many tensors."""
-    with outer_context(INFERENCE, "cpu"):
+    with case_context(INFERENCE, "cpu"):
         phase, sizes = found(ledger.peak_ledger(steps_of(Scratch(), INFERENCE), planted, 100))
     assert phase == "forward"
     assert (sizes["peak"], sizes["workspace"]) == (1000 + SCRATCH, SCRATCH)
@@ -311,7 +311,7 @@ def test_on_a_gpu_the_peak_is_that_of_the_memory_pass_and_little_is_left_over(wo
     if workload == "inference":
         case = Case(model="alexnet", device="cuda", batch=16)
     where = device.torch_name()
-    with outer_context(case, "cuda"):
+    with case_context(case, "cuda"):
         module = load("alexnet", channels=3, image=224, classes=1000, device=where)
         steps = steps_of(module, case, where)
         for _ in range(3):

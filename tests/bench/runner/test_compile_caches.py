@@ -9,7 +9,7 @@ import pytest
 
 from bench.forkserver.outcome import Outcome
 from bench.runner.attempt import attempt
-from bench.runner.run_options import Materials
+from bench.runner.run_options import RunOptions
 from bench.schema import job
 from bench.schema.case import Case, Protocol
 from tests.planted import planted_records
@@ -41,7 +41,7 @@ class FakeServer:
 @pytest.mark.parametrize(("kept", "colds"), [(False, [9, 9]), (True, [9, None])])
 def test_a_kept_cache_is_compiled_into_once(tmp_path: Path, kept: bool, colds: list[float | None]) -> None:
     server = FakeServer()
-    materials = Materials(caches=tmp_path / "caches") if kept else Materials()
+    materials = RunOptions(caches=tmp_path / "caches") if kept else RunOptions()
     for replicate in (1, 2):
         case = msgspec.structs.replace(CASE, replicate=replicate)
         record = attempt(
@@ -50,7 +50,7 @@ def test_a_kept_cache_is_compiled_into_once(tmp_path: Path, kept: bool, colds: l
             planted_records.MACHINE,
             tmp_path,
             server,  # type: ignore[arg-type]
-            materials=materials,
+            options=materials,
         )
         assert record.status == "ok"
     assert server.colds == colds

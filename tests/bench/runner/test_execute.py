@@ -26,7 +26,7 @@ from bench.runner import execute as run
 from bench.runner import questions
 from bench.runner.attempt import attempt
 from bench.runner.events import Progress
-from bench.runner.execute import Result, run_plan
+from bench.runner.execute import RunResult, run_plan
 from bench.schema.case import Case, Protocol
 from bench.schema.record import SCHEMA, Record
 from bench.store import RECORDS, read_records
@@ -87,8 +87,8 @@ class Story(NamedTuple):
     directory: Path
     nets: Path
     planned: list[Case]
-    budgeted: Result
-    result: Result
+    budgeted: RunResult
+    result: RunResult
     told: list[Progress]
     written: list[int]
     """Lines in the file when each finished case was told of."""
@@ -128,8 +128,8 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
 
 
 def test_a_spent_budget_leaves_the_cases_for_resume(story: Story) -> None:
-    assert (story.budgeted.left, story.budgeted.statuses) == (len(story.planned), {})
-    assert story.result.left == 0
+    assert (story.budgeted.remaining, story.budgeted.statuses) == (len(story.planned), {})
+    assert story.result.remaining == 0
 
 
 def test_every_end_has_its_status_and_the_run_goes_on(story: Story) -> None:
@@ -383,7 +383,7 @@ def test_a_gpu_that_auto_chose_and_torch_cannot_use_is_an_error(
     monkeypatch.setattr(run, "_measure_pending", lambda *arguments: 0)
     out = tmp_path / "out"
 
-    def go() -> Result:
+    def go() -> RunResult:
         return run_plan(
             [cpu, gpu], FAST, out, resume=False, budget_seconds=None, on_progress=lambda told: None, auto=auto
         )

@@ -26,7 +26,7 @@ from bench.plan.training_runs import Wish, cases
 from bench.runner.attempt import attempt
 from bench.runner.execute import run_plan
 from bench.runner.run_folder import CHECKPOINTS, checkpoint_of, log_of
-from bench.runner.run_options import Materials
+from bench.runner.run_options import RunOptions
 from bench.schema.case import Case, Protocol
 from bench.schema.record import Record
 from bench.store import RECORDS, read_records
@@ -164,7 +164,7 @@ def train(learning_server: Server) -> Train:
             environment.describe(),
             folder,
             learning_server,
-            materials=Materials(**materials),
+            options=RunOptions(**materials),
         )
 
     return run

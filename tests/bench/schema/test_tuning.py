@@ -15,7 +15,7 @@ from bench import engines
 from bench.plan import axes, expand, feasibility, named_suites
 from bench.schema import tuning
 from bench.schema.case import Case, Precision, Protocol
-from bench.tensors import outer_context
+from bench.tensors import case_context
 from bench.workloads import workloads
 from models.errors import UserError
 from models.load import load
@@ -126,7 +126,7 @@ def test_freezing_makes_constants_of_the_weights() -> None:
         torch._dynamo.reset()
         layer = nn.Linear(8, 3)
         case = structs.replace(CASE, engine="compile", tuning=name)
-        with outer_context(case, "cpu"):
+        with case_context(case, "cpu"):
             call = engine.wrap(layer, name)
             before = call(images)
             torch.testing.assert_close(before, layer(images))
