@@ -16,7 +16,7 @@ from msgspec import structs
 
 from bench.plan import ablations, expand
 from bench.runner import execute as runner
-from bench.schema.case import Case, Protocol
+from bench.schema.case import Case, MeasurementProtocol
 from bench.stats.estimates import Interval, within_process
 from models.blocks import block_name
 from reports.ablations.form_pairs import timed_sides
@@ -40,8 +40,8 @@ FULL = Case(
     classes=CHANNELS,
     threads=1,  # several would wait for whoever else uses the machine, and not by the same share
 )
-CAREFUL = Protocol(warmup_seconds=0.5, warmup_limit_seconds=3.0, sampling_seconds=1.5)
-HASTY = Protocol(
+CAREFUL = MeasurementProtocol(warmup_seconds=0.5, warmup_limit_seconds=3.0, sampling_seconds=1.5)
+HASTY = MeasurementProtocol(
     warmup_steps=1, warmup_seconds=0.0, warmup_limit_seconds=0.01, sampling_seconds=0.01, min_samples=6
 )
 
@@ -87,7 +87,7 @@ def _stepper(module: nn.Module, images: torch.Tensor, gradient: torch.Tensor) ->
 
 
 def by_harness(
-    case: Case, protocol: Protocol, replicates: int, folder: Path
+    case: Case, protocol: MeasurementProtocol, replicates: int, folder: Path
 ) -> tuple[float, Interval | None]:
     """Stack over single, by the records of `ablate`."""
     once = [case, structs.replace(case, model=block_name(CHANNELS, STACK))]

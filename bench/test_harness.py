@@ -22,7 +22,7 @@ from bench.forkserver.client import Server
 from bench.host import environment
 from bench.runner import preload
 from bench.schema import job
-from bench.schema.case import Case, Protocol
+from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.record import Measurement, Record
 from bench.store import RECORDS, Store
 
@@ -52,7 +52,7 @@ def test_own_cost_of_a_case(benchmark: Benchmark, tmp_path: Path) -> None:
     asked = msgspec.json.encode(
         job.Job(
             case=SMALL,
-            protocol=Protocol(warmup_seconds=0.01, sampling_seconds=0.01, energy_seconds=0),
+            protocol=MeasurementProtocol(warmup_seconds=0.01, sampling_seconds=0.01, energy_seconds=0),
             environment=environment.describe(),
         )
     )
@@ -79,7 +79,7 @@ def planted(case: Case) -> Record:
     times = Measurement(phase="forward", metric="wall_time", unit="s", samples=[0.0123456789] * 34)
     return Record(
         case=case,
-        protocol=Protocol(),
+        protocol=MeasurementProtocol(),
         status="ok",
         measurements=[times] * 4,
         environment=environment.describe(),

@@ -28,7 +28,7 @@ from bench.contracts.steps import Call, Steps
 from bench.host import cpu_cores
 from bench.plan import expand, feasibility, named_suites
 from bench.probes import memory
-from bench.schema.case import Case, Protocol
+from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.record import Measurement
 from bench.tensors import case_context
 from bench.timing import sampling
@@ -42,7 +42,7 @@ TRAINING_PHASES = ("forward", "backward", "optimizer", "step")
 
 
 @functools.cache
-def _quick(full_size: bool) -> tuple[dict[str, Case], Protocol]:
+def _quick(full_size: bool) -> tuple[dict[str, Case], MeasurementProtocol]:
     """The suite's cases by name, and its protocol.
 
     A plain `pytest` takes the short list of a machine without a GPU, on whatever device there is: compiling

@@ -31,7 +31,7 @@ from bench import datasets, devices
 from bench.contracts.device import Device
 from bench.host import cpu_cores
 from bench.schema.case import LAYOUTS, Case, Precision
-from bench.schema.training_task import Recipe, Task
+from bench.schema.training_task import Recipe, TrainingTask
 from bench.stats import estimates
 from bench.test_networks import _torch_unchanged
 
@@ -105,7 +105,7 @@ def case_of(loop: str, device: str, course: Course) -> Case:
         channels=1,
         classes=10,
         threads=cpu_cores.usable_cores(),
-        task=Task(dataset="digits" if DATA_DIR is None else "fashion-mnist", recipe=recipe),
+        task=TrainingTask(dataset="digits" if DATA_DIR is None else "fashion-mnist", recipe=recipe),
     )
 
 

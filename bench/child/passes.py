@@ -20,7 +20,7 @@ from bench.probes import casting, flops, ledger, memory, traffic
 from bench.schema.case import Case
 from bench.schema.job import Job
 from bench.schema.metrics import LEDGER
-from bench.schema.record import Measurement, fact
+from bench.schema.record import Measurement, single
 from bench.tensors import RECIPES, autocast, memory_format, weight_dtype
 from models.blocks import is_block
 
@@ -65,18 +65,18 @@ def first_step(steps: Steps, device: Device) -> float:
     return device.clock() - start
 
 
-def compile_facts(job: Job, engine: Engine, steps: Steps, device: Device) -> list[Measurement]:
+def compile_measurements(job: Job, engine: Engine, steps: Steps, device: Device) -> list[Measurement]:
     """Cold and warm compile seconds and the graph breaks; nothing for an engine that does not compile."""
     if not engine.compiles:
         return []
-    facts = [fact("model", "compile_warm", first_step(steps, device), "s")]
+    found = [single("model", "compile_warm", first_step(steps, device), "s")]
     _end_compile_workers()
     if job.cold is not None:
-        facts.insert(0, fact("model", "compile_cold", job.cold.seconds, "s"))
+        found.insert(0, single("model", "compile_cold", job.cold.seconds, "s"))
     counters = engine.observe()
-    facts.append(fact("model", "graph_breaks", counters["graph_breaks"], "count"))
-    facts.append(fact("model", "compile_cache_hits", counters["cache_hits"], "count"))
-    return facts
+    found.append(single("model", "graph_breaks", counters["graph_breaks"], "count"))
+    found.append(single("model", "compile_cache_hits", counters["cache_hits"], "count"))
+    return found
 
 
 def _end_compile_workers() -> None:
@@ -86,13 +86,13 @@ def _end_compile_workers() -> None:
     shutdown_compile_workers()
 
 
-def memory_facts(steps: Steps, device: Device, baseline: int, engine: Engine) -> list[Measurement]:
+def memory_measurements(steps: Steps, device: Device, baseline: int, engine: Engine) -> list[Measurement]:
     """Sizes by kind and the peaks of a step."""
     replays = engine.replays_graphs and device.queue() is not None
     return memory.memory_pass(steps, device, baseline, replays)
 
 
-def ledger_facts(steps: Steps, device: Device, baseline: int, engine: Engine) -> list[Measurement]:
+def ledger_measurements(steps: Steps, device: Device, baseline: int, engine: Engine) -> list[Measurement]:
     """Whose bytes the peak is made of; nothing where the operators of a step cannot be seen."""
     return [] if _why_no_ledger(engine) else ledger.peak_ledger(steps, device, baseline)
 
@@ -122,38 +122,38 @@ def memory_remarks(device: Device, engine: Engine) -> list[str]:
     return ["no-peak: the replay of a CUDA graph allocates nothing, so only the reserved peak is known"]
 
 
-def cast_facts(job: Job, module: torch.nn.Module, steps: Steps, device: Device) -> list[Measurement]:
+def cast_measurements(job: Job, module: torch.nn.Module, steps: Steps, device: Device) -> list[Measurement]:
     """Casts a step and what casting all weights once costs; only under autocast."""
     name = RECIPES[job.case.precision].autocast
     if name is None:
         return []
-    facts = [fact("model", "cast_time", casting.cast_seconds(module, getattr(torch, name), device), "s")]
+    found = [single("model", "cast_time", casting.cast_seconds(module, getattr(torch, name), device), "s")]
     if job.cold is not None:
-        facts.append(fact(steps.whole, "casts", job.cold.casts, "count"))
+        found.append(single(steps.whole, "casts", job.cold.casts, "count"))
     elif not engines.get(job.case.engine).compiles and job.case.engine == "eager":
         steps.before()
-        facts.append(fact(steps.whole, "casts", casting.count_eager_casts(steps.step), "count"))
-    return facts
+        found.append(single(steps.whole, "casts", casting.count_eager_casts(steps.step), "count"))
+    return found
 
 
-def cost_facts(case: Case, module: torch.nn.Module) -> list[Measurement]:
+def cost_measurements(case: Case, module: torch.nn.Module) -> list[Measurement]:
     """Parameters, FLOPs and bytes moved of what really ran, counted on copies without data."""
     parameters = sum(p.numel() for p in module.parameters())
     shape = (case.batch, case.channels, case.image, case.image)
     training = case.workload == "training"
-    facts = [fact("model", "parameters", parameters, "count")]
+    found = [single("model", "parameters", parameters, "count")]
     to_images = is_block(case.model)
     counted = flops.step_flops(module, shape, training=training, input_gradient=to_images)
     if counted is not None:
         forward, backward = counted
-        facts.append(fact("forward", "flops", forward, "FLOP"))
+        found.append(single("forward", "flops", forward, "FLOP"))
         if training:
-            facts.append(fact("backward", "flops", backward, "FLOP"))
+            found.append(single("backward", "flops", backward, "FLOP"))
     moved = traffic.step_bytes(
         module, shape, training=training, precision=case.precision, input_gradient=to_images
     )
-    facts += [fact(phase, "bytes_moved", count, "bytes") for phase, count in (moved or {}).items()]
-    return facts
+    found += [single(phase, "bytes_moved", count, "bytes") for phase, count in (moved or {}).items()]
+    return found
 
 
 def beside(

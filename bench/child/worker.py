@@ -111,10 +111,10 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
         if not any(measurement.stopped == "worse" for measurement in taken.measurements):
             taken.measurements += _energy(job, steps, device, monitor, taken)
             taken.measurements += _memory(engine, steps, device, baseline, taken)
-            casts = partial(passes.cast_facts, job, module, steps, device)
+            casts = partial(passes.cast_measurements, job, module, steps, device)
             taken.measurements += beside("casts", casts, taken.warnings)
             taken.measurements += _layers(job, engine, module, steps, device, taken)
-    taken.measurements += beside("counts", lambda: passes.cost_facts(case, module), taken.warnings)
+    taken.measurements += beside("counts", lambda: passes.cost_measurements(case, module), taken.warnings)
     gpu = device.gpu()
     record = Record(
         case=case,
@@ -134,7 +134,7 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
 def _compile(job: Job, engine: Engine, steps: Steps, device: Device, taken: _Taken) -> Steps:
     """The first step, in which a compiling engine compiles; from here on compiling again spoils a window."""
     stage("first step")
-    taken.measurements += passes.compile_facts(job, engine, steps, device)
+    taken.measurements += passes.compile_measurements(job, engine, steps, device)
     if engine.compiles and not engine.observe()["compiled_graphs"]:
         taken.invalid = _NOTHING_COMPILED
     return refuse_recompiles(steps, engine)
@@ -150,7 +150,7 @@ def _time(job: Job, engine: Engine, steps: Steps, device: Device, monitor: Monit
     taken.invalid = taken.invalid or timed.invalid
     if engine.compiles:
         recompiles = engine.observe()["compiled_graphs"] - compiled
-        taken.measurements.append(record.fact("model", "recompiles", recompiles, "count"))
+        taken.measurements.append(record.single("model", "recompiles", recompiles, "count"))
 
 
 def _energy(job: Job, steps: Steps, device: Device, monitor: Monitor, taken: _Taken) -> list[Measurement]:
@@ -165,8 +165,12 @@ def _energy(job: Job, steps: Steps, device: Device, monitor: Monitor, taken: _Ta
 
 def _memory(engine: Engine, steps: Steps, device: Device, baseline: int, taken: _Taken) -> list[Measurement]:
     """Sizes, peaks, and the ledger at the instant of the peak."""
-    found = beside("memory", lambda: passes.memory_facts(steps, device, baseline, engine), taken.warnings)
-    found += beside("ledger", lambda: passes.ledger_facts(steps, device, baseline, engine), taken.warnings)
+    found = beside(
+        "memory", lambda: passes.memory_measurements(steps, device, baseline, engine), taken.warnings
+    )
+    found += beside(
+        "ledger", lambda: passes.ledger_measurements(steps, device, baseline, engine), taken.warnings
+    )
     taken.absent |= passes.ledger_absent(device, engine)
     taken.warnings += passes.memory_remarks(device, engine)
     return found

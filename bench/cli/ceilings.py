@@ -12,7 +12,7 @@ from bench.host import cpu_cores
 from bench.plan import axes, ceiling_cases, expand, feasibility
 from bench.plan.axes import Value
 from bench.schema import case
-from bench.schema.case import Case, Protocol
+from bench.schema.case import Case, MeasurementProtocol
 from models.errors import UserError
 from reports.pages import plan_report
 
@@ -40,7 +40,7 @@ def ceilings(
     given = options.given_axes({"device": device, "precision": precision, "threads": threads})
     count = axes.whole_number("--replicates", replicates, 1, 1000)
     planned = expand.interleave_replicates(_cases(given), count)
-    protocol = options.protocol_of(Protocol(), None, time_limit)
+    protocol = options.protocol_of(MeasurementProtocol(), None, time_limit)
     seconds = options.seconds_of(budget)
     if dry_run:
         output.show(plan_report.dry_run(planned, protocol, format_))

@@ -12,7 +12,7 @@ from bench.cli import exit_code, output, run_cases
 from bench.host import cpu_cores
 from bench.plan import axes, feasibility
 from bench.plan.axes import AXES
-from bench.schema.case import Case, Protocol
+from bench.schema.case import Case, MeasurementProtocol
 from bench.store import RECORDS
 from models.errors import UserError
 
@@ -85,7 +85,12 @@ def summary_of(folders: Sequence[Path]) -> Summary | None:
 
 
 def run_missing(
-    missing: Sequence[Case], protocol: Protocol, out: Path, resume: bool, budget: float | None, device: str
+    missing: Sequence[Case],
+    protocol: MeasurementProtocol,
+    out: Path,
+    resume: bool,
+    budget: float | None,
+    device: str,
 ) -> RunResult | None:
     """Run the cases into the folder; None where there are none."""
     if not missing:

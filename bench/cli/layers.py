@@ -12,10 +12,12 @@ from bench.cli import options, output, run_cases
 from bench.host import cpu_cores
 from bench.plan import axes, expand
 from bench.plan.suite import Suite
-from bench.schema.case import Protocol
+from bench.schema.case import MeasurementProtocol
 from models.errors import UserError
 
-PROTOCOL = Protocol(warmup_seconds=0.5, warmup_limit_seconds=5, sampling_seconds=4, energy_seconds=0)
+PROTOCOL = MeasurementProtocol(
+    warmup_seconds=0.5, warmup_limit_seconds=5, sampling_seconds=4, energy_seconds=0
+)
 """Layers are measured beside the case, whose own figures are only to compare them with."""
 
 

@@ -12,7 +12,7 @@ from msgspec import structs
 from bench.plan import axes, expand, feasibility
 from bench.plan.axes import AXES, Value
 from bench.plan.suite import Suite
-from bench.schema.case import Case, Protocol
+from bench.schema.case import Case, MeasurementProtocol
 from bench.stats.verdicts import FailOn
 from models.errors import UserError, unknown
 from reports import formats
@@ -66,7 +66,9 @@ def cases_of(suite: Suite, given: Mapping[str, tuple[Value, ...]]) -> list[Case]
     return cases
 
 
-def protocol_of(protocol: Protocol, target_ci: str | None, time_limit: str | None) -> Protocol:
+def protocol_of(
+    protocol: MeasurementProtocol, target_ci: str | None, time_limit: str | None
+) -> MeasurementProtocol:
     """The suite's protocol with the options in their place."""
     if target_ci is not None:
         protocol = structs.replace(protocol, target_ci=axes.positive_number("--target-ci", target_ci, 1.0))

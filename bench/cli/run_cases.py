@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.cli import exit_code, output
-from bench.schema.case import Case, Protocol
+from bench.schema.case import Case, MeasurementProtocol
 
 if TYPE_CHECKING:
     from bench.runner.execute import RunResult
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def run(
     planned: Sequence[Case],
-    protocol: Protocol,
+    protocol: MeasurementProtocol,
     out: Path,
     *,
     resume: bool,
@@ -55,7 +55,7 @@ def publish(document: Document, out: Path, format_: str, name: str = "report.md"
 
 def run_and_report(
     planned: Sequence[Case],
-    protocol: Protocol,
+    protocol: MeasurementProtocol,
     out: Path,
     resume: bool,
     budget: float | None,

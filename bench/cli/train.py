@@ -16,7 +16,7 @@ from bench.host import cpu_cores
 from bench.plan import axes, recipes, training_runs
 from bench.plan.axes import AXES, Numbers
 from bench.runner.run_options import RunOptions
-from bench.schema.case import Case, Protocol
+from bench.schema.case import Case, MeasurementProtocol
 from models.errors import UserError
 from reports.pages import plan_report
 
@@ -91,7 +91,9 @@ def train(
     usable = cpu_cores.usable_cores() if threads is None else _number("threads", threads)
     planned = training_runs.cases(wish, usable)
     _refuse(planned, dataset, data_dir, tensorboard)
-    protocol = options.protocol_of(Protocol(time_limit_seconds=TIME_LIMIT_SECONDS), None, time_limit)
+    protocol = options.protocol_of(
+        MeasurementProtocol(time_limit_seconds=TIME_LIMIT_SECONDS), None, time_limit
+    )
     budget_seconds = options.seconds_of(budget)
     if dry_run:
         output.show(plan_report.training_plan(planned, format_))
@@ -138,7 +140,7 @@ def _refuse(planned: Sequence[Case], dataset: str, data_dir: Path | None, tensor
 
 def _train(
     planned: Sequence[Case],
-    protocol: Protocol,
+    protocol: MeasurementProtocol,
     out: Path,
     run_options: RunOptions,
     budget: float | None,

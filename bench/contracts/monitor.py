@@ -15,13 +15,13 @@ class WindowFacts:
 
     measurements  of phase `window`, with one sample each
     labels        for the record's warnings, if this window is used
-    spoiled       why the window should be taken again, or None
+    disturbed     why the window should be taken again, or None
     usable        whether a spoiled window may be used, labelled, when it was no better the next time
     """
 
     measurements: tuple[Measurement, ...] = ()
     labels: tuple[str, ...] = ()
-    spoiled: str | None = None
+    disturbed: str | None = None
     usable: bool = True
 
 
@@ -48,11 +48,11 @@ class Together:
     def after(self) -> WindowFacts:
         seen = [monitor.after() for monitor in self.monitors]
         # A window that must not be used counts for more than one that is labelled.
-        spoiled = sorted((facts for facts in seen if facts.spoiled), key=lambda facts: facts.usable)
+        disturbed = sorted((facts for facts in seen if facts.disturbed), key=lambda facts: facts.usable)
         return WindowFacts(
             measurements=tuple(m for facts in seen for m in facts.measurements),
             labels=tuple(label for facts in seen for label in facts.labels),
-            spoiled=spoiled[0].spoiled if spoiled else None,
+            disturbed=disturbed[0].disturbed if disturbed else None,
             usable=all(facts.usable for facts in seen),
         )
 

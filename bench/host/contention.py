@@ -57,7 +57,7 @@ class ContentionMonitor:
 
     def after(self) -> WindowFacts:
         measured, labels = between(self._start, read(self._stat), self._threads)
-        return WindowFacts(tuple(measured), tuple(labels), spoiled=labels[0] if labels else None)
+        return WindowFacts(tuple(measured), tuple(labels), disturbed=labels[0] if labels else None)
 
 
 def steal_share(before: Reading, after: Reading) -> float:

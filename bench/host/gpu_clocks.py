@@ -57,7 +57,7 @@ class ClockMonitor:
         return WindowFacts(
             measurements=tuple(_figures(last) + _share_figures(shares)),
             labels=(*labels, *self._unmonitored(last)),
-            spoiled=slowdown,
+            disturbed=slowdown,
             usable=slowdown is None,
         )
 

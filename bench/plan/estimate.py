@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 from bench import datasets, engines
 from bench.contracts.energy_source import BEFORE_SECONDS
-from bench.schema.case import Case, Protocol
+from bench.schema.case import Case, MeasurementProtocol
 from models import catalogue, closed_form
 
 _CEILING_SECONDS = {"cpu": 8.0, "cuda": 60.0}
@@ -19,12 +19,12 @@ _FLOPS_PER_SECOND = {"cpu": 40e9, "cuda": 15e12}
 """Per core for the CPU. Rough on purpose: an estimate is to tell minutes from hours."""
 
 
-def estimate_seconds(planned: Collection[Case], protocol: Protocol) -> float:
+def estimate_seconds(planned: Collection[Case], protocol: MeasurementProtocol) -> float:
     """About how long the cases take; within a factor of three on ordinary machines."""
     return sum(_case_seconds(case, protocol) for case in planned)
 
 
-def _case_seconds(case: Case, protocol: Protocol) -> float:
+def _case_seconds(case: Case, protocol: MeasurementProtocol) -> float:
     if case.workload == "ceiling":
         return _CEILING_SECONDS[case.device]
     speed = _FLOPS_PER_SECOND[case.device] * (case.threads if case.device == "cpu" else 1)

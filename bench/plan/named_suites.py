@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench.plan.suite import Block, Suite
 from bench.plan.suite_file import from_toml
-from bench.schema.case import PRECISIONS, Protocol
+from bench.schema.case import PRECISIONS, MeasurementProtocol
 from models import catalogue
 from models.errors import unknown
 
@@ -26,7 +26,9 @@ def _quick(gpu: bool) -> Suite:
         replicates=2,
         ceilings=True,
         # Energy takes METHOD's 10 s and the idle ones before: the suite would take twice its time.
-        protocol=Protocol(warmup_seconds=0.5, warmup_limit_seconds=5, sampling_seconds=2, energy_seconds=0),
+        protocol=MeasurementProtocol(
+            warmup_seconds=0.5, warmup_limit_seconds=5, sampling_seconds=2, energy_seconds=0
+        ),
     )
 
 
@@ -88,7 +90,7 @@ def _standard(gpu: bool) -> Suite:
         once=shared if gpu else (),
         replicates=3,
         ceilings=True,
-        protocol=Protocol(sampling_seconds=3.0),
+        protocol=MeasurementProtocol(sampling_seconds=3.0),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from bench.plan.axes import Value
-from bench.schema.case import Protocol
+from bench.schema.case import MeasurementProtocol
 
 Block = Mapping[str, tuple[Value, ...]]
 """Axis -> values; the product of them is measured. An absent axis takes the usual value."""
@@ -28,7 +28,7 @@ class Suite(Struct, frozen=True, kw_only=True):
     replicates: int
     once: tuple[Block, ...] = ()
     ceilings: bool = False
-    protocol: Protocol = Protocol()
+    protocol: MeasurementProtocol = MeasurementProtocol()
 
 
 USUAL: Block = {

@@ -13,7 +13,7 @@ from msgspec import structs
 from bench.plan import axes
 from bench.plan.axes import AXES
 from bench.plan.suite import Block, Suite
-from bench.schema.case import Protocol
+from bench.schema.case import MeasurementProtocol
 from models.errors import UserError, unknown
 
 _LARGEST = 1e9
@@ -67,12 +67,16 @@ def _block(table: dict[str, Any], path: Path) -> Block:
     }
 
 
-def _protocol(table: object, path: Path) -> Protocol:
+def _protocol(table: object, path: Path) -> MeasurementProtocol:
     if not isinstance(table, dict):
         raise UserError(f"protocol in {path} is a table, [protocol]")
-    _only(table, tuple(field.name for field in structs.fields(Protocol)), f"key in [protocol] of {path}")
+    _only(
+        table,
+        tuple(field.name for field in structs.fields(MeasurementProtocol)),
+        f"key in [protocol] of {path}",
+    )
     try:
-        protocol = msgspec.convert(table, Protocol)
+        protocol = msgspec.convert(table, MeasurementProtocol)
     except msgspec.ValidationError as error:
         raise UserError(f"[protocol] of {path}: {error}") from error
     items = structs.asdict(protocol).items()

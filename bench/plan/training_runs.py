@@ -11,7 +11,7 @@ from bench import datasets
 from bench.plan import expand, feasibility, recipes
 from bench.plan.axes import Value
 from bench.schema.case import Case
-from bench.schema.training_task import Task
+from bench.schema.training_task import TrainingTask
 from models import catalogue
 from models.blocks import is_block
 from models.errors import UserError
@@ -62,7 +62,9 @@ def _case(wish: Wish, fields: dict[str, Value], threads: int) -> Case:
     recipe = recipes.changed(prescribed.recipe, wish.overrides)
     if wish.target is not None and not dataset.learns:
         raise UserError(f"{dataset.name} has nothing to learn, and so no --target accuracy")
-    task = Task(dataset=dataset.name, recipe=recipe, target=wish.target, deterministic=wish.deterministic)
+    task = TrainingTask(
+        dataset=dataset.name, recipe=recipe, target=wish.target, deterministic=wish.deterministic
+    )
     case = Case(
         model=model,
         workload="accuracy",

@@ -19,7 +19,7 @@ from bench.runner.run_folder import cache_of, checkpoint_of, log_of
 from bench.runner.run_options import RunOptions
 from bench.schema import epochs as news
 from bench.schema import job
-from bench.schema.case import Case, Protocol
+from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.epochs import Epoch, History, TrainingEvent, measurements
 from bench.schema.record import Environment, Measurement, Record
 
@@ -28,7 +28,7 @@ _event_decoder = msgspec.json.Decoder(TrainingEvent)
 
 def attempt(
     case: Case,
-    protocol: Protocol,
+    protocol: MeasurementProtocol,
     environment: Environment,
     directory: Path,
     server: Server,

@@ -21,7 +21,7 @@ from bench.runner.events import OnProgress, Progress
 from bench.runner.questions import fetch, unrunnable
 from bench.runner.run_folder import CHECKPOINTS, checkpoint_of
 from bench.runner.run_options import RunOptions
-from bench.schema.case import Case, Protocol
+from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.record import Status
 from bench.store import RECORDS, Store, refuse_used
 from models.errors import UserError
@@ -42,7 +42,7 @@ class RunResult(Struct, frozen=True, kw_only=True):
 
 def run_plan(
     planned: Sequence[Case],
-    protocol: Protocol,
+    protocol: MeasurementProtocol,
     directory: Path,
     *,
     resume: bool,
@@ -91,7 +91,7 @@ def _refuse_idle_devices(planned: Sequence[Case], reasons: Mapping[Case, str]) -
 
 def _measure_pending(
     planned: Sequence[Case],
-    protocol: Protocol,
+    protocol: MeasurementProtocol,
     store: Store,
     server: Server,
     reasons: Mapping[Case, str],

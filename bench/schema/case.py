@@ -8,7 +8,7 @@ from typing import Literal
 
 from msgspec import Struct, structs
 
-from bench.schema.training_task import Task
+from bench.schema.training_task import TrainingTask
 
 ARITHMETIC: dict[Precision, Precision] = {
     "fp32": "fp32",
@@ -53,7 +53,7 @@ class Case(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     threads: int = 1
     seed: int = 0
     replicate: int = 1
-    task: Task | None = None
+    task: TrainingTask | None = None
     tuning: str = ""
 
     @property
@@ -100,14 +100,14 @@ class Case(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return structs.replace(self, replicate=0)
 
 
-def _task_parts(task: Task) -> list[str]:
+def _task_parts(task: TrainingTask) -> list[str]:
     parts = [task.dataset, task.recipe.name]
     if task.target is not None:
         parts.append(f"to-{task.target:g}")
     return parts + (["deterministic"] if task.deterministic else [])
 
 
-class Protocol(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class MeasurementProtocol(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How carefully a case is measured; the reasons stand in METHOD terms beside each field."""
 
     warmup_steps: int = 3

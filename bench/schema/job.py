@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, structs
 
-from bench.schema.case import Case, Protocol
+from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.record import Environment, Record
 
 MEASURE = "measure"
@@ -52,7 +52,7 @@ class Job(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
 
     case: Case
-    protocol: Protocol
+    protocol: MeasurementProtocol
     environment: Environment
     cache_folder: str | None = None
     cold: ColdCompile | None = None

@@ -12,7 +12,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from bench.schema.case import Case, Protocol
+from bench.schema.case import Case, MeasurementProtocol
 
 SCHEMA = 3
 
@@ -37,7 +37,7 @@ class Measurement(Struct, frozen=True, kw_only=True, omit_defaults=True):
              weight_gradient_time, joint_gradient_time (s per step), calls (count), bytes_moved ...
     repeats  steps averaged within one sample (small steps are batched)
     stopped  why sampling ended: the interval was narrow enough, the limit was reached, or it was worse than
-             `Protocol.give_up_seconds`
+             `MeasurementProtocol.give_up_seconds`
     """
 
     phase: str
@@ -89,7 +89,7 @@ class Record(Struct, frozen=True, kw_only=True):
 
     schema: int = SCHEMA
     case: Case
-    protocol: Protocol
+    protocol: MeasurementProtocol
     status: Status
     reason: str | None = None
     measurements: list[Measurement] = []
@@ -102,6 +102,6 @@ class Record(Struct, frozen=True, kw_only=True):
     pair: int | None = None
 
 
-def fact(phase: str, metric: str, value: float, unit: str) -> Measurement:
+def single(phase: str, metric: str, value: float, unit: str) -> Measurement:
     """A measurement of one sample."""
     return Measurement(phase=phase, metric=metric, unit=unit, samples=[float(value)])

@@ -43,7 +43,7 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     normalise: bool = False
 
 
-class Task(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class TrainingTask(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What makes a case a training run.
 
     target         the test accuracy (0.9 is 90%) to which time and energy are measured, or None

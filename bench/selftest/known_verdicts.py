@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import NormalDist
 
 from bench.host import environment
-from bench.schema.case import Case, Protocol
+from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.check import Answer, Checks
 from bench.schema.record import Measurement, Record
 from bench.stats import estimates
@@ -42,7 +42,7 @@ def _sampled(spread: float) -> sampling.Samples:
     """Lognormal samples of median 1 ms, each a millisecond of a clock that is planted too."""
     draw = random.Random(_SEED)
     clock = itertools.count()
-    protocol = Protocol(target_ci=_TARGET, max_samples=1000, sampling_seconds=1e9)
+    protocol = MeasurementProtocol(target_ci=_TARGET, max_samples=1000, sampling_seconds=1e9)
     return sampling.sample(
         lambda: [1e-3 * draw.lognormvariate(0, spread)], protocol, lambda: 1e-3 * next(clock)
     )
@@ -95,7 +95,7 @@ def _write_run(directory: Path, factor: float) -> None:
             store.append(
                 Record(
                     case=Case(model="lenet5", replicate=replicate),
-                    protocol=Protocol(),
+                    protocol=MeasurementProtocol(),
                     status="ok",
                     measurements=[
                         Measurement(phase="forward", metric="wall_time", unit="s", samples=samples)

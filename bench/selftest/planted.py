@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 from bench.contracts.device import Device
 from bench.contracts.steps import Call, Steps
-from bench.schema.case import Protocol
+from bench.schema.case import MeasurementProtocol
 from bench.stats.estimates import median
 from bench.timing import latency
 from bench.timing.latency import Latency
 
-SHORT = Protocol(
+SHORT = MeasurementProtocol(
     warmup_seconds=0.0, warmup_limit_seconds=1.0, target_ci=0.02, max_samples=40, sampling_seconds=1.0
 )
 """20 to 40 samples a pass: enough for a median, and the self-test is over in half a minute."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from bench.contracts.device import Device
 from bench.contracts.monitor import UNWATCHED, Monitor, WindowFacts
 from bench.contracts.steps import Call, Steps
-from bench.schema.case import Protocol
+from bench.schema.case import MeasurementProtocol
 from bench.schema.case_warnings import LAUNCH_BOUND
 from bench.schema.metrics import SPOILED
 from bench.schema.record import Measurement
@@ -39,11 +39,13 @@ class Latency:
     invalid: str | None = None
     windows: dict[str, WindowFacts] = field(default_factory=dict)
     """What was seen in the windows that are used, by the timer's metric."""
-    spoiled: list[str] = field(default_factory=list)
+    disturbed: list[str] = field(default_factory=list)
     """Why windows were taken again."""
 
 
-def time_steps(steps: Steps, device: Device, protocol: Protocol, monitor: Monitor = UNWATCHED) -> Latency:
+def time_steps(
+    steps: Steps, device: Device, protocol: MeasurementProtocol, monitor: Monitor = UNWATCHED
+) -> Latency:
     """Device, wall and host time of each phase and of the whole step, and what `monitor` saw meanwhile.
 
     Where the protocol wants no samples the steps are warmed up, for what is measured beside the timing.
@@ -69,10 +71,10 @@ def time_steps(steps: Steps, device: Device, protocol: Protocol, monitor: Monito
             if residual is not None:
                 latency.warnings.append(f"not-additive: {residual} ({timer.metric})")
     if monitor is not UNWATCHED:
-        latency.measurements += windows.window_measurements(latency.windows.values(), len(latency.spoiled))
+        latency.measurements += windows.window_measurements(latency.windows.values(), len(latency.disturbed))
         latency.warnings += windows.merge_labels(latency.windows)
-    if latency.spoiled:
-        count, first = len(latency.spoiled), latency.spoiled[0]
+    if latency.disturbed:
+        count, first = len(latency.disturbed), latency.disturbed[0]
         latency.warnings.append(f"retaken: windows taken again: {count}, the first after {first}")
     if device.queue() is not None:
         _tag_launch_bound(steps, device, latency)
@@ -80,7 +82,7 @@ def time_steps(steps: Steps, device: Device, protocol: Protocol, monitor: Monito
     return latency
 
 
-def _warm_up(steps: Steps, device: Device, protocol: Protocol) -> sampling.WarmUp:
+def _warm_up(steps: Steps, device: Device, protocol: MeasurementProtocol) -> sampling.WarmUp:
     """Whole steps, each waited for: their durations show when the clocks, caches and allocators settle."""
 
     def one() -> None:
@@ -133,7 +135,7 @@ def _measure_with(
     repeats: int,
     steps: Steps,
     device: Device,
-    protocol: Protocol,
+    protocol: MeasurementProtocol,
     latency: Latency,
     monitor: Monitor,
     deadline: float,
@@ -149,13 +151,13 @@ def _measure_with(
         parts = timer.time(calls, steps.before, repeats) if calls else ()
         return [*parts, *timer.time((steps.step,), steps.before, repeats)]
 
-    used, spoiled = windows.take(
+    used, disturbed = windows.take(
         lambda: sampling.sample(take, protocol, device.clock), steps.check, monitor, device.clock, deadline
     )
     phases = (*names, steps.whole)
     latency.measurements += _measurements(used.samples, phases, timer.metric, repeats)
-    for window in spoiled:
-        latency.spoiled.append(window.facts.spoiled or window.refused or "")
+    for window in disturbed:
+        latency.disturbed.append(window.facts.disturbed or window.refused or "")
         latency.measurements += _measurements(window.samples, phases, SPOILED + timer.metric, repeats)
     latency.windows[timer.metric] = used.facts
     latency.invalid = latency.invalid or used.fault

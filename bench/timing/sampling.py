@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bench.schema.case import Protocol
+from bench.schema.case import MeasurementProtocol
 from bench.schema.record import Stopped
 from bench.stats import estimates
 
@@ -53,7 +53,7 @@ def windows_agree(durations: Sequence[float]) -> bool:
     ) <= max(last)
 
 
-def warm_up(step: Callable[[], None], protocol: Protocol, clock: Clock) -> WarmUp:
+def warm_up(step: Callable[[], None], protocol: MeasurementProtocol, clock: Clock) -> WarmUp:
     """Run `step` until METHOD's rule is met: steps, seconds, and two windows that agree; or the limit."""
     durations: list[float] = []
     start = before = clock()
@@ -73,7 +73,7 @@ def warm_up(step: Callable[[], None], protocol: Protocol, clock: Clock) -> WarmU
             ask_at = max(len(durations) + 1, int(len(durations) * _GROWTH))
 
 
-def sample(take: Callable[[], Sequence[float]], protocol: Protocol, clock: Clock) -> Samples:
+def sample(take: Callable[[], Sequence[float]], protocol: MeasurementProtocol, clock: Clock) -> Samples:
     """Call `take` (one value for each series) until every series' median is known to `target_ci`.
 
     Stops at `max_samples`, or at `sampling_seconds` once there are `min_samples`, and says which; before

@@ -30,7 +30,7 @@ class Window:
     @property
     def fault(self) -> str | None:
         """Why no figure may come from this window."""
-        return self.refused or (None if self.facts.usable else self.facts.spoiled)
+        return self.refused or (None if self.facts.usable else self.facts.disturbed)
 
 
 def take(
@@ -52,10 +52,10 @@ def take(
         windows.append(Window(samples, monitor.after(), check()))
         facts = windows[-1].facts
         most = 1 if facts.usable else MOST_RETAKES
-        if facts.spoiled is None or len(windows) > most or 2 * clock() - start > deadline:
+        if facts.disturbed is None or len(windows) > most or 2 * clock() - start > deadline:
             break
     # The last of the best: a window that is merely labelled is better than one that must not be used.
-    used = min(reversed(windows), key=lambda w: (w.fault is not None, w.facts.spoiled is not None))
+    used = min(reversed(windows), key=lambda w: (w.fault is not None, w.facts.disturbed is not None))
     return used, [window for window in windows if window is not used]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from bench.schema.case import Case
-from bench.schema.training_task import Task
+from bench.schema.training_task import TrainingTask
 from bench.stats.estimates import mean
 from reports.document import Cell
 from reports.summary.figures import ACCURACY, EPOCH, Curve, Figure, Summary, by_seed, diverged, sort_key
@@ -25,7 +25,7 @@ class Learned(Struct, frozen=True, kw_only=True):
     """
 
     subject: Subject
-    task: Task
+    task: TrainingTask
     figures: Figures
     curves: Mapping[str, Curve]
     accuracies: Mapping[int, float]
@@ -71,7 +71,7 @@ def accuracies_of(figure: Figure | None) -> dict[int, float]:
 
 def _learned(
     subject: Subject,
-    task: Task,
+    task: TrainingTask,
     figures: Figures,
     curves: Mapping[str, Curve],
     lost: Mapping[Case, frozenset[int]],

@@ -278,8 +278,8 @@ def _ratio(base: Tried | None, new: Tried | None) -> Ratio | None:
 
 
 def _left_out_table(found: Findings) -> Iterator[Table]:
-    if found.left_out:
-        rows = tuple((value, one_line(reason)) for value, reason in found.left_out.items())
+    if found.excluded:
+        rows = tuple((value, one_line(reason)) for value, reason in found.excluded.items())
         yield Table(title="Not tried", columns=("value", "reason"), rows=rows)
 
 

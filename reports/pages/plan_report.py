@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.plan import estimate, feasibility
-from bench.schema.case import Case, Protocol
+from bench.schema.case import Case, MeasurementProtocol
 from reports import formats
 from reports.document import Cell, Document, Table
 from reports.summary.figures import case_row
 
 
-def dry_run(planned: Sequence[Case], protocol: Protocol, output: str) -> str:
+def dry_run(planned: Sequence[Case], protocol: MeasurementProtocol, output: str) -> str:
     """The plan in its order, with what cannot run and why, and an estimate of the time."""
     reasons = [feasibility.why_not_here(case) for case in planned]
     runnable = [case for case, reason in zip(planned, reasons, strict=True) if reason is None]

@@ -32,11 +32,11 @@ def _bars(layers: Layers, name: str) -> Plot:
         seconds[row.piece.layer.name] = seconds.get(row.piece.layer.name, 0.0) + row.share
     shown = [name for name, share in seconds.items() if share >= SMALL]
     places = {name: float(place) for place, name in enumerate(shown)}
-    left_out = len(seconds) - len(shown)
+    excluded = len(seconds) - len(shown)
     return Plot(
         name=name,
         title=f"Layers of {layers.name}",
-        note=f"Left out: {left_out} of less than {SMALL:.1%} of the step." if left_out else "",
+        note=f"Left out: {excluded} of less than {SMALL:.1%} of the step." if excluded else "",
         under=layers.title(next(iter(layers.parts))),
         x_label="time (ms)",
         y_label="",

@@ -9,7 +9,7 @@ from msgspec import Struct, structs
 
 from bench.schema.case import PRECISIONS, Case
 from bench.schema.record import Environment, Status
-from bench.schema.training_task import Task
+from bench.schema.training_task import TrainingTask
 from bench.stats.estimates import Interval, mean
 from models.catalogue import MODELS
 from reports.document import Cell
@@ -152,7 +152,7 @@ class Absence(Struct, frozen=True, kw_only=True):
         )
 
 
-class Warned(Struct, frozen=True, kw_only=True):
+class WarningCount(Struct, frozen=True, kw_only=True):
     """One warning over all the cases that carry it; `example` is its full text the first time."""
 
     label: str
@@ -170,7 +170,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     environments: dict[str, Environment]
     outcomes: tuple[FailedProcesses, ...]
     absences: tuple[Absence, ...] = ()
-    warnings: tuple[Warned, ...]
+    warnings: tuple[WarningCount, ...]
     notes: tuple[str, ...]
     records: int
 
@@ -241,7 +241,7 @@ def sort_key(case: Case) -> tuple[object, ...]:
     return (place, name, case.workload, task, case.device, precision, engine, *structs.astuple(axes))
 
 
-def _task_key(task: Task) -> tuple[object, ...]:
+def _task_key(task: TrainingTask) -> tuple[object, ...]:
     """By what a reader knows the task by; the rest only so that two tasks always have an order."""
     return (task.dataset, task.recipe.name, task.target or 0.0, repr(task))
 

@@ -26,11 +26,11 @@ from reports.summary.figures import (
     Figure,
     Spread,
     Summary,
-    Warned,
+    WarningCount,
     by_seed,
     sort_key,
 )
-from reports.summary.process import Key, Process, Share, slim, warning_label
+from reports.summary.process import Interner, Key, Process, condense, warning_label
 from reports.summary.record_stream import read_records
 
 _Processes = dict[tuple[int, int], Process]
@@ -44,10 +44,10 @@ def summarise(directories: Sequence[Path]) -> Summary:
     """Read and pool the runs in `directories`. Raises UserError as `read_records` does."""
     notes: list[str] = []
     cases: dict[Case, _Processes] = {}
-    share = Share()
+    share = Interner()
     for directory, record in read_records(directories, notes.append):
         processes = cases.setdefault(record.case.without_replicate(), {})
-        processes[directory, record.case.replicate] = slim(directory, record, share)
+        processes[directory, record.case.replicate] = condense(directory, record, share)
     ordered = sorted(cases.items(), key=lambda item: sort_key(item[0]))
     environments, label_of = _environments(
         process.environment for _, processes in ordered for process in processes.values()
@@ -207,7 +207,7 @@ def _absences(group: _Group) -> Iterator[Absence]:
         yield Absence(case=group.case, metric=metric, reason=reason, processes=processes)
 
 
-def _warnings(cases: Iterable[tuple[Case, _Processes]]) -> tuple[Warned, ...]:
+def _warnings(cases: Iterable[tuple[Case, _Processes]]) -> tuple[WarningCount, ...]:
     examples: dict[str, str] = {}
     carriers: dict[str, Counter[Case]] = {}
     for case, processes in cases:
@@ -219,7 +219,7 @@ def _warnings(cases: Iterable[tuple[Case, _Processes]]) -> tuple[Warned, ...]:
                 examples.setdefault(label, text)
                 carriers.setdefault(label, Counter())[case] += 1
     return tuple(
-        Warned(label=label, example=examples[label], cases=tuple(found), processes=found.total())
+        WarningCount(label=label, example=examples[label], cases=tuple(found), processes=found.total())
         for label, found in carriers.items()
     )
 

@@ -53,7 +53,7 @@ class Process(Struct, frozen=True, gc=False):
     spreads: tuple[tuple[str, array[float]], ...]
 
 
-def slim(run: int, record: Record, share: Share) -> Process:
+def condense(run: int, record: Record, share: Interner) -> Process:
     """Of a process that did not end well no measurement is kept."""
     usable = record.measurements if record.status == "ok" else []
     kept = [m for m in usable if m.samples and not m.metric.startswith(SPOILED)]
@@ -124,7 +124,7 @@ def _noticed(measurement: Measurement, ordered: Sequence[float]) -> Iterator[str
         yield f"bimodal: {modes.share:.0%} of the samples of {of} take {modes.ratio:.2f} x the others' time"
 
 
-class Share:
+class Interner:
     """Returns the first of all equal values it was called with, so that the others can be forgotten."""
 
     def __init__(self) -> None:

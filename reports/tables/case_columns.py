@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 from bench.schema.case import Case
-from bench.schema.training_task import Task
+from bench.schema.training_task import TrainingTask
 from reports.document import Cell, Table
 from reports.summary.figures import Effective, effective_text
 from reports.summary.subjects import Subject
@@ -55,12 +55,12 @@ INPUT_AXES = ("image", "channels", "classes")
 """Usually one value for each model; the cost table has them."""
 
 
-def target_text(task: Task | None) -> str | None:
+def target_text(task: TrainingTask | None) -> str | None:
     """`90%`"""
     return f"{100 * task.target:g}%" if task and task.target is not None else None
 
 
-def _deterministic(task: Task | None) -> str | None:
+def _deterministic(task: TrainingTask | None) -> str | None:
     return "yes" if task and task.deterministic else None
 
 

@@ -19,7 +19,7 @@ from bench import devices, plain_training
 from bench.contracts.dataset import Images, Split
 from bench.plain_training import Lap, PlainLoop
 from bench.schema.case import Case
-from bench.schema.training_task import Recipe, Task
+from bench.schema.training_task import Recipe, TrainingTask
 from bench.test_training import SMALL, Course, Ours, Result, case_of, chosen, race, times_as_fast
 from tests.planted.commands import ROOT
 
@@ -46,7 +46,7 @@ def eventful() -> Case:
         label_smoothing=0.1,
         normalise=True,
     )
-    task = Task(dataset="fashion-mnist", recipe=recipe)
+    task = TrainingTask(dataset="fashion-mnist", recipe=recipe)
     return structs.replace(case_of("plain", "cpu", SMALL), batch=BATCH, seed=3, threads=1, task=task)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bench.schema.case import Case, Protocol
+from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.record import SCHEMA, Measurement, Record, Status
 from bench.store import RECORDS, TORN, Store, read_records
 from models.errors import UserError
@@ -27,7 +27,7 @@ def record(model: str, status: Status = "ok", samples: int = 1) -> Record:
     values = [i / 7 for i in range(samples)]
     return Record(
         case=Case(model=model),
-        protocol=Protocol(),
+        protocol=MeasurementProtocol(),
         status=status,
         reason=None if status == "ok" else 'äöü \n "quoted"',
         measurements=[Measurement(phase="forward", metric="wall_time", unit="s", samples=values)],

@@ -16,7 +16,7 @@ from bench.contracts.dataset import Images, Split
 from bench.contracts.device import Device
 from bench.devices.fake import FakeDevice
 from bench.schema.case import Case
-from bench.schema.training_task import Recipe, Task
+from bench.schema.training_task import Recipe, TrainingTask
 
 
 @dataclass
@@ -71,7 +71,7 @@ def training_case(data: PlantedData = GREY, *, batch: int = 8, seed: int = 0, **
         channels=data.channels,
         classes=data.classes,
         seed=seed,
-        task=Task(dataset=data.name, recipe=Recipe(**fields)),
+        task=TrainingTask(dataset=data.name, recipe=Recipe(**fields)),
     )
 
 

@@ -8,12 +8,12 @@ from msgspec import structs
 
 from bench.schema.case import Case
 from bench.schema.record import Measurement, Record
-from bench.schema.training_task import Recipe, Task
+from bench.schema.training_task import Recipe, TrainingTask
 from tests.planted import planted_records
 
 QUICK = Recipe(name="quick", epochs=4, lr=0.05, momentum=0.9, init="kaiming", normalise=True)
 TEXTBOOK = Recipe(name="textbook", epochs=30, lr=0.05)
-DIGITS = Task(dataset="digits", recipe=QUICK, target=0.9)
+DIGITS = TrainingTask(dataset="digits", recipe=QUICK, target=0.9)
 IMAGES = 1000
 """Of an epoch: one at `rate` images/s takes IMAGES / rate seconds."""
 VGG = Case(
@@ -85,7 +85,7 @@ def diverged(case: Case, number: int, step: int = 37) -> Record:
 
 def synthetic(case: Case, rate: float) -> Record:
     """Speed only."""
-    task = Task(dataset="synthetic", recipe=QUICK)
+    task = TrainingTask(dataset="synthetic", recipe=QUICK)
     return planted_records.record(structs.replace(case, task=task), *_speed(rate, QUICK.epochs))
 
 

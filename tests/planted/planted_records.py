@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench.schema.case import Case, Protocol
+from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.record import Environment, Gpu, Measurement, Record, Status
 from bench.store import RECORDS
 
@@ -59,7 +59,7 @@ def record(
     """A finished process."""
     return Record(
         case=case,
-        protocol=Protocol(),
+        protocol=MeasurementProtocol(),
         status=status,
         reason=reason,
         measurements=list(measurements),

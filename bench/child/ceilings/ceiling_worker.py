@@ -19,13 +19,13 @@ from bench.child.passes import beside, monitor_of
 from bench.contracts.device import Device
 from bench.contracts.monitor import Monitor, WindowFacts
 from bench.contracts.steps import Call, Steps
-from bench.schema.case import Case, Protocol
+from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.job import Job, JobResult, encode
-from bench.schema.record import Gpu, Measurement, Record, fact
+from bench.schema.record import Gpu, Measurement, Record, single
 from bench.tensors import RECIPES, memory_format, weight_dtype
 from bench.timing import latency, windows
 
-SHORT = Protocol(
+SHORT = MeasurementProtocol(
     warmup_steps=1,
     warmup_seconds=0.05,
     warmup_limit_seconds=0.1,
@@ -111,7 +111,7 @@ def _measure(
     product: Product,
     case: Case,
     device: Device,
-    protocol: Protocol,
+    protocol: MeasurementProtocol,
     monitor: Monitor,
     watched: dict[str, WindowFacts],
 ) -> list[Measurement]:
@@ -127,9 +127,9 @@ def _measure(
         raise RuntimeError(timed.invalid)
     watched[product.name] = next(iter(timed.windows.values()))
     work = (
-        fact(product.name, "bytes_moved", product.bytes_moved, "bytes")
+        single(product.name, "bytes_moved", product.bytes_moved, "bytes")
         if isinstance(product, Copy)
-        else fact(product.name, "flops", product.flops, "FLOP")
+        else single(product.name, "flops", product.flops, "FLOP")
     )
     return [work, *(structs.replace(measurement, phase=product.name) for measurement in timed.measurements)]
 

@@ -7,7 +7,7 @@ from torch.profiler import profile
 from bench.child.layers.profiled import activities
 from bench.contracts.device import Device
 from bench.contracts.steps import Steps
-from bench.schema.record import Measurement, fact
+from bench.schema.record import Measurement, single
 
 STEPS = 3
 
@@ -21,4 +21,4 @@ def write(steps: Steps, device: Device, path: str) -> list[Measurement]:
             steps.step()
         device.synchronise()
     trace.export_chrome_trace(path)
-    return [fact("model", "trace_steps", STEPS, "count")]
+    return [single("model", "trace_steps", STEPS, "count")]

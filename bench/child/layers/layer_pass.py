@@ -18,9 +18,9 @@ from bench.child.layers.profiled import ProfiledSteps
 from bench.contracts.device import Device
 from bench.contracts.engine import Engine
 from bench.contracts.steps import Steps
-from bench.schema.case import Case, Protocol
+from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.layer_phases import TOGETHER, Piece
-from bench.schema.record import Measurement, fact
+from bench.schema.record import Measurement, single
 from bench.tensors import autocast
 from bench.timing import sampling
 from bench.timing.timers import DeviceTimer, WallTimer
@@ -33,7 +33,12 @@ Take = Callable[[], Mapping[Piece, float]]
 
 
 def time_layers(
-    case: Case, module: torch.nn.Module, steps: Steps, engine: Engine, device: Device, protocol: Protocol
+    case: Case,
+    module: torch.nn.Module,
+    steps: Steps,
+    engine: Engine,
+    device: Device,
+    protocol: MeasurementProtocol,
 ) -> list[Measurement]:
     """Measurements of every layer in the order in which they run, as `bench.schema.record` names them.
 
@@ -78,7 +83,11 @@ def _whole(steps: Steps, device: Device, shield_seconds: float) -> Callable[[], 
 
 
 def _rounds(
-    take: Take, whole: Callable[[], float], calls: Sequence[LayerCall], protocol: Protocol, device: Device
+    take: Take,
+    whole: Callable[[], float],
+    calls: Sequence[LayerCall],
+    protocol: MeasurementProtocol,
+    device: Device,
 ) -> Iterator[Measurement]:
     """Sampling ends when the sum and the whole are known; a layer of microseconds never would be."""
     taken: list[Mapping[Piece, float]] = []
@@ -116,11 +125,11 @@ def _counted(piece: Piece, calls: Sequence[LayerCall]) -> Iterator[Measurement]:
         "forward": (costs.forward_flops, costs.forward_bytes),
         "backward": (costs.backward_flops, costs.backward_bytes),
     }[piece.part]
-    yield fact(piece.phase, "calls", len(calls), "count")
+    yield single(piece.phase, "calls", len(calls), "count")
     flops = [each for call in calls if (each := count_flops(call)) is not None]
     if flops:
-        yield fact(piece.phase, "flops", sum(flops), "FLOP")
-    yield fact(piece.phase, "bytes_moved", sum(map(count_bytes, calls)), "bytes")
+        yield single(piece.phase, "flops", sum(flops), "FLOP")
+    yield single(piece.phase, "bytes_moved", sum(map(count_bytes, calls)), "bytes")
 
 
 def _apart(calls: Sequence[LayerCall], device: Device) -> Iterator[Measurement]:

@@ -23,7 +23,7 @@ from bench.contracts.dataset import Dataset, Images, Split
 from bench.contracts.device import Device
 from bench.schema.case import Case
 from bench.schema.epochs import Epoch
-from bench.schema.training_task import Task
+from bench.schema.training_task import TrainingTask
 from bench.tensors import RECIPES, autocast, memory_format, weight_dtype
 
 OnStep = Callable[[int, int], None]
@@ -256,7 +256,7 @@ def _halvings(before: float, after: float, epoch: int, steps: int) -> int:
     return round(math.log2(before / after))
 
 
-def _pipeline(case: Case, task: Task, dataset: Dataset, split: Split, where: str) -> Pipeline:
+def _pipeline(case: Case, task: TrainingTask, dataset: Dataset, split: Split, where: str) -> Pipeline:
     jitters = "pca" in task.recipe.augment and dataset.channels == 3
     return Pipeline(
         recipe=task.recipe,

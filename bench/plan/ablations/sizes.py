@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from bench.plan.suite import Block
-from bench.schema.case import Protocol
+from bench.schema.case import MeasurementProtocol
 
 
 class Sizes(Struct, frozen=True, kw_only=True):
@@ -29,7 +29,7 @@ class Sizes(Struct, frozen=True, kw_only=True):
     trained: tuple[str, ...]
     replicates: int
     seeds: int
-    protocol: Protocol
+    protocol: MeasurementProtocol
 
 
 _BOTH: Block = {"workload": ("inference", "training")}
@@ -47,7 +47,7 @@ ON_CPU = Sizes(
     replicates=3,
     seeds=3,
     # Five samples of what takes a second: the processes differ by more than such a median errs.
-    protocol=Protocol(
+    protocol=MeasurementProtocol(
         warmup_steps=2,
         warmup_seconds=0.2,
         warmup_limit_seconds=1.0,
@@ -71,7 +71,7 @@ ON_GPU = Sizes(
     replicates=3,
     seeds=3,
     # Ablations are about times: energy would take thousands of cases ten times as long.
-    protocol=Protocol(
+    protocol=MeasurementProtocol(
         warmup_seconds=0.5,
         warmup_limit_seconds=5.0,
         sampling_seconds=1.0,

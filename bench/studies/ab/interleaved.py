@@ -26,7 +26,7 @@ from bench.runner.events import Progress
 from bench.runner.questions import ask_child, unrunnable
 from bench.runner.run_options import RunOptions
 from bench.schema import job
-from bench.schema.case import Case, Protocol
+from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.record import Environment, Record
 from bench.stats import verdicts
 from bench.stats.estimates import median
@@ -46,7 +46,7 @@ class Trial(Struct, frozen=True, kw_only=True):
 
     contests: Sequence[Contest]
     sides: tuple[Side, Side] = (Side(), Side())
-    protocol: Protocol
+    protocol: MeasurementProtocol
     margin: float = verdicts.MARGIN
     most_pairs: int = verdicts.LOOKS[-1]
     options: RunOptions = RunOptions()

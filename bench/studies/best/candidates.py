@@ -46,10 +46,10 @@ def space_of(base: Case, given: Mapping[str, tuple[Value, ...]]) -> tuple[Space,
     """The space around a case as far as it is known without torch, and the values that are left out, with
     the reason. Raises UserError where nothing is left of an axis."""
     offered = {axis: given.get(axis, values) for axis, values in _offered(base).items()}
-    space, left_out = narrowed(Space(base=base, values=offered), _without_torch)
+    space, excluded = narrowed(Space(base=base, values=offered), _without_torch)
     tunings = _meaningful(base, offered["tuning"], space.values["engine"])
     base = structs.replace(space.base, **{"tuning": tunings[0]})
-    return Space(base=base, values={**space.values, "tuning": tunings}), left_out
+    return Space(base=base, values={**space.values, "tuning": tunings}), excluded
 
 
 def narrowed(space: Space, why_not: WhyNot) -> tuple[Space, Mapping[str, str]]:
@@ -61,15 +61,15 @@ def narrowed(space: Space, why_not: WhyNot) -> tuple[Space, Mapping[str, str]]:
         for value in space.values[axis]
     }
     reasons = why_not(list(cases.values()))
-    left_out = {str(value): reasons[case] for (_, value), case in cases.items() if case in reasons}
+    excluded = {str(value): reasons[case] for (_, value), case in cases.items() if case in reasons}
     values = {
-        axis: tuple(value for value in values if str(value) not in left_out)
+        axis: tuple(value for value in values if str(value) not in excluded)
         for axis, values in space.values.items()
     }
     if not all(values.values()):
-        raise UserError(f"nothing can be tried here: {next(iter(left_out.values()))}")
+        raise UserError(f"nothing can be tried here: {next(iter(excluded.values()))}")
     first = {axis: found[0] for axis, found in values.items()}
-    return Space(base=structs.replace(space.base, **first), values=values), left_out
+    return Space(base=structs.replace(space.base, **first), values=values), excluded
 
 
 def _without_torch(cases: Sequence[Case]) -> Mapping[Case, str]:

@@ -20,7 +20,7 @@ class Findings(Struct, frozen=True, kw_only=True):
     winner       None where no candidate has a time
     plain        the winner's work in fp32, eager, nchw
     pairs        rivals and `plain` against the winner, in interleaved pairs
-    left_out     values that this machine cannot run, with the reason
+    excluded     values that this machine cannot run, with the reason
     agreement    of the winner's outputs with fp32's; a sentence where that could not be measured
     """
 
@@ -29,5 +29,5 @@ class Findings(Struct, frozen=True, kw_only=True):
     winner: Case | None = None
     plain: Case | None = None
     pairs: tuple[Row, ...] = ()
-    left_out: Mapping[str, str] = {}
+    excluded: Mapping[str, str] = {}
     agreement: Agreement | str | None = None

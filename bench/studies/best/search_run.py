@@ -24,7 +24,7 @@ from bench.runner.questions import ask_child, unrunnable
 from bench.runner.run_folder import cache_of
 from bench.runner.run_options import RunOptions
 from bench.schema.agreement import AGREE, Agreement, Question
-from bench.schema.case import Case, Protocol
+from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.record import Record
 from bench.stats import verdicts
 from bench.store import RECORDS, Store, refuse_used
@@ -37,7 +37,7 @@ from bench.studies.max_batch import batch_runs
 from bench.studies.max_batch.batch_search import MEMORY_ONLY
 from models.errors import UserError
 
-PROTOCOL = Protocol(
+PROTOCOL = MeasurementProtocol(
     warmup_seconds=0.3,
     warmup_limit_seconds=3.0,
     target_ci=0.02,
@@ -96,7 +96,7 @@ def run_search(wish: Wish, directory: Path, on_progress: OnProgress) -> Findings
             searching = _Search(wish, store, on_progress)
             known, is_complete = searching.candidates(space, server)
         found = Findings(
-            tried=tuple(known.values()), is_complete=is_complete, left_out={**impossible, **unusable}
+            tried=tuple(known.values()), is_complete=is_complete, excluded={**impossible, **unusable}
         )
         if not strategy.ranked(known):
             return found
@@ -164,7 +164,7 @@ class _Search:
             known[case] = strategy.tried(self._measured(case, protocol, server))
         return True
 
-    def _measured(self, case: Case, protocol: Protocol, server: Server) -> Record:
+    def _measured(self, case: Case, protocol: MeasurementProtocol, server: Server) -> Record:
         once = structs.replace(case, replicate=1)
         self._report(Progress(case=once, done=0, total=0))
         described, options = environment.describe(), RunOptions(caches=self._caches)

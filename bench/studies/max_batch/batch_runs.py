@@ -20,7 +20,7 @@ from bench.runner.attempt import attempt
 from bench.runner.events import OnProgress, Progress
 from bench.runner.questions import ask_child, unrunnable
 from bench.schema import job
-from bench.schema.case import Case, Protocol
+from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.record import Record
 from bench.store import RECORDS, Store, refuse_used
 from bench.studies.max_batch.batch_search import MOST_TRIES, Answer, largest_batch, limit_of
@@ -32,7 +32,7 @@ class Wish(Struct, frozen=True, kw_only=True):
 
     cases: Sequence[Case]
     memory: str | None
-    protocol: Protocol
+    protocol: MeasurementProtocol
     budget_seconds: float | None = None
     resume: bool = False
 

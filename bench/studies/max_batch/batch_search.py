@@ -15,11 +15,11 @@ from msgspec import Struct, structs
 
 from bench import devices
 from bench.plan.axes import AXES, Numbers, positive_number
-from bench.schema.case import Case, Protocol
+from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.record import Record, Status
 from models.errors import UserError
 
-MEMORY_ONLY = Protocol(
+MEMORY_ONLY = MeasurementProtocol(
     warmup_steps=1,
     warmup_seconds=0.0,
     warmup_limit_seconds=0.0,

@@ -23,7 +23,7 @@ from bench.host import environment
 from bench.probes import memory
 from bench.runner.attempt import attempt
 from bench.runner.preload import preload
-from bench.schema.case import PRECISIONS, TIMED, Case, Protocol, Workload
+from bench.schema.case import PRECISIONS, TIMED, Case, MeasurementProtocol, Workload
 from bench.schema.job import Job, JobResult
 from bench.schema.record import Record
 from bench.timing import latency
@@ -31,7 +31,7 @@ from models import catalogue
 from models.closed_form import Cost, cost
 from tests.planted.planted_steps import MS, launches, planted
 
-QUICK = Protocol(
+QUICK = MeasurementProtocol(
     warmup_steps=2,
     warmup_seconds=0.001,
     warmup_limit_seconds=0.2,
@@ -46,7 +46,7 @@ LENET = Case(model="lenet5", batch=BATCH, image=28, channels=1, classes=10, thre
 WAYS = [(precision, workload) for precision in PRECISIONS for workload in TIMED]
 
 
-def measured(case: Case, protocol: Protocol = QUICK) -> Record:
+def measured(case: Case, protocol: MeasurementProtocol = QUICK) -> Record:
     job = Job(case=case, protocol=protocol, environment=environment.describe())
     return worker.run(job, CPU)[0]
 
@@ -304,7 +304,7 @@ def test_the_whole_way_on_an_asynchronous_device(monkeypatch: pytest.MonkeyPatch
         return module, replace(steps, step=launches(device, 1 * MS, 4 * MS)), effective
 
     monkeypatch.setattr(worker, "prepare", with_planted_cost)
-    job = Job(case=LENET, protocol=Protocol(energy_seconds=0), environment=environment.describe())
+    job = Job(case=LENET, protocol=MeasurementProtocol(energy_seconds=0), environment=environment.describe())
     record, _ = worker.run(job, device)
     found = values(record)
     assert found["forward", "device_time"] == pytest.approx([4 * MS] * 20)

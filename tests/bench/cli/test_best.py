@@ -18,7 +18,7 @@ import pytest
 from msgspec import structs
 
 from bench.schema.agreement import Agreement
-from bench.schema.case import Case, Protocol
+from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.record import Record
 from bench.store import RECORDS, read_records
 from bench.studies.ab import interleaved
@@ -62,7 +62,7 @@ class Machine:
     def measure(
         self,
         case: Case,
-        protocol: Protocol,
+        protocol: MeasurementProtocol,
         environment: object,
         directory: Path,
         server: object,

@@ -14,7 +14,7 @@ import pytest
 from bench.runner import execute as runner
 from bench.runner import questions
 from bench.runner.execute import RunResult
-from bench.schema.case import Case, Protocol
+from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.record import Measurement, Record, Status
 from bench.store import RECORDS, Store
 from tests.planted.commands import ROOT, Answer, Command, is_one_sentence
@@ -171,7 +171,7 @@ def planted_run(directory: Path, statuses: list[Status]) -> None:
             store.append(
                 Record(
                     case=case,
-                    protocol=Protocol(),
+                    protocol=MeasurementProtocol(),
                     status=status,
                     reason=None if status == "ok" else f"planted {status}",
                     measurements=[wall] if status == "ok" else [],
@@ -198,7 +198,9 @@ def test_the_exit_code_says_whether_a_case_failed(
     statuses: list[Status],
     code: int,
 ) -> None:
-    def execute(planned: list[Case], protocol: Protocol, directory: Path, **options: object) -> RunResult:
+    def execute(
+        planned: list[Case], protocol: MeasurementProtocol, directory: Path, **options: object
+    ) -> RunResult:
         planted_run(directory, statuses)
         counted = {status: statuses.count(status) for status in statuses}
         return RunResult(statuses=counted, remaining=3, warning="a line was repaired")
@@ -215,9 +217,11 @@ def test_the_exit_code_says_whether_a_case_failed(
 
 
 def test_options_reach_the_run(convbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[tuple[list[Case], Protocol, Path, dict[str, object]]] = []
+    seen: list[tuple[list[Case], MeasurementProtocol, Path, dict[str, object]]] = []
 
-    def execute(planned: list[Case], protocol: Protocol, directory: Path, **options: object) -> RunResult:
+    def execute(
+        planned: list[Case], protocol: MeasurementProtocol, directory: Path, **options: object
+    ) -> RunResult:
         seen.append((planned, protocol, directory, options))
         return RunResult(statuses={}, remaining=0, warning=None)
 

@@ -17,7 +17,7 @@ from bench.cli import progress
 from bench.cli.progress import TrainingBar
 from bench.plan.training_runs import Wish, cases
 from bench.runner.events import Progress
-from bench.schema.case import Case, Protocol
+from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.epochs import Epoch, EpochDone, StepsDone, TrainingEvent
 from bench.schema.record import Record, Status
 
@@ -44,7 +44,7 @@ def finished(number: int) -> TrainingEvent:
 
 
 def ended(case: Case, done: int, status: Status = "ok", reason: str | None = None) -> Progress:
-    record = Record(case=case, protocol=Protocol(), status=status, reason=reason, started_at="now")
+    record = Record(case=case, protocol=MeasurementProtocol(), status=status, reason=reason, started_at="now")
     return Progress(case=case, done=done, total=len(PLANNED), record=record)
 
 

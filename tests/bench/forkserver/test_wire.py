@@ -26,7 +26,7 @@ from bench.forkserver.wire import WIRE, Cancel, Ended, Ready, Request
 from bench.runner import preload, questions
 from bench.runner.attempt import attempt
 from bench.schema import job
-from bench.schema.case import Case, Protocol
+from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.epochs import TrainingEvent
 from bench.schema.job import ColdCompile, Job, JobResult
 from bench.schema.record import SCHEMA, Environment
@@ -140,7 +140,7 @@ def test_a_record_that_was_not_asked_for_is_none(
     """That both sides mean the same by a message is checked."""
     other = installation(tmp_path / "other", record=record)
     with Server(python=other) as server:
-        got = attempt(LENET, Protocol(), planted_records.MACHINE, tmp_path, server)
+        got = attempt(LENET, MeasurementProtocol(), planted_records.MACHINE, tmp_path, server)
     assert (got.status, got.case, got.measurements) == ("crashed", LENET, [])
     assert reason in (got.reason or "")
 
@@ -204,7 +204,7 @@ def test_a_later_field_is_sent_where_it_is_used(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_what_has_no_later_field_is_sent_whole() -> None:
-    asked = Job(case=LENET, protocol=Protocol(), environment=planted_records.MACHINE)
+    asked = Job(case=LENET, protocol=MeasurementProtocol(), environment=planted_records.MACHINE)
     assert job.encode(asked) == msgspec.json.encode(asked)
 
 

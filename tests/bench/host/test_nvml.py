@@ -43,7 +43,7 @@ def test_a_healthy_window() -> None:
         "software_power_cap_share": (0.0, "1"),
         "thermal_slowdown_share": (0.0, "1"),
     }
-    assert (facts.labels, facts.spoiled, facts.usable) == ((), None, True)
+    assert (facts.labels, facts.disturbed, facts.usable) == ((), None, True)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_a_healthy_window() -> None:
 def test_a_slowdown_at_either_end_makes_the_window_unusable(bit: int, name: str, at_the_end: bool) -> None:
     gpu = FakeGpu(bits=0 if at_the_end else bit)
     facts = watch(gpu, change=lambda: setattr(gpu, "bits", bit if at_the_end else 0))
-    assert facts.spoiled == f"slowdown: the GPU lowered its clocks ({name})"
+    assert facts.disturbed == f"slowdown: the GPU lowered its clocks ({name})"
     assert not facts.usable
 
 
@@ -75,7 +75,7 @@ def test_a_slowdown_at_either_end_makes_the_window_unusable(bit: int, name: str,
 )
 def test_other_reasons_leave_the_window_usable(bit: int) -> None:
     facts = watch(FakeGpu(bits=bit))
-    assert (facts.spoiled, facts.usable) == (None, True)
+    assert (facts.disturbed, facts.usable) == (None, True)
 
 
 def test_a_power_cap_is_noted() -> None:
@@ -123,7 +123,7 @@ def test_a_machine_without_nvml_is_measured_all_the_same() -> None:
     monitor = ClockMonitor(no_driver, UUID)
     monitor.before()
     facts = monitor.after()
-    assert (facts.measurements, facts.spoiled, facts.usable) == ((), None, True)
+    assert (facts.measurements, facts.disturbed, facts.usable) == ((), None, True)
     (label,) = facts.labels
     assert label.startswith("unmonitored: ")
     assert label.endswith(": NVML Shared Library Not Found")

@@ -11,7 +11,7 @@ from msgspec import structs
 from bench.plan import estimate, expand, feasibility, named_suites
 from bench.plan.axes import Value
 from bench.plan.suite import Suite
-from bench.schema.case import PRECISIONS, Case, Protocol
+from bench.schema.case import PRECISIONS, Case, MeasurementProtocol
 from bench.schema.record import Status
 from models import catalogue
 
@@ -193,10 +193,10 @@ def test_contradictions_are_sentences(fields: dict[str, object], words: str) -> 
     assert feasibility.why_impossible(Case(model="lenet5", image=28, channels=1, classes=10)) is None
 
 
-PROTOCOL = Protocol()
+PROTOCOL = MeasurementProtocol()
 
 
-def seconds(replicates: int = 1, protocol: Protocol = PROTOCOL, **fields: object) -> float:
+def seconds(replicates: int = 1, protocol: MeasurementProtocol = PROTOCOL, **fields: object) -> float:
     import msgspec
 
     given = {"model": "vgg16", "batch": 8, "threads": 2, **fields}
@@ -221,7 +221,7 @@ def test_the_estimate_grows_with_the_work() -> None:
 
 def test_the_estimate_is_linear_in_the_batch_where_the_least_samples_rule() -> None:
     """20 samples of a step that takes seconds: the batch decides alone, beyond what every case costs."""
-    fixed = Protocol(warmup_seconds=1e-6, warmup_limit_seconds=1e-6, sampling_seconds=1e-6)
+    fixed = MeasurementProtocol(warmup_seconds=1e-6, warmup_limit_seconds=1e-6, sampling_seconds=1e-6)
     a, b, c = (seconds(protocol=fixed, batch=batch) for batch in (64, 128, 192))
     assert b - a == pytest.approx(c - b, rel=1e-6)
 

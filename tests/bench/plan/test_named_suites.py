@@ -11,7 +11,7 @@ from msgspec import structs
 from bench.plan import expand, feasibility, named_suites, suite_file
 from bench.plan.named_suites import SUITES
 from bench.plan.suite import Suite
-from bench.schema.case import Case, Protocol
+from bench.schema.case import Case, MeasurementProtocol
 from models import catalogue
 from models.errors import UserError
 
@@ -113,7 +113,7 @@ def written(folder: Path, text: str) -> Path:
 def test_a_suite_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     suite = named_suites.find(str(written(tmp_path, GOOD)), gpu=False)
     assert (suite.name, suite.summary, suite.replicates) == ("mine", "two nets", 4)
-    assert suite.protocol == Protocol(min_samples=30, sampling_seconds=5.0)
+    assert suite.protocol == MeasurementProtocol(min_samples=30, sampling_seconds=5.0)
     found = cases(suite, monkeypatch, gpu=False)
     assert Counter((c.model, c.batch, c.precision) for c in found) == Counter(
         [
@@ -128,7 +128,7 @@ def test_a_suite_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_the_least_suite(tmp_path: Path) -> None:
     suite = suite_file.from_toml(written(tmp_path, '[[cases]]\nmodel = "lenet5"\n'))
-    assert (suite.name, suite.protocol) == ("mine", Protocol())
+    assert (suite.name, suite.protocol) == ("mine", MeasurementProtocol())
     assert suite.replicates >= 2
 
 
@@ -138,7 +138,7 @@ CASES = '[[cases]]\nmodel = "lenet5"\n'
 @pytest.mark.parametrize("seconds", [0, 0.0, 2.5])
 def test_energy_alone_may_be_left_out(tmp_path: Path, seconds: float) -> None:
     suite = suite_file.from_toml(written(tmp_path, CASES + f"[protocol]\nenergy_seconds = {seconds}"))
-    assert suite.protocol == Protocol(energy_seconds=seconds)
+    assert suite.protocol == MeasurementProtocol(energy_seconds=seconds)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from bench.plan import feasibility
 from bench.plan.training_runs import Wish, cases, why_impossible
 from bench.schema.case import Case
-from bench.schema.training_task import Recipe, Task
+from bench.schema.training_task import Recipe, TrainingTask
 from models.errors import UserError
 
 CPU = {"device": ("cpu",)}
@@ -35,7 +35,7 @@ def test_a_case_is_what_the_recipe_and_the_dataset_say() -> None:
         threads=3,
         seed=7,
         replicate=1,
-        task=Task(
+        task=TrainingTask(
             dataset="digits",
             recipe=Recipe(name="textbook", epochs=10, lr=0.1),
             target=0.9,
@@ -147,7 +147,7 @@ def test_a_replayed_graph_trains_nothing(device: str) -> None:
 def test_no_name_leaves_its_folder() -> None:
     models = ("../../nets/../evil.py:make", "/etc/passwd.py:make", "a.py:b", "a.py:c")
     names = [
-        Case(model=model, task=Task(dataset="../x", recipe=Recipe(name="../../y", epochs=1, lr=1)))
+        Case(model=model, task=TrainingTask(dataset="../x", recipe=Recipe(name="../../y", epochs=1, lr=1)))
         for model in models
     ]
     files = {case.file_name for case in names}

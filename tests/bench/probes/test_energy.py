@@ -23,7 +23,7 @@ from bench.host.nvml import POWER_CAP, THERMAL, open_nvml
 from bench.host.nvml_energy import EnergyCounter
 from bench.host.rapl import NO_POWER
 from bench.probes.energy import NOT_ASKED, PHASE, STANDS_STILL, EnergyMeter
-from bench.schema.case import Case, Protocol
+from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.job import Job
 from bench.schema.record import Measurement
 from bench.timing.timers import WallTimer
@@ -262,7 +262,9 @@ def test_a_window_that_the_workload_refuses_gives_no_energy() -> None:
 def test_the_record_says_why_there_is_no_energy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nvml_energy, "source", lambda uuid, nvml: Planted(lambda: None, "no RAPL here"))
     case = Case(model="lenet5", image=28, channels=1, classes=10)
-    protocol = Protocol(warmup_seconds=0.001, warmup_limit_seconds=0.1, max_samples=20, sampling_seconds=0.1)
+    protocol = MeasurementProtocol(
+        warmup_seconds=0.001, warmup_limit_seconds=0.1, max_samples=20, sampling_seconds=0.1
+    )
     record, _ = worker.run(
         Job(case=case, protocol=protocol, environment=environment.describe()), devices.get("cpu")
     )

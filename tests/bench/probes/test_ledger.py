@@ -277,7 +277,7 @@ def test_what_is_absent_has_its_reason() -> None:
     for name in ("compile", "cudagraph"):
         assert list(passes.ledger_absent(CPU, engine(name))) == ["ledger_peak"]
         steps = replace(steps_of(two_layers(), INFERENCE), step=lambda: pytest.fail("no step may run"))
-        assert passes.ledger_facts(steps, CPU, 0, engine(name)) == []
+        assert passes.ledger_measurements(steps, CPU, 0, engine(name)) == []
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bench.child.passes import cost_facts
+from bench.child.passes import cost_measurements
 from bench.probes.traffic import step_bytes
 from bench.schema.case import Case, Workload
 from models.blocks import block
@@ -148,7 +148,7 @@ def test_a_module_is_left_as_it_was() -> None:
 def test_a_record_has_them_by_phase(model: str, workload: Workload, phases: list[str]) -> None:
     arch = MODELS.get(model) or block(model)
     case = Case(model=model, workload=workload, image=28, channels=arch.channels, classes=10)
-    facts = cost_facts(case, build(arch, image=28, classes=10))
+    facts = cost_measurements(case, build(arch, image=28, classes=10))
     moved = [fact for fact in facts if fact.metric == "bytes_moved"]
     assert [fact.phase for fact in moved] == phases
     assert all(fact.unit == "bytes" and fact.samples[0] > 0 for fact in moved)

@@ -11,7 +11,7 @@ from bench.forkserver.outcome import Outcome
 from bench.runner.attempt import attempt
 from bench.runner.run_options import RunOptions
 from bench.schema import job
-from bench.schema.case import Case, Protocol
+from bench.schema.case import Case, MeasurementProtocol
 from tests.planted import planted_records
 
 CASE = Case(model="lenet5", engine="compile")
@@ -46,7 +46,7 @@ def test_a_kept_cache_is_compiled_into_once(tmp_path: Path, kept: bool, colds: l
         case = msgspec.structs.replace(CASE, replicate=replicate)
         record = attempt(
             case,
-            Protocol(),
+            MeasurementProtocol(),
             planted_records.MACHINE,
             tmp_path,
             server,  # type: ignore[arg-type]

@@ -27,14 +27,14 @@ from bench.runner import questions
 from bench.runner.attempt import attempt
 from bench.runner.events import Progress
 from bench.runner.execute import RunResult, run_plan
-from bench.schema.case import Case, Protocol
+from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.record import SCHEMA, Record
 from bench.store import RECORDS, read_records
 from models.errors import UserError
 from tests.planted.commands import ROOT
 
 TRACE = "CONVBENCH_TEST_TRACE"
-FAST = Protocol(
+FAST = MeasurementProtocol(
     warmup_steps=2,
     warmup_seconds=0.001,
     warmup_limit_seconds=0.05,

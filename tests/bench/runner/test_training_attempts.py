@@ -27,7 +27,7 @@ from bench.runner.attempt import attempt
 from bench.runner.execute import run_plan
 from bench.runner.run_folder import CHECKPOINTS, checkpoint_of, log_of
 from bench.runner.run_options import RunOptions
-from bench.schema.case import Case, Protocol
+from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.record import Record
 from bench.store import RECORDS, read_records
 from tests.planted.commands import ROOT
@@ -160,7 +160,7 @@ def train(learning_server: Server) -> Train:
     def run(case: Case, folder: Path, limit_seconds: float = 120.0, **materials: Any) -> Record:
         return attempt(
             case,
-            Protocol(time_limit_seconds=limit_seconds),
+            MeasurementProtocol(time_limit_seconds=limit_seconds),
             environment.describe(),
             folder,
             learning_server,
@@ -375,7 +375,12 @@ def test_compiled_learns_as_eager_does(train: Train, tmp_path: Path) -> None:
 
 def run_all(planned: list[Case], folder: Path, resume: bool) -> Any:
     return run_plan(
-        planned, Protocol(), folder, resume=resume, budget_seconds=None, on_progress=lambda progress: None
+        planned,
+        MeasurementProtocol(),
+        folder,
+        resume=resume,
+        budget_seconds=None,
+        on_progress=lambda progress: None,
     )
 
 

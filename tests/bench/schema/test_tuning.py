@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from bench import engines
 from bench.plan import axes, expand, feasibility, named_suites
 from bench.schema import tuning
-from bench.schema.case import Case, Precision, Protocol
+from bench.schema.case import Case, MeasurementProtocol, Precision
 from bench.tensors import case_context
 from bench.workloads import workloads
 from models.errors import UserError
@@ -88,7 +88,7 @@ def test_a_run_names_tunings_and_a_suite_may_too(tmp_path: Path, convbench: Comm
     found = expand.cases(named_suites.find(str(file), gpu=False), {}, threads=1)
     assert [case.tuning for case in found] == ["", "fused-optimizer"]
     assert found[1].id.endswith("/fused-optimizer")
-    assert named_suites.find(str(file), gpu=False).protocol == Protocol()
+    assert named_suites.find(str(file), gpu=False).protocol == MeasurementProtocol()
 
 
 def _trained(tunings: str, steps: int) -> list[torch.Tensor]:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from scipy import stats as oracle
 
-from bench.schema.case import Protocol
+from bench.schema.case import MeasurementProtocol
 from bench.stats import diagnostics, sample_size, verdicts
 from bench.stats.estimates import Interval, across_processes, median, median_ranks, within_process
 from bench.timing import sampling
@@ -146,7 +146,7 @@ def test_within_process_intervals_never_promise_too_much() -> None:
 
 def test_stopping_at_a_narrow_interval_costs_coverage() -> None:
     """It stops rather where the interval is narrow by chance: 3% at most, at this spread (70 samples)."""
-    protocol = Protocol(sampling_seconds=math.inf, max_samples=600)
+    protocol = MeasurementProtocol(sampling_seconds=math.inf, max_samples=600)
     intervals = []
     for row in np.random.default_rng(4).lognormal(0.0, 0.03, (RUNS, 600)).tolist():
         taken = sampling.sample(zip(row).__next__, protocol, lambda: 0.0)

@@ -9,12 +9,12 @@ import pytest
 
 from bench.contracts.steps import Steps
 from bench.devices.fake import FakeDevice
-from bench.schema.case import Protocol
+from bench.schema.case import MeasurementProtocol
 from bench.timing import latency
 from bench.timing.latency import Latency, additivity
 from tests.planted.planted_steps import MS, PHASES, launches, nothing, planted
 
-PROTOCOL = Protocol(warmup_seconds=0.1, sampling_seconds=5.0)
+PROTOCOL = MeasurementProtocol(warmup_seconds=0.1, sampling_seconds=5.0)
 COSTS = ((1 * MS, 5 * MS), (1 * MS, 10 * MS), (1 * MS, 2 * MS))
 
 
@@ -179,7 +179,7 @@ class Tiring(FakeDevice):
 @pytest.mark.parametrize("asynchronous", [True, False])
 def test_a_device_that_slows_down_all_the_time_is_labelled(asynchronous: bool) -> None:
     device = Tiring(asynchronous)
-    protocol = Protocol(warmup_seconds=0.1, warmup_limit_seconds=1.0, sampling_seconds=5.0)
+    protocol = MeasurementProtocol(warmup_seconds=0.1, warmup_limit_seconds=1.0, sampling_seconds=5.0)
     found = latency.time_steps(planted(device, COSTS), device, protocol)
     assert {"not-stationary", "drifting"} <= set(labels(found))
 

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator
 import pytest
 from msgspec import structs
 
-from bench.schema.case import Protocol
+from bench.schema.case import MeasurementProtocol
 from bench.timing.sampling import Samples, WarmUp, halves_differ, sample, warm_up, windows_agree
 
-FAST = Protocol(
+FAST = MeasurementProtocol(
     warmup_steps=3,
     warmup_seconds=1.0,
     warmup_limit_seconds=20.0,
@@ -44,12 +44,12 @@ class Stream:
         return (duration,)
 
 
-def warm(durations: Iterable[float], protocol: Protocol = FAST) -> WarmUp:
+def warm(durations: Iterable[float], protocol: MeasurementProtocol = FAST) -> WarmUp:
     stream = Stream(durations)
     return warm_up(stream.step, protocol, stream.clock)
 
 
-def sampled(durations: Iterable[float], protocol: Protocol = FAST) -> Samples:
+def sampled(durations: Iterable[float], protocol: MeasurementProtocol = FAST) -> Samples:
     stream = Stream(durations)
     return sample(stream.take, protocol, stream.clock)
 

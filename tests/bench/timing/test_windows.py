@@ -12,7 +12,7 @@ from bench.contracts.monitor import Together, WindowFacts
 from bench.devices.fake import FakeDevice
 from bench.host.contention import ContentionMonitor
 from bench.host.gpu_clocks import ClockMonitor
-from bench.schema.case import Case, Protocol
+from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.record import Measurement
 from bench.timing import latency, windows
 from bench.timing.sampling import Samples
@@ -20,12 +20,12 @@ from bench.timing.windows import MOST_RETAKES
 from tests.planted.fake_nvml import FakeGpu, FakeNvml
 from tests.planted.planted_steps import MS, planted
 
-PROTOCOL = Protocol(warmup_seconds=0.1, sampling_seconds=5.0)
+PROTOCOL = MeasurementProtocol(warmup_seconds=0.1, sampling_seconds=5.0)
 COSTS = ((1 * MS, 5 * MS), (1 * MS, 10 * MS), (1 * MS, 2 * MS))
 
 FINE = WindowFacts()
-STOLEN = WindowFacts(labels=("steal: 3%",), spoiled="steal: 3%")
-SLOWED = WindowFacts(labels=("slowdown: hot",), spoiled="slowdown: hot", usable=False)
+STOLEN = WindowFacts(labels=("steal: 3%",), disturbed="steal: 3%")
+SLOWED = WindowFacts(labels=("slowdown: hot",), disturbed="slowdown: hot", usable=False)
 
 
 class Planted:
@@ -144,7 +144,7 @@ def test_together_the_worse_verdict_counts() -> None:
     both = Together([Planted([STOLEN]), Planted([SLOWED])])
     both.before()
     facts = both.after()
-    assert (facts.labels, facts.spoiled, facts.usable) == (
+    assert (facts.labels, facts.disturbed, facts.usable) == (
         ("steal: 3%", "slowdown: hot"),
         "slowdown: hot",
         False,
@@ -158,9 +158,9 @@ def test_stolen_time_in_the_kernels_file_spoils_a_window(tmp_path: Path) -> None
     monitor.before()
     stat.write_text("cpu  140 0 0 950 0 0 0 20\n")
     facts = monitor.after()
-    assert (facts.spoiled, facts.usable) == ("steal: other machines took 10.0% of the processor", True)
+    assert (facts.disturbed, facts.usable) == ("steal: other machines took 10.0% of the processor", True)
     monitor.before()
-    assert monitor.after().spoiled is None
+    assert monitor.after().disturbed is None
 
 
 def test_a_hot_gpu_is_seen_through_the_whole_way() -> None:

@@ -13,7 +13,7 @@ from msgspec import structs
 from bench.plan import ablations
 from bench.schema.case import Case
 from bench.schema.record import Record
-from bench.schema.training_task import Task
+from bench.schema.training_task import TrainingTask
 from bench.stats.estimates import Interval
 from models.blocks import block_name
 from models.kernel_stacks import predicted_ratio, single_cost, stack_cost
@@ -392,7 +392,7 @@ def test_a_network_that_was_timed_in_inference_alone_has_a_row_too(tmp_path: Pat
 
 def small_recipe(**fields: object) -> Case:
     recipe = structs.replace(DIGITS.recipe, name="quick", **fields)
-    return structs.replace(VGG, task=Task(dataset="digits", recipe=recipe))
+    return structs.replace(VGG, task=TrainingTask(dataset="digits", recipe=recipe))
 
 
 PLAIN = small_recipe(init="he")

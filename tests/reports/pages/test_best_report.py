@@ -70,7 +70,7 @@ FOUND = Findings(
     winner=WINNER,
     plain=PLAIN,
     pairs=(pair(PLAIN, WINNER, EIGHTH),),
-    left_out={"amp-fp16": "this CPU has no fp16"},
+    excluded={"amp-fp16": "this CPU has no fp16"},
     agreement=Agreement(images=64, agreeing=60, near_ties=9, relative_error=0.0123),
 )
 

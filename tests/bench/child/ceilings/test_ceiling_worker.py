@@ -22,7 +22,7 @@ from bench.host import environment
 from bench.plan import ceiling_cases, estimate, expand, feasibility
 from bench.runner import preload
 from bench.schema import job
-from bench.schema.case import PRECISIONS, Case, Protocol
+from bench.schema.case import PRECISIONS, Case, MeasurementProtocol
 from bench.schema.job import Job, JobResult
 from bench.schema.record import Measurement, Record
 from models import catalogue
@@ -165,7 +165,7 @@ def test_a_plan_has_no_ceiling_for_what_is_impossible() -> None:
 def test_a_ceiling_is_planned_like_any_case(precision: Any) -> None:
     case = ceiling_cases.case("cpu", precision, 2)
     assert (feasibility.why_impossible(case) is not None) == (precision == "tf32")
-    assert 0 < estimate.estimate_seconds([case], Protocol()) < 60
+    assert 0 < estimate.estimate_seconds([case], MeasurementProtocol()) < 60
 
 
 # Planted times through the worker
@@ -192,7 +192,9 @@ def record_of(
 
     monkeypatch.setattr(ceiling_worker, "products", lambda name, memory_bytes: list(found))
     monkeypatch.setattr(ceiling_worker, "call_of", call_of)
-    asked = Job(case=FP32, protocol=Protocol(time_limit_seconds=77), environment=environment.describe())
+    asked = Job(
+        case=FP32, protocol=MeasurementProtocol(time_limit_seconds=77), environment=environment.describe()
+    )
     return ceiling_worker.run(asked, device)
 
 
@@ -261,7 +263,7 @@ class Watching:
     def after(self) -> WindowFacts:
         clock = Measurement(phase="window", metric="sm_clock", unit="MHz", samples=[self._clock])
         labels = ("power-cap: the GPU ran at its power limit",)
-        return WindowFacts((clock,), labels, spoiled=self._slowdown, usable=self._slowdown is None)
+        return WindowFacts((clock,), labels, disturbed=self._slowdown, usable=self._slowdown is None)
 
 
 def test_the_clocks_stand_beside_the_product_that_they_were_seen_at(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -284,7 +286,7 @@ def test_the_childs_entry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         ceiling_worker, "products", lambda name, memory_bytes: [MatrixProduct(64, 64, 64), *SMALL]
     )
-    asked = Job(case=FP32, protocol=Protocol(), environment=environment.describe())
+    asked = Job(case=FP32, protocol=MeasurementProtocol(), environment=environment.describe())
     answer = msgspec.json.decode(ceiling_worker.measure_ceilings(msgspec.json.encode(asked)), type=JobResult)
     assert answer.record.status == "ok"
     assert answer.record.effective["weights"] == "float32"
@@ -315,7 +317,7 @@ def test_on_a_gpu(precision: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         ceiling_worker, "products", lambda name, memory: [Copy(2**28), MatrixProduct(2048, 2048, 2048)]
     )
-    asked = Job(case=case, protocol=Protocol(), environment=environment.describe())
+    asked = Job(case=case, protocol=MeasurementProtocol(), environment=environment.describe())
     record = ceiling_worker.run(asked, device)
     found = figures(record)
     assert (

@@ -29,13 +29,13 @@ from bench.contracts.steps import Steps
 from bench.devices.fake import FakeDevice
 from bench.probes.flops import convolution_backward_flops
 from bench.probes.traffic import step_bytes
-from bench.schema.case import Case, Protocol
+from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.layer_phases import BETWEEN, LOSS, UPDATE, Layer, Piece, is_of_layers, piece_of
 from bench.schema.record import Measurement
 from tests.planted.planted_steps import MS, nothing
 
 CPU = devices.get("cpu")
-FEW = Protocol(min_samples=3, max_samples=3, sampling_seconds=0.1)
+FEW = MeasurementProtocol(min_samples=3, max_samples=3, sampling_seconds=0.1)
 
 
 class _Launch(torch.autograd.Function):

@@ -16,7 +16,7 @@ from bench.child.layers import profiled
 from bench.child.layers.layer_calls import LayerCall, calls_in
 from bench.child.layers.layer_pass import time_layers
 from bench.child.layers.profiled import _layers_of, _on_cpu, _on_gpu, _Work
-from bench.schema.case import Case, Protocol
+from bench.schema.case import Case, MeasurementProtocol
 from models.load import load
 
 
@@ -157,7 +157,7 @@ def test_on_a_gpu_the_layers_add_up_to_the_step(engine: str) -> None:
     for _ in range(5):
         steps.before()
         steps.step()
-    few = Protocol(min_samples=8, max_samples=16)
+    few = MeasurementProtocol(min_samples=8, max_samples=16)
     measured = time_layers(case, module, steps, engines.get(engine), cuda, few)
     by_name = {(m.phase, m.metric): m.samples for m in measured}
     ratios = sorted(by_name["layers", "sum_over_whole"])

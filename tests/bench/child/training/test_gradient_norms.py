@@ -11,7 +11,7 @@ from bench.child.training.learner import Learner
 from bench.contracts.dataset import Images, Split
 from bench.schema.case import Case
 from bench.schema.epochs import History, measurements
-from bench.schema.training_task import Recipe, Task
+from bench.schema.training_task import Recipe, TrainingTask
 from models.load import load
 
 RATE = 0.01
@@ -28,7 +28,7 @@ def learner(model: str, recipe: Recipe = PLAIN, batch: int = IMAGES) -> Learner:
         image=32,
         channels=1,
         classes=10,
-        task=Task(dataset="digits", recipe=recipe),
+        task=TrainingTask(dataset="digits", recipe=recipe),
     )
     torch.manual_seed(0)
     module = load(model, channels=1, image=32, classes=10)

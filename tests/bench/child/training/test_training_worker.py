@@ -21,7 +21,7 @@ from bench.forkserver.pipe import PipeReader
 from bench.host import environment
 from bench.host.nvml_energy import WHOLE_BOARD
 from bench.schema import epochs
-from bench.schema.case import Case, Protocol
+from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.job import Job, TrainingFiles
 from bench.schema.record import Record
 from tests.planted.fake_nvml import FakeGpu, FakeNvml, no_driver
@@ -69,7 +69,9 @@ def train(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Train:
             tensorboard=None if tensorboard is None else str(tensorboard),
             news=str(tell or tmp_path / "nobody"),
         )
-        job = Job(case=case, protocol=Protocol(), environment=environment.describe(), training=files)
+        job = Job(
+            case=case, protocol=MeasurementProtocol(), environment=environment.describe(), training=files
+        )
         record = training_worker.run(job, device)[0]
         # As the parent reads it: what JSON cannot hold must not be in it.
         return msgspec.json.decode(msgspec.json.encode(record), type=Record)

@@ -17,7 +17,7 @@ import pytest
 from msgspec import structs
 
 from bench.plan.axes import Value
-from bench.schema.case import Case, Protocol
+from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.record import Environment, Measurement, Record
 from bench.stats import verdicts
 from bench.store import RECORDS, read_records
@@ -41,7 +41,7 @@ def case(model: str = "lenet5", **fields: Value) -> Case:
 
 def trial(*models: str) -> Trial:
     cases = [case(model) for model in models]
-    return Trial(contests=contests_of(cases, cases), sides=(Side(), Side()), protocol=Protocol())
+    return Trial(contests=contests_of(cases, cases), sides=(Side(), Side()), protocol=MeasurementProtocol())
 
 
 class Machine:
@@ -55,7 +55,7 @@ class Machine:
     def measure(
         self,
         case: Case,
-        protocol: Protocol,
+        protocol: MeasurementProtocol,
         environment: Environment,
         directory: Path,
         server: object,
@@ -395,5 +395,5 @@ def test_a_side_without_convbench_is_named(tmp_path: Path) -> None:
     contests = [Contest(a=case(), b=case())]
     sides = (Side(python=python), Side())
     with pytest.raises(UserError, match=f"^side a: convbench is not installed in {python}$"):
-        execute(Trial(contests=contests, sides=sides, protocol=Protocol()), tmp_path / "out")
+        execute(Trial(contests=contests, sides=sides, protocol=MeasurementProtocol()), tmp_path / "out")
     assert not (tmp_path / "out").exists()
