@@ -84,14 +84,14 @@ class Subject:
     def calls(self, phase: str) -> tuple[Call, Call]:
         """What has to run untimed before the phase, and the phase itself; both end when the device has."""
         named = dict(self.steps.phases)
-        if phase == self.steps.whole:
+        if phase == self.steps.whole_phase:
             earlier, timed = [], self.steps.step
         else:
             order = list(named)
             earlier, timed = [named[name] for name in order[: order.index(phase)]], named[phase]
 
         def setup() -> None:
-            self.steps.before()
+            self.steps.setup()
             for call in earlier:
                 call()
             self.device.synchronise()
@@ -109,7 +109,7 @@ class Subject:
 
     def check(self) -> None:
         """Raise when what was just timed must not be used."""
-        invalid = self.steps.check()
+        invalid = self.steps.why_invalid()
         if invalid is not None:
             raise RuntimeError(invalid)
 
@@ -154,8 +154,8 @@ def subject(
         steps = worker.refuse_recompiles(steps, engines.get(case.engine))
         ready = Subject(case, device, module, steps, effective, baseline)
         if full_size:
-            sampling.warm_up(functools.partial(ready.run, steps.whole), protocol, device.clock)
-            steps.check()  # what happened in the warm-up does not count
+            sampling.warm_up(functools.partial(ready.run, steps.whole_phase), protocol, device.clock)
+            steps.why_invalid()  # what happened in the warm-up does not count
         yield ready
 
 

@@ -137,12 +137,12 @@ def planted(device: FakeDevice) -> Subject:
             call()
 
     steps = Steps(
-        before=lambda: device.launch(0.001, 0.016),
+        setup=lambda: device.launch(0.001, 0.016),
         step=step,
-        whole="step",
+        whole_phase="step",
         phases=tuple(zip(("forward", "backward", "optimizer"), called, strict=True)),
         synchronises=False,
-        check=lambda: None,
+        why_invalid=lambda: None,
         warnings=list,
         tensors=dict,
     )
@@ -167,6 +167,6 @@ def test_a_round_holds_its_phase_to_the_end_and_nothing_before(phase: str, secon
 def test_what_must_not_be_used_fails() -> None:
     subject = planted(FakeDevice())
     subject.check()
-    subject.steps = replace(subject.steps, check=lambda: "steps were skipped")
+    subject.steps = replace(subject.steps, why_invalid=lambda: "steps were skipped")
     with pytest.raises(RuntimeError, match="steps were skipped"):
         subject.check()

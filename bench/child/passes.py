@@ -10,7 +10,7 @@ import torch
 from bench import engines
 from bench.contracts.device import Device
 from bench.contracts.engine import Engine
-from bench.contracts.monitor import Monitor, Together
+from bench.contracts.monitor import Monitor, Monitors
 from bench.contracts.steps import Steps
 from bench.forkserver.stages import stage
 from bench.host.contention import ContentionMonitor
@@ -59,7 +59,7 @@ def _short(dtype: torch.dtype) -> str:
 def first_step(steps: Steps, device: Device) -> float:
     """Seconds of the first step: with a compiling engine nearly all of it is compilation."""
     start = device.clock()
-    steps.before()
+    steps.setup()
     steps.step()
     device.synchronise()
     return device.clock() - start
@@ -115,7 +115,7 @@ def _why_no_ledger(engine: Engine) -> str | None:
     return None
 
 
-def memory_remarks(device: Device, engine: Engine) -> list[str]:
+def memory_warnings(device: Device, engine: Engine) -> list[str]:
     """What the memory figures lack, as warnings."""
     if not engine.replays_graphs or device.queue() is None:
         return []
@@ -129,10 +129,10 @@ def cast_measurements(job: Job, module: torch.nn.Module, steps: Steps, device: D
         return []
     found = [single("model", "cast_time", casting.cast_seconds(module, getattr(torch, name), device), "s")]
     if job.cold is not None:
-        found.append(single(steps.whole, "casts", job.cold.casts, "count"))
+        found.append(single(steps.whole_phase, "casts", job.cold.casts, "count"))
     elif not engines.get(job.case.engine).compiles and job.case.engine == "eager":
-        steps.before()
-        found.append(single(steps.whole, "casts", casting.count_eager_casts(steps.step), "count"))
+        steps.setup()
+        found.append(single(steps.whole_phase, "casts", casting.count_eager_casts(steps.step), "count"))
     return found
 
 
@@ -156,7 +156,7 @@ def cost_measurements(case: Case, module: torch.nn.Module) -> list[Measurement]:
     return found
 
 
-def beside(
+def optional_pass(
     name: str, measurements: Callable[[], list[Measurement]], incomplete: list[str]
 ) -> list[Measurement]:
     """What is measured beside the timing; nothing, and a warning in `incomplete`, where that fails."""
@@ -175,4 +175,4 @@ def monitor_of(case: Case, device: Device) -> Monitor:
     uuid = device.uuid()
     if uuid is not None:
         monitors.append(ClockMonitor(open_nvml, uuid))
-    return Together(monitors)
+    return Monitors(monitors)

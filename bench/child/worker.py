@@ -16,7 +16,7 @@ from bench import devices, engines, workloads
 from bench.child import passes
 from bench.child.layers import chrome_trace, profiled
 from bench.child.layers.layer_pass import time_layers
-from bench.child.passes import beside, monitor_of
+from bench.child.passes import monitor_of, optional_pass
 from bench.contracts.device import Device
 from bench.contracts.engine import Engine
 from bench.contracts.monitor import Monitor
@@ -84,7 +84,7 @@ def compile_cold(argument: bytes) -> bytes:
 
 
 @dataclass
-class _Taken:
+class _Collected:
     """What a case's process has found so far; `invalid` is the reason why it must not be used."""
 
     measurements: list[Measurement] = field(default_factory=list)
@@ -100,92 +100,102 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
     engine = engines.get(case.engine)
     _use_cache(job)
     baseline = device.memory_baseline()
-    taken = _Taken()
+    collected = _Collected()
     with case_context(case, _device_type(device)):
         module, steps, effective = prepare(case, device)
         first_step_at = time.monotonic()
-        steps = _compile(job, engine, steps, device, taken)
+        steps = _compile(job, engine, steps, device, collected)
         monitor = monitor_of(case, device)
-        _time(job, engine, steps, device, monitor, taken)
+        _time(job, engine, steps, device, monitor, collected)
         # A case that was given up is not worth the steps of these.
-        if not any(measurement.stopped == "worse" for measurement in taken.measurements):
-            taken.measurements += _energy(job, steps, device, monitor, taken)
-            taken.measurements += _memory(engine, steps, device, baseline, taken)
+        if not any(measurement.stopped == "worse" for measurement in collected.measurements):
+            collected.measurements += _energy(job, steps, device, monitor, collected)
+            collected.measurements += _memory(engine, steps, device, baseline, collected)
             casts = partial(passes.cast_measurements, job, module, steps, device)
-            taken.measurements += beside("casts", casts, taken.warnings)
-            taken.measurements += _layers(job, engine, module, steps, device, taken)
-    taken.measurements += beside("counts", lambda: passes.cost_measurements(case, module), taken.warnings)
+            collected.measurements += optional_pass("casts", casts, collected.warnings)
+            collected.measurements += _layers(job, engine, module, steps, device, collected)
+    collected.measurements += optional_pass(
+        "counts", lambda: passes.cost_measurements(case, module), collected.warnings
+    )
     gpu = device.gpu()
     record = Record(
         case=case,
         protocol=job.protocol,
-        status="invalid" if taken.invalid else "ok",
-        reason=taken.invalid,
-        measurements=taken.measurements,
+        status="invalid" if collected.invalid else "ok",
+        reason=collected.invalid,
+        measurements=collected.measurements,
         environment=msgspec.structs.replace(job.environment, gpu=Gpu(**gpu) if gpu else None),
         effective=effective,
-        absent=taken.absent,
-        warnings=taken.warnings + engine.remarks(case) + device.remarks(),
+        absent=collected.absent,
+        warnings=collected.warnings + engine.warnings(case) + device.warnings(),
         started_at=started_at,
     )
     return record, first_step_at
 
 
-def _compile(job: Job, engine: Engine, steps: Steps, device: Device, taken: _Taken) -> Steps:
+def _compile(job: Job, engine: Engine, steps: Steps, device: Device, collected: _Collected) -> Steps:
     """The first step, in which a compiling engine compiles; from here on compiling again spoils a window."""
     stage("first step")
-    taken.measurements += passes.compile_measurements(job, engine, steps, device)
+    collected.measurements += passes.compile_measurements(job, engine, steps, device)
     if engine.compiles and not engine.observe()["compiled_graphs"]:
-        taken.invalid = _NOTHING_COMPILED
+        collected.invalid = _NOTHING_COMPILED
     return refuse_recompiles(steps, engine)
 
 
-def _time(job: Job, engine: Engine, steps: Steps, device: Device, monitor: Monitor, taken: _Taken) -> None:
+def _time(
+    job: Job, engine: Engine, steps: Steps, device: Device, monitor: Monitor, collected: _Collected
+) -> None:
     """Latency of every phase by every clock of the device."""
     stage("timing")
     compiled = engine.observe().get("compiled_graphs", 0)
     timed = latency.time_steps(steps, device, job.protocol, monitor)
-    taken.measurements += timed.measurements
-    taken.warnings += timed.warnings
-    taken.invalid = taken.invalid or timed.invalid
+    collected.measurements += timed.measurements
+    collected.warnings += timed.warnings
+    collected.invalid = collected.invalid or timed.invalid
     if engine.compiles:
         recompiles = engine.observe()["compiled_graphs"] - compiled
-        taken.measurements.append(record.single("model", "recompiles", recompiles, "count"))
+        collected.measurements.append(record.single("model", "recompiles", recompiles, "count"))
 
 
-def _energy(job: Job, steps: Steps, device: Device, monitor: Monitor, taken: _Taken) -> list[Measurement]:
+def _energy(
+    job: Job, steps: Steps, device: Device, monitor: Monitor, collected: _Collected
+) -> list[Measurement]:
     """Energy of a step, or why there is none."""
     meter = EnergyMeter(nvml_energy.source(device.uuid(), open_nvml), monitor)
     seconds = job.protocol.energy_seconds
-    found = beside("energy", lambda: meter.measure(steps, device, seconds), taken.warnings)
-    taken.absent |= meter.absent
-    taken.warnings += meter.labels
+    found = optional_pass("energy", lambda: meter.measure(steps, device, seconds), collected.warnings)
+    collected.absent |= meter.absent
+    collected.warnings += meter.labels
     return found
 
 
-def _memory(engine: Engine, steps: Steps, device: Device, baseline: int, taken: _Taken) -> list[Measurement]:
+def _memory(
+    engine: Engine, steps: Steps, device: Device, baseline: int, collected: _Collected
+) -> list[Measurement]:
     """Sizes, peaks, and the ledger at the instant of the peak."""
-    found = beside(
-        "memory", lambda: passes.memory_measurements(steps, device, baseline, engine), taken.warnings
+    found = optional_pass(
+        "memory", lambda: passes.memory_measurements(steps, device, baseline, engine), collected.warnings
     )
-    found += beside(
-        "ledger", lambda: passes.ledger_measurements(steps, device, baseline, engine), taken.warnings
+    found += optional_pass(
+        "ledger", lambda: passes.ledger_measurements(steps, device, baseline, engine), collected.warnings
     )
-    taken.absent |= passes.ledger_absent(device, engine)
-    taken.warnings += passes.memory_remarks(device, engine)
+    collected.absent |= passes.ledger_absent(device, engine)
+    collected.warnings += passes.memory_warnings(device, engine)
     return found
 
 
 def _layers(
-    job: Job, engine: Engine, module: torch.nn.Module, steps: Steps, device: Device, taken: _Taken
+    job: Job, engine: Engine, module: torch.nn.Module, steps: Steps, device: Device, collected: _Collected
 ) -> list[Measurement]:
     """Every layer, and a trace, where they are asked for."""
     found = []
     if job.layers:
         by_layer = partial(time_layers, job.case, module, steps, engine, device, job.protocol)
-        found += beside("layers", by_layer, taken.warnings)
+        found += optional_pass("layers", by_layer, collected.warnings)
     if job.trace is not None:
-        found += beside("trace", partial(chrome_trace.write, steps, device, job.trace), taken.warnings)
+        found += optional_pass(
+            "trace", partial(chrome_trace.write, steps, device, job.trace), collected.warnings
+        )
     return found
 
 
@@ -229,11 +239,11 @@ def refuse_recompiles(steps: Steps, engine: Engine) -> Steps:
     """The same steps, whose check also fails when a graph was compiled since the check before."""
     compiled = engine.observe().get("compiled_graphs", 0)
 
-    def check() -> str | None:
+    def why_invalid() -> str | None:
         nonlocal compiled
         before, compiled = compiled, engine.observe().get("compiled_graphs", 0)
         if compiled > before:
             return f"torch.compile compiled {compiled - before} more graphs inside the window"
-        return steps.check()
+        return steps.why_invalid()
 
-    return replace(steps, check=check)
+    return replace(steps, why_invalid=why_invalid)

@@ -67,7 +67,7 @@ class Device(Protocol):
     def free_memory(self) -> int:
         """Bytes that this process may still take."""
 
-    def remarks(self) -> list[str]:
+    def warnings(self) -> list[str]:
         """Warnings about what this device could not say."""
 
 

@@ -33,7 +33,7 @@ class Engine(Protocol):
     def fuse(self, steps: Steps) -> Steps:
         """The steps as they are timed; a whole-step graph replaces the phases here."""
 
-    def remarks(self, case: Case) -> list[str]:
+    def warnings(self, case: Case) -> list[str]:
         """Warnings about how the case was executed, read at the end."""
 
     def observe(self) -> Mapping[str, int]:

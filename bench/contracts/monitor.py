@@ -10,7 +10,7 @@ from bench.schema.record import Measurement
 
 
 @dataclass(frozen=True)
-class WindowFacts:
+class WindowReadings:
     """What a monitor saw in one window.
 
     measurements  of phase `window`, with one sample each
@@ -31,12 +31,12 @@ class Monitor(Protocol):
     def before(self) -> None:
         """A window begins."""
 
-    def after(self) -> WindowFacts:
+    def after(self) -> WindowReadings:
         """It has ended: what happened since `before`."""
 
 
 @dataclass(frozen=True)
-class Together:
+class Monitors:
     """Several monitors as one; of none, a monitor that sees nothing."""
 
     monitors: Sequence[Monitor] = ()
@@ -45,16 +45,18 @@ class Together:
         for monitor in self.monitors:
             monitor.before()
 
-    def after(self) -> WindowFacts:
+    def after(self) -> WindowReadings:
         seen = [monitor.after() for monitor in self.monitors]
         # A window that must not be used counts for more than one that is labelled.
-        disturbed = sorted((facts for facts in seen if facts.disturbed), key=lambda facts: facts.usable)
-        return WindowFacts(
-            measurements=tuple(m for facts in seen for m in facts.measurements),
-            labels=tuple(label for facts in seen for label in facts.labels),
+        disturbed = sorted(
+            (readings for readings in seen if readings.disturbed), key=lambda readings: readings.usable
+        )
+        return WindowReadings(
+            measurements=tuple(m for readings in seen for m in readings.measurements),
+            labels=tuple(label for readings in seen for label in readings.labels),
             disturbed=disturbed[0].disturbed if disturbed else None,
-            usable=all(facts.usable for facts in seen),
+            usable=all(readings.usable for readings in seen),
         )
 
 
-UNWATCHED = Together()
+NO_MONITOR = Monitors()

@@ -17,21 +17,21 @@ Call = Callable[[], None]
 class Steps:
     """The calls of one step.
 
-    before       untimed, ahead of every step (zero_grad)
+    setup        untimed, ahead of every step (zero_grad)
     step         the whole step; timed without events inside
-    whole        the phase that `step` is: `forward` for inference, `step` for training
+    whole_phase  the phase that `step` is: `forward` for inference, `step` for training
     phases       the parts of the step in order, with their names; empty where they cannot be told apart
     synchronises whether the step waits for the device inside
-    check        after a window: a sentence when it must not be used, else None
+    why_invalid  after a window: a sentence when it must not be used, else None
     warnings     sentences about what the steps did, read once at the end
     tensors      what is alive by kind, for the memory ledger: weights, buffers, gradients, optimizer_state
     """
 
-    before: Call
+    setup: Call
     step: Call
-    whole: str
+    whole_phase: str
     phases: tuple[tuple[str, Call], ...]
     synchronises: bool
-    check: Callable[[], str | None]
+    why_invalid: Callable[[], str | None]
     warnings: Callable[[], list[str]]
     tensors: Callable[[], dict[str, list[torch.Tensor]]]

@@ -100,7 +100,7 @@ class Cpu:
     def free_memory(self) -> int:
         return available_bytes()
 
-    def remarks(self) -> list[str]:
+    def warnings(self) -> list[str]:
         return []
 
 

@@ -161,7 +161,7 @@ class Cuda:
         free, _ = torch.cuda.mem_get_info()
         return free
 
-    def remarks(self) -> list[str]:
+    def warnings(self) -> list[str]:
         shared = _why_shared(open_nvml, self.uuid())
         return [f"no-driver-other: {shared}"] if shared else []
 

@@ -93,7 +93,7 @@ class FakeDevice:
     def free_memory(self) -> int:
         return FREE_BYTES - self.allocated
 
-    def remarks(self) -> list[str]:
+    def warnings(self) -> list[str]:
         return []
 
     def record(self) -> list[float]:

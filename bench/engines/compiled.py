@@ -54,22 +54,22 @@ class Compiled:
     def fuse(self, steps: Steps) -> Steps:
         return steps
 
-    def remarks(self, case: Case) -> list[str]:
+    def warnings(self, case: Case) -> list[str]:
         if case.device != "cuda":
-            remarks = [f"no-cuda-graphs: {self.name} replays CUDA graphs only on a GPU"]
+            warnings = [f"no-cuda-graphs: {self.name} replays CUDA graphs only on a GPU"]
             # The kernel counts the process's memory as a whole.
             held = ["peak-holds-compiler: the peak also holds what torch.compile left in the process"]
-            return (remarks if self.replays_graphs else []) + (held if case.device == "cpu" else [])
-        remarks = []
+            return (warnings if self.replays_graphs else []) + (held if case.device == "cpu" else [])
+        warnings = []
         skips = self.observe()["cudagraph_skips"]
         if self.replays_graphs and skips:
-            remarks.append(f"no-cuda-graphs: torch skipped CUDA graphs {skips} times")
+            warnings.append(f"no-cuda-graphs: torch skipped CUDA graphs {skips} times")
         if case.precision == "tf32" and self._mode == "max-autotune":
             # Inductor reads their precision from torch's newer interface alone (devices/cuda.py).
-            remarks.append(
+            warnings.append(
                 "ieee-candidates: Inductor tries its own convolutions without TF32 against cuDNN's"
             )
-        return remarks
+        return warnings
 
     def observe(self) -> Mapping[str, int]:
         from torch._dynamo.utils import counters

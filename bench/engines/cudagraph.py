@@ -45,17 +45,17 @@ class CudaGraph:
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
             for _ in range(_WARM_UP):
-                steps.before()
+                steps.setup()
                 steps.step()
         torch.cuda.current_stream().wait_stream(side)
         graph = torch.cuda.CUDAGraph()
-        steps.before()
+        steps.setup()
         with torch.cuda.graph(graph):
             steps.step()
-        whole = "forward" if steps.whole == "forward" else "step"
-        return replace(steps, before=lambda: None, step=graph.replay, phases=(), whole=whole)
+        whole = "forward" if steps.whole_phase == "forward" else "step"
+        return replace(steps, setup=lambda: None, step=graph.replay, phases=(), whole_phase=whole)
 
-    def remarks(self, case: Case) -> list[str]:
+    def warnings(self, case: Case) -> list[str]:
         return []
 
     def observe(self) -> Mapping[str, int]:

@@ -30,7 +30,7 @@ class Eager:
     def fuse(self, steps: Steps) -> Steps:
         return steps
 
-    def remarks(self, case: Case) -> list[str]:
+    def warnings(self, case: Case) -> list[str]:
         return []
 
     def observe(self) -> Mapping[str, int]:

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.contracts.monitor import WindowFacts
+from bench.contracts.monitor import WindowReadings
 from bench.schema.record import Measurement
 
 MOST_STEAL = 0.01
@@ -55,9 +55,9 @@ class ContentionMonitor:
     def before(self) -> None:
         self._start = read(self._stat)
 
-    def after(self) -> WindowFacts:
+    def after(self) -> WindowReadings:
         measured, labels = between(self._start, read(self._stat), self._threads)
-        return WindowFacts(tuple(measured), tuple(labels), disturbed=labels[0] if labels else None)
+        return WindowReadings(tuple(measured), tuple(labels), disturbed=labels[0] if labels else None)
 
 
 def steal_share(before: Reading, after: Reading) -> float:

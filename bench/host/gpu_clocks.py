@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from bench.contracts.monitor import WindowFacts
+from bench.contracts.monitor import WindowReadings
 from bench.host import nvml
 from bench.host.nvml import POWER_CAP, SLOWDOWNS, GpuState, Nvml, UnreadableError
 from bench.schema.record import Measurement
@@ -43,7 +43,7 @@ class ClockMonitor:
     def before(self) -> None:
         self._start, self._first = self._clock(), self._read()
 
-    def after(self) -> WindowFacts:
+    def after(self) -> WindowReadings:
         last = self._read()
         shares = _shares(self._first, last, self._clock() - self._start)
         held = {name for name, share in shares.items() if share > MOST_HELD}
@@ -54,7 +54,7 @@ class ClockMonitor:
         labels = [slowdown] if slowdown else []
         if POWER_CAP in held:
             labels.append("power-cap: the GPU ran at its power limit")
-        return WindowFacts(
+        return WindowReadings(
             measurements=tuple(_figures(last) + _share_figures(shares)),
             labels=(*labels, *self._unmonitored(last)),
             disturbed=slowdown,

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import structs
 
 from bench.contracts.energy_source import IDLE_SECONDS, SETTLE_SECONDS
-from bench.contracts.monitor import Monitor, WindowFacts
+from bench.contracts.monitor import Monitor, WindowReadings
 from bench.schema.record import Measurement
 from bench.timing import windows
 from bench.timing.sampling import Clock
@@ -72,7 +72,7 @@ class _Window:
     step_seconds: float
     watts: float
     readings: list[float]
-    facts: WindowFacts
+    facts: WindowReadings
 
 
 class EnergyMeter:
@@ -95,7 +95,7 @@ class EnergyMeter:
         found: list[Measurement] = []
 
         def add(metric: str, value: float, unit: str) -> None:
-            found.append(Measurement(phase=steps.whole, metric=metric, unit=unit, samples=[value]))
+            found.append(Measurement(phase=steps.whole_phase, metric=metric, unit=unit, samples=[value]))
 
         if seconds == 0:
             self.absent["energy"] = NOT_ASKED
@@ -152,7 +152,7 @@ class EnergyMeter:
             facts = self._monitor.after()
         finally:
             device.synchronise()
-        refused = steps.check()
+        refused = steps.why_invalid()
         if refused is not None:
             raise _UnreadError(refused)
         return _Window(
@@ -217,7 +217,7 @@ class _Work:
 
     def _give(self) -> None:
         for _ in range(self._round):
-            self._steps.before()
+            self._steps.setup()
             self._steps.step()
 
     def _finished(self) -> None:

@@ -161,9 +161,9 @@ def peak_ledger(steps: Steps, device: Device, baseline: int) -> list[Measurement
 
 
 def _step(steps: Steps, watch: _Watch) -> None:
-    steps.before()
+    steps.setup()
     watch.begin()
-    for phase, call in steps.phases or ((steps.whole, steps.step),):
+    for phase, call in steps.phases or ((steps.whole_phase, steps.step),):
         watch.phase = phase
         call()
 

@@ -45,8 +45,8 @@ def memory_pass(
 
 def _peaks(steps: Steps, device: Device, baseline: int) -> list[Measurement]:
     """One step, the peak read after each phase; the step's peak is the largest of its phases'."""
-    calls = steps.phases or ((steps.whole, steps.step),)
-    steps.before()
+    calls = steps.phases or ((steps.whole_phase, steps.step),)
+    steps.setup()
     largest: dict[str, int] = {}
     measured = []
     for phase, call in calls:
@@ -58,7 +58,7 @@ def _peaks(steps: Steps, device: Device, baseline: int) -> list[Measurement]:
             measured.append(_bytes(phase, metric, over))
             largest[metric] = max(over, largest.get(metric, 0))
     if steps.phases:
-        measured += [_bytes(steps.whole, metric, value) for metric, value in largest.items()]
+        measured += [_bytes(steps.whole_phase, metric, value) for metric, value in largest.items()]
     return measured
 
 
@@ -71,7 +71,7 @@ def _saved_activations(steps: Steps) -> int:
     """Bytes that autograd keeps from forward to backward, less what is alive anyway (weights, inputs)."""
     import torch
 
-    steps.before()  # first: it frees the gradients, whose addresses the activations may then take
+    steps.setup()  # first: it frees the gradients, whose addresses the activations may then take
     alive = {t.untyped_storage().data_ptr() for several in steps.tensors().values() for t in several}
     kept: dict[int, int] = {}
     held: list[torch.Tensor] = []  # keeps every storage alive, so that no address is counted for another

@@ -113,8 +113,8 @@ class ForgetfulTimer:
     def __init__(self, device: Device) -> None:
         self._device = device
 
-    def time(self, calls: Sequence[Call], before: Call, repeats: int) -> tuple[float, ...]:
-        before()
+    def time(self, calls: Sequence[Call], setup: Call, repeats: int) -> tuple[float, ...]:
+        setup()
         start = self._device.clock()
         for _ in range(repeats):
             for call in calls:

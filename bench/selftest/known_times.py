@@ -52,7 +52,7 @@ def _sleep_inside() -> Answer:
 
 def _sleep_outside() -> Answer:
     work = _SLEEP_SECONDS / 10
-    planted = steps(spin(work), before=lambda: time.sleep(_SLEEP_SECONDS))
+    planted = steps(spin(work), setup=lambda: time.sleep(_SLEEP_SECONDS))
     seconds = figure(time_planted(planted, devices.get("cpu")), "step", "wall_time")
     return between(seconds, work, _OVERSLEPT * work, "ms", 1e3)
 

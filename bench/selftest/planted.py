@@ -43,15 +43,15 @@ def in_turn(*calls: Call) -> Call:
     return call
 
 
-def steps(step: Call, phases: dict[str, Call] | None = None, before: Callable[[], None] = nothing) -> Steps:
+def steps(step: Call, phases: dict[str, Call] | None = None, setup: Callable[[], None] = nothing) -> Steps:
     """Steps of these calls, which hold no tensors."""
     return Steps(
-        before=before,
+        setup=setup,
         step=step,
-        whole="step",
+        whole_phase="step",
         phases=tuple((phases or {}).items()),
         synchronises=False,
-        check=lambda: None,
+        why_invalid=lambda: None,
         warnings=list,
         tensors=dict,
     )

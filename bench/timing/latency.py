@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bench.contracts.device import Device
-from bench.contracts.monitor import UNWATCHED, Monitor, WindowFacts
+from bench.contracts.monitor import NO_MONITOR, Monitor, WindowReadings
 from bench.contracts.steps import Call, Steps
 from bench.schema.case import MeasurementProtocol
 from bench.schema.case_warnings import LAUNCH_BOUND
@@ -37,14 +37,14 @@ class Latency:
     measurements: list[Measurement] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     invalid: str | None = None
-    windows: dict[str, WindowFacts] = field(default_factory=dict)
+    windows: dict[str, WindowReadings] = field(default_factory=dict)
     """What was seen in the windows that are used, by the timer's metric."""
     disturbed: list[str] = field(default_factory=list)
     """Why windows were taken again."""
 
 
 def time_steps(
-    steps: Steps, device: Device, protocol: MeasurementProtocol, monitor: Monitor = UNWATCHED
+    steps: Steps, device: Device, protocol: MeasurementProtocol, monitor: Monitor = NO_MONITOR
 ) -> Latency:
     """Device, wall and host time of each phase and of the whole step, and what `monitor` saw meanwhile.
 
@@ -61,16 +61,16 @@ def time_steps(
             f"not-stationary: step times still changed after {warm.seconds:.0f} s of warm-up"
         )
     latency.measurements.append(
-        Measurement(phase=steps.whole, metric="warmup_steps", unit="count", samples=[warm.steps])
+        Measurement(phase=steps.whole_phase, metric="warmup_steps", unit="count", samples=[warm.steps])
     )
-    steps.check()  # what happened in the warm-up does not count
+    steps.why_invalid()  # what happened in the warm-up does not count
     for timer, repeats in _timers(steps, device):
         taken = _measure_with(timer, repeats, steps, device, protocol, latency, monitor, deadline)
         if steps.phases and timer.metric == _additive(steps, device):
             residual = additivity(taken[:-1], taken[-1])
             if residual is not None:
                 latency.warnings.append(f"not-additive: {residual} ({timer.metric})")
-    if monitor is not UNWATCHED:
+    if monitor is not NO_MONITOR:
         latency.measurements += windows.window_measurements(latency.windows.values(), len(latency.disturbed))
         latency.warnings += windows.merge_labels(latency.windows)
     if latency.disturbed:
@@ -86,7 +86,7 @@ def _warm_up(steps: Steps, device: Device, protocol: MeasurementProtocol) -> sam
     """Whole steps, each waited for: their durations show when the clocks, caches and allocators settle."""
 
     def one() -> None:
-        steps.before()
+        steps.setup()
         steps.step()
         device.synchronise()
 
@@ -95,7 +95,7 @@ def _warm_up(steps: Steps, device: Device, protocol: MeasurementProtocol) -> sam
 
 def _seconds_per_step(steps: Steps, device: Device) -> float:
     timer = WallTimer(device)
-    return statistics.median(timer.time((steps.step,), steps.before, 1)[0] for _ in range(3))
+    return statistics.median(timer.time((steps.step,), steps.setup, 1)[0] for _ in range(3))
 
 
 def _timers(steps: Steps, device: Device) -> list[tuple[Timer, int]]:
@@ -105,7 +105,7 @@ def _timers(steps: Steps, device: Device) -> list[tuple[Timer, int]]:
         return [(WallTimer(device), 1)]
     seconds_per_step = _seconds_per_step(steps, device)
     host = HostTimer(queue)
-    enqueue = statistics.median(host.time((steps.step,), steps.before, 1)[0] for _ in range(5))
+    enqueue = statistics.median(host.time((steps.step,), steps.setup, 1)[0] for _ in range(5))
     shields = _shields(steps, host, enqueue)
     device_repeats = min(_MOST_SHIELDED_REPEATS, math.ceil(_EVENTS_RESOLVE_SECONDS / seconds_per_step))
     wall_repeats = min(_MOST_REPEATS, math.ceil(_WALL_SECONDS / seconds_per_step))
@@ -126,7 +126,7 @@ def _shields(steps: Steps, host: HostTimer, enqueue: float) -> tuple[float, floa
     if not steps.synchronises:
         return enqueue * _SHIELD_MARGIN, enqueue * _SHIELD_MARGIN
     calls = [call for _, call in steps.phases]
-    ahead = [sum(host.time(calls, steps.before, 1)[:-1]) for _ in range(5)] if calls else [0.0]
+    ahead = [sum(host.time(calls, steps.setup, 1)[:-1]) for _ in range(5)] if calls else [0.0]
     return 0.0, statistics.median(ahead) * _SHIELD_MARGIN
 
 
@@ -148,21 +148,27 @@ def _measure_with(
     calls: Sequence[Call] = [call for _, call in steps.phases]
 
     def take() -> list[float]:
-        parts = timer.time(calls, steps.before, repeats) if calls else ()
-        return [*parts, *timer.time((steps.step,), steps.before, repeats)]
+        parts = timer.time(calls, steps.setup, repeats) if calls else ()
+        return [*parts, *timer.time((steps.step,), steps.setup, repeats)]
 
     used, disturbed = windows.take(
-        lambda: sampling.sample(take, protocol, device.clock), steps.check, monitor, device.clock, deadline
+        lambda: sampling.sample(take, protocol, device.clock),
+        steps.why_invalid,
+        monitor,
+        device.clock,
+        deadline,
     )
-    phases = (*names, steps.whole)
+    phases = (*names, steps.whole_phase)
     latency.measurements += _measurements(used.samples, phases, timer.metric, repeats)
     for window in disturbed:
-        latency.disturbed.append(window.facts.disturbed or window.refused or "")
+        latency.disturbed.append(window.readings.disturbed or window.refused or "")
         latency.measurements += _measurements(window.samples, phases, SPOILED + timer.metric, repeats)
-    latency.windows[timer.metric] = used.facts
+    latency.windows[timer.metric] = used.readings
     latency.invalid = latency.invalid or used.fault
     if sampling.halves_differ(used.samples.values[-1], tolerance=2 * protocol.target_ci):
-        latency.warnings.append(f"drifting: the {timer.metric} of {steps.whole} changed inside the window")
+        latency.warnings.append(
+            f"drifting: the {timer.metric} of {steps.whole_phase} changed inside the window"
+        )
     return used.samples.values
 
 
@@ -215,22 +221,24 @@ def _tag_launch_bound(steps: Steps, device: Device, latency: Latency) -> None:
     queue = device.queue()
     assert queue is not None
     if not steps.synchronises:
-        share = _median(latency, steps.whole, "host_time") / _median(latency, steps.whole, "device_time")
+        share = _median(latency, steps.whole_phase, "host_time") / _median(
+            latency, steps.whole_phase, "device_time"
+        )
         if share >= LAUNCH_BOUND:
             latency.warnings.append(f"launch-bound: host time is {share:.2f} x device time")
         return
     latency.warnings.append(
-        f"unshielded: {steps.whole} waits for the device inside, so its device time holds the gaps in which "
-        "the device waits for Python"
+        f"unshielded: {steps.whole_phase} waits for the device inside, so its device time holds the gaps in "
+        "which the device waits for Python"
     )
-    steps.before()
+    steps.setup()
     busy = queue.busy_seconds(steps.step)
     if busy is None:
         latency.warnings.append("unmonitored: the profiler sees no kernels, so the idle share is not known")
         return
-    idle = max(0.0, 1 - busy / _median(latency, steps.whole, "wall_time"))
+    idle = max(0.0, 1 - busy / _median(latency, steps.whole_phase, "wall_time"))
     latency.measurements.append(
-        Measurement(phase=steps.whole, metric="device_idle_share", unit="1", samples=[idle])
+        Measurement(phase=steps.whole_phase, metric="device_idle_share", unit="1", samples=[idle])
     )
     if idle >= 1 - LAUNCH_BOUND:
         latency.warnings.append(f"launch-bound: the device is idle for {100 * idle:.0f}% of a step")

@@ -14,11 +14,11 @@ from bench.contracts.steps import Call
 
 
 class Timer(Protocol):
-    """Measures consecutive calls; `before` runs untimed ahead of every round."""
+    """Measures consecutive calls; `setup` runs untimed ahead of every round."""
 
     metric: str
 
-    def time(self, calls: Sequence[Call], before: Call, repeats: int) -> tuple[float, ...]:
+    def time(self, calls: Sequence[Call], setup: Call, repeats: int) -> tuple[float, ...]:
         """Seconds of each call, averaged over `repeats` rounds."""
 
 
@@ -26,7 +26,7 @@ class WallTimer:
     """Synchronise, call, synchronise, by the host's clock.
 
     A single call is repeated without synchronising in between, as a training loop runs: then the device's
-    queue stays full, and `before` (host work of microseconds) cannot be taken out and is part of it.
+    queue stays full, and `setup` (host work of microseconds) cannot be taken out and is part of it.
     """
 
     metric = "wall_time"
@@ -34,12 +34,12 @@ class WallTimer:
     def __init__(self, device: Device) -> None:
         self._device = device
 
-    def time(self, calls: Sequence[Call], before: Call, repeats: int) -> tuple[float, ...]:
+    def time(self, calls: Sequence[Call], setup: Call, repeats: int) -> tuple[float, ...]:
         if len(calls) == 1:
-            return (self._pipelined(calls[0], before, repeats),)
+            return (self._pipelined(calls[0], setup, repeats),)
         totals = [0.0] * len(calls)
         for _ in range(repeats):
-            before()
+            setup()
             self._device.synchronise()
             start = self._device.clock()
             for index, call in enumerate(calls):
@@ -50,13 +50,13 @@ class WallTimer:
                 start = now
         return tuple(total / repeats for total in totals)
 
-    def _pipelined(self, call: Call, before: Call, repeats: int) -> float:
-        before()
+    def _pipelined(self, call: Call, setup: Call, repeats: int) -> float:
+        setup()
         self._device.synchronise()
         start = self._device.clock()
         call()
         for _ in range(repeats - 1):
-            before()
+            setup()
             call()
         self._device.synchronise()
         return (self._device.clock() - start) / repeats
@@ -70,10 +70,10 @@ class HostTimer:
     def __init__(self, queue: Queue) -> None:
         self._queue = queue
 
-    def time(self, calls: Sequence[Call], before: Call, repeats: int) -> tuple[float, ...]:
+    def time(self, calls: Sequence[Call], setup: Call, repeats: int) -> tuple[float, ...]:
         totals = [0.0] * len(calls)
         for _ in range(repeats):
-            before()
+            setup()
             self._queue.synchronise()
             start = self._queue.clock()
             for index, call in enumerate(calls):
@@ -103,23 +103,23 @@ class DeviceTimer:
         self._shield_seconds = shield_seconds
         self._phase_shield_seconds = shield_seconds if phase_shield_seconds is None else phase_shield_seconds
 
-    def time(self, calls: Sequence[Call], before: Call, repeats: int) -> tuple[float, ...]:
+    def time(self, calls: Sequence[Call], setup: Call, repeats: int) -> tuple[float, ...]:
         queue = self._queue
         if len(calls) == 1:
             call = calls[0]
-            before()
+            setup()
             self._shield(repeats * self._shield_seconds)
             start = queue.record()
             call()
             for _ in range(repeats - 1):
-                before()
+                setup()
                 call()
             end = queue.record()
             queue.synchronise()
             return (queue.elapsed(start, end) / repeats,)
         totals = [0.0] * len(calls)
         for _ in range(repeats):
-            before()
+            setup()
             self._shield(self._phase_shield_seconds)
             events = [queue.record()]
             for call in calls:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from msgspec import structs
 
-from bench.contracts.monitor import Monitor, WindowFacts
+from bench.contracts.monitor import Monitor, WindowReadings
 from bench.schema.record import Measurement
 from bench.timing.sampling import Clock, Samples
 
@@ -24,13 +24,13 @@ class Window:
     """Samples, what the monitor saw meanwhile, and why the workload refuses them (a sentence or None)."""
 
     samples: Samples
-    facts: WindowFacts
+    readings: WindowReadings
     refused: str | None
 
     @property
     def fault(self) -> str | None:
         """Why no figure may come from this window."""
-        return self.refused or (None if self.facts.usable else self.facts.disturbed)
+        return self.refused or (None if self.readings.usable else self.readings.disturbed)
 
 
 def take(
@@ -50,19 +50,19 @@ def take(
         monitor.before()
         samples = sample()
         windows.append(Window(samples, monitor.after(), check()))
-        facts = windows[-1].facts
-        most = 1 if facts.usable else MOST_RETAKES
-        if facts.disturbed is None or len(windows) > most or 2 * clock() - start > deadline:
+        readings = windows[-1].readings
+        most = 1 if readings.usable else MOST_RETAKES
+        if readings.disturbed is None or len(windows) > most or 2 * clock() - start > deadline:
             break
     # The last of the best: a window that is merely labelled is better than one that must not be used.
-    used = min(reversed(windows), key=lambda w: (w.fault is not None, w.facts.disturbed is not None))
+    used = min(reversed(windows), key=lambda w: (w.fault is not None, w.readings.disturbed is not None))
     return used, [window for window in windows if window is not used]
 
 
-def window_measurements(windows: Iterable[WindowFacts], retakes: int) -> list[Measurement]:
+def window_measurements(windows: Iterable[WindowReadings], retakes: int) -> list[Measurement]:
     """One measurement for each metric, with one sample for each window that has it; and the retakes."""
     series: dict[str, Measurement] = {}
-    for seen in (measurement for facts in windows for measurement in facts.measurements):
+    for seen in (measurement for readings in windows for measurement in readings.measurements):
         if seen.metric in series:
             series[seen.metric].samples.extend(seen.samples)
         else:
@@ -71,12 +71,12 @@ def window_measurements(windows: Iterable[WindowFacts], retakes: int) -> list[Me
     return [*series.values(), counted]
 
 
-def merge_labels(windows: Mapping[str, WindowFacts]) -> list[str]:
+def merge_labels(windows: Mapping[str, WindowReadings]) -> list[str]:
     """Each label once, in the words of its first window, with the names of all windows that have it."""
     texts: dict[str, str] = {}
     names: dict[str, list[str]] = {}
-    for name, facts in windows.items():
-        for text in facts.labels:
+    for name, readings in windows.items():
+        for text in readings.labels:
             label = text.partition(":")[0]
             texts.setdefault(label, text)
             names.setdefault(label, []).append(name)

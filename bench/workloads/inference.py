@@ -36,12 +36,12 @@ class Inference:
 
         return engine.fuse(
             Steps(
-                before=lambda: None,
+                setup=lambda: None,
                 step=step,
-                whole="forward",
+                whole_phase="forward",
                 phases=(),
                 synchronises=False,
-                check=lambda: None,
+                why_invalid=lambda: None,
                 warnings=list,
                 tensors=tensors,
             )

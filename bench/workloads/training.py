@@ -41,16 +41,16 @@ class Training:
         step = TrainingStep(module, engine.wrap(module, case.tuning), case, torch_device)
         return engine.fuse(
             Steps(
-                before=step.zero_grad,
-                step=step.whole,
-                whole="step",
+                setup=step.zero_grad,
+                step=step.whole_step,
+                whole_phase="step",
                 phases=(
                     ("forward", step.forward),
                     ("backward", step.backward),
                     ("optimizer", step.optimize),
                 ),
                 synchronises=step.synchronises,
-                check=step.check,
+                why_invalid=step.why_invalid,
                 warnings=step.warnings,
                 tensors=step.tensors,
             )
@@ -77,7 +77,7 @@ class TrainingStep:
         self.scales_loss = RECIPES[case.precision].scales_loss and self._gradient is None
         # The fused optimizer takes the scaler's finding as a tensor; any other is told on the host.
         self.synchronises = self.scales_loss and FUSED_OPTIMIZER not in names(case.tuning)
-        # The scale may shrink but never grow: growth would hide a skipped step from `check`.
+        # The scale may shrink but never grow: growth would hide a skipped step from `why_invalid`.
         self._scaler = torch.amp.GradScaler(
             self._device_type, enabled=self.scales_loss, growth_interval=2**31 - 1
         )
@@ -103,12 +103,12 @@ class TrainingStep:
         self._scaler.step(self._optimizer)
         self._scaler.update()
 
-    def whole(self) -> None:
+    def whole_step(self) -> None:
         self.forward()
         self.backward()
         self.optimize()
 
-    def check(self) -> str | None:
+    def why_invalid(self) -> str | None:
         """A reason when the last window must not be used: GradScaler skipped steps, which are shorter."""
         before, self._scale_before = self._scale_before, self._scaler.get_scale()
         if self._scale_before < before:

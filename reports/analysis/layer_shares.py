@@ -16,16 +16,16 @@ from reports.summary.subjects import Figures, Subject, by_subject
 class LayerRow(Struct, frozen=True, kw_only=True):
     """A layer in one part of the step.
 
-    share   of the whole step's time
-    calls   in one step; None for what is no layer
-    apart   seconds of the gradients by metric: of the input, of the weights, of both jointly
+    share     of the whole step's time
+    calls     in one step; None for what is no layer
+    separate  seconds of the gradients by metric: of the input, of the weights, of both jointly
     """
 
     piece: Piece
     reached: Reached
     share: float
     calls: int | None
-    apart: Mapping[str, float]
+    separate: Mapping[str, float]
 
     @property
     def seconds(self) -> float:
@@ -35,8 +35,8 @@ class LayerRow(Struct, frozen=True, kw_only=True):
     @property
     def apart_over_joint(self) -> float | None:
         """By how much the gradients apart take longer than jointly, as a share; None for a single one."""
-        joint = self.apart.get(APART["joint"])
-        parts = [self.apart.get(APART[name]) for name in ("input gradient", "weight gradient")]
+        joint = self.separate.get(APART["joint"])
+        parts = [self.separate.get(APART[name]) for name in ("input gradient", "weight gradient")]
         if not joint or None in parts:
             return None
         return sum(part or 0.0 for part in parts) / joint - 1
@@ -119,7 +119,7 @@ def _row(piece: Piece, subject: Subject, figures: Figures, whole: float, ceiling
         reached=reached,
         share=values["layer_time"] / whole,
         calls=round(values["calls"]) if "calls" in values else None,
-        apart={metric: values[metric] for metric in APART.values() if metric in values},
+        separate={metric: values[metric] for metric in APART.values() if metric in values},
     )
 
 

@@ -150,7 +150,7 @@ def _columns(rows: Sequence[LayerRow]) -> dict[str, _Column]:
 
 
 def _gradient(metric: str) -> _Column:
-    return lambda row: row.apart[metric] * 1e3 if metric in row.apart else None
+    return lambda row: row.separate[metric] * 1e3 if metric in row.separate else None
 
 
 def _nearer(row: LayerRow) -> Cell:

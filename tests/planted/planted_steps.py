@@ -12,7 +12,7 @@ PHASES = ("forward", "backward", "optimizer")
 
 
 def nothing() -> None:
-    """For `before`, where a step needs no preparation."""
+    """For `setup`, where a step needs no preparation."""
 
 
 def launches(device: FakeDevice, host: float, busy: float) -> Call:
@@ -43,12 +43,12 @@ def planted(
             call()
 
     return Steps(
-        before=nothing,
+        setup=nothing,
         step=step,
-        whole="step",
+        whole_phase="step",
         phases=tuple(zip(PHASES, calls, strict=False)),
         synchronises=synchronises,
-        check=check,
+        why_invalid=check,
         warnings=list,
         tensors=dict,
     )

@@ -15,9 +15,9 @@ from msgspec import structs
 
 from bench import devices
 from bench.child.ceilings.products import Convolution, Copy, MatrixProduct, Product, products
-from bench.child.passes import beside, monitor_of
+from bench.child.passes import monitor_of, optional_pass
 from bench.contracts.device import Device
-from bench.contracts.monitor import Monitor, WindowFacts
+from bench.contracts.monitor import Monitor, WindowReadings
 from bench.contracts.steps import Call, Steps
 from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.job import Job, JobResult, encode
@@ -67,13 +67,13 @@ def run(job: Job, device: Device) -> Record:
     measured: list[Measurement] = []
     incomplete: list[str] = []
     too_long: list[str] = []
-    watched: dict[str, WindowFacts] = {}
+    watched: dict[str, WindowReadings] = {}
     for product in products(device.name, gpu["memory_bytes"] if gpu else job.environment.memory_bytes):
         if _takes_too_long(product, measured):
             too_long.append(product.name)
             continue
         timing = partial(_measure, product, case, device, protocol, monitor, watched)
-        measured += beside(product.name, timing, incomplete)
+        measured += optional_pass(product.name, timing, incomplete)
     return Record(
         case=case,
         protocol=protocol,
@@ -113,7 +113,7 @@ def _measure(
     device: Device,
     protocol: MeasurementProtocol,
     monitor: Monitor,
-    watched: dict[str, WindowFacts],
+    watched: dict[str, WindowReadings],
 ) -> list[Measurement]:
     """What a product has to do, its times, and the clocks meanwhile, all under its name as the phase.
 
@@ -136,12 +136,12 @@ def _measure(
 
 def _steps(name: str, call: Call) -> Steps:
     return Steps(
-        before=lambda: None,
+        setup=lambda: None,
         step=call,
-        whole=name,
+        whole_phase=name,
         phases=(),
         synchronises=False,
-        check=lambda: None,
+        why_invalid=lambda: None,
         warnings=list,
         tensors=dict,
     )

@@ -17,7 +17,7 @@ def write(steps: Steps, device: Device, path: str) -> list[Measurement]:
     OSError or RuntimeError where that cannot be written."""
     with profile(activities=activities(device)) as trace:
         for _ in range(STEPS):
-            steps.before()
+            steps.setup()
             steps.step()
         device.synchronise()
     trace.export_chrome_trace(path)

@@ -30,7 +30,9 @@ _SHIELD_SECONDS = 1e-3
 """To enqueue one operator takes a few tens of microseconds."""
 
 
-def times_apart(calls: Sequence[LayerCall], device: Device) -> Iterator[tuple[Layer, dict[str, list[float]]]]:
+def separate_gradient_times(
+    calls: Sequence[LayerCall], device: Device
+) -> Iterator[tuple[Layer, dict[str, list[float]]]]:
     """For each convolution and linear layer that had a backward: seconds by metric, in the calls' order.
 
     A layer without a gradient of its input (the first one) has no INPUT, and its JOINT is that of weight and

@@ -49,18 +49,18 @@ def time_layers(
         calls = calls_in(module, lambda: _forward(case, module, steps))
         take: Take = ProfiledSteps(calls, steps, device).time
         whole = _whole(steps, device, 0.0)
-        apart: list[Measurement] = []
+        separate: list[Measurement] = []
     else:
         calls = calls_in(module, lambda: _step(steps))
         marked = MarkedSteps(module, steps, device)
         take, whole = marked.time, _whole(steps, device, marked.shield_seconds)
-        apart = list(_apart(calls, device))
-    steps.check()  # what happened until here does not count
+        separate = list(_separate(calls, device))
+    steps.why_invalid()  # what happened until here does not count
     measured = list(_rounds(take, whole, calls, protocol, device))
-    refused = steps.check()
+    refused = steps.why_invalid()
     if refused:
         raise RuntimeError(refused)
-    return measured + apart
+    return measured + separate
 
 
 def _forward(case: Case, module: torch.nn.Module, steps: Steps) -> None:
@@ -71,7 +71,7 @@ def _forward(case: Case, module: torch.nn.Module, steps: Steps) -> None:
 
 
 def _step(steps: Steps) -> None:
-    steps.before()
+    steps.setup()
     steps.step()
 
 
@@ -79,7 +79,7 @@ def _whole(steps: Steps, device: Device, shield_seconds: float) -> Callable[[], 
     """Times one whole step by the clock that times the pieces."""
     queue = device.queue()
     timer = WallTimer(device) if queue is None else DeviceTimer(queue, shield_seconds)
-    return lambda: timer.time((steps.step,), steps.before, 1)[0]
+    return lambda: timer.time((steps.step,), steps.setup, 1)[0]
 
 
 def _rounds(
@@ -132,8 +132,8 @@ def _counted(piece: Piece, calls: Sequence[LayerCall]) -> Iterator[Measurement]:
     yield single(piece.phase, "bytes_moved", sum(map(count_bytes, calls)), "bytes")
 
 
-def _apart(calls: Sequence[LayerCall], device: Device) -> Iterator[Measurement]:
-    for layer, seconds in gradients.times_apart(calls, device):
+def _separate(calls: Sequence[LayerCall], device: Device) -> Iterator[Measurement]:
+    for layer, seconds in gradients.separate_gradient_times(calls, device):
         phase = Piece("backward", layer).phase
         for metric, samples in seconds.items():
             yield Measurement(phase=phase, metric=metric, unit="s", samples=samples)

@@ -64,21 +64,21 @@ class MarkedSteps:
         self._module = module
         self._steps = steps
         self._device = device
-        self._phases = steps.phases or ((steps.whole, steps.step),)
+        self._phases = steps.phases or ((steps.whole_phase, steps.step),)
         queue = device.queue()
         # The device must not wait for Python between two marks, as in `bench.timing.timers.DeviceTimer`.
         self.shield_seconds = 0.0
         if queue is not None:
             call: Call = lambda: self._run(Marks(device))  # noqa: E731 - a name for what is timed
-            steps.before()
+            steps.setup()
             call()
-            self.shield_seconds = _SHIELD_MARGIN * HostTimer(queue).time((call,), steps.before, 1)[0]
+            self.shield_seconds = _SHIELD_MARGIN * HostTimer(queue).time((call,), steps.setup, 1)[0]
 
     def time(self) -> dict[Piece, float]:
         """One step: the seconds of every layer and of what stands between them, in the order of their
         beginnings."""
         marks = Marks(self._device)
-        self._steps.before()
+        self._steps.setup()
         self._device.synchronise()
         queue = self._device.queue()
         if queue is not None:

@@ -63,13 +63,13 @@ class ProfiledSteps:
     def __init__(self, calls: Sequence[LayerCall], steps: Steps, device: Device) -> None:
         self._calls = [call for call in calls if call.weight is not None]
         self._steps = steps
-        self._phases = steps.phases or ((steps.whole, steps.step),)
+        self._phases = steps.phases or ((steps.whole_phase, steps.step),)
         self._device = device
 
     def time(self) -> dict[Piece, float]:
         """One step: the seconds of every kernel and layer, those of one name added up, in the order of their
         beginnings. The whole of a phase on a CPU; on a GPU the time in which it works."""
-        self._steps.before()
+        self._steps.setup()
         self._device.synchronise()
         with profile(activities=activities(self._device), record_shapes=True) as trace:
             for phase, call in self._phases:

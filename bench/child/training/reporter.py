@@ -46,7 +46,7 @@ class Reporter:
         for epoch in history.epochs:
             self.finished(epoch)
 
-    def remarks(self) -> list[str]:
+    def warnings(self) -> list[str]:
         """Warnings for the record."""
         if not self._resumed_after:
             return []

@@ -103,9 +103,9 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
         environment=msgspec.structs.replace(job.environment, gpu=Gpu(**gpu) if gpu else None),
         effective=effective,
         warnings=[
-            *engines.get(case.engine).remarks(case),
+            *engines.get(case.engine).warnings(case),
             *_energy_remarks(device, energy, history),
-            *reporter.remarks(),
+            *reporter.warnings(),
         ],
         started_at=started_at,
     )

@@ -251,15 +251,15 @@ def test_a_recompile_inside_a_window_voids_it_and_one_before_does_not() -> None:
     """Counts at the start, after the warm-up (which compiled once more), and after two windows."""
     steps = planted(FakeDevice(), ())
     guarded = worker.refuse_recompiles(steps, Recompiling([1, 2, 2, 4]))  # type: ignore[arg-type]
-    guarded.check()  # as at the end of the warm-up
-    assert guarded.check() is None
-    assert guarded.check() == "torch.compile compiled 2 more graphs inside the window"
+    guarded.why_invalid()  # as at the end of the warm-up
+    assert guarded.why_invalid() is None
+    assert guarded.why_invalid() == "torch.compile compiled 2 more graphs inside the window"
 
 
 def test_the_steps_own_check_still_speaks() -> None:
-    steps = replace(planted(FakeDevice(), ()), check=lambda: "steps were skipped")
+    steps = replace(planted(FakeDevice(), ()), why_invalid=lambda: "steps were skipped")
     guarded = worker.refuse_recompiles(steps, Recompiling([1, 1]))  # type: ignore[arg-type]
-    assert guarded.check() == "steps were skipped"
+    assert guarded.why_invalid() == "steps were skipped"
 
 
 NETWORK = """
@@ -327,7 +327,7 @@ class Planted:
     def fuse(self, steps: Steps) -> Steps:
         return steps
 
-    def remarks(self, case: Case) -> list[str]:
+    def warnings(self, case: Case) -> list[str]:
         return []
 
     def observe(self) -> Mapping[str, int]:

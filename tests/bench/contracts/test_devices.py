@@ -201,7 +201,7 @@ def test_the_drivers_memory_is_ours_where_one_process_uses_the_gpu(
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: 2 * MB)
     facts = devices.get("cuda").read_memory()
     assert facts == {"allocation_retries": 0} | ({} if reason else {"driver_other": MB})
-    assert devices.get("cuda").remarks() == ([f"no-driver-other: {reason}"] if reason else [])
+    assert devices.get("cuda").warnings() == ([f"no-driver-other: {reason}"] if reason else [])
 
 
 def _opened(gpu: FakeGpu) -> Callable[[], FakeNvml]:

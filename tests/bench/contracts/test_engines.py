@@ -70,7 +70,7 @@ def test_counters_are_whole_numbers_and_a_compiling_engine_counts_graphs(engine:
 
 
 def test_remarks_are_sentences(engine: Engine) -> None:
-    assert all(isinstance(remark, str) and ":" in remark for remark in engine.remarks(CASE))
+    assert all(isinstance(remark, str) and ":" in remark for remark in engine.warnings(CASE))
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_remarks_are_sentences(engine: Engine) -> None:
 )
 def test_what_a_reader_must_know(name: str, device: str, precision: str, label: str | None) -> None:
     case = msgspec.convert({"model": "lenet5", "device": device, "precision": precision}, Case)
-    found = [remark.partition(":")[0] for remark in engines.get(name).remarks(case)]
+    found = [remark.partition(":")[0] for remark in engines.get(name).warnings(case)]
     assert found == ([] if label is None else [label])
 
 
@@ -132,7 +132,7 @@ def test_one_step_does_the_same_on_cuda_with_every_engine(engine: Engine, worklo
             torch.manual_seed(1)
             steps = workloads()[workload].prepare(each, case, way, "cuda")
             for _ in range(3):
-                steps.before()
+                steps.setup()
                 steps.step()
             torch.cuda.synchronize()
     if engine.name == "cudagraph" and workload == "training":

@@ -46,7 +46,7 @@ def prepared(case: Case, module: nn.Module | None = None) -> tuple[nn.Module, St
 
 
 def one(steps: Steps) -> None:
-    steps.before()
+    steps.setup()
     steps.step()
 
 
@@ -79,9 +79,9 @@ def test_steps_run_in_every_precision_and_layout(workload: str, name: str, layou
             one(steps)
         for _, phase in steps.phases:
             phase()
-    assert steps.check() is None
+    assert steps.why_invalid() is None
     assert steps.warnings() == []
-    assert steps.whole not in [phase for phase, _ in steps.phases]
+    assert steps.whole_phase not in [phase for phase, _ in steps.phases]
     tensors = steps.tensors()
     assert {"weights", "buffers", "inputs"} <= set(tensors)
     assert all(isinstance(t, Tensor) for several in tensors.values() for t in several)
@@ -145,7 +145,7 @@ def test_a_step_changes_every_weight_and_zero_grad_is_outside() -> None:
     steps.phases[1][1]()
     summed = [p.grad for p in module.parameters() if p.grad is not None]
     assert not any(torch.equal(a, b) for a, b in zip(first, summed, strict=True)), "they add up"
-    steps.before()
+    steps.setup()
     assert all(p.grad is None for p in module.parameters())
 
 
@@ -156,7 +156,7 @@ def test_the_phases_one_after_the_other_are_the_step(name: str) -> None:
     other, parts = prepared(case)
     for _ in range(3):
         one(steps)
-        parts.before()
+        parts.setup()
         for _, phase in parts.phases:
             phase()
     assert all(torch.equal(a, b) for a, b in zip(weights(module), weights(other), strict=True))
@@ -174,15 +174,15 @@ def test_a_skipped_step_makes_its_window_invalid_and_not_the_next() -> None:
     """A weight that overflows fp16 makes infinite gradients, and GradScaler then skips the step."""
     module, steps = prepared(case_of("training", precision="amp-fp16"))
     one(steps)
-    assert steps.check() is None
+    assert steps.why_invalid() is None
     good = copy.deepcopy(module.state_dict())
     with torch.no_grad():
         next(module.parameters()).fill_(float("inf"))
     one(steps)
-    assert "GradScaler skipped" in (steps.check() or "")
+    assert "GradScaler skipped" in (steps.why_invalid() or "")
     module.load_state_dict(good)
     one(steps)
-    assert steps.check() is None
+    assert steps.why_invalid() is None
 
 
 def test_a_loss_that_is_no_number_is_told() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pynvml
 import pytest
 
-from bench.contracts.monitor import WindowFacts
+from bench.contracts.monitor import WindowReadings
 from bench.host import nvml
 from bench.host.gpu_clocks import ClockMonitor
 from bench.host.nvml import POWER_CAP, THERMAL, UnreadableError, by_torch_uuid, state, visible_gpu
@@ -19,7 +19,7 @@ UUID = "11111111-aaaa"
 HARDWARE_THERMAL, SOFTWARE_POWER_CAP, IDLE = 0x40, 0x04, 0x01
 
 
-def watch(gpu: FakeGpu, seconds: float = 1.0, change: Callable[[], None] = lambda: None) -> WindowFacts:
+def watch(gpu: FakeGpu, seconds: float = 1.0, change: Callable[[], None] = lambda: None) -> WindowReadings:
     """The facts of one window of that length, in which `change` happens."""
     clock = itertools.count(0.0, seconds)
     monitor = ClockMonitor(lambda: FakeNvml((gpu,)), UUID, clock=lambda: next(clock))
@@ -28,7 +28,7 @@ def watch(gpu: FakeGpu, seconds: float = 1.0, change: Callable[[], None] = lambd
     return monitor.after()
 
 
-def figures(facts: WindowFacts) -> dict[str, tuple[float, str]]:
+def figures(facts: WindowReadings) -> dict[str, tuple[float, str]]:
     assert {m.phase for m in facts.measurements} <= {"window"}
     return {m.metric: (m.samples[0], m.unit) for m in facts.measurements}
 

@@ -14,7 +14,7 @@ import torch
 from bench import devices
 from bench.child import worker
 from bench.contracts.energy_source import BEFORE_SECONDS, EnergySource
-from bench.contracts.monitor import UNWATCHED, Monitor
+from bench.contracts.monitor import NO_MONITOR, Monitor
 from bench.contracts.steps import Steps
 from bench.devices.fake import FakeDevice
 from bench.host import environment, nvml_energy
@@ -84,7 +84,7 @@ def metered(
     *,
     steps: Steps | None = None,
     seconds: float = SECONDS,
-    monitor: Monitor = UNWATCHED,
+    monitor: Monitor = NO_MONITOR,
 ) -> tuple[dict[str, float], EnergyMeter, list[Measurement]]:
     """The step's figures by name, the meter, and what belongs to the window."""
     meter = EnergyMeter(source, monitor, device.sleep)
@@ -286,9 +286,9 @@ def test_a_real_gpu_takes_more_at_work_than_idle_and_its_steps_take_their_time()
         torch.mm(matrix, matrix, out=product)
 
     steps = replace(planted(FakeDevice(), ((0.0, 0.0),)), step=step)
-    found = EnergyMeter(source, UNWATCHED).measure(steps, device, 3.0)
+    found = EnergyMeter(source, NO_MONITOR).measure(steps, device, 3.0)
     figures = {m.metric: m.samples[0] for m in found}
     assert figures["idle_power"] < figures["average_power"] < 1.2 * figures["peak_power"]
     assert 0 < figures["energy"] < figures["energy_total"]
-    (seconds,) = WallTimer(device).time((steps.step,), steps.before, 200)
+    (seconds,) = WallTimer(device).time((steps.step,), steps.setup, 200)
     assert figures["energy_total"] / figures["average_power"] == pytest.approx(seconds, rel=0.05)

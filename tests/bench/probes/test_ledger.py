@@ -222,7 +222,7 @@ def test_the_steps_go_on_as_if_nothing_had_been() -> None:
         if counted:
             ledger.peak_ledger(steps, CPU, 0)
         for _ in range(1 if counted else 3):
-            steps.before()
+            steps.setup()
             steps.step()
     for ours, theirs in zip(module.parameters(), twin.parameters(), strict=True):
         assert torch.equal(ours, theirs)
@@ -315,12 +315,12 @@ def test_on_a_gpu_the_peak_is_that_of_the_memory_pass_and_little_is_left_over(wo
         module = load("alexnet", channels=3, image=224, classes=1000, device=where)
         steps = steps_of(module, case, where)
         for _ in range(3):
-            steps.before()
+            steps.setup()
             steps.step()
         peaks = {
             m.metric: m.samples[0]
             for m in memory.memory_pass(steps, device, baseline)
-            if m.phase == steps.whole
+            if m.phase == steps.whole_phase
         }
         _, sizes = found(ledger.peak_ledger(steps, device, baseline))
     assert sizes["peak"] == pytest.approx(peaks["peak_allocated"], rel=0.01)

@@ -84,7 +84,7 @@ def test_saved_activations_grow_with_the_batch_and_inference_has_none() -> None:
 
 
 def test_activations_at_the_address_of_a_freed_gradient_are_counted() -> None:
-    """`before` frees the gradients, and the allocator gives their place to what forward keeps."""
+    """`setup` frees the gradients, and the allocator gives their place to what forward keeps."""
     steps = steps_of(tiny())
     grabbed: list[Tensor] = [torch.zeros(1000)]
     given = grabbed[0].untyped_storage()
@@ -103,7 +103,7 @@ def test_activations_at_the_address_of_a_freed_gradient_are_counted() -> None:
     held: list[Tensor] = []
     reused = replace(
         steps,
-        before=grabbed.clear,
+        setup=grabbed.clear,
         phases=(("forward", lambda: held.append(Keep.apply(x))), ("backward", held.clear)),
         tensors=lambda: {"gradients": list(grabbed)},
     )
@@ -145,7 +145,9 @@ def test_a_peak_before_the_pass_does_not_count() -> None:
     device = FakeDevice()
     device.allocate(10_000)
     device.allocate(-10_000)
-    values = found(memory.memory_pass(replace(planted(device, ()), whole="forward", step=nothing), device, 0))
+    values = found(
+        memory.memory_pass(replace(planted(device, ()), whole_phase="forward", step=nothing), device, 0)
+    )
     assert values["forward", "peak_allocated"] == 0
 
 
@@ -172,14 +174,14 @@ class Allocating(FakeDevice):
 
 
 def test_a_replayed_graph_has_no_peak_of_allocations() -> None:
-    steps = replace(planted(FakeDevice(), ()), whole="forward", step=nothing)
+    steps = replace(planted(FakeDevice(), ()), whole_phase="forward", step=nothing)
     replayed = memory.memory_pass(steps, Allocating(), 0, replays_graphs=True)
     assert {m.metric for m in replayed} == {"peak_reserved"}
     assert len(memory.memory_pass(steps, Allocating(), 0)) == 3
 
 
 def test_what_autotuning_left_in_the_allocator_does_not_count() -> None:
-    steps = replace(planted(FakeDevice(), ()), whole="forward", step=nothing)
+    steps = replace(planted(FakeDevice(), ()), whole_phase="forward", step=nothing)
     values = {m.metric: m.samples for m in memory.memory_pass(steps, Caching(), 0)}
     assert values == {"peak_reserved": [0], "allocation_retries": [0]}
 
@@ -242,7 +244,7 @@ def test_the_pass_leaves_the_steps_as_they_were() -> None:
 
     steps = replace(
         planted(FakeDevice(), ()),
-        before=counting("before"),
+        setup=counting("before"),
         phases=tuple((name, counting(name)) for name in ("forward", "backward", "optimizer")),
     )
     memory.memory_pass(steps, FakeDevice(), 0)

@@ -98,7 +98,7 @@ def _trained(tunings: str, steps: int) -> list[torch.Tensor]:
     module = load("lenet5", channels=1, image=28, classes=10)
     prepared = workloads()["training"].prepare(module, case, engines.get("eager"), "cpu")
     for _ in range(steps):
-        prepared.before()
+        prepared.setup()
         prepared.step()
     return [parameter.detach() for parameter in module.parameters()]
 
@@ -163,7 +163,7 @@ def test_a_step_is_said_to_wait_where_the_host_asks_for_a_number(precision: Prec
     case = structs.replace(CASE, workload="training", precision=precision, tuning=tuning)
     module = load("lenet5", channels=1, image=28, classes=10)
     steps = workloads()["training"].prepare(module, case, engines.get("eager"), "cpu")
-    steps.before()
+    steps.setup()
     steps.step()
     with _HostReads() as reads:
         steps.step()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.child import passes
-from bench.contracts.monitor import Together, WindowFacts
+from bench.contracts.monitor import Monitors, WindowReadings
 from bench.devices.fake import FakeDevice
 from bench.host.contention import ContentionMonitor
 from bench.host.gpu_clocks import ClockMonitor
@@ -23,27 +23,27 @@ from tests.planted.planted_steps import MS, planted
 PROTOCOL = MeasurementProtocol(warmup_seconds=0.1, sampling_seconds=5.0)
 COSTS = ((1 * MS, 5 * MS), (1 * MS, 10 * MS), (1 * MS, 2 * MS))
 
-FINE = WindowFacts()
-STOLEN = WindowFacts(labels=("steal: 3%",), disturbed="steal: 3%")
-SLOWED = WindowFacts(labels=("slowdown: hot",), disturbed="slowdown: hot", usable=False)
+FINE = WindowReadings()
+STOLEN = WindowReadings(labels=("steal: 3%",), disturbed="steal: 3%")
+SLOWED = WindowReadings(labels=("slowdown: hot",), disturbed="slowdown: hot", usable=False)
 
 
 class Planted:
     """A monitor whose windows go as planted, the last one for ever."""
 
-    def __init__(self, facts: Iterable[WindowFacts]) -> None:
+    def __init__(self, facts: Iterable[WindowReadings]) -> None:
         self._facts = list(facts)
         self.taken = 0
 
     def before(self) -> None:
         self.taken += 1
 
-    def after(self) -> WindowFacts:
+    def after(self) -> WindowReadings:
         return self._facts[min(self.taken, len(self._facts)) - 1]
 
 
 def take(
-    *facts: WindowFacts, deadline: float = 1e9, check: Iterable[str | None] = ()
+    *facts: WindowReadings, deadline: float = 1e9, check: Iterable[str | None] = ()
 ) -> tuple[float, list[float]]:
     """The number of the window that is used and of those that are not: each lasts one second."""
     monitor = Planted(facts)
@@ -128,7 +128,7 @@ def test_every_window_has_its_own_figures() -> None:
         Measurement(phase="window", metric="power", unit="W", samples=[watts]) for watts in (1.0, 2.0, 3.0)
     ]
     device = FakeDevice()
-    monitor = Planted([WindowFacts((seen[0],)), FINE, WindowFacts((seen[2],))])
+    monitor = Planted([WindowReadings((seen[0],)), FINE, WindowReadings((seen[2],))])
     found = latency.time_steps(planted(device, COSTS), device, PROTOCOL, monitor)
     assert figure(found, "power") == [1.0, 3.0]
     assert seen[0].samples == [1.0]
@@ -141,7 +141,7 @@ def test_what_nobody_watched_has_no_figures() -> None:
 
 
 def test_together_the_worse_verdict_counts() -> None:
-    both = Together([Planted([STOLEN]), Planted([SLOWED])])
+    both = Monitors([Planted([STOLEN]), Planted([SLOWED])])
     both.before()
     facts = both.after()
     assert (facts.labels, facts.disturbed, facts.usable) == (
@@ -168,7 +168,7 @@ def test_a_hot_gpu_is_seen_through_the_whole_way() -> None:
     device = FakeDevice()
     bits = iter([0, 0, 0x40])
     gpu = FakeGpu(bits=lambda: next(bits, 0))
-    monitor = Together([ClockMonitor(lambda: FakeNvml((gpu,)), "11111111-aaaa", device.clock)])
+    monitor = Monitors([ClockMonitor(lambda: FakeNvml((gpu,)), "11111111-aaaa", device.clock)])
     found = latency.time_steps(planted(device, COSTS), device, PROTOCOL, monitor)
     assert found.invalid is None
     assert figure(found, "retakes") == [1]

@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from bench import devices
 from bench.child.ceilings import ceiling_worker, products
 from bench.child.ceilings.products import Convolution, Copy, MatrixProduct, Product
-from bench.contracts.monitor import WindowFacts
+from bench.contracts.monitor import WindowReadings
 from bench.devices.fake import FakeDevice
 from bench.entry import PRELOAD, QUESTIONS
 from bench.host import environment
@@ -260,10 +260,10 @@ class Watching:
     def before(self) -> None:
         self._clock -= 100
 
-    def after(self) -> WindowFacts:
+    def after(self) -> WindowReadings:
         clock = Measurement(phase="window", metric="sm_clock", unit="MHz", samples=[self._clock])
         labels = ("power-cap: the GPU ran at its power limit",)
-        return WindowFacts((clock,), labels, disturbed=self._slowdown, usable=self._slowdown is None)
+        return WindowReadings((clock,), labels, disturbed=self._slowdown, usable=self._slowdown is None)
 
 
 def test_the_clocks_stand_beside_the_product_that_they_were_seen_at(monkeypatch: pytest.MonkeyPatch) -> None:

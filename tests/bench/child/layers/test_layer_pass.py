@@ -86,12 +86,12 @@ def steps_of(module: nn.Module, given: Tensor, optimize: Callable[[], None] = no
         optimize()
 
     return Steps(
-        before=nothing,
+        setup=nothing,
         step=whole,
-        whole="step",
+        whole_phase="step",
         phases=(("forward", forward), ("backward", backward), ("optimizer", optimize)),
         synchronises=False,
-        check=lambda: None,
+        why_invalid=lambda: None,
         warnings=list,
         tensors=lambda: {"inputs": [given]},
     )
@@ -232,7 +232,7 @@ def test_steps_that_the_workload_refuses_leave_no_layers() -> None:
     module = nn.Sequential(Planted(on(device), MS, MS))
     steps = steps_of(module, image(2))
     answers = iter([None, "GradScaler skipped steps"])
-    refusing = replace(steps, check=lambda: next(answers))
+    refusing = replace(steps, why_invalid=lambda: next(answers))
     with pytest.raises(RuntimeError, match="GradScaler skipped"):
         time_layers(Case(model="planted"), module, refusing, engines.get("eager"), device, FEW)
 

@@ -155,7 +155,7 @@ def test_on_a_gpu_the_layers_add_up_to_the_step(engine: str) -> None:
     module = load(case.model, channels=3, image=224, classes=1000, device="cuda")
     steps = workloads.workloads()["training"].prepare(module, case, engines.get(engine), "cuda")
     for _ in range(5):
-        steps.before()
+        steps.setup()
         steps.step()
     few = MeasurementProtocol(min_samples=8, max_samples=16)
     measured = time_layers(case, module, steps, engines.get(engine), cuda, few)
