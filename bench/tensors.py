@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class DtypePolicy:
     """Names of torch dtypes; `autocast` is None where there is none."""
 
     weights: str = "float32"
@@ -25,13 +25,13 @@ class Recipe:
     scales_loss: bool = False
 
 
-RECIPES: dict[Precision, Recipe] = {
-    "fp32": Recipe(),
-    "tf32": Recipe(),
-    "amp-bf16": Recipe(autocast="bfloat16"),
-    "amp-fp16": Recipe(autocast="float16", scales_loss=True),
-    "bf16": Recipe(weights="bfloat16"),
-    "fp16": Recipe(weights="float16"),
+POLICIES: dict[Precision, DtypePolicy] = {
+    "fp32": DtypePolicy(),
+    "tf32": DtypePolicy(),
+    "amp-bf16": DtypePolicy(autocast="bfloat16"),
+    "amp-fp16": DtypePolicy(autocast="float16", scales_loss=True),
+    "bf16": DtypePolicy(weights="bfloat16"),
+    "fp16": DtypePolicy(weights="float16"),
 }
 
 
@@ -39,7 +39,7 @@ def weight_dtype(precision: Precision) -> torch.dtype:
     """The dtype in which weights and inputs are stored."""
     import torch
 
-    dtype = getattr(torch, RECIPES[precision].weights)
+    dtype = getattr(torch, POLICIES[precision].weights)
     assert isinstance(dtype, torch.dtype)
     return dtype
 
@@ -48,7 +48,7 @@ def autocast(precision: Precision, device_type: str) -> contextlib.AbstractConte
     """torch.autocast for the precision, or a context that does nothing."""
     import torch
 
-    name = RECIPES[precision].autocast
+    name = POLICIES[precision].autocast
     if name is None:
         return contextlib.nullcontext()
     return torch.autocast(device_type, dtype=getattr(torch, name))

@@ -21,7 +21,7 @@ from bench.schema.case import Case
 from bench.schema.job import Job
 from bench.schema.metrics import LEDGER
 from bench.schema.record import Measurement, single
-from bench.tensors import RECIPES, autocast, memory_format, weight_dtype
+from bench.tensors import POLICIES, autocast, memory_format, weight_dtype
 from models.blocks import is_block
 
 _MESSAGE_LIMIT = 200
@@ -124,7 +124,7 @@ def memory_warnings(device: Device, engine: Engine) -> list[str]:
 
 def cast_measurements(job: Job, module: torch.nn.Module, steps: Steps, device: Device) -> list[Measurement]:
     """Casts a step and what casting all weights once costs; only under autocast."""
-    name = RECIPES[job.case.precision].autocast
+    name = POLICIES[job.case.precision].autocast
     if name is None:
         return []
     found = [single("model", "cast_time", casting.cast_seconds(module, getattr(torch, name), device), "s")]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from bench.contracts.steps import Steps
 from bench.schema.case import Case
 from bench.schema.tuning import FUSED_OPTIMIZER, names
-from bench.tensors import RECIPES, autocast, random_images, random_labels
+from bench.tensors import POLICIES, autocast, random_images, random_labels
 from models.blocks import is_block
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class TrainingStep:
         self._gradient = _output_gradient(module, case, self._images) if is_block(case.model) else None
         if self._gradient is not None:
             self._images.requires_grad_()
-        self.scales_loss = RECIPES[case.precision].scales_loss and self._gradient is None
+        self.scales_loss = POLICIES[case.precision].scales_loss and self._gradient is None
         # The fused optimizer takes the scaler's finding as a tensor; any other is told on the host.
         self.synchronises = self.scales_loss and FUSED_OPTIMIZER not in names(case.tuning)
         # The scale may shrink but never grow: growth would hide a skipped step from `why_invalid`.

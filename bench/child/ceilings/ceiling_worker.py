@@ -22,7 +22,7 @@ from bench.contracts.steps import Call, Steps
 from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.job import Job, JobResult, encode
 from bench.schema.record import Gpu, Measurement, Record, single
-from bench.tensors import RECIPES, memory_format, weight_dtype
+from bench.tensors import POLICIES, memory_format, weight_dtype
 from bench.timing import latency, windows
 
 SHORT = MeasurementProtocol(
@@ -81,7 +81,7 @@ def run(job: Job, device: Device) -> Record:
         reason=None if measured else "; ".join(incomplete),
         measurements=measured,
         environment=structs.replace(job.environment, gpu=Gpu(**gpu) if gpu else None),
-        effective=device.read_back() | {"weights": RECIPES[case.precision].weights},
+        effective=device.read_back() | {"weights": POLICIES[case.precision].weights},
         absent=_absent(too_long),
         warnings=incomplete + windows.merge_labels(watched),
         started_at=started_at,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from bench.schema.epochs import Epoch
 
-EXPLODED = 10.0
+DIVERGED_FACTOR = 10.0
 """A run whose loss ends above this many times that of guessing (the log of the classes) has diverged."""
 
 
@@ -23,14 +23,14 @@ def why_diverged(losses: Sequence[float], first_step: int, epoch: int) -> str | 
     return None
 
 
-def why_useless(epoch: Epoch, last: bool, classes: int, steps: int) -> str | None:
+def why_diverged_after(epoch: Epoch, last: bool, classes: int, steps: int) -> str | None:
     """A sentence when the network after an epoch is none, though every loss of a step was a number."""
     if not math.isfinite(epoch.test_loss):
         return f"the test loss was not finite after step {steps} (epoch {epoch.number})"
     guessing = math.log(classes)
-    if last and epoch.train_loss > EXPLODED * guessing:
+    if last and epoch.train_loss > DIVERGED_FACTOR * guessing:
         return (
             f"the loss was {epoch.train_loss:.3g} at step {steps} (epoch {epoch.number}), more than "
-            f"{EXPLODED:g} times the {guessing:.3g} of guessing"
+            f"{DIVERGED_FACTOR:g} times the {guessing:.3g} of guessing"
         )
     return None

@@ -81,7 +81,7 @@ class Pipeline:
         (b, channels, image, image), in the dtype and the memory format of the run.
         """
         if self._crops or self._mirrors:
-            images = self._moved(images, generator)
+            images = self._crop_and_flip(images, generator)
         offsets = None if self._colours is None else colour_offsets(self._colours, len(images), generator)
         return self._finished(images, offsets)
 
@@ -92,14 +92,14 @@ class Pipeline:
     def _by_channel(self, values: Sequence[float]) -> Tensor:
         return torch.tensor(values, dtype=torch.float32, device=self._device).view(1, -1, 1, 1)
 
-    def _moved(self, images: Tensor, generator: torch.Generator) -> Tensor:
+    def _crop_and_flip(self, images: Tensor, generator: torch.Generator) -> Tensor:
         shift = images.shape[-1] // CROP_SHARE if self._crops else 0
         n, device = len(images), self._device
         corners = torch.randint(2 * shift + 1, (2, n, 1), device=device, generator=generator)
         mirrored = None
         if self._mirrors:
             mirrored = torch.rand(n, device=device, generator=generator) < 0.5
-        return moved(images, corners, shift, mirrored)
+        return crop_and_flip(images, corners, shift, mirrored)
 
     def _finished(self, images: Tensor, offsets: Tensor | None) -> Tensor:
         """Pixels from 0 to 1, coloured, normalised, resized, laid out."""
@@ -154,7 +154,7 @@ class Resizer:
             return (self._rows @ (lines @ self._columns)).reshape(count, channels, image, image)
 
 
-def moved(images: Tensor, corners: Tensor, shift: int, mirrored: Tensor | None) -> Tensor:
+def crop_and_flip(images: Tensor, corners: Tensor, shift: int, mirrored: Tensor | None) -> Tensor:
     """Each image cropped at its own corner of a black border `shift` pixels wide, and mirrored where asked.
 
     `corners` (2, b, 1) are rows and columns from 0 to 2 * shift, `mirrored` (b,) is bool. One gather.

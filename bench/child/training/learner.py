@@ -24,7 +24,7 @@ from bench.contracts.device import Device
 from bench.schema.case import Case
 from bench.schema.epochs import Epoch
 from bench.schema.training_task import TrainingTask
-from bench.tensors import RECIPES, autocast, memory_format, weight_dtype
+from bench.tensors import POLICIES, autocast, memory_format, weight_dtype
 
 OnStep = Callable[[int, int], None]
 """Called after each step with its number in the epoch, from 1, and the number of steps."""
@@ -106,7 +106,7 @@ class Learner:
                 self._optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
         # The scale may shrink but never grow, so that what it lost tells how many steps were skipped.
         self._scaler = torch.amp.GradScaler(
-            self._type, enabled=RECIPES[case.precision].scales_loss, growth_interval=2**31 - 1
+            self._type, enabled=POLICIES[case.precision].scales_loss, growth_interval=2**31 - 1
         )
 
     @property

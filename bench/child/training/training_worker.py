@@ -16,7 +16,7 @@ import torch
 from bench import datasets, devices, engines
 from bench.child import passes
 from bench.child.training import checkpoint
-from bench.child.training.divergence import DivergedError, why_useless
+from bench.child.training.divergence import DivergedError, why_diverged_after
 from bench.child.training.learner import Learner
 from bench.child.training.reporter import Reporter
 from bench.contracts.dataset import Dataset
@@ -168,7 +168,7 @@ def _epochs(
         epoch = learner.epoch(number, reporter.stepping(number), joules)
         peaks = _lower(history.peaks, {name: peak - baseline for name, peak in device.read_peak().items()})
         last = number == case.task.recipe.epochs
-        useless = why_useless(epoch, last, case.classes, number * learner.steps_per_epoch)
+        useless = why_diverged_after(epoch, last, case.classes, number * learner.steps_per_epoch)
         if useless:
             raise DivergedError(useless)
         history = msgspec.structs.replace(history, epochs=(*history.epochs, epoch), peaks=peaks)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from bench.child.training.divergence import EXPLODED, why_diverged, why_useless
+from bench.child.training.divergence import DIVERGED_FACTOR, why_diverged, why_diverged_after
 from bench.schema.epochs import Epoch, History, measurements, why_no_energy
 from bench.schema.record import Measurement
 
@@ -120,24 +120,24 @@ def test_the_first_step_whose_loss_is_no_number_is_named(bad: float) -> None:
 @pytest.mark.parametrize("bad", [NAN, INF])
 @pytest.mark.parametrize("last", [False, True])
 def test_a_test_loss_that_is_no_number_is_useless_after_any_epoch(bad: float, last: bool) -> None:
-    reason = why_useless(epoch(2, test_loss=bad), last, 10, 24)
+    reason = why_diverged_after(epoch(2, test_loss=bad), last, 10, 24)
     assert reason == "the test loss was not finite after step 24 (epoch 2)"
 
 
 @pytest.mark.parametrize("classes", [2, 10, 1000])
 def test_a_loss_of_more_than_ten_times_guessing_is_useless_at_the_end_alone(classes: int) -> None:
-    limit = EXPLODED * math.log(classes)
+    limit = DIVERGED_FACTOR * math.log(classes)
     just_above = epoch(4, train_loss=math.nextafter(limit, INF))
-    assert why_useless(epoch(4, train_loss=limit), True, classes, 48) is None
-    assert why_useless(just_above, False, classes, 48) is None
-    reason = why_useless(just_above, True, classes, 48)
+    assert why_diverged_after(epoch(4, train_loss=limit), True, classes, 48) is None
+    assert why_diverged_after(just_above, False, classes, 48) is None
+    reason = why_diverged_after(just_above, True, classes, 48)
     assert reason is not None
     assert f"the loss was {limit:.3g} at step 48 (epoch 4)" in reason
     assert f"10 times the {math.log(classes):.3g} of guessing" in reason
 
 
 def test_a_network_that_only_guesses_or_is_sure_and_wrong_about_tests_is_not_useless() -> None:
-    assert why_useless(epoch(1, test_loss=1e6, train_loss=math.log(10)), True, 10, 1) is None
+    assert why_diverged_after(epoch(1, test_loss=1e6, train_loss=math.log(10)), True, 10, 1) is None
 
 
 def test_a_history_comes_back_from_its_text() -> None:

@@ -198,7 +198,7 @@ def test_what_chooses_an_image_does_not_also_choose_its_crop(monkeypatch: pytest
         shifts.append((int(images[0, 0, 0, 0]), int(corners[0, 0, 0])))
         return images
 
-    monkeypatch.setattr("bench.child.training.image_pipeline.moved", see)
+    monkeypatch.setattr("bench.child.training.image_pipeline.crop_and_flip", see)
     case = training_case(data, batch=30, epochs=300, augment=("crop",))
     epochs(learner(case, module, data), range(1, 301))
     for later in range(3):  # nor that of an epoch before or after
