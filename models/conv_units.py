@@ -8,34 +8,34 @@ from typing import NamedTuple, TypeAlias
 from models.arch import Activation, BatchNorm, Conv, Layer
 
 
-class Unit(NamedTuple):
+class ConvUnit(NamedTuple):
     """A convolution, and the batch normalisation and activation that directly follow it."""
 
     conv: Conv
     tail: tuple[Layer, ...] = ()
 
 
-Piece: TypeAlias = Unit | Layer
+Part: TypeAlias = ConvUnit | Layer
 """A convolution is always in a unit; any other layer stands alone, or in a unit's tail."""
 
 
-def pieces(layers: Iterable[Layer]) -> list[Piece]:
+def parts_of(layers: Iterable[Layer]) -> list[Part]:
     """The layers in order, convolutions with their tails; `flat` is the inverse."""
-    found: list[Piece] = []
+    found: list[Part] = []
     for layer in layers:
         last = found[-1] if found else None
         if isinstance(layer, Conv):
-            found.append(Unit(layer))
-        elif isinstance(layer, BatchNorm | Activation) and isinstance(last, Unit):
-            found[-1] = Unit(last.conv, (*last.tail, layer))
+            found.append(ConvUnit(layer))
+        elif isinstance(layer, BatchNorm | Activation) and isinstance(last, ConvUnit):
+            found[-1] = ConvUnit(last.conv, (*last.tail, layer))
         else:
             found.append(layer)
     return found
 
 
-def flat(parts: Iterable[Piece]) -> tuple[Layer, ...]:
+def flat(parts: Iterable[Part]) -> tuple[Layer, ...]:
     """The layers of the pieces, in order."""
     layers: list[Layer] = []
     for part in parts:
-        layers += (part.conv, *part.tail) if isinstance(part, Unit) else (part,)
+        layers += (part.conv, *part.tail) if isinstance(part, ConvUnit) else (part,)
     return tuple(layers)

@@ -16,7 +16,7 @@ from typing import Literal, TypeGuard
 from msgspec import Struct, structs
 
 from models.arch import Activation, Arch, Conv
-from models.conv_units import Piece, Unit, flat, pieces
+from models.conv_units import ConvUnit, Part, flat, parts_of
 from models.errors import UserError
 
 Stride = Literal["late", "early"]
@@ -107,7 +107,7 @@ def factorised(arch: Arch, *, activated: bool = True, stride: Stride = "late") -
 
     UserError where there is nothing to factorise, and with `early` where there is no stride.
     """
-    parts = pieces(arch.layers)
+    parts = parts_of(arch.layers)
     wide = [part.conv for part in parts if _is_wide(part)]
     if not wide:
         raise UserError(f"{arch.name} has no convolution wider than 3x3")
@@ -128,11 +128,11 @@ def merged(arch: Arch, kernel: int) -> Arch:
     """
     depth = stack_depth(kernel)
 
-    def merge(run: Sequence[Unit]) -> Iterator[Unit]:
+    def merge(run: Sequence[ConvUnit]) -> Iterator[ConvUnit]:
         for start in range(0, len(run), depth):
             part = run[start : start + depth]
             conv, tail = part[-1]
-            yield Unit(structs.replace(conv, kernel=2 * len(part) + 1, padding=len(part)), tail)
+            yield ConvUnit(structs.replace(conv, kernel=2 * len(part) + 1, padding=len(part)), tail)
 
     return _with_runs(arch, merge, shortest=depth)
 
@@ -143,22 +143,24 @@ def pointwise(arch: Arch) -> Arch:
     UserError where no three are stacked.
     """
 
-    def narrow(run: Sequence[Unit]) -> Sequence[Unit]:
+    def narrow(run: Sequence[ConvUnit]) -> Sequence[ConvUnit]:
         *before, (conv, tail) = run
-        return [*before, Unit(structs.replace(conv, kernel=1, padding=0), tail)] if len(run) > 2 else run
+        return [*before, ConvUnit(structs.replace(conv, kernel=1, padding=0), tail)] if len(run) > 2 else run
 
     return _with_runs(arch, narrow, shortest=3)
 
 
-def _with_runs(arch: Arch, rewrite: Callable[[Sequence[Unit]], Iterable[Unit]], *, shortest: int) -> Arch:
+def _with_runs(
+    arch: Arch, rewrite: Callable[[Sequence[ConvUnit]], Iterable[ConvUnit]], *, shortest: int
+) -> Arch:
     """Every run of stacked 3x3 convolutions rewritten; UserError where none has `shortest`."""
-    parts: list[Piece] = []
+    parts: list[Part] = []
     longest = 0
-    for groups, run in itertools.groupby(pieces(arch.layers), stacked_groups):
+    for groups, run in itertools.groupby(parts_of(arch.layers), stacked_groups):
         if groups is None:
             parts += run
             continue
-        units = [part for part in run if isinstance(part, Unit)]
+        units = [part for part in run if isinstance(part, ConvUnit)]
         parts += rewrite(units)
         longest = max(longest, len(units))
     if longest < shortest:
@@ -166,18 +168,18 @@ def _with_runs(arch: Arch, rewrite: Callable[[Sequence[Unit]], Iterable[Unit]], 
     return structs.replace(arch, layers=flat(parts))
 
 
-def stacked_groups(part: Piece) -> int | None:
+def stacked_groups(part: Part) -> int | None:
     """The groups of a 3x3 convolution that keeps the resolution; None for all else."""
-    if isinstance(part, Unit) and part.conv == Conv(part.conv.channels, 3, 1, 1, part.conv.groups):
+    if isinstance(part, ConvUnit) and part.conv == Conv(part.conv.channels, 3, 1, 1, part.conv.groups):
         return part.conv.groups
     return None
 
 
-def _is_wide(part: Piece) -> TypeGuard[Unit]:
-    return isinstance(part, Unit) and part.conv.kernel > 3 and part.conv.kernel % 2 == 1
+def _is_wide(part: Part) -> TypeGuard[ConvUnit]:
+    return isinstance(part, ConvUnit) and part.conv.kernel > 3 and part.conv.kernel % 2 == 1
 
 
-def _stack(unit: Unit, activated: bool, stride: Stride) -> list[Unit]:
+def _stack(unit: ConvUnit, activated: bool, stride: Stride) -> list[ConvUnit]:
     """The stack in place of a convolution; one without a stride has nothing to be early with."""
     conv, tail = unit
     strides, paddings = _early(conv) if stride == "early" and conv.stride > 1 else _late(conv)
@@ -186,7 +188,7 @@ def _stack(unit: Unit, activated: bool, stride: Stride) -> list[Unit]:
         for step, padding in zip(strides, paddings, strict=True)
     )
     between = tail if activated else tuple(layer for layer in tail if not isinstance(layer, Activation))
-    return [*(Unit(each, between) for each in inner), Unit(last, tail)]
+    return [*(ConvUnit(each, between) for each in inner), ConvUnit(last, tail)]
 
 
 def _late(conv: Conv) -> tuple[list[int], list[int]]:

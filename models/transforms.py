@@ -12,7 +12,7 @@ from typing import Literal
 from msgspec import structs
 
 from models.arch import Activation, Arch, BatchNorm, Conv, Dropout, Layer, Linear, Pool, ResponseNorm
-from models.conv_units import Piece, Unit, flat, pieces
+from models.conv_units import ConvUnit, Part, flat, parts_of
 from models.errors import UserError
 from models.kernel_stacks import stacked_groups
 from models.vgg import COLUMNS
@@ -115,10 +115,10 @@ def with_depth(arch: Arch, depth: Depth) -> Arch:
     """
     *stages, rest = _stages(arch)
     columns = COLUMNS[COLUMN_OF_DEPTH[depth]].split("/")
-    units = [[part for part in stage if isinstance(part, Unit)] for stage in stages]
+    units = [[part for part in stage if isinstance(part, ConvUnit)] for stage in stages]
     if len(stages) != len(columns) or not all(map(_is_vgg_stage, stages)):
         raise UserError(f"{arch.name} has no depth to choose: it is not five stages of 3x3 convolutions")
-    parts: list[Piece] = []
+    parts: list[Part] = []
     for stage, own, column in zip(stages, units, columns, strict=True):
         wanted = column.count("conv")
         parts += (own + own[-1:] * wanted)[:wanted]
@@ -126,16 +126,16 @@ def with_depth(arch: Arch, depth: Depth) -> Arch:
     return structs.replace(arch, layers=flat(parts + rest))
 
 
-def _stages(arch: Arch) -> list[list[Piece]]:
+def _stages(arch: Arch) -> list[list[Part]]:
     """What each pooling ends, and last what is left."""
-    stages: list[list[Piece]] = [[]]
-    for part in pieces(arch.layers):
+    stages: list[list[Part]] = [[]]
+    for part in parts_of(arch.layers):
         stages[-1].append(part)
         if isinstance(part, Pool):
             stages.append([])
     return stages
 
 
-def _is_vgg_stage(stage: list[Piece]) -> bool:
-    units = [part for part in stage if isinstance(part, Unit)]
+def _is_vgg_stage(stage: list[Part]) -> bool:
+    units = [part for part in stage if isinstance(part, ConvUnit)]
     return bool(units) and stage[: len(units)] == units and all(stacked_groups(unit) == 1 for unit in units)

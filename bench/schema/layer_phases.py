@@ -8,7 +8,7 @@ from msgspec import Struct
 
 PARTS = ("forward", "backward", "optimizer", "step")
 """The parts of a step that a layer's figures belong to; `step` where they cannot be told apart."""
-TOGETHER = "layers"
+ALL_LAYERS = "layers"
 """The phase of what belongs to all layers together: their sum, and the whole step beside it."""
 KERNEL = "kernel"
 """The kind of what a compiler made of several layers, under its own name."""
@@ -29,7 +29,7 @@ LOSS = Layer("loss")
 UPDATE = Layer("update")
 
 
-class Piece(Struct, frozen=True):
+class LayerPart(Struct, frozen=True):
     """What a layer does in one of the PARTS of a step."""
 
     part: str
@@ -37,17 +37,17 @@ class Piece(Struct, frozen=True):
 
     @property
     def phase(self) -> str:
-        """As a record names it; `piece_of` reads it back."""
+        """As a record names it; `layer_part_of` reads it back."""
         kind = f" ({self.layer.kind})" if self.layer.kind else ""
         return f"{self.part}:{self.layer.name}{kind}"
 
 
-def piece_of(phase: str) -> Piece | None:
+def layer_part_of(phase: str) -> LayerPart | None:
     """The piece that a phase of a record names, or None for a phase of the whole network."""
     read = _PHASE.fullmatch(phase)
-    return Piece(read["part"], Layer(read["name"], read["kind"] or "")) if read else None
+    return LayerPart(read["part"], Layer(read["name"], read["kind"] or "")) if read else None
 
 
 def is_of_layers(phase: str) -> bool:
     """Whether a phase belongs to the layers' measurement and not to the case's own."""
-    return phase == TOGETHER or piece_of(phase) is not None
+    return phase == ALL_LAYERS or layer_part_of(phase) is not None

@@ -8,8 +8,8 @@ from bench.schema.case import Case, Workload
 from bench.stats.estimates import Interval, Ratio
 from reports.ablations.form_pairs import SAVED, Contest, Sides, ratio
 from reports.ablations.network_tables import gap
-from reports.ablations.phase_work import facts
-from reports.ablations.predictions import Peers, predicted, reason
+from reports.ablations.phase_work import case_work
+from reports.ablations.predictions import KernelRates, predicted, reason
 from reports.analysis.learned import ACCURACY_KEY
 from reports.document import Cell
 from reports.summary.figures import Figure, case_row
@@ -23,9 +23,9 @@ _TIMES: tuple[tuple[Workload, str], ...] = (
 )
 
 
-def rows_of(ablation: str, sides: Sides, peers: Mapping[Case, Peers]) -> Iterator[dict[str, Cell]]:
+def rows_of(ablation: str, sides: Sides, peers: Mapping[Case, KernelRates]) -> Iterator[dict[str, Cell]]:
     """Times and sizes of a form beside its base; `predicted` is the ratio of the FLOPs, where a phase has."""
-    closed = (facts(sides.base.case), facts(sides.new.case))
+    closed = (case_work(sides.base.case), case_work(sides.new.case))
     counts = (("parameters", [each.parameters for each in closed]),)
     for metric, (base, new) in counts:
         yield _row(ablation, sides, sides.new.case, metric, base, new, new / base, None)

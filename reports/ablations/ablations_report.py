@@ -16,7 +16,7 @@ from reports.ablations.block_tables import block_tables, stage_order
 from reports.ablations.conclusions import block_findings, network_findings
 from reports.ablations.form_pairs import Contest, Sides, contests, timed_sides
 from reports.ablations.network_tables import accuracy_table, speed_table
-from reports.ablations.predictions import Peers, peers_of
+from reports.ablations.predictions import KernelRates, kernel_rates_of
 from reports.analysis.learned import Learned, training_runs
 from reports.document import Cell, Document, Plot, Table
 from reports.sections.accuracy_tables import recipe_words
@@ -65,7 +65,7 @@ def document(ablations: Sequence[Ablation], summary: Summary) -> Document:
     timed = [figure for figure in summary.figures if figure.case.task is None]
     runs = training_runs(summary)
     parts = [_part(ablation, timed, runs) for ablation in ablations]
-    peers = peers_of(timed)
+    peers = kernel_rates_of(timed)
     layout = Layout(inputs_follow_model=False, several_machines=len(summary.environments) > 1)
     return Document(
         title="convbench ablations",
@@ -99,14 +99,14 @@ def _part(ablation: Ablation, timed: Sequence[Figure], runs: Sequence[Learned]) 
     )
 
 
-def _findings(part: Part, peers: Mapping[Case, Peers]) -> Iterator[str]:
+def _findings(part: Part, peers: Mapping[Case, KernelRates]) -> Iterator[str]:
     for sides in part.blocks.values():
         yield from block_findings(sides, peers)
     yield from network_findings(part.name, part.networks, part.trained)
 
 
 def _tables(
-    part: Part, figures: Sequence[Figure], peers: Mapping[Case, Peers], layout: Layout
+    part: Part, figures: Sequence[Figure], peers: Mapping[Case, KernelRates], layout: Layout
 ) -> Iterator[Table]:
     for topic, sides in part.blocks.items():
         yield from block_tables(topic, sides, figures, peers, layout)
@@ -121,7 +121,7 @@ def _plots(part: Part) -> Iterator[Plot]:
     yield from accuracy_plot(part.name, _accuracy_title(part), part.trained)
 
 
-def _rows(part: Part, peers: Mapping[Case, Peers]) -> Iterator[dict[str, Cell]]:
+def _rows(part: Part, peers: Mapping[Case, KernelRates]) -> Iterator[dict[str, Cell]]:
     for sides in part.timed:
         yield from rows_of(part.ablation.name, sides, peers)
     for contest in part.trained:

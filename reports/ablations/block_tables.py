@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from bench.schema.case import Case
 from reports.ablations.explanation import GIGA
 from reports.ablations.form_pairs import SAVED, TIME, Sides, ratio_text
-from reports.ablations.phase_work import Facts, facts
-from reports.ablations.predictions import Peers, predicted, reason
+from reports.ablations.phase_work import CaseWork, case_work
+from reports.ablations.predictions import KernelRates, predicted, reason
 from reports.document import Cell, Table, readable
 from reports.summary.figures import Figure
 from reports.summary.subjects import Figures, Subject, by_subject
@@ -43,7 +43,7 @@ def block_tables(
     topic: str,
     sides: Sequence[Sides],
     figures: Sequence[Figure],
-    peers: Mapping[Case, Peers],
+    peers: Mapping[Case, KernelRates],
     layout: Layout,
 ) -> Iterator[Table]:
     """The ratios of one kernel, then what stands behind them."""
@@ -62,7 +62,7 @@ def title_of(topic: str) -> str:
     return f"Kernels, blocks: {topic}"
 
 
-def _ratios(topic: str, sides: Sequence[Sides], peers: Mapping[Case, Peers], layout: Layout) -> Table:
+def _ratios(topic: str, sides: Sequence[Sides], peers: Mapping[Case, KernelRates], layout: Layout) -> Table:
     lines = [
         Line(
             subject=each.new,
@@ -99,7 +99,7 @@ def _costs(topic: str, sides: Sequence[Sides], subjects: Mapping[Subject, Figure
         for subject in (each.base, each.new):
             places.setdefault(subject, _place(each))
     lines = [
-        Line(subject=subject, cells=(place, *_cost_cells(facts(subject.case), subjects[subject])))
+        Line(subject=subject, cells=(place, *_cost_cells(case_work(subject.case), subjects[subject])))
         for subject, place in places.items()
     ]
     columns = [
@@ -124,7 +124,7 @@ def _costs(topic: str, sides: Sequence[Sides], subjects: Mapping[Subject, Figure
     )
 
 
-def _cost_cells(closed: Facts, figures: Figures) -> Iterator[Cell]:
+def _cost_cells(closed: CaseWork, figures: Figures) -> Iterator[Cell]:
     step = closed.work["step"]
     saved = figures.get(SAVED)
     yield closed.parameters

@@ -9,12 +9,12 @@ from bench.schema.case import Case
 from bench.stats.estimates import Ratio, centre
 from reports.ablations.form_pairs import Contest, Sides
 from reports.ablations.network_tables import gap
-from reports.ablations.predictions import Peers, predicted, reason
+from reports.ablations.predictions import KernelRates, predicted, reason
 from reports.document import readable
 from reports.tables.wording import points, points_text
 
 
-def block_findings(sides: Sequence[Sides], peers: Mapping[Case, Peers]) -> Iterator[str]:
+def block_findings(sides: Sequence[Sides], peers: Mapping[Case, KernelRates]) -> Iterator[str]:
     """A paragraph for each kernel: how often the prediction held, how far it was off, and why."""
     base = sides[0].comparison.base.label
     for label in dict.fromkeys(each.form.label for each in sides):

@@ -8,8 +8,8 @@ from bench.schema.case import Case
 from bench.schema.phases import WHOLE
 from reports.ablations.explanation import GIGA
 from reports.ablations.form_pairs import SAVED, TIME, Contest, Sides, ratio_text
-from reports.ablations.phase_work import facts
-from reports.ablations.predictions import Peers, predicted, reason
+from reports.ablations.phase_work import case_work
+from reports.ablations.predictions import KernelRates, predicted, reason
 from reports.analysis.learned import ACCURACY_KEY, Learned, seeds_text
 from reports.document import Cell, Table
 from reports.summary.figures import Figure
@@ -50,7 +50,7 @@ PAIRED_FORMS_NOTE = (
 
 
 def speed_table(
-    title: str, sides: Sequence[Sides], peers: Mapping[Case, Peers] | None, layout: Layout
+    title: str, sides: Sequence[Sides], peers: Mapping[Case, KernelRates] | None, layout: Layout
 ) -> Iterator[Table]:
     """Base and forms of every network; with `peers` also why a step does not take what its FLOPs say."""
     if not sides:
@@ -91,7 +91,7 @@ def speed_table(
 
 
 def _base_line(sides: Sides) -> Line:
-    closed = facts(sides.base.case)
+    closed = case_work(sides.base.case)
     own = sides.base_figures[sides.base.case.workload]
     empty: tuple[Cell, ...] = (None,) * 7
     return Line(
@@ -107,8 +107,8 @@ def _base_line(sides: Sides) -> Line:
     )
 
 
-def _form_cells(sides: Sides, peers: Mapping[Case, Peers] | None) -> Iterator[Cell]:
-    closed = facts(sides.new.case)
+def _form_cells(sides: Sides, peers: Mapping[Case, KernelRates] | None) -> Iterator[Cell]:
+    closed = case_work(sides.new.case)
     inference = sides.ratio("forward", "inference")
     yield sides.form.label
     yield closed.parameters

@@ -31,14 +31,14 @@ OPTIMIZER_PASSES = 5
 WEIGHTED = ("conv", "linear")
 
 
-class Work(Struct, frozen=True, kw_only=True):
+class PhaseWork(Struct, frozen=True, kw_only=True):
     """What one phase of a step does at least, for the whole batch."""
 
     flops: int
     bytes: int
 
 
-class Facts(Struct, frozen=True, kw_only=True):
+class CaseWork(Struct, frozen=True, kw_only=True):
     """The closed form of a case.
 
     flops_forward      of one image
@@ -49,10 +49,10 @@ class Facts(Struct, frozen=True, kw_only=True):
     parameters: int
     flops_forward: int
     activation_bytes: int
-    work: Mapping[str, Work]
+    work: Mapping[str, PhaseWork]
 
 
-def facts(case: Case) -> Facts:
+def case_work(case: Case) -> CaseWork:
     """The closed form of a case whose model is one of ours; ValueError for another."""
     arch = catalogue.arch_of(case.model)
     if arch is None:
@@ -61,14 +61,14 @@ def facts(case: Case) -> Facts:
     # A block goes on to the gradient of its input, as it would inside a network.
     backward = 2 * total.flops_forward if is_block(case.model) else total.flops_backward
     forward_bytes, backward_bytes = _bytes(total, case)
-    optimizer = Work(flops=0, bytes=OPTIMIZER_PASSES * WEIGHT_BYTES[case.precision] * total.parameters)
-    work = {"forward": Work(flops=total.flops_forward, bytes=forward_bytes)}
+    optimizer = PhaseWork(flops=0, bytes=OPTIMIZER_PASSES * WEIGHT_BYTES[case.precision] * total.parameters)
+    work = {"forward": PhaseWork(flops=total.flops_forward, bytes=forward_bytes)}
     if case.workload != "inference":
-        work |= {"backward": Work(flops=backward, bytes=backward_bytes), "optimizer": optimizer}
-        work["step"] = Work(
+        work |= {"backward": PhaseWork(flops=backward, bytes=backward_bytes), "optimizer": optimizer}
+        work["step"] = PhaseWork(
             flops=sum(part.flops for part in work.values()), bytes=sum(part.bytes for part in work.values())
         )
-    return Facts(
+    return CaseWork(
         parameters=total.parameters,
         flops_forward=total.flops_forward // case.batch,
         activation_bytes=ACTIVATION_BYTES[case.precision] * total.activations,

@@ -11,11 +11,11 @@ from bench.schema.case import Case
 from models.blocks import is_block
 from reports.ablations.explanation import Side, why
 from reports.ablations.form_pairs import TIME, Sides
-from reports.ablations.phase_work import facts
+from reports.ablations.phase_work import case_work
 from reports.summary.figures import Figure
 
 
-class Peers(Struct, frozen=True, kw_only=True):
+class KernelRates(Struct, frozen=True, kw_only=True):
     """What blocks reached in the same run under the same conditions, in their steps.
 
     rates      the highest FLOP/s by the side of the largest kernel
@@ -38,18 +38,18 @@ def kernel_side(model: str) -> int:
     return max(int(side) for side in re.findall(r"(\d+)x", model))
 
 
-def peers_of(figures: Iterable[Figure]) -> dict[Case, Peers]:
+def kernel_rates_of(figures: Iterable[Figure]) -> dict[Case, KernelRates]:
     """By `conditions` of a case: the best of all blocks that were timed under them."""
     rates: dict[Case, dict[int, float]] = {}
     bandwidths: dict[Case, float] = {}
     for figure in figures:
         case = figure.case
         if (figure.phase, figure.metric) == ("step", TIME) and is_block(case.model) and figure.median > 0:
-            step, key, side = facts(case).work["step"], conditions(case), kernel_side(case.model)
+            step, key, side = case_work(case).work["step"], conditions(case), kernel_side(case.model)
             of_kernel = rates.setdefault(key, {})
             of_kernel[side] = max(of_kernel.get(side, 0.0), step.flops / figure.median)
             bandwidths[key] = max(bandwidths.get(key, 0.0), step.bytes / figure.median)
-    return {key: Peers(rates=found, bandwidth=bandwidths[key]) for key, found in rates.items()}
+    return {key: KernelRates(rates=found, bandwidth=bandwidths[key]) for key, found in rates.items()}
 
 
 def conditions(case: Case) -> Case:
@@ -59,7 +59,7 @@ def conditions(case: Case) -> Case:
     )
 
 
-def reason(sides: Sides, peers: Mapping[Case, Peers]) -> str | None:
+def reason(sides: Sides, peers: Mapping[Case, KernelRates]) -> str | None:
     """Why the step's ratio is not the predicted one; None where no step was timed on both sides."""
     found, ratio = sides.times("step"), sides.ratio("step")
     if found is None or ratio is None:
@@ -76,8 +76,8 @@ def reason(sides: Sides, peers: Mapping[Case, Peers]) -> str | None:
     )
 
 
-def _side(name: str, step: Figure, peers: Peers | None) -> Side:
-    work = facts(step.case).work["step"]
+def _side(name: str, step: Figure, peers: KernelRates | None) -> Side:
+    work = case_work(step.case).work["step"]
     return Side(
         name=name,
         seconds=step.median,
@@ -90,5 +90,5 @@ def _side(name: str, step: Figure, peers: Peers | None) -> Side:
 
 def predicted(sides: Sides, phase: str = "step") -> float | None:
     """new / base of the FLOPs of a phase; None for a phase without."""
-    base, new = (facts(subject.case).work.get(phase) for subject in (sides.base, sides.new))
+    base, new = (case_work(subject.case).work.get(phase) for subject in (sides.base, sides.new))
     return new.flops / base.flops if base and new and base.flops else None

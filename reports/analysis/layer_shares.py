@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
-from bench.schema.layer_phases import KERNEL, TOGETHER, Piece, piece_of
+from bench.schema.layer_phases import ALL_LAYERS, KERNEL, LayerPart, layer_part_of
 from reports.analysis.measured_ceilings import Ceilings, arithmetic_dtype
-from reports.analysis.utilisation import Reached
+from reports.analysis.utilisation import Utilisation
 from reports.summary.figures import Figure, effective_text
 from reports.summary.subjects import Figures, Subject, by_subject
 
@@ -21,8 +21,8 @@ class LayerRow(Struct, frozen=True, kw_only=True):
     separate  seconds of the gradients by metric: of the input, of the weights, of both jointly
     """
 
-    piece: Piece
-    reached: Reached
+    piece: LayerPart
+    reached: Utilisation
     share: float
     calls: int | None
     separate: Mapping[str, float]
@@ -70,11 +70,11 @@ class Layers(Struct, frozen=True, kw_only=True):
 
 def layers_of(figures: Sequence[Figure], ceilings: Ceilings) -> tuple[Layers, ...]:
     """The cases whose layers were measured."""
-    found = {s: f for s, f in by_subject(figures).items() if (TOGETHER, "whole_time") in f}
+    found = {s: f for s, f in by_subject(figures).items() if (ALL_LAYERS, "whole_time") in f}
     return tuple(_layers(subject, of_it, ceilings, list(found)) for subject, of_it in found.items())
 
 
-def reached_by_layers(found: Sequence[Layers]) -> Iterator[Reached]:
+def reached_by_layers(found: Sequence[Layers]) -> Iterator[Utilisation]:
     """What every layer reached in every part of the step."""
     for layers in found:
         for rows in layers.parts.values():
@@ -83,9 +83,9 @@ def reached_by_layers(found: Sequence[Layers]) -> Iterator[Reached]:
 
 def _layers(subject: Subject, figures: Figures, ceilings: Ceilings, subjects: Sequence[Subject]) -> Layers:
     parts: dict[str, list[LayerRow]] = {}
-    whole = figures[TOGETHER, "whole_time"].median
+    whole = figures[ALL_LAYERS, "whole_time"].median
     for phase, metric in figures:
-        piece = piece_of(phase)
+        piece = layer_part_of(phase)
         # of a compiler's kernels some run in a few steps only
         if piece is not None and metric == "layer_time" and figures[phase, metric].median > 0:
             parts.setdefault(piece.part, []).append(_row(piece, subject, figures, whole, ceilings))
@@ -94,17 +94,17 @@ def _layers(subject: Subject, figures: Figures, ceilings: Ceilings, subjects: Se
     return Layers(
         subject=subject,
         name=subject.case.id + told,
-        together={key: figure for key, figure in figures.items() if key[0] == TOGETHER},
+        together={key: figure for key, figure in figures.items() if key[0] == ALL_LAYERS},
         parts={part: _ordered(rows, parts.get("forward", [])) for part, rows in parts.items()},
     )
 
 
-def _row(piece: Piece, subject: Subject, figures: Figures, whole: float, ceilings: Ceilings) -> LayerRow:
+def _row(piece: LayerPart, subject: Subject, figures: Figures, whole: float, ceilings: Ceilings) -> LayerRow:
     case = subject.case
     dtype = arithmetic_dtype(case, subject.effective)
     of_it = {metric: figure for (phase, metric), figure in figures.items() if phase == piece.phase}
     values = {metric: figure.median for metric, figure in of_it.items()}
-    reached = Reached(
+    reached = Utilisation(
         subject=subject,
         time=of_it["layer_time"],
         flops=values.get("flops"),

@@ -44,7 +44,7 @@ class Bound(Struct, frozen=True):
     why: str
 
 
-class Reached(Struct, frozen=True, kw_only=True):
+class Utilisation(Struct, frozen=True, kw_only=True):
     """What one phase reached by one clock.
 
     time         the figure, in seconds
@@ -82,18 +82,18 @@ class Reached(Struct, frozen=True, kw_only=True):
         return _share(self.flops, self.time, self.arithmetic)
 
     @property
-    def traffic(self) -> Ratio | None:
+    def bandwidth_share(self) -> Ratio | None:
         """Bytes over time over the bandwidth; above 1 where caches or fused kernels spare the memory."""
         return _share(self.bytes, self.time, self.bandwidth)
 
     @property
     def attainable_seconds(self) -> float | None:
         """The time under the roof: that of arithmetic or of memory at its ceiling, whichever takes longer."""
-        shares = [share.value for share in (self.utilisation, self.traffic) if share]
+        shares = [share.value for share in (self.utilisation, self.bandwidth_share) if share]
         return max(shares) * self.time.median if shares and self.bound else None
 
 
-def reached(figures: Sequence[Figure], ceilings: Ceilings) -> tuple[Reached, ...]:
+def reached(figures: Sequence[Figure], ceilings: Ceilings) -> tuple[Utilisation, ...]:
     """One for every device and wall time of a phase, in the order of the figures."""
     timed = [f for f in figures if f.case.workload in WHOLE and f.case.task is None]
     return tuple(
@@ -104,10 +104,10 @@ def reached(figures: Sequence[Figure], ceilings: Ceilings) -> tuple[Reached, ...
     )
 
 
-def _reached(subject: Subject, figures: Figures, time: Figure, ceilings: Ceilings) -> Reached:
+def _reached(subject: Subject, figures: Figures, time: Figure, ceilings: Ceilings) -> Utilisation:
     case = subject.case
     dtype = arithmetic_dtype(case, subject.effective)
-    known = Reached(
+    known = Utilisation(
         subject=subject,
         time=time,
         flops=_count(figures, time.phase, "flops"),
@@ -139,12 +139,14 @@ def _share(work: float | None, time: Figure, ceiling: Rate | None) -> Ratio | No
     return Ratio(ratio.value, structs.replace(ratio.interval, kind="across-processes"))
 
 
-def _bound(known: Reached, figures: Figures) -> Bound | None:
+def _bound(known: Utilisation, figures: Figures) -> Bound | None:
     """What waits comes first: a GPU that waits for its host is held back by nothing else."""
     waiting = _waiting(known.time, figures)
     if waiting is not None:
         return waiting
-    computing, moving = (share.value if share else None for share in (known.utilisation, known.traffic))
+    computing, moving = (
+        share.value if share else None for share in (known.utilisation, known.bandwidth_share)
+    )
     if moving is None or (computing is None and known.flops != 0):
         return None
     computing = computing or 0.0

@@ -18,7 +18,7 @@ WIDTH = 64
 """Channels of the blocks whose windows are computed: any would do."""
 
 
-class Printed(Struct, frozen=True):
+class QuotedFigure(Struct, frozen=True):
     """A figure of a textbook beside the exact one, both in the unit of the last `digit` that is printed."""
 
     what: str
@@ -40,7 +40,7 @@ class Printed(Struct, frozen=True):
         return f"{self.what} {self.exact:,.10g} (said: {self.said:,.10g})"
 
 
-def verdict_of(figures: Sequence[Printed]) -> Word:
+def verdict_of(figures: Sequence[QuotedFigure]) -> Word:
     """All must hold; where only some do it depends on which."""
     holding = sum(figure.holds for figure in figures)
     if holding == len(figures):
@@ -48,7 +48,7 @@ def verdict_of(figures: Sequence[Printed]) -> Word:
     return "depends" if holding else "does not hold"
 
 
-def _remark(figures: Sequence[Printed]) -> str:
+def _remark(figures: Sequence[QuotedFigure]) -> str:
     loose = [figure for figure in figures if not figure.is_rounded]
     words = "; ".join(map(str, loose))
     return f" Not as rounding would give it: {words}." if loose else ""
@@ -63,11 +63,11 @@ def _alexnet_parameters() -> Judgement:
     total = cost_of("alexnet-grouped")
     parts = total.parameters_conv, total.parameters_linear
     figures = [
-        Printed("parameters", 60.9e6, total.parameters, 0.1e6, about=True),
-        Printed("in convolutions", 2.3e6, parts[0], 0.1e6, about=True),
-        Printed("in linear layers", 58.6e6, parts[1], 0.1e6),
-        Printed("share of convolutions (%)", 4, 100 * parts[0] / total.parameters, 1),
-        Printed("share of linear layers (%)", 96, 100 * parts[1] / total.parameters, 1),
+        QuotedFigure("parameters", 60.9e6, total.parameters, 0.1e6, about=True),
+        QuotedFigure("in convolutions", 2.3e6, parts[0], 0.1e6, about=True),
+        QuotedFigure("in linear layers", 58.6e6, parts[1], 0.1e6),
+        QuotedFigure("share of convolutions (%)", 4, 100 * parts[0] / total.parameters, 1),
+        QuotedFigure("share of linear layers (%)", 96, 100 * parts[1] / total.parameters, 1),
     ]
     one_tower, small = cost_of("alexnet").parameters, cost_of("alexnet-96").parameters
     return Judgement(
@@ -89,8 +89,8 @@ def _vgg_parameters() -> Judgement:
     figures = []
     for model, (parameters, convolutions) in said.items():
         found = sum(layer.kind == "conv" for layer in totals[model].layers)
-        figures.append(Printed(f"parameters of {model}", parameters, totals[model].parameters, 1e6))
-        figures.append(Printed(f"convolutions of {model}", convolutions, found, 1))
+        figures.append(QuotedFigure(f"parameters of {model}", parameters, totals[model].parameters, 1e6))
+        figures.append(QuotedFigure(f"convolutions of {model}", convolutions, found, 1))
     listed = ", ".join(f"{model} {total.parameters:,}" for model, total in totals.items())
     apart = totals["vgg13"].parameters - totals["vgg11"].parameters
     return Judgement(
@@ -149,8 +149,8 @@ def _vgg_shapes() -> Judgement:
     sides = [layer.output_shape[1] for layer in total.layers if layer.kind == "maxpool"]
     first = next(layer for layer in total.layers if layer.kind == "linear")
     figures = [
-        Printed("features", 25088, features(total), 1),
-        Printed("parameters of the first linear layer", 100e6, first.parameters, 1e6, about=True),
+        QuotedFigure("features", 25088, features(total), 1),
+        QuotedFigure("parameters of the first linear layer", 100e6, first.parameters, 1e6, about=True),
     ]
     halved = sides == [112, 56, 28, 14, 7]
     return Judgement(
@@ -171,7 +171,7 @@ def _factorised(kernel: int, said: float) -> Judgement:
     ratio = kernel_stacks.predicted_ratio(kernel, WIDTH, WIDTH)
     stack = block(block_name(WIDTH, "-".join(["3x3"] * depth)))
     window = cost(stack).layers[-1].receptive_field
-    share = Printed("weights of the stack over those of the one", said, float(ratio), 0.01)
+    share = QuotedFigure("weights of the stack over those of the one", said, float(ratio), 0.01)
     right = share.holds and window == kernel
     even = kernel_stacks.break_even(kernel)
     return Judgement(

@@ -26,7 +26,7 @@ PEAKS = {"cuda": "peak_allocated", "cpu": "peak_resident"}
 PAPER_BATCH = 128
 
 
-class Alive(Struct, frozen=True, kw_only=True):
+class LiveMemory(Struct, frozen=True, kw_only=True):
     """What is alive at one instant: kind -> bytes."""
 
     when: str
@@ -44,17 +44,17 @@ def _two_gpus(evidence: Evidence) -> Judgement:
     return judge_memory(_alive(figures), peak.median if peak else None, case.device)
 
 
-def _alive(figures: Figures) -> Alive | None:
+def _alive(figures: Figures) -> LiveMemory | None:
     """What is alive at the instant of the peak; of a record without a ledger what is at the end of forward,
     when the gradients are not yet there."""
     ledger = ledger_of(figures)
     if ledger is not None:
-        return Alive(when=f"at the peak, which is in {ledger.phase}", kinds=ledger.tensors)
+        return LiveMemory(when=f"at the peak, which is in {ledger.phase}", kinds=ledger.tensors)
     kinds = {metric: figures[phase, metric].median for phase, metric in KINDS if (phase, metric) in figures}
-    return Alive(when="at the end of forward", kinds=kinds) if "saved_activations" in kinds else None
+    return LiveMemory(when="at the end of forward", kinds=kinds) if "saved_activations" in kinds else None
 
 
-def judge_memory(alive: Alive | None, peak: float | None, device: str) -> Judgement:
+def judge_memory(alive: LiveMemory | None, peak: float | None, device: str) -> Judgement:
     """Whether the step needs more than one card had: by what is alive at one instant, and by the measured
     peak.
 

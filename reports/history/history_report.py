@@ -11,7 +11,7 @@ from reports.document import Cell, Document, Plot, Series, Table, readable
 from reports.history.then_and_now import (
     LONG_STEP_FLOPS,
     OURS,
-    Here,
+    MeasuredToday,
     Published,
     Work,
     measured,
@@ -51,7 +51,7 @@ def document(summary: Summary | None) -> Document:
     )
 
 
-def _introduction(summary: Summary | None, found: dict[Work, list[Here]]) -> Iterator[str]:
+def _introduction(summary: Summary | None, found: dict[Work, list[MeasuredToday]]) -> Iterator[str]:
     if summary is not None:
         yield from machine_words(summary)
     yield WORK_IN_WORDS
@@ -71,7 +71,7 @@ def _introduction(summary: Summary | None, found: dict[Work, list[Here]]) -> Ite
         )
 
 
-def _table(key: Work, rows: Sequence[Published], here: Sequence[Here]) -> Table:
+def _table(key: Work, rows: Sequence[Published], here: Sequence[MeasuredToday]) -> Table:
     model, batch, image = key
     lines: list[tuple[Cell, ...]] = []
     for row in sorted(rows, key=lambda row: (row.year, row.total_ms)):
@@ -98,21 +98,21 @@ def processes_words(count: int) -> str:
     return "1 process" if count == 1 else f"{count} processes"
 
 
-def _speed_ups(row: Published, here: Sequence[Here]) -> tuple[Cell, Cell]:
+def _speed_ups(row: Published, here: Sequence[MeasuredToday]) -> tuple[Cell, Cell]:
     if not here:
         return None, None
     alike = next((each for each in here if same_precision(row, each)), None)
     return _cell(row, alike), f"{readable(here[0].speed_up(row).value)}x ({here[0].name})"
 
 
-def _cell(row: Published, here: Here | None) -> Cell:
+def _cell(row: Published, here: MeasuredToday | None) -> Cell:
     if here is None:
         return None
     ratio = here.speed_up(row)
     return with_interval(ratio.value, ratio.interval, suffix="x")
 
 
-def _rows(row: Published, here: Sequence[Here]) -> Iterator[dict[str, Cell]]:
+def _rows(row: Published, here: Sequence[MeasuredToday]) -> Iterator[dict[str, Cell]]:
     """Times in milliseconds; one without a measurement has the published figures alone."""
     fields: dict[str, Cell] = {
         name: value for name, value in structs.asdict(row).items() if name not in ("note", "source")
@@ -141,7 +141,7 @@ def _rows(row: Published, here: Sequence[Here]) -> Iterator[dict[str, Cell]]:
         }
 
 
-def _plot(groups: dict[Work, list[Published]], found: dict[Work, list[Here]]) -> Iterator[Plot]:
+def _plot(groups: dict[Work, list[Published]], found: dict[Work, list[MeasuredToday]]) -> Iterator[Plot]:
     """Each published row of the same precision by its year."""
     series = []
     for key, rows in groups.items():

@@ -60,7 +60,7 @@ class Published(Struct, frozen=True, kw_only=True):
         return "fp16" if "fp16" in self.library else "fp32"
 
 
-class Here(Struct, frozen=True, kw_only=True):
+class MeasuredToday(Struct, frozen=True, kw_only=True):
     """The same work measured: wall times in seconds, of each process."""
 
     subject: Subject
@@ -156,10 +156,10 @@ def step_flops(case: Case) -> int:
     return total.flops_forward + total.flops_backward
 
 
-def measured(summary: Summary | None) -> dict[Work, list[Here]]:
+def measured(summary: Summary | None) -> dict[Work, list[MeasuredToday]]:
     """What the runs have of this work, by their model, batch and image; fastest first."""
     works = {_input(case_of(row, "cpu", "fp32", 1)): row.work for row in published()}
-    found: dict[Work, list[Here]] = {}
+    found: dict[Work, list[MeasuredToday]] = {}
     for subject, figures in by_subject(summary.figures if summary else ()).items():
         work = works.get(_input(subject.case))
         if work is not None:
@@ -176,15 +176,15 @@ def _input(case: Case) -> tuple[str, str, int, int, int, int]:
     return case.model, case.workload, case.batch, case.image, case.channels, case.classes
 
 
-def _here(subject: Subject, figures: Figures) -> Here | None:
+def _here(subject: Subject, figures: Figures) -> MeasuredToday | None:
     """None where the phases were not timed apart."""
     forward, backward = (figures.get((phase, "wall_time")) for phase in ("forward", "backward"))
     if forward is None or backward is None:
         return None
-    return Here(subject=subject, forward=forward.medians, backward=backward.medians)
+    return MeasuredToday(subject=subject, forward=forward.medians, backward=backward.medians)
 
 
-def same_precision(row: Published, here: Here) -> bool:
+def same_precision(row: Published, here: MeasuredToday) -> bool:
     """IEEE fp32 on both sides, or half precision on both, whose sums are in fp32."""
     alike: dict[str, tuple[Precision, ...]] = {"fp32": ("fp32",), "fp16": ("fp16", "amp-fp16")}
     return here.subject.case.precision in alike[row.precision]

@@ -20,7 +20,7 @@ from models import catalogue
 from reports.analysis.learned import training_runs
 from reports.analysis.measured_ceilings import ceilings_of
 from reports.analysis.parity import parities
-from reports.analysis.utilisation import Reached, reached
+from reports.analysis.utilisation import Utilisation, reached
 from reports.document import Cell, Document, Table, readable
 from reports.summary.figures import Summary, case_row
 from reports.summary.pooling import summarise
@@ -112,7 +112,7 @@ def _rate(winner: Case, measured: Summary) -> float | None:
     return whole.time.images_per_second if whole else None
 
 
-def _whole(winner: Case, measured: Summary) -> Reached | None:
+def _whole(winner: Case, measured: Summary) -> Utilisation | None:
     """The wall time of its whole step, and what that reached."""
     figures = [figure for figure in measured.figures if figure.case == winner]
     return next((each for each in reached(figures, ceilings_of(measured)) if each.is_whole), None)

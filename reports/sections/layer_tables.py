@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from bench.schema.layer_phases import BETWEEN, KERNEL, PARTS, TOGETHER
+from bench.schema.layer_phases import ALL_LAYERS, BETWEEN, KERNEL, PARTS
 from reports.analysis.layer_shares import APART, LayerRow, Layers
 from reports.analysis.utilisation import SMALL_SHARE
 from reports.document import Cell, Table
@@ -75,9 +75,9 @@ def _sum_cells(layers: Layers) -> Iterator[Cell]:
     for part in PARTS:
         rows = layers.parts.get(part)
         yield 1e3 * sum(row.seconds for row in rows) if rows else None
-    yield milliseconds(layers.together.get((TOGETHER, "sum_time")))
-    yield milliseconds(layers.together[TOGETHER, "whole_time"])
-    ratio = layers.together.get((TOGETHER, "sum_over_whole"))
+    yield milliseconds(layers.together.get((ALL_LAYERS, "sum_time")))
+    yield milliseconds(layers.together[ALL_LAYERS, "whole_time"])
+    ratio = layers.together.get((ALL_LAYERS, "sum_over_whole"))
     yield f"{100 * (ratio.median - 1):+.1f}%" if ratio else None
 
 
@@ -106,7 +106,11 @@ def _part(title: str, part: str, rows: Sequence[LayerRow]) -> Table:
         rows=tuple(tuple(row[at] for at in shown) for row in cells),
         notes=(
             COUNTS_NOTE,
-            *((SHARES_NOTE,) if any(row.reached.utilisation or row.reached.traffic for row in rows) else ()),
+            *(
+                (SHARES_NOTE,)
+                if any(row.reached.utilisation or row.reached.bandwidth_share for row in rows)
+                else ()
+            ),
             *((BETWEEN_NOTE,) if any(row.piece.layer == BETWEEN for row in rows) else ()),
             *((BACKWARD_NOTE,) if part == "backward" and not kernels else ()),
             *((KERNEL_NOTE,) if kernels else ()),
@@ -142,7 +146,9 @@ def _columns(rows: Sequence[LayerRow]) -> dict[str, _Column]:
         "of arithmetic": lambda row: _percent(row.reached.utilisation and row.reached.utilisation.value),
         "MB": lambda row: row.reached.bytes / MEGA if row.reached.bytes else None,
         "FLOP/byte": lambda row: row.reached.intensity,
-        "of bandwidth": lambda row: _percent(row.reached.traffic and row.reached.traffic.value),
+        "of bandwidth": lambda row: _percent(
+            row.reached.bandwidth_share and row.reached.bandwidth_share.value
+        ),
         "nearer": _nearer,
         **{f"{name} (ms)": _gradient(metric) for name, metric in APART.items()},
         "apart": lambda row: _signed(row.apart_over_joint),
@@ -156,7 +162,7 @@ def _gradient(metric: str) -> _Column:
 def _nearer(row: LayerRow) -> Cell:
     """The ceiling that is nearer, if either is near enough to be what holds the layer back."""
     computing, moving = (
-        share.value if share else 0.0 for share in (row.reached.utilisation, row.reached.traffic)
+        share.value if share else 0.0 for share in (row.reached.utilisation, row.reached.bandwidth_share)
     )
     if max(computing, moving) < SMALL_SHARE:
         return None

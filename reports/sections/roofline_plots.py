@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from reports.analysis.utilisation import Reached
+from reports.analysis.utilisation import Utilisation
 from reports.document import Plot, Series, readable
 from reports.sections.utilisation_tables import title_of
 from reports.tables.case_columns import in_words, varying
@@ -108,7 +108,7 @@ def _points(points: Sequence[Point], labels: Sequence[str]) -> Iterator[Series]:
         )
 
 
-def roofline_plots(reached: Sequence[Reached]) -> tuple[Plot, ...]:
+def roofline_plots(reached: Sequence[Utilisation]) -> tuple[Plot, ...]:
     """For each workload and device the whole steps under their ceilings, and of many each dtype's apart.
 
     Of the rows of one network and batch, which stand above each other, the fastest is named.
@@ -120,11 +120,11 @@ def roofline_plots(reached: Sequence[Reached]) -> tuple[Plot, ...]:
     )
 
 
-def _by_ceilings(whole: Sequence[Reached]) -> dict[str, list[Reached]]:
+def _by_ceilings(whole: Sequence[Utilisation]) -> dict[str, list[Utilisation]]:
     """Title -> the rows under one set of ceilings: machines differ in them, and threads of a processor."""
     machines = {each.subject.machine for each in whole}
     threads = {each.subject.case.threads for each in whole if each.subject.case.device == "cpu"}
-    found: dict[str, list[Reached]] = {}
+    found: dict[str, list[Utilisation]] = {}
     for each in whole:
         case = each.subject.case
         title = f"Roofline of {case.workload} on {case.device}"
@@ -136,7 +136,7 @@ def _by_ceilings(whole: Sequence[Reached]) -> dict[str, list[Reached]]:
     return found
 
 
-def _of_title(title: str, rows: Sequence[Reached], names: Names) -> Iterator[Plot]:
+def _of_title(title: str, rows: Sequence[Utilisation], names: Names) -> Iterator[Plot]:
     labels = _labels(rows)
     dtypes = list(dict.fromkeys(str(each.dtype) for each in rows))
     parts = [[dtype] for dtype in dtypes] if len(rows) > CROWDED else [dtypes]
@@ -152,7 +152,7 @@ def _of_title(title: str, rows: Sequence[Reached], names: Names) -> Iterator[Plo
         )
 
 
-def _roof_of(dtype: str, rows: Sequence[Reached]) -> Roof:
+def _roof_of(dtype: str, rows: Sequence[Utilisation]) -> Roof:
     first = next(each for each in rows if each.dtype == dtype)
     assert first.arithmetic is not None
     assert first.bandwidth is not None
@@ -163,7 +163,7 @@ def _roof_of(dtype: str, rows: Sequence[Reached]) -> Roof:
     )
 
 
-def _point(reached: Reached, labels: dict[int, str]) -> Point:
+def _point(reached: Utilisation, labels: dict[int, str]) -> Point:
     return Point(
         name=labels.get(id(reached), ""),
         flops=reached.flops or 0.0,
@@ -173,9 +173,9 @@ def _point(reached: Reached, labels: dict[int, str]) -> Point:
     )
 
 
-def _labels(rows: Sequence[Reached]) -> dict[int, str]:
+def _labels(rows: Sequence[Utilisation]) -> dict[int, str]:
     """By identity of the row: the fastest of each network and batch, and what tells it from others."""
-    fastest: dict[tuple[object, ...], Reached] = {}
+    fastest: dict[tuple[object, ...], Utilisation] = {}
     for each in sorted(rows, key=lambda each: each.time.median, reverse=True):
         case = each.subject.case
         fastest[case.model, case.image, case.batch, each.dtype] = each

@@ -8,7 +8,7 @@ from typing import get_args
 from bench.schema.case import Case
 from bench.schema.metrics import CLOCKS
 from bench.schema.phases import PHASES, WHOLE
-from reports.analysis.utilisation import IDLE, SMALL_SHARE, Label, Reached
+from reports.analysis.utilisation import IDLE, SMALL_SHARE, Label, Utilisation
 from reports.document import Cell, Table, readable
 from reports.summary.figures import Figure
 from reports.tables.case_columns import AXES, Layout, Line, in_words, table
@@ -50,7 +50,7 @@ def title_of(case: Case) -> str:
     return f"Utilisation of {case.workload} on {case.device}"
 
 
-def without_ceilings(found: Sequence[Reached]) -> Iterator[str]:
+def without_ceilings(found: Sequence[Utilisation]) -> Iterator[str]:
     """A sentence where ceilings are missing."""
     whole = [each for each in found if each.is_whole]
     missing = [each for each in whole if each.arithmetic is None]
@@ -58,7 +58,7 @@ def without_ceilings(found: Sequence[Reached]) -> Iterator[str]:
         yield NO_CEILINGS.format(f"{len(missing):,}", f"{len(whole):,}")
 
 
-def utilisation_tables(found: Sequence[Reached], layout: Layout) -> Iterator[Table]:
+def utilisation_tables(found: Sequence[Utilisation], layout: Layout) -> Iterator[Table]:
     """For each workload and device the whole step, and of training its phases."""
     known = [each for each in found if each.arithmetic or each.bandwidth]
     for title in dict.fromkeys(title_of(each.subject.case) for each in known):
@@ -70,7 +70,7 @@ def utilisation_tables(found: Sequence[Reached], layout: Layout) -> Iterator[Tab
             yield from _by_phase(f"{title}, by phase", rows, layout)
 
 
-def _table(title: str, rows: Sequence[Reached], layout: Layout) -> Table:
+def _table(title: str, rows: Sequence[Utilisation], layout: Layout) -> Table:
     fastest = max((each.flops or 0.0) / each.time.median for each in rows)
     unit, size = ("TFLOP/s", TERA) if fastest >= TERA else ("GFLOP/s", GIGA)
     lines = [Line(subject=each.subject, cells=_cells(each, size)) for each in rows]
@@ -83,20 +83,24 @@ def _table(title: str, rows: Sequence[Reached], layout: Layout) -> Table:
         notes=[
             SHARES_NOTE,
             f"Ceilings: {'; '.join(_ceilings(rows))}.",
-            *([CACHES_NOTE] if any(each.traffic and each.traffic.value > 1 for each in rows) else []),
+            *(
+                [CACHES_NOTE]
+                if any(each.bandwidth_share and each.bandwidth_share.value > 1 for each in rows)
+                else []
+            ),
             *_meanings(rows),
             *interval_notes(cell for line in lines for cell in line.cells),
         ],
     )
 
 
-def _cells(each: Reached, size: float) -> tuple[Cell, ...]:
+def _cells(each: Utilisation, size: float) -> tuple[Cell, ...]:
     return (
         milliseconds(each.time),
         None if each.flops is None else each.flops / each.time.median / size,
         *(
             with_interval(share.value, share.interval, 100, "%") if share else None
-            for share in (each.utilisation, each.traffic)
+            for share in (each.utilisation, each.bandwidth_share)
         ),
         each.intensity,
         each.bound.label if each.bound else None,
@@ -104,7 +108,7 @@ def _cells(each: Reached, size: float) -> tuple[Cell, ...]:
     )
 
 
-def _ceilings(rows: Sequence[Reached]) -> Iterator[str]:
+def _ceilings(rows: Sequence[Utilisation]) -> Iterator[str]:
     """Each once; with its machine and threads where these differ."""
     subjects = [row.subject for row in rows]
     axes = [name for name in ("threads", "machine") if len(set(map(AXES[name].value, subjects))) > 1]
@@ -121,13 +125,13 @@ def _ceilings(rows: Sequence[Reached]) -> Iterator[str]:
     yield from words
 
 
-def _meanings(rows: Sequence[Reached]) -> Iterator[str]:
+def _meanings(rows: Sequence[Utilisation]) -> Iterator[str]:
     labels = {each.bound.label for each in rows if each.bound}
     if labels:
         yield ". ".join(f"{label}: {MEANINGS[label]}" for label in get_args(Label) if label in labels) + "."
 
 
-def _by_phase(title: str, rows: Sequence[Reached], layout: Layout) -> Iterator[Table]:
+def _by_phase(title: str, rows: Sequence[Utilisation], layout: Layout) -> Iterator[Table]:
     """By the device's own clock where there is one, since the wall's waits for the device at every phase."""
     metrics = {each.time.metric for each in rows}
     clock = next(clock for clock in CLOCKS if clock in metrics)
@@ -151,22 +155,22 @@ def _by_phase(title: str, rows: Sequence[Reached], layout: Layout) -> Iterator[T
         )
 
 
-def _is_above(each: Reached) -> bool:
+def _is_above(each: Utilisation) -> bool:
     """A phase that took less than the two ceilings allow."""
     is_phase = each.time.phase != WHOLE["training"]
     return is_phase and each.attainable_seconds is not None and each.attainable_seconds > each.time.median
 
 
-def _phase(each: Reached | None) -> Cell:
+def _phase(each: Utilisation | None) -> Cell:
     """`62% compute-bound`"""
     if each is None or each.bound is None or each.attainable_seconds is None:
         return None
     return f"{each.attainable_seconds / each.time.median:.0%} {each.bound.label}"
 
 
-def row_fields(each: Reached) -> dict[str, Cell]:
+def row_fields(each: Utilisation) -> dict[str, Cell]:
     """What the flat row of a time adds: counts, ceilings in FLOP/s and byte/s, shares of them, the bound."""
-    utilisation, traffic = each.utilisation, each.traffic
+    utilisation, traffic = each.utilisation, each.bandwidth_share
     interval = utilisation.interval if utilisation else None
     return {
         "flops": each.flops,
@@ -184,7 +188,7 @@ def row_fields(each: Reached) -> dict[str, Cell]:
     }
 
 
-def flat_rows(figures: Sequence[Figure], found: Sequence[Reached]) -> tuple[dict[str, Cell], ...]:
+def flat_rows(figures: Sequence[Figure], found: Sequence[Utilisation]) -> tuple[dict[str, Cell], ...]:
     """A row for each figure, in its order; of times with what they reached."""
     fields = {id(each.time): row_fields(each) for each in found}
     return tuple(figure.as_row() | fields.get(id(figure), {}) for figure in figures)

@@ -11,7 +11,7 @@ from models.arch import Activation, AdaptivePool, Arch, Conv, Flatten, Layer, Po
 from models.build import build
 from models.catalogue import MODELS
 from models.closed_form import ImageTooSmallError, cost, shapes, smallest_image
-from models.published import Fact, facts, top5_errors
+from models.published import PublishedFigure, published_figures, top5_errors
 
 PARAMETERS = {
     "lenet5": 61_706,
@@ -40,11 +40,11 @@ def test_vgg11_for_one_channel_and_ten_classes() -> None:
     assert cost(MODELS["vgg11"], channels=1, classes=10).parameters == 128_806_154
 
 
-SIZES = [fact for fact in facts() if "top" not in fact.quantity]
+SIZES = [fact for fact in published_figures() if "top" not in fact.quantity]
 
 
 @pytest.mark.parametrize("fact", SIZES, ids=lambda fact: f"{fact.model}-{fact.quantity}")
-def test_published_sizes(fact: Fact) -> None:
+def test_published_sizes(fact: PublishedFigure) -> None:
     found = cost(MODELS[fact.model])
     computed = {
         "parameters": found.parameters,

@@ -19,7 +19,7 @@ from bench.contracts.device import Device
 from bench.contracts.engine import Engine
 from bench.contracts.steps import Steps
 from bench.schema.case import Case, MeasurementProtocol
-from bench.schema.layer_phases import TOGETHER, Piece
+from bench.schema.layer_phases import ALL_LAYERS, LayerPart
 from bench.schema.record import Measurement, single
 from bench.tensors import autocast
 from bench.timing import sampling
@@ -28,7 +28,7 @@ from bench.timing.timers import DeviceTimer, WallTimer
 _FEWEST_ROUNDS, _MOST_ROUNDS = 8, 100
 """From seven samples on the median has a 95% interval."""
 
-Take = Callable[[], Mapping[Piece, float]]
+Take = Callable[[], Mapping[LayerPart, float]]
 """One step in pieces: the seconds of each."""
 
 
@@ -90,7 +90,7 @@ def _rounds(
     device: Device,
 ) -> Iterator[Measurement]:
     """Sampling ends when the sum and the whole are known; a layer of microseconds never would be."""
-    taken: list[Mapping[Piece, float]] = []
+    taken: list[Mapping[LayerPart, float]] = []
 
     def both() -> tuple[float, float]:
         taken.append(take())
@@ -112,12 +112,12 @@ def _rounds(
         yield from _counted(piece, [call for call in calls if call.layer == piece.layer])
     sums, wholes = found.values
     ratios = [one / other for one, other in zip(sums, wholes, strict=True)]
-    yield Measurement(phase=TOGETHER, metric="sum_time", unit="s", samples=sums, stopped=found.stopped)
-    yield Measurement(phase=TOGETHER, metric="whole_time", unit="s", samples=wholes, stopped=found.stopped)
-    yield Measurement(phase=TOGETHER, metric="sum_over_whole", unit="1", samples=ratios)
+    yield Measurement(phase=ALL_LAYERS, metric="sum_time", unit="s", samples=sums, stopped=found.stopped)
+    yield Measurement(phase=ALL_LAYERS, metric="whole_time", unit="s", samples=wholes, stopped=found.stopped)
+    yield Measurement(phase=ALL_LAYERS, metric="sum_over_whole", unit="1", samples=ratios)
 
 
-def _counted(piece: Piece, calls: Sequence[LayerCall]) -> Iterator[Measurement]:
+def _counted(piece: LayerPart, calls: Sequence[LayerCall]) -> Iterator[Measurement]:
     """Calls, FLOPs and bytes of a layer in that part of the step; nothing for what is no layer."""
     if not calls:
         return
@@ -134,6 +134,6 @@ def _counted(piece: Piece, calls: Sequence[LayerCall]) -> Iterator[Measurement]:
 
 def _separate(calls: Sequence[LayerCall], device: Device) -> Iterator[Measurement]:
     for layer, seconds in gradients.separate_gradient_times(calls, device):
-        phase = Piece("backward", layer).phase
+        phase = LayerPart("backward", layer).phase
         for metric, samples in seconds.items():
             yield Measurement(phase=phase, metric=metric, unit="s", samples=samples)

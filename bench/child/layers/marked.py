@@ -18,14 +18,14 @@ from torch.utils._pytree import tree_leaves
 from bench.child.layers.layer_kinds import layers_of
 from bench.contracts.device import Device
 from bench.contracts.steps import Call, Steps
-from bench.schema.layer_phases import BETWEEN, LOSS, UPDATE, Layer, Piece
+from bench.schema.layer_phases import BETWEEN, LOSS, UPDATE, Layer, LayerPart
 from bench.timing.timers import HostTimer
 
 _SHIELD_MARGIN = 1.5
 _FIRST = {
-    "forward": Piece("forward", BETWEEN),
-    "backward": Piece("backward", LOSS),
-    "optimizer": Piece("optimizer", UPDATE),
+    "forward": LayerPart("forward", BETWEEN),
+    "backward": LayerPart("backward", LOSS),
+    "optimizer": LayerPart("optimizer", UPDATE),
 }
 """To what the time belongs from the beginning of a phase to the first mark inside it."""
 
@@ -36,18 +36,18 @@ class Marks:
     def __init__(self, device: Device) -> None:
         self._device = device
         self._queue = device.queue()
-        self._marks: list[tuple[Piece, Any]] = []
+        self._marks: list[tuple[LayerPart, Any]] = []
 
-    def begin(self, piece: Piece) -> None:
+    def begin(self, piece: LayerPart) -> None:
         """From here on the time belongs to `piece`."""
         self._marks.append((piece, self._now()))
 
-    def seconds(self) -> dict[Piece, float]:
+    def seconds(self) -> dict[LayerPart, float]:
         """End the step; the seconds of each piece, several stretches of one added up."""
         end = self._now()
         self._device.synchronise()
         instants = [*(instant for _, instant in self._marks), end]
-        found: dict[Piece, float] = {}
+        found: dict[LayerPart, float] = {}
         for (piece, _), (start, stop) in zip(self._marks, itertools.pairwise(instants), strict=True):
             elapsed = stop - start if self._queue is None else self._queue.elapsed(start, stop)
             found[piece] = found.get(piece, 0.0) + elapsed
@@ -74,7 +74,7 @@ class MarkedSteps:
             call()
             self.shield_seconds = _SHIELD_MARGIN * HostTimer(queue).time((call,), steps.setup, 1)[0]
 
-    def time(self) -> dict[Piece, float]:
+    def time(self) -> dict[LayerPart, float]:
         """One step: the seconds of every layer and of what stands between them, in the order of their
         beginnings."""
         marks = Marks(self._device)
@@ -106,14 +106,14 @@ def _marking(module: nn.Module, marks: Marks) -> Iterator[None]:
         for layer, part in layers_of(module):
             hooks.enter_context(_marked(part, layer, marks))
         if module.training:
-            whole = module.register_forward_hook(lambda *_: marks.begin(Piece("forward", LOSS)))
+            whole = module.register_forward_hook(lambda *_: marks.begin(LayerPart("forward", LOSS)))
             hooks.callback(whole.remove)
         yield
 
 
 @contextmanager
 def _marked(part: nn.Module, layer: Layer, marks: Marks) -> Iterator[None]:
-    forward, backward = Piece("forward", layer), Piece("backward", layer)
+    forward, backward = LayerPart("forward", layer), LayerPart("backward", layer)
     given: set[Any] = set()
 
     def before(_: nn.Module, inputs: Any) -> None:
@@ -121,7 +121,7 @@ def _marked(part: nn.Module, layer: Layer, marks: Marks) -> Iterator[None]:
         marks.begin(forward)
 
     def after(_: nn.Module, inputs: Any, output: Any) -> None:
-        marks.begin(Piece("forward", BETWEEN))
+        marks.begin(LayerPart("forward", BETWEEN))
         for node in _nodes(output) - given:
             node.register_prehook(lambda gradients: marks.begin(backward))
         given.clear()

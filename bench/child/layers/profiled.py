@@ -19,7 +19,7 @@ from torch.profiler import ProfilerActivity, profile, record_function
 from bench.child.layers.layer_calls import LayerCall
 from bench.contracts.device import Device
 from bench.contracts.steps import Steps
-from bench.schema.layer_phases import BETWEEN, KERNEL, UPDATE, Layer, Piece
+from bench.schema.layer_phases import BETWEEN, KERNEL, UPDATE, Layer, LayerPart
 
 _PHASE = "convbench "
 """Before the name of a phase, in the profile."""
@@ -66,7 +66,7 @@ class ProfiledSteps:
         self._phases = steps.phases or ((steps.whole_phase, steps.step),)
         self._device = device
 
-    def time(self) -> dict[Piece, float]:
+    def time(self) -> dict[LayerPart, float]:
         """One step: the seconds of every kernel and layer, those of one name added up, in the order of their
         beginnings. The whole of a phase on a CPU; on a GPU the time in which it works."""
         self._steps.setup()
@@ -78,10 +78,10 @@ class ProfiledSteps:
                     self._device.synchronise()
         events = sorted(trace.events() or (), key=lambda event: event.time_range.start)
         read = _on_cpu if self._device.queue() is None else _on_gpu
-        found: dict[Piece, float] = {}
+        found: dict[LayerPart, float] = {}
         for phase, _ in self._phases:
             for layer, seconds in self._named(phase, list(read(events, phase))):
-                piece = Piece(phase, layer)
+                piece = LayerPart(phase, layer)
                 found[piece] = found.get(piece, 0.0) + seconds
         return found
 

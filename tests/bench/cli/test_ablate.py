@@ -13,7 +13,7 @@ import pytest
 
 from bench.schema.record import Record
 from bench.store import RECORDS
-from reports.ablations.phase_work import facts
+from reports.ablations.phase_work import case_work
 from tests.planted.commands import ROOT, Command
 
 TINY = (
@@ -70,7 +70,7 @@ def test_a_run_times_and_trains_both_forms_and_writes_its_report(run: Path) -> N
 def test_what_was_counted_is_the_closed_form(run: Path) -> None:
     for record in records(run):
         if record.case.workload == "training":
-            closed = facts(record.case)
+            closed = case_work(record.case)
             counted = {
                 (one.phase, one.metric): one.samples[0] for one in record.measurements if one.unit != "s"
             }

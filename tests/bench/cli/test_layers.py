@@ -13,7 +13,7 @@ import pytest
 
 from bench import engines
 from bench.schema.case import Case
-from bench.schema.layer_phases import piece_of
+from bench.schema.layer_phases import layer_part_of
 from bench.schema.record import Record
 from bench.store import RECORDS
 from models import catalogue
@@ -58,7 +58,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_layer_of_the_network_is_in_the_record(run: Path) -> None:
     record = record_in(run / "run")
-    pieces = [piece_of(m.phase) for m in record.measurements if m.metric == "layer_time"]
+    pieces = [layer_part_of(m.phase) for m in record.measurements if m.metric == "layer_time"]
     forward = [p.layer.name for p in pieces if p and p.part == "forward" and p.layer.kind]
     assert forward == list(LAYERS)
 
@@ -94,7 +94,7 @@ COMPILER = engines.get("compile").why_unusable(Case(model="lenet5"))
 def test_compiled_layers_are_found_among_the_kernels(tmp_path: Path) -> None:
     layers(*TINY, "--workload", "inference", "--engine", "compile", "--out", str(tmp_path / "run"))
     record = record_in(tmp_path / "run")
-    pieces = [piece_of(m.phase) for m in record.measurements if m.metric == "layer_time"]
+    pieces = [layer_part_of(m.phase) for m in record.measurements if m.metric == "layer_time"]
     names = [p.layer.name for p in pieces if p and p.layer.kind and p.layer.kind != "kernel"]
     assert names == [name for name in LAYERS if name.startswith(("conv", "linear"))]
     assert any(p and p.layer.kind == "kernel" and "fused" in p.layer.name for p in pieces)

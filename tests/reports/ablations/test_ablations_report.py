@@ -20,7 +20,7 @@ from models.kernel_stacks import predicted_ratio, single_cost, stack_cost
 from reports import formats
 from reports.ablations.ablations_report import build
 from reports.ablations.explanation import Side, why
-from reports.ablations.phase_work import facts
+from reports.ablations.phase_work import case_work
 from reports.ablations.predictions import conditions, kernel_side
 from reports.document import Document, Table
 from reports.summary.pooling import summarise
@@ -90,7 +90,7 @@ def test_the_facts_of_blocks_are_those_of_their_closed_form(batch: int) -> None:
         (LINEAR, stack_cost(5, 64, 64, height=56, width=56)),
         (ACTIVATED, stack_cost(5, 64, 64, height=56, width=56)),
     ):
-        found = facts(block(layers, case))
+        found = case_work(block(layers, case))
         assert found.parameters == cost.parameters
         assert found.flops_forward == cost.flops
         assert found.work["backward"].flops == 2 * batch * cost.flops
@@ -103,7 +103,7 @@ def test_bytes_are_counted_operator_by_operator() -> None:
     image, weights = 2 * 64 * 4 * 4, 64 * (64 * 9 + 1)
     conv = 2 * image + weights
     relu = 2 * image
-    found = facts(block(ACTIVATED, case)).work
+    found = case_work(block(ACTIVATED, case)).work
     assert found["forward"].bytes == 4 * (2 * conv + relu)
     # to the weight: input, output's gradient, weight's; to the input: output's, weight, input's
     assert found["backward"].bytes == 4 * (2 * (conv + conv) + 3 * image)
@@ -113,7 +113,7 @@ def test_bytes_are_counted_operator_by_operator() -> None:
 
 def test_the_first_layer_of_a_network_needs_no_gradient_of_its_input() -> None:
     case = Case(model="lenet5", workload="training", image=28, channels=1, classes=10)
-    found = facts(case)
+    found = case_work(case)
     macs, first = 416_520, 6 * 28 * 28 * 25
     assert found.work["forward"].flops == 2 * macs
     assert found.work["backward"].flops == 2 * (2 * macs - first)
@@ -121,14 +121,14 @@ def test_the_first_layer_of_a_network_needs_no_gradient_of_its_input() -> None:
 
 def test_half_precision_halves_activations_and_under_autocast_not_the_optimizer() -> None:
     fp32, amp, bf16 = (
-        facts(structs.replace(BLOCK, precision=precision)) for precision in ("fp32", "amp-bf16", "bf16")
+        case_work(structs.replace(BLOCK, precision=precision)) for precision in ("fp32", "amp-bf16", "bf16")
     )
     assert 2 * amp.activation_bytes == 2 * bf16.activation_bytes == fp32.activation_bytes
     assert amp.work["optimizer"].bytes == fp32.work["optimizer"].bytes == 2 * bf16.work["optimizer"].bytes
 
 
 def test_inference_has_a_forward_alone() -> None:
-    assert list(facts(structs.replace(BLOCK, workload="inference")).work) == ["forward"]
+    assert list(case_work(structs.replace(BLOCK, workload="inference")).work) == ["forward"]
 
 
 def test_the_kernel_of_a_block_is_its_largest() -> None:

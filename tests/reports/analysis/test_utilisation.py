@@ -15,7 +15,7 @@ from bench.schema.record import Measurement, Record
 from bench.stats.estimates import Interval
 from reports import formats
 from reports.analysis.measured_ceilings import Rate, ceilings_of
-from reports.analysis.utilisation import Reached, reached
+from reports.analysis.utilisation import Utilisation, reached
 from reports.document import Document, Table
 from reports.pages.run_report import build
 from reports.summary.figures import Figure
@@ -29,7 +29,7 @@ CUDA = structs.replace(CPU, device="cuda")
 TRAINING = structs.replace(CPU, workload="training")
 
 
-def found(tmp_path: Path, *records: Record) -> dict[tuple[str, str], Reached]:
+def found(tmp_path: Path, *records: Record) -> dict[tuple[str, str], Utilisation]:
     """By phase and metric, of the only case that is no ceiling."""
     summary = summarise([planted_records.write(tmp_path, records)])
     return {
@@ -39,7 +39,7 @@ def found(tmp_path: Path, *records: Record) -> dict[tuple[str, str], Reached]:
 
 def inference(
     tmp_path: Path, flops: float, moved: float, seconds: float = 0.1, *, measured: Record | None = None
-) -> Reached:
+) -> Utilisation:
     one = step(CPU, planted_records.time("forward", seconds), flops=flops, moved=moved)
     return found(tmp_path, one, measured or ceilings())["forward", "wall_time"]
 
@@ -57,9 +57,9 @@ def gpu(device: float, wall: float, host: float, *, warnings: tuple[str, ...] = 
 def test_utilisation_is_the_rate_over_the_ceiling(tmp_path: Path) -> None:
     each = inference(tmp_path, flops=6e9, moved=2e8)
     assert each.utilisation is not None
-    assert each.traffic is not None
+    assert each.bandwidth_share is not None
     assert each.utilisation.value == pytest.approx(0.6)
-    assert each.traffic.value == pytest.approx(0.2)
+    assert each.bandwidth_share.value == pytest.approx(0.2)
     assert each.intensity == pytest.approx(30)
     assert each.attainable_seconds == pytest.approx(0.06)
 
@@ -157,8 +157,8 @@ def test_a_step_does_what_its_phases_do(tmp_path: Path) -> None:
     }
     optimizer = by_phase["optimizer"]
     assert (optimizer.flops, optimizer.utilisation) == (0, None)
-    assert optimizer.traffic is not None
-    assert optimizer.traffic.value == pytest.approx(0.5)
+    assert optimizer.bandwidth_share is not None
+    assert optimizer.bandwidth_share.value == pytest.approx(0.5)
 
 
 def test_a_step_of_which_a_phase_was_not_counted_is_not_judged(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_a_step_of_which_a_phase_was_not_counted_is_not_judged(tmp_path: Path) -
     kept = [m for m in record.measurements if (m.phase, m.metric) != ("backward", "flops")]
     whole = found(tmp_path, structs.replace(record, measurements=kept), ceilings())["step", "wall_time"]
     assert (whole.flops, whole.utilisation, whole.bound) == (None, None, None)
-    assert whole.traffic is not None
+    assert whole.bandwidth_share is not None
 
 
 def test_phases_of_a_gpu_wait_for_launches_by_their_own_host_time(tmp_path: Path) -> None:
@@ -204,7 +204,12 @@ def test_the_ceiling_is_that_of_the_dtype_that_did_the_work(tmp_path: Path) -> N
 
 def test_ceilings_of_other_threads_are_not_taken(tmp_path: Path) -> None:
     each = inference(tmp_path, flops=6e9, moved=2e8, measured=ceilings(threads=1))
-    assert (each.utilisation, each.traffic, each.bound, each.attainable_seconds) == (None, None, None, None)
+    assert (each.utilisation, each.bandwidth_share, each.bound, each.attainable_seconds) == (
+        None,
+        None,
+        None,
+        None,
+    )
     assert each.intensity == pytest.approx(30)
 
 
@@ -237,7 +242,7 @@ def test_utilisation_times_ceiling_times_time_are_the_flops(
 ) -> None:
     time = figure(seconds)
     interval = Interval(ceiling * 0.99, ceiling * 1.01, "across-processes")
-    each = Reached(
+    each = Utilisation(
         subject=subject_of(time),
         time=time,
         flops=flops,

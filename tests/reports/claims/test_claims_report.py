@@ -15,7 +15,7 @@ from reports.claims.claim import Judgement, judged
 from reports.claims.claims_report import answers, document
 from reports.claims.evidence import Evidence, Setting, gather
 from reports.claims.learning import DROPOUT
-from reports.claims.sizes_and_shapes import Printed, verdict_of
+from reports.claims.sizes_and_shapes import QuotedFigure, verdict_of
 from reports.claims.trained_pairs import cases_of
 from tests.planted import planted_records
 from tests.planted.commands import ROOT
@@ -100,11 +100,11 @@ def test_a_figure_that_was_cut_and_not_rounded_is_named() -> None:
 def test_a_printed_figure_holds_if_it_is_rounded_rightly_or_about_right(
     exact: float, about: bool, holds: bool
 ) -> None:
-    assert Printed("parameters", 60.9, exact, 0.1, about).holds is holds
+    assert QuotedFigure("parameters", 60.9, exact, 0.1, about).holds is holds
 
 
 def test_several_figures_hold_together() -> None:
-    right, wrong = Printed("a", 4, 4.2, 1), Printed("b", 4, 4.6, 1)
+    right, wrong = QuotedFigure("a", 4, 4.2, 1), QuotedFigure("b", 4, 4.6, 1)
     assert verdict_of([right, right]) == "holds"
     assert verdict_of([right, wrong]) == "depends"
     assert verdict_of([wrong]) == "does not hold"

@@ -14,7 +14,7 @@ from reports.claims.evidence import Setting
 from reports.claims.speed import judge_gpu, judge_vgg
 from reports.claims.stacks import judge_stacks, overall, sides
 from reports.claims.timed_pairs import Compared
-from reports.claims.two_cards import CARD_BYTES, GIB, Alive, judge_memory
+from reports.claims.two_cards import CARD_BYTES, GIB, LiveMemory, judge_memory
 from reports.summary.figures import Figure
 from tests.planted import planted_records
 from tests.planted.planted_claims import ON_CPU, ON_GPU, WOBBLE, evidence, timed
@@ -231,7 +231,7 @@ def test_vgg_is_measured_against_alexnet(tmp_path: Path) -> None:
 def memory(tensors: float, peak: float) -> Judgement:
     """Half of what is alive are weights, half saved activations."""
     kinds = {"weights": tensors / 2, "saved_activations": tensors / 2}
-    return judge_memory(Alive(when="then", kinds=kinds), peak, "cpu")
+    return judge_memory(LiveMemory(when="then", kinds=kinds), peak, "cpu")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from msgspec import structs
 
 from bench.schema.case import Case
-from bench.schema.layer_phases import BETWEEN, KERNEL, LOSS, UPDATE, Layer, Piece
+from bench.schema.layer_phases import BETWEEN, KERNEL, LOSS, UPDATE, Layer, LayerPart
 from bench.schema.record import Measurement, Record
 from reports import formats
 from reports.compare import compare_report
@@ -31,7 +31,7 @@ def layer(
     part: str, of: Layer, ms: float, flops: float | None = None, moved: float | None = None, **apart: float
 ) -> list[Measurement]:
     """A layer of so many milliseconds; `apart` are milliseconds of its gradients."""
-    phase = Piece(part, of).phase
+    phase = LayerPart(part, of).phase
     measured = [planted_records.time(phase, ms * MS, "layer_time")]
     if moved is not None:
         measured += [
@@ -140,7 +140,7 @@ def test_without_ceilings_there_are_no_shares_of_them(tmp_path: Path) -> None:
 
 
 def test_several_calls_of_a_layer_are_said(tmp_path: Path) -> None:
-    phase = Piece("forward", FIRST).phase
+    phase = LayerPart("forward", FIRST).phase
     twice = [m for m in eager().measurements if (m.phase, m.metric) != (phase, "calls")]
     record = planted_records.record(CASE, *twice, planted_records.fact(phase, "calls", 2, "count"))
     found = cells(the_table(document(tmp_path, record), title("forward")))

@@ -30,7 +30,7 @@ from bench.devices.fake import FakeDevice
 from bench.probes.flops import convolution_backward_flops
 from bench.probes.traffic import step_bytes
 from bench.schema.case import Case, MeasurementProtocol
-from bench.schema.layer_phases import BETWEEN, LOSS, UPDATE, Layer, Piece, is_of_layers, piece_of
+from bench.schema.layer_phases import BETWEEN, LOSS, UPDATE, Layer, LayerPart, is_of_layers, layer_part_of
 from bench.schema.record import Measurement
 from tests.planted.planted_steps import MS, nothing
 
@@ -124,9 +124,11 @@ def test_real_seconds_are_found_too() -> None:
     steps = MarkedSteps(module, steps_of(module, image(2)), CPU)
     rounds = [steps.time() for _ in range(5)]
     for part, seconds in (("forward", 0.02), ("backward", 0.04)):
-        least = min(found[Piece(part, Layer("0", "Planted"))] for found in rounds)  # others use the machine
+        least = min(
+            found[LayerPart(part, Layer("0", "Planted"))] for found in rounds
+        )  # others use the machine
         assert seconds <= least < 1.5 * seconds
-    assert Piece("backward", Layer("1", "Identity")) not in rounds[0]
+    assert LayerPart("backward", Layer("1", "Identity")) not in rounds[0]
 
 
 def test_what_stands_between_layers_and_after_them_has_rows_of_its_own() -> None:
@@ -145,9 +147,9 @@ def test_what_stands_between_layers_and_after_them_has_rows_of_its_own() -> None
     module = Network()
     steps = steps_of(module, image(2), optimize=lambda: device.launch(0, 9 * MS))
     found = {piece: seconds / MS for piece, seconds in MarkedSteps(module, steps, device).time().items()}
-    assert found[Piece("forward", BETWEEN)] == pytest.approx(7, abs=0.1)
-    assert found[Piece("optimizer", UPDATE)] == pytest.approx(9, abs=0.1)
-    assert found[Piece("forward", LOSS)] == pytest.approx(0, abs=0.1)
+    assert found[LayerPart("forward", BETWEEN)] == pytest.approx(7, abs=0.1)
+    assert found[LayerPart("optimizer", UPDATE)] == pytest.approx(9, abs=0.1)
+    assert found[LayerPart("forward", LOSS)] == pytest.approx(0, abs=0.1)
     assert sum(found.values()) == pytest.approx(2 + 4 + 7 + 9, abs=0.1)
 
 
@@ -240,20 +242,20 @@ def test_steps_that_the_workload_refuses_leave_no_layers() -> None:
 @pytest.mark.parametrize(
     "piece",
     [
-        Piece("forward", Layer("features.0", "Conv2d 3->64, 11x11/4")),
-        Piece("backward", Layer("conv2", "Conv2d 64->192, 5x5, groups 2")),
-        Piece("forward", BETWEEN),
-        Piece("optimizer", UPDATE),
+        LayerPart("forward", Layer("features.0", "Conv2d 3->64, 11x11/4")),
+        LayerPart("backward", Layer("conv2", "Conv2d 64->192, 5x5, groups 2")),
+        LayerPart("forward", BETWEEN),
+        LayerPart("optimizer", UPDATE),
     ],
 )
-def test_a_phase_names_its_piece(piece: Piece) -> None:
-    assert piece_of(piece.phase) == piece
+def test_a_phase_names_its_piece(piece: LayerPart) -> None:
+    assert layer_part_of(piece.phase) == piece
     assert is_of_layers(piece.phase)
 
 
 @pytest.mark.parametrize("phase", ["forward", "step", "window", "matmul:1024x1024x1024", "copy:1GiB"])
 def test_other_phases_are_of_no_layer(phase: str) -> None:
-    assert piece_of(phase) is None
+    assert layer_part_of(phase) is None
     assert not is_of_layers(phase)
 
 
@@ -429,4 +431,4 @@ def test_the_steps_of_a_workload_fall_into_layers(workload: str) -> None:
     assert [p.layer.name for p in found if p.part == "forward" and p.layer.kind] == names
     back = [p.layer.name for p in found if p.part == "backward" and p.layer.kind]
     assert back == (names[::-1] if workload == "training" else [])
-    assert (Piece("optimizer", UPDATE) in found) is (workload == "training")
+    assert (LayerPart("optimizer", UPDATE) in found) is (workload == "training")
