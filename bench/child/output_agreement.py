@@ -10,7 +10,7 @@ import torch
 from msgspec import structs
 
 from bench import devices, engines
-from bench.schema.agreement import Agreement, Question
+from bench.schema.agreement import Agreement, AgreementRequest
 from bench.schema.case import Case
 from bench.tensors import case_context, memory_format, weight_dtype
 from models.load import load
@@ -21,7 +21,7 @@ IMAGES = 64
 
 def agree(argument: bytes) -> bytes:
     """The child's entry: an encoded Question in, an encoded Agreement out."""
-    question = msgspec.json.decode(argument, type=Question)
+    question = msgspec.json.decode(argument, type=AgreementRequest)
     if question.cache_folder is not None:
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = question.cache_folder
     return msgspec.json.encode(compare_outputs(question.case))

@@ -11,7 +11,7 @@ from bench.cli import options, output, run_cases
 from bench.plan import axes
 
 if TYPE_CHECKING:
-    from bench.studies.best.search_run import Wish
+    from bench.studies.best.search_run import SearchRequest
 
 
 def best(
@@ -48,7 +48,7 @@ def best(
     An axis that is named is searched among its values only. The answer is a command that can be repeated,
     with the share of the machine that it reaches and how far its outputs are from those of fp32.
     """
-    from bench.studies.best.search_run import Wish
+    from bench.studies.best.search_run import SearchRequest
 
     output.check_format(format_)
     given = options.given_axes(
@@ -68,7 +68,7 @@ def best(
             "seed": seed,
         }
     )
-    wish = Wish(
+    request = SearchRequest(
         given=given,
         budget_seconds=axes.positive_number("--budget", budget, 1e8),
         max_batch=max_batch,
@@ -76,10 +76,10 @@ def best(
         ceilings=ceilings,
     )
     with output.folder(out, resume=resume) as folder:
-        return _best(wish, folder, from_ or [], format_)
+        return _best(request, folder, from_ or [], format_)
 
 
-def _best(wish: Wish, out: Path, trained: list[Path], format_: str) -> int:
+def _best(request: SearchRequest, out: Path, trained: list[Path], format_: str) -> int:
     from bench.cli import progress
     from bench.studies.best import search_run as runner
     from reports.pages import best_report as reporting
@@ -87,7 +87,7 @@ def _best(wish: Wish, out: Path, trained: list[Path], format_: str) -> int:
 
     if trained:
         summarise(trained)  # what cannot be read is said before minutes are spent
-    with progress.progress(int(wish.budget_seconds)) as on_progress:
-        found = runner.run_search(wish, out, on_progress)
+    with progress.progress(int(request.budget_seconds)) as on_progress:
+        found = runner.run_search(request, out, on_progress)
     output.show(run_cases.publish(reporting.build(found, out, trained), out, format_))
     return 0 if found.winner else 1

@@ -13,7 +13,7 @@ from bench.plan.suite import Suite
 from bench.studies.max_batch.batch_search import MEMORY_ONLY
 
 if TYPE_CHECKING:
-    from bench.studies.max_batch.batch_runs import Wish
+    from bench.studies.max_batch.batch_runs import BatchRequest
 
 
 def max_batch(
@@ -44,7 +44,7 @@ def max_batch(
 
     Every axis takes several values, repeated or separated by commas; each combination has an answer.
     """
-    from bench.studies.max_batch.batch_runs import Wish
+    from bench.studies.max_batch.batch_runs import BatchRequest
 
     output.check_format(format_)
     given = options.given_axes(
@@ -63,7 +63,7 @@ def max_batch(
     )
     block = {"model": axes.read("model", models)}
     suite = Suite(name="max-batch", summary="", blocks=(block,), replicates=1, protocol=MEMORY_ONLY)
-    wish = Wish(
+    request = BatchRequest(
         cases=options.cases_of(suite, given),
         memory=memory,
         protocol=options.protocol_of(suite.protocol, None, time_limit),
@@ -71,16 +71,16 @@ def max_batch(
         resume=resume,
     )
     with output.folder(out, resume=resume) as folder:
-        return _max_batch(wish, folder, format_)
+        return _max_batch(request, folder, format_)
 
 
-def _max_batch(wish: Wish, out: Path, format_: str) -> int:
+def _max_batch(request: BatchRequest, out: Path, format_: str) -> int:
     """1 where not even one image fits."""
     from bench.cli import progress
     from bench.studies.max_batch import batch_runs as runner
     from reports.pages import max_batch_report
 
-    with progress.progress(wish.most_runs) as on_progress:
-        answers = runner.find_largest(wish, out, on_progress)
+    with progress.progress(request.most_runs) as on_progress:
+        answers = runner.find_largest(request, out, on_progress)
     output.show(run_cases.publish(max_batch_report.document(answers), out, format_))
     return 0 if all(answer.verified for answer in answers) else 1

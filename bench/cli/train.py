@@ -78,7 +78,7 @@ def train(
             "image": image,
         }
     )
-    wish = training_runs.Wish(
+    request = training_runs.TrainingRequest(
         axes=given,
         dataset=dataset,
         recipe=recipe,
@@ -89,7 +89,7 @@ def train(
         seed=_number("seed", seed),
     )
     usable = cpu_cores.usable_cores() if threads is None else _number("threads", threads)
-    planned = training_runs.cases(wish, usable)
+    planned = training_runs.cases(request, usable)
     _refuse(planned, dataset, data_dir, tensorboard)
     protocol = options.protocol_of(
         MeasurementProtocol(time_limit_seconds=TIME_LIMIT_SECONDS), None, time_limit

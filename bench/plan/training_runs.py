@@ -17,7 +17,7 @@ from models.blocks import is_block
 from models.errors import UserError
 
 
-class Wish(Struct, frozen=True, kw_only=True):
+class TrainingRequest(Struct, frozen=True, kw_only=True):
     """What is to be trained.
 
     axes       model, and whichever of device, precision, engine, layout, batch, image are given, each with
@@ -45,25 +45,25 @@ _USUAL: Mapping[str, tuple[Value, ...]] = {
 }
 
 
-def cases(wish: Wish, threads: int) -> list[Case]:
+def cases(request: TrainingRequest, threads: int) -> list[Case]:
     """All runs: seed 1 of every case before seed 2 of any. Raises UserError."""
-    wanted = {**_USUAL, **wish.axes}
+    wanted = {**_USUAL, **request.axes}
     combinations = [dict(zip(wanted, values, strict=True)) for values in itertools.product(*wanted.values())]
-    once = [_case(wish, fields, threads) for fields in combinations]
-    return expand.interleave_replicates(list(dict.fromkeys(once)), wish.seeds)
+    once = [_case(request, fields, threads) for fields in combinations]
+    return expand.interleave_replicates(list(dict.fromkeys(once)), request.seeds)
 
 
-def _case(wish: Wish, fields: dict[str, Value], threads: int) -> Case:
+def _case(request: TrainingRequest, fields: dict[str, Value], threads: int) -> Case:
     model = str(fields["model"])
     if is_block(model):
         raise UserError(f"{model} has no classifier, and so learns nothing: convbench run times it")
-    dataset = datasets.get(wish.dataset)
-    prescribed = recipes.find(wish.recipe, model)
-    recipe = recipes.changed(prescribed.recipe, wish.overrides)
-    if wish.target is not None and not dataset.learns:
+    dataset = datasets.get(request.dataset)
+    prescribed = recipes.find(request.recipe, model)
+    recipe = recipes.changed(prescribed.recipe, request.overrides)
+    if request.target is not None and not dataset.learns:
         raise UserError(f"{dataset.name} has nothing to learn, and so no --target accuracy")
     task = TrainingTask(
-        dataset=dataset.name, recipe=recipe, target=wish.target, deterministic=wish.deterministic
+        dataset=dataset.name, recipe=recipe, target=request.target, deterministic=request.deterministic
     )
     case = Case(
         model=model,
@@ -73,7 +73,7 @@ def _case(wish: Wish, fields: dict[str, Value], threads: int) -> Case:
         channels=_channels(model, dataset.channels),
         classes=dataset.classes,
         threads=threads,
-        seed=wish.seed,
+        seed=request.seed,
         task=task,
     )
     given = {axis: value for axis, value in fields.items() if axis != "model"}

@@ -9,7 +9,7 @@ from bench.schema.case import Case
 AGREE = "agree"
 
 
-class Question(Struct, frozen=True, kw_only=True):
+class AgreementRequest(Struct, frozen=True, kw_only=True):
     """Which case, and the folder in which Inductor may find it compiled, or None."""
 
     case: Case

@@ -24,19 +24,19 @@ VERDICTS_IN_WORDS = (
 )
 
 
-class Answer(Struct, frozen=True):
+class JudgedClaim(Struct, frozen=True):
     """A claim and what was found."""
 
     claim: Claim
     judgement: Judgement
 
 
-def answers(claims: Sequence[Claim], evidence: Evidence) -> tuple[Answer, ...]:
+def answers(claims: Sequence[Claim], evidence: Evidence) -> tuple[JudgedClaim, ...]:
     """Each claim judged."""
-    return tuple(Answer(claim, judged(claim, evidence)) for claim in claims)
+    return tuple(JudgedClaim(claim, judged(claim, evidence)) for claim in claims)
 
 
-def document(found: Sequence[Answer], setting: Setting, summary: Summary | None) -> Document:
+def document(found: Sequence[JudgedClaim], setting: Setting, summary: Summary | None) -> Document:
     """The hand-out."""
     return Document(
         title="What textbooks say about AlexNet and VGG",
@@ -46,7 +46,7 @@ def document(found: Sequence[Answer], setting: Setting, summary: Summary | None)
     )
 
 
-def _introduction(found: Sequence[Answer], setting: Setting, summary: Summary | None) -> Iterator[str]:
+def _introduction(found: Sequence[JudgedClaim], setting: Setting, summary: Summary | None) -> Iterator[str]:
     if summary is None:
         yield "Nothing was measured: only what follows from arithmetic is judged."
     else:
@@ -68,7 +68,7 @@ def _threads(summary: Summary) -> str:
     return ", ".join(map(str, sorted({figure.case.threads for figure in summary.figures}))) or "none"
 
 
-def _table(found: Sequence[Answer]) -> Table:
+def _table(found: Sequence[JudgedClaim]) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for claim, judgement in ((answer.claim, answer.judgement) for answer in found):
         rows.append(
@@ -100,7 +100,7 @@ def _paragraph(claim: Claim, judgement: Judgement) -> str:
     return f"{said.id}: “{said.said}” ({said.source}). {judgement.verdict.capitalize()}. {judgement.reason}"
 
 
-def _row(answer: Answer) -> dict[str, Cell]:
+def _row(answer: JudgedClaim) -> dict[str, Cell]:
     said, judgement = answer.claim.said, answer.judgement
     return {
         "id": said.id,

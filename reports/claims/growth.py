@@ -16,8 +16,8 @@ from reports.claims.trained_pairs import OF_TWO_MACHINES, both_of, compared, jud
 
 def _lenet_and_alexnet(setting: Setting) -> tuple[Case, Case]:
     axes = {"model": ("lenet5", "alexnet"), "device": (setting.device,)}
-    wish = training_runs.Wish(axes=axes, dataset=ablations.DATASET, recipe=ablations.RECIPE)
-    found = {case.model: case for case in training_runs.cases(wish, setting.threads)}
+    request = training_runs.TrainingRequest(axes=axes, dataset=ablations.DATASET, recipe=ablations.RECIPE)
+    found = {case.model: case for case in training_runs.cases(request, setting.threads)}
     return found["lenet5"], found["alexnet"]
 
 

@@ -15,7 +15,7 @@ from bench.stats.verdicts import MARGIN
 from bench.store import RECORDS
 from bench.studies.ab.pair_rows import Row
 from bench.studies.best.search_result import Findings
-from bench.studies.best.strategy import GIVE_UP, Tried
+from bench.studies.best.strategy import GIVE_UP, CandidateResult
 from models import catalogue
 from reports.analysis.learned import training_runs
 from reports.analysis.measured_ceilings import ceilings_of
@@ -229,7 +229,7 @@ def _accuracy(winner: Case, learned: Summary | None) -> str:
     )
 
 
-def _in_order(tried: Sequence[Tried]) -> list[Tried]:
+def _in_order(tried: Sequence[CandidateResult]) -> list[CandidateResult]:
     """Fastest first, then what failed."""
     return sorted(tried, key=lambda one: one.images_per_second, reverse=True)
 
@@ -249,7 +249,7 @@ def _tried_table(found: Findings) -> Iterator[Table]:
         yield table("What was tried", columns, lines, layout, notes=notes)
 
 
-def _cells(one: Tried, found: Findings) -> tuple[Cell, ...]:
+def _cells(one: CandidateResult, found: Findings) -> tuple[Cell, ...]:
     if one.seconds is None:
         return (None, None, None, None, one_line(one.failure or ""))
     ratio = _ratio(_plain_of(one, found), one)
@@ -262,7 +262,7 @@ def _cells(one: Tried, found: Findings) -> tuple[Cell, ...]:
     )
 
 
-def _plain_of(one: Tried, found: Findings) -> Tried | None:
+def _plain_of(one: CandidateResult, found: Findings) -> CandidateResult | None:
     """The plain case of the same batch, where the search tried it."""
     if found.plain is None:
         return None
@@ -270,7 +270,7 @@ def _plain_of(one: Tried, found: Findings) -> Tried | None:
     return next((other for other in found.tried if other.case == plain), None)
 
 
-def _ratio(base: Tried | None, new: Tried | None) -> Ratio | None:
+def _ratio(base: CandidateResult | None, new: CandidateResult | None) -> Ratio | None:
     """How many times as fast `new` is; None where one of them has no time."""
     if base is None or new is None or base.seconds is None or new.seconds is None:
         return None
@@ -283,7 +283,7 @@ def _left_out_table(found: Findings) -> Iterator[Table]:
         yield Table(title="Not tried", columns=("value", "reason"), rows=rows)
 
 
-def _row(one: Tried, found: Findings) -> dict[str, Cell]:
+def _row(one: CandidateResult, found: Findings) -> dict[str, Cell]:
     ratio = _ratio(_plain_of(one, found), one)
     fields: dict[str, Cell] = {
         "seconds": one.seconds,

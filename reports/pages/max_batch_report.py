@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from msgspec import structs
 
-from bench.studies.max_batch.batch_search import CLOSE, Answer
+from bench.studies.max_batch.batch_search import CLOSE, LargestBatch
 from reports.document import Cell, Document, Table
 from reports.summary.figures import case_row
 from reports.summary.subjects import Subject
@@ -26,7 +26,7 @@ RUNS_NOTE = (
 )
 
 
-def document(answers: Sequence[Answer]) -> Document:
+def document(answers: Sequence[LargestBatch]) -> Document:
     """A table of answers, a table of runs, and a row for each answer."""
     return Document(
         title="convbench max-batch",
@@ -35,7 +35,7 @@ def document(answers: Sequence[Answer]) -> Document:
     )
 
 
-def _answers(answers: Sequence[Answer]) -> Table:
+def _answers(answers: Sequence[LargestBatch]) -> Table:
     columns = (
         "limit (MiB)",
         "predicted",
@@ -52,7 +52,7 @@ def _answers(answers: Sequence[Answer]) -> Table:
     return table("Largest batch", columns, lines, layout, without=_WITHOUT, notes=NOTES)
 
 
-def _cells(answer: Answer) -> tuple[Cell, ...]:
+def _cells(answer: LargestBatch) -> tuple[Cell, ...]:
     return (
         answer.limit / MIB,
         answer.predicted,
@@ -66,7 +66,7 @@ def _cells(answer: Answer) -> tuple[Cell, ...]:
     )
 
 
-def _runs(answers: Sequence[Answer]) -> Table:
+def _runs(answers: Sequence[LargestBatch]) -> Table:
     lines = [
         Line(
             subject=_subject(answer),
@@ -85,17 +85,17 @@ def _runs(answers: Sequence[Answer]) -> Table:
     return table("What was run", columns, lines, layout, without=_WITHOUT, notes=(RUNS_NOTE,))
 
 
-def _subject(answer: Answer) -> Subject:
+def _subject(answer: LargestBatch) -> Subject:
     return Subject(answer.case, (), ())
 
 
-def _difference(answer: Answer) -> int | None:
+def _difference(answer: LargestBatch) -> int | None:
     if answer.verified is None or answer.predicted is None:
         return None
     return answer.verified - answer.predicted
 
 
-def _row(answer: Answer) -> dict[str, Cell]:
+def _row(answer: LargestBatch) -> dict[str, Cell]:
     """Flat; `batch` is the verified one, and 0 where there is none."""
     case = structs.replace(answer.case, batch=answer.verified or 0)
     return case_row(

@@ -36,7 +36,7 @@ def trained_cases(
     found: list[Case] = []
     for comparison in _comparisons(ablations):
         if comparison.trained:
-            base = training_runs.Wish(
+            base = training_runs.TrainingRequest(
                 axes={"model": (comparison.base.model,), **given},
                 dataset=DATASET,
                 recipe=RECIPE,

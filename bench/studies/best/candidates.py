@@ -30,7 +30,7 @@ WhyNot = Callable[[Sequence[Case]], Mapping[Case, str]]
 """`bench.runner.questions.unrunnable` with a server: what torch says against cases on this machine."""
 
 
-def plainest(given: Mapping[str, tuple[Value, ...]], threads: int) -> Case:
+def first_case(given: Mapping[str, tuple[Value, ...]], threads: int) -> Case:
     """The first case of the search, with replicate 0: the first of each axis that is given, else the plain
     value. `threads` are the usable cores. Raises UserError for several values of what is not searched."""
     for axis, values in given.items():

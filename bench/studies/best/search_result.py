@@ -9,7 +9,7 @@ from msgspec import Struct
 from bench.schema.agreement import Agreement
 from bench.schema.case import Case
 from bench.studies.ab.pair_rows import Row
-from bench.studies.best.strategy import Tried
+from bench.studies.best.strategy import CandidateResult
 
 
 class Findings(Struct, frozen=True, kw_only=True):
@@ -24,7 +24,7 @@ class Findings(Struct, frozen=True, kw_only=True):
     agreement    of the winner's outputs with fp32's; a sentence where that could not be measured
     """
 
-    tried: tuple[Tried, ...]
+    tried: tuple[CandidateResult, ...]
     is_complete: bool = True
     winner: Case | None = None
     plain: Case | None = None

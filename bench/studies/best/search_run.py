@@ -23,7 +23,7 @@ from bench.runner.events import OnProgress, Progress
 from bench.runner.questions import ask_child, unrunnable
 from bench.runner.run_folder import cache_of
 from bench.runner.run_options import RunOptions
-from bench.schema.agreement import AGREE, Agreement, Question
+from bench.schema.agreement import AGREE, Agreement, AgreementRequest
 from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.record import Record
 from bench.stats import verdicts
@@ -32,7 +32,7 @@ from bench.studies.ab import interleaved, sides
 from bench.studies.ab.pair_rows import Contest, Row, rows
 from bench.studies.best import candidates, strategy
 from bench.studies.best.search_result import Findings
-from bench.studies.best.strategy import Space, Tried
+from bench.studies.best.strategy import CandidateResult, Space
 from bench.studies.max_batch import batch_runs
 from bench.studies.max_batch.batch_search import MEMORY_ONLY
 from models.errors import UserError
@@ -54,7 +54,7 @@ _LEAST_SECONDS = 120.0
 of a large network on a CPU, take half of that."""
 
 
-class Wish(Struct, frozen=True, kw_only=True):
+class SearchRequest(Struct, frozen=True, kw_only=True):
     """What is searched for.
 
     given      axis -> the values that may be tried, `model` among them; an absent one of those that a search
@@ -70,20 +70,20 @@ class Wish(Struct, frozen=True, kw_only=True):
     ceilings: bool = True
 
 
-def run_search(wish: Wish, directory: Path, on_progress: OnProgress) -> Findings:
+def run_search(request: SearchRequest, directory: Path, on_progress: OnProgress) -> Findings:
     """Search, confirm and check; the records are in `directory`, those of pairs in folders of their own.
 
     Raises UserError where nothing can be tried here, or the directory refuses.
     """
-    resuming = wish.resume and (directory / RECORDS).exists()
+    resuming = request.resume and (directory / RECORDS).exists()
     if not resuming:
         refuse_used(directory)
     with ExitStack() as stack:
         store = stack.enter_context(Store.resume(directory)) if resuming else None
-        base = candidates.plainest(wish.given, cpu_cores.usable_cores())
+        base = candidates.first_case(request.given, cpu_cores.usable_cores())
         if store is not None:
             store.refuse_others(lambda case: _is_part(case, base))
-        space, impossible = candidates.space_of(base, wish.given)
+        space, impossible = candidates.space_of(base, request.given)
         with _server(base) as server:
             space, unusable = candidates.narrowed(space, lambda cases: unrunnable(cases, server))
             if store is not None:
@@ -93,7 +93,7 @@ def run_search(wish: Wish, directory: Path, on_progress: OnProgress) -> Findings
             store = store or stack.enter_context(Store.create(directory))
             for scratch in ("work", "caches"):
                 stack.callback(shutil.rmtree, directory / scratch, ignore_errors=True)
-            searching = _Search(wish, store, on_progress)
+            searching = _Search(request, store, on_progress)
             known, is_complete = searching.candidates(space, server)
         found = Findings(
             tried=tuple(known.values()), is_complete=is_complete, excluded={**impossible, **unusable}
@@ -102,7 +102,7 @@ def run_search(wish: Wish, directory: Path, on_progress: OnProgress) -> Findings
             return found
         winner, pairs = searching.confirmed(space, known)
         with _server(winner) as server:
-            if wish.ceilings:
+            if request.ceilings:
                 searching.measure_ceiling(winner, server)
             agreement = searching.agreement(winner, server)
     plain = strategy.plain(space, winner)
@@ -120,39 +120,41 @@ def _server(case: Case) -> Server:
 class _Search:
     """One search, with its budget; the records go to `store`, the bar is told of the seconds."""
 
-    def __init__(self, wish: Wish, store: Store, on_progress: OnProgress) -> None:
-        self._wish, self._store, self._on_progress = wish, store, on_progress
+    def __init__(self, request: SearchRequest, store: Store, on_progress: OnProgress) -> None:
+        self._request, self._store, self._on_progress = request, store, on_progress
         self._directory = store.directory
         self._caches = store.directory / "caches"
         self._start = time.monotonic()
 
     def _left(self, share: float) -> float:
         """Seconds until this share of the budget is spent; negative after that."""
-        return self._start + share * self._wish.budget_seconds - time.monotonic()
+        return self._start + share * self._request.budget_seconds - time.monotonic()
 
     def _report(self, event: Progress) -> None:
         """With seconds of the budget in the place of cases: how many there will be is not known."""
-        budget = self._wish.budget_seconds
+        budget = self._request.budget_seconds
         spent = min(budget, budget - self._left(1))
         self._on_progress(structs.replace(event, done=int(spent), total=int(budget)))
 
-    def candidates(self, space: Space, server: Server) -> tuple[dict[Case, Tried], bool]:
+    def candidates(self, space: Space, server: Server) -> tuple[dict[Case, CandidateResult], bool]:
         """What is known of each candidate, and whether the search came to its end."""
         known = {
-            record.case.without_replicate(): strategy.tried(record)
+            record.case.without_replicate(): strategy.result_of(record)
             for record in self._store.records()
             if record.status not in feasibility.RETRIED and strategy.is_same_work(record.case, space.base)
         }
-        if self._wish.max_batch:
+        if self._request.max_batch:
             self._try_all(space, known, server, SEARCHING / 2)
             leaders = strategy.ranked(known)
             most = self._largest_batch(leaders[0].case) if leaders else None
             space = strategy.enlarged(space, most)
         return known, self._try_all(space, known, server, SEARCHING)
 
-    def _try_all(self, space: Space, known: dict[Case, Tried], server: Server, share: float) -> bool:
+    def _try_all(
+        self, space: Space, known: dict[Case, CandidateResult], server: Server, share: float
+    ) -> bool:
         """Add to `known` what is worth trying; whether this share of the budget was enough for all."""
-        while (case := strategy.following(space, known, _is_possible)) is not None:
+        while (case := strategy.next_candidate(space, known, _is_possible)) is not None:
             left = self._left(share)
             if left <= 0:
                 return False
@@ -161,7 +163,7 @@ class _Search:
                 give_up_seconds=strategy.give_up_seconds(case, known),
                 time_limit_seconds=max(_LEAST_SECONDS, left / 2),
             )
-            known[case] = strategy.tried(self._measured(case, protocol, server))
+            known[case] = strategy.result_of(self._measured(case, protocol, server))
         return True
 
     def _measured(self, case: Case, protocol: MeasurementProtocol, server: Server) -> Record:
@@ -175,16 +177,16 @@ class _Search:
 
     def _largest_batch(self, case: Case) -> int | None:
         """The largest batch of a case that fits, in the time there is; None where none does."""
-        wish = batch_runs.Wish(
+        request = batch_runs.BatchRequest(
             cases=[structs.replace(case, replicate=1)],
             memory=None,
             protocol=MEMORY_ONLY,
             budget_seconds=self._left(SEARCHING),
             resume=True,
         )
-        return batch_runs.find_largest(wish, self._directory / "largest", self._report)[0].verified
+        return batch_runs.find_largest(request, self._directory / "largest", self._report)[0].verified
 
-    def confirmed(self, space: Space, known: Mapping[Case, Tried]) -> tuple[Case, list[Row]]:
+    def confirmed(self, space: Space, known: Mapping[Case, CandidateResult]) -> tuple[Case, list[Row]]:
         """The winner, once its rivals were met in pairs, and the pairs: theirs, and with the plain case."""
         winner = strategy.ranked(known)[0].case
         met = [Contest(a=rival.case, b=winner) for rival in strategy.rivals(known)]
@@ -225,7 +227,7 @@ class _Search:
     def agreement(self, winner: Case, server: Server) -> Agreement | str:
         """Of the winner's outputs with those of fp32, or why nothing is known of it."""
         cache = cache_of(winner, self._caches)
-        asked = Question(case=winner, cache_folder=str(cache.resolve()) if cache.exists() else None)
+        asked = AgreementRequest(case=winner, cache_folder=str(cache.resolve()) if cache.exists() else None)
         try:
             answer = ask_child(
                 AGREE, msgspec.json.encode(asked), server, failing="the outputs were not compared"

@@ -38,7 +38,7 @@ class Space(Struct, frozen=True, kw_only=True):
     values: Mapping[str, tuple[Value, ...]]
 
 
-class Tried(Struct, frozen=True, kw_only=True):
+class CandidateResult(Struct, frozen=True, kw_only=True):
     """What is known of one candidate.
 
     case      with replicate 0
@@ -61,11 +61,11 @@ class Tried(Struct, frozen=True, kw_only=True):
         return self.case.batch / self.seconds if self.seconds else 0.0
 
 
-Known = Mapping[Case, Tried]
+Results = Mapping[Case, CandidateResult]
 """By case, with replicate 0, in the order of trying."""
 
 
-def tried(record: Record) -> Tried:
+def result_of(record: Record) -> CandidateResult:
     """What a candidate's process found. Numbers that are no numbers make a fast step worth nothing."""
     case = record.case.without_replicate()
     whole = "step" if case.workload == "training" else "forward"
@@ -73,9 +73,9 @@ def tried(record: Record) -> Tried:
     found = [m for m in record.measurements if (m.phase, m.metric) == (whole, "wall_time")]
     if record.status != "ok" or useless or not found:
         failure = f"{record.status}: {record.reason}" if record.reason else record.status
-        return Tried(case=case, failure=useless[0] if useless else failure)
+        return CandidateResult(case=case, failure=useless[0] if useless else failure)
     wall = found[0]
-    return Tried(
+    return CandidateResult(
         case=case,
         seconds=median(wall.samples),
         interval=within_process(sorted(wall.samples)),
@@ -84,19 +84,19 @@ def tried(record: Record) -> Tried:
     )
 
 
-def ranked(known: Known) -> list[Tried]:
+def ranked(known: Results) -> list[CandidateResult]:
     """Those that have a time, fastest first; of equal ones the one that was tried first."""
     timed = [one for one in known.values() if one.seconds]
     return sorted(timed, key=lambda one: one.images_per_second, reverse=True)
 
 
-def give_up_seconds(case: Case, known: Known) -> float | None:
+def give_up_seconds(case: Case, known: Results) -> float | None:
     """The step time above which this candidate is not worth its samples; None while nothing is known."""
     leaders = ranked(known)
     return GIVE_UP * case.batch / leaders[0].images_per_second if leaders else None
 
 
-def following(space: Space, known: Known, is_possible: Callable[[Case], bool]) -> Case | None:
+def next_candidate(space: Space, known: Results, is_possible: Callable[[Case], bool]) -> Case | None:
     """The candidate to try next; None where nothing is left that could be better."""
     for stage in (_pairs, _compiled, _refined):
         for case in stage(space, known):
@@ -105,7 +105,7 @@ def following(space: Space, known: Known, is_possible: Callable[[Case], bool]) -
     return None
 
 
-def _pairs(space: Space, known: Known) -> Iterator[Case]:
+def _pairs(space: Space, known: Results) -> Iterator[Case]:
     for precision in space.values["precision"]:
         first, *others = [
             structs.replace(space.base, **{"precision": precision, "layout": layout})
@@ -116,7 +116,7 @@ def _pairs(space: Space, known: Known) -> Iterator[Case]:
             yield from others
 
 
-def _is_far(case: Case, known: Known) -> bool:
+def _is_far(case: Case, known: Results) -> bool:
     """Whether a case was far slower than the best, or not done in its time."""
     if case not in known:
         return False
@@ -126,19 +126,19 @@ def _is_far(case: Case, known: Known) -> bool:
     return FAR * one.images_per_second < leaders[0].images_per_second
 
 
-def _compiled(space: Space, known: Known) -> Iterator[Case]:
+def _compiled(space: Space, known: Results) -> Iterator[Case]:
     """The second engine for the pairs that were fastest with the first."""
     for engine in space.values["engine"][1:2]:
         for one in _fastest_pairs(space, known):
             yield structs.replace(one, **{"engine": engine})
 
 
-def _fastest_pairs(space: Space, known: Known) -> list[Case]:
+def _fastest_pairs(space: Space, known: Results) -> list[Case]:
     pairs = set(_pairs(space, known))
     return [one.case for one in ranked(known) if one.case in pairs][:FEW]
 
 
-def _refined(space: Space, known: Known) -> Iterator[Case]:
+def _refined(space: Space, known: Results) -> Iterator[Case]:
     """What differs in one axis from the best, and in its tuning from the best of the second engine: what
     only compiled code can have may make up for what compiling lost."""
     leaders = ranked(known)
@@ -166,7 +166,7 @@ def enlarged(space: Space, most: int | None) -> Space:
     return structs.replace(space, values={**space.values, "batch": (*batches, *larger)})
 
 
-def rivals(known: Known) -> Sequence[Tried]:
+def rivals(known: Results) -> Sequence[CandidateResult]:
     """Those that may be as fast as the winner: close to it, or with an interval that meets its own.
 
     Of the winner's batch only: pairs of steps compare steps.
@@ -175,7 +175,7 @@ def rivals(known: Known) -> Sequence[Tried]:
     return [one for one in leaders[1:] if _is_close(leaders[0], one)][:MOST_RIVALS]
 
 
-def _is_close(winner: Tried, other: Tried) -> bool:
+def _is_close(winner: CandidateResult, other: CandidateResult) -> bool:
     assert winner.seconds is not None
     assert other.seconds is not None
     if winner.case.batch != other.case.batch:

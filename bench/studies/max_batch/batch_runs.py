@@ -23,11 +23,11 @@ from bench.schema import job
 from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.record import Record
 from bench.store import RECORDS, Store, refuse_used
-from bench.studies.max_batch.batch_search import MOST_TRIES, Answer, largest_batch, limit_of
+from bench.studies.max_batch.batch_search import MOST_TRIES, LargestBatch, largest_batch, limit_of
 from models.errors import UserError
 
 
-class Wish(Struct, frozen=True, kw_only=True):
+class BatchRequest(Struct, frozen=True, kw_only=True):
     """What is searched for: the largest batch of each case within `memory`, as `limit_of` reads it."""
 
     cases: Sequence[Case]
@@ -42,31 +42,31 @@ class Wish(Struct, frozen=True, kw_only=True):
         return MOST_TRIES * len(self.cases)
 
 
-def find_largest(wish: Wish, directory: Path, on_progress: OnProgress) -> list[Answer]:
+def find_largest(request: BatchRequest, directory: Path, on_progress: OnProgress) -> list[LargestBatch]:
     """One answer for each case; with `resume` no batch is run again of which `directory` has a record.
 
     Raises UserError where a case cannot run here, for a limit that the machine does not have, or where the
     directory refuses.
     """
-    deadline = math.inf if wish.budget_seconds is None else time.monotonic() + wish.budget_seconds
-    resuming = wish.resume and (directory / RECORDS).exists()
+    deadline = math.inf if request.budget_seconds is None else time.monotonic() + request.budget_seconds
+    resuming = request.resume and (directory / RECORDS).exists()
     if not resuming:
         refuse_used(directory)
     with ExitStack() as stack:
         store = stack.enter_context(Store.resume(directory)) if resuming else None
         if store is not None:
-            store.refuse_others(lambda case: any(_is_sized(case, each) for each in wish.cases))
-        server = stack.enter_context(Server(preload=preload.preload(wish.cases)))
-        for case, reason in unrunnable(wish.cases, server).items():
+            store.refuse_others(lambda case: any(_is_sized(case, each) for each in request.cases))
+        server = stack.enter_context(Server(preload=preload.preload(request.cases)))
+        for case, reason in unrunnable(request.cases, server).items():
             raise UserError(f"{case.model} cannot run here: {reason}")
-        free = {device: _free_memory(device, server) for device in {case.device for case in wish.cases}}
-        limits = [limit_of(wish.memory, free[case.device], case) for case in wish.cases]
+        free = {device: _free_memory(device, server) for device in {case.device for case in request.cases}}
+        limits = [limit_of(request.memory, free[case.device], case) for case in request.cases]
         store = store or stack.enter_context(Store.create(directory))
         stack.callback(shutil.rmtree, directory / "work", ignore_errors=True)
-        runs = _Runs(wish, store, server, on_progress)
+        runs = _Runs(request, store, server, on_progress)
         return [
             largest_batch(case, limit, runs.measure, lambda: time.monotonic() < deadline)
-            for case, limit in zip(wish.cases, limits, strict=True)
+            for case, limit in zip(request.cases, limits, strict=True)
         ]
 
 
@@ -77,18 +77,18 @@ def _is_sized(case: Case, asked: Case) -> bool:
 class _Runs:
     """The processes of all searches, those of an earlier command among them."""
 
-    def __init__(self, wish: Wish, store: Store, server: Server, on_progress: OnProgress) -> None:
-        self._wish, self._store, self._server, self._on_progress = wish, store, server, on_progress
+    def __init__(self, request: BatchRequest, store: Store, server: Server, on_progress: OnProgress) -> None:
+        self._request, self._store, self._server, self._on_progress = request, store, server, on_progress
         self._known = {r.case: r for r in store.records() if r.status not in feasibility.RETRIED}
         self._done = 0
 
     def measure(self, case: Case) -> Record:
         """The record of a case, which is run unless there is one."""
         if case not in self._known:
-            total = self._wish.most_runs
+            total = self._request.most_runs
             self._on_progress(Progress(case=case, done=self._done, total=total))
             described = environment.describe()
-            record = attempt(case, self._wish.protocol, described, self._store.directory, self._server)
+            record = attempt(case, self._request.protocol, described, self._store.directory, self._server)
             self._known[case] = self._store.append(record)
             self._done += 1
             self._on_progress(Progress(case=case, done=self._done, total=total, record=record))

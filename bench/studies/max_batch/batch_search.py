@@ -58,7 +58,7 @@ Point = tuple[int, int]
 """A batch and its peak in bytes."""
 
 
-class Line(Struct, frozen=True):
+class MemoryLine(Struct, frozen=True):
     """A peak in bytes: `fixed`, and `per_image` for each image of the batch."""
 
     fixed: float
@@ -75,7 +75,7 @@ class Line(Struct, frozen=True):
         return max(0, min(MOST_IMAGES, int((limit - self.fixed) / self.per_image)))
 
 
-class Try(Struct, frozen=True, kw_only=True):
+class BatchRun(Struct, frozen=True, kw_only=True):
     """A batch that was run: its peak in bytes, None where it did not end well, and whether that fits."""
 
     batch: int
@@ -84,7 +84,7 @@ class Try(Struct, frozen=True, kw_only=True):
     fits: bool
 
 
-class Answer(Struct, frozen=True, kw_only=True):
+class LargestBatch(Struct, frozen=True, kw_only=True):
     """The largest batch of a case (whose own batch says nothing), and how it was found.
 
     limit      bytes that the peak of a step must not exceed
@@ -97,12 +97,12 @@ class Answer(Struct, frozen=True, kw_only=True):
 
     case: Case
     limit: int
-    line: Line | None
+    line: MemoryLine | None
     predicted: int | None
     verified: int | None
     peak: int | None
     refused: int | None
-    tries: tuple[Try, ...]
+    tries: tuple[BatchRun, ...]
     remark: str | None = None
 
 
@@ -128,14 +128,14 @@ def largest_batch(
     limit: int,
     measure: Callable[[Case], Record],
     may_go_on: Callable[[], bool] = lambda: True,
-) -> Answer:
+) -> LargestBatch:
     """The largest batch of a case within `limit` bytes.
 
     `measure` runs a case, by MEMORY_ONLY or more; `may_go_on` is asked before each. Where the device's
     memory is overcommitted no batch is run that is expected to exceed the limit.
     """
     careful = devices.get(case.device).overcommits
-    tries: list[Try] = []
+    tries: list[BatchRun] = []
 
     def go(choose: Callable[[], int | None]) -> str | None:
         """Run what is chosen until nothing is; returns why it had to end before, or None."""
@@ -145,7 +145,7 @@ def largest_batch(
             if not may_go_on():
                 return "the budget was spent before the answer was sure"
             record = measure(structs.replace(case, batch=batch))
-            tries.append(_try(record, limit))
+            tries.append(_run_of(record, limit))
             if record.status not in ("ok", "oom") or (record.status == "ok" and tries[-1].peak is None):
                 return f"the run of batch {batch} says nothing: {record.reason or 'its memory is not known'}"
         return None
@@ -160,7 +160,7 @@ def largest_batch(
         remark = "not even one image fits"
     if remark is None and verified is not None and verified.batch == MOST_IMAGES:
         remark = f"{MOST_IMAGES:,} images is the most that a batch may have here; there is room for more"
-    return Answer(
+    return LargestBatch(
         case=case,
         limit=limit,
         line=line,
@@ -173,21 +173,21 @@ def largest_batch(
     )
 
 
-def fit(points: Sequence[Point]) -> Line | None:
+def fit(points: Sequence[Point]) -> MemoryLine | None:
     """The line through the two largest batches; None for less than two, or where the next largest lies off
     the line, and so contradicts it."""
     if len(points) < 2:
         return None
     *_, (x1, y1), (x2, y2) = ordered = sorted(points)
     slope = (y2 - y1) / (x2 - x1)
-    line = Line(y1 - slope * x1, slope)
+    line = MemoryLine(y1 - slope * x1, slope)
     for batch, peak in ordered[-3:-2]:
         if abs(line.at(batch) - peak) > _ON_A_LINE * y2:
             return None
     return line
 
 
-def probe(tries: Sequence[Try], limit: int, careful: bool) -> int | None:
+def probe(tries: Sequence[BatchRun], limit: int, careful: bool) -> int | None:
     """The next small batch to run; None when three lie on a line that has not far to go to the limit, or when
     there is no room for more."""
     if not tries:
@@ -195,7 +195,7 @@ def probe(tries: Sequence[Try], limit: int, careful: bool) -> int | None:
     points = _points(tries)
     if all(each.fits for each in tries):
         batch, peak = max(points)
-        line = _secant(points) if len(points) > 1 else Line(0, max(1, peak) / batch)
+        line = _secant(points) if len(points) > 1 else MemoryLine(0, max(1, peak) / batch)
         larger = min(_most(batch, peak, limit, careful), line.largest(limit * _MOST))
         is_known = len(points) > 2 and fit(points) and line.largest(limit) <= batch * _GROWTH
         if larger > batch and not is_known:
@@ -203,7 +203,7 @@ def probe(tries: Sequence[Try], limit: int, careful: bool) -> int | None:
     return 1 if len(points) < 2 and all(each.batch > 1 for each in tries) else None
 
 
-def refine(tries: Sequence[Try], limit: int, careful: bool) -> int | None:
+def refine(tries: Sequence[BatchRun], limit: int, careful: bool) -> int | None:
     """The next batch to run, between the largest that fitted and the smallest that did not; None when they
     are CLOSE, or when a larger one is not expected to fit and to be `careful` is to leave it."""
     lower = max((each.batch for each in tries if each.fits), default=0)
@@ -239,17 +239,17 @@ def peak_of(record: Record) -> int | None:
     return next((int(found[metric]) for metric in _PEAKS if metric in found), None)
 
 
-def _try(record: Record, limit: int) -> Try:
+def _run_of(record: Record, limit: int) -> BatchRun:
     peak = peak_of(record) if record.status == "ok" else None
     fits = peak is not None and peak <= limit
-    return Try(batch=record.case.batch, status=record.status, peak=peak, fits=fits)
+    return BatchRun(batch=record.case.batch, status=record.status, peak=peak, fits=fits)
 
 
-def _points(tries: Sequence[Try]) -> list[Point]:
+def _points(tries: Sequence[BatchRun]) -> list[Point]:
     return [(each.batch, each.peak) for each in tries if each.peak is not None]
 
 
-def _secant(points: Sequence[Point]) -> Line:
+def _secant(points: Sequence[Point]) -> MemoryLine:
     """The line through the two largest batches: where it bends, the nearest to the limit count."""
     line = fit(sorted(points)[-2:])
     assert line is not None

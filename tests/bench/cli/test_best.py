@@ -160,8 +160,10 @@ def test_the_largest_batch_is_found_for_the_winner_and_tried_with_its_parts(
     machine(lambda case: by_value(case) * (case.batch / 8) ** 0.9)
     asked: list[Case] = []
 
-    def largest(wish: batch_runs.Wish, directory: Path, on_progress: object) -> list[SimpleNamespace]:
-        asked.extend(wish.cases)
+    def largest(
+        request: batch_runs.BatchRequest, directory: Path, on_progress: object
+    ) -> list[SimpleNamespace]:
+        asked.extend(request.cases)
         return [SimpleNamespace(verified=40)]
 
     monkeypatch.setattr(batch_runs, "find_largest", largest)

@@ -15,16 +15,19 @@ from msgspec import structs
 
 from bench.cli import progress
 from bench.cli.progress import TrainingBar
-from bench.plan.training_runs import Wish, cases
+from bench.plan.training_runs import TrainingRequest, cases
 from bench.runner.events import Progress
 from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.epochs import Epoch, EpochDone, StepsDone, TrainingEvent
 from bench.schema.record import Record, Status
 
 PLANNED = cases(
-    Wish(axes={"model": ("lenet5",), "device": ("cpu",)}, overrides={"epochs": "2"}, seeds=3, seed=40), 1
+    TrainingRequest(
+        axes={"model": ("lenet5",), "device": ("cpu",)}, overrides={"epochs": "2"}, seeds=3, seed=40
+    ),
+    1,
 )
-NOISE = cases(Wish(axes={"model": ("lenet5",), "device": ("cpu",)}, dataset="synthetic"), 1)
+NOISE = cases(TrainingRequest(axes={"model": ("lenet5",), "device": ("cpu",)}, dataset="synthetic"), 1)
 Run = Callable[[TrainingBar], None]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bench.plan import feasibility
-from bench.plan.training_runs import Wish, cases, why_impossible
+from bench.plan.training_runs import TrainingRequest, cases, why_impossible
 from bench.schema.case import Case
 from bench.schema.training_task import Recipe, TrainingTask
 from models.errors import UserError
@@ -16,7 +16,7 @@ CPU = {"device": ("cpu",)}
 
 
 def wished(*models: str, axes: Any = None, **fields: Any) -> list[Case]:
-    return cases(Wish(axes={"model": models, **CPU, **(axes or {})}, **fields), threads=3)
+    return cases(TrainingRequest(axes={"model": models, **CPU, **(axes or {})}, **fields), threads=3)
 
 
 def test_a_case_is_what_the_recipe_and_the_dataset_say() -> None:
@@ -83,8 +83,8 @@ def test_auto_is_the_gpu_where_there_is_one(
     monkeypatch: pytest.MonkeyPatch, present: bool, device: str
 ) -> None:
     monkeypatch.setattr(feasibility, "gpu_present", lambda: present)
-    assert [case.device for case in cases(Wish(axes={"model": ("lenet5",)}), 1)] == [device]
-    both = cases(Wish(axes={"model": ("lenet5",), "device": ("auto", "cpu")}), 1)
+    assert [case.device for case in cases(TrainingRequest(axes={"model": ("lenet5",)}), 1)] == [device]
+    both = cases(TrainingRequest(axes={"model": ("lenet5",), "device": ("auto", "cpu")}), 1)
     assert sorted(case.device for case in both) == sorted({device, "cpu"})
 
 

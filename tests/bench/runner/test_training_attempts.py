@@ -22,7 +22,7 @@ from bench.forkserver.client import Server
 from bench.forkserver.process_tree import descendants
 from bench.host import environment
 from bench.plan.axes import Value
-from bench.plan.training_runs import Wish, cases
+from bench.plan.training_runs import TrainingRequest, cases
 from bench.runner.attempt import attempt
 from bench.runner.execute import run_plan
 from bench.runner.run_folder import CHECKPOINTS, checkpoint_of, log_of
@@ -151,7 +151,7 @@ def case_of(model: object, seed: int = 0, epochs: int = EPOCHS, **fields: Any) -
         "image": (8,),
         "batch": (256,),
     }
-    (case,) = cases(Wish(axes=axes, overrides=overrides, seed=seed, **fields), threads=1)
+    (case,) = cases(TrainingRequest(axes=axes, overrides=overrides, seed=seed, **fields), threads=1)
     return case
 
 

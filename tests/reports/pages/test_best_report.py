@@ -16,7 +16,7 @@ from bench.stats import verdicts
 from bench.stats.estimates import Interval
 from bench.studies.ab.pair_rows import Contest, Row
 from bench.studies.best.search_result import Findings
-from bench.studies.best.strategy import Tried
+from bench.studies.best.strategy import CandidateResult
 from reports import formats
 from reports.pages import best_report
 from reports.pages.best_report import command_of, document, in_words
@@ -33,14 +33,14 @@ READ_BACK = {"conv": "ieee", "matmul": "ieee", "conv_output": "bfloat16", "linea
 FLOPS = 240e9
 
 
-def one(case: Case, seconds: float, samples: int = 10, *, given_up: bool = False) -> Tried:
+def one(case: Case, seconds: float, samples: int = 10, *, given_up: bool = False) -> CandidateResult:
     interval = Interval(0.98 * seconds, 1.02 * seconds, "within-process")
-    return Tried(case=case, seconds=seconds, interval=interval, samples=samples, given_up=given_up)
+    return CandidateResult(case=case, seconds=seconds, interval=interval, samples=samples, given_up=given_up)
 
 
 TRIED = (
     one(PLAIN, 1.2),
-    Tried(case=SLOW, failure="timeout: over 60 s"),
+    CandidateResult(case=SLOW, failure="timeout: over 60 s"),
     one(structs.replace(PLAIN, layout="channels-last"), 1.5, 6, given_up=True),
     one(RIVAL, 0.18),
     one(WINNER, 0.16),
@@ -208,7 +208,7 @@ def test_what_was_not_measured_is_said_and_never_called_equal(folder: Path) -> N
 
 
 def test_nothing_measured_is_told_with_its_reasons(tmp_path: Path) -> None:
-    failed = Findings(tried=(Tried(case=PLAIN, failure="oom: no memory"),))
+    failed = Findings(tried=(CandidateResult(case=PLAIN, failure="oom: no memory"),))
     made = document(
         failed, summarise([planted_records.write(tmp_path, [planted_records.record(PLAIN)])]), None
     )

@@ -13,8 +13,15 @@ from bench.schema.case import Case
 from bench.schema.record import Measurement, Record, Status, Stopped
 from bench.stats.estimates import Interval
 from bench.studies.best import candidates, strategy
-from bench.studies.best.candidates import narrowed, plainest, space_of
-from bench.studies.best.strategy import Space, Tried, following, give_up_seconds, ranked, rivals
+from bench.studies.best.candidates import first_case, narrowed, space_of
+from bench.studies.best.strategy import (
+    CandidateResult,
+    Space,
+    give_up_seconds,
+    next_candidate,
+    ranked,
+    rivals,
+)
 from models.errors import UserError
 from tests.planted import planted_records
 
@@ -30,19 +37,19 @@ def _every_device(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def space(**given: tuple[Value, ...]) -> Space:
     axes: dict[str, tuple[Value, ...]] = {"model": ("vgg16",), "device": ("cpu",), "batch": (8,), **given}
-    return space_of(plainest(axes, threads=2), axes)[0]
+    return space_of(first_case(axes, threads=2), axes)[0]
 
 
-def searched(space: Space, times: Times, most: int = 1000) -> dict[Case, Tried]:
+def searched(space: Space, times: Times, most: int = 1000) -> dict[Case, CandidateResult]:
     """The whole search, or its first candidates, on a machine without noise."""
-    known: dict[Case, Tried] = {}
+    known: dict[Case, CandidateResult] = {}
     while len(known) < most:
-        case = following(space, known, lambda each: feasibility.why_impossible(each) is None)
+        case = next_candidate(space, known, lambda each: feasibility.why_impossible(each) is None)
         if case is None:
             break
         assert case not in known
         seconds = times(case)
-        known[case] = Tried(case=case, seconds=seconds, failure=None if seconds else "planted")
+        known[case] = CandidateResult(case=case, seconds=seconds, failure=None if seconds else "planted")
     return known
 
 
@@ -68,7 +75,7 @@ VGG_INFERENCE = {
 
 
 def test_the_plain_configuration_comes_first() -> None:
-    first = following(space(), {}, lambda case: True)
+    first = next_candidate(space(), {}, lambda case: True)
     assert first == space().base
     assert (first.precision, first.layout, first.engine, first.tuning, first.threads, first.batch) == (
         *("fp32", "nchw", "eager", "", 2, 8),
@@ -163,8 +170,8 @@ def test_a_precision_that_is_far_slower_is_tried_in_one_layout_only() -> None:
 
 def test_a_precision_that_was_not_done_in_its_time_has_no_second_layout() -> None:
     here = space(precision=("fp16", "fp32"))
-    late = Tried(case=here.base, failure="timeout: not finished within 120 s")
-    after = following(here, {here.base: late}, lambda case: True)
+    late = CandidateResult(case=here.base, failure="timeout: not finished within 120 s")
+    after = next_candidate(here, {here.base: late}, lambda case: True)
     assert after is not None
     assert (after.precision, after.layout) == ("fp32", "nchw")
 
@@ -189,9 +196,9 @@ def test_of_equal_ones_the_plainer_wins_and_both_are_rivals() -> None:
 
 
 def test_rivals_are_close_or_overlap_and_have_the_winners_batch() -> None:
-    def one(low: float, seconds: float, high: float, **fields: Value) -> Tried:
+    def one(low: float, seconds: float, high: float, **fields: Value) -> CandidateResult:
         case = structs.replace(space().base, **fields)
-        return Tried(case=case, seconds=seconds, interval=Interval(low, high, "within-process"))
+        return CandidateResult(case=case, seconds=seconds, interval=Interval(low, high, "within-process"))
 
     winner = one(0.9, 1.0, 1.1)
     overlapping, close = one(1.05, 1.2, 1.3, layout="channels-last"), one(1.03, 1.04, 1.05, engine="compile")
@@ -204,7 +211,7 @@ def test_rivals_are_close_or_overlap_and_have_the_winners_batch() -> None:
 def test_what_a_step_may_take_depends_on_its_images() -> None:
     base = space().base
     assert give_up_seconds(base, {}) is None
-    known = {base: Tried(case=base, seconds=2.0)}
+    known = {base: CandidateResult(case=base, seconds=2.0)}
     assert give_up_seconds(base, known) == pytest.approx(2.2)
     assert give_up_seconds(structs.replace(base, batch=16), known) == pytest.approx(4.4)
 
@@ -237,17 +244,17 @@ def record_of(
 
 
 def test_a_record_says_what_was_tried() -> None:
-    found = strategy.tried(record_of(3.0, 1.0, 2.0, 5.0, 4.0, 6.0, 7.0))
+    found = strategy.result_of(record_of(3.0, 1.0, 2.0, 5.0, 4.0, 6.0, 7.0))
     assert (found.case, found.seconds, found.samples, found.given_up) == (space().base, 4.0, 7, False)
     assert found.interval == Interval(1.0, 7.0, "within-process")
     assert found.images_per_second == 2.0
-    assert strategy.tried(record_of(1.0, stopped="worse")).given_up
+    assert strategy.result_of(record_of(1.0, stopped="worse")).given_up
 
 
 def test_a_time_that_stands_for_nothing_is_a_failure() -> None:
-    crashed = strategy.tried(record_of(1.0, status="oom", reason="out of memory"))
+    crashed = strategy.result_of(record_of(1.0, status="oom", reason="out of memory"))
     assert (crashed.seconds, crashed.failure) == (None, "oom: out of memory")
-    useless = strategy.tried(record_of(1.0, warnings=["non-finite-loss: no number"]))
+    useless = strategy.result_of(record_of(1.0, warnings=["non-finite-loss: no number"]))
     assert (useless.seconds, useless.failure) == (None, "non-finite-loss: no number")
 
 
@@ -269,7 +276,7 @@ def test_what_the_machine_cannot_run_is_left_out_with_its_reason() -> None:
         }
 
     axes: dict[str, tuple[Value, ...]] = {"model": ("vgg16",), "device": ("cpu",)}
-    offered, _ = space_of(plainest(axes, threads=4), axes)
+    offered, _ = space_of(first_case(axes, threads=4), axes)
     found, left_out = narrowed(offered, why_not)
     assert left_out == {"bf16": "no bf16 here", "compile": "no compiler"}
     assert found.values["precision"] == ("fp32", "amp-bf16", "amp-fp16", "fp16")

@@ -20,8 +20,8 @@ from bench.studies.max_batch.batch_search import (
     MEMORY_ONLY,
     MOST_IMAGES,
     MOST_TRIES,
-    Answer,
-    Line,
+    LargestBatch,
+    MemoryLine,
     fit,
     largest_batch,
     limit_of,
@@ -57,7 +57,7 @@ class World:
         )
 
 
-def answer(world: World, limit: float, case: Case = ON_GPU) -> Answer:
+def answer(world: World, limit: float, case: Case = ON_GPU) -> LargestBatch:
     found = largest_batch(case, int(limit * MIB), world.measure)
     assert len(world.batches) == len(found.tries) <= MOST_TRIES
     assert len(set(world.batches)) == len(world.batches), "a batch was run twice"
@@ -68,7 +68,7 @@ def test_a_line_is_predicted_exactly_and_verified_by_running_it_and_more() -> No
     world = World(lambda batch: 500 + 10 * batch)
     found = answer(world, 4000)
     assert (found.predicted, found.verified, found.peak) == (350, 350, 4000 * MIB)
-    assert found.line == Line(500 * MIB, 10 * MIB)
+    assert found.line == MemoryLine(500 * MIB, 10 * MIB)
     assert found.refused == 357  # the next that is 2% larger
     assert found.remark is None
     assert len(world.batches) <= 6
@@ -197,14 +197,14 @@ def _largest(law: Law, limit: int) -> int:
 def test_the_line_is_exact_and_refuses_what_contradicts_it() -> None:
     assert fit([]) is None
     assert fit([(2, 120)]) is None
-    assert fit([(8, 180), (2, 120)]) == Line(100, 10)
-    assert fit([(4, 140), (2, 120), (8, 180)]) == Line(100, 10)
+    assert fit([(8, 180), (2, 120)]) == MemoryLine(100, 10)
+    assert fit([(4, 140), (2, 120), (8, 180)]) == MemoryLine(100, 10)
     assert fit([(4, 140), (2, 150), (8, 180)]) is None
     line = fit([(1, 110), (3, 130)])
     assert line is not None
     assert [line.largest(limit) for limit in (99, 100, 119, 120, 10**9)] == [0, 0, 1, 2, MOST_IMAGES]
-    assert Line(100, 0).largest(100) == MOST_IMAGES
-    assert Line(100, 0).largest(99) == 0
+    assert MemoryLine(100, 0).largest(100) == MOST_IMAGES
+    assert MemoryLine(100, 0).largest(99) == 0
 
 
 @pytest.mark.parametrize(
