@@ -19,7 +19,7 @@ from bench.runner import execute as runner
 from bench.schema.case import Case, MeasurementProtocol
 from bench.stats.estimates import Interval, within_process
 from models.blocks import block_name
-from reports.ablations.form_pairs import timed_sides
+from reports.ablations.form_pairs import timed_pairs
 from reports.summary.pooling import summarise
 
 if TYPE_CHECKING:  # collecting benchmarks imports no torch
@@ -102,7 +102,7 @@ def by_harness(
     assert result.statuses == {"ok": 2 * replicates}
     found = ablations.find("kernels", ablations.sizes(gpu=False), level="block")
     comparisons = [comparison for ablation in found for comparison in ablation.comparisons]
-    [sides] = timed_sides(summarise([folder]).figures, comparisons)
+    [sides] = timed_pairs(summarise([folder]).figures, comparisons)
     ratio = sides.ratio("step")
     assert ratio is not None
     return ratio.value, ratio.interval

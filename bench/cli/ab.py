@@ -10,7 +10,7 @@ import typer
 from bench.cli import options, output
 from bench.cli.options import MOST_MARGIN, gate_of
 from bench.plan import axes, feasibility, named_suites
-from bench.stats.verdicts import LOOKS, FailOn
+from bench.stats.verdicts import INTERIM_PAIRS, FailOn
 
 if TYPE_CHECKING:
     from bench.studies.ab.interleaved import Trial
@@ -73,7 +73,7 @@ def ab(
         for side in sides
     ]
     trial = pairs.Trial(
-        contests=ab_sides.contests_of(*plans),
+        case_pairs=ab_sides.case_pairs_of(*plans),
         sides=sides,
         protocol=options.protocol_of(chosen.protocol, target_ci, time_limit),
         margin=axes.positive_number("--margin", margin, MOST_MARGIN),
@@ -88,9 +88,9 @@ def _ab(trial: Trial, out: Path, budget: float | None, gate: FailOn | None, form
     from reports import formats
     from reports.compare import ab_report as reporting
 
-    with progress.progress(LOOKS[-1]) as on_progress:
+    with progress.progress(INTERIM_PAIRS[-1]) as on_progress:
         known = pairs.run_pairs(trial, out, budget_seconds=budget, on_progress=on_progress)
-    rows = pair_rows.rows(trial.contests, out, trial.margin)
+    rows = pair_rows.rows(trial.case_pairs, out, trial.margin)
     labels = (sides.label(trial.sides[0]), sides.label(trial.sides[1]))
     document = reporting.document(rows, labels, trial.margin)
     output.write(out / "report.md", formats.render("md", document))

@@ -30,7 +30,7 @@ ERROR = 0.01
 EQUIVALENCE_ERROR = 0.05
 """The share of changes just outside the margin that may be called equivalent."""
 DETECTABLE_POWER = 0.99
-LOOKS = (8, 16, 32, 64)
+INTERIM_PAIRS = (8, 16, 32, 64)
 """Pairs after which `ab` may look; at each of them only a quarter of the errors may be made."""
 
 ONE_PROCESS = "one process on a side shows nothing of how processes differ"
@@ -84,16 +84,18 @@ def paired(log_ratios: Sequence[float], margin: float = MARGIN) -> Verdict:
     return _paired(log_ratios, margin, share=1.0)
 
 
-def look(log_ratios: Sequence[float], margin: float = MARGIN, *, last: bool = False) -> Verdict | None:
+def interim_verdict(
+    log_ratios: Sequence[float], margin: float = MARGIN, *, last: bool = False
+) -> Verdict | None:
     """The sequential rule of `ab`: a verdict at 8, 16, 32 and 64 pairs, None at any other number.
 
     Stop where it is clear. Each look makes at most a quarter of the errors, so that all four together
     make no more than one comparison would. `last` looks now, whatever the number: for when the budget is
     spent, and then in place of the looks that will not be made.
     """
-    if not (last or len(log_ratios) in LOOKS):
+    if not (last or len(log_ratios) in INTERIM_PAIRS):
         return None
-    return _paired(log_ratios, margin, share=1 / len(LOOKS))
+    return _paired(log_ratios, margin, share=1 / len(INTERIM_PAIRS))
 
 
 def holm(p_values: Sequence[float], error: float = ERROR) -> tuple[bool, ...]:

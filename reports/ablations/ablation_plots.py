@@ -6,14 +6,14 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from reports.ablations.block_tables import title_of
-from reports.ablations.form_pairs import Contest, Sides
+from reports.ablations.form_pairs import TimedPair, TrainedPair
 from reports.ablations.predictions import predicted
 from reports.analysis.learned import ACCURACY_KEY, Learned
 from reports.document import Plot, Series
 from reports.tables.case_columns import in_words, varying
 
 
-def block_plots(topic: str, sides: Sequence[Sides]) -> Iterator[Plot]:
+def block_plots(topic: str, sides: Sequence[TimedPair]) -> Iterator[Plot]:
     """For each device, precision and engine: the step's ratio by stage, a line for each form and batch."""
     timed = [each for each in sides if each.ratio("step") is not None]
     settings = dict.fromkeys(map(_setting, timed))
@@ -45,17 +45,17 @@ def block_plots(topic: str, sides: Sequence[Sides]) -> Iterator[Plot]:
         )
 
 
-def _setting(sides: Sides) -> tuple[str, str, str]:
+def _setting(sides: TimedPair) -> tuple[str, str, str]:
     case = sides.new.case
     return case.device, case.precision, case.engine
 
 
-def _place(sides: Sides) -> tuple[int, int]:
+def _place(sides: TimedPair) -> tuple[int, int]:
     return sides.new.case.channels, sides.new.case.image
 
 
 def _measured(
-    hue: int, label: str, batch: int, sides: Sequence[Sides], places: Mapping[tuple[int, int], int]
+    hue: int, label: str, batch: int, sides: Sequence[TimedPair], places: Mapping[tuple[int, int], int]
 ) -> Series:
     """The line of one form at one batch; a band only where every point has an interval."""
     ratios = [ratio for each in sides if (ratio := each.ratio("step"))]
@@ -71,7 +71,9 @@ def _measured(
     )
 
 
-def _predictions(sides: Sequence[Sides], places: Mapping[tuple[int, int], int], hue: int) -> Iterator[Series]:
+def _predictions(
+    sides: Sequence[TimedPair], places: Mapping[tuple[int, int], int], hue: int
+) -> Iterator[Series]:
     """The FLOPs' ratio of each form; forms with the same share a line."""
     forms: dict[tuple[float, ...], list[str]] = {}
     for label in dict.fromkeys(each.form.label for each in sides):
@@ -87,16 +89,16 @@ def _predictions(sides: Sequence[Sides], places: Mapping[tuple[int, int], int], 
         )
 
 
-def accuracy_plot(name: str, under: str, contests: Sequence[Contest]) -> Iterator[Plot]:
+def accuracy_plot(name: str, under: str, trained_pairs: Sequence[TrainedPair]) -> Iterator[Plot]:
     """Test accuracy against the seconds of training, a point for each form."""
     runs: dict[int, tuple[str, Learned]] = {}
-    for contest in contests:
-        runs.setdefault(id(contest.base), (contest.comparison.base.label, contest.base))
-        runs.setdefault(id(contest.new), (contest.form.label, contest.new))
+    for trained_pair in trained_pairs:
+        runs.setdefault(id(trained_pair.base), (trained_pair.comparison.base.label, trained_pair.base))
+        runs.setdefault(id(trained_pair.new), (trained_pair.form.label, trained_pair.new))
     shown = [(label, run) for label, run in runs.values() if run.accuracies and run.value("training_time")]
     if len(shown) < 2:
         return
-    models = dict.fromkeys(contest.comparison.subject for contest in contests)
+    models = dict.fromkeys(trained_pair.comparison.subject for trained_pair in trained_pairs)
     axes = varying([run.subject for _, run in shown], without=("dataset", "recipe", "workload"))
     series = []
     for label, run in shown:

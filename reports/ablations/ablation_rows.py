@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from bench.schema.case import Case, Workload
 from bench.stats.estimates import Interval, Ratio
-from reports.ablations.form_pairs import SAVED, Contest, Sides, ratio
+from reports.ablations.form_pairs import SAVED, TimedPair, TrainedPair, ratio
 from reports.ablations.network_tables import gap
 from reports.ablations.phase_work import case_work
 from reports.ablations.predictions import KernelRates, predicted, reason
@@ -23,7 +23,7 @@ _TIMES: tuple[tuple[Workload, str], ...] = (
 )
 
 
-def rows_of(ablation: str, sides: Sides, peers: Mapping[Case, KernelRates]) -> Iterator[dict[str, Cell]]:
+def rows_of(ablation: str, sides: TimedPair, peers: Mapping[Case, KernelRates]) -> Iterator[dict[str, Cell]]:
     """Times and sizes of a form beside its base; `predicted` is the ratio of the FLOPs, where a phase has."""
     closed = (case_work(sides.base.case), case_work(sides.new.case))
     counts = (("parameters", [each.parameters for each in closed]),)
@@ -45,14 +45,14 @@ def rows_of(ablation: str, sides: Sides, peers: Mapping[Case, KernelRates]) -> I
             yield _measured(ablation, sides, metric, pair)
 
 
-def contest_rows(ablation: str, contest: Contest) -> Iterator[dict[str, Cell]]:
+def trained_rows(ablation: str, trained_pair: TrainedPair) -> Iterator[dict[str, Cell]]:
     """Accuracy of a form beside its base: `ratio` is empty, `difference` in shares."""
-    found = contest.difference
-    base, new = (run.figures.get(ACCURACY_KEY) for run in (contest.base, contest.new))
+    found = trained_pair.difference
+    base, new = (run.figures.get(ACCURACY_KEY) for run in (trained_pair.base, trained_pair.new))
     row = _row(
         ablation,
-        contest,
-        contest.new.subject.case,
+        trained_pair,
+        trained_pair.new.subject.case,
         "test accuracy",
         base.median if base else None,
         new.median if new else None,
@@ -65,14 +65,14 @@ def contest_rows(ablation: str, contest: Contest) -> Iterator[dict[str, Cell]]:
         "difference": found.difference,
         "verdict": found.verdict,
         "reason": found.reason,
-        "base_gap": gap(contest.base),
-        "new_gap": gap(contest.new),
+        "base_gap": gap(trained_pair.base),
+        "new_gap": gap(trained_pair.new),
         "base_processes": found.n_base,
         "new_processes": found.n_new,
     }
 
 
-def _measured(ablation: str, sides: Sides, metric: str, found: tuple[Figure, Figure]) -> dict[str, Cell]:
+def _measured(ablation: str, sides: TimedPair, metric: str, found: tuple[Figure, Figure]) -> dict[str, Cell]:
     base, new = found
     of: Ratio = ratio(base, new)
     row = _row(ablation, sides, new.case, metric, base.median, new.median, of.value, of.interval)
@@ -85,7 +85,7 @@ def _measured(ablation: str, sides: Sides, metric: str, found: tuple[Figure, Fig
 
 def _row(
     ablation: str,
-    of: Sides | Contest,
+    of: TimedPair | TrainedPair,
     case: Case,
     metric: str,
     base: float | None,

@@ -11,10 +11,10 @@ from bench import datasets
 from bench.plan.ablations import Ablation, Comparison, Level
 from bench.schema.case import Case
 from reports.ablations.ablation_plots import accuracy_plot, block_plots
-from reports.ablations.ablation_rows import contest_rows, rows_of
+from reports.ablations.ablation_rows import rows_of, trained_rows
 from reports.ablations.block_tables import block_tables, stage_order
 from reports.ablations.conclusions import block_findings, network_findings
-from reports.ablations.form_pairs import Contest, Sides, contests, timed_sides
+from reports.ablations.form_pairs import TimedPair, TrainedPair, timed_pairs, trained_pairs
 from reports.ablations.network_tables import accuracy_table, speed_table
 from reports.ablations.predictions import KernelRates, kernel_rates_of
 from reports.analysis.learned import Learned, training_runs
@@ -45,9 +45,9 @@ class Part(Struct, frozen=True, kw_only=True):
     """What was found of one ablation: blocks by kernel, networks timed, networks trained."""
 
     ablation: Ablation
-    blocks: dict[str, list[Sides]]
-    networks: tuple[Sides, ...]
-    trained: tuple[Contest, ...]
+    blocks: dict[str, list[TimedPair]]
+    networks: tuple[TimedPair, ...]
+    trained: tuple[TrainedPair, ...]
 
     @property
     def name(self) -> str:
@@ -55,7 +55,7 @@ class Part(Struct, frozen=True, kw_only=True):
         return self.ablation.name.capitalize()
 
     @property
-    def timed(self) -> list[Sides]:
+    def timed(self) -> list[TimedPair]:
         """Blocks first."""
         return [*(each for sides in self.blocks.values() for each in sides), *self.networks]
 
@@ -88,14 +88,14 @@ def document(ablations: Sequence[Ablation], summary: Summary) -> Document:
 
 
 def _part(ablation: Ablation, timed: Sequence[Figure], runs: Sequence[Learned]) -> Part:
-    blocks: dict[str, list[Sides]] = {}
-    for sides in timed_sides(timed, _of_level(ablation, "block")):
+    blocks: dict[str, list[TimedPair]] = {}
+    for sides in timed_pairs(timed, _of_level(ablation, "block")):
         blocks.setdefault(sides.comparison.topic, []).append(sides)
     return Part(
         ablation=ablation,
         blocks={topic: sorted(sides, key=stage_order) for topic, sides in blocks.items()},
-        networks=timed_sides(timed, _of_level(ablation, "network")),
-        trained=contests(runs, ablation.comparisons),
+        networks=timed_pairs(timed, _of_level(ablation, "network")),
+        trained=trained_pairs(runs, ablation.comparisons),
     )
 
 
@@ -124,8 +124,8 @@ def _plots(part: Part) -> Iterator[Plot]:
 def _rows(part: Part, peers: Mapping[Case, KernelRates]) -> Iterator[dict[str, Cell]]:
     for sides in part.timed:
         yield from rows_of(part.ablation.name, sides, peers)
-    for contest in part.trained:
-        yield from contest_rows(part.ablation.name, contest)
+    for trained_pair in part.trained:
+        yield from trained_rows(part.ablation.name, trained_pair)
 
 
 def _accuracy_title(part: Part) -> str:
@@ -167,7 +167,7 @@ def _introduction(parts: Sequence[Part]) -> Iterator[str]:
         yield ACCURACY_IN_WORDS
 
 
-def _block_sizes(sides: Sequence[Sides]) -> str:
+def _block_sizes(sides: Sequence[TimedPair]) -> str:
     """`64 channels at 56 px, ...; batch 1, 8, cpu, fp32, eager; 3 processes each`"""
     stages = dict.fromkeys(
         f"{each.comparison.subject} at {each.new.case.image} px" for each in sorted(sides, key=stage_order)
@@ -176,16 +176,16 @@ def _block_sizes(sides: Sequence[Sides]) -> str:
     return f"{', '.join(stages)}; {_shared(cases)}; {_processes(sides)}"
 
 
-def _network_size(sides: Sides) -> str:
+def _network_size(sides: TimedPair) -> str:
     case = sides.new.case
     return f"{sides.comparison.subject} {case.image} px, {_shared([case])}, {_processes([sides])}"
 
 
-def _training_size(contest: Contest) -> str:
-    run = contest.base
+def _training_size(trained_pair: TrainedPair) -> str:
+    run = trained_pair.base
     case = run.subject.case
     return (
-        f"{contest.comparison.subject} on {run.task.dataset}, {case.image} px, {_shared([case])}, "
+        f"{trained_pair.comparison.subject} on {run.task.dataset}, {case.image} px, {_shared([case])}, "
         f"{len(run.ended | run.diverged)} seeds, {recipe_words(run.task.recipe)}"
     )
 
@@ -196,7 +196,7 @@ def _shared(cases: Sequence[Case]) -> str:
     return f"batch {batches}, {', '.join(words)}"
 
 
-def _processes(sides: Sequence[Sides]) -> str:
+def _processes(sides: Sequence[TimedPair]) -> str:
     counts = sorted(
         {
             len(figure.medians)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from bench.schema.case import Case
 from reports.ablations.explanation import GIGA
-from reports.ablations.form_pairs import SAVED, TIME, Sides, ratio_text
+from reports.ablations.form_pairs import SAVED, TIME, TimedPair, ratio_text
 from reports.ablations.phase_work import CaseWork, case_work
 from reports.ablations.predictions import KernelRates, predicted, reason
 from reports.document import Cell, Table, readable
@@ -41,7 +41,7 @@ COST_NOTE = (
 
 def block_tables(
     topic: str,
-    sides: Sequence[Sides],
+    sides: Sequence[TimedPair],
     figures: Sequence[Figure],
     peers: Mapping[Case, KernelRates],
     layout: Layout,
@@ -51,7 +51,7 @@ def block_tables(
     yield _costs(topic, sides, by_subject([figure for figure in figures if figure.case.task is None]), layout)
 
 
-def stage_order(sides: Sides) -> tuple[int, int, int]:
+def stage_order(sides: TimedPair) -> tuple[int, int, int]:
     """The stages from the first to the last, in each the small batches first."""
     case = sides.new.case
     return case.channels, -case.image, case.batch
@@ -62,7 +62,9 @@ def title_of(topic: str) -> str:
     return f"Kernels, blocks: {topic}"
 
 
-def _ratios(topic: str, sides: Sequence[Sides], peers: Mapping[Case, KernelRates], layout: Layout) -> Table:
+def _ratios(
+    topic: str, sides: Sequence[TimedPair], peers: Mapping[Case, KernelRates], layout: Layout
+) -> Table:
     lines = [
         Line(
             subject=each.new,
@@ -87,12 +89,14 @@ def _ratios(topic: str, sides: Sequence[Sides], peers: Mapping[Case, KernelRates
     )
 
 
-def _place(sides: Sides) -> str:
+def _place(sides: TimedPair) -> str:
     """`64 channels, 56 px`"""
     return f"{sides.comparison.subject}, {sides.new.case.image} px"
 
 
-def _costs(topic: str, sides: Sequence[Sides], subjects: Mapping[Subject, Figures], layout: Layout) -> Table:
+def _costs(
+    topic: str, sides: Sequence[TimedPair], subjects: Mapping[Subject, Figures], layout: Layout
+) -> Table:
     """A row for each block, the base before what is compared with it."""
     places: dict[Subject, str] = {}
     for each in sides:

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from bench.schema.case import Case
 from bench.stats.estimates import Ratio, centre
-from reports.ablations.form_pairs import Contest, Sides
+from reports.ablations.form_pairs import TimedPair, TrainedPair
 from reports.ablations.network_tables import gap
 from reports.ablations.predictions import KernelRates, predicted, reason
 from reports.document import readable
 from reports.tables.wording import points, points_text
 
 
-def block_findings(sides: Sequence[Sides], peers: Mapping[Case, KernelRates]) -> Iterator[str]:
+def block_findings(sides: Sequence[TimedPair], peers: Mapping[Case, KernelRates]) -> Iterator[str]:
     """A paragraph for each kernel: how often the prediction held, how far it was off, and why."""
     base = sides[0].comparison.base.label
     for label in dict.fromkeys(each.form.label for each in sides):
@@ -44,7 +44,7 @@ def block_findings(sides: Sequence[Sides], peers: Mapping[Case, KernelRates]) ->
         )
 
 
-def _relu(sides: Sequence[Sides]) -> Iterator[float]:
+def _relu(sides: Sequence[TimedPair]) -> Iterator[float]:
     """activated / linear, of stacks under the same conditions."""
     steps: dict[tuple[Case, str], float] = {}
     for each in sides:
@@ -75,7 +75,7 @@ def _counts(found: Counter[str]) -> str:
     return ", ".join(f"{count} {word}" for word, count in found.most_common())
 
 
-def _where(pair: tuple[Sides, Ratio]) -> str:
+def _where(pair: tuple[TimedPair, Ratio]) -> str:
     sides, ratio = pair
     case = sides.new.case
     place = f"{sides.comparison.subject}, {case.image} px, batch {case.batch}"
@@ -92,13 +92,15 @@ def _range(values: Sequence[float]) -> str:
     return f"{low}x" if low == high else f"{low}x to {high}x"
 
 
-def network_findings(name: str, sides: Sequence[Sides], contests: Sequence[Contest]) -> Iterator[str]:
+def network_findings(
+    name: str, sides: Sequence[TimedPair], trained_pairs: Sequence[TrainedPair]
+) -> Iterator[str]:
     """A paragraph for each network and base: time, memory and accuracy of every form."""
-    comparisons = [each.comparison for each in sides] + [each.comparison for each in contests]
+    comparisons = [each.comparison for each in sides] + [each.comparison for each in trained_pairs]
     bases = dict.fromkeys((comparison.subject, comparison.base.label) for comparison in comparisons)
     for subject, base in bases:
         timed = [each for each in sides if each.comparison.subject == subject]
-        trained = [each for each in contests if each.comparison.subject == subject]
+        trained = [each for each in trained_pairs if each.comparison.subject == subject]
         labels = dict.fromkeys([each.form.label for each in timed] + [each.form.label for each in trained])
         sentences = [
             _sentence(
@@ -111,12 +113,12 @@ def network_findings(name: str, sides: Sequence[Sides], contests: Sequence[Conte
         yield f"{name}, {subject}, against {base}: {'; '.join(sentences)}."
 
 
-def _sentence(label: str, timed: Sequence[Sides], trained: Sequence[Contest]) -> str:
+def _sentence(label: str, timed: Sequence[TimedPair], trained: Sequence[TrainedPair]) -> str:
     parts = [*(_time_words(each) for each in timed), *(_accuracy_words(each) for each in trained)]
     return f"{label}: {', '.join(part for part in parts if part)}"
 
 
-def _time_words(sides: Sides) -> str:
+def _time_words(sides: TimedPair) -> str:
     workload = sides.new.case.workload
     of, ratio = (
         ("a training step", sides.ratio("step"))
@@ -137,12 +139,12 @@ def _ratio_words(ratio: Ratio) -> str:
     return f"{readable(ratio.value)}x ({low} to {high})"
 
 
-def _accuracy_words(contest: Contest) -> str:
-    found = contest.difference
+def _accuracy_words(trained_pair: TrainedPair) -> str:
+    found = trained_pair.difference
     if found.difference is None:
         return f"accuracy {found.verdict} ({found.reason})"
     text = points_text(found.difference, found.low, found.high)
-    before, after = gap(contest.base), gap(contest.new)
+    before, after = gap(trained_pair.base), gap(trained_pair.new)
     gaps = (
         f", the gap to the training images {points(before)} -> {points(after)} points"
         if before is not None and after is not None

@@ -22,7 +22,7 @@ BUSY = 0.5
 GIGA = 1e9
 
 
-class Side(Struct, frozen=True, kw_only=True):
+class TimedSide(Struct, frozen=True, kw_only=True):
     """One side of a comparison, in one phase.
 
     flops, bytes   in closed form; the bytes are the fewest possible
@@ -49,8 +49,8 @@ class Side(Struct, frozen=True, kw_only=True):
 
 
 def why(
-    base: Side,
-    new: Side,
+    base: TimedSide,
+    new: TimedSide,
     interval: Interval | None,
     *,
     best_bandwidth: float | None = None,
@@ -77,7 +77,7 @@ def why(
     )
 
 
-def _memory(base: Side, new: Side, best_bandwidth: float | None) -> str | None:
+def _memory(base: TimedSide, new: TimedSide, best_bandwidth: float | None) -> str | None:
     """Where the bytes' ratio is much nearer than that of the FLOPs, and memory was really busy."""
     measured, predicted = new.seconds / base.seconds, new.flops / base.flops
     moved = new.bytes / base.bytes
@@ -91,7 +91,7 @@ def _memory(base: Side, new: Side, best_bandwidth: float | None) -> str | None:
     return f"memory-bound: {readable(moved)}x the bytes, at {rates} GB/s or more"
 
 
-def _algorithm(base: Side, new: Side) -> str | None:
+def _algorithm(base: TimedSide, new: TimedSide) -> str | None:
     """Where the faster side is beyond all that other kernels reached."""
     faster = max(base, new, key=lambda side: side.rate)
     if faster.others_rate is None or faster.rate <= BEYOND * faster.others_rate:
@@ -102,7 +102,7 @@ def _algorithm(base: Side, new: Side) -> str | None:
     )
 
 
-def _arithmetic(base: Side, new: Side, units: str) -> str:
+def _arithmetic(base: TimedSide, new: TimedSide, units: str) -> str:
     slower, faster = sorted((base, new), key=lambda side: side.rate)
     return (
         f"{units} less used by {slower.name}: {readable(slower.rate / GIGA)} against "

@@ -23,7 +23,7 @@ TIME = "wall_time"
 SAVED = ("forward", "saved_activations")
 
 
-class Sides(Struct, frozen=True, kw_only=True):
+class TimedPair(Struct, frozen=True, kw_only=True):
     """A form and its base, timed under the same conditions; for each workload what was measured.
 
     base, new   of the training where it was timed, else of the inference
@@ -59,7 +59,7 @@ class Sides(Struct, frozen=True, kw_only=True):
         return next((pair for pair in found if pair), None)
 
 
-class Contest(Struct, frozen=True, kw_only=True):
+class TrainedPair(Struct, frozen=True, kw_only=True):
     """A form and its base, trained alike; `difference` is that of their accuracies, new - base."""
 
     comparison: Comparison
@@ -81,7 +81,7 @@ def ratio(base: Figure, new: Figure) -> Ratio:
     return ratio_within_process(new.median, new.interval, base.median, base.interval)
 
 
-def timed_sides(figures: Iterable[Figure], comparisons: Sequence[Comparison]) -> tuple[Sides, ...]:
+def timed_pairs(figures: Iterable[Figure], comparisons: Sequence[Comparison]) -> tuple[TimedPair, ...]:
     """Every form that was timed beside its base, in the order of the comparisons, then of the figures."""
     by_model: dict[str, list[tuple[Subject, Figures]]] = {}
     for subject, found in by_subject([f for f in figures if f.case.task is None]).items():
@@ -97,7 +97,7 @@ def timed_sides(figures: Iterable[Figure], comparisons: Sequence[Comparison]) ->
 
 def _sides(
     comparison: Comparison, form: Form, by_model: Mapping[str, list[tuple[Subject, Figures]]]
-) -> Iterator[Sides]:
+) -> Iterator[TimedPair]:
     """Inference and training of the same conditions are one."""
     together: dict[Case, list[tuple[Subject, Figures, Subject, Figures]]] = {}
     for base, base_figures in by_model.get(comparison.base.model, []):
@@ -107,7 +107,7 @@ def _sides(
                 together.setdefault(conditions, []).append((base, base_figures, new, new_figures))
     for found in together.values():
         found.sort(key=lambda pair: pair[0].case.workload != "training")
-        yield Sides(
+        yield TimedPair(
             comparison=comparison,
             form=form,
             base=found[0][0],
@@ -123,10 +123,10 @@ def _alike(base: Subject, new: Subject) -> bool:
     return same_machine and agree(base.effective, new.effective)
 
 
-def contests(runs: Sequence[Learned], comparisons: Sequence[Comparison]) -> tuple[Contest, ...]:
+def trained_pairs(runs: Sequence[Learned], comparisons: Sequence[Comparison]) -> tuple[TrainedPair, ...]:
     """Every form that was trained beside its base, in the order of the comparisons."""
     return tuple(
-        Contest(
+        TrainedPair(
             comparison=comparison,
             form=form,
             base=base,
@@ -183,7 +183,7 @@ def _same_machine(one: Subject, other: Subject) -> bool:
     return not one.machine or not other.machine or bool(set(one.machine) & set(other.machine))
 
 
-def ratio_text(sides: Sides, phase: str) -> str | None:
+def ratio_text(sides: TimedPair, phase: str) -> str | None:
     """`0.7312x ±1.2%`: of the measured times of a training phase."""
     ratio = sides.ratio(phase)
     return with_interval(ratio.value, ratio.interval, suffix="x") if ratio else None

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from bench.schema.case import Case
 from bench.schema.phases import WHOLE
 from reports.ablations.explanation import GIGA
-from reports.ablations.form_pairs import SAVED, TIME, Contest, Sides, ratio_text
+from reports.ablations.form_pairs import SAVED, TIME, TimedPair, TrainedPair, ratio_text
 from reports.ablations.phase_work import case_work
 from reports.ablations.predictions import KernelRates, predicted, reason
 from reports.analysis.learned import ACCURACY_KEY, Learned, seeds_text
@@ -50,7 +50,7 @@ PAIRED_FORMS_NOTE = (
 
 
 def speed_table(
-    title: str, sides: Sequence[Sides], peers: Mapping[Case, KernelRates] | None, layout: Layout
+    title: str, sides: Sequence[TimedPair], peers: Mapping[Case, KernelRates] | None, layout: Layout
 ) -> Iterator[Table]:
     """Base and forms of every network; with `peers` also why a step does not take what its FLOPs say."""
     if not sides:
@@ -90,7 +90,7 @@ def speed_table(
     )
 
 
-def _base_line(sides: Sides) -> Line:
+def _base_line(sides: TimedPair) -> Line:
     closed = case_work(sides.base.case)
     own = sides.base_figures[sides.base.case.workload]
     empty: tuple[Cell, ...] = (None,) * 7
@@ -107,7 +107,7 @@ def _base_line(sides: Sides) -> Line:
     )
 
 
-def _form_cells(sides: Sides, peers: Mapping[Case, KernelRates] | None) -> Iterator[Cell]:
+def _form_cells(sides: TimedPair, peers: Mapping[Case, KernelRates] | None) -> Iterator[Cell]:
     closed = case_work(sides.new.case)
     inference = sides.ratio("forward", "inference")
     yield sides.form.label
@@ -133,7 +133,7 @@ def _bytes_text(found: tuple[Figure, Figure] | None) -> str | None:
     return times_text(found[1].median / found[0].median) if found else None
 
 
-def accuracy_table(title: str, found: Sequence[Contest], layout: Layout) -> Iterator[Table]:
+def accuracy_table(title: str, found: Sequence[TrainedPair], layout: Layout) -> Iterator[Table]:
     """Base and forms of every network that was trained; nothing where none was."""
     if not found:
         return
@@ -153,7 +153,7 @@ def accuracy_table(title: str, found: Sequence[Contest], layout: Layout) -> Iter
         "loop",
         "reason",
     ]
-    paired = any(contest.difference.paired for contest in found)
+    paired = any(trained_pair.difference.paired for trained_pair in found)
     cells = [cell for line in lines for cell in line.cells]
     yield table(
         title,
@@ -172,24 +172,24 @@ def accuracy_table(title: str, found: Sequence[Contest], layout: Layout) -> Iter
     )
 
 
-def _accuracy_lines(found: Sequence[Contest]) -> Iterator[Line]:
-    for base in dict.fromkeys(contest.base.subject for contest in found):
-        forms = [contest for contest in found if contest.base.subject == base]
+def _accuracy_lines(found: Sequence[TrainedPair]) -> Iterator[Line]:
+    for base in dict.fromkeys(trained_pair.base.subject for trained_pair in found):
+        forms = [trained_pair for trained_pair in found if trained_pair.base.subject == base]
         own, nothing = forms[0].base, (None,) * 6
         yield Line(subject=base, cells=(forms[0].comparison.base.label, *_learned(own), *nothing))
-        for contest in forms:
-            yield Line(subject=contest.new.subject, cells=tuple(_contest_cells(contest)))
+        for trained_pair in forms:
+            yield Line(subject=trained_pair.new.subject, cells=tuple(_trained_cells(trained_pair)))
 
 
-def _contest_cells(contest: Contest) -> Iterator[Cell]:
-    found = contest.difference
-    yield contest.form.label
-    yield from _learned(contest.new)
+def _trained_cells(trained_pair: TrainedPair) -> Iterator[Cell]:
+    found = trained_pair.difference
+    yield trained_pair.form.label
+    yield from _learned(trained_pair.new)
     yield points_text(found.difference, found.low, found.high)
     yield found.verdict
     yield None if found.detectable is None else points(found.detectable)
     for rate in ("step_rate", "loop_rate"):
-        ratio = contest.ratio(rate)
+        ratio = trained_pair.ratio(rate)
         yield with_interval(ratio.value, ratio.interval, suffix="x") if ratio else None
     yield found.reason
 

@@ -9,8 +9,8 @@ from msgspec import Struct, structs
 
 from bench.schema.case import Case
 from models.blocks import is_block
-from reports.ablations.explanation import Side, why
-from reports.ablations.form_pairs import TIME, Sides
+from reports.ablations.explanation import TimedSide, why
+from reports.ablations.form_pairs import TIME, TimedPair
 from reports.ablations.phase_work import case_work
 from reports.summary.figures import Figure
 
@@ -59,7 +59,7 @@ def conditions(case: Case) -> Case:
     )
 
 
-def reason(sides: Sides, peers: Mapping[Case, KernelRates]) -> str | None:
+def reason(sides: TimedPair, peers: Mapping[Case, KernelRates]) -> str | None:
     """Why the step's ratio is not the predicted one; None where no step was timed on both sides."""
     found, ratio = sides.times("step"), sides.ratio("step")
     if found is None or ratio is None:
@@ -76,9 +76,9 @@ def reason(sides: Sides, peers: Mapping[Case, KernelRates]) -> str | None:
     )
 
 
-def _side(name: str, step: Figure, peers: KernelRates | None) -> Side:
+def _side(name: str, step: Figure, peers: KernelRates | None) -> TimedSide:
     work = case_work(step.case).work["step"]
-    return Side(
+    return TimedSide(
         name=name,
         seconds=step.median,
         flops=work.flops,
@@ -88,7 +88,7 @@ def _side(name: str, step: Figure, peers: KernelRates | None) -> Side:
     )
 
 
-def predicted(sides: Sides, phase: str = "step") -> float | None:
+def predicted(sides: TimedPair, phase: str = "step") -> float | None:
     """new / base of the FLOPs of a phase; None for a phase without."""
     base, new = (case_work(subject.case).work.get(phase) for subject in (sides.base, sides.new))
     return new.flops / base.flops if base and new and base.flops else None

@@ -24,7 +24,7 @@ NAMED = 8
 """As many pairs as a reader can take in."""
 
 
-class Sides(Struct, frozen=True):
+class Tally(Struct, frozen=True):
     """Which way several comparisons went, made at once: in one of a hundred such sets a word is false."""
 
     faster: tuple[str, ...]
@@ -44,7 +44,7 @@ class Sides(Struct, frozen=True):
         return "does not hold" if self.not_faster else "not testable here"
 
 
-def sides(rows: Sequence[Compared]) -> Sides:
+def tally(rows: Sequence[Compared]) -> Tally:
     """Faster, or slower or equivalent, or neither shown."""
     # a row in which nothing varies has no test: it is as its verdict says
     certain = holm([0.0 if row.verdict.p is None else row.verdict.p for row in rows])
@@ -55,7 +55,7 @@ def sides(rows: Sequence[Compared]) -> Sides:
             words["not"].append(row.name)
         else:
             words["faster" if word == "faster" and sure else "open"].append(row.name)
-    return Sides(tuple(words["faster"]), tuple(words["not"]), tuple(words["open"]))
+    return Tally(tuple(words["faster"]), tuple(words["not"]), tuple(words["open"]))
 
 
 def overall(rows: Sequence[Compared]) -> Verdict:
@@ -136,7 +136,7 @@ def judge_stacks(rows: Sequence[Compared], device: str, planned: int) -> Judgeme
     """Whether stacks run faster "on GPUs": of a processor the figures are shown, and settle nothing."""
     if not rows:
         return Judgement(verdict="not testable here", reason="No layer and its stack were both timed.")
-    went, figure = sides(rows), overall(rows)
+    went, figure = tally(rows), overall(rows)
     where = (
         f"A training step (forward, backward to the input, update) of one layer and of its stack of 3x3 with "
         f"ReLU between, in {len(rows)} of {planned} pairs of stage, kernel and batch: the stack is faster in "

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.studies.ab.pair_rows import Row
+from bench.studies.ab.pair_rows import PairRow
 from reports.document import Cell, Document, Table
 from reports.summary.figures import case_row
 
 
-def document(found: Sequence[Row], labels: tuple[str, str], margin: float) -> Document:
+def document(found: Sequence[PairRow], labels: tuple[str, str], margin: float) -> Document:
     """The table of the deciding rows, that of all others, and every row for programs."""
     text = (
         f"a: {labels[0]}",
@@ -28,7 +28,7 @@ def document(found: Sequence[Row], labels: tuple[str, str], margin: float) -> Do
     )
 
 
-def row_of(row: Row) -> dict[str, Cell]:
+def row_of(row: PairRow) -> dict[str, Cell]:
     """The fields of `convbench compare`, then what `ab` adds."""
     verdict = row.verdict
     fields: dict[str, Cell] = {
@@ -44,12 +44,12 @@ def row_of(row: Row) -> dict[str, Cell]:
         "n_base": verdict.n_base,
         "n_new": verdict.n_new,
         "decides": row.decides,
-        "case_b": row.contest.b.id,
+        "case_b": row.case_pair.b.id,
     }
-    return case_row(row.contest.a, fields)
+    return case_row(row.case_pair.a, fields)
 
 
-def _table(title: str, found: Sequence[Row]) -> Table:
+def _table(title: str, found: Sequence[PairRow]) -> Table:
     columns = (
         "case",
         "phase",
@@ -65,7 +65,7 @@ def _table(title: str, found: Sequence[Row]) -> Table:
     return Table(title=title, columns=columns, rows=tuple(_cells(row) for row in found))
 
 
-def _cells(row: Row) -> tuple[Cell, ...]:
+def _cells(row: PairRow) -> tuple[Cell, ...]:
     verdict = row.verdict
     interval = detectable = None
     if verdict.low is not None and verdict.high is not None:
@@ -74,5 +74,5 @@ def _cells(row: Row) -> tuple[Cell, ...]:
         detectable = f"{100 * verdict.detectable:.1f}%"
     ratio = None if verdict.ratio is None else f"{verdict.ratio:.3f}"
     times = (1e3 * row.a, 1e3 * row.b)
-    name = row.contest.a.id
+    name = row.case_pair.a.id
     return (name, row.phase, row.metric, *times, ratio, interval, verdict.verdict, detectable, verdict.n_base)

@@ -8,7 +8,7 @@ from msgspec import Struct, structs
 
 from bench.stats.accuracy_verdicts import difference
 from reports.analysis.learned import accuracies_of
-from reports.compare.comparison_rows import Row, one_sided
+from reports.compare.comparison_rows import ComparisonRow, one_sided
 from reports.summary.figures import ACCURACY, Figure
 
 TO_TARGET = ("time_to_target", "energy_to_target")
@@ -33,7 +33,7 @@ class Trained(Struct, frozen=True):
         return self.diverged - frozenset(self.accuracy.replicates if self.accuracy else ())
 
 
-def accuracy_rows(base: Trained, new: Trained, why_not: str | None) -> Iterator[Row]:
+def accuracy_rows(base: Trained, new: Trained, why_not: str | None) -> Iterator[ComparisonRow]:
     """The verdict on the difference; that of a side whose seeds all diverged too.
 
     `why_not` says why the case is not compared.
@@ -56,7 +56,7 @@ def accuracy_rows(base: Trained, new: Trained, why_not: str | None) -> Iterator[
         diverged=(len(base.lost), len(new.lost)),
         names=(base.name, new.name),
     )
-    yield Row(
+    yield ComparisonRow(
         case=figure.case,
         phase=figure.phase,
         metric=figure.metric,

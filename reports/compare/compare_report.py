@@ -16,8 +16,8 @@ from bench.schema.case import Case
 from bench.schema.record import FAILED
 from bench.stats import verdicts
 from models.errors import UserError
-from reports.compare.comparison_rows import Row, Unit
-from reports.compare.matching import Side, match
+from reports.compare.comparison_rows import ComparisonRow, ReplicationUnit
+from reports.compare.matching import ComparedRun, match
 from reports.compare.verdict_tables import count_of_words, verdict_tables
 from reports.document import Document, Table
 from reports.sections.machine_tables import fields_by_machine
@@ -31,7 +31,7 @@ BASE, NEW = "BASE", "NEW"
 class Comparison(Struct, frozen=True, kw_only=True):
     """The rows, the document that shows them, and the cases of BASE that only failed in NEW."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[ComparisonRow, ...]
     document: Document
     broken: tuple[Case, ...] = ()
 
@@ -49,7 +49,9 @@ def build(base: Sequence[Path], new: Sequence[Path], *, margin: float = verdicts
         raise UserError(f"{str(both.pop())!r} stands on both sides: a run has no difference to itself")
     sides = summarise(base), summarise(new)
     unit = _unit(base, new)
-    one, other = (Side(name, s.figures, s.outcomes) for name, s in zip((BASE, NEW), sides, strict=True))
+    one, other = (
+        ComparedRun(name, s.figures, s.outcomes) for name, s in zip((BASE, NEW), sides, strict=True)
+    )
     rows = match(one, other, unit, margin)
     measured = {row.case for row in rows if row.base is not None and row.new is None}
     failed = {outcome.case for outcome in sides[1].outcomes if outcome.status in FAILED}
@@ -73,7 +75,7 @@ def build(base: Sequence[Path], new: Sequence[Path], *, margin: float = verdicts
     )
 
 
-def _unit(base: Sequence[Path], new: Sequence[Path]) -> Unit:
+def _unit(base: Sequence[Path], new: Sequence[Path]) -> ReplicationUnit:
     folders = [{path.resolve() for path in side} for side in (base, new)]
     if all(len(side) > 1 for side in folders):
         return "run"
@@ -83,11 +85,11 @@ def _unit(base: Sequence[Path], new: Sequence[Path]) -> Unit:
 
 
 def _introduction(
-    rows: Sequence[Row],
+    rows: Sequence[ComparisonRow],
     sides: tuple[Summary, Summary],
     base: Sequence[Path],
     new: Sequence[Path],
-    unit: Unit,
+    unit: ReplicationUnit,
     margin: float,
 ) -> Iterator[str]:
     for name, summary, paths in zip((BASE, NEW), sides, (base, new), strict=True):
@@ -108,7 +110,7 @@ def _introduction(
     yield from _unit_in_words([row for row in rows if not row.is_accuracy], unit)
 
 
-def _unit_in_words(rows: Sequence[Row], unit: Unit) -> Iterator[str]:
+def _unit_in_words(rows: Sequence[ComparisonRow], unit: ReplicationUnit) -> Iterator[str]:
     if unit == "run":
         yield "The unit is the run: each gives one value, so what changes between runs is in the intervals."
         return
@@ -147,7 +149,7 @@ def _values(machines: Sequence[dict[str, str]], name: str) -> str | None:
     return " / ".join(found) or None
 
 
-def _uncompared_table(rows: Sequence[Row]) -> Iterator[Table]:
+def _uncompared_table(rows: Sequence[ComparisonRow]) -> Iterator[Table]:
     """By reason and case, as one reason often holds for all metrics of a case."""
     reasons: dict[str, dict[Case, list[str]]] = {}
     for row in rows:

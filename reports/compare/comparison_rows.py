@@ -17,7 +17,7 @@ EXACT_METRICS = ("parameters", "flops", "bytes_moved", "graph_breaks", "casts")
 """Counts, which do not scatter: they are equal or different."""
 
 Word = verdicts.Word | accuracy_verdicts.Word | Literal["equal", "different"]
-Unit = Literal["process", "run", "pair"]
+ReplicationUnit = Literal["process", "run", "pair"]
 """`pair`: of the two sides of one `ab` run; a row whose processes have no pairs has processes."""
 
 _ROW_FIELDS = (
@@ -26,7 +26,7 @@ _ROW_FIELDS = (
 )
 
 
-class Row(Struct, frozen=True, kw_only=True):
+class ComparisonRow(Struct, frozen=True, kw_only=True):
     """One metric in one phase of one case, on both sides or on one.
 
     base, new    the sides' figures, in `unit`; None where a side has none
@@ -73,11 +73,11 @@ class Row(Struct, frozen=True, kw_only=True):
         return case_row(self.case, {name: getattr(self, name) for name in _ROW_FIELDS})
 
 
-def one_sided(base: Figure | None, new: Figure | None, reason: str) -> Row:
+def one_sided(base: Figure | None, new: Figure | None, reason: str) -> ComparisonRow:
     """A row that was not compared, and why; one figure at least."""
     figure = base or new
     assert figure is not None
-    return Row(
+    return ComparisonRow(
         case=figure.case,
         phase=figure.phase,
         metric=figure.metric,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bench.stats import verdicts
 from bench.stats.verdicts import FailOn
 from reports.compare.compare_report import Comparison
-from reports.compare.comparison_rows import Row
+from reports.compare.comparison_rows import ComparisonRow
 
 
 def gate_fails(comparison: Comparison, fail_on: FailOn) -> bool:
@@ -43,12 +43,12 @@ def gate_reasons(comparison: Comparison, fail_on: FailOn) -> tuple[str, ...]:
     return tuple(reasons)
 
 
-def _diverged_on_one_side(row: Row, fail_on: FailOn) -> bool:
+def _diverged_on_one_side(row: ComparisonRow, fail_on: FailOn) -> bool:
     base, new = row.diverged_base > 0, row.diverged_new > 0
     return base != new and (new or fail_on == "any")
 
 
-def _by(row: Row) -> str:
+def _by(row: ComparisonRow) -> str:
     if row.verdict == "diverged":
         return f", {row.reason}"
     if row.difference is not None:

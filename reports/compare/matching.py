@@ -12,7 +12,13 @@ from bench.schema.layer_phases import is_of_layers
 from bench.stats import verdicts
 from bench.stats.estimates import centre
 from reports.compare.accuracy_matching import TO_TARGET, Trained, accuracy_rows, why_no_target
-from reports.compare.comparison_rows import COMPARED_UNITS, EXACT_METRICS, Row, Unit, one_sided
+from reports.compare.comparison_rows import (
+    COMPARED_UNITS,
+    EXACT_METRICS,
+    ComparisonRow,
+    ReplicationUnit,
+    one_sided,
+)
 from reports.summary.figures import (
     ACCURACY,
     Effective,
@@ -28,7 +34,7 @@ NO_COSTS = ("training_time", "energy_window")
 """A sum of what is compared already, and for how long energy was counted."""
 
 
-class Side(Struct, frozen=True):
+class ComparedRun(Struct, frozen=True):
     """What one side measured and what failed there."""
 
     name: str
@@ -36,7 +42,9 @@ class Side(Struct, frozen=True):
     outcomes: tuple[FailedProcesses, ...]
 
 
-def match(base: Side, new: Side, unit: Unit, margin: float) -> tuple[Row, ...]:
+def match(
+    base: ComparedRun, new: ComparedRun, unit: ReplicationUnit, margin: float
+) -> tuple[ComparisonRow, ...]:
     """A row for each figure of either side that can be compared in kind, in the order of BASE."""
     work = _work(base, new)
     groups: dict[Case, tuple[list[Figure], list[Figure]]] = {}
@@ -46,7 +54,7 @@ def match(base: Side, new: Side, unit: Unit, margin: float) -> tuple[Row, ...]:
                 groups.setdefault(work(figure.case), ([], []))[at].append(figure)
     failures = tuple({work(o.case): o.status for o in side.outcomes} for side in (base, new))
     lost = tuple({work(c): found for c, found in diverged(s.outcomes).items()} for s in (base, new))
-    rows: list[Row] = []
+    rows: list[ComparisonRow] = []
     for case, (bases, news) in groups.items():
         reason = _why_not(base.name, bases, failures[0].get(case), new.name, news, failures[1].get(case))
         one = Trained(base.name, bases, lost[0].get(case, frozenset()))
@@ -64,7 +72,7 @@ def _is_compared(figure: Figure) -> bool:
     )
 
 
-def _all_one_sided(base: Trained, new: Trained, reason: str) -> Iterator[Row]:
+def _all_one_sided(base: Trained, new: Trained, reason: str) -> Iterator[ComparisonRow]:
     yield from (one_sided(figure, None, reason) for figure in _costs(base))
     yield from (one_sided(None, figure, reason) for figure in _costs(new))
 
@@ -74,7 +82,7 @@ def _costs(side: Trained) -> list[Figure]:
     return [figure for figure in side.figures if figure.metric != ACCURACY]
 
 
-def _work(*sides: Side) -> Callable[[Case], Case]:
+def _work(*sides: ComparedRun) -> Callable[[Case], Case]:
     """What must be equal. The CPU threads belong to GPU work only where a side varies them."""
     gpu_threads = [{f.case.threads for f in side.figures if f.case.device != "cpu"} for side in sides]
     matter = any(len(threads) > 1 for threads in gpu_threads)
@@ -112,7 +120,7 @@ def _difference(one: Effective, other: Effective) -> str:
     return ", ".join(f"{key} {first[key]} / {second[key]}" for key in shared)
 
 
-def _compare(base: Trained, new: Trained, unit: Unit, margin: float) -> Iterator[Row]:
+def _compare(base: Trained, new: Trained, unit: ReplicationUnit, margin: float) -> Iterator[ComparisonRow]:
     others = {(figure.phase, figure.metric, figure.unit): figure for figure in _costs(new)}
     unreached = why_no_target(base) or why_no_target(new)
     for figure in _costs(base):
@@ -130,7 +138,7 @@ def _compare(base: Trained, new: Trained, unit: Unit, margin: float) -> Iterator
         yield one_sided(None, figure, reason or "only in NEW")
 
 
-def _judged(figure: Figure, other: Figure, unit: Unit, margin: float) -> Row:
+def _judged(figure: Figure, other: Figure, unit: ReplicationUnit, margin: float) -> ComparisonRow:
     pairs = _pairs(figure, other) if unit == "pair" else []
     if pairs:
         base, new = [one for one, _ in pairs], [two for _, two in pairs]
@@ -138,7 +146,7 @@ def _judged(figure: Figure, other: Figure, unit: Unit, margin: float) -> Row:
     else:
         base, new = _values(figure, unit), _values(other, unit)
         verdict = verdicts.unpaired(base, new, margin)
-    return Row(
+    return ComparisonRow(
         case=figure.case,
         phase=figure.phase,
         metric=figure.metric,
@@ -171,7 +179,7 @@ def _by_pair(figure: Figure) -> dict[int, float]:
     return found if len(found) == len(figure.medians) else {}
 
 
-def _values(figure: Figure, unit: Unit) -> list[float]:
+def _values(figure: Figure, unit: ReplicationUnit) -> list[float]:
     """A value for each process, or for each run that of its processes."""
     if unit != "run":
         return list(figure.medians)
@@ -181,10 +189,10 @@ def _values(figure: Figure, unit: Unit) -> list[float]:
     return [centre(medians) for medians in of_run.values()]
 
 
-def _exact(base: Figure, new: Figure) -> Row:
+def _exact(base: Figure, new: Figure) -> ComparisonRow:
     """Equal when every process of both sides says the same."""
     equal = len({*base.medians, *new.medians}) == 1
-    return Row(
+    return ComparisonRow(
         case=base.case,
         phase=base.phase,
         metric=base.metric,

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from msgspec import Struct
 
 from bench.schema.metrics import CLOCKS
-from reports.compare.comparison_rows import COMPARED_UNITS, EXACT_METRICS, Row
+from reports.compare.comparison_rows import COMPARED_UNITS, EXACT_METRICS, ComparisonRow
 from reports.document import Cell, Table, readable
 from reports.summary.figures import EPOCH
 from reports.summary.subjects import Subject
@@ -44,7 +44,7 @@ KINDS_OF_TRAINING = {
 }
 
 
-def verdict_tables(rows: Sequence[Row], counted: str) -> Iterator[Table]:
+def verdict_tables(rows: Sequence[ComparisonRow], counted: str) -> Iterator[Table]:
     """A table for each unit that has rows, then the counts that differ; `counted` are processes or runs.
 
     Training runs have tables of their own, the first of which is that of their accuracies.
@@ -57,7 +57,9 @@ def verdict_tables(rows: Sequence[Row], counted: str) -> Iterator[Table]:
     yield from _tables([row for row in training if not row.is_accuracy], counted, KINDS_OF_TRAINING, apart)
 
 
-def _tables(rows: Sequence[Row], counted: str, kinds: Mapping[str, _Kind], layout: Layout) -> Iterator[Table]:
+def _tables(
+    rows: Sequence[ComparisonRow], counted: str, kinds: Mapping[str, _Kind], layout: Layout
+) -> Iterator[Table]:
     for unit in COMPARED_UNITS:
         kind = kinds[unit]
         compared = [
@@ -97,7 +99,7 @@ def _tables(rows: Sequence[Row], counted: str, kinds: Mapping[str, _Kind], layou
         )
 
 
-def count_of_words(rows: Sequence[Row]) -> str:
+def count_of_words(rows: Sequence[ComparisonRow]) -> str:
     """`Times and sizes: 3 slower, ... Accuracies: 1 lower, ... Counts: 12 equal, ... Not compared: 4`"""
     words: Counter[str] = Counter(row.verdict or "none" for row in rows if not row.is_accuracy)
     learned: Counter[str] = Counter(row.verdict or "none" for row in rows if row.is_accuracy)
@@ -114,7 +116,7 @@ def count_of_words(rows: Sequence[Row]) -> str:
     return "".join(sentences) + f"Not compared: {words['none'] + learned['none']:,}"
 
 
-def accuracy_verdicts(rows: Sequence[Row], layout: Layout) -> Iterator[Table]:
+def accuracy_verdicts(rows: Sequence[ComparisonRow], layout: Layout) -> Iterator[Table]:
     """Differences in points, every row: accuracies are hardly ever the same by nature."""
     compared = [row for row in rows if row.verdict is not None]
     if compared:
@@ -138,7 +140,7 @@ def accuracy_verdicts(rows: Sequence[Row], layout: Layout) -> Iterator[Table]:
         )
 
 
-def _accuracy_cells(row: Row) -> tuple[Cell, ...]:
+def _accuracy_cells(row: ComparisonRow) -> tuple[Cell, ...]:
     return (
         percent(row.base),
         percent(row.new),
@@ -151,16 +153,16 @@ def _accuracy_cells(row: Row) -> tuple[Cell, ...]:
     )
 
 
-def _is_constant(row: Row) -> bool:
+def _is_constant(row: ComparisonRow) -> bool:
     """Sizes are often equal to the byte in every process, and then there is nothing to show."""
     return row.verdict == "equivalent" and row.low == row.high == 1
 
 
-def _subject(row: Row) -> Subject:
+def _subject(row: ComparisonRow) -> Subject:
     return Subject(row.case, row.effective, ())
 
 
-def _cells(row: Row, kind: _Kind) -> tuple[Cell, ...]:
+def _cells(row: ComparisonRow, kind: _Kind) -> tuple[Cell, ...]:
     return (
         _what(row),
         None if row.base is None else row.base / kind.size,
@@ -173,7 +175,7 @@ def _cells(row: Row, kind: _Kind) -> tuple[Cell, ...]:
     )
 
 
-def _what(row: Row) -> str:
+def _what(row: ComparisonRow) -> str:
     """`step wall`, `peak allocated of forward`, `compile cold`"""
     clock = CLOCKS.get(row.metric)
     if clock:
@@ -182,7 +184,7 @@ def _what(row: Row) -> str:
     return metric if row.phase in ("model", EPOCH) else f"{row.phase} {metric}"
 
 
-def _ratio(row: Row) -> str | None:
+def _ratio(row: ComparisonRow) -> str | None:
     if row.ratio is None:
         return None
     if row.low is None or row.high is None:

@@ -13,7 +13,7 @@ from bench.schema.case import Case
 from bench.stats.estimates import Ratio, ratio_within_process
 from bench.stats.verdicts import MARGIN
 from bench.store import RECORDS
-from bench.studies.ab.pair_rows import Row
+from bench.studies.ab.pair_rows import PairRow
 from bench.studies.best.search_result import Findings
 from bench.studies.best.strategy import GIVE_UP, CandidateResult
 from models import catalogue
@@ -121,7 +121,7 @@ def _whole(winner: Case, measured: Summary) -> Utilisation | None:
 def _against_plain(found: Findings) -> str:
     if found.plain == found.winner:
         return f"It is {PLAIN} itself: nothing that was tried is faster."
-    row = next((row for row in found.pairs if row.contest.a == found.plain), None)
+    row = next((row for row in found.pairs if row.case_pair.a == found.plain), None)
     if row is not None:
         doubt = {
             "inconclusive": "; that does not tell them apart",
@@ -138,7 +138,7 @@ def _against_plain(found: Findings) -> str:
     )
 
 
-def _times(row: Row) -> str:
+def _times(row: PairRow) -> str:
     """`7.31 times (7.20 to 7.44)`: the winner's speed over the other's."""
     judged = row.verdict
     assert judged.ratio is not None
@@ -150,7 +150,7 @@ def _times(row: Row) -> str:
     return f"{text} ({readable(1 / judged.high)} to {readable(1 / judged.low)})"
 
 
-def _pairs(row: Row) -> str:
+def _pairs(row: PairRow) -> str:
     count = row.verdict.n_new
     if count == 1:
         return "one pair of processes, which shows nothing of how processes differ"
@@ -160,7 +160,7 @@ def _pairs(row: Row) -> str:
 def _against_rivals(found: Findings) -> Iterator[str]:
     """Of each pair of the winner and another candidate; b is what led before the pairs."""
     for row in found.pairs:
-        first, other, judged = row.contest.b, row.contest.a, row.verdict.verdict
+        first, other, judged = row.case_pair.b, row.case_pair.a, row.verdict.verdict
         if other == found.winner:
             yield f"It is faster than {in_words(first)}, which led in one process each: {_pairs(row)} say so."
         elif first != found.winner or other == found.plain:

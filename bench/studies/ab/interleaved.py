@@ -32,7 +32,7 @@ from bench.stats import verdicts
 from bench.stats.estimates import median
 from bench.stats.verdicts import FailOn, Verdict
 from bench.store import RECORDS, Store, refuse_used
-from bench.studies.ab.pair_rows import Contest
+from bench.studies.ab.pair_rows import CasePair
 from bench.studies.ab.sides import SIDES, Side
 from models.errors import UserError
 
@@ -42,18 +42,18 @@ _MOST_FAILURES = 2
 
 class Trial(Struct, frozen=True, kw_only=True):
     """What is compared, how carefully, and which changes do not matter (`margin`, a share); `most_pairs` is
-    one of `verdicts.LOOKS`."""
+    one of `verdicts.INTERIM_PAIRS`."""
 
-    contests: Sequence[Contest]
+    case_pairs: Sequence[CasePair]
     sides: tuple[Side, Side] = (Side(), Side())
     protocol: MeasurementProtocol
     margin: float = verdicts.MARGIN
-    most_pairs: int = verdicts.LOOKS[-1]
+    most_pairs: int = verdicts.INTERIM_PAIRS[-1]
     options: RunOptions = RunOptions()
 
 
 class Pairs(Struct, kw_only=True):
-    """What is known of a contest so far: log(b / a) of the whole step's wall time, pair by pair."""
+    """What is known of two cases so far: log(b / a) of the whole step's wall time, pair by pair."""
 
     log_ratios: list[float]
     failures: int = 0
@@ -67,7 +67,7 @@ class Pairs(Struct, kw_only=True):
 def run_pairs(
     trial: Trial, directory: Path, *, budget_seconds: float | None, on_progress: Callable[[Progress], None]
 ) -> list[Pairs]:
-    """Measure pairs until every contest is decided, all pairs are done or the budget is spent.
+    """Measure pairs until every pair of cases is decided, all pairs are done or the budget is spent.
 
     The records of the sides are two runs, `directory`/a and `directory`/b, and carry `pair`. Raises
     UserError when a side cannot run here, or the directory refuses.
@@ -76,7 +76,7 @@ def run_pairs(
     folders = [directory / name for name in SIDES]
     _refuse(directory, folders)
     environments = [_check(trial, index) for index in range(len(SIDES))]
-    known = [Pairs(log_ratios=[]) for _ in trial.contests]
+    known = [Pairs(log_ratios=[]) for _ in trial.case_pairs]
     with ExitStack() as stack:
         stores = [stack.enter_context(Store.create(folder)) for folder in folders]
         for folder in folders:
@@ -84,9 +84,9 @@ def run_pairs(
         for pair, index in _schedule(known, trial.most_pairs):
             if time.monotonic() >= deadline:
                 break
-            contest = trial.contests[index]
-            on_progress(Progress(case=contest.a, done=pair - 1, total=trial.most_pairs))
-            _learn(known[index], _pair(trial, contest, environments, stores, pair), trial.margin)
+            case_pair = trial.case_pairs[index]
+            on_progress(Progress(case=case_pair.a, done=pair - 1, total=trial.most_pairs))
+            _learn(known[index], _pair(trial, case_pair, environments, stores, pair), trial.margin)
     return _last_look(known, trial.margin)
 
 
@@ -101,7 +101,7 @@ def _refuse(directory: Path, folders: Sequence[Path]) -> None:
 
 
 def _schedule(known: Sequence[Pairs], most: int) -> Iterator[tuple[int, int]]:
-    """Pair 1 of every contest before pair 2 of any, in random order, without those that are decided."""
+    """Pair 1 of all cases before pair 2 of any, in random order, without those that are decided."""
     for pair in range(1, most + 1):
         for index in random.sample(range(len(known)), len(known)):
             if not known[index].is_over:
@@ -110,7 +110,7 @@ def _schedule(known: Sequence[Pairs], most: int) -> Iterator[tuple[int, int]]:
 
 def _check(trial: Trial, index: int) -> Environment:
     """The side's environment; UserError where its interpreter or its torch cannot run a case."""
-    side, cases = trial.sides[index], [_of(contest, index) for contest in trial.contests]
+    side, cases = trial.sides[index], [_of(case_pair, index) for case_pair in trial.case_pairs]
     try:
         with Server(preload=preload.preload(cases), python=side.python) as server:
             server.require(questions.questions_of(cases))
@@ -130,13 +130,13 @@ def _described(server: Server) -> Environment:
     return msgspec.json.decode(ask_child(job.DESCRIBE, b"", server), type=Environment)
 
 
-def _of(contest: Contest, index: int) -> Case:
-    return contest.b if index else contest.a
+def _of(case_pair: CasePair, index: int) -> Case:
+    return case_pair.b if index else case_pair.a
 
 
 def _pair(
     trial: Trial,
-    contest: Contest,
+    case_pair: CasePair,
     environments: Sequence[Environment],
     stores: Sequence[Store],
     pair: int,
@@ -144,7 +144,7 @@ def _pair(
     """The records of a and b, measured one after the other, chance choosing which comes first."""
     records: dict[int, Record] = {}
     for index in random.sample((0, 1), 2):
-        case = structs.replace(_of(contest, index), replicate=pair)
+        case = structs.replace(_of(case_pair, index), replicate=pair)
         with Server(preload=preload.preload([case]), python=trial.sides[index].python) as server:
             record = attempt(
                 case,
@@ -166,7 +166,7 @@ def _learn(pairs: Pairs, records: Sequence[Record], margin: float) -> None:
         return
     a, b = (value for value in times if value is not None)
     pairs.log_ratios.append(math.log(b / a))
-    pairs.verdict = verdicts.look(pairs.log_ratios, margin) or pairs.verdict
+    pairs.verdict = verdicts.interim_verdict(pairs.log_ratios, margin) or pairs.verdict
 
 
 def whole_wall_time(record: Record) -> float | None:
@@ -185,14 +185,14 @@ def _last_look(known: list[Pairs], margin: float) -> list[Pairs]:
     for pairs in known:
         is_clear = pairs.verdict is not None and pairs.verdict.is_clear
         if not is_clear and pairs.log_ratios:
-            pairs.verdict = verdicts.look(pairs.log_ratios, margin, last=True)
+            pairs.verdict = verdicts.interim_verdict(pairs.log_ratios, margin, last=True)
     return known
 
 
 def gate(known: Sequence[Pairs], fail_on: FailOn) -> bool:
-    """Whether b is slower (or, with `any`, faster or slower) in some contest, Holm's correction applied."""
+    """Whether b is slower (or, with `any`, faster or slower) in some pair, Holm's correction applied."""
     judged = [pairs.verdict for pairs in known if pairs.verdict is not None]
     p_values = [0.0 if v.p is None else v.p for v in judged]  # where nothing varies there is no doubt
-    holds = verdicts.holm(p_values, verdicts.ERROR / len(verdicts.LOOKS))
+    holds = verdicts.holm(p_values, verdicts.ERROR / len(verdicts.INTERIM_PAIRS))
     words = ("slower",) if fail_on == "slower" else ("slower", "faster")
     return any(held and v.verdict in words for v, held in zip(judged, holds, strict=True))

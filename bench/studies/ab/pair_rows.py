@@ -20,21 +20,21 @@ Key = tuple[str, str]
 """Phase and metric."""
 
 
-class Contest(Struct, frozen=True, kw_only=True):
+class CasePair(Struct, frozen=True, kw_only=True):
     """Both sides of one case; replicate is 0."""
 
     a: Case
     b: Case
 
 
-class Row(Struct, frozen=True, kw_only=True):
+class PairRow(Struct, frozen=True, kw_only=True):
     """One time of one case on both sides.
 
     decides  whether `ab` stopped by this row: the whole step's wall time
     a, b     geometric means of the process medians, in seconds
     """
 
-    contest: Contest
+    case_pair: CasePair
     phase: str
     metric: str
     decides: bool
@@ -43,13 +43,13 @@ class Row(Struct, frozen=True, kw_only=True):
     verdict: Verdict
 
 
-def rows(contests: Sequence[Contest], directory: Path, margin: float) -> list[Row]:
+def rows(case_pairs: Sequence[CasePair], directory: Path, margin: float) -> list[PairRow]:
     """The rows of all cases, from the records in `directory`/a and `directory`/b."""
     sides = [_by_case(read_records(directory / side / RECORDS)) for side in ("a", "b")]
     return [
         row
-        for contest in contests
-        for row in _rows_of(contest, sides[0].get(contest.a, {}), sides[1].get(contest.b, {}), margin)
+        for case_pair in case_pairs
+        for row in _rows_of(case_pair, sides[0].get(case_pair.a, {}), sides[1].get(case_pair.b, {}), margin)
     ]
 
 
@@ -63,21 +63,23 @@ def _by_case(records: Iterable[Record]) -> dict[Case, dict[int, Record]]:
 
 
 def _rows_of(
-    contest: Contest, a: Mapping[int, Record], b: Mapping[int, Record], margin: float
-) -> Iterable[Row]:
+    case_pair: CasePair, a: Mapping[int, Record], b: Mapping[int, Record], margin: float
+) -> Iterable[PairRow]:
     times_a = {pair: _times(record) for pair, record in a.items()}
     times_b = {pair: _times(record) for pair, record in b.items()}
     both = sorted(times_a.keys() & times_b.keys())
-    whole = "step" if contest.a.workload == "training" else "forward"
+    whole = "step" if case_pair.a.workload == "training" else "forward"
     for key in dict.fromkeys(key for pair in both for key in times_a[pair]):
         pairs = [pair for pair in both if key in times_a[pair] and key in times_b[pair]]
         if not pairs:
             continue
         of_a, of_b = [times_a[pair][key] for pair in pairs], [times_b[pair][key] for pair in pairs]
-        verdict = verdicts.look([math.log(y / x) for x, y in zip(of_a, of_b, strict=True)], margin, last=True)
+        verdict = verdicts.interim_verdict(
+            [math.log(y / x) for x, y in zip(of_a, of_b, strict=True)], margin, last=True
+        )
         assert verdict is not None
-        yield Row(
-            contest=contest,
+        yield PairRow(
+            case_pair=case_pair,
             phase=key[0],
             metric=key[1],
             decides=key == (whole, "wall_time"),

@@ -11,7 +11,7 @@ from msgspec import Struct
 from bench.plan.axes import AXES, Value, read
 from bench.schema.case import Case
 from bench.schema.tuning import NONE
-from bench.studies.ab.pair_rows import Contest
+from bench.studies.ab.pair_rows import CasePair
 from models.errors import UserError, unknown
 
 SIDES = ("a", "b")
@@ -24,14 +24,14 @@ class Side(Struct, frozen=True, kw_only=True):
     python: Path | None = None
 
 
-def contests_of(a: Sequence[Case], b: Sequence[Case]) -> list[Contest]:
+def case_pairs_of(a: Sequence[Case], b: Sequence[Case]) -> list[CasePair]:
     """The sides' cases, one beside the other. Raises UserError where the sides' plans do not match."""
     if len(a) != len(b):
         raise UserError(
             f"side a has {len(a)} cases and side b {len(b)}: on both sides change axes of which the plan"
             " has one value only"
         )
-    return [Contest(a=x.without_replicate(), b=y.without_replicate()) for x, y in zip(a, b, strict=True)]
+    return [CasePair(a=x.without_replicate(), b=y.without_replicate()) for x, y in zip(a, b, strict=True)]
 
 
 def read_side(text: str | None, python: Path | None) -> Side:

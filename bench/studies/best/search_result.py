@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from bench.schema.agreement import Agreement
 from bench.schema.case import Case
-from bench.studies.ab.pair_rows import Row
+from bench.studies.ab.pair_rows import PairRow
 from bench.studies.best.strategy import CandidateResult
 
 
@@ -28,6 +28,6 @@ class Findings(Struct, frozen=True, kw_only=True):
     is_complete: bool = True
     winner: Case | None = None
     plain: Case | None = None
-    pairs: tuple[Row, ...] = ()
+    pairs: tuple[PairRow, ...] = ()
     excluded: Mapping[str, str] = {}
     agreement: Agreement | str | None = None

@@ -29,7 +29,7 @@ from bench.schema.record import Record
 from bench.stats import verdicts
 from bench.store import RECORDS, Store, refuse_used
 from bench.studies.ab import interleaved, sides
-from bench.studies.ab.pair_rows import Contest, Row, rows
+from bench.studies.ab.pair_rows import CasePair, PairRow, rows
 from bench.studies.best import candidates, strategy
 from bench.studies.best.search_result import Findings
 from bench.studies.best.strategy import CandidateResult, Space
@@ -46,7 +46,7 @@ PROTOCOL = MeasurementProtocol(
     energy_seconds=0.0,
 )
 """A search asks which is faster, by more than processes differ; its answer is measured again in pairs."""
-PAIRS = verdicts.LOOKS[0]
+PAIRS = verdicts.INTERIM_PAIRS[0]
 SEARCHING, PAIRING = 0.55, 0.9
 """The shares of the budget after which no further candidate, and no further pair, begins."""
 _LEAST_SECONDS = 120.0
@@ -186,37 +186,40 @@ class _Search:
         )
         return batch_runs.find_largest(request, self._directory / "largest", self._report)[0].verified
 
-    def confirmed(self, space: Space, known: Mapping[Case, CandidateResult]) -> tuple[Case, list[Row]]:
+    def confirmed(self, space: Space, known: Mapping[Case, CandidateResult]) -> tuple[Case, list[PairRow]]:
         """The winner, once its rivals were met in pairs, and the pairs: theirs, and with the plain case."""
         winner = strategy.ranked(known)[0].case
-        met = [Contest(a=rival.case, b=winner) for rival in strategy.rivals(known)]
+        met = [CasePair(a=rival.case, b=winner) for rival in strategy.rivals(known)]
         pairs = self._pairs(met, self._left(PAIRING) / 2)
         faster = [row for row in pairs if row.verdict.verdict == "slower"]
         if faster:  # than the winner of one process each
-            winner = min(faster, key=lambda row: row.a / row.b).contest.a
+            winner = min(faster, key=lambda row: row.a / row.b).case_pair.a
         plain = strategy.plain(space, winner)
-        last = Contest(a=plain, b=winner)
-        if plain == winner or last in [row.contest for row in pairs]:
+        last = CasePair(a=plain, b=winner)
+        if plain == winner or last in [row.case_pair for row in pairs]:
             return winner, pairs
         return winner, [*pairs, *self._pairs([last], self._left(PAIRING))]
 
-    def _pairs(self, contests: Sequence[Contest], seconds: float) -> list[Row]:
-        """The whole step's row of each contest that has a pair: from an earlier search that took all its
+    def _pairs(self, case_pairs: Sequence[CasePair], seconds: float) -> list[PairRow]:
+        """The whole step's row of each pair of cases that was run: from an earlier search that took all its
         pairs, or measured now."""
         for number in itertools.count(1):
             folder = self._directory / f"pairs-{number}"
             if not folder.exists():
                 break
-            found = _deciding(contests, folder)
-            if len(found) == len(contests) and all(row.verdict.n_new >= PAIRS for row in found):
+            found = _deciding(case_pairs, folder)
+            if len(found) == len(case_pairs) and all(row.verdict.n_new >= PAIRS for row in found):
                 return found
-        if not contests or seconds <= 0:
+        if not case_pairs or seconds <= 0:
             return []
         trial = interleaved.Trial(
-            contests=contests, protocol=PROTOCOL, most_pairs=PAIRS, options=RunOptions(caches=self._caches)
+            case_pairs=case_pairs,
+            protocol=PROTOCOL,
+            most_pairs=PAIRS,
+            options=RunOptions(caches=self._caches),
         )
         interleaved.run_pairs(trial, folder, budget_seconds=seconds, on_progress=self._report)
-        return _deciding(contests, folder)
+        return _deciding(case_pairs, folder)
 
     def measure_ceiling(self, winner: Case, server: Server) -> None:
         """How fast the machine multiplies in the winner's arithmetic, unless the store knows it."""
@@ -241,7 +244,7 @@ def _is_possible(case: Case) -> bool:
     return feasibility.why_impossible(case) is None
 
 
-def _deciding(contests: Sequence[Contest], folder: Path) -> list[Row]:
+def _deciding(case_pairs: Sequence[CasePair], folder: Path) -> list[PairRow]:
     if not all((folder / side / RECORDS).exists() for side in sides.SIDES):
         return []
-    return [row for row in rows(contests, folder, verdicts.MARGIN) if row.decides]
+    return [row for row in rows(case_pairs, folder, verdicts.MARGIN) if row.decides]

@@ -170,10 +170,10 @@ def test_a_thing_is_rarely_told_from_itself(stream: Stream, processes: int) -> N
 
 def ab(log_ratios: Sequence[float]) -> verdicts.Verdict:
     """The stopping rule as `ab` follows it: on until it is clear or all looks are made."""
-    for pairs in verdicts.LOOKS:
-        verdict = verdicts.look(log_ratios[:pairs])
+    for pairs in verdicts.INTERIM_PAIRS:
+        verdict = verdicts.interim_verdict(log_ratios[:pairs])
         assert verdict is not None
-        if verdict.is_clear or pairs == verdicts.LOOKS[-1]:
+        if verdict.is_clear or pairs == verdicts.INTERIM_PAIRS[-1]:
             return verdict
     raise AssertionError("there is no look")
 
@@ -188,7 +188,7 @@ def log_ratios(runs: Sequence[Sequence[float]], seed: int) -> list[list[float]]:
 
 @every_comparison
 def test_looking_four_times_raises_no_more_alarms(stream: Stream) -> None:
-    runs = process_medians(stream, 7, 400, 2 * verdicts.LOOKS[-1])
+    runs = process_medians(stream, 7, 400, 2 * verdicts.INTERIM_PAIRS[-1])
     words = [ab(ratios).verdict for ratios in log_ratios(runs, 8)]
     assert sum(word in ("faster", "slower") for word in words) <= 12
 
@@ -196,7 +196,7 @@ def test_looking_four_times_raises_no_more_alarms(stream: Stream) -> None:
 def test_a_change_at_the_margin_is_rarely_called_equivalent() -> None:
     """The errors of the other kind: 5% are allowed, over all looks together."""
     edge = math.log(1 + verdicts.MARGIN)
-    pairs = log_ratios(process_medians(clustered, 9, 400, 2 * verdicts.LOOKS[-1]), 10)
+    pairs = log_ratios(process_medians(clustered, 9, 400, 2 * verdicts.INTERIM_PAIRS[-1]), 10)
     by_looks = [ab([ratio + edge for ratio in ratios]).verdict for ratios in pairs]
     assert by_looks.count("equivalent") <= 0.05 * 400
     # standard error 0.4%: the 90% interval of the unpaired comparison fits into the margin

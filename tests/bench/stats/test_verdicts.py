@@ -12,7 +12,7 @@ from scipy import stats as oracle
 
 from bench.stats import diagnostics, verdicts
 from bench.stats.sample_size import recommended_replicates
-from bench.stats.verdicts import LOOKS, holm, look, paired, unpaired
+from bench.stats.verdicts import INTERIM_PAIRS, holm, interim_verdict, paired, unpaired
 from models.errors import UserError
 
 BASE = (0.100, 0.101, 0.099, 0.1005, 0.0995)
@@ -107,12 +107,12 @@ def test_the_detectable_effect_has_its_power() -> None:
 
 def test_looks_happen_at_their_numbers_only() -> None:
     ratios = [0.001 * (-1) ** n for n in range(64)]
-    assert [n for n in range(65) if look(ratios[:n]) is not None] == list(LOOKS)
+    assert [n for n in range(65) if interim_verdict(ratios[:n]) is not None] == list(INTERIM_PAIRS)
 
 
 def test_a_look_has_a_quarter_of_the_errors() -> None:
     ratios = [0.02, 0.05, 0.03, 0.04, 0.01, 0.06, 0.03, 0.04]
-    verdict = look(ratios)
+    verdict = interim_verdict(ratios)
     assert verdict is not None
     assert verdict.low is not None
     expected = oracle.ttest_1samp(ratios, 0.0).confidence_interval(0.9975)
@@ -122,19 +122,19 @@ def test_a_look_has_a_quarter_of_the_errors() -> None:
     bound = oracle.ttest_1samp(narrow, 0.0).confidence_interval
     margin = float((bound(0.90).high + bound(0.975).high) / 2)
     assert paired(narrow, margin).verdict == "equivalent"
-    at_look = look(narrow, margin)
+    at_look = interim_verdict(narrow, margin)
     assert at_look is not None
     assert at_look.verdict == "inconclusive"
 
 
 def test_the_last_look_is_taken_when_the_budget_is_spent() -> None:
     ratios = [0.05 + 0.001 * (-1) ** n for n in range(11)]
-    assert look(ratios) is None
-    last = look(ratios, last=True)
+    assert interim_verdict(ratios) is None
+    last = interim_verdict(ratios, last=True)
     assert last is not None
     assert (last.verdict, last.n_base, last.level) == ("slower", 11, 0.9975)
     for few in ([], [0.1]):
-        verdict = look(few, last=True)
+        verdict = interim_verdict(few, last=True)
         assert verdict is not None
         assert (verdict.verdict, verdict.n_new) == ("inconclusive", len(few))
 

@@ -19,7 +19,7 @@ from models.blocks import block_name
 from models.kernel_stacks import predicted_ratio, single_cost, stack_cost
 from reports import formats
 from reports.ablations.ablations_report import build
-from reports.ablations.explanation import Side, why
+from reports.ablations.explanation import TimedSide, why
 from reports.ablations.phase_work import case_work
 from reports.ablations.predictions import conditions, kernel_side
 from reports.document import Document, Table
@@ -138,11 +138,11 @@ def test_the_kernel_of_a_block_is_its_largest() -> None:
 # why
 
 
-def side(name: str, seconds: float, flops: float, **more: float | bool) -> Side:
-    return Side(name=name, seconds=seconds, flops=flops, bytes=more.pop("bytes", flops), **more)  # type: ignore[arg-type]
+def side(name: str, seconds: float, flops: float, **more: float | bool) -> TimedSide:
+    return TimedSide(name=name, seconds=seconds, flops=flops, bytes=more.pop("bytes", flops), **more)  # type: ignore[arg-type]
 
 
-def narrow(base: Side, new: Side) -> Interval:
+def narrow(base: TimedSide, new: TimedSide) -> Interval:
     ratio = new.seconds / base.seconds
     return Interval(ratio * 0.99, ratio * 1.01, "across-processes")
 

@@ -12,7 +12,7 @@ from reports.claims import claims
 from reports.claims.claim import Judgement, judged
 from reports.claims.evidence import Setting
 from reports.claims.speed import judge_gpu, judge_vgg
-from reports.claims.stacks import judge_stacks, overall, sides
+from reports.claims.stacks import judge_stacks, overall, tally
 from reports.claims.timed_pairs import Compared
 from reports.claims.two_cards import CARD_BYTES, GIB, LiveMemory, judge_memory
 from reports.summary.figures import Figure
@@ -70,7 +70,7 @@ EQUAL, OPEN = compared("c", 1.0), compared("d", 1.1, NOISY)
 def test_stacks_on_a_gpu_hold_where_all_that_is_decided_is_faster(rows: list[Compared], word: str) -> None:
     judgement = judge_stacks(rows, "cuda", 40)
     assert judgement.verdict == word
-    assert sides(rows).word == word
+    assert tally(rows).word == word
 
 
 def test_the_slower_stages_are_named_and_the_figure_is_the_geometric_mean() -> None:
@@ -93,8 +93,8 @@ def test_one_false_word_among_many_rows_is_not_made() -> None:
     """A row that alone would be slower at 99% is not when it is one of forty made at once."""
     slower = compared("e", 0.93, (0.99, 1.0, 1.01))
     assert slower.verdict.verdict == "slower"
-    assert sides([slower]).word == "does not hold"
-    many = sides([*[OPEN] * 39, slower])
+    assert tally([slower]).word == "does not hold"
+    many = tally([*[OPEN] * 39, slower])
     assert many.word == "not testable here"
     assert "e" in many.undecided
 

@@ -14,14 +14,14 @@ from scipy import stats as oracle
 from bench.schema.case import Case
 from bench.schema.record import Measurement, Record
 from bench.stats import verdicts
-from bench.studies.ab.pair_rows import Contest, Row, rows
+from bench.studies.ab.pair_rows import CasePair, PairRow, rows
 from reports import formats
 from reports.compare.ab_report import document
 from tests.planted import planted_records
 
 A = Case(model="vgg11", batch=8, threads=2, replicate=0)
 B = structs.replace(A, engine="compile")
-CONTEST = Contest(a=A, b=B)
+CASE_PAIR = CasePair(a=A, b=B)
 DRIFT = (1.0, 1.3, 1.7, 1.1, 2.0, 1.5, 1.2, 1.9)
 WOBBLE = (1.002, 0.998, 1.001, 0.999, 1.003, 0.997, 1.0, 1.0)
 LOGS = [math.log(1.05 * wobble) for wobble in WOBBLE]
@@ -49,16 +49,16 @@ def slower() -> tuple[list[Record], list[Record]]:
 
 
 def read(
-    directory: Path, a: list[Record], b: list[Record], contests: Sequence[Contest] = (CONTEST,)
-) -> Mapping[tuple[str, str], Row]:
+    directory: Path, a: list[Record], b: list[Record], case_pairs: Sequence[CasePair] = (CASE_PAIR,)
+) -> Mapping[tuple[str, str], PairRow]:
     planted_records.write(directory / "a", a)
     planted_records.write(directory / "b", b)
-    return {(row.phase, row.metric): row for row in rows(contests, directory, 0.02)}
+    return {(row.phase, row.metric): row for row in rows(case_pairs, directory, 0.02)}
 
 
 def test_a_known_ratio_with_the_interval_of_a_look(tmp_path: Path) -> None:
     row = read(tmp_path, *slower())[FIRST]
-    by_rule = verdicts.look(LOGS, last=True)
+    by_rule = verdicts.interim_verdict(LOGS, last=True)
     assert by_rule is not None
     assert (row.verdict.detectable, row.verdict.p) == pytest.approx((by_rule.detectable, by_rule.p))
     expected = oracle.ttest_1samp(LOGS, 0.0).confidence_interval(0.9975)
@@ -77,7 +77,7 @@ def test_a_known_ratio_with_the_interval_of_a_look(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("margin", "word"), [(0.04, "slower"), (0.06, "equivalent")])
 def test_the_margin_is_the_users(tmp_path: Path, margin: float, word: str) -> None:
     read(tmp_path, *slower())
-    assert [row.verdict.verdict for row in rows([CONTEST], tmp_path, margin)] == [word]
+    assert [row.verdict.verdict for row in rows([CASE_PAIR], tmp_path, margin)] == [word]
 
 
 def test_pairs_and_not_places_in_the_file_are_compared(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_training_is_decided_by_the_whole_step(tmp_path: Path) -> None:
     times.append(planted_records.time("step", 0.09, metric="device_time"))
     times.append(planted_records.fact("model", "weights", 4096))
     records = [pair(case, number, *times) for number in (1, 2)]
-    found = read(tmp_path, records, records, [Contest(a=case, b=case)])
+    found = read(tmp_path, records, records, [CasePair(a=case, b=case)])
     assert {key: row.decides for key, row in found.items()} == {
         ("forward", "wall_time"): False,
         ("backward", "wall_time"): False,
@@ -126,14 +126,14 @@ def test_a_time_that_some_processes_lack_has_the_pairs_that_have_it(tmp_path: Pa
     assert {key: row.verdict.n_base for key, row in found.items()} == {FIRST: 4, ("forward", "host_time"): 2}
 
 
-def test_a_contest_without_a_pair_has_no_row(tmp_path: Path) -> None:
+def test_cases_without_a_pair_have_no_row(tmp_path: Path) -> None:
     a, b = slower()
     other = structs.replace(A, batch=16)
     failed = structs.replace(pair(other, 1), status="oom", reason="planted")
-    contests = [CONTEST, Contest(a=other, b=other)]
+    case_pairs = [CASE_PAIR, CasePair(a=other, b=other)]
     planted_records.write(tmp_path / "a", [*a, failed])
     planted_records.write(tmp_path / "b", [*b, failed])
-    assert [row.contest for row in rows(contests, tmp_path, 0.02)] == [CONTEST]
+    assert [row.case_pair for row in rows(case_pairs, tmp_path, 0.02)] == [CASE_PAIR]
 
 
 def test_programs_read_the_fields_of_compare(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from bench.schema.case import Case
 from bench.schema.record import Record
 from reports import formats
 from reports.compare.compare_report import Comparison, build
-from reports.compare.comparison_rows import Row
+from reports.compare.comparison_rows import ComparisonRow
 from reports.compare.gate import gate_fails, gate_reasons
 from reports.document import Table
 from tests.planted import planted_records
@@ -31,7 +31,7 @@ def compare(tmp_path: Path, base: Sequence[Record], new: Sequence[Record]) -> Co
     )
 
 
-def row(comparison: Comparison, metric: str = "test_accuracy") -> Row:
+def row(comparison: Comparison, metric: str = "test_accuracy") -> ComparisonRow:
     (found,) = (row for row in comparison.rows if row.metric == metric)
     return found
 

@@ -17,7 +17,7 @@ from bench.stats import verdicts
 from models.errors import UserError
 from reports import formats
 from reports.compare.compare_report import Comparison, build
-from reports.compare.comparison_rows import Row
+from reports.compare.comparison_rows import ComparisonRow
 from reports.compare.gate import gate_fails, gate_reasons
 from reports.document import Table
 from tests.planted import planted_records
@@ -49,7 +49,7 @@ def compare(tmp_path: Path, base: list[Record], new: list[Record]) -> Comparison
     )
 
 
-def only(comparison: Comparison) -> Row:
+def only(comparison: Comparison) -> ComparisonRow:
     (row,) = comparison.rows
     return row
 

@@ -14,7 +14,7 @@ from bench.schema.agreement import Agreement
 from bench.schema.case import Case
 from bench.stats import verdicts
 from bench.stats.estimates import Interval
-from bench.studies.ab.pair_rows import Contest, Row
+from bench.studies.ab.pair_rows import CasePair, PairRow
 from bench.studies.best.search_result import Findings
 from bench.studies.best.strategy import CandidateResult
 from reports import formats
@@ -47,14 +47,14 @@ TRIED = (
 )
 
 
-def pair(a: Case, b: Case, ratios: Sequence[float]) -> Row:
+def pair(a: Case, b: Case, ratios: Sequence[float]) -> PairRow:
     """The whole step of `b` at these ratios to that of `a`, pair by pair."""
     import math
 
-    verdict = verdicts.look([math.log(ratio) for ratio in ratios], last=True)
+    verdict = verdicts.interim_verdict([math.log(ratio) for ratio in ratios], last=True)
     assert verdict is not None
-    return Row(
-        contest=Contest(a=a, b=b),
+    return PairRow(
+        case_pair=CasePair(a=a, b=b),
         phase="forward",
         metric="wall_time",
         decides=True,

@@ -23,8 +23,8 @@ from bench.stats import verdicts
 from bench.store import RECORDS, read_records
 from bench.studies.ab import interleaved
 from bench.studies.ab.interleaved import Pairs, Trial, gate, whole_wall_time
-from bench.studies.ab.pair_rows import Contest
-from bench.studies.ab.sides import Side, contests_of, label, read_side
+from bench.studies.ab.pair_rows import CasePair
+from bench.studies.ab.sides import Side, case_pairs_of, label, read_side
 from models.errors import UserError
 from tests.planted import planted_records
 from tests.planted.commands import ROOT, Command
@@ -41,7 +41,9 @@ def case(model: str = "lenet5", **fields: Value) -> Case:
 
 def trial(*models: str) -> Trial:
     cases = [case(model) for model in models]
-    return Trial(contests=contests_of(cases, cases), sides=(Side(), Side()), protocol=MeasurementProtocol())
+    return Trial(
+        case_pairs=case_pairs_of(cases, cases), sides=(Side(), Side()), protocol=MeasurementProtocol()
+    )
 
 
 class Machine:
@@ -145,17 +147,17 @@ def test_an_interpreter_of_this_folder_is_not_looked_for_on_the_path(
     assert read_side(None, Path("./python")).python == tmp_path / "python"
 
 
-def test_contests_stand_side_by_side_without_replicates() -> None:
+def test_pairs_of_cases_stand_side_by_side_without_replicates() -> None:
     a, b = [case(), case(batch=8)], [case(engine="compile"), case(batch=8, engine="compile")]
-    found = contests_of(a, b)
+    found = case_pairs_of(a, b)
     assert [(one.a, one.b) for one in found] == [
         (x.without_replicate(), y.without_replicate()) for x, y in zip(a, b, strict=True)
     ]
     with pytest.raises(UserError, match="side a has 2 cases and side b 1"):
-        contests_of(a, b[:1])
+        case_pairs_of(a, b[:1])
 
 
-def test_every_contest_has_its_pair_before_any_has_the_next(tmp_path: Path, machine: Place) -> None:
+def test_all_cases_have_their_pair_before_any_has_the_next(tmp_path: Path, machine: Place) -> None:
     """Nothing is decided here, so all 64 pairs are made, of each side's processes one after the other."""
     models = ("lenet5", "alexnet", "vgg11")
     placed = machine(dict.fromkeys(models, NOISE))
@@ -180,11 +182,11 @@ def test_what_is_clear_at_a_look_is_not_measured_further(tmp_path: Path, machine
     known = execute(trial(*planted_ratios), tmp_path)
     assert words(known) == ["slower", "equivalent", "slower", "inconclusive"]
     assert [len(placed.pairs(model)) for model in planted_ratios] == [8, 8, 16, 64]
-    early = [verdicts.look(late[:n], last=True) for n in (8, 13)]
+    early = [verdicts.interim_verdict(late[:n], last=True) for n in (8, 13)]
     assert [verdict is not None and verdict.is_clear for verdict in early] == [False, True]
     for pairs, (ratios, n) in zip(known, [(SLOW, 8), (EQUAL, 8), (late, 16), (NOISE, 64)], strict=True):
         assert pairs.log_ratios == pytest.approx(ratios[:n])
-        assert pairs.verdict == verdicts.look(pairs.log_ratios)
+        assert pairs.verdict == verdicts.interim_verdict(pairs.log_ratios)
 
 
 def test_the_margin_is_the_users(tmp_path: Path, machine: Place) -> None:
@@ -217,7 +219,7 @@ def test_failures_are_given_up_after_two(tmp_path: Path, machine: Place) -> None
 def test_what_was_seen_before_two_failures_is_judged(tmp_path: Path, machine: Place) -> None:
     machine({"lenet5": [*SLOW[:5], None, None]})
     known = execute(trial("lenet5"), tmp_path)
-    assert known[0].verdict == verdicts.look(known[0].log_ratios, last=True)
+    assert known[0].verdict == verdicts.interim_verdict(known[0].log_ratios, last=True)
     assert (len(known[0].log_ratios), words(known)) == (5, ["slower"])
 
 
@@ -234,7 +236,7 @@ def test_a_spent_budget_means_a_last_look(
     stop_the_clock_after(1 + 5, monkeypatch)
     (pairs,) = execute(trial("lenet5"), tmp_path, budget=60)
     assert placed.pairs("lenet5") == [1, 2, 3, 4, 5]
-    assert pairs.verdict == verdicts.look(pairs.log_ratios, last=True)
+    assert pairs.verdict == verdicts.interim_verdict(pairs.log_ratios, last=True)
     assert pairs.verdict is not None
     assert (pairs.verdict.verdict, pairs.verdict.level) == ("slower", 0.9975)
 
@@ -258,7 +260,7 @@ def test_a_used_folder_is_refused_before_anything_is_measured(
 
 
 def judged(log_ratios: Sequence[float]) -> Pairs:
-    return Pairs(log_ratios=list(log_ratios), verdict=verdicts.look(log_ratios, last=True))
+    return Pairs(log_ratios=list(log_ratios), verdict=verdicts.interim_verdict(log_ratios, last=True))
 
 
 def test_a_gate_knows_directions_and_constants() -> None:
@@ -270,7 +272,7 @@ def test_a_gate_knows_directions_and_constants() -> None:
     assert gate([judged([0.05] * 8)], "slower")
 
 
-def test_a_gate_corrects_for_many_contests() -> None:
+def test_a_gate_corrects_for_many_pairs_of_cases() -> None:
     """A look's p of 0.0006 holds alone, and not as the smallest of ten, where 0.01 / 10 would let it hold."""
     doubtful = judged([0.05 + 0.0227 * sign for sign in (1, -1) * 4])
     assert doubtful.verdict is not None
@@ -392,8 +394,8 @@ def test_a_side_without_convbench_is_named(tmp_path: Path) -> None:
     python = tmp_path / "python"
     python.write_text(f'#!/bin/sh\nunset PYTHONPATH\nexec "{sys.executable}" -I -S "$@"\n')
     python.chmod(0o755)
-    contests = [Contest(a=case(), b=case())]
+    case_pairs = [CasePair(a=case(), b=case())]
     sides = (Side(python=python), Side())
     with pytest.raises(UserError, match=f"^side a: convbench is not installed in {python}$"):
-        execute(Trial(contests=contests, sides=sides, protocol=MeasurementProtocol()), tmp_path / "out")
+        execute(Trial(case_pairs=case_pairs, sides=sides, protocol=MeasurementProtocol()), tmp_path / "out")
     assert not (tmp_path / "out").exists()
