@@ -25,7 +25,7 @@ from bench.stats.estimates import Shift, mean, mean_shift, p_value, welch_differ
 from bench.stats.student_t import needed
 from bench.stats.verdicts import DETECTABLE_POWER, EQUIVALENCE_ERROR, ERROR
 
-Word = Literal["equivalent", "higher", "lower", "inconclusive", "diverged"]
+AccuracyWord = Literal["equivalent", "higher", "lower", "inconclusive", "diverged"]
 
 PARITY_MARGIN = 0.01
 """One point: what a result in a paper is usually rounded to, and less than most choices of a recipe move."""
@@ -53,7 +53,7 @@ class Difference(Struct, frozen=True, kw_only=True):
     difference: float | None = None
     low: float | None = None
     high: float | None = None
-    verdict: Word = "inconclusive"
+    verdict: AccuracyWord = "inconclusive"
     detectable: float | None = None
     n_base: int
     n_new: int
@@ -151,7 +151,7 @@ def _judge(shift: Shift, sizes: tuple[int, int], paired: bool, margin: float) ->
     )
 
 
-def _word(shift: Shift, margin: float, low: float, high: float) -> Word:
+def _word(shift: Shift, margin: float, low: float, high: float) -> AccuracyWord:
     inner_low, inner_high = shift.ends(1 - 2 * EQUIVALENCE_ERROR)
     if -margin <= inner_low and inner_high <= margin:
         return "equivalent"

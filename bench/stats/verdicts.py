@@ -20,7 +20,7 @@ from msgspec import Struct
 from bench.stats.estimates import Shift, centre, mean_shift, p_value, welch
 from bench.stats.student_t import needed
 
-Word = Literal["equivalent", "faster", "slower", "inconclusive"]
+TimeWord = Literal["equivalent", "faster", "slower", "inconclusive"]
 FailOn = Literal["slower", "any"]
 """Which verdicts make a gate fail."""
 
@@ -51,7 +51,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     ratio: float | None
     low: float | None = None
     high: float | None = None
-    verdict: Word = "inconclusive"
+    verdict: TimeWord = "inconclusive"
     detectable: float | None = None
     n_base: int
     n_new: int
@@ -135,7 +135,7 @@ def _judge(shift: Shift, sizes: tuple[int, int], margin: float, share: float = 1
     )
 
 
-def _word(shift: Shift, margin: float, interval: tuple[float, float], equivalence_level: float) -> Word:
+def _word(shift: Shift, margin: float, interval: tuple[float, float], equivalence_level: float) -> TimeWord:
     inner_low, inner_high = shift.around(equivalence_level)
     if 1 - margin <= inner_low and inner_high <= 1 + margin:
         return "equivalent"

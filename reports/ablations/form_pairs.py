@@ -14,7 +14,7 @@ from bench.schema.phases import WHOLE
 from bench.stats.accuracy_verdicts import Difference, difference
 from bench.stats.estimates import Ratio, ratio_across_processes, ratio_within_process
 from reports.analysis.learned import Learned
-from reports.summary.figures import Figure, agree
+from reports.summary.figures import Figure, same_precision
 from reports.summary.subjects import Figures, Subject, by_subject
 from reports.tables.wording import with_interval
 
@@ -120,7 +120,7 @@ def _sides(
 def _alike(base: Subject, new: Subject) -> bool:
     """A form may lack a linear layer, and then lacks its dtype; what both read back must be equal."""
     same_machine = base.machine == new.machine or bool(set(base.machine) & set(new.machine))
-    return same_machine and agree(base.effective, new.effective)
+    return same_machine and same_precision(base.effective, new.effective)
 
 
 def trained_pairs(runs: Sequence[Learned], comparisons: Sequence[Comparison]) -> tuple[TrainedPair, ...]:

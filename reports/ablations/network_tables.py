@@ -17,7 +17,7 @@ from reports.summary.subjects import Figures, Subject
 from reports.tables.case_columns import NOT_SHOWN, Layout, Line, table
 from reports.tables.wording import (
     ONE_SEED_NOTE,
-    RULE,
+    PARITY_RULE,
     WITHIN_NOTE,
     interval_notes,
     mean_percent,
@@ -164,7 +164,7 @@ def accuracy_table(title: str, found: Sequence[TrainedPair], layout: Layout) -> 
         always=("recipe",),
         notes=[
             ACCURACY_NOTE,
-            RULE,
+            PARITY_RULE,
             *([PAIRED_FORMS_NOTE] if paired else []),
             # one process is one seed here, and said so
             *(ONE_SEED_NOTE if note == WITHIN_NOTE else note for note in interval_notes(cells)),

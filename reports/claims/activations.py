@@ -10,7 +10,7 @@ from msgspec import Struct, structs
 from bench.stats.estimates import centre
 from bench.stats.verdicts import Verdict, unpaired
 from reports.analysis.learned import Learned
-from reports.claims.claim import Claim, Judgement, Word, lies_within, statement
+from reports.claims.claim import Claim, ClaimWord, Judgement, lies_within, statement
 from reports.claims.evidence import Evidence
 from reports.claims.trained_pairs import (
     MODEL,
@@ -89,7 +89,7 @@ def judge_race(tanh: Race, relu: Race) -> Judgement:
     if len(relu.reached) < relu.seeds or not relu.reached:
         reached = f"{len(relu.reached)} of {relu.seeds} seeds with ReLU reached 75% training accuracy"
         fails = tanh.seeds > 0 and len(tanh.reached) == tanh.seeds
-        verdict: Word = "does not hold" if fails and not relu.reached else "not testable here"
+        verdict: ClaimWord = "does not hold" if fails and not relu.reached else "not testable here"
         return Judgement(verdict=verdict, unit=unit, reason=f"Only {reached}.")
     if len(tanh.reached) < tanh.seeds or not tanh.reached:
         return _never(tanh, relu, unit)
@@ -130,7 +130,7 @@ def _never(tanh: Race, relu: Race, unit: str) -> Judgement:
     )
 
 
-def _six_times(found: Verdict) -> Word:
+def _six_times(found: Verdict) -> ClaimWord:
     if found.ratio is None or found.low is None or found.verdict == "inconclusive":
         return "not testable here"
     if found.verdict in ("faster", "equivalent"):
@@ -201,7 +201,7 @@ def judge_gradient(sigmoid: Sequence[float], relu: Sequence[float]) -> Judgement
         )
         return Judgement(verdict="holds", unit=unit, reason=reason)
     found = unpaired(sigmoid, relu)
-    verdict: Word = "not testable here"
+    verdict: ClaimWord = "not testable here"
     if found.low is not None and found.high is not None:
         if found.low > 1:
             inside = lies_within(found.low, found.high, VANISHED, math.inf)

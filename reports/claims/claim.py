@@ -16,7 +16,7 @@ from bench.schema.case import Case
 from models.errors import unknown
 from reports.claims.evidence import Evidence, Setting
 
-Word = Literal["holds", "does not hold", "depends", "not testable here", "published"]
+ClaimWord = Literal["holds", "does not hold", "depends", "not testable here", "published"]
 Kind = Literal["exact", "measured", "trained", "published"]
 
 
@@ -39,7 +39,7 @@ class Judgement(Struct, frozen=True, kw_only=True):
     reason     sentences: what was compared, at which sizes, and why the verdict is what it is
     """
 
-    verdict: Word
+    verdict: ClaimWord
     figure: float | None = None
     low: float | None = None
     high: float | None = None

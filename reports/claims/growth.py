@@ -9,7 +9,7 @@ from bench.schema.case import Case
 from models import catalogue
 from models.arch import Activation, Arch, Conv, Dropout, Linear, kind
 from reports.analysis.learned import ACCURACY_KEY, Learned
-from reports.claims.claim import Claim, Judgement, Word, replicated, statement
+from reports.claims.claim import Claim, ClaimWord, Judgement, replicated, statement
 from reports.claims.evidence import Evidence, Setting
 from reports.claims.trained_pairs import OF_TWO_MACHINES, both_of, compared, judge_difference, trained_on
 
@@ -71,7 +71,7 @@ def judge_growth(lenet: Learned, alexnet: Learned) -> Judgement:
         f"differs. Test accuracy: LeNet-5 {_percent(lenet)}, AlexNet {_percent(alexnet)}."
     )
     judgement = judge_difference(found, "higher", "points of test accuracy", words)
-    verdict: Word = "depends" if judgement.verdict == "does not hold" else judgement.verdict
+    verdict: ClaimWord = "depends" if judgement.verdict == "does not hold" else judgement.verdict
     return structs.replace(judgement, verdict=verdict if grew else "does not hold")
 
 

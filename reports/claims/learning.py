@@ -9,7 +9,7 @@ from msgspec import structs
 from bench.stats.accuracy_verdicts import NOTHING_LEARNED, PARITY_MARGIN, difference, is_at_chance
 from bench.stats.estimates import mean
 from reports.analysis.learned import Learned
-from reports.claims.claim import Claim, Judgement, Word, statement
+from reports.claims.claim import Claim, ClaimWord, Judgement, statement
 from reports.claims.evidence import Evidence
 from reports.claims.trained_pairs import (
     KERNELS,
@@ -102,7 +102,7 @@ def judge_norm(lrn: Learned, bn: Learned) -> Judgement:
     found, names = compared(lrn, bn), ("local response", "batch")
     words = f"{accuracies(lrn, bn, names)} {rates(lrn, bn, names)}"
     judgement = judge_difference(found, "higher", "points of test accuracy, batch - local response", words)
-    verdict: Word = "depends" if found.verdict == "equivalent" else judgement.verdict
+    verdict: ClaimWord = "depends" if found.verdict == "equivalent" else judgement.verdict
     note = " Both by the same recipe; batch normalisation also allows a higher rate, which is not used here."
     return structs.replace(judgement, verdict=verdict, reason=judgement.reason + note)
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 from models import catalogue, kernel_stacks
 from models.blocks import block, block_name
 from models.closed_form import Cost, cost
-from reports.claims.claim import Claim, Judgement, Word, statement
+from reports.claims.claim import Claim, ClaimWord, Judgement, statement
 
 ABOUT = 0.05
 """How far from a figure a textbook may be where it says "about"; else it must be rounded rightly."""
@@ -40,7 +40,7 @@ class QuotedFigure(Struct, frozen=True):
         return f"{self.what} {self.exact:,.10g} (said: {self.said:,.10g})"
 
 
-def verdict_of(figures: Sequence[QuotedFigure]) -> Word:
+def verdict_of(figures: Sequence[QuotedFigure]) -> ClaimWord:
     """All must hold; where only some do it depends on which."""
     holding = sum(figure.holds for figure in figures)
     if holding == len(figures):

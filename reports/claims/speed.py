@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from bench.schema.case import TIMED, Case, Workload
 from models import catalogue
 from models.closed_form import cost
-from reports.claims.claim import Claim, Judgement, Word, lies_within, replicated, statement
+from reports.claims.claim import Claim, ClaimWord, Judgement, lies_within, replicated, statement
 from reports.claims.evidence import Evidence, Setting
 from reports.claims.timed_pairs import NO_GPU, Compared, compared, timed_case
 
@@ -47,7 +47,7 @@ def _gpu_speed_up(evidence: Evidence) -> Judgement:
 UNSETTLED = " An interval reaches over the border, or there is none: more processes would settle it."
 
 
-def word_of(inside: Sequence[bool | None]) -> Word:
+def word_of(inside: Sequence[bool | None]) -> ClaimWord:
     """All inside: it holds; all outside: it does not; some of each: it depends. What is open allows no word,
     unless both sides are shown without it."""
     if True in inside and False in inside:

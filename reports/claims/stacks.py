@@ -15,7 +15,7 @@ from bench.stats.estimates import mean
 from bench.stats.verdicts import Verdict, holm, paired
 from models.blocks import KERNELS, STAGES, block_name
 from models.kernel_stacks import predicted_ratio
-from reports.claims.claim import Claim, Judgement, Word, replicated, statement
+from reports.claims.claim import Claim, ClaimWord, Judgement, replicated, statement
 from reports.claims.evidence import Evidence, Setting
 from reports.claims.timed_pairs import NO_GPU, Compared, compared
 from reports.summary.figures import Figure
@@ -32,7 +32,7 @@ class Tally(Struct, frozen=True):
     undecided: tuple[str, ...]
 
     @property
-    def word(self) -> Word:
+    def word(self) -> ClaimWord:
         """Whether "it is faster" holds; what is undecided counts for neither side, up to half of all."""
         decided = len(self.faster) + len(self.not_faster)
         if self.faster and self.not_faster:

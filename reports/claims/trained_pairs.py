@@ -11,7 +11,7 @@ from bench.plan.ablations import sizes, trained_cases
 from bench.schema.case import Case
 from bench.stats.accuracy_verdicts import NOTHING_LEARNED, PARITY_MARGIN, Difference, difference
 from reports.analysis.learned import ACCURACY_KEY, Learned
-from reports.claims.claim import Judgement, Word, replicated
+from reports.claims.claim import ClaimWord, Judgement, replicated
 from reports.claims.evidence import Evidence, Setting
 from reports.tables.wording import points_text
 
@@ -81,7 +81,7 @@ def compared(base: Learned, new: Learned, margin: float = PARITY_MARGIN) -> Diff
     )
 
 
-def word_of(found: Difference, claimed: Direction) -> Word:
+def word_of(found: Difference, claimed: Direction) -> ClaimWord:
     """Equivalent means that what is claimed was looked for and is not there; inconclusive, that it may be."""
     if found.verdict in ("inconclusive", "diverged"):
         return "not testable here"

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from bench.schema.case import Case
 from reports.analysis.peak_ledger import ledger_of
-from reports.claims.claim import Claim, Judgement, Word, replicated, statement
+from reports.claims.claim import Claim, ClaimWord, Judgement, replicated, statement
 from reports.claims.evidence import Evidence, Setting
 from reports.claims.timed_pairs import timed_case
 from reports.summary.subjects import Figures
@@ -64,7 +64,9 @@ def judge_memory(alive: LiveMemory | None, peak: float | None, device: str) -> J
     if peak is None or alive is None:
         return Judgement(verdict="not testable here", reason="The memory of the step was not measured.")
     tensors = math.fsum(alive.kinds.values())
-    verdict: Word = "holds" if tensors > CARD_BYTES else "does not hold" if peak <= CARD_BYTES else "depends"
+    verdict: ClaimWord = (
+        "holds" if tensors > CARD_BYTES else "does not hold" if peak <= CARD_BYTES else "depends"
+    )
     listed = ", ".join(
         f"{kind.replace('_', ' ')} {size / GIB:.2f}" for kind, size in alive.kinds.items() if size
     )

@@ -28,7 +28,7 @@ from reports.tables.wording import named, one_line
 BASE, NEW = "BASE", "NEW"
 
 
-class Comparison(Struct, frozen=True, kw_only=True):
+class RunComparison(Struct, frozen=True, kw_only=True):
     """The rows, the document that shows them, and the cases of BASE that only failed in NEW."""
 
     rows: tuple[ComparisonRow, ...]
@@ -36,7 +36,7 @@ class Comparison(Struct, frozen=True, kw_only=True):
     broken: tuple[Case, ...] = ()
 
 
-def build(base: Sequence[Path], new: Sequence[Path], *, margin: float = verdicts.MARGIN) -> Comparison:
+def build(base: Sequence[Path], new: Sequence[Path], *, margin: float = verdicts.MARGIN) -> RunComparison:
     """Compare the runs in these folders; `margin` is a share (0.02 is 2%).
 
     Raises UserError for a folder without readable records, one that stands on both sides, and a margin
@@ -56,7 +56,7 @@ def build(base: Sequence[Path], new: Sequence[Path], *, margin: float = verdicts
     measured = {row.case for row in rows if row.base is not None and row.new is None}
     failed = {outcome.case for outcome in sides[1].outcomes if outcome.status in FAILED}
     alive = {figure.case for figure in sides[1].figures}
-    return Comparison(
+    return RunComparison(
         rows=rows,
         document=Document(
             title="convbench comparison",

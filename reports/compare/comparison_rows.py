@@ -16,7 +16,7 @@ COMPARED_UNITS = ("s", "bytes", "J")
 EXACT_METRICS = ("parameters", "flops", "bytes_moved", "graph_breaks", "casts")
 """Counts, which do not scatter: they are equal or different."""
 
-Word = verdicts.Word | accuracy_verdicts.Word | Literal["equal", "different"]
+ComparisonWord = verdicts.TimeWord | accuracy_verdicts.AccuracyWord | Literal["equal", "different"]
 ReplicationUnit = Literal["process", "run", "pair"]
 """`pair`: of the two sides of one `ab` run; a row whose processes have no pairs has processes."""
 
@@ -50,7 +50,7 @@ class ComparisonRow(Struct, frozen=True, kw_only=True):
     ratio: float | None = None
     low: float | None = None
     high: float | None = None
-    verdict: Word | None = None
+    verdict: ComparisonWord | None = None
     detectable: float | None = None
     n_base: int = 0
     n_new: int = 0

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from bench.stats import verdicts
 from bench.stats.verdicts import FailOn
-from reports.compare.compare_report import Comparison
+from reports.compare.compare_report import RunComparison
 from reports.compare.comparison_rows import ComparisonRow
 
 
-def gate_fails(comparison: Comparison, fail_on: FailOn) -> bool:
+def gate_fails(comparison: RunComparison, fail_on: FailOn) -> bool:
     """Whether a gate must not let NEW pass."""
     return bool(gate_reasons(comparison, fail_on))
 
 
-def gate_reasons(comparison: Comparison, fail_on: FailOn) -> tuple[str, ...]:
+def gate_reasons(comparison: RunComparison, fail_on: FailOn) -> tuple[str, ...]:
     """Why the gate fails, a sentence for each row; none where it passes.
 
     `slower`: a time, size or energy is slower (larger, more) or an accuracy lower, and stays so under

@@ -24,9 +24,9 @@ from reports.summary.figures import (
     Effective,
     FailedProcesses,
     Figure,
-    agree,
     diverged,
     precision_read_back,
+    same_precision,
 )
 from reports.tables.wording import remarks
 
@@ -108,7 +108,7 @@ def _why_not(
     for name, figures in ((base, bases), (new, news)):
         if len({(figure.effective, figure.machine) for figure in figures}) > 1:
             return f"{name} has it under several conditions (versions, machines or precision read back)"
-    if not agree(bases[0].effective, news[0].effective):
+    if not same_precision(bases[0].effective, news[0].effective):
         return f"precision read back differs: {_difference(bases[0].effective, news[0].effective)}"
     return None
 

@@ -13,7 +13,7 @@ from reports.document import Cell, Table, readable
 from reports.summary.figures import EPOCH
 from reports.summary.subjects import Subject
 from reports.tables.case_columns import NOT_SHOWN, Layout, Line, layout_of, table
-from reports.tables.wording import MIB, RULE, percent, points, points_text
+from reports.tables.wording import MIB, PARITY_RULE, percent, points, points_text
 
 _SECONDS_PER_MS = 1e-3
 
@@ -136,7 +136,7 @@ def accuracy_verdicts(rows: Sequence[ComparisonRow], layout: Layout) -> Iterator
             layout,
             without=NOT_SHOWN,
             always=("dataset", "recipe"),
-            notes=[RULE],
+            notes=[PARITY_RULE],
         )
 
 

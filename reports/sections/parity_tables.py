@@ -8,7 +8,7 @@ from reports.analysis.learned import ACCURACY_KEY, Learned
 from reports.analysis.parity import BASES, Parity, parities
 from reports.document import Cell, Table
 from reports.tables.case_columns import NOT_SHOWN, Layout, Line, table
-from reports.tables.wording import ONE_SEED_NOTE, RULE, WITHIN, mean_percent, points, points_text
+from reports.tables.wording import ONE_SEED_NOTE, PARITY_RULE, WITHIN, mean_percent, points, points_text
 
 COLUMNS = (
     "against",
@@ -40,7 +40,7 @@ def parity_table(runs: Sequence[Learned], layout: Layout) -> Iterator[Table]:
             layout,
             without=NOT_SHOWN,
             always=("dataset", "recipe", *BASES),
-            notes=[RULE, *([PAIRED_NOTE] if paired else []), *([ONE_SEED_NOTE] if single else [])],
+            notes=[PARITY_RULE, *([PAIRED_NOTE] if paired else []), *([ONE_SEED_NOTE] if single else [])],
         )
 
 

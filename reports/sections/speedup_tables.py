@@ -15,7 +15,7 @@ from bench.schema.case import Case
 from bench.schema.phases import WHOLE
 from bench.stats.estimates import Ratio, ratio_across_processes, ratio_within_process
 from reports.document import Table
-from reports.summary.figures import Figure, agree
+from reports.summary.figures import Figure, same_precision
 from reports.summary.subjects import subject_of
 from reports.tables.case_columns import Layout, Line, table
 from reports.tables.wording import interval_notes, milliseconds, with_interval
@@ -27,7 +27,7 @@ def _compiles(case: Case) -> bool:
     return engine is not None and engine.compiles
 
 
-class Comparison(Struct, frozen=True, kw_only=True):
+class SpeedupKind(Struct, frozen=True, kw_only=True):
     """Cases with the same `key` may be compared; by default also the precision read back must agree."""
 
     title: str
@@ -40,7 +40,7 @@ class Comparison(Struct, frozen=True, kw_only=True):
     same_precision: bool = True
 
 
-COMPILED = Comparison(
+COMPILED = SpeedupKind(
     title="Speed-up of compiled engines over eager",
     is_base=lambda case: case.engine == "eager",
     is_new=_compiles,
@@ -54,7 +54,7 @@ COMPILED = Comparison(
     ),
 )
 COMPARISONS = (
-    Comparison(
+    SpeedupKind(
         title="Speed-up of CUDA over the CPU",
         is_base=lambda case: case.device == "cpu",
         is_new=lambda case: case.device.startswith("cuda"),
@@ -65,7 +65,7 @@ COMPARISONS = (
         note="Only where the precision that was read back is the same on both devices.",
     ),
     COMPILED,
-    Comparison(
+    SpeedupKind(
         title="Speed-up of a CUDA graph over eager",
         is_base=lambda case: case.engine == "eager",
         is_new=lambda case: case.engine == "cudagraph",
@@ -74,7 +74,7 @@ COMPARISONS = (
         new="graph (ms)",
         note="The graph replays eager's kernels, so what it gains is the time to launch them.",
     ),
-    Comparison(
+    SpeedupKind(
         title="Speed-up of automatic mixed precision over fp32",
         is_base=lambda case: case.precision == "fp32",
         is_new=lambda case: case.precision.startswith("amp-"),
@@ -118,7 +118,7 @@ def speedup_tables(figures: Sequence[Figure], layout: Layout) -> Iterator[Table]
         )
 
 
-def pairs_of(figures: Sequence[Figure], comparison: Comparison) -> Iterator[tuple[Figure, Figure]]:
+def pairs_of(figures: Sequence[Figure], comparison: SpeedupKind) -> Iterator[tuple[Figure, Figure]]:
     """(base, new) for every new figure whose base was measured on the same machine."""
     bases: dict[Case, list[Figure]] = {}
     for figure in figures:
@@ -127,7 +127,7 @@ def pairs_of(figures: Sequence[Figure], comparison: Comparison) -> Iterator[tupl
     for new in figures:
         if comparison.is_new(new.case) and new.median > 0:
             for base in bases.get(comparison.key(new.case), ()):
-                same = not comparison.same_precision or agree(base.effective, new.effective)
+                same = not comparison.same_precision or same_precision(base.effective, new.effective)
                 if same and (base.machine == new.machine or set(base.machine) & set(new.machine)):
                     yield base, new
 

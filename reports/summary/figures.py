@@ -221,7 +221,7 @@ def precision_read_back(effective: Effective) -> dict[str, str]:
     return {key: value for key, value in effective if key not in MACHINE_KEYS}
 
 
-def agree(one: Effective, other: Effective) -> bool:
+def same_precision(one: Effective, other: Effective) -> bool:
     """Whether all precision that both sides read back is equal; a device has facts that another has not."""
     first, second = precision_read_back(one), precision_read_back(other)
     return all(first[key] == second[key] for key in first.keys() & second.keys())

@@ -19,7 +19,7 @@ TIME_IN_WORDS = (
 )
 
 MIB = 2**20
-RULE = (
+PARITY_RULE = (
     f"equivalent: the 90% interval of the difference lies within ±{100 * PARITY_MARGIN:g} point (this is "
     "looked at first). higher, lower: the 99% interval, which is printed, excludes 0. inconclusive: neither, "
     "which is not 'no difference'. diverged: seeds have no accuracy, and the others' mean would flatter. "

@@ -14,7 +14,7 @@ from scipy import stats as oracle
 from bench.schema.case import Case
 from bench.schema.record import Record
 from reports import formats
-from reports.compare.compare_report import Comparison, build
+from reports.compare.compare_report import RunComparison, build
 from reports.compare.comparison_rows import ComparisonRow
 from reports.compare.gate import gate_fails, gate_reasons
 from reports.document import Table
@@ -25,18 +25,18 @@ BASE = (0.971, 0.968, 0.975, 0.970, 0.973)
 LOWER = (0.952, 0.950, 0.949, 0.955, 0.948)
 
 
-def compare(tmp_path: Path, base: Sequence[Record], new: Sequence[Record]) -> Comparison:
+def compare(tmp_path: Path, base: Sequence[Record], new: Sequence[Record]) -> RunComparison:
     return build(
         [planted_records.write(tmp_path / "base", base)], [planted_records.write(tmp_path / "new", new)]
     )
 
 
-def row(comparison: Comparison, metric: str = "test_accuracy") -> ComparisonRow:
+def row(comparison: RunComparison, metric: str = "test_accuracy") -> ComparisonRow:
     (found,) = (row for row in comparison.rows if row.metric == metric)
     return found
 
 
-def table(comparison: Comparison, title: str) -> Table:
+def table(comparison: RunComparison, title: str) -> Table:
     return next(table for table in comparison.document.tables if table.title == title)
 
 

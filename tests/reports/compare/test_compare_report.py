@@ -16,7 +16,7 @@ from bench.schema.record import Measurement, Record
 from bench.stats import verdicts
 from models.errors import UserError
 from reports import formats
-from reports.compare.compare_report import Comparison, build
+from reports.compare.compare_report import RunComparison, build
 from reports.compare.comparison_rows import ComparisonRow
 from reports.compare.gate import gate_fails, gate_reasons
 from reports.document import Table
@@ -43,18 +43,18 @@ def facts(case: Case, *measurements: Measurement, count: int = 2, **fields: obje
     return [msgspec.structs.replace(record, **fields) for record in records]
 
 
-def compare(tmp_path: Path, base: list[Record], new: list[Record]) -> Comparison:
+def compare(tmp_path: Path, base: list[Record], new: list[Record]) -> RunComparison:
     return build(
         [planted_records.write(tmp_path / "base", base)], [planted_records.write(tmp_path / "new", new)]
     )
 
 
-def only(comparison: Comparison) -> ComparisonRow:
+def only(comparison: RunComparison) -> ComparisonRow:
     (row,) = comparison.rows
     return row
 
 
-def table(comparison: Comparison, title: str) -> Table:
+def table(comparison: RunComparison, title: str) -> Table:
     return next(table for table in comparison.document.tables if table.title == title)
 
 
