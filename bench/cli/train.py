@@ -14,7 +14,7 @@ from bench import datasets
 from bench.cli import exit_code, options, output, run_cases
 from bench.host import cpu_cores
 from bench.plan import axes, recipes, training_runs
-from bench.plan.axes import AXES, Numbers
+from bench.plan.axes import AXES, NumericAxis
 from bench.runner.run_options import RunOptions
 from bench.schema.case import Case, MeasurementProtocol
 from models.errors import UserError
@@ -118,7 +118,7 @@ def _overrides(assigned: Sequence[str], named: Mapping[str, str | None]) -> dict
 
 def _number(axis: str, text: str) -> int:
     kind = AXES[axis]
-    assert isinstance(kind, Numbers)
+    assert isinstance(kind, NumericAxis)
     return axes.whole_number(f"--{axis}", text, kind.low, kind.high)
 
 

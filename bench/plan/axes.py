@@ -16,7 +16,7 @@ Value = str | int
 
 
 @dataclass(frozen=True)
-class Names:
+class NamedAxis:
     """An axis of names; `accepted` is asked late, so that listing plug-ins costs nothing unless needed."""
 
     summary: str
@@ -24,7 +24,7 @@ class Names:
 
 
 @dataclass(frozen=True)
-class Numbers:
+class NumericAxis:
     """An axis of whole numbers from `low` to `high`."""
 
     summary: str
@@ -32,24 +32,26 @@ class Numbers:
     high: int
 
 
-AXES: dict[str, Names | Numbers] = {
-    "model": Names(
+AXES: dict[str, NamedAxis | NumericAxis] = {
+    "model": NamedAxis(
         "a network of the catalogue, torchvision:NAME or FILE.py:FACTORY", lambda: catalogue.MODELS
     ),
-    "workload": Names("forward alone, or a whole training step", lambda: workloads.workloads()),
-    "device": Names(
+    "workload": NamedAxis("forward alone, or a whole training step", lambda: workloads.workloads()),
+    "device": NamedAxis(
         "where it runs; auto takes a CUDA GPU if there is one", lambda: [*devices.devices(), "auto"]
     ),
-    "precision": Names("dtype of weights, autocast and TF32", lambda: PRECISIONS),
-    "engine": Names("how it is executed", lambda: engines.engines()),
-    "layout": Names("memory format of weights and images", lambda: LAYOUTS),
-    "tuning": Names("what else is switched on; several joined by +", lambda: (tuning.NONE, *tuning.NAMES)),
-    "batch": Numbers("images in a step", 1, 65_536),
-    "image": Numbers("side of the square image, pixels; the network's own by default", 1, 8_192),
-    "channels": Numbers("channels of the image; the network's own by default", 1, 1_024),
-    "classes": Numbers("outputs of the classifier; the network's own by default", 1, 1_000_000),
-    "threads": Numbers("CPU threads of torch; the usable physical cores by default", 1, 1_024),
-    "seed": Numbers("seed of weights and data", 0, 2**32 - 1),
+    "precision": NamedAxis("dtype of weights, autocast and TF32", lambda: PRECISIONS),
+    "engine": NamedAxis("how it is executed", lambda: engines.engines()),
+    "layout": NamedAxis("memory format of weights and images", lambda: LAYOUTS),
+    "tuning": NamedAxis(
+        "what else is switched on; several joined by +", lambda: (tuning.NONE, *tuning.NAMES)
+    ),
+    "batch": NumericAxis("images in a step", 1, 65_536),
+    "image": NumericAxis("side of the square image, pixels; the network's own by default", 1, 8_192),
+    "channels": NumericAxis("channels of the image; the network's own by default", 1, 1_024),
+    "classes": NumericAxis("outputs of the classifier; the network's own by default", 1, 1_000_000),
+    "threads": NumericAxis("CPU threads of torch; the usable physical cores by default", 1, 1_024),
+    "seed": NumericAxis("seed of weights and data", 0, 2**32 - 1),
 }
 
 
@@ -64,7 +66,7 @@ def read(axis: str, values: Iterable[object]) -> tuple[Value, ...]:
 
 def _one(axis: str, value: object) -> Value:
     kind = AXES[axis]
-    if isinstance(kind, Numbers):
+    if isinstance(kind, NumericAxis):
         return whole_number(axis, value, kind.low, kind.high)
     if not isinstance(value, str) or not value:
         raise UserError(f"{axis} takes a name, not {value!r}")

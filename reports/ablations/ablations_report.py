@@ -24,7 +24,7 @@ from reports.sections.machine_tables import machine_tables, machine_words
 from reports.sections.outcome_tables import failed_table, skipped_table, warnings_table
 from reports.summary.figures import Figure, Summary
 from reports.summary.pooling import summarise
-from reports.tables.case_columns import Layout
+from reports.tables.case_columns import TableScope
 from reports.tables.wording import ACCURACY_IN_WORDS, TIME_IN_WORDS
 
 ALL_ROWS = "All rows"
@@ -66,7 +66,7 @@ def document(ablations: Sequence[Ablation], summary: Summary) -> Document:
     runs = training_runs(summary)
     parts = [_part(ablation, timed, runs) for ablation in ablations]
     peers = kernel_rates_of(timed)
-    layout = Layout(inputs_follow_model=False, several_machines=len(summary.environments) > 1)
+    scope = TableScope(inputs_follow_model=False, several_machines=len(summary.environments) > 1)
     return Document(
         title="convbench ablations",
         text=(
@@ -77,7 +77,7 @@ def document(ablations: Sequence[Ablation], summary: Summary) -> Document:
         ),
         tables=(
             *machine_tables(summary),
-            *_explained_once(table for part in parts for table in _tables(part, timed, peers, layout)),
+            *_explained_once(table for part in parts for table in _tables(part, timed, peers, scope)),
             *failed_table(summary.outcomes),
             *skipped_table(summary.outcomes),
             *warnings_table(summary),
@@ -106,13 +106,13 @@ def _findings(part: Part, peers: Mapping[Case, KernelRates]) -> Iterator[str]:
 
 
 def _tables(
-    part: Part, figures: Sequence[Figure], peers: Mapping[Case, KernelRates], layout: Layout
+    part: Part, figures: Sequence[Figure], peers: Mapping[Case, KernelRates], scope: TableScope
 ) -> Iterator[Table]:
     for topic, sides in part.blocks.items():
-        yield from block_tables(topic, sides, figures, peers, layout)
+        yield from block_tables(topic, sides, figures, peers, scope)
     reasons = peers if part.ablation.name in WITH_REASONS else None
-    yield from speed_table(f"{part.name}: cost and speed", part.networks, reasons, layout)
-    yield from accuracy_table(_accuracy_title(part), part.trained, layout)
+    yield from speed_table(f"{part.name}: cost and speed", part.networks, reasons, scope)
+    yield from accuracy_table(_accuracy_title(part), part.trained, scope)
 
 
 def _plots(part: Part) -> Iterator[Plot]:

@@ -12,7 +12,7 @@ from reports.ablations.predictions import KernelRates, predicted, reason
 from reports.document import Cell, Table, readable
 from reports.summary.figures import Figure
 from reports.summary.subjects import Figures, Subject, by_subject
-from reports.tables.case_columns import Layout, Line, table
+from reports.tables.case_columns import TableLine, TableScope, table
 from reports.tables.wording import MIB, interval_notes, milliseconds, processes_text, remarks, times_text
 
 PHASES = ("forward", "backward", "step")
@@ -44,11 +44,11 @@ def block_tables(
     sides: Sequence[TimedPair],
     figures: Sequence[Figure],
     peers: Mapping[Case, KernelRates],
-    layout: Layout,
+    scope: TableScope,
 ) -> Iterator[Table]:
     """The ratios of one kernel, then what stands behind them."""
-    yield _ratios(topic, sides, peers, layout)
-    yield _costs(topic, sides, by_subject([figure for figure in figures if figure.case.task is None]), layout)
+    yield _ratios(topic, sides, peers, scope)
+    yield _costs(topic, sides, by_subject([figure for figure in figures if figure.case.task is None]), scope)
 
 
 def stage_order(sides: TimedPair) -> tuple[int, int, int]:
@@ -63,10 +63,10 @@ def title_of(topic: str) -> str:
 
 
 def _ratios(
-    topic: str, sides: Sequence[TimedPair], peers: Mapping[Case, KernelRates], layout: Layout
+    topic: str, sides: Sequence[TimedPair], peers: Mapping[Case, KernelRates], scope: TableScope
 ) -> Table:
     lines = [
-        Line(
+        TableLine(
             subject=each.new,
             cells=(
                 _place(each),
@@ -83,7 +83,7 @@ def _ratios(
         title_of(topic),
         ["stage", "new", "predicted", *PHASES, "why"],
         lines,
-        layout,
+        scope,
         without=SAID,
         notes=[note, WHY_NOTE, *interval_notes(cell for line in lines for cell in line.cells)],
     )
@@ -95,7 +95,7 @@ def _place(sides: TimedPair) -> str:
 
 
 def _costs(
-    topic: str, sides: Sequence[TimedPair], subjects: Mapping[Subject, Figures], layout: Layout
+    topic: str, sides: Sequence[TimedPair], subjects: Mapping[Subject, Figures], scope: TableScope
 ) -> Table:
     """A row for each block, the base before what is compared with it."""
     places: dict[Subject, str] = {}
@@ -103,7 +103,7 @@ def _costs(
         for subject in (each.base, each.new):
             places.setdefault(subject, _place(each))
     lines = [
-        Line(subject=subject, cells=(place, *_cost_cells(case_work(subject.case), subjects[subject])))
+        TableLine(subject=subject, cells=(place, *_cost_cells(case_work(subject.case), subjects[subject])))
         for subject, place in places.items()
     ]
     columns = [
@@ -122,7 +122,7 @@ def _costs(
         f"{title_of(topic)}: cost and speed",
         columns,
         lines,
-        layout,
+        scope,
         without=SAID,
         notes=[COST_NOTE, *interval_notes(cell for line in lines for cell in line.cells)],
     )

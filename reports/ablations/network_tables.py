@@ -14,7 +14,7 @@ from reports.analysis.learned import ACCURACY_KEY, Learned, seeds_text
 from reports.document import Cell, Table
 from reports.summary.figures import Figure
 from reports.summary.subjects import Figures, Subject
-from reports.tables.case_columns import NOT_SHOWN, Layout, Line, table
+from reports.tables.case_columns import NOT_SHOWN, TableLine, TableScope, table
 from reports.tables.wording import (
     ONE_SEED_NOTE,
     PARITY_RULE,
@@ -50,16 +50,16 @@ PAIRED_FORMS_NOTE = (
 
 
 def speed_table(
-    title: str, sides: Sequence[TimedPair], peers: Mapping[Case, KernelRates] | None, layout: Layout
+    title: str, sides: Sequence[TimedPair], peers: Mapping[Case, KernelRates] | None, scope: TableScope
 ) -> Iterator[Table]:
     """Base and forms of every network; with `peers` also why a step does not take what its FLOPs say."""
     if not sides:
         return
-    lines: list[Line] = []
+    lines: list[TableLine] = []
     for base in dict.fromkeys(each.base for each in sides):
         forms = [each for each in sides if each.base == base]
         lines.append(_base_line(forms[0]))
-        lines += [Line(subject=each.new, cells=tuple(_form_cells(each, peers))) for each in forms]
+        lines += [TableLine(subject=each.new, cells=tuple(_form_cells(each, peers))) for each in forms]
     columns = [
         "form",
         "parameters",
@@ -81,7 +81,7 @@ def speed_table(
         title,
         columns,
         lines,
-        layout,
+        scope,
         without=("workload", "channels", "classes"),
         notes=[
             SPEED_NOTE + f" time: of the whole {' or '.join(sorted(timed))}. GFLOPs: of one image.",
@@ -90,11 +90,11 @@ def speed_table(
     )
 
 
-def _base_line(sides: TimedPair) -> Line:
+def _base_line(sides: TimedPair) -> TableLine:
     closed = case_work(sides.base.case)
     own = sides.base_figures[sides.base.case.workload]
     empty: tuple[Cell, ...] = (None,) * 7
-    return Line(
+    return TableLine(
         subject=sides.base,
         cells=(
             sides.comparison.base.label,
@@ -133,7 +133,7 @@ def _bytes_text(found: tuple[Figure, Figure] | None) -> str | None:
     return times_text(found[1].median / found[0].median) if found else None
 
 
-def accuracy_table(title: str, found: Sequence[TrainedPair], layout: Layout) -> Iterator[Table]:
+def accuracy_table(title: str, found: Sequence[TrainedPair], scope: TableScope) -> Iterator[Table]:
     """Base and forms of every network that was trained; nothing where none was."""
     if not found:
         return
@@ -159,7 +159,7 @@ def accuracy_table(title: str, found: Sequence[TrainedPair], layout: Layout) -> 
         title,
         columns,
         lines,
-        layout,
+        scope,
         without=NOT_SHOWN,
         always=("recipe",),
         notes=[
@@ -172,13 +172,13 @@ def accuracy_table(title: str, found: Sequence[TrainedPair], layout: Layout) -> 
     )
 
 
-def _accuracy_lines(found: Sequence[TrainedPair]) -> Iterator[Line]:
+def _accuracy_lines(found: Sequence[TrainedPair]) -> Iterator[TableLine]:
     for base in dict.fromkeys(trained_pair.base.subject for trained_pair in found):
         forms = [trained_pair for trained_pair in found if trained_pair.base.subject == base]
         own, nothing = forms[0].base, (None,) * 6
-        yield Line(subject=base, cells=(forms[0].comparison.base.label, *_learned(own), *nothing))
+        yield TableLine(subject=base, cells=(forms[0].comparison.base.label, *_learned(own), *nothing))
         for trained_pair in forms:
-            yield Line(subject=trained_pair.new.subject, cells=tuple(_trained_cells(trained_pair)))
+            yield TableLine(subject=trained_pair.new.subject, cells=tuple(_trained_cells(trained_pair)))
 
 
 def _trained_cells(trained_pair: TrainedPair) -> Iterator[Cell]:

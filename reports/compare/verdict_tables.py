@@ -12,7 +12,7 @@ from reports.compare.comparison_rows import COMPARED_UNITS, EXACT_METRICS, Compa
 from reports.document import Cell, Table, readable
 from reports.summary.figures import EPOCH
 from reports.summary.subjects import Subject
-from reports.tables.case_columns import NOT_SHOWN, Layout, Line, layout_of, table
+from reports.tables.case_columns import NOT_SHOWN, TableLine, TableScope, scope_of, table
 from reports.tables.wording import MIB, PARITY_RULE, percent, points, points_text
 
 _SECONDS_PER_MS = 1e-3
@@ -51,14 +51,14 @@ def verdict_tables(rows: Sequence[ComparisonRow], counted: str) -> Iterator[Tabl
     """
     timed = [row for row in rows if row.case.task is None]
     training = [row for row in rows if row.case.task is not None]
-    yield from _tables(timed, counted, KINDS, layout_of([row.case for row in timed], 1))
-    apart = Layout(inputs_follow_model=False, several_machines=False)
+    yield from _tables(timed, counted, KINDS, scope_of([row.case for row in timed], 1))
+    apart = TableScope(inputs_follow_model=False, several_machines=False)
     yield from accuracy_verdicts([row for row in training if row.is_accuracy], apart)
     yield from _tables([row for row in training if not row.is_accuracy], counted, KINDS_OF_TRAINING, apart)
 
 
 def _tables(
-    rows: Sequence[ComparisonRow], counted: str, kinds: Mapping[str, _Kind], layout: Layout
+    rows: Sequence[ComparisonRow], counted: str, kinds: Mapping[str, _Kind], scope: TableScope
 ) -> Iterator[Table]:
     for unit in COMPARED_UNITS:
         kind = kinds[unit]
@@ -75,8 +75,8 @@ def _tables(
                 *("what", f"BASE ({kind.printed})", f"NEW ({kind.printed})", "ratio", "verdict"),
                 *("detectable", counted, "remarks"),
             ],
-            [Line(subject=_subject(row), cells=_cells(row, kind)) for row in shown],
-            layout,
+            [TableLine(subject=_subject(row), cells=_cells(row, kind)) for row in shown],
+            scope,
             notes=[
                 *(
                     [f"The same in all processes of both sides, and not shown: {same:,} rows."]
@@ -92,10 +92,10 @@ def _tables(
             "Counts that differ",
             ["what", "BASE", "NEW"],
             [
-                Line(subject=_subject(row), cells=(_what(row), _count(row.base), _count(row.new)))
+                TableLine(subject=_subject(row), cells=(_what(row), _count(row.base), _count(row.new)))
                 for row in different
             ],
-            layout,
+            scope,
         )
 
 
@@ -116,7 +116,7 @@ def count_of_words(rows: Sequence[ComparisonRow]) -> str:
     return "".join(sentences) + f"Not compared: {words['none'] + learned['none']:,}"
 
 
-def accuracy_verdicts(rows: Sequence[ComparisonRow], layout: Layout) -> Iterator[Table]:
+def accuracy_verdicts(rows: Sequence[ComparisonRow], scope: TableScope) -> Iterator[Table]:
     """Differences in points, every row: accuracies are hardly ever the same by nature."""
     compared = [row for row in rows if row.verdict is not None]
     if compared:
@@ -132,8 +132,8 @@ def accuracy_verdicts(rows: Sequence[ComparisonRow], layout: Layout) -> Iterator
                 "compared",
                 "reason",
             ],
-            [Line(subject=_subject(row), cells=_accuracy_cells(row)) for row in compared],
-            layout,
+            [TableLine(subject=_subject(row), cells=_accuracy_cells(row)) for row in compared],
+            scope,
             without=NOT_SHOWN,
             always=("dataset", "recipe"),
             notes=[PARITY_RULE],

@@ -17,7 +17,7 @@ from msgspec import Struct, structs
 
 from reports.document import Cell, Document, Plot, Table, readable
 from reports.drawing import plots
-from reports.tables.unique_names import Names
+from reports.tables.unique_names import UniqueNames
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -92,7 +92,7 @@ def _kind_of(cell: Cell, numeric: bool) -> str:
 
 
 def _sections(document: Document) -> list[Section]:
-    names = Names()
+    names = UniqueNames()
     found = [
         Section(
             names.unused(table.title),

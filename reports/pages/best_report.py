@@ -25,7 +25,7 @@ from reports.document import Cell, Document, Table, readable
 from reports.summary.figures import Summary, case_row
 from reports.summary.pooling import summarise
 from reports.summary.subjects import Subject
-from reports.tables.case_columns import Line, layout_of, table
+from reports.tables.case_columns import TableLine, scope_of, table
 from reports.tables.wording import interval_notes, one_line, percent, points_text, with_interval
 
 SEEDS = 5
@@ -236,7 +236,8 @@ def _in_order(tried: Sequence[CandidateResult]) -> list[CandidateResult]:
 
 def _tried_table(found: Findings) -> Iterator[Table]:
     lines = [
-        Line(subject=Subject(one.case, (), ()), cells=_cells(one, found)) for one in _in_order(found.tried)
+        TableLine(subject=Subject(one.case, (), ()), cells=_cells(one, found))
+        for one in _in_order(found.tried)
     ]
     columns = ("step (ms)", "images/s", f"against {PLAIN}", "samples", "remark")
     notes = (
@@ -245,8 +246,8 @@ def _tried_table(found: Findings) -> Iterator[Table]:
         *interval_notes(cell for line in lines for cell in line.cells),
     )
     if lines:
-        layout = layout_of([one.case for one in found.tried], machines=1)
-        yield table("What was tried", columns, lines, layout, notes=notes)
+        scope = scope_of([one.case for one in found.tried], machines=1)
+        yield table("What was tried", columns, lines, scope, notes=notes)
 
 
 def _cells(one: CandidateResult, found: Findings) -> tuple[Cell, ...]:

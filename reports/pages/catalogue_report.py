@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from bench import datasets
 from bench.plan import axes, expand, feasibility, named_suites, recipes
-from bench.plan.axes import AXES, Names
+from bench.plan.axes import AXES, NamedAxis
 from bench.schema.training_task import Recipe
 from models import blocks, catalogue, variants
 from models.closed_form import cost
@@ -102,7 +102,7 @@ def _axes() -> Table:
     return Table(title="axes", columns=("name", "summary", "accepted"), rows=rows)
 
 
-def _accepted(axis: axes.Names | axes.Numbers) -> str:
-    if isinstance(axis, Names):
+def _accepted(axis: axes.NamedAxis | axes.NumericAxis) -> str:
+    if isinstance(axis, NamedAxis):
         return ", ".join(axis.accepted())
     return f"{axis.low} to {axis.high}"

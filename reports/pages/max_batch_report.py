@@ -10,7 +10,7 @@ from bench.studies.max_batch.batch_search import CLOSE, LargestBatch
 from reports.document import Cell, Document, Table
 from reports.summary.figures import case_row
 from reports.summary.subjects import Subject
-from reports.tables.case_columns import Line, layout_of, table
+from reports.tables.case_columns import TableLine, scope_of, table
 from reports.tables.wording import MIB, one_line
 
 _WITHOUT = ("batch",)
@@ -47,9 +47,9 @@ def _answers(answers: Sequence[LargestBatch]) -> Table:
         "an image (MiB)",
         "remark",
     )
-    lines = [Line(subject=_subject(answer), cells=_cells(answer)) for answer in answers]
-    layout = layout_of([answer.case for answer in answers], 1)
-    return table("Largest batch", columns, lines, layout, without=_WITHOUT, notes=NOTES)
+    lines = [TableLine(subject=_subject(answer), cells=_cells(answer)) for answer in answers]
+    scope = scope_of([answer.case for answer in answers], 1)
+    return table("Largest batch", columns, lines, scope, without=_WITHOUT, notes=NOTES)
 
 
 def _cells(answer: LargestBatch) -> tuple[Cell, ...]:
@@ -68,7 +68,7 @@ def _cells(answer: LargestBatch) -> tuple[Cell, ...]:
 
 def _runs(answers: Sequence[LargestBatch]) -> Table:
     lines = [
-        Line(
+        TableLine(
             subject=_subject(answer),
             cells=(
                 each.batch,
@@ -81,8 +81,8 @@ def _runs(answers: Sequence[LargestBatch]) -> Table:
         for each in answer.tries
     ]
     columns = ("batch", "status", "peak (MiB)", "fits")
-    layout = layout_of([answer.case for answer in answers], 1)
-    return table("What was run", columns, lines, layout, without=_WITHOUT, notes=(RUNS_NOTE,))
+    scope = scope_of([answer.case for answer in answers], 1)
+    return table("What was run", columns, lines, scope, without=_WITHOUT, notes=(RUNS_NOTE,))
 
 
 def _subject(answer: LargestBatch) -> Subject:

@@ -33,7 +33,7 @@ from reports.sections.speedup_tables import speedup_tables
 from reports.sections.utilisation_tables import flat_rows, utilisation_tables, without_ceilings
 from reports.summary.figures import Summary
 from reports.summary.pooling import summarise
-from reports.tables.case_columns import Layout, layout_of
+from reports.tables.case_columns import TableScope, scope_of
 from reports.tables.wording import ACCURACY_IN_WORDS, TIME_IN_WORDS
 
 
@@ -51,12 +51,12 @@ def document(summary: Summary) -> Document:
     ceilings = ceilings_of(summary)
     networks = [figure for figure in summary.figures if not is_ceiling(figure)]
     timed = [figure for figure in networks if figure.case.task is None and not is_of_layers(figure.phase)]
-    layout = layout_of([figure.case for figure in timed], machines)
+    scope = scope_of([figure.case for figure in timed], machines)
     used = reached(timed, ceilings)
     layers = layers_of(networks, ceilings)
     runs = training_runs(summary)
     # no table of costs has the inputs of training runs
-    learning = Layout(inputs_follow_model=False, several_machines=machines > 1)
+    learning = TableScope(inputs_follow_model=False, several_machines=machines > 1)
     return Document(
         title="convbench report",
         text=(*_introduction(summary), *without_ceilings(used)),
@@ -64,19 +64,19 @@ def document(summary: Summary) -> Document:
             *machine_tables(summary),
             *ceiling_tables(summary, ceilings),
             *cost_table(timed),
-            *latency_tables(timed, layout),
-            *speedup_tables(timed, layout),
-            *economics_tables(timed, layout),
-            *utilisation_tables(used, layout),
-            *memory_tables(timed, layout),
-            *ledger_tables(timed, layout),
-            *energy_tables(timed, layout),
-            *layer_tables(layers, layout),
+            *latency_tables(timed, scope),
+            *speedup_tables(timed, scope),
+            *economics_tables(timed, scope),
+            *utilisation_tables(used, scope),
+            *memory_tables(timed, scope),
+            *ledger_tables(timed, scope),
+            *energy_tables(timed, scope),
+            *layer_tables(layers, scope),
             *accuracy_tables(runs, learning),
             *parity_table(runs, learning),
             *epoch_tables(runs),
             *precision_table(networks),
-            *conditions_table(timed, layout),
+            *conditions_table(timed, scope),
             *failed_table(summary.outcomes),
             *skipped_table(summary.outcomes),
             *absences_table(summary.absences),

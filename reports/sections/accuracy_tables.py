@@ -13,7 +13,7 @@ from bench.stats.accuracy_verdicts import AT_CHANCE, is_at_chance
 from models import catalogue
 from reports.analysis.learned import ACCURACY_KEY, Learned, mean_by_epoch, seeds_text
 from reports.document import Cell, Table
-from reports.tables.case_columns import NOT_SHOWN, Layout, Line, in_words, table, varying
+from reports.tables.case_columns import NOT_SHOWN, TableLine, TableScope, in_words, table, varying
 from reports.tables.wording import MIB, ONE_SEED_NOTE, WITHIN, mean_percent, models_named, percent, remarks
 
 TITLE = "Accuracy"
@@ -79,12 +79,12 @@ EPOCH_NOTE = (
 )
 
 
-def accuracy_tables(runs: Sequence[Learned], layout: Layout) -> Iterator[Table]:
+def accuracy_tables(runs: Sequence[Learned], scope: TableScope) -> Iterator[Table]:
     """A row for each case, synthetic data among them; nothing without training runs."""
     if not runs:
         return
     judged = any(run.is_judged for run in runs)
-    lines = [Line(subject=run.subject, cells=_cells(run)) for run in runs]
+    lines = [TableLine(subject=run.subject, cells=_cells(run)) for run in runs]
     texts = " ".join(str(line.cells[0]) for line in lines)
     notes = [
         *([ACCURACY_NOTE] if judged else []),
@@ -102,7 +102,7 @@ def accuracy_tables(runs: Sequence[Learned], layout: Layout) -> Iterator[Table]:
         TITLE if judged else SPEED_TITLE,
         COLUMNS,
         lines,
-        layout,
+        scope,
         without=NOT_SHOWN,
         always=("dataset", "recipe"),
         notes=notes,

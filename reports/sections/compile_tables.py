@@ -13,7 +13,7 @@ from reports.document import Cell, Table, readable
 from reports.sections.speedup_tables import COMPILED, pairs_of, speed_up
 from reports.summary.figures import Figure
 from reports.summary.subjects import by_subject, subject_of
-from reports.tables.case_columns import Layout, Line, table
+from reports.tables.case_columns import TableLine, TableScope, table
 from reports.tables.wording import WITHIN, interval_notes, processes_text, with_interval
 
 COMPILING: dict[str, Callable[[Figure], Cell]] = {
@@ -38,16 +38,16 @@ class Range(Struct, frozen=True):
     within: bool = False
 
 
-def economics_tables(figures: Sequence[Figure], layout: Layout) -> Iterator[Table]:
+def economics_tables(figures: Sequence[Figure], scope: TableScope) -> Iterator[Table]:
     """What compiling took; then, where the same was also run eagerly, what it gains and when it pays."""
-    yield from _compile_table(figures, layout)
-    yield from _payoff_table(figures, layout)
+    yield from _compile_table(figures, scope)
+    yield from _payoff_table(figures, scope)
 
 
-def _compile_table(figures: Sequence[Figure], layout: Layout) -> Iterator[Table]:
+def _compile_table(figures: Sequence[Figure], scope: TableScope) -> Iterator[Table]:
     """Seconds to the first result with an empty and with a filled cache; breaks and recompiles."""
     lines = [
-        Line(
+        TableLine(
             subject=subject,
             cells=(
                 *(
@@ -64,7 +64,7 @@ def _compile_table(figures: Sequence[Figure], layout: Layout) -> Iterator[Table]
             "Compiling",
             ["cold (s)", "warm (s)", "graph breaks", "recompiles", "processes"],
             lines,
-            layout,
+            scope,
             notes=[
                 "cold: with an empty compiler cache; warm: in another process that finds it filled. "
                 "The latency tables show the steady state after either.",
@@ -73,7 +73,7 @@ def _compile_table(figures: Sequence[Figure], layout: Layout) -> Iterator[Table]
         )
 
 
-def _payoff_table(figures: Sequence[Figure], layout: Layout) -> Iterator[Table]:
+def _payoff_table(figures: Sequence[Figure], scope: TableScope) -> Iterator[Table]:
     whole = [f for f in figures if f.metric == "wall_time" and f.phase == WHOLE.get(f.case.workload)]
     seconds = {(subject_of(f), f.metric): f.median for f in figures if f.metric in COMPILING}
     lines = []
@@ -87,7 +87,7 @@ def _payoff_table(figures: Sequence[Figure], layout: Layout) -> Iterator[Table]:
             paid = [None if each is None else steps_until_paid(each, gained) for each in more]
             images = [each and scaled(each, compiled.case.batch) for each in paid]
             cells = (_text(scaled(gained, 1e3), readable), *map(_whole, paid), *map(_whole, images))
-            lines.append(Line(subject=subject, cells=cells))
+            lines.append(TableLine(subject=subject, cells=cells))
     if lines:
         yield table(
             "When compiling has paid for itself",
@@ -97,7 +97,7 @@ def _payoff_table(figures: Sequence[Figure], layout: Layout) -> Iterator[Table]:
                 *(f"images, {cache} cache" for cache in CACHES),
             ],
             lines,
-            layout,
+            scope,
             notes=[
                 "gain: the eager step's wall time less the compiled one's. Compiling has paid for itself "
                 "after the steps, and the images in them, that end no later than as many eager ones. In "

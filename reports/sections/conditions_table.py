@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from reports.document import Cell, Table
 from reports.summary.figures import Figure
 from reports.summary.subjects import Figures, by_subject
-from reports.tables.case_columns import Layout, Line, table
+from reports.tables.case_columns import TableLine, TableScope, table
 from reports.tables.wording import processes_text
 
 WINDOW = "window"
@@ -29,17 +29,17 @@ NOTE = (
 )
 
 
-def conditions_table(figures: Sequence[Figure], layout: Layout) -> Iterator[Table]:
+def conditions_table(figures: Sequence[Figure], scope: TableScope) -> Iterator[Table]:
     """A row for each case whose GPU was watched, or of which a window was taken again."""
     subjects = by_subject([figure for figure in figures if figure.phase == WINDOW])
     lines = [
-        Line(subject=subject, cells=(*_cells(found), processes_text(list(found.values()))))
+        TableLine(subject=subject, cells=(*_cells(found), processes_text(list(found.values()))))
         for subject, found in subjects.items()
         if (WINDOW, "sm_clock") in found or _value(found, "retakes")
     ]
     if lines:
         names = [column for column, _ in COLUMNS.values()]
-        yield table("Conditions while measuring", [*names, "processes"], lines, layout, notes=[NOTE])
+        yield table("Conditions while measuring", [*names, "processes"], lines, scope, notes=[NOTE])
 
 
 def _cells(found: Figures) -> Iterator[Cell]:

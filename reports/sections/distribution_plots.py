@@ -12,7 +12,7 @@ from reports.sections.latency_tables import phases_title, title_of
 from reports.summary.figures import Figure, Spread, Summary
 from reports.summary.subjects import Subject
 from reports.tables.case_columns import in_words, varying
-from reports.tables.unique_names import Names
+from reports.tables.unique_names import UniqueNames
 from reports.tables.wording import one_line
 
 ROWS_IN_A_PLOT = 24
@@ -34,7 +34,7 @@ def distribution_plots(summary: Summary) -> Iterator[Plot]:
     figures = {_key(f): f for f in summary.figures if f.phase == WHOLE.get(f.case.workload)}
     timed = ((spread, figures.get(_key(spread))) for spread in summary.spreads)
     rows = [(spread, figure) for spread, figure in timed if figure is not None and figure.median > 0]
-    names = Names()
+    names = UniqueNames()
     for workload in WHOLE:
         for device in dict.fromkeys(s.case.device for s, _ in rows if s.case.workload == workload):
             here = [row for row in rows if (row[0].case.workload, row[0].case.device) == (workload, device)]
@@ -47,7 +47,7 @@ def _key(found: Figure | Spread) -> tuple[Subject, str]:
     return Subject(found.case, found.effective, found.machine), found.metric
 
 
-def _plots(workload: Workload, device: str, rows: Sequence[_Row], names: Names) -> Iterator[Plot]:
+def _plots(workload: Workload, device: str, rows: Sequence[_Row], names: UniqueNames) -> Iterator[Plot]:
     """Rows of one clock."""
     clock = CLOCKS[rows[0][0].metric]
     title = title_of(workload, device)

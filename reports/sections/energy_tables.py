@@ -8,7 +8,7 @@ from bench.schema.phases import WHOLE
 from reports.document import Cell, Table
 from reports.summary.figures import Figure
 from reports.summary.subjects import Figures, Subject, by_subject
-from reports.tables.case_columns import Layout, Line, table
+from reports.tables.case_columns import TableLine, TableScope, table
 from reports.tables.wording import interval_notes, processes_text, with_interval
 
 IN_WINDOW = "energy"
@@ -43,14 +43,14 @@ SCOPE_NOTES = {
 }
 
 
-def energy_tables(figures: Sequence[Figure], layout: Layout) -> Iterator[Table]:
+def energy_tables(figures: Sequence[Figure], scope: TableScope) -> Iterator[Table]:
     """For each workload and device, the rows of which some energy or power is known."""
     subjects = by_subject([f for f in figures if f.metric in OF_STEP or f.phase == IN_WINDOW])
     for workload in WHOLE:
         for device in dict.fromkeys(s.case.device for s in subjects if s.case.workload == workload):
             here = (workload, device)
             lines = [
-                Line(subject=subject, cells=tuple(_cells(subject, found)))
+                TableLine(subject=subject, cells=tuple(_cells(subject, found)))
                 for subject, found in subjects.items()
                 if (subject.case.workload, subject.case.device) == here
             ]
@@ -59,7 +59,7 @@ def energy_tables(figures: Sequence[Figure], layout: Layout) -> Iterator[Table]:
                 f"Energy of {workload} on {device}",
                 COLUMNS,
                 lines,
-                layout,
+                scope,
                 without=("workload", "device"),
                 notes=[NOTE, *SCOPE_NOTES.get(device, ()), *marks],
             )

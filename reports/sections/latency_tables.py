@@ -10,7 +10,7 @@ from bench.schema.phases import PHASES, WHOLE
 from reports.document import Cell, Table
 from reports.summary.figures import Figure
 from reports.summary.subjects import Figures, Subject, by_subject
-from reports.tables.case_columns import Layout, Line, table
+from reports.tables.case_columns import TableLine, TableScope, table
 from reports.tables.wording import interval_notes, milliseconds, processes_text, remarks
 
 CLOCKS_NOTE = (
@@ -24,7 +24,7 @@ PHASES_NOTE = (
 )
 
 
-def latency_tables(figures: Sequence[Figure], layout: Layout) -> Iterator[Table]:
+def latency_tables(figures: Sequence[Figure], scope: TableScope) -> Iterator[Table]:
     """For each workload and device: the whole step by every clock there is, and training by phase."""
     subjects = by_subject([figure for figure in figures if figure.metric in CLOCKS])
     for workload, whole in WHOLE.items():
@@ -33,9 +33,9 @@ def latency_tables(figures: Sequence[Figure], layout: Layout) -> Iterator[Table]
             rows = {s: f for s, f in subjects.items() if (s.case.workload, s.case.device) == here}
             clocks = [clock for clock in CLOCKS if any((whole, clock) in f for f in rows.values())]
             if workload == "inference" or len(clocks) > 1:
-                yield _by_clock(title_of(workload, device), rows, whole, clocks, layout)
+                yield _by_clock(title_of(workload, device), rows, whole, clocks, scope)
             if workload == "training":
-                yield _by_phase(phases_title(workload, device), rows, layout)
+                yield _by_phase(phases_title(workload, device), rows, scope)
 
 
 def title_of(workload: Workload, device: str) -> str:
@@ -49,15 +49,15 @@ def phases_title(workload: Workload, device: str) -> str:
 
 
 def _by_clock(
-    title: str, rows: dict[Subject, Figures], whole: str, clocks: Sequence[str], layout: Layout
+    title: str, rows: dict[Subject, Figures], whole: str, clocks: Sequence[str], scope: TableScope
 ) -> Table:
     keys = [(whole, clock) for clock in clocks]
     columns = [f"{CLOCKS[clock]} (ms)" for clock in clocks] if len(clocks) > 1 else ["time (ms)"]
     notes = [*([CLOCKS_NOTE] if len(clocks) > 1 else []), _throughput_note(whole, clocks)]
-    return _latency_table(title, rows, keys, [*columns, "images/s"], layout, notes)
+    return _latency_table(title, rows, keys, [*columns, "images/s"], scope, notes)
 
 
-def _by_phase(title: str, rows: dict[Subject, Figures], layout: Layout) -> Table:
+def _by_phase(title: str, rows: dict[Subject, Figures], scope: TableScope) -> Table:
     metrics = {metric for figures in rows.values() for _, metric in figures}
     clock = next(clock for clock in CLOCKS if clock in metrics)
     keys = [(phase, clock) for phase in PHASES]
@@ -65,7 +65,7 @@ def _by_phase(title: str, rows: dict[Subject, Figures], layout: Layout) -> Table
     notes = [PHASES_NOTE, _throughput_note("step", metrics)]
     if len(metrics) > 1:
         notes.append(f"{CLOCKS[clock]} time; the other clocks of each phase are in the JSON and CSV forms.")
-    return _latency_table(title, rows, keys, [*columns, "images/s"], layout, notes)
+    return _latency_table(title, rows, keys, [*columns, "images/s"], scope, notes)
 
 
 def _latency_table(
@@ -73,17 +73,17 @@ def _latency_table(
     rows: dict[Subject, Figures],
     keys: Sequence[tuple[str, str]],
     columns: Sequence[str],
-    layout: Layout,
+    scope: TableScope,
     notes: Sequence[str],
 ) -> Table:
     """One column for each (phase, metric) of `keys`, then throughput, processes and remarks."""
-    lines: list[Line] = []
+    lines: list[TableLine] = []
     for subject, figures in rows.items():
         present = [figures[key] for key in keys if key in figures]
         if not present:
             continue
         lines.append(
-            Line(
+            TableLine(
                 subject=subject,
                 cells=(
                     *(milliseconds(figures.get(key)) for key in keys),
@@ -97,7 +97,7 @@ def _latency_table(
         title,
         [*columns, "processes", "remarks"],
         lines,
-        layout,
+        scope,
         without=("workload", "device"),
         notes=[*notes, *interval_notes(cell for line in lines for cell in line.cells)],
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from reports.analysis.layer_shares import LayerRow, Layers
 from reports.document import Plot, Series
 from reports.sections.roofline_plots import Point, Roof, roofline
-from reports.tables.unique_names import Names
+from reports.tables.unique_names import UniqueNames
 from reports.tables.wording import one_line
 
 SMALL = 0.005
@@ -18,7 +18,7 @@ NAME_LETTERS = 40
 
 def layer_plots(found: Sequence[Layers]) -> Iterator[Plot]:
     """For each case its bars, and where ceilings were measured a roofline for each part of the step."""
-    names = Names()
+    names = UniqueNames()
     for layers in found:
         yield _bars(layers, names.unused(f"layers-{layers.name}"))
         for part, rows in layers.parts.items():
@@ -55,7 +55,7 @@ def _part(part: str, rows: Sequence[LayerRow], places: dict[str, float]) -> Seri
     )
 
 
-def _roofline(layers: Layers, part: str, rows: Sequence[LayerRow], names: Names) -> Iterator[Plot]:
+def _roofline(layers: Layers, part: str, rows: Sequence[LayerRow], names: UniqueNames) -> Iterator[Plot]:
     """The layers whose arithmetic is counted."""
     counted = [row for row in rows if row.reached.flops and row.reached.bytes]
     ceilings = [row.reached for row in counted if row.reached.arithmetic and row.reached.bandwidth]

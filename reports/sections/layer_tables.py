@@ -8,7 +8,7 @@ from bench.schema.layer_phases import ALL_LAYERS, BETWEEN, KERNEL, PARTS
 from reports.analysis.layer_shares import APART, LayerRow, Layers
 from reports.analysis.utilisation import SMALL_SHARE
 from reports.document import Cell, Table
-from reports.tables.case_columns import Layout, Line, table
+from reports.tables.case_columns import TableLine, TableScope, table
 from reports.tables.wording import interval_notes, milliseconds, one_line
 
 MEGA, GIGA, TERA = 1e6, 1e9, 1e12
@@ -50,23 +50,23 @@ KERNEL_NOTE = (
 )
 
 
-def layer_tables(found: Sequence[Layers], layout: Layout) -> Iterator[Table]:
+def layer_tables(found: Sequence[Layers], scope: TableScope) -> Iterator[Table]:
     """The sums of all cases, then the parts of each."""
     if found:
-        yield _sums(found, layout)
+        yield _sums(found, scope)
     for layers in found:
         for part, rows in layers.parts.items():
             if any(row.piece.layer.kind for row in rows):
                 yield _part(layers.title(part), part, rows)
 
 
-def _sums(found: Sequence[Layers], layout: Layout) -> Table:
-    lines = [Line(subject=layers.subject, cells=tuple(_sum_cells(layers))) for layers in found]
+def _sums(found: Sequence[Layers], scope: TableScope) -> Table:
+    lines = [TableLine(subject=layers.subject, cells=tuple(_sum_cells(layers))) for layers in found]
     return table(
         SUMS_TITLE,
         [*(f"{part} (ms)" for part in PARTS), "layers' sum (ms)", "whole step (ms)", "gap"],
         lines,
-        layout,
+        scope,
         notes=[SUMS_NOTE, *interval_notes(cell for line in lines for cell in line.cells)],
     )
 

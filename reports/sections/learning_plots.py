@@ -9,7 +9,7 @@ from reports.document import Plot, Series
 from reports.sections.accuracy_tables import TITLE
 from reports.summary.figures import Curve
 from reports.tables.case_columns import NOT_SHOWN, in_words, varying
-from reports.tables.unique_names import Names
+from reports.tables.unique_names import UniqueNames
 
 CASES_IN_A_PLOT = 6
 """The lines of more cases than these cannot be told apart."""
@@ -24,7 +24,7 @@ CURVES_NOTE = f"Solid: test images. Dashed: training steps, as they ran. Bands: 
 def learning_plots(runs: Sequence[Learned]) -> tuple[Plot, ...]:
     """For each dataset speed against accuracy, then accuracy and loss by epoch of a few cases at a time."""
     datasets = dict.fromkeys(run.task.dataset for run in runs if run.accuracies)
-    names = Names()
+    names = UniqueNames()
     return tuple(
         plot
         for dataset in datasets
@@ -34,7 +34,7 @@ def learning_plots(runs: Sequence[Learned]) -> tuple[Plot, ...]:
     )
 
 
-def _of_dataset(dataset: str, runs: Sequence[Learned], names: Names) -> Iterator[Plot]:
+def _of_dataset(dataset: str, runs: Sequence[Learned], names: UniqueNames) -> Iterator[Plot]:
     timed = [run for run in runs if run.value("loop_rate")]
     if len(timed) > 1:
         yield _speed(dataset, timed, names)
@@ -135,7 +135,7 @@ def _series(curve: Curve, label: str, scale: float, hue: int, *, dashed: bool) -
     )
 
 
-def _speed(dataset: str, runs: Sequence[Learned], names: Names) -> Plot:
+def _speed(dataset: str, runs: Sequence[Learned], names: UniqueNames) -> Plot:
     models = _models(runs)
     in_legend = 1 < len(models) <= MODELS_IN_A_LEGEND and len(models) < len(runs)
     labels = _labels(runs, with_model=len(models) > 1 and not in_legend)

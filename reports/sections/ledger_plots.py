@@ -11,7 +11,7 @@ from reports.sections.ledger_tables import title_of
 from reports.summary.figures import Figure
 from reports.summary.subjects import Figures, Subject, by_subject
 from reports.tables.case_columns import in_words, varying
-from reports.tables.unique_names import Names
+from reports.tables.unique_names import UniqueNames
 from reports.tables.wording import MIB, one_line
 
 CASES_SHOWN = 32
@@ -24,7 +24,7 @@ _Sizes = Mapping[str, float]
 def ledger_plots(figures: Sequence[Figure]) -> Iterator[Plot]:
     """For each workload and device a bar for each case."""
     sizes = {subject: sizes for subject, found in by_subject(figures).items() if (sizes := _sizes(found))}
-    names = Names()
+    names = UniqueNames()
     for workload in WHOLE:
         for device in dict.fromkeys(s.case.device for s in sizes if s.case.workload == workload):
             here = {s: sizes[s] for s in sizes if (s.case.workload, s.case.device) == (workload, device)}

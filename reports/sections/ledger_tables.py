@@ -11,7 +11,7 @@ from reports.analysis.peak_ledger import PEAK, RESIDENT, ledger_of
 from reports.document import Cell, Table
 from reports.summary.figures import Figure
 from reports.summary.subjects import Figures, Subject, by_subject
-from reports.tables.case_columns import Layout, Line, table
+from reports.tables.case_columns import TableLine, TableScope, table
 from reports.tables.wording import MIB, processes_text
 
 NOTES = {
@@ -31,7 +31,7 @@ NOTES = {
 }
 
 
-def ledger_tables(figures: Sequence[Figure], layout: Layout) -> Iterator[Table]:
+def ledger_tables(figures: Sequence[Figure], scope: TableScope) -> Iterator[Table]:
     """For each workload and device the ledgers of its cases, in MiB."""
     metrics = [f for f in figures if f.metric.startswith(LEDGER) or f.metric == RESIDENT]
     subjects = {s: f for s, f in by_subject(metrics).items() if ledger_of(f) is not None}
@@ -39,7 +39,7 @@ def ledger_tables(figures: Sequence[Figure], layout: Layout) -> Iterator[Table]:
         for device in dict.fromkeys(s.case.device for s in subjects if s.case.workload == workload):
             here = (workload, device)
             rows = {s: f for s, f in subjects.items() if (s.case.workload, s.case.device) == here}
-            yield _table(title_of(workload, device), rows, WHOLE[workload], layout)
+            yield _table(title_of(workload, device), rows, WHOLE[workload], scope)
 
 
 def title_of(workload: Workload, device: str) -> str:
@@ -47,7 +47,7 @@ def title_of(workload: Workload, device: str) -> str:
     return f"Memory at the instant of the peak of {workload} on {device} (MiB)"
 
 
-def _table(title: str, rows: dict[Subject, Figures], whole: str, layout: Layout) -> Table:
+def _table(title: str, rows: dict[Subject, Figures], whole: str, scope: TableScope) -> Table:
     ledgers = {subject: ledger for subject, f in rows.items() if (ledger := ledger_of(f)) is not None}
     # a column of zeros says nothing
     found = (kind for ledger in ledgers.values() for kind, size in ledger.tensors.items() if size)
@@ -68,10 +68,10 @@ def _table(title: str, rows: dict[Subject, Figures], whole: str, layout: Layout)
         sizes = [*(ledger.tensors.get(kind) for kind in kinds), *(own[end] for end in ends)]
         processes = processes_text([rows[subject][ledger.phase, PEAK]])
         cells: tuple[Cell, ...] = (*map(_mebibytes, sizes), ledger.phase, processes)
-        lines.append(Line(subject=subject, cells=cells))
+        lines.append(TableLine(subject=subject, cells=cells))
     columns = [*(kind.replace("_", " ") for kind in kinds), *ends, "peak in", "processes"]
     notes = [note for name, note in NOTES.items() if name in (*kinds, *ends)]
-    return table(title, columns, lines, layout, without=("workload", "device"), notes=notes)
+    return table(title, columns, lines, scope, without=("workload", "device"), notes=notes)
 
 
 def _mebibytes(size: float | None) -> Cell:

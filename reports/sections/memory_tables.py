@@ -9,7 +9,7 @@ from bench.schema.phases import PHASES, WHOLE
 from reports.document import Cell, Table
 from reports.summary.figures import Figure
 from reports.summary.subjects import Figures, Subject, by_subject
-from reports.tables.case_columns import Layout, Line, table
+from reports.tables.case_columns import TableLine, TableScope, table
 from reports.tables.wording import MIB, processes_text
 
 BYTES = ("bytes", "byte", "B")
@@ -36,7 +36,7 @@ PEAK_IN_NOTE = (
 )
 
 
-def memory_tables(figures: Sequence[Figure], layout: Layout) -> Iterator[Table]:
+def memory_tables(figures: Sequence[Figure], scope: TableScope) -> Iterator[Table]:
     """For each workload and device, MiB by kind; the peak is that of the whole step."""
     kept = [f for f in figures if f.unit in BYTES or f.metric == "allocation_retries"]
     sizes = [f for f in kept if not f.metric.startswith(LEDGER)]  # which has tables of its own
@@ -45,17 +45,17 @@ def memory_tables(figures: Sequence[Figure], layout: Layout) -> Iterator[Table]:
         for device in dict.fromkeys(s.case.device for s in subjects if s.case.workload == workload):
             here = (workload, device)
             rows = {s: f for s, f in subjects.items() if (s.case.workload, s.case.device) == here}
-            yield _table(f"Memory of {workload} on {device} (MiB)", rows, WHOLE[workload], layout)
+            yield _table(f"Memory of {workload} on {device} (MiB)", rows, WHOLE[workload], scope)
 
 
-def _table(title: str, rows: dict[Subject, Figures], whole: str, layout: Layout) -> Table:
+def _table(title: str, rows: dict[Subject, Figures], whole: str, scope: TableScope) -> Table:
     # a column of zeros says nothing
     present = {metric for figures in rows.values() for (_, metric), f in figures.items() if f.median}
     found = present - set(UNSHOWN)
     kinds = sorted(found, key=lambda kind: (KINDS.index(kind) if kind in KINDS else len(KINDS), kind))
     peak = next((kind for kind in PEAKS if kind in kinds), None)
     lines = [
-        Line(
+        TableLine(
             subject=subject,
             cells=(
                 *(_mebibytes(_whole(figures, kind, whole)) for kind in kinds),
@@ -73,7 +73,7 @@ def _table(title: str, rows: dict[Subject, Figures], whole: str, layout: Layout)
         title,
         [*(kind.replace("_", " ") for kind in kinds), "peak in", "allocation retries", "processes"],
         lines,
-        layout,
+        scope,
         without=("workload", "device"),
         notes=notes,
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from reports.analysis.learned import ACCURACY_KEY, Learned
 from reports.analysis.parity import BASES, Parity, parities
 from reports.document import Cell, Table
-from reports.tables.case_columns import NOT_SHOWN, Layout, Line, table
+from reports.tables.case_columns import NOT_SHOWN, TableLine, TableScope, table
 from reports.tables.wording import ONE_SEED_NOTE, PARITY_RULE, WITHIN, mean_percent, points, points_text
 
 COLUMNS = (
@@ -26,18 +26,18 @@ PAIRED_NOTE = (
 )
 
 
-def parity_table(runs: Sequence[Learned], layout: Layout) -> Iterator[Table]:
+def parity_table(runs: Sequence[Learned], scope: TableScope) -> Iterator[Table]:
     """A row for each comparison that these cases allow."""
     found = list(parities(runs))
     if found:
         paired = any(parity.difference.paired for parity in found)
-        lines = [Line(subject=parity.new.subject, cells=_cells(parity)) for parity in found]
+        lines = [TableLine(subject=parity.new.subject, cells=_cells(parity)) for parity in found]
         single = any(WITHIN in str(cell) for line in lines for cell in line.cells[1:3])
         yield table(
             "Parity",
             COLUMNS,
             lines,
-            layout,
+            scope,
             without=NOT_SHOWN,
             always=("dataset", "recipe", *BASES),
             notes=[PARITY_RULE, *([PAIRED_NOTE] if paired else []), *([ONE_SEED_NOTE] if single else [])],

@@ -11,7 +11,7 @@ from reports.analysis.utilisation import Utilisation
 from reports.document import Plot, Series, readable
 from reports.sections.utilisation_tables import title_of
 from reports.tables.case_columns import in_words, varying
-from reports.tables.unique_names import Names
+from reports.tables.unique_names import UniqueNames
 
 GIGA = 1e9
 STEPS_OF_A_ROOF = 32
@@ -113,7 +113,7 @@ def roofline_plots(reached: Sequence[Utilisation]) -> tuple[Plot, ...]:
 
     Of the rows of one network and batch, which stand above each other, the fastest is named.
     """
-    names = Names()
+    names = UniqueNames()
     whole = [each for each in reached if each.is_whole and each.arithmetic and each.bandwidth and each.bytes]
     return tuple(
         plot for title, rows in _by_ceilings(whole).items() for plot in _of_title(title, rows, names)
@@ -136,7 +136,7 @@ def _by_ceilings(whole: Sequence[Utilisation]) -> dict[str, list[Utilisation]]:
     return found
 
 
-def _of_title(title: str, rows: Sequence[Utilisation], names: Names) -> Iterator[Plot]:
+def _of_title(title: str, rows: Sequence[Utilisation], names: UniqueNames) -> Iterator[Plot]:
     labels = _labels(rows)
     dtypes = list(dict.fromkeys(str(each.dtype) for each in rows))
     parts = [[dtype] for dtype in dtypes] if len(rows) > CROWDED else [dtypes]

@@ -17,7 +17,7 @@ from bench.stats.estimates import Ratio, ratio_across_processes, ratio_within_pr
 from reports.document import Table
 from reports.summary.figures import Figure, same_precision
 from reports.summary.subjects import subject_of
-from reports.tables.case_columns import Layout, Line, table
+from reports.tables.case_columns import TableLine, TableScope, table
 from reports.tables.wording import interval_notes, milliseconds, with_interval
 
 
@@ -87,7 +87,7 @@ COMPARISONS = (
 )
 
 
-def speedup_tables(figures: Sequence[Figure], layout: Layout) -> Iterator[Table]:
+def speedup_tables(figures: Sequence[Figure], scope: TableScope) -> Iterator[Table]:
     """A table for each comparison that has a pair."""
     whole = [f for f in figures if f.metric == "wall_time" and f.phase == WHOLE[f.case.workload]]
     for comparison in COMPARISONS:
@@ -96,7 +96,7 @@ def speedup_tables(figures: Sequence[Figure], layout: Layout) -> Iterator[Table]
             continue
         ratios = [speed_up(base, new) for base, new in pairs]
         lines = [
-            Line(
+            TableLine(
                 subject=subject_of(new),
                 cells=(
                     milliseconds(base),
@@ -110,7 +110,7 @@ def speedup_tables(figures: Sequence[Figure], layout: Layout) -> Iterator[Table]
             comparison.title,
             [comparison.base, comparison.new, "speed-up"],
             lines,
-            layout,
+            scope,
             notes=[
                 f"Wall time of the whole training step or inference; above 1x is faster. {comparison.note}",
                 *interval_notes(cell for line in lines for cell in line.cells),

@@ -11,7 +11,7 @@ from bench.schema.phases import PHASES, WHOLE
 from reports.analysis.utilisation import IDLE, SMALL_SHARE, Label, Utilisation
 from reports.document import Cell, Table, readable
 from reports.summary.figures import Figure
-from reports.tables.case_columns import AXES, Layout, Line, in_words, table
+from reports.tables.case_columns import AXES, TableLine, TableScope, in_words, table
 from reports.tables.wording import interval_notes, milliseconds, with_interval
 
 GIGA, TERA = 1e9, 1e12
@@ -58,27 +58,27 @@ def without_ceilings(found: Sequence[Utilisation]) -> Iterator[str]:
         yield NO_CEILINGS.format(f"{len(missing):,}", f"{len(whole):,}")
 
 
-def utilisation_tables(found: Sequence[Utilisation], layout: Layout) -> Iterator[Table]:
+def utilisation_tables(found: Sequence[Utilisation], scope: TableScope) -> Iterator[Table]:
     """For each workload and device the whole step, and of training its phases."""
     known = [each for each in found if each.arithmetic or each.bandwidth]
     for title in dict.fromkeys(title_of(each.subject.case) for each in known):
         rows = [each for each in known if title_of(each.subject.case) == title]
         whole = [each for each in rows if each.is_whole]
         if whole:
-            yield _table(title, whole, layout)
+            yield _table(title, whole, scope)
         if rows[0].subject.case.workload == "training":
-            yield from _by_phase(f"{title}, by phase", rows, layout)
+            yield from _by_phase(f"{title}, by phase", rows, scope)
 
 
-def _table(title: str, rows: Sequence[Utilisation], layout: Layout) -> Table:
+def _table(title: str, rows: Sequence[Utilisation], scope: TableScope) -> Table:
     fastest = max((each.flops or 0.0) / each.time.median for each in rows)
     unit, size = ("TFLOP/s", TERA) if fastest >= TERA else ("GFLOP/s", GIGA)
-    lines = [Line(subject=each.subject, cells=_cells(each, size)) for each in rows]
+    lines = [TableLine(subject=each.subject, cells=_cells(each, size)) for each in rows]
     return table(
         title,
         ["time (ms)", unit, "of arithmetic", "of bandwidth", "FLOP/byte", "bound", "why"],
         lines,
-        layout,
+        scope,
         without=("workload", "device"),
         notes=[
             SHARES_NOTE,
@@ -131,7 +131,7 @@ def _meanings(rows: Sequence[Utilisation]) -> Iterator[str]:
         yield ". ".join(f"{label}: {MEANINGS[label]}" for label in get_args(Label) if label in labels) + "."
 
 
-def _by_phase(title: str, rows: Sequence[Utilisation], layout: Layout) -> Iterator[Table]:
+def _by_phase(title: str, rows: Sequence[Utilisation], scope: TableScope) -> Iterator[Table]:
     """By the device's own clock where there is one, since the wall's waits for the device at every phase."""
     metrics = {each.time.metric for each in rows}
     clock = next(clock for clock in CLOCKS if clock in metrics)
@@ -141,7 +141,7 @@ def _by_phase(title: str, rows: Sequence[Utilisation], layout: Layout) -> Iterat
     }
     subjects = dict.fromkeys(subject for subject, phase in by_place if phase in parts)
     lines = [
-        Line(subject=subject, cells=tuple(_phase(by_place.get((subject, phase))) for phase in parts))
+        TableLine(subject=subject, cells=tuple(_phase(by_place.get((subject, phase))) for phase in parts))
         for subject in subjects
     ]
     if lines:
@@ -149,7 +149,7 @@ def _by_phase(title: str, rows: Sequence[Utilisation], layout: Layout) -> Iterat
             title,
             parts,
             lines,
-            layout,
+            scope,
             without=("workload", "device"),
             notes=[PHASES_NOTE, *([CACHES_NOTE] if any(map(_is_above, by_place.values())) else [])],
         )

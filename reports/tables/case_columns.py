@@ -16,7 +16,7 @@ NOT_SHOWN = ("workload", "channels", "classes")
 """Axes that the dataset says."""
 
 
-class Line(Struct, frozen=True, kw_only=True):
+class TableLine(Struct, frozen=True, kw_only=True):
     """A row before its first columns are chosen: its subject, then its own cells."""
 
     subject: Subject
@@ -64,7 +64,7 @@ def _deterministic(task: TrainingTask | None) -> str | None:
     return "yes" if task and task.deterministic else None
 
 
-class Layout(Struct, frozen=True, kw_only=True):
+class TableScope(Struct, frozen=True, kw_only=True):
     """What holds for the whole report: `inputs_follow_model` lets the input axes stand in the cost
     table alone, `several_machines` decides whether a machine needs naming."""
 
@@ -72,18 +72,18 @@ class Layout(Struct, frozen=True, kw_only=True):
     several_machines: bool
 
 
-def layout_of(cases: Sequence[Case], machines: int) -> Layout:
+def scope_of(cases: Sequence[Case], machines: int) -> TableScope:
     """The layout of a report about these cases."""
     inputs = {(case.model, case.image, case.channels, case.classes) for case in cases}
     models = {case.model for case in cases}
-    return Layout(inputs_follow_model=len(inputs) == len(models), several_machines=machines > 1)
+    return TableScope(inputs_follow_model=len(inputs) == len(models), several_machines=machines > 1)
 
 
 def table(
     title: str,
     columns: Sequence[str],
-    lines: Sequence[Line],
-    layout: Layout,
+    lines: Sequence[TableLine],
+    scope: TableScope,
     *,
     without: Sequence[str] = (),
     always: Sequence[str] = (),
@@ -95,7 +95,7 @@ def table(
     all rows share the value. Own columns that are empty in every row are left out.
     """
     subjects = [line.subject for line in lines]
-    shown, shared = _shown(subjects, layout, without, always)
+    shown, shared = _shown(subjects, scope, without, always)
     effective = ["read back"] if _effective_differs(subjects) else []
     filled = [i for i in range(len(columns)) if any(line.cells[i] is not None for line in lines)]
     rows = (
@@ -116,16 +116,16 @@ def table(
 
 
 def _shown(
-    subjects: Sequence[Subject], layout: Layout, without: Sequence[str], always: Sequence[str]
+    subjects: Sequence[Subject], scope: TableScope, without: Sequence[str], always: Sequence[str]
 ) -> tuple[list[str], list[str]]:
     """The axes that have a column, and what the others say of all rows."""
     shown: list[str] = []
     shared: list[str] = []
     for name, axis in AXES.items():
-        if name in without or (name == "machine" and not layout.several_machines):
+        if name in without or (name == "machine" and not scope.several_machines):
             continue
         values = {axis.value(subject) for subject in subjects}
-        varies = len(values) > 1 and not (name in INPUT_AXES and layout.inputs_follow_model)
+        varies = len(values) > 1 and not (name in INPUT_AXES and scope.inputs_follow_model)
         if varies or name in always:
             shown.append(name)
         elif len(values) == 1 and values.isdisjoint((0, "", None)):

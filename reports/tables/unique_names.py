@@ -7,7 +7,7 @@ import re
 LONGEST = 80
 
 
-class Names:
+class UniqueNames:
     """Stems of letters, digits and hyphens, none of them twice."""
 
     def __init__(self) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct, structs
 
 from bench import devices
-from bench.plan.axes import AXES, Numbers, positive_number
+from bench.plan.axes import AXES, NumericAxis, positive_number
 from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.record import Record, Status
 from models.errors import UserError
@@ -36,7 +36,7 @@ CAREFUL_SHARE = 0.8
 """Of the free memory, where a process that takes too much is killed, and perhaps others with it."""
 
 _AXIS = AXES["batch"]
-assert isinstance(_AXIS, Numbers)
+assert isinstance(_AXIS, NumericAxis)
 MOST_IMAGES = _AXIS.high
 _FIRST = 2
 """A batch normalisation that sees one value a channel refuses to train."""

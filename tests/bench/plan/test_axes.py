@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from bench.plan import axes
-from bench.plan.axes import AXES, Numbers
+from bench.plan.axes import AXES, NumericAxis
 from models.errors import UserError
 
-NUMBERS = [name for name, axis in AXES.items() if isinstance(axis, Numbers)]
+NUMBERS = [name for name, axis in AXES.items() if isinstance(axis, NumericAxis)]
 NAMES = [name for name in AXES if name not in NUMBERS]
 
 
@@ -74,7 +74,7 @@ BAD_NUMBERS = [
 )
 def test_what_is_no_number_of_the_axis_is_told_in_one_short_sentence(axis: str, value: object) -> None:
     kind = AXES[axis]
-    assert isinstance(kind, Numbers)
+    assert isinstance(kind, NumericAxis)
     with pytest.raises(UserError) as caught:
         axes.read(axis, [value])
     sentence = str(caught.value)
@@ -85,7 +85,7 @@ def test_what_is_no_number_of_the_axis_is_told_in_one_short_sentence(axis: str, 
 @pytest.mark.parametrize("axis", NUMBERS)
 def test_the_bounds_themselves_are_accepted_and_no_more(axis: str) -> None:
     kind = AXES[axis]
-    assert isinstance(kind, Numbers)
+    assert isinstance(kind, NumericAxis)
     assert axes.read(axis, [str(kind.low), kind.high]) == (kind.low, kind.high)
     for value in (kind.low - 1, kind.high + 1):
         with pytest.raises(UserError):
@@ -113,7 +113,7 @@ def test_an_unknown_name_gets_the_nearest_and_all_that_are_accepted(
     if nearest is not None:
         assert f"did you mean {nearest!r}?" in str(caught.value)
     kind = AXES[axis]
-    assert isinstance(kind, axes.Names)
+    assert isinstance(kind, axes.NamedAxis)
     assert all(name in str(caught.value) for name in kind.accepted())
 
 
