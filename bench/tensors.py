@@ -1,7 +1,8 @@
 """What each precision means: the dtype of the weights, autocast, and loss scaling. Flags are the devices'.
 
-METHOD, "precision is an axis". `fp32` is IEEE everywhere, `tf32` TF32 everywhere (torch's own default is
-mixed); `amp-*` keep fp32 weights and enter autocast; `bf16` and `fp16` cast the weights for good.
+docs/method.md, "Precision and what was really in effect". `fp32` is IEEE everywhere, `tf32` TF32 everywhere
+(torch's own default is mixed); `amp-*` keep fp32 weights and enter autocast; `bf16` and `fp16` cast the
+weights for good.
 """
 
 from __future__ import annotations

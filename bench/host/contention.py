@@ -12,7 +12,7 @@ from bench.contracts.monitor import WindowReadings
 from bench.schema.record import Measurement
 
 MOST_STEAL = 0.01
-"""Above this share of stolen time a window is labelled (METHOD)."""
+"""Above this share of stolen time a window is labelled: docs/method.md, "What a label means"."""
 
 
 @dataclass(frozen=True)

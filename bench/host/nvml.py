@@ -34,7 +34,7 @@ SLOWDOWNS = {
     "software thermal slowdown",
     THERMAL,
 }
-"""The reasons under which a figure is not the GPU's own (METHOD)."""
+"""The reasons under which a figure is not the GPU's own: docs/method.md, "What a label means"."""
 POWER_CAP = "software power cap"
 
 _POWER_INSTANT = 186

@@ -25,7 +25,7 @@ def _quick(gpu: bool) -> Suite:
         once=_QUICK_ON_GPU_ONCE if gpu else _QUICK_ON_CPU_ONCE,
         replicates=2,
         ceilings=True,
-        # Energy takes METHOD's 10 s and the idle ones before: the suite would take twice its time.
+        # Energy takes 10 s and the idle ones before (docs/method.md, "Energy"): twice the suite's time.
         protocol=MeasurementProtocol(
             warmup_seconds=0.5, warmup_limit_seconds=5, sampling_seconds=2, energy_seconds=0
         ),

@@ -1,9 +1,9 @@
 """Joules of a step: steps back to back for seconds, their mean power between two ticks of a counter.
 
-METHOD: a GPU's counter moves about every 100 ms, so a window that began anywhere else would be wrong by up
-to that much. The device is at work before the first tick and after the last one, so that the mean power
-between them is that of the steps; times the duration of a step it is the step's energy, wherever inside a
-step the ticks fell. Idle power is measured just before, with nothing to do.
+docs/method.md, "Energy". A GPU's counter moves about every 100 ms, so a window that began anywhere else would
+be wrong by up to that much. The device is at work before the first tick and after the last one, so that the
+mean power between them is that of the steps; times the duration of a step it is the step's energy, wherever
+inside a step the ticks fell. Idle power is measured just before, with nothing to do.
 """
 
 from __future__ import annotations

@@ -108,7 +108,7 @@ def _task_parts(task: TrainingTask) -> list[str]:
 
 
 class MeasurementProtocol(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How carefully a case is measured; the reasons stand in METHOD terms beside each field."""
+    """How carefully a case is measured: the numbers of docs/method.md, "Warm-up" and "Sampling"."""
 
     warmup_steps: int = 3
     """Warm-up ends when at least this many steps ..."""

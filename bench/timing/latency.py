@@ -217,7 +217,8 @@ def _median(latency: Latency, phase: str, metric: str) -> float:
 
 
 def _tag_launch_bound(steps: Steps, device: Device, latency: Latency) -> None:
-    """METHOD: by host time against device time, or by the idle share where the step waits inside."""
+    """By host time against device time, or by the idle share where the step waits inside:
+    docs/method.md, "What a label means"."""
     queue = device.queue()
     assert queue is not None
     if not steps.synchronises:

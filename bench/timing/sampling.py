@@ -54,7 +54,8 @@ def windows_agree(durations: Sequence[float]) -> bool:
 
 
 def warm_up(step: Callable[[], None], protocol: MeasurementProtocol, clock: Clock) -> WarmUp:
-    """Run `step` until METHOD's rule is met: steps, seconds, and two windows that agree; or the limit."""
+    """Run `step` until it ran and lasted long enough and two windows agree, or to the limit:
+    docs/method.md, "Warm-up"."""
     durations: list[float] = []
     start = before = clock()
     ask_at = protocol.warmup_steps

@@ -1,6 +1,6 @@
 """Device, wall and host time of a sequence of calls, on any device that can synchronise and record events.
 
-METHOD, "Latency on CUDA": three numbers for every phase, never one.
+docs/method.md, "Wall, host and device time": three numbers for every phase, never one.
 """
 
 from __future__ import annotations

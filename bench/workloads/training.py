@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from bench.contracts.engine import Engine
 
 LEARNING_RATE = 1e-4
-"""METHOD says 0.01. At that rate a small batch with Xavier weights diverges (seen at batch 2: AlexNet within
-ten steps, VGG-11 and VGG-16 within a window), and then every number of the timed steps is a NaN. The rate
-is a factor in the same instructions: it changes what is learned, not what is done."""
+"""Not the usual 0.01 (docs/method.md, "Workloads"). At that rate a small batch with Xavier weights diverges
+(seen at batch 2: AlexNet within ten steps, VGG-11 and VGG-16 within a window), and then every number of the
+timed steps is a NaN. The rate is a factor in the same instructions: it changes what is learned, not what is
+done."""
 MOMENTUM = 0.9
 BLOCK_LEARNING_RATE = 1e-20
 """A fixed gradient of the output is no descent: at LEARNING_RATE the weights of a stack walk away, to 1e9

@@ -87,7 +87,8 @@ class _Watched:
 
 
 def forward_flops(call: LayerCall) -> int | None:
-    """2 x MACs of a convolution or a linear layer, biases left out; None for what is not counted (METHOD)."""
+    """2 x MACs of a convolution or a linear layer, biases left out; None for what is not counted:
+    docs/method.md, "FLOPs and MACs"."""
     if call.weight is None:
         return None
     return 2 * _macs(call, call.weight)

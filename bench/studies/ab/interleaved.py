@@ -2,7 +2,7 @@
 
 Both processes of a pair meet the machine in the same state, and which of them comes first is drawn at
 random: what changes slowly cancels out. After 8, 16, 32 and 64 pairs the log ratios are looked at
-(METHOD, "Interleaved pairs"), and a case that is decided is not measured further.
+(docs/method.md, "Interleaved pairs"), and a case that is decided is not measured further.
 """
 
 from __future__ import annotations
