@@ -21,8 +21,17 @@ from bench.host import environment
 from bench.plan import feasibility
 from bench.schema.case import Case
 from tests.planted.commands import Answer, Command
+from tests.planted.golden import Golden
 
 _ASK_FOR_FIGURES = ("only", "enable", "autosave", "save", "json", "compare", "compare_fail", "histogram")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-golden",
+        action="store_true",
+        help="write the golden files that differ instead of failing (read the difference before you commit)",
+    )
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -63,6 +72,12 @@ def convbench(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
         return Answer(leaving.value.code, captured.out, captured.err)
 
     return command
+
+
+@pytest.fixture(scope="session")
+def golden(pytestconfig: pytest.Config) -> Golden:
+    """What compares a text with the golden file that keeps it."""
+    return Golden(update=pytestconfig.getoption("--update-golden"))
 
 
 @pytest.fixture(scope="session")

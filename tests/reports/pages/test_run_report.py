@@ -16,6 +16,7 @@ from reports.document import Document, Table
 from reports.pages.run_report import build
 from tests.planted import planted_records
 from tests.planted.commands import ROOT
+from tests.planted.golden import Golden
 
 GOLDEN = ROOT / "tests" / "golden" / "report.md"
 CPU = Case(model="vgg11", batch=8, threads=2)
@@ -33,9 +34,8 @@ def _column(table: Table, name: str) -> list[object]:
     return [row[table.columns.index(name)] for row in table.rows]
 
 
-def test_markdown_is_the_golden_one(tmp_path: Path) -> None:
-    """To accept a change: run this, read the difference, write the new text to the golden file."""
-    assert formats.render("md", _report(tmp_path, planted_records.example())) == GOLDEN.read_text()
+def test_markdown_is_the_golden_one(tmp_path: Path, golden: Golden) -> None:
+    golden.check(GOLDEN, formats.render("md", _report(tmp_path, planted_records.example())))
 
 
 def test_training_has_its_phases_in_one_row(tmp_path: Path) -> None:

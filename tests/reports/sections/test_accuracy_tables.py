@@ -23,6 +23,7 @@ from reports.sections.accuracy_tables import COMPILE_NOTE, OWN_INIT_NOTE, SMOOTH
 from reports.summary.pooling import summarise
 from tests.planted import planted_learning, planted_records
 from tests.planted.commands import ROOT
+from tests.planted.golden import Golden
 from tests.planted.planted_learning import DIGITS, TEXTBOOK, VGG, diverged, learned, seeds
 
 GOLDEN = ROOT / "tests" / "golden" / "learning.md"
@@ -41,10 +42,9 @@ def row(found: Table, number: int = 0) -> dict[str, object]:
     return dict(zip(found.columns, found.rows[number], strict=True))
 
 
-def test_markdown_is_the_golden_one(tmp_path: Path) -> None:
-    """To accept a change: run this, read the difference, write the new text to the golden file."""
+def test_markdown_is_the_golden_one(tmp_path: Path, golden: Golden) -> None:
     document = structs.replace(report(tmp_path, planted_learning.example()), pictures="plots")
-    assert formats.render("md", document) == GOLDEN.read_text()
+    golden.check(GOLDEN, formats.render("md", document))
 
 
 def test_accuracy_is_the_mean_of_the_last_epochs_with_students_interval(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -11,8 +10,10 @@ import pytest
 from bench.store import RECORDS
 from reports import formats
 from reports.pages.run_report import build
+from tests.planted.commands import ROOT
+from tests.planted.golden import Golden
 
-FIXTURES = Path(__file__).parent.parent / "fixtures"
+FIXTURES = ROOT / "tests" / "fixtures"
 RUNS = {
     "schema_1": 1,
     "schema_1_planted": 1,
@@ -27,11 +28,10 @@ RUNS = {
 
 @pytest.mark.parametrize("format_", ["md", "json"])
 @pytest.mark.parametrize("run", RUNS)
-def test_the_report_of_a_kept_run_is_the_golden_one(run: str, format_: str) -> None:
+def test_the_report_of_a_kept_run_is_the_golden_one(run: str, format_: str, golden: Golden) -> None:
     """Byte for byte, but for the last digits of a float."""
-    golden = (FIXTURES / run / f"report.{format_}").read_text(encoding="utf-8")
     report = formats.render(format_, build([FIXTURES / run]))
-    assert _rounded(report).split("\n") == _rounded(golden).split("\n")
+    golden.check(FIXTURES / run / f"report.{format_}", report, essence=_rounded)
 
 
 def _rounded(text: str) -> str:
