@@ -11,8 +11,9 @@ import msgspec
 from msgspec import structs
 
 from bench.plan import ceiling_cases as ceilings
+from bench.plan import feasibility
 from bench.plan.axes import Value
-from bench.plan.feasibility import gpu_present, why_impossible
+from bench.plan.feasibility import why_impossible
 from bench.plan.suite import USUAL, Block, Suite
 from bench.schema.case import Case
 from models import catalogue
@@ -59,7 +60,7 @@ def with_ceilings(planned: Sequence[Case]) -> list[Case]:
 
 def _product(block: Block, threads: int) -> list[Case]:
     if "auto" in block["device"]:
-        found = "cuda" if gpu_present() else "cpu"
+        found = "cuda" if feasibility.gpu_present() else "cpu"
         block = {**block, "device": tuple(found if name == "auto" else name for name in block["device"])}
     combinations = itertools.product(*block.values())
     return [_case(dict(zip(block, values, strict=True)), threads) for values in combinations]

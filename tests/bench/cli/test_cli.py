@@ -12,7 +12,6 @@ import msgspec
 import pytest
 
 from bench.runner import execute as runner
-from bench.runner import questions
 from bench.runner.execute import RunResult
 from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.record import Measurement, Record, Status
@@ -132,7 +131,7 @@ def test_a_folder_that_cannot_be_used(
     (tmp_path / "used").mkdir()
     (tmp_path / "used" / RECORDS).write_text("foreign\n")
     monkeypatch.setattr(runner, "Server", NoServer)
-    monkeypatch.setattr(questions, "unrunnable", lambda planned, server: {})
+    monkeypatch.setattr(runner, "unrunnable", lambda planned, server: {})
     answer = convbench("run", "--model", "lenet5", "--out", tmp_path / out)
     assert (answer.code, answer.out) == (2, "")
     assert words in answer.err
