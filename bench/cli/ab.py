@@ -8,34 +8,26 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli import options, output
+from bench.cli.axis_options import Axes, Given, axis_options
 from bench.cli.options import MOST_MARGIN, gate_of
 from bench.plan import axes, feasibility, named_suites
+from bench.plan.axes import AXES
 from bench.stats.verdicts import INTERIM_PAIRS, FailOn
 
 if TYPE_CHECKING:
     from bench.studies.ab.interleaved import Trial
 
 
+@axis_options
 def ab(
+    *,
     out: Annotated[Path, typer.Option(help="Folder for the records of both sides.")],
     a: Annotated[str | None, typer.Option("--a", help="What side a changes, e.g. engine=eager.")] = None,
     b: Annotated[str | None, typer.Option("--b", help="What side b changes, e.g. engine=compile.")] = None,
     a_python: Annotated[Path | None, typer.Option(help="Side a's interpreter, with convbench.")] = None,
     b_python: Annotated[Path | None, typer.Option(help="Side b's interpreter, with convbench.")] = None,
     suite: options.SuiteName = "quick",
-    model: options.Model = None,
-    workload: options.Workload = None,
-    device: options.Device = None,
-    precision: options.Precision = None,
-    engine: options.Engine = None,
-    layout: options.Layout = None,
-    tuning: options.Tuning = None,
-    batch: options.Batch = None,
-    image: options.Image = None,
-    channels: options.Channels = None,
-    classes: options.Classes = None,
-    threads: options.Threads = None,
-    seed: options.Seed = None,
+    given: Annotated[Given, Axes(*AXES)],
     target_ci: options.TargetCi = None,
     time_limit: options.TimeLimit = None,
     budget: options.Budget = None,
@@ -49,27 +41,10 @@ def ab(
 
     output.check_format(format_)
     gate = gate_of(fail_on)
-    given = options.given_axes(
-        {
-            "model": model,
-            "workload": workload,
-            "device": device,
-            "precision": precision,
-            "engine": engine,
-            "layout": layout,
-            "tuning": tuning,
-            "batch": batch,
-            "image": image,
-            "channels": channels,
-            "classes": classes,
-            "threads": threads,
-            "seed": seed,
-        }
-    )
     chosen = named_suites.find(suite, gpu=feasibility.gpu_present())
     sides = (ab_sides.read_side(a, a_python), ab_sides.read_side(b, b_python))
     plans = [
-        options.cases_of(chosen, given | {axis: (value,) for axis, value in side.changes.items()})
+        options.cases_of(chosen, {**given, **{axis: (value,) for axis, value in side.changes.items()}})
         for side in sides
     ]
     trial = pairs.Trial(

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from bench.cli import exit_code, options, output, run_cases
+from bench.cli.axis_options import Axes, Given, axis_options
 from bench.host import cpu_cores
 from bench.plan import ablations, axes, feasibility, recipes
 from bench.plan.ablations import Ablation
@@ -21,19 +22,28 @@ _TRAINED_AXES = ("device", "precision", "engine")
 """What the options say for training runs too, whose batch and image are the recipe's."""
 
 
+@axis_options
 def ablate(
+    *,
     name: Annotated[str, typer.Argument(help=f"{', '.join(ablations.ABLATIONS)}, or {ablations.ALL}.")],
     out: Annotated[Path, typer.Option(help="Folder for the records, the report and the plots.")],
     level: Annotated[str | None, typer.Option(help="block or network; both without it.")] = None,
     model: Annotated[
         list[str] | None, typer.Option("--model", help="Networks of ours instead of the usual ones.")
     ] = None,
-    device: options.Device = None,
-    precision: options.Precision = None,
-    engine: options.Engine = None,
-    batch: Annotated[list[str] | None, typer.Option("--batch", help="Of the timed cases.")] = None,
-    image: Annotated[list[str] | None, typer.Option("--image", help="Of the timed cases, pixels.")] = None,
-    threads: options.Threads = None,
+    given: Annotated[
+        Given,
+        Axes(
+            "device",
+            "precision",
+            "engine",
+            "batch",
+            "image",
+            "threads",
+            batch="Of the timed cases.",
+            image="Of the timed cases, pixels.",
+        ),
+    ],
     replicates: Annotated[
         str | None, typer.Option(help="Processes for each timed case; 0 times nothing.")
     ] = None,
@@ -56,16 +66,6 @@ def ablate(
     Sizes are those of the machine, with a GPU or without; the options stand in their place.
     """
     output.check_format(format_)
-    given = options.given_axes(
-        {
-            "device": device,
-            "precision": precision,
-            "engine": engine,
-            "batch": batch,
-            "image": image,
-            "threads": threads,
-        }
-    )
     models = [str(each) for each in axes.read("model", model)] if model else []
     at = ablations.sizes(gpu=report_only or _has_gpu(given))
     wanted = ablations.find(name, at, level=level, models=models)

@@ -8,29 +8,25 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli import options, output, run_cases
+from bench.cli.axis_options import Axes, Given, axis_options
 from bench.plan import axes
 
 if TYPE_CHECKING:
     from bench.studies.best.search_run import SearchRequest
 
 
+@axis_options
 def best(
+    *,
     model: Annotated[str, typer.Argument(help=axes.AXES["model"].summary)],
-    workload: options.Workload = None,
-    device: options.Device = None,
-    batch: options.Batch = None,
+    given: Annotated[Given, Axes("workload", "device", "batch")],
     max_batch: Annotated[
         bool, typer.Option("--max-batch", help="Try the largest batch that fits into the memory too.")
     ] = False,
-    image: options.Image = None,
-    channels: options.Channels = None,
-    classes: options.Classes = None,
-    precision: options.Precision = None,
-    layout: options.Layout = None,
-    engine: options.Engine = None,
-    tuning: options.Tuning = None,
-    threads: options.Threads = None,
-    seed: options.Seed = None,
+    also_given: Annotated[
+        Given,
+        Axes("image", "channels", "classes", "precision", "layout", "engine", "tuning", "threads", "seed"),
+    ],
     from_: Annotated[
         list[Path] | None,
         typer.Option("--from", help="Training runs that say whether a precision learns as well as fp32."),
@@ -51,25 +47,8 @@ def best(
     from bench.studies.best.search_run import SearchRequest
 
     output.check_format(format_)
-    given = options.given_axes(
-        {
-            "model": [model],
-            "workload": workload,
-            "device": device,
-            "batch": batch,
-            "image": image,
-            "channels": channels,
-            "classes": classes,
-            "precision": precision,
-            "layout": layout,
-            "engine": engine,
-            "tuning": tuning,
-            "threads": threads,
-            "seed": seed,
-        }
-    )
     request = SearchRequest(
-        given=given,
+        given={"model": axes.read("model", [model]), **given, **also_given},
         budget_seconds=axes.positive_number("--budget", budget, 1e8),
         max_batch=max_batch,
         resume=resume,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from bench.cli import options, output, run_cases
+from bench.cli.axis_options import Axes, Given, axis_options
 from bench.host import cpu_cores
 from bench.plan import axes, ceiling_cases, expand, feasibility
 from bench.plan.axes import Value
@@ -17,10 +18,10 @@ from models.errors import UserError
 from reports.pages import plan_report
 
 
+@axis_options
 def ceilings(
-    device: options.Device = None,
-    precision: options.Precision = None,
-    threads: options.Threads = None,
+    *,
+    given: Annotated[Given, Axes("device", "precision", "threads")],
     replicates: Annotated[str, typer.Option(help="Processes for each arithmetic.")] = "1",
     out: options.Out = None,
     time_limit: options.TimeLimit = None,
@@ -37,7 +38,6 @@ def ceilings(
     datasheet promises.
     """
     output.check_format(format_)
-    given = options.given_axes({"device": device, "precision": precision, "threads": threads})
     count = axes.whole_number("--replicates", replicates, 1, 1000)
     planned = expand.interleave_replicates(_cases(given), count)
     protocol = options.protocol_of(MeasurementProtocol(), None, time_limit)

@@ -34,8 +34,6 @@ from reports.pages import plan_report
 if TYPE_CHECKING:
     from reports.claims.claim import Claim
     from reports.claims.evidence import Setting
-
-    pass
     from reports.summary.figures import Summary
 
 

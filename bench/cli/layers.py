@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from bench.cli import options, output, run_cases
+from bench.cli.axis_options import Axes, Given, axis_options
 from bench.host import cpu_cores
 from bench.plan import axes, expand
 from bench.plan.suite import Suite
@@ -21,16 +22,13 @@ PROTOCOL = MeasurementProtocol(
 """Layers are measured beside the case, whose own figures are only to compare them with."""
 
 
+@axis_options
 def layers(
+    *,
     models: Annotated[list[str], typer.Argument(metavar="MODEL...", help=axes.AXES["model"].summary)],
-    workload: options.Workload = None,
-    device: options.Device = None,
-    precision: options.Precision = None,
-    engine: options.Engine = None,
-    layout: options.Layout = None,
-    batch: options.Batch = None,
-    image: options.Image = None,
-    threads: options.Threads = None,
+    given: Annotated[
+        Given, Axes("workload", "device", "precision", "engine", "layout", "batch", "image", "threads")
+    ],
     replicates: Annotated[str, typer.Option(help="Processes for each case.")] = "1",
     time_limit: options.TimeLimit = None,
     budget: options.Budget = None,
@@ -52,19 +50,7 @@ def layers(
     from bench.runner.run_options import RunOptions
 
     output.check_format(format_)
-    given = options.given_axes(
-        {
-            "model": models,
-            "workload": workload,
-            "device": device,
-            "precision": precision,
-            "engine": engine,
-            "layout": layout,
-            "batch": batch,
-            "image": image,
-            "threads": threads,
-        }
-    )
+    given = {"model": axes.read("model", models), **given}
     every = Suite(name="layers", summary="every layer", blocks=({"workload": ("training",)},), replicates=1)
     options.cases_of(every, given)
     count = axes.whole_number("--replicates", replicates, 1, 1000)

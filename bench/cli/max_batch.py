@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli import options, output, run_cases
+from bench.cli.axis_options import Axes, Given, axis_options
 from bench.plan import axes
 from bench.plan.suite import Suite
 from bench.studies.max_batch.batch_search import MEMORY_ONLY
@@ -16,22 +17,29 @@ if TYPE_CHECKING:
     from bench.studies.max_batch.batch_runs import BatchRequest
 
 
+@axis_options
 def max_batch(
+    *,
     models: Annotated[list[str], typer.Argument(metavar="MODEL...", help=axes.AXES["model"].summary)],
     memory: Annotated[
         str | None,
         typer.Option(help="4GiB, or 80% of what is free; without it what can be had safely."),
     ] = None,
-    workload: options.Workload = None,
-    device: options.Device = None,
-    precision: options.Precision = None,
-    engine: options.Engine = None,
-    layout: options.Layout = None,
-    image: options.Image = None,
-    channels: options.Channels = None,
-    classes: options.Classes = None,
-    threads: options.Threads = None,
-    tuning: options.Tuning = None,
+    given: Annotated[
+        Given,
+        Axes(
+            "workload",
+            "device",
+            "precision",
+            "engine",
+            "layout",
+            "image",
+            "channels",
+            "classes",
+            "threads",
+            "tuning",
+        ),
+    ],
     time_limit: options.TimeLimit = None,
     budget: options.Budget = None,
     resume: Annotated[
@@ -47,20 +55,6 @@ def max_batch(
     from bench.studies.max_batch.batch_runs import BatchRequest
 
     output.check_format(format_)
-    given = options.given_axes(
-        {
-            "workload": workload,
-            "device": device,
-            "precision": precision,
-            "engine": engine,
-            "layout": layout,
-            "image": image,
-            "channels": channels,
-            "classes": classes,
-            "threads": threads,
-            "tuning": tuning,
-        }
-    )
     block = {"model": axes.read("model", models)}
     suite = Suite(name="max-batch", summary="", blocks=(block,), replicates=1, protocol=MEMORY_ONLY)
     request = BatchRequest(

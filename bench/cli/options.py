@@ -9,8 +9,9 @@ from typing import Annotated, cast, get_args
 import typer
 from msgspec import structs
 
+from bench.cli import completion
 from bench.plan import axes, expand, feasibility
-from bench.plan.axes import AXES, Value
+from bench.plan.axes import Value
 from bench.plan.suite import Suite
 from bench.schema.case import Case, MeasurementProtocol
 from bench.stats.verdicts import FailOn
@@ -19,40 +20,27 @@ from reports import formats
 
 MOST_MARGIN = 0.5
 
-OneDevice = Annotated[str, typer.Option("--device", help="cpu, cuda or auto.")]
+OneDevice = Annotated[
+    str, typer.Option("--device", help="cpu, cuda or auto.", autocompletion=completion.DEVICE)
+]
 
-Texts = list[str] | None
-
-SuiteName = Annotated[str, typer.Option("--suite", help="quick, standard, full or FILE.toml.")]
-Model = Annotated[Texts, typer.Option("--model", help=AXES["model"].summary)]
-Workload = Annotated[Texts, typer.Option("--workload", help=AXES["workload"].summary)]
-Device = Annotated[Texts, typer.Option("--device", help=AXES["device"].summary)]
-Precision = Annotated[Texts, typer.Option("--precision", help=AXES["precision"].summary)]
-Engine = Annotated[Texts, typer.Option("--engine", help=AXES["engine"].summary)]
-Layout = Annotated[Texts, typer.Option("--layout", help=AXES["layout"].summary)]
-Tuning = Annotated[Texts, typer.Option("--tuning", help=AXES["tuning"].summary)]
-Batch = Annotated[Texts, typer.Option("--batch", help=AXES["batch"].summary)]
-Image = Annotated[Texts, typer.Option("--image", help=AXES["image"].summary)]
-Channels = Annotated[Texts, typer.Option("--channels", help=AXES["channels"].summary)]
-Classes = Annotated[Texts, typer.Option("--classes", help=AXES["classes"].summary)]
-Threads = Annotated[Texts, typer.Option("--threads", help=AXES["threads"].summary)]
-Seed = Annotated[Texts, typer.Option("--seed", help=AXES["seed"].summary)]
+SuiteName = Annotated[
+    str, typer.Option("--suite", help="quick, standard, full or FILE.toml.", autocompletion=completion.SUITE)
+]
 TargetCi = Annotated[
     str | None, typer.Option("--target-ci", help="Stop sampling at this half width, e.g. 1%.")
 ]
 TimeLimit = Annotated[str | None, typer.Option("--time-limit", help="Seconds for each case.")]
 Budget = Annotated[str | None, typer.Option("--budget", help="Seconds after which no further case begins.")]
-Format = Annotated[str, typer.Option("--format", help=f"One of {', '.join(formats.names())}.")]
+Format = Annotated[
+    str,
+    typer.Option("--format", help=f"One of {', '.join(formats.names())}.", autocompletion=completion.FORMAT),
+]
 Out = Annotated[
     Path | None,
     typer.Option("--out", help="Folder for the records and the report; without it nothing is kept."),
 ]
 Margin = Annotated[str, typer.Option("--margin", help="Changes inside this share do not matter.")]
-
-
-def given_axes(texts: Mapping[str, Texts]) -> dict[str, tuple[Value, ...]]:
-    """The axes that were named, with their values. Raises UserError for a bad one."""
-    return {axis: axes.read(axis, values) for axis, values in texts.items() if values}
 
 
 def cases_of(suite: Suite, given: Mapping[str, tuple[Value, ...]]) -> list[Case]:

@@ -3,36 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from bench.cli import options, output
+from bench.cli.axis_options import Axes, Given, axis_options
 from bench.cli.run_cases import run_and_report
 from bench.host import cpu_cores
 from bench.plan import axes, expand, feasibility, named_suites
+from bench.plan.axes import AXES
 from reports.pages import plan_report
 
-if TYPE_CHECKING:
-    pass
 
-
+@axis_options
 def run(
+    *,
     out: Annotated[Path, typer.Option(help="Folder for the records and the report.")],
     suite: options.SuiteName = "quick",
-    model: options.Model = None,
-    workload: options.Workload = None,
-    device: options.Device = None,
-    precision: options.Precision = None,
-    engine: options.Engine = None,
-    layout: options.Layout = None,
-    tuning: options.Tuning = None,
-    batch: options.Batch = None,
-    image: options.Image = None,
-    channels: options.Channels = None,
-    classes: options.Classes = None,
-    threads: options.Threads = None,
-    seed: options.Seed = None,
+    given: Annotated[Given, Axes(*AXES)],
     replicates: Annotated[str | None, typer.Option(help="Processes for each case.")] = None,
     target_ci: options.TargetCi = None,
     time_limit: options.TimeLimit = None,
@@ -53,23 +42,6 @@ def run(
     axis makes the plan the product of the given values and the suite's main axes.
     """
     output.check_format(format_)
-    given = options.given_axes(
-        {
-            "model": model,
-            "workload": workload,
-            "device": device,
-            "precision": precision,
-            "engine": engine,
-            "layout": layout,
-            "tuning": tuning,
-            "batch": batch,
-            "image": image,
-            "channels": channels,
-            "classes": classes,
-            "threads": threads,
-            "seed": seed,
-        }
-    )
     chosen = named_suites.find(suite, gpu=feasibility.gpu_present())
     options.cases_of(chosen, given)
     count = None if replicates is None else axes.whole_number("--replicates", replicates, 1, 1000)

@@ -12,6 +12,7 @@ from msgspec import structs
 
 from bench import datasets
 from bench.cli import exit_code, options, output, run_cases
+from bench.cli.axis_options import Axes, Given, axis_options
 from bench.host import cpu_cores
 from bench.plan import axes, recipes, training_runs
 from bench.plan.axes import AXES, NumericAxis
@@ -27,7 +28,9 @@ TIME_LIMIT_SECONDS = 1e6
 """A training run may take days; `--time-limit` says otherwise."""
 
 
+@axis_options
 def train(
+    *,
     models: Annotated[list[str], typer.Argument(metavar="MODEL...", help=AXES["model"].summary)],
     out: Annotated[Path, typer.Option(help="Folder for the records, the report and the plots.")],
     dataset: Annotated[str, typer.Option(help="digits, fashion-mnist, cifar10 or synthetic.")] = "digits",
@@ -41,14 +44,10 @@ def train(
         list[str] | None,
         typer.Option("--set", help=f"Any field of the recipe, FIELD=VALUE: {', '.join(recipes.FIELDS)}."),
     ] = None,
-    image: options.Image = None,
-    batch: options.Batch = None,
+    given: Annotated[Given, Axes("image", "batch")],
     seeds: Annotated[str, typer.Option(help="Training runs of each case, one a seed.")] = "1",
     seed: Annotated[str, typer.Option(help="The first seed.")] = "0",
-    precision: options.Precision = None,
-    engine: options.Engine = None,
-    device: options.Device = None,
-    layout: options.Layout = None,
+    also_given: Annotated[Given, Axes("precision", "engine", "device", "layout")],
     threads: Annotated[str | None, typer.Option(help=AXES["threads"].summary)] = None,
     target: Annotated[
         str | None, typer.Option(help="Test accuracy, e.g. 0.90 or 90%, to which time and energy are taken.")
@@ -67,17 +66,7 @@ def train(
 ) -> int:
     """Train networks and report accuracy beside speed and memory. The bundled digits need no download."""
     output.check_format(format_)
-    given = options.given_axes(
-        {
-            "model": models,
-            "precision": precision,
-            "engine": engine,
-            "device": device,
-            "layout": layout,
-            "batch": batch,
-            "image": image,
-        }
-    )
+    given = {"model": axes.read("model", models), **given, **also_given}
     request = training_runs.TrainingRequest(
         axes=given,
         dataset=dataset,

@@ -120,6 +120,11 @@ def _full(gpu: bool) -> Suite:
 SUITES = {"quick": _quick, "standard": _standard, "full": _full}
 
 
+def names() -> list[str]:
+    """The named suites; a file is another."""
+    return list(SUITES)
+
+
 def find(name: str, *, gpu: bool) -> Suite:
     """A named suite as it is on a machine with or without a GPU, or one from a TOML file. UserError."""
     if name in SUITES:

@@ -1,0 +1,44 @@
+"""What a shell is told when the user presses the tabulator key: values of options, asked for late.
+
+Typer's own machinery calls these functions; commands and options it completes by itself. Where nothing is
+returned, the shell completes names of files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from bench.plan import named_suites
+from bench.plan.axes import AXES, NamedAxis
+from reports import formats
+
+Completer = Callable[[str], list[str]]
+"""From what has been typed of a value to the values that begin so."""
+
+
+def of_axis(name: str) -> Completer | None:
+    """The values of an axis of names, several of them separated by commas; None for an axis of numbers."""
+    axis = AXES[name]
+    if not isinstance(axis, NamedAxis):
+        return None
+
+    def complete(incomplete: str) -> list[str]:
+        before, comma, last = incomplete.rpartition(",")
+        return [f"{before}{comma}{value}" for value in beginning_with(last, axis.accepted())]
+
+    return complete
+
+
+def of_names(accepted: Callable[[], Iterable[str]]) -> Completer:
+    """The names that a function returns."""
+    return lambda incomplete: beginning_with(incomplete, accepted())
+
+
+def beginning_with(incomplete: str, accepted: Iterable[str]) -> list[str]:
+    return [value for value in accepted if value.startswith(incomplete)]
+
+
+MODEL = of_axis("model")
+DEVICE = of_axis("device")
+SUITE = of_names(named_suites.names)
+FORMAT = of_names(formats.names)
