@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -28,6 +28,7 @@ from bench.cli import (
     run,
     selftest,
     train,
+    version,
 )
 from bench.cli import list as list_command
 from bench.cli.output import complain, forget_output
@@ -44,9 +45,21 @@ INTERRUPTED = 130
 
 app = typer.Typer(
     help="Benchmark of the networks that began deep learning: LeNet-5, AlexNet and every VGG.",
-    add_completion=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
     pretty_exceptions_enable=False,
 )
+
+
+@app.callback()
+def everywhere(
+    version: Annotated[
+        bool,
+        typer.Option("--version", "-V", callback=version.show, is_eager=True, help="Show versions and exit."),
+    ] = False,
+) -> None:
+    """The options of `convbench` itself; typer calls the callback of --version."""
+
+
 app.command("run")(run.run)
 app.command("train")(train.train)
 app.command("ablate")(ablate.ablate)

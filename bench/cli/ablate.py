@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli import exit_code, options, output, run_cases
+from bench.cli import completion, exit_code, options, output, run_cases
 from bench.cli.axis_options import Axes, Given, axis_options
 from bench.host import cpu_cores
 from bench.plan import ablations, axes, feasibility, recipes
@@ -25,7 +25,13 @@ _TRAINED_AXES = ("device", "precision", "engine")
 @axis_options
 def ablate(
     *,
-    name: Annotated[str, typer.Argument(help=f"{', '.join(ablations.ABLATIONS)}, or {ablations.ALL}.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help=f"{', '.join(ablations.ABLATIONS)}, or {ablations.ALL}.",
+            autocompletion=completion.of_names(lambda: (*ablations.ABLATIONS, ablations.ALL)),
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="Folder for the records, the report and the plots.")],
     level: Annotated[str | None, typer.Option(help="block or network; both without it.")] = None,
     model: Annotated[

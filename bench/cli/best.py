@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli import options, output, run_cases
+from bench.cli import completion, options, output, run_cases
 from bench.cli.axis_options import Axes, Given, axis_options
 from bench.plan import axes
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @axis_options
 def best(
     *,
-    model: Annotated[str, typer.Argument(help=axes.AXES["model"].summary)],
+    model: Annotated[str, typer.Argument(help=axes.AXES["model"].summary, autocompletion=completion.MODEL)],
     given: Annotated[Given, Axes("workload", "device", "batch")],
     max_batch: Annotated[
         bool, typer.Option("--max-batch", help="Try the largest batch that fits into the memory too.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli import options, output
+from bench.cli import completion, options, output
 from bench.cli.evidence_runs import (
     Device,
     DryRun,
@@ -38,7 +38,10 @@ if TYPE_CHECKING:
 
 
 def claims(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[ID...]", help="All without it.")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[ID...]", help="All without it.", autocompletion=completion.CLAIM),
+    ] = None,
     run: Run = False,
     from_: Annotated[
         list[Path] | None, typer.Option("--from", help="A run whose records are evidence; repeat for more.")

@@ -38,7 +38,14 @@ def beginning_with(incomplete: str, accepted: Iterable[str]) -> list[str]:
     return [value for value in accepted if value.startswith(incomplete)]
 
 
+def _claims() -> Iterable[str]:
+    from reports import claims
+
+    return claims.claims()
+
+
 MODEL = of_axis("model")
 DEVICE = of_axis("device")
 SUITE = of_names(named_suites.names)
 FORMAT = of_names(formats.names)
+CLAIM = of_names(_claims)

@@ -11,7 +11,7 @@ from bench.plan import axes
 
 
 def cost(
-    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help=axes.AXES["model"].summary)],
+    models: options.Models,
     image: Annotated[str | None, typer.Option(help=axes.AXES["image"].summary)] = None,
     channels: Annotated[str | None, typer.Option(help=axes.AXES["channels"].summary)] = None,
     classes: Annotated[str | None, typer.Option(help=axes.AXES["classes"].summary)] = None,

@@ -25,7 +25,7 @@ PROTOCOL = MeasurementProtocol(
 @axis_options
 def layers(
     *,
-    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help=axes.AXES["model"].summary)],
+    models: options.Models,
     given: Annotated[
         Given, Axes("workload", "device", "precision", "engine", "layout", "batch", "image", "threads")
     ],

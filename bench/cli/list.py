@@ -6,13 +6,17 @@ from typing import Annotated
 
 import typer
 
-from bench.cli import options, output
+from bench.cli import completion, options, output
 from reports.pages import catalogue_report
 
 
 def list_(
     what: Annotated[
-        str, typer.Argument(help="models, variants, suites, axes, datasets or recipes; all without it.")
+        str,
+        typer.Argument(
+            help="models, variants, suites, axes, datasets or recipes; all without it.",
+            autocompletion=completion.of_names(catalogue_report.catalogue_documents),
+        ),
     ] = "all",
     format_: options.Format = "terminal",
 ) -> int:

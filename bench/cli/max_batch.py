@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @axis_options
 def max_batch(
     *,
-    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help=axes.AXES["model"].summary)],
+    models: options.Models,
     memory: Annotated[
         str | None,
         typer.Option(help="4GiB, or 80% of what is free; without it what can be had safely."),

@@ -11,7 +11,7 @@ from msgspec import structs
 
 from bench.cli import completion
 from bench.plan import axes, expand, feasibility
-from bench.plan.axes import Value
+from bench.plan.axes import AXES, Value
 from bench.plan.suite import Suite
 from bench.schema.case import Case, MeasurementProtocol
 from bench.stats.verdicts import FailOn
@@ -24,6 +24,10 @@ OneDevice = Annotated[
     str, typer.Option("--device", help="cpu, cuda or auto.", autocompletion=completion.DEVICE)
 ]
 
+Models = Annotated[
+    list[str],
+    typer.Argument(metavar="MODEL...", help=AXES["model"].summary, autocompletion=completion.MODEL),
+]
 SuiteName = Annotated[
     str, typer.Option("--suite", help="quick, standard, full or FILE.toml.", autocompletion=completion.SUITE)
 ]

@@ -11,7 +11,7 @@ import typer
 from msgspec import structs
 
 from bench import datasets
-from bench.cli import exit_code, options, output, run_cases
+from bench.cli import completion, exit_code, options, output, run_cases
 from bench.cli.axis_options import Axes, Given, axis_options
 from bench.host import cpu_cores
 from bench.plan import axes, recipes, training_runs
@@ -31,13 +31,24 @@ TIME_LIMIT_SECONDS = 1e6
 @axis_options
 def train(
     *,
-    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help=AXES["model"].summary)],
+    models: options.Models,
     out: Annotated[Path, typer.Option(help="Folder for the records, the report and the plots.")],
-    dataset: Annotated[str, typer.Option(help="digits, fashion-mnist, cifar10 or synthetic.")] = "digits",
+    dataset: Annotated[
+        str,
+        typer.Option(
+            help="digits, fashion-mnist, cifar10 or synthetic.",
+            autocompletion=completion.of_names(lambda: datasets.datasets()),
+        ),
+    ] = "digits",
     data_dir: Annotated[
         Path | None, typer.Option(help="A folder that holds the dataset; downloaded to a cache without it.")
     ] = None,
-    recipe: Annotated[str, typer.Option(help="quick, textbook or modern.")] = "quick",
+    recipe: Annotated[
+        str,
+        typer.Option(
+            help="quick, textbook or modern.", autocompletion=completion.of_names(lambda: recipes.RECIPES)
+        ),
+    ] = "quick",
     epochs: Annotated[str | None, typer.Option(help="Instead of the recipe's.")] = None,
     lr: Annotated[str | None, typer.Option(help="Learning rate instead of the recipe's.")] = None,
     set_: Annotated[

@@ -2,36 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import importlib.util
 import os
-import re
 import shutil
 import sysconfig
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.host import cpu_cores
+from bench.host import cpu_cores, installed
 from bench.host.nvml import Nvml, open_nvml
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def _torch_cuda() -> str | None:
-    """The CUDA that torch was built with, read from its files: importing torch takes seconds."""
-    found = importlib.util.find_spec("torch")
-    if found is None or found.origin is None:
-        return None
-    written = Path(found.origin).with_name("version.py")
-    version = re.search(r"^cuda\b[^=]*=\s*'([\d.]+)'", written.read_text(), re.MULTILINE)
-    return version[1] if version else None
 
 
 @dataclass(frozen=True)
@@ -49,8 +29,10 @@ class Machine:
     cpus: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
     open_nvml: Callable[[], Nvml] = open_nvml
     which: Callable[[str], str | None] = shutil.which
-    version: Callable[[str], str | None] = _version
-    torch_cuda: Callable[[], str | None] = _torch_cuda
+    version: Callable[[str], str | None] = installed.version_of
+    torch_cuda: Callable[[], str | None] = installed.torch_cuda
+    foreign_packages: Callable[[], Iterable[str]] = installed.foreign_packages
+    mixed_packages: Callable[[], Iterable[str]] = installed.mixed_packages
     python_headers: Path = Path(sysconfig.get_paths()["include"])
     window_seconds: float = 0.5
     sleep: Callable[[float], None] = time.sleep

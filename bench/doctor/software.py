@@ -21,7 +21,15 @@ def findings(machine: Machine) -> Iterator[Finding]:
             yield Finding(name=package, status="warn", found="not installed", advice=advice)
         else:
             yield Finding(name=package, status="ok", found=version)
+    yield from _packages(machine)
     yield _compiler(machine)
+
+
+def _packages(machine: Machine) -> Iterator[Finding]:
+    """Packages called bench, models and reports exist on public registries too."""
+    for sentence in (*machine.foreign_packages(), *machine.mixed_packages()):
+        advice = "install convbench into an environment of its own"
+        yield Finding(name="packages", status="warn", found=sentence, advice=advice)
 
 
 def _compiler(machine: Machine) -> Finding:

@@ -55,6 +55,8 @@ def machine(root: Path, files: Mapping[str, str | None] = {}, **changes: Any) ->
         which=lambda name: f"/usr/bin/{name}",
         version=lambda package: "1.2.3",
         torch_cuda=lambda: "13.0",
+        foreign_packages=tuple,
+        mixed_packages=tuple,
         python_headers=root / "headers",
         sleep=lambda seconds: None,
     )
@@ -280,3 +282,14 @@ def test_torchs_cuda_is_read_from_its_files() -> None:
     built = Machine().torch_cuda()
     assert built == torch.version.cuda
     assert built is None or re.fullmatch(r"\d+\.\d+", built)
+
+
+def test_a_package_of_another_project_is_reported(tmp_path: Path) -> None:
+    foreign = "the package models that Python finds is not convbench's: /elsewhere/models"
+    mixed = "the package bench is also a part of bench: /site/bench"
+    found = doctor.examine(
+        "cpu", machine(tmp_path, foreign_packages=lambda: [foreign], mixed_packages=lambda: [mixed])
+    )
+    packages = [each for each in found if each.name == "packages"]
+    assert [(each.status, each.found) for each in packages] == [("warn", foreign), ("warn", mixed)]
+    assert all("environment of its own" in each.advice for each in packages)
