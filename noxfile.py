@@ -81,6 +81,12 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session(requires=["environment"])
+def fast(session: nox.Session) -> None:
+    """Tests without the marker slow, in less than two minutes on two cores; arguments go to pytest."""
+    _python(session, "-m", "pytest", "-m", "not slow", *session.posargs)
+
+
+@nox.session(requires=["environment"])
 def lint(session: nox.Session) -> None:
     """ruff's rules and format, and who may import whom."""
     _python(session, "-m", "ruff", "check", ".")

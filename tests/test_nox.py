@@ -13,7 +13,7 @@ import pytest
 import noxfile
 from tests.planted.commands import ROOT
 
-USED = ("environment", "bench", "compare", "report", "pytest_benchmark", "tests", "lint", "typing")
+USED = ("environment", "bench", "compare", "report", "pytest_benchmark", "tests", "fast", "lint", "typing")
 
 
 def test_every_session_is_listed_and_explained_in_a_line() -> None:
@@ -60,6 +60,11 @@ def test_pytest_benchmark_measures_the_networks() -> None:
         "--benchmark-autosave",
     )
     assert (ROOT / command[2]).exists()
+
+
+def test_all_tests_run_unless_the_fast_ones_are_asked_for() -> None:
+    assert ran(noxfile.tests, "-x") == ("-m", "pytest", "-x")
+    assert ran(noxfile.fast, "-x") == ("-m", "pytest", "-m", "not slow", "-x")
 
 
 def test_bench_measures_into_the_first_free_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Every command of the README works as it stands there."""
+"""Every command of the README and of docs/ works as it stands there."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,24 +16,45 @@ import pytest
 from tests.planted.commands import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def commands(text: str) -> list[str]:
+    """The lines of a page's blocks of shell."""
+    blocks = re.findall(r"^```sh\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    return [line for block in blocks for line in block.splitlines() if line.strip()]
+
+
+def takes_long(command: str) -> bool:
+    """Whether a command starts a child, or reads what an earlier one of its page has measured."""
+    words = command.split()
+    starts = words[1] in ("cost", "selftest") or any(word.startswith("runs/") for word in words)
+    return starts and "--dry-run" not in words
+
+
 COMMANDS = [
-    line
-    for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
-    for line in block.splitlines()
-    if line.strip()
+    pytest.param(page, command, id=command, marks=[pytest.mark.slow] if takes_long(command) else [])
+    for page in PAGES
+    for command in commands(page.read_text(encoding="utf-8"))
 ]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the examples, as a user's clone has them; the commands build on each other's runs."""
-    folder = tmp_path_factory.mktemp("readme")
-    shutil.copytree(ROOT / "examples", folder / "examples")
+def folder_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
+    """For each page a folder with the examples, as a user's clone has them: its commands build on each
+    other's runs."""
+
+    @cache
+    def folder(page: Path) -> Path:
+        made = tmp_path_factory.mktemp(page.stem)
+        shutil.copytree(ROOT / "examples", made / "examples")
+        return made
+
     return folder
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_command(command: str, folder: Path) -> None:
+@pytest.mark.parametrize(("page", "command"), COMMANDS)
+def test_command(page: Path, command: str, folder_of: Callable[[Path], Path]) -> None:
     program, *arguments = shlex.split(command)
     assert program == "convbench"
     boot = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import bench.cli; bench.cli.main()"
@@ -45,7 +68,7 @@ def test_command(command: str, folder: Path) -> None:
     }
     done = subprocess.run(
         [sys.executable, "-P", "-c", boot, *arguments, *quick.get(arguments[0], [])],
-        cwd=folder,
+        cwd=folder_of(page),
         capture_output=True,
         text=True,
         timeout=300,
