@@ -116,7 +116,7 @@ def test_what_is_no_program_is_a_sentence(tmp_path: Path) -> None:
 def test_another_installation_is_asked_questions_only(tmp_path: Path) -> None:
     """A function of this layout may be another there, or none."""
     with Server(python=installation(tmp_path / "other")) as server:
-        with pytest.raises(UserError, match=r"0\.9 cannot answer 'bench\.worker:measure'"):
+        with pytest.raises(UserError, match=r"0\.9 cannot answer 'bench\.child\.worker:measure_case'"):
             server.run(
                 "bench.child.worker:measure_case",
                 b"",

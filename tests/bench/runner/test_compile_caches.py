@@ -41,7 +41,7 @@ class FakeServer:
 @pytest.mark.parametrize(("kept", "colds"), [(False, [9, 9]), (True, [9, None])])
 def test_a_kept_cache_is_compiled_into_once(tmp_path: Path, kept: bool, colds: list[float | None]) -> None:
     server = FakeServer()
-    materials = RunOptions(caches=tmp_path / "caches") if kept else RunOptions()
+    options = RunOptions(caches=tmp_path / "caches") if kept else RunOptions()
     for replicate in (1, 2):
         case = msgspec.structs.replace(CASE, replicate=replicate)
         record = attempt(
@@ -50,7 +50,7 @@ def test_a_kept_cache_is_compiled_into_once(tmp_path: Path, kept: bool, colds: l
             planted_records.MACHINE,
             tmp_path,
             server,  # type: ignore[arg-type]
-            options=materials,
+            options=options,
         )
         assert record.status == "ok"
     assert server.colds == colds

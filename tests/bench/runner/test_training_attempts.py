@@ -102,11 +102,11 @@ def products(channels, classes):
 def deaf(channels, classes):
     "The news of the second epoch is lost, as where a pipe is full; then it crashes."
     from bench.child.training import reporter
-    opened = reporter.teller
+    opened = reporter.open_writer
     def losing(path):
-        tell = opened(path)
-        return lambda line: None if b'"number":2,' in line else tell(line)
-    reporter.teller = losing
+        write = opened(path)
+        return lambda line: None if b'"number":2,' in line else write(line)
+    reporter.open_writer = losing
     return Crashed(channels, classes)
 
 def garbled(channels, classes):
@@ -157,14 +157,14 @@ def case_of(model: object, seed: int = 0, epochs: int = EPOCHS, **fields: Any) -
 
 @pytest.fixture(scope="module")
 def train(learning_server: Server) -> Train:
-    def run(case: Case, folder: Path, limit_seconds: float = 120.0, **materials: Any) -> Record:
+    def run(case: Case, folder: Path, limit_seconds: float = 120.0, **options: Any) -> Record:
         return attempt(
             case,
             MeasurementProtocol(time_limit_seconds=limit_seconds),
             environment.describe(),
             folder,
             learning_server,
-            options=RunOptions(**materials),
+            options=RunOptions(**options),
         )
 
     return run
@@ -283,10 +283,10 @@ def test_a_child_killed_at_any_moment_is_resumed_as_if_it_had_not_been(
 ) -> None:
     """By another process, which knows nothing of steps and files."""
     case = case_of(f"{nets(tmp_path)}:slow")
-    heard = threading.Event()
+    begun = threading.Event()
 
     def kill() -> None:
-        heard.wait(60)
+        begun.wait(60)
         time.sleep(random.Random(seed).uniform(0, 0.2))
         assert learning_server.pid is not None
         for pid in descendants(learning_server.pid):
@@ -294,7 +294,7 @@ def test_a_child_killed_at_any_moment_is_resumed_as_if_it_had_not_been(
 
     killer = threading.Thread(target=kill)
     killer.start()
-    first = train(case, tmp_path, heard=lambda news: heard.set())
+    first = train(case, tmp_path, on_event=lambda event: begun.set())
     killer.join()
     record = first if first.status == "ok" else train(case, tmp_path)
     assert learnt(record) == learnt(uninterrupted)

@@ -61,7 +61,7 @@ class Machine:
         environment: Environment,
         directory: Path,
         server: object,
-        materials: object,
+        options: object,
     ) -> Record:
         side = directory.name
         self.measured.append((case.model, case.replicate, side))
