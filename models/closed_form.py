@@ -205,10 +205,7 @@ def cost(
     classes: int | None = None,
     batch: int = 1,
 ) -> Cost:
-    """The closed-form cost of a network; what is not given is the network's own default.
-
-    Raises ImageTooSmallError.
-    """
+    """The closed-form cost; what is not given is the network's own default. Raises ImageTooSmallError."""
     channels = arch.channels if channels is None else channels
     image = arch.image if image is None else image
     classes = arch.classes if classes is None else classes

@@ -118,8 +118,7 @@ class Server:
         function of bytes to bytes, "package.module:name". The child's output goes to `log`, which is emptied
         first; its result passes through `folder`. When this returns or raises (KeyboardInterrupt), no process
         of the job is left. Raises UserError when either cannot be written, a new server does not start or
-        does not know the question. `on_message` gets each line that the child
-        writes into the `reader`'s pipe.
+        does not know the question. `on_message` gets each line that the child writes into `reader`'s pipe.
         """
         _prepare(folder, log)
         if self._process is None:

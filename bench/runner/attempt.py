@@ -40,26 +40,13 @@ def attempt(
     What the child printed is kept in `directory`/logs, unless all went well. Of a training run that did not
     end, its finished epochs are in the record.
     """
-    unmeasured = Record(
-        case=case,
-        protocol=protocol,
-        status="skipped",
-        reason=reason,
-        environment=environment,
-        started_at=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
+    asked = job.Job(case=case, protocol=protocol, environment=environment)
+    unmeasured = _skipped(asked, reason)
     if reason is not None:
         return unmeasured
-    options = options or RunOptions()
-    asked = job.Job(case=case, protocol=protocol, environment=environment)
     epochs: dict[int, Epoch] = {}
     try:
-        if case.task is None:
-            trace = None if options.trace is None else str(options.trace.resolve())
-            asked = structs.replace(asked, layers=options.layers, trace=trace)
-            outcome = _run(asked, directory, server, options.caches)
-        else:
-            outcome = _train(asked, directory, server, options, epochs)
+        outcome = _ask(asked, directory, server, options or RunOptions(), epochs)
         if outcome.result is None:
             assert outcome.kind != "result"
             kept = _measurements(case, epochs)
@@ -75,6 +62,29 @@ def attempt(
     if record.status == "ok":
         log_of(case, directory).unlink(missing_ok=True)
     return record
+
+
+def _skipped(asked: job.Job, reason: str | None) -> Record:
+    """What is known of a case before it is measured."""
+    return Record(
+        case=asked.case,
+        protocol=asked.protocol,
+        status="skipped",
+        reason=reason,
+        environment=asked.environment,
+        started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _ask(
+    asked: job.Job, directory: Path, server: Server, options: RunOptions, epochs: dict[int, Epoch]
+) -> Outcome:
+    """Measure or train in a child; `epochs` is filled with those that training finishes, by number."""
+    if asked.case.task is not None:
+        return _train(asked, directory, server, options, epochs)
+    trace = None if options.trace is None else str(options.trace.resolve())
+    asked = structs.replace(asked, layers=options.layers, trace=trace)
+    return _run(asked, directory, server, options.caches)
 
 
 def _why_another(record: Record, asked: job.Job) -> str | None:
@@ -109,7 +119,6 @@ def _run(asked: job.Job, directory: Path, server: Server, caches: Path | None) -
 def _train(
     asked: job.Job, directory: Path, server: Server, options: RunOptions, epochs: dict[int, Epoch]
 ) -> Outcome:
-    """Train in a child; `epochs` is filled with those that it finishes, by number."""
     work = directory / "work" / asked.case.file_name
     work.mkdir(parents=True, exist_ok=True)
 

@@ -97,7 +97,11 @@ def installation(
         metadata = site / f"convbench-{version}.dist-info"
         metadata.mkdir()
         (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: convbench\nVersion: {version}\n")
-    python = folder / "python"
+    return _interpreter(folder / "python", site)
+
+
+def _interpreter(python: Path, site: Path) -> Path:
+    """This one, with the modules of `site` alone."""
     # -S: this environment's own convbench is not to be found.
     python.write_text(f'#!/bin/sh\nexport PYTHONPATH="{site}"\nexec "{sys.executable}" -S "$@"\n')
     python.chmod(0o755)

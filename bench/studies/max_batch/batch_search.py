@@ -152,8 +152,14 @@ def largest_batch(
 
     remark = go(lambda: probe(tries, limit, careful))
     line = fit(_points(tries))
-    predicted = None if line is None else line.largest(limit)
     remark = remark or go(lambda: refine(tries, limit, careful))
+    return _answer(case, limit, tries, line, remark)
+
+
+def _answer(
+    case: Case, limit: int, tries: Sequence[BatchRun], line: MemoryLine | None, remark: str | None
+) -> LargestBatch:
+    """What the runs say; `line` is of those before the prediction, `remark` why they ended early, if so."""
     verified = max((each for each in tries if each.fits), key=lambda each: each.batch, default=None)
     refused = min((each.batch for each in tries if not each.fits), default=None)
     if remark is None and refused == 1:
@@ -164,7 +170,7 @@ def largest_batch(
         case=case,
         limit=limit,
         line=line,
-        predicted=predicted,
+        predicted=None if line is None else line.largest(limit),
         verified=verified.batch if verified else None,
         peak=verified.peak if verified else None,
         refused=refused,
