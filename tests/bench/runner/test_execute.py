@@ -23,7 +23,6 @@ from bench.forkserver.client import Outcome
 from bench.forkserver.process_tree import marked
 from bench.host import environment
 from bench.runner import execute as run
-from bench.runner import questions
 from bench.runner.attempt import attempt
 from bench.runner.events import Progress
 from bench.runner.execute import RunResult, run_plan
@@ -377,9 +376,7 @@ def test_a_gpu_that_auto_chose_and_torch_cannot_use_is_an_error(
     """The user who named the device gets skipped cases and the figures of the other device."""
     gpu = Case(model="lenet5", device="cuda", image=28, channels=1, classes=10)
     cpu = structs.replace(gpu, device="cpu")
-    monkeypatch.setattr(
-        questions, "unrunnable", lambda planned, server: {gpu: "torch cannot use a CUDA GPU here"}
-    )
+    monkeypatch.setattr(run, "unrunnable", lambda planned, server: {gpu: "torch cannot use a CUDA GPU here"})
     monkeypatch.setattr(run, "_measure_pending", lambda *arguments: 0)
     out = tmp_path / "out"
 
