@@ -3,37 +3,102 @@
 from __future__ import annotations
 
 import math
-import re
 from typing import Literal
 
 from msgspec import Struct
 
-_FIGURE = re.compile(r">?[-+]?[\d,.]+(e[-+]\d+)?[x%]?( ±\S+| -\S+% \+\S+%| \(\S+ to \S+\))?( †)?$")
+Scalar = str | int | float | None
+"""Text, a number, or None for "not measured": what a flat row for programs holds."""
 
-Cell = str | int | float | None
-"""Text, a number, or None for "not measured", which a format leaves empty."""
+ONE = "†"
+"""Stands behind a figure of one process or one seed."""
+UNKNOWN = "±>10x"
+"""Stands in the place of an interval that reaches beyond ten times the figure."""
+_UNKNOWN_SHARE = 9.0
+
+
+class Quantity(Struct, frozen=True, kw_only=True):
+    """A number and what is known of it; `readable` writes it.
+
+    value      in the unit that its column names, or `unit`
+    low, high  the ends of its interval, in the same unit; None where there is none
+    unit       what stands right behind the number: `x` of a ratio, `%` of a share
+    of_one     whether it is of one process or one seed, and so says nothing of others
+    interval   how the interval is told: as shares of the value, as half its width, or by its ends
+    digits     the decimals, all the figures that were `given`, those of a count (`whole`), or, of what was
+               `measured`, four figures in all
+    sign       `minus` alone, or also a plus, as differences have it: `always`, or `unless zero`
+    more_than  whether it is only known to be more than `value`
+    endless    the word for an infinite value
+    """
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    unit: str = ""
+    of_one: bool = False
+    interval: Literal["relative", "around", "ends"] = "relative"
+    digits: int | Literal["measured", "given", "whole"] = "measured"
+    sign: Literal["minus", "always", "unless zero"] = "minus"
+    more_than: bool = False
+    endless: str = "inf"
+
+    @property
+    def shares(self) -> tuple[float, float] | None:
+        """By which shares of the value the interval reaches below and above it; None unless it is told so."""
+        if self.interval != "relative" or self.low is None or self.high is None:
+            return None
+        return 1 - self.low / self.value, self.high / self.value - 1
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether the interval reaches beyond ten times the figure."""
+        return self.shares is not None and max(self.shares) > _UNKNOWN_SHARE
+
+
+Cell = Scalar | Quantity
+"""What a table holds; None is left empty."""
+
+
+class TableKey(Struct, frozen=True):
+    """What a table is about, whatever its title says: the key by which plots find their table.
+
+    `topic` is the section's, `of` tells its tables apart.
+    """
+
+    topic: str
+    of: tuple[str, ...] = ()
 
 
 class Table(Struct, frozen=True, kw_only=True):
     """Rows of cells under named columns; every row has one cell per column.
 
-    Cells are ready to be read (rounded, in the unit their column names); `notes` are sentences
-    that belong under the table.
+    key     unlike that of any other table of the document; None where no plot belongs to it
+    shared  what holds for all rows and so has no column: `fp32`, `batch 8`
+    notes   sentences that explain the table
     """
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
+    key: TableKey | None = None
+    shared: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
     def numeric(self) -> tuple[bool, ...]:
-        """For each column, whether it holds only figures (`12.3 ±1%` is one), to be aligned right."""
-        columns = (tuple(row[index] for row in self.rows) for index in range(len(self.columns)))
-        return tuple(
-            all(not isinstance(cell, str) or _FIGURE.match(cell) is not None for cell in column)
-            for column in columns
-        )
+        """For each column, whether it holds only numbers, to be aligned right."""
+        return tuple(all(_is_number(row[at]) for row in self.rows) for at in range(len(self.columns)))
+
+    @property
+    def footnotes(self) -> tuple[str, ...]:
+        """All that stands under the table."""
+        return ((f"All rows: {', '.join(self.shared)}.",) if self.shared else ()) + self.notes
+
+
+def _is_number(cell: Cell) -> bool:
+    """An infinite quantity is written as a word."""
+    return math.isfinite(cell.value) if isinstance(cell, Quantity) else not isinstance(cell, str)
 
 
 PlotKind = Literal["lines", "points", "strips", "bars"]
@@ -69,13 +134,13 @@ class Plot(Struct, frozen=True, kw_only=True):
 
     name    the stem of its files: letters, digits and hyphens, unlike any other in the document
     note    one line that says how to read it
-    under   the title of the table that it belongs to; at the end of the document where there is none
+    under   the key of the table that it belongs to; at the end of the document where there is none
     """
 
     name: str
     title: str
     note: str = ""
-    under: str = ""
+    under: TableKey | None = None
     x_label: str
     y_label: str
     log_x: bool = False
@@ -96,7 +161,17 @@ class Document(Struct, frozen=True, kw_only=True):
     tables: tuple[Table, ...]
     plots: tuple[Plot, ...] = ()
     pictures: str | None = None
-    rows: tuple[dict[str, Cell], ...] = ()
+    rows: tuple[dict[str, Scalar], ...] = ()
+
+    def plots_under(self, table: Table) -> tuple[Plot, ...]:
+        """The plots that belong to a table."""
+        return tuple(plot for plot in self.plots if plot.under is not None and plot.under == table.key)
+
+    @property
+    def plots_apart(self) -> tuple[Plot, ...]:
+        """The plots that belong to no table of the document."""
+        keys = {table.key for table in self.tables}
+        return tuple(plot for plot in self.plots if plot.under is None or plot.under not in keys)
 
 
 def readable(cell: Cell) -> str:
@@ -105,6 +180,8 @@ def readable(cell: Cell) -> str:
         return ""
     if isinstance(cell, str):
         return cell
+    if isinstance(cell, Quantity):
+        return _quantity(cell)
     if isinstance(cell, int):
         return f"{cell:,}"
     if not math.isfinite(cell) or cell == 0:
@@ -113,3 +190,47 @@ def readable(cell: Cell) -> str:
         decimals = max(0, 3 - math.floor(math.log10(abs(float(f"{cell:.3e}")))))
         return f"{cell:,.{decimals}f}"
     return f"{cell:.3e}"
+
+
+def _quantity(found: Quantity) -> str:
+    """`12.34 ±1.2%`, `12.34 -18% +22% †`, `98.12 ±0.43`, `-0.31 (-0.80 to +0.18)`, `>1000%`"""
+    number = f"{'>' if found.more_than else ''}{_number(found, found.value)}{found.unit}"
+    return " ".join(filter(None, (number, _interval(found), ONE if found.of_one else "")))
+
+
+def _number(found: Quantity, value: float) -> str:
+    """The value, or an end of its interval."""
+    if not math.isfinite(value):
+        return found.endless
+    if found.digits == "whole":
+        return f"{round(value):,}"
+    if found.digits == "given":
+        short = f"{value:g}"
+        return short if float(short) == value and not isinstance(value, int) else repr(value)
+    if found.digits == "measured":
+        return readable(float(value))
+    sign = "+" if found.sign == "always" or (found.sign == "unless zero" and value) else ""
+    return f"{value:{sign}.{found.digits}f}"
+
+
+def _interval(found: Quantity) -> str:
+    if found.low is None or found.high is None:
+        return ""
+    if found.interval == "ends":
+        return f"({_number(found, found.low)} to {_number(found, found.high)})"
+    if found.interval == "around":
+        return f"±{_number(found, found.high - found.value)}"
+    return _relative(found)
+
+
+def _relative(found: Quantity) -> str:
+    """`±1.2%`; `-18% +22%` where the interval is wide and so not symmetric."""
+    if found.shares is None or found.is_unknown:
+        return UNKNOWN
+    down, up = (100 * share for share in found.shares)
+    wider = max(up, down)
+    if wider == 0:
+        return "±0%"
+    if wider < 0.05:
+        return "±<0.1%"
+    return f"±{wider:.1f}%" if wider < 10 else f"-{down:,.0f}% +{up:,.0f}%"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from reports.ablations.block_tables import title_of
+from reports.ablations.block_tables import key_of
 from reports.ablations.form_pairs import TimedPair, TrainedPair
 from reports.ablations.predictions import predicted
 from reports.analysis.learned import ACCURACY_KEY, Learned
-from reports.document import Plot, Series
+from reports.document import Plot, Series, TableKey
 from reports.tables.case_columns import in_words, varying
 
 
@@ -37,7 +37,7 @@ def block_plots(topic: str, sides: Sequence[TimedPair]) -> Iterator[Plot]:
             name="-".join(["ablation-kernels", *map(_stem, (topic, *words))]),
             title=", ".join([f"Kernels, {topic}: the time of a step by stage", *words]),
             note=f"Dashed: the ratio of the FLOPs. Bands: 95% intervals. {stages}.",
-            under=title_of(topic),
+            under=key_of(topic),
             x_label="stage",
             y_label=f"step / step of {chosen[0].comparison.base.label}",
             log_y=True,
@@ -89,7 +89,7 @@ def _predictions(
         )
 
 
-def accuracy_plot(name: str, under: str, trained_pairs: Sequence[TrainedPair]) -> Iterator[Plot]:
+def accuracy_plot(name: str, under: TableKey, trained_pairs: Sequence[TrainedPair]) -> Iterator[Plot]:
     """Test accuracy against the seconds of training, a point for each form."""
     runs: dict[int, tuple[str, Learned]] = {}
     for trained_pair in trained_pairs:

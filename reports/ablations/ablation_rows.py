@@ -11,7 +11,7 @@ from reports.ablations.network_tables import gap
 from reports.ablations.phase_work import case_work
 from reports.ablations.predictions import KernelRates, predicted, reason
 from reports.analysis.learned import ACCURACY_KEY
-from reports.document import Cell
+from reports.document import Scalar
 from reports.summary.figures import Figure, case_row
 
 _TIMES: tuple[tuple[Workload, str], ...] = (
@@ -23,7 +23,9 @@ _TIMES: tuple[tuple[Workload, str], ...] = (
 )
 
 
-def rows_of(ablation: str, sides: TimedPair, peers: Mapping[Case, KernelRates]) -> Iterator[dict[str, Cell]]:
+def rows_of(
+    ablation: str, sides: TimedPair, peers: Mapping[Case, KernelRates]
+) -> Iterator[dict[str, Scalar]]:
     """Times and sizes of a form beside its base; `predicted` is the ratio of the FLOPs, where a phase has."""
     closed = (case_work(sides.base.case), case_work(sides.new.case))
     counts = (("parameters", [each.parameters for each in closed]),)
@@ -45,7 +47,7 @@ def rows_of(ablation: str, sides: TimedPair, peers: Mapping[Case, KernelRates]) 
             yield _measured(ablation, sides, metric, pair)
 
 
-def trained_rows(ablation: str, trained_pair: TrainedPair) -> Iterator[dict[str, Cell]]:
+def trained_rows(ablation: str, trained_pair: TrainedPair) -> Iterator[dict[str, Scalar]]:
     """Accuracy of a form beside its base: `ratio` is empty, `difference` in shares."""
     found = trained_pair.difference
     base, new = (run.figures.get(ACCURACY_KEY) for run in (trained_pair.base, trained_pair.new))
@@ -72,7 +74,9 @@ def trained_rows(ablation: str, trained_pair: TrainedPair) -> Iterator[dict[str,
     }
 
 
-def _measured(ablation: str, sides: TimedPair, metric: str, found: tuple[Figure, Figure]) -> dict[str, Cell]:
+def _measured(
+    ablation: str, sides: TimedPair, metric: str, found: tuple[Figure, Figure]
+) -> dict[str, Scalar]:
     base, new = found
     of: Ratio = ratio(base, new)
     row = _row(ablation, sides, new.case, metric, base.median, new.median, of.value, of.interval)
@@ -92,7 +96,7 @@ def _row(
     new: float | None,
     ratio_: float | None,
     interval: Interval | None,
-) -> dict[str, Cell]:
+) -> dict[str, Scalar]:
     comparison = of.comparison
     return case_row(
         case,

@@ -18,7 +18,7 @@ from reports.ablations.form_pairs import TimedPair, TrainedPair, timed_pairs, tr
 from reports.ablations.network_tables import accuracy_table, speed_table
 from reports.ablations.predictions import KernelRates, kernel_rates_of
 from reports.analysis.learned import Learned, training_runs
-from reports.document import Cell, Document, Plot, Table
+from reports.document import Document, Plot, Scalar, Table, TableKey
 from reports.sections.accuracy_tables import recipe_words
 from reports.sections.machine_tables import machine_tables, machine_words
 from reports.sections.outcome_tables import failed_table, skipped_table, warnings_table
@@ -27,8 +27,6 @@ from reports.summary.pooling import summarise
 from reports.tables.case_columns import TableScope
 from reports.tables.wording import ACCURACY_IN_WORDS, TIME_IN_WORDS
 
-ALL_ROWS = "All rows"
-"""How the note begins that says what only this table's rows share."""
 WITH_REASONS = ("kernels", "depth")
 """Only these change the FLOPs, and so have a prediction that can be wrong."""
 
@@ -112,24 +110,24 @@ def _tables(
         yield from block_tables(topic, sides, figures, peers, scope)
     reasons = peers if part.ablation.name in WITH_REASONS else None
     yield from speed_table(f"{part.name}: cost and speed", part.networks, reasons, scope)
-    yield from accuracy_table(_accuracy_title(part), part.trained, scope)
+    yield from accuracy_table(f"{part.name}: accuracy", _accuracy_key(part), part.trained, scope)
 
 
 def _plots(part: Part) -> Iterator[Plot]:
     for topic, sides in part.blocks.items():
         yield from block_plots(topic, sides)
-    yield from accuracy_plot(part.name, _accuracy_title(part), part.trained)
+    yield from accuracy_plot(part.name, _accuracy_key(part), part.trained)
 
 
-def _rows(part: Part, peers: Mapping[Case, KernelRates]) -> Iterator[dict[str, Cell]]:
+def _rows(part: Part, peers: Mapping[Case, KernelRates]) -> Iterator[dict[str, Scalar]]:
     for sides in part.timed:
         yield from rows_of(part.ablation.name, sides, peers)
     for trained_pair in part.trained:
         yield from trained_rows(part.ablation.name, trained_pair)
 
 
-def _accuracy_title(part: Part) -> str:
-    return f"{part.name}: accuracy"
+def _accuracy_key(part: Part) -> TableKey:
+    return TableKey("ablation by accuracy", (part.ablation.name,))
 
 
 def _explained_once(tables: Iterable[Table]) -> Iterator[Table]:
@@ -137,7 +135,7 @@ def _explained_once(tables: Iterable[Table]) -> Iterator[Table]:
     told: set[str] = set()
     for table in tables:
         yield structs.replace(table, notes=tuple(note for note in table.notes if note not in told))
-        told |= {note for note in table.notes if not note.startswith(ALL_ROWS)}
+        told.update(table.notes)
 
 
 def _of_level(ablation: Ablation, level: Level) -> list[Comparison]:

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from bench.schema.case import Case
 from reports.ablations.explanation import GIGA
-from reports.ablations.form_pairs import SAVED, TIME, TimedPair, ratio_text
+from reports.ablations.form_pairs import SAVED, TIME, TimedPair, ratio_cell
 from reports.ablations.phase_work import CaseWork, case_work
 from reports.ablations.predictions import KernelRates, predicted, reason
-from reports.document import Cell, Table, readable
+from reports.document import Cell, Table, TableKey
 from reports.summary.figures import Figure
 from reports.summary.subjects import Figures, Subject, by_subject
 from reports.tables.case_columns import TableLine, TableScope, table
-from reports.tables.wording import MIB, interval_notes, milliseconds, processes_text, remarks, times_text
+from reports.tables.wording import MIB, computed_ratio, interval_notes, milliseconds, processes_text, remarks
 
 PHASES = ("forward", "backward", "step")
 SAID = ("workload", "image", "channels", "classes")
@@ -57,8 +57,12 @@ def stage_order(sides: TimedPair) -> tuple[int, int, int]:
     return case.channels, -case.image, case.batch
 
 
-def title_of(topic: str) -> str:
-    """The title of a kernel's table of ratios, under which its plot stands."""
+def key_of(topic: str) -> TableKey:
+    """Of a kernel's table of ratios, under which its plot stands."""
+    return TableKey("ablation of blocks", (topic,))
+
+
+def _title_of(topic: str) -> str:
     return f"Kernels, blocks: {topic}"
 
 
@@ -71,8 +75,8 @@ def _ratios(
             cells=(
                 _place(each),
                 each.form.label,
-                times_text(predicted(each)),
-                *(ratio_text(each, phase) for phase in PHASES),
+                computed_ratio(predicted(each)),
+                *(ratio_cell(each, phase) for phase in PHASES),
                 reason(each, peers),
             ),
         )
@@ -80,10 +84,11 @@ def _ratios(
     ]
     note = RATIO_NOTE.format(base=sides[0].comparison.base.label)
     return table(
-        title_of(topic),
+        _title_of(topic),
         ["stage", "new", "predicted", *PHASES, "why"],
         lines,
         scope,
+        key=key_of(topic),
         without=SAID,
         notes=[note, WHY_NOTE, *interval_notes(cell for line in lines for cell in line.cells)],
     )
@@ -119,7 +124,7 @@ def _costs(
         "remarks",
     ]
     return table(
-        f"{title_of(topic)}: cost and speed",
+        f"{_title_of(topic)}: cost and speed",
         columns,
         lines,
         scope,
@@ -138,7 +143,7 @@ def _cost_cells(closed: CaseWork, figures: Figures) -> Iterator[Cell]:
     for phase in PHASES:
         time = figures.get((phase, TIME))
         yield closed.work[phase].flops / time.median / GIGA if time and time.median > 0 else None
-    yield readable(step.flops / step.bytes)
+    yield step.flops / step.bytes
     yield milliseconds(figures.get(("step", TIME)))
     yield processes_text(list(figures.values()))
     yield remarks(list(figures.values()))

@@ -11,7 +11,7 @@ from reports.ablations.form_pairs import TimedPair, TrainedPair
 from reports.ablations.network_tables import gap
 from reports.ablations.predictions import KernelRates, predicted, reason
 from reports.document import readable
-from reports.tables.wording import points, points_text
+from reports.tables.wording import points, signed_points
 
 
 def block_findings(sides: Sequence[TimedPair], peers: Mapping[Case, KernelRates]) -> Iterator[str]:
@@ -143,10 +143,10 @@ def _accuracy_words(trained_pair: TrainedPair) -> str:
     found = trained_pair.difference
     if found.difference is None:
         return f"accuracy {found.verdict} ({found.reason})"
-    text = points_text(found.difference, found.low, found.high)
+    text = readable(signed_points(found.difference, found.low, found.high))
     before, after = gap(trained_pair.base), gap(trained_pair.new)
     gaps = (
-        f", the gap to the training images {points(before)} -> {points(after)} points"
+        f", the gap to the training images {readable(points(before))} -> {readable(points(after))} points"
         if before is not None and after is not None
         else ""
     )

@@ -14,6 +14,7 @@ from bench.schema.phases import WHOLE
 from bench.stats.accuracy_verdicts import Difference, difference
 from bench.stats.estimates import Ratio, ratio_across_processes, ratio_within_process
 from reports.analysis.learned import Learned
+from reports.document import Quantity
 from reports.summary.figures import Figure, same_precision
 from reports.summary.subjects import Figures, Subject, by_subject
 from reports.tables.wording import with_interval
@@ -183,7 +184,7 @@ def _same_machine(one: Subject, other: Subject) -> bool:
     return not one.machine or not other.machine or bool(set(one.machine) & set(other.machine))
 
 
-def ratio_text(sides: TimedPair, phase: str) -> str | None:
+def ratio_cell(sides: TimedPair, phase: str) -> Quantity | None:
     """`0.7312x ±1.2%`: of the measured times of a training phase."""
     ratio = sides.ratio(phase)
-    return with_interval(ratio.value, ratio.interval, suffix="x") if ratio else None
+    return with_interval(ratio.value, ratio.interval, unit="x") if ratio else None

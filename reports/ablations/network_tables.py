@@ -7,27 +7,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from bench.schema.case import Case
 from bench.schema.phases import WHOLE
 from reports.ablations.explanation import GIGA
-from reports.ablations.form_pairs import SAVED, TIME, TimedPair, TrainedPair, ratio_text
+from reports.ablations.form_pairs import SAVED, TIME, TimedPair, TrainedPair, ratio_cell
 from reports.ablations.phase_work import case_work
 from reports.ablations.predictions import KernelRates, predicted, reason
 from reports.analysis.learned import ACCURACY_KEY, Learned, seeds_text
-from reports.document import Cell, Table
+from reports.document import Cell, Quantity, Table, TableKey
 from reports.summary.figures import Figure
 from reports.summary.subjects import Figures, Subject
 from reports.tables.case_columns import NOT_SHOWN, TableLine, TableScope, table
 from reports.tables.wording import (
     ONE_SEED_NOTE,
     PARITY_RULE,
-    WITHIN_NOTE,
+    computed_ratio,
     interval_notes,
     mean_percent,
     milliseconds,
     percent,
     points,
-    points_text,
     processes_text,
     remarks,
-    times_text,
+    signed_points,
     with_interval,
 )
 
@@ -113,12 +112,12 @@ def _form_cells(sides: TimedPair, peers: Mapping[Case, KernelRates] | None) -> I
     yield sides.form.label
     yield closed.parameters
     yield closed.flops_forward / GIGA
-    yield times_text(predicted(sides, WHOLE[sides.new.case.workload]))
-    yield with_interval(inference.value, inference.interval, suffix="x") if inference else None
+    yield computed_ratio(predicted(sides, WHOLE[sides.new.case.workload]))
+    yield with_interval(inference.value, inference.interval, unit="x") if inference else None
     for phase in ("forward", "backward", "step"):
-        yield ratio_text(sides, phase)
-    yield _bytes_text(sides.both("training", SAVED))
-    yield _bytes_text(sides.peaks)
+        yield ratio_cell(sides, phase)
+    yield _bytes_ratio(sides.both("training", SAVED))
+    yield _bytes_ratio(sides.peaks)
     yield from _own_cells(sides.new, sides.new_figures[sides.new.case.workload])
     yield None if peers is None else reason(sides, peers)
 
@@ -129,11 +128,13 @@ def _own_cells(subject: Subject, figures: Figures) -> tuple[Cell, ...]:
     return milliseconds(whole), processes_text(list(figures.values())), remarks(list(figures.values()))
 
 
-def _bytes_text(found: tuple[Figure, Figure] | None) -> str | None:
-    return times_text(found[1].median / found[0].median) if found else None
+def _bytes_ratio(found: tuple[Figure, Figure] | None) -> Quantity | None:
+    return computed_ratio(found[1].median / found[0].median) if found else None
 
 
-def accuracy_table(title: str, found: Sequence[TrainedPair], scope: TableScope) -> Iterator[Table]:
+def accuracy_table(
+    title: str, key: TableKey, found: Sequence[TrainedPair], scope: TableScope
+) -> Iterator[Table]:
     """Base and forms of every network that was trained; nothing where none was."""
     if not found:
         return
@@ -160,14 +161,14 @@ def accuracy_table(title: str, found: Sequence[TrainedPair], scope: TableScope) 
         columns,
         lines,
         scope,
+        key=key,
         without=NOT_SHOWN,
         always=("recipe",),
         notes=[
             ACCURACY_NOTE,
             PARITY_RULE,
             *([PAIRED_FORMS_NOTE] if paired else []),
-            # one process is one seed here, and said so
-            *(ONE_SEED_NOTE if note == WITHIN_NOTE else note for note in interval_notes(cells)),
+            *interval_notes(cells, ONE_SEED_NOTE),
         ],
     )
 
@@ -185,12 +186,12 @@ def _trained_cells(trained_pair: TrainedPair) -> Iterator[Cell]:
     found = trained_pair.difference
     yield trained_pair.form.label
     yield from _learned(trained_pair.new)
-    yield points_text(found.difference, found.low, found.high)
+    yield signed_points(found.difference, found.low, found.high)
     yield found.verdict
-    yield None if found.detectable is None else points(found.detectable)
+    yield points(found.detectable)
     for rate in ("step_rate", "loop_rate"):
         ratio = trained_pair.ratio(rate)
-        yield with_interval(ratio.value, ratio.interval, suffix="x") if ratio else None
+        yield with_interval(ratio.value, ratio.interval, unit="x") if ratio else None
     yield found.reason
 
 
@@ -199,7 +200,7 @@ def _learned(run: Learned) -> tuple[Cell, ...]:
     return (
         mean_percent(run.figures.get(ACCURACY_KEY)),
         percent(run.value("final_train_accuracy")),
-        gap_text(run),
+        gap_points(run),
         first / last if first is not None and last else None,
         run.value("training_time"),
         seeds_text(run),
@@ -212,7 +213,6 @@ def gap(run: Learned) -> float | None:
     return train - test if train is not None and test is not None else None
 
 
-def gap_text(run: Learned) -> str | None:
+def gap_points(run: Learned) -> Quantity | None:
     """`1.39`, in points."""
-    found = gap(run)
-    return None if found is None else points(found)
+    return points(gap(run))

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from reports.claims.claim import Claim, Judgement, judged
 from reports.claims.evidence import Evidence, Setting
-from reports.document import Cell, Document, Table, readable
+from reports.document import Cell, Document, Scalar, Table, readable
 from reports.sections.machine_tables import machine_words
 from reports.summary.figures import Summary
 
@@ -75,7 +75,7 @@ def _table(found: Sequence[JudgedClaim]) -> Table:
             (
                 claim.said.id,
                 judgement.verdict,
-                None if judgement.figure is None else readable(judgement.figure),
+                judgement.figure,
                 _interval(judgement),
                 judgement.unit or None,
             )
@@ -100,7 +100,7 @@ def _paragraph(claim: Claim, judgement: Judgement) -> str:
     return f"{said.id}: “{said.said}” ({said.source}). {judgement.verdict.capitalize()}. {judgement.reason}"
 
 
-def _row(answer: JudgedClaim) -> dict[str, Cell]:
+def _row(answer: JudgedClaim) -> dict[str, Scalar]:
     said, judgement = answer.claim.said, answer.judgement
     return {
         "id": said.id,

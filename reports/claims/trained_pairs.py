@@ -13,7 +13,8 @@ from bench.stats.accuracy_verdicts import NOTHING_LEARNED, PARITY_MARGIN, Differ
 from reports.analysis.learned import ACCURACY_KEY, Learned
 from reports.claims.claim import ClaimWord, Judgement, replicated
 from reports.claims.evidence import Evidence, Setting
-from reports.tables.wording import points_text
+from reports.document import readable
+from reports.tables.wording import signed_points
 
 MODEL = "vgg-small"
 Direction = Literal["higher", "lower"]
@@ -123,7 +124,7 @@ def judge_difference(
     found: Difference, claimed: Direction, unit: str, words: str, margin: float = PARITY_MARGIN
 ) -> Judgement:
     """A judgement on a difference of shares; `words` say what was compared."""
-    shown = points_text(found.difference, found.low, found.high)
+    shown = readable(signed_points(found.difference, found.low, found.high))
     figure = f" Difference: {shown} points." if shown else ""
     return Judgement(
         verdict=word_of(found, claimed),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.studies.ab.pair_rows import PairRow
-from reports.document import Cell, Document, Table
+from reports.document import Cell, Document, Quantity, Scalar, Table
 from reports.summary.figures import case_row
 
 
@@ -28,10 +28,10 @@ def document(found: Sequence[PairRow], labels: tuple[str, str], margin: float) -
     )
 
 
-def row_of(row: PairRow) -> dict[str, Cell]:
+def row_of(row: PairRow) -> dict[str, Scalar]:
     """The fields of `convbench compare`, then what `ab` adds."""
     verdict = row.verdict
-    fields: dict[str, Cell] = {
+    fields: dict[str, Scalar] = {
         "phase": row.phase,
         "metric": row.metric,
         "base": row.a,
@@ -71,8 +71,8 @@ def _cells(row: PairRow) -> tuple[Cell, ...]:
     if verdict.low is not None and verdict.high is not None:
         interval = f"{verdict.low:.3f} to {verdict.high:.3f}"
     if verdict.detectable is not None:
-        detectable = f"{100 * verdict.detectable:.1f}%"
-    ratio = None if verdict.ratio is None else f"{verdict.ratio:.3f}"
+        detectable = Quantity(value=100 * verdict.detectable, unit="%", digits=1)
+    ratio = None if verdict.ratio is None else Quantity(value=verdict.ratio, digits=3)
     times = (1e3 * row.a, 1e3 * row.b)
     name = row.case_pair.a.id
     return (name, row.phase, row.metric, *times, ratio, interval, verdict.verdict, detectable, verdict.n_base)

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from bench.schema.case import Case
 from bench.stats import accuracy_verdicts, verdicts
-from reports.document import Cell
+from reports.document import Scalar
 from reports.summary.figures import ACCURACY, Effective, Figure, case_row
 
 COMPARED_UNITS = ("s", "bytes", "J")
@@ -68,7 +68,7 @@ class ComparisonRow(Struct, frozen=True, kw_only=True):
         """Whether more is better and the difference is what counts."""
         return self.metric == ACCURACY
 
-    def as_row(self) -> dict[str, Cell]:
+    def as_row(self) -> dict[str, Scalar]:
         """The flat row that programs read; the first fields are promised, the rest follow them."""
         return case_row(self.case, {name: getattr(self, name) for name in _ROW_FIELDS})
 

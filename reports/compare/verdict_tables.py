@@ -9,13 +9,15 @@ from msgspec import Struct
 
 from bench.schema.metrics import CLOCKS
 from reports.compare.comparison_rows import COMPARED_UNITS, EXACT_METRICS, ComparisonRow
-from reports.document import Cell, Table, readable
+from reports.document import Cell, Quantity, Table
 from reports.summary.figures import EPOCH
 from reports.summary.subjects import Subject
 from reports.tables.case_columns import NOT_SHOWN, TableLine, TableScope, scope_of, table
-from reports.tables.wording import MIB, PARITY_RULE, percent, points, points_text
+from reports.tables.wording import MIB, PARITY_RULE, percent, points, signed_points
 
 _SECONDS_PER_MS = 1e-3
+LARGEST_TOLD = 10.0
+"""The largest detectable change that is told to the tenth of a percent."""
 
 
 class _Kind(Struct, frozen=True):
@@ -144,9 +146,9 @@ def _accuracy_cells(row: ComparisonRow) -> tuple[Cell, ...]:
     return (
         percent(row.base),
         percent(row.new),
-        points_text(row.difference, row.low, row.high),
+        signed_points(row.difference, row.low, row.high),
         row.verdict,
-        None if row.detectable is None else points(row.detectable),
+        points(row.detectable),
         row.n_base if row.n_base == row.n_new else f"{row.n_base} / {row.n_new}",
         None if row.low is None else "by seed" if row.paired else "means",
         row.reason,
@@ -184,16 +186,17 @@ def _what(row: ComparisonRow) -> str:
     return metric if row.phase in ("model", EPOCH) else f"{row.phase} {metric}"
 
 
-def _ratio(row: ComparisonRow) -> str | None:
-    if row.ratio is None:
-        return None
-    if row.low is None or row.high is None:
-        return readable(row.ratio)
-    return f"{readable(row.ratio)} ({readable(row.low)} to {readable(row.high)})"
+def _ratio(row: ComparisonRow) -> Quantity | None:
+    return (
+        None if row.ratio is None else Quantity(value=row.ratio, low=row.low, high=row.high, interval="ends")
+    )
 
 
-def _percent(share: float) -> str:
-    return f"{share:.1%}" if share < 10 else ">1000%"
+def _percent(share: float) -> Quantity:
+    """`2.1%`, `>1000%`"""
+    if share < LARGEST_TOLD:
+        return Quantity(value=100 * share, unit="%", digits=1)
+    return Quantity(value=100 * LARGEST_TOLD, unit="%", digits="given", more_than=True)
 
 
 def _count(value: float | None) -> Cell:

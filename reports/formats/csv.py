@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Sequence
 
-from reports.document import Cell, Document
+from reports.document import Document, Scalar
 
 NAME = "csv"
 
@@ -17,7 +17,7 @@ def render(document: Document) -> str:
     return _line(fields) + "".join(_line([row.get(field) for field in fields]) for row in document.rows)
 
 
-def _line(cells: Sequence[Cell]) -> str:
+def _line(cells: Sequence[Scalar]) -> str:
     # A writer quotes what stands in its own end of line, and a carriage return must be quoted too.
     text = io.StringIO()
     csv.writer(text, lineterminator="\r\n").writerow(cells)

@@ -98,14 +98,12 @@ def _sections(document: Document) -> list[Section]:
             names.unused(table.title),
             table.title,
             table,
-            _pictures([plot for plot in document.plots if plot.under == table.title]),
+            _pictures(document.plots_under(table)),
         )
         for table in document.tables
     ]
-    titles = {table.title for table in document.tables}
-    others = [plot for plot in document.plots if plot.under not in titles]
-    if others:
-        found.append(Section(names.unused(ELSEWHERE), ELSEWHERE, None, _pictures(others)))
+    if document.plots_apart:
+        found.append(Section(names.unused(ELSEWHERE), ELSEWHERE, None, _pictures(document.plots_apart)))
     return found
 
 

@@ -19,10 +19,9 @@ def render(document: Document) -> str:
     """A heading, paragraphs, and a section for each table; links to the plots that were drawn."""
     blocks = [f"# {escape(document.title)}", *(escape(text) for text in document.text)]
     for table in document.tables:
-        blocks += [f"## {escape(table.title)}", _table(table), *(escape(note) for note in table.notes)]
-        blocks += _pictures(document, [plot for plot in document.plots if plot.under == table.title])
-    titles = {table.title for table in document.tables}
-    blocks += _pictures(document, [plot for plot in document.plots if plot.under not in titles])
+        blocks += [f"## {escape(table.title)}", _table(table), *(escape(note) for note in table.footnotes)]
+        blocks += _pictures(document, document.plots_under(table))
+    blocks += _pictures(document, document.plots_apart)
     return "\n\n".join(blocks) + "\n"
 
 

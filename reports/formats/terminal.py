@@ -39,7 +39,7 @@ def render(document: Document) -> str:
     for table in document.tables:
         console.print(Text(f"\n{table.title}", style="bold"))
         console.print(_table(table))
-        for note in table.notes:
+        for note in table.footnotes:
             console.print(Text(note, style="dim"), width=text_width)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
 

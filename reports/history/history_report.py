@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import structs
 
 from bench.stats.estimates import centre
-from reports.document import Cell, Document, Plot, Series, Table, readable
+from reports.document import Cell, Document, Plot, Quantity, Scalar, Series, Table, readable
 from reports.history.then_and_now import (
     LONG_STEP_FLOPS,
     OURS,
@@ -75,8 +75,9 @@ def _table(key: Work, rows: Sequence[Published], here: Sequence[MeasuredToday]) 
     model, batch, image = key
     lines: list[tuple[Cell, ...]] = []
     for row in sorted(rows, key=lambda row: (row.year, row.total_ms)):
+        year = Quantity(value=row.year, digits="given")
         times = (row.forward_ms, row.backward_ms, row.total_ms)
-        lines.append((str(row.year), row.device, row.library, row.precision, *times, *_speed_ups(row, here)))
+        lines.append((year, row.device, row.library, row.precision, *times, *_speed_ups(row, here)))
     for each in here:
         times = (1e3 * centre(each.forward), 1e3 * centre(each.backward), 1e3 * each.total)
         device = f"here: {each.subject.case.device} {'+'.join(each.subject.machine)}".strip()
@@ -109,12 +110,12 @@ def _cell(row: Published, here: MeasuredToday | None) -> Cell:
     if here is None:
         return None
     ratio = here.speed_up(row)
-    return with_interval(ratio.value, ratio.interval, suffix="x")
+    return with_interval(ratio.value, ratio.interval, unit="x")
 
 
-def _rows(row: Published, here: Sequence[MeasuredToday]) -> Iterator[dict[str, Cell]]:
+def _rows(row: Published, here: Sequence[MeasuredToday]) -> Iterator[dict[str, Scalar]]:
     """Times in milliseconds; one without a measurement has the published figures alone."""
-    fields: dict[str, Cell] = {
+    fields: dict[str, Scalar] = {
         name: value for name, value in structs.asdict(row).items() if name not in ("note", "source")
     }
     for each in here or (None,):

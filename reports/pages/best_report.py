@@ -10,6 +10,7 @@ from msgspec import structs
 
 from bench.schema.agreement import Agreement
 from bench.schema.case import Case
+from bench.stats.accuracy_verdicts import Difference
 from bench.stats.estimates import Ratio, ratio_within_process
 from bench.stats.verdicts import MARGIN
 from bench.store import RECORDS
@@ -21,12 +22,12 @@ from reports.analysis.learned import training_runs
 from reports.analysis.measured_ceilings import ceilings_of
 from reports.analysis.parity import parities
 from reports.analysis.utilisation import Utilisation, reached
-from reports.document import Cell, Document, Table, readable
+from reports.document import Cell, Document, Scalar, Table, readable
 from reports.summary.figures import Summary, case_row
 from reports.summary.pooling import summarise
 from reports.summary.subjects import Subject
 from reports.tables.case_columns import TableLine, scope_of, table
-from reports.tables.wording import interval_notes, one_line, percent, points_text, with_interval
+from reports.tables.wording import interval_notes, one_line, percent, signed_points, with_interval
 
 SEEDS = 5
 """Training runs of each precision that the command asks for: what the scatter of seeds needs at least."""
@@ -154,7 +155,7 @@ def _pairs(row: PairRow) -> str:
     count = row.verdict.n_new
     if count == 1:
         return "one pair of processes, which shows nothing of how processes differ"
-    return f"{count} interleaved pairs of processes ({percent(row.verdict.level)}% interval)"
+    return f"{count} interleaved pairs of processes ({readable(percent(row.verdict.level))}% interval)"
 
 
 def _against_rivals(found: Findings) -> Iterator[str]:
@@ -179,7 +180,7 @@ def _utilisation(winner: Case, measured: Summary) -> str:
     if whole is None or share is None or whole.arithmetic is None:
         return "What share of the machine that is was not measured: it needs the FLOPs and a ceiling."
     left = (
-        f"{percent(1 - share.value)}% are left"
+        f"{readable(percent(1 - share.value))}% are left"
         if share.value < 1
         else "nothing is left under that ceiling, which another product may raise"
     )
@@ -191,7 +192,7 @@ def _utilisation(winner: Case, measured: Summary) -> str:
         _threads(winner),
     )
     return (
-        f"It reaches {percent(share.value)}% of the fastest product in {whole.dtype} measured here "
+        f"It reaches {readable(percent(share.value))}% of the fastest product in {whole.dtype} measured here "
         f"({', '.join(filter(None, ceiling))}): {left}.{bound}"
     )
 
@@ -213,7 +214,7 @@ def _accuracy(winner: Case, learned: Summary | None) -> str:
         return "Its precision is fp32, so there is no other accuracy to compare."
     verdicts = [
         f"{parity.new.task.dataset}, recipe {parity.new.task.recipe.name}: {parity.difference.verdict}, "
-        f"{points_text(parity.difference.difference, parity.difference.low, parity.difference.high)} points"
+        f"{_in_points(parity.difference)} points"
         for parity in parities(training_runs(learned) if learned else ())
         if parity.axis == "precision"
         and parity.new.subject.case.model == winner.model
@@ -227,6 +228,10 @@ def _accuracy(winner: Case, learned: Summary | None) -> str:
         f"Whether {winner.precision} learns as well as fp32 was not measured; this would, and --from TRAINED "
         f"would say it here: {command}"
     )
+
+
+def _in_points(found: Difference) -> str:
+    return readable(signed_points(found.difference, found.low, found.high))
 
 
 def _in_order(tried: Sequence[CandidateResult]) -> list[CandidateResult]:
@@ -257,7 +262,7 @@ def _cells(one: CandidateResult, found: Findings) -> tuple[Cell, ...]:
     return (
         with_interval(one.seconds, one.interval, 1e3),
         one.images_per_second,
-        None if ratio is None else with_interval(ratio.value, ratio.interval, suffix="x"),
+        None if ratio is None else with_interval(ratio.value, ratio.interval, unit="x"),
         one.samples,
         "given up" if one.given_up else None,
     )
@@ -284,9 +289,9 @@ def _left_out_table(found: Findings) -> Iterator[Table]:
         yield Table(title="Not tried", columns=("value", "reason"), rows=rows)
 
 
-def _row(one: CandidateResult, found: Findings) -> dict[str, Cell]:
+def _row(one: CandidateResult, found: Findings) -> dict[str, Scalar]:
     ratio = _ratio(_plain_of(one, found), one)
-    fields: dict[str, Cell] = {
+    fields: dict[str, Scalar] = {
         "seconds": one.seconds,
         "low": one.interval.low if one.interval else None,
         "high": one.interval.high if one.interval else None,

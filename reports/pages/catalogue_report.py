@@ -12,7 +12,7 @@ from models import blocks, catalogue, variants
 from models.closed_form import cost
 from models.errors import unknown
 from reports import formats
-from reports.document import Cell, Document, Table
+from reports.document import Cell, Document, Quantity, Scalar, Table, readable
 
 
 def catalogue_documents() -> Mapping[str, Table]:
@@ -37,8 +37,10 @@ def catalogue_text(what: str, output: str) -> str:
     return formats.render(output, Document(title=f"convbench {what}", tables=tuple(chosen), rows=rows))
 
 
-def _row(table: Table, values: Sequence[Cell]) -> dict[str, Cell]:
-    return {"list": table.title, **dict(zip(table.columns, values, strict=True))}
+def _row(table: Table, values: Sequence[Cell]) -> dict[str, Scalar]:
+    """Fields of a recipe stand as they are given to `--set`."""
+    shown = (readable(value) if isinstance(value, Quantity) else value for value in values)
+    return {"list": table.title, **dict(zip(table.columns, shown, strict=True))}
 
 
 def _models() -> Table:
@@ -82,10 +84,16 @@ def _recipes() -> Table:
     for name in recipes.RECIPES:
         for model in _EXAMPLES:
             found = recipes.find(name, model)
-            values = (recipes.shown(getattr(found.recipe, field)) for field in fields)
+            values = (_field(getattr(found.recipe, field)) for field in fields)
             rows.append((name, model, found.batch, found.image, *values))
     columns = ("name", "for", "batch", "image", *(field.replace("_", " ") for field in fields))
     return Table(title="recipes", columns=columns, rows=tuple(rows))
+
+
+def _field(value: object) -> Cell:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return Quantity(value=value, digits="given")
+    return recipes.shown(value)
 
 
 def _suites() -> Table:

@@ -11,7 +11,7 @@ from bench.schema.counts import CostEntry, CountResult
 from models.catalogue import Input, defaults
 from models.closed_form import Cost, LayerCost
 from models.published import top5_errors
-from reports.document import Cell, Document, Table
+from reports.document import Document, Scalar, Table
 
 SIGNIFICANT_DIGITS = 4
 
@@ -159,7 +159,7 @@ def layers_table(cost: Cost) -> Table:
     return Table(title=title, columns=columns, rows=rows, notes=notes)
 
 
-def _figures(entry: CostEntry) -> dict[str, Cell]:
+def _figures(entry: CostEntry) -> dict[str, Scalar]:
     cost, counts = entry.cost, entry.counts
     return _input(cost) | {
         "parameters": cost.parameters,
@@ -176,7 +176,7 @@ def _figures(entry: CostEntry) -> dict[str, Cell]:
     }
 
 
-def _input(cost: Cost) -> dict[str, Cell]:
+def _input(cost: Cost) -> dict[str, Scalar]:
     return {
         "model": cost.model,
         "image": cost.image,
@@ -186,7 +186,7 @@ def _input(cost: Cost) -> dict[str, Cell]:
     }
 
 
-def _layer_cells(row: LayerCost) -> dict[str, Cell]:
+def _layer_cells(row: LayerCost) -> dict[str, Scalar]:
     return {
         "name": row.name,
         "kind": row.kind,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from msgspec import structs
 
 from bench.studies.max_batch.batch_search import CLOSE, LargestBatch
-from reports.document import Cell, Document, Table
+from reports.document import Cell, Document, Scalar, Table
 from reports.summary.figures import case_row
 from reports.summary.subjects import Subject
 from reports.tables.case_columns import TableLine, scope_of, table
@@ -95,7 +95,7 @@ def _difference(answer: LargestBatch) -> int | None:
     return answer.verified - answer.predicted
 
 
-def _row(answer: LargestBatch) -> dict[str, Cell]:
+def _row(answer: LargestBatch) -> dict[str, Scalar]:
     """Flat; `batch` is the verified one, and 0 where there is none."""
     case = structs.replace(answer.case, batch=answer.verified or 0)
     return case_row(

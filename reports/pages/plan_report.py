@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bench.plan import estimate, feasibility
 from bench.schema.case import Case, MeasurementProtocol
 from reports import formats
-from reports.document import Cell, Document, Table
+from reports.document import Cell, Document, Scalar, Table
 from reports.summary.figures import case_row
 
 
@@ -33,7 +33,7 @@ def dry_run(planned: Sequence[Case], protocol: MeasurementProtocol, output: str)
 def training_plan(planned: Sequence[Case], output: str) -> str:
     """The training runs in their order, with their seeds, and what cannot run and why."""
     rows: list[tuple[Cell, ...]] = []
-    listed: list[dict[str, Cell]] = []
+    listed: list[dict[str, Scalar]] = []
     for case in planned:
         assert case.task is not None
         reason = feasibility.why_not_here(case)

@@ -12,10 +12,19 @@ from bench.schema.training_task import Recipe
 from bench.stats.accuracy_verdicts import AT_CHANCE, is_at_chance
 from models import catalogue
 from reports.analysis.learned import ACCURACY_KEY, Learned, mean_by_epoch, seeds_text
-from reports.document import Cell, Table
+from reports.document import Cell, Table, TableKey
 from reports.tables.case_columns import NOT_SHOWN, TableLine, TableScope, in_words, table, varying
-from reports.tables.wording import MIB, ONE_SEED_NOTE, WITHIN, mean_percent, models_named, percent, remarks
+from reports.tables.wording import (
+    MIB,
+    ONE_SEED_NOTE,
+    interval_notes,
+    mean_percent,
+    models_named,
+    percent,
+    remarks,
+)
 
+KEY = TableKey("accuracy")
 TITLE = "Accuracy"
 SPEED_TITLE = "Speed of training runs"
 EPOCHS_SHOWN = 20
@@ -85,14 +94,13 @@ def accuracy_tables(runs: Sequence[Learned], scope: TableScope) -> Iterator[Tabl
         return
     judged = any(run.is_judged for run in runs)
     lines = [TableLine(subject=run.subject, cells=_cells(run)) for run in runs]
-    texts = " ".join(str(line.cells[0]) for line in lines)
     notes = [
         *([ACCURACY_NOTE] if judged else []),
-        *([ONE_SEED_NOTE] if WITHIN in texts else []),
+        *interval_notes((line.cells[0] for line in lines), ONE_SEED_NOTE),
         SPEED_NOTE,
         *([COMPILE_NOTE] if any(engines()[run.subject.case.engine].compiles for run in runs) else []),
         *([TARGET_NOTE] if any(run.task.target for run in runs) else []),
-        *([CHANCE_NOTE] if any(CHANCE in str(line.cells[-1]) for line in lines) else []),
+        *([CHANCE_NOTE] if any(map(_is_at_chance, runs)) else []),
         *([MEMORY_NOTE] if any(_peak(run) for run in runs) else []),
         *([SKIPPED_NOTE] if any(run.value("skipped_steps") for run in runs) else []),
         *_recipes(runs),
@@ -103,6 +111,7 @@ def accuracy_tables(runs: Sequence[Learned], scope: TableScope) -> Iterator[Tabl
         COLUMNS,
         lines,
         scope,
+        key=KEY,
         without=NOT_SHOWN,
         always=("dataset", "recipe"),
         notes=notes,
@@ -170,9 +179,13 @@ def _cells(run: Learned) -> tuple[Cell, ...]:
 
 def _remarks(run: Learned) -> Cell:
     """The labels of warnings, and whether anything was learned."""
-    learned = not run.accuracies or not is_at_chance(list(run.accuracies.values()), run.subject.case.classes)
-    labels = [None if learned else CHANCE, remarks(list(run.figures.values()))]
+    labels = [CHANCE if _is_at_chance(run) else None, remarks(list(run.figures.values()))]
     return ", ".join(str(label) for label in labels if label) or None
+
+
+def _is_at_chance(run: Learned) -> bool:
+    found = list(run.accuracies.values())
+    return bool(found) and is_at_chance(found, run.subject.case.classes)
 
 
 def _to_target(run: Learned) -> Cell:

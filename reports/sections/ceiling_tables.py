@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from reports.analysis.datasheet import Datasheet, datasheet_of
 from reports.analysis.measured_ceilings import ARITHMETIC_RATE, BANDWIDTH, Ceilings, best
-from reports.document import Cell, Table
+from reports.document import Cell, Quantity, Table
 from reports.summary.figures import Figure, Summary
 from reports.summary.subjects import Figures, Subject, by_subject, subject_of
 from reports.tables.wording import interval_notes, processes_text, remarks, with_interval
@@ -160,7 +160,7 @@ def _place_cells(place: _Place, several_machines: bool) -> tuple[Cell, ...]:
     return device, threads, "+".join(machine) if several_machines else None
 
 
-def _scaled(figure: Figure) -> str:
+def _scaled(figure: Figure) -> Quantity:
     return with_interval(figure.median, figure.interval, 1 / SCALES[figure.metric])
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from bench.schema.phases import WHOLE
 from bench.stats.estimates import Ratio
-from reports.document import Cell, Table, readable
+from reports.document import Cell, Quantity, Table
 from reports.sections.speedup_tables import COMPILED, pairs_of, speed_up
 from reports.summary.figures import Figure
 from reports.summary.subjects import by_subject, subject_of
 from reports.tables.case_columns import TableLine, TableScope, table
-from reports.tables.wording import WITHIN, interval_notes, processes_text, with_interval
+from reports.tables.wording import interval_notes, processes_text, with_interval
 
 COMPILING: dict[str, Callable[[Figure], Cell]] = {
     "compile_cold": lambda figure: with_interval(figure.median, figure.interval),
@@ -86,7 +86,7 @@ def _payoff_table(figures: Sequence[Figure], scope: TableScope) -> Iterator[Tabl
             more = [each and max(0.0, each - compiled.median) for each in spent]
             paid = [None if each is None else steps_until_paid(each, gained) for each in more]
             images = [each and scaled(each, compiled.case.batch) for each in paid]
-            cells = (_text(scaled(gained, 1e3), readable), *map(_whole, paid), *map(_whole, images))
+            cells = (_cell(scaled(gained, 1e3)), *map(_whole, paid), *map(_whole, images))
             lines.append(TableLine(subject=subject, cells=cells))
     if lines:
         yield table(
@@ -135,11 +135,15 @@ def scaled(found: Range, factor: float) -> Range:
 
 def _whole(found: Range | None) -> Cell:
     """`1,234 (900 to 2,000)`, `1,234 (900 to never)` or `never`"""
-    if found is None:
-        return None
-    return _text(found, lambda value: readable(round(value)) if math.isfinite(value) else NEVER)
+    return None if found is None else structs.replace(_cell(found), digits="whole", endless=NEVER)
 
 
-def _text(found: Range, show: Callable[[float], str]) -> str:
-    ends = "" if found.low == found.high else f" ({show(found.low)} to {show(found.high)})"
-    return show(found.value) + ends + (f" {WITHIN}" if found.within else "")
+def _cell(found: Range) -> Quantity:
+    known = found.low != found.high
+    return Quantity(
+        value=found.value,
+        low=found.low if known else None,
+        high=found.high if known else None,
+        of_one=found.within,
+        interval="ends",
+    )

@@ -8,7 +8,7 @@ from bench.schema.case import Workload
 from bench.schema.metrics import CLOCKS
 from bench.schema.phases import WHOLE
 from reports.document import Plot, Series, readable
-from reports.sections.latency_tables import phases_title, title_of
+from reports.sections.latency_tables import key_of, phases_key, title_of
 from reports.summary.figures import Figure, Spread, Summary
 from reports.summary.subjects import Subject
 from reports.tables.case_columns import in_words, varying
@@ -60,7 +60,7 @@ def _plots(workload: Workload, device: str, rows: Sequence[_Row], names: UniqueN
             name=names.unused(f"samples-{workload}-{device}"),
             title=f"{title}: the samples of each process",
             note=NOTE + more,
-            under=title if workload == "inference" else phases_title(workload, device),
+            under=(key_of if workload == "inference" else phases_key)(workload, device),
             x_label=f"{clock} time of a {WHOLE[workload]} / the case's figure",
             y_label="",
             log_x=0 < WIDE * min(samples) < max(samples),

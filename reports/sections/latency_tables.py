@@ -7,7 +7,7 @@ from collections.abc import Container, Iterator, Sequence
 from bench.schema.case import Workload
 from bench.schema.metrics import CLOCKS
 from bench.schema.phases import PHASES, WHOLE
-from reports.document import Cell, Table
+from reports.document import Cell, Table, TableKey
 from reports.summary.figures import Figure
 from reports.summary.subjects import Figures, Subject, by_subject
 from reports.tables.case_columns import TableLine, TableScope, table
@@ -33,9 +33,9 @@ def latency_tables(figures: Sequence[Figure], scope: TableScope) -> Iterator[Tab
             rows = {s: f for s, f in subjects.items() if (s.case.workload, s.case.device) == here}
             clocks = [clock for clock in CLOCKS if any((whole, clock) in f for f in rows.values())]
             if workload == "inference" or len(clocks) > 1:
-                yield _by_clock(title_of(workload, device), rows, whole, clocks, scope)
+                yield _by_clock(workload, device, rows, clocks, scope)
             if workload == "training":
-                yield _by_phase(phases_title(workload, device), rows, scope)
+                yield _by_phase(workload, device, rows, scope)
 
 
 def title_of(workload: Workload, device: str) -> str:
@@ -43,21 +43,33 @@ def title_of(workload: Workload, device: str) -> str:
     return f"{workload.capitalize()} on {device}"
 
 
-def phases_title(workload: Workload, device: str) -> str:
-    """The table of the step's phases."""
-    return f"{title_of(workload, device)}, by phase"
+def key_of(workload: Workload, device: str) -> TableKey:
+    """Of the table of the whole step."""
+    return TableKey("latency", (workload, device))
+
+
+def phases_key(workload: Workload, device: str) -> TableKey:
+    """Of the table of the step's phases."""
+    return TableKey("latency by phase", (workload, device))
 
 
 def _by_clock(
-    title: str, rows: dict[Subject, Figures], whole: str, clocks: Sequence[str], scope: TableScope
+    workload: Workload,
+    device: str,
+    rows: dict[Subject, Figures],
+    clocks: Sequence[str],
+    scope: TableScope,
 ) -> Table:
+    whole = WHOLE[workload]
+    title, key = title_of(workload, device), key_of(workload, device)
     keys = [(whole, clock) for clock in clocks]
     columns = [f"{CLOCKS[clock]} (ms)" for clock in clocks] if len(clocks) > 1 else ["time (ms)"]
     notes = [*([CLOCKS_NOTE] if len(clocks) > 1 else []), _throughput_note(whole, clocks)]
-    return _latency_table(title, rows, keys, [*columns, "images/s"], scope, notes)
+    return _latency_table(title, key, rows, keys, [*columns, "images/s"], scope, notes)
 
 
-def _by_phase(title: str, rows: dict[Subject, Figures], scope: TableScope) -> Table:
+def _by_phase(workload: Workload, device: str, rows: dict[Subject, Figures], scope: TableScope) -> Table:
+    title, key = f"{title_of(workload, device)}, by phase", phases_key(workload, device)
     metrics = {metric for figures in rows.values() for _, metric in figures}
     clock = next(clock for clock in CLOCKS if clock in metrics)
     keys = [(phase, clock) for phase in PHASES]
@@ -65,11 +77,12 @@ def _by_phase(title: str, rows: dict[Subject, Figures], scope: TableScope) -> Ta
     notes = [PHASES_NOTE, _throughput_note("step", metrics)]
     if len(metrics) > 1:
         notes.append(f"{CLOCKS[clock]} time; the other clocks of each phase are in the JSON and CSV forms.")
-    return _latency_table(title, rows, keys, [*columns, "images/s"], scope, notes)
+    return _latency_table(title, key, rows, keys, [*columns, "images/s"], scope, notes)
 
 
 def _latency_table(
     title: str,
+    key: TableKey,
     rows: dict[Subject, Figures],
     keys: Sequence[tuple[str, str]],
     columns: Sequence[str],
@@ -79,14 +92,14 @@ def _latency_table(
     """One column for each (phase, metric) of `keys`, then throughput, processes and remarks."""
     lines: list[TableLine] = []
     for subject, figures in rows.items():
-        present = [figures[key] for key in keys if key in figures]
+        present = [figures[each] for each in keys if each in figures]
         if not present:
             continue
         lines.append(
             TableLine(
                 subject=subject,
                 cells=(
-                    *(milliseconds(figures.get(key)) for key in keys),
+                    *(milliseconds(figures.get(each)) for each in keys),
                     _throughput(figures, keys[-1][0]),
                     processes_text(present),
                     remarks(present),
@@ -98,6 +111,7 @@ def _latency_table(
         [*columns, "processes", "remarks"],
         lines,
         scope,
+        key=key,
         without=("workload", "device"),
         notes=[*notes, *interval_notes(cell for line in lines for cell in line.cells)],
     )

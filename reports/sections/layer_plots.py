@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from reports.analysis.layer_shares import LayerRow, Layers
 from reports.document import Plot, Series
+from reports.sections.layer_tables import key_of
 from reports.sections.roofline_plots import Point, Roof, roofline
 from reports.tables.unique_names import UniqueNames
 from reports.tables.wording import one_line
@@ -37,7 +38,7 @@ def _bars(layers: Layers, name: str) -> Plot:
         name=name,
         title=f"Layers of {layers.name}",
         note=f"Left out: {excluded} of less than {SMALL:.1%} of the step." if excluded else "",
-        under=layers.title(next(iter(layers.parts))),
+        under=key_of(layers, next(iter(layers.parts))),
         x_label="time (ms)",
         y_label="",
         kind="bars",
@@ -73,7 +74,7 @@ def _roofline(layers: Layers, part: str, rows: Sequence[LayerRow], names: Unique
             names.unused(f"roofline-layers-{layers.name}-{part}"),
             [roof],
             [_point(row, label) for row in counted],
-            under=layers.title(part),
+            under=key_of(layers, part),
         )
 
 

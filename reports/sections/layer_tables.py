@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from bench.schema.layer_phases import ALL_LAYERS, BETWEEN, KERNEL, PARTS
 from reports.analysis.layer_shares import APART, LayerRow, Layers
 from reports.analysis.utilisation import SMALL_SHARE
-from reports.document import Cell, Table
+from reports.document import Cell, Quantity, Table, TableKey
 from reports.tables.case_columns import TableLine, TableScope, table
 from reports.tables.wording import interval_notes, milliseconds, one_line
 
@@ -57,7 +57,12 @@ def layer_tables(found: Sequence[Layers], scope: TableScope) -> Iterator[Table]:
     for layers in found:
         for part, rows in layers.parts.items():
             if any(row.piece.layer.kind for row in rows):
-                yield _part(layers.title(part), part, rows)
+                yield _part(layers, part, rows)
+
+
+def key_of(layers: Layers, part: str) -> TableKey:
+    """Of the table of one part of the step."""
+    return TableKey("layers", (layers.name, part))
 
 
 def _sums(found: Sequence[Layers], scope: TableScope) -> Table:
@@ -78,13 +83,13 @@ def _sum_cells(layers: Layers) -> Iterator[Cell]:
     yield milliseconds(layers.together.get((ALL_LAYERS, "sum_time")))
     yield milliseconds(layers.together[ALL_LAYERS, "whole_time"])
     ratio = layers.together.get((ALL_LAYERS, "sum_over_whole"))
-    yield f"{100 * (ratio.median - 1):+.1f}%" if ratio else None
+    yield _signed(ratio.median - 1, digits=1) if ratio else None
 
 
 _Column = Callable[[LayerRow], Cell]
 
 
-def _part(title: str, part: str, rows: Sequence[LayerRow]) -> Table:
+def _part(layers: Layers, part: str, rows: Sequence[LayerRow]) -> Table:
     """A row for each layer and one for their sum; a column that is empty in every row is left out."""
     small = [row for row in rows if row.piece.layer.kind == KERNEL and row.share < SMALL]
     named = [row for row in rows if row not in small]
@@ -101,7 +106,8 @@ def _part(title: str, part: str, rows: Sequence[LayerRow]) -> Table:
     shown = [at for at in range(len(columns)) if any(row[at] is not None for row in cells)]
     kernels = any(row.piece.layer.kind == KERNEL for row in rows)
     return Table(
-        title=title,
+        title=layers.title(part),
+        key=key_of(layers, part),
         columns=tuple(names[at] for at in shown),
         rows=tuple(tuple(row[at] for at in shown) for row in cells),
         notes=(
@@ -170,8 +176,8 @@ def _nearer(row: LayerRow) -> Cell:
 
 
 def _percent(share: float | None) -> Cell:
-    return None if share is None else f"{100 * share:.1f}%"
+    return None if share is None else Quantity(value=100 * share, unit="%", digits=1)
 
 
-def _signed(share: float | None) -> Cell:
-    return None if share is None else f"{100 * share:+.0f}%"
+def _signed(share: float | None, digits: int = 0) -> Cell:
+    return None if share is None else Quantity(value=100 * share, unit="%", digits=digits, sign="always")

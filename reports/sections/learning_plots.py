@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from reports.analysis.learned import ACCURACY_KEY, Learned, mean_by_epoch
 from reports.document import Plot, Series
-from reports.sections.accuracy_tables import TITLE
+from reports.sections.accuracy_tables import KEY
 from reports.summary.figures import Curve
 from reports.tables.case_columns import NOT_SHOWN, in_words, varying
 from reports.tables.unique_names import UniqueNames
@@ -45,7 +45,7 @@ def _of_dataset(dataset: str, runs: Sequence[Learned], names: UniqueNames) -> It
             name=names.unused(f"accuracy-{stem}"),
             title=f"Accuracy{_of(models)} on {dataset}",
             note=CURVES_NOTE,
-            under=TITLE,
+            under=KEY,
             x_label="epoch",
             y_label="accuracy (%)",
             series=_curves(group, "test_accuracy", "train_accuracy", 100.0),
@@ -56,7 +56,7 @@ def _of_dataset(dataset: str, runs: Sequence[Learned], names: UniqueNames) -> It
             name=names.unused(f"loss-{stem}"),
             title=f"Loss{_of(models)} on {dataset}",
             note=CURVES_NOTE,
-            under=TITLE,
+            under=KEY,
             x_label="epoch",
             y_label="cross-entropy (nat)",
             log_y=min(values) > 0 and max(values) > WIDE * min(values),
@@ -144,7 +144,7 @@ def _speed(dataset: str, runs: Sequence[Learned], names: UniqueNames) -> Plot:
         name=names.unused(f"speed-accuracy-{dataset}"),
         title=f"Speed against accuracy{_of(models)} on {dataset}",
         note=f"Mean test accuracy after the last epoch. Bars: {BAND}.",
-        under=TITLE,
+        under=KEY,
         x_label="images/s of the whole training loop",
         y_label="test accuracy (%)",
         log_x=True,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from bench.schema.phases import WHOLE
 from reports.analysis.peak_ledger import ledger_of
 from reports.document import Plot, Series
-from reports.sections.ledger_tables import title_of
+from reports.sections.ledger_tables import key_of
 from reports.summary.figures import Figure
 from reports.summary.subjects import Figures, Subject, by_subject
 from reports.tables.case_columns import in_words, varying
@@ -34,7 +34,7 @@ def ledger_plots(figures: Sequence[Figure]) -> Iterator[Plot]:
                 name=names.unused(f"ledger-{workload}-{device}"),
                 title=f"Memory at the peak of {workload} on {device}",
                 note=f"The first {CASES_SHOWN} of {len(here):,} cases." if more else "",
-                under=title_of(workload, device),
+                under=key_of(workload, device),
                 x_label="MiB",
                 y_label="",
                 kind="bars",

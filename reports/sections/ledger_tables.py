@@ -8,7 +8,7 @@ from bench.schema.case import Workload
 from bench.schema.metrics import LEDGER
 from bench.schema.phases import WHOLE
 from reports.analysis.peak_ledger import PEAK, RESIDENT, ledger_of
-from reports.document import Cell, Table
+from reports.document import Cell, Table, TableKey
 from reports.summary.figures import Figure
 from reports.summary.subjects import Figures, Subject, by_subject
 from reports.tables.case_columns import TableLine, TableScope, table
@@ -39,15 +39,15 @@ def ledger_tables(figures: Sequence[Figure], scope: TableScope) -> Iterator[Tabl
         for device in dict.fromkeys(s.case.device for s in subjects if s.case.workload == workload):
             here = (workload, device)
             rows = {s: f for s, f in subjects.items() if (s.case.workload, s.case.device) == here}
-            yield _table(title_of(workload, device), rows, WHOLE[workload], scope)
+            yield _table(workload, device, rows, scope)
 
 
-def title_of(workload: Workload, device: str) -> str:
+def key_of(workload: Workload, device: str) -> TableKey:
     """Of the table of these cases."""
-    return f"Memory at the instant of the peak of {workload} on {device} (MiB)"
+    return TableKey("ledger", (workload, device))
 
 
-def _table(title: str, rows: dict[Subject, Figures], whole: str, scope: TableScope) -> Table:
+def _table(workload: Workload, device: str, rows: dict[Subject, Figures], scope: TableScope) -> Table:
     ledgers = {subject: ledger for subject, f in rows.items() if (ledger := ledger_of(f)) is not None}
     # a column of zeros says nothing
     found = (kind for ledger in ledgers.values() for kind, size in ledger.tensors.items() if size)
@@ -56,7 +56,7 @@ def _table(title: str, rows: dict[Subject, Figures], whole: str, scope: TableSco
     ends = ["workspace", "sum", "residual", "peak"] if counts else ["peak", "peak resident", "not tensors"]
     lines = []
     for subject, ledger in ledgers.items():
-        resident = rows[subject].get((whole, RESIDENT))
+        resident = rows[subject].get((WHOLE[workload], RESIDENT))
         own = {
             "workspace": ledger.workspace,
             "sum": ledger.total,
@@ -71,7 +71,9 @@ def _table(title: str, rows: dict[Subject, Figures], whole: str, scope: TableSco
         lines.append(TableLine(subject=subject, cells=cells))
     columns = [*(kind.replace("_", " ") for kind in kinds), *ends, "peak in", "processes"]
     notes = [note for name, note in NOTES.items() if name in (*kinds, *ends)]
-    return table(title, columns, lines, scope, without=("workload", "device"), notes=notes)
+    title = f"Memory at the instant of the peak of {workload} on {device} (MiB)"
+    key = key_of(workload, device)
+    return table(title, columns, lines, scope, key=key, without=("workload", "device"), notes=notes)
 
 
 def _mebibytes(size: float | None) -> Cell:

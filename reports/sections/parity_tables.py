@@ -8,7 +8,14 @@ from reports.analysis.learned import ACCURACY_KEY, Learned
 from reports.analysis.parity import BASES, Parity, parities
 from reports.document import Cell, Table
 from reports.tables.case_columns import NOT_SHOWN, TableLine, TableScope, table
-from reports.tables.wording import ONE_SEED_NOTE, PARITY_RULE, WITHIN, mean_percent, points, points_text
+from reports.tables.wording import (
+    ONE_SEED_NOTE,
+    PARITY_RULE,
+    interval_notes,
+    mean_percent,
+    points,
+    signed_points,
+)
 
 COLUMNS = (
     "against",
@@ -32,7 +39,7 @@ def parity_table(runs: Sequence[Learned], scope: TableScope) -> Iterator[Table]:
     if found:
         paired = any(parity.difference.paired for parity in found)
         lines = [TableLine(subject=parity.new.subject, cells=_cells(parity)) for parity in found]
-        single = any(WITHIN in str(cell) for line in lines for cell in line.cells[1:3])
+        marks = interval_notes((cell for line in lines for cell in line.cells), ONE_SEED_NOTE)
         yield table(
             "Parity",
             COLUMNS,
@@ -40,7 +47,7 @@ def parity_table(runs: Sequence[Learned], scope: TableScope) -> Iterator[Table]:
             scope,
             without=NOT_SHOWN,
             always=("dataset", "recipe", *BASES),
-            notes=[PARITY_RULE, *([PAIRED_NOTE] if paired else []), *([ONE_SEED_NOTE] if single else [])],
+            notes=[PARITY_RULE, *([PAIRED_NOTE] if paired else []), *marks],
         )
 
 
@@ -50,9 +57,9 @@ def _cells(parity: Parity) -> tuple[Cell, ...]:
         BASES[parity.axis],
         mean_percent(parity.base.figures.get(ACCURACY_KEY)),
         mean_percent(parity.new.figures.get(ACCURACY_KEY)),
-        points_text(found.difference, found.low, found.high),
+        signed_points(found.difference, found.low, found.high),
         found.verdict,
-        None if found.detectable is None else points(found.detectable),
+        points(found.detectable),
         found.n_new if found.n_base == found.n_new else f"{found.n_base} / {found.n_new}",
         None if found.low is None else "by seed" if found.paired else "means",
         found.reason,

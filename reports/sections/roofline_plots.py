@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from reports.analysis.utilisation import Utilisation
-from reports.document import Plot, Series, readable
-from reports.sections.utilisation_tables import title_of
+from reports.document import Plot, Series, TableKey, readable
+from reports.sections.utilisation_tables import key_of
 from reports.tables.case_columns import in_words, varying
 from reports.tables.unique_names import UniqueNames
 
@@ -53,7 +53,12 @@ class Point(Struct, frozen=True, kw_only=True):
 
 
 def roofline(
-    title: str, name: str, roofs: Sequence[Roof], points: Sequence[Point], *, under: str = ""
+    title: str,
+    name: str,
+    roofs: Sequence[Roof],
+    points: Sequence[Point],
+    *,
+    under: TableKey | None = None,
 ) -> Plot:
     """The picture, with points in the colour of their roof; `name` is its file's stem, `under` its table.
 
@@ -148,7 +153,7 @@ def _of_title(title: str, rows: Sequence[Utilisation], names: UniqueNames) -> It
             names.unused(heading),
             [_roof_of(dtype, shown) for dtype in part],
             [_point(each, labels) for each in shown],
-            under=title_of(shown[0].subject.case),
+            under=key_of(shown[0].subject.case),
         )
 
 

@@ -101,7 +101,7 @@ def speedup_tables(figures: Sequence[Figure], scope: TableScope) -> Iterator[Tab
                 cells=(
                     milliseconds(base),
                     milliseconds(new),
-                    with_interval(ratio.value, ratio.interval, suffix="x"),
+                    with_interval(ratio.value, ratio.interval, unit="x"),
                 ),
             )
             for (base, new), ratio in zip(pairs, ratios, strict=True)

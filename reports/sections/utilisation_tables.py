@@ -9,7 +9,7 @@ from bench.schema.case import Case
 from bench.schema.metrics import CLOCKS
 from bench.schema.phases import PHASES, WHOLE
 from reports.analysis.utilisation import IDLE, SMALL_SHARE, Label, Utilisation
-from reports.document import Cell, Table, readable
+from reports.document import Cell, Scalar, Table, TableKey, readable
 from reports.summary.figures import Figure
 from reports.tables.case_columns import AXES, TableLine, TableScope, in_words, table
 from reports.tables.wording import interval_notes, milliseconds, with_interval
@@ -45,9 +45,9 @@ NO_CEILINGS = (
 )
 
 
-def title_of(case: Case) -> str:
+def key_of(case: Case) -> TableKey:
     """Of the table in which a case has its row."""
-    return f"Utilisation of {case.workload} on {case.device}"
+    return TableKey("utilisation", (case.workload, case.device))
 
 
 def without_ceilings(found: Sequence[Utilisation]) -> Iterator[str]:
@@ -61,16 +61,18 @@ def without_ceilings(found: Sequence[Utilisation]) -> Iterator[str]:
 def utilisation_tables(found: Sequence[Utilisation], scope: TableScope) -> Iterator[Table]:
     """For each workload and device the whole step, and of training its phases."""
     known = [each for each in found if each.arithmetic or each.bandwidth]
-    for title in dict.fromkeys(title_of(each.subject.case) for each in known):
-        rows = [each for each in known if title_of(each.subject.case) == title]
+    for key in dict.fromkeys(key_of(each.subject.case) for each in known):
+        rows = [each for each in known if key_of(each.subject.case) == key]
+        case = rows[0].subject.case
+        title = f"Utilisation of {case.workload} on {case.device}"
         whole = [each for each in rows if each.is_whole]
         if whole:
-            yield _table(title, whole, scope)
-        if rows[0].subject.case.workload == "training":
+            yield _table(title, key, whole, scope)
+        if case.workload == "training":
             yield from _by_phase(f"{title}, by phase", rows, scope)
 
 
-def _table(title: str, rows: Sequence[Utilisation], scope: TableScope) -> Table:
+def _table(title: str, key: TableKey, rows: Sequence[Utilisation], scope: TableScope) -> Table:
     fastest = max((each.flops or 0.0) / each.time.median for each in rows)
     unit, size = ("TFLOP/s", TERA) if fastest >= TERA else ("GFLOP/s", GIGA)
     lines = [TableLine(subject=each.subject, cells=_cells(each, size)) for each in rows]
@@ -79,6 +81,7 @@ def _table(title: str, rows: Sequence[Utilisation], scope: TableScope) -> Table:
         ["time (ms)", unit, "of arithmetic", "of bandwidth", "FLOP/byte", "bound", "why"],
         lines,
         scope,
+        key=key,
         without=("workload", "device"),
         notes=[
             SHARES_NOTE,
@@ -168,7 +171,7 @@ def _phase(each: Utilisation | None) -> Cell:
     return f"{each.attainable_seconds / each.time.median:.0%} {each.bound.label}"
 
 
-def row_fields(each: Utilisation) -> dict[str, Cell]:
+def row_fields(each: Utilisation) -> dict[str, Scalar]:
     """What the flat row of a time adds: counts, ceilings in FLOP/s and byte/s, shares of them, the bound."""
     utilisation, traffic = each.utilisation, each.bandwidth_share
     interval = utilisation.interval if utilisation else None
@@ -188,7 +191,7 @@ def row_fields(each: Utilisation) -> dict[str, Cell]:
     }
 
 
-def flat_rows(figures: Sequence[Figure], found: Sequence[Utilisation]) -> tuple[dict[str, Cell], ...]:
+def flat_rows(figures: Sequence[Figure], found: Sequence[Utilisation]) -> tuple[dict[str, Scalar], ...]:
     """A row for each figure, in its order; of times with what they reached."""
     fields = {id(each.time): row_fields(each) for each in found}
     return tuple(figure.as_row() | fields.get(id(figure), {}) for figure in figures)

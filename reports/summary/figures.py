@@ -12,7 +12,7 @@ from bench.schema.record import Environment, Status
 from bench.schema.training_task import TrainingTask
 from bench.stats.estimates import Interval, mean
 from models.catalogue import MODELS
-from reports.document import Cell
+from reports.document import Scalar
 
 THROUGHPUT_METRICS = ("device_time", "wall_time")
 """Times of a whole batch, from which images per second follow."""
@@ -74,9 +74,9 @@ class Figure(Struct, frozen=True, kw_only=True):
             return None
         return self.case.batch / self.median
 
-    def as_row(self) -> dict[str, Cell]:
+    def as_row(self) -> dict[str, Scalar]:
         """The flat row that programs read; the first fields are promised, the rest follow them."""
-        fields: dict[str, Cell] = {
+        fields: dict[str, Scalar] = {
             "phase": self.phase,
             "metric": self.metric,
             "unit": self.unit,
@@ -137,7 +137,7 @@ class Absence(Struct, frozen=True, kw_only=True):
     reason: str
     processes: int
 
-    def as_row(self) -> dict[str, Cell]:
+    def as_row(self) -> dict[str, Scalar]:
         """The flat row that programs read: a figure's, without its value."""
         return case_row(
             self.case,
@@ -175,9 +175,9 @@ class Summary(Struct, frozen=True, kw_only=True):
     records: int
 
 
-def case_row(case: Case, fields: dict[str, Cell]) -> dict[str, Cell]:
+def case_row(case: Case, fields: dict[str, Scalar]) -> dict[str, Scalar]:
     """A flat row for programs: the axes of the case, then `fields`, then what a training run adds."""
-    row: dict[str, Cell] = structs.asdict(case)
+    row: dict[str, Scalar] = structs.asdict(case)
     del row["replicate"], row["task"]
     row |= fields
     if case.task is not None:

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from bench.schema.case import Case
 from bench.schema.training_task import TrainingTask
-from reports.document import Cell, Table
+from reports.document import Cell, Quantity, Table, TableKey, readable
 from reports.summary.figures import Effective, effective_text
 from reports.summary.subjects import Subject
 
@@ -45,7 +45,7 @@ AXES: dict[str, Axis] = {
     "classes": Axis(value=lambda s: s.case.classes, phrase="{} classes"),
     "threads": Axis(value=lambda s: s.case.threads, phrase="CPU threads: {}"),
     "seed": Axis(value=lambda s: s.case.seed, phrase="seed {}"),
-    "target": Axis(value=lambda s: target_text(s.case.task), phrase="target {}"),
+    "target": Axis(value=lambda s: _target(s.case.task), phrase="target {}"),
     "deterministic": Axis(value=lambda s: _deterministic(s.case.task), phrase="deterministic: {}"),
     "machine": Axis(value=lambda s: "+".join(s.machine), phrase="machine {}"),
 }
@@ -55,9 +55,11 @@ INPUT_AXES = ("image", "channels", "classes")
 """Usually one value for each model; the cost table has them."""
 
 
-def target_text(task: TrainingTask | None) -> str | None:
+def _target(task: TrainingTask | None) -> Quantity | None:
     """`90%`"""
-    return f"{100 * task.target:g}%" if task and task.target is not None else None
+    if task is None or task.target is None:
+        return None
+    return Quantity(value=100 * task.target, unit="%", digits="given")
 
 
 def _deterministic(task: TrainingTask | None) -> str | None:
@@ -85,11 +87,12 @@ def table(
     lines: Sequence[TableLine],
     scope: TableScope,
     *,
+    key: TableKey | None = None,
     without: Sequence[str] = (),
     always: Sequence[str] = (),
     notes: Sequence[str] = (),
 ) -> Table:
-    """A table whose rows begin with the model and the axes that vary, and whose note names the others.
+    """A table whose rows begin with the model and the axes that vary; what the others say is `shared`.
 
     `without` are axes that the title or the lines say already, `always` those that have a column even where
     all rows share the value. Own columns that are empty in every row are left out.
@@ -109,9 +112,11 @@ def table(
     )
     return Table(
         title=title,
+        key=key,
         columns=("model", *shown, *effective, *(columns[i] for i in filled)),
         rows=tuple(rows),
-        notes=((f"All rows: {', '.join(shared)}.",) if shared else ()) + tuple(notes),
+        shared=tuple(shared),
+        notes=tuple(notes),
     )
 
 
@@ -129,7 +134,7 @@ def _shown(
         if varies or name in always:
             shown.append(name)
         elif len(values) == 1 and values.isdisjoint((0, "", None)):
-            shared.append(axis.phrase.format(*values))
+            shared.append(_in_phrase(axis, *values))
     return shown, shared
 
 
@@ -154,8 +159,13 @@ def _different(subjects: Sequence[Subject], names: Sequence[str]) -> int:
 
 def in_words(subject: Subject, names: Sequence[str]) -> str:
     """`amp-bf16, compile, batch 128`: the values of these axes."""
-    values = ((AXES[name].phrase, AXES[name].value(subject)) for name in names)
-    return ", ".join(phrase.format(value) for phrase, value in values if value not in ("", None))
+    values = ((AXES[name], AXES[name].value(subject)) for name in names)
+    return ", ".join(_in_phrase(axis, value) for axis, value in values if value not in ("", None))
+
+
+def _in_phrase(axis: Axis, value: Cell) -> str:
+    """Counts stand without thousands: `1000 classes`."""
+    return axis.phrase.format(readable(value) if isinstance(value, Quantity) else value)
 
 
 def _effective_differs(subjects: Sequence[Subject]) -> bool:

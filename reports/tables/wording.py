@@ -1,4 +1,4 @@
-"""Figures as people read them: value and interval in one cell, and the notes that explain the marks."""
+"""Figures as cells of a table, and the sentences and notes that explain them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from bench.schema.case import Case
 from bench.stats.accuracy_verdicts import ALL_EQUAL, PARITY_MARGIN
 from bench.stats.estimates import Interval
-from reports.document import Cell, readable
+from reports.document import ONE, UNKNOWN, Cell, Quantity
 from reports.summary.figures import Figure
 
 TIME_IN_WORDS = (
@@ -26,62 +26,64 @@ PARITY_RULE = (
     "detectable: the smallest difference that would have been seen in 99 of 100 such comparisons."
 )
 
-WITHIN = "†"
 WITHIN_NOTE = (
-    f"{WITHIN}: one process: the interval says how well that process was sampled, "
+    f"{ONE}: one process: the interval says how well that process was sampled, "
     "not how far another process would be from it."
 )
-ONE_SEED_NOTE = f"{WITHIN}: one seed: how far another seed would be from it is not known."
-DISAGREE = "±>10x"
-DISAGREE_NOTE = (
-    f"{DISAGREE}: the interval reaches beyond ten times the figure, which is then not known; "
+ONE_SEED_NOTE = f"{ONE}: one seed: how far another seed would be from it is not known."
+UNKNOWN_NOTE = (
+    f"{UNKNOWN}: the interval reaches beyond ten times the figure, which is then not known; "
     "measure with more replicates."
 )
 CASES_NAMED = 3
 MODELS_NAMED = 4
 
 
-def with_interval(value: float, interval: Interval | None, scale: float = 1.0, suffix: str = "") -> str:
-    """`12.34 ±1.2%`; `12.34 -18% +22%` where the interval is wide and so not symmetric."""
-    text = readable(float(value) * scale) + suffix
+def with_interval(value: float, interval: Interval | None, scale: float = 1.0, unit: str = "") -> Quantity:
+    """What was measured, with its interval; `scale` is how many of the column's units one of its own is."""
     if interval is None or value <= 0:
-        return text
-    up, down = (interval.high / value - 1) * 100, (1 - interval.low / value) * 100
-    wider = max(up, down)
-    if wider > 900:
-        around = DISAGREE
-    elif wider == 0:
-        around = "±0%"
-    elif wider < 0.05:
-        around = "±<0.1%"
-    else:
-        around = f"±{wider:.1f}%" if wider < 10 else f"-{down:,.0f}% +{up:,.0f}%"
-    return f"{text} {around}" + (f" {WITHIN}" if interval.kind == "within-process" else "")
+        return Quantity(value=value * scale, unit=unit)
+    return Quantity(
+        value=value * scale,
+        low=interval.low * scale,
+        high=interval.high * scale,
+        unit=unit,
+        of_one=interval.kind == "within-process",
+    )
 
 
-def percent(share: float | None) -> str | None:
+def percent(share: float | None) -> Quantity | None:
     """`98.12`: a share in percent, to the hundredth of a point; None where it was not measured."""
-    return None if share is None else f"{100 * share:.2f}"
+    return None if share is None else Quantity(value=100 * share, digits=2)
 
 
-def mean_percent(figure: Figure | None) -> str | None:
+def mean_percent(figure: Figure | None) -> Quantity | None:
     """`98.12 ±0.43`: a mean over seeds, its interval in points; † marks a single seed."""
     if figure is None:
         return None
     interval = figure.interval
-    around = WITHIN if interval is None else f"±{100 * (interval.high - figure.median):.2f}"
-    return f"{percent(figure.median)} {around}"
+    return Quantity(
+        value=100 * figure.median,
+        low=100 * interval.low if interval else None,
+        high=100 * interval.high if interval else None,
+        of_one=interval is None,
+        interval="around",
+        digits=2,
+    )
 
 
-def milliseconds(figure: Figure | None) -> str | None:
+def milliseconds(figure: Figure | None) -> Quantity | None:
     """A time with its interval; None where it was not measured."""
     return with_interval(figure.median, figure.interval, 1e3) if figure else None
 
 
-def interval_notes(texts: Iterable[Cell]) -> tuple[str, ...]:
-    """The notes that explain the marks in these cells."""
-    found = " ".join(text for text in texts if isinstance(text, str))
-    return tuple(note for mark, note in ((WITHIN, WITHIN_NOTE), (DISAGREE, DISAGREE_NOTE)) if mark in found)
+def interval_notes(cells: Iterable[Cell], of_one: str = WITHIN_NOTE) -> tuple[str, ...]:
+    """The notes that explain the marks of these cells; `of_one` that of a single process, or seed."""
+    quantities = [cell for cell in cells if isinstance(cell, Quantity)]
+    return (
+        *((of_one,) if any(each.of_one for each in quantities) else ()),
+        *((UNKNOWN_NOTE,) if any(each.is_unknown for each in quantities) else ()),
+    )
 
 
 def named(cases: Sequence[Case]) -> str:
@@ -106,9 +108,9 @@ def one_line(text: str, limit: int = 300) -> str:
     return f"{line[: limit // 3]} ... {line[-(limit - limit // 3) :]}"
 
 
-def times_text(value: float | None) -> str | None:
-    """`0.720x`"""
-    return None if value is None else f"{value:.3f}x"
+def computed_ratio(value: float | None) -> Quantity | None:
+    """`0.720x`: a ratio that was computed."""
+    return None if value is None else Quantity(value=value, unit="x", digits=3)
 
 
 ACCURACY_IN_WORDS = (
@@ -130,18 +132,25 @@ def remarks(figures: Sequence[Figure]) -> Cell:
     return ", ".join(labels) or None
 
 
-def points(share: float) -> str:
+def points(share: float | None) -> Quantity | None:
     """`0.43`: a difference of shares in points."""
-    return f"{100 * share:.2f}"
+    return percent(share)
 
 
-def points_text(found: float | None, low: float | None, high: float | None) -> str | None:
+def signed_points(found: float | None, low: float | None, high: float | None) -> Quantity | None:
     """`-0.31 (-0.80 to +0.18)`: a difference of shares in points, with its interval if there is one."""
     if found is None:
         return None
-    text = _signed(found)
-    return text if low is None or high is None else f"{text} ({_signed(low)} to {_signed(high)})"
+    return Quantity(
+        value=_points(found),
+        low=None if low is None else _points(low),
+        high=None if high is None else _points(high),
+        interval="ends",
+        digits=2,
+        sign="unless zero",
+    )
 
 
-def _signed(share: float) -> str:
-    return "0.00" if abs(share) < ALL_EQUAL else f"{100 * share:+.2f}"
+def _points(share: float) -> float:
+    """No difference at all where only rounding errors are left."""
+    return 0.0 if abs(share) < ALL_EQUAL else 100 * share

@@ -22,10 +22,11 @@ from reports.ablations.ablations_report import build
 from reports.ablations.explanation import TimedSide, why
 from reports.ablations.phase_work import case_work
 from reports.ablations.predictions import conditions, kernel_side
-from reports.document import Document, Table
+from reports.document import Document, Scalar, Table
 from reports.summary.pooling import summarise
 from tests.planted import planted_records
 from tests.planted.planted_learning import DIGITS, VGG, diverged, learned, seeds
+from tests.planted.shown_cells import rows_of
 
 SIZES = ablations.sizes(gpu=False)
 SINGLE, LINEAR, ACTIVATED = "5x5", "3x3-3x3", "3x3-relu-3x3"
@@ -70,8 +71,8 @@ def table(document: Document, title: str) -> Table:
     return next(each for each in document.tables if each.title == title)
 
 
-def rows(found: Table) -> list[dict[str, object]]:
-    return [dict(zip(found.columns, row, strict=True)) for row in found.rows]
+def rows(found: Table) -> list[dict[str, Scalar]]:
+    return rows_of(found)
 
 
 def flat(document: Document, metric: str, **fields: object) -> list[dict[str, object]]:
@@ -324,7 +325,9 @@ def test_the_plot_of_a_kernel_has_the_prediction_dashed_beside_each_batch(tmp_pa
     assert (measured.label, measured.x, measured.y) == ("3x3 stack, batch 8", (1.0, 2.0), (0.8, 0.8))
     assert by_flops.dashed
     assert by_flops.y == pytest.approx((0.72, 0.72), rel=1e-3)
-    assert plot.under in {each.title for each in document.tables}
+    assert [each.title for each in document.tables if plot in document.plots_under(each)] == [
+        "Kernels, blocks: 5x5"
+    ]
 
 
 def test_the_reasons_of_a_run_come_from_its_own_best_rates(tmp_path: Path) -> None:
@@ -486,7 +489,7 @@ def test_a_note_stands_under_the_first_of_its_tables_only(tmp_path: Path) -> Non
         seeds(PLAIN, (0.95, 0.96, 0.97)),
         *(seeds(variant(change, PLAIN), (0.9, 0.91, 0.92)) for change in ("dropout=0", "activation=tanh")),
     )
-    notes = [note for each in document.tables for note in each.notes if not note.startswith("All rows")]
+    notes = [note for each in document.tables for note in each.notes]
     assert len(set(notes)) == len(notes)
     assert [each.title for each in document.tables if each.title.endswith("accuracy")] == [
         "Activation: accuracy",

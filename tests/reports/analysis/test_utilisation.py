@@ -23,6 +23,7 @@ from reports.summary.pooling import summarise
 from reports.summary.subjects import subject_of
 from tests.planted import planted_records
 from tests.planted.planted_ceilings import ceilings, step
+from tests.planted.shown_cells import row_of
 
 CPU = Case(model="vgg11", batch=8, threads=2)
 CUDA = structs.replace(CPU, device="cuda")
@@ -270,7 +271,7 @@ def test_the_table_has_shares_bound_and_ceilings(tmp_path: Path) -> None:
     one = step(CPU, planted_records.time("forward", 0.1), flops=6e9, moved=2e8)
     document = build([planted_records.write(tmp_path, [one, ceilings()])])
     table = _table(document, "Utilisation of inference on cpu")
-    assert dict(zip(table.columns, table.rows[0], strict=True)) == {
+    assert row_of(table) == {
         "model": "vgg11",
         "time (ms)": "100.0 ±3.0% †",
         "GFLOP/s": pytest.approx(60),

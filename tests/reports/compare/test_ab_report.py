@@ -18,6 +18,7 @@ from bench.studies.ab.pair_rows import CasePair, PairRow, rows
 from reports import formats
 from reports.compare.ab_report import document
 from tests.planted import planted_records
+from tests.planted.shown_cells import row_of
 
 A = Case(model="vgg11", batch=8, threads=2, replicate=0)
 B = structs.replace(A, engine="compile")
@@ -150,7 +151,7 @@ def test_programs_read_the_fields_of_compare(tmp_path: Path) -> None:
 def test_the_table_is_read_by_people(tmp_path: Path) -> None:
     shown = document(list(read(tmp_path, *slower()).values()), ("engine=eager", "engine=compile"), 0.07)
     (table,) = shown.tables
-    cells = dict(zip(table.columns, table.rows[0], strict=True))
+    cells = row_of(table)
     assert (cells["case"], cells["b / a"], cells["verdict"], cells["pairs"]) == (A.id, "1.050", "slower", 8)
     assert (cells["a (ms)"], cells["b (ms)"]) == pytest.approx(
         (100 * oracle.gmean(DRIFT), 105 * oracle.gmean(DRIFT)), rel=1e-3
@@ -168,7 +169,7 @@ def test_one_pair_has_a_ratio_and_no_interval(tmp_path: Path) -> None:
     a, b = slower()
     found = list(read(tmp_path, a[:1], b[:1]).values())
     (table,) = document(found, ("a", "b"), 0.02).tables
-    cells = dict(zip(table.columns, table.rows[0], strict=True))
+    cells = row_of(table)
     assert (cells["interval"], cells["verdict"], cells["detectable"]) == (None, "inconclusive", None)
 
 

@@ -20,6 +20,7 @@ from reports.compare.gate import gate_fails, gate_reasons
 from reports.document import Table
 from tests.planted import planted_records
 from tests.planted.planted_learning import VGG, diverged, learned, seeds
+from tests.planted.shown_cells import row_of, rows_of
 
 BASE = (0.971, 0.968, 0.975, 0.970, 0.973)
 LOWER = (0.952, 0.950, 0.949, 0.955, 0.948)
@@ -64,7 +65,7 @@ def test_a_higher_accuracy_fails_only_the_gate_for_any_change(tmp_path: Path) ->
 def test_people_read_points(tmp_path: Path) -> None:
     comparison = compare(tmp_path, seeds(VGG, BASE), seeds(VGG, LOWER, rate=50.0))
     accuracy, time = table(comparison, "Accuracy"), table(comparison, "Time of training runs")
-    cells = dict(zip(accuracy.columns, accuracy.rows[0], strict=True))
+    cells = row_of(accuracy)
     assert (cells["BASE (%)"], cells["NEW (%)"], cells["verdict"]) == ("97.14", "95.08", "lower")
     assert str(cells["difference (points)"]).startswith("-2.06 (-")
     assert (cells["dataset"], cells["recipe"], cells["seeds"], cells["compared"]) == (
@@ -73,7 +74,7 @@ def test_people_read_points(tmp_path: Path) -> None:
         5,
         "by seed",
     )
-    shown = [dict(zip(time.columns, line, strict=True)) for line in time.rows]
+    shown = rows_of(time)
     # the training time is the sum of the loop times, and not compared once more
     assert [(line["what"], line["BASE (s)"], line["NEW (s)"], line["verdict"]) for line in shown] == [
         ("loop time", 10.0, 20.0, "slower"),

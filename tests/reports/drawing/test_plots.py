@@ -17,7 +17,7 @@ from msgspec import structs
 
 from bench.schema.record import Record
 from reports import formats
-from reports.document import Document, Plot, Series, Table
+from reports.document import Document, Plot, Series, Table, TableKey
 from reports.drawing import plots
 from reports.drawing.bars import draw_bars
 from reports.pages.run_report import build
@@ -38,7 +38,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 def document(*found: Plot) -> Document:
     tables = (
-        Table(title="First", columns=("a",), rows=((1,),)),
+        Table(title="First", key=TableKey("first"), columns=("a",), rows=((1,),)),
         Table(title="Last", columns=("a",), rows=((1,),)),
     )
     return Document(title="Report", tables=tables, plots=found)
@@ -84,7 +84,7 @@ def test_speed_against_accuracy_has_a_named_point_for_each_case(tmp_path: Path) 
     assert (lenets.label, vggs.label, vggs.names) == ("lenet5", "vgg-small", ("fp32", "amp-bf16"))
     assert vggs.x == (100.0, 180.0)
     assert [*vggs.y, *vggs.low, *vggs.high] == pytest.approx([97.0, 97.0, 96.0, 97.0, 98.0, 97.0])
-    assert (plot.log_x, plot.kind, plot.under) == (True, "points", "Accuracy")
+    assert (plot.log_x, plot.kind, plot.under) == (True, "points", TableKey("accuracy"))
 
 
 def test_a_point_alone_in_its_model_is_named_by_it(tmp_path: Path) -> None:
@@ -129,7 +129,8 @@ def test_losses_over_decades_are_logarithmic(tmp_path: Path) -> None:
 
 def test_written_files_are_pictures_and_the_text_links_them(tmp_path: Path) -> None:
     shown = plots.write(
-        document(structs.replace(PLOT, under="First"), structs.replace(PLOT, name="b")), tmp_path / "my plots"
+        document(structs.replace(PLOT, under=TableKey("first")), structs.replace(PLOT, name="b")),
+        tmp_path / "my plots",
     )
     assert sorted(file.name for file in (tmp_path / "my plots").iterdir()) == [
         "accuracy.png",

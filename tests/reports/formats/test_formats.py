@@ -17,7 +17,7 @@ from markdown_it.token import Token
 
 from models.errors import UserError
 from reports import formats
-from reports.document import Cell, Document, Table, readable
+from reports.document import Document, Scalar, Table, readable
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30) | st.text(
     "|\\`*_[]<>&~#;ab \n", max_size=30
@@ -25,7 +25,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30) | st.text
 cells = st.none() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts
 
 
-def _document(*rows: tuple[Cell, ...]) -> Document:
+def _document(*rows: tuple[Scalar, ...]) -> Document:
     columns = tuple(f"column {index}" for index in range(len(rows[0])))
     return Document(
         title="Title",
@@ -53,7 +53,7 @@ def test_markdown_cells_show_their_text_and_nothing_else(row: tuple[str, str]) -
 
 
 @given(st.lists(st.tuples(cells, cells, cells), min_size=1, max_size=4))
-def test_csv_is_read_back_by_another_reader(rows: list[tuple[Cell, ...]]) -> None:
+def test_csv_is_read_back_by_another_reader(rows: list[tuple[Scalar, ...]]) -> None:
     text = formats.render("csv", _document(*rows))
     header, *read = csv.reader(io.StringIO(text, newline=""))
     assert header == ["column 0", "column 1", "column 2"]
@@ -65,14 +65,14 @@ def test_csv_keeps_a_carriage_return() -> None:
 
 
 @given(st.lists(st.tuples(cells, cells), min_size=1, max_size=4))
-def test_json_keeps_every_cell(rows: list[tuple[Cell, ...]]) -> None:
+def test_json_keeps_every_cell(rows: list[tuple[Scalar, ...]]) -> None:
     document = _document(*rows)
     assert json.loads(formats.render("json", document)) == {"rows": list(document.rows)}
 
 
 @given(st.tuples(cells, cells))
 @settings(max_examples=30)
-def test_plain_terminal_output_has_no_control_codes_and_no_markup(row: tuple[Cell, ...]) -> None:
+def test_plain_terminal_output_has_no_control_codes_and_no_markup(row: tuple[Scalar, ...]) -> None:
     assert "\x1b[" not in formats.render(
         "terminal", _document(tuple(c for c in row if not isinstance(c, str)) or (1,))
     )
@@ -128,5 +128,5 @@ def test_a_document_without_rows_is_still_rendered() -> None:
         (-2.5, "-2.500"),
     ],
 )
-def test_numbers_have_four_digits_and_thousands(cell: Cell, text: str) -> None:
+def test_numbers_have_four_digits_and_thousands(cell: Scalar, text: str) -> None:
     assert readable(cell) == text

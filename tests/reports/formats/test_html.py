@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from reports import formats
-from reports.document import Cell, Document, Plot, Series, Table, readable
+from reports.document import Cell, Document, Plot, Quantity, Series, Table, TableKey, readable
 from reports.drawing import plots
 from reports.drawing.inline_svg import PAGE_COLOURS, inline
 from reports.pages.run_report import build
@@ -38,7 +38,7 @@ LINES = Plot(
         Series(label='two "&\x07', x=(1.0, 2.0), y=(2.0, 1.0), dashed=True),
     ),
 )
-POINTS = structs.replace(LINES, name="points", kind="points", under="First")
+POINTS = structs.replace(LINES, name="points", kind="points", under=TableKey("first"))
 STRIPS = Plot(
     name="strips",
     title="Strips",
@@ -88,7 +88,7 @@ class Page(HTMLParser):
 def document(*rows: tuple[Cell, ...], found: tuple[Plot, ...] = ()) -> Document:
     columns = tuple(f"column {index}" for index in range(len(rows[0])))
     tables = (
-        Table(title="First", columns=columns, rows=rows, notes=("A note.",)),
+        Table(title="First", key=TableKey("first"), columns=columns, rows=rows, notes=("A note.",)),
         Table(title="Second", columns=columns, rows=rows),
     )
     return Document(title="Title", text=("A paragraph.",), tables=tables, plots=found)
@@ -104,6 +104,7 @@ PLANTED = Document(
     tables=(
         Table(
             title=f"First {SCRIPT}",
+            key=TableKey("first"),
             columns=("a", f"b {SCRIPT}"),
             rows=((SCRIPT, '" onmouseover="alert(1)'), ("</td></table>" + SCRIPT, "javascript:alert(1)")),
             notes=(f"note {SCRIPT}", "https://example.org/x.js"),
@@ -165,7 +166,7 @@ def test_cells_show_their_text_and_nothing_else(rows: list[tuple[Cell, ...]]) ->
 
 
 def test_tables_say_what_their_cells_are() -> None:
-    shown = page(document(("alexnet", "12.3 ±1.2%"), ("vgg11", None)))
+    shown = page(document(("alexnet", Quantity(value=12.3, low=12.2, high=12.4)), ("vgg11", None)))
     heads = [attributes for tag, attributes in shown.tags if tag == "th"]
     assert [head["scope"] for head in heads[:4]] == ["col", "col", "row", "row"]
     assert [head["class"] for head in heads[:2]] == ["", "number"]

@@ -24,6 +24,7 @@ from reports.summary.pooling import summarise
 from tests.planted import planted_records
 from tests.planted.commands import Command
 from tests.planted.planted_learning import VGG, seeds
+from tests.planted.shown_cells import rows_of
 
 PLAIN = Case(model="vgg16", batch=8, threads=2, replicate=0)
 WINNER = structs.replace(PLAIN, precision="bf16", layout="channels-last", engine="compile", tuning="freezing")
@@ -220,7 +221,7 @@ def test_all_that_was_tried_stands_in_the_order_of_speed(folder: Path) -> None:
     made = best_report.build(FOUND, folder, ())
     tried, left_out = made.tables
     assert left_out.rows == (("amp-fp16", "this CPU has no fp16"),)
-    columns = {name: [row[at] for row in tried.rows] for at, name in enumerate(tried.columns)}
+    columns = {name: [row[name] for row in rows_of(tried)] for name in tried.columns}
     assert columns["images/s"] == pytest.approx([50.0, 8 / 0.18, 8 / 1.2, 8 / 1.5, None])
     assert [str(cell).split()[0] for cell in columns["against eager fp32"]] == [
         *("7.500x", "6.667x", "1.000x", "0.8000x", "None"),

@@ -10,6 +10,7 @@ from bench.schema.counts import CostEntry, CountRequest, CountResult
 from models.catalogue import MODELS
 from models.closed_form import cost
 from reports.pages.cost_report import as_json, document
+from tests.planted.shown_cells import rows_of
 
 FIELDS = [
     "model",
@@ -80,7 +81,7 @@ def test_json_without_counts_says_so() -> None:
 
 def test_the_comparison_has_the_textbooks_columns() -> None:
     table = document([entry("alexnet-grouped"), entry("vgg16")]).tables[0]
-    alexnet, vgg = (dict(zip(table.columns, row, strict=True)) for row in table.rows)
+    alexnet, vgg = rows_of(table)
     assert (alexnet["convolutions"], alexnet["linear layers"]) == (5, 3)
     assert alexnet["filters"] == "11x11/4, 5x5, 3x3"
     assert alexnet["in convolutions"] == "2,334,080 (3.8%)"

@@ -17,6 +17,7 @@ from reports.pages.run_report import build
 from tests.planted import planted_records
 from tests.planted.commands import ROOT
 from tests.planted.golden import Golden
+from tests.planted.shown_cells import rows_of
 
 GOLDEN = ROOT / "tests" / "golden" / "report.md"
 CPU = Case(model="vgg11", batch=8, threads=2)
@@ -31,7 +32,7 @@ def _table(document: Document, title: str) -> Table:
 
 
 def _column(table: Table, name: str) -> list[object]:
-    return [row[table.columns.index(name)] for row in table.rows]
+    return [row[name] for row in rows_of(table)]
 
 
 def test_markdown_is_the_golden_one(tmp_path: Path, golden: Golden) -> None:
@@ -70,7 +71,7 @@ def test_columns_that_do_not_vary_stand_in_the_note(tmp_path: Path) -> None:
     table = _table(_report(tmp_path, records), "Inference on cpu")
     assert table.columns[:2] == ("model", "layout")
     assert "engine" not in table.columns
-    assert table.notes[0] == (
+    assert table.footnotes[0] == (
         "All rows: fp32, eager, batch 8, 224 px, input channels: 3, 1000 classes, CPU threads: 2."
     )
 

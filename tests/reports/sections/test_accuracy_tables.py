@@ -17,7 +17,7 @@ from bench.schema.case import Case
 from bench.schema.record import Record
 from bench.schema.training_task import Recipe
 from reports import formats
-from reports.document import Document, Table
+from reports.document import Document, Scalar, Table
 from reports.pages.run_report import build
 from reports.sections.accuracy_tables import COMPILE_NOTE, OWN_INIT_NOTE, SMOOTHING_NOTE, recipe_words
 from reports.summary.pooling import summarise
@@ -25,6 +25,7 @@ from tests.planted import planted_learning, planted_records
 from tests.planted.commands import ROOT
 from tests.planted.golden import Golden
 from tests.planted.planted_learning import DIGITS, TEXTBOOK, VGG, diverged, learned, seeds
+from tests.planted.shown_cells import row_of
 
 GOLDEN = ROOT / "tests" / "golden" / "learning.md"
 FINALS = (0.972, 0.969, 0.975)
@@ -38,8 +39,8 @@ def table(document: Document, title: str) -> Table:
     return next(table for table in document.tables if table.title.startswith(title))
 
 
-def row(found: Table, number: int = 0) -> dict[str, object]:
-    return dict(zip(found.columns, found.rows[number], strict=True))
+def row(found: Table, number: int = 0) -> dict[str, Scalar]:
+    return row_of(found, number)
 
 
 def test_markdown_is_the_golden_one(tmp_path: Path, golden: Golden) -> None:
@@ -63,7 +64,7 @@ def test_speeds_and_times_to_the_target(tmp_path: Path) -> None:
     assert (found["images/s, steps"], found["images/s, loop"]) == pytest.approx((125.0, 100.0))
     assert (found["training (s)"], found["to target (s)"]) == pytest.approx((40.0, 30.0))
     assert found["peak memory (MiB)"] == 64.0
-    assert "target 90%" in table(document, "Accuracy").notes[0]
+    assert "target 90%" in table(document, "Accuracy").shared
     assert "energy to target (J)" not in found
 
 

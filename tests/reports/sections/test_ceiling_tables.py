@@ -18,6 +18,7 @@ from reports.pages import run_report
 from reports.summary.figures import Effective
 from reports.summary.pooling import summarise
 from tests.planted import planted_records
+from tests.planted.shown_cells import rows_of
 
 CPU = ceiling_case("cpu", "fp32", 2)
 H100 = structs.replace(
@@ -75,7 +76,7 @@ def tables(document: Document) -> dict[str, Table]:
 
 
 def rows(table: Table) -> list[dict[str, object]]:
-    return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+    return [{**row} for row in rows_of(table)]
 
 
 # The rates

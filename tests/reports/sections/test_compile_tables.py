@@ -14,10 +14,11 @@ from msgspec import structs
 from bench.schema.case import Case
 from bench.schema.record import Record
 from bench.stats.estimates import Interval, Ratio
-from reports.document import Table
+from reports.document import Scalar, Table
 from reports.pages.run_report import build
 from reports.sections.compile_tables import Range, gain, scaled, steps_until_paid
 from tests.planted import planted_records
+from tests.planted.shown_cells import row_of
 
 EAGER = Case(model="vgg11", threads=2, batch=8)
 COMPILED = structs.replace(EAGER, engine="compile")
@@ -38,10 +39,10 @@ def compiled(seconds: Sequence[float], *, cold: float = 30.0, warm: float = 3.0)
     ]
 
 
-def payoff(tmp_path: Path, eager: Sequence[float], faster: Sequence[Record]) -> dict[str, object]:
+def payoff(tmp_path: Path, eager: Sequence[float], faster: Sequence[Record]) -> dict[str, Scalar]:
     document = build([planted_records.write(tmp_path, [*planted_records.replicates(EAGER, eager), *faster])])
     table = next(table for table in document.tables if table.title == TITLE)
-    return dict(zip(table.columns, table.rows[0], strict=True))
+    return row_of(table)
 
 
 def test_compiling_pays_when_the_gains_make_up_for_its_seconds(tmp_path: Path) -> None:
@@ -83,7 +84,7 @@ def test_without_the_eager_step_there_is_no_gain(tmp_path: Path) -> None:
     )
     tables: dict[str, Table] = {table.title: table for table in document.tables}
     assert TITLE not in tables
-    assert tables["Compiling"].rows[0][:3] == ("vgg11", "30.00", "3.000")
+    assert [*row_of(tables["Compiling"]).values()][:3] == ["vgg11", "30.00", "3.000"]
 
 
 times = st.floats(1e-5, 1e3)

@@ -8,10 +8,11 @@ import pytest
 
 from bench.schema.case import Case
 from bench.schema.record import Measurement, Record
-from reports.document import Table
+from reports.document import Scalar, Table
 from reports.pages import run_report
 from reports.summary.pooling import summarise
 from tests.planted import planted_records
+from tests.planted.shown_cells import row_of
 
 CASE = Case(model="vgg16", workload="inference")
 TITLE = "Conditions while measuring"
@@ -27,9 +28,9 @@ def conditions(directory: Path, *records: Record) -> Table | None:
     return next((table for table in tables if table.title == TITLE), None)
 
 
-def row(table: Table | None) -> dict[str, object]:
+def row(table: Table | None) -> dict[str, Scalar]:
     assert table is not None
-    return dict(zip(table.columns, table.rows[0], strict=True))
+    return row_of(table)
 
 
 def test_the_clocks_of_a_gpu_are_shown(tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ from msgspec import structs
 from bench.schema.case import Case
 from bench.schema.record import Measurement, Record
 from reports.compare import compare_report
-from reports.document import Document, Table
+from reports.document import Document, Scalar, Table
 from reports.pages import run_report
 from tests.planted import planted_records
+from tests.planted.shown_cells import row_of
 
 INFERENCE = Case(model="vgg16", device="cuda", batch=64)
 TRAINING = Case(model="vgg16", workload="training", device="cuda", batch=64)
@@ -56,8 +57,8 @@ def tables(document: Document, start: str) -> list[Table]:
     return [table for table in document.tables if table.title.startswith(start)]
 
 
-def row(table: Table, index: int = 0) -> dict[str, object]:
-    return dict(zip(table.columns, table.rows[index], strict=True))
+def row(table: Table, index: int = 0) -> dict[str, Scalar]:
+    return row_of(table, index)
 
 
 def test_an_image_a_step_and_an_joule(tmp_path: Path) -> None:

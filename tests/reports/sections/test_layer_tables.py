@@ -12,11 +12,12 @@ from bench.schema.layer_phases import BETWEEN, KERNEL, LOSS, UPDATE, Layer, Laye
 from bench.schema.record import Measurement, Record
 from reports import formats
 from reports.compare import compare_report
-from reports.document import Cell, Document, Plot, Table
+from reports.document import Document, Plot, Scalar, Table
 from reports.drawing import plots
 from reports.pages.run_report import build
 from tests.planted import planted_records
 from tests.planted.planted_ceilings import ceilings
+from tests.planted.shown_cells import row_of, rows_of
 
 CASE = Case(model="alexnet", workload="training", threads=2, batch=8)
 FIRST, SECOND, FLAT = (
@@ -78,10 +79,9 @@ def the_table(found: Document, title: str) -> Table:
     return next(table for table in found.tables if table.title == title)
 
 
-def cells(table: Table) -> dict[Cell, dict[str, Cell]]:
+def cells(table: Table) -> dict[Scalar, dict[str, Scalar]]:
     """Of a table of layers: by the name of the layer, then by column."""
-    at = table.columns.index("layer")
-    return {row[at]: dict(zip(table.columns, row, strict=True)) for row in table.rows}
+    return {row["layer"]: row for row in rows_of(table)}
 
 
 def title(part: str, case: Case = CASE) -> str:
@@ -90,7 +90,7 @@ def title(part: str, case: Case = CASE) -> str:
 
 def test_the_sum_stands_beside_the_whole_with_the_gap(tmp_path: Path) -> None:
     table = the_table(document(tmp_path, eager()), "Layers: their sum and the whole step")
-    row = dict(zip(table.columns, table.rows[0], strict=True))
+    row = row_of(table)
     assert str(row["layers' sum (ms)"]).startswith("100.0 ±")
     assert str(row["whole step (ms)"]).startswith("98.00 ±")
     assert row["gap"] == "+2.0%"
@@ -149,7 +149,8 @@ def test_several_calls_of_a_layer_are_said(tmp_path: Path) -> None:
 
 
 def test_the_parts_of_each_layer_lie_in_one_bar(tmp_path: Path) -> None:
-    bars = next(plot for plot in document(tmp_path, eager()).plots if plot.kind == "bars")
+    found = document(tmp_path, eager())
+    bars = next(plot for plot in found.plots if plot.kind == "bars")
     forward, backward, optimizer = bars.series
     rows = {name: row for each in bars.series for name, row in zip(each.names, each.y, strict=True)}
     assert list(rows) == ["conv1", "flat", "fc1", "between layers", "loss", "update"]
@@ -157,7 +158,7 @@ def test_the_parts_of_each_layer_lie_in_one_bar(tmp_path: Path) -> None:
     assert dict(zip(backward.names, backward.x, strict=True))["conv1"] == pytest.approx(40)
     assert forward.y[0] == backward.y[0] == rows["conv1"]
     assert optimizer.names == ("update",)
-    assert bars.under == title("forward")
+    assert [t.title for t in found.tables if bars in found.plots_under(t)] == [title("forward")]
 
 
 def test_small_layers_have_no_bar_but_are_counted(tmp_path: Path) -> None:
@@ -171,7 +172,10 @@ def test_small_layers_have_no_bar_but_are_counted(tmp_path: Path) -> None:
 def test_layers_stand_under_the_roof(tmp_path: Path) -> None:
     found = document(tmp_path, eager(), ceilings())
     drawn: list[Plot] = [plot for plot in found.plots if plot.name.startswith("roofline-layers")]
-    assert [plot.under for plot in drawn] == [title("forward"), title("backward")]
+    assert [t.title for plot in drawn for t in found.tables if plot in found.plots_under(t)] == [
+        title("forward"),
+        title("backward"),
+    ]
     points = [series for series in drawn[0].series if series.names]
     assert points[0].names == ("conv1", "fc1")
     assert points[0].x == pytest.approx((100, 1e6 / 80e6))

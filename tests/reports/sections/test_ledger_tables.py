@@ -10,11 +10,12 @@ from msgspec import structs
 from bench.schema.case import Case
 from bench.schema.record import Measurement, Record
 from reports.analysis.peak_ledger import Ledger, ledger_of
-from reports.document import Cell, Table
+from reports.document import Scalar, Table
 from reports.pages import run_report
 from reports.summary.pooling import summarise
 from reports.summary.subjects import by_subject
 from tests.planted import planted_records
+from tests.planted.shown_cells import rows_of
 
 MIB = 2**20
 ON_CPU = Case(model="vgg11", workload="training", threads=2, batch=8)
@@ -50,9 +51,9 @@ def tables(tmp_path: Path, *records: Record) -> dict[str, Table]:
     return {table.title: table for table in document.tables}
 
 
-def row(table: Table) -> dict[str, Cell]:
-    [cells] = table.rows
-    return dict(zip(table.columns, cells, strict=True))
+def row(table: Table) -> dict[str, Scalar]:
+    [only] = rows_of(table)
+    return only
 
 
 def ledger(tmp_path: Path, *records: Record) -> Ledger | None:

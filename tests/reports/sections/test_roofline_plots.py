@@ -12,7 +12,7 @@ from bench.schema.case import LAYOUTS, Case
 from bench.schema.record import Record
 from reports.analysis.measured_ceilings import ceilings_of
 from reports.analysis.utilisation import reached
-from reports.document import Plot, Series
+from reports.document import Plot, Series, TableKey
 from reports.drawing import plots
 from reports.sections.roofline_plots import CROWDED, Point, Roof, roofline, roofline_plots
 from reports.summary.pooling import summarise
@@ -56,14 +56,14 @@ def test_points_stand_at_their_intensity_and_rate_in_the_colour_of_their_roof() 
             Point(name="conv1", flops=60e9, bytes=2e9, seconds=1, roof="bf16"),
             Point(name="fc1", flops=4e9, bytes=8e9, seconds=2, roof="fp32"),
         ],
-        under="Time",
+        under=TableKey("time"),
     )
     conv, fc = points(found)
     assert (conv.x, conv.y, conv.names, conv.hue) == ((30.0,), (60.0,), ("conv1",), 1)
     assert (fc.x, fc.y, fc.names, fc.hue) == ((0.5,), (2.0,), ("fc1",), 0)
     assert [(roof.label, roof.hue) for roof in lines(found)] == [("fp32", 0), ("bf16", 1)]
     assert "bf16: 400.0 GFLOP/s, 10.00 GB/s" in found.note
-    assert (found.log_x, found.log_y, found.under) == (True, True, "Time")
+    assert (found.log_x, found.log_y, found.under) == (True, True, TableKey("time"))
 
 
 def test_what_has_no_flops_has_no_place() -> None:
@@ -98,7 +98,10 @@ def test_networks_stand_under_the_ceilings_of_their_device(tmp_path: Path) -> No
         ),
         ceilings(flops_per_second=1e12, device="cuda", environment=planted_records.GPU_MACHINE),
     )
-    assert (cpu.name, cpu.under) == ("roofline-of-inference-on-cpu", "Utilisation of inference on cpu")
+    assert (cpu.name, cpu.under) == (
+        "roofline-of-inference-on-cpu",
+        TableKey("utilisation", ("inference", "cpu")),
+    )
     assert gpu.name == "roofline-of-inference-on-cuda"
     (point,) = points(cpu)
     assert [*point.x, *point.y] == pytest.approx([30, 60])
