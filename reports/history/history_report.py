@@ -123,7 +123,6 @@ def _rows(row: Published, here: Sequence[MeasuredToday]) -> Iterator[dict[str, S
         case = each.subject.case if each else None
         yield {
             **fields,
-            "precision": row.precision,
             "here_model": OURS[row.model],
             "here_device": case.device if case else None,
             "here_precision": case.precision if case else None,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
+import msgspec
 from msgspec import Struct
 
 from bench.plan import expand
@@ -32,12 +34,19 @@ LONG_STEP_FLOPS = 1.6e12
 """A training step of more than this takes a processor half a minute: it is left to GPUs."""
 
 
+PublishedPrecision = Literal["fp32", "fp16"]
+_ALIKE: dict[PublishedPrecision, tuple[Precision, ...]] = {"fp32": ("fp32",), "fp16": ("fp16", "amp-fp16")}
+"""Theirs -> ours: IEEE fp32, or half precision whose sums are in fp32."""
+
 Work = tuple[str, int, int]
 """Their name of the model, the batch, the side of the image in pixels."""
 
 
 class Published(Struct, frozen=True, kw_only=True):
-    """A row of the file: who measured what, when and on which device, in milliseconds."""
+    """A row of the file: who measured what, when and on which device, in milliseconds.
+
+    `precision` is that of the tensors; the sums are fp32 either way.
+    """
 
     source: str
     year: int
@@ -49,15 +58,12 @@ class Published(Struct, frozen=True, kw_only=True):
     forward_ms: float
     backward_ms: float | None
     total_ms: float
+    precision: PublishedPrecision
     note: str
 
     @property
     def work(self) -> Work:
         return self.model, self.batch, self.image
-
-    @property
-    def precision(self) -> str:
-        return "fp16" if "fp16" in self.library else "fp32"
 
 
 class MeasuredToday(Struct, frozen=True, kw_only=True):
@@ -100,19 +106,7 @@ def published() -> tuple[Published, ...]:
     """Every row of the file, in its order."""
     with Path(__file__).with_name("published_latencies.csv").open(newline="", encoding="utf-8") as lines:
         return tuple(
-            Published(
-                source=row["source"],
-                year=int(row["year"]),
-                model=row["model"],
-                batch=int(row["batch"]),
-                image=int(row["image"]),
-                device=row["device"],
-                library=row["library"],
-                forward_ms=float(row["forward_ms"]),
-                backward_ms=float(row["backward_ms"]) if row["backward_ms"] else None,
-                total_ms=float(row["total_ms"]),
-                note=row["note"],
-            )
+            msgspec.convert({key: value or None for key, value in row.items()}, Published, strict=False)
             for row in csv.DictReader(lines)
         )
 
@@ -186,5 +180,4 @@ def _here(subject: Subject, figures: Figures) -> MeasuredToday | None:
 
 def same_precision(row: Published, here: MeasuredToday) -> bool:
     """IEEE fp32 on both sides, or half precision on both, whose sums are in fp32."""
-    alike: dict[str, tuple[Precision, ...]] = {"fp32": ("fp32",), "fp16": ("fp16", "amp-fp16")}
-    return here.subject.case.precision in alike[row.precision]
+    return here.subject.case.precision in _ALIKE[row.precision]

@@ -74,6 +74,7 @@ def test_every_row_of_the_file_is_read_as_it_stands() -> None:
         81,
     )
     assert (CUDNN.precision, CUDNN_HALF.precision) == ("fp32", "fp16")
+    assert [row.precision for row in published()] == [row["precision"] for row in raw]
     assert {row.model for row in published()} == set(OURS)
 
 
