@@ -9,7 +9,7 @@ from bench.stats.estimates import Interval, Ratio
 from reports.ablations.form_pairs import SAVED, TimedPair, TrainedPair, ratio
 from reports.ablations.network_tables import gap
 from reports.ablations.phase_work import case_work
-from reports.ablations.predictions import KernelRates, predicted, reason
+from reports.ablations.predictions import KernelRates, predicted, why_text
 from reports.analysis.learned import ACCURACY_KEY
 from reports.document import Scalar
 from reports.summary.figures import Figure, case_row
@@ -40,7 +40,7 @@ def rows_of(
         if found:
             row = _measured(ablation, sides, f"{workload} {phase}", found)
             row["predicted"] = predicted(sides, phase)
-            row["why"] = reason(sides, peers) if phase == "step" else None
+            row["why"] = why_text(sides, peers) if phase == "step" else None
             yield row
     for metric, pair in (("saved activations", sides.both("training", SAVED)), ("peak memory", sides.peaks)):
         if pair:

@@ -8,7 +8,7 @@ from bench.schema.case import Case
 from reports.ablations.explanation import GIGA
 from reports.ablations.form_pairs import SAVED, TIME, TimedPair, ratio_cell
 from reports.ablations.phase_work import CaseWork, case_work
-from reports.ablations.predictions import KernelRates, predicted, reason
+from reports.ablations.predictions import KernelRates, predicted, why_text
 from reports.document import Cell, Table, TableKey
 from reports.summary.figures import Figure
 from reports.summary.subjects import Figures, Subject, by_subject
@@ -77,7 +77,7 @@ def _ratios(
                 each.form.label,
                 computed_ratio(predicted(each)),
                 *(ratio_cell(each, phase) for phase in PHASES),
-                reason(each, peers),
+                why_text(each, peers),
             ),
         )
         for each in sides

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
+from bench.plan.ablations import Form
 from bench.schema.case import Case
 from bench.stats.estimates import Ratio, centre
+from reports.ablations.explanation import heading
 from reports.ablations.form_pairs import TimedPair, TrainedPair
 from reports.ablations.network_tables import gap
 from reports.ablations.predictions import KernelRates, predicted, reason
@@ -27,7 +29,7 @@ def block_findings(sides: Sequence[TimedPair], peers: Mapping[Case, KernelRates]
             continue
         off = sorted(measured, key=lambda pair: pair[1].value)
         counts = Counter(_direction(ratio) for _, ratio in measured)
-        whys = Counter(_kind(reason(each, peers) or "") for each, _ in measured)
+        whys = Counter(heading(why) for each, _ in measured if (why := reason(each, peers)) is not None)
         values = [ratio.value for _, ratio in measured]
         by_flops = [flops for each, _ in measured if (flops := predicted(each))]
         yield (
@@ -46,15 +48,14 @@ def block_findings(sides: Sequence[TimedPair], peers: Mapping[Case, KernelRates]
 
 def _relu(sides: Sequence[TimedPair]) -> Iterator[float]:
     """activated / linear, of stacks under the same conditions."""
-    steps: dict[tuple[Case, str], float] = {}
+    steps: dict[tuple[Case, str], tuple[Form, float]] = {}
     for each in sides:
         found = each.times("step")
         if found:
-            steps[each.base.case, each.form.label] = found[1].median
-    for (case, label), seconds in steps.items():
-        linear = steps.get((case, label.removesuffix(" with ReLU")))
-        if linear and label.endswith(" with ReLU"):
-            yield seconds / linear
+            steps[each.base.case, each.form.model] = each.form, found[1].median
+    for (case, _), (form, seconds) in steps.items():
+        if form.linear and (case, form.linear) in steps:
+            yield seconds / steps[case, form.linear][1]
 
 
 def _direction(ratio: Ratio) -> str:
@@ -64,11 +65,6 @@ def _direction(ratio: Ratio) -> str:
     if interval.high < 1:
         return "cheaper"
     return "dearer" if interval.low > 1 else "not to be told apart"
-
-
-def _kind(text: str) -> str:
-    """`memory-bound: 1.3x the bytes, ...` -> `memory-bound`"""
-    return text.partition(":")[0].partition("?")[0]
 
 
 def _counts(found: Counter[str]) -> str:

@@ -7,6 +7,7 @@ how far the processor's arithmetic was used on either side. No hardware counter 
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 from msgspec import Struct
 
@@ -20,6 +21,42 @@ BEYOND = 1.25
 BUSY = 0.5
 """Memory is a reason only where it moved at this share of the best rate of the run, or more."""
 GIGA = 1e9
+
+
+Kind = Literal[
+    "as predicted",
+    "within noise",
+    "launch-bound",
+    "memory-bound",
+    "another algorithm",
+    "arithmetic less used",
+    "tensor cores less used",
+]
+
+
+class Reason(Struct, frozen=True):
+    """Why a measured ratio is not the predicted one.
+
+    detail  the figures that say so, or the sides that it is true of
+    side    the name of the side that it is about; empty where it is about the ratio
+    """
+
+    kind: Kind
+    detail: str = ""
+    side: str = ""
+
+
+def heading(reason: Reason) -> str:
+    """`memory-bound`, `another algorithm for 5x5`: what reasons of one kind and side have in common."""
+    if not reason.side:
+        return reason.kind
+    return f"{reason.kind} {'for' if reason.kind == 'another algorithm' else 'by'} {reason.side}"
+
+
+def reason_in_words(reason: Reason) -> str:
+    """`memory-bound: 1.3x the bytes, ...`; of another algorithm nobody can be sure."""
+    mark = "?" if reason.kind == "another algorithm" else ":"
+    return f"{heading(reason)}{mark} {reason.detail}" if reason.detail else heading(reason)
 
 
 class TimedSide(Struct, frozen=True, kw_only=True):
@@ -55,8 +92,8 @@ def why(
     *,
     best_bandwidth: float | None = None,
     tensor_cores: bool = False,
-) -> str:
-    """What most probably parts the measured ratio new / base from the ratio of the FLOPs, in a few words.
+) -> Reason:
+    """What most probably parts the measured ratio new / base from the ratio of the FLOPs.
 
     interval        of the measured ratio
     best_bandwidth  the highest byte/s that any block reached under the same conditions
@@ -64,20 +101,20 @@ def why(
     """
     measured, predicted = new.seconds / base.seconds, new.flops / base.flops
     if _factor(measured, predicted) <= CLOSE:
-        return "as predicted"
+        return Reason("as predicted")
     if interval is not None and interval.low <= predicted <= interval.high:
-        return "within noise"
+        return Reason("within noise")
     bound = [side.name for side in (base, new) if side.is_launch_bound]
     if bound:
-        return f"launch-bound: {' and '.join(bound)}"
+        return Reason("launch-bound", " and ".join(bound))
     return (
         _memory(base, new, best_bandwidth)
         or _algorithm(base, new)
-        or _arithmetic(base, new, "tensor cores" if tensor_cores else "arithmetic")
+        or _arithmetic(base, new, tensor_cores=tensor_cores)
     )
 
 
-def _memory(base: TimedSide, new: TimedSide, best_bandwidth: float | None) -> str | None:
+def _memory(base: TimedSide, new: TimedSide, best_bandwidth: float | None) -> Reason | None:
     """Where the bytes' ratio is much nearer than that of the FLOPs, and memory was really busy."""
     measured, predicted = new.seconds / base.seconds, new.flops / base.flops
     moved = new.bytes / base.bytes
@@ -88,26 +125,23 @@ def _memory(base: TimedSide, new: TimedSide, best_bandwidth: float | None) -> st
     if best_bandwidth is None or busiest < BUSY * best_bandwidth:
         return None
     rates = " and ".join(readable(side.bandwidth / GIGA) for side in (base, new))
-    return f"memory-bound: {readable(moved)}x the bytes, at {rates} GB/s or more"
+    return Reason("memory-bound", f"{readable(moved)}x the bytes, at {rates} GB/s or more")
 
 
-def _algorithm(base: TimedSide, new: TimedSide) -> str | None:
+def _algorithm(base: TimedSide, new: TimedSide) -> Reason | None:
     """Where the faster side is beyond all that other kernels reached."""
     faster = max(base, new, key=lambda side: side.rate)
     if faster.others_rate is None or faster.rate <= BEYOND * faster.others_rate:
         return None
-    return (
-        f"another algorithm for {faster.name}? {readable(faster.rate / GIGA)} GFLOP/s by the closed form, "
-        f"other kernels at most {readable(faster.others_rate / GIGA)}"
-    )
+    rate, others = readable(faster.rate / GIGA), readable(faster.others_rate / GIGA)
+    detail = f"{rate} GFLOP/s by the closed form, other kernels at most {others}"
+    return Reason("another algorithm", detail, faster.name)
 
 
-def _arithmetic(base: TimedSide, new: TimedSide, units: str) -> str:
+def _arithmetic(base: TimedSide, new: TimedSide, *, tensor_cores: bool) -> Reason:
     slower, faster = sorted((base, new), key=lambda side: side.rate)
-    return (
-        f"{units} less used by {slower.name}: {readable(slower.rate / GIGA)} against "
-        f"{readable(faster.rate / GIGA)} GFLOP/s"
-    )
+    detail = f"{readable(slower.rate / GIGA)} against {readable(faster.rate / GIGA)} GFLOP/s"
+    return Reason("tensor cores less used" if tensor_cores else "arithmetic less used", detail, slower.name)
 
 
 def _factor(one: float, other: float) -> float:

@@ -9,7 +9,7 @@ from bench.schema.phases import WHOLE
 from reports.ablations.explanation import GIGA
 from reports.ablations.form_pairs import SAVED, TIME, TimedPair, TrainedPair, ratio_cell
 from reports.ablations.phase_work import case_work
-from reports.ablations.predictions import KernelRates, predicted, reason
+from reports.ablations.predictions import KernelRates, predicted, why_text
 from reports.analysis.learned import ACCURACY_KEY, Learned, seeds_text
 from reports.document import Cell, Quantity, Table, TableKey
 from reports.summary.figures import Figure
@@ -119,7 +119,7 @@ def _form_cells(sides: TimedPair, peers: Mapping[Case, KernelRates] | None) -> I
     yield _bytes_ratio(sides.both("training", SAVED))
     yield _bytes_ratio(sides.peaks)
     yield from _own_cells(sides.new, sides.new_figures[sides.new.case.workload])
-    yield None if peers is None else reason(sides, peers)
+    yield None if peers is None else why_text(sides, peers)
 
 
 def _own_cells(subject: Subject, figures: Figures) -> tuple[Cell, ...]:

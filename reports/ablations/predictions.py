@@ -9,7 +9,7 @@ from msgspec import Struct, structs
 
 from bench.schema.case import Case
 from models.blocks import is_block
-from reports.ablations.explanation import TimedSide, why
+from reports.ablations.explanation import Reason, TimedSide, reason_in_words, why
 from reports.ablations.form_pairs import TIME, TimedPair
 from reports.ablations.phase_work import case_work
 from reports.summary.figures import Figure
@@ -59,7 +59,7 @@ def conditions(case: Case) -> Case:
     )
 
 
-def reason(sides: TimedPair, peers: Mapping[Case, KernelRates]) -> str | None:
+def reason(sides: TimedPair, peers: Mapping[Case, KernelRates]) -> Reason | None:
     """Why the step's ratio is not the predicted one; None where no step was timed on both sides."""
     found, ratio = sides.times("step"), sides.ratio("step")
     if found is None or ratio is None:
@@ -74,6 +74,12 @@ def reason(sides: TimedPair, peers: Mapping[Case, KernelRates]) -> str | None:
         best_bandwidth=known.bandwidth if known else None,
         tensor_cores=sides.new.case.device.startswith("cuda") and sides.new.case.precision != "fp32",
     )
+
+
+def why_text(sides: TimedPair, peers: Mapping[Case, KernelRates]) -> str | None:
+    """The same in words."""
+    found = reason(sides, peers)
+    return reason_in_words(found) if found else None
 
 
 def _side(name: str, step: Figure, peers: KernelRates | None) -> TimedSide:

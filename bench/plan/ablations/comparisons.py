@@ -33,11 +33,13 @@ class Form(Struct, frozen=True, kw_only=True):
 
     label   of the answer, as tables print it
     recipe  fields of the recipe that it sets, as texts
+    linear  of a form with ReLUs between its layers: the model of the same form without, if it is compared
     """
 
     label: str
     model: str
     recipe: tuple[tuple[str, str], ...] = ()
+    linear: str = ""
 
 
 class Comparison(Struct, frozen=True, kw_only=True):
@@ -96,15 +98,18 @@ def _kernels(at: Sizes, models: Sequence[str]) -> Iterator[Comparison]:
 
 
 def _stack(kernel: Kernel, channels: int, at: Sizes) -> Comparison:
-    def form(label: str, layers: str) -> Form:
-        return Form(label=label, model=blocks.block_name(channels, layers))
-
+    single, linear, activated = (
+        blocks.block_name(channels, layers) for layers in (kernel.single, kernel.linear, kernel.activated)
+    )
     return Comparison(
         topic=kernel.single,
         subject=f"{channels} channels",
         level="block",
-        base=form(kernel.single, kernel.single),
-        others=(form("3x3 stack", kernel.linear), form("3x3 stack with ReLU", kernel.activated)),
+        base=Form(label=kernel.single, model=single),
+        others=(
+            Form(label="3x3 stack", model=linear),
+            Form(label="3x3 stack with ReLU", model=activated, linear=linear),
+        ),
         timed=_at_stages(channels, at),
     )
 

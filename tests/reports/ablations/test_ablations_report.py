@@ -19,7 +19,7 @@ from models.blocks import block_name
 from models.kernel_stacks import predicted_ratio, single_cost, stack_cost
 from reports import formats
 from reports.ablations.ablations_report import build
-from reports.ablations.explanation import TimedSide, why
+from reports.ablations.explanation import Reason, TimedSide, heading, reason_in_words, why
 from reports.ablations.phase_work import case_work
 from reports.ablations.predictions import conditions, kernel_side
 from reports.document import Document, Scalar, Table
@@ -148,51 +148,66 @@ def narrow(base: TimedSide, new: TimedSide) -> Interval:
     return Interval(ratio * 0.99, ratio * 1.01, "across-processes")
 
 
+def said(base: TimedSide, new: TimedSide, **more: float | bool) -> str:
+    return reason_in_words(why(base, new, narrow(base, new), **more))  # type: ignore[arg-type]
+
+
 def test_a_ratio_near_the_prediction_needs_no_reason() -> None:
     base, new = side("5x5", 1.0, 100e9), side("stack", 0.74, 72e9)
-    assert why(base, new, narrow(base, new)) == "as predicted"
+    assert said(base, new) == "as predicted"
 
 
 def test_an_interval_that_holds_the_prediction_says_nothing_more() -> None:
     base, new = side("5x5", 1.0, 100e9), side("stack", 0.9, 72e9)
-    assert why(base, new, Interval(0.7, 1.2, "across-processes")) == "within noise"
-    assert why(base, new, None) != "within noise"
+    assert reason_in_words(why(base, new, Interval(0.7, 1.2, "across-processes"))) == "within noise"
+    assert reason_in_words(why(base, new, None)) != "within noise"
 
 
 def test_launches_come_before_all_that_the_device_did() -> None:
     base = side("5x5", 1.0, 100e9, is_launch_bound=True)
     new = side("stack", 1.4, 72e9, is_launch_bound=True)
-    assert why(base, new, narrow(base, new)) == "launch-bound: 5x5 and stack"
+    assert said(base, new) == "launch-bound: 5x5 and stack"
     alone = structs.replace(base, is_launch_bound=False)
-    assert why(alone, new, narrow(alone, new)) == "launch-bound: stack"
+    assert said(alone, new) == "launch-bound: stack"
 
 
 def test_bytes_explain_where_they_fit_better_and_memory_was_busy() -> None:
     base = side("5x5", 1.0, 100e9, bytes=10e9)
     new = side("stack", 1.9, 72e9, bytes=20e9)
-    found = why(base, new, narrow(base, new), best_bandwidth=12e9)
+    found = said(base, new, best_bandwidth=12e9)
     assert found == "memory-bound: 2.000x the bytes, at 10.00 and 10.53 GB/s or more"
     # elsewhere in the run memory gave ten times as much: it was not the limit here
-    assert "memory" not in why(base, new, narrow(base, new), best_bandwidth=120e9)
+    assert "memory" not in said(base, new, best_bandwidth=120e9)
     # by the FLOPs it would be 0.72: 0.95 is nearer to that than to 2
     quicker = structs.replace(new, seconds=0.95)
-    assert "memory" not in why(base, quicker, narrow(base, quicker), best_bandwidth=12e9)
+    assert "memory" not in said(base, quicker, best_bandwidth=12e9)
 
 
 def test_a_rate_beyond_all_other_kernels_suggests_another_algorithm() -> None:
     base = side("5x5", 1.0, 100e9, others_rate=90e9)
     new = side("stack", 0.36, 72e9, others_rate=150e9)
-    found = why(base, new, narrow(base, new))
+    found = said(base, new)
     assert found.startswith("another algorithm for stack? 200.0 GFLOP/s")
     assert found.endswith("other kernels at most 150.0")
     usual = structs.replace(new, others_rate=170e9)
-    assert why(base, usual, narrow(base, usual)) == "arithmetic less used by 5x5: 100.0 against 200.0 GFLOP/s"
+    assert said(base, usual) == "arithmetic less used by 5x5: 100.0 against 200.0 GFLOP/s"
 
 
 def test_else_the_side_whose_arithmetic_was_used_less_is_named() -> None:
     base, new = side("5x5", 1.0, 100e9), side("stack", 1.44, 72e9)
-    assert why(base, new, narrow(base, new)) == "arithmetic less used by stack: 50.00 against 100.0 GFLOP/s"
-    assert why(base, new, narrow(base, new), tensor_cores=True).startswith("tensor cores less used by stack")
+    assert said(base, new) == "arithmetic less used by stack: 50.00 against 100.0 GFLOP/s"
+    assert said(base, new, tensor_cores=True).startswith("tensor cores less used by stack")
+
+
+def test_reasons_are_counted_by_kind_and_side_whatever_their_names_and_figures() -> None:
+    """A colon or a question mark in the name of a form is no end of anything."""
+    base = side("a: 5x5?", 1.0, 100e9, others_rate=90e9)
+    new = side("b: stack?", 0.36, 72e9, others_rate=150e9)
+    found = why(base, new, narrow(base, new))
+    assert (found.kind, found.side) == ("another algorithm", "b: stack?")
+    assert heading(found) == "another algorithm for b: stack?"
+    assert reason_in_words(found).startswith("another algorithm for b: stack?? 200.0 GFLOP/s")
+    assert heading(Reason("within noise")) == reason_in_words(Reason("within noise")) == "within noise"
 
 
 # blocks
