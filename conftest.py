@@ -61,7 +61,7 @@ def learning_server() -> Iterator[Server]:
 def convbench(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """The command line in this process, on a machine without a GPU; SystemExit is its only way out."""
     monkeypatch.setattr("signal.signal", lambda number, handler: None)
-    monkeypatch.setattr("bench.plan.feasibility.gpu_present", lambda: False)
+    monkeypatch.setattr("bench.devices.auto", lambda: "cpu")
 
     def command(*arguments: object) -> Answer:
         monkeypatch.setattr(sys, "argv", ["convbench", *map(str, arguments)])

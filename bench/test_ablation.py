@@ -100,7 +100,7 @@ def by_harness(
         on_progress=lambda event: None,
     )
     assert result.statuses == {"ok": 2 * replicates}
-    found = ablations.find("kernels", ablations.sizes(gpu=False), level="block")
+    found = ablations.find("kernels", ablations.sizes("small"), level="block")
     comparisons = [comparison for ablation in found for comparison in ablation.comparisons]
     [sides] = timed_pairs(summarise([folder]).figures, comparisons)
     ratio = sides.ratio("step")

@@ -48,7 +48,7 @@ def _quick(full_size: bool) -> tuple[dict[str, Case], MeasurementProtocol]:
     A plain `pytest` takes the short list of a machine without a GPU, on whatever device there is: compiling
     every network would take it minutes.
     """
-    suite = named_suites.find("quick", gpu=full_size and feasibility.gpu_present())
+    suite = named_suites.find("quick", devices.auto() if full_size else devices.host().name)
     cases = expand.cases(suite, {}, cpu_cores.usable_cores())
     named = {f"{case.workload}-{_name(case)}": case for case in cases}
     assert len(named) == len(cases), "two cases of the suite have one name"

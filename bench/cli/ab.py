@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench import devices
 from bench.cli import options, output
 from bench.cli.axis_options import Axes, Given, axis_options
 from bench.cli.options import MOST_MARGIN, gate_of
-from bench.plan import axes, feasibility, named_suites
+from bench.plan import axes, named_suites
 from bench.plan.axes import AXES
 from bench.stats.verdicts import INTERIM_PAIRS, FailOn
 
@@ -41,7 +42,7 @@ def ab(
 
     output.check_format(format_)
     gate = gate_of(fail_on)
-    chosen = named_suites.find(suite, gpu=feasibility.gpu_present())
+    chosen = named_suites.find(suite, devices.auto())
     sides = (ab_sides.read_side(a, a_python), ab_sides.read_side(b, b_python))
     plans = [
         options.cases_of(chosen, {**given, **{axis: (value,) for axis, value in side.changes.items()}})

@@ -8,8 +8,10 @@ from typing import Annotated
 
 import typer
 
+from bench import devices
 from bench.cli import completion, exit_code, options, output, run_cases
 from bench.cli.axis_options import Axes, Given, axis_options
+from bench.contracts.device import Scale
 from bench.host import cpu_cores
 from bench.plan import ablations, axes, feasibility, recipes
 from bench.plan.ablations import Ablation
@@ -73,7 +75,7 @@ def ablate(
     """
     output.check_format(format_)
     models = [str(each) for each in axes.read("model", model)] if model else []
-    at = ablations.sizes(gpu=report_only or _has_gpu(given))
+    at = ablations.sizes("large" if report_only else _scale_of(given))
     wanted = ablations.find(name, at, level=level, models=models)
     count = at.replicates if replicates is None else axes.whole_number("--replicates", replicates, 0, 1000)
     runs = at.seeds if seeds is None else axes.whole_number("--seeds", seeds, 0, 1000)
@@ -91,10 +93,10 @@ def ablate(
     return exit_code.end(result, len(planned), lambda: _report(wanted, out, format_))
 
 
-def _has_gpu(given: Mapping[str, tuple[Value, ...]]) -> bool:
-    """Whether the sizes are those of a GPU."""
-    devices = given.get("device", ("auto",))
-    return "cuda" in devices or ("auto" in devices and feasibility.gpu_present())
+def _scale_of(given: Mapping[str, tuple[Value, ...]]) -> Scale:
+    """Of the largest device that is asked for."""
+    names = [devices.auto() if name == "auto" else str(name) for name in given.get("device", ("auto",))]
+    return "large" if any(devices.traits(name).scale == "large" for name in names) else "small"
 
 
 def _planned(

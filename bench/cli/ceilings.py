@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from bench import devices
 from bench.cli import options, output, run_cases
 from bench.cli.axis_options import Axes, Given, axis_options
 from bench.host import cpu_cores
@@ -54,7 +55,12 @@ def _cases(given: Mapping[str, tuple[Value, ...]]) -> list[Case]:
     """Each arithmetic once on each device; UserError when none can be, as far as is known without torch."""
     wanted = given.get("precision", tuple(case.ARITHMETIC))
     found = ceiling_cases.needed(
-        Case(model=ceiling_cases.MODEL, device=_present(str(device)), precision=each, threads=int(threads))
+        Case(
+            model=ceiling_cases.MODEL,
+            device=devices.auto() if device == "auto" else str(device),
+            precision=each,
+            threads=int(threads),
+        )
         for device in given.get("device", ("auto",))
         for threads in given.get("threads", (cpu_cores.usable_cores(),))
         for each in case.ARITHMETIC
@@ -69,9 +75,3 @@ def _cases(given: Mapping[str, tuple[Value, ...]]) -> list[Case]:
         if "precision" in given
         else [case for case in found if feasibility.why_impossible(case) is None]
     )
-
-
-def _present(device: str) -> str:
-    if device != "auto":
-        return device
-    return "cuda" if feasibility.gpu_present() else "cpu"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench import devices
 from bench.cli import completion, options, output
 from bench.cli.evidence_runs import (
     Device,
@@ -70,7 +71,7 @@ def claims(
     result = None
     if run or dry_run:
         missing = _missing(wanted, setting, known)
-        protocol = sizes(gpu=setting.device == "cuda").protocol
+        protocol = sizes(devices.traits(setting.device).scale).protocol
         if dry_run:
             output.show(plan_report.dry_run(missing, protocol, format_))
             return 0

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench import devices
 from bench.cli import exit_code, output, run_cases
 from bench.host import cpu_cores
-from bench.plan import axes, feasibility
+from bench.plan import axes
 from bench.plan.axes import AXES
 from bench.schema.case import Case, MeasurementProtocol
 from bench.store import RECORDS
@@ -64,9 +65,9 @@ def setting_of(
 
     [chosen] = axes.read("device", [device])
     if chosen == "auto":
-        recorded = known is not None and any(figure.case.device == "cuda" for figure in known.figures)
-        chosen = "cuda" if recorded or feasibility.gpu_present() else "cpu"
-    processes, runs = usual_counts(gpu=chosen == "cuda")
+        recorded = {figure.case.device for figure in known.figures} if known else set()
+        chosen = max({devices.auto(), *recorded}, key=lambda name: devices.traits(name).preference)
+    processes, runs = usual_counts(devices.traits(str(chosen)).scale)
     usable = cpu_cores.usable_cores()
     return Setting(
         device=str(chosen),

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from bench import devices
 from bench.cli import options, output
 from bench.cli.evidence_runs import (
     Device,
@@ -57,7 +58,7 @@ def history(
     result = None
     if run or dry_run:
         cases = then.processes(setting.device, setting.threads, setting.replicates)
-        protocol = sizes(gpu=setting.device == "cuda").protocol
+        protocol = sizes(devices.traits(setting.device).scale).protocol
         if dry_run:
             output.show(plan_report.dry_run(cases, protocol, format_))
             return 0

@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
+from bench import devices
 from bench.cli import options, output
 from bench.cli.axis_options import Axes, Given, axis_options
 from bench.cli.run_cases import run_and_report
 from bench.host import cpu_cores
-from bench.plan import axes, expand, feasibility, named_suites
+from bench.plan import axes, expand, named_suites
 from bench.plan.axes import AXES
 from reports.pages import plan_report
 
@@ -42,7 +43,7 @@ def run(
     axis makes the plan the product of the given values and the suite's main axes.
     """
     output.check_format(format_)
-    chosen = named_suites.find(suite, gpu=feasibility.gpu_present())
+    chosen = named_suites.find(suite, devices.auto())
     options.cases_of(chosen, given)
     count = None if replicates is None else axes.whole_number("--replicates", replicates, 1, 1000)
     protocol = options.protocol_of(chosen.protocol, target_ci, time_limit)

@@ -1,11 +1,91 @@
-"""What a device must offer to be measured: a clock, a way to wait, its memory, its precision flags."""
+"""What a device must offer to be measured, and what is known of its kind wherever nothing is measured."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
-from bench.schema.case import Case
+from msgspec import Struct
+
+from bench.schema.case import LAYOUTS, PRECISIONS, Case, Layout, Precision
+
+Scale = Literal["small", "large"]
+"""How much work is worth measuring: what a processor does in seconds, or what keeps a GPU busy."""
+
+
+class Traits(Struct, frozen=True, kw_only=True):
+    """What is true of a kind of device on every machine: data, known without torch and without the device.
+
+    title             in headings and sentences: `the CPU`, `CUDA`
+    preference        `auto` takes the present device of the highest; what is below the host, by name alone
+    is_host           whether it is the processor that Python runs on: then `Case.threads` matter to it
+    scale             how large its suites, ablations, searches and ceilings are
+    clocks            metrics by which a step is timed, the best first: `device_time` where there is a queue
+    precisions        that it has, in the order in which a search tries them
+    layouts           memory formats that it has, likewise
+    tunings           names of `bench.schema.tuning` that mean something on it
+    captures_graphs   whether a step can be captured once as a CUDA graph and replayed
+    needs_cxx         whether torch.compile builds C++ for it, and so needs a compiler and Python's headers
+    profiler          its name among torch's `ProfilerActivity` and `DeviceType`; empty where torch.profiler
+                      does not record its kernels
+    has_datasheet     whether its maker's figures may stand in reports/analysis/datasheet.csv
+    tensor_cores      whether precisions other than fp32 run on units of their own
+    peak_metric       the metric of `Device.read_peak` that says what a step needs; empty where none does
+    energy_scope      a sentence that says whose joules are counted; empty where none are
+    counts_energy     whether its joules can usually be read: then plans reckon with the time that takes,
+                      training counts them, and a counter that cannot be read is worth a warning
+    flops_per_second  rough, in fp32, of the host each core's: to tell minutes from hours
+    ceiling_seconds   about what a process takes that measures its ceilings
+    uses_gpu          whether another GPU in the record's environment makes it another machine
+    uses_nvml         whether NVIDIA's driver knows about it
+    caveat            what a user should know before trusting its figures; empty for nothing
+    """
+
+    title: str
+    preference: int
+    is_host: bool
+    scale: Scale
+    clocks: tuple[str, ...]
+    precisions: tuple[Precision, ...]
+    layouts: tuple[Layout, ...] = LAYOUTS
+    tunings: tuple[str, ...]
+    captures_graphs: bool
+    needs_cxx: bool
+    profiler: str
+    has_datasheet: bool
+    tensor_cores: bool
+    peak_metric: str
+    energy_scope: str
+    counts_energy: bool
+    flops_per_second: float
+    ceiling_seconds: float
+    uses_gpu: bool
+    uses_nvml: bool
+    caveat: str = ""
+
+
+UNKNOWN = Traits(
+    title="an unknown device",
+    preference=-100,
+    is_host=False,
+    scale="large",
+    clocks=("wall_time",),
+    precisions=PRECISIONS,
+    tunings=(),
+    captures_graphs=False,
+    needs_cxx=False,
+    profiler="",
+    has_datasheet=False,
+    tensor_cores=False,
+    peak_metric="",
+    energy_scope="",
+    counts_energy=False,
+    flops_per_second=1e12,
+    ceiling_seconds=60.0,
+    uses_gpu=True,
+    uses_nvml=False,
+)
+"""Of a device that a record names and this version has not: nothing may be concluded from its kind."""
 
 
 class Device(Protocol):
@@ -13,6 +93,7 @@ class Device(Protocol):
 
     name: str
     """The name on the command line."""
+    traits: Traits
     overcommits: bool
     """Whether memory that is not there is promised: who takes too much is killed, and not refused."""
 

@@ -6,7 +6,7 @@ import sys
 from functools import cache
 
 from bench.contracts import plugins
-from bench.contracts.device import Device
+from bench.contracts.device import UNKNOWN, Device, Traits
 from models.errors import unknown
 
 
@@ -21,3 +21,24 @@ def get(name: str) -> Device:
     if name not in devices():
         raise unknown("device", name, [*devices(), "auto"])
     return devices()[name]
+
+
+def traits(name: str) -> Traits:
+    """Of the device that a case or a record names; UNKNOWN where this version has no such device."""
+    return devices()[name].traits if name in devices() else UNKNOWN
+
+
+def host() -> Device:
+    """The processor that Python runs on."""
+    return next(device for device in devices().values() if device.traits.is_host)
+
+
+def candidates() -> list[Device]:
+    """What `auto` may take, the most preferred first: all but those that are taken by name only."""
+    offered = [each for each in devices().values() if each.traits.preference >= host().traits.preference]
+    return sorted(offered, key=lambda device: device.traits.preference, reverse=True)
+
+
+def auto() -> str:
+    """The name of the most preferred device that seems to be here; asked without torch, in milliseconds."""
+    return next(device.name for device in candidates() if device.why_absent() is None)

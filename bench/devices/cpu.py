@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bench.contracts.device import Traits
 from bench.host.available_memory import available_bytes
 from bench.schema.case import Case
+from bench.schema.tuning import FREEZING, FUSED_OPTIMIZER
 
 _HALF_TYPES = {"amp-bf16": "bf16", "bf16": "bf16", "amp-fp16": "fp16", "fp16": "fp16"}
 _PRECISIONS = {"highest": "ieee", "high": "tf32", "medium": "bf16", "none": "ieee"}
@@ -16,11 +18,38 @@ _PRECISIONS = {"highest": "ieee", "high": "tf32", "medium": "bf16", "none": "iee
 devices/cuda.py reads back: the same arithmetic must have the same name, or nothing on a CPU is comparable
 with anything on a GPU."""
 
+TRAITS = Traits(
+    title="the CPU",
+    preference=0,
+    is_host=True,
+    scale="small",
+    clocks=("wall_time",),
+    # fp16 last: processors that emulate it take minutes for a step of a large network.
+    precisions=("fp32", "amp-bf16", "bf16", "amp-fp16", "fp16"),
+    tunings=(FREEZING, FUSED_OPTIMIZER),
+    captures_graphs=False,
+    needs_cxx=True,
+    profiler="",
+    has_datasheet=False,
+    tensor_cores=False,
+    peak_metric="peak_resident",
+    energy_scope=(
+        "Counted by RAPL: the processor's packages with all that ran on them, other processes too, without "
+        "the memory's modules."
+    ),
+    counts_energy=False,  # the kernel shows RAPL to root alone
+    flops_per_second=40e9,
+    ceiling_seconds=8.0,
+    uses_gpu=False,
+    uses_nvml=False,
+)
+
 
 class Cpu:
     """torch's `cpu` device."""
 
     name = "cpu"
+    traits = TRAITS
     overcommits = True
 
     def why_absent(self) -> str | None:

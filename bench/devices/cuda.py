@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from bench.contracts.device import Traits
 from bench.host.nvml import Nvml, UnreadableError, by_torch_uuid, open_nvml
-from bench.schema.case import Case
-from bench.schema.tuning import CUDNN_HEURISTICS, names
+from bench.schema.case import PRECISIONS, Case
+from bench.schema.tuning import CUDNN_HEURISTICS, NAMES, names
 
 if TYPE_CHECKING:
     import torch
@@ -22,11 +23,34 @@ _PEAKS = {
     "peak_reserved": "reserved_bytes.all.peak",
 }
 
+TRAITS = Traits(
+    title="CUDA",
+    preference=10,
+    is_host=False,
+    scale="large",
+    clocks=("device_time", "wall_time", "host_time"),
+    precisions=PRECISIONS,
+    tunings=NAMES,
+    captures_graphs=True,
+    needs_cxx=False,
+    profiler="CUDA",
+    has_datasheet=True,
+    tensor_cores=True,
+    peak_metric="peak_allocated",
+    energy_scope="Counted by the GPU: its whole board, and nothing of the rest of the machine.",
+    counts_energy=True,
+    flops_per_second=15e12,
+    ceiling_seconds=60.0,
+    uses_gpu=True,
+    uses_nvml=True,
+)
+
 
 class Cuda:
     """torch's first CUDA device (CUDA_VISIBLE_DEVICES chooses another)."""
 
     name = "cuda"
+    traits = TRAITS
     overcommits = False
 
     def why_absent(self) -> str | None:

@@ -9,16 +9,40 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bench.schema.case import Case
+from bench.contracts.device import Traits
+from bench.schema.case import PRECISIONS, Case
 
 FREE_BYTES = 2**30
 """As if the device had so much."""
+
+TRAITS = Traits(
+    title="the fake",
+    preference=-1,
+    is_host=False,
+    scale="large",
+    clocks=("device_time", "wall_time", "host_time"),
+    precisions=PRECISIONS,
+    tunings=(),
+    captures_graphs=False,
+    needs_cxx=False,
+    profiler="",
+    has_datasheet=False,
+    tensor_cores=False,
+    peak_metric="peak_allocated",
+    energy_scope="",
+    counts_energy=False,
+    flops_per_second=1e12,
+    ceiling_seconds=10.0,
+    uses_gpu=False,
+    uses_nvml=False,
+)
 
 
 class FakeDevice:
     """One in-order queue beside a host, both in simulated seconds. Tensors live on the CPU."""
 
     name = "fake"
+    traits = TRAITS
     overcommits = False
 
     def __init__(self, asynchronous: bool = True) -> None:

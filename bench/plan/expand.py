@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 from msgspec import structs
 
+from bench import devices
 from bench.plan import ceiling_cases as ceilings
-from bench.plan import feasibility
 from bench.plan.axes import Value
 from bench.plan.feasibility import why_impossible
 from bench.plan.suite import USUAL, Block, Suite
@@ -60,7 +60,7 @@ def with_ceilings(planned: Sequence[Case]) -> list[Case]:
 
 def _product(block: Block, threads: int) -> list[Case]:
     if "auto" in block["device"]:
-        found = "cuda" if feasibility.gpu_present() else "cpu"
+        found = devices.auto()
         block = {**block, "device": tuple(found if name == "auto" else name for name in block["device"])}
     combinations = itertools.product(*block.values())
     return [_case(dict(zip(block, values, strict=True)), threads) for values in combinations]
@@ -73,7 +73,7 @@ def _case(fields: dict[str, Any], threads: int) -> Case:
 
 
 def left_to_auto(suite: Suite, given: Mapping[str, tuple[Value, ...]]) -> bool:
-    """Whether `gpu_present`, and not the user, chose the device of any case."""
+    """Whether `auto`, and not the user, chose the device of any case."""
     return any("auto" in {**USUAL, **block, **given}["device"] for block in suite.blocks)
 
 

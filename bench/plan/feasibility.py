@@ -14,11 +14,6 @@ RETRIED: tuple[Status, ...] = ("crashed", "timeout")
 """What `--resume` runs again: an accident may not repeat itself; the other statuses are answers."""
 
 
-def gpu_present() -> bool:
-    """Whether the driver lists a CUDA GPU; asked without torch, so that a plan costs milliseconds."""
-    return devices.get("cuda").why_absent() is None
-
-
 def why_impossible(case: Case) -> str | None:
     """A sentence when the case contradicts itself, whatever the machine."""
     refused = devices.get(case.device).why_unsupported(case)

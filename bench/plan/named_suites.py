@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from msgspec import structs
+
+from bench import devices, engines
+from bench.contracts.device import Scale, Traits
 from bench.plan.suite import Block, Suite
 from bench.plan.suite_file import from_toml
 from bench.schema.case import PRECISIONS, MeasurementProtocol
@@ -17,12 +21,13 @@ SHARED_BATCH = 8
 """A batch that a CPU can do in seconds: the rows in which a CPU is compared with a GPU."""
 
 
-def _quick(gpu: bool) -> Suite:
+def _quick(scale: Scale) -> Suite:
+    large = scale == "large"
     return Suite(
         name="quick",
         summary="every network once around: minutes on a CPU, an hour with a GPU",
-        blocks=_QUICK_ON_GPU if gpu else _QUICK_ON_CPU,
-        once=_QUICK_ON_GPU_ONCE if gpu else _QUICK_ON_CPU_ONCE,
+        blocks=_QUICK_ON_GPU if large else _QUICK_ON_CPU,
+        once=_QUICK_ON_GPU_ONCE if large else _QUICK_ON_CPU_ONCE,
         replicates=2,
         ceilings=True,
         # Energy takes 10 s and the idle ones before (docs/method.md, "Energy"): twice the suite's time.
@@ -50,11 +55,12 @@ _QUICK_ON_GPU: tuple[Block, ...] = (
 _QUICK_ON_GPU_ONCE: tuple[Block, ...] = (
     {"model": ALL, "engine": ("compile",), **_THREE_PRECISIONS},
     {"model": TRAINED, "workload": ("training",), "engine": ("compile",), **_THREE_PRECISIONS},
-    {"model": ("alexnet", "vgg16"), "device": ("cpu", "cuda"), "batch": (SHARED_BATCH,)},
+    {"model": ("alexnet", "vgg16"), "device": ("cpu", "auto"), "batch": (SHARED_BATCH,)},
 )
 
 
-def _standard(gpu: bool) -> Suite:
+def _standard(scale: Scale) -> Suite:
+    large = scale == "large"
     on_gpu: tuple[Block, ...] = (
         {"model": ALL, "workload": BOTH_WORKLOADS, **_THREE_PRECISIONS},
         {
@@ -70,7 +76,7 @@ def _standard(gpu: bool) -> Suite:
         {
             "model": ALL,
             "workload": BOTH_WORKLOADS,
-            "device": ("cpu", "cuda"),
+            "device": ("cpu", "auto"),
             "batch": (SHARED_BATCH,),
         },
     )
@@ -86,32 +92,29 @@ def _standard(gpu: bool) -> Suite:
     return Suite(
         name="standard",
         summary="every network, both workloads, the usual precisions and engines, CPU beside GPU; hours",
-        blocks=on_gpu if gpu else on_cpu,
-        once=shared if gpu else (),
+        blocks=on_gpu if large else on_cpu,
+        once=shared if large else (),
         replicates=3,
         ceilings=True,
         protocol=MeasurementProtocol(sampling_seconds=3.0),
     )
 
 
-def _full(gpu: bool) -> Suite:
-    shared: Block = {"device": ("cpu", "cuda"), "batch": (1, SHARED_BATCH), "workload": BOTH_WORKLOADS}
+def _full(scale: Scale) -> Suite:
+    large = scale == "large"
+    shared: Block = {"device": ("cpu", "auto"), "batch": (1, SHARED_BATCH), "workload": BOTH_WORKLOADS}
     wide: Block = {
         "model": ALL,
         "workload": BOTH_WORKLOADS,
-        "precision": PRECISIONS if gpu else tuple(p for p in PRECISIONS if p != "tf32"),
-        "engine": (
-            ("eager", "compile", "compile-reduce-overhead", "compile-max-autotune", "cudagraph")
-            if gpu
-            else ("eager", "compile", "compile-max-autotune")
-        ),
+        "precision": PRECISIONS,
+        "engine": ("eager", "compile", "compile-reduce-overhead", "compile-max-autotune", "cudagraph"),
         "layout": ("nchw", "channels-last"),
-        "batch": (1, 16, 64, 256) if gpu else (1, SHARED_BATCH, 32),
+        "batch": (1, 16, 64, 256) if large else (1, SHARED_BATCH, 32),
     }
     return Suite(
         name="full",
         summary="every axis; hours on a GPU, days on a CPU",
-        blocks=(wide, {"model": ALL, **shared}) if gpu else (wide,),
+        blocks=(wide, {"model": ALL, **shared}) if large else (wide,),
         replicates=10,
         ceilings=True,
     )
@@ -125,10 +128,28 @@ def names() -> list[str]:
     return list(SUITES)
 
 
-def find(name: str, *, gpu: bool) -> Suite:
-    """A named suite as it is on a machine with or without a GPU, or one from a TOML file. UserError."""
+def find(name: str, device: str) -> Suite:
+    """A named suite as it is where this device is what `auto` takes, or one from a TOML file. UserError."""
     if name in SUITES:
-        return SUITES[name](gpu)
+        traits = devices.traits(device)
+        suite = SUITES[name](traits.scale)
+        return structs.replace(
+            suite,
+            blocks=tuple(_possible(block, traits) for block in suite.blocks),
+            once=tuple(_possible(block, traits) for block in suite.once),
+        )
     if name.endswith(".toml"):
         return from_toml(Path(name))
     raise unknown("suite", name, [*SUITES, "FILE.toml"])
+
+
+def _possible(block: Block, traits: Traits) -> Block:
+    """The block without precisions and engines that no device of this kind has."""
+    possible = {
+        "precision": lambda name: name in traits.precisions,
+        "engine": lambda name: traits.captures_graphs or not engines.get(name).replays_graphs,
+    }
+    return {
+        axis: tuple(filter(possible[axis], values)) if axis in possible else values
+        for axis, values in block.items()
+    }

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct, structs
 
-from bench import datasets
+from bench import datasets, devices
 from bench.plan import expand, feasibility, recipes
 from bench.plan.axes import Value
 from bench.schema.case import Case
@@ -78,7 +78,7 @@ def _case(request: TrainingRequest, fields: dict[str, Value], threads: int) -> C
     )
     given = {axis: value for axis, value in fields.items() if axis != "model"}
     if given["device"] == "auto":
-        given["device"] = "cuda" if feasibility.gpu_present() else "cpu"
+        given["device"] = devices.auto()
     return structs.replace(case, **given)
 
 

@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct, structs
 
+from bench.contracts.device import Scale
 from bench.plan.ablations import sizes
 from bench.schema.case import Case
 from models.errors import unknown
@@ -107,7 +108,7 @@ def replicated(cases: list[Case], count: int) -> tuple[Case, ...]:
     return tuple(structs.replace(case, replicate=number) for case in cases for number in range(1, count + 1))
 
 
-def usual_counts(*, gpu: bool) -> tuple[int, int]:
+def usual_counts(scale: Scale) -> tuple[int, int]:
     """Processes of each timed case and seeds of each trained one: those of the ablations."""
-    at = sizes(gpu=gpu)
+    at = sizes(scale)
     return at.replicates, at.seeds

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 from msgspec import Struct, structs
 
+from bench import devices
 from bench.plan import ablations
-from bench.plan.ablations import sizes, timed_cases
+from bench.plan.ablations import Sizes, sizes, timed_cases
 from bench.schema.case import Case, Workload
 from bench.stats.estimates import mean
 from bench.stats.verdicts import Verdict, holm, paired
@@ -83,8 +84,8 @@ BLOCK_WORKLOAD: Workload = "training"
 
 def _blocks(setting: Setting) -> dict[str, tuple[Case, Case]]:
     """By name of the comparison: one layer, and its stack with the ReLU between; cases of the ablation."""
-    gpu = setting.device == "cuda"
-    [ablation] = ablations.find("kernels", sizes(gpu=gpu), level="block")
+    at = sizes(devices.traits(setting.device).scale)
+    [ablation] = ablations.find("kernels", at, level="block")
     given = {"device": (setting.device,), "engine": ("eager",)}
     cases = timed_cases([ablation], given, setting.threads)
     by_sizes = {(case.model, structs.replace(case, model="")): case for case in cases}
@@ -92,11 +93,11 @@ def _blocks(setting: Setting) -> dict[str, tuple[Case, Case]]:
     for stage, kernel in itertools.product(STAGES, BLOCK_KERNELS):
         for single in cases:
             if single.model != block_name(stage.channels, kernel.single) or single.image != _side(
-                stage.image, gpu
+                stage.image, at
             ):
                 continue
             stack = by_sizes[block_name(stage.channels, kernel.activated), structs.replace(single, model="")]
-            precision = f" {single.precision}" if gpu else ""
+            precision = f" {single.precision}" if len({case.precision for case in cases}) > 1 else ""
             found[f"{kernel.single} in {stage.name} at batch {single.batch}{precision}"] = (single, stack)
     return found
 
@@ -116,8 +117,8 @@ def _named(names: Sequence[str]) -> str:
     return f" ({', '.join(names[:NAMED])}{more})" if names else ""
 
 
-def _side(image: int, gpu: bool) -> int:
-    return -(-image // sizes(gpu=gpu).shrink)
+def _side(image: int, at: Sizes) -> int:
+    return -(-image // at.shrink)
 
 
 def _stacks(evidence: Evidence) -> Judgement:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from msgspec import Struct, structs
 
+from bench import devices
 from bench.plan import ablations
 from bench.plan.ablations import sizes, trained_cases
 from bench.schema.case import Case
@@ -33,7 +34,7 @@ KERNELS = Pair("kernels", "5x5", "as it is")
 
 def cases_of(pair: Pair, setting: Setting) -> tuple[Case, Case]:
     """The trained cases of base and new, as `convbench ablate` runs them."""
-    at = sizes(gpu=setting.device == "cuda")
+    at = sizes(devices.traits(setting.device).scale)
     [ablation] = ablations.find(pair.ablation, at, level="network", models=(MODEL,))
     [comparison] = ablation.comparisons
     forms = {form.label: form for form in comparison.forms}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bench import datasets
-from bench.plan import axes, expand, feasibility, named_suites, recipes
+from bench import datasets, devices
+from bench.plan import axes, expand, named_suites, recipes
 from bench.plan.axes import AXES, NamedAxis
 from bench.schema.training_task import Recipe
 from models import blocks, catalogue, variants
@@ -97,10 +97,10 @@ def _field(value: object) -> Cell:
 
 
 def _suites() -> Table:
-    gpu = feasibility.gpu_present()
+    device = devices.auto()
     rows = []
     for name in named_suites.SUITES:
-        suite = named_suites.find(name, gpu=gpu)
+        suite = named_suites.find(name, device)
         rows.append((name, suite.summary, len(expand.cases(suite, {}, threads=1)), suite.replicates))
     return Table(title="suites", columns=("name", "summary", "cases", "replicates"), rows=tuple(rows))
 

@@ -68,7 +68,9 @@ def run(job: Job, device: Device) -> Record:
     incomplete: list[str] = []
     too_long: list[str] = []
     watched: dict[str, WindowReadings] = {}
-    for product in products(device.name, gpu["memory_bytes"] if gpu else job.environment.memory_bytes):
+    for product in products(
+        device.traits.scale, gpu["memory_bytes"] if gpu else job.environment.memory_bytes
+    ):
         if _takes_too_long(product, measured):
             too_long.append(product.name)
             continue

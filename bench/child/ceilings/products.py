@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from bench.contracts.device import Scale
 from bench.schema.case import Layout
 
 _GIB = 2**30
@@ -102,16 +103,16 @@ _MOST_OF_MEMORY = 1 / 8
 """The share of the device's memory that one side of the copy may take."""
 
 
-def products(device: str, memory_bytes: int) -> list[Product]:
-    """All of a kind of device (`cpu`, `cuda`) that has so much memory, those with less to do first."""
-    on_cpu = device == "cpu"
+def products(scale: Scale, memory_bytes: int) -> list[Product]:
+    """All for a device of this scale that has so much memory, those with less to do first."""
+    small = scale == "small"
     counted: list[MatrixProduct | Convolution] = [
-        MatrixProduct(m, n, k) for m, n, k in (_CPU_MATRICES if on_cpu else _GPU_MATRICES)
+        MatrixProduct(m, n, k) for m, n, k in (_CPU_MATRICES if small else _GPU_MATRICES)
     ]
     counted += [
         Convolution(channels, side, batch, layout)
         for channels, side in _VGG_STAGES
-        for batch, layout in (_CPU_CONVOLUTIONS if on_cpu else _GPU_CONVOLUTIONS)
+        for batch, layout in (_CPU_CONVOLUTIONS if small else _GPU_CONVOLUTIONS)
     ]
     return [Copy(_copied(memory_bytes)), *sorted(counted, key=lambda product: product.flops)]
 

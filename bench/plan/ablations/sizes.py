@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from bench.contracts.device import Scale
 from bench.plan.suite import Block
 from bench.schema.case import MeasurementProtocol
 
@@ -81,6 +82,6 @@ ON_GPU = Sizes(
 )
 
 
-def sizes(*, gpu: bool) -> Sizes:
-    """The sizes for a machine with or without a GPU."""
-    return ON_GPU if gpu else ON_CPU
+def sizes(scale: Scale) -> Sizes:
+    """The sizes for a device of this scale."""
+    return ON_GPU if scale == "large" else ON_CPU

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import structs
 
+from bench import devices
+from bench.contracts.device import Scale
 from bench.plan import expand, feasibility
 from bench.plan.axes import Value
 from bench.plan.named_suites import SHARED_BATCH
@@ -23,7 +25,7 @@ ENGINES: Mapping[str, tuple[str, ...]] = {
 """By device. Without CUDA graphs compile-reduce-overhead is compile."""
 _CPU_PRECISIONS: tuple[Precision, ...] = ("fp32", "amp-bf16", "bf16", "amp-fp16", "fp16")
 """fp16 last: processors that emulate it take minutes for a step of a large network."""
-BATCH = {"cpu": SHARED_BATCH, "cuda": 64}
+BATCH: Mapping[Scale, int] = {"small": SHARED_BATCH, "large": 64}
 """Where none is asked for: what a CPU does in seconds, and what keeps a GPU busy."""
 
 WhyNot = Callable[[Sequence[Case]], Mapping[Case, str]]
@@ -39,7 +41,7 @@ def first_case(given: Mapping[str, tuple[Value, ...]], threads: int) -> Case:
     first = {axis: values[:1] for axis, values in given.items()}
     one = Suite(name="", summary="", blocks=(first,), replicates=1)
     case = expand.cases(one, first, threads)[0].without_replicate()
-    return case if "batch" in given else structs.replace(case, batch=BATCH[case.device])
+    return case if "batch" in given else structs.replace(case, batch=BATCH[devices.traits(case.device).scale])
 
 
 def space_of(base: Case, given: Mapping[str, tuple[Value, ...]]) -> tuple[Space, Mapping[str, str]]:

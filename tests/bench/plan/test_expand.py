@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 from msgspec import structs
 
+from bench import devices
 from bench.plan import estimate, expand, feasibility, named_suites
 from bench.plan.axes import Value
 from bench.plan.suite import Suite
@@ -29,7 +30,7 @@ TWO = Suite(
 
 @pytest.fixture(autouse=True)
 def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feasibility, "gpu_present", lambda: False)
+    monkeypatch.setattr(devices, "auto", lambda: "cpu")
 
 
 def test_an_absent_axis_takes_the_usual_value_and_the_networks_own_input() -> None:
@@ -69,7 +70,7 @@ def test_defaults_are_the_networks_own(model: str, image: int, channels: int, cl
 
 
 def test_auto_takes_the_gpu_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feasibility, "gpu_present", lambda: True)
+    monkeypatch.setattr(devices, "auto", lambda: "cuda")
     assert [c.device for c in expand.cases(ONE, {}, threads=1)] == ["cuda"]
     assert [c.device for c in expand.cases(ONE, {"device": ("auto", "cuda", "cpu")}, threads=1)] == [
         "cuda",
@@ -235,8 +236,8 @@ def test_every_network_of_ours_can_be_estimated(model: str) -> None:
 def test_slow_blocks_are_measured_once_unless_replicates_are_asked_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(feasibility, "gpu_present", lambda: False)
-    quick = named_suites.find("quick", gpu=False)
+    monkeypatch.setattr(devices, "auto", lambda: "cpu")
+    quick = named_suites.find("quick", "cpu")
     slow = {
         c for c in expand.cases(quick, {}, threads=2) if c.workload == "training" or c.engine == "compile"
     }
@@ -249,7 +250,7 @@ def test_slow_blocks_are_measured_once_unless_replicates_are_asked_for(
 
 
 def test_a_product_has_the_replicates_of_its_suite() -> None:
-    quick = named_suites.find("quick", gpu=False)
+    quick = named_suites.find("quick", "cpu")
     given = {"model": ("lenet5",), "workload": ("training",), "device": ("cpu",)}
     assert [c.replicate for c in expand.processes(quick, given, threads=2)] == list(
         range(1, quick.replicates + 1)

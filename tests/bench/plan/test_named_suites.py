@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
+from bench import devices
 from bench.plan import expand, feasibility, named_suites, suite_file
 from bench.plan.named_suites import SUITES
 from bench.plan.suite import Suite
@@ -19,12 +20,12 @@ ALL = set(catalogue.MODELS)
 
 
 def cases(suite: Suite, monkeypatch: pytest.MonkeyPatch, gpu: bool) -> list[Case]:
-    monkeypatch.setattr(feasibility, "gpu_present", lambda: gpu)
+    monkeypatch.setattr(devices, "auto", lambda: "cuda" if gpu else "cpu")
     return expand.cases(suite, {}, threads=2)
 
 
 def test_quick_without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = cases(named_suites.find("quick", gpu=False), monkeypatch, gpu=False)
+    found = cases(named_suites.find("quick", "cpu"), monkeypatch, gpu=False)
     assert {case.device for case in found} == {"cpu"}
     plain = [c for c in found if (c.precision, c.engine, c.layout) == ("fp32", "eager", "nchw")]
     assert Counter(c.model for c in plain if c.workload == "inference" and c.batch == 1) == Counter(ALL)
@@ -36,7 +37,7 @@ def test_quick_without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_quick_with_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = cases(named_suites.find("quick", gpu=True), monkeypatch, gpu=True)
+    found = cases(named_suites.find("quick", "cuda"), monkeypatch, gpu=True)
     at_64 = [c for c in found if c.device == "cuda" and c.batch == 64]
     ways = {(p, e) for p in ("fp32", "tf32", "amp-bf16") for e in ("eager", "compile")}
     for model in ALL:
@@ -52,7 +53,7 @@ def test_quick_with_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_standard_with_a_gpu_compares_it_with_the_cpu_at_shared_batches(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    found = cases(named_suites.find("standard", gpu=True), monkeypatch, gpu=True)
+    found = cases(named_suites.find("standard", "cuda"), monkeypatch, gpu=True)
     shared = [c for c in found if c.device == "cpu"]
     assert {c.model for c in shared} == ALL
     assert {c.workload for c in shared} == {"inference", "training"}
@@ -63,7 +64,7 @@ def test_standard_with_a_gpu_compares_it_with_the_cpu_at_shared_batches(
 def test_suites_widen(monkeypatch: pytest.MonkeyPatch, gpu: bool) -> None:
     sizes = []
     for name in ("quick", "standard", "full"):
-        found = cases(named_suites.find(name, gpu=gpu), monkeypatch, gpu=gpu)
+        found = cases(named_suites.find(name, "cuda" if gpu else "cpu"), monkeypatch, gpu=gpu)
         assert len(found) == len(set(found))
         sizes.append(len(found))
     assert sizes == sorted(set(sizes))
@@ -76,7 +77,7 @@ def test_no_suite_plans_what_cannot_be(monkeypatch: pytest.MonkeyPatch, name: st
 
     Allowed is the one combination that an engine refuses for a single precision of a whole product.
     """
-    found = cases(named_suites.find(name, gpu=gpu), monkeypatch, gpu=gpu)
+    found = cases(named_suites.find(name, "cuda" if gpu else "cpu"), monkeypatch, gpu=gpu)
     reasons = {feasibility.why_impossible(case) for case in found} - {None}
     assert all("GradScaler" in (reason or "") for reason in reasons)
 
@@ -84,7 +85,7 @@ def test_no_suite_plans_what_cannot_be(monkeypatch: pytest.MonkeyPatch, name: st
 @pytest.mark.parametrize(("given", "nearest"), [("quik", "quick"), ("", None), ("Full", "full")])
 def test_an_unknown_suite(given: str, nearest: str | None) -> None:
     with pytest.raises(UserError, match=f"unknown suite '{given}'") as caught:
-        named_suites.find(given, gpu=False)
+        named_suites.find(given, "cpu")
     assert nearest is None or f"did you mean {nearest!r}" in str(caught.value)
 
 
@@ -111,7 +112,7 @@ def written(folder: Path, text: str) -> Path:
 
 
 def test_a_suite_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    suite = named_suites.find(str(written(tmp_path, GOOD)), gpu=False)
+    suite = named_suites.find(str(written(tmp_path, GOOD)), "cpu")
     assert (suite.name, suite.summary, suite.replicates) == ("mine", "two nets", 4)
     assert suite.protocol == MeasurementProtocol(min_samples=30, sampling_seconds=5.0)
     found = cases(suite, monkeypatch, gpu=False)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from bench import devices
 from bench.plan import feasibility
 from bench.plan.training_runs import TrainingRequest, cases, why_impossible
 from bench.schema.case import Case
@@ -82,7 +83,7 @@ def test_the_first_seed_of_every_case_comes_before_the_second_of_any() -> None:
 def test_auto_is_the_gpu_where_there_is_one(
     monkeypatch: pytest.MonkeyPatch, present: bool, device: str
 ) -> None:
-    monkeypatch.setattr(feasibility, "gpu_present", lambda: present)
+    monkeypatch.setattr(devices, "auto", lambda: "cuda" if present else "cpu")
     assert [case.device for case in cases(TrainingRequest(axes={"model": ("lenet5",)}), 1)] == [device]
     both = cases(TrainingRequest(axes={"model": ("lenet5",), "device": ("auto", "cpu")}), 1)
     assert sorted(case.device for case in both) == sorted({device, "cpu"})

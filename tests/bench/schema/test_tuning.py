@@ -85,10 +85,10 @@ def test_a_run_names_tunings_and_a_suite_may_too(tmp_path: Path, convbench: Comm
     file.write_text(
         '[[cases]]\nmodel = "lenet5"\nworkload = "training"\ntuning = ["none", "fused-optimizer"]\n'
     )
-    found = expand.cases(named_suites.find(str(file), gpu=False), {}, threads=1)
+    found = expand.cases(named_suites.find(str(file), "cpu"), {}, threads=1)
     assert [case.tuning for case in found] == ["", "fused-optimizer"]
     assert found[1].id.endswith("/fused-optimizer")
-    assert named_suites.find(str(file), gpu=False).protocol == MeasurementProtocol()
+    assert named_suites.find(str(file), "cpu").protocol == MeasurementProtocol()
 
 
 def _trained(tunings: str, steps: int) -> list[torch.Tensor]:

@@ -28,7 +28,7 @@ from tests.planted import planted_records
 from tests.planted.planted_learning import DIGITS, VGG, diverged, learned, seeds
 from tests.planted.shown_cells import rows_of
 
-SIZES = ablations.sizes(gpu=False)
+SIZES = ablations.sizes("small")
 SINGLE, LINEAR, ACTIVATED = "5x5", "3x3-3x3", "3x3-relu-3x3"
 BLOCK = Case(
     model=block_name(64, SINGLE), workload="training", batch=8, image=56, channels=64, classes=64, threads=2

@@ -15,6 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from bench import devices
 from bench.child.ceilings import ceiling_worker, products
 from bench.child.ceilings.products import Convolution, Copy, MatrixProduct, Product
+from bench.contracts.device import Scale
 from bench.contracts.monitor import WindowReadings
 from bench.devices.fake import FakeDevice
 from bench.entry import PRELOAD, QUESTIONS
@@ -79,7 +80,7 @@ def test_the_convolutions_are_those_of_vgg() -> None:
     """Each stage's widest is a layer of VGG-16, by its MACs."""
     layers = cost(catalogue.MODELS["vgg16"], channels=3, image=224, classes=1000, batch=1).layers
     macs = {layer.macs for layer in layers}
-    convolutions = [p for p in products.products("cpu", 64 * GIB) if isinstance(p, Convolution)]
+    convolutions = [p for p in products.products("small", 64 * GIB) if isinstance(p, Convolution)]
     assert len({(p.channels, p.side) for p in convolutions}) == 5
     assert all(p.flops // (2 * p.batch) in macs for p in convolutions)
 
@@ -114,9 +115,9 @@ def test_operands_are_random_and_a_copy_reads_memory_that_was_written() -> None:
     assert seen(Copy(2**12))["copy_"][1].unique().numel() == 2**10
 
 
-@pytest.mark.parametrize("device", ["cpu", "cuda"])
-def test_what_is_measured_on_a_device(device: str) -> None:
-    found = products.products(device, 80 * GIB)
+@pytest.mark.parametrize("scale", ["small", "large"])
+def test_what_is_measured_on_a_device(scale: Scale) -> None:
+    found = products.products(scale, 80 * GIB)
     names = [product.name for product in found]
     assert len(set(names)) == len(names)
     assert found[0] == Copy(GIB)
@@ -124,13 +125,13 @@ def test_what_is_measured_on_a_device(device: str) -> None:
     assert counted == sorted(counted)
     stages = {(p.channels, p.side, p.layout) for p in found if isinstance(p, Convolution)}
     assert len(stages) == 10
-    largest = {"cpu": "matmul:4096x4096x4096", "cuda": "matmul:8192x8192x8192"}[device]
+    largest = {"small": "matmul:4096x4096x4096", "large": "matmul:8192x8192x8192"}[scale]
     assert largest in names
 
 
 def test_a_copy_leaves_a_small_machine_its_memory() -> None:
-    assert products.products("cpu", 2 * GIB)[0] == Copy(GIB // 4)
-    assert products.products("cpu", 2 * GIB)[0].name == "copy:0.25GiB"
+    assert products.products("small", 2 * GIB)[0] == Copy(GIB // 4)
+    assert products.products("small", 2 * GIB)[0].name == "copy:0.25GiB"
 
 
 # Which cases a plan needs

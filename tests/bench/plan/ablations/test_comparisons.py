@@ -13,7 +13,7 @@ from models.arch import Arch, BatchNorm, Conv, Dropout, Layer, Pool, ResponseNor
 from models.errors import UserError
 
 CPU = {"device": ("cpu",)}
-ON_CPU, ON_GPU = ablations.sizes(gpu=False), ablations.sizes(gpu=True)
+ON_CPU, ON_GPU = ablations.sizes("small"), ablations.sizes("large")
 
 
 def one(name: str, model: str = "vgg-small", at: Sizes = ON_CPU) -> Comparison:
