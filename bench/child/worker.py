@@ -54,7 +54,8 @@ def _why_unusable(encoded: msgspec.Raw) -> str | None:
     """Of one case, which a newer convbench may have sent: with a field or a name that is not known here."""
     try:
         case = msgspec.json.decode(encoded, type=Case)
-        return devices.get(case.device).why_unusable(case) or engines.get(case.engine).why_unusable(case)
+        device, engine = devices.get(case.device), engines.get(case.engine)
+        return device.why_unusable(case) or engine.why_unusable(case, device.traits)
     except msgspec.ValidationError as error:
         return f"its convbench does not know such a case ({error})"
     except UserError as error:
@@ -127,7 +128,7 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
         environment=msgspec.structs.replace(job.environment, gpu=Gpu(**gpu) if gpu else None),
         effective=effective,
         absent=collected.absent,
-        warnings=collected.warnings + engine.warnings(case) + device.warnings(),
+        warnings=collected.warnings + engine.warnings(case, device.traits) + device.warnings(),
         started_at=started_at,
     )
     return record, first_step_at

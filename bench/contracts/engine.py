@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+from bench.contracts.device import Traits
 from bench.schema.case import Case
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Engine(Protocol):
-    """Torch-free to construct; `wrap`, `fuse` and `observe` run in a child."""
+    """Torch-free to construct; `wrap`, `fuse` and `observe` run in a child; `traits` are the device's."""
 
     name: str
     """The name on the command line."""
@@ -21,10 +22,10 @@ class Engine(Protocol):
     replays_graphs: bool
     """Whether a step on a GPU is the replay of a CUDA graph, which calls no allocator."""
 
-    def why_unsupported(self, case: Case) -> str | None:
+    def why_unsupported(self, case: Case, traits: Traits) -> str | None:
         """A sentence when the case contradicts this engine on every machine."""
 
-    def why_unusable(self, case: Case) -> str | None:
+    def why_unusable(self, case: Case, traits: Traits) -> str | None:
         """A sentence when this machine cannot run the case (asked in a child)."""
 
     def wrap(self, module: Any, tuning: str = "") -> Any:
@@ -33,7 +34,7 @@ class Engine(Protocol):
     def fuse(self, steps: Steps) -> Steps:
         """The steps as they are timed; a whole-step graph replaces the phases here."""
 
-    def warnings(self, case: Case) -> list[str]:
+    def warnings(self, case: Case, traits: Traits) -> list[str]:
         """Warnings about how the case was executed, read at the end."""
 
     def observe(self) -> Mapping[str, int]:

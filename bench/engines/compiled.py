@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.contracts.device import Traits
 from bench.schema.case import Case
 from bench.schema.tuning import FREEZING, names
 
@@ -30,12 +31,12 @@ class Compiled:
         self._mode = mode
         self.replays_graphs = replays_graphs
 
-    def why_unsupported(self, case: Case) -> str | None:
+    def why_unsupported(self, case: Case, traits: Traits) -> str | None:
         return None
 
-    def why_unusable(self, case: Case) -> str | None:
+    def why_unusable(self, case: Case, traits: Traits) -> str | None:
         """For a CPU, torch.compile writes its kernels in C++ and builds them."""
-        if case.device != "cpu":
+        if not traits.needs_cxx:
             return None
         if os.environ.get("CXX") is None and not any(map(shutil.which, _COMPILERS)):
             return f"torch.compile needs a C++ compiler, and there is none ({' or '.join(_COMPILERS)})"
@@ -54,12 +55,12 @@ class Compiled:
     def fuse(self, steps: Steps) -> Steps:
         return steps
 
-    def warnings(self, case: Case) -> list[str]:
-        if case.device != "cuda":
+    def warnings(self, case: Case, traits: Traits) -> list[str]:
+        if not traits.captures_graphs:
             warnings = [f"no-cuda-graphs: {self.name} replays CUDA graphs only on a GPU"]
             # The kernel counts the process's memory as a whole.
             held = ["peak-holds-compiler: the peak also holds what torch.compile left in the process"]
-            return (warnings if self.replays_graphs else []) + (held if case.device == "cpu" else [])
+            return (warnings if self.replays_graphs else []) + (held if traits.is_host else [])
         warnings = []
         skips = self.observe()["cudagraph_skips"]
         if self.replays_graphs and skips:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from bench.contracts.device import Traits
 from bench.schema.case import Case
 
 if TYPE_CHECKING:
@@ -23,16 +24,16 @@ class CudaGraph:
     compiles = False
     replays_graphs = True
 
-    def why_unsupported(self, case: Case) -> str | None:
+    def why_unsupported(self, case: Case, traits: Traits) -> str | None:
         if case.workload == "accuracy":
             return "cudagraph replays one step on the same images and so trains nothing"
-        if case.device != "cuda":
+        if not traits.captures_graphs:
             return "the engine cudagraph needs --device cuda"
         if case.workload == "training" and case.precision == "amp-fp16":
             return "cudagraph cannot capture amp-fp16 training: GradScaler decides on the host at every step"
         return None
 
-    def why_unusable(self, case: Case) -> str | None:
+    def why_unusable(self, case: Case, traits: Traits) -> str | None:
         return None
 
     def wrap(self, module: Any, tuning: str = "") -> Any:
@@ -55,7 +56,7 @@ class CudaGraph:
         whole = "forward" if steps.whole_phase == "forward" else "step"
         return replace(steps, setup=lambda: None, step=graph.replay, phases=(), whole_phase=whole)
 
-    def warnings(self, case: Case) -> list[str]:
+    def warnings(self, case: Case, traits: Traits) -> list[str]:
         return []
 
     def observe(self) -> Mapping[str, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from bench.contracts.device import Traits
 from bench.schema.case import Case
 
 if TYPE_CHECKING:
@@ -18,10 +19,10 @@ class Eager:
     compiles = False
     replays_graphs = False
 
-    def why_unsupported(self, case: Case) -> str | None:
+    def why_unsupported(self, case: Case, traits: Traits) -> str | None:
         return None
 
-    def why_unusable(self, case: Case) -> str | None:
+    def why_unusable(self, case: Case, traits: Traits) -> str | None:
         return None
 
     def wrap(self, module: Any, tuning: str = "") -> Any:
@@ -30,7 +31,7 @@ class Eager:
     def fuse(self, steps: Steps) -> Steps:
         return steps
 
-    def warnings(self, case: Case) -> list[str]:
+    def warnings(self, case: Case, traits: Traits) -> list[str]:
         return []
 
     def observe(self) -> Mapping[str, int]:

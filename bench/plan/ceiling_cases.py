@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from bench import devices
 from bench.schema.case import ARITHMETIC, Case, Precision
 
 MODEL = "ceilings"
@@ -30,6 +31,6 @@ def needed(planned: Iterable[Case]) -> list[Case]:
     for each in planned:
         if each.workload != "ceiling":
             ceiling = case(each.device, each.precision, each.threads)
-            threads = ceiling.threads if ceiling.device == "cpu" else 0
+            threads = ceiling.threads if devices.traits(ceiling.device).is_host else 0
             found.setdefault((ceiling.device, ceiling.precision, threads), ceiling)
     return list(found.values())

@@ -6,17 +6,14 @@ import functools
 import math
 from collections.abc import Collection
 
-from bench import datasets, engines
+from bench import datasets, devices, engines
 from bench.contracts.energy_source import BEFORE_SECONDS
 from bench.schema.case import Case, MeasurementProtocol
 from models import catalogue, closed_form
 
-_CEILING_SECONDS = {"cpu": 8.0, "cuda": 60.0}
 _CHILD_SECONDS = 1.5
 """From launch to the first step, the counts and the end: about this on two cores."""
 _COMPILE_SECONDS = 30.0
-_FLOPS_PER_SECOND = {"cpu": 40e9, "cuda": 15e12}
-"""Per core for the CPU. Rough on purpose: an estimate is to tell minutes from hours."""
 
 
 def estimate_seconds(planned: Collection[Case], protocol: MeasurementProtocol) -> float:
@@ -25,19 +22,20 @@ def estimate_seconds(planned: Collection[Case], protocol: MeasurementProtocol) -
 
 
 def _case_seconds(case: Case, protocol: MeasurementProtocol) -> float:
+    traits = devices.traits(case.device)
     if case.workload == "ceiling":
-        return _CEILING_SECONDS[case.device]
-    speed = _FLOPS_PER_SECOND[case.device] * (case.threads if case.device == "cpu" else 1)
+        return traits.ceiling_seconds
+    speed = traits.flops_per_second * (case.threads if traits.is_host else 1)
     if case.task is not None:
         steps = case.task.recipe.epochs * math.ceil(datasets.get(case.task.dataset).train_images / case.batch)
         return _CHILD_SECONDS + steps * max(1e-3, _step_flops(case) / speed)
     step = max(1e-4, _step_flops(case) / speed)
-    passes = (2 if case.workload == "training" else 1) * (1 if case.device == "cpu" else 3)
+    passes = (2 if case.workload == "training" else 1) * len(traits.clocks)
     warm_up = max(protocol.warmup_seconds, min(8 * step, protocol.warmup_limit_seconds))
     most = max(protocol.sampling_seconds, protocol.min_samples * step)
     sampling = passes * min(most, protocol.max_samples * step)
     compiling = _COMPILE_SECONDS if engines.get(case.engine).compiles else 0.0
-    counted = case.device == "cuda" and protocol.energy_seconds > 0
+    counted = traits.counts_energy and protocol.energy_seconds > 0
     energy = max(protocol.energy_seconds, 3 * step) + BEFORE_SECONDS if counted else 0.0
     return _CHILD_SECONDS + compiling + warm_up + sampling + energy
 

@@ -16,14 +16,15 @@ RETRIED: tuple[Status, ...] = ("crashed", "timeout")
 
 def why_impossible(case: Case) -> str | None:
     """A sentence when the case contradicts itself, whatever the machine."""
-    refused = devices.get(case.device).why_unsupported(case)
+    device = devices.get(case.device)
+    refused = device.why_unsupported(case)
     if case.workload == "ceiling":  # has neither an engine nor a network
         return refused
     engine = engines.get(case.engine)
     return (
         refused
-        or engine.why_unsupported(case)
-        or tuning.why_unsupported(case, compiles=engine.compiles)
+        or engine.why_unsupported(case, device.traits)
+        or tuning.why_unsupported(case, compiles=engine.compiles, of_device=device.traits.tunings)
         or catalogue.why_impossible(case.model, case.channels, case.image, case.classes)
     )
 

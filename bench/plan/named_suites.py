@@ -6,7 +6,7 @@ from pathlib import Path
 
 from msgspec import structs
 
-from bench import devices, engines
+from bench import devices
 from bench.contracts.device import Scale, Traits
 from bench.plan.suite import Block, Suite
 from bench.plan.suite_file import from_toml
@@ -19,6 +19,8 @@ TRAINED = ("alexnet", "vgg11", "vgg16")
 BOTH_WORKLOADS = ("inference", "training")
 SHARED_BATCH = 8
 """A batch that a CPU can do in seconds: the rows in which a CPU is compared with a GPU."""
+GRAPH_ENGINES = ("compile-reduce-overhead", "cudagraph")
+"""Where nothing captures graphs the first is `compile`, and the second is refused."""
 
 
 def _quick(scale: Scale) -> Suite:
@@ -145,11 +147,11 @@ def find(name: str, device: str) -> Suite:
 
 def _possible(block: Block, traits: Traits) -> Block:
     """The block without precisions and engines that no device of this kind has."""
-    possible = {
-        "precision": lambda name: name in traits.precisions,
-        "engine": lambda name: traits.captures_graphs or not engines.get(name).replays_graphs,
+    lacking = {
+        "precision": set(PRECISIONS) - set(traits.precisions),
+        "engine": set() if traits.captures_graphs else set(GRAPH_ENGINES),
     }
     return {
-        axis: tuple(filter(possible[axis], values)) if axis in possible else values
+        axis: tuple(value for value in values if value not in lacking.get(axis, ()))
         for axis, values in block.items()
     }

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from bench import devices
 from bench.forkserver.client import Server
 from bench.host import environment
 from bench.plan import feasibility
@@ -84,9 +85,12 @@ def run_plan(
 
 def _refuse_idle_devices(planned: Sequence[Case], reasons: Mapping[Case, str]) -> None:
     able = {case.device for case in planned if case not in reasons}
-    for device in {case.device for case in planned} - able - {"cpu"}:  # which `auto` takes where it must
+    host = devices.host().name  # which `auto` takes where it must
+    for device in {case.device for case in planned} - able - {host}:
         reason = next(reasons[case] for case in planned if case.device == device)
-        raise UserError(f"--device auto chose {device}, where nothing can run: {reason}; pass --device cpu")
+        raise UserError(
+            f"--device auto chose {device}, where nothing can run: {reason}; pass --device {host}"
+        )
 
 
 def _measure_pending(

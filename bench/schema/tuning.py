@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from bench.schema.case import Case
 from models.errors import UserError, unknown
@@ -44,8 +44,9 @@ def toggled(tuning: str, name: str) -> str:
     return joined(set(names(tuning)) ^ {name})
 
 
-def why_unsupported(case: Case, *, compiles: bool) -> str | None:
-    """A sentence when the case contradicts a name of its tuning; `compiles` is its engine's."""
+def why_unsupported(case: Case, *, compiles: bool, of_device: Container[str]) -> str | None:
+    """A sentence when the case contradicts a name of its tuning; `compiles` is its engine's, `of_device` are
+    the names that mean something on its device."""
     chosen = names(case.tuning)
     if FUSED_OPTIMIZER in chosen and case.workload != "training":
         return f"{FUSED_OPTIMIZER} is about the optimizer of --workload training"
@@ -53,6 +54,7 @@ def why_unsupported(case: Case, *, compiles: bool) -> str | None:
         return f"{FREEZING} makes constants of the weights, which only --workload inference leaves alone"
     if FREEZING in chosen and not compiles:
         return f"{FREEZING} is for engines that compile, and {case.engine} does not"
-    if CUDNN_HEURISTICS in chosen and case.device != "cuda":
+    if CUDNN_HEURISTICS in chosen and CUDNN_HEURISTICS not in of_device:
         return f"{CUDNN_HEURISTICS} needs --device cuda"
-    return None
+    foreign = [name for name in chosen if name not in of_device]
+    return f"{' and '.join(foreign)} cannot be had on --device {case.device}" if foreign else None

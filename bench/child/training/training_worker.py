@@ -103,7 +103,7 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
         environment=msgspec.structs.replace(job.environment, gpu=Gpu(**gpu) if gpu else None),
         effective=effective,
         warnings=[
-            *engines.get(case.engine).warnings(case),
+            *engines.get(case.engine).warnings(case, device.traits),
             *_energy_remarks(device, energy, history),
             *reporter.warnings(),
         ],

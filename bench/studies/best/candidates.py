@@ -11,20 +11,14 @@ from bench import devices
 from bench.contracts.device import Scale
 from bench.plan import expand, feasibility
 from bench.plan.axes import Value
-from bench.plan.named_suites import SHARED_BATCH
+from bench.plan.named_suites import GRAPH_ENGINES, SHARED_BATCH
 from bench.plan.suite import Suite
 from bench.schema import tuning
-from bench.schema.case import LAYOUTS, PRECISIONS, Case, Precision
+from bench.schema.case import Case
 from bench.studies.best.strategy import SEARCHED, Space
 from models.errors import UserError
 
-ENGINES: Mapping[str, tuple[str, ...]] = {
-    "cpu": ("eager", "compile", "compile-max-autotune"),
-    "cuda": ("eager", "compile", "cudagraph", "compile-reduce-overhead", "compile-max-autotune"),
-}
-"""By device. Without CUDA graphs compile-reduce-overhead is compile."""
-_CPU_PRECISIONS: tuple[Precision, ...] = ("fp32", "amp-bf16", "bf16", "amp-fp16", "fp16")
-"""fp16 last: processors that emulate it take minutes for a step of a large network."""
+ENGINES = ("eager", "compile", "cudagraph", "compile-reduce-overhead", "compile-max-autotune")
 BATCH: Mapping[Scale, int] = {"small": SHARED_BATCH, "large": 64}
 """Where none is asked for: what a CPU does in seconds, and what keeps a GPU busy."""
 
@@ -80,11 +74,12 @@ def _without_torch(cases: Sequence[Case]) -> Mapping[Case, str]:
 
 def _offered(base: Case) -> dict[str, tuple[Value, ...]]:
     """The values that a device of this kind has."""
-    fewer = (base.threads // 2,) if base.device == "cpu" and base.threads > 1 else ()
+    traits = devices.traits(base.device)
+    fewer = (base.threads // 2,) if traits.is_host and base.threads > 1 else ()
     return {
-        "precision": PRECISIONS if base.device == "cuda" else _CPU_PRECISIONS,
-        "layout": LAYOUTS,
-        "engine": ENGINES[base.device],
+        "precision": traits.precisions,
+        "layout": traits.layouts,
+        "engine": tuple(name for name in ENGINES if traits.captures_graphs or name not in GRAPH_ENGINES),
         "tuning": tuple(_tunings()),
         "threads": (base.threads, *fewer),
         "batch": (base.batch,),

@@ -15,7 +15,7 @@ from torch._inductor import async_compile
 
 from bench import devices, engines
 from bench.child import worker
-from bench.contracts.device import Device
+from bench.contracts.device import Device, Traits
 from bench.contracts.steps import Steps
 from bench.devices.fake import FakeDevice
 from bench.forkserver.client import Server
@@ -327,7 +327,7 @@ class Planted:
     def fuse(self, steps: Steps) -> Steps:
         return steps
 
-    def warnings(self, case: Case) -> list[str]:
+    def warnings(self, case: Case, traits: Traits) -> list[str]:
         return []
 
     def observe(self) -> Mapping[str, int]:

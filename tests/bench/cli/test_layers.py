@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bench import engines
+from bench import devices, engines
 from bench.schema.case import Case
 from bench.schema.layer_phases import layer_part_of
 from bench.schema.record import Record
@@ -87,7 +87,7 @@ def test_the_trace_is_one_of_chrome(run: Path) -> None:
     assert any("convolution" in event.get("name", "") for event in events)
 
 
-COMPILER = engines.get("compile").why_unusable(Case(model="lenet5"))
+COMPILER = engines.get("compile").why_unusable(Case(model="lenet5"), devices.traits("cpu"))
 
 
 @pytest.mark.skipif(COMPILER is not None, reason=str(COMPILER))

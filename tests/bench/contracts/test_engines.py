@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from bench import engines
+from bench import devices, engines
 from bench.contracts.engine import Engine
 from bench.schema.case import PRECISIONS, TIMED, Case
 from bench.workloads import workloads
@@ -40,8 +40,9 @@ def test_engines_are_known_by_their_names_eager_first() -> None:
 
 def test_listing_engines_needs_no_torch() -> None:
     code = (
-        "import sys; from bench import engines; from bench.schema.case import Case\n"
-        "for e in engines.engines().values(): e.why_unsupported(Case(model='lenet5'))\n"
+        "import sys; from bench import devices, engines; from bench.schema.case import Case\n"
+        "case, traits = Case(model='lenet5'), devices.traits('cpu')\n"
+        "for e in engines.engines().values(): e.why_unsupported(case, traits)\n"
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -54,12 +55,14 @@ def test_every_combination_has_an_answer(engine: Engine, device: str, workload: 
     case = msgspec.convert(
         {"model": "lenet5", "device": device, "workload": workload, "precision": precision}, Case
     )
-    reason = engine.why_unsupported(case)
+    reason = engine.why_unsupported(case, devices.traits(device))
     assert reason is None or (len(reason) > 10 and "\n" not in reason)
 
 
 def test_fp32_inference_on_cuda_is_possible_with_every_engine(engine: Engine) -> None:
-    assert engine.why_unsupported(msgspec.structs.replace(CASE, device="cuda")) is None
+    assert (
+        engine.why_unsupported(msgspec.structs.replace(CASE, device="cuda"), devices.traits("cuda")) is None
+    )
 
 
 def test_counters_are_whole_numbers_and_a_compiling_engine_counts_graphs(engine: Engine) -> None:
@@ -70,7 +73,10 @@ def test_counters_are_whole_numbers_and_a_compiling_engine_counts_graphs(engine:
 
 
 def test_remarks_are_sentences(engine: Engine) -> None:
-    assert all(isinstance(remark, str) and ":" in remark for remark in engine.warnings(CASE))
+    assert all(
+        isinstance(remark, str) and ":" in remark
+        for remark in engine.warnings(CASE, devices.traits(CASE.device))
+    )
 
 
 @pytest.mark.parametrize(
@@ -86,7 +92,7 @@ def test_remarks_are_sentences(engine: Engine) -> None:
 )
 def test_what_a_reader_must_know(name: str, device: str, precision: str, label: str | None) -> None:
     case = msgspec.convert({"model": "lenet5", "device": device, "precision": precision}, Case)
-    found = [remark.partition(":")[0] for remark in engines.get(name).warnings(case)]
+    found = [remark.partition(":")[0] for remark in engines.get(name).warnings(case, devices.traits(device))]
     assert found == ([] if label is None else [label])
 
 
@@ -144,9 +150,9 @@ def test_one_step_does_the_same_on_cuda_with_every_engine(engine: Engine, worklo
 def test_compiling_for_a_cpu_needs_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     case = Case(model="lenet5", image=28, channels=1, classes=10, engine="compile")
     engine = engines.get("compile")
-    assert engine.why_unusable(case) is None
+    assert engine.why_unusable(case, devices.traits(case.device)) is None
     monkeypatch.setenv("PATH", "")
     monkeypatch.delenv("CXX", raising=False)
-    reason = engine.why_unusable(case)
+    reason = engine.why_unusable(case, devices.traits(case.device))
     assert reason is not None
     assert "C++ compiler" in reason

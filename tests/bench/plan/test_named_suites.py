@@ -209,3 +209,18 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         with pytest.raises(UserError, match=words) as caught:
             suite_file.from_toml(tmp_path / name)
         assert name in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("device", "engines"),
+    [
+        ("cpu", {"eager", "compile", "compile-max-autotune"}),
+        ("cuda", {"eager", "compile", "compile-max-autotune", "compile-reduce-overhead", "cudagraph"}),
+    ],
+)
+def test_the_full_suite_has_what_its_device_has(
+    monkeypatch: pytest.MonkeyPatch, device: str, engines: set[str]
+) -> None:
+    found = cases(named_suites.find("full", device), monkeypatch, gpu=device == "cuda")
+    assert {case.engine for case in found} == engines
+    assert {case.precision for case in found} == set(devices.traits(device).precisions)

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from bench import engines
+from bench import devices, engines
 from bench.forkserver.client import Server
 from bench.forkserver.process_tree import descendants
 from bench.host import environment
@@ -359,7 +359,7 @@ def test_bf16_learns_as_fp32_does(train: Train, uninterrupted: Record, tmp_path:
     assert found["train_loss"] != learnt(uninterrupted)["train_loss"]
 
 
-COMPILER = engines.get("compile").why_unusable(Case(model="lenet5"))
+COMPILER = engines.get("compile").why_unusable(Case(model="lenet5"), devices.traits("cpu"))
 
 
 @pytest.mark.skipif(COMPILER is not None, reason=str(COMPILER))
