@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct, structs
 
+from bench import devices
 from bench.schema.case import Case
 from models.blocks import is_block
 from reports.ablations.explanation import Reason, TimedSide, reason_in_words, why
@@ -72,7 +73,8 @@ def reason(sides: TimedPair, peers: Mapping[Case, KernelRates]) -> Reason | None
         new,
         ratio.interval,
         best_bandwidth=known.bandwidth if known else None,
-        tensor_cores=sides.new.case.device.startswith("cuda") and sides.new.case.precision != "fp32",
+        tensor_cores=devices.traits(sides.new.case.device).tensor_cores
+        and sides.new.case.precision != "fp32",
     )
 
 

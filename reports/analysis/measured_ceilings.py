@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct, structs
 
+from bench import devices
 from bench.schema.case import ARITHMETIC, Case
 from bench.stats.estimates import Interval
 from reports.summary.figures import Effective, Figure, Summary
@@ -57,7 +58,7 @@ class Ceilings(Struct, frozen=True):
             for figure in self.rates
             if figure.metric == metric
             and figure.case.device == device
-            and (device != "cpu" or figure.case.threads == threads)
+            and (figure.case.threads == threads or not devices.traits(device).is_host)
             and not set(figure.machine).isdisjoint(machine)
         ]
 

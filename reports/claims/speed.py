@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from bench import devices
+from bench.contracts.device import Scale
 from bench.schema.case import TIMED, Case, Workload
 from models import catalogue
 from models.closed_form import cost
@@ -22,12 +24,15 @@ SHARED_BATCHES = {"alexnet": (1, 8, 128), "vgg16": (1, 8)}
 
 def _both_devices(setting: Setting) -> dict[str, tuple[Case, Case]]:
     """By name: the same work in fp32 on the processor and on the GPU; nothing without one."""
-    if setting.device != "cuda":
+    host = devices.host()
+    if setting.device == host.name:
         return {}
     found = {}
     for model, batches in SHARED_BATCHES.items():
         for workload, batch in itertools.product(TIMED, batches):
-            cpu, gpu = (timed_case(model, workload, batch, setting, device) for device in ("cpu", "cuda"))
+            cpu, gpu = (
+                timed_case(model, workload, batch, setting, device) for device in (host.name, setting.device)
+            )
             found[f"{workload} of {model} at batch {batch}"] = (cpu, gpu)
     return found
 
@@ -60,7 +65,7 @@ def word_of(inside: Sequence[bool | None]) -> ClaimWord:
 def judge_gpu(rows: Sequence[Compared], setting: Setting) -> Judgement:
     """Whether the GPU is about 1000 times as fast: in every row, in some or in none, by whole intervals."""
     if not rows:
-        why = "The records have one side only." if setting.device == "cuda" else NO_GPU
+        why = "The records have one side only." if not devices.traits(setting.device).is_host else NO_GPU
         missing = f"{why} It needs the same work on a CUDA GPU and on the processor beside it."
         return Judgement(verdict="not testable here", reason=missing)
     low, high = SAID_SPEED_UP / WITHIN_FACTOR, SAID_SPEED_UP * WITHIN_FACTOR
@@ -91,12 +96,12 @@ def judge_gpu(rows: Sequence[Compared], setting: Setting) -> Judgement:
 
 FAR_MORE = 2.0
 """`far more expensive` is at least twice."""
-VGG_BATCH = {"cpu": 4, "cuda": 64}
+VGG_BATCH: Mapping[Scale, int] = {"small": 4, "large": 64}
 
 
 def _vgg_cases(setting: Setting) -> dict[Workload, tuple[Case, Case]]:
     """By workload: AlexNet and VGG-16."""
-    batch = VGG_BATCH[setting.device]
+    batch = VGG_BATCH[devices.traits(setting.device).scale]
     return {
         workload: (
             timed_case("alexnet", workload, batch, setting, setting.device),
@@ -115,7 +120,8 @@ def _vgg_cost(evidence: Evidence) -> Judgement:
         if small in times and large in times
         if (row := compared(workload, times[large], times[small], workload))
     }
-    return judge_vgg(rows, VGG_BATCH[evidence.setting.device], evidence.setting.device)
+    device = evidence.setting.device
+    return judge_vgg(rows, VGG_BATCH[devices.traits(device).scale], device)
 
 
 def judge_vgg(rows: dict[Workload, Compared], batch: int, device: str) -> Judgement:

@@ -147,7 +147,7 @@ def judge_stacks(rows: Sequence[Compared], device: str, planned: int) -> Judgeme
         "The figure is the geometric mean over the pairs. With more than half undecided, so is the claim."
     )
     verdict = went.word
-    if device != "cuda":
+    if devices.traits(device).is_host:
         settled = f"On this processor it {'is undecided' if verdict == 'not testable here' else verdict}"
         where = f"{NO_GPU} {settled}, which says nothing of GPUs. {where}"
         verdict = "not testable here"

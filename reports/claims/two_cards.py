@@ -6,6 +6,7 @@ import math
 
 from msgspec import Struct
 
+from bench import devices
 from bench.schema.case import Case
 from reports.analysis.peak_ledger import ledger_of
 from reports.claims.claim import Claim, ClaimWord, Judgement, replicated, statement
@@ -22,7 +23,6 @@ KINDS = (
     ("forward", "saved_activations"),
     ("model", "inputs"),
 )
-PEAKS = {"cuda": "peak_allocated", "cpu": "peak_resident"}
 PAPER_BATCH = 128
 
 
@@ -40,7 +40,7 @@ def _memory_case(setting: Setting) -> Case:
 def _two_gpus(evidence: Evidence) -> Judgement:
     case = _memory_case(evidence.setting)
     figures = evidence.times([case])[case]
-    peak = figures.get(("step", PEAKS[case.device]))
+    peak = figures.get(("step", devices.traits(case.device).peak_metric))
     return judge_memory(_alive(figures), peak.median if peak else None, case.device)
 
 
@@ -75,7 +75,7 @@ def judge_memory(alive: LiveMemory | None, peak: float | None, device: str) -> J
         "does not hold": "With the software of today the whole step would have fitted on one such card.",
         "depends": "These tensors fit, but not all that the peak shows.",
     }[verdict]
-    if device == "cpu":
+    if devices.traits(device).is_host:
         said += " The peak is that of the process, with Python and its libraries in it."
     return Judgement(
         verdict=verdict,

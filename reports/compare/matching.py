@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct, structs
 
+from bench import devices
 from bench.schema.case import Case
 from bench.schema.layer_phases import is_of_layers
 from bench.stats import verdicts
@@ -83,12 +84,14 @@ def _costs(side: Trained) -> list[Figure]:
 
 
 def _work(*sides: ComparedRun) -> Callable[[Case], Case]:
-    """What must be equal. The CPU threads belong to GPU work only where a side varies them."""
-    gpu_threads = [{f.case.threads for f in side.figures if f.case.device != "cpu"} for side in sides]
-    matter = any(len(threads) > 1 for threads in gpu_threads)
+    """What must be equal. The CPU threads belong to a GPU's work only where a side varies them."""
+    threads_aside = [
+        {f.case.threads for f in side.figures if not devices.traits(f.case.device).is_host} for side in sides
+    ]
+    matter = any(len(threads) > 1 for threads in threads_aside)
 
     def work(case: Case) -> Case:
-        return case if matter or case.device == "cpu" else structs.replace(case, threads=0)
+        return case if matter or devices.traits(case.device).is_host else structs.replace(case, threads=0)
 
     return work
 

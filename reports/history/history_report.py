@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import structs
 
+from bench import devices
 from bench.stats.estimates import centre
 from reports.document import Cell, Document, Plot, Quantity, Scalar, Series, Table, readable
 from reports.history.then_and_now import (
@@ -63,8 +64,8 @@ def _introduction(summary: Summary | None, found: dict[Work, list[MeasuredToday]
         "compares fp32 with IEEE fp32 and fp16 with mixed fp16; 'fastest here' takes any precision, which is "
         "named. A row without a speed-up has no such measurement here."
     )
-    devices = sorted({here.subject.case.device for several in found.values() for here in several})
-    if devices == ["cpu"]:
+    measured_on = {here.subject.case.device for several in found.values() for here in several}
+    if all(devices.traits(name).is_host for name in measured_on):
         yield (
             "Measured on a processor: most rows below are those of GPUs. Steps of more than "
             f"{LONG_STEP_FLOPS / 1e12:g} TFLOP are left out by --run."

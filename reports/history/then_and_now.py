@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -10,6 +11,8 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from bench import devices
+from bench.contracts.device import Scale
 from bench.plan import expand
 from bench.schema.case import Case, Precision
 from bench.stats.estimates import Interval, Ratio, across_processes, centre
@@ -26,10 +29,11 @@ OURS = {
     "vgg19": "vgg19+dropout=0",
 }
 """Their names -> ours, without the dropout that their tables leave out."""
-PRECISIONS_ON: dict[str, tuple[Precision, ...]] = {
-    "cpu": ("fp32",),
-    "cuda": ("fp32", "tf32", "amp-fp16", "amp-bf16"),
+PRECISIONS_AT: Mapping[Scale, tuple[Precision, ...]] = {
+    "small": ("fp32",),
+    "large": ("fp32", "tf32", "amp-fp16", "amp-bf16"),
 }
+"""Of those that the device has: the others take a processor too long."""
 LONG_STEP_FLOPS = 1.6e12
 """A training step of more than this takes a processor half a minute: it is left to GPUs."""
 
@@ -130,16 +134,16 @@ def case_of(row: Published, device: str, precision: Precision, threads: int) -> 
 
 def processes(device: str, threads: int, replicates: int) -> list[Case]:
     """The processes that measure it, shortest steps first; a processor's without what takes it too long."""
-    cases = [
-        case_of(row, device, precision, threads) for row in published() for precision in PRECISIONS_ON[device]
-    ]
+    traits = devices.traits(device)
+    precisions = [each for each in PRECISIONS_AT[traits.scale] if each in traits.precisions]
+    cases = [case_of(row, device, precision, threads) for row in published() for precision in precisions]
     once = [case for case in dict.fromkeys(cases) if not too_long(case)]
     rounds = expand.interleave_replicates(once, replicates)
     return sorted(rounds, key=lambda case: (case.replicate, step_flops(case)))
 
 
 def too_long(case: Case) -> bool:
-    return case.device == "cpu" and step_flops(case) > LONG_STEP_FLOPS
+    return devices.traits(case.device).is_host and step_flops(case) > LONG_STEP_FLOPS
 
 
 def step_flops(case: Case) -> int:
@@ -152,7 +156,7 @@ def step_flops(case: Case) -> int:
 
 def measured(summary: Summary | None) -> dict[Work, list[MeasuredToday]]:
     """What the runs have of this work, by their model, batch and image; fastest first."""
-    works = {_input(case_of(row, "cpu", "fp32", 1)): row.work for row in published()}
+    works = {_input(case_of(row, devices.host().name, "fp32", 1)): row.work for row in published()}
     found: dict[Work, list[MeasuredToday]] = {}
     for subject, figures in by_subject(summary.figures if summary else ()).items():
         work = works.get(_input(subject.case))

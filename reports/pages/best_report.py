@@ -8,6 +8,7 @@ from pathlib import Path
 
 from msgspec import structs
 
+from bench import devices
 from bench.schema.agreement import Agreement
 from bench.schema.case import Case
 from bench.stats.accuracy_verdicts import Difference
@@ -91,7 +92,11 @@ def in_words(case: Case) -> str:
 
 def _threads(case: Case) -> str:
     """`1 thread`; nothing on a GPU."""
-    return f"{case.threads} thread{'s' if case.threads > 1 else ''}" if case.device == "cpu" else ""
+    return (
+        f"{case.threads} thread{'s' if case.threads > 1 else ''}"
+        if devices.traits(case.device).is_host
+        else ""
+    )
 
 
 def command_of(case: Case) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from bench import devices
 from reports.analysis.datasheet import Datasheet, datasheet_of
 from reports.analysis.measured_ceilings import ARITHMETIC_RATE, BANDWIDTH, Ceilings, best
 from reports.document import Cell, Quantity, Table
@@ -50,7 +51,7 @@ _Place = tuple[str, int | None, tuple[str, ...]]
 
 def _place(figure: Figure) -> _Place:
     case = figure.case
-    return case.device, case.threads if case.device == "cpu" else None, figure.machine
+    return case.device, case.threads if devices.traits(case.device).is_host else None, figure.machine
 
 
 def _by_place(rates: Sequence[Figure]) -> Mapping[_Place, list[Figure]]:
@@ -114,7 +115,7 @@ def _tops(rates: Sequence[Figure]) -> Iterator[tuple[str, Figure]]:
 def _datasheet(figure: Figure, summary: Summary) -> Datasheet | None:
     environments = (summary.environments[label] for label in figure.machine)
     gpu = next((each.gpu for each in environments if each.gpu), None)
-    return datasheet_of(gpu.name) if gpu and figure.case.device == "cuda" else None
+    return datasheet_of(gpu.name) if gpu and devices.traits(figure.case.device).has_datasheet else None
 
 
 def _promised(sheet: Datasheet | None, figure: Figure) -> float | None:

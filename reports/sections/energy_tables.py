@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from bench import devices
 from bench.schema.phases import WHOLE
 from reports.document import Cell, Table
 from reports.summary.figures import Figure
@@ -34,13 +35,6 @@ NOTE = (
     "J/image, images/J and J/step are above the idle power, which was measured just before, with nothing to "
     "do; 'with idle' is all that was counted. peak: the highest of readings 0.1 s apart."
 )
-SCOPE_NOTES = {
-    "cpu": (
-        "Counted by RAPL: the processor's packages with all that ran on them, other processes too, without "
-        "the memory's modules.",
-    ),
-    "cuda": ("Counted by the GPU: its whole board, and nothing of the rest of the machine.",),
-}
 
 
 def energy_tables(figures: Sequence[Figure], scope: TableScope) -> Iterator[Table]:
@@ -54,6 +48,7 @@ def energy_tables(figures: Sequence[Figure], scope: TableScope) -> Iterator[Tabl
                 for subject, found in subjects.items()
                 if (subject.case.workload, subject.case.device) == here
             ]
+            scope_note = devices.traits(device).energy_scope
             marks = interval_notes(cell for line in lines for cell in line.cells)
             yield table(
                 f"Energy of {workload} on {device}",
@@ -61,7 +56,7 @@ def energy_tables(figures: Sequence[Figure], scope: TableScope) -> Iterator[Tabl
                 lines,
                 scope,
                 without=("workload", "device"),
-                notes=[NOTE, *SCOPE_NOTES.get(device, ()), *marks],
+                notes=[NOTE, *([scope_note] if scope_note else []), *marks],
             )
 
 

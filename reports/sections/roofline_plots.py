@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
+from bench import devices
 from reports.analysis.utilisation import Utilisation
 from reports.document import Plot, Series, TableKey, readable
 from reports.sections.utilisation_tables import key_of
@@ -128,17 +129,21 @@ def roofline_plots(reached: Sequence[Utilisation]) -> tuple[Plot, ...]:
 def _by_ceilings(whole: Sequence[Utilisation]) -> dict[str, list[Utilisation]]:
     """Title -> the rows under one set of ceilings: machines differ in them, and threads of a processor."""
     machines = {each.subject.machine for each in whole}
-    threads = {each.subject.case.threads for each in whole if each.subject.case.device == "cpu"}
+    threads = {each.subject.case.threads for each in whole if _of_host(each)}
     found: dict[str, list[Utilisation]] = {}
     for each in whole:
         case = each.subject.case
         title = f"Roofline of {case.workload} on {case.device}"
-        if case.device == "cpu" and len(threads) > 1:
+        if _of_host(each) and len(threads) > 1:
             title += f", threads: {case.threads}"
         if len(machines) > 1:
             title += f", machine {'+'.join(each.subject.machine)}"
         found.setdefault(title, []).append(each)
     return found
+
+
+def _of_host(reached: Utilisation) -> bool:
+    return devices.traits(reached.subject.case.device).is_host
 
 
 def _of_title(title: str, rows: Sequence[Utilisation], names: UniqueNames) -> Iterator[Plot]:

@@ -1,4 +1,4 @@
-"""Speed-ups: CUDA over CPU, compiled and CUDA graph over eager, AMP over fp32, where both were measured.
+"""Speed-ups: a GPU over the CPU, compiled and CUDA graph over eager, AMP over fp32, where both were measured.
 
 Always the wall time of the whole step (training) or forward (inference), the one clock that every
 device has; and always between two cases that are equal in all other axes.
@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct, structs
 
+from bench import devices
+from bench.contracts.device import Device
 from bench.engines import engines
 from bench.schema.case import Case
 from bench.schema.phases import WHOLE
@@ -53,17 +55,23 @@ COMPILED = SpeedupKind(
         "is written, not the same kernels."
     ),
 )
-COMPARISONS = (
-    SpeedupKind(
-        title="Speed-up of CUDA over the CPU",
-        is_base=lambda case: case.device == "cpu",
-        is_new=lambda case: case.device.startswith("cuda"),
-        # threads belong to the CPU side alone
+
+
+def _over_the_host(device: Device) -> SpeedupKind:
+    host = devices.host()
+    return SpeedupKind(
+        title=f"Speed-up of {device.traits.title} over {host.traits.title}",
+        is_base=lambda case: case.device == host.name,
+        is_new=lambda case: case.device == device.name,
+        # threads belong to the host's side alone
         key=lambda case: structs.replace(case, device="", threads=0),
-        base="cpu (ms)",
-        new="cuda (ms)",
+        base=f"{host.name} (ms)",
+        new=f"{device.name} (ms)",
         note="Only where the precision that was read back is the same on both devices.",
-    ),
+    )
+
+
+OTHERS = (
     COMPILED,
     SpeedupKind(
         title="Speed-up of a CUDA graph over eager",
@@ -87,10 +95,16 @@ COMPARISONS = (
 )
 
 
+def comparisons() -> tuple[SpeedupKind, ...]:
+    """Each device over the host, then what is compared on one device."""
+    over = (each for each in devices.devices().values() if not each.traits.is_host)
+    return (*map(_over_the_host, over), *OTHERS)
+
+
 def speedup_tables(figures: Sequence[Figure], scope: TableScope) -> Iterator[Table]:
     """A table for each comparison that has a pair."""
     whole = [f for f in figures if f.metric == "wall_time" and f.phase == WHOLE[f.case.workload]]
-    for comparison in COMPARISONS:
+    for comparison in comparisons():
         pairs = list(pairs_of(whole, comparison))
         if not pairs:
             continue

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct, structs
 
+from bench import devices
 from bench.schema.case import Case
 from bench.schema.record import Environment, Status
 from bench.stats.estimates import Interval, across_processes, centre, mean, mean_interval
@@ -188,7 +189,7 @@ def _conditions(encoded: bytes, device: str) -> bytes:
     environment = _decode_environment(encoded)
     if environment is None:
         return b""
-    gpu = None if device == "cpu" else environment.gpu
+    gpu = environment.gpu if devices.traits(device).uses_gpu else None
     return msgspec.json.encode(structs.replace(environment, host="", commit=None, gpu=gpu))
 
 
