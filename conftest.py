@@ -39,6 +39,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Switch benchmarks to a single run before pytest-benchmark reads its options; let Ctrl-C work."""
     if not any(config.getoption(f"benchmark_{name}", None) for name in _ASK_FOR_FIGURES):
         config.option.benchmark_disable = True
+    for device in devices.devices().values():
+        if not device.traits.is_host:
+            config.addinivalue_line("markers", f"{device.name}: needs {device.traits.title}; skipped without")
     # What runs in a shell's background, or under nohup, inherits signals that are ignored: the tests that
     # interrupt or hang up a process would wait for ever.
     for number, usual in (
@@ -132,11 +135,10 @@ def _gpu_names() -> list[str]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip the tests marked `cuda` where the driver lists no GPU; asked without CUDA being initialised."""
-    marked = [item for item in items if item.get_closest_marker("cuda")]
-    if not marked:
-        return
-    reason = devices.get("cuda").why_absent()
-    if reason is not None:
-        for item in marked:
-            item.add_marker(pytest.mark.skip(reason=reason))
+    """Skip the tests marked with a device that is not here; asked without torch being imported."""
+    for device in devices.devices().values():
+        marked = [item for item in items if item.get_closest_marker(device.name)]
+        reason = device.why_absent() if marked else None
+        if reason is not None:
+            for item in marked:
+                item.add_marker(pytest.mark.skip(reason=reason))

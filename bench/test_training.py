@@ -28,7 +28,7 @@ import pytest
 from tabulate import tabulate
 
 from bench import datasets, devices
-from bench.contracts.device import Device
+from bench.contracts.device import Device, Scale
 from bench.host import cpu_cores
 from bench.schema.case import LAYOUTS, Case, Precision
 from bench.schema.training_task import Recipe, TrainingTask
@@ -47,7 +47,7 @@ DATA_DIR = os.environ.get("CONVBENCH_DATA")
 PLAIN = "plain"
 PRECISIONS: tuple[Precision, ...] = ("fp32", "amp-bf16", "bf16")
 OURS = {f"{precision}-{layout}": (precision, layout) for precision in PRECISIONS for layout in LAYOUTS}
-TARGETS = {"cpu": 1.5, "cuda": 10.0}
+TARGETS: Mapping[Scale, float] = {"small": 1.5, "large": 10.0}
 """How many times as fast as the plain loop ours is to be, in any precision and layout."""
 
 
@@ -63,9 +63,9 @@ class Course:
     test_images: int
 
 
-COURSES = {
-    "cpu": Course("alexnet-96", 224, laps=9, steps=12, batch=32, test_images=360),
-    "cuda": Course("alexnet-96", 224, laps=9, steps=50, batch=128, test_images=10_000),
+COURSES: Mapping[Scale, Course] = {
+    "small": Course("alexnet-96", 224, laps=9, steps=12, batch=32, test_images=360),
+    "large": Course("alexnet-96", 224, laps=9, steps=50, batch=128, test_images=10_000),
 }
 SMALL = Course("lenet5", 28, laps=2, steps=1, batch=2, test_images=4)
 """For a plain `pytest`: AlexNet's 47 million weights alone would take it a minute."""
@@ -228,7 +228,7 @@ class Standings:
 def standings(request: pytest.FixtureRequest, full_size: bool) -> Iterator[Standings]:
     """The race of one device; its table is printed when all benchmarks of the device are through."""
     device = devices.get(request.param)
-    course = COURSES[device.name] if full_size else SMALL
+    course = COURSES[device.traits.scale] if full_size else SMALL
     wanted = {name: case_of(name, device.name, course) for name in _wanted(request)}
     reasons = {name: device.why_unusable(case) for name, case in wanted.items()}
     cases = {name: case for name, case in wanted.items() if reasons[name] is None}
@@ -322,7 +322,13 @@ def _group(case: Case) -> str:
 @pytest.mark.benchmark(timer=REPLAY.now)
 @pytest.mark.parametrize("loop", [PLAIN, *OURS])
 @pytest.mark.parametrize(
-    "standings", ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)], indirect=True, scope="module"
+    "standings",
+    [
+        pytest.param(each.name, marks=[] if each.traits.is_host else [getattr(pytest.mark, each.name)])
+        for each in reversed(devices.candidates())
+    ],
+    indirect=True,
+    scope="module",
 )
 def test_training(benchmark: Benchmark, standings: Standings, loop: str) -> None:
     if loop in standings.unusable:
@@ -339,4 +345,4 @@ def test_training(benchmark: Benchmark, standings: Standings, loop: str) -> None
     info["test_accuracy"] = result.accuracy
     if loop != PLAIN and len(result.laps) > 1:
         info["times_as_fast"] = msgspec.to_builtins(times_as_fast(result, plain))
-        info["target_times_as_fast"] = TARGETS[result.case.device]
+        info["target_times_as_fast"] = TARGETS[devices.traits(result.case.device).scale]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bench import devices
+from bench.contracts.device import Device
 from bench.doctor import gpu, processor, ram, software
 from bench.doctor.machine import Machine
 from bench.schema.finding import Finding
@@ -11,14 +12,27 @@ __all__ = ["Finding", "Machine", "examine"]
 
 
 def examine(device: str = "auto", machine: Machine | None = None) -> list[Finding]:
-    """Everything there is to say for `cpu`, `cuda` or `auto`, in a fixed order; takes under a second.
+    """Everything there is to say for a device or for `auto`, in a fixed order; takes under a second.
 
-    Raises UserError for another device.
+    Raises UserError for a device that there is not.
     """
-    if device != "auto":
-        devices.get(device)
+    chosen = None if device == "auto" else devices.get(device)
     here = Machine() if machine is None else machine
     found = [*processor.findings(here), *ram.findings(here), *software.findings(here)]
-    if device != "cpu":
-        found += gpu.findings(here, required=device == "cuda")
+    if chosen is None or chosen.traits.uses_nvml:
+        found += gpu.findings(here, required=chosen is not None)
+    elif not chosen.traits.is_host:
+        found.append(_presence(chosen))
     return found
+
+
+def _presence(device: Device) -> Finding:
+    """Of a device of which no driver is asked."""
+    reason = device.why_absent()
+    spoilt = bool(reason or device.traits.caveat)
+    return Finding(
+        name=device.name,
+        status="warn" if spoilt else "ok",
+        found=f"none: {reason}" if reason else "present",
+        advice=device.traits.caveat,
+    )

@@ -20,13 +20,13 @@ _LIMIT_SECONDS = 300.0
 
 
 def rows(device: str = "auto") -> list[Check]:
-    """Every check for `cpu`, or with those of a GPU for `cuda` and `auto`; those that cannot run are skipped.
+    """The host's checks, and those of the device, or by `auto` of all that it may choose; those that cannot
+    run are skipped.
 
     Takes about half a minute. Raises UserError for another device, or where no child can be started.
     """
-    if device != "auto":
-        devices.get(device)
-    groups = ["cpu"] if device == "cpu" else ["cpu", "cuda"]
+    chosen = devices.candidates() if device == "auto" else [devices.get(device)]
+    groups = [devices.host().name, *(each.name for each in chosen if not each.traits.is_host)]
     with tempfile.TemporaryDirectory(prefix="convbench-") as folder, Server(preload=[SELFTEST]) as server:
         return [check for group in groups for check in _answers(group, server, Path(folder))]
 

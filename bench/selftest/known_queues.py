@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bench import devices
 from bench.contracts.device import Device, Queue
 from bench.contracts.steps import Call
 from bench.devices.fake import FakeDevice
@@ -24,8 +23,6 @@ _ATTEMPTS = 3
 _PAUSE_SECONDS = 0.02
 _UNIT_SECONDS = 0.01
 """What one unit of work is to take on a simulated queue; on a GPU about as long."""
-_CYCLES = 15_000_000
-"""One unit of `_sleep`: 8 ms at 1.9 GHz."""
 _ALLOCATION_BYTES = 256 * 2**20
 """A multiple of the 2 MiB in which torch's allocator hands out large blocks: the peak must be exact."""
 
@@ -64,21 +61,17 @@ def simulated(name: str = "simulated") -> Rig:
     return Rig(device, device, work, pause, allocate)
 
 
-def cuda() -> Rig:
-    """torch's CUDA device; work is `torch.cuda._sleep`, which counts clock cycles."""
+def real(device: Device, queue: Queue) -> Rig:
+    """A device that is here; work is what its queue can be kept busy with."""
     import torch
 
-    device = devices.get("cuda")
-    queue = device.queue()
-    assert queue is not None
-
     def work(units: int) -> None:
-        torch.cuda._sleep(units * _CYCLES)
+        queue.occupy(units * _UNIT_SECONDS)
 
     def allocate(size: int) -> None:
         torch.empty(size, dtype=torch.uint8, device=device.torch_name())
 
-    work(1)  # loads the kernel
+    work(1)  # loads the kernel, and finds out how fast it is
     queue.synchronise()
     return Rig(device, queue, work, time.sleep, allocate)
 
@@ -93,7 +86,7 @@ def checks(rig: Rig) -> Checks:
         "host sleep inside a step, not shielded": _not_shielded,
         "host time does not wait": _host_time,
         "a timer that does not synchronise is caught": _forgetful,
-        "memory of a known size": _allocation,
+        **({"memory of a known size": _allocation} if rig.device.traits.peak_metric else {}),
     }
     return {
         f"{rig.device.name}: {name}": repeatedly(_bound(check, rig), _ATTEMPTS)

@@ -32,20 +32,22 @@ _ATTEMPTS = 3
 
 def checks() -> Checks:
     """All that need only a CPU."""
-    devices.get("cpu").prepare(Case(model="none", threads=1))
+    host = devices.host()
+    host.prepare(Case(model="none", threads=1))
     timed = {
-        "cpu: sleep inside a step": _sleep_inside,
-        "cpu: sleep outside a step": _sleep_outside,
-        "cpu: 2N of work against N": _twice_the_work,
-        "cpu: phases add up to the step": _additive,
-        "cpu: phases that do not add up are caught": _not_additive,
+        "sleep inside a step": _sleep_inside,
+        "sleep outside a step": _sleep_outside,
+        "2N of work against N": _twice_the_work,
+        "phases add up to the step": _additive,
+        "phases that do not add up are caught": _not_additive,
     }
     repeated = {name: repeatedly(check, _ATTEMPTS) for name, check in timed.items()}
-    return {**repeated, "cpu: memory of a known size": _allocation}
+    all_checks = {**repeated, "memory of a known size": _allocation}
+    return {f"{host.name}: {name}": check for name, check in all_checks.items()}
 
 
 def _sleep_inside() -> Answer:
-    found = time_planted(steps(lambda: time.sleep(_SLEEP_SECONDS)), devices.get("cpu"))
+    found = time_planted(steps(lambda: time.sleep(_SLEEP_SECONDS)), devices.host())
     seconds = figure(found, "step", "wall_time")
     return between(seconds, _SLEEP_SECONDS, _OVERSLEPT * _SLEEP_SECONDS, "ms", 1e3)
 
@@ -53,7 +55,7 @@ def _sleep_inside() -> Answer:
 def _sleep_outside() -> Answer:
     work = _SLEEP_SECONDS / 10
     planted = steps(spin(work), setup=lambda: time.sleep(_SLEEP_SECONDS))
-    seconds = figure(time_planted(planted, devices.get("cpu")), "step", "wall_time")
+    seconds = figure(time_planted(planted, devices.host()), "step", "wall_time")
     return between(seconds, work, _OVERSLEPT * work, "ms", 1e3)
 
 
@@ -64,7 +66,7 @@ def _twice_the_work() -> Answer:
 
     # The first call of a round finds cold caches: it is neither of the two.
     phases = {"cold": lambda: count(_LOOPS), "N": lambda: count(_LOOPS), "2N": lambda: count(2 * _LOOPS)}
-    found = time_planted(steps(nothing, phases), devices.get("cpu"))
+    found = time_planted(steps(nothing, phases), devices.host())
     rounds = zip(samples(found, "2N", "wall_time"), samples(found, "N", "wall_time"), strict=True)
     ratio = median([double / single for double, single in rounds])
     return between(ratio, 2 * (1 - _RATIO_TOLERANCE), 2 * (1 + _RATIO_TOLERANCE), "x")
@@ -81,7 +83,7 @@ def _not_additive() -> Answer:
 def _additivity(extra_seconds: float) -> Answer:
     """Phases of known length against a step that does all of them, and something that no phase does."""
     phases = {name: spin(seconds) for name, seconds in _PHASES.items()}
-    found = time_planted(steps(in_turn(*phases.values(), spin(extra_seconds)), phases), devices.get("cpu"))
+    found = time_planted(steps(in_turn(*phases.values(), spin(extra_seconds)), phases), devices.host())
     rounds = zip(*(samples(found, name, "wall_time") for name in (*phases, "step")), strict=True)
     share = median([sum(parts) / step for *parts, step in rounds])
     labelled = has_label(found, "not-additive")
@@ -98,7 +100,7 @@ def _told(share: float, labelled: bool) -> str:
 
 def _allocation() -> Answer:
     """A step that allocates, writes and frees: by the peak of the resident memory over the baseline."""
-    device = devices.get("cpu")
+    device = devices.host()
 
     def step() -> None:
         torch.ones(_ALLOCATION_BYTES, dtype=torch.uint8)
