@@ -137,7 +137,6 @@ def subject(
     request: pytest.FixtureRequest, full_size: bool, sized: Callable[[Case], Case]
 ) -> Iterator[Subject]:
     """A case of the suite: built, and warmed up where it is measured."""
-    import torch
 
     from bench.child import worker
 
@@ -148,7 +147,7 @@ def subject(
     if impossible:
         pytest.skip(impossible)
     _return_memory()
-    with _torch_unchanged(case), case_context(case, torch.device(device.torch_name()).type):
+    with _torch_unchanged(case), case_context(case, device.torch_type()):
         baseline = device.memory_baseline()
         module, steps, effective = worker.prepare(case, device)
         steps = worker.refuse_recompiles(steps, engines.get(case.engine))
@@ -174,7 +173,7 @@ def _torch_unchanged(case: Case) -> Iterator[None]:
     threads, matmul = torch.get_num_threads(), torch.get_float32_matmul_precision()
     convolutions, autotuned = torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark
     try:
-        with torch.random.fork_rng(devices=[0] if case.device == "cuda" else []):
+        with torch.random.fork_rng(devices=[0] if devices.traits(case.device).uses_nvml else []):
             yield
     finally:
         torch.set_num_threads(threads)

@@ -13,9 +13,6 @@ from bench.contracts.engine import Engine
 from bench.contracts.monitor import Monitor, Monitors
 from bench.contracts.steps import Steps
 from bench.forkserver.stages import stage
-from bench.host.contention import ContentionMonitor
-from bench.host.gpu_clocks import ClockMonitor
-from bench.host.nvml import open_nvml
 from bench.probes import casting, flops, ledger, memory, traffic
 from bench.schema.case import Case
 from bench.schema.job import Job
@@ -28,7 +25,7 @@ _MESSAGE_LIMIT = 200
 """Characters of an error in a warning."""
 
 
-def dtypes_seen(module: torch.nn.Module, case: Case, where: str) -> dict[str, str]:
+def dtypes_seen(module: torch.nn.Module, case: Case, device: Device) -> dict[str, str]:
     """The dtypes that really came out of the first convolution and the first linear layer."""
     seen: dict[str, str] = {"weights": _short(next((p.dtype for p in module.parameters()), torch.float32))}
     hooks = []
@@ -36,9 +33,9 @@ def dtypes_seen(module: torch.nn.Module, case: Case, where: str) -> dict[str, st
         layer = next((m for m in module.modules() if isinstance(m, kind)), None)
         if layer is not None:
             hooks.append(layer.register_forward_hook(_remember(seen, key)))
-    image = torch.randn(1, case.channels, case.image, case.image, device=where)
+    image = torch.randn(1, case.channels, case.image, case.image, device=device.torch_name())
     module.eval()  # one image has no batch statistics
-    with torch.no_grad(), autocast(case.precision, torch.device(where).type):
+    with torch.no_grad(), autocast(case.precision, device.torch_type()):
         module(image.to(dtype=weight_dtype(case.precision), memory_format=memory_format(case)))
     for hook in hooks:
         hook.remove()
@@ -171,8 +168,4 @@ def optional_pass(
 
 def monitor_of(case: Case, device: Device) -> Monitor:
     """What is watched while a window is timed: the processor's contention, and the clocks of a GPU."""
-    monitors: list[Monitor] = [ContentionMonitor(case.threads)]
-    uuid = device.uuid()
-    if uuid is not None:
-        monitors.append(ClockMonitor(open_nvml, uuid))
-    return Monitors(monitors)
+    return Monitors(device.monitors(case.threads))

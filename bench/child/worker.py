@@ -22,8 +22,7 @@ from bench.contracts.engine import Engine
 from bench.contracts.monitor import Monitor
 from bench.contracts.steps import Steps
 from bench.forkserver.stages import stage
-from bench.host import environment, nvml_energy
-from bench.host.nvml import open_nvml
+from bench.host import environment
 from bench.probes.energy import EnergyMeter
 from bench.schema import record
 from bench.schema.case import Case
@@ -77,7 +76,7 @@ def compile_cold(argument: bytes) -> bytes:
     job = msgspec.json.decode(argument, type=Job)
     device = devices.get(job.case.device)
     count_casts = _use_cache(job)
-    with case_context(job.case, _device_type(device)):
+    with case_context(job.case, device.torch_type()):
         _, steps, _ = prepare(job.case, device)
         stage("compiling")
         seconds = passes.first_step(steps, device)
@@ -102,7 +101,7 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
     _use_cache(job)
     baseline = device.memory_baseline()
     collected = _Collected()
-    with case_context(case, _device_type(device)):
+    with case_context(case, device.torch_type()):
         module, steps, effective = prepare(case, device)
         first_step_at = time.monotonic()
         steps = _compile(job, engine, steps, device, collected)
@@ -118,7 +117,7 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
     collected.measurements += optional_pass(
         "counts", lambda: passes.cost_measurements(case, module), collected.warnings
     )
-    gpu = device.gpu()
+    gpu = device.accelerator()
     record = Record(
         case=case,
         protocol=job.protocol,
@@ -162,7 +161,7 @@ def _energy(
     job: Job, steps: Steps, device: Device, monitor: Monitor, collected: _Collected
 ) -> list[Measurement]:
     """Energy of a step, or why there is none."""
-    meter = EnergyMeter(nvml_energy.source(device.uuid(), open_nvml), monitor)
+    meter = EnergyMeter(device.energy_source(), monitor)
     seconds = job.protocol.energy_seconds
     found = optional_pass("energy", lambda: meter.measure(steps, device, seconds), collected.warnings)
     collected.absent |= meter.absent
@@ -200,10 +199,6 @@ def _layers(
     return found
 
 
-def _device_type(device: Device) -> str:
-    return torch.device(device.torch_name()).type
-
-
 def _use_cache(job: Job) -> Callable[[], int]:
     """Point Inductor at this job's own cache before anything is compiled; returns how to ask for the casts
     of weights and inputs in what it then compiles."""
@@ -232,7 +227,7 @@ def prepare(case: Case, device: Device) -> tuple[torch.nn.Module, Steps, dict[st
     workload = workloads.workloads()[case.workload]
     module = load(case.model, channels=case.channels, image=case.image, classes=case.classes, device=where)
     module = module.to(weight_dtype(case.precision)).to(memory_format=memory_format(case))
-    effective = device.read_back() | passes.dtypes_seen(module, case, where)
+    effective = device.read_back() | passes.dtypes_seen(module, case, device)
     return module, workload.prepare(module, case, engines.get(case.engine), where), effective
 
 

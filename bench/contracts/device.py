@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 
+from bench.contracts.energy_source import EnergySource
+from bench.contracts.monitor import Monitor
 from bench.schema.case import LAYOUTS, PRECISIONS, Case, Layout, Precision
 
 Scale = Literal["small", "large"]
@@ -109,6 +111,9 @@ class Device(Protocol):
     def torch_name(self) -> str:
         """The device's name for torch, e.g. `cuda:0`."""
 
+    def torch_type(self) -> str:
+        """The kind of device for torch, which autocast asks for, e.g. `cuda`."""
+
     def prepare(self, case: Case) -> None:
         """Set threads and precision flags for this process."""
 
@@ -124,11 +129,14 @@ class Device(Protocol):
     def queue(self) -> Queue | None:
         """The asynchronous queue, or None where a call returns when its work is done."""
 
-    def uuid(self) -> str | None:
-        """The GPU's UUID as torch gives it, without a prefix, for NVML; None for what is no GPU of NVIDIA."""
+    def monitors(self, threads: int) -> Sequence[Monitor]:
+        """What watches the machine while this device is measured by a process of so many threads."""
 
-    def gpu(self) -> Mapping[str, Any] | None:
-        """The fields of bench.schema.record.Gpu, or None."""
+    def energy_source(self) -> EnergySource:
+        """The counter of what this device takes, in joules; NoCounter with the reason where there is none."""
+
+    def accelerator(self) -> Mapping[str, Any] | None:
+        """The fields of bench.schema.record.Gpu, memory in bytes; None for the host."""
 
     def memory_baseline(self) -> int:
         """Bytes in use before the model exists; peaks are differences to it."""

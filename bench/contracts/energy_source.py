@@ -19,6 +19,20 @@ class EnergySource(Protocol):
         """The power at this instant; None where it cannot be read."""
 
 
+class NoCounter:
+    """A source that tells nothing, for this reason."""
+
+    def __init__(self, reason: str) -> None:
+        self.why_absent: str | None = reason
+        self.why_no_power: str | None = reason
+
+    def joules(self) -> None:
+        """Nothing: see `why_absent`."""
+
+    def watts(self) -> None:
+        """Nothing: see `why_no_power`."""
+
+
 IDLE_SECONDS = 2.0
 SETTLE_SECONDS = 1.0
 """Clocks fall when the work ends, and rise when it begins: neither belongs to a window."""

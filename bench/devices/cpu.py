@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bench.contracts.device import Traits
+from bench.contracts.energy_source import EnergySource
+from bench.contracts.monitor import Monitor
 from bench.host.available_memory import available_bytes
+from bench.host.contention import ContentionMonitor
+from bench.host.rapl import RaplCounter
 from bench.schema.case import Case
 from bench.schema.tuning import FREEZING, FUSED_OPTIMIZER
 
@@ -74,6 +78,9 @@ class Cpu:
     def torch_name(self) -> str:
         return "cpu"
 
+    def torch_type(self) -> str:
+        return "cpu"
+
     def prepare(self, case: Case) -> None:
         import torch
 
@@ -103,10 +110,13 @@ class Cpu:
     def queue(self) -> None:
         return None
 
-    def uuid(self) -> None:
-        return None
+    def monitors(self, threads: int) -> Sequence[Monitor]:
+        return [ContentionMonitor(threads)]
 
-    def gpu(self) -> Mapping[str, Any] | None:
+    def energy_source(self) -> EnergySource:
+        return RaplCounter()
+
+    def accelerator(self) -> Mapping[str, Any] | None:
         return None
 
     def memory_baseline(self) -> int:

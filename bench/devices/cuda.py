@@ -5,12 +5,17 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from bench.contracts.device import Traits
+from bench.contracts.energy_source import EnergySource
+from bench.contracts.monitor import Monitor
+from bench.host.contention import ContentionMonitor
+from bench.host.gpu_clocks import ClockMonitor
 from bench.host.nvml import Nvml, UnreadableError, by_torch_uuid, open_nvml
+from bench.host.nvml_energy import EnergyCounter
 from bench.schema.case import PRECISIONS, Case
 from bench.schema.tuning import CUDNN_HEURISTICS, NAMES, names
 
@@ -87,6 +92,9 @@ class Cuda:
     def torch_name(self) -> str:
         return "cuda:0"
 
+    def torch_type(self) -> str:
+        return "cuda"
+
     def prepare(self, case: Case) -> None:
         import torch
 
@@ -125,11 +133,18 @@ class Cuda:
         return CudaQueue()
 
     def uuid(self) -> str:
+        """As torch gives it, without the prefix by which NVML tells a GPU from an instance of MIG."""
         import torch
 
         return str(torch.cuda.get_device_properties(0).uuid)
 
-    def gpu(self) -> Mapping[str, Any]:
+    def monitors(self, threads: int) -> Sequence[Monitor]:
+        return [ContentionMonitor(threads), ClockMonitor(open_nvml, self.uuid())]
+
+    def energy_source(self) -> EnergySource:
+        return EnergyCounter(open_nvml, self.uuid())
+
+    def accelerator(self) -> Mapping[str, Any]:
         import torch
 
         properties = torch.cuda.get_device_properties(0)

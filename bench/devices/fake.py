@@ -6,10 +6,13 @@ known beforehand.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from bench.contracts.device import Traits
+from bench.contracts.energy_source import EnergySource, NoCounter
+from bench.contracts.monitor import Monitor
+from bench.host.contention import ContentionMonitor
 from bench.schema.case import PRECISIONS, Case
 
 FREE_BYTES = 2**30
@@ -78,6 +81,9 @@ class FakeDevice:
     def torch_name(self) -> str:
         return "cpu"
 
+    def torch_type(self) -> str:
+        return "cpu"
+
     def prepare(self, case: Case) -> None:
         return None
 
@@ -93,10 +99,13 @@ class FakeDevice:
     def queue(self) -> FakeDevice | None:
         return self if self._asynchronous else None
 
-    def uuid(self) -> str | None:
-        return None
+    def monitors(self, threads: int) -> Sequence[Monitor]:
+        return [ContentionMonitor(threads)]
 
-    def gpu(self) -> Mapping[str, Any] | None:
+    def energy_source(self) -> EnergySource:
+        return NoCounter("what is simulated takes no energy")
+
+    def accelerator(self) -> Mapping[str, Any] | None:
         return None
 
     def memory_baseline(self) -> int:

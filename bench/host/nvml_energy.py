@@ -1,36 +1,24 @@
-"""Where energy can be read: a GPU's counter through NVML, a processor's through RAPL.
-
-What a source cannot say is None, with the reason: never 0.
-"""
+"""A GPU's energy through NVML. What its counter cannot say is None, with the reason: never 0."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from bench.contracts.energy_source import EnergySource
 from bench.host.nvml import Nvml, NvmlGpu, UnreadableError, by_torch_uuid
-from bench.host.rapl import RaplCounter
 
 WHOLE_BOARD = "under MIG the counter is that of the whole board"
-
-
-def source(uuid: str | None, open_nvml: Callable[[], Nvml]) -> EnergySource:
-    """Of the GPU that torch gives this UUID; of the processor where there is none."""
-    return RaplCounter() if uuid is None else EnergyCounter(open_nvml, uuid)
 
 
 class EnergyCounter:
     """Joules since the driver was loaded (nvmlDeviceGetTotalEnergyConsumption, Volta and later; it moves
     about every 100 ms)."""
 
-    def __init__(self, open_nvml: Callable[[], Nvml], uuid: str | None) -> None:
-        """`uuid` is the GPU's as torch gives it; None for a device that is no GPU."""
-        self.why_absent: str | None = None if uuid else "only a GPU of NVIDIA has an energy counter"
-        self.why_no_power = self.why_absent
+    def __init__(self, open_nvml: Callable[[], Nvml], uuid: str) -> None:
+        """`uuid` is the GPU's as torch gives it."""
+        self.why_absent: str | None = None
+        self.why_no_power: str | None = None
         self._gpu: NvmlGpu | None = None
         self._last = 0.0
-        if uuid is None:
-            return
         try:
             gpu = by_torch_uuid(open_nvml(), uuid)
             if _is_shared(gpu):

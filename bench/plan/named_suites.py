@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Mapping
 from pathlib import Path
 
 from msgspec import structs
@@ -147,7 +148,7 @@ def find(name: str, device: str) -> Suite:
 
 def _possible(block: Block, traits: Traits) -> Block:
     """The block without precisions and engines that no device of this kind has."""
-    lacking = {
+    lacking: Mapping[str, Container[object]] = {
         "precision": set(PRECISIONS) - set(traits.precisions),
         "engine": set() if traits.captures_graphs else set(GRAPH_ENGINES),
     }

@@ -83,7 +83,7 @@ class _Watch(TorchDispatchMode):
         self.phase = ""
         self.highest: _Instant | None = None
         self._device, self._baseline = device, baseline
-        self._type = torch.device(device.torch_name()).type
+        self._type = device.torch_type()
         self._counts = allocator_counts(device)
         self._alive: dict[int, _Storage] = {}
         self._bytes = 0

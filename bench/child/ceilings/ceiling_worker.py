@@ -63,7 +63,7 @@ def run(job: Job, device: Device) -> Record:
     device.prepare(case)
     torch.manual_seed(case.seed)
     monitor = monitor_of(case, device)
-    gpu = device.gpu()
+    gpu = device.accelerator()
     measured: list[Measurement] = []
     incomplete: list[str] = []
     too_long: list[str] = []

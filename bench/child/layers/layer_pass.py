@@ -46,6 +46,8 @@ def time_layers(
     RuntimeError where the workload refuses what was measured.
     """
     if engine.compiles or engine.replays_graphs:
+        if device.queue() is not None and not device.traits.profiler:
+            raise RuntimeError(f"torch.profiler does not see the kernels of {device.traits.title}")
         calls = calls_in(module, lambda: _forward(case, module, steps))
         take: Take = ProfiledSteps(calls, steps, device).time
         whole = _whole(steps, device, 0.0)

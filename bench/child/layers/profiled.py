@@ -10,6 +10,7 @@ import re
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from torch import nn
@@ -36,8 +37,8 @@ _ROUNDING_SECONDS = 1e-9
 
 def activities(device: Device) -> list[ProfilerActivity]:
     """What torch.profiler is to watch."""
-    both = [ProfilerActivity.CPU, ProfilerActivity.CUDA]
-    return both[:1] if device.queue() is None else both
+    name = device.traits.profiler
+    return [ProfilerActivity.CPU, getattr(ProfilerActivity, name)] if name else [ProfilerActivity.CPU]
 
 
 def show_kernels() -> None:
@@ -77,7 +78,8 @@ class ProfiledSteps:
                     call()
                     self._device.synchronise()
         events = sorted(trace.events() or (), key=lambda event: event.time_range.start)
-        read = _on_cpu if self._device.queue() is None else _on_gpu
+        kind = self._device.traits.profiler
+        read = partial(_on_gpu, kind=getattr(DeviceType, kind)) if kind else _on_cpu
         found: dict[LayerPart, float] = {}
         for phase, _ in self._phases:
             for layer, seconds in self._named(phase, list(read(events, phase))):
@@ -143,14 +145,14 @@ def _on_cpu(events: Sequence[Any], phase: str) -> Iterator[_Work]:
     yield _Work(BETWEEN.name, max(0.0, (end - start) / 1e6 - spent), None)
 
 
-def _on_gpu(events: Sequence[Any], phase: str) -> Iterator[_Work]:
+def _on_gpu(events: Sequence[Any], phase: str, *, kind: DeviceType) -> Iterator[_Work]:
     """The kernels that each operator launched: those of a product together, others by their own names. Then
     those that no operator launched: a graph's, when it is replayed."""
     annotations = {event.name for event in events if event.is_user_annotation}
     start, end = _window(events, phase)
     ran = Counter[str]()
     for event in events:
-        if event.device_type == DeviceType.CUDA and start < event.time_range.start <= end:
+        if event.device_type == kind and start < event.time_range.start <= end:
             ran[event.name] += (event.time_range.end - event.time_range.start) / 1e6
     of_product: dict[int, list[float]] = {}
     works: list[tuple[Any, list[float], frozenset[int] | None]] = []

@@ -21,9 +21,8 @@ from bench.child.training.learner import Learner
 from bench.child.training.reporter import Reporter
 from bench.contracts.dataset import Dataset
 from bench.contracts.device import Device
+from bench.contracts.energy_source import EnergySource, NoCounter
 from bench.forkserver.stages import stage
-from bench.host.nvml import open_nvml
-from bench.host.nvml_energy import EnergyCounter
 from bench.schema.case import Case
 from bench.schema.epochs import History, measurements, why_no_energy
 from bench.schema.job import Job, JobResult, encode
@@ -39,6 +38,7 @@ _NOTHING_COMPILED = (
     "torch.compile compiled nothing, so the steps ran eagerly: the batch is larger than the training set, "
     "or TORCHDYNAMO_DISABLE is set"
 )
+_NOT_COUNTED = "training counts no energy on this device"
 _NOT_DETERMINISTIC = re.compile(
     r"(\S+) does not have a deterministic implementation|because it uses (CuBLAS)"
 )
@@ -68,7 +68,7 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
     assert files is not None
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
     dataset = datasets.get(case.task.dataset)
-    energy = EnergyCounter(open_nvml, device.uuid())
+    energy = device.energy_source() if device.traits.counts_energy else NoCounter(_NOT_COUNTED)
     baseline = device.memory_baseline()
     module, learner, effective = _prepare(job, device, dataset)
     first_step_at = time.monotonic()
@@ -87,7 +87,7 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
         status, reason, history = "diverged", str(error), reporter.history
     except _NotDeterministicError as error:
         status, reason, history = "invalid", str(error), reporter.history
-    gpu = device.gpu()
+    gpu = device.accelerator()
     parameters = Measurement(
         phase="model",
         metric="parameters",
@@ -135,7 +135,7 @@ def _prepare(job: Job, device: Device, dataset: Dataset) -> tuple[torch.nn.Modul
         device=where,
     )
     module = module.to(weight_dtype(case.precision)).to(memory_format=memory_format(case))
-    effective = device.read_back() | passes.dtypes_seen(module, case, where)
+    effective = device.read_back() | passes.dtypes_seen(module, case, device)
     module.train()
     stage("reading the data")
     split = dataset.load(None if files.data_dir is None else Path(files.data_dir))
@@ -215,7 +215,7 @@ def _is_uncompiled(case: Case) -> bool:
     return engine.compiles and not engine.observe().get("compiled_graphs", 0)
 
 
-def _energy_remarks(device: Device, energy: EnergyCounter, history: History) -> list[str]:
+def _energy_remarks(device: Device, energy: EnergySource, history: History) -> list[str]:
     """A GPU whose energy nobody knows is worth a word; a processor is not."""
     reason = energy.why_absent or why_no_energy(history.epochs)
-    return [] if device.uuid() is None or reason is None else [f"no-energy: {reason}"]
+    return [] if reason is None or not device.traits.counts_energy else [f"no-energy: {reason}"]

@@ -139,7 +139,7 @@ def test_an_allocation_of_known_size_is_in_the_peak(device: Device) -> None:
 
 def test_other_facts_have_their_types(device: Device) -> None:
     assert torch.zeros(1, device=device.torch_name()).device == torch.device(device.torch_name())
-    gpu = device.gpu()
+    gpu = device.accelerator()
     assert gpu is None or Gpu(**gpu).memory_bytes > 0
     assert all(isinstance(value, int) for value in device.read_memory().values())
 

@@ -74,7 +74,7 @@ def test_the_tightest_limit_counts_and_pages_of_files_are_given_back(
     "device", [devices.get("cpu"), pytest.param(devices.get("cuda"), marks=pytest.mark.cuda)]
 )
 def test_a_device_has_free_memory_within_the_machines(device: Device) -> None:
-    gpu = device.gpu()
+    gpu = device.accelerator()
     total = gpu["memory_bytes"] if gpu else psutil.virtual_memory().total
     assert 0.01 * total < device.free_memory() <= total
 

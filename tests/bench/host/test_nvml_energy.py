@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
-from bench.host.nvml_energy import WHOLE_BOARD, EnergyCounter, source
+from bench import devices
+from bench.contracts.energy_source import NoCounter
+from bench.devices.cuda import Cuda
+from bench.host.nvml_energy import WHOLE_BOARD, EnergyCounter
 from bench.host.rapl import RaplCounter
 from tests.planted.fake_nvml import FakeGpu, FakeNvml, no_driver
 
@@ -33,13 +36,11 @@ def test_a_counter_that_begins_at_zero_is_one() -> None:
     assert counter(energy=0.0).joules() == 0.0
 
 
-def test_what_is_no_gpu_of_nvidia_has_no_counter_and_the_driver_is_not_asked() -> None:
-    def forbidden() -> FakeNvml:
-        raise AssertionError("the driver was asked")
-
-    energy = EnergyCounter(forbidden, None)
-    assert energy.joules() is None
-    assert energy.why_absent == "only a GPU of NVIDIA has an energy counter"
+def test_what_has_no_counter_says_why_of_joules_and_of_power() -> None:
+    energy = NoCounter("no counter here")
+    energy.joules()
+    energy.watts()
+    assert (energy.why_absent, energy.why_no_power) == ("no counter here", "no counter here")
 
 
 def test_without_a_driver_and_for_a_gpu_that_it_does_not_know_the_reason_is_the_drivers() -> None:
@@ -90,6 +91,7 @@ def test_without_a_driver_there_is_no_power_either() -> None:
     assert (energy.watts(), energy.why_no_power) == (None, "NVML Shared Library Not Found")
 
 
-def test_a_gpu_is_asked_through_nvml_and_a_processor_through_rapl() -> None:
-    assert isinstance(source(UUID, FakeNvml), EnergyCounter)
-    assert isinstance(source(None, no_driver), RaplCounter)
+def test_a_gpu_is_asked_through_nvml_and_a_processor_through_rapl(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Cuda, "uuid", lambda device: UUID)
+    assert isinstance(devices.get("cuda").energy_source(), EnergyCounter)
+    assert isinstance(devices.get("cpu").energy_source(), RaplCounter)

@@ -16,10 +16,11 @@ from bench.child import worker
 from bench.contracts.energy_source import BEFORE_SECONDS, EnergySource
 from bench.contracts.monitor import NO_MONITOR, Monitor
 from bench.contracts.steps import Steps
+from bench.devices.cpu import Cpu
 from bench.devices.fake import FakeDevice
-from bench.host import environment, nvml_energy
+from bench.host import environment
 from bench.host.gpu_clocks import ClockMonitor
-from bench.host.nvml import POWER_CAP, THERMAL, open_nvml
+from bench.host.nvml import POWER_CAP, THERMAL
 from bench.host.nvml_energy import EnergyCounter
 from bench.host.rapl import NO_POWER
 from bench.probes.energy import NOT_ASKED, PHASE, STANDS_STILL, EnergyMeter
@@ -260,7 +261,7 @@ def test_a_window_that_the_workload_refuses_gives_no_energy() -> None:
 
 
 def test_the_record_says_why_there_is_no_energy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nvml_energy, "source", lambda uuid, nvml: Planted(lambda: None, "no RAPL here"))
+    monkeypatch.setattr(Cpu, "energy_source", lambda device: Planted(lambda: None, "no RAPL here"))
     case = Case(model="lenet5", image=28, channels=1, classes=10)
     protocol = MeasurementProtocol(
         warmup_seconds=0.001, warmup_limit_seconds=0.1, max_samples=20, sampling_seconds=0.1
@@ -276,7 +277,7 @@ def test_the_record_says_why_there_is_no_energy(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.cuda
 def test_a_real_gpu_takes_more_at_work_than_idle_and_its_steps_take_their_time() -> None:
     device = devices.get("cuda")
-    source = nvml_energy.source(device.uuid(), open_nvml)
+    source = device.energy_source()
     if source.joules() is None:
         pytest.skip(source.why_absent or "no energy")
     matrix = torch.randn(4096, 4096, device=device.torch_name())

@@ -9,6 +9,7 @@ import pytest
 
 from bench.child import passes
 from bench.contracts.monitor import Monitors, WindowReadings
+from bench.devices.cuda import Cuda
 from bench.devices.fake import FakeDevice
 from bench.host.contention import ContentionMonitor
 from bench.host.gpu_clocks import ClockMonitor
@@ -175,14 +176,14 @@ def test_a_hot_gpu_is_seen_through_the_whole_way() -> None:
     assert figure(found, "sm_clock") == [1980.0] * 3
 
 
-class NamedGpu(FakeDevice):
+class NamedGpu(Cuda):
     """A device that has a UUID, which no driver knows."""
 
-    def uuid(self) -> str | None:
+    def uuid(self) -> str:
         return "00000000-no-such-gpu"
 
 
-def test_the_worker_watches_the_processor_and_what_has_a_uuid() -> None:
+def test_the_worker_watches_the_processor_and_a_gpus_clocks() -> None:
     case = Case(model="lenet5")
     for device, watched in ((FakeDevice(), False), (NamedGpu(), True)):
         monitor = passes.monitor_of(case, device)

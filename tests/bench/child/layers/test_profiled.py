@@ -72,7 +72,7 @@ def test_on_a_processor_the_works_are_all_of_the_phase() -> None:
 
 def test_on_a_gpu_a_product_has_all_the_kernels_that_it_launched() -> None:
     """And a region that the profiler repeats on the device's side is no kernel."""
-    works = list(_on_gpu(profile_of_forward(), "forward"))
+    works = list(_on_gpu(profile_of_forward(), "forward", kind=DeviceType.CUDA))
     assert found(works) == [("aten::convolution", 43, True), ("triton_poi_fused", 6, False)]
 
 
@@ -89,7 +89,7 @@ def test_on_a_gpu_a_replayed_graph_is_its_kernels() -> None:
         event("convbench step", 12, 65, device=cuda, annotation=True),
         event("relu", 120, 130, device=cuda),
     ]
-    works = list(_on_gpu([phase, copied, *ran], "step"))
+    works = list(_on_gpu([phase, copied, *ran], "step", kind=DeviceType.CUDA))
     assert found(works) == [("Memcpy DtoD", 6, False), ("sm90_fprop", 40, False), ("relu", 5, False)]
 
 
@@ -98,7 +98,9 @@ def test_on_a_gpu_a_call_of_the_runtime_has_no_kernels() -> None:
     phase = event("convbench forward", 0, 100, annotation=True)
     relu = event("aten::relu", 5, 10, phase, launched=[("relu", 6)])
     waited = event("cudaDeviceSynchronize", 10, 90, phase, launched=[("relu", 6)])
-    assert found(list(_on_gpu([phase, relu, waited], "forward"))) == [("relu", 6, False)]
+    assert found(list(_on_gpu([phase, relu, waited], "forward", kind=DeviceType.CUDA))) == [
+        ("relu", 6, False)
+    ]
 
 
 NETWORK = nn.Sequential(

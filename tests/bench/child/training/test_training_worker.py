@@ -16,10 +16,11 @@ from torch import Tensor, nn
 from torch._dynamo.utils import counters
 
 from bench.child.training import checkpoint, reporter, training_worker
+from bench.contracts.energy_source import EnergySource
 from bench.devices.fake import FakeDevice
 from bench.forkserver.pipe import PipeReader
 from bench.host import environment
-from bench.host.nvml_energy import WHOLE_BOARD
+from bench.host.nvml_energy import WHOLE_BOARD, EnergyCounter
 from bench.schema import epochs
 from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.job import Job, TrainingFiles
@@ -39,10 +40,17 @@ class Ticking(FakeDevice):
 
 
 class Gpu(FakeDevice):
-    """A fake device with the UUID of the fake driver's GPU."""
+    """A fake device whose energy a fake driver counts: that of the GPU which is planted, or there is none."""
 
-    def uuid(self) -> str:
-        return "11111111-aaaa"
+    traits = structs.replace(FakeDevice.traits, counts_energy=True)
+
+    def __init__(self) -> None:
+        super().__init__(False)
+        self.gpu: FakeGpu | None = None
+
+    def energy_source(self) -> EnergySource:
+        gpu = self.gpu
+        return EnergyCounter(no_driver if gpu is None else lambda: FakeNvml((gpu,)), "11111111-aaaa")
 
 
 @pytest.fixture
@@ -292,10 +300,9 @@ def test_steps_are_told_seldom(train: Train, tmp_path: Path) -> None:
     assert sum(isinstance(t, epochs.EpochDone) for t in told) == 20
 
 
-def test_energy_is_the_gpus_of_every_epoch(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
-    device = Gpu(False)
-    gpu = FakeGpu(energy=lambda: 500.0 + 100 * device.now)
-    monkeypatch.setattr(training_worker, "open_nvml", lambda: FakeNvml((gpu,)))
+def test_energy_is_the_gpus_of_every_epoch(train: Train) -> None:
+    device = Gpu()
+    device.gpu = FakeGpu(energy=lambda: 500.0 + 100 * device.now)
     case = training_case()
     assert case.task is not None
     case = structs.replace(case, task=structs.replace(case.task, target=1e-9))
@@ -323,21 +330,19 @@ def test_energy_is_the_gpus_of_every_epoch(train: Train, monkeypatch: pytest.Mon
     ],
 )
 def test_energy_that_cannot_be_read_is_absent_with_the_reason(
-    train: Train, monkeypatch: pytest.MonkeyPatch, gpu: FakeGpu | None, reason: str
+    train: Train, gpu: FakeGpu | None, reason: str
 ) -> None:
-    monkeypatch.setattr(training_worker, "open_nvml", no_driver if gpu is None else lambda: FakeNvml((gpu,)))
-    record = train(training_case(), device=Gpu(False))
+    device = Gpu()
+    device.gpu = gpu
+    record = train(training_case(), device=device)
     assert record.status == "ok"
     assert not {name for name in figures(record) if "energy" in name}
     assert record.warnings == [f"no-energy: {reason}"]
 
 
-def test_a_gpu_that_is_lost_half_way_has_no_energy_but_all_the_rest(
-    train: Train, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    device = Gpu(False)
-    gpu = FakeGpu(energy=lambda: 100.0 if device.now < 0.05 else "GPU is lost")
-    monkeypatch.setattr(training_worker, "open_nvml", lambda: FakeNvml((gpu,)))
+def test_a_gpu_that_is_lost_half_way_has_no_energy_but_all_the_rest(train: Train) -> None:
+    device = Gpu()
+    device.gpu = FakeGpu(energy=lambda: 100.0 if device.now < 0.05 else "GPU is lost")
     record = train(training_case(), planted(device), device=device)
     assert not {name for name in figures(record) if "energy" in name}
     assert record.warnings == ["no-energy: GPU is lost"]
