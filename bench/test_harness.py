@@ -18,6 +18,7 @@ import msgspec
 import pytest
 from msgspec import structs
 
+from bench import devices
 from bench.forkserver.client import Server
 from bench.host import environment
 from bench.runner import preload
@@ -121,4 +122,6 @@ def test_quick_suite(benchmark: Benchmark, tmp_path: Path, full_size: bool) -> N
     """The main job as a user starts it; without `--benchmark-only` one network once."""
     small = () if full_size else ("--model", "lenet5", "--replicates", "1")
     benchmark.extra_info["target_seconds"] = 240.0
-    benchmark.pedantic(_command("run", "--device", "cpu", "--out", str(tmp_path / "run"), *small), rounds=1)
+    benchmark.pedantic(
+        _command("run", "--device", devices.host().name, "--out", str(tmp_path / "run"), *small), rounds=1
+    )

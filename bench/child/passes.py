@@ -94,6 +94,13 @@ def ledger_measurements(steps: Steps, device: Device, baseline: int, engine: Eng
     return [] if _why_no_ledger(engine) else ledger.peak_ledger(steps, device, baseline)
 
 
+def peak_absent(device: Device) -> dict[str, str]:
+    """Why no peak was measured, where the device knows none: metric -> sentence."""
+    if device.traits.peak_metric:
+        return {}
+    return {"peak_allocated": f"{device.traits.title} does not say what was allocated at most"}
+
+
 def ledger_absent(device: Device, engine: Engine) -> dict[str, str]:
     """Why the ledger, or a part of it, is not there: metric -> sentence."""
     reason = _why_no_ledger(engine)
@@ -101,7 +108,8 @@ def ledger_absent(device: Device, engine: Engine) -> dict[str, str]:
         return {LEDGER + "peak": reason}
     if ledger.allocator_counts(device):
         return {}
-    return {LEDGER + "workspace": "the allocator of a CPU does not say what an operator takes for itself"}
+    whose = "a CPU" if device.traits.is_host else device.traits.title
+    return {LEDGER + "workspace": f"the allocator of {whose} does not say what an operator takes for itself"}
 
 
 def _why_no_ledger(engine: Engine) -> str | None:

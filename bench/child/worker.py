@@ -179,7 +179,7 @@ def _memory(
     found += optional_pass(
         "ledger", lambda: passes.ledger_measurements(steps, device, baseline, engine), collected.warnings
     )
-    collected.absent |= passes.ledger_absent(device, engine)
+    collected.absent |= passes.peak_absent(device) | passes.ledger_absent(device, engine)
     collected.warnings += passes.memory_warnings(device, engine)
     return found
 

@@ -107,7 +107,12 @@ def _suites() -> Table:
 
 def _axes() -> Table:
     rows = tuple((name, axis.summary, _accepted(axis)) for name, axis in AXES.items())
-    return Table(title="axes", columns=("name", "summary", "accepted"), rows=rows)
+    notes = tuple(
+        f"--device {device.name}: {device.traits.caveat}."
+        for device in devices.devices().values()
+        if device.traits.caveat
+    )
+    return Table(title="axes", columns=("name", "summary", "accepted"), rows=rows, notes=notes)
 
 
 def _accepted(axis: axes.NamedAxis | axes.NumericAxis) -> str:

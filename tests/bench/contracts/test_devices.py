@@ -13,14 +13,18 @@ import msgspec
 import pytest
 import torch
 from torch.autograd import DeviceType
+from torch.profiler import ProfilerActivity
 
 from bench import devices
-from bench.contracts.device import Device
-from bench.devices import cuda
+from bench.contracts.device import UNKNOWN, Device
+from bench.contracts.monitor import Monitors
+from bench.devices import cuda, mps
 from bench.devices.fake import FakeDevice
-from bench.schema.case import PRECISIONS, Case
+from bench.schema import tuning
+from bench.schema.case import LAYOUTS, PRECISIONS, Case
 from bench.schema.record import Gpu
 from models.errors import UserError
+from tests.planted.fake_mps import RECOMMENDED_BYTES, FakeMps
 from tests.planted.fake_nvml import FakeGpu, FakeNvml
 from tests.planted.planted_records import READ_BACK
 
@@ -30,22 +34,27 @@ CASE = Case(model="lenet5", image=28, channels=1, classes=10)
 
 def _parameters() -> list[object]:
     listed = [
-        pytest.param(device, id=name, marks=[pytest.mark.cuda] if name == "cuda" else [])
+        pytest.param(device, id=name, marks=[] if device.traits.is_host else [getattr(pytest.mark, name)])
         for name, device in devices.devices().items()
     ]
-    return [*listed, pytest.param(FakeDevice(), id="fake")]
+    return [*listed, pytest.param(FakeDevice(), id="fake"), pytest.param(FakeMps(), id="mps-faked")]
 
 
 @pytest.fixture(params=_parameters())
-def device(request: pytest.FixtureRequest) -> Iterator[Device]:
+def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Device]:
+    """Every device; those that are not here are skipped. mps also runs over fakes of torch's functions."""
     threads = torch.get_num_threads()
-    yield request.param
+    if isinstance(request.param, FakeMps):
+        request.param.install(monkeypatch)
+        yield devices.get("mps")
+    else:
+        yield request.param
     torch.set_num_threads(threads)
     torch.set_flush_denormal(False)
 
 
 def test_devices_are_known_by_their_names() -> None:
-    assert {"cpu", "cuda"} <= set(devices.devices())
+    assert {"cpu", "cuda", "mps"} <= set(devices.devices())
     assert all(device.name == name for name, device in devices.devices().items())
     with pytest.raises(UserError, match="did you mean 'cuda'"):
         devices.get("cude")
@@ -131,7 +140,10 @@ def test_an_allocation_of_known_size_is_in_the_peak(device: Device) -> None:
     peaks = device.read_peak()
     assert peaks.keys() == before.keys()
     assert all(metric.startswith("peak_") for metric in peaks)
-    metric = "peak_resident" if "peak_resident" in peaks else "peak_allocated"
+    metric = device.traits.peak_metric
+    if not metric:
+        assert peaks == {}
+        return
     assert peaks[metric] - baseline == pytest.approx(size, rel=0.05)
     device.reset_peak()
     assert device.read_peak()[metric] - baseline < 0.05 * size
@@ -139,9 +151,98 @@ def test_an_allocation_of_known_size_is_in_the_peak(device: Device) -> None:
 
 def test_other_facts_have_their_types(device: Device) -> None:
     assert torch.zeros(1, device=device.torch_name()).device == torch.device(device.torch_name())
+    assert torch.device(device.torch_name()).type == device.torch_type()
     gpu = device.accelerator()
     assert gpu is None or Gpu(**gpu).memory_bytes > 0
     assert all(isinstance(value, int) for value in device.read_memory().values())
+
+
+def test_traits_say_what_the_device_does(device: Device) -> None:
+    traits = device.traits
+    assert traits.clocks[0] == ("wall_time" if device.queue() is None else "device_time")
+    for precision in PRECISIONS:
+        refused = device.why_unsupported(msgspec.structs.replace(CASE, precision=precision))
+        assert (refused is None) == (precision in traits.precisions)
+    assert set(traits.tunings) <= set(tuning.NAMES)
+    assert set(traits.layouts) <= set(LAYOUTS)
+    assert traits.peak_metric in (*device.read_peak(), "")
+    assert traits.flops_per_second > 0
+    assert traits.ceiling_seconds > 0
+    if traits.profiler:
+        assert traits.profiler in ProfilerActivity.__members__
+        assert traits.profiler in DeviceType.__members__
+
+
+def test_what_watches_and_what_counts_say_what_they_cannot(device: Device) -> None:
+    watched = Monitors(device.monitors(threads=1))
+    watched.before()
+    assert "steal_share" in {measured.metric for measured in watched.after().measurements}
+    source = device.energy_source()
+    joules = source.joules()
+    assert joules is not None or (source.why_absent and len(source.why_absent) > 10)
+    assert device.traits.energy_scope or joules is None, "what is counted must be said"
+
+
+def test_exactly_one_device_is_the_host_and_it_is_always_here() -> None:
+    hosts = [device for device in devices.devices().values() if device.traits.is_host]
+    assert hosts == [devices.host()]
+    assert devices.host().why_absent() is None
+    assert devices.host().accelerator() is None
+
+
+def test_auto_takes_the_present_device_of_the_highest_preference(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cuda.Cuda, "why_absent", lambda device: None)
+    assert devices.auto() == "cuda"
+    monkeypatch.setattr(cuda.Cuda, "why_absent", lambda device: "no GPU")
+    monkeypatch.setattr(mps.Mps, "why_absent", lambda device: None)
+    assert devices.auto() == "cpu", "what nobody tested is taken by name only"
+
+
+def test_a_device_of_another_version_is_unknown_and_nothing_is_concluded() -> None:
+    assert devices.traits("npu") is UNKNOWN
+    assert not UNKNOWN.is_host
+
+
+def test_mps_counts_what_its_tensors_and_what_others_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = FakeMps()
+    fake.install(monkeypatch)
+    fake.allocated, fake.cached, fake.beside = 5 * MB, 3 * MB, 2 * MB
+    device = devices.get("mps")
+    assert device.memory_baseline() == 5 * MB
+    assert device.free_memory() == RECOMMENDED_BYTES - 10 * MB
+    assert device.read_memory() == {"driver_other": 2 * MB}
+    assert device.free_memory() == RECOMMENDED_BYTES - 7 * MB, "the cache was given back"
+
+
+@pytest.mark.parametrize(
+    ("macos", "precision", "refused"),
+    [
+        ((13, 3), "bf16", True),
+        ((13, 3), "amp-bf16", True),
+        ((13, 3), "fp16", False),
+        ((14, 0), "bf16", False),
+    ],
+)
+def test_mps_has_bf16_from_macos_14_on(
+    monkeypatch: pytest.MonkeyPatch, macos: tuple[int, int], precision: str, refused: bool
+) -> None:
+    fake = FakeMps()
+    fake.macos = macos
+    fake.install(monkeypatch)
+    reason = devices.get("mps").why_unusable(msgspec.structs.replace(CASE, precision=precision))
+    assert (reason is not None and "macOS 14" in reason) == refused
+
+
+def test_mps_is_refused_where_there_is_no_macos(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    reason = devices.get("mps").why_absent()
+    assert reason is not None
+    assert "MPS is a part of macOS" in reason
+
+
+def test_mps_says_that_nobody_has_tested_it() -> None:
+    assert "untested on hardware" in devices.traits("mps").caveat
+    assert "Untested on hardware" in (mps.__doc__ or "")
 
 
 class Nvml:
