@@ -14,6 +14,22 @@ from models.published import top5_errors
 from reports.document import Document, Scalar, Table
 
 SIGNIFICANT_DIGITS = 4
+NETWORK_COLUMNS = (
+    "network",
+    "input",
+    "batch",
+    "convolutions",
+    "linear layers",
+    "filters",
+    "parameters",
+    "in convolutions",
+    "in linear layers",
+    "GMACs",
+    "GFLOPs forward",
+    "GFLOPs backward",
+    "activations, M",
+    "top-5 error, %",
+)
 
 
 def as_json(entry: CostEntry, *, layers: bool = False) -> dict[str, Any]:
@@ -59,22 +75,6 @@ def document(entries: Sequence[CostEntry], *, layers: bool = False) -> Document:
 
 def comparison_table(entries: Sequence[CostEntry]) -> Table:
     """The textbook's table: layers, filters, where the parameters are, arithmetic, published error."""
-    columns = (
-        "network",
-        "input",
-        "batch",
-        "convolutions",
-        "linear layers",
-        "filters",
-        "parameters",
-        "in convolutions",
-        "in linear layers",
-        "GMACs",
-        "GFLOPs forward",
-        "GFLOPs backward",
-        "activations, M",
-        "top-5 error, %",
-    )
     sources: dict[str, str] = {}
     rows = []
     for cost in (entry.cost for entry in entries):
@@ -99,7 +99,7 @@ def comparison_table(entries: Sequence[CostEntry]) -> Table:
             )
         )
     notes = [f"({letter}) {source}" for source, letter in sources.items()]
-    return Table(title="Networks", columns=columns, rows=tuple(rows), notes=tuple(notes))
+    return Table(title="Networks", columns=NETWORK_COLUMNS, rows=tuple(rows), notes=tuple(notes))
 
 
 def counts_table(entries: Sequence[CostEntry]) -> Table:

@@ -26,7 +26,14 @@ from reports.sections.ledger_plots import ledger_plots
 from reports.sections.ledger_tables import ledger_tables
 from reports.sections.machine_tables import machine_tables, machine_words
 from reports.sections.memory_tables import memory_tables
-from reports.sections.outcome_tables import absences_table, failed_table, skipped_table, warnings_table
+from reports.sections.outcome_tables import (
+    CANNOT_RUN,
+    FAILURES,
+    absences_table,
+    failed_table,
+    skipped_table,
+    warnings_table,
+)
 from reports.sections.parity_tables import parity_table
 from reports.sections.roofline_plots import roofline_plots
 from reports.sections.speedup_tables import speedup_tables
@@ -45,6 +52,7 @@ def build(directories: Sequence[Path]) -> Document:
     return document(summarise(directories))
 
 
+# long: it is the report's table of contents, a line for each section in reading order.
 def document(summary: Summary) -> Document:
     """The tables that have rows, in reading order, and every figure as a flat row."""
     machines = len(summary.environments)
@@ -103,8 +111,8 @@ def _introduction(summary: Summary) -> Iterator[str]:
     failed = len({outcome.case for outcome in summary.outcomes if outcome.status != "skipped"})
     skipped = len({outcome.case for outcome in summary.outcomes if outcome.status == "skipped"})
     yield (
-        f"Cases measured: {measured:,}. Cases with failures: {_counted(failed, 'Failures')}. "
-        f"Cases that cannot run here: {_counted(skipped, 'Cannot run here')}. Processes: {summary.records:,}."
+        f"Cases measured: {measured:,}. Cases with failures: {_counted(failed, FAILURES)}. "
+        f"Cases that cannot run here: {_counted(skipped, CANNOT_RUN)}. Processes: {summary.records:,}."
     )
     learned = {figure.case.task is not None for figure in summary.figures}
     if learned != {True}:

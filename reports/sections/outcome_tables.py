@@ -9,12 +9,15 @@ from reports.document import Table
 from reports.summary.figures import Absence, FailedProcesses, Summary
 from reports.tables.wording import models_named, named, one_line
 
+FAILURES = "Failures"
+CANNOT_RUN = "Cannot run here"
+
 
 def failed_table(outcomes: Sequence[FailedProcesses]) -> Iterator[Table]:
     failed = [outcome for outcome in outcomes if outcome.status != "skipped"]
     if failed:
         yield Table(
-            title="Failures",
+            title=FAILURES,
             columns=("case", "status", "reason", "processes"),
             rows=tuple((o.case.id, o.status, one_line(o.reason), o.processes) for o in failed),
             notes=("None of these processes is in a table above.",),
@@ -29,7 +32,7 @@ def skipped_table(outcomes: Sequence[FailedProcesses]) -> Iterator[Table]:
             reasons.setdefault(outcome.reason, []).append(outcome.case)
     if reasons:
         yield Table(
-            title="Cannot run here",
+            title=CANNOT_RUN,
             columns=("reason", "cases", "which"),
             rows=tuple((one_line(reason), len(cases), named(cases)) for reason, cases in reasons.items()),
         )

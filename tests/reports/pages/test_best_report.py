@@ -19,7 +19,8 @@ from bench.studies.best.search_result import Findings
 from bench.studies.best.strategy import CandidateResult
 from reports import formats
 from reports.pages import best_report
-from reports.pages.best_report import command_of, document, in_words
+from reports.pages.best_answer import command_of, in_words
+from reports.pages.best_report import document
 from reports.summary.pooling import summarise
 from tests.planted import planted_records
 from tests.planted.commands import Command
