@@ -75,6 +75,7 @@ OF_SEVERAL_MODULES = {
     "bench/child/training/test_gradient_norms.py": "what the learner and the worker do with norms",
     "bench/contracts/test_devices.py": "every device against the contract",
     "bench/contracts/test_engines.py": "every engine against the contract",
+    "bench/contracts/test_third_device.py": "a planted device wherever devices are asked for",
     "bench/contracts/test_workloads.py": "every workload against the contract",
     "bench/runner/test_compile_caches.py": "a compiled case from the parent to its caches",
     "bench/runner/test_training_attempts.py": "a training run from the parent to its checkpoints",
