@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
+from functools import cache
 
 from msgspec import Struct, structs
 
 from bench import devices
 from bench.schema.case import Case
-from models.blocks import is_block
+from models.arch import Conv
+from models.blocks import block, is_block
 from reports.ablations.explanation import Reason, TimedSide, reason_in_words, why
 from reports.ablations.form_pairs import TIME, TimedPair
 from reports.ablations.phase_work import case_work
@@ -34,9 +35,10 @@ class KernelRates(Struct, frozen=True, kw_only=True):
         return max((rate for side, rate in self.rates.items() if side != own), default=None)
 
 
+@cache
 def kernel_side(model: str) -> int:
-    """The largest kernel in a block's name."""
-    return max(int(side) for side in re.findall(r"(\d+)x", model))
+    """The side of a block's largest kernel."""
+    return max(layer.kernel for layer in block(model).layers if isinstance(layer, Conv))
 
 
 def kernel_rates_of(figures: Iterable[Figure]) -> dict[Case, KernelRates]:

@@ -13,7 +13,7 @@ from msgspec import Struct, structs
 from bench import devices
 from bench.contracts.device import Device
 from bench.engines import engines
-from bench.schema.case import Case
+from bench.schema.case import Case, Precision
 from bench.schema.phases import WHOLE
 from bench.stats.estimates import Ratio, ratio_across_processes, ratio_within_process
 from reports.document import Table
@@ -21,6 +21,8 @@ from reports.summary.figures import Figure, same_precision
 from reports.summary.subjects import subject_of
 from reports.tables.case_columns import TableLine, TableScope, table
 from reports.tables.wording import interval_notes, milliseconds, with_interval
+
+MIXED: tuple[Precision, ...] = ("amp-bf16", "amp-fp16")
 
 
 def _compiles(case: Case) -> bool:
@@ -85,7 +87,7 @@ OTHERS = (
     SpeedupKind(
         title="Speed-up of automatic mixed precision over fp32",
         is_base=lambda case: case.precision == "fp32",
-        is_new=lambda case: case.precision.startswith("amp-"),
+        is_new=lambda case: case.precision in MIXED,
         key=lambda case: structs.replace(case, precision="fp32"),
         base="fp32 (ms)",
         new="amp (ms)",
