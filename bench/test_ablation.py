@@ -26,6 +26,8 @@ if TYPE_CHECKING:  # collecting benchmarks imports no torch
     import torch
     from torch import nn
 
+pytestmark = pytest.mark.slow
+
 Benchmark = Any  # pytest-benchmark has no types
 
 CHANNELS, KERNEL, STACK = 64, "5x5", "3x3-relu-3x3"

@@ -27,6 +27,8 @@ from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.record import Measurement, Record
 from bench.store import RECORDS, Store
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 Benchmark = Any  # pytest-benchmark has no types
 

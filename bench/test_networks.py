@@ -36,6 +36,8 @@ from bench.timing import sampling
 if TYPE_CHECKING:
     from torch import nn
 
+pytestmark = pytest.mark.slow
+
 Benchmark = Any  # pytest-benchmark has no types
 
 TRAINING_PHASES = ("forward", "backward", "optimizer", "step")

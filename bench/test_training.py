@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from bench.contracts.dataset import Images, Split
     from bench.plain_training import Lap
 
+pytestmark = pytest.mark.slow
+
 Benchmark = Any  # pytest-benchmark has no types
 
 DATA_DIR = os.environ.get("CONVBENCH_DATA")

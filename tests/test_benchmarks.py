@@ -22,6 +22,8 @@ from conftest import pytest_benchmark_update_machine_info, small
 from models import catalogue
 from tests.planted.commands import ROOT
 
+pytestmark = pytest.mark.slow
+
 LENET = ["bench/test_networks.py", "-k", "lenet5", "-q", "-p", "no:cacheprovider"]
 
 

@@ -26,6 +26,7 @@ def run_tests(folder: Path, *options: str) -> int:
     return subprocess.run(command, cwd=ROOT, capture_output=True).returncode
 
 
+@pytest.mark.slow
 def test_the_option_writes_what_differs(tmp_path: Path) -> None:
     (tmp_path / "test_report.py").write_text(TEST)
     kept = tmp_path / "report.md"

@@ -16,6 +16,8 @@ import pytest
 from tests.planted.commands import ROOT
 from tests.test_layout import PACKAGES
 
+pytestmark = pytest.mark.slow
+
 LINTER = Path(sys.executable).with_name("lint-imports")
 
 

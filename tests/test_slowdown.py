@@ -11,6 +11,8 @@ import pytest
 
 from tests.planted.commands import ROOT
 
+pytestmark = pytest.mark.slow
+
 BOOT = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import bench.cli; bench.cli.main()"
 REPLICATES = 4
 

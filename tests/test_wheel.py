@@ -13,6 +13,8 @@ import pytest
 
 from tests.planted.commands import ROOT
 
+pytestmark = pytest.mark.slow
+
 NET = """
 from torch import nn
 from models.blocks import block

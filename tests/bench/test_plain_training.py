@@ -23,6 +23,8 @@ from bench.schema.training_task import Recipe, TrainingTask
 from bench.test_training import SMALL, Course, Ours, Result, case_of, chosen, race, times_as_fast
 from tests.planted.commands import ROOT
 
+pytestmark = pytest.mark.slow
+
 LAPS, BATCH = 4, 12
 
 

@@ -150,6 +150,7 @@ def test_the_lock_does_not_pass_to_programs_that_are_started(tmp_path: Path) -> 
         child.wait()
 
 
+@pytest.mark.slow
 def test_a_line_torn_at_any_byte_is_repaired(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # hundreds of repairs, none of them precious
     path, torn = folder / RECORDS, folder / TORN
@@ -301,6 +302,7 @@ for number in range(10**6):
 """
 
 
+@pytest.mark.slow
 def test_a_killed_writer_loses_nothing_it_was_told_is_written(tmp_path: Path) -> None:
     sequence = 0
     for seed in range(4):

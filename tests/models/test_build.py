@@ -33,6 +33,7 @@ def test_torchvisions_state_dict_has_a_place_in_ours(name: str) -> None:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "image"), [("alexnet", 64), ("alexnet", 224), ("vgg16", 224), ("vgg11-bn", 224)]
 )
@@ -113,6 +114,7 @@ def test_he_keeps_the_signal_of_relu_by_the_fan_in() -> None:
             assert not part.bias.any()
 
 
+@pytest.mark.slow
 def test_normal_is_the_same_everywhere() -> None:
     torch.manual_seed(0)
     for part in build(MODELS["alexnet"], image=64, classes=10, init="normal"):
@@ -136,6 +138,7 @@ def test_response_normalisation_is_the_papers_formula() -> None:
     torch.testing.assert_close(module(given), want)
 
 
+@pytest.mark.slow
 def test_a_forward_and_backward_pass_of_every_network() -> None:
     for name, arch in MODELS.items():
         module = build(arch, channels=2, classes=7, device="meta")

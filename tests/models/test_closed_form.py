@@ -168,6 +168,7 @@ def thin(arch: Arch) -> Arch:
     return structs.replace(arch, layers=tuple(layers), channels=1, image=800)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["lenet5", "alexnet", "alexnet-96", "vgg11", "vgg16-c", "vgg19"])
 def test_receptive_fields_and_jumps_are_those_of_the_gradient(name: str) -> None:
     arch = thin(MODELS[name])

@@ -15,6 +15,8 @@ from models.external import FactoryError, isolated_imports
 from models.load import load
 from tests.planted.commands import ROOT
 
+pytestmark = pytest.mark.slow
+
 BLOCKS = """
 from torch import nn
 class Block(nn.Sequential):

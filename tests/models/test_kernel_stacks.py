@@ -79,6 +79,7 @@ def measured(module: nn.Sequential, inputs: int, height: int, width: int) -> tup
     return found, backward.get_total_flops()
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(WIDE, SMALL, SMALL, SMALL, st.integers(1, 9), st.integers(1, 9))
 def test_closed_forms_are_what_torch_makes(
@@ -157,6 +158,7 @@ def box(pixels: Tensor) -> tuple[int, int, int, int]:
     return top, left, height, width
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(WIDE, st.integers(1, 4), st.integers(0, 6), SMALL, SMALL, SMALL, st.booleans())
 def test_a_stack_sees_the_pixels_of_its_convolution(
@@ -185,6 +187,7 @@ def test_an_early_stride_widens_the_window(kernel: int, stride: int, window: int
     assert cost(early).layers[-1].receptive_field == window
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "image"),
     [

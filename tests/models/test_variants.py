@@ -60,6 +60,7 @@ def possible(name: str) -> Arch | None:
         return None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_every_variant_runs_and_costs_what_torch_makes_of_it(name: str) -> None:
     archs = [arch for arch in (possible(f"{name}+{words}") for words in SINGLE) if arch]
@@ -74,6 +75,7 @@ def test_every_variant_runs_and_costs_what_torch_makes_of_it(name: str) -> None:
         assert cost(arch, channels=2, image=image, classes=7).parameters == sum(sizes), arch.name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "image"),
     [

@@ -12,6 +12,8 @@ from bench.child.output_agreement import agreement, compare_outputs
 from bench.schema.agreement import Agreement
 from bench.schema.case import Case
 
+pytestmark = pytest.mark.slow
+
 CASE = Case(model="lenet5", batch=16, image=28, channels=1, classes=10)
 
 

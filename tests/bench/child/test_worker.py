@@ -31,6 +31,8 @@ from models import catalogue
 from models.closed_form import Cost, cost
 from tests.planted.planted_steps import MS, launches, planted
 
+pytestmark = pytest.mark.slow
+
 QUICK = MeasurementProtocol(
     warmup_steps=2,
     warmup_seconds=0.001,

@@ -52,6 +52,7 @@ def records(folder: Path) -> list[Record]:
     return [msgspec.json.decode(line, type=Record) for line in (folder / RECORDS).read_bytes().splitlines()]
 
 
+@pytest.mark.slow
 def test_a_run_times_and_trains_both_forms_and_writes_its_report(run: Path) -> None:
     found = records(run)
     assert [record.status for record in found] == ["ok"] * 6
@@ -79,6 +80,7 @@ def test_what_was_counted_is_the_closed_form(run: Path) -> None:
             assert counted["backward", "flops"] == closed.work["backward"].flops
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_resumed_without_running_anything_and_reported_again(
     run: Path, convbench: Command
 ) -> None:
@@ -90,6 +92,7 @@ def test_a_finished_run_is_resumed_without_running_anything_and_reported_again(
     assert {"training step", "inference forward", "test accuracy", "parameters"} <= metrics
 
 
+@pytest.mark.slow
 def test_a_folder_is_reported_without_the_machine_that_filled_it(run: Path, convbench: Command) -> None:
     code, out, err = convbench(
         "ablate", "dropout", "--model", "lenet5", "--report-only", "--out", run, "--format", "md"

@@ -33,6 +33,7 @@ TINY = (
 )
 
 
+@pytest.mark.slow
 def test_a_real_search_of_one_candidate(tmp_path: Path) -> None:
     """It is the plain configuration, which needs no pairs and agrees with itself."""
     command = [sys.executable, "-m", "bench", *TINY, "--out", str(tmp_path / "run"), "--format", "json"]

@@ -217,6 +217,7 @@ def test_records_of_a_gpu_are_a_gpu_wherever_they_are_read(convbench: Command, t
     assert "No CUDA GPU was measured." in by_id(without)["gpu-speedup"]["reason"]
 
 
+@pytest.mark.slow
 def test_a_claim_runs_its_case_in_a_real_process(
     convbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -248,6 +249,7 @@ def test_history_shows_what_was_published_without_a_run(convbench: Command) -> N
     assert "Not measured here: vgg16+dropout=0" in answer.out
 
 
+@pytest.mark.slow
 def test_history_runs_the_same_work_and_draws_the_speed_ups(
     convbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

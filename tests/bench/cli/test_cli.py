@@ -179,6 +179,7 @@ def planted_run(directory: Path, statuses: list[Status]) -> None:
             )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("statuses", "code"),
     [
@@ -276,6 +277,7 @@ def test_a_short_plan_is_not_said_to_take_no_time(convbench: Command) -> None:
     assert "about a minute or less" in answer.out
 
 
+@pytest.mark.slow
 def test_the_largest_suite_can_be_planned(convbench: Command, tmp_path: Path) -> None:
     answer = convbench("run", "--dry-run", "--suite", "full", "--out", tmp_path / "run", "--format", "csv")
     assert answer.code == 0
@@ -313,6 +315,7 @@ def finished(tmp_path: Path) -> Path:
     return tmp_path / "run"
 
 
+@pytest.mark.slow
 def test_a_report_goes_to_a_file_whole_or_not_at_all(
     convbench: Command, finished: Path, tmp_path: Path
 ) -> None:
@@ -368,6 +371,7 @@ def test_ctrl_c_is_130(convbench: Command, tmp_path: Path, monkeypatch: pytest.M
     assert answer == Answer(130, "", told)
 
 
+@pytest.mark.slow
 def test_a_full_disk_under_the_output_is_a_sentence() -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
@@ -382,6 +386,7 @@ def test_a_full_disk_under_the_output_is_a_sentence() -> None:
     assert done.stderr == "convbench: cannot use the output: No space left on device\n"
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_is_no_failure() -> None:
     command = f"{sys.executable} -m bench run --dry-run --suite full --out x --format csv | head -n 1; "
     command += "exit ${PIPESTATUS[0]}"
@@ -390,6 +395,7 @@ def test_a_reader_that_goes_away_is_no_failure() -> None:
     assert done.stdout.count("\n") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -424,6 +430,7 @@ def test_what_needs_no_torch_does_not_import_it(tmp_path: Path, arguments: str) 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_an_error_of_the_real_command_has_no_traceback(tmp_path: Path) -> None:
     done = real("run", "--out", tmp_path / "run", "--model", "lenet6")
     assert done.returncode == 2
@@ -431,6 +438,7 @@ def test_an_error_of_the_real_command_has_no_traceback(tmp_path: Path) -> None:
     assert done.stdout == ""
 
 
+@pytest.mark.slow
 def test_one_real_run_from_the_command_to_the_report(tmp_path: Path) -> None:
     suite = tmp_path / "one.toml"
     suite.write_text(

@@ -33,6 +33,7 @@ def offered(line: str) -> list[str]:
     return answer(asked)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
@@ -55,12 +56,14 @@ def test_commands_options_and_names_are_completed(line: str, expected: list[str]
     assert offered(line) == expected
 
 
+@pytest.mark.slow
 def test_every_claim_is_offered_and_those_alone() -> None:
     from reports import claims
 
     assert offered("convbench claims ") == list(claims.claims())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("shell", "separator"), [("zsh", '"vgg19"'), ("fish", "vgg19")])
 def test_other_shells_are_answered_in_their_own_way(shell: str, separator: str) -> None:
     asked = {

@@ -56,6 +56,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_every_layer_of_the_network_is_in_the_record(run: Path) -> None:
     record = record_in(run / "run")
     pieces = [layer_part_of(m.phase) for m in record.measurements if m.metric == "layer_time"]
@@ -90,6 +91,7 @@ def test_the_trace_is_one_of_chrome(run: Path) -> None:
 COMPILER = engines.get("compile").why_unusable(Case(model="lenet5"), devices.traits("cpu"))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(COMPILER is not None, reason=str(COMPILER))
 def test_compiled_layers_are_found_among_the_kernels(tmp_path: Path) -> None:
     layers(*TINY, "--workload", "inference", "--engine", "compile", "--out", str(tmp_path / "run"))

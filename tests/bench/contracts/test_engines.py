@@ -106,6 +106,7 @@ def test_eager_is_the_module_itself() -> None:
     assert engines.get("eager").wrap(module) is module
 
 
+@pytest.mark.slow
 def test_a_compiled_module_computes_the_same_and_its_graphs_are_counted() -> None:
     """Without a convolution, so that nothing has to be compiled by a C++ compiler."""
     engine = engines.get("compile")

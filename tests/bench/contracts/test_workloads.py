@@ -69,6 +69,7 @@ def test_listing_workloads_needs_no_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", USABLE)
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_steps_run_in_every_precision_and_layout(workload: str, name: str, layout: str) -> None:
@@ -113,6 +114,7 @@ def test_inference_changes_nothing_and_is_in_eval_mode() -> None:
     assert all(p.requires_grad for p in module.parameters()), "autocast keeps casts only of such weights"
 
 
+@pytest.mark.slow
 def test_training_is_sgd_with_momentum_on_cross_entropy() -> None:
     """Three steps against the formulas: v = 0.9 v + g, w = w - 0.0001 v."""
     assert (LEARNING_RATE, MOMENTUM) == (1e-4, 0.9)
@@ -134,6 +136,7 @@ def test_training_is_sgd_with_momentum_on_cross_entropy() -> None:
         torch.testing.assert_close(ours, theirs, rtol=3e-7, atol=1e-9)  # a step moves weights by 1e-6
 
 
+@pytest.mark.slow
 def test_a_step_changes_every_weight_and_zero_grad_is_outside() -> None:
     module, steps = prepared(case_of("training"))
     before = weights(module)
@@ -149,6 +152,7 @@ def test_a_step_changes_every_weight_and_zero_grad_is_outside() -> None:
     assert all(p.grad is None for p in module.parameters())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", USABLE)
 def test_the_phases_one_after_the_other_are_the_step(name: str) -> None:
     case = case_of("training", precision=name)
@@ -193,6 +197,7 @@ def test_a_loss_that_is_no_number_is_told() -> None:
     assert [warning.partition(":")[0] for warning in steps.warnings()] == ["non-finite-loss"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layers", ["5x5", "3x3-relu-3x3", "3x3-3x3-3x3-3x3-3x3"])
 def test_the_weights_of_a_block_stay_where_they_were(layers: str) -> None:
     """Its output's gradient never changes: at the rate of networks this stack is not finite in 14 steps."""

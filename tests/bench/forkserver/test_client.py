@@ -19,6 +19,8 @@ from bench.forkserver.process_tree import descendants, marked
 from models.errors import UserError
 from tests.planted.commands import ROOT
 
+pytestmark = pytest.mark.slow
+
 TRACE = "CONVBENCH_TEST_TRACE"
 Run = Callable[..., Outcome]
 

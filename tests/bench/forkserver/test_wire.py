@@ -37,6 +37,8 @@ from tests.planted import planted_records
 from tests.planted.commands import ROOT, Answer, Command
 from tests.planted.installations import installation
 
+pytestmark = pytest.mark.slow
+
 WIRE_1 = ROOT / "tests" / "fixtures" / "wire_1"
 """A conversation as it was when the wire was 1 and convbench 0.1.0; frozen."""
 LENET = Case(model="lenet5", image=28, classes=10)

@@ -106,6 +106,7 @@ def test_an_unaligned_window_would_be_wrong_here() -> None:
         assert abs(watts / BUSY - 1) > 10 * EXACT
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("offset", [0.0, 0.03, 0.055, 0.099])
 @pytest.mark.parametrize("step", [0.5 * MS, 5 * MS, 37 * MS, 130 * MS])
 def test_the_energy_of_a_step_is_the_planted_power_above_idle_times_its_duration(

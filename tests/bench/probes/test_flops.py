@@ -20,6 +20,7 @@ from models.catalogue import MODELS
 from models.closed_form import cost, smallest_image
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize(("channels", "larger_by", "classes", "batch"), [(3, 0, 10, 1), (2, 7, 5, 3)])
 def test_three_counts_of_every_network_agree(
@@ -34,6 +35,7 @@ def test_three_counts_of_every_network_agree(
     assert result.flops_torch_backward == closed.flops_backward
 
 
+@pytest.mark.slow
 def test_what_one_counter_counts_alone_is_listed_by_name() -> None:
     requests = [
         CountRequest(model=name, channels=3, image=224, classes=10, batch=2)
@@ -131,6 +133,7 @@ def count(model: str, image: int, batch: int = 1) -> CountResult:
     return count_models([CountRequest(model=model, channels=3, image=image, classes=1000, batch=batch)])[0]
 
 
+@pytest.mark.slow
 def test_a_foreign_network_is_counted_from_its_layers() -> None:
     result = count("torchvision:resnet18", 224)
     assert result.cost is not None
@@ -142,6 +145,7 @@ def test_a_foreign_network_is_counted_from_its_layers() -> None:
     assert result.flops_torch_backward == result.cost.flops_backward
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["alexnet", "vgg11_bn"])
 def test_torchvisions_network_costs_what_ours_does(name: str) -> None:
     ours = cost(MODELS[name.replace("_", "-")], batch=2)

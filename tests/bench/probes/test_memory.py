@@ -202,6 +202,7 @@ def holding(size: int) -> Callable[[], None]:
     return call
 
 
+@pytest.mark.slow
 def test_the_kernels_peak_shows_an_allocation_in_its_own_phase() -> None:
     """400 MB for a moment in backward; the other phases differ from before by what Python itself takes."""
     device = get("cpu")

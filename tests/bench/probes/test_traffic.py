@@ -128,6 +128,7 @@ def test_a_module_that_looks_at_values_is_not_counted() -> None:
     assert step_bytes(LooksAtValues(3, 5), (2, 3), training=True) is None
 
 
+@pytest.mark.slow
 def test_a_module_is_left_as_it_was() -> None:
     module = build(MODELS["vgg11-bn"], image=32, classes=10)
     held = {name: value.clone() for name, value in module.state_dict().items()}

@@ -14,6 +14,8 @@ from bench.schema import job
 from bench.schema.case import Case, MeasurementProtocol
 from tests.planted import planted_records
 
+pytestmark = pytest.mark.slow
+
 CASE = Case(model="lenet5", engine="compile")
 
 

@@ -32,6 +32,8 @@ from bench.store import RECORDS, read_records
 from models.errors import UserError
 from tests.planted.commands import ROOT
 
+pytestmark = pytest.mark.slow
+
 TRACE = "CONVBENCH_TEST_TRACE"
 FAST = MeasurementProtocol(
     warmup_steps=2,

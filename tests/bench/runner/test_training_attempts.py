@@ -32,6 +32,8 @@ from bench.schema.record import Record
 from bench.store import RECORDS, read_records
 from tests.planted.commands import ROOT
 
+pytestmark = pytest.mark.slow
+
 STEPS = 6
 """Of an epoch of the digits, 1,437 images in batches of 256."""
 EPOCHS = 4

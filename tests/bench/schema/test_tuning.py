@@ -103,6 +103,7 @@ def _trained(tunings: str, steps: int) -> list[torch.Tensor]:
     return [parameter.detach() for parameter in module.parameters()]
 
 
+@pytest.mark.slow
 def test_the_fused_optimizer_learns_the_same() -> None:
     for plain, fused in zip(_trained("", 4), _trained("fused-optimizer", 4), strict=True):
         torch.testing.assert_close(fused, plain, rtol=1e-5, atol=1e-7)
@@ -118,6 +119,7 @@ def test_the_fused_optimizers_momentum_is_zero_before_the_first_step() -> None:
     assert not any(tensor.count_nonzero() for tensor in state)
 
 
+@pytest.mark.slow
 def test_freezing_makes_constants_of_the_weights() -> None:
     """Weights that change after compiling change nothing; without freezing they do. No convolution, so that
     no C++ is built."""

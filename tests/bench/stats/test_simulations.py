@@ -19,6 +19,8 @@ from bench.stats import diagnostics, sample_size, verdicts
 from bench.stats.estimates import Interval, across_processes, median, median_ranks, within_process
 from bench.timing import sampling
 
+pytestmark = pytest.mark.slow
+
 Random = np.random.Generator
 Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 SAMPLES = 40

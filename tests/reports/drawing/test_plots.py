@@ -109,6 +109,7 @@ def test_pictures_stay_readable_and_their_names_differ(tmp_path: Path) -> None:
     assert found["accuracy-digits-vgg-small"].series[0].label == "batch 1"
 
 
+@pytest.mark.slow
 def test_a_foreign_model_makes_no_foreign_path(tmp_path: Path) -> None:
     models = ["../../etc/$x_1$.py:make", "../../etc/$x_1$.py;make"]
     cases = [structs.replace(VGG, model=model, batch=b) for model in models for b in range(1, 5)]
@@ -127,6 +128,7 @@ def test_losses_over_decades_are_logarithmic(tmp_path: Path) -> None:
     assert not loss([0.5, 0.9, 0.99, 1.0]).log_y
 
 
+@pytest.mark.slow
 def test_written_files_are_pictures_and_the_text_links_them(tmp_path: Path) -> None:
     shown = plots.write(
         document(structs.replace(PLOT, under=TableKey("first")), structs.replace(PLOT, name="b")),
@@ -215,6 +217,7 @@ def test_names_do_not_cover_each_other() -> None:
     assert not any(one.overlaps(other) for i, one in enumerate(boxes) for other in boxes[:i])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("log", [False, True])
 def test_every_kind_of_plot_is_drawn(log: bool) -> None:
     points = structs.replace(
@@ -227,6 +230,7 @@ def test_every_kind_of_plot_is_drawn(log: bool) -> None:
         assert plots.draw(plot, "png").startswith(PNG)
 
 
+@pytest.mark.slow
 def test_a_report_in_a_file_has_its_plots_beside_it(tmp_path: Path) -> None:
     bf16 = structs.replace(VGG, precision="amp-bf16")
     run = planted_records.write(tmp_path / "run", [*seeds(VGG, (0.97,)), *seeds(bf16, (0.97,))])
@@ -242,6 +246,7 @@ def test_a_report_in_a_file_has_its_plots_beside_it(tmp_path: Path) -> None:
     assert not (tmp_path / "rows-plots").exists()
 
 
+@pytest.mark.slow
 def test_plots_need_no_torch_and_data_need_no_matplotlib(tmp_path: Path) -> None:
     run = planted_records.write(tmp_path, seeds(VGG, (0.97,)))
     program = (

@@ -126,6 +126,7 @@ def test_markup_in_any_text_is_shown_as_text() -> None:
     assert sum(SCRIPT in text for text in shown.of("h3")) == 2
 
 
+@pytest.mark.slow
 def test_nothing_comes_from_elsewhere() -> None:
     shown = page(PLANTED)
     links = shown.attributes("href") + shown.attributes("src") + shown.attributes("xlink:href")
@@ -155,6 +156,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20) | st.text
 cells = st.none() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(cells, cells), min_size=1, max_size=3))
 @settings(max_examples=60, deadline=None)
 def test_cells_show_their_text_and_nothing_else(rows: list[tuple[Cell, ...]]) -> None:
@@ -191,6 +193,7 @@ def test_a_plot_stands_under_its_table_and_others_at_the_end() -> None:
     assert text.rindex("<figure>") > places[-1]
 
 
+@pytest.mark.slow
 def test_pictures_share_no_ids_and_refer_to_their_own() -> None:
     """matplotlib gives two plots of the same points the same ids."""
     twin = structs.replace(LINES, name="twin")
@@ -231,6 +234,7 @@ def test_a_real_report_is_whole_and_small(tmp_path: Path) -> None:
     assert len(text) < 500_000
 
 
+@pytest.mark.slow
 def test_the_command_writes_the_page_and_nothing_beside(tmp_path: Path) -> None:
     run = planted_records.write(tmp_path / "run", planted_records.example())
     file = tmp_path / "out" / "page.html"

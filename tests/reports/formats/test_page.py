@@ -142,6 +142,7 @@ def picture(browser: Driver, file: Path) -> np.ndarray[Any, Any]:
     return cast(np.ndarray[Any, Any], imread(file))[..., :3]
 
 
+@pytest.mark.slow
 def test_it_opens_without_a_word_and_asks_for_nothing(opened: Driver, report: Path) -> None:
     assert opened.title == "convbench report"
     assert opened.get_log("browser") == []
@@ -276,6 +277,7 @@ def test_on_paper_it_is_black_on_white_and_nothing_is_cut_off(opened: Driver) ->
     assert len(pdf) > 20_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("scheme", "size"), [("light", DESKTOP), ("dark", PHONE)])
 def test_something_is_seen(opened: Driver, tmp_path: Path, scheme: str, size: tuple[int, int]) -> None:
     """Most of it paper, some of it ink, and in the picture its colours."""

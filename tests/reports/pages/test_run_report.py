@@ -279,6 +279,7 @@ def test_streams_that_are_not_independent_are_labelled(tmp_path: Path) -> None:
     assert bimodal.startswith("bimodal: 50% of the samples of the wall_time of forward take 1.20 x")
 
 
+@pytest.mark.slow
 def test_a_report_never_imports_torch(tmp_path: Path) -> None:
     directory = planted_records.write(tmp_path, planted_records.example())
     program = (

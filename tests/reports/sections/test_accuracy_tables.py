@@ -294,6 +294,7 @@ def test_recipes_are_told_in_words(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format_", formats.names())
 def test_every_format_shows_training_runs_without_pictures(tmp_path: Path, format_: str) -> None:
     text = formats.render(format_, report(tmp_path, planted_learning.example()))

@@ -76,6 +76,7 @@ def test_what_has_no_flops_has_no_place() -> None:
     assert [series.names for series in points(found)] == [("a",)]
 
 
+@pytest.mark.slow
 def test_it_is_drawn() -> None:
     found = roofline("t", "n", [ROOF, HALF], [Point(name="a", flops=1e9, bytes=1e9, seconds=1, roof="fp32")])
     assert plots.draw(found, "png").startswith(b"\x89PNG")

@@ -29,6 +29,8 @@ from bench.schema.record import Measurement, Record
 from models import catalogue
 from models.closed_form import cost
 
+pytestmark = pytest.mark.slow
+
 FP32 = ceiling_cases.case("cpu", "fp32", 1)
 GIB = 2**30
 SMALL: tuple[MatrixProduct | Convolution, ...] = (

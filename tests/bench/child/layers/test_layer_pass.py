@@ -34,6 +34,8 @@ from bench.schema.layer_phases import BETWEEN, LOSS, UPDATE, Layer, LayerPart, i
 from bench.schema.record import Measurement
 from tests.planted.planted_steps import MS, nothing
 
+pytestmark = pytest.mark.slow
+
 CPU = devices.get("cpu")
 FEW = MeasurementProtocol(min_samples=3, max_samples=3, sampling_seconds=0.1)
 

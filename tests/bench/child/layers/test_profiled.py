@@ -19,6 +19,8 @@ from bench.child.layers.profiled import _layers_of, _on_cpu, _on_gpu, _Work
 from bench.schema.case import Case, MeasurementProtocol
 from models.load import load
 
+pytestmark = pytest.mark.slow
+
 
 def event(
     name: str,

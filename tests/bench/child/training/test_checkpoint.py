@@ -19,6 +19,8 @@ from bench.child.training import checkpoint
 from bench.schema.epochs import Epoch, History
 from tests.planted.planted_learners import changed, training_case
 
+pytestmark = pytest.mark.slow
+
 CASE = training_case()
 EPOCH = Epoch(
     number=1,

@@ -14,6 +14,8 @@ from bench.schema.epochs import History, measurements
 from bench.schema.training_task import Recipe, TrainingTask
 from models.load import load
 
+pytestmark = pytest.mark.slow
+
 RATE = 0.01
 PLAIN = Recipe(name="plain", epochs=1, lr=RATE)
 IMAGES = 16

@@ -34,6 +34,8 @@ from tests.planted.planted_learners import (
     training_case,
 )
 
+pytestmark = pytest.mark.slow
+
 STEPS = 3
 """Of an epoch: 22 images in batches of 8, the last of 6."""
 

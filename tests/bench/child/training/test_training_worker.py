@@ -28,6 +28,8 @@ from bench.schema.record import Record
 from tests.planted.fake_nvml import FakeGpu, FakeNvml, no_driver
 from tests.planted.planted_learners import GREY, PlantedData, network, training_case
 
+pytestmark = pytest.mark.slow
+
 Train = Callable[..., Record]
 
 
