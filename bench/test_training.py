@@ -12,6 +12,8 @@ The bundled digits are learned, or Fashion-MNIST from the folder that CONVBENCH_
 five minutes on two cores, and 4 GB; with `-k "plain or bf16-channels"` less.
 """
 
+# long: one benchmark, with both of its sides, as a reader repeats it.
+
 from __future__ import annotations
 
 import contextlib

@@ -24,6 +24,7 @@ _TRAINED_AXES = ("device", "precision", "engine")
 """What the options say for training runs too, whose batch and image are the recipe's."""
 
 
+# long: its parameters are the command's options.
 @axis_options
 def ablate(
     *,

@@ -22,6 +22,7 @@ PROTOCOL = MeasurementProtocol(
 """Layers are measured beside the case, whose own figures are only to compare them with."""
 
 
+# long: its parameters are the command's options.
 @axis_options
 def layers(
     *,

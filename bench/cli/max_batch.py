@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bench.studies.max_batch.batch_runs import BatchRequest
 
 
+# long: its parameters are the command's options.
 @axis_options
 def max_batch(
     *,

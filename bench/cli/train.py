@@ -28,6 +28,7 @@ TIME_LIMIT_SECONDS = 1e6
 """A training run may take days; `--time-limit` says otherwise."""
 
 
+# long: its parameters are the command's options.
 @axis_options
 def train(
     *,

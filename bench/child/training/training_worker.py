@@ -61,6 +61,7 @@ def train(argument: bytes) -> bytes:
     return encode(JobResult(record=record, first_step_at=first_step_at))
 
 
+# long: its end needs what its beginning read from the device, in one order.
 def run(job: Job, device: Device) -> tuple[Record, float]:
     """Train a case on a device, from its checkpoint if there is one, and say what came of it."""
     case, files = job.case, job.training
