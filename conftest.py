@@ -41,7 +41,9 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.benchmark_disable = True
     for device in devices.devices().values():
         if not device.traits.is_host:
-            config.addinivalue_line("markers", f"{device.name}: needs {device.traits.title}; skipped without")
+            config.addinivalue_line(
+                "markers", f"{device.name}: needs {device.traits.title}; skipped without it"
+            )
     # What runs in a shell's background, or under nohup, inherits signals that are ignored: the tests that
     # interrupt or hang up a process would wait for ever.
     for number, usual in (

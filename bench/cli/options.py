@@ -9,6 +9,7 @@ from typing import Annotated, cast, get_args
 import typer
 from msgspec import structs
 
+from bench import devices
 from bench.cli import completion
 from bench.plan import axes, expand, feasibility
 from bench.plan.axes import AXES, Value
@@ -21,7 +22,10 @@ from reports import formats
 MOST_MARGIN = 0.5
 
 OneDevice = Annotated[
-    str, typer.Option("--device", help="cpu, cuda or auto.", autocompletion=completion.DEVICE)
+    str,
+    typer.Option(
+        "--device", help=f"{', '.join(devices.devices())} or auto.", autocompletion=completion.DEVICE
+    ),
 ]
 
 Models = Annotated[

@@ -115,10 +115,14 @@ class Device(Protocol):
         """The kind of device for torch, which autocast asks for, e.g. `cuda`."""
 
     def prepare(self, case: Case) -> None:
-        """Set threads and precision flags for this process."""
+        """Set threads and precision flags for this process, before anything runs on the device."""
 
     def read_back(self) -> dict[str, str]:
-        """The precision flags in force, as torch reports them."""
+        """The precision flags in force, as torch reports them.
+
+        Where there are such flags, `matmul` and `conv` are `ieee`, `tf32` or `bf16`: figures of two
+        devices are compared where these words are the same.
+        """
 
     def clock(self) -> float:
         """The host's monotonic clock, in seconds."""
@@ -148,10 +152,11 @@ class Device(Protocol):
         """Forget the peak so far."""
 
     def read_peak(self) -> dict[str, int]:
-        """Absolute peaks since `reset_peak`, in bytes, by metric name (`peak_...`)."""
+        """Absolute peaks since `reset_peak`, in bytes, by metric name (`peak_...`); there may be none."""
 
     def read_memory(self) -> dict[str, int]:
-        """Other memory facts since `release_memory`, by metric name."""
+        """What else is known of memory since `release_memory`, by metric name; bytes, or a count where the
+        metric is `allocation_retries`."""
 
     def free_memory(self) -> int:
         """Bytes that this process may still take."""
@@ -163,9 +168,11 @@ class Device(Protocol):
 class Queue(Protocol):
     """A device that works behind the host's back."""
 
-    def clock(self) -> float: ...
+    def clock(self) -> float:
+        """The host's monotonic clock, in seconds, as the device's."""
 
-    def synchronise(self) -> None: ...
+    def synchronise(self) -> None:
+        """Return when all work in the queue is done."""
 
     def record(self) -> Any:
         """An event at this place in the queue."""

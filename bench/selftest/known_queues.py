@@ -213,5 +213,5 @@ def _forgetful(rig: Rig) -> Answer:
 def _allocation(rig: Rig) -> Answer:
     planted = steps(lambda: rig.allocate(_ALLOCATION_BYTES))
     measured = memory.memory_pass(planted, rig.device, rig.device.memory_baseline())
-    peaks = {m.metric: int(m.samples[0]) for m in measured if m.metric == "peak_allocated"}
+    peaks = {m.metric: int(m.samples[0]) for m in measured if m.metric == rig.device.traits.peak_metric}
     return exactly(peaks, _ALLOCATION_BYTES, "bytes")

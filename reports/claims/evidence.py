@@ -21,7 +21,7 @@ _Found = TypeVar("_Found")
 class Setting(Struct, frozen=True, kw_only=True):
     """The machine that the claims are judged on, and how often they are measured there.
 
-    device      cpu or cuda; with cuda the processor of the same machine is measured too
+    device      a name; with a GPU the processor of the same machine is measured too
     replicates  processes of each timed case
     seeds       training runs of each trained case
     """
