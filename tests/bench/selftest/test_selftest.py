@@ -158,7 +158,7 @@ def test_macs_taken_for_flops_are_found(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize("always", [True, False])
 def test_a_stopping_rule_that_is_wrong_is_found(monkeypatch: pytest.MonkeyPatch, always: bool) -> None:
     """One that stops at once, and one that never does."""
-    monkeypatch.setattr("bench.timing.sampling.stats.interval_is_narrow", lambda *given: always)
+    monkeypatch.setattr("bench.timing.sampling.estimates.interval_is_narrow", lambda *given: always)
     assert "sampling: stops at its target" in failing(dict(known_verdicts.checks()))
 
 
