@@ -1,10 +1,7 @@
 """NVIDIA GPUs through torch.cuda: events, the caching allocator, and the driver's own count of memory."""
 
-# long: a device is one file, and this one has the most to say.
-
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,6 +13,7 @@ from bench.contracts.energy_source import EnergySource
 from bench.contracts.monitor import Monitor
 from bench.host.contention import ContentionMonitor
 from bench.host.gpu_clocks import ClockMonitor
+from bench.host.installed import version_of
 from bench.host.nvml import Nvml, UnreadableError, by_torch_uuid, open_nvml
 from bench.host.nvml_energy import EnergyCounter
 from bench.schema.case import PRECISIONS, Case
@@ -66,8 +64,9 @@ class Cuda:
         visible = os.environ.get("CUDA_VISIBLE_DEVICES")
         if visible is not None and visible.partition(",")[0].strip() in ("", "-1"):
             return f"no CUDA GPU is visible: CUDA_VISIBLE_DEVICES is {visible!r}"
-        if "+cpu" in _torch_version():
-            return f"torch {_torch_version()} is a build without CUDA"
+        torch_version = version_of("torch") or ""
+        if "+cpu" in torch_version:
+            return f"torch {torch_version} is a build without CUDA"
         try:
             pynvml.nvmlInit()
             count = pynvml.nvmlDeviceGetCount()
@@ -275,21 +274,10 @@ def _kernel_seconds(events: Iterable[Any]) -> float | None:
     return float(sum(e.self_device_time_total for e in on_device)) / 1e6 if on_device else None
 
 
-def _torch_version() -> str:
-    """Of the installed torch, without importing it; empty where there is none."""
-    try:
-        return importlib.metadata.version("torch")
-    except importlib.metadata.PackageNotFoundError:
-        return ""
-
-
 def _driver_version() -> str | None:
-    import pynvml
-
     try:
-        pynvml.nvmlInit()
-        return str(pynvml.nvmlSystemGetDriverVersion())
-    except pynvml.NVMLError:
+        return open_nvml().driver_version()
+    except UnreadableError:
         return None
 
 

@@ -2,8 +2,8 @@
 
 Written from torch's documentation of torch.mps and of its environment variables, and exercised through fakes
 of those functions alone. Moreover nothing else of convbench runs on macOS today: it reads Linux's /proc and
-control groups, and its fork server forks children, in which Metal does not work. So `--device mps` is known,
-and refused wherever convbench runs; what is here is what a first port finds ready.
+control groups, and nobody has tried its fork server with Metal. So `--device mps` is known, and refused
+wherever convbench runs; what is here is what a port finds ready.
 """
 
 from __future__ import annotations
