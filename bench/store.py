@@ -18,7 +18,8 @@ from typing import Self
 import msgspec
 
 from bench.schema.case import Case
-from bench.schema.record import SCHEMA, Record, Status
+from bench.schema.migrations import NewerSchemaError, decode_record
+from bench.schema.record import Record, Status
 from models.errors import UserError
 
 RECORDS = "records.jsonl"
@@ -28,8 +29,6 @@ LOCK = ".lock"
 
 _LINE_BEGINS = b'{"schema":'
 """Every line begins so; an unfinished one that does not is no record of ours, and stays untouched."""
-
-_decoder = msgspec.json.Decoder(Record)
 
 
 class Store:
@@ -97,7 +96,7 @@ class Store:
         """
         numbered = msgspec.structs.replace(record, sequence=self._last + 1)
         data = msgspec.json.encode(numbered) + b"\n"
-        _decoder.decode(data)
+        decode_record(data)
         with _uninterrupted(), _refusals(self.directory):
             try:
                 _write_through(self._file, data)
@@ -142,27 +141,11 @@ def read_records(path: Path, *, torn: Callable[[str], None] | None = None) -> It
 
 def _decode(line: bytes, number: int, path: Path) -> Record:
     try:
-        record = _decoder.decode(line)
-        schema = record.schema
+        return decode_record(line)
+    except NewerSchemaError as error:
+        raise UserError(f"line {number} of {path} was written by a newer convbench ({error})") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        schema = _schema(line)
-        if schema <= SCHEMA:
-            raise UserError(f"line {number} of {path} is not a record of convbench: {error}") from error
-    if schema > SCHEMA:
-        raise UserError(
-            f"line {number} of {path} was written by a newer convbench "
-            f"(schema {schema}; this one reads up to {SCHEMA})"
-        )
-    return record
-
-
-def _schema(line: bytes) -> int:
-    """The schema of a line that is no record of ours; 0 when it has none."""
-    try:
-        schema = msgspec.json.decode(line)["schema"]
-    except (msgspec.DecodeError, UnicodeDecodeError, TypeError, KeyError):
-        return 0
-    return schema if isinstance(schema, int) else 0
+        raise UserError(f"line {number} of {path} is not a record of convbench: {error}") from error
 
 
 def _is_torn(line: bytes) -> bool:

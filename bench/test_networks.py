@@ -29,7 +29,8 @@ from bench.host import cpu_cores
 from bench.plan import expand, feasibility, named_suites
 from bench.probes import memory
 from bench.schema.case import Case, MeasurementProtocol
-from bench.schema.record import Measurement
+from bench.schema.phases import Phase
+from bench.schema.record import Effective, Measurement
 from bench.tensors import case_context
 from bench.timing import sampling
 
@@ -80,10 +81,10 @@ class Subject:
     device: Device
     module: nn.Module
     steps: Steps
-    effective: dict[str, str]
+    effective: Effective
     baseline: int
 
-    def calls(self, phase: str) -> tuple[Call, Call]:
+    def calls(self, phase: Phase) -> tuple[Call, Call]:
         """What has to run untimed before the phase, and the phase itself; both end when the device has."""
         named = dict(self.steps.phases)
         if phase == self.steps.whole_phase:
@@ -104,7 +105,7 @@ class Subject:
 
         return setup, target
 
-    def run(self, phase: str) -> None:
+    def run(self, phase: Phase) -> None:
         """One round of a phase."""
         for call in self.calls(phase):
             call()
@@ -191,11 +192,11 @@ def test_inference(benchmark: Benchmark, subject: Subject, full_size: bool) -> N
     _measure(benchmark, subject, "forward", full_size)
 
 
-def test_training(benchmark: Benchmark, subject: Subject, phase: str, full_size: bool) -> None:
+def test_training(benchmark: Benchmark, subject: Subject, phase: Phase, full_size: bool) -> None:
     _measure(benchmark, subject, phase, full_size)
 
 
-def _measure(benchmark: Benchmark, subject: Subject, phase: str, full_size: bool) -> None:
+def _measure(benchmark: Benchmark, subject: Subject, phase: Phase, full_size: bool) -> None:
     """Time one phase, and say in `extra_info` what it was and what it needed."""
     case = subject.case
     setup, target = subject.calls(phase)
@@ -206,7 +207,7 @@ def _measure(benchmark: Benchmark, subject: Subject, phase: str, full_size: bool
     info = benchmark.extra_info
     info["case"] = msgspec.to_builtins(case)
     info["phase"] = phase
-    info["effective"] = subject.effective
+    info["effective"] = {**subject.effective.precision, **subject.effective.machine}
     info["parameters"] = sum(parameter.numel() for parameter in subject.module.parameters())
     info["bytes"] = {
         measured.metric: int(measured.samples[0])
@@ -219,7 +220,7 @@ def _measure(benchmark: Benchmark, subject: Subject, phase: str, full_size: bool
             info["flops_per_second"] = subject.flops[phase] / benchmark.stats.stats.median
 
 
-def _rounds(subject: Subject, phase: str) -> int:
+def _rounds(subject: Subject, phase: Phase) -> int:
     """As many rounds as the suite's protocol takes samples when its target is not reached before."""
     _, protocol = _quick(True)
     durations = []

@@ -17,6 +17,7 @@ import pytest
 from bench.contracts.steps import Steps
 from bench.devices.fake import FakeDevice
 from bench.schema.case import Case
+from bench.schema.phases import Phase
 from bench.test_networks import Subject
 from conftest import pytest_benchmark_update_machine_info, small
 from models import catalogue
@@ -156,7 +157,7 @@ def planted(device: FakeDevice) -> Subject:
     # The host's first millisecond, then the device, which never waits for the host again.
     [("forward", 0.003), ("backward", 0.005), ("optimizer", 0.009), ("step", 0.001 + 0.014)],
 )
-def test_a_round_holds_its_phase_to_the_end_and_nothing_before(phase: str, seconds: float) -> None:
+def test_a_round_holds_its_phase_to_the_end_and_nothing_before(phase: Phase, seconds: float) -> None:
     device = FakeDevice()
     setup, target = planted(device).calls(phase)
     for _ in range(2):

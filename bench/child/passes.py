@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from msgspec import structs
 
 from bench import engines
 from bench.contracts.device import Device
@@ -15,14 +16,21 @@ from bench.contracts.steps import Steps
 from bench.forkserver.stages import stage
 from bench.probes import casting, flops, ledger, memory, traffic
 from bench.schema.case import Case
+from bench.schema.case_warnings import CaseWarning
 from bench.schema.job import Job
 from bench.schema.metrics import LEDGER
-from bench.schema.record import Measurement, single
+from bench.schema.record import Effective, Measurement, single
 from bench.tensors import POLICIES, autocast, memory_format, weight_dtype
 from models.blocks import is_block
 
 _MESSAGE_LIMIT = 200
 """Characters of an error in a warning."""
+
+
+def read_back(device: Device, module: torch.nn.Module, case: Case) -> Effective:
+    """What is really in force: the device's flags, and the dtypes of the module's weights and outputs."""
+    found = device.read_back()
+    return structs.replace(found, precision={**found.precision, **dtypes_seen(module, case, device)})
 
 
 def dtypes_seen(module: torch.nn.Module, case: Case, device: Device) -> dict[str, str]:
@@ -105,11 +113,11 @@ def ledger_absent(device: Device, engine: Engine) -> dict[str, str]:
     """Why the ledger, or a part of it, is not there: metric -> sentence."""
     reason = _why_no_ledger(engine)
     if reason is not None:
-        return {LEDGER + "peak": reason}
+        return {LEDGER["peak"]: reason}
     if ledger.allocator_counts(device):
         return {}
     whose = "a CPU" if device.traits.is_host else device.traits.title
-    return {LEDGER + "workspace": f"the allocator of {whose} does not say what an operator takes for itself"}
+    return {LEDGER["workspace"]: f"the allocator of {whose} does not say what an operator takes for itself"}
 
 
 def _why_no_ledger(engine: Engine) -> str | None:
@@ -120,11 +128,15 @@ def _why_no_ledger(engine: Engine) -> str | None:
     return None
 
 
-def memory_warnings(device: Device, engine: Engine) -> list[str]:
+def memory_warnings(device: Device, engine: Engine) -> list[CaseWarning]:
     """What the memory figures lack, as warnings."""
     if not engine.replays_graphs or device.queue() is None:
         return []
-    return ["no-peak: the replay of a CUDA graph allocates nothing, so only the reserved peak is known"]
+    return [
+        CaseWarning(
+            "no-peak", "the replay of a CUDA graph allocates nothing, so only the reserved peak is known"
+        )
+    ]
 
 
 def cast_measurements(job: Job, module: torch.nn.Module, steps: Steps, device: Device) -> list[Measurement]:
@@ -162,7 +174,7 @@ def cost_measurements(case: Case, module: torch.nn.Module) -> list[Measurement]:
 
 
 def optional_pass(
-    name: str, measurements: Callable[[], list[Measurement]], incomplete: list[str]
+    name: str, measurements: Callable[[], list[Measurement]], incomplete: list[CaseWarning]
 ) -> list[Measurement]:
     """What is measured beside the timing; nothing, and a warning in `incomplete`, where that fails."""
     stage(name)
@@ -170,7 +182,7 @@ def optional_pass(
         return measurements()
     except Exception as error:  # noqa: BLE001 - of any kind: the timings are taken, and must not be lost
         message = " ".join(str(error).split())[:_MESSAGE_LIMIT]
-        incomplete.append(f"incomplete: {name}: {type(error).__name__}: {message}")
+        incomplete.append(CaseWarning("incomplete", f"{name}: {type(error).__name__}: {message}"))
         return []
 
 

@@ -26,8 +26,9 @@ from bench.host import environment
 from bench.probes.energy import EnergyMeter
 from bench.schema import record
 from bench.schema.case import Case
+from bench.schema.case_warnings import CaseWarning
 from bench.schema.job import ColdCompile, Job, JobResult, encode
-from bench.schema.record import Gpu, Measurement, Record
+from bench.schema.record import Effective, Gpu, Measurement, Record
 from bench.tensors import case_context, memory_format, weight_dtype
 from bench.timing import latency
 from models.errors import UserError
@@ -88,7 +89,7 @@ class _Collected:
     """What a case's process has found so far; `invalid` is the reason why it must not be used."""
 
     measurements: list[Measurement] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[CaseWarning] = field(default_factory=list)
     absent: dict[str, str] = field(default_factory=dict)
     invalid: str | None = None
 
@@ -214,7 +215,7 @@ def _use_cache(job: Job) -> Callable[[], int]:
     return lambda: counter.casts
 
 
-def prepare(case: Case, device: Device) -> tuple[torch.nn.Module, Steps, dict[str, str]]:
+def prepare(case: Case, device: Device) -> tuple[torch.nn.Module, Steps, Effective]:
     """The module on its device, the steps of the workload, and the precision read back.
 
     Sets the process's threads, precision flags and random seed; call it inside `precision.outer_context`.
@@ -227,7 +228,7 @@ def prepare(case: Case, device: Device) -> tuple[torch.nn.Module, Steps, dict[st
     workload = workloads.workloads()[case.workload]
     module = load(case.model, channels=case.channels, image=case.image, classes=case.classes, device=where)
     module = module.to(weight_dtype(case.precision)).to(memory_format=memory_format(case))
-    effective = device.read_back() | passes.dtypes_seen(module, case, device)
+    effective = passes.read_back(device, module, case)
     return module, workload.prepare(module, case, engines.get(case.engine), where), effective
 
 

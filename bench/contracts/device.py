@@ -10,6 +10,8 @@ from msgspec import Struct
 from bench.contracts.energy_source import EnergySource
 from bench.contracts.monitor import Monitor
 from bench.schema.case import LAYOUTS, PRECISIONS, Case, Layout, Precision
+from bench.schema.case_warnings import CaseWarning
+from bench.schema.record import Effective
 
 Scale = Literal["small", "large"]
 """How much work is worth measuring: what a processor does in seconds, or what keeps a GPU busy."""
@@ -117,7 +119,7 @@ class Device(Protocol):
     def prepare(self, case: Case) -> None:
         """Set threads and precision flags for this process, before anything runs on the device."""
 
-    def read_back(self) -> dict[str, str]:
+    def read_back(self) -> Effective:
         """The precision flags in force, as torch reports them.
 
         Where there are such flags, `matmul` and `conv` are `ieee`, `tf32` or `bf16`: figures of two
@@ -161,7 +163,7 @@ class Device(Protocol):
     def free_memory(self) -> int:
         """Bytes that this process may still take."""
 
-    def warnings(self) -> list[str]:
+    def warnings(self) -> list[CaseWarning]:
         """Warnings about what this device could not say."""
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from bench.contracts.device import Traits
 from bench.schema.case import Case
+from bench.schema.case_warnings import CaseWarning
 
 if TYPE_CHECKING:
     from bench.contracts.steps import Steps
@@ -34,7 +35,7 @@ class Engine(Protocol):
     def fuse(self, steps: Steps) -> Steps:
         """The steps as they are timed; a whole-step graph replaces the phases here."""
 
-    def warnings(self, case: Case, traits: Traits) -> list[str]:
+    def warnings(self, case: Case, traits: Traits) -> list[CaseWarning]:
         """Warnings about how the case was executed, read at the end."""
 
     def observe(self) -> Mapping[str, int]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from bench.schema.case_warnings import CaseWarning
 from bench.schema.record import Measurement
 
 
@@ -20,8 +21,8 @@ class WindowReadings:
     """
 
     measurements: tuple[Measurement, ...] = ()
-    labels: tuple[str, ...] = ()
-    disturbed: str | None = None
+    labels: tuple[CaseWarning, ...] = ()
+    disturbed: CaseWarning | None = None
     usable: bool = True
 
 

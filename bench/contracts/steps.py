@@ -6,6 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bench.schema.case_warnings import CaseWarning
+from bench.schema.phases import Phase
+
 if TYPE_CHECKING:
     import torch
 
@@ -23,15 +26,15 @@ class Steps:
     phases       the parts of the step in order, with their names; empty where they cannot be told apart
     synchronises whether the step waits for the device inside
     why_invalid  after a window: a sentence when it must not be used, else None
-    warnings     sentences about what the steps did, read once at the end
+    warnings     about what the steps did, read once at the end
     tensors      what is alive by kind, for the memory ledger: weights, buffers, gradients, optimizer_state
     """
 
     setup: Call
     step: Call
-    whole_phase: str
-    phases: tuple[tuple[str, Call], ...]
+    whole_phase: Phase
+    phases: tuple[tuple[Phase, Call], ...]
     synchronises: bool
     why_invalid: Callable[[], str | None]
-    warnings: Callable[[], list[str]]
+    warnings: Callable[[], list[CaseWarning]]
     tensors: Callable[[], dict[str, list[torch.Tensor]]]

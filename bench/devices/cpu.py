@@ -14,6 +14,8 @@ from bench.host.available_memory import available_bytes
 from bench.host.contention import ContentionMonitor
 from bench.host.rapl import RaplCounter
 from bench.schema.case import Case
+from bench.schema.case_warnings import CaseWarning
+from bench.schema.record import Effective
 from bench.schema.tuning import FREEZING, FUSED_OPTIMIZER
 
 _HALF_TYPES = {"amp-bf16": "bf16", "bf16": "bf16", "amp-fp16": "fp16", "fp16": "fp16"}
@@ -90,16 +92,20 @@ class Cpu:
         # The older of torch's two interfaces to fp32 precision, as in devices/cuda.py.
         torch.set_float32_matmul_precision("highest")
 
-    def read_back(self) -> dict[str, str]:
+    def read_back(self) -> Effective:
         import torch
 
         conv = str(torch.backends.mkldnn.conv.fp32_precision)  # type: ignore[attr-defined]
-        return {
-            "matmul": _PRECISIONS[torch.get_float32_matmul_precision()],
-            "conv": _PRECISIONS.get(conv, conv),
-            "threads": str(torch.get_num_threads()),
-            "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-        }
+        return Effective(
+            precision={
+                "matmul": _PRECISIONS[torch.get_float32_matmul_precision()],
+                "conv": _PRECISIONS.get(conv, conv),
+            },
+            machine={
+                "threads": str(torch.get_num_threads()),
+                "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+            },
+        )
 
     def clock(self) -> float:
         return time.perf_counter()
@@ -139,7 +145,7 @@ class Cpu:
     def free_memory(self) -> int:
         return available_bytes()
 
-    def warnings(self) -> list[str]:
+    def warnings(self) -> list[CaseWarning]:
         return []
 
 

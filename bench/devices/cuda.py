@@ -17,6 +17,8 @@ from bench.host.installed import version_of
 from bench.host.nvml import Nvml, UnreadableError, by_torch_uuid, open_nvml
 from bench.host.nvml_energy import EnergyCounter
 from bench.schema.case import PRECISIONS, Case
+from bench.schema.case_warnings import CaseWarning
+from bench.schema.record import Effective
 from bench.schema.tuning import CUDNN_HEURISTICS, NAMES, names
 
 if TYPE_CHECKING:
@@ -110,17 +112,18 @@ class Cuda:
         # is inside the interval.
         torch.backends.cudnn.benchmark = CUDNN_HEURISTICS not in names(case.tuning)
 
-    def read_back(self) -> dict[str, str]:
+    def read_back(self) -> Effective:
         import torch
 
         # NVIDIA's libraries obey it above everything that a program sets.
         override = os.environ.get("NVIDIA_TF32_OVERRIDE")
         overridden = {} if override is None else {"nvidia_tf32_override": override}
-        return overridden | {
+        flags = {
             "matmul": "tf32" if torch.backends.cuda.matmul.allow_tf32 else "ieee",
             "conv": "tf32" if torch.backends.cudnn.allow_tf32 else "ieee",
             "cudnn_benchmark": str(torch.backends.cudnn.benchmark).lower(),
         }
+        return Effective(precision=overridden | flags)
 
     def clock(self) -> float:
         return time.perf_counter()
@@ -201,9 +204,9 @@ class Cuda:
         free, _ = torch.cuda.mem_get_info()
         return free
 
-    def warnings(self) -> list[str]:
+    def warnings(self) -> list[CaseWarning]:
         shared = _why_shared(open_nvml, self.uuid())
-        return [f"no-driver-other: {shared}"] if shared else []
+        return [CaseWarning("no-driver-other", shared)] if shared else []
 
 
 class CudaQueue:

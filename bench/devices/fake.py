@@ -14,6 +14,8 @@ from bench.contracts.energy_source import EnergySource, NoCounter
 from bench.contracts.monitor import Monitor
 from bench.host.contention import ContentionMonitor
 from bench.schema.case import PRECISIONS, Case
+from bench.schema.case_warnings import CaseWarning
+from bench.schema.record import Effective
 
 FREE_BYTES = 2**30
 """As if the device had so much."""
@@ -87,8 +89,8 @@ class FakeDevice:
     def prepare(self, case: Case) -> None:
         return None
 
-    def read_back(self) -> dict[str, str]:
-        return {}
+    def read_back(self) -> Effective:
+        return Effective()
 
     def clock(self) -> float:
         return self.now
@@ -126,7 +128,7 @@ class FakeDevice:
     def free_memory(self) -> int:
         return FREE_BYTES - self.allocated
 
-    def warnings(self) -> list[str]:
+    def warnings(self) -> list[CaseWarning]:
         return []
 
     def record(self) -> list[float]:

@@ -21,6 +21,8 @@ from bench.contracts.energy_source import EnergySource, NoCounter
 from bench.contracts.monitor import Monitor
 from bench.host.contention import ContentionMonitor
 from bench.schema.case import Case
+from bench.schema.case_warnings import CaseWarning
+from bench.schema.record import Effective
 from bench.schema.tuning import FUSED_OPTIMIZER
 
 if TYPE_CHECKING:
@@ -104,8 +106,9 @@ class Mps:
 
         torch.set_num_threads(case.threads)
 
-    def read_back(self) -> dict[str, str]:
-        return {flag: os.environ.get(variable, "0") for flag, variable in _ENVIRONMENT.items()}
+    def read_back(self) -> Effective:
+        flags = {flag: os.environ.get(variable, "0") for flag, variable in _ENVIRONMENT.items()}
+        return Effective(precision=flags)
 
     def clock(self) -> float:
         return time.perf_counter()
@@ -166,7 +169,7 @@ class Mps:
 
         return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
 
-    def warnings(self) -> list[str]:
+    def warnings(self) -> list[CaseWarning]:
         return []
 
 

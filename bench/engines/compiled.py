@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.contracts.device import Traits
 from bench.schema.case import Case
+from bench.schema.case_warnings import CaseWarning
 from bench.schema.tuning import FREEZING, names
 
 if TYPE_CHECKING:
@@ -55,20 +56,26 @@ class Compiled:
     def fuse(self, steps: Steps) -> Steps:
         return steps
 
-    def warnings(self, case: Case, traits: Traits) -> list[str]:
+    def warnings(self, case: Case, traits: Traits) -> list[CaseWarning]:
         if not traits.captures_graphs:
-            warnings = [f"no-cuda-graphs: {self.name} replays CUDA graphs only on a GPU"]
+            warnings = [CaseWarning("no-cuda-graphs", f"{self.name} replays CUDA graphs only on a GPU")]
             # The kernel counts the process's memory as a whole.
-            held = ["peak-holds-compiler: the peak also holds what torch.compile left in the process"]
+            held = [
+                CaseWarning(
+                    "peak-holds-compiler", "the peak also holds what torch.compile left in the process"
+                )
+            ]
             return (warnings if self.replays_graphs else []) + (held if traits.is_host else [])
         warnings = []
         skips = self.observe()["cudagraph_skips"]
         if self.replays_graphs and skips:
-            warnings.append(f"no-cuda-graphs: torch skipped CUDA graphs {skips} times")
+            warnings.append(CaseWarning("no-cuda-graphs", f"torch skipped CUDA graphs {skips} times"))
         if case.precision == "tf32" and self._mode == "max-autotune":
             # Inductor reads their precision from torch's newer interface alone (devices/cuda.py).
             warnings.append(
-                "ieee-candidates: Inductor tries its own convolutions without TF32 against cuDNN's"
+                CaseWarning(
+                    "ieee-candidates", "Inductor tries its own convolutions without TF32 against cuDNN's"
+                )
             )
         return warnings
 

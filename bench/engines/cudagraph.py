@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from bench.contracts.device import Traits
 from bench.schema.case import Case
+from bench.schema.case_warnings import CaseWarning
+from bench.schema.phases import Phase
 
 if TYPE_CHECKING:
     from bench.contracts.steps import Steps
@@ -53,10 +55,10 @@ class CudaGraph:
         steps.setup()
         with torch.cuda.graph(graph):
             steps.step()
-        whole = "forward" if steps.whole_phase == "forward" else "step"
+        whole: Phase = "forward" if steps.whole_phase == "forward" else "step"
         return replace(steps, setup=lambda: None, step=graph.replay, phases=(), whole_phase=whole)
 
-    def warnings(self, case: Case, traits: Traits) -> list[str]:
+    def warnings(self, case: Case, traits: Traits) -> list[CaseWarning]:
         return []
 
     def observe(self) -> Mapping[str, int]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.contracts.device import Traits
 from bench.schema.case import Case
+from bench.schema.case_warnings import CaseWarning
 
 if TYPE_CHECKING:
     from bench.contracts.steps import Steps
@@ -31,7 +32,7 @@ class Eager:
     def fuse(self, steps: Steps) -> Steps:
         return steps
 
-    def warnings(self, case: Case, traits: Traits) -> list[str]:
+    def warnings(self, case: Case, traits: Traits) -> list[CaseWarning]:
         return []
 
     def observe(self) -> Mapping[str, int]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.contracts.monitor import WindowReadings
+from bench.schema.case_warnings import CaseWarning
 from bench.schema.record import Measurement
 
 MOST_STEAL = 0.01
@@ -65,7 +66,7 @@ def steal_share(before: Reading, after: Reading) -> float:
     return (after.steal_ticks - before.steal_ticks) / max(1, after.all_ticks - before.all_ticks)
 
 
-def between(before: Reading, after: Reading, threads: int) -> tuple[list[Measurement], list[str]]:
+def between(before: Reading, after: Reading, threads: int) -> tuple[list[Measurement], list[CaseWarning]]:
     """The window's contention as measurements, and its labels."""
     wall = max(after.wall_seconds - before.wall_seconds, 1e-9)
     steal = steal_share(before, after)
@@ -81,5 +82,5 @@ def between(before: Reading, after: Reading, threads: int) -> tuple[list[Measure
         for metric, (value, unit) in facts.items()
     ]
     if steal > MOST_STEAL:
-        return measured, [f"steal: other machines took {100 * steal:.1f}% of the processor"]
+        return measured, [CaseWarning("steal", f"other machines took {100 * steal:.1f}% of the processor")]
     return measured, []

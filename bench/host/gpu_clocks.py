@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 from bench.contracts.monitor import WindowReadings
 from bench.host import nvml
-from bench.host.nvml import POWER_CAP, SLOWDOWNS, GpuState, Nvml, UnreadableError
+from bench.host.nvml import POWER_CAP, SLOWDOWNS, THERMAL, GpuState, Nvml, UnreadableError
+from bench.schema.case_warnings import CaseWarning
 from bench.schema.record import Measurement
 
 MOST_HELD = 0.01
@@ -23,6 +24,9 @@ _FIGURES = {
     "temperature_celsius": ("temperature", "Celsius"),
 }
 """What is recorded as it is at the window's end, when the GPU has just stopped working."""
+
+_SHARES = {POWER_CAP: "software_power_cap_share", THERMAL: "thermal_slowdown_share"}
+"""The metric of each reason that the driver counts."""
 
 
 class ClockMonitor:
@@ -50,10 +54,10 @@ class ClockMonitor:
         for moment in (self._first, last):
             held.update(nvml.reasons(moment.event_reasons or 0))
         slowed = ", ".join(sorted(held & SLOWDOWNS))
-        slowdown = f"slowdown: the GPU lowered its clocks ({slowed})" if slowed else None
+        slowdown = CaseWarning("slowdown", f"the GPU lowered its clocks ({slowed})") if slowed else None
         labels = [slowdown] if slowdown else []
         if POWER_CAP in held:
-            labels.append("power-cap: the GPU ran at its power limit")
+            labels.append(CaseWarning("power-cap", "the GPU ran at its power limit"))
         return WindowReadings(
             measurements=tuple(_figures(last) + _share_figures(shares)),
             labels=(*labels, *self._unmonitored(last)),
@@ -61,7 +65,7 @@ class ClockMonitor:
             usable=slowdown is None,
         )
 
-    def _unmonitored(self, moment: GpuState) -> list[str]:
+    def _unmonitored(self, moment: GpuState) -> list[CaseWarning]:
         """What this moment lacks and was not named before, by reason."""
         fresh: dict[str, list[str]] = {}
         for reading, reason in moment.absent.items():
@@ -69,7 +73,7 @@ class ClockMonitor:
                 fresh.setdefault(reason, []).append(reading.replace("_", " "))
         self._named.update(moment.absent)
         return [
-            f"unmonitored: NVML does not say {', '.join(readings)}: {reason}"
+            CaseWarning("unmonitored", f"NVML does not say {', '.join(readings)}: {reason}")
             for reason, readings in fresh.items()
         ]
 
@@ -97,9 +101,7 @@ def _shares(first: GpuState, last: GpuState, seconds: float) -> dict[str, float]
 
 
 def _share_figures(shares: dict[str, float]) -> list[Measurement]:
-    return [
-        _measured(f"{name.replace(' ', '_')}_share", "1", share) for name, share in sorted(shares.items())
-    ]
+    return [_measured(_SHARES[name], "1", share) for name, share in sorted(shares.items())]
 
 
 def _measured(metric: str, unit: str, value: float) -> Measurement:

@@ -19,6 +19,7 @@ from msgspec import structs
 
 from bench.contracts.energy_source import IDLE_SECONDS, SETTLE_SECONDS
 from bench.contracts.monitor import Monitor, WindowReadings
+from bench.schema.case_warnings import CaseWarning
 from bench.schema.record import Measurement
 from bench.timing import windows
 from bench.timing.sampling import Clock
@@ -84,7 +85,7 @@ class EnergyMeter:
 
     def __init__(self, source: EnergySource, monitor: Monitor, sleep: Sleep = time.sleep) -> None:
         self.absent: dict[str, str] = {}
-        self.labels: list[str] = []
+        self.labels: list[CaseWarning] = []
         self._source, self._monitor, self._sleep = source, monitor, sleep
 
     def measure(self, steps: Steps, device: Device, seconds: float) -> list[Measurement]:

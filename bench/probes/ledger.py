@@ -19,23 +19,13 @@ import torch
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from bench.schema.metrics import LEDGER
+from bench.schema.metrics import LEDGER, TENSORS
+from bench.schema.phases import Phase
 from bench.schema.record import Measurement
 
 if TYPE_CHECKING:
     from bench.contracts.device import Device
     from bench.contracts.steps import Steps
-
-KINDS = (
-    "weights",
-    "buffers",
-    "gradients",
-    "optimizer_state",
-    "inputs",
-    "saved_activations",
-    "other_tensors",
-)
-"""A storage that is of several kinds counts as the first of them."""
 
 _ALLOCATED = "peak_allocated"
 
@@ -56,7 +46,7 @@ class _Instant:
     """The moment at the end of an operator: the peak so far in bytes, what of it was the operator's alone
     (None where no allocator says), and (number, bytes, whether autograd keeps it) of each storage."""
 
-    phase: str
+    phase: Phase
     peak: int
     workspace: int | None
     alive: tuple[tuple[int, int, bool], ...]
@@ -80,7 +70,7 @@ class _Watch(TorchDispatchMode):
 
     def __init__(self, device: Device, baseline: int) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.phase = ""
+        self.phase: Phase = "step"
         self.highest: _Instant | None = None
         self._device, self._baseline = device, baseline
         self._type = device.torch_type()
@@ -173,7 +163,7 @@ def _kinds(steps: Steps, watch: _Watch) -> dict[int, str]:
     the instant of the peak has reached its parameter only now."""
     tensors = steps.tensors()
     kinds: dict[int, str] = {}
-    for kind in KINDS:
+    for kind in TENSORS:
         for tensor in tensors.get(kind, ()):
             storage = watch.meet(tensor)
             if storage is not None:
@@ -182,7 +172,7 @@ def _kinds(steps: Steps, watch: _Watch) -> dict[int, str]:
 
 
 def _measurements(instant: _Instant, kinds: Mapping[int, str]) -> list[Measurement]:
-    sizes = dict.fromkeys(KINDS, 0)
+    sizes = dict.fromkeys(TENSORS, 0)
     for number, size, saved in instant.alive:
         sizes[kinds.get(number, "saved_activations" if saved else "other_tensors")] += size
     if instant.workspace is not None:
@@ -190,6 +180,6 @@ def _measurements(instant: _Instant, kinds: Mapping[int, str]) -> list[Measureme
         sizes["residual"] = instant.peak - sum(sizes.values())
     sizes["peak"] = instant.peak
     return [
-        Measurement(phase=instant.phase, metric=LEDGER + name, unit="bytes", samples=[float(size)])
-        for name, size in sizes.items()
+        Measurement(phase=instant.phase, metric=LEDGER[kind], unit="bytes", samples=[float(size)])
+        for kind, size in sizes.items()
     ]

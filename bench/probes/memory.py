@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from bench.schema.phases import Phase
 from bench.schema.record import Measurement
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from bench.contracts.steps import Steps
 
 
-def _bytes(phase: str, metric: str, size: int, unit: str = "bytes") -> Measurement:
+def _bytes(phase: Phase, metric: str, size: int, unit: str = "bytes") -> Measurement:
     return Measurement(phase=phase, metric=metric, unit=unit, samples=[float(size)])
 
 

@@ -22,6 +22,7 @@ from torch.utils._pytree import tree_leaves
 
 from bench.probes.meta_modules import copy_with, example
 from bench.schema.case import Precision
+from bench.schema.phases import Phase
 from bench.tensors import autocast
 
 aten = torch.ops.aten
@@ -80,7 +81,7 @@ def step_bytes(
     training: bool,
     precision: Precision = "fp32",
     input_gradient: bool = False,
-) -> dict[str, int] | None:
+) -> dict[Phase, int] | None:
     """Bytes by phase of one step for one batch: `forward`, and of training `backward` and `optimizer`.
 
     The module's weights are those of the precision already. Training ends in cross-entropy; with
@@ -115,7 +116,7 @@ def _inference(module: nn.Module, images: Tensor, precision: Precision) -> int:
 
 def _training(
     module: nn.Module, images: Tensor, precision: Precision, input_gradient: bool
-) -> dict[str, int]:
+) -> dict[Phase, int]:
     images.requires_grad_(input_gradient)
     labels = torch.zeros(images.shape[0], dtype=torch.int64, device=images.device)
     forward, backward = TrafficCounter(), TrafficCounter()

@@ -2,6 +2,51 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+from msgspec import Struct
+
 LAUNCH_BOUND = 0.9
 """Host time at this share of device time or more: the GPU waits for Python.
 See docs/method.md, "What a label means"."""
+
+Label = Literal[
+    "not-stationary",
+    "not-additive",
+    "drifting",
+    "retaken",
+    "launch-bound",
+    "unshielded",
+    "unmonitored",
+    "steal",
+    "slowdown",
+    "power-cap",
+    "incomplete",
+    "non-finite-loss",
+    "resumed",
+    "no-peak",
+    "no-energy",
+    "no-driver-other",
+    "no-cuda-graphs",
+    "peak-holds-compiler",
+    "ieee-candidates",
+    "autocorrelated",
+    "bimodal",
+    "other",
+]
+"""autocorrelated, bimodal: never in a record, but found in its samples when it is read. other: what a record
+of an earlier schema said without a label of this list."""
+
+
+class CaseWarning(Struct, frozen=True, omit_defaults=True):
+    """What to beware of in a record's figures: a word for all such, and a sentence of this one, or none."""
+
+    label: Label
+    detail: str = ""
+
+
+def in_words(warning: CaseWarning) -> str:
+    """`steal: other machines took 3.1% of the processor`"""
+    if warning.label == "other" or not warning.detail:
+        return warning.detail or warning.label
+    return f"{warning.label}: {warning.detail}"

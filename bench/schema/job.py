@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from bench.schema.case import Case, MeasurementProtocol
+from bench.schema.migrations import decode_record
 from bench.schema.record import Environment, Record
 
 MEASURE = "measure"
@@ -90,6 +91,13 @@ class JobResult(Struct, frozen=True, kw_only=True):
     first_step_at: float | None
 
 
+class _Answer(Struct):
+    """A JobResult whose record is not read yet: it may be of an older schema."""
+
+    record: msgspec.Raw
+    first_step_at: float | None
+
+
 def encode(message: object) -> bytes:
     """A message, or several, as JSON without the fields of LATER that have their defaults."""
     plain = msgspec.to_builtins(message)
@@ -117,5 +125,6 @@ def _default(field: structs.FieldInfo) -> object:
 
 
 def decode_result(answer: bytes) -> JobResult:
-    """A child's answer, of this schema or an older one. Raises msgspec.DecodeError."""
-    return msgspec.json.decode(answer, type=JobResult)
+    """A child's answer, of this schema or an older one. Raises as `migrations.decode_record` does."""
+    found = msgspec.json.decode(answer, type=_Answer)
+    return JobResult(record=decode_record(bytes(found.record)), first_step_at=found.first_step_at)

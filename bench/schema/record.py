@@ -1,20 +1,27 @@
 """What a finished case leaves behind: raw samples and where they were taken. Never changed afterwards.
 
-History of the schema:
+History of the schema (docs/schema.md; `bench.schema.migrations` reads the older ones):
 1  the first: case, protocol, environment, effective, status, reason, measurements, warnings.
 2  training runs: `case.task`, the workload `accuracy`, the phase `epoch`, the status `diverged`.
 3  `case.tuning`, the workload `ceiling`, `absent`: why a metric was not measured, and the stop `worse`.
+4  fields for what stood in text: a warning's `label` and `detail`, a measurement's `layer`, `product` and
+   `disturbed`, and `effective` in two.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 from msgspec import Struct
 
 from bench.schema.case import Case, MeasurementProtocol
+from bench.schema.case_warnings import CaseWarning
+from bench.schema.ceiling_product import Product
+from bench.schema.layer_phases import Layer
+from bench.schema.phases import Phase
 
-SCHEMA = 3
+SCHEMA = 4
 
 Status = Literal["ok", "oom", "timeout", "crashed", "skipped", "invalid", "diverged"]
 FAILED: tuple[Status, ...] = ("oom", "timeout", "crashed", "invalid", "diverged")
@@ -26,26 +33,27 @@ Stopped = Literal["target", "limit", "worse"]
 class Measurement(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Raw samples of one metric in one phase.
 
-    phase    forward, backward, optimizer, step, or `model` for what no phase owns; `epoch` for what a
-             training run gives, one sample an epoch; `window` and `energy` for what happened to the machine
-             while times were taken, and while energy was counted; `forward:conv1 (Conv2d 3->64, 11x11/4)`
-             for a layer, and `layers` for all of them together (`bench.schema.layer_phases`)
-    metric   device_time, wall_time, host_time (s per step); parameters (count); flops (FLOP);
-             sizes in bytes (weights, gradients, ..., peak_...); compile_cold, compile_warm (s);
-             train_loss, test_loss (nat), train_accuracy, test_accuracy (share), step_rate, loop_rate
-             (image/s), time_to_target (s); of a layer layer_time, input_gradient_time,
-             weight_gradient_time, joint_gradient_time (s per step), calls (count), bytes_moved ...
-    repeats  steps averaged within one sample (small steps are batched)
-    stopped  why sampling ended: the interval was narrow enough, the limit was reached, or it was worse than
-             `MeasurementProtocol.give_up_seconds`
+    phase      of the step, or what else they belong to (`bench.schema.phases`)
+    metric     one of `bench.schema.metrics`, which gives its unit too
+    unit       of the samples
+    samples    in the order in which they were taken; in the phase `epoch` one for each epoch
+    repeats    steps averaged within one sample (small steps are batched)
+    stopped    why sampling ended: the interval was narrow enough, the limit was reached, or it was worse than
+               `MeasurementProtocol.give_up_seconds`
+    layer      whose part of the phase this is, or None for the whole network
+    product    that a ceiling timed, in the phase `product`
+    disturbed  whether the window was taken again: its samples are kept, and stand for nothing
     """
 
-    phase: str
+    phase: Phase
     metric: str
     unit: str
     samples: list[float]
     repeats: int = 1
     stopped: Stopped | None = None
+    layer: Layer | None = None
+    product: Product | None = None
+    disturbed: bool = False
 
 
 class Gpu(Struct, frozen=True, kw_only=True):
@@ -76,12 +84,25 @@ class Environment(Struct, frozen=True, kw_only=True):
     commit: str | None
 
 
+class Effective(Struct, frozen=True, kw_only=True):
+    """What was read back in the child after the precision was set.
+
+    precision  what the figures depend on: `conv` and `matmul` (how fp32 tensors are multiplied: ieee, tf32,
+               bf16), `weights`, `conv_output` and `linear_output` (float32, bfloat16, float16), and what else
+               the device sets
+    machine    what is no precision: `threads`, and `cpu_capability` (the vector instructions torch uses)
+    """
+
+    precision: dict[str, str] = {}
+    machine: dict[str, str] = {}
+
+
 class Record(Struct, frozen=True, kw_only=True):
     """One line of records.jsonl.
 
-    effective  what was read back in the child after the precision was set: dtypes and TF32 flags
+    effective  what was read back in the child after the precision was set
     absent     metric -> the reason why it could not be measured here (`energy`: no NVML)
-    warnings   labels and sentences, e.g. `launch-bound`, `not-stationary: ...`
+    warnings   what to beware of, in the order in which it was found
     started_at UTC, ISO 8601
     sequence   the record's place in its file, from 1
     pair       the number of the interleaved pair that it belongs to, or None
@@ -94,14 +115,23 @@ class Record(Struct, frozen=True, kw_only=True):
     reason: str | None = None
     measurements: list[Measurement] = []
     environment: Environment | None = None
-    effective: dict[str, str] = {}
+    effective: Effective = Effective()
     absent: dict[str, str] = {}
-    warnings: list[str] = []
+    warnings: list[CaseWarning] = []
     started_at: str
     sequence: int = 0
     pair: int | None = None
 
 
-def single(phase: str, metric: str, value: float, unit: str) -> Measurement:
+def single(phase: Phase, metric: str, value: float, unit: str) -> Measurement:
     """A measurement of one sample."""
     return Measurement(phase=phase, metric=metric, unit=unit, samples=[float(value)])
+
+
+def find(measurements: Iterable[Measurement], phase: Phase | None, metric: str) -> Measurement | None:
+    """Of the whole network, from a window that is used; None where it was not measured."""
+    return next((m for m in measurements if m.phase == phase and m.metric == metric and _counts(m)), None)
+
+
+def _counts(measurement: Measurement) -> bool:
+    return measurement.layer is None and measurement.product is None and not measurement.disturbed

@@ -7,7 +7,10 @@ from collections.abc import Callable
 
 from bench.contracts.device import Device
 from bench.contracts.steps import Call, Steps
+from bench.schema import record
 from bench.schema.case import MeasurementProtocol
+from bench.schema.case_warnings import Label
+from bench.schema.phases import Phase
 from bench.stats.estimates import median
 from bench.timing import latency
 from bench.timing.latency import Latency
@@ -43,7 +46,7 @@ def in_turn(*calls: Call) -> Call:
     return call
 
 
-def steps(step: Call, phases: dict[str, Call] | None = None, setup: Callable[[], None] = nothing) -> Steps:
+def steps(step: Call, phases: dict[Phase, Call] | None = None, setup: Callable[[], None] = nothing) -> Steps:
     """Steps of these calls, which hold no tensors."""
     return Steps(
         setup=setup,
@@ -62,17 +65,18 @@ def time_planted(planted: Steps, device: Device) -> Latency:
     return latency.time_steps(planted, device, SHORT)
 
 
-def samples(found: Latency, phase: str, metric: str) -> list[float]:
+def samples(found: Latency, phase: Phase, metric: str) -> list[float]:
     """The raw samples of one measurement (s)."""
-    (values,) = [m.samples for m in found.measurements if (m.phase, m.metric) == (phase, metric)]
-    return values
+    measured = record.find(found.measurements, phase, metric)
+    assert measured is not None
+    return measured.samples
 
 
-def figure(found: Latency, phase: str, metric: str) -> float:
+def figure(found: Latency, phase: Phase, metric: str) -> float:
     """The median of one measurement (s)."""
     return median(samples(found, phase, metric))
 
 
-def has_label(found: Latency, label: str) -> bool:
+def has_label(found: Latency, label: Label) -> bool:
     """Whether a warning of this kind was given."""
-    return any(warning.startswith(f"{label}:") for warning in found.warnings)
+    return any(warning.label == label for warning in found.warnings)

@@ -11,9 +11,9 @@ from bench.contracts.device import Device
 from bench.contracts.monitor import NO_MONITOR, Monitor, WindowReadings
 from bench.contracts.steps import Call, Steps
 from bench.schema.case import MeasurementProtocol
-from bench.schema.case_warnings import LAUNCH_BOUND
-from bench.schema.metrics import SPOILED
-from bench.schema.record import Measurement
+from bench.schema.case_warnings import LAUNCH_BOUND, CaseWarning, Label
+from bench.schema.phases import Phase
+from bench.schema.record import Measurement, find
 from bench.stats import estimates
 from bench.timing import sampling, windows
 from bench.timing.timers import DeviceTimer, HostTimer, Timer, WallTimer
@@ -35,12 +35,15 @@ class Latency:
     """What a case's timing left behind; `invalid` is the reason why it must not be used."""
 
     measurements: list[Measurement] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[CaseWarning] = field(default_factory=list)
     invalid: str | None = None
     windows: dict[str, WindowReadings] = field(default_factory=dict)
     """What was seen in the windows that are used, by the timer's metric."""
     disturbed: list[str] = field(default_factory=list)
     """Why windows were taken again."""
+
+    def warn(self, label: Label, detail: str) -> None:
+        self.warnings.append(CaseWarning(label, detail))
 
 
 def time_steps(
@@ -57,9 +60,7 @@ def time_steps(
     deadline = device.clock() + _SHARE_FOR_RETAKES * protocol.time_limit_seconds
     warm = _warm_up(steps, device, protocol)
     if not warm.stationary:
-        latency.warnings.append(
-            f"not-stationary: step times still changed after {warm.seconds:.0f} s of warm-up"
-        )
+        latency.warn("not-stationary", f"step times still changed after {warm.seconds:.0f} s of warm-up")
     latency.measurements.append(
         Measurement(phase=steps.whole_phase, metric="warmup_steps", unit="count", samples=[warm.steps])
     )
@@ -69,13 +70,13 @@ def time_steps(
         if steps.phases and timer.metric == _additive(steps, device):
             residual = additivity(taken[:-1], taken[-1])
             if residual is not None:
-                latency.warnings.append(f"not-additive: {residual} ({timer.metric})")
+                latency.warn("not-additive", f"{residual} ({timer.metric})")
     if monitor is not NO_MONITOR:
         latency.measurements += windows.window_measurements(latency.windows.values(), len(latency.disturbed))
         latency.warnings += windows.merge_labels(latency.windows)
     if latency.disturbed:
         count, first = len(latency.disturbed), latency.disturbed[0]
-        latency.warnings.append(f"retaken: windows taken again: {count}, the first after {first}")
+        latency.warn("retaken", f"windows taken again: {count}, the first after {first}")
     if device.queue() is not None:
         _tag_launch_bound(steps, device, latency)
     latency.warnings += steps.warnings()
@@ -161,23 +162,27 @@ def _measure_with(
     phases = (*names, steps.whole_phase)
     latency.measurements += _measurements(used.samples, phases, timer.metric, repeats)
     for window in disturbed:
-        latency.disturbed.append(window.readings.disturbed or window.refused or "")
-        latency.measurements += _measurements(window.samples, phases, SPOILED + timer.metric, repeats)
+        latency.disturbed.append(window.disturbance or window.refused or "")
+        latency.measurements += _measurements(window.samples, phases, timer.metric, repeats, disturbed=True)
     latency.windows[timer.metric] = used.readings
     latency.invalid = latency.invalid or used.fault
     if sampling.halves_differ(used.samples.values[-1], tolerance=2 * protocol.target_ci):
-        latency.warnings.append(
-            f"drifting: the {timer.metric} of {steps.whole_phase} changed inside the window"
-        )
+        latency.warn("drifting", f"the {timer.metric} of {steps.whole_phase} changed inside the window")
     return used.samples.values
 
 
 def _measurements(
-    taken: sampling.Samples, phases: Sequence[str], metric: str, repeats: int
+    taken: sampling.Samples, phases: Sequence[Phase], metric: str, repeats: int, *, disturbed: bool = False
 ) -> list[Measurement]:
     return [
         Measurement(
-            phase=phase, metric=metric, unit="s", samples=samples, repeats=repeats, stopped=taken.stopped
+            phase=phase,
+            metric=metric,
+            unit="s",
+            samples=samples,
+            repeats=repeats,
+            stopped=taken.stopped,
+            disturbed=disturbed,
         )
         for phase, samples in zip(phases, taken.values, strict=True)
     ]
@@ -210,10 +215,10 @@ def additivity(parts: Sequence[Sequence[float]], whole: Sequence[float]) -> str 
     return f"the phases' sum differs from the step by {100 * difference / step:+.1f}%"
 
 
-def _median(latency: Latency, phase: str, metric: str) -> float:
-    return next(
-        statistics.median(m.samples) for m in latency.measurements if (m.phase, m.metric) == (phase, metric)
-    )
+def _median(latency: Latency, phase: Phase, metric: str) -> float:
+    found = find(latency.measurements, phase, metric)
+    assert found is not None
+    return statistics.median(found.samples)
 
 
 def _tag_launch_bound(steps: Steps, device: Device, latency: Latency) -> None:
@@ -226,20 +231,21 @@ def _tag_launch_bound(steps: Steps, device: Device, latency: Latency) -> None:
             latency, steps.whole_phase, "device_time"
         )
         if share >= LAUNCH_BOUND:
-            latency.warnings.append(f"launch-bound: host time is {share:.2f} x device time")
+            latency.warn("launch-bound", f"host time is {share:.2f} x device time")
         return
-    latency.warnings.append(
-        f"unshielded: {steps.whole_phase} waits for the device inside, so its device time holds the gaps in "
-        "which the device waits for Python"
+    latency.warn(
+        "unshielded",
+        f"{steps.whole_phase} waits for the device inside, so its device time holds the gaps in which the "
+        "device waits for Python",
     )
     steps.setup()
     busy = queue.busy_seconds(steps.step)
     if busy is None:
-        latency.warnings.append("unmonitored: the profiler sees no kernels, so the idle share is not known")
+        latency.warn("unmonitored", "the profiler sees no kernels, so the idle share is not known")
         return
     idle = max(0.0, 1 - busy / _median(latency, steps.whole_phase, "wall_time"))
     latency.measurements.append(
         Measurement(phase=steps.whole_phase, metric="device_idle_share", unit="1", samples=[idle])
     )
     if idle >= 1 - LAUNCH_BOUND:
-        latency.warnings.append(f"launch-bound: the device is idle for {100 * idle:.0f}% of a step")
+        latency.warn("launch-bound", f"the device is idle for {100 * idle:.0f}% of a step")

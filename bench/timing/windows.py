@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from msgspec import structs
 
 from bench.contracts.monitor import Monitor, WindowReadings
+from bench.schema.case_warnings import CaseWarning, Label, in_words
 from bench.schema.record import Measurement
 from bench.timing.sampling import Clock, Samples
 
@@ -30,7 +31,12 @@ class Window:
     @property
     def fault(self) -> str | None:
         """Why no figure may come from this window."""
-        return self.refused or (None if self.readings.usable else self.readings.disturbed)
+        return self.refused or (None if self.readings.usable else self.disturbance)
+
+    @property
+    def disturbance(self) -> str | None:
+        """Why the window was not a quiet one, in words."""
+        return in_words(self.readings.disturbed) if self.readings.disturbed else None
 
 
 def take(
@@ -71,13 +77,12 @@ def window_measurements(windows: Iterable[WindowReadings], retakes: int) -> list
     return [*series.values(), counted]
 
 
-def merge_labels(windows: Mapping[str, WindowReadings]) -> list[str]:
+def merge_labels(windows: Mapping[str, WindowReadings]) -> list[CaseWarning]:
     """Each label once, in the words of its first window, with the names of all windows that have it."""
-    texts: dict[str, str] = {}
-    names: dict[str, list[str]] = {}
+    details: dict[Label, str] = {}
+    names: dict[Label, list[str]] = {}
     for name, readings in windows.items():
-        for text in readings.labels:
-            label = text.partition(":")[0]
-            texts.setdefault(label, text)
-            names.setdefault(label, []).append(name)
-    return [f"{text} ({', '.join(names[label])})" for label, text in texts.items()]
+        for warning in readings.labels:
+            details.setdefault(warning.label, warning.detail)
+            names.setdefault(warning.label, []).append(name)
+    return [CaseWarning(label, f"{detail} ({', '.join(names[label])})") for label, detail in details.items()]

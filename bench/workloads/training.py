@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.contracts.steps import Steps
 from bench.schema.case import Case
+from bench.schema.case_warnings import CaseWarning
 from bench.schema.tuning import FUSED_OPTIMIZER, names
 from bench.tensors import POLICIES, autocast, random_images, random_labels
 from models.blocks import is_block
@@ -116,10 +117,10 @@ class TrainingStep:
             return "GradScaler skipped optimizer steps inside the window (gradients overflowed)"
         return None
 
-    def warnings(self) -> list[str]:
+    def warnings(self) -> list[CaseWarning]:
         if self._loss is None or math.isfinite(self._loss.detach().sum().item()):
             return []
-        return ["non-finite-loss: the loss of the last step is not a finite number"]
+        return [CaseWarning("non-finite-loss", "the loss of the last step is not a finite number")]
 
     def tensors(self) -> dict[str, list[torch.Tensor]]:
         states = [tensor for state in self._optimizer.state.values() for tensor in state.values()]

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
-from bench.schema.layer_phases import ALL_LAYERS, KERNEL, LayerPart, layer_part_of
+from bench.schema.layer_phases import ALL_LAYERS, KERNEL, LayerPart, Part, part_of
 from reports.analysis.measured_ceilings import Ceilings, arithmetic_dtype
 from reports.analysis.utilisation import Utilisation
 from reports.summary.figures import Figure, effective_text
-from reports.summary.subjects import Figures, Subject, by_subject
+from reports.summary.subjects import Figures, Subject, by_subject, subject_of
 
 
 class LayerRow(Struct, frozen=True, kw_only=True):
@@ -61,7 +61,7 @@ class Layers(Struct, frozen=True, kw_only=True):
     subject: Subject
     name: str
     together: Figures
-    parts: dict[str, tuple[LayerRow, ...]]
+    parts: dict[Part, tuple[LayerRow, ...]]
 
     def title(self, part: str) -> str:
         """Of the table of that part."""
@@ -71,7 +71,24 @@ class Layers(Struct, frozen=True, kw_only=True):
 def layers_of(figures: Sequence[Figure], ceilings: Ceilings) -> tuple[Layers, ...]:
     """The cases whose layers were measured."""
     found = {s: f for s, f in by_subject(figures).items() if (ALL_LAYERS, "whole_time") in f}
-    return tuple(_layers(subject, of_it, ceilings, list(found)) for subject, of_it in found.items())
+    pieces = _by_piece(figures)
+    return tuple(
+        _layers(subject, of_it, pieces.get(subject, {}), ceilings, list(found))
+        for subject, of_it in found.items()
+    )
+
+
+_Pieces = dict[LayerPart, dict[str, Figure]]
+"""The figures of each layer in each part of a step, by metric."""
+
+
+def _by_piece(figures: Sequence[Figure]) -> dict[Subject, _Pieces]:
+    found: dict[Subject, _Pieces] = {}
+    for figure in figures:
+        if figure.layer is not None:
+            piece = LayerPart(part_of(figure.phase), figure.layer)
+            found.setdefault(subject_of(figure), {}).setdefault(piece, {})[figure.metric] = figure
+    return found
 
 
 def reached_by_layers(found: Sequence[Layers]) -> Iterator[Utilisation]:
@@ -81,14 +98,15 @@ def reached_by_layers(found: Sequence[Layers]) -> Iterator[Utilisation]:
             yield from (row.reached for row in rows)
 
 
-def _layers(subject: Subject, figures: Figures, ceilings: Ceilings, subjects: Sequence[Subject]) -> Layers:
-    parts: dict[str, list[LayerRow]] = {}
+def _layers(
+    subject: Subject, figures: Figures, pieces: _Pieces, ceilings: Ceilings, subjects: Sequence[Subject]
+) -> Layers:
+    parts: dict[Part, list[LayerRow]] = {}
     whole = figures[ALL_LAYERS, "whole_time"].median
-    for phase, metric in figures:
-        piece = layer_part_of(phase)
+    for piece, of_it in pieces.items():
         # of a compiler's kernels some run in a few steps only
-        if piece is not None and metric == "layer_time" and figures[phase, metric].median > 0:
-            parts.setdefault(piece.part, []).append(_row(piece, subject, figures, whole, ceilings))
+        if "layer_time" in of_it and of_it["layer_time"].median > 0:
+            parts.setdefault(piece.part, []).append(_row(piece, subject, of_it, whole, ceilings))
     alike = [other for other in subjects if other.case == subject.case]
     told = f" ({'+'.join(subject.machine)}: {effective_text(subject.effective)})" if len(alike) > 1 else ""
     return Layers(
@@ -99,10 +117,11 @@ def _layers(subject: Subject, figures: Figures, ceilings: Ceilings, subjects: Se
     )
 
 
-def _row(piece: LayerPart, subject: Subject, figures: Figures, whole: float, ceilings: Ceilings) -> LayerRow:
+def _row(
+    piece: LayerPart, subject: Subject, of_it: Mapping[str, Figure], whole: float, ceilings: Ceilings
+) -> LayerRow:
     case = subject.case
     dtype = arithmetic_dtype(case, subject.effective)
-    of_it = {metric: figure for (phase, metric), figure in figures.items() if phase == piece.phase}
     values = {metric: figure.median for metric, figure in of_it.items()}
     reached = Utilisation(
         subject=subject,

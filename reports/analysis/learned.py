@@ -10,7 +10,17 @@ from bench.schema.case import Case
 from bench.schema.training_task import TrainingTask
 from bench.stats.estimates import mean
 from reports.document import Cell
-from reports.summary.figures import ACCURACY, EPOCH, Curve, Figure, Summary, by_seed, diverged, sort_key
+from reports.summary.figures import (
+    ACCURACY,
+    EPOCH,
+    Curve,
+    Figure,
+    ReadBack,
+    Summary,
+    by_seed,
+    diverged,
+    sort_key,
+)
 from reports.summary.subjects import Figures, Subject, by_subject
 
 ACCURACY_KEY = (EPOCH, ACCURACY)
@@ -55,7 +65,7 @@ def training_runs(summary: Summary) -> tuple[Learned, ...]:
     for curve in summary.curves:
         curves.setdefault(Subject(curve.case, curve.effective, curve.machine), {})[curve.metric] = curve
     measured = {subject.case for subject in figures}
-    nothing_left = [Subject(case, (), ()) for case in lost if case not in measured]
+    nothing_left = [Subject(case, ReadBack(), ()) for case in lost if case not in measured]
     subjects = sorted((*figures, *nothing_left), key=lambda subject: sort_key(subject.case))
     return tuple(
         _learned(subject, subject.case.task, figures.get(subject, {}), curves.get(subject, {}), lost)

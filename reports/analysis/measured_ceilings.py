@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct, structs
 
 from bench import devices
 from bench.schema.case import ARITHMETIC, Case
+from bench.schema.ceiling_product import Product
 from bench.stats.estimates import Interval
-from reports.summary.figures import Effective, Figure, Summary
-from reports.summary.subjects import Figures, by_subject
+from reports.summary.figures import Figure, ReadBack, Summary
+from reports.summary.subjects import by_product
 
 CLOCKS = ("device_time", "wall_time")
 """By which clock a product is judged: the device's own, where it has one."""
@@ -23,13 +24,13 @@ RATES = {"flops": (ARITHMETIC_RATE, "FLOP/s"), "bytes_moved": (BANDWIDTH, "byte/
 class Rate(Struct, frozen=True, kw_only=True):
     """How fast a product went: FLOP/s or byte/s.
 
-    what       the product's name
+    what       the product
     interval   of `per_second`, None where its time has none
     processes  that measured it
     """
 
     per_second: float
-    what: str
+    what: Product
     interval: Interval | None
     processes: int
 
@@ -65,15 +66,9 @@ class Ceilings(Struct, frozen=True):
 
 def ceilings_of(summary: Summary) -> Ceilings:
     """What the ceiling cases of these runs found."""
-    subjects = by_subject([figure for figure in summary.figures if is_ceiling(figure)])
-    return Ceilings(
-        tuple(
-            rate
-            for figures in subjects.values()
-            for phase in dict.fromkeys(phase for phase, _ in figures)
-            if (rate := _product_rate(phase, figures)) is not None
-        )
-    )
+    products = by_product([figure for figure in summary.figures if is_ceiling(figure)])
+    rates = (_product_rate(figures) for figures in products.values())
+    return Ceilings(tuple(rate for rate in rates if rate is not None))
 
 
 def is_ceiling(figure: Figure) -> bool:
@@ -87,20 +82,20 @@ def best(rates: Sequence[Figure]) -> Figure | None:
 
 
 def _rate(figure: Figure | None) -> Rate | None:
-    if figure is None:
+    if figure is None or figure.product is None:
         return None
     return Rate(
         per_second=figure.median,
-        what=figure.phase,
+        what=figure.product,
         interval=figure.interval,
         processes=len(figure.medians),
     )
 
 
-def _product_rate(phase: str, figures: Figures) -> Figure | None:
-    """How fast the product went that a phase is; None for a phase without work or time."""
-    time = next((figures[phase, clock] for clock in CLOCKS if (phase, clock) in figures), None)
-    work = next((figures[phase, metric] for metric in RATES if (phase, metric) in figures), None)
+def _product_rate(figures: Mapping[str, Figure]) -> Figure | None:
+    """How fast a product went; None without work or time."""
+    time = next((figures[clock] for clock in CLOCKS if clock in figures), None)
+    work = next((figures[metric] for metric in RATES if metric in figures), None)
     if time is None or work is None or min(time.medians) <= 0:
         return None
     metric, unit = RATES[work.metric]
@@ -127,13 +122,13 @@ _HALVES = {"bfloat16": "bf16", "float16": "fp16"}
 _FP32_BY = {"ieee": "fp32", "tf32": "tf32", "bf16": "bf16"}
 
 
-def arithmetic_dtype(case: Case, effective: Effective) -> str | None:
+def arithmetic_dtype(case: Case, effective: ReadBack) -> str | None:
     """The dtype that did a case's arithmetic, as read back: `fp32`, `tf32`, `bf16` or `fp16`.
 
     None where convolutions and linear layers differ in it. Of a network without either layer, and so
     without an output to read, it is what the precision asks for.
     """
-    found = dict(effective)
+    found = dict(effective.precision)
     seen = {
         _HALVES.get(found[output]) if found[output] != "float32" else _FP32_BY.get(found.get(flag, "ieee"))
         for flag, output in _OUTPUT_OF.items()

@@ -6,10 +6,10 @@ import math
 
 from msgspec import Struct
 
-from bench.schema.metrics import LEDGER
+from bench.schema.metrics import LEDGER, TENSORS
 from reports.summary.subjects import Figures
 
-PEAK, _RESIDUAL, _WORKSPACE = LEDGER + "peak", LEDGER + "residual", LEDGER + "workspace"
+PEAK, _WORKSPACE = LEDGER["peak"], LEDGER["workspace"]
 RESIDENT = "peak_resident"
 
 
@@ -45,9 +45,7 @@ def ledger_of(figures: Figures) -> Ledger | None:
         return None
     phase = max(phases, key=lambda each: len(figures[each, PEAK].medians))
     sizes = {
-        metric.removeprefix(LEDGER): figure.median
-        for (where, metric), figure in figures.items()
-        if where == phase and metric.startswith(LEDGER) and metric not in (PEAK, _RESIDUAL, _WORKSPACE)
+        kind: figures[phase, LEDGER[kind]].median for kind in TENSORS if (phase, LEDGER[kind]) in figures
     }
     workspace = figures.get((phase, _WORKSPACE))
     return Ledger(

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from bench import devices
 from bench.schema.case import Case
+from bench.schema.metrics import LEDGER, METRICS
 from reports.analysis.peak_ledger import ledger_of
 from reports.claims.claim import Claim, ClaimWord, Judgement, replicated, statement
 from reports.claims.evidence import Evidence, Setting
@@ -68,7 +69,7 @@ def judge_memory(alive: LiveMemory | None, peak: float | None, device: str) -> J
         "holds" if tensors > CARD_BYTES else "does not hold" if peak <= CARD_BYTES else "depends"
     )
     listed = ", ".join(
-        f"{kind.replace('_', ' ')} {size / GIB:.2f}" for kind, size in alive.kinds.items() if size
+        f"{METRICS[LEDGER[kind]].brief} {size / GIB:.2f}" for kind, size in alive.kinds.items() if size
     )
     said = {
         "holds": "These tensors alone exceed 3 GiB.",

@@ -9,7 +9,7 @@ from msgspec import Struct, structs
 from bench.stats.accuracy_verdicts import difference
 from reports.analysis.learned import accuracies_of
 from reports.compare.comparison_rows import ComparisonRow, one_sided
-from reports.summary.figures import ACCURACY, Figure
+from reports.summary.figures import ACCURACY, Figure, place
 
 TO_TARGET = ("time_to_target", "energy_to_target")
 """Compared only where every seed got there: those that did not are the slowest."""
@@ -58,7 +58,7 @@ def accuracy_rows(base: Trained, new: Trained, why_not: str | None) -> Iterator[
     )
     yield ComparisonRow(
         case=figure.case,
-        phase=figure.phase,
+        phase=place(figure),
         metric=figure.metric,
         unit=figure.unit,
         effective=figure.effective,

@@ -9,7 +9,7 @@ from msgspec import Struct
 from bench.schema.case import Case
 from bench.stats import accuracy_verdicts, verdicts
 from reports.document import Scalar
-from reports.summary.figures import ACCURACY, Effective, Figure, case_row
+from reports.summary.figures import ACCURACY, Figure, ReadBack, case_row, place
 
 COMPARED_UNITS = ("s", "bytes", "J")
 """Costs: less is better. They scatter, so they get verdicts."""
@@ -29,6 +29,7 @@ _ROW_FIELDS = (
 class ComparisonRow(Struct, frozen=True, kw_only=True):
     """One metric in one phase of one case, on both sides or on one.
 
+    phase        or the layer or product in it (`reports.summary.figures.place`)
     base, new    the sides' figures, in `unit`; None where a side has none
     verdict      None where the row was not compared, and `reason` says why not
     ratio, low, high, detectable, p, level    as in `bench.stats.verdicts.Verdict`
@@ -44,7 +45,7 @@ class ComparisonRow(Struct, frozen=True, kw_only=True):
     phase: str
     metric: str
     unit: str
-    effective: Effective = ()
+    effective: ReadBack = ReadBack()
     base: float | None = None
     new: float | None = None
     ratio: float | None = None
@@ -79,7 +80,7 @@ def one_sided(base: Figure | None, new: Figure | None, reason: str) -> Compariso
     assert figure is not None
     return ComparisonRow(
         case=figure.case,
-        phase=figure.phase,
+        phase=place(figure),
         metric=figure.metric,
         unit=figure.unit,
         effective=figure.effective,

@@ -9,7 +9,6 @@ from msgspec import Struct, structs
 
 from bench import devices
 from bench.schema.case import Case
-from bench.schema.layer_phases import is_of_layers
 from bench.stats import verdicts
 from bench.stats.estimates import centre
 from reports.compare.accuracy_matching import TO_TARGET, Trained, accuracy_rows, why_no_target
@@ -22,11 +21,12 @@ from reports.compare.comparison_rows import (
 )
 from reports.summary.figures import (
     ACCURACY,
-    Effective,
     FailedProcesses,
     Figure,
+    ReadBack,
     diverged,
-    precision_read_back,
+    is_of_layers,
+    place,
     same_precision,
 )
 from reports.tables.wording import remarks
@@ -66,7 +66,7 @@ def match(
 
 
 def _is_compared(figure: Figure) -> bool:
-    if is_of_layers(figure.phase):  # a hundred rows for what the whole step says in one
+    if is_of_layers(figure):  # a hundred rows for what the whole step says in one
         return False
     return figure.metric not in NO_COSTS and (
         figure.unit in COMPARED_UNITS or figure.metric in (*EXACT_METRICS, ACCURACY)
@@ -116,18 +116,18 @@ def _why_not(
     return None
 
 
-def _difference(one: Effective, other: Effective) -> str:
+def _difference(one: ReadBack, other: ReadBack) -> str:
     """`conv ieee / tf32`"""
-    first, second = precision_read_back(one), precision_read_back(other)
+    first, second = dict(one.precision), dict(other.precision)
     shared = (key for key in first if key in second and first[key] != second[key])
     return ", ".join(f"{key} {first[key]} / {second[key]}" for key in shared)
 
 
 def _compare(base: Trained, new: Trained, unit: ReplicationUnit, margin: float) -> Iterator[ComparisonRow]:
-    others = {(figure.phase, figure.metric, figure.unit): figure for figure in _costs(new)}
+    others = {_key(figure): figure for figure in _costs(new)}
     unreached = why_no_target(base) or why_no_target(new)
     for figure in _costs(base):
-        other = others.pop((figure.phase, figure.metric, figure.unit), None)
+        other = others.pop(_key(figure), None)
         if figure.metric in TO_TARGET and unreached:
             yield one_sided(figure, other, unreached)
         elif other is None:
@@ -141,6 +141,11 @@ def _compare(base: Trained, new: Trained, unit: ReplicationUnit, margin: float) 
         yield one_sided(None, figure, reason or "only in NEW")
 
 
+def _key(figure: Figure) -> tuple[object, ...]:
+    """What is equal on both sides of a comparison."""
+    return (figure.phase, figure.product, figure.metric, figure.unit)
+
+
 def _judged(figure: Figure, other: Figure, unit: ReplicationUnit, margin: float) -> ComparisonRow:
     pairs = _pairs(figure, other) if unit == "pair" else []
     if pairs:
@@ -151,7 +156,7 @@ def _judged(figure: Figure, other: Figure, unit: ReplicationUnit, margin: float)
         verdict = verdicts.unpaired(base, new, margin)
     return ComparisonRow(
         case=figure.case,
-        phase=figure.phase,
+        phase=place(figure),
         metric=figure.metric,
         unit=figure.unit,
         effective=figure.effective,
@@ -197,7 +202,7 @@ def _exact(base: Figure, new: Figure) -> ComparisonRow:
     equal = len({*base.medians, *new.medians}) == 1
     return ComparisonRow(
         case=base.case,
-        phase=base.phase,
+        phase=place(base),
         metric=base.metric,
         unit=base.unit,
         effective=base.effective,

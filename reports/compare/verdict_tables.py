@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
-from bench.schema.metrics import CLOCKS
+from bench.schema.metrics import CLOCKS, title_of
 from reports.compare.comparison_rows import COMPARED_UNITS, EXACT_METRICS, ComparisonRow
 from reports.document import Cell, Quantity, Table
 from reports.summary.figures import EPOCH
@@ -182,7 +182,7 @@ def _what(row: ComparisonRow) -> str:
     clock = CLOCKS.get(row.metric)
     if clock:
         return f"{row.phase} {clock}"
-    metric = row.metric.replace("_", " ")
+    metric = title_of(row.metric)
     return metric if row.phase in ("model", EPOCH) else f"{row.phase} {metric}"
 
 

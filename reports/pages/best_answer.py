@@ -10,6 +10,8 @@ from msgspec import structs
 from bench import devices
 from bench.schema.agreement import Agreement
 from bench.schema.case import Case
+from bench.schema.ceiling_product import product_name
+from bench.schema.tuning import names
 from bench.stats.accuracy_verdicts import Difference
 from bench.stats.estimates import Ratio, ratio_within_process
 from bench.stats.verdicts import MARGIN
@@ -58,7 +60,7 @@ def _count(found: Findings) -> str:
 
 def in_words(case: Case) -> str:
     """`bf16, channels-last, compile, freezing, 2 threads`: what a search chooses."""
-    words = (case.precision, case.layout, case.engine, *case.tuning.split("+"), _threads(case))
+    words = (case.precision, case.layout, case.engine, *names(case.tuning), _threads(case))
     return ", ".join(word for word in words if word)
 
 
@@ -164,7 +166,7 @@ def _utilisation(winner: Case, measured: Summary) -> str:
     bound = f" It is {whole.bound.label}: {whole.bound.why}." if whole.bound else ""
     # of fewer threads than the machine has, the ceiling is lower too
     ceiling = (
-        whole.arithmetic.what,
+        product_name(whole.arithmetic.what),
         f"{readable(whole.arithmetic.per_second / 1e12)} TFLOP/s",
         _threads(winner),
     )

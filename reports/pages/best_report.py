@@ -10,7 +10,7 @@ from bench.studies.best.search_result import Findings
 from bench.studies.best.strategy import GIVE_UP, CandidateResult
 from reports.document import Cell, Document, Scalar, Table
 from reports.pages.best_answer import PLAIN, answer, ratio_to_plain
-from reports.summary.figures import Summary, case_row
+from reports.summary.figures import ReadBack, Summary, case_row
 from reports.summary.pooling import summarise
 from reports.summary.subjects import Subject
 from reports.tables.case_columns import TableLine, scope_of, table
@@ -47,7 +47,7 @@ def _in_order(tried: Sequence[CandidateResult]) -> list[CandidateResult]:
 
 def _tried_table(found: Findings) -> Iterator[Table]:
     lines = [
-        TableLine(subject=Subject(one.case, (), ()), cells=_cells(one, found))
+        TableLine(subject=Subject(one.case, ReadBack(), ()), cells=_cells(one, found))
         for one in _in_order(found.tried)
     ]
     columns = ("step (ms)", "images/s", f"against {PLAIN}", "samples", "remark")
@@ -63,7 +63,7 @@ def _tried_table(found: Findings) -> Iterator[Table]:
 
 def _cells(one: CandidateResult, found: Findings) -> tuple[Cell, ...]:
     if one.seconds is None:
-        return (None, None, None, None, one_line(one.failure or ""))
+        return (None, None, None, None, one_line(_failure(one) or ""))
     ratio = ratio_to_plain(one, found)
     return (
         with_interval(one.seconds, one.interval, 1e3),
@@ -72,6 +72,13 @@ def _cells(one: CandidateResult, found: Findings) -> tuple[Cell, ...]:
         one.samples,
         "given up" if one.given_up else None,
     )
+
+
+def _failure(one: CandidateResult) -> str | None:
+    """`timeout: not finished within 120 s`"""
+    if one.failure is None:
+        return None
+    return f"{one.failure.status}: {one.failure.reason}" if one.failure.reason else one.failure.status
 
 
 def _left_out_table(found: Findings) -> Iterator[Table]:
@@ -90,7 +97,7 @@ def _row(one: CandidateResult, found: Findings) -> dict[str, Scalar]:
         "speedup": ratio.value if ratio else None,
         "samples": one.samples,
         "given_up": one.given_up,
-        "failure": one.failure,
+        "failure": _failure(one),
         "is_winner": one.case == found.winner,
     }
     return case_row(one.case, fields)

@@ -8,7 +8,7 @@ from msgspec import structs
 
 from bench.studies.max_batch.batch_search import CLOSE, LargestBatch
 from reports.document import Cell, Document, Scalar, Table
-from reports.summary.figures import case_row
+from reports.summary.figures import ReadBack, case_row
 from reports.summary.subjects import Subject
 from reports.tables.case_columns import TableLine, scope_of, table
 from reports.tables.wording import MIB, one_line
@@ -86,7 +86,7 @@ def _runs(answers: Sequence[LargestBatch]) -> Table:
 
 
 def _subject(answer: LargestBatch) -> Subject:
-    return Subject(answer.case, (), ())
+    return Subject(answer.case, ReadBack(), ())
 
 
 def _difference(answer: LargestBatch) -> int | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bench.schema.layer_phases import is_of_layers
 from reports.analysis.layer_shares import layers_of, reached_by_layers
 from reports.analysis.learned import training_runs
 from reports.analysis.measured_ceilings import ceilings_of, is_ceiling
@@ -38,7 +37,7 @@ from reports.sections.parity_tables import parity_table
 from reports.sections.roofline_plots import roofline_plots
 from reports.sections.speedup_tables import speedup_tables
 from reports.sections.utilisation_tables import flat_rows, utilisation_tables, without_ceilings
-from reports.summary.figures import Summary
+from reports.summary.figures import Summary, is_of_layers
 from reports.summary.pooling import summarise
 from reports.tables.case_columns import TableScope, scope_of
 from reports.tables.wording import ACCURACY_IN_WORDS, TIME_IN_WORDS
@@ -58,7 +57,7 @@ def document(summary: Summary) -> Document:
     machines = len(summary.environments)
     ceilings = ceilings_of(summary)
     networks = [figure for figure in summary.figures if not is_ceiling(figure)]
-    timed = [figure for figure in networks if figure.case.task is None and not is_of_layers(figure.phase)]
+    timed = [figure for figure in networks if figure.case.task is None and not is_of_layers(figure)]
     scope = scope_of([figure.case for figure in timed], machines)
     used = reached(timed, ceilings)
     layers = layers_of(networks, ceilings)

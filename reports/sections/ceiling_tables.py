@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from bench import devices
+from bench.schema.ceiling_product import Convolution, Copy, MatrixProduct, Product, product_name
 from reports.analysis.datasheet import Datasheet, datasheet_of
 from reports.analysis.measured_ceilings import ARITHMETIC_RATE, BANDWIDTH, Ceilings, best
 from reports.document import Cell, Quantity, Table
 from reports.summary.figures import Figure, Summary
-from reports.summary.subjects import Figures, Subject, by_subject, subject_of
+from reports.summary.subjects import Subject, by_product, subject_of
 from reports.tables.wording import interval_notes, processes_text, remarks, with_interval
 
 TERA, GIGA = 1e12, 1e9
@@ -18,7 +19,7 @@ UNITS = {ARITHMETIC_RATE: "TFLOP/s", BANDWIDTH: "GB/s"}
 CONDITIONS = {"sm_clock": "SM clock (MHz)", "memory_clock": "memory clock (MHz)", "power": "power (W)"}
 """What NVML said at the end of the best product's window."""
 
-KINDS = ("matmul", "conv", "copy")
+KINDS = (MatrixProduct, Convolution, Copy)
 
 BEST_NOTE = (
     "The best of matrix products and of VGG's convolutions, and a copy whose bytes are counted as read and "
@@ -62,7 +63,7 @@ def _by_place(rates: Sequence[Figure]) -> Mapping[_Place, list[Figure]]:
 
 
 def _best_table(rates: Sequence[Figure], summary: Summary) -> Table:
-    conditions = by_subject([figure for figure in summary.figures if figure.metric in CONDITIONS])
+    conditions = by_product([figure for figure in summary.figures if figure.metric in CONDITIONS])
     several = len(summary.environments) > 1
     rows: list[tuple[Cell, ...]] = []
     sources: dict[str, None] = {}
@@ -79,7 +80,7 @@ def _best_table(rates: Sequence[Figure], summary: Summary) -> Table:
                     *_place_cells(place, several),
                     f"{name} ({UNITS[figure.metric]})",
                     _scaled(figure),
-                    figure.phase,
+                    product_name(figure.product) if figure.product else None,
                     promised,
                     None if promised is None else 100 * figure.median / SCALES[figure.metric] / promised,
                     *_conditions(conditions, figure),
@@ -125,10 +126,13 @@ def _promised(sheet: Datasheet | None, figure: Figure) -> float | None:
     return sheet.bandwidth if figure.metric == BANDWIDTH else sheet.teraflops(figure.case.precision)
 
 
-def _conditions(figures: Mapping[Subject, Figures], rate: Figure) -> Iterator[Cell]:
-    found = figures.get(subject_of(rate), {})
+def _conditions(
+    figures: Mapping[tuple[Subject, Product], Mapping[str, Figure]], rate: Figure
+) -> Iterator[Cell]:
+    assert rate.product is not None
+    found = figures.get((subject_of(rate), rate.product), {})
     for metric in CONDITIONS:
-        figure = found.get((rate.phase, metric))
+        figure = found.get(metric)
         yield figure.median if figure else None
 
 
@@ -136,24 +140,23 @@ def _products_tables(rates: Sequence[Figure], *, several_machines: bool) -> Iter
     """For each place a row for each product and a column for each arithmetic."""
     for (device, threads, machine), here in _by_place(rates).items():
         dtypes = list(dict.fromkeys(figure.case.precision for figure in here))
-        cells = {(figure.phase, figure.case.precision): _scaled(figure) for figure in here}
-        units = {figure.phase: UNITS[figure.metric] for figure in here}
+        cells = {(figure.product, figure.case.precision): _scaled(figure) for figure in here}
+        units = {figure.product: UNITS[figure.metric] for figure in here if figure.product}
         where = [
             device,
             *([f"{threads} thread{'s' if threads > 1 else ''}"] if threads else []),
             *([f"machine {'+'.join(machine)}"] if several_machines else []),
         ]
         rows = [
-            (product, unit, *(cells.get((product, dtype)) for dtype in dtypes))
+            (product_name(product), unit, *(cells.get((product, dtype)) for dtype in dtypes))
             for product, unit in sorted(units.items(), key=lambda item: _kind(item[0]))
         ]
         yield _filled(f"Products on {', '.join(where)}", ("product", "unit", *dtypes), rows, [PRODUCTS_NOTE])
 
 
-def _kind(product: str) -> int:
+def _kind(product: Product) -> int:
     """What is alike stands together, in the order in which it was measured."""
-    kind = product.partition(":")[0]
-    return KINDS.index(kind) if kind in KINDS else len(KINDS)
+    return KINDS.index(type(product))
 
 
 def _place_cells(place: _Place, several_machines: bool) -> tuple[Cell, ...]:

@@ -6,16 +6,14 @@ from collections.abc import Iterator, Sequence
 
 from bench.schema.case import Case
 from reports.document import Cell, Table
-from reports.summary.figures import Figure, precision_read_back
+from reports.summary.figures import Figure
 
 GIGA = 1e9
 
 
 def precision_table(figures: Sequence[Figure]) -> Iterator[Table]:
     """Each precision with what was really in force."""
-    read_back = (
-        (f.case.device, f.case.precision, tuple(precision_read_back(f.effective).items())) for f in figures
-    )
+    read_back = ((f.case.device, f.case.precision, f.effective.precision) for f in figures)
     seen = dict.fromkeys(row for row in read_back if row[-1])
     keys = list(dict.fromkeys(key for _, _, effective in seen for key, _ in effective))
     if seen:
@@ -44,7 +42,7 @@ def cost_table(figures: Sequence[Figure]) -> Iterator[Table]:
     """Parameters and arithmetic of each network at each input, per image."""
     costs: dict[Case, dict[tuple[str, str], float]] = {}
     for figure in figures:
-        if (figure.phase, figure.metric) in COSTS:
+        if figure.layer is None and (figure.phase, figure.metric) in COSTS:
             case = figure.case
             network = Case(
                 model=case.model, image=case.image, channels=case.channels, classes=case.classes, replicate=0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from bench.schema.metrics import LEDGER, METRICS
 from bench.schema.phases import WHOLE
 from reports.analysis.peak_ledger import ledger_of
 from reports.document import Plot, Series
@@ -57,7 +58,7 @@ def _series(subjects: Sequence[Subject], sizes: Mapping[Subject, _Sizes]) -> tup
     kinds = dict.fromkeys(kind for subject in subjects for kind in sizes[subject])
     return tuple(
         Series(
-            label=kind.replace("_", " "),
+            label=METRICS[LEDGER[kind]].brief,
             x=tuple(sizes[subject].get(kind, 0.0) / MIB for subject in subjects),
             y=tuple(float(place) for place in range(len(subjects))),
             names=tuple(one_line(label, NAME_LETTERS) for label in labels),

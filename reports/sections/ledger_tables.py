@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bench.schema.case import Workload
-from bench.schema.metrics import LEDGER
+from bench.schema.metrics import LEDGER, METRICS, is_of
 from bench.schema.phases import WHOLE
 from reports.analysis.peak_ledger import PEAK, RESIDENT, ledger_of
 from reports.document import Cell, Table, TableKey
@@ -33,7 +33,7 @@ NOTES = {
 
 def ledger_tables(figures: Sequence[Figure], scope: TableScope) -> Iterator[Table]:
     """For each workload and device the ledgers of its cases, in MiB."""
-    metrics = [f for f in figures if f.metric.startswith(LEDGER) or f.metric == RESIDENT]
+    metrics = [f for f in figures if is_of(f.metric, "ledger") or f.metric == RESIDENT]
     subjects = {s: f for s, f in by_subject(metrics).items() if ledger_of(f) is not None}
     for workload in WHOLE:
         for device in dict.fromkeys(s.case.device for s in subjects if s.case.workload == workload):
@@ -69,7 +69,7 @@ def _table(workload: Workload, device: str, rows: dict[Subject, Figures], scope:
         processes = processes_text([rows[subject][ledger.phase, PEAK]])
         cells: tuple[Cell, ...] = (*map(_mebibytes, sizes), ledger.phase, processes)
         lines.append(TableLine(subject=subject, cells=cells))
-    columns = [*(kind.replace("_", " ") for kind in kinds), *ends, "peak in", "processes"]
+    columns = [*(METRICS[LEDGER[kind]].brief for kind in kinds), *ends, "peak in", "processes"]
     notes = [note for name, note in NOTES.items() if name in (*kinds, *ends)]
     title = f"Memory at the instant of the peak of {workload} on {device} (MiB)"
     key = key_of(workload, device)

@@ -56,9 +56,9 @@ def fields_by_machine(summary: Summary) -> dict[str, dict[str, str]]:
 def _capabilities(figures: Sequence[Figure]) -> Mapping[str, str]:
     """The vector instructions that torch used on each machine, as its CPU cases read back."""
     return {
-        label: dict(figure.effective)["cpu_capability"]
+        label: dict(figure.effective.machine)["cpu_capability"]
         for figure in figures
-        if "cpu_capability" in dict(figure.effective)
+        if "cpu_capability" in dict(figure.effective.machine)
         for label in figure.machine
     }
 

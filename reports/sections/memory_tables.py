@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bench.schema.metrics import KINDS, LEDGER, PEAKS
+from bench.schema.metrics import KINDS, PEAKS, is_of, title_of
 from bench.schema.phases import PHASES, WHOLE
 from reports.document import Cell, Table
 from reports.summary.figures import Figure
@@ -39,7 +39,7 @@ PEAK_IN_NOTE = (
 def memory_tables(figures: Sequence[Figure], scope: TableScope) -> Iterator[Table]:
     """For each workload and device, MiB by kind; the peak is that of the whole step."""
     kept = [f for f in figures if f.unit in BYTES or f.metric == "allocation_retries"]
-    sizes = [f for f in kept if not f.metric.startswith(LEDGER)]  # which has tables of its own
+    sizes = [f for f in kept if not is_of(f.metric, "ledger")]  # which has tables of its own
     subjects = by_subject(sizes)
     for workload in WHOLE:
         for device in dict.fromkeys(s.case.device for s in subjects if s.case.workload == workload):
@@ -68,10 +68,10 @@ def _table(title: str, rows: dict[Subject, Figures], whole: str, scope: TableSco
     ]
     notes = [NOTES[kind] for kind in kinds if kind in NOTES]
     if peak and any(line.cells[len(kinds)] for line in lines):
-        notes.append(PEAK_IN_NOTE.format(peak.replace("_", " ")))
+        notes.append(PEAK_IN_NOTE.format(title_of(peak)))
     return table(
         title,
-        [*(kind.replace("_", " ") for kind in kinds), "peak in", "allocation retries", "processes"],
+        [*(title_of(kind) for kind in kinds), "peak in", "allocation retries", "processes"],
         lines,
         scope,
         without=("workload", "device"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bench.schema.case import Case
+from bench.schema.case_warnings import in_words
+from bench.schema.metrics import title_of
 from reports.document import Table
 from reports.summary.figures import Absence, FailedProcesses, Summary
 from reports.tables.wording import models_named, named, one_line
@@ -48,7 +50,7 @@ def absences_table(absences: Sequence[Absence]) -> Iterator[Table]:
             title="Not measured",
             columns=("what", "reason", "cases", "which"),
             rows=tuple(
-                (metric.replace("_", " "), one_line(reason), len(cases), named(tuple(cases)))
+                (title_of(metric), one_line(reason), len(cases), named(tuple(cases)))
                 for (metric, reason), cases in reasons.items()
             ),
         )
@@ -57,16 +59,16 @@ def absences_table(absences: Sequence[Absence]) -> Iterator[Table]:
 def warnings_table(summary: Summary) -> Iterator[Table]:
     """A warning over many cases stands here once; its words, which are long, stand below the table."""
     words = [
-        f"{one_line(warned.example)} ({warned.cases[0].id})"
+        f"{one_line(in_words(warned.example))} ({warned.cases[0].id})"
         for warned in summary.warnings
-        if warned.example != warned.label
+        if warned.example.detail
     ]
     if summary.warnings:
         yield Table(
             title="Warnings",
             columns=("warning", "cases", "processes", "models"),
             rows=tuple(
-                (one_line(warned.label), len(warned.cases), warned.processes, models_named(warned.cases))
+                (warned.label, len(warned.cases), warned.processes, models_named(warned.cases))
                 for warned in summary.warnings
             ),
             notes=("The words and numbers below are those of the first case with the warning.", *words)

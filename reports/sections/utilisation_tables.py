@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import get_args
 
 from bench.schema.case import Case
+from bench.schema.ceiling_product import product_name
 from bench.schema.metrics import CLOCKS
 from bench.schema.phases import PHASES, WHOLE
 from reports.analysis.utilisation import IDLE, SMALL_SHARE, Label, Utilisation
@@ -123,7 +124,7 @@ def _ceilings(rows: Sequence[Utilisation]) -> Iterator[str]:
             ("memory", row.bandwidth, "GB/s"),
         ):
             if rate is not None:
-                found = f"{what} {readable(rate.per_second / GIGA)} {unit} ({rate.what})"
+                found = f"{what} {readable(rate.per_second / GIGA)} {unit} ({product_name(rate.what)})"
                 words[f"{where}: {found}" if where else found] = None
     yield from words
 

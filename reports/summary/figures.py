@@ -8,6 +8,10 @@ from collections.abc import Sequence
 from msgspec import Struct, structs
 
 from bench.schema.case import PRECISIONS, Case
+from bench.schema.case_warnings import CaseWarning, Label
+from bench.schema.ceiling_product import Product, product_name
+from bench.schema.layer_phases import ALL_LAYERS, Layer
+from bench.schema.phases import Phase
 from bench.schema.record import Environment, Status
 from bench.schema.training_task import TrainingTask
 from bench.stats.estimates import Interval, mean
@@ -17,7 +21,7 @@ from reports.document import Scalar
 THROUGHPUT_METRICS = ("device_time", "wall_time")
 """Times of a whole batch, from which images per second follow."""
 
-EPOCH = "epoch"
+EPOCH: Phase = "epoch"
 """The phase of what a training run gives."""
 ACCURACY = "test_accuracy"
 """What a training run is judged by: compared by differences, seed by seed."""
@@ -30,12 +34,17 @@ CURVES = (*LEARNED, "step_rate", "loop_rate")
 RAW_UNITS = ("share", "nat")
 """Accuracies and losses: means and differences are of the values themselves, not of their logs."""
 
-Effective = tuple[tuple[str, str], ...]
-"""`Record.effective`, sorted: the dtypes and flags that were really in force."""
+
+class ReadBack(Struct, frozen=True):
+    """`Record.effective`, each part sorted by its names: the dtypes and flags that were really in force, and
+    what was read back with them of the machine."""
+
+    precision: tuple[tuple[str, str], ...] = ()
+    machine: tuple[tuple[str, str], ...] = ()
 
 
 class Figure(Struct, frozen=True, kw_only=True):
-    """One metric in one phase of one case.
+    """One metric in one phase of one case, or of one of its layers, or of one product of a ceiling.
 
     case       with replicate 0
     median     one process: the median of its samples; several: the geometric mean of their medians
@@ -53,11 +62,13 @@ class Figure(Struct, frozen=True, kw_only=True):
     """
 
     case: Case
-    effective: Effective
+    effective: ReadBack
     machine: tuple[str, ...]
-    phase: str
+    phase: Phase
     metric: str
     unit: str
+    layer: Layer | None = None
+    product: Product | None = None
     median: float
     interval: Interval | None
     medians: tuple[float, ...]
@@ -65,7 +76,7 @@ class Figure(Struct, frozen=True, kw_only=True):
     runs: tuple[int, ...]
     pairs: tuple[int | None, ...]
     samples: int
-    tags: tuple[str, ...]
+    tags: tuple[Label, ...]
 
     @property
     def images_per_second(self) -> float | None:
@@ -77,7 +88,7 @@ class Figure(Struct, frozen=True, kw_only=True):
     def as_row(self) -> dict[str, Scalar]:
         """The flat row that programs read; the first fields are promised, the rest follow them."""
         fields: dict[str, Scalar] = {
-            "phase": self.phase,
+            "phase": place(self),
             "metric": self.metric,
             "unit": self.unit,
             "median": self.median,
@@ -87,7 +98,7 @@ class Figure(Struct, frozen=True, kw_only=True):
             "samples": self.samples,
             "interval": self.interval.kind if self.interval else None,
             "images_per_second": self.images_per_second,
-            "effective": ", ".join(f"{key}={value}" for key, value in self.effective),
+            "effective": effective_text(self.effective),
             "machine": "+".join(self.machine),
             "warnings": ", ".join(self.tags),
         }
@@ -98,7 +109,7 @@ class Curve(Struct, frozen=True, kw_only=True):
     """One metric over the epochs of one case: `samples` has a tuple for each process, in `unit`."""
 
     case: Case
-    effective: Effective
+    effective: ReadBack
     machine: tuple[str, ...]
     metric: str
     unit: str
@@ -109,7 +120,7 @@ class Spread(Struct, frozen=True, kw_only=True):
     """The time of one case's whole step: of each process some of its samples in s, evenly by rank."""
 
     case: Case
-    effective: Effective
+    effective: ReadBack
     machine: tuple[str, ...]
     metric: str
     samples: tuple[tuple[float, ...], ...]
@@ -153,10 +164,10 @@ class Absence(Struct, frozen=True, kw_only=True):
 
 
 class WarningCount(Struct, frozen=True, kw_only=True):
-    """One warning over all the cases that carry it; `example` is its full text the first time."""
+    """One warning over all the cases that carry it; `example` is what the first of them says."""
 
-    label: str
-    example: str
+    label: Label
+    example: CaseWarning
     cases: tuple[Case, ...]
     processes: int
 
@@ -212,18 +223,25 @@ def diverged(outcomes: Sequence[FailedProcesses]) -> dict[Case, frozenset[int]]:
     return found
 
 
-MACHINE_KEYS = ("threads", "cpu_capability")
-"""What is read back with the precision but is none: an axis, and a fact about the machine."""
+def is_of_layers(figure: Figure) -> bool:
+    """Whether it belongs to the layers' measurement and not to the case's own."""
+    return figure.layer is not None or figure.phase == ALL_LAYERS
 
 
-def precision_read_back(effective: Effective) -> dict[str, str]:
-    """The dtypes and flags alone."""
-    return {key: value for key, value in effective if key not in MACHINE_KEYS}
+def place(figure: Figure) -> str:
+    """`forward`, `forward:conv1 (Conv2d 3->64, 11x11/4)` or `conv:64x224:b2:nchw`: the phase in a row that
+    programs read."""
+    if figure.product is not None:
+        return product_name(figure.product)
+    if figure.layer is None:
+        return figure.phase
+    kind = f" ({figure.layer.kind})" if figure.layer.kind else ""
+    return f"{figure.phase}:{figure.layer.name}{kind}"
 
 
-def same_precision(one: Effective, other: Effective) -> bool:
+def same_precision(one: ReadBack, other: ReadBack) -> bool:
     """Whether all precision that both sides read back is equal; a device has facts that another has not."""
-    first, second = precision_read_back(one), precision_read_back(other)
+    first, second = dict(one.precision), dict(other.precision)
     return all(first[key] == second[key] for key in first.keys() & second.keys())
 
 
@@ -246,6 +264,6 @@ def _task_key(task: TrainingTask) -> tuple[object, ...]:
     return (task.dataset, task.recipe.name, task.target or 0.0, repr(task))
 
 
-def effective_text(effective: Effective) -> str:
-    """`conv=tf32, matmul=ieee, ...`"""
-    return ", ".join(f"{key}={value}" for key, value in effective)
+def effective_text(effective: ReadBack) -> str:
+    """`conv=tf32, matmul=ieee, ...`, by name."""
+    return ", ".join(f"{key}={value}" for key, value in sorted(effective.precision + effective.machine))

@@ -16,22 +16,23 @@ from msgspec import Struct, structs
 
 from bench import devices
 from bench.schema.case import Case
+from bench.schema.case_warnings import CaseWarning, Label
 from bench.schema.record import Environment, Status
 from bench.stats.estimates import Interval, across_processes, centre, mean, mean_interval
 from reports.summary.figures import (
     RAW_UNITS,
     Absence,
     Curve,
-    Effective,
     FailedProcesses,
     Figure,
+    ReadBack,
     Spread,
     Summary,
     WarningCount,
     by_seed,
     sort_key,
 )
-from reports.summary.process import Interner, Key, Process, condense, warning_label
+from reports.summary.process import Interner, Key, Process, condense
 from reports.summary.record_stream import read_records
 
 _Processes = dict[tuple[int, int], Process]
@@ -73,14 +74,14 @@ class _Group(Struct, frozen=True, kw_only=True, gc=False):
     """Processes that are replicates of each other, at least one."""
 
     case: Case
-    effective: Effective
+    effective: ReadBack
     machine: tuple[str, ...]
     processes: Sequence[Process]
 
 
 def _groups(case: Case, processes: Iterable[Process], label_of: dict[bytes, str]) -> Iterator[_Group]:
     """What differed in more than host name or commit is never pooled."""
-    alike: dict[tuple[Effective, bytes], list[Process]] = {}
+    alike: dict[tuple[ReadBack, bytes], list[Process]] = {}
     for process in processes:
         if process.status == "ok":
             conditions = (process.effective, _conditions(process.environment, case.device))
@@ -92,10 +93,8 @@ def _groups(case: Case, processes: Iterable[Process], label_of: dict[bytes, str]
 
 def _figures(group: _Group) -> Iterator[Figure]:
     """One figure for each metric."""
-    tags = tuple(
-        dict.fromkeys(warning_label(text) for process in group.processes for text in process.warnings)
-    )
-    for (phase, metric, unit), column in _columns(group.processes).items():
+    tags = tuple(dict.fromkeys(warning.label for process in group.processes for warning in process.warnings))
+    for (phase, metric, unit, layer, product), column in _columns(group.processes).items():
         medians, intervals, sizes, processes = column
         replicates = tuple([process.replicate for process in processes])
         if unit in RAW_UNITS:
@@ -111,6 +110,8 @@ def _figures(group: _Group) -> Iterator[Figure]:
             phase=phase,
             metric=metric,
             unit=unit,
+            layer=layer,
+            product=product,
             median=value,
             interval=interval,
             medians=tuple(medians),
@@ -209,15 +210,15 @@ def _absences(group: _Group) -> Iterator[Absence]:
 
 
 def _warnings(cases: Iterable[tuple[Case, _Processes]]) -> tuple[WarningCount, ...]:
-    examples: dict[str, str] = {}
-    carriers: dict[str, Counter[Case]] = {}
+    examples: dict[Label, CaseWarning] = {}
+    carriers: dict[Label, Counter[Case]] = {}
     for case, processes in cases:
         for process in processes.values():
-            own: dict[str, str] = {}
-            for text in process.warnings:  # a window of each clock and that of energy may have the same
-                own.setdefault(warning_label(text), text)
-            for label, text in own.items():
-                examples.setdefault(label, text)
+            own: dict[Label, CaseWarning] = {}
+            for warning in process.warnings:  # a window of each clock and that of energy may have the same
+                own.setdefault(warning.label, warning)
+            for label, warning in own.items():
+                examples.setdefault(label, warning)
                 carriers.setdefault(label, Counter())[case] += 1
     return tuple(
         WarningCount(label=label, example=examples[label], cases=tuple(found), processes=found.total())

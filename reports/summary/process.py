@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from array import array
 from collections.abc import Hashable, Iterator, Sequence
 from functools import cache
@@ -11,17 +10,19 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
-from bench.schema.metrics import SPOILED
-from bench.schema.phases import WHOLE
-from bench.schema.record import Measurement, Record, Status
+from bench.schema.case_warnings import CaseWarning
+from bench.schema.ceiling_product import Product
+from bench.schema.layer_phases import Layer
+from bench.schema.phases import Phase, whole
+from bench.schema.record import Effective, Measurement, Record, Status
 from bench.stats.diagnostics import autocorrelation, effective_samples, two_modes
 from bench.stats.estimates import Interval, median_of_sorted, within_process
-from reports.summary.figures import CURVES, EPOCH, LEARNED, SPEEDS, THROUGHPUT_METRICS, Effective
+from reports.summary.figures import CURVES, EPOCH, LEARNED, SPEEDS, THROUGHPUT_METRICS, ReadBack
 
 T = TypeVar("T", bound=Hashable)
 
-Key = tuple[str, str, str]
-"""(phase, metric, unit)"""
+Key = tuple[Phase, str, str, Layer | None, Product | None]
+"""(phase, metric, unit, layer, product)"""
 
 TWENTIETHS = 20
 """A distribution is drawn from this many samples and one: the others would not be seen."""
@@ -41,9 +42,9 @@ class Process(Struct, frozen=True, gc=False):
     pair: int | None
     status: Status
     reason: str
-    effective: Effective
+    effective: ReadBack
     environment: bytes
-    warnings: tuple[str, ...]
+    warnings: tuple[CaseWarning, ...]
     absent: tuple[tuple[str, str], ...]
     keys: tuple[Key, ...]
     medians: array[float]
@@ -56,32 +57,37 @@ class Process(Struct, frozen=True, gc=False):
 def condense(run: int, record: Record, share: Interner) -> Process:
     """Of a process that did not end well no measurement is kept."""
     usable = record.measurements if record.status == "ok" else []
-    kept = [m for m in usable if m.samples and not m.metric.startswith(SPOILED)]
+    kept = [m for m in usable if m.samples and not m.disturbed]
     trains = record.case.task is not None
     ordered = [sorted(_counted(m) if trains and m.phase == EPOCH else m.samples) for m in kept]
-    whole = [
+    step = whole(record.case)
+    timed = [
         (measurement, samples)
         for measurement, samples in zip(kept, ordered, strict=True)
-        if measurement.metric in THROUGHPUT_METRICS and measurement.phase == WHOLE.get(record.case.workload)
+        if measurement.metric in THROUGHPUT_METRICS and measurement.phase == step
     ]
-    noticed = [words for measurement, samples in whole for words in _noticed(measurement, samples)]
+    noticed = [words for measurement, samples in timed for words in _noticed(measurement, samples)]
     return Process(
         run,
         record.case.replicate,
         record.pair,
         record.status,
         record.reason or "",
-        share(tuple(sorted(record.effective.items()))),
+        share(_read_back(record.effective)),
         share(msgspec.json.encode(record.environment)),
         share((*record.warnings, *noticed)),
         share(tuple(sorted(record.absent.items()))),
-        share(tuple([(m.phase, m.metric, m.unit) for m in kept])),
+        share(tuple([(m.phase, m.metric, m.unit, m.layer, m.product) for m in kept])),
         array("d", map(median_of_sorted, ordered)),
         share(tuple([within_process(samples) if len(samples) > 1 else None for samples in ordered])),
         share(tuple([len(m.samples) for m in kept])),
         tuple([(m.metric, m.unit, array("d", m.samples)) for m in kept if trains and _is_curve(m)]),
-        tuple([(measurement.metric, _evenly(samples)) for measurement, samples in whole]),
+        tuple([(measurement.metric, _evenly(samples)) for measurement, samples in timed]),
     )
+
+
+def _read_back(effective: Effective) -> ReadBack:
+    return ReadBack(tuple(sorted(effective.precision.items())), tuple(sorted(effective.machine.items())))
 
 
 def _evenly(ordered: Sequence[float]) -> array[float]:
@@ -109,19 +115,23 @@ def _is_curve(measurement: Measurement) -> bool:
     return measurement.phase == EPOCH and measurement.metric in CURVES
 
 
-def _noticed(measurement: Measurement, ordered: Sequence[float]) -> Iterator[str]:
+def _noticed(measurement: Measurement, ordered: Sequence[float]) -> Iterator[CaseWarning]:
     """Warnings of what makes a process's median less sure than its interval says."""
     of = f"the {measurement.metric} of {measurement.phase}"
     correlation = autocorrelation(measurement.samples)
     if correlation is not None:
         worth = effective_samples(len(ordered), correlation)
-        yield (
-            f"autocorrelated: neighbouring samples of {of} are alike ({correlation:.2f}): "
-            f"{len(ordered)} of them say as much as {worth:.0f} independent ones"
+        yield CaseWarning(
+            "autocorrelated",
+            f"neighbouring samples of {of} are alike ({correlation:.2f}): "
+            f"{len(ordered)} of them say as much as {worth:.0f} independent ones",
         )
     modes = two_modes(ordered)
     if modes is not None:
-        yield f"bimodal: {modes.share:.0%} of the samples of {of} take {modes.ratio:.2f} x the others' time"
+        yield CaseWarning(
+            "bimodal",
+            f"{modes.share:.0%} of the samples of {of} take {modes.ratio:.2f} x the others' time",
+        )
 
 
 class Interner:
@@ -133,9 +143,3 @@ class Interner:
     def __call__(self, value: T) -> T:
         first: T = self._first.setdefault(value, value)
         return first
-
-
-def warning_label(warning: str) -> str:
-    """`not-stationary: windows differ by 3%` -> `not-stationary`; a sentence is its own label."""
-    match = re.match(r"[a-z0-9-]+(?=:|$)", warning)
-    return match[0] if match else warning

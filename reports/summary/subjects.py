@@ -7,25 +7,36 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from bench.schema.case import Case
-from reports.summary.figures import Effective, Figure
+from bench.schema.ceiling_product import Product
+from reports.summary.figures import Figure, ReadBack
 
 Figures = dict[tuple[str, str], Figure]
 """One subject's figures by (phase, metric)."""
 
 
 def by_subject(figures: Sequence[Figure]) -> dict[Subject, Figures]:
-    """The figures of each row-to-be."""
+    """The figures of each row-to-be; those of single layers and of products are left out."""
     subjects: dict[Subject, Figures] = {}
     for figure in figures:
-        subjects.setdefault(subject_of(figure), {})[figure.phase, figure.metric] = figure
+        if figure.layer is None and figure.product is None:
+            subjects.setdefault(subject_of(figure), {})[figure.phase, figure.metric] = figure
     return subjects
+
+
+def by_product(figures: Sequence[Figure]) -> dict[tuple[Subject, Product], dict[str, Figure]]:
+    """The figures of each product of each ceiling, by metric."""
+    products: dict[tuple[Subject, Product], dict[str, Figure]] = {}
+    for figure in figures:
+        if figure.product is not None:
+            products.setdefault((subject_of(figure), figure.product), {})[figure.metric] = figure
+    return products
 
 
 class Subject(Struct, frozen=True):
     """What one row of a table is about."""
 
     case: Case
-    effective: Effective
+    effective: ReadBack
     machine: tuple[str, ...]
 
 

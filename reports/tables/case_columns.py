@@ -9,7 +9,7 @@ from msgspec import Struct
 from bench.schema.case import Case
 from bench.schema.training_task import TrainingTask
 from reports.document import Cell, Quantity, Table, TableKey, readable
-from reports.summary.figures import Effective, effective_text
+from reports.summary.figures import ReadBack, effective_text
 from reports.summary.subjects import Subject
 
 NOT_SHOWN = ("workload", "channels", "classes")
@@ -170,5 +170,5 @@ def _in_phrase(axis: Axis, value: Cell) -> str:
 
 def _effective_differs(subjects: Sequence[Subject]) -> bool:
     """Whether two rows are the same case with another precision in force, which must be seen."""
-    seen: dict[tuple[Case, tuple[str, ...]], Effective] = {}
+    seen: dict[tuple[Case, tuple[str, ...]], ReadBack] = {}
     return any(seen.setdefault((s.case, s.machine), s.effective) != s.effective for s in subjects)

@@ -127,8 +127,8 @@ def processes_text(figures: Sequence[Figure]) -> Cell:
 
 
 def remarks(figures: Sequence[Figure]) -> Cell:
-    """The labels of a row's warnings; those that are whole sentences stand in the table of warnings."""
-    labels = dict.fromkeys(tag for figure in figures for tag in figure.tags if " " not in tag)
+    """The labels of a row's warnings; what they say stands in the table of warnings."""
+    labels = dict.fromkeys(tag for figure in figures for tag in figure.tags)
     return ", ".join(labels) or None
 
 

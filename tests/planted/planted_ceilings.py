@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec import structs
+
 from bench.plan import ceiling_cases
 from bench.schema.case import Case, Precision
+from bench.schema.case_warnings import CaseWarning
+from bench.schema.ceiling_product import GIB, Copy, MatrixProduct, Product
 from bench.schema.record import Environment, Measurement, Record
 from tests.planted import planted_records
 
-PRODUCT, COPY = "matmul:1024x1024x1024", "copy:1GiB"
+PRODUCT, COPY = MatrixProduct(1024, 1024, 1024), Copy(GIB)
 SECONDS = 0.01
+
+
+def of(product: Product, *measurements: Measurement) -> list[Measurement]:
+    """These measurements as those of a product."""
+    return [structs.replace(measurement, product=product) for measurement in measurements]
 
 
 def ceilings(
@@ -26,10 +35,10 @@ def ceilings(
     clock = "wall_time" if device == "cpu" else "device_time"
     return planted_records.record(
         ceiling_cases.case(device, precision, threads),
-        planted_records.time(PRODUCT, SECONDS, clock),
-        planted_records.fact(PRODUCT, "flops", flops_per_second * SECONDS, "FLOP"),
-        planted_records.time(COPY, SECONDS, clock),
-        planted_records.fact(COPY, "bytes_moved", bytes_per_second * SECONDS),
+        *of(PRODUCT, planted_records.time("product", SECONDS, clock)),
+        *of(PRODUCT, planted_records.fact("product", "flops", flops_per_second * SECONDS, "FLOP")),
+        *of(COPY, planted_records.time("product", SECONDS, clock)),
+        *of(COPY, planted_records.fact("product", "bytes_moved", bytes_per_second * SECONDS)),
         environment=environment,
     )
 
@@ -39,7 +48,7 @@ def step(
     *times: Measurement,
     flops: float,
     moved: float,
-    warnings: Sequence[str] = (),
+    warnings: Sequence[CaseWarning] = (),
     environment: Environment = planted_records.MACHINE,
 ) -> Record:
     """An inference that counts so many FLOPs and bytes."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from msgspec import structs
 
 from bench.schema.case import Case
+from bench.schema.phases import Phase
 from bench.schema.record import Record
 from reports.claims.evidence import Evidence, Setting, gather
 from reports.summary.pooling import summarise
@@ -25,7 +26,9 @@ def evidence(folder: Path, records: Iterable[Record], setting: Setting = ON_CPU)
     return gather(summarise([planted_records.write(folder, records)]), setting)
 
 
-def timed(case: Case, seconds: float, phase: str = "step", wobble: Sequence[float] = WOBBLE) -> list[Record]:
+def timed(
+    case: Case, seconds: float, phase: Phase = "step", wobble: Sequence[float] = WOBBLE
+) -> list[Record]:
     """A process for each wobble, whose whole step takes so long."""
     environment = planted_records.GPU_MACHINE
     return [

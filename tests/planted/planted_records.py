@@ -8,7 +8,9 @@ from pathlib import Path
 import msgspec
 
 from bench.schema.case import Case, MeasurementProtocol
-from bench.schema.record import Environment, Gpu, Measurement, Record, Status
+from bench.schema.case_warnings import CaseWarning
+from bench.schema.phases import Phase
+from bench.schema.record import Effective, Environment, Gpu, Measurement, Record, Status
 from bench.store import RECORDS
 
 MACHINE = Environment(
@@ -29,20 +31,22 @@ GPU = Gpu(
 )
 GPU_MACHINE = msgspec.structs.replace(MACHINE, gpu=GPU)
 READ_BACK = {
-    "cpu": {"conv": "ieee", "matmul": "ieee", "threads": "2", "cpu_capability": "AVX512"},
-    "cuda": {"conv": "ieee", "matmul": "ieee", "cudnn_benchmark": "true"},
+    "cpu": Effective(
+        precision={"conv": "ieee", "matmul": "ieee"}, machine={"threads": "2", "cpu_capability": "AVX512"}
+    ),
+    "cuda": Effective(precision={"conv": "ieee", "matmul": "ieee", "cudnn_benchmark": "true"}),
 }
 """What each device reads back in fp32."""
 SPREAD = (0.97, 0.98, 0.99, 1.0, 1.01, 1.02, 1.03)
 """Samples of one process, relative to their median; their 95% interval is the whole range."""
 
 
-def time(phase: str, seconds: float, metric: str = "wall_time") -> Measurement:
+def time(phase: Phase, seconds: float, metric: str = "wall_time") -> Measurement:
     """Seven samples around `seconds`."""
     return Measurement(phase=phase, metric=metric, unit="s", samples=[seconds * s for s in SPREAD])
 
 
-def fact(phase: str, metric: str, value: float, unit: str = "bytes") -> Measurement:
+def fact(phase: Phase, metric: str, value: float, unit: str = "bytes") -> Measurement:
     """One sample of what is counted, not timed."""
     return Measurement(phase=phase, metric=metric, unit=unit, samples=[value])
 
@@ -53,8 +57,8 @@ def record(
     status: Status = "ok",
     reason: str | None = None,
     environment: Environment | None = MACHINE,
-    effective: dict[str, str] | None = None,
-    warnings: Sequence[str] = (),
+    effective: Effective | None = None,
+    warnings: Sequence[CaseWarning] = (),
 ) -> Record:
     """A finished process."""
     return Record(
@@ -70,7 +74,7 @@ def record(
     )
 
 
-def replicates(case: Case, seconds: Sequence[float], phase: str = "forward") -> list[Record]:
+def replicates(case: Case, seconds: Sequence[float], phase: Phase = "forward") -> list[Record]:
     """One process for each median."""
     return [
         record(msgspec.structs.replace(case, replicate=number), time(phase, median))
@@ -119,12 +123,12 @@ def _inference(case: Case, number: int, seconds: float) -> Record:
         time("forward", seconds),
         fact("model", "weights", parameters * 4),
         fact("forward", "peak_resident", parameters * 5),
-        warnings=["not-stationary: windows differ by 3.1%"] if number == 1 else [],
+        warnings=[CaseWarning("not-stationary", "windows differ by 3.1%")] if number == 1 else [],
     )
 
 
 def _training(case: Case, number: int, wobble: float) -> Record:
-    parts = {"forward": 0.3, "backward": 0.6, "optimizer": 0.1, "step": 1.0}
+    parts: dict[Phase, float] = {"forward": 0.3, "backward": 0.6, "optimizer": 0.1, "step": 1.0}
     return record(
         _numbered(case, number),
         fact("backward", "flops", 30_262_951_936 * case.batch, "FLOP"),
@@ -159,5 +163,5 @@ def _cuda(case: Case, number: int, precision: str, seconds: float) -> Record:
         fact("forward", "peak_allocated", 2**30),
         fact("model", "allocation_retries", 0, "count"),
         environment=GPU_MACHINE,
-        warnings=["launch-bound: host time is 1.06 x device time"],
+        warnings=[CaseWarning("launch-bound", "host time is 1.06 x device time")],
     )

@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from bench.contracts.steps import Call, Steps
 from bench.devices.fake import FakeDevice
+from bench.schema.phases import Phase
 
 MS = 1e-3
-PHASES = ("forward", "backward", "optimizer")
+PHASES: tuple[Phase, ...] = ("forward", "backward", "optimizer")
 
 
 def nothing() -> None:

@@ -14,12 +14,14 @@ import torch.nn.functional as F
 from msgspec import structs
 
 from bench import devices
-from bench.child.ceilings.products import Convolution, Copy, MatrixProduct, Product, products
+from bench.child.ceilings.products import products
 from bench.child.passes import monitor_of, optional_pass
 from bench.contracts.device import Device
 from bench.contracts.monitor import Monitor, WindowReadings
 from bench.contracts.steps import Call, Steps
 from bench.schema.case import Case, MeasurementProtocol
+from bench.schema.case_warnings import CaseWarning, in_words
+from bench.schema.ceiling_product import Convolution, Copy, MatrixProduct, Product, product_name
 from bench.schema.job import Job, JobResult, encode
 from bench.schema.record import Gpu, Measurement, Record, single
 from bench.tensors import POLICIES, memory_format, weight_dtype
@@ -65,25 +67,26 @@ def run(job: Job, device: Device) -> Record:
     monitor = monitor_of(case, device)
     gpu = device.accelerator()
     measured: list[Measurement] = []
-    incomplete: list[str] = []
+    incomplete: list[CaseWarning] = []
     too_long: list[str] = []
     watched: dict[str, WindowReadings] = {}
     for product in products(
         device.traits.scale, gpu["memory_bytes"] if gpu else job.environment.memory_bytes
     ):
         if _takes_too_long(product, measured):
-            too_long.append(product.name)
+            too_long.append(product_name(product))
             continue
         timing = partial(_measure, product, case, device, protocol, monitor, watched)
-        measured += optional_pass(product.name, timing, incomplete)
+        measured += optional_pass(product_name(product), timing, incomplete)
+    read, weights = device.read_back(), {"weights": POLICIES[case.precision].weights}
     return Record(
         case=case,
         protocol=protocol,
         status="ok" if measured else "invalid",
-        reason=None if measured else "; ".join(incomplete),
+        reason=None if measured else "; ".join(map(in_words, incomplete)),
         measurements=measured,
         environment=structs.replace(job.environment, gpu=Gpu(**gpu) if gpu else None),
-        effective=device.read_back() | {"weights": POLICIES[case.precision].weights},
+        effective=structs.replace(read, precision={**read.precision, **weights}),
         absent=_absent(too_long),
         warnings=incomplete + windows.merge_labels(watched),
         started_at=started_at,
@@ -94,11 +97,11 @@ def _takes_too_long(product: Product, measured: Sequence[Measurement]) -> bool:
     """Whether a product would at the best rate among those measured."""
     if isinstance(product, Copy):
         return False
-    flops = {m.phase: m.samples[0] for m in measured if m.metric == "flops"}
+    flops = {m.product: m.samples[0] for m in measured if m.metric == "flops"}
     rates = [
-        flops[m.phase] / statistics.median(m.samples)
+        flops[m.product] / statistics.median(m.samples)
         for m in measured
-        if m.metric == "wall_time" and m.phase in flops
+        if m.metric == "wall_time" and m.product in flops and not m.disturbed
     ]
     return bool(rates) and product.flops / max(rates) > MOST_SECONDS
 
@@ -117,30 +120,33 @@ def _measure(
     monitor: Monitor,
     watched: dict[str, WindowReadings],
 ) -> list[Measurement]:
-    """What a product has to do, its times, and the clocks meanwhile, all under its name as the phase.
+    """What a product has to do, its times, and the clocks meanwhile.
 
     What was seen in the window of the device's own clock is also added to `watched`. RuntimeError where
     no window may be used.
     """
     with torch.no_grad():
-        steps = _steps(product.name, call_of(product, case, device.torch_name()))
+        steps = _steps(call_of(product, case, device.torch_name()))
         timed = latency.time_steps(steps, device, protocol, monitor)
     if timed.invalid is not None:
         raise RuntimeError(timed.invalid)
-    watched[product.name] = next(iter(timed.windows.values()))
+    watched[product_name(product)] = next(iter(timed.windows.values()))
     work = (
-        single(product.name, "bytes_moved", product.bytes_moved, "bytes")
+        single("product", "bytes_moved", product.bytes_moved, "bytes")
         if isinstance(product, Copy)
-        else single(product.name, "flops", product.flops, "FLOP")
+        else single("product", "flops", product.flops, "FLOP")
     )
-    return [work, *(structs.replace(measurement, phase=product.name) for measurement in timed.measurements)]
+    return [
+        structs.replace(measurement, phase="product", product=product)
+        for measurement in (work, *timed.measurements)
+    ]
 
 
-def _steps(name: str, call: Call) -> Steps:
+def _steps(call: Call) -> Steps:
     return Steps(
         setup=lambda: None,
         step=call,
-        whole_phase=name,
+        whole_phase="product",
         phases=(),
         synchronises=False,
         why_invalid=lambda: None,

@@ -1,70 +1,10 @@
-"""What is measured for a ceiling: matrix products, VGG's convolutions and a copy, and what each has to do.
-
-Torch-free: sizes and counts are closed forms.
-"""
+"""What is measured for a ceiling: the sizes of matrix products, VGG's convolutions and a copy; torch-free."""
 
 from __future__ import annotations
 
-from msgspec import Struct
-
 from bench.contracts.device import Scale
 from bench.schema.case import Layout
-
-_GIB = 2**30
-
-
-class MatrixProduct(Struct, frozen=True):
-    """(m, k) x (k, n), the right side stored as a linear layer stores its weights: (n, k)."""
-
-    m: int
-    n: int
-    k: int
-
-    @property
-    def name(self) -> str:
-        return f"matmul:{self.m}x{self.n}x{self.k}"
-
-    @property
-    def flops(self) -> int:
-        """Two for each multiplication and addition."""
-        return 2 * self.m * self.n * self.k
-
-
-class Convolution(Struct, frozen=True):
-    """As many channels out as in, padded to keep the side, forward and without a bias."""
-
-    channels: int
-    side: int
-    batch: int
-    layout: Layout
-    kernel: int = 3
-
-    @property
-    def name(self) -> str:
-        return f"conv:{self.channels}x{self.side}:b{self.batch}:{self.layout}"
-
-    @property
-    def flops(self) -> int:
-        """Two for each multiplication and addition, those with the padding included."""
-        return 2 * self.kernel**2 * self.channels**2 * self.side**2 * self.batch
-
-
-class Copy(Struct, frozen=True):
-    """From one place in the device's memory to another; `size` in bytes."""
-
-    size: int
-
-    @property
-    def name(self) -> str:
-        return f"copy:{self.size / _GIB:g}GiB"
-
-    @property
-    def bytes_moved(self) -> int:
-        """Read and written."""
-        return 2 * self.size
-
-
-Product = MatrixProduct | Convolution | Copy
+from bench.schema.ceiling_product import GIB, Convolution, Copy, MatrixProduct, Product
 
 _GPU_MATRICES = (
     (64, 4096, 4096),  # VGG's linear layers for 64 images
@@ -97,7 +37,7 @@ _GPU_CONVOLUTIONS: tuple[tuple[int, Layout], ...] = ((64, "nchw"), (64, "channel
 _CPU_CONVOLUTIONS: tuple[tuple[int, Layout], ...] = ((2, "nchw"), (2, "channels-last"), (8, "channels-last"))
 """Batches and layouts. On a CPU a small batch may stay in the caches, and a large one occupies all cores."""
 
-_COPY = _GIB
+_COPY = GIB
 """Far beyond every cache."""
 _MOST_OF_MEMORY = 1 / 8
 """The share of the device's memory that one side of the copy may take."""

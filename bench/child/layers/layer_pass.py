@@ -109,7 +109,12 @@ def _rounds(
     for piece in dict.fromkeys(piece for pieces in taken for piece in pieces):
         seconds = [pieces.get(piece, 0.0) for pieces in taken]
         yield Measurement(
-            phase=piece.phase, metric="layer_time", unit="s", samples=seconds, stopped=found.stopped
+            phase=piece.part,
+            metric="layer_time",
+            unit="s",
+            samples=seconds,
+            stopped=found.stopped,
+            layer=piece.layer,
         )
         yield from _counted(piece, [call for call in calls if call.layer == piece.layer])
     sums, wholes = found.values
@@ -127,15 +132,15 @@ def _counted(piece: LayerPart, calls: Sequence[LayerCall]) -> Iterator[Measureme
         "forward": (costs.forward_flops, costs.forward_bytes),
         "backward": (costs.backward_flops, costs.backward_bytes),
     }[piece.part]
-    yield single(piece.phase, "calls", len(calls), "count")
+    counted = [single(piece.part, "calls", len(calls), "count")]
     flops = [each for call in calls if (each := count_flops(call)) is not None]
     if flops:
-        yield single(piece.phase, "flops", sum(flops), "FLOP")
-    yield single(piece.phase, "bytes_moved", sum(map(count_bytes, calls)), "bytes")
+        counted.append(single(piece.part, "flops", sum(flops), "FLOP"))
+    counted.append(single(piece.part, "bytes_moved", sum(map(count_bytes, calls)), "bytes"))
+    yield from (structs.replace(measurement, layer=piece.layer) for measurement in counted)
 
 
 def _separate(calls: Sequence[LayerCall], device: Device) -> Iterator[Measurement]:
     for layer, seconds in gradients.separate_gradient_times(calls, device):
-        phase = LayerPart("backward", layer).phase
         for metric, samples in seconds.items():
-            yield Measurement(phase=phase, metric=metric, unit="s", samples=samples)
+            yield Measurement(phase="backward", metric=metric, unit="s", samples=samples, layer=layer)

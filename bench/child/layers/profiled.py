@@ -20,7 +20,7 @@ from torch.profiler import ProfilerActivity, profile, record_function
 from bench.child.layers.layer_calls import LayerCall
 from bench.contracts.device import Device
 from bench.contracts.steps import Steps
-from bench.schema.layer_phases import BETWEEN, KERNEL, UPDATE, Layer, LayerPart
+from bench.schema.layer_phases import BETWEEN, KERNEL, UPDATE, Layer, LayerPart, part_of
 
 _PHASE = "convbench "
 """Before the name of a phase, in the profile."""
@@ -83,7 +83,7 @@ class ProfiledSteps:
         found: dict[LayerPart, float] = {}
         for phase, _ in self._phases:
             for layer, seconds in self._named(phase, list(read(events, phase))):
-                piece = LayerPart(phase, layer)
+                piece = LayerPart(part_of(phase), layer)
                 found[piece] = found.get(piece, 0.0) + seconds
         return found
 

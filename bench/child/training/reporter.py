@@ -12,6 +12,7 @@ import msgspec
 from bench.forkserver.pipe import open_writer
 from bench.schema import epochs
 from bench.schema.case import Case
+from bench.schema.case_warnings import CaseWarning
 from bench.schema.epochs import Epoch, History
 from bench.schema.job import TrainingFiles
 
@@ -46,13 +47,16 @@ class Reporter:
         for epoch in history.epochs:
             self.finished(epoch)
 
-    def warnings(self) -> list[str]:
+    def warnings(self) -> list[CaseWarning]:
         """Warnings for the record."""
         if not self._resumed_after:
             return []
         return [
-            f"resumed: epochs 1 to {self._resumed_after} were trained in an earlier process, "
-            "so the times hold more than one warm-up"
+            CaseWarning(
+                "resumed",
+                f"epochs 1 to {self._resumed_after} were trained in an earlier process, so the times hold "
+                "more than one warm-up",
+            )
         ]
 
     def stepping(self, epoch: int) -> Callable[[int, int], None]:

@@ -24,9 +24,10 @@ from bench.contracts.device import Device
 from bench.contracts.energy_source import EnergySource, NoCounter
 from bench.forkserver.stages import stage
 from bench.schema.case import Case
+from bench.schema.case_warnings import CaseWarning
 from bench.schema.epochs import History, measurements, why_no_energy
 from bench.schema.job import Job, JobResult, encode
-from bench.schema.record import Gpu, Measurement, Record, Status
+from bench.schema.record import Effective, Gpu, Measurement, Record, Status
 from bench.tensors import memory_format, weight_dtype
 from models import catalogue
 from models.errors import UserError
@@ -113,7 +114,7 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
     return record, first_step_at
 
 
-def _prepare(job: Job, device: Device, dataset: Dataset) -> tuple[torch.nn.Module, Learner, dict[str, str]]:
+def _prepare(job: Job, device: Device, dataset: Dataset) -> tuple[torch.nn.Module, Learner, Effective]:
     case, files = job.case, job.training
     assert case.task is not None
     assert files is not None
@@ -136,7 +137,7 @@ def _prepare(job: Job, device: Device, dataset: Dataset) -> tuple[torch.nn.Modul
         device=where,
     )
     module = module.to(weight_dtype(case.precision)).to(memory_format=memory_format(case))
-    effective = device.read_back() | passes.dtypes_seen(module, case, device)
+    effective = passes.read_back(device, module, case)
     module.train()
     stage("reading the data")
     split = dataset.load(None if files.data_dir is None else Path(files.data_dir))
@@ -216,7 +217,7 @@ def _is_uncompiled(case: Case) -> bool:
     return engine.compiles and not engine.observe().get("compiled_graphs", 0)
 
 
-def _energy_remarks(device: Device, energy: EnergySource, history: History) -> list[str]:
+def _energy_remarks(device: Device, energy: EnergySource, history: History) -> list[CaseWarning]:
     """A GPU whose energy nobody knows is worth a word; a processor is not."""
     reason = energy.why_absent or why_no_energy(history.epochs)
-    return [] if reason is None or not device.traits.counts_energy else [f"no-energy: {reason}"]
+    return [] if reason is None or not device.traits.counts_energy else [CaseWarning("no-energy", reason)]

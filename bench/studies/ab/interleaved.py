@@ -27,7 +27,8 @@ from bench.runner.questions import ask_child, unrunnable
 from bench.runner.run_options import RunOptions
 from bench.schema import job
 from bench.schema.case import Case, MeasurementProtocol
-from bench.schema.record import Environment, Record
+from bench.schema.phases import whole
+from bench.schema.record import Environment, Record, find
 from bench.stats import verdicts
 from bench.stats.estimates import median
 from bench.stats.verdicts import FailOn, Verdict
@@ -171,13 +172,8 @@ def _learn(pairs: Pairs, records: Sequence[Record], margin: float) -> None:
 
 def whole_wall_time(record: Record) -> float | None:
     """The process's median wall time of a whole step, in seconds; None where it was not measured."""
-    whole = "step" if record.case.workload == "training" else "forward"
-    if record.status != "ok":
-        return None
-    return next(
-        (median(m.samples) for m in record.measurements if (m.phase, m.metric) == (whole, "wall_time")),
-        None,
-    )
+    wall = find(record.measurements, whole(record.case), "wall_time")
+    return median(wall.samples) if wall and record.status == "ok" else None
 
 
 def _last_look(known: list[Pairs], margin: float) -> list[Pairs]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from bench.schema.case import Case
+from bench.schema.phases import Phase, whole
 from bench.schema.record import Record
 from bench.stats import verdicts
 from bench.stats.estimates import centre, median
@@ -16,7 +17,7 @@ from bench.stats.verdicts import Verdict
 from bench.store import RECORDS, read_records
 
 TIMES = ("wall_time", "device_time", "host_time")
-Key = tuple[str, str]
+Key = tuple[Phase, str]
 """Phase and metric."""
 
 
@@ -35,7 +36,7 @@ class PairRow(Struct, frozen=True, kw_only=True):
     """
 
     case_pair: CasePair
-    phase: str
+    phase: Phase
     metric: str
     decides: bool
     a: float
@@ -68,7 +69,6 @@ def _rows_of(
     times_a = {pair: _times(record) for pair, record in a.items()}
     times_b = {pair: _times(record) for pair, record in b.items()}
     both = sorted(times_a.keys() & times_b.keys())
-    whole = "step" if case_pair.a.workload == "training" else "forward"
     for key in dict.fromkeys(key for pair in both for key in times_a[pair]):
         pairs = [pair for pair in both if key in times_a[pair] and key in times_b[pair]]
         if not pairs:
@@ -82,7 +82,7 @@ def _rows_of(
             case_pair=case_pair,
             phase=key[0],
             metric=key[1],
-            decides=key == (whole, "wall_time"),
+            decides=key == (whole(case_pair.a), "wall_time"),
             a=centre(of_a),
             b=centre(of_b),
             verdict=verdict,
@@ -91,5 +91,6 @@ def _rows_of(
 
 def _times(record: Record) -> dict[Key, float]:
     """What has a ratio: a clock that is too coarse for a phase may say 0."""
-    medians = {(m.phase, m.metric): median(m.samples) for m in record.measurements if m.metric in TIMES}
+    used = [m for m in record.measurements if m.metric in TIMES and not m.disturbed]
+    medians = {(m.phase, m.metric): median(m.samples) for m in used}
     return {key: seconds for key, seconds in medians.items() if seconds > 0}

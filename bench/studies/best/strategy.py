@@ -8,12 +8,14 @@ Compiling takes most of the time of a search, and does not change which arithmet
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Literal
 
 from msgspec import Struct, structs
 
 from bench.plan.axes import Value
 from bench.schema.case import Case
-from bench.schema.record import Record
+from bench.schema.phases import whole
+from bench.schema.record import Record, Status, find
 from bench.stats.estimates import Interval, median, within_process
 
 FEW = 3
@@ -38,6 +40,14 @@ class Space(Struct, frozen=True, kw_only=True):
     values: Mapping[str, tuple[Value, ...]]
 
 
+class Failure(Struct, frozen=True):
+    """Why there is no time that counts: how the process ended, or a warning that makes its time worth
+    nothing; and the reason, where there is more to say."""
+
+    status: Status | Literal["non-finite-loss"]
+    reason: str = ""
+
+
 class CandidateResult(Struct, frozen=True, kw_only=True):
     """What is known of one candidate.
 
@@ -53,7 +63,7 @@ class CandidateResult(Struct, frozen=True, kw_only=True):
     interval: Interval | None = None
     samples: int = 0
     given_up: bool = False
-    failure: str | None = None
+    failure: Failure | None = None
 
     @property
     def images_per_second(self) -> float:
@@ -68,13 +78,12 @@ Results = Mapping[Case, CandidateResult]
 def result_of(record: Record) -> CandidateResult:
     """What a candidate's process found. Numbers that are no numbers make a fast step worth nothing."""
     case = record.case.without_replicate()
-    whole = "step" if case.workload == "training" else "forward"
-    useless = [warning for warning in record.warnings if warning.startswith("non-finite-loss")]
-    found = [m for m in record.measurements if (m.phase, m.metric) == (whole, "wall_time")]
-    if record.status != "ok" or useless or not found:
-        failure = f"{record.status}: {record.reason}" if record.reason else record.status
-        return CandidateResult(case=case, failure=useless[0] if useless else failure)
-    wall = found[0]
+    for warning in record.warnings:
+        if warning.label == "non-finite-loss":
+            return CandidateResult(case=case, failure=Failure(warning.label, warning.detail))
+    wall = find(record.measurements, whole(case), "wall_time")
+    if record.status != "ok" or wall is None:
+        return CandidateResult(case=case, failure=Failure(record.status, record.reason or ""))
     return CandidateResult(
         case=case,
         seconds=median(wall.samples),
@@ -122,7 +131,7 @@ def _is_far(case: Case, known: Results) -> bool:
         return False
     one, leaders = known[case], ranked(known)
     if one.failure is not None:
-        return one.failure.startswith("timeout")
+        return one.failure.status == "timeout"
     return FAR * one.images_per_second < leaders[0].images_per_second
 
 

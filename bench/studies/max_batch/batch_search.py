@@ -16,7 +16,8 @@ from msgspec import Struct, structs
 from bench import devices
 from bench.plan.axes import AXES, NumericAxis, positive_number
 from bench.schema.case import Case, MeasurementProtocol
-from bench.schema.record import Record, Status
+from bench.schema.phases import whole
+from bench.schema.record import Record, Status, find
 from models.errors import UserError
 
 MEMORY_ONLY = MeasurementProtocol(
@@ -240,9 +241,8 @@ def _most(batch: int, peak: int, limit: int, careful: bool) -> int:
 
 def peak_of(record: Record) -> int | None:
     """The peak of a record's whole step, in bytes; None where it was not measured."""
-    whole = "step" if record.case.workload == "training" else "forward"
-    found = {m.metric: m.samples[0] for m in record.measurements if m.phase == whole}
-    return next((int(found[metric]) for metric in _PEAKS if metric in found), None)
+    found = (find(record.measurements, whole(record.case), metric) for metric in _PEAKS)
+    return next((int(peak.samples[0]) for peak in found if peak), None)
 
 
 def _run_of(record: Record, limit: int) -> BatchRun:

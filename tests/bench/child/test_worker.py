@@ -24,6 +24,7 @@ from bench.probes import memory
 from bench.runner.attempt import attempt
 from bench.runner.preload import preload
 from bench.schema.case import PRECISIONS, TIMED, Case, MeasurementProtocol, Workload
+from bench.schema.case_warnings import CaseWarning
 from bench.schema.job import Job, JobResult
 from bench.schema.record import Record
 from bench.timing import latency
@@ -54,7 +55,7 @@ def measured(case: Case, protocol: MeasurementProtocol = QUICK) -> Record:
 
 
 def values(record: Record) -> dict[tuple[str, str], list[float]]:
-    found = {(m.phase, m.metric): m.samples for m in record.measurements}
+    found: dict[tuple[str, str], list[float]] = {(m.phase, m.metric): m.samples for m in record.measurements}
     assert len(found) == len(record.measurements), "a metric of a phase stands twice"
     return found
 
@@ -108,9 +109,9 @@ def test_the_dtypes_are_those_that_really_came_out(records: Records, precision: 
         "fp16": ("float16", "float16"),
     }.get(precision, ("", ""))
     effective = records(precision, workload).effective
-    assert effective["weights"] == stored
-    assert (effective["conv_output"], effective["linear_output"]) == (computed, computed)
-    assert effective["threads"] == "1"
+    assert effective.precision["weights"] == stored
+    assert (effective.precision["conv_output"], effective.precision["linear_output"]) == (computed, computed)
+    assert effective.machine["threads"] == "1"
 
 
 @pytest.mark.parametrize(("precision", "workload"), WAYS)
@@ -329,7 +330,7 @@ class Planted:
     def fuse(self, steps: Steps) -> Steps:
         return steps
 
-    def warnings(self, case: Case, traits: Traits) -> list[str]:
+    def warnings(self, case: Case, traits: Traits) -> list[CaseWarning]:
         return []
 
     def observe(self) -> Mapping[str, int]:
@@ -381,7 +382,7 @@ def test_a_replayed_graph_has_no_peak_of_allocations_and_the_record_says_so(
             record = planted_record(patched, engine, device)
         replays = device.queue() is not None
         assert (("forward", "peak_allocated") in values(record)) != replays
-        assert any(warning.startswith("no-peak:") for warning in record.warnings) == replays
+        assert any(warning.label == "no-peak" for warning in record.warnings) == replays
 
 
 @pytest.mark.parametrize(
@@ -401,4 +402,4 @@ def test_a_side_measurement_that_fails_costs_no_timing(
     assert ("model", "weights") not in found
     assert found["model", "parameters"] == [61_706]
     words = " ".join(str(error).split())
-    assert record.warnings[-1] == f"incomplete: memory: {type(error).__name__}: {words}"
+    assert record.warnings[-1] == CaseWarning("incomplete", f"memory: {type(error).__name__}: {words}")

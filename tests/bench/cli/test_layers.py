@@ -13,7 +13,6 @@ import pytest
 
 from bench import devices, engines
 from bench.schema.case import Case
-from bench.schema.layer_phases import layer_part_of
 from bench.schema.record import Record
 from bench.store import RECORDS
 from models import catalogue
@@ -44,7 +43,7 @@ def record_in(folder: Path) -> Record:
     assert not others
     record = msgspec.json.decode(line, type=Record)
     assert record.status == "ok", record.reason
-    assert not [text for text in record.warnings if text.startswith("incomplete")]
+    assert not [each for each in record.warnings if each.label == "incomplete"]
     return record
 
 
@@ -59,8 +58,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 def test_every_layer_of_the_network_is_in_the_record(run: Path) -> None:
     record = record_in(run / "run")
-    pieces = [layer_part_of(m.phase) for m in record.measurements if m.metric == "layer_time"]
-    forward = [p.layer.name for p in pieces if p and p.part == "forward" and p.layer.kind]
+    timed = [m for m in record.measurements if m.metric == "layer_time" and m.phase == "forward"]
+    forward = [m.layer.name for m in timed if m.layer and m.layer.kind]
     assert forward == list(LAYERS)
 
 
@@ -68,8 +67,7 @@ def test_the_layers_costs_add_up_to_the_networks(run: Path) -> None:
     found: dict[str, float] = {}
     for measurement in record_in(run / "run").measurements:
         if measurement.metric == "flops":
-            part = measurement.phase.partition(":")[0]
-            name = f"layers {part}" if ":" in measurement.phase else part
+            name = f"layers {measurement.phase}" if measurement.layer else measurement.phase
             found[name] = found.get(name, 0.0) + measurement.samples[0]
     assert found["layers forward"] == found["forward"] > 0
     assert found["layers backward"] == found["backward"] > 0
@@ -96,10 +94,10 @@ COMPILER = engines.get("compile").why_unusable(Case(model="lenet5"), devices.tra
 def test_compiled_layers_are_found_among_the_kernels(tmp_path: Path) -> None:
     layers(*TINY, "--workload", "inference", "--engine", "compile", "--out", str(tmp_path / "run"))
     record = record_in(tmp_path / "run")
-    pieces = [layer_part_of(m.phase) for m in record.measurements if m.metric == "layer_time"]
-    names = [p.layer.name for p in pieces if p and p.layer.kind and p.layer.kind != "kernel"]
+    timed = [m.layer for m in record.measurements if m.metric == "layer_time"]
+    names = [layer.name for layer in timed if layer and layer.kind and layer.kind != "kernel"]
     assert names == [name for name in LAYERS if name.startswith(("conv", "linear"))]
-    assert any(p and p.layer.kind == "kernel" and "fused" in p.layer.name for p in pieces)
+    assert any(layer and layer.kind == "kernel" and "fused" in layer.name for layer in timed)
 
 
 @pytest.mark.parametrize(

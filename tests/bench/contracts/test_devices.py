@@ -22,6 +22,7 @@ from bench.devices import cuda, mps
 from bench.devices.fake import FakeDevice
 from bench.schema import tuning
 from bench.schema.case import LAYOUTS, PRECISIONS, Case
+from bench.schema.case_warnings import CaseWarning
 from bench.schema.record import Gpu
 from models.errors import UserError
 from tests.planted.fake_mps import RECOMMENDED_BYTES, FakeMps
@@ -94,7 +95,8 @@ def test_fp32_is_possible_everywhere(device: Device) -> None:
 def test_what_was_prepared_is_read_back(device: Device) -> None:
     device.prepare(CASE)
     found = device.read_back()
-    assert all(isinstance(key, str) and isinstance(value, str) for key, value in found.items())
+    for part in (found.precision, found.machine):
+        assert all(isinstance(key, str) and isinstance(value, str) for key, value in part.items())
     # The flags of a precision differ from those of another one only by what they say.
     device.prepare(CASE)
     assert device.read_back() == found
@@ -302,7 +304,7 @@ def test_the_drivers_memory_is_ours_where_one_process_uses_the_gpu(
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: 2 * MB)
     facts = devices.get("cuda").read_memory()
     assert facts == {"allocation_retries": 0} | ({} if reason else {"driver_other": MB})
-    assert devices.get("cuda").warnings() == ([f"no-driver-other: {reason}"] if reason else [])
+    assert devices.get("cuda").warnings() == ([CaseWarning("no-driver-other", reason)] if reason else [])
 
 
 def _opened(gpu: FakeGpu) -> Callable[[], FakeNvml]:
@@ -363,7 +365,7 @@ def test_the_override_of_tf32_is_read_back(monkeypatch: pytest.MonkeyPatch, valu
     monkeypatch.delenv("NVIDIA_TF32_OVERRIDE", raising=False)
     if value is not None:
         monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", value)
-    assert devices.get("cuda").read_back().get("nvidia_tf32_override") == value
+    assert devices.get("cuda").read_back().precision.get("nvidia_tf32_override") == value
 
 
 def test_planted_records_read_back_what_the_devices_do(device: Device) -> None:
@@ -372,9 +374,12 @@ def test_planted_records_read_back_what_the_devices_do(device: Device) -> None:
         return
     device.prepare(CASE)
     planted, found = READ_BACK[device.name], device.read_back()
-    assert found.keys() == planted.keys()
-    assert {key: found[key] for key in ("conv", "matmul")} == {
-        key: planted[key] for key in ("conv", "matmul")
+    assert (found.precision.keys(), found.machine.keys()) == (
+        planted.precision.keys(),
+        planted.machine.keys(),
+    )
+    assert {key: found.precision[key] for key in ("conv", "matmul")} == {
+        key: planted.precision[key] for key in ("conv", "matmul")
     }
 
 
@@ -383,7 +388,7 @@ def test_the_processor_gets_its_threads(threads: int) -> None:
     before = torch.get_num_threads()
     try:
         devices.get("cpu").prepare(msgspec.structs.replace(CASE, threads=threads))
-        assert devices.get("cpu").read_back()["threads"] == str(threads)
+        assert devices.get("cpu").read_back().machine["threads"] == str(threads)
         tiny = torch.tensor([1e-40], dtype=torch.float32)
         assert (tiny * 1.0).item() == 0.0, "denormal numbers must be flushed"
     finally:
@@ -400,7 +405,7 @@ def test_tf32_is_on_only_where_it_was_asked_for(precision: str, flag: str) -> No
     if device.why_unusable(case):
         pytest.skip("the GPU has no TF32")
     device.prepare(case)
-    found = device.read_back()
+    found = device.read_back().precision
     assert (found["matmul"], found["conv"]) == (flag, flag)
     a = torch.full((256, 256), 1 + 2**-12, device="cuda")
     product = (a @ torch.eye(256, device="cuda"))[0, 0].item()

@@ -15,6 +15,7 @@ from torch import nn
 from bench import devices, engines
 from bench.contracts.engine import Engine
 from bench.schema.case import PRECISIONS, TIMED, Case
+from bench.schema.case_warnings import CaseWarning
 from bench.workloads import workloads
 from models.errors import UserError
 from models.load import load
@@ -72,9 +73,9 @@ def test_counters_are_whole_numbers_and_a_compiling_engine_counts_graphs(engine:
         assert {"compiled_graphs", "graph_breaks", "cache_hits"} <= set(counters)
 
 
-def test_remarks_are_sentences(engine: Engine) -> None:
+def test_remarks_have_a_label_and_a_sentence(engine: Engine) -> None:
     assert all(
-        isinstance(remark, str) and ":" in remark
+        isinstance(remark, CaseWarning) and remark.detail
         for remark in engine.warnings(CASE, devices.traits(CASE.device))
     )
 
@@ -92,7 +93,7 @@ def test_remarks_are_sentences(engine: Engine) -> None:
 )
 def test_what_a_reader_must_know(name: str, device: str, precision: str, label: str | None) -> None:
     case = msgspec.convert({"model": "lenet5", "device": device, "precision": precision}, Case)
-    found = [remark.partition(":")[0] for remark in engines.get(name).warnings(case, devices.traits(device))]
+    found = [remark.label for remark in engines.get(name).warnings(case, devices.traits(device))]
     assert found == ([] if label is None else [label])
 
 

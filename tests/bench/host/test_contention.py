@@ -50,7 +50,7 @@ def test_the_shares_of_a_window() -> None:
 def test_more_than_one_percent_of_steal_is_labelled(stolen: int, labelled: bool) -> None:
     after = replace(START, wall_seconds=101.0, steal_ticks=500 + stolen, all_ticks=11_000)
     _, labels = contention.between(START, after, threads=1)
-    assert [label.partition(":")[0] for label in labels] == ["steal"] * labelled
+    assert [warning.label for warning in labels] == ["steal"] * labelled
 
 
 def test_an_empty_window_has_no_shares() -> None:

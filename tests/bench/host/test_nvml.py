@@ -13,6 +13,7 @@ from bench.contracts.monitor import WindowReadings
 from bench.host import nvml
 from bench.host.gpu_clocks import ClockMonitor
 from bench.host.nvml import POWER_CAP, THERMAL, UnreadableError, by_torch_uuid, state, visible_gpu
+from bench.schema.case_warnings import CaseWarning
 from tests.planted.fake_nvml import MILLISECOND, FakeGpu, FakeNvml, no_driver
 
 UUID = "11111111-aaaa"
@@ -59,7 +60,7 @@ def test_a_healthy_window() -> None:
 def test_a_slowdown_at_either_end_makes_the_window_unusable(bit: int, name: str, at_the_end: bool) -> None:
     gpu = FakeGpu(bits=0 if at_the_end else bit)
     facts = watch(gpu, change=lambda: setattr(gpu, "bits", bit if at_the_end else 0))
-    assert facts.disturbed == f"slowdown: the GPU lowered its clocks ({name})"
+    assert facts.disturbed == CaseWarning("slowdown", f"the GPU lowered its clocks ({name})")
     assert not facts.usable
 
 
@@ -80,7 +81,7 @@ def test_other_reasons_leave_the_window_usable(bit: int) -> None:
 
 def test_a_power_cap_is_noted() -> None:
     facts = watch(FakeGpu(bits=SOFTWARE_POWER_CAP | IDLE))
-    assert facts.labels == ("power-cap: the GPU ran at its power limit",)
+    assert facts.labels == (CaseWarning("power-cap", "the GPU ran at its power limit"),)
 
 
 @pytest.mark.parametrize(("milliseconds", "usable"), [(0, True), (9, True), (11, False), (1000, False)])
@@ -99,7 +100,7 @@ def test_a_capped_share_is_a_share_of_the_windows_own_length() -> None:
     capped = {POWER_CAP: 1000 * MILLISECOND, THERMAL: 0}
     facts = watch(gpu, seconds=4.0, change=lambda: setattr(gpu, "held", capped))
     assert figures(facts)["software_power_cap_share"] == (0.25, "1")
-    assert facts.labels == ("power-cap: the GPU ran at its power limit",)
+    assert facts.labels == (CaseWarning("power-cap", "the GPU ran at its power limit"),)
 
 
 def test_fields_that_a_gpu_lacks_are_left_out_and_named_once_with_the_reason() -> None:
@@ -107,10 +108,10 @@ def test_fields_that_a_gpu_lacks_are_left_out_and_named_once_with_the_reason() -
     monitor = ClockMonitor(lambda: FakeNvml((gpu,)), UUID)
     first, second = monitor.after(), monitor.after()
     assert set(figures(first)) == {"sm_clock", "memory_clock"}
-    assert sorted(first.labels) == [
-        "unmonitored: NVML does not say power watts, reason nanoseconds: Not Supported",
-        "unmonitored: NVML does not say temperature celsius: Insufficient Permissions",
-    ]
+    assert set(first.labels) == {
+        CaseWarning("unmonitored", "NVML does not say power watts, reason nanoseconds: Not Supported"),
+        CaseWarning("unmonitored", "NVML does not say temperature celsius: Insufficient Permissions"),
+    }
     assert second.labels == ()
     assert second.usable
 
@@ -125,8 +126,8 @@ def test_a_machine_without_nvml_is_measured_all_the_same() -> None:
     facts = monitor.after()
     assert (facts.measurements, facts.disturbed, facts.usable) == ((), None, True)
     (label,) = facts.labels
-    assert label.startswith("unmonitored: ")
-    assert label.endswith(": NVML Shared Library Not Found")
+    assert label.label == "unmonitored"
+    assert label.detail.endswith(": NVML Shared Library Not Found")
 
 
 def test_a_gpu_that_is_lost_half_way_leaves_nothing_but_its_reason() -> None:
@@ -139,7 +140,7 @@ def test_a_gpu_that_is_lost_half_way_leaves_nothing_but_its_reason() -> None:
     facts = watch(gpu, change=lose)
     assert facts.measurements == ()
     assert len(facts.labels) == 1
-    assert facts.labels[0].endswith(": GPU is lost")
+    assert facts.labels[0].detail.endswith(": GPU is lost")
 
 
 def test_what_is_absent_is_none_with_a_reason_and_never_zero() -> None:

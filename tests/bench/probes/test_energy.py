@@ -25,6 +25,7 @@ from bench.host.nvml_energy import EnergyCounter
 from bench.host.rapl import NO_POWER
 from bench.probes.energy import NOT_ASKED, PHASE, STANDS_STILL, EnergyMeter
 from bench.schema.case import Case, MeasurementProtocol
+from bench.schema.case_warnings import CaseWarning
 from bench.schema.job import Job
 from bench.schema.record import Measurement
 from bench.timing.timers import WallTimer
@@ -185,7 +186,7 @@ def test_a_throttled_window_is_labelled_and_shows_its_clocks() -> None:
         EnergyCounter(lambda: nvml, UUID),
         monitor=ClockMonitor(lambda: nvml, UUID, clock=device.clock),
     )
-    assert meter.labels == ["slowdown: the GPU lowered its clocks (thermal slowdown) (energy)"]
+    assert meter.labels == [CaseWarning("slowdown", "the GPU lowered its clocks (thermal slowdown) (energy)")]
     shown = {m.metric: m.samples for m in seen}
     assert {m.phase for m in seen} == {PHASE}
     assert shown["sm_clock"] == [1200.0]

@@ -18,10 +18,9 @@ from bench.devices.fake import FakeDevice
 from bench.engines import get as engine
 from bench.host import environment
 from bench.probes import ledger, memory
-from bench.probes.ledger import KINDS
 from bench.schema.case import Case
 from bench.schema.job import Job
-from bench.schema.metrics import LEDGER
+from bench.schema.metrics import LEDGER, TENSORS, is_of
 from bench.schema.record import Measurement
 from bench.studies.max_batch.batch_search import MEMORY_ONLY
 from bench.tensors import case_context
@@ -65,14 +64,15 @@ def ledger_of(module: nn.Module, case: Case) -> tuple[str, dict[str, int]]:
 def found(measured: list[Measurement]) -> tuple[str, dict[str, int]]:
     [phase] = {m.phase for m in measured}
     assert {m.unit for m in measured} == {"bytes"}
-    values = {m.metric.removeprefix(LEDGER): int(m.samples[0]) for m in measured}
+    kinds = {metric: kind for kind, metric in LEDGER.items()}
+    values = {kinds[m.metric]: int(m.samples[0]) for m in measured}
     assert len(values) == len(measured)
     return phase, values
 
 
 def expected(**sizes: int) -> dict[str, int]:
     """Of the CPU, where the peak is the sum."""
-    return dict.fromkeys(KINDS, 0) | sizes | {"peak": sum(sizes.values())}
+    return dict.fromkeys(TENSORS, 0) | sizes | {"peak": sum(sizes.values())}
 
 
 def test_inference_holds_a_layers_input_and_output() -> None:
@@ -208,7 +208,7 @@ def test_activations_go_as_gradients_come() -> None:
     assert 0 < sizes["gradients"] < full["gradients"]
     assert 0.9 * full["saved_activations"] < sizes["saved_activations"] < full["saved_activations"]
     assert kept + full["saved_activations"] < sizes["peak"]
-    assert sizes["peak"] == sum(sizes[kind] for kind in KINDS)
+    assert sizes["peak"] == sum(sizes[kind] for kind in TENSORS)
 
 
 def test_the_steps_go_on_as_if_nothing_had_been() -> None:
@@ -268,7 +268,7 @@ def test_where_the_allocator_counts_the_peak_is_its_own_and_the_sum_leaves_a_res
     assert (sizes["peak"], sizes["workspace"]) == (1000 + SCRATCH, SCRATCH)
     assert (sizes["inputs"], sizes["other_tensors"]) == (IMAGES, IMAGES)
     assert sizes["residual"] == 1000 - 2 * IMAGES
-    assert sum(sizes[name] for name in (*KINDS, "workspace", "residual")) == sizes["peak"]
+    assert sum(sizes[name] for name in (*TENSORS, "workspace", "residual")) == sizes["peak"]
 
 
 def test_what_is_absent_has_its_reason() -> None:
@@ -295,7 +295,7 @@ def test_a_record_has_the_ledger_in_the_phase_of_the_peak() -> None:
     case = Case(model="lenet5", workload="training", image=28, channels=1, classes=10)
     job = Job(case=case, protocol=MEMORY_ONLY, environment=environment.describe())
     record, _ = worker.run(job, CPU)
-    phase, sizes = found([m for m in record.measurements if m.metric.startswith(LEDGER)])
+    phase, sizes = found([m for m in record.measurements if is_of(m.metric, "ledger")])
     assert phase == "backward"
     assert sizes["weights"] == sizes["optimizer_state"] == 4 * 61_706
     assert 0.9 * sizes["weights"] < sizes["gradients"] <= sizes["weights"]

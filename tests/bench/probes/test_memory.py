@@ -10,19 +10,22 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bench.contracts.steps import Steps
+from bench.contracts.steps import Call, Steps
 from bench.devices import get
 from bench.devices.fake import FakeDevice
 from bench.engines import get as engine
 from bench.probes import memory
 from bench.probes.memory import storage_bytes
 from bench.schema.case import Case
+from bench.schema.phases import Phase
 from bench.schema.record import Measurement
 from bench.workloads import workloads
 from tests.planted.planted_steps import nothing, planted
 
 MB = 10**6
 CASE = Case(model="tiny", workload="training", batch=2, image=4, channels=1, classes=3)
+
+Phases = tuple[tuple[Phase, Call], ...]
 
 
 def found(measured: list[Measurement]) -> dict[tuple[str, str], float]:
@@ -129,7 +132,11 @@ def test_planted_peaks_of_each_phase_and_of_the_step() -> None:
         device.allocate(500)
         device.allocate(-800)
 
-    phases = (("forward", forward), ("backward", backward), ("optimizer", nothing))
+    phases: Phases = (
+        ("forward", forward),
+        ("backward", backward),
+        ("optimizer", nothing),
+    )
     steps = replace(planted(device, ()), phases=phases)
     values = found(memory.memory_pass(steps, device, baseline))
     assert values == {
@@ -207,7 +214,11 @@ def test_the_kernels_peak_shows_an_allocation_in_its_own_phase() -> None:
     """400 MB for a moment in backward; the other phases differ from before by what Python itself takes."""
     device = get("cpu")
     size = 400 * MB
-    phases = (("forward", nothing), ("backward", holding(size)), ("optimizer", nothing))
+    phases: Phases = (
+        ("forward", nothing),
+        ("backward", holding(size)),
+        ("optimizer", nothing),
+    )
     steps = replace(planted(FakeDevice(), ()), phases=phases)
     holding(size)()
     values = found(memory.memory_pass(steps, device, device.memory_baseline()))
@@ -226,7 +237,11 @@ def test_memory_that_stays_counts_in_every_later_phase() -> None:
     def keep() -> None:
         kept[:] = [torch.ones(size // 4)]
 
-    phases = (("forward", nothing), ("backward", keep), ("optimizer", kept.clear))
+    phases: Phases = (
+        ("forward", nothing),
+        ("backward", keep),
+        ("optimizer", kept.clear),
+    )
     steps = replace(planted(FakeDevice(), ()), phases=phases)
     values = found(memory.memory_pass(steps, device, device.memory_baseline()))
     assert values["optimizer", "peak_resident"] == pytest.approx(size, rel=0.05)

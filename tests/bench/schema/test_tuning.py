@@ -143,7 +143,7 @@ def test_cudnn_chooses_by_trial_unless_told_otherwise() -> None:
     device = devices.get("cuda")
     for name, flag in (("", "true"), ("cudnn-heuristics", "false")):
         device.prepare(structs.replace(CASE, device="cuda", tuning=name))
-        assert device.read_back()["cudnn_benchmark"] == flag
+        assert device.read_back().precision["cudnn_benchmark"] == flag
 
 
 class _HostReads(TorchDispatchMode):

@@ -10,6 +10,7 @@ import pytest
 from bench.contracts.steps import Steps
 from bench.devices.fake import FakeDevice
 from bench.schema.case import MeasurementProtocol
+from bench.schema.phases import Phase
 from bench.timing import latency
 from bench.timing.latency import Latency, additivity
 from tests.planted.planted_steps import MS, PHASES, launches, nothing, planted
@@ -18,13 +19,13 @@ PROTOCOL = MeasurementProtocol(warmup_seconds=0.1, sampling_seconds=5.0)
 COSTS = ((1 * MS, 5 * MS), (1 * MS, 10 * MS), (1 * MS, 2 * MS))
 
 
-def median(found: Latency, phase: str, metric: str) -> float:
+def median(found: Latency, phase: Phase, metric: str) -> float:
     (values,) = [m.samples for m in found.measurements if (m.phase, m.metric) == (phase, metric)]
     return statistics.median(values)
 
 
 def labels(found: Latency) -> list[str]:
-    return [warning.partition(":")[0] for warning in found.warnings]
+    return [warning.label for warning in found.warnings]
 
 
 def test_every_phase_and_the_step_with_every_timer() -> None:

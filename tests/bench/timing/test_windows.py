@@ -14,6 +14,7 @@ from bench.devices.fake import FakeDevice
 from bench.host.contention import ContentionMonitor
 from bench.host.gpu_clocks import ClockMonitor
 from bench.schema.case import Case, MeasurementProtocol
+from bench.schema.case_warnings import CaseWarning
 from bench.schema.record import Measurement
 from bench.timing import latency, windows
 from bench.timing.sampling import Samples
@@ -24,9 +25,10 @@ from tests.planted.planted_steps import MS, planted
 PROTOCOL = MeasurementProtocol(warmup_seconds=0.1, sampling_seconds=5.0)
 COSTS = ((1 * MS, 5 * MS), (1 * MS, 10 * MS), (1 * MS, 2 * MS))
 
+STEAL, HOT = CaseWarning("steal", "3%"), CaseWarning("slowdown", "hot")
 FINE = WindowReadings()
-STOLEN = WindowReadings(labels=("steal: 3%",), disturbed="steal: 3%")
-SLOWED = WindowReadings(labels=("slowdown: hot",), disturbed="slowdown: hot", usable=False)
+STOLEN = WindowReadings(labels=(STEAL,), disturbed=STEAL)
+SLOWED = WindowReadings(labels=(HOT,), disturbed=HOT, usable=False)
 
 
 class Planted:
@@ -91,7 +93,8 @@ def test_a_fault_of_the_workload_belongs_to_its_window() -> None:
 
 
 def figure(found: latency.Latency, metric: str, phase: str = "window") -> list[float]:
-    (values,) = [m.samples for m in found.measurements if (m.phase, m.metric) == (phase, metric)]
+    used = [m for m in found.measurements if not m.disturbed]
+    (values,) = [m.samples for m in used if (m.phase, m.metric) == (phase, metric)]
     return values
 
 
@@ -107,21 +110,22 @@ def test_stolen_time_never_makes_a_case_invalid() -> None:
     found = latency.time_steps(planted(device, COSTS), device, PROTOCOL, Planted([STOLEN]))
     assert found.invalid is None
     assert found.warnings == [
-        "steal: 3% (device_time, wall_time, host_time)",
-        "retaken: windows taken again: 3, the first after steal: 3%",
+        CaseWarning("steal", "3% (device_time, wall_time, host_time)"),
+        CaseWarning("retaken", "windows taken again: 3, the first after steal: 3%"),
     ]
 
 
 def test_throttled_then_fine() -> None:
-    """The figures come from the second window; those of the first stand beside them under another name."""
+    """The figures come from the second window; those of the first stand beside them, marked."""
     device = FakeDevice()
     found = latency.time_steps(planted(device, COSTS), device, PROTOCOL, Planted([SLOWED, FINE]))
     assert found.invalid is None
-    assert found.warnings == ["retaken: windows taken again: 1, the first after slowdown: hot"]
+    assert found.warnings == [CaseWarning("retaken", "windows taken again: 1, the first after slowdown: hot")]
     assert figure(found, "retakes") == [1]
     assert figure(found, "device_time", "step") == pytest.approx([17 * MS] * 20)
-    assert figure(found, "spoiled_device_time", "step") == pytest.approx([17 * MS] * 20)
-    assert "spoiled_wall_time" not in {m.metric for m in found.measurements}
+    disturbed = [m for m in found.measurements if m.disturbed]
+    assert {m.metric for m in disturbed} == {"device_time"}
+    assert [m.samples for m in disturbed if m.phase == "step"] == [pytest.approx([17 * MS] * 20)]
 
 
 def test_every_window_has_its_own_figures() -> None:
@@ -146,8 +150,8 @@ def test_together_the_worse_verdict_counts() -> None:
     both.before()
     facts = both.after()
     assert (facts.labels, facts.disturbed, facts.usable) == (
-        ("steal: 3%", "slowdown: hot"),
-        "slowdown: hot",
+        (STEAL, HOT),
+        HOT,
         False,
     )
 
@@ -159,7 +163,10 @@ def test_stolen_time_in_the_kernels_file_spoils_a_window(tmp_path: Path) -> None
     monitor.before()
     stat.write_text("cpu  140 0 0 950 0 0 0 20\n")
     facts = monitor.after()
-    assert (facts.disturbed, facts.usable) == ("steal: other machines took 10.0% of the processor", True)
+    assert (facts.disturbed, facts.usable) == (
+        CaseWarning("steal", "other machines took 10.0% of the processor"),
+        True,
+    )
     monitor.before()
     assert monitor.after().disturbed is None
 
@@ -190,4 +197,4 @@ def test_the_worker_watches_the_processor_and_a_gpus_clocks() -> None:
         monitor.before()
         facts = monitor.after()
         assert "steal_share" in {m.metric for m in facts.measurements}
-        assert any(label.startswith("unmonitored: ") for label in facts.labels) == watched
+        assert any(warning.label == "unmonitored" for warning in facts.labels) == watched

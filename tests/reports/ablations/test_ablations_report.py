@@ -12,7 +12,9 @@ from msgspec import structs
 
 from bench.plan import ablations
 from bench.schema.case import Case
-from bench.schema.record import Record
+from bench.schema.case_warnings import CaseWarning
+from bench.schema.phases import Phase
+from bench.schema.record import Effective, Record
 from bench.schema.training_task import TrainingTask
 from bench.stats.estimates import Interval
 from models.blocks import block_name
@@ -43,7 +45,7 @@ def block(layers: str, case: Case = BLOCK) -> Case:
 
 def steps(case: Case, seconds: float, wobble: Sequence[float] = STEADY, **more: object) -> list[Record]:
     """Processes whose forward takes a quarter of the step, and backward a half."""
-    shares = {"forward": 0.25, "backward": 0.5, "optimizer": 0.05, "step": 1.0}
+    shares: dict[Phase, float] = {"forward": 0.25, "backward": 0.5, "optimizer": 0.05, "step": 1.0}
     warnings = more.get("warnings", ())
     assert isinstance(warnings, tuple)
     return [
@@ -267,7 +269,7 @@ def test_only_what_was_measured_alike_is_compared(tmp_path: Path) -> None:
     other = structs.replace(planted_records.MACHINE, cpu="Another CPU")
     elsewhere = [structs.replace(record, environment=other) for record in steps(block(LINEAR), 0.5)]
     tf32 = [
-        structs.replace(record, effective={**record.effective, "conv": "tf32"})
+        structs.replace(record, effective=Effective(precision={**record.effective.precision, "conv": "tf32"}))
         for record in steps(block(ACTIVATED), 0.5)
     ]
     document = report(
@@ -357,7 +359,7 @@ def test_the_reasons_of_a_run_come_from_its_own_best_rates(tmp_path: Path) -> No
         tmp_path / "launch",
         "kernels",
         steps(block("7x7"), 1.0),
-        steps(block(stack), 1.0, warnings=("launch-bound: host time is 1.2 x device time",)),
+        steps(block(stack), 1.0, warnings=(CaseWarning("launch-bound", "host time is 1.2 x device time"),)),
     )
     [row] = rows(table(launch, "Kernels, blocks: 7x7"))
     assert row["why"] == "launch-bound: 3x3 stack"

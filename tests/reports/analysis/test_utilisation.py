@@ -11,14 +11,17 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from bench.schema.case import Case
-from bench.schema.record import Measurement, Record
+from bench.schema.case_warnings import CaseWarning
+from bench.schema.ceiling_product import MatrixProduct
+from bench.schema.phases import Phase
+from bench.schema.record import Effective, Measurement, Record
 from bench.stats.estimates import Interval
 from reports import formats
 from reports.analysis.measured_ceilings import Rate, ceilings_of
 from reports.analysis.utilisation import Utilisation, reached
 from reports.document import Document, Table
 from reports.pages.run_report import build
-from reports.summary.figures import Figure
+from reports.summary.figures import Figure, ReadBack
 from reports.summary.pooling import summarise
 from reports.summary.subjects import subject_of
 from tests.planted import planted_records
@@ -45,7 +48,7 @@ def inference(
     return found(tmp_path, one, measured or ceilings())["forward", "wall_time"]
 
 
-def gpu(device: float, wall: float, host: float, *, warnings: tuple[str, ...] = ()) -> list[Record]:
+def gpu(device: float, wall: float, host: float, *, warnings: tuple[CaseWarning, ...] = ()) -> list[Record]:
     clocks = {"device_time": device, "wall_time": wall, "host_time": host}
     times = [planted_records.time("forward", seconds, metric) for metric, seconds in clocks.items()]
     place = planted_records.GPU_MACHINE
@@ -92,6 +95,9 @@ def test_the_bound_of_a_processor(tmp_path: Path, flops: float, moved: float, la
     assert (bound.label, bound.why) == (label, f"at its ceiling {why}")
 
 
+LAUNCHING = CaseWarning("launch-bound", "x")
+
+
 @pytest.mark.parametrize(
     ("device", "wall", "host", "warnings", "label", "why"),
     [
@@ -104,9 +110,16 @@ def test_the_bound_of_a_processor(tmp_path: Path, flops: float, moved: float, la
             "at its ceiling arithmetic takes 57% of the time, memory 19%",
         ),
         (0.1, 0.125, 0.02, (), "host-bound", "wall time is 1.25 x device time"),
-        (0.1, 0.125, 0.106, ("launch-bound: x",), "launch-bound", "host time is 1.06 x device time"),
+        (
+            0.1,
+            0.125,
+            0.106,
+            (CaseWarning("launch-bound", "x"),),
+            "launch-bound",
+            "host time is 1.06 x device time",
+        ),
         # a step that waits for the device inside: only its tag says whether launches hold it back
-        (0.1, 0.105, 0.104, ("unshielded: x",), "compute-bound", None),
+        (0.1, 0.105, 0.104, (CaseWarning("unshielded", "x"),), "compute-bound", None),
     ],
 )
 def test_the_bound_of_a_gpu(
@@ -114,7 +127,7 @@ def test_the_bound_of_a_gpu(
     device: float,
     wall: float,
     host: float,
-    warnings: tuple[str, ...],
+    warnings: tuple[CaseWarning, ...],
     label: str,
     why: str | None,
 ) -> None:
@@ -134,8 +147,8 @@ def test_a_small_share_on_a_gpu_is_not_the_hosts(tmp_path: Path) -> None:
 
 def training() -> Record:
     """Forward 2 GFLOP in 0.1 s, backward 4 GFLOP in 0.2 s, an optimizer that moves 0.5 GB in 0.1 s."""
-    seconds = {"forward": 0.1, "backward": 0.2, "optimizer": 0.1, "step": 0.4}
-    moved = {"forward": 1e8, "backward": 2e8, "optimizer": 5e8}
+    seconds: dict[Phase, float] = {"forward": 0.1, "backward": 0.2, "optimizer": 0.1, "step": 0.4}
+    moved: dict[Phase, float] = {"forward": 1e8, "backward": 2e8, "optimizer": 5e8}
     return planted_records.record(
         TRAINING,
         *(planted_records.time(phase, each) for phase, each in seconds.items()),
@@ -173,7 +186,7 @@ def test_a_step_of_which_a_phase_was_not_counted_is_not_judged(tmp_path: Path) -
 def test_phases_of_a_gpu_wait_for_launches_by_their_own_host_time(tmp_path: Path) -> None:
     """The wall's clock waits for the device between the phases: of a phase alone it shows no idle GPU."""
 
-    def times(phase: str, device: float, host: float, wall: float = 1.02) -> list[Measurement]:
+    def times(phase: Phase, device: float, host: float, wall: float = 1.02) -> list[Measurement]:
         values = {"device_time": device, "wall_time": device * wall, "host_time": host}
         return [planted_records.time(phase, seconds, metric) for metric, seconds in values.items()]
 
@@ -192,7 +205,9 @@ def test_phases_of_a_gpu_wait_for_launches_by_their_own_host_time(tmp_path: Path
 
 def test_the_ceiling_is_that_of_the_dtype_that_did_the_work(tmp_path: Path) -> None:
     case = structs.replace(CPU, precision="amp-bf16")
-    effective = {"weights": "float32", "conv_output": "bfloat16", "linear_output": "bfloat16"}
+    effective = Effective(
+        precision={"weights": "float32", "conv_output": "bfloat16", "linear_output": "bfloat16"}
+    )
     amp = structs.replace(
         step(case, planted_records.time("forward", 0.1), flops=6e9, moved=2e8), effective=effective
     )
@@ -218,7 +233,7 @@ def figure(seconds: float) -> Figure:
     interval = Interval(seconds * 0.98, seconds * 1.03, "across-processes")
     return Figure(
         case=CPU,
-        effective=(),
+        effective=ReadBack(),
         machine=("A",),
         phase="forward",
         metric="wall_time",
@@ -249,7 +264,7 @@ def test_utilisation_times_ceiling_times_time_are_the_flops(
         flops=flops,
         bytes=flops,
         dtype="fp32",
-        arithmetic=Rate(per_second=ceiling, what="matmul", interval=interval, processes=2),
+        arithmetic=Rate(per_second=ceiling, what=MatrixProduct(64, 64, 64), interval=interval, processes=2),
         bandwidth=None,
         bound=None,
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
+from bench.schema.phases import WHOLE
 from bench.stats.verdicts import unpaired
 from reports.claims import claims
 from reports.claims.claim import Judgement, judged
@@ -15,7 +16,7 @@ from reports.claims.speed import judge_gpu, judge_vgg
 from reports.claims.stacks import judge_stacks, overall, tally
 from reports.claims.timed_pairs import Compared
 from reports.claims.two_cards import CARD_BYTES, GIB, LiveMemory, judge_memory
-from reports.summary.figures import Figure
+from reports.summary.figures import Figure, ReadBack
 from tests.planted import planted_records
 from tests.planted.planted_claims import ON_CPU, ON_GPU, WOBBLE, evidence, timed
 
@@ -26,7 +27,7 @@ def figure(seconds: float, wobble: tuple[float, ...] = WOBBLE) -> Figure:
     case = claims()["vgg-cost"].needs(ON_CPU)[0]
     return Figure(
         case=case,
-        effective=(),
+        effective=ReadBack(),
         machine=("A",),
         phase="step",
         metric="wall_time",
@@ -215,12 +216,11 @@ def test_a_workload_that_is_undecided_is_no_condition_on_which_it_depends() -> N
 
 def test_vgg_is_measured_against_alexnet(tmp_path: Path) -> None:
     claim = claims()["vgg-cost"]
-    phases = {"training": "step", "inference": "forward"}
     records = [
         record
         for case in claim.needs(ON_CPU)
         if case.replicate == 1
-        for record in timed(case, 3.0 if case.model == "vgg16" else 0.2, phase=phases[case.workload])
+        for record in timed(case, 3.0 if case.model == "vgg16" else 0.2, phase=WHOLE[case.workload])
     ]
     judgement = judged(claim, evidence(tmp_path, records))
     assert judgement.verdict == "holds"

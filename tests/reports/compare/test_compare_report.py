@@ -12,7 +12,7 @@ import pytest
 from scipy import stats as oracle
 
 from bench.schema.case import Case
-from bench.schema.record import Measurement, Record
+from bench.schema.record import Effective, Measurement, Record
 from bench.stats import verdicts
 from models.errors import UserError
 from reports import formats
@@ -163,7 +163,9 @@ def test_rows_on_one_side_are_listed(tmp_path: Path) -> None:
 
 def test_another_precision_read_back_is_not_compared(tmp_path: Path) -> None:
     new = [
-        msgspec.structs.replace(record, effective={"conv": "tf32", "matmul": "ieee", "new_fact": "1"})
+        msgspec.structs.replace(
+            record, effective=Effective(precision={"conv": "tf32", "matmul": "ieee", "new_fact": "1"})
+        )
         for record in planted_records.replicates(CPU, times(0.5))
     ]
     comparison = compare(tmp_path, planted_records.replicates(CPU, BASE), new)
@@ -254,12 +256,12 @@ def test_every_format_shows_a_comparison(tmp_path: Path) -> None:
         assert "vgg11" in formats.render(name, comparison.document)
 
 
-def test_spoiled_samples_are_not_compared_and_make_no_process(tmp_path: Path) -> None:
+def test_disturbed_samples_are_not_compared_and_make_no_process(tmp_path: Path) -> None:
     """A window that was taken again slowed only NEW down; one process has nothing but such a window."""
-    spoiled = planted_records.time("forward", 9.0, metric="spoiled_wall_time")
+    disturbed = msgspec.structs.replace(planted_records.time("forward", 9.0), disturbed=True)
     base, new = planted_records.replicates(CPU, BASE), planted_records.replicates(CPU, BASE)
-    new = [msgspec.structs.replace(r, measurements=[*r.measurements, spoiled]) for r in new]
-    new.append(planted_records.record(msgspec.structs.replace(CPU, replicate=len(BASE) + 1), spoiled))
+    new = [msgspec.structs.replace(r, measurements=[*r.measurements, disturbed]) for r in new]
+    new.append(planted_records.record(msgspec.structs.replace(CPU, replicate=len(BASE) + 1), disturbed))
     row = only(compare(tmp_path, base, new))
     assert (row.metric, row.verdict, row.n_base, row.n_new) == ("wall_time", "equivalent", 5, 5)
 

@@ -12,11 +12,13 @@ from msgspec import structs
 from bench.plan.axes import Value
 from bench.schema.agreement import Agreement
 from bench.schema.case import Case
+from bench.schema.ceiling_product import MatrixProduct
+from bench.schema.record import Effective
 from bench.stats import verdicts
 from bench.stats.estimates import Interval
 from bench.studies.ab.pair_rows import CasePair, PairRow
 from bench.studies.best.search_result import Findings
-from bench.studies.best.strategy import CandidateResult
+from bench.studies.best.strategy import CandidateResult, Failure
 from reports import formats
 from reports.pages import best_report
 from reports.pages.best_answer import command_of, in_words
@@ -31,7 +33,10 @@ PLAIN = Case(model="vgg16", batch=8, threads=2, replicate=0)
 WINNER = structs.replace(PLAIN, precision="bf16", layout="channels-last", engine="compile", tuning="freezing")
 RIVAL = structs.replace(WINNER, tuning="")
 SLOW = structs.replace(PLAIN, precision="fp16")
-READ_BACK = {"conv": "ieee", "matmul": "ieee", "conv_output": "bfloat16", "linear_output": "bfloat16"}
+MATMUL = MatrixProduct(4096, 4096, 4096)
+READ_BACK = Effective(
+    precision={"conv": "ieee", "matmul": "ieee", "conv_output": "bfloat16", "linear_output": "bfloat16"}
+)
 FLOPS = 240e9
 
 
@@ -42,7 +47,7 @@ def one(case: Case, seconds: float, samples: int = 10, *, given_up: bool = False
 
 TRIED = (
     one(PLAIN, 1.2),
-    CandidateResult(case=SLOW, failure="timeout: over 60 s"),
+    CandidateResult(case=SLOW, failure=Failure("timeout", "over 60 s")),
     one(structs.replace(PLAIN, layout="channels-last"), 1.5, 6, given_up=True),
     one(RIVAL, 0.18),
     one(WINNER, 0.16),
@@ -92,8 +97,8 @@ def folder(tmp_path: Path) -> Path:
             ),
             planted_records.record(
                 ceiling,
-                planted_records.time("matmul-4096", 1.0),
-                planted_records.fact("matmul-4096", "flops", 4e12, "FLOP"),
+                structs.replace(planted_records.time("product", 1.0), product=MATMUL),
+                structs.replace(planted_records.fact("product", "flops", 4e12, "FLOP"), product=MATMUL),
             ),
         ],
     )
@@ -112,10 +117,8 @@ def test_the_answer_says_what_how_fast_how_sure_and_how_much_is_left(folder: Pat
     assert text[1].startswith("It is 8.0")
     assert " as fast as eager fp32 at the same batch, by 8 interleaved pairs of processes (99.75" in text[1]
     utilised = next(line for line in text if "TFLOP/s" in line)
-    assert (
-        "37.50% of the fastest product in bf16 measured here (matmul-4096, 4.000 TFLOP/s, 2 threads)"
-        in utilised
-    )
+    assert "37.50% of the fastest product in bf16 measured here (matmul:4096x4096x4096, " in utilised
+    assert "4.000 TFLOP/s, 2 threads)" in utilised
     assert "62.50% are left" in utilised
     outputs = next(line for line in text if "outputs" in line)
     assert (
@@ -210,7 +213,7 @@ def test_what_was_not_measured_is_said_and_never_called_equal(folder: Path) -> N
 
 
 def test_nothing_measured_is_told_with_its_reasons(tmp_path: Path) -> None:
-    failed = Findings(tried=(CandidateResult(case=PLAIN, failure="oom: no memory"),))
+    failed = Findings(tried=(CandidateResult(case=PLAIN, failure=Failure("oom", "no memory")),))
     made = document(
         failed, summarise([planted_records.write(tmp_path, [planted_records.record(PLAIN)])]), None
     )

@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from bench.schema.case import Case
-from bench.schema.record import Record
+from bench.schema.phases import Phase
+from bench.schema.record import Effective, Record
 from reports import formats
 from reports.document import Document, Table
 from reports.pages.run_report import build
@@ -108,7 +109,7 @@ def test_no_speed_up_between_precisions_that_were_read_back_differently(tmp_path
         case,
         planted_records.time("forward", 0.005),
         environment=planted_records.GPU_MACHINE,
-        effective={"conv": "tf32", "matmul": "ieee", "cudnn_benchmark": "true"},
+        effective=Effective(precision={"conv": "tf32", "matmul": "ieee", "cudnn_benchmark": "true"}),
     )
     report = _report(tmp_path, [*planted_records.replicates(CPU, [0.1]), tf32])
     assert not [table for table in report.tables if table.title.startswith("Speed-up")]
@@ -119,13 +120,13 @@ def test_what_only_the_cpu_reads_back_does_not_prevent_its_comparison_with_cuda(
     cpu = planted_records.record(
         CPU,
         planted_records.time("forward", 0.1),
-        effective=shared | {"threads": "2", "cpu_capability": "AVX512"},
+        effective=Effective(precision=shared, machine={"threads": "2", "cpu_capability": "AVX512"}),
     )
     cuda = planted_records.record(
         msgspec.structs.replace(CPU, device="cuda"),
         planted_records.time("forward", 0.005),
         environment=planted_records.GPU_MACHINE,
-        effective=shared | {"conv": "ieee", "cudnn_benchmark": "true"},
+        effective=Effective(precision=shared | {"conv": "ieee", "cudnn_benchmark": "true"}),
     )
     table = _table(_report(tmp_path, [cpu, cuda]), "Speed-up of CUDA over the CPU")
     assert [str(cell).split()[0] for cell in _column(table, "speed-up")] == ["20.00x"]
@@ -206,7 +207,7 @@ def test_training_and_inference_of_one_network_share_a_row_of_costs(tmp_path: Pa
 
 
 def _peaks(forward: int, backward: int, optimizer: int, *, replicate: int = 1) -> Record:
-    sizes = {"forward": forward, "backward": backward, "optimizer": optimizer}
+    sizes: dict[Phase, int] = {"forward": forward, "backward": backward, "optimizer": optimizer}
     return planted_records.record(
         msgspec.structs.replace(CPU, workload="training", replicate=replicate),
         *(planted_records.fact(phase, "peak_resident", size) for phase, size in sizes.items()),
@@ -243,11 +244,13 @@ def test_memory_is_that_of_the_whole_step_in_mebibytes(tmp_path: Path) -> None:
 
 def test_rows_of_one_case_with_other_precision_in_force_say_so(tmp_path: Path) -> None:
     records = [
-        planted_records.record(CPU, planted_records.time("forward", 0.1), effective={"conv": "ieee"}),
+        planted_records.record(
+            CPU, planted_records.time("forward", 0.1), effective=Effective(precision={"conv": "ieee"})
+        ),
         planted_records.record(
             msgspec.structs.replace(CPU, replicate=2),
             planted_records.time("forward", 0.1),
-            effective={"conv": "tf32"},
+            effective=Effective(precision={"conv": "tf32"}),
         ),
     ]
     table = _table(_report(tmp_path, records), "Inference on cpu")
@@ -255,7 +258,9 @@ def test_rows_of_one_case_with_other_precision_in_force_say_so(tmp_path: Path) -
 
 
 def test_the_machine_has_the_capability_and_the_precision_table_has_precisions(tmp_path: Path) -> None:
-    effective = {"matmul": "highest", "threads": "2", "cpu_capability": "AVX512"}
+    effective = Effective(
+        precision={"matmul": "highest"}, machine={"threads": "2", "cpu_capability": "AVX512"}
+    )
     record = planted_records.record(CPU, planted_records.time("forward", 0.1), effective=effective)
     report = _report(tmp_path, [record])
     assert ("CPU instructions", "AVX512") in _table(report, "Machine and versions").rows

@@ -9,13 +9,15 @@ from msgspec import structs
 
 from bench.plan.ceiling_cases import case as ceiling_case
 from bench.schema.case import Case, Precision
+from bench.schema.case_warnings import CaseWarning
+from bench.schema.ceiling_product import GIB, Convolution, Copy, MatrixProduct
 from bench.schema.record import Environment, Measurement, Record
 from reports.analysis import datasheet
 from reports.analysis.measured_ceilings import Ceilings, arithmetic_dtype, ceilings_of
 from reports.compare import compare_report
 from reports.document import Document, Table
 from reports.pages import run_report
-from reports.summary.figures import Effective
+from reports.summary.figures import ReadBack
 from reports.summary.pooling import summarise
 from tests.planted import planted_records
 from tests.planted.shown_cells import rows_of
@@ -27,15 +29,26 @@ H100 = structs.replace(
     host="gpu",
 )
 MATMUL, CONV, COPY = "matmul:100x100x100", "conv:64x56:b8:channels-last", "copy:1GiB"
+PRODUCTS = {
+    MATMUL: MatrixProduct(100, 100, 100),
+    CONV: Convolution(64, 56, 8, "channels-last"),
+    COPY: Copy(GIB),
+}
+"""By the name that a report prints."""
+
+
+def of(name: str, *measurements: Measurement) -> list[Measurement]:
+    return [structs.replace(measurement, product=PRODUCTS[name]) for measurement in measurements]
 
 
 def product(name: str, work: float, seconds: float, metric: str = "wall_time") -> list[Measurement]:
     """`work` FLOP, or bytes of a copy, in so many seconds."""
     counted = ("bytes_moved", "bytes") if name == COPY else ("flops", "FLOP")
-    return [
-        planted_records.fact(name, counted[0], work, counted[1]),
-        planted_records.time(name, seconds, metric),
-    ]
+    return of(
+        name,
+        planted_records.fact("product", counted[0], work, counted[1]),
+        planted_records.time("product", seconds, metric),
+    )
 
 
 def on_cpu(
@@ -59,11 +72,11 @@ def on_gpu(precision: Precision, teraflops: float) -> Record:
     return planted_records.record(
         ceiling_case("cuda", precision, 1),
         *product(MATMUL, 1e12, 1 / teraflops, "device_time"),
-        planted_records.time(MATMUL, 2 / teraflops),
-        planted_records.fact(MATMUL, "sm_clock", 1755, "MHz"),
+        *of(MATMUL, planted_records.time("product", 2 / teraflops)),
+        *of(MATMUL, planted_records.fact("product", "sm_clock", 1755, "MHz")),
         *product(COPY, 2e9, 2e9 / 2.68e12, "device_time"),
         environment=H100,
-        warnings=["power-cap: the GPU ran at its power limit (matmul:100x100x100)"],
+        warnings=[CaseWarning("power-cap", "the GPU ran at its power limit (matmul:100x100x100)")],
     )
 
 
@@ -86,7 +99,7 @@ def test_the_best_of_products_and_convolutions_is_the_ceiling(tmp_path: Path) ->
     rate = found(tmp_path, on_cpu()).arithmetic(("A",), "cpu", "fp32", 2)
     assert rate is not None
     assert rate.per_second == pytest.approx(120e9)
-    assert (rate.what, rate.processes) == (CONV, 1)
+    assert (rate.what, rate.processes) == (PRODUCTS[CONV], 1)
     assert rate.interval is not None
     # the time's interval is that of planted.SPREAD, whose inverse it is
     assert (rate.interval.low, rate.interval.high) == pytest.approx((120e9 / 1.03, 120e9 / 0.97))
@@ -96,7 +109,7 @@ def test_a_copy_gives_the_bandwidth(tmp_path: Path) -> None:
     rate = found(tmp_path, on_cpu()).bandwidth(("A",), "cpu", 2)
     assert rate is not None
     assert rate.per_second == pytest.approx(20e9)
-    assert rate.what == COPY
+    assert rate.what == PRODUCTS[COPY]
 
 
 def test_several_processes_give_the_middle_of_their_rates(tmp_path: Path) -> None:
@@ -148,7 +161,9 @@ def test_two_machines_have_two_ceilings(tmp_path: Path) -> None:
 
 def test_what_was_not_timed_or_counted_is_no_ceiling(tmp_path: Path) -> None:
     record = planted_records.record(
-        CPU, planted_records.time(MATMUL, 1.0), planted_records.fact(CONV, "flops", 1e9, "FLOP")
+        CPU,
+        *of(MATMUL, planted_records.time("product", 1.0)),
+        *of(CONV, planted_records.fact("product", "flops", 1e9, "FLOP")),
     )
     assert found(tmp_path, record).rates == ()
 
@@ -194,7 +209,7 @@ def test_what_was_not_timed_or_counted_is_no_ceiling(tmp_path: Path) -> None:
 def test_the_dtype_that_did_the_work(
     precision: Precision, effective: dict[str, str], dtype: str | None
 ) -> None:
-    read_back: Effective = tuple(effective.items())
+    read_back = ReadBack(precision=tuple(effective.items()))
     assert arithmetic_dtype(Case(model="vgg11", precision=precision), read_back) == dtype
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from bench.schema.case import Case
 from bench.schema.record import Measurement, Record
@@ -73,10 +74,10 @@ def test_an_undisturbed_processor_needs_no_table(tmp_path: Path) -> None:
     )
 
 
-def test_spoiled_samples_are_in_no_figure(tmp_path: Path) -> None:
-    spoiled = planted_records.time("forward", 9.0, metric="spoiled_wall_time")
+def test_disturbed_samples_are_in_no_figure(tmp_path: Path) -> None:
+    disturbed = structs.replace(planted_records.time("forward", 9.0), disturbed=True)
     planted_records.write(
-        tmp_path, [planted_records.record(CASE, planted_records.time("forward", 0.1), spoiled)]
+        tmp_path, [planted_records.record(CASE, planted_records.time("forward", 0.1), disturbed)]
     )
     (figure,) = summarise([tmp_path]).figures
     assert figure.metric == "wall_time"

@@ -9,6 +9,7 @@ import pytest
 from msgspec import structs
 
 from bench.schema.case import Case
+from bench.schema.phases import Phase
 from bench.schema.record import Measurement, Record
 from reports.document import Plot
 from reports.drawing import plots
@@ -25,7 +26,7 @@ def of(folder: Path, *records: Record) -> list[Plot]:
     return list(distribution_plots(summarise([planted_records.write(folder, records)])))
 
 
-def stream(case: Case, samples: list[float], phase: str = "forward", metric: str = "wall_time") -> Record:
+def stream(case: Case, samples: list[float], phase: Phase = "forward", metric: str = "wall_time") -> Record:
     return planted_records.record(case, Measurement(phase=phase, metric=metric, unit="s", samples=samples))
 
 
@@ -59,7 +60,7 @@ def test_each_process_has_a_line_up_to_a_few(tmp_path: Path) -> None:
 
 def test_only_the_whole_step_by_the_devices_own_clock(tmp_path: Path) -> None:
     train, cuda = structs.replace(VGG, workload="training"), structs.replace(VGG, device="cuda")
-    parts = [planted_records.time(phase, seconds) for phase, seconds in (("forward", 0.3), ("step", 1.0))]
+    parts = [planted_records.time("forward", 0.3), planted_records.time("step", 1.0)]
     clocks = [planted_records.time("forward", 0.01), planted_records.time("forward", 0.008, "device_time")]
     failed = planted_records.record(
         structs.replace(train, batch=16), planted_records.time("step", 2.0), status="oom", reason="too large"

@@ -8,6 +8,7 @@ import pytest
 from msgspec import structs
 
 from bench.schema.case import Case
+from bench.schema.phases import Phase
 from bench.schema.record import Measurement, Record
 from reports.compare import compare_report
 from reports.document import Document, Scalar, Table
@@ -21,7 +22,7 @@ NO_RAPL = "no RAPL: /sys/class/powercap names no package of the processor"
 
 
 def counted(
-    whole: str, energy: float, total: float, *seen: Measurement, seconds: float = 10.05
+    whole: Phase, energy: float, total: float, *seen: Measurement, seconds: float = 10.05
 ) -> list[Measurement]:
     """A window of energy as the meter leaves it."""
     facts = {
@@ -42,7 +43,7 @@ def seen(metric: str, unit: str, value: float) -> Measurement:
 
 def measured(case: Case, *measurements: Measurement, absent: dict[str, str] | None = None) -> Record:
     environment = planted_records.MACHINE if case.device == "cpu" else planted_records.GPU_MACHINE
-    whole = "forward" if case.workload == "inference" else "step"
+    whole: Phase = "forward" if case.workload == "inference" else "step"
     record = planted_records.record(
         case, planted_records.time(whole, 0.025), *measurements, environment=environment
     )

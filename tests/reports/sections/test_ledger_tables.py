@@ -8,6 +8,7 @@ import pytest
 from msgspec import structs
 
 from bench.schema.case import Case
+from bench.schema.phases import Phase
 from bench.schema.record import Measurement, Record
 from reports.analysis.peak_ledger import Ledger, ledger_of
 from reports.document import Scalar, Table
@@ -23,7 +24,7 @@ ON_GPU = structs.replace(ON_CPU, device="cuda")
 TENSORS = {"weights": 500, "buffers": 0, "gradients": 300, "saved_activations": 700, "other_tensors": 40}
 
 
-def entries(phase: str = "backward", **sizes: float) -> list[Measurement]:
+def entries(phase: Phase = "backward", **sizes: float) -> list[Measurement]:
     """In MiB."""
     named = {**TENSORS, **sizes}
     return [planted_records.fact(phase, f"ledger_{name}", size * MIB) for name, size in named.items()]
@@ -38,7 +39,7 @@ def on_gpu(number: int = 1) -> Record:
     )
 
 
-def on_cpu(number: int = 1, phase: str = "backward", peak: float = 1540) -> Record:
+def on_cpu(number: int = 1, phase: Phase = "backward", peak: float = 1540) -> Record:
     return planted_records.record(
         structs.replace(ON_CPU, replicate=number),
         *entries(phase, peak=peak),

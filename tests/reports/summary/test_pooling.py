@@ -10,9 +10,10 @@ import pytest
 from scipy import stats as oracle
 
 from bench.schema.case import Case
+from bench.schema.case_warnings import CaseWarning
+from bench.schema.record import Effective
 from reports.summary.figures import Figure, Summary
 from reports.summary.pooling import summarise
-from reports.summary.process import warning_label
 from tests.planted import planted_records
 
 CASE = Case(model="vgg11", batch=8)
@@ -96,7 +97,7 @@ def test_other_effective_precision_is_not_merged(tmp_path: Path) -> None:
         CASE,
         planted_records.time("forward", 0.2),
         environment=planted_records.GPU_MACHINE,
-        effective={"conv": "tf32", "matmul": "ieee"},
+        effective=Effective(precision={"conv": "tf32", "matmul": "ieee"}),
     )
     assert [f.medians for f in _pair(tmp_path, other).figures] == [(0.1,), (0.2,)]
 
@@ -130,11 +131,13 @@ def test_a_process_that_saw_no_gpu_is_no_second_machine(tmp_path: Path) -> None:
 def test_a_warning_over_several_cases_is_listed_once(tmp_path: Path) -> None:
     cases = [Case(model=model) for model in ("vgg11", "vgg13")]
     records = [
-        planted_records.record(case, planted_records.time("forward", 0.1), warnings=[f"steal: {share}%"])
+        planted_records.record(
+            case, planted_records.time("forward", 0.1), warnings=[CaseWarning("steal", f"{share}%")]
+        )
         for case, share in zip(cases, (2, 3), strict=True)
     ]
     (warned,) = summarise([planted_records.write(tmp_path, records)]).warnings
-    assert (warned.label, warned.example, warned.processes) == ("steal", "steal: 2%", 2)
+    assert (warned.label, warned.example, warned.processes) == ("steal", CaseWarning("steal", "2%"), 2)
     assert [case.model for case in warned.cases] == ["vgg11", "vgg13"]
 
 
@@ -148,15 +151,3 @@ def test_models_stand_in_the_catalogues_order_and_others_in_their_natural_one_be
     expected = ["lenet5", "alexnet", "vgg11", "vgg19", "vgg16-bn"]
     expected += ["torchvision:resnet18", "torchvision:resnet50", "torchvision:resnet101"]
     assert [figure.case.model for figure in summary.figures] == expected
-
-
-@pytest.mark.parametrize(
-    ("warning", "label"),
-    [
-        ("launch-bound", "launch-bound"),
-        ("not-stationary: windows differ by 3%", "not-stationary"),
-        ("the GPU was shared", "the GPU was shared"),
-    ],
-)
-def test_warning_labels(warning: str, label: str) -> None:
-    assert warning_label(warning) == label

@@ -14,7 +14,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bench import devices
 from bench.child.ceilings import ceiling_worker, products
-from bench.child.ceilings.products import Convolution, Copy, MatrixProduct, Product
 from bench.contracts.device import Scale
 from bench.contracts.monitor import WindowReadings
 from bench.devices.fake import FakeDevice
@@ -24,6 +23,8 @@ from bench.plan import ceiling_cases, estimate, expand, feasibility
 from bench.runner import preload
 from bench.schema import job
 from bench.schema.case import PRECISIONS, Case, MeasurementProtocol
+from bench.schema.case_warnings import CaseWarning
+from bench.schema.ceiling_product import Convolution, Copy, MatrixProduct, Product, product_name
 from bench.schema.job import Job, JobResult
 from bench.schema.record import Measurement, Record
 from models import catalogue
@@ -65,7 +66,7 @@ def seen(product: Product, case: Case = FP32) -> dict[str, list[torch.Tensor]]:
 # What a product has to do
 
 
-@pytest.mark.parametrize("product", SMALL, ids=lambda product: product.name)
+@pytest.mark.parametrize("product", SMALL, ids=product_name)
 def test_flops_are_those_that_torch_counts(product: MatrixProduct | Convolution) -> None:
     call = ceiling_worker.call_of(product, FP32, "cpu")
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
@@ -120,7 +121,7 @@ def test_operands_are_random_and_a_copy_reads_memory_that_was_written() -> None:
 @pytest.mark.parametrize("scale", ["small", "large"])
 def test_what_is_measured_on_a_device(scale: Scale) -> None:
     found = products.products(scale, 80 * GIB)
-    names = [product.name for product in found]
+    names = [product_name(product) for product in found]
     assert len(set(names)) == len(names)
     assert found[0] == Copy(GIB)
     counted = [product.flops for product in found[1:] if not isinstance(product, Copy)]
@@ -133,7 +134,7 @@ def test_what_is_measured_on_a_device(scale: Scale) -> None:
 
 def test_a_copy_leaves_a_small_machine_its_memory() -> None:
     assert products.products("small", 2 * GIB)[0] == Copy(GIB // 4)
-    assert products.products("small", 2 * GIB)[0].name == "copy:0.25GiB"
+    assert product_name(products.products("small", 2 * GIB)[0]) == "copy:0.25GiB"
 
 
 # Which cases a plan needs
@@ -201,8 +202,9 @@ def record_of(
     return ceiling_worker.run(asked, device)
 
 
-def figures(record: Record) -> dict[tuple[str, str], float]:
-    found = {(m.phase, m.metric): statistics.median(m.samples) for m in record.measurements}
+def figures(record: Record) -> dict[tuple[Product | None, str], float]:
+    found = {(m.product, m.metric): statistics.median(m.samples) for m in record.measurements}
+    assert {m.phase for m in record.measurements} <= {"product"}
     assert len(found) == len(record.measurements), "a metric of a product stands twice"
     return found
 
@@ -213,9 +215,9 @@ def test_planted_times_become_rates(monkeypatch: pytest.MonkeyPatch) -> None:
     assert record.protocol.time_limit_seconds == 77
     found = figures(record)
     for product, seconds in PLANTED.items():
-        assert found[product.name, "device_time"] == pytest.approx(seconds)
-        assert found[product.name, "wall_time"] == pytest.approx(seconds, rel=0.01)
-    matmul, conv, copy = (product.name for product in PLANTED)
+        assert found[product, "device_time"] == pytest.approx(seconds)
+        assert found[product, "wall_time"] == pytest.approx(seconds, rel=0.01)
+    matmul, conv, copy = PLANTED
     assert found[matmul, "flops"] / found[matmul, "device_time"] == pytest.approx(1e9)
     assert found[conv, "flops"] / found[conv, "device_time"] == pytest.approx(0.18e9)
     assert found[copy, "bytes_moved"] / found[copy, "device_time"] == pytest.approx(2**21 / 4e-3)
@@ -224,8 +226,8 @@ def test_planted_times_become_rates(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_device_that_is_waited_for_has_wall_times_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     found = figures(record_of(monkeypatch, FakeDevice(asynchronous=False), PLANTED))
-    assert found["matmul:100x100x100", "wall_time"] == pytest.approx(2e-3, rel=0.01)
-    assert ("matmul:100x100x100", "device_time") not in found
+    assert found[MatrixProduct(100, 100, 100), "wall_time"] == pytest.approx(2e-3, rel=0.01)
+    assert (MatrixProduct(100, 100, 100), "device_time") not in found
 
 
 def test_what_fails_is_left_out_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,8 +238,10 @@ def test_what_fails_is_left_out_and_said(monkeypatch: pytest.MonkeyPatch) -> Non
     }
     record = record_of(monkeypatch, FakeDevice(), found)
     assert record.status == "ok"
-    assert record.warnings == ["incomplete: matmul:1x1x1: OutOfMemoryError: tried to allocate 9 GiB"]
-    assert {phase for phase, _ in figures(record)} == {product.name for product in PLANTED}
+    assert record.warnings == [
+        CaseWarning("incomplete", "matmul:1x1x1: OutOfMemoryError: tried to allocate 9 GiB")
+    ]
+    assert {product for product, _ in figures(record)} == set(PLANTED)
 
 
 def test_where_all_fail_there_is_no_ceiling(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -250,14 +254,16 @@ def test_what_would_take_too_long_is_left_to_faster_machines(monkeypatch: pytest
     fast, fits, long = MatrixProduct(10, 10, 10), MatrixProduct(100, 100, 90), MatrixProduct(100, 100, 110)
     # 2,000 FLOP in 0.2 ms: 10 MFLOP/s, with which `fits` needs 0.18 s and `long` 0.22 s
     record = record_of(monkeypatch, FakeDevice(), {fast: 2e-4, fits: 0.2, long: 0.2})
-    assert {phase for phase, _ in figures(record)} == {fast.name, fits.name}
-    assert record.absent == {"products": f"more than 0.2 s at the best rate before them: {long.name}"}
+    assert {product for product, _ in figures(record)} == {fast, fits}
+    assert record.absent == {
+        "products": f"more than 0.2 s at the best rate before them: {product_name(long)}"
+    }
 
 
 class Watching:
     """Sees a clock that falls with each window, and the given reason against all windows."""
 
-    def __init__(self, slowdown: str | None = None) -> None:
+    def __init__(self, slowdown: CaseWarning | None = None) -> None:
         self._clock, self._slowdown = 2000.0, slowdown
 
     def before(self) -> None:
@@ -265,7 +271,7 @@ class Watching:
 
     def after(self) -> WindowReadings:
         clock = Measurement(phase="window", metric="sm_clock", unit="MHz", samples=[self._clock])
-        labels = ("power-cap: the GPU ran at its power limit",)
+        labels = (CaseWarning("power-cap", "the GPU ran at its power limit"),)
         return WindowReadings((clock,), labels, disturbed=self._slowdown, usable=self._slowdown is None)
 
 
@@ -273,13 +279,15 @@ def test_the_clocks_stand_beside_the_product_that_they_were_seen_at(monkeypatch:
     monkeypatch.setattr(ceiling_worker, "monitor_of", lambda case, device: Watching())
     record = record_of(monkeypatch, FakeDevice(asynchronous=False), PLANTED)
     found = figures(record)
-    assert [found[product.name, "sm_clock"] for product in PLANTED] == [1900, 1800, 1700]
-    names = ", ".join(product.name for product in PLANTED)
-    assert record.warnings == [f"power-cap: the GPU ran at its power limit ({names})"]
+    assert [found[product, "sm_clock"] for product in PLANTED] == [1900, 1800, 1700]
+    names = ", ".join(map(product_name, PLANTED))
+    assert record.warnings == [CaseWarning("power-cap", f"the GPU ran at its power limit ({names})")]
 
 
 def test_a_product_under_a_slowdown_is_no_ceiling(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ceiling_worker, "monitor_of", lambda case, device: Watching("slowdown: too hot"))
+    monkeypatch.setattr(
+        ceiling_worker, "monitor_of", lambda case, device: Watching(CaseWarning("slowdown", "too hot"))
+    )
     record = record_of(monkeypatch, FakeDevice(), {Copy(GIB): 1e-3})
     assert record.status == "invalid"
     assert record.reason == "incomplete: copy:1GiB: RuntimeError: slowdown: too hot"
@@ -292,10 +300,10 @@ def test_the_childs_entry(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = Job(case=FP32, protocol=MeasurementProtocol(), environment=environment.describe())
     answer = msgspec.json.decode(ceiling_worker.measure_ceilings(msgspec.json.encode(asked)), type=JobResult)
     assert answer.record.status == "ok"
-    assert answer.record.effective["weights"] == "float32"
-    assert answer.record.effective["matmul"] == "ieee"
+    assert answer.record.effective.precision["weights"] == "float32"
+    assert answer.record.effective.precision["matmul"] == "ieee"
     assert all(
-        ("wall_time" in {m.metric for m in answer.record.measurements if m.phase == p.name}) for p in SMALL
+        ("wall_time" in {m.metric for m in answer.record.measurements if m.product == p}) for p in SMALL
     )
 
 
@@ -324,9 +332,13 @@ def test_on_a_gpu(precision: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     record = ceiling_worker.run(asked, device)
     found = figures(record)
     assert (
-        record.effective["matmul"] == record.effective["conv"] == ("tf32" if precision == "tf32" else "ieee")
+        record.effective.precision["matmul"]
+        == record.effective.precision["conv"]
+        == ("tf32" if precision == "tf32" else "ieee")
     )
-    assert {"device_time", "wall_time"} <= {metric for phase, metric in found if phase.startswith("matmul")}
+    assert {"device_time", "wall_time"} <= {
+        metric for product, metric in found if isinstance(product, MatrixProduct)
+    }
     value = torch.full((64, 64), 1 + 2**-13, device="cuda")
     exact = bool((value @ torch.eye(64, device="cuda") == value).all())
     assert exact == (precision != "tf32")

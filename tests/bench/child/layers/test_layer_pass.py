@@ -30,7 +30,7 @@ from bench.devices.fake import FakeDevice
 from bench.probes.flops import convolution_backward_flops
 from bench.probes.traffic import step_bytes
 from bench.schema.case import Case, MeasurementProtocol
-from bench.schema.layer_phases import BETWEEN, LOSS, UPDATE, Layer, LayerPart, is_of_layers, layer_part_of
+from bench.schema.layer_phases import BETWEEN, LOSS, UPDATE, Layer, LayerPart, Part
 from bench.schema.record import Measurement
 from tests.planted.planted_steps import MS, nothing
 
@@ -125,7 +125,8 @@ def test_real_seconds_are_found_too() -> None:
     module = nn.Sequential(Planted(time.sleep, 0.02, 0.04), nn.Identity())
     steps = MarkedSteps(module, steps_of(module, image(2)), CPU)
     rounds = [steps.time() for _ in range(5)]
-    for part, seconds in (("forward", 0.02), ("backward", 0.04)):
+    planted: tuple[tuple[Part, float], ...] = (("forward", 0.02), ("backward", 0.04))
+    for part, seconds in planted:
         least = min(
             found[LayerPart(part, Layer("0", "Planted"))] for found in rounds
         )  # others use the machine
@@ -223,12 +224,12 @@ def test_the_layers_add_up_to_the_whole_step() -> None:
         device,
         FEW,
     )
-    found = {(m.phase, m.metric): m for m in measured}
-    assert found["layers", "sum_time"].samples == pytest.approx([68 * MS] * 3, rel=1e-3)
-    assert found["layers", "whole_time"].samples == pytest.approx([68 * MS] * 3, rel=1e-3)
-    assert found["layers", "sum_over_whole"].samples == pytest.approx([1.0] * 3, rel=1e-3)
-    assert found["backward:0 (Planted)", "layer_time"].samples == pytest.approx([40 * MS] * 3, rel=1e-3)
-    assert found["forward:0 (Planted)", "calls"].samples == [1.0]
+    found = {(m.phase, m.layer and m.layer.name, m.metric): m for m in measured}
+    assert found["layers", None, "sum_time"].samples == pytest.approx([68 * MS] * 3, rel=1e-3)
+    assert found["layers", None, "whole_time"].samples == pytest.approx([68 * MS] * 3, rel=1e-3)
+    assert found["layers", None, "sum_over_whole"].samples == pytest.approx([1.0] * 3, rel=1e-3)
+    assert found["backward", "0", "layer_time"].samples == pytest.approx([40 * MS] * 3, rel=1e-3)
+    assert found["forward", "0", "calls"].samples == [1.0]
 
 
 def test_steps_that_the_workload_refuses_leave_no_layers() -> None:
@@ -239,26 +240,6 @@ def test_steps_that_the_workload_refuses_leave_no_layers() -> None:
     refusing = replace(steps, why_invalid=lambda: next(answers))
     with pytest.raises(RuntimeError, match="GradScaler skipped"):
         time_layers(Case(model="planted"), module, refusing, engines.get("eager"), device, FEW)
-
-
-@pytest.mark.parametrize(
-    "piece",
-    [
-        LayerPart("forward", Layer("features.0", "Conv2d 3->64, 11x11/4")),
-        LayerPart("backward", Layer("conv2", "Conv2d 64->192, 5x5, groups 2")),
-        LayerPart("forward", BETWEEN),
-        LayerPart("optimizer", UPDATE),
-    ],
-)
-def test_a_phase_names_its_piece(piece: LayerPart) -> None:
-    assert layer_part_of(piece.phase) == piece
-    assert is_of_layers(piece.phase)
-
-
-@pytest.mark.parametrize("phase", ["forward", "step", "window", "matmul:1024x1024x1024", "copy:1GiB"])
-def test_other_phases_are_of_no_layer(phase: str) -> None:
-    assert layer_part_of(phase) is None
-    assert not is_of_layers(phase)
 
 
 @pytest.mark.parametrize(
@@ -361,15 +342,16 @@ def test_gradients_apart_are_those_that_the_network_asks_for() -> None:
     )
     module.append(nn.Linear(6 * 9, 5))
     measured = measured_layers(module, torch.randn(2, 3, 8, 8))
-    apart = {(m.phase.partition(" ")[0], m.metric) for m in measured if "gradient" in m.metric}
+    apart = {(m.layer and m.layer.name, m.metric) for m in measured if "gradient" in m.metric}
+    assert {m.phase for m in measured if "gradient" in m.metric} == {"backward"}
     assert apart == {
-        ("backward:0", gradients.WEIGHT),
-        ("backward:0", gradients.JOINT),
-        ("backward:2", gradients.INPUT),
-        ("backward:2", gradients.WEIGHT),
-        ("backward:2", gradients.JOINT),
-        ("backward:4", gradients.INPUT),
-        ("backward:4", gradients.WEIGHT),
+        ("0", gradients.WEIGHT),
+        ("0", gradients.JOINT),
+        ("2", gradients.INPUT),
+        ("2", gradients.WEIGHT),
+        ("2", gradients.JOINT),
+        ("4", gradients.INPUT),
+        ("4", gradients.WEIGHT),
     }
     assert all(len(m.samples) >= 3 for m in measured if "gradient" in m.metric)
 

@@ -17,6 +17,7 @@ from bench.child.layers.layer_calls import LayerCall, calls_in
 from bench.child.layers.layer_pass import time_layers
 from bench.child.layers.profiled import _layers_of, _on_cpu, _on_gpu, _Work
 from bench.schema.case import Case, MeasurementProtocol
+from bench.schema.layer_phases import Layer
 from models.load import load
 
 pytestmark = pytest.mark.slow
@@ -163,9 +164,9 @@ def test_on_a_gpu_the_layers_add_up_to_the_step(engine: str) -> None:
         steps.step()
     few = MeasurementProtocol(min_samples=8, max_samples=16)
     measured = time_layers(case, module, steps, engines.get(engine), cuda, few)
-    by_name = {(m.phase, m.metric): m.samples for m in measured}
-    ratios = sorted(by_name["layers", "sum_over_whole"])
+    by_name = {(m.phase, m.layer, m.metric): m.samples for m in measured}
+    ratios = sorted(by_name["layers", None, "sum_over_whole"])
     # the profiler sees kernels and not the gaps between them
     assert (0.95 if engine == "eager" else 0.8) < ratios[len(ratios) // 2] < 1.05
-    conv = "forward:conv2 (Conv2d 64->192, 5x5)"
-    assert min(by_name[conv, "layer_time"]) > 0
+    conv = Layer("conv2", "Conv2d 64->192, 5x5")
+    assert min(by_name["forward", conv, "layer_time"]) > 0

@@ -23,8 +23,9 @@ from bench.host import environment
 from bench.host.nvml_energy import WHOLE_BOARD, EnergyCounter
 from bench.schema import epochs
 from bench.schema.case import Case, MeasurementProtocol
+from bench.schema.case_warnings import CaseWarning
 from bench.schema.job import Job, TrainingFiles
-from bench.schema.record import Record
+from bench.schema.record import Effective, Record
 from tests.planted.fake_nvml import FakeGpu, FakeNvml, no_driver
 from tests.planted.planted_learners import GREY, PlantedData, network, training_case
 
@@ -128,7 +129,7 @@ def test_a_record_has_a_sample_an_epoch_and_the_networks_size(train: Train) -> N
     assert found["skipped_steps"] == [0]
     assert 0 <= found["final_train_accuracy"][0] <= 1
     assert "energy" not in found
-    assert record.effective["linear_output"] == "float32"
+    assert record.effective.precision["linear_output"] == "float32"
 
 
 def test_noise_gives_speed_and_nothing_to_learn(train: Train) -> None:
@@ -256,7 +257,8 @@ def test_a_run_goes_on_from_its_checkpoint_and_tells_what_was_before(train: Trai
     for curve in ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "final_train_accuracy"):
         assert figures(record)[curve] == figures(whole)[curve], curve
     [mark] = record.warnings
-    assert mark.startswith("resumed: epochs 1 to ")
+    assert mark.label == "resumed"
+    assert mark.detail.startswith("epochs 1 to ")
     assert whole.warnings == []
 
 
@@ -319,8 +321,9 @@ def test_energy_is_the_gpus_of_every_epoch(train: Train) -> None:
     assert record.warnings == []
     record = train(structs.replace(case, seed=1), planted(device), device=device)
     assert not {name for name in figures(record) if "energy" in name}
-    assert len(record.warnings) == 1
-    assert record.warnings[0].startswith("no-energy: an epoch of 0.033 s is too short")
+    [mark] = record.warnings
+    assert mark.label == "no-energy"
+    assert mark.detail.startswith("an epoch of 0.033 s is too short")
 
 
 @pytest.mark.parametrize(
@@ -339,7 +342,7 @@ def test_energy_that_cannot_be_read_is_absent_with_the_reason(
     record = train(training_case(), device=device)
     assert record.status == "ok"
     assert not {name for name in figures(record) if "energy" in name}
-    assert record.warnings == [f"no-energy: {reason}"]
+    assert record.warnings == [CaseWarning("no-energy", reason)]
 
 
 def test_a_gpu_that_is_lost_half_way_has_no_energy_but_all_the_rest(train: Train) -> None:
@@ -347,7 +350,7 @@ def test_a_gpu_that_is_lost_half_way_has_no_energy_but_all_the_rest(train: Train
     device.gpu = FakeGpu(energy=lambda: 100.0 if device.now < 0.05 else "GPU is lost")
     record = train(training_case(), planted(device), device=device)
     assert not {name for name in figures(record) if "energy" in name}
-    assert record.warnings == ["no-energy: GPU is lost"]
+    assert record.warnings == [CaseWarning("no-energy", "GPU is lost")]
     assert len(figures(record)["train_loss"]) == 3
 
 
@@ -393,9 +396,10 @@ class Trying(FakeDevice):
     def prepare(self, case: Case) -> None:
         torch.backends.cudnn.benchmark = True
 
-    def read_back(self) -> dict[str, str]:
+    def read_back(self) -> Effective:
         workspace = os.environ.get("CUBLAS_WORKSPACE_CONFIG", "its own")
-        return {"cudnn_benchmark": str(torch.backends.cudnn.benchmark).lower(), "workspace": workspace}
+        benchmark = str(torch.backends.cudnn.benchmark).lower()
+        return Effective(precision={"cudnn_benchmark": benchmark, "workspace": workspace})
 
 
 @pytest.mark.parametrize(("asked", "found"), [(True, ("false", ":4096:8")), (False, ("true", "its own"))])
@@ -406,7 +410,7 @@ def test_what_determinism_changes_is_in_the_record(
     monkeypatch.setattr(torch.backends.cudnn, "benchmark", torch.backends.cudnn.benchmark)
     case = training_case(epochs=1)
     effective = train(deterministic(case) if asked else case, device=Trying(False)).effective
-    assert (effective["cudnn_benchmark"], effective["workspace"]) == found
+    assert (effective.precision["cudnn_benchmark"], effective.precision["workspace"]) == found
 
 
 def test_what_is_deterministic_is_the_same_with_and_without_the_option(train: Train) -> None:

@@ -284,10 +284,11 @@ def test_a_gate_corrects_for_many_pairs_of_cases() -> None:
 
 
 def test_the_whole_steps_wall_time_decides() -> None:
-    spoiled = Measurement(phase="step", metric="spoiled_wall_time", unit="s", samples=[9.0])
+    disturbed = Measurement(phase="step", metric="wall_time", unit="s", samples=[9.0], disturbed=True)
     times = [
-        spoiled,
-        *(planted_records.time(phase, at + 1.0) for at, phase in enumerate(("forward", "step"))),
+        disturbed,
+        planted_records.time("forward", 1.0),
+        planted_records.time("step", 2.0),
     ]
     training, inference = case(workload="training"), case()
     assert whole_wall_time(planted_records.record(training, *times)) == 2.0

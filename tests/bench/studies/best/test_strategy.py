@@ -10,12 +10,14 @@ from msgspec import structs
 from bench.plan import feasibility
 from bench.plan.axes import Value
 from bench.schema.case import Case
+from bench.schema.case_warnings import CaseWarning
 from bench.schema.record import Measurement, Record, Status, Stopped
 from bench.stats.estimates import Interval
 from bench.studies.best import candidates, strategy
 from bench.studies.best.candidates import first_case, narrowed, space_of
 from bench.studies.best.strategy import (
     CandidateResult,
+    Failure,
     Space,
     give_up_seconds,
     next_candidate,
@@ -27,6 +29,8 @@ from tests.planted import planted_records
 
 Times = Callable[[Case], float | None]
 """Planted seconds of a step; None for a candidate that fails."""
+
+PLANTED = Failure("crashed", "planted")
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +53,7 @@ def searched(space: Space, times: Times, most: int = 1000) -> dict[Case, Candida
             break
         assert case not in known
         seconds = times(case)
-        known[case] = CandidateResult(case=case, seconds=seconds, failure=None if seconds else "planted")
+        known[case] = CandidateResult(case=case, seconds=seconds, failure=None if seconds else PLANTED)
     return known
 
 
@@ -151,7 +155,9 @@ def test_only_the_fastest_pairs_are_compiled_and_what_fails_is_gone_around() -> 
 
     known = searched(space(), seconds)
     assert ranked(known)[0].case.precision == "amp-bf16"
-    assert [one.failure for one in known.values() if one.case.precision == "bf16"] == ["planted"] * 2
+    assert [one.failure for one in known.values() if one.case.precision == "bf16"] == [
+        Failure("crashed", "planted")
+    ] * 2
     compiled = {(case.precision, case.layout) for case in known if case.engine != "eager"}
     assert compiled == {("amp-bf16", "channels-last"), ("amp-bf16", "nchw"), ("fp32", "channels-last")}
 
@@ -170,7 +176,7 @@ def test_a_precision_that_is_far_slower_is_tried_in_one_layout_only() -> None:
 
 def test_a_precision_that_was_not_done_in_its_time_has_no_second_layout() -> None:
     here = space(precision=("fp16", "fp32"))
-    late = CandidateResult(case=here.base, failure="timeout: not finished within 120 s")
+    late = CandidateResult(case=here.base, failure=Failure("timeout", "not finished within 120 s"))
     after = next_candidate(here, {here.base: late}, lambda case: True)
     assert after is not None
     assert (after.precision, after.layout) == ("fp32", "nchw")
@@ -235,7 +241,7 @@ def record_of(
     stopped: Stopped = "target",
     status: Status = "ok",
     reason: str | None = None,
-    warnings: Sequence[str] = (),
+    warnings: Sequence[CaseWarning] = (),
 ) -> Record:
     """What a process of the plain case left."""
     wall = Measurement(phase="forward", metric="wall_time", unit="s", samples=list(values), stopped=stopped)
@@ -253,9 +259,9 @@ def test_a_record_says_what_was_tried() -> None:
 
 def test_a_time_that_stands_for_nothing_is_a_failure() -> None:
     crashed = strategy.result_of(record_of(1.0, status="oom", reason="out of memory"))
-    assert (crashed.seconds, crashed.failure) == (None, "oom: out of memory")
-    useless = strategy.result_of(record_of(1.0, warnings=["non-finite-loss: no number"]))
-    assert (useless.seconds, useless.failure) == (None, "non-finite-loss: no number")
+    assert (crashed.seconds, crashed.failure) == (None, Failure("oom", "out of memory"))
+    useless = strategy.result_of(record_of(1.0, warnings=[CaseWarning("non-finite-loss", "no number")]))
+    assert (useless.seconds, useless.failure) == (None, Failure("non-finite-loss", "no number"))
 
 
 def test_another_work_in_the_same_folder_is_none_of_this_search() -> None:
