@@ -68,6 +68,7 @@ def test_a_run_times_and_trains_both_forms_and_writes_its_report(run: Path) -> N
     assert (run / "plots" / "ablation-dropout-accuracy.svg").read_bytes()
 
 
+@pytest.mark.slow
 def test_what_was_counted_is_the_closed_form(run: Path) -> None:
     for record in records(run):
         if record.case.workload == "training":
@@ -104,6 +105,7 @@ def test_a_folder_is_reported_without_the_machine_that_filled_it(run: Path, conv
     assert "lenet5+dropout=0.5" in out
 
 
+@pytest.mark.slow
 def test_a_used_folder_is_refused_without_resume(run: Path, convbench: Command) -> None:
     code, _, err = convbench("ablate", *TINY, "--out", run)
     assert code == 2

@@ -63,6 +63,7 @@ def test_every_layer_of_the_network_is_in_the_record(run: Path) -> None:
     assert forward == list(LAYERS)
 
 
+@pytest.mark.slow
 def test_the_layers_costs_add_up_to_the_networks(run: Path) -> None:
     found: dict[str, float] = {}
     for measurement in record_in(run / "run").measurements:
@@ -73,6 +74,7 @@ def test_the_layers_costs_add_up_to_the_networks(run: Path) -> None:
     assert found["layers backward"] == found["backward"] > 0
 
 
+@pytest.mark.slow
 def test_the_report_has_the_tables_and_the_pictures(run: Path) -> None:
     report = (run / "run" / "report.md").read_text()
     for title in ("## Layers: their sum", "forward", "backward"):
@@ -81,6 +83,7 @@ def test_the_report_has_the_tables_and_the_pictures(run: Path) -> None:
     assert "| sum " in report
 
 
+@pytest.mark.slow
 def test_the_trace_is_one_of_chrome(run: Path) -> None:
     events = json.loads((run / "trace.json").read_text())["traceEvents"]
     assert any("convolution" in event.get("name", "") for event in events)

@@ -198,6 +198,7 @@ def rows_of(text: str, metric: str) -> dict[str, float]:
     return {row["model"].rpartition(":")[2]: row["median"] for row in rows if row.get("metric") == metric}
 
 
+@pytest.mark.slow
 def test_a_run_reports_what_was_learnt(trains: Command, net: Callable[[str], str], tmp_path: Path) -> None:
     folder = tmp_path / "run"
     answer = trains(net("good"), "--epochs", 2, "--seeds", 2, "--out", folder, "--format", "json")
@@ -213,6 +214,7 @@ def test_a_run_reports_what_was_learnt(trains: Command, net: Callable[[str], str
     assert f"{50 * sum(finals):.4g}" in (folder / "report.md").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format_", ["md", "csv", "terminal"])
 def test_every_format_is_of_the_same_run(
     trains: Command, net: Callable[[str], str], tmp_path: Path, format_: str
@@ -224,6 +226,7 @@ def test_every_format_is_of_the_same_run(
         assert any(row["model"].endswith(":good") for row in csv.DictReader(io.StringIO(answer.out)))
 
 
+@pytest.mark.slow
 def test_a_run_that_diverges_ends_with_1_and_gives_no_figure(
     trains: Command, net: Callable[[str], str], tmp_path: Path
 ) -> None:
@@ -240,6 +243,7 @@ def test_a_run_that_diverges_ends_with_1_and_gives_no_figure(
     assert not (folder / "checkpoints").exists()
 
 
+@pytest.mark.slow
 def test_a_rate_that_is_far_too_high_is_a_divergence(
     trains: Command, net: Callable[[str], str], tmp_path: Path
 ) -> None:
@@ -250,6 +254,7 @@ def test_a_rate_that_is_far_too_high_is_a_divergence(
     assert re.search(r"the loss was \S+ at step 6 \(epoch 1\), more than 10 times", record.reason or "")
 
 
+@pytest.mark.slow
 def test_a_crash_ends_with_1_and_the_rest_is_trained(
     trains: Command, net: Callable[[str], str], tmp_path: Path
 ) -> None:
@@ -261,6 +266,7 @@ def test_a_crash_ends_with_1_and_the_rest_is_trained(
     assert "no such weights" in (found["leaves"].reason or "")
 
 
+@pytest.mark.slow
 def test_a_used_folder_is_refused_and_resume_does_nothing_twice(
     trains: Command, net: Callable[[str], str], tmp_path: Path
 ) -> None:
@@ -274,6 +280,7 @@ def test_a_used_folder_is_refused_and_resume_does_nothing_twice(
     assert (tmp_path / "run" / RECORDS).read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_spent_budget_leaves_the_rest_for_resume(
     trains: Command, net: Callable[[str], str], tmp_path: Path
 ) -> None:
@@ -287,12 +294,14 @@ def test_a_spent_budget_leaves_the_rest_for_resume(
     assert [record.status for record in records(tmp_path / "run")] == ["ok", "ok"]
 
 
+@pytest.mark.slow
 def test_a_time_limit_is_the_cases(trains: Command, net: Callable[[str], str], tmp_path: Path) -> None:
     assert trains(net("good"), "--epochs", 1, "--time-limit", 77, "--out", tmp_path / "run").code == 0
     (record,) = records(tmp_path / "run")
     assert record.protocol.time_limit_seconds == 77
 
 
+@pytest.mark.slow
 def test_every_option_reaches_the_case(trains: Command, net: Callable[[str], str], tmp_path: Path) -> None:
     options = ["--dataset", "synthetic", "--recipe", "modern", "--layout", "channels-last", "--deterministic"]
     options += ["--set", "momentum=0.5", "--set", "augment=flip+pca", "--lr", "0.01", "--epochs", "1"]
@@ -309,6 +318,7 @@ def test_every_option_reaches_the_case(trains: Command, net: Callable[[str], str
     assert not {m.metric for m in record.measurements if "accuracy" in m.metric or "loss" in m.metric}
 
 
+@pytest.mark.slow
 def test_a_target_that_was_reached_has_its_time(
     trains: Command, net: Callable[[str], str], tmp_path: Path
 ) -> None:
@@ -319,6 +329,7 @@ def test_a_target_that_was_reached_has_its_time(
     assert found["time_to_target"] == found["loop_time"][:1]
 
 
+@pytest.mark.slow
 def test_tensorboard_gets_the_curves_of_the_record(
     trains: Command, net: Callable[[str], str], tmp_path: Path
 ) -> None:
@@ -339,6 +350,7 @@ def test_tensorboard_gets_the_curves_of_the_record(
         assert found == [(i, pytest.approx(value)) for i, value in enumerate(expected[metric], start=1)]
 
 
+@pytest.mark.slow
 def test_no_name_of_a_model_leaves_the_folder(
     trains: Command, net: Callable[[str], str], tmp_path: Path
 ) -> None:
@@ -351,6 +363,7 @@ def test_no_name_of_a_model_leaves_the_folder(
     assert len(list((tmp_path / "curves").iterdir())) == 1
 
 
+@pytest.mark.slow
 def test_on_a_terminal_the_epochs_are_shown(
     trains: Command, net: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -124,12 +124,14 @@ def run(
 NUMBERS = [str(number).encode() for number in range(10)]
 
 
+@pytest.mark.slow
 def test_all_that_a_child_told_is_heard_before_its_end(server: Server, listener: PipeReader) -> None:
     received: list[bytes] = []
     assert run(server, listener, "count", received).result == b"counted"
     assert received == NUMBERS
 
 
+@pytest.mark.slow
 def test_it_is_heard_though_the_child_ends_meanwhile(server: Server, listener: PipeReader) -> None:
     """The parent is busy with the first line; then the rest and the end are there at once."""
 
@@ -143,12 +145,14 @@ def test_it_is_heard_though_the_child_ends_meanwhile(server: Server, listener: P
     assert received == NUMBERS
 
 
+@pytest.mark.slow
 def test_all_that_a_child_told_is_heard_though_it_is_late(server: Server, listener: PipeReader) -> None:
     received: list[bytes] = []
     assert run(server, listener, "count_and_hang", received, 1.0).kind == "timeout"
     assert received == NUMBERS
 
 
+@pytest.mark.slow
 def test_the_parent_sleeps_until_there_is_news(server: Server, listener: PipeReader) -> None:
     received: list[bytes] = []
     before = time.process_time()
@@ -157,6 +161,7 @@ def test_the_parent_sleeps_until_there_is_news(server: Server, listener: PipeRea
     assert received == [b"word"]
 
 
+@pytest.mark.slow
 def test_a_hearer_that_fails_leaves_no_job(server: Server, listener: PipeReader) -> None:
     class Shouted(Exception):  # noqa: N818
         pass

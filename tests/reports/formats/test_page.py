@@ -152,6 +152,7 @@ def test_it_opens_without_a_word_and_asks_for_nothing(opened: Driver, report: Pa
     assert {url for url in asked if not url.startswith("data:")} == {report.as_uri()}
 
 
+@pytest.mark.slow
 def test_what_looks_like_markup_is_read_as_text(opened: Driver) -> None:
     text = ask(opened, "document.body.innerText")
     assert text.count(SCRIPT) > 3
@@ -160,6 +161,7 @@ def test_what_looks_like_markup_is_read_as_text(opened: Driver) -> None:
     assert ask(opened, "document.images.length") == 0
 
 
+@pytest.mark.slow
 def test_a_script_that_found_its_way_in_does_not_run(browser: Driver, tmp_path: Path) -> None:
     whole = formats.render("html", Document(title="T", tables=()))
     file = tmp_path / "page.html"
@@ -191,6 +193,7 @@ def sorted_by(browser: Driver) -> list[str | None]:
     )
 
 
+@pytest.mark.slow
 def test_a_click_sorts_by_numbers_and_leaves_gaps_last(sortable: Driver) -> None:
     before = column(sortable, 1)
     button = sortable.find_element(By.CSS_SELECTOR, "thead th:nth-child(2) button")
@@ -202,6 +205,7 @@ def test_a_click_sorts_by_numbers_and_leaves_gaps_last(sortable: Driver) -> None
     assert (column(sortable, 1), sorted_by(sortable)) == (before, [None, None])
 
 
+@pytest.mark.slow
 def test_the_keyboard_sorts_names_with_the_numbers_in_them(sortable: Driver) -> None:
     sortable.find_element(By.CSS_SELECTOR, "thead th button").send_keys(Keys.ENTER)
     assert column(sortable, 0) == [f"m{n}" for n in range(3, 11)]
@@ -220,6 +224,7 @@ def contrast(one: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_stands_out_from_the_paper(opened: Driver, scheme: str) -> None:
     emulate(opened, scheme)
@@ -234,6 +239,7 @@ def test_text_stands_out_from_the_paper(opened: Driver, scheme: str) -> None:
         assert contrast(colour, paper) >= need, selector
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [DESKTOP, PHONE, (320, 600)])
 def test_only_tables_and_pictures_scroll_sideways(opened: Driver, size: tuple[int, int]) -> None:
     emulate(opened, size=size)
@@ -241,6 +247,7 @@ def test_only_tables_and_pictures_scroll_sideways(opened: Driver, size: tuple[in
     assert ask(opened, "window.innerWidth") == size[0]
 
 
+@pytest.mark.slow
 def test_on_a_phone_the_first_column_stays(opened: Driver) -> None:
     emulate(opened, size=PHONE)
     place = (
@@ -255,6 +262,7 @@ def test_on_a_phone_the_first_column_stays(opened: Driver) -> None:
     assert ask(opened, f"{place}.querySelector('tbody td').getBoundingClientRect().left") < left
 
 
+@pytest.mark.slow
 def test_every_picture_has_a_size_and_every_id_is_one(opened: Driver) -> None:
     sizes = ask(opened, "[...document.querySelectorAll('svg')].map(e => [e.clientWidth, e.clientHeight])")
     assert len(sizes) > 4
@@ -263,6 +271,7 @@ def test_every_picture_has_a_size_and_every_id_is_one(opened: Driver) -> None:
     assert len(ids) == len(set(ids))
 
 
+@pytest.mark.slow
 def test_on_paper_it_is_black_on_white_and_nothing_is_cut_off(opened: Driver) -> None:
     emulate(opened, "dark", media="print", size=(700, 990))
     assert luminance(ask(opened, "getComputedStyle(document.querySelector('td')).color")) < 0.1

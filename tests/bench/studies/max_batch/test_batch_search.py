@@ -270,6 +270,7 @@ def sized(convbench: Command, monkeypatch: pytest.MonkeyPatch, learning_server: 
     )
 
 
+@pytest.mark.slow
 def test_lenet_on_this_machine(sized: Command, tmp_path: Path) -> None:
     """Its peak is measured at the batch that is said to fit, within the limit and close to it; a search that
     is resumed runs nothing again."""
@@ -296,12 +297,14 @@ def test_lenet_on_this_machine(sized: Command, tmp_path: Path) -> None:
     assert "which is no part of this search: choose another folder" in refused.err
 
 
+@pytest.mark.slow
 def test_nothing_fits_is_exit_code_1(sized: Command, tmp_path: Path) -> None:
     found = sized("--memory", "1B", "--out", tmp_path / "out")
     assert found.code == 1
     assert found.rows()[0]["verified"] is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -320,6 +323,7 @@ def test_what_is_wrong_is_said_in_a_sentence(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_folder_that_holds_a_run_is_refused(sized: Command, tmp_path: Path) -> None:
     planted_records.write(tmp_path, [planted_records.record(structs.replace(ON_CPU, batch=2))])
     found = sized("--memory", "1B", "--out", tmp_path)
