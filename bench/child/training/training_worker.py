@@ -62,7 +62,6 @@ def train(argument: bytes) -> bytes:
     return encode(JobResult(record=record, first_step_at=first_step_at))
 
 
-# long: its end needs what its beginning read from the device, in one order.
 def run(job: Job, device: Device) -> tuple[Record, float]:
     """Train a case on a device, from its checkpoint if there is one, and say what came of it."""
     case, files = job.case, job.training
@@ -76,19 +75,8 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
     first_step_at = time.monotonic()
     stage("training")
     reporter = Reporter(files, case, dataset.learns)
-    status: Status = "ok"
-    reason: str | None = None
-    history, trained = History(), False
-    try:
-        with _deterministic(case.task.deterministic):
-            for number, known in enumerate(_epochs(job, learner, device, baseline, reporter, energy.joules)):
-                history, trained = known, number > 0  # what comes last is no epoch
-        if trained and _is_uncompiled(case):
-            status, reason = "invalid", _NOTHING_COMPILED
-    except DivergedError as error:
-        status, reason, history = "diverged", str(error), reporter.history
-    except _NotDeterministicError as error:
-        status, reason, history = "invalid", str(error), reporter.history
+    epochs = _epochs(job, learner, device, baseline, reporter, energy.joules)
+    status, reason, history = _ending(case, epochs, reporter)
     gpu = device.accelerator()
     parameters = Measurement(
         phase="model",
@@ -112,6 +100,23 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
         started_at=started_at,
     )
     return record, first_step_at
+
+
+def _ending(case: Case, epochs: Iterator[History], reporter: Reporter) -> tuple[Status, str | None, History]:
+    """Go through the epochs; how that ended, why, and what was learned by then."""
+    assert case.task is not None
+    history, trained = History(), False
+    try:
+        with _deterministic(case.task.deterministic):
+            for number, known in enumerate(epochs):
+                history, trained = known, number > 0  # what comes last is no epoch
+    except DivergedError as error:
+        return "diverged", str(error), reporter.history
+    except _NotDeterministicError as error:
+        return "invalid", str(error), reporter.history
+    if trained and _is_uncompiled(case):
+        return "invalid", _NOTHING_COMPILED, history
+    return "ok", None, history
 
 
 def _prepare(job: Job, device: Device, dataset: Dataset) -> tuple[torch.nn.Module, Learner, Effective]:
