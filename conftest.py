@@ -79,6 +79,14 @@ def convbench(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
     return command
 
 
+@pytest.fixture(autouse=True)
+def subnormal_numbers() -> Iterator[None]:
+    """Kept after each test: a measurement in this process flushes them to zero, as a child may, for good."""
+    yield
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_flush_denormal(False)  # torch's own default; it cannot be asked
+
+
 @pytest.fixture(scope="session")
 def golden(pytestconfig: pytest.Config) -> Golden:
     """What compares a text with the golden file that keeps it."""

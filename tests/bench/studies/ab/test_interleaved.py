@@ -357,6 +357,7 @@ def test_a_gate_does_not_pass_what_was_never_seen(
         assert "the budget was spent before 1 of 2 cases had a pair" in answer.err
 
 
+@pytest.mark.slow
 def test_a_real_pair_in_two_environments(
     tmp_path: Path, convbench_ab: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
