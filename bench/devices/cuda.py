@@ -1,5 +1,7 @@
 """NVIDIA GPUs through torch.cuda: events, the caching allocator, and the driver's own count of memory."""
 
+# long: a device is one file, and this one has the most to say.
+
 from __future__ import annotations
 
 import os
