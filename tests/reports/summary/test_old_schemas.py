@@ -22,6 +22,8 @@ RUNS = {
     "schema_3": 3,
     "schema_3_layers": 3,
     "schema_3_planted": 3,
+    "schema_4": 4,
+    "schema_4_planted": 4,
 }
 """Folder -> the schema of all its records."""
 

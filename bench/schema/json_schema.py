@@ -1,0 +1,23 @@
+"""The JSON Schema of a record, made from its types: what record.schema.json beside this module holds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+
+from bench.schema.record import SCHEMA, Record
+
+FILE = Path(__file__).with_name("record.schema.json")
+"""Shipped with the package; `pytest --update-golden tests/bench/schema/test_json_schema.py` writes it."""
+
+
+def record_schema() -> str:
+    """The schema of one line of records.jsonl, as indented JSON."""
+    made = msgspec.json.schema(Record)
+    head = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"A record of convbench, schema {SCHEMA}",
+    }
+    return json.dumps(head | made, indent=2) + "\n"
