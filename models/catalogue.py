@@ -21,7 +21,7 @@ from models.arch import Arch
 from models.closed_form import ImageTooSmallError, shapes
 from models.errors import UserError, unknown
 
-OUR_PACKAGES = ("models", "bench", "reports")
+OUR_PACKAGES = ("models", "bench", "reports", "convbench")
 
 FORMS = (
     "a name that `convbench list models` has, alone or with +TRANSFORMATION=VALUE after it,"

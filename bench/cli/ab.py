@@ -11,7 +11,7 @@ from bench import devices
 from bench.cli import options, output
 from bench.cli.axis_options import Axes, Given, axis_options
 from bench.cli.options import MOST_MARGIN, gate_of
-from bench.plan import axes, named_suites
+from bench.plan import axes, named_suites, suite_plan
 from bench.plan.axes import AXES
 from bench.stats.verdicts import INTERIM_PAIRS, FailOn
 
@@ -45,16 +45,16 @@ def ab(
     chosen = named_suites.find(suite, devices.auto())
     sides = (ab_sides.read_side(a, a_python), ab_sides.read_side(b, b_python))
     plans = [
-        options.cases_of(chosen, {**given, **{axis: (value,) for axis, value in side.changes.items()}})
+        suite_plan.cases_of(chosen, {**given, **{axis: (value,) for axis, value in side.changes.items()}})
         for side in sides
     ]
     trial = pairs.Trial(
         case_pairs=ab_sides.case_pairs_of(*plans),
         sides=sides,
-        protocol=options.protocol_of(chosen.protocol, target_ci, time_limit),
+        protocol=suite_plan.protocol_of(chosen.protocol, target_ci, time_limit),
         margin=axes.positive_number("--margin", margin, MOST_MARGIN),
     )
-    return _ab(trial, out, options.seconds_of(budget), gate, format_)
+    return _ab(trial, out, suite_plan.seconds_of(budget), gate, format_)
 
 
 def _ab(trial: Trial, out: Path, budget: float | None, gate: FailOn | None, format_: str) -> int:

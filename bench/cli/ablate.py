@@ -13,7 +13,7 @@ from bench.cli import completion, exit_code, options, output, run_cases
 from bench.cli.axis_options import Axes, Given, axis_options
 from bench.contracts.device import Scale
 from bench.host import cpu_cores
-from bench.plan import ablations, axes, feasibility, recipes
+from bench.plan import ablations, axes, feasibility, recipes, suite_plan
 from bench.plan.ablations import Ablation
 from bench.plan.axes import Value
 from bench.schema.case import Case
@@ -81,7 +81,7 @@ def ablate(
     count = at.replicates if replicates is None else axes.whole_number("--replicates", replicates, 0, 1000)
     runs = at.seeds if seeds is None else axes.whole_number("--seeds", seeds, 0, 1000)
     overrides = {} if epochs is None else recipes.assignments([f"epochs={epochs}"])
-    seconds = options.seconds_of(budget)
+    seconds = suite_plan.seconds_of(budget)
     planned = _planned(wanted, given, overrides, count, runs)
     if report_only:
         output.show(_report(wanted, out, format_))

@@ -11,7 +11,7 @@ from bench import devices
 from bench.cli import options, output, run_cases
 from bench.cli.axis_options import Axes, Given, axis_options
 from bench.host import cpu_cores
-from bench.plan import axes, ceiling_cases, expand, feasibility
+from bench.plan import axes, ceiling_cases, expand, feasibility, suite_plan
 from bench.plan.axes import Value
 from bench.schema import case
 from bench.schema.case import Case, MeasurementProtocol
@@ -41,8 +41,8 @@ def ceilings(
     output.check_format(format_)
     count = axes.whole_number("--replicates", replicates, 1, 1000)
     planned = expand.interleave_replicates(_cases(given), count)
-    protocol = options.protocol_of(MeasurementProtocol(), None, time_limit)
-    seconds = options.seconds_of(budget)
+    protocol = suite_plan.protocol_of(MeasurementProtocol(), None, time_limit)
+    seconds = suite_plan.seconds_of(budget)
     if dry_run:
         output.show(plan_report.dry_run(planned, protocol, format_))
         return 0

@@ -26,7 +26,7 @@ from bench.cli.evidence_runs import (
     show_document,
     summary_of,
 )
-from bench.plan import expand
+from bench.plan import expand, suite_plan
 from bench.plan.ablations import sizes
 from bench.schema.case import Case
 from models.errors import UserError
@@ -65,7 +65,7 @@ def claims(
     folders = list(from_ or [])
     known = summary_of(folders)
     setting = setting_of(device, threads, replicates, seeds, known)
-    seconds = options.seconds_of(budget)
+    seconds = suite_plan.seconds_of(budget)
     if (resume or budget) and not (run or dry_run):
         raise UserError("--resume and --budget say how to run: they need --run")
     result = None

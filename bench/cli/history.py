@@ -26,6 +26,7 @@ from bench.cli.evidence_runs import (
     show_document,
     summary_of,
 )
+from bench.plan import suite_plan
 from bench.plan.ablations import sizes
 from models.errors import UserError
 from reports.pages import plan_report
@@ -52,7 +53,7 @@ def history(
     known = list(folders or [])
     summary_of(known)  # what cannot be read is said before anything is measured
     setting = setting_of(device, threads, replicates, None, None)
-    seconds = options.seconds_of(budget)
+    seconds = suite_plan.seconds_of(budget)
     if (resume or budget) and not (run or dry_run):
         raise UserError("--resume and --budget say how to run: they need --run")
     result = None

@@ -11,7 +11,7 @@ import typer
 from bench.cli import options, output, run_cases
 from bench.cli.axis_options import Axes, Given, axis_options
 from bench.host import cpu_cores
-from bench.plan import axes, expand
+from bench.plan import axes, expand, suite_plan
 from bench.plan.suite import Suite
 from bench.schema.case import MeasurementProtocol
 from models.errors import UserError
@@ -53,15 +53,15 @@ def layers(
     output.check_format(format_)
     given = {"model": axes.read("model", models), **given}
     every = Suite(name="layers", summary="every layer", blocks=({"workload": ("training",)},), replicates=1)
-    options.cases_of(every, given)
+    suite_plan.cases_of(every, given)
     count = axes.whole_number("--replicates", replicates, 1, 1000)
     planned = expand.processes(every, given, cpu_cores.usable_cores(), count)
     if trace is not None:
         _refuse_trace(trace, len(planned))
     if ceilings:
         planned = expand.with_ceilings(planned)
-    protocol = options.protocol_of(PROTOCOL, None, time_limit)
-    seconds = options.seconds_of(budget)
+    protocol = suite_plan.protocol_of(PROTOCOL, None, time_limit)
+    seconds = suite_plan.seconds_of(budget)
     auto, run_options = expand.left_to_auto(every, given), RunOptions(layers=True, trace=trace)
     with output.folder(out, resume=resume) as folder:
         return run_cases.run_and_report(

@@ -9,7 +9,7 @@ import typer
 
 from bench.cli import options, output, run_cases
 from bench.cli.axis_options import Axes, Given, axis_options
-from bench.plan import axes
+from bench.plan import axes, suite_plan
 from bench.plan.suite import Suite
 from bench.studies.max_batch.batch_search import MEMORY_ONLY
 
@@ -59,10 +59,10 @@ def max_batch(
     block = {"model": axes.read("model", models)}
     suite = Suite(name="max-batch", summary="", blocks=(block,), replicates=1, protocol=MEMORY_ONLY)
     request = BatchRequest(
-        cases=options.cases_of(suite, given),
+        cases=suite_plan.cases_of(suite, given),
         memory=memory,
-        protocol=options.protocol_of(suite.protocol, None, time_limit),
-        budget_seconds=options.seconds_of(budget),
+        protocol=suite_plan.protocol_of(suite.protocol, None, time_limit),
+        budget_seconds=suite_plan.seconds_of(budget),
         resume=resume,
     )
     with output.folder(out, resume=resume) as folder:

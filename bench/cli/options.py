@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, cast, get_args
 
 import typer
-from msgspec import structs
 
 from bench import devices
 from bench.cli import completion
-from bench.plan import axes, expand, feasibility
-from bench.plan.axes import AXES, Value
-from bench.plan.suite import Suite
-from bench.schema.case import Case, MeasurementProtocol
+from bench.plan.axes import AXES
 from bench.stats.verdicts import FailOn
-from models.errors import UserError, unknown
+from models.errors import unknown
 from reports import formats
 
 MOST_MARGIN = 0.5
@@ -49,34 +44,6 @@ Out = Annotated[
     typer.Option("--out", help="Folder for the records and the report; without it nothing is kept."),
 ]
 Margin = Annotated[str, typer.Option("--margin", help="Changes inside this share do not matter.")]
-
-
-def cases_of(suite: Suite, given: Mapping[str, tuple[Value, ...]]) -> list[Case]:
-    """The plan's cases; UserError when none of them can run here as far as is known without torch."""
-    from bench.host import cpu_cores
-
-    cases = expand.cases(suite, given, cpu_cores.usable_cores())
-    reasons = [feasibility.why_not_here(case) for case in cases]
-    if all(reasons):
-        raise UserError(f"nothing of this plan can run here: {reasons[0]}")
-    return cases
-
-
-def protocol_of(
-    protocol: MeasurementProtocol, target_ci: str | None, time_limit: str | None
-) -> MeasurementProtocol:
-    """The suite's protocol with the options in their place."""
-    if target_ci is not None:
-        protocol = structs.replace(protocol, target_ci=axes.positive_number("--target-ci", target_ci, 1.0))
-    if time_limit is not None:
-        limit = axes.positive_number("--time-limit", time_limit, 1e7)
-        protocol = structs.replace(protocol, time_limit_seconds=limit)
-    return protocol
-
-
-def seconds_of(budget: str | None) -> float | None:
-    """The budget in seconds, or None."""
-    return None if budget is None else axes.positive_number("--budget", budget, 1e8)
 
 
 def gate_of(fail_on: str | None) -> FailOn | None:

@@ -7,12 +7,10 @@ from typing import Annotated
 
 import typer
 
-from bench import devices
 from bench.cli import options, output
 from bench.cli.axis_options import Axes, Given, axis_options
 from bench.cli.run_cases import run_and_report
-from bench.host import cpu_cores
-from bench.plan import axes, expand, named_suites
+from bench.plan import suite_plan
 from bench.plan.axes import AXES
 from reports.pages import plan_report
 
@@ -43,17 +41,11 @@ def run(
     axis makes the plan the product of the given values and the suite's main axes.
     """
     output.check_format(format_)
-    chosen = named_suites.find(suite, devices.auto())
-    options.cases_of(chosen, given)
-    count = None if replicates is None else axes.whole_number("--replicates", replicates, 1, 1000)
-    protocol = options.protocol_of(chosen.protocol, target_ci, time_limit)
-    seconds = options.seconds_of(budget)
-    planned = expand.processes(chosen, given, cpu_cores.usable_cores(), count)
-    if (chosen.ceilings and not expand.is_product(given)) if ceilings is None else ceilings:
-        planned = expand.with_ceilings(planned)
-    if dry_run:
-        output.show(plan_report.dry_run(planned, protocol, format_))
-        return 0
-    return run_and_report(
-        planned, protocol, out, resume, seconds, format_, expand.left_to_auto(chosen, given)
+    plan = suite_plan.of_suite(
+        suite, given, replicates=replicates, target_ci=target_ci, time_limit=time_limit, ceilings=ceilings
     )
+    seconds = suite_plan.seconds_of(budget)
+    if dry_run:
+        output.show(plan_report.dry_run(plan.cases, plan.protocol, format_))
+        return 0
+    return run_and_report(plan.cases, plan.protocol, out, resume, seconds, format_, plan.auto)

@@ -14,7 +14,7 @@ from bench import datasets
 from bench.cli import completion, exit_code, options, output, run_cases
 from bench.cli.axis_options import Axes, Given, axis_options
 from bench.host import cpu_cores
-from bench.plan import axes, recipes, training_runs
+from bench.plan import axes, recipes, suite_plan, training_runs
 from bench.plan.axes import AXES, NumericAxis
 from bench.runner.run_options import RunOptions
 from bench.schema.case import Case, MeasurementProtocol
@@ -92,10 +92,10 @@ def train(
     usable = cpu_cores.usable_cores() if threads is None else _number("threads", threads)
     planned = training_runs.cases(request, usable)
     _refuse(planned, dataset, data_dir, tensorboard)
-    protocol = options.protocol_of(
+    protocol = suite_plan.protocol_of(
         MeasurementProtocol(time_limit_seconds=TIME_LIMIT_SECONDS), None, time_limit
     )
-    budget_seconds = options.seconds_of(budget)
+    budget_seconds = suite_plan.seconds_of(budget)
     if dry_run:
         output.show(plan_report.training_plan(planned, format_))
         return 0

@@ -91,9 +91,11 @@ def whole_number(name: str, value: object, low: int, high: int) -> int:
     return number
 
 
-def positive_number(name: str, value: str, high: float, *, or_zero: bool = False) -> float:
-    """A number above 0 (or 0 itself) and at most `high`; `1%` is 0.01. UserError otherwise."""
-    text, percent = (value[:-1], 100.0) if value.endswith("%") else (value, 1.0)
+def positive_number(name: str, value: object, high: float, *, or_zero: bool = False) -> float:
+    """A number above 0 (or 0 itself) and at most `high`, from a text or a number; `1%` is 0.01. UserError
+    otherwise."""
+    written = "" if isinstance(value, bool) else str(value)
+    text, percent = (written[:-1], 100.0) if written.endswith("%") else (written, 1.0)
     # float() alone would also take `nan`, `1_0` and the digits of other scripts.
     plain = re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", text, re.IGNORECASE)
     number = float(text) / percent if plain else -1.0

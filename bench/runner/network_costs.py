@@ -11,11 +11,25 @@ import msgspec
 from bench.forkserver.client import Server
 from bench.schema.counts import CostEntry, CountRequest, CountResult
 from models import catalogue
-from models.closed_form import cost
+from models.arch import Arch
+from models.closed_form import Cost, cost
 from models.errors import UserError
 
 COUNT = "count"
 _LIMIT_SECONDS = 1800.0
+
+
+def closed_form(model: str, sizes: Mapping[str, int]) -> Cost | None:
+    """The cost of a network of ours at these sizes, or its own; None for any other, which must be counted.
+
+    Raises UserError for a network that does not exist or cannot take the image.
+    """
+    asked = _request(model, sizes)
+    arch = catalogue.arch_of(model)
+    if arch is None:
+        return None
+    _refuse_impossible(asked)
+    return _cost(arch, asked)
 
 
 def entries(models: Sequence[str], sizes: Mapping[str, int]) -> list[CostEntry]:
@@ -25,9 +39,7 @@ def entries(models: Sequence[str], sizes: Mapping[str, int]) -> list[CostEntry]:
     """
     requests = [_request(model, sizes) for model in models]
     for asked in requests:
-        reason = catalogue.why_impossible(asked.model, asked.channels, asked.image, asked.classes)
-        if reason is not None:
-            raise UserError(reason)
+        _refuse_impossible(asked)
     return [_entry(result) for result in _count(requests)]
 
 
@@ -59,11 +71,14 @@ def _entry(result: CountResult) -> CostEntry:
     asked = result.request
     arch = catalogue.arch_of(asked.model)
     assert arch is not None, "the cost of a network that is not ours comes with its counts"
-    closed = cost(
-        arch,
-        channels=asked.channels,
-        image=asked.image,
-        classes=asked.classes,
-        batch=asked.batch,
-    )
-    return CostEntry(closed, result)
+    return CostEntry(_cost(arch, asked), result)
+
+
+def _refuse_impossible(asked: CountRequest) -> None:
+    reason = catalogue.why_impossible(asked.model, asked.channels, asked.image, asked.classes)
+    if reason is not None:
+        raise UserError(reason)
+
+
+def _cost(arch: Arch, asked: CountRequest) -> Cost:
+    return cost(arch, channels=asked.channels, image=asked.image, classes=asked.classes, batch=asked.batch)

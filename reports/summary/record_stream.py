@@ -23,7 +23,7 @@ def read_records(directories: Sequence[Path], warn: Callable[[str], None]) -> It
     empty, foreign, newer or corrupt.
     """
     for index, directory in enumerate({path.resolve(): path for path in directories}.values()):
-        file = _records_file(directory)
+        file = records_file(directory)
         found = False
         try:
             for record in read_file(file, torn=warn):
@@ -35,7 +35,8 @@ def read_records(directories: Sequence[Path], warn: Callable[[str], None]) -> It
             raise UserError(f"{file} holds no complete record")
 
 
-def _records_file(directory: Path) -> Path:
+def records_file(directory: Path) -> Path:
+    """The file of a run's records. Raises UserError where the directory has none."""
     file = directory / RECORDS
     try:
         if not directory.exists():

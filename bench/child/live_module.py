@@ -1,0 +1,282 @@
+"""A module that lives in the caller's own process, timed there and left as it was.
+
+The same warm-up, sampling and checks as those of a case, and none of the isolation: threads, flags and memory
+are the caller's, and one process says nothing of what another would measure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.utils._pytree import tree_flatten, tree_map
+
+from bench import devices, engines
+from bench.child.live_steps import LiveModule, inference_steps, training_steps
+from bench.child.passes import monitor_of
+from bench.child.worker import refuse_recompiles
+from bench.contracts.device import Device
+from bench.contracts.monitor import Monitor, Monitors, WindowReadings
+from bench.schema.case import TIMED, Case, MeasurementProtocol
+from bench.schema.record import Measurement
+from bench.tensors import POLICIES, autocast
+from bench.timing import latency
+from models.errors import UserError, unknown
+
+_MESSAGE_LIMIT = 300
+"""Characters of torch's message in ours."""
+
+
+@dataclass(frozen=True)
+class LiveTiming:
+    """What was found, and where; `invalid` is the reason why the figures must not be used."""
+
+    device: str
+    threads: int
+    measurements: list[Measurement]
+    warnings: list[str]
+    invalid: str | None
+
+
+@dataclass(frozen=True)
+class _Announcer:
+    """A monitor that sees nothing, and says that another window begins: nothing is drawn inside of one."""
+
+    on_stage: Callable[[str], None]
+
+    def before(self) -> None:
+        self.on_stage("sampling")
+
+    def after(self) -> WindowReadings:
+        return WindowReadings()
+
+
+def live_module(
+    module: object,
+    inputs: object,
+    workload: str,
+    precision: str,
+    engine: str,
+    loss: Callable[..., Any] | None,
+    targets: object,
+) -> LiveModule:
+    """What is asked for, checked; `inputs` is a tensor, a tuple of arguments or a mapping of keywords.
+
+    Raises UserError for another workload, precision or engine, and for what is no module.
+    """
+    if not isinstance(module, torch.nn.Module):
+        raise UserError(f"a module is measured, and {type(module).__name__} is no torch.nn.Module")
+    if workload not in TIMED:
+        raise unknown("workload", workload, TIMED)
+    if precision not in POLICIES:
+        raise unknown("precision", precision, POLICIES)
+    if POLICIES[precision].weights != "float32" or precision == "tf32":
+        raise UserError(
+            f"precision {precision} changes weights or settings of the process: change them before, and "
+            "measure the module as it is"
+        )
+    keywords = dict(inputs) if isinstance(inputs, Mapping) else {}
+    arguments = inputs if isinstance(inputs, tuple) else () if isinstance(inputs, Mapping) else (inputs,)
+    return LiveModule(
+        module=module,
+        arguments=arguments,
+        keywords=keywords,
+        workload=workload,
+        precision=precision,
+        engine=engines.get(engine).name,
+        loss=loss,
+        targets=targets,
+    )
+
+
+def time_live(
+    live: LiveModule,
+    protocol: MeasurementProtocol,
+    on_stage: Callable[[str], None] = lambda stage: None,
+    device: Device | None = None,
+) -> LiveTiming:
+    """Times of every phase of a step, in s; the device is the one on which the module and its inputs lie.
+
+    Raises UserError where it cannot be measured. The module's weights, buffers, gradients and modes, the
+    random state and torch's settings are afterwards what they were, also after an error.
+    """
+    where = _place_of(live)
+    device = device or _device_at(where)
+    case = _case(live, device)
+    with _as_it_was(live), _current(where):
+        try:
+            return _timed(live, case, device, protocol, on_stage)
+        except UserError:
+            raise
+        except Exception as error:
+            said = " ".join(str(error).split())[:_MESSAGE_LIMIT]
+            raise UserError(
+                f"{case.model} cannot be measured with these inputs: {type(error).__name__}: {said}"
+            ) from error
+
+
+def _timed(
+    live: LiveModule,
+    case: Case,
+    device: Device,
+    protocol: MeasurementProtocol,
+    on_stage: Callable[[str], None],
+) -> LiveTiming:
+    engine = engines.get(case.engine)
+    reason = (
+        engine.why_unsupported(case, device.traits)
+        or engine.why_unusable(case, device.traits)
+        or device.why_unusable(case)
+    )
+    if reason:
+        raise UserError(reason)
+    device_type = device.torch_type()
+    compiled = engine.observe().get("compiled_graphs", 0)
+    arguments, keywords = tree_map(_copy, (live.arguments, live.keywords))
+    with _context(case, device_type):
+        forward = engine.wrap(live.module)
+        on_stage("compiling" if engine.compiles else "first step")
+
+        def call() -> Any:
+            return forward(*arguments, **keywords)
+
+        if case.workload == "training":
+            inputs = [leaf for leaf in tree_flatten((arguments, keywords))[0] if torch.is_tensor(leaf)]
+            steps = training_steps(live, call, inputs, device_type)
+        else:
+            steps = inference_steps(live.module, call)
+        steps.setup()
+        steps.step()
+        steps = refuse_recompiles(engine.fuse(steps), engine)
+        on_stage("warming up")
+        watching: Monitor = Monitors((_Announcer(on_stage), monitor_of(case, device)))
+        taken = latency.time_steps(steps, device, protocol, watching)
+    invalid = taken.invalid
+    if engine.compiles and engine.observe()["compiled_graphs"] == compiled:
+        invalid = "torch.compile compiled nothing: the steps ran eagerly"
+    return LiveTiming(
+        device=case.device,
+        threads=case.threads,
+        measurements=taken.measurements,
+        warnings=taken.warnings + engine.warnings(case, device.traits),
+        invalid=invalid,
+    )
+
+
+def _case(live: LiveModule, device: Device) -> Case:
+    """The work as plug-ins are asked about it; its sizes are the caller's and not known."""
+    return Case(
+        model=type(live.module).__name__,
+        workload=live.workload,
+        device=device.name,
+        precision=live.precision,
+        engine=live.engine,
+        threads=torch.get_num_threads(),
+    )
+
+
+def _place_of(live: LiveModule) -> torch.device:
+    """Where the module and the tensors among its inputs lie. UserError: in several places, or nowhere."""
+    own = {tensor.device for tensor in (*live.module.parameters(), *live.module.buffers())}
+    leaves = tree_flatten((live.arguments, live.keywords, live.targets))[0]
+    given = {leaf.device for leaf in leaves if torch.is_tensor(leaf)}
+    if any(place.type == "meta" for place in own | given):
+        raise UserError("the device meta has shapes and no data: build the module and its inputs on another")
+    if len(own) > 1:
+        raise UserError(f"the module lies on several devices ({_named(own)}): only one can be measured")
+    if own and given - own:
+        raise UserError(
+            f"the module is on {_named(own)} and an input on {_named(given - own)}: move it there"
+        )
+    if len(own | given) > 1:
+        raise UserError(f"the inputs lie on several devices ({_named(given)}): only one can be measured")
+    return next(iter(own | given), torch.device("cpu"))
+
+
+def _named(places: set[torch.device]) -> str:
+    return ", ".join(sorted(map(str, places)))
+
+
+def _device_at(place: torch.device) -> Device:
+    for device in devices.devices().values():
+        if device.torch_type() == place.type:
+            return device
+    raise UserError(f"convbench cannot measure on {place}: it knows {', '.join(devices.devices())}")
+
+
+def _copy(leaf: Any) -> Any:
+    """Inputs are copied: a module may change them, and their gradients are the caller's."""
+    if not torch.is_tensor(leaf):
+        return leaf
+    return leaf.detach().clone().requires_grad_(leaf.requires_grad)
+
+
+def _context(case: Case, device_type: str) -> ExitStack:
+    """Whatever the caller is in: gradients for training alone, and autocast as asked."""
+    stack = ExitStack()
+    stack.enter_context(torch.inference_mode(False))
+    stack.enter_context(torch.set_grad_enabled(case.workload == "training"))
+    stack.enter_context(torch.autocast(device_type, enabled=False))
+    if case.workload == "inference":
+        stack.enter_context(autocast(case.precision, device_type))
+    return stack
+
+
+@contextmanager
+def _as_it_was(live: LiveModule) -> Iterator[None]:
+    """Afterwards the module and what torch remembers for the process are as they were before."""
+    modules = list(live.module.modules())
+    modes = [module.training for module in modules]
+    buffers = [dict(module._buffers) for module in modules]
+    changing = [tensor for kept in buffers for tensor in kept.values() if tensor is not None]
+    gradients = [(weight, weight.grad) for weight in live.module.parameters()]
+    if live.workload == "training":
+        changing += [weight for weight, _ in gradients if weight.requires_grad]
+    copies = [tensor.detach().clone() for tensor in changing]
+    dtype = torch.get_default_dtype()
+    with torch.random.fork_rng([]), _freezing_kept(live.engine):
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(dtype)
+            for module, mode, kept in zip(modules, modes, buffers, strict=True):
+                module.training = mode
+                module._buffers.update(kept)
+            for tensor, copy in zip(changing, copies, strict=True):
+                tensor.data.copy_(copy)
+            for weight, gradient in gradients:
+                weight.grad = gradient
+
+
+@contextmanager
+def _current(where: torch.device) -> Iterator[None]:
+    """Events and random numbers are those of the accelerator on which the module lies."""
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    if accelerator is None or accelerator.type != where.type:
+        yield
+        return
+    of_kind = torch.get_device_module(where)
+    with torch.accelerator.device_index(where.index):
+        state = of_kind.get_rng_state()
+        try:
+            yield
+        finally:
+            of_kind.set_rng_state(state)
+
+
+@contextmanager
+def _freezing_kept(engine: str) -> Iterator[None]:
+    """A flag of Inductor that our compiling engines set."""
+    if not engines.get(engine).compiles:
+        yield
+        return
+    import torch._inductor.config as inductor
+
+    before = inductor.freezing
+    try:
+        yield
+    finally:
+        inductor.freezing = before

@@ -1,0 +1,272 @@
+"""convbench for programs: what networks cost, runs and their figures, comparisons, and modules timed.
+
+    import convbench
+
+    convbench.cost("vgg16", image=96).flops_forward          # FLOPs of one image, without torch
+    run = convbench.run(model="lenet5", batch=[1, 8], out="runs/first")
+    rows = convbench.load("runs/first").rows()               # dicts: pandas.DataFrame(rows)
+    convbench.compare("runs/first", "runs/second")
+    convbench.measure(module, images)                        # a live nn.Module, in this process
+
+What `__all__` names is public and stays; whatever else stands here is private, and the packages `bench`,
+`models` and `reports` are what this module is made of and may change. Importing it imports no torch. Bad
+input is a `UserError` whose message is one sentence, the one that the command line prints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+_HERE = Path(__file__).resolve().parent
+
+try:
+    from bench.host.installed import foreign_packages as _foreign_packages
+except ImportError as _error:
+    _path = _error.path or "another place"
+    raise ImportError(f"the package bench that Python finds is not convbench's: {_path}") from _error
+for _sentence in _foreign_packages(_HERE):
+    raise ImportError(_sentence)
+
+# Whose these are is known only now.
+from models.errors import UserError  # noqa: E402
+from reports.pages.module_report import Measured, PhaseTime, phase_time  # noqa: E402
+
+if TYPE_CHECKING:
+    import torch
+
+    from bench.schema.case import Precision
+    from bench.schema.record import Status
+    from models.closed_form import Cost
+    from reports.compare.comparison_rows import ComparisonRow
+
+__all__ = ["Measured", "PhaseTime", "Run", "UserError", "compare", "cost", "load", "measure", "run"]
+
+_Names = str | Iterable[str] | None
+_Numbers = int | str | Iterable[int] | None
+_Folder = str | Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One run folder, or several whose processes are pooled.
+
+    folders    where the records are
+    statuses   of a run just made: how many processes ended as `ok`, `oom`, `timeout`, `crashed`, `skipped`,
+               `invalid` or `diverged`; empty for a run that was loaded
+    remaining  of a run just made: processes that the budget left, which `resume=True` runs
+    """
+
+    folders: tuple[Path, ...]
+    statuses: Mapping[Status, int] = field(default_factory=dict)
+    remaining: int = 0
+
+    def rows(self) -> list[dict[str, str | int | float | None]]:
+        """One plain dict for each figure, with the same keys in each: the rows of `report --format json`.
+
+        Units are those that `unit` names: s, bytes, J, FLOP, count. None stands for what does not apply or
+        was not measured. `pandas.DataFrame(rows)` takes them as they are, and
+        `polars.DataFrame(rows, infer_schema_length=None)` too.
+        Raises UserError for a folder without readable records.
+        """
+        from reports.pages import run_report
+
+        rows = run_report.build(self.folders).rows
+        keys = dict.fromkeys(key for row in rows for key in row)
+        return [{key: row.get(key) for key in keys} for row in rows]
+
+    def report(self, format: str = "md") -> str:  # noqa: A002
+        """The report as text, in one of the formats of `convbench report`: md, html, csv, json, terminal.
+
+        Raises UserError for another format, or for a folder without readable records.
+        """
+        from reports import formats
+        from reports.pages import run_report
+
+        return formats.render(format, run_report.build(self.folders))
+
+
+def cost(
+    model: str,
+    *,
+    image: int | None = None,
+    channels: int | None = None,
+    classes: int | None = None,
+    batch: int = 1,
+) -> Cost:
+    """Parameters, FLOPs and activations of a network, layer by layer, for one batch of square images.
+
+    `model` is a network of the catalogue or a variant (`vgg13+kernel=5x5`), `torchvision:NAME` or
+    `FILE.py:FACTORY`; `image` is the side in pixels, and what is None is the network's own. FLOPs are 2 x
+    MACs. Ours are a closed form, in milliseconds; any other network is built and counted in a process of its
+    own, which takes seconds. Raises UserError for a network that does not exist or cannot take the image.
+    """
+    from bench.plan import axes
+    from bench.runner import network_costs
+
+    given = {"image": image, "channels": channels, "classes": classes, "batch": batch}
+    sizes = {axis: int(axes.read(axis, [value])[0]) for axis, value in given.items() if value is not None}
+    [name] = axes.read("model", [model])
+    return network_costs.closed_form(str(name), sizes) or network_costs.entries([str(name)], sizes)[0].cost
+
+
+def run(
+    *,
+    out: _Folder,
+    suite: str = "quick",
+    model: _Names = None,
+    workload: _Names = None,
+    device: _Names = None,
+    precision: _Names = None,
+    engine: _Names = None,
+    layout: _Names = None,
+    tuning: _Names = None,
+    batch: _Numbers = None,
+    image: _Numbers = None,
+    channels: _Numbers = None,
+    classes: _Numbers = None,
+    threads: _Numbers = None,
+    seed: _Numbers = None,
+    replicates: int | None = None,
+    target_ci: float | None = None,
+    time_limit_seconds: float | None = None,
+    budget_seconds: float | None = None,
+    ceilings: bool | None = None,
+    resume: bool = False,
+    progress: bool = True,
+) -> Run:
+    """Measure a suite into the folder `out`, each case in a process of its own: `convbench run`.
+
+    Every axis (`model` to `seed`) takes one value or several, and means what `convbench list axes` says;
+    `target_ci` is a share (0.01 is 1%). Every record is in `out` before the next case starts. A bar is shown
+    on a terminal unless `progress` is False. A case that fails is in `statuses` and raises nothing.
+    Raises UserError, before anything is written, for what the command line refuses too.
+    """
+    from bench.cli.progress import progress as shown
+    from bench.plan import suite_plan
+    from bench.runner.execute import run_plan
+
+    named = {"model": model, "workload": workload, "device": device, "precision": precision, "engine": engine}
+    named |= {"layout": layout, "tuning": tuning}
+    numbers = {"batch": batch, "image": image, "channels": channels, "classes": classes, "threads": threads}
+    plan = suite_plan.of_suite(
+        suite,
+        _given({**named, **numbers, "seed": seed}),
+        replicates=replicates,
+        target_ci=target_ci,
+        time_limit=time_limit_seconds,
+        ceilings=ceilings,
+    )
+    budget = suite_plan.seconds_of(budget_seconds)
+    with shown(len(plan.cases), is_wanted=progress) as on_progress:
+        ended = run_plan(
+            plan.cases,
+            plan.protocol,
+            Path(out),
+            resume=resume,
+            budget_seconds=budget,
+            on_progress=on_progress,
+            auto=plan.auto,
+        )
+    return Run(folders=(Path(out),), statuses=ended.statuses, remaining=ended.remaining)
+
+
+def load(folder: _Folder, *more: _Folder) -> Run:
+    """A run from its folder; several folders are pooled. Raises UserError where one has no records."""
+    from reports.summary.record_stream import records_file
+
+    folders = tuple(map(Path, (folder, *more)))
+    for each in folders:
+        records_file(each)
+    return Run(folders=folders)
+
+
+def compare(
+    a: _Folder | Run | Sequence[_Folder], b: _Folder | Run | Sequence[_Folder], *, margin: float = 0.02
+) -> tuple[ComparisonRow, ...]:
+    """Faster, slower, equivalent or inconclusive: `b` against `a`, a row for each metric of each case.
+
+    `verdict` is None where a row could not be compared, and `reason` says why. `ratio` is b / a with its 99%
+    interval from `low` to `high`; `base` and `new` are medians in `unit`. `margin` is the share within which
+    a change does not matter. Several folders on each side make the run the unit instead of the process.
+    Raises UserError for a folder without records, the same folder on both sides, or a bad margin.
+    """
+    from bench.plan import axes
+    from reports.compare import compare_report
+
+    share = axes.positive_number("margin", margin, 0.5)
+    return compare_report.build(_folders(a), _folders(b), margin=share).rows
+
+
+def measure(
+    module: torch.nn.Module,
+    inputs: Any,
+    *,
+    workload: Literal["inference", "training"] = "inference",
+    loss: Callable[..., Any] | None = None,
+    targets: Any = None,
+    precision: Precision = "fp32",
+    engine: str = "eager",
+    target_ci: float = 0.01,
+    sampling_seconds: float = 10.0,
+    progress: bool = True,
+) -> Measured:
+    """Time a live module on its own device, in this process, and leave it as it was.
+
+    inputs     a tensor, a tuple of arguments, or a dict of keyword arguments; their device is the module's
+    workload   inference: forward in eval mode without gradients; training: forward with the loss, backward,
+               and SGD with momentum in train mode
+    loss       from the outputs (and `targets`, if given) to one number; without it cross-entropy of outputs
+               of shape (batch, classes, ...), against `targets` or random labels
+    precision  fp32 is the module as it is; amp-bf16 and amp-fp16 add autocast (and loss scaling). Cast a
+               module before to measure other weights
+    engine     eager, compile, compile-reduce-overhead, compile-max-autotune, or cudagraph on a GPU
+    target_ci  sampling ends when the median's 95% interval is this share of it on either side, or after
+               `sampling_seconds` for each pass (at least 20 samples)
+
+    Weights, buffers, gradients, modes, random states, grad mode and default dtype are afterwards what they
+    were. The stages are shown on a terminal and in a notebook unless `progress` is False.
+    Raises UserError where the module cannot be called so, lies on several devices or on meta, is on another
+    device than its inputs, or gives no tensor.
+    """
+    from bench.cli.stages import stages
+    from bench.plan import axes, suite_plan
+    from bench.schema.case import MeasurementProtocol
+
+    sampling = axes.positive_number("sampling_seconds", sampling_seconds, 1e7)
+    protocol = suite_plan.protocol_of(MeasurementProtocol(sampling_seconds=sampling), target_ci, None)
+    from bench.child.live_module import live_module, time_live
+
+    live = live_module(module, inputs, workload, precision, engine, loss, targets)
+    with stages(type(module).__name__, is_wanted=progress) as on_stage:
+        found = time_live(live, protocol, on_stage)
+    times = tuple(phase_time(each) for each in found.measurements if each.metric.endswith("_time"))
+    return Measured(
+        module=type(module).__name__,
+        workload=live.workload,
+        device=found.device,
+        precision=live.precision,
+        engine=live.engine,
+        threads=found.threads,
+        times=times,
+        warnings=tuple(found.warnings),
+        invalid=found.invalid,
+    )
+
+
+def _given(axes_given: Mapping[str, object]) -> dict[str, tuple[str | int, ...]]:
+    from bench.plan import axes
+
+    return {axis: axes.read(axis, _several(value)) for axis, value in axes_given.items() if value is not None}
+
+
+def _several(value: object) -> list[object]:
+    return list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
+
+
+def _folders(side: _Folder | Run | Sequence[_Folder]) -> tuple[Path, ...]:
+    if isinstance(side, Run):
+        return side.folders
+    return (Path(side),) if isinstance(side, str | Path) else tuple(map(Path, side))
