@@ -1,0 +1,220 @@
+"""`import convbench`, as a program uses it: runs, figures, comparisons, types, foreign packages."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import convbench
+from bench.schema.case import Case
+from models.alexnet import ALEXNET
+from models.closed_form import cost as closed_form
+from tests.planted.commands import ROOT, Command
+from tests.planted.planted_records import example, replicates, write
+
+SMALL = Case(model="lenet5", image=28, channels=1, classes=10)
+
+
+@pytest.fixture(name="convbench_command")
+def _command(request: pytest.FixtureRequest) -> Command:
+    """The command line, whose fixture has the name of the module."""
+    command: Command = request.getfixturevalue("convbench")
+    return command
+
+
+def python(
+    code: str, *options: str, folder: Path = ROOT, path: Path = ROOT
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *options, "-c", code],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_importing_imports_neither_torch_nor_anything_else_that_is_heavy() -> None:
+    """The time itself is a benchmark: bench/test_harness.py."""
+    heavy = "{'torch', 'scipy', 'numpy', 'matplotlib', 'rich', 'typer', 'jinja2', 'sklearn', 'psutil'}"
+    done = python(f"import convbench, sys; print({heavy} & set(sys.modules))")
+    assert done.stdout == "set()\n", done.stderr
+
+
+def test_a_closed_form_and_a_report_need_no_torch(tmp_path: Path) -> None:
+    write(tmp_path / "run", example())
+    code = (
+        "import convbench, sys; convbench.cost('vgg16'); convbench.load('run').rows()\n"
+        "print('torch' in sys.modules)"
+    )
+    assert python(code, folder=tmp_path).stdout == "False\n"
+
+
+def test_none_of_the_packages_imports_the_public_module() -> None:
+    for package in ("bench", "models", "reports"):
+        for file in (ROOT / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                names = [each.name for each in node.names] if isinstance(node, ast.Import) else []
+                names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+                assert "convbench" not in names, file
+
+
+def test_all_that_is_public_is_documented_and_the_rest_is_private() -> None:
+    for name in convbench.__all__:
+        public = getattr(convbench, name)
+        assert len((public.__doc__ or "").split()) > 8, name
+        if inspect.isfunction(public):
+            assert "Raises UserError" in (public.__doc__ or ""), name
+    module = ast.parse((ROOT / "convbench.py").read_text(encoding="utf-8"))
+    defined = {node.name for node in module.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    assert {name for name in defined if not name.startswith("_")} <= set(convbench.__all__)
+
+
+def test_the_stubs_are_those_of_the_module() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy.stubtest", "convbench"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_cost_of_a_network_is_its_closed_form() -> None:
+    found = convbench.cost("alexnet", image=96, channels=1, classes=10, batch=4)
+    assert found == closed_form(ALEXNET, image=96, channels=1, classes=10, batch=4)
+
+
+def test_a_network_that_is_not_ours_is_counted() -> None:
+    assert convbench.cost("torchvision:alexnet", image=64).parameters == 61_100_840
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"model": "vgg61"}, "did you mean 'vgg16'"),
+        ({"model": "vgg16", "image": 8}, "smallest image that works is 32x32"),
+        ({"model": "vgg16", "image": 0}, "image takes a whole number from 1"),
+        ({"model": "vgg16", "batch": "many"}, "batch takes a whole number from 1"),
+    ],
+)
+def test_bad_input_of_cost_is_one_sentence(arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(convbench.UserError, match=words):
+        convbench.cost(**arguments)
+
+
+def test_rows_are_those_of_the_json_report_with_the_same_keys_in_each(
+    convbench_command: Command, tmp_path: Path
+) -> None:
+    folder = write(tmp_path / "run", example())
+    rows = convbench.load(folder).rows()
+    printed = convbench_command("report", folder, "--format", "json").rows()
+    assert [
+        {key: value for key, value in row.items() if key in like}
+        for row, like in zip(rows, printed, strict=True)
+    ] == printed
+    assert len({tuple(row) for row in rows}) == 1
+    assert all(isinstance(value, str | int | float | None) for row in rows for value in row.values())
+    assert json.dumps(rows, allow_nan=False)
+
+
+def test_a_report_is_the_command_lines(convbench_command: Command, tmp_path: Path) -> None:
+    folder = write(tmp_path / "run", example())
+    assert convbench.load(folder).report("csv") == convbench_command("report", folder, "--format", "csv").out
+    with pytest.raises(convbench.UserError, match="did you mean 'html'"):
+        convbench.load(folder).report("htm")
+
+
+def test_several_folders_are_pooled(tmp_path: Path) -> None:
+    for name, seconds in (("a", [0.1, 0.1]), ("b", [0.3, 0.3])):
+        write(tmp_path / name, replicates(SMALL, seconds))
+    [row] = [r for r in convbench.load(tmp_path / "a", tmp_path / "b").rows() if r["metric"] == "wall_time"]
+    assert row["median"] == pytest.approx(0.2, rel=0.2)
+
+
+def test_a_folder_without_a_run_is_refused_at_once(tmp_path: Path) -> None:
+    with pytest.raises(convbench.UserError, match="no run was written there"):
+        convbench.load(tmp_path)
+    with pytest.raises(convbench.UserError, match="there is no directory"):
+        convbench.load(tmp_path / "none")
+
+
+def test_a_comparison_gives_typed_rows(tmp_path: Path) -> None:
+    steady = [0.100, 0.1001, 0.0999, 0.1, 0.1002]
+    write(tmp_path / "a", replicates(SMALL, steady))
+    write(tmp_path / "b", replicates(SMALL, [1.5 * seconds for seconds in steady]))
+    [row] = convbench.compare(tmp_path / "a", convbench.load(tmp_path / "b"))
+    assert row.verdict == "slower"
+    assert row.low is not None
+    assert row.high is not None
+    assert row.ratio == pytest.approx(1.5, rel=0.01)
+    assert row.low < 1.5 < row.high
+    assert row.case.model == "lenet5"
+    for margin in (0, -1, 0.6, float("nan")):
+        with pytest.raises(convbench.UserError, match="margin takes a number above 0"):
+            convbench.compare(tmp_path / "a", tmp_path / "b", margin=margin)
+    with pytest.raises(convbench.UserError, match="stands on both sides"):
+        convbench.compare(tmp_path / "a", tmp_path / "a")
+
+
+def test_a_run_is_measured_into_its_folder_and_loaded(tmp_path: Path) -> None:
+    asked: dict[str, Any] = {"model": "lenet5", "image": 28, "device": "cpu", "threads": 1, "target_ci": 1.0}
+    made = convbench.run(out=tmp_path / "run", batch=[1, 2], replicates=1, progress=False, **asked)
+    assert made.statuses == {"ok": 2}
+    assert made.remaining == 0
+    rows = convbench.load(tmp_path / "run").rows()
+    assert {row["batch"] for row in rows} == {1, 2}
+    assert made.rows() == rows
+    again = convbench.run(
+        out=tmp_path / "run",
+        batch=[1, 2],
+        replicates=1,
+        progress=False,
+        resume=True,
+        **asked,
+    )
+    assert again.statuses == {"ok": 2}
+    with pytest.raises(convbench.UserError, match="records"):
+        convbench.run(out=tmp_path / "run", batch=1, replicates=1, progress=False, **asked)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"model": "lenet6"}, "did you mean 'lenet5'"),
+        ({"model": ["lenet5", "vgg"]}, "unknown model 'vgg'"),
+        ({"suite": "quik"}, "did you mean 'quick'"),
+        ({"batch": 0}, "batch takes a whole number from 1"),
+        ({"batch": [1.5]}, "batch takes a whole number from 1"),
+        ({"batch": []}, "batch needs at least one value"),
+        ({"device": "tpu"}, "unknown device 'tpu'"),
+        ({"replicates": 0}, "replicates takes a whole number from 1 to 1000"),
+        ({"target_ci": 2.0}, "target-ci takes a number above 0"),
+        ({"time_limit_seconds": float("nan")}, "time-limit takes a number above 0"),
+        ({"budget_seconds": -1}, "budget takes a number above 0"),
+        ({"precision": "tf32", "device": "cpu"}, "nothing of this plan can run here"),
+    ],
+)
+def test_bad_input_of_run_is_one_sentence_before_anything_is_written(
+    arguments: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    with pytest.raises(convbench.UserError, match=words):
+        convbench.run(out=tmp_path / "run", progress=False, **arguments)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("package", ["bench", "models", "reports"])
+def test_a_package_of_another_project_is_named_in_one_sentence(package: str, tmp_path: Path) -> None:
+    """Where it comes first on Python's path, as one in the user's own folder does."""
+    (tmp_path / package).mkdir()
+    (tmp_path / package / "__init__.py").touch()
+    done = python(f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import convbench", path=ROOT)
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(f"ImportError: the package {package} that Python finds is not convbench's: ")
+    assert str(tmp_path / package) in last
