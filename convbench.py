@@ -47,6 +47,7 @@ __all__ = ["Measured", "PhaseTime", "Run", "UserError", "compare", "cost", "load
 _Names = str | Iterable[str] | None
 _Numbers = int | str | Iterable[int] | None
 _Folder = str | Path
+_Cell = str | int | float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,15 +68,14 @@ class Run:
         """One plain dict for each figure, with the same keys in each: the rows of `report --format json`.
 
         Units are those that `unit` names: s, bytes, J, FLOP, count. None stands for what does not apply or
-        was not measured. `pandas.DataFrame(rows)` takes them as they are, and
-        `polars.DataFrame(rows, infer_schema_length=None)` too.
+        was not measured, and no column mixes whole numbers with others. `pandas.DataFrame(rows)` and
+        `polars.DataFrame(rows)` take them as they are: rows that are the first to fill a column come first,
+        since polars guesses its type from a hundred rows.
         Raises UserError for a folder without readable records.
         """
         from reports.pages import run_report
 
-        rows = run_report.build(self.folders).rows
-        keys = dict.fromkeys(key for row in rows for key in row)
-        return [{key: row.get(key) for key in keys} for row in rows]
+        return _tabular(run_report.build(self.folders).rows)
 
     def report(self, format: str = "md") -> str:  # noqa: A002
         """The report as text, in one of the formats of `convbench report`: md, html, csv, json, terminal.
@@ -254,6 +254,21 @@ def measure(
         warnings=tuple(found.warnings),
         invalid=found.invalid,
     )
+
+
+def _tabular(rows: Sequence[Mapping[str, _Cell]]) -> list[dict[str, _Cell]]:
+    first = {
+        key: n for n, row in reversed([*enumerate(rows)]) for key, cell in row.items() if cell is not None
+    }
+    keys = dict.fromkeys(key for row in rows for key in row)
+    real = {key for key in keys if any(isinstance(row.get(key), float) for row in rows)}
+    leading = set(first.values())
+    ordered = sorted(range(len(rows)), key=lambda n: n not in leading)
+    return [{key: _cell(rows[n].get(key), key in real) for key in keys} for n in ordered]
+
+
+def _cell(cell: _Cell, is_real: bool) -> _Cell:
+    return float(cell) if is_real and isinstance(cell, int) else cell
 
 
 def _given(axes_given: Mapping[str, object]) -> dict[str, tuple[str | int, ...]]:

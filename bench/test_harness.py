@@ -5,6 +5,7 @@ pytest bench/test_harness.py --benchmark-only
 
 from __future__ import annotations
 
+import itertools
 import os
 import statistics
 import subprocess
@@ -42,12 +43,24 @@ def _command(*arguments: str) -> Callable[[], None]:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("--help",), ("list",), ("run", "--dry-run", "--out", "unused")],
-    ids=["help", "list", "dry-run"],
+    [("--help",), ("--version",), ("list",), ("run", "--dry-run", "--out", "unused")],
+    ids=["help", "version", "list", "dry-run"],
 )
 def test_answers_at_once(benchmark: Benchmark, arguments: tuple[str, ...]) -> None:
     benchmark.extra_info["target_seconds"] = 0.3
     benchmark.pedantic(_command(*arguments), rounds=15)
+
+
+def test_imports_at_once(benchmark: Benchmark) -> None:
+    """The public module, in a process of its own; what Python itself takes to start is beside it."""
+    started = [time.monotonic()]
+    for _ in range(5):
+        subprocess.run([sys.executable, "-c", "pass"], check=True, cwd=ROOT)
+        started.append(time.monotonic())
+    benchmark.extra_info["target_seconds"] = 0.1
+    benchmark.extra_info["seconds_of_python"] = min(b - a for a, b in itertools.pairwise(started))
+    command = [sys.executable, "-c", "import convbench"]
+    benchmark.pedantic(lambda: subprocess.run(command, check=True, cwd=ROOT), rounds=15)
 
 
 def test_own_cost_of_a_case(benchmark: Benchmark, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -75,6 +76,23 @@ def test_command(page: Path, command: str, folder_of: Callable[[Path], Path]) ->
     )
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/python.md"])
+def test_programs(page: str, tmp_path: Path) -> None:
+    """The blocks of a page, one after the other as one program: they build on each other."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
+    assert blocks
+    (tmp_path / "program.py").write_text("\n".join(blocks))
+    done = subprocess.run(
+        [sys.executable, "program.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_ci_runs_the_test_command_that_stands_here() -> None:
