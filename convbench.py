@@ -112,6 +112,7 @@ def cost(
     return network_costs.closed_form(str(name), sizes) or network_costs.entries([str(name)], sizes)[0].cost
 
 
+# long: its parameters are the axes.
 def run(
     *,
     out: _Folder,
@@ -200,6 +201,7 @@ def compare(
     return compare_report.build(_folders(a), _folders(b), margin=share).rows
 
 
+# long: its parameters, and what each of them means.
 def measure(
     module: torch.nn.Module,
     inputs: Any,
@@ -231,7 +233,7 @@ def measure(
     Raises UserError where the module cannot be called so, lies on several devices or on meta, is on another
     device than its inputs, or gives no tensor.
     """
-    from bench.cli.stages import stages
+    from bench.cli.live_stages import stages
     from bench.plan import axes, suite_plan
     from bench.schema.case import MeasurementProtocol
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 import convbench
 from bench.schema.case import Case
@@ -43,6 +44,7 @@ def python(
     )
 
 
+@pytest.mark.slow
 def test_importing_imports_neither_torch_nor_anything_else_that_is_heavy() -> None:
     """The time itself is a benchmark: bench/test_harness.py."""
     heavy = "{'torch', 'scipy', 'numpy', 'matplotlib', 'rich', 'typer', 'jinja2', 'sklearn', 'psutil'}"
@@ -50,6 +52,7 @@ def test_importing_imports_neither_torch_nor_anything_else_that_is_heavy() -> No
     assert done.stdout == "set()\n", done.stderr
 
 
+@pytest.mark.slow
 def test_a_closed_form_and_a_report_need_no_torch(tmp_path: Path) -> None:
     write(tmp_path / "run", example())
     code = (
@@ -79,6 +82,7 @@ def test_all_that_is_public_is_documented_and_the_rest_is_private() -> None:
     assert {name for name in defined if not name.startswith("_")} <= set(convbench.__all__)
 
 
+@pytest.mark.slow
 def test_the_stubs_are_those_of_the_module() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "mypy.stubtest", "convbench"], cwd=ROOT, capture_output=True, text=True
@@ -91,6 +95,7 @@ def test_the_cost_of_a_network_is_its_closed_form() -> None:
     assert found == closed_form(ALEXNET, image=96, channels=1, classes=10, batch=4)
 
 
+@pytest.mark.slow
 def test_a_network_that_is_not_ours_is_counted() -> None:
     assert convbench.cost("torchvision:alexnet", image=64).parameters == 61_100_840
 
@@ -131,9 +136,10 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
 
 def test_a_table_finds_the_type_of_every_column_in_its_first_rows(tmp_path: Path) -> None:
     """Polars looks at a hundred rows, and why a figure is absent stands in the last ones of a report."""
-    rows = convbench.load(write(tmp_path / "run", example())).rows()
+    many = [record for batch in range(1, 121) for record in replicates(replace(SMALL, batch=batch), [0.1])]
+    rows = convbench.load(write(tmp_path / "run", [*many, *example()])).rows()
     leading = rows[:100]
-    assert len(rows) > 100
+    assert len(rows) > 150
     for key in rows[0]:
         types = {type(row[key]) for row in rows} - {type(None)}
         assert len(types) <= 1, key
@@ -179,6 +185,7 @@ def test_a_comparison_gives_typed_rows(tmp_path: Path) -> None:
         convbench.compare(tmp_path / "a", tmp_path / "a")
 
 
+@pytest.mark.slow
 def test_a_run_is_measured_into_its_folder_and_loaded(tmp_path: Path) -> None:
     asked: dict[str, Any] = {"model": "lenet5", "image": 28, "device": "cpu", "threads": 1, "target_ci": 1.0}
     made = convbench.run(out=tmp_path / "run", batch=[1, 2], replicates=1, progress=False, **asked)
@@ -225,6 +232,7 @@ def test_bad_input_of_run_is_one_sentence_before_anything_is_written(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", ["bench", "models", "reports"])
 def test_a_package_of_another_project_is_named_in_one_sentence(package: str, tmp_path: Path) -> None:
     """Where it comes first on Python's path, as one in the user's own folder does."""

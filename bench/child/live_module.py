@@ -19,7 +19,9 @@ from bench.child.live_steps import LiveModule, inference_steps, training_steps
 from bench.child.passes import monitor_of
 from bench.child.worker import refuse_recompiles
 from bench.contracts.device import Device
+from bench.contracts.engine import Engine
 from bench.contracts.monitor import Monitor, Monitors, WindowReadings
+from bench.contracts.steps import Steps
 from bench.schema.case import TIMED, Case, MeasurementProtocol
 from bench.schema.record import Measurement
 from bench.tensors import POLICIES, autocast
@@ -133,24 +135,10 @@ def _timed(
     )
     if reason:
         raise UserError(reason)
-    device_type = device.torch_type()
     compiled = engine.observe().get("compiled_graphs", 0)
-    arguments, keywords = tree_map(_copy, (live.arguments, live.keywords))
-    with _context(case, device_type):
-        forward = engine.wrap(live.module)
+    with _context(case, device.torch_type()):
         on_stage("compiling" if engine.compiles else "first step")
-
-        def call() -> Any:
-            return forward(*arguments, **keywords)
-
-        if case.workload == "training":
-            inputs = [leaf for leaf in tree_flatten((arguments, keywords))[0] if torch.is_tensor(leaf)]
-            steps = training_steps(live, call, inputs, device_type)
-        else:
-            steps = inference_steps(live.module, call)
-        steps.setup()
-        steps.step()
-        steps = refuse_recompiles(engine.fuse(steps), engine)
+        steps = refuse_recompiles(_steps(live, engine, device.torch_type()), engine)
         on_stage("warming up")
         watching: Monitor = Monitors((_Announcer(on_stage), monitor_of(case, device)))
         taken = latency.time_steps(steps, device, protocol, watching)
@@ -164,6 +152,24 @@ def _timed(
         warnings=taken.warnings + engine.warnings(case, device.traits),
         invalid=invalid,
     )
+
+
+def _steps(live: LiveModule, engine: Engine, device_type: str) -> Steps:
+    """The steps as they are timed, one of which has been made."""
+    arguments, keywords = tree_map(_copy, (live.arguments, live.keywords))
+    forward = engine.wrap(live.module)
+
+    def call() -> Any:
+        return forward(*arguments, **keywords)
+
+    if live.workload == "training":
+        inputs = [leaf for leaf in tree_flatten((arguments, keywords))[0] if torch.is_tensor(leaf)]
+        steps = training_steps(live, call, inputs, device_type)
+    else:
+        steps = inference_steps(live.module, call)
+    steps.setup()
+    steps.step()
+    return engine.fuse(steps)
 
 
 def _case(live: LiveModule, device: Device) -> Case:

@@ -274,6 +274,7 @@ def test_what_cannot_be_measured_is_one_sentence(
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_a_compiled_module_is_measured_as_such() -> None:
     module = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
     found = convbench.measure(module, torch.ones(2, 4), engine="compile", **QUICK)

@@ -10,6 +10,8 @@ import pytest
 
 from tests.planted.commands import ROOT
 
+pytestmark = pytest.mark.slow
+
 BOOT = "import sys; sys.argv[0] = 'convbench'; import bench.cli; bench.cli.main()"
 
 

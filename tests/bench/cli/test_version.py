@@ -28,6 +28,7 @@ def test_the_version_is_one_line(convbench: Command, option: str) -> None:
     assert answer.out.endswith(f"Python {platform.python_version()}\n")
 
 
+@pytest.mark.slow
 def test_the_version_does_not_import_torch() -> None:
     code = (
         "import sys; sys.argv[1:] = ['--version']; import bench.cli\n"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import rich.console
 
-from bench.cli.stages import stages
+from bench.cli.live_stages import stages
 
 
 @pytest.fixture
