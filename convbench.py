@@ -236,6 +236,7 @@ def measure(
     from bench.cli.live_stages import stages
     from bench.plan import axes, suite_plan
     from bench.schema.case import MeasurementProtocol
+    from bench.schema.case_warnings import in_words
 
     sampling = axes.positive_number("sampling_seconds", sampling_seconds, 1e7)
     protocol = suite_plan.protocol_of(MeasurementProtocol(sampling_seconds=sampling), target_ci, None)
@@ -244,7 +245,7 @@ def measure(
     live = live_module(module, inputs, workload, precision, engine, loss, targets)
     with stages(type(module).__name__, is_wanted=progress) as on_stage:
         found = time_live(live, protocol, on_stage)
-    times = tuple(phase_time(each) for each in found.measurements if each.metric.endswith("_time"))
+    timed = [each for each in found.measurements if each.unit == "s" and not each.disturbed]
     return Measured(
         module=type(module).__name__,
         workload=live.workload,
@@ -252,8 +253,8 @@ def measure(
         precision=live.precision,
         engine=live.engine,
         threads=found.threads,
-        times=times,
-        warnings=tuple(found.warnings),
+        times=tuple(map(phase_time, timed)),
+        warnings=tuple(map(in_words, found.warnings)),
         invalid=found.invalid,
     )
 

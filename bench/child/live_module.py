@@ -23,6 +23,7 @@ from bench.contracts.engine import Engine
 from bench.contracts.monitor import Monitor, Monitors, WindowReadings
 from bench.contracts.steps import Steps
 from bench.schema.case import TIMED, Case, MeasurementProtocol
+from bench.schema.case_warnings import CaseWarning
 from bench.schema.record import Measurement
 from bench.tensors import POLICIES, autocast
 from bench.timing import latency
@@ -39,7 +40,7 @@ class LiveTiming:
     device: str
     threads: int
     measurements: list[Measurement]
-    warnings: list[str]
+    warnings: list[CaseWarning]
     invalid: str | None
 
 

@@ -13,6 +13,7 @@ from torch.utils._pytree import tree_flatten
 
 from bench.contracts.steps import Steps
 from bench.schema.case import Precision, Workload
+from bench.schema.case_warnings import CaseWarning
 from bench.tensors import POLICIES, autocast
 from bench.workloads.training import LEARNING_RATE, MOMENTUM
 from models.errors import UserError
@@ -139,10 +140,10 @@ class _TrainingStep:
             return "GradScaler skipped optimizer steps inside the window (gradients overflowed)"
         return None
 
-    def warnings(self) -> list[str]:
+    def warnings(self) -> list[CaseWarning]:
         if self._loss is None or math.isfinite(self._loss.detach().item()):
             return []
-        return ["non-finite-loss: the loss of the last step is not a finite number"]
+        return [CaseWarning("non-finite-loss", "the loss of the last step is not a finite number")]
 
 
 def _labels(outputs: Any) -> torch.Tensor:
