@@ -200,7 +200,7 @@ def _place_of(live: LiveModule) -> torch.device:
         )
     if len(own | given) > 1:
         raise UserError(f"the inputs lie on several devices ({_named(given)}): only one can be measured")
-    return next(iter(own | given), torch.device("cpu"))
+    return next(iter(own | given), torch.device(devices.host().torch_name()))
 
 
 def _named(places: set[torch.device]) -> str:
