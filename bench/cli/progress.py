@@ -52,7 +52,7 @@ class TrainingBar:
         where its bar begins."""
         self._bar, self._task, self._is_shown = bar, task, is_shown
         self._planned = epochs
-        self._name, self._last = "", ""
+        self._model, self._last = "", ""
         self._epochs, self._before = 0, 0
         self._learns = True
 
@@ -61,11 +61,12 @@ class TrainingBar:
         if not self._is_shown or event.case.task is None:
             return
         if event.record is None:
-            self._name = f"{event.case.id} seed {event.case.learning_seed}"
+            self._model = event.case.model
             self._epochs, self._last = event.case.task.recipe.epochs, ""
             self._before = sum(self._planned[: event.done])
             self._learns = datasets.get(event.case.task.dataset).learns
-            self._bar.console.print(self._name, markup=False, highlight=False)
+            name = f"{event.case.id} seed {event.case.learning_seed}"
+            self._bar.console.print(name, markup=False, highlight=False)
             self._draw(0, 0.0)
         else:
             _say_failure(self._bar, event)
@@ -80,17 +81,18 @@ class TrainingBar:
             self._draw(event.epoch - 1, event.step / event.steps)
             return
         epoch = event.epoch
-        learnt = (
-            f"  train loss {epoch.train_loss:.4f} accuracy {epoch.train_accuracy:.1%}"
-            f"  test loss {epoch.test_loss:.4f} accuracy {epoch.test_accuracy:.1%}"
-        )
-        speed = f"  {epoch.images / epoch.loop_seconds:,.0f} images/s"
-        self._last = f"epoch {epoch.number}/{self._epochs}{learnt if self._learns else ''}{speed}"
-        self._bar.console.print(f"  {self._last}", markup=False, highlight=False)
+        number = f"epoch {epoch.number}/{self._epochs}"
+        train = f"train loss {epoch.train_loss:.4f} accuracy {epoch.train_accuracy:.1%}"
+        test = f"test loss {epoch.test_loss:.4f} accuracy {epoch.test_accuracy:.1%}"
+        speed = f"{epoch.images / epoch.loop_seconds:,.0f} images/s"
+        words = (number, train, test, speed) if self._learns else (number, speed)
+        # The bar has room for what changes most.
+        self._last = "  ".join(words[:2])
+        self._bar.console.print("  ".join(("", *words)), markup=False, highlight=False)
         self._draw(epoch.number, 0.0)
 
     def _draw(self, epochs: int, share: float) -> None:
-        description = f"{self._name.split('/')[0]} {self._last.split('  test')[0]}"
+        description = f"{self._model} {self._last}"
         self._bar.update(self._task, completed=self._before + epochs + share, description=description)
         self._bar.refresh()
 
