@@ -38,6 +38,7 @@ DROPOUT_AFTER: tuple[Layer, ...] = (
 
 ALEXNET = Arch(
     name="alexnet",
+    family="alexnet",
     summary="the one-tower form of torchvision",
     source="Krizhevsky 2014 (one weird trick), as torchvision has it",
     year=2014,
@@ -63,6 +64,7 @@ ALEXNET = Arch(
 
 ALEXNET_GROUPED = Arch(
     name="alexnet-grouped",
+    family="alexnet",
     summary="two towers as groups, local response normalisation, 227x227",
     source="Krizhevsky et al. 2012",
     year=2012,
@@ -90,6 +92,7 @@ ALEXNET_GROUPED = Arch(
 
 ALEXNET_96 = Arch(
     name="alexnet-96",
+    family="alexnet",
     summary="the textbook's one-tower form",
     source="Zhang et al., Dive into Deep Learning, section 8.1",
     year=2023,

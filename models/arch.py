@@ -78,6 +78,11 @@ Norm = BatchNorm | ResponseNorm
 Layer = Conv | Pool | AdaptivePool | BatchNorm | ResponseNorm | Activation | Flatten | Dropout | Linear
 
 
+Family = Literal["lenet", "alexnet", "vgg", "other"]
+"""Networks that one recipe trains."""
+FAMILIES: tuple[Family, ...] = ("lenet", "alexnet", "vgg")
+
+
 class Arch(Struct, frozen=True, kw_only=True):
     """A network: its layers in order and the input (channels, side in pixels, classes) it was made for."""
 
@@ -89,6 +94,12 @@ class Arch(Struct, frozen=True, kw_only=True):
     channels: int = 3
     image: int = 224
     classes: int = 1000
+    family: Family = "other"
+
+    @property
+    def batch_norm(self) -> bool:
+        """Whether any layer normalizes by the batch."""
+        return any(isinstance(layer, BatchNorm) for layer in self.layers)
 
 
 def kind(layer: Layer) -> str:

@@ -17,7 +17,7 @@ from types import MappingProxyType
 from msgspec import Struct
 
 from models import blocks, variants
-from models.arch import Arch
+from models.arch import FAMILIES, Arch, Family
 from models.closed_form import ImageTooSmallError, shapes
 from models.errors import UserError, unknown
 
@@ -115,6 +115,21 @@ def parse(spec: str) -> Source:
     if place.endswith(".py"):
         return _file(Path(place), factory)
     return _module(place, factory)
+
+
+def family_of(spec: str) -> Family:
+    """The family of a network; of one that is not ours, by the name that its author gave it."""
+    arch = arch_of(spec)
+    if arch is not None:
+        return arch.family
+    own = spec.rpartition(":")[2]
+    return next((family for family in FAMILIES if own.startswith(family)), "other")
+
+
+def has_batch_norm(spec: str) -> bool:
+    """Whether a network normalizes by the batch; of one that is not ours, by its name (`vgg16_bn`)."""
+    arch = arch_of(spec)
+    return arch.batch_norm if arch else "-bn" in spec or "_bn" in spec
 
 
 def defaults(spec: str) -> Input:

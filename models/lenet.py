@@ -6,6 +6,7 @@ SIGMOID = Activation("sigmoid")
 
 LENET5 = Arch(
     name="lenet5",
+    family="lenet",
     summary="sigmoid, average pooling, 28x28",
     source="LeCun et al. 1998, with average pooling and a plain linear output as the textbook has it",
     year=1998,

@@ -64,6 +64,7 @@ def read_column(column: str, *, batch_norm: bool = False) -> tuple[Layer, ...]:
 def _vgg(name: str, column: str, *, batch_norm: bool = False) -> Arch:
     return Arch(
         name=name,
+        family="vgg",
         summary=f"configuration {column}" + (" with batch normalisation" if batch_norm else ""),
         source=f"Simonyan & Zisserman 2014, table 1, column {column}",
         year=2014,
@@ -73,6 +74,7 @@ def _vgg(name: str, column: str, *, batch_norm: bool = False) -> Arch:
 
 VGG_SMALL = Arch(
     name="vgg-small",
+    family="vgg",
     summary="configuration A with a quarter of its channels, for Fashion-MNIST",
     source="Zhang et al., Dive into Deep Learning, section 8.2",
     year=2023,

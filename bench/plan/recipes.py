@@ -33,19 +33,9 @@ def find(name: str, model: str) -> Prescription:
     return RECIPES[name](model)
 
 
-def _family(model: str) -> str:
-    """`lenet`, `alexnet`, `vgg`, or `other` for a network that is none of ours or of their relatives."""
-    own = model.rpartition(":")[2]
-    return next((family for family in ("lenet", "alexnet", "vgg") if own.startswith(family)), "other")
-
-
-def _is_normalised(model: str) -> bool:
-    return "-bn" in model or "_bn" in model or "norm=bn" in model
-
-
 def _small_image(model: str) -> int:
     """A side in pixels at which a network of AlexNet's family or VGG's trains fast."""
-    if _family(model) != "alexnet":
+    if catalogue.family_of(model) != "alexnet":
         return 32
     # The first layers of some have no padding, and leave nothing of 64 pixels.
     return 64 if catalogue.why_impossible(model, 3, 64, 10) is None else 72
@@ -57,7 +47,7 @@ _TEXTBOOK_IMAGES = {"lenet": 28, "alexnet": 224, "vgg": 224, "other": 224}
 
 def _textbook(model: str) -> Prescription:
     """Zhang et al., Dive into Deep Learning, sections 7.6, 8.1 and 8.2: plain stochastic gradient descent."""
-    family = _family(model)
+    family = catalogue.family_of(model)
     return Prescription(
         recipe=Recipe(name="textbook", epochs=10, lr=_TEXTBOOK_RATES[family]),
         batch=128,
@@ -71,7 +61,7 @@ def _quick(model: str) -> Prescription:
     He's weights are what makes it quick: with Xavier's or torchvision's the plain networks stay on the
     plateau of guessing for five to ten epochs.
     """
-    family = _family(model)
+    family = catalogue.family_of(model)
     recipe = Recipe(
         name="quick",
         epochs=6,
@@ -91,18 +81,18 @@ def _quick(model: str) -> Prescription:
         # At 0.01 three seeds of five end between 65 and 75%, at 0.02 none learns.
         alexnet = structs.replace(recipe, epochs=5, lr=0.005)
         return Prescription(recipe=alexnet, batch=32, image=_small_image(model))
-    if _is_normalised(model):
+    if catalogue.has_batch_norm(model):
         return Prescription(recipe=structs.replace(recipe, epochs=4), batch=32, image=32)
     return Prescription(recipe=recipe, batch=32, image=32)
 
 
 def _modern(model: str) -> Prescription:
     """What is usual today (He et al. 2019, Bag of Tricks): the accuracy to beat."""
-    family = _family(model)
+    family = catalogue.family_of(model)
     recipe = Recipe(
         name="modern",
         epochs=30,
-        lr=0.1 if _is_normalised(model) else 0.02,
+        lr=0.1 if catalogue.has_batch_norm(model) else 0.02,
         momentum=0.9,
         weight_decay=5e-4,
         warmup_epochs=2,

@@ -91,21 +91,22 @@ def _predictions(
 
 def accuracy_plot(name: str, under: TableKey, trained_pairs: Sequence[TrainedPair]) -> Iterator[Plot]:
     """Test accuracy against the seconds of training, a point for each form."""
-    runs: dict[int, tuple[str, Learned]] = {}
+    runs: dict[int, tuple[str, str, Learned]] = {}
     for trained_pair in trained_pairs:
-        runs.setdefault(id(trained_pair.base), (trained_pair.comparison.base.label, trained_pair.base))
-        runs.setdefault(id(trained_pair.new), (trained_pair.form.label, trained_pair.new))
-    shown = [(label, run) for label, run in runs.values() if run.accuracies and run.value("training_time")]
+        compared = trained_pair.comparison
+        runs.setdefault(id(trained_pair.base), (compared.subject, compared.base.label, trained_pair.base))
+        runs.setdefault(id(trained_pair.new), (compared.subject, trained_pair.form.label, trained_pair.new))
+    shown = [each for each in runs.values() if each[-1].accuracies and each[-1].value("training_time")]
     if len(shown) < 2:
         return
     models = dict.fromkeys(trained_pair.comparison.subject for trained_pair in trained_pairs)
-    axes = varying([run.subject for _, run in shown], without=("dataset", "recipe", "workload"))
+    axes = varying([run.subject for _, _, run in shown], without=("dataset", "recipe", "workload"))
     series = []
-    for label, run in shown:
+    for network, label, run in shown:
         figure = run.figures[ACCURACY_KEY]
         interval = figure.interval
         words = in_words(run.subject, axes)
-        model = f"{run.subject.case.model.split('+')[0]}, " if len(models) > 1 else ""
+        model = f"{network}, " if len(models) > 1 else ""
         series.append(
             Series(
                 x=(run.value("training_time") or 0.0,),

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torchvision
 
+from models import catalogue
 from models.catalogue import (
     MODELS,
     FileFactory,
@@ -161,3 +162,28 @@ def test_the_catalogue_imports_no_torch() -> None:
         "sys.exit('torch' in sys.modules or 'torchvision' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("spec", "family", "normalized"),
+    [
+        ("lenet5", "lenet", False),
+        ("alexnet-grouped", "alexnet", False),
+        ("alexnet+norm=bn", "alexnet", True),
+        ("vgg-small", "vgg", False),
+        ("vgg16-bn", "vgg", True),
+        ("vgg16-bn+norm=none", "vgg", False),
+        ("vgg13+kernel=5x5", "vgg", False),
+        ("block:64:3x3-relu-3x3", "other", False),
+        ("torchvision:vgg16_bn", "vgg", True),
+        ("torchvision:resnet18", "other", False),
+        ("net.py:build", "other", False),
+    ],
+)
+def test_the_family_and_the_normalization_of_a_network(spec: str, family: str, normalized: bool) -> None:
+    assert catalogue.family_of(spec) == family
+    assert catalogue.has_batch_norm(spec) is normalized
+
+
+def test_every_network_of_ours_has_a_family() -> None:
+    assert "other" not in {arch.family for arch in catalogue.MODELS.values()}
