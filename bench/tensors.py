@@ -55,6 +55,33 @@ def autocast(precision: Precision, device_type: str) -> contextlib.AbstractConte
     return torch.autocast(device_type, dtype=getattr(torch, name))
 
 
+class LossScaler:
+    """torch.amp.GradScaler for timed steps: its scale may shrink but never grow, since growth would hide a
+    skipped step from `why_invalid`. Does nothing unless `enabled`."""
+
+    def __init__(self, device_type: str, *, enabled: bool) -> None:
+        import torch
+
+        self._scaler = torch.amp.GradScaler(device_type, enabled=enabled, growth_interval=2**31 - 1)
+        self._scale_before = self._scaler.get_scale()
+
+    def backward(self, loss: torch.Tensor, gradient: torch.Tensor | None = None) -> None:
+        """The backward pass of the scaled loss."""
+        self._scaler.scale(loss).backward(gradient)
+
+    def step(self, optimizer: torch.optim.Optimizer) -> None:
+        """The optimizer's step, unless gradients overflowed."""
+        self._scaler.step(optimizer)
+        self._scaler.update()
+
+    def why_invalid(self) -> str | None:
+        """A reason when steps since the last question were skipped, which are shorter than others."""
+        before, self._scale_before = self._scale_before, self._scaler.get_scale()
+        if self._scale_before < before:
+            return "GradScaler skipped optimizer steps inside the window (gradients overflowed)"
+        return None
+
+
 def case_context(case: Case, device_type: str) -> contextlib.ExitStack:
     """Entered once around all measuring of a case.
 

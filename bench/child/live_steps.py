@@ -14,7 +14,7 @@ from torch.utils._pytree import tree_flatten
 from bench.contracts.steps import Steps
 from bench.schema.case import Precision, Workload
 from bench.schema.case_warnings import CaseWarning
-from bench.tensors import POLICIES, autocast
+from bench.tensors import POLICIES, LossScaler, autocast
 from bench.workloads.training import LEARNING_RATE, MOMENTUM
 from models.errors import UserError
 
@@ -93,9 +93,7 @@ class _TrainingStep:
         self._precision, self._device_type = live.precision, device_type
         self._optimizer = torch.optim.SGD(weights, lr=LEARNING_RATE, momentum=MOMENTUM)
         self.scales_loss = POLICIES[live.precision].scales_loss
-        # As in bench.workloads.training: a scale that grew would hide a skipped step.
-        self._scaler = torch.amp.GradScaler(device_type, enabled=self.scales_loss, growth_interval=2**31 - 1)
-        self._scale_before = self._scaler.get_scale()
+        self._scaler = LossScaler(device_type, enabled=self.scales_loss)
         self._loss: torch.Tensor | None = None
         self._loss_of = self._loss_function(live.loss, live.targets)
 
@@ -122,11 +120,10 @@ class _TrainingStep:
 
     def backward(self) -> None:
         assert self._loss is not None
-        self._scaler.scale(self._loss).backward()
+        self._scaler.backward(self._loss)
 
     def optimize(self) -> None:
         self._scaler.step(self._optimizer)
-        self._scaler.update()
 
     def whole_step(self) -> None:
         self.forward()
@@ -134,11 +131,8 @@ class _TrainingStep:
         self.optimize()
 
     def why_invalid(self) -> str | None:
-        """A reason when the last window must not be used: GradScaler skipped steps, which are shorter."""
-        before, self._scale_before = self._scale_before, self._scaler.get_scale()
-        if self._scale_before < before:
-            return "GradScaler skipped optimizer steps inside the window (gradients overflowed)"
-        return None
+        """A reason when the last window must not be used."""
+        return self._scaler.why_invalid()
 
     def warnings(self) -> list[CaseWarning]:
         if self._loss is None or math.isfinite(self._loss.detach().item()):

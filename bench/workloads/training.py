@@ -13,7 +13,7 @@ from bench.contracts.steps import Steps
 from bench.schema.case import Case
 from bench.schema.case_warnings import CaseWarning
 from bench.schema.tuning import FUSED_OPTIMIZER, names
-from bench.tensors import POLICIES, autocast, random_images, random_labels
+from bench.tensors import POLICIES, LossScaler, autocast, random_images, random_labels
 from models.blocks import is_block
 
 if TYPE_CHECKING:
@@ -79,11 +79,7 @@ class TrainingStep:
         self.scales_loss = POLICIES[case.precision].scales_loss and self._gradient is None
         # The fused optimizer takes the scaler's finding as a tensor; any other is told on the host.
         self.synchronises = self.scales_loss and FUSED_OPTIMIZER not in names(case.tuning)
-        # The scale may shrink but never grow: growth would hide a skipped step from `why_invalid`.
-        self._scaler = torch.amp.GradScaler(
-            self._device_type, enabled=self.scales_loss, growth_interval=2**31 - 1
-        )
-        self._scale_before = self._scaler.get_scale()
+        self._scaler = LossScaler(self._device_type, enabled=self.scales_loss)
         self._loss: torch.Tensor | None = None
 
     def zero_grad(self) -> None:
@@ -99,11 +95,10 @@ class TrainingStep:
 
     def backward(self) -> None:
         assert self._loss is not None
-        self._scaler.scale(self._loss).backward(self._gradient)
+        self._scaler.backward(self._loss, self._gradient)
 
     def optimize(self) -> None:
         self._scaler.step(self._optimizer)
-        self._scaler.update()
 
     def whole_step(self) -> None:
         self.forward()
@@ -111,11 +106,8 @@ class TrainingStep:
         self.optimize()
 
     def why_invalid(self) -> str | None:
-        """A reason when the last window must not be used: GradScaler skipped steps, which are shorter."""
-        before, self._scale_before = self._scale_before, self._scaler.get_scale()
-        if self._scale_before < before:
-            return "GradScaler skipped optimizer steps inside the window (gradients overflowed)"
-        return None
+        """A reason when the last window must not be used."""
+        return self._scaler.why_invalid()
 
     def warnings(self) -> list[CaseWarning]:
         if self._loss is None or math.isfinite(self._loss.detach().sum().item()):
