@@ -107,9 +107,9 @@ def cost(
     from bench.runner import network_costs
 
     given = {"image": image, "channels": channels, "classes": classes, "batch": batch}
-    sizes = {axis: int(axes.read(axis, [value])[0]) for axis, value in given.items() if value is not None}
-    [name] = axes.read("model", [model])
-    return network_costs.closed_form(str(name), sizes) or network_costs.entries([str(name)], sizes)[0].cost
+    sizes = {axis: int(axes.read_one(axis, value)) for axis, value in given.items() if value is not None}
+    name = str(axes.read_one("model", model))
+    return network_costs.closed_form(name, sizes) or network_costs.entries([name], sizes)[0].cost
 
 
 # long: its parameters are the axes.
@@ -192,7 +192,8 @@ def compare(
     `verdict` is None where a row could not be compared, and `reason` says why. `ratio` is b / a with its 99%
     interval from `low` to `high`; `base` and `new` are medians in `unit`. `margin` is the share within which
     a change does not matter. Several folders on each side make the run the unit instead of the process.
-    Raises UserError for a folder without records, the same folder on both sides, or a bad margin.
+    Raises UserError for a side without folders, a folder without records, the same folder on both sides, or a
+    bad margin.
     """
     from bench.plan import axes
     from reports.compare import compare_report
@@ -231,7 +232,7 @@ def measure(
     Weights, buffers, gradients, modes, random states, grad mode and default dtype are afterwards what they
     were. The stages are shown on a terminal and in a notebook unless `progress` is False.
     Raises UserError where the module cannot be called so, lies on several devices or on meta, is on another
-    device than its inputs, or gives no tensor.
+    device than its inputs, or gives no tensor, and for a loss or targets without training.
     """
     from bench.cli.live_stages import stages
     from bench.plan import axes, suite_plan

@@ -107,6 +107,8 @@ def test_a_network_that_is_not_ours_is_counted() -> None:
         ({"model": "vgg16", "image": 8}, "smallest image that works is 32x32"),
         ({"model": "vgg16", "image": 0}, "image takes a whole number from 1"),
         ({"model": "vgg16", "batch": "many"}, "batch takes a whole number from 1"),
+        ({"model": "lenet5,alexnet"}, "model takes one value here, not 'lenet5,alexnet'"),
+        ({"model": "vgg16", "image": "64,96"}, "image takes one value here, not '64,96'"),
     ],
 )
 def test_bad_input_of_cost_is_one_sentence(arguments: dict[str, Any], words: str) -> None:
@@ -183,6 +185,8 @@ def test_a_comparison_gives_typed_rows(tmp_path: Path) -> None:
             convbench.compare(tmp_path / "a", tmp_path / "b", margin=margin)
     with pytest.raises(convbench.UserError, match="stands on both sides"):
         convbench.compare(tmp_path / "a", tmp_path / "a")
+    with pytest.raises(convbench.UserError, match="at least one run folder on each side"):
+        convbench.compare(tmp_path / "a", [])
 
 
 @pytest.mark.slow

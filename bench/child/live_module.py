@@ -68,12 +68,15 @@ def live_module(
 ) -> LiveModule:
     """What is asked for, checked; `inputs` is a tensor, a tuple of arguments or a mapping of keywords.
 
-    Raises UserError for another workload, precision or engine, and for what is no module.
+    Raises UserError for another workload, precision or engine, for a loss without training, and for what
+    is no module.
     """
     if not isinstance(module, torch.nn.Module):
         raise UserError(f"a module is measured, and {type(module).__name__} is no torch.nn.Module")
     if workload not in TIMED:
         raise unknown("workload", workload, TIMED)
+    if workload != "training" and not (loss is None and targets is None):
+        raise UserError("loss and targets are for workload='training': inference uses neither")
     if precision not in POLICIES:
         raise unknown("precision", precision, POLICIES)
     if POLICIES[precision].weights != "float32" or precision == "tf32":

@@ -1,7 +1,7 @@
 """The command line: the only place that prints or exits.
 
 Exit codes: 0 all went well; 1 the work ran and something failed or got slower; 2 the input was bad;
-130 interrupted. A module for each kind of command; this one turns what a user can cause into a sentence.
+130 interrupted. A module for each command; this one turns what a user can cause into a sentence.
 """
 
 from __future__ import annotations
@@ -82,7 +82,8 @@ def main() -> NoReturn:
     """The command `convbench`: every error a user can cause becomes one sentence and exit code 2."""
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        code = app(sys.argv[1:] or ["--help"], standalone_mode=False) or 0
+        # A shell completes `convbench`: its script must not be made for `python -m bench`.
+        code = app(sys.argv[1:] or ["--help"], prog_name="convbench", standalone_mode=False) or 0
         sys.stdout.flush()
     except UserError as error:
         code = complain(str(error))

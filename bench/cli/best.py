@@ -41,8 +41,8 @@ def best(
 ) -> int:
     """Search for the fastest precision, layout, engine, tuning and threads; confirm the winner in pairs.
 
-    An axis that is named is searched among its values only. The answer is a command that can be repeated,
-    with the share of the machine that it reaches and how far its outputs are from those of fp32.
+    A named axis is searched among its values only. The answer is a command to
+    repeat, with its share of the ceiling and how far its outputs are from fp32.
     """
     from bench.studies.best.search_run import SearchRequest
 

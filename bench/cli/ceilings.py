@@ -35,8 +35,8 @@ def ceilings(
 ) -> int:
     """Measure how fast this machine multiplies and copies: the ceilings that networks stand under.
 
-    Matrix products, VGG's convolutions and a copy, in every arithmetic that the device has, beside what its
-    datasheet promises.
+    Matrix products, VGG's convolutions and a copy, in every arithmetic that the
+    device has, beside what its datasheet promises.
     """
     output.check_format(format_)
     count = axes.whole_number("--replicates", replicates, 1, 1000)

@@ -45,8 +45,8 @@ def layers(
 ) -> int:
     """Time every layer, forward and backward, beside its FLOPs, its bytes and what the machine can do.
 
-    By marks around the modules, or by the profiler where they are compiled; the layers add up to the step,
-    with the gap stated. Training unless --workload says otherwise.
+    By marks around the modules, or by the profiler where they are compiled;
+    the layers add up to the step, with the gap stated. Training unless --workload says otherwise.
     """
     from bench.runner.run_options import RunOptions
 

@@ -1,4 +1,4 @@
-"""convbench report, cost and list: what can be said without measuring."""
+"""convbench report: what the records of runs show."""
 
 from __future__ import annotations
 
@@ -7,13 +7,18 @@ from typing import Annotated
 
 import typer
 
-from bench.cli import output
+from bench.cli import completion, output
 
 
 def report(
     folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Folders that runs have written.")],
     format_: Annotated[
-        str | None, typer.Option("--format", help="md, or what the file's name ends with: html, csv, json.")
+        str | None,
+        typer.Option(
+            "--format",
+            help="md, or what the file's name ends with: html, csv, json.",
+            autocompletion=completion.FORMAT,
+        ),
     ] = None,
     file: Annotated[
         Path | None, typer.Option("-o", "--output", help="Write here and not to the terminal.")

@@ -37,8 +37,9 @@ def run(
 ) -> int:
     """Measure a suite. Every axis takes several values, repeated or separated by commas.
 
-    The options device, image, channels, classes, threads and seed change the whole suite; naming any other
-    axis makes the plan the product of the given values and the suite's main axes.
+    The options device, image, channels, classes, threads and seed change the
+    whole suite; naming any other axis makes the plan the product of the given
+    values and the suite's main axes.
     """
     output.check_format(format_)
     plan = suite_plan.of_suite(

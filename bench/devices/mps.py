@@ -1,4 +1,4 @@
-"""GPUs of Apple through torch.mps: events, and sizes of what is allocated now. Untested on hardware.
+"""Apple GPUs through torch.mps: events, and sizes of what is allocated now. Untested on hardware.
 
 Written from torch's documentation of torch.mps and of its environment variables, and exercised through fakes
 of those functions alone. Moreover nothing else of convbench runs on macOS today: it reads Linux's /proc and
@@ -76,7 +76,7 @@ class Mps:
 
     def why_absent(self) -> str | None:
         if sys.platform != "darwin":
-            return f"no GPU of Apple was found: MPS is a part of macOS, and this is {platform.system()}"
+            return f"no Apple GPU was found: MPS is part of macOS, and this is {platform.system()}"
         return None
 
     def why_unsupported(self, case: Case) -> str | None:

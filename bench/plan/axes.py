@@ -64,6 +64,14 @@ def read(axis: str, values: Iterable[object]) -> tuple[Value, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def read_one(axis: str, value: object) -> Value:
+    """The one value of an axis, checked. Raises UserError, also for several."""
+    values = read(axis, [value])
+    if len(values) > 1:
+        raise UserError(f"{axis} takes one value here, not {_shown(value)}")
+    return values[0]
+
+
 def _one(axis: str, value: object) -> Value:
     kind = AXES[axis]
     if isinstance(kind, NumericAxis):

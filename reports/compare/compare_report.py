@@ -39,9 +39,11 @@ class RunComparison(Struct, frozen=True, kw_only=True):
 def build(base: Sequence[Path], new: Sequence[Path], *, margin: float = verdicts.MARGIN) -> RunComparison:
     """Compare the runs in these folders; `margin` is a share (0.02 is 2%).
 
-    Raises UserError for a folder without readable records, one that stands on both sides, and a margin
-    that is not between 0 and 1.
+    Raises UserError for a side without folders, a folder without readable records, one that stands on both
+    sides, and a margin that is not between 0 and 1.
     """
+    if not base or not new:
+        raise UserError("a comparison needs at least one run folder on each side")
     if not 0 <= margin < 1:
         raise UserError(f"the margin must be from 0% to below 100%, not {margin:.0%}")
     both = {path.resolve() for path in base} & {path.resolve() for path in new}

@@ -98,6 +98,12 @@ class Measured(Struct, frozen=True, kw_only=True):
         """Seconds of a whole step, in the order in which they were taken."""
         return self.whole.samples
 
+    def __repr__(self) -> str:
+        """One line without the samples, of which there are hundreds."""
+        ends = f", low={self.low!r}, high={self.high!r}" if self.low is not None else ""
+        said = ", ".join((self.module, self.workload, self.device, self.precision, self.engine))
+        return f"<Measured {said}: median={self.median!r}{ends} s, {len(self.samples)} samples>"
+
     def __str__(self) -> str:
         """The table of `times` in markdown, with what to know about it."""
         from reports import formats

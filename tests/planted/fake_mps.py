@@ -1,4 +1,4 @@
-"""torch.mps without a GPU of Apple: its documented functions over a simulated queue and a planted memory."""
+"""torch.mps without an Apple GPU: its documented functions over a simulated queue and a planted memory."""
 
 from __future__ import annotations
 

@@ -257,6 +257,8 @@ def frozen() -> Any:
         ),
         (frozen, IMAGES, {"workload": "training"}, "cannot be trained: no parameter requires a gradient"),
         (network, IMAGES, {"workload": "train"}, "did you mean 'training'"),
+        (network, IMAGES, {"loss": torch.sum}, "loss and targets are for workload='training'"),
+        (network, IMAGES, {"targets": torch.ones(4)}, "loss and targets are for workload='training'"),
         (network, IMAGES, {"engine": "compiled"}, "did you mean 'compile'"),
         (network, IMAGES, {"engine": "cudagraph"}, "needs --device cuda"),
         (network, IMAGES, {"precision": "fp23"}, "did you mean 'fp32'"),
@@ -308,3 +310,5 @@ def test_the_result_reads_well_in_a_terminal_and_in_a_notebook() -> None:
     assert "<td>forward</td><td>wall</td>" in page
     assert "&lt;b&gt;Sandwich&lt;/b&gt;, inference, cpu" in page
     assert "<b>Sandwich" not in page
+    assert len(repr(found)) < 200, "an echo at a prompt shows no samples"
+    assert f"{len(found.samples)} samples" in repr(found)

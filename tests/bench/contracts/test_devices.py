@@ -239,7 +239,7 @@ def test_mps_is_refused_where_there_is_no_macos(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(sys, "platform", "linux")
     reason = devices.get("mps").why_absent()
     assert reason is not None
-    assert "MPS is a part of macOS" in reason
+    assert "MPS is part of macOS" in reason
 
 
 def test_mps_says_that_nobody_has_tested_it() -> None:
