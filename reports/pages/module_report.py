@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
+from bench.schema.metrics import CLOCKS
 from bench.stats import estimates
 from reports.document import Cell, Document, Table, readable
 
@@ -140,7 +141,7 @@ def document(timed: Measured) -> Document:
 def _row(each: PhaseTime) -> tuple[Cell, ...]:
     times = (each.median, each.low, each.high)
     shown = (None if value is None else value * _MS for value in times)
-    return each.phase, each.clock.removesuffix("_time"), *shown, len(each.samples)
+    return each.phase, CLOCKS[each.clock], *shown, len(each.samples)
 
 
 def html(shown: Document) -> str:
