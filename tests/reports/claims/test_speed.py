@@ -15,7 +15,7 @@ from reports.claims.evidence import Setting
 from reports.claims.speed import judge_gpu, judge_vgg
 from reports.claims.stacks import judge_stacks, overall, tally
 from reports.claims.timed_pairs import Compared
-from reports.claims.two_cards import CARD_BYTES, GIB, LiveMemory, judge_memory
+from reports.claims.two_gpus import CARD_BYTES, GIB, LiveMemory, judge_memory
 from reports.summary.figures import Figure, ReadBack
 from tests.planted import planted_records
 from tests.planted.planted_claims import ON_CPU, ON_GPU, WOBBLE, evidence, timed
