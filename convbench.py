@@ -223,8 +223,9 @@ def measure(
                and SGD with momentum in train mode
     loss       from the outputs (and `targets`, if given) to one number; without it cross-entropy of outputs
                of shape (batch, classes, ...), against `targets` or random labels
-    precision  fp32 is the module as it is; amp-bf16 and amp-fp16 add autocast (and loss scaling). Cast a
-               module before to measure other weights
+    precision  fp32 is the module as it is, under the process's flags (`effective` of the result reads them
+               back: torch's own default lets a GPU's convolutions use TF32); amp-bf16 and amp-fp16 add
+               autocast (and loss scaling). Cast a module before to measure other weights
     engine     eager, compile, compile-reduce-overhead, compile-max-autotune, or cudagraph on a GPU
     target_ci  sampling ends when the median's 95% interval is this share of it on either side, or after
                `sampling_seconds` for each pass (at least 20 samples)
@@ -252,6 +253,7 @@ def measure(
         workload=live.workload,
         device=found.device,
         precision=live.precision,
+        effective=found.effective,
         engine=live.engine,
         threads=found.threads,
         times=tuple(map(phase_time, timed)),

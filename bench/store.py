@@ -30,6 +30,9 @@ LOCK = ".lock"
 _LINE_BEGINS = b'{"schema":'
 """Every line begins so; an unfinished one that does not is no record of ours, and stays untouched."""
 
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What a line that is no record raises; the last where it is nested too deeply."""
+
 
 class Store:
     """The records of one run, open for appending and locked against a second run, as a context manager.
@@ -144,7 +147,7 @@ def _decode(line: bytes, number: int, path: Path) -> Record:
         return decode_record(line)
     except NewerSchemaError as error:
         raise UserError(f"line {number} of {path} was written by a newer convbench ({error})") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise UserError(f"line {number} of {path} is not a record of convbench: {error}") from error
 
 
@@ -155,7 +158,7 @@ def _is_torn(line: bytes) -> bool:
     """
     try:
         msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _UNREADABLE:
         written = line.rstrip(b"\0")
         return written.startswith(_LINE_BEGINS) or _LINE_BEGINS.startswith(written)
     return False

@@ -6,15 +6,17 @@ are the caller's, and one process says nothing of what another would measure.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch.nn.parameter import is_lazy
 from torch.utils._pytree import tree_flatten, tree_map
 
 from bench import devices, engines
+from bench.child.live_state import as_it_was, current
 from bench.child.live_steps import LiveModule, inference_steps, training_steps
 from bench.child.passes import monitor_of
 from bench.child.worker import refuse_recompiles
@@ -35,9 +37,13 @@ _MESSAGE_LIMIT = 300
 
 @dataclass(frozen=True)
 class LiveTiming:
-    """What was found, and where; `invalid` is the reason why the figures must not be used."""
+    """What was found, and where; `invalid` is the reason why the figures must not be used.
+
+    effective  the precision that was in force: how fp32 tensors are multiplied, and the dtypes of the weights
+    """
 
     device: str
+    effective: dict[str, str]
     threads: int
     measurements: list[Measurement]
     warnings: list[CaseWarning]
@@ -112,7 +118,7 @@ def time_live(
     where = _place_of(live)
     device = device or _device_at(where)
     case = _case(live, device)
-    with _as_it_was(live), _current(where):
+    with as_it_was(live), current(where):
         try:
             return _timed(live, case, device, protocol, on_stage)
         except UserError:
@@ -149,11 +155,13 @@ def _timed(
     invalid = taken.invalid
     if engine.compiles and engine.observe()["compiled_graphs"] == compiled:
         invalid = "torch.compile compiled nothing: the steps ran eagerly"
+    told = engine.warnings(case, device.traits)  # one of them is about a peak, and none is measured here
     return LiveTiming(
         device=case.device,
+        effective=device.read_back().precision | _weights(live.module),
         threads=case.threads,
         measurements=taken.measurements,
-        warnings=taken.warnings + engine.warnings(case, device.traits),
+        warnings=taken.warnings + [each for each in told if each.label != "peak-holds-compiler"],
         invalid=invalid,
     )
 
@@ -188,9 +196,17 @@ def _case(live: LiveModule, device: Device) -> Case:
     )
 
 
+def _weights(module: torch.nn.Module) -> dict[str, str]:
+    dtypes = {str(weight.dtype).removeprefix("torch.") for weight in module.parameters()}
+    return {"weights": ", ".join(sorted(dtypes))} if dtypes else {}
+
+
 def _place_of(live: LiveModule) -> torch.device:
     """Where the module and the tensors among its inputs lie. UserError: in several places, or nowhere."""
-    own = {tensor.device for tensor in (*live.module.parameters(), *live.module.buffers())}
+    tensors = [*live.module.parameters(), *live.module.buffers()]
+    if any(map(is_lazy, tensors)):
+        raise UserError("the module is lazy and has no shapes yet: call it once before it is measured")
+    own = {tensor.device for tensor in tensors}
     leaves = tree_flatten((live.arguments, live.keywords, live.targets))[0]
     given = {leaf.device for leaf in leaves if torch.is_tensor(leaf)}
     if any(place.type == "meta" for place in own | given):
@@ -233,60 +249,3 @@ def _context(case: Case, device_type: str) -> ExitStack:
     if case.workload == "inference":
         stack.enter_context(autocast(case.precision, device_type))
     return stack
-
-
-@contextmanager
-def _as_it_was(live: LiveModule) -> Iterator[None]:
-    """Afterwards the module and what torch remembers for the process are as they were before."""
-    modules = list(live.module.modules())
-    modes = [module.training for module in modules]
-    buffers = [dict(module._buffers) for module in modules]
-    changing = [tensor for kept in buffers for tensor in kept.values() if tensor is not None]
-    gradients = [(weight, weight.grad) for weight in live.module.parameters()]
-    if live.workload == "training":
-        changing += [weight for weight, _ in gradients if weight.requires_grad]
-    copies = [tensor.detach().clone() for tensor in changing]
-    dtype = torch.get_default_dtype()
-    with torch.random.fork_rng([]), _freezing_kept(live.engine):
-        try:
-            yield
-        finally:
-            torch.set_default_dtype(dtype)
-            for module, mode, kept in zip(modules, modes, buffers, strict=True):
-                module.training = mode
-                module._buffers.update(kept)
-            for tensor, copy in zip(changing, copies, strict=True):
-                tensor.data.copy_(copy)
-            for weight, gradient in gradients:
-                weight.grad = gradient
-
-
-@contextmanager
-def _current(where: torch.device) -> Iterator[None]:
-    """Events and random numbers are those of the accelerator on which the module lies."""
-    accelerator = torch.accelerator.current_accelerator(check_available=True)
-    if accelerator is None or accelerator.type != where.type:
-        yield
-        return
-    of_kind = torch.get_device_module(where)
-    with torch.accelerator.device_index(where.index):
-        state = of_kind.get_rng_state()
-        try:
-            yield
-        finally:
-            of_kind.set_rng_state(state)
-
-
-@contextmanager
-def _freezing_kept(engine: str) -> Iterator[None]:
-    """A flag of Inductor that our compiling engines set."""
-    if not engines.get(engine).compiles:
-        yield
-        return
-    import torch._inductor.config as inductor
-
-    before = inductor.freezing
-    try:
-        yield
-    finally:
-        inductor.freezing = before

@@ -101,10 +101,17 @@ _STEPS: tuple[Callable[[Plain], Plain], ...] = (_to_2, _to_3, _to_4)
 _SPOILED = "spoiled_"
 _MACHINE = ("threads", "cpu_capability")
 _LABEL = re.compile(r"(?P<label>[a-z0-9-]+)(: (?P<detail>.*))?", re.DOTALL)
-_LAYER = re.compile(r"(?P<part>forward|backward|optimizer|step):(?P<name>.+?)(?: \((?P<kind>.*)\))?")
-_MATMUL = re.compile(r"matmul:(?P<m>\d+)x(?P<n>\d+)x(?P<k>\d+)")
-_CONV = re.compile(r"conv:(?P<channels>\d+)x(?P<side>\d+):b(?P<batch>\d+):(?P<layout>[a-z-]+)")
-_COPY = re.compile(r"copy:(?P<gibibytes>[\d.e+-]+)GiB")
+_LAYER = re.compile(
+    r"(?P<part>forward|backward|optimizer|step):"
+    # The name of a kernel has parentheses of its own: `void (anonymous namespace)::sum(int)`.
+    r"(?P<name>.+(?= \(kernel\)$)|.+?)(?: \((?P<kind>.*)\))?"
+)
+# No more digits than a size has: Python refuses to read thousands of them, and 1e999 is no number of bytes.
+_MATMUL = re.compile(r"matmul:(?P<m>[0-9]{1,12})x(?P<n>[0-9]{1,12})x(?P<k>[0-9]{1,12})")
+_CONV = re.compile(
+    r"conv:(?P<channels>[0-9]{1,12})x(?P<side>[0-9]{1,12}):b(?P<batch>[0-9]{1,12}):(?P<layout>[a-z-]+)"
+)
+_COPY = re.compile(r"copy:(?P<gibibytes>[0-9]{1,12}(\.[0-9]{1,12})?(e[+-][0-9]{2})?)GiB")
 
 
 def _undisturbed(measurement: Plain) -> Plain:

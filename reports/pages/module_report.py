@@ -57,6 +57,8 @@ class Measured(Struct, frozen=True, kw_only=True):
     samples    seconds, in the order in which they were taken
     unit       s
     scope      within-process: another process may be faster or slower than this interval says
+    effective  the precision that was in force: `conv` and `matmul` (how fp32 tensors are multiplied: ieee,
+               tf32, bf16), `weights` (their dtypes), and what else the device says
     threads    CPU threads of torch
     warnings   labels with their sentences, such as `drifting: ...` (docs/method.md, "What a label means")
     invalid    why the figures must not be used, or None
@@ -66,6 +68,7 @@ class Measured(Struct, frozen=True, kw_only=True):
     workload: str
     device: str
     precision: str
+    effective: dict[str, str]
     engine: str
     threads: int
     times: tuple[PhaseTime, ...]
@@ -120,10 +123,12 @@ def document(timed: Measured) -> Document:
     """Every phase by every clock in ms, with the interval that one process can give."""
     said = ", ".join((timed.module, timed.workload, timed.device, timed.precision, timed.engine))
     invalid = (f"These figures must not be used: {timed.invalid}.",) if timed.invalid else ()
+    effective = ", ".join(f"{what} {value}" for what, value in timed.effective.items())
     return Document(
         title=f"{said}, {timed.threads} CPU threads",
         text=(
             *invalid,
+            f"Precision in effect: {effective}.",
             "Within one process: the interval is that of the median here, and another process may differ by "
             "more.",
             *timed.warnings,

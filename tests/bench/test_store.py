@@ -320,3 +320,12 @@ def test_a_killed_writer_loses_nothing_it_was_told_is_written(tmp_path: Path) ->
         assert len(sequences) - int(told[-1]) in (0, 1)  # the last may have been written and not yet told
         assert len(sequences) > sequence
         sequence = len(sequences)
+
+
+@pytest.mark.parametrize("schema", [3, SCHEMA])
+@pytest.mark.parametrize("end", [b"", b"\n"])
+def test_a_line_that_is_nested_too_deeply_is_no_record(tmp_path: Path, schema: int, end: bytes) -> None:
+    path = tmp_path / RECORDS
+    path.write_bytes(b'{"schema":%d,"x":' % schema + b"[" * 100_000 + b"]" * 100_000 + b"}\n" + end)
+    with pytest.raises(UserError, match=f"line 1 of {path} is not a record of convbench"):
+        list(read_records(path))

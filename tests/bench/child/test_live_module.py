@@ -229,6 +229,7 @@ def frozen() -> Any:
     [
         (lambda: "net", IMAGES, {}, "str is no torch.nn.Module"),
         (lambda: network().to("meta"), IMAGES, {}, "the device meta has shapes and no data"),
+        (lambda: nn.LazyBatchNorm2d(), IMAGES, {}, "the module is lazy and has no shapes yet: call it once"),
         (network, IMAGES.to("meta"), {}, "the device meta has shapes and no data"),
         (
             network,
@@ -282,6 +283,7 @@ def test_a_compiled_module_is_measured_as_such() -> None:
     found = convbench.measure(module, torch.ones(2, 4), engine="compile", **QUICK)
     assert found.invalid is None
     assert found.engine == "compile"
+    assert not any("peak" in warning for warning in found.warnings)
 
 
 @pytest.mark.cuda
@@ -312,3 +314,53 @@ def test_the_result_reads_well_in_a_terminal_and_in_a_notebook() -> None:
     assert "<b>Sandwich" not in page
     assert len(repr(found)) < 200, "an echo at a prompt shows no samples"
     assert f"{len(found.samples)} samples" in repr(found)
+
+
+def test_a_torchscript_module_is_measured_and_left_as_it_was() -> None:
+    module = torch.jit.script(nn.Sequential(nn.Linear(8, 8), nn.BatchNorm1d(8)))
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    convbench.measure(module, torch.randn(4, 8), workload="training", **QUICK)
+    assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
+
+
+class MomentumEncoder(nn.Module):
+    """Moves a weight that has no gradient, and a buffer that it replaces; another buffer is expanded."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(8, 8)
+        self.mean = nn.Parameter(torch.zeros(8), requires_grad=False)
+        self.calls: torch.Tensor
+        self.register_buffer("calls", torch.zeros(()))
+        self.shift: torch.Tensor
+        self.register_buffer("shift", torch.zeros(1).expand(8))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        with torch.no_grad():
+            self.mean.add_(1.0)
+            self.calls = self.calls + 1
+        return torch.as_tensor(self.linear(images)) + self.shift
+
+
+def test_weights_without_gradients_and_buffers_of_every_kind_are_put_back() -> None:
+    module = MomentumEncoder()
+    convbench.measure(module, torch.randn(4, 8), workload="training", **QUICK)
+    assert torch.equal(module.mean, torch.zeros(8))
+    assert module.calls == 0
+    assert torch.equal(module.shift, torch.zeros(8))
+
+
+@pytest.mark.slow
+def test_every_compiled_measurement_compiles_for_its_own_sizes() -> None:
+    """A call before, with other sizes or with the same, changes nothing: a new process had none."""
+    module = nn.Sequential(nn.Linear(8, 8), nn.ReLU())
+    for batch in (4, 4, 6, 8):
+        found = convbench.measure(module, torch.ones(batch, 8), engine="compile", **QUICK)
+        assert found.invalid is None
+
+
+def test_the_precision_in_effect_is_the_processs_and_the_modules_own() -> None:
+    """`fp32` adds nothing to the module: what it really is stands beside it."""
+    found = convbench.measure(nn.Linear(8, 8).bfloat16(), torch.ones(4, 8).bfloat16(), **QUICK)
+    assert found.effective == {"conv": "ieee", "matmul": "ieee", "weights": "bfloat16"}
+    assert "Precision in effect: matmul ieee, conv ieee, weights bfloat16." in str(found)

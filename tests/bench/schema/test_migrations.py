@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bench.schema.case_warnings import CaseWarning
 from bench.schema.ceiling_product import GIB, Convolution, Copy, MatrixProduct, Product, product_name
-from bench.schema.layer_phases import BETWEEN, UPDATE, Layer
+from bench.schema.layer_phases import BETWEEN, KERNEL, UPDATE, Layer
 from bench.schema.metrics import METRICS
 from bench.schema.migrations import NewerSchemaError, decode_record
 from bench.schema.record import SCHEMA, Effective, Measurement, Record
@@ -66,6 +66,11 @@ def test_a_warning_gets_its_label(text: str, warning: CaseWarning) -> None:
             "backward",
             Layer("f.0", "Conv2d 64->192, 5x5, groups 2"),
         ),
+        (
+            "step:void (anonymous namespace)::sum<int>(int) (kernel)",
+            "step",
+            Layer("void (anonymous namespace)::sum<int>(int)", KERNEL),
+        ),
         ("forward:between layers", "forward", BETWEEN),
         ("optimizer:update", "optimizer", UPDATE),
         ("forward", "forward", None),
@@ -103,6 +108,15 @@ def test_what_was_read_back_is_in_two() -> None:
     assert record.effective == Effective(
         precision={"conv": "tf32"}, machine={"threads": "2", "cpu_capability": "AVX2"}
     )
+
+
+@pytest.mark.parametrize(
+    "phase",
+    ["copy:1eGiB", "copy:..GiB", "copy:1e999GiB", "copy:-1GiB", f"matmul:{'9' * 5000}x1x1", "fft:1024"],
+)
+def test_a_product_that_no_convbench_measured_is_refused(phase: str) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        measured(phase, workload="ceiling")
 
 
 @pytest.mark.parametrize(
