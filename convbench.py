@@ -230,8 +230,8 @@ def measure(
     target_ci  sampling ends when the median's 95% interval is this share of it on either side, or after
                `sampling_seconds` for each pass (at least 20 samples)
 
-    Weights, buffers, gradients, modes, random states, grad mode and default dtype are afterwards what they
-    were. The stages are shown on a terminal and in a notebook unless `progress` is False.
+    Weights, buffers, gradients, modes, torch's random states, grad mode and default dtype are afterwards what
+    they were. The stages are shown on a terminal and in a notebook unless `progress` is False.
     Raises UserError where the module cannot be called so, lies on several devices or on meta, is on another
     device than its inputs, or gives no tensor, and for a loss or targets without training.
     """
