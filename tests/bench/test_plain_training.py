@@ -137,7 +137,7 @@ def test_pytest_benchmark_shows_the_laps(tmp_path: Path) -> None:
     script = f"""
 import sys, pytest
 from bench import test_training
-test_training.COURSES["cpu"] = test_training.Course("lenet5", 28, laps=4, steps=2, batch=8, test_images=20)
+test_training.COURSES["small"] = test_training.Course("lenet5", 28, laps=4, steps=2, batch=8, test_images=20)
 sys.exit(pytest.main(["bench/test_training.py", "-q", "-p", "no:cacheprovider", "--benchmark-only",
     "-k", "cpu and (plain or fp32-nchw)", "--benchmark-json", {str(saved)!r}, "--benchmark-save-data"]))
 """
