@@ -1,4 +1,4 @@
-"""convbench compare and ab: did it get faster, and by how much."""
+"""convbench ab: two sides in interleaved pairs of processes."""
 
 from __future__ import annotations
 

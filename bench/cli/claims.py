@@ -1,4 +1,4 @@
-"""convbench claims and history: what textbooks and old tables say, beside what is measured here."""
+"""convbench claims: what textbooks say, beside what is measured here."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from bench.cli.evidence_runs import (
     code_of,
     folders_with,
     records_folder,
+    refuse_without_run,
     run_missing,
     setting_of,
     show_document,
@@ -29,7 +30,6 @@ from bench.cli.evidence_runs import (
 from bench.plan import expand, suite_plan
 from bench.plan.ablations import sizes
 from bench.schema.case import Case
-from models.errors import UserError
 from reports.pages import plan_report
 
 if TYPE_CHECKING:
@@ -66,8 +66,7 @@ def claims(
     known = summary_of(folders)
     setting = setting_of(device, threads, replicates, seeds, known)
     seconds = suite_plan.seconds_of(budget)
-    if (resume or budget) and not (run or dry_run):
-        raise UserError("--resume and --budget say how to run: they need --run")
+    refuse_without_run(run or dry_run, resume=resume, budget=budget)
     result = None
     if run or dry_run:
         missing = _missing(wanted, setting, known)

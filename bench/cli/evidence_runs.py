@@ -33,6 +33,12 @@ Resume = Annotated[bool, typer.Option("--resume", help="Run what is missing, cra
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would run and write nothing.")]
 
 
+def refuse_without_run(runs: bool, *, resume: bool, budget: str | None) -> None:
+    """UserError for options of a run where nothing is to run."""
+    if (resume or budget) and not runs:
+        raise UserError("--resume and --budget say how to run: they need --run")
+
+
 def records_folder(out: Path | None) -> Path:
     if out is None:
         raise UserError("--run needs a folder for the records: --out DIR")

@@ -1,4 +1,4 @@
-"""convbench history."""
+"""convbench history: published latencies, beside what is measured here."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from bench.cli.evidence_runs import (
     code_of,
     folders_with,
     records_folder,
+    refuse_without_run,
     run_missing,
     setting_of,
     show_document,
@@ -28,7 +29,6 @@ from bench.cli.evidence_runs import (
 )
 from bench.plan import suite_plan
 from bench.plan.ablations import sizes
-from models.errors import UserError
 from reports.pages import plan_report
 
 
@@ -54,8 +54,7 @@ def history(
     summary_of(known)  # what cannot be read is said before anything is measured
     setting = setting_of(device, threads, replicates, None, None)
     seconds = suite_plan.seconds_of(budget)
-    if (resume or budget) and not (run or dry_run):
-        raise UserError("--resume and --budget say how to run: they need --run")
+    refuse_without_run(run or dry_run, resume=resume, budget=budget)
     result = None
     if run or dry_run:
         cases = then.processes(setting.device, setting.threads, setting.replicates)

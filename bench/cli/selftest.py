@@ -1,4 +1,4 @@
-"""convbench selftest and doctor: may this machine and this harness be trusted."""
+"""convbench selftest: may this harness be trusted on this machine."""
 
 from __future__ import annotations
 
