@@ -147,6 +147,10 @@ def _decode(line: bytes, number: int, path: Path) -> Record:
         return decode_record(line)
     except NewerSchemaError as error:
         raise UserError(f"line {number} of {path} was written by a newer convbench ({error})") from error
+    except RecursionError as error:
+        raise UserError(
+            f"line {number} of {path} is not a record of convbench: it nests too deeply"
+        ) from error
     except _UNREADABLE as error:
         raise UserError(f"line {number} of {path} is not a record of convbench: {error}") from error
 

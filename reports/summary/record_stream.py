@@ -25,12 +25,9 @@ def read_records(directories: Sequence[Path], warn: Callable[[str], None]) -> It
     for index, directory in enumerate({path.resolve(): path for path in directories}.values()):
         file = records_file(directory)
         found = False
-        try:
-            for record in read_file(file, torn=warn):
-                found = True
-                yield index, record
-        except RecursionError as error:
-            raise UserError(f"{file} is no file of convbench records: it nests too deeply") from error
+        for record in read_file(file, torn=warn):
+            found = True
+            yield index, record
         if not found:
             raise UserError(f"{file} holds no complete record")
 

@@ -327,5 +327,7 @@ def test_a_killed_writer_loses_nothing_it_was_told_is_written(tmp_path: Path) ->
 def test_a_line_that_is_nested_too_deeply_is_no_record(tmp_path: Path, schema: int, end: bytes) -> None:
     path = tmp_path / RECORDS
     path.write_bytes(b'{"schema":%d,"x":' % schema + b"[" * 100_000 + b"]" * 100_000 + b"}\n" + end)
-    with pytest.raises(UserError, match=f"line 1 of {path} is not a record of convbench"):
+    with pytest.raises(
+        UserError, match=f"line 1 of {path} is not a record of convbench: it nests too deeply"
+    ):
         list(read_records(path))
