@@ -1,12 +1,14 @@
 """A device with planted durations and a clock of its own: it has no DEVICE, so no command line offers it.
 
 With it the whole way of an asynchronous measurement runs on any machine, without waiting and with answers
-known beforehand.
+known beforehand. What CUDA refuses, it refuses too, in torch's words.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from bench.contracts.device import Traits
@@ -43,8 +45,22 @@ TRAITS = Traits(
 )
 
 
+@dataclass(frozen=True)
+class Event:
+    """A place in a queue, reached at `at` (s); None where it was never recorded."""
+
+    queue: FakeDevice
+    at: float | None = None
+
+
 class FakeDevice:
-    """One in-order queue beside a host, both in simulated seconds. Tensors live on the CPU."""
+    """One in-order queue beside a host, both in simulated seconds. Tensors live on the CPU.
+
+    RuntimeError where CUDA gives one: for whatever asks the device in a child of the process that first did,
+    and for an event that has not happened yet or is another queue's; ValueError for an event that was never
+    recorded. A peak that is read before it was reset is refused as well: torch would give the peak of the
+    whole process, and no figure of ours may be that.
+    """
 
     name = "fake"
     traits = TRAITS
@@ -57,9 +73,18 @@ class FakeDevice:
         self._busy = 0.0
         self.peak = 0
         self.allocated = 0
+        self._peak_was_reset = False
+        self._process: int | None = None
+
+    def begin(self) -> None:
+        """Start the device in this process, if it has not started: all that asks it does so first."""
+        if self._process not in (None, os.getpid()):
+            raise RuntimeError("Cannot re-initialize CUDA in forked subprocess")
+        self._process = os.getpid()
 
     def launch(self, host_seconds: float, device_seconds: float) -> None:
         """Work that costs the host `host_seconds` to enqueue and the device `device_seconds` to do."""
+        self.begin()
         self.now += host_seconds
         self._busy += device_seconds
         self._done = max(self._done, self.now) + device_seconds
@@ -68,6 +93,7 @@ class FakeDevice:
 
     def allocate(self, size: int) -> None:
         """Plant an allocation of `size` bytes (negative: freed)."""
+        self.begin()
         self.allocated += size
         self.peak = max(self.peak, self.allocated)
 
@@ -96,6 +122,7 @@ class FakeDevice:
         return self.now
 
     def synchronise(self) -> None:
+        self.begin()
         self.now = max(self.now, self._done)
 
     def queue(self) -> FakeDevice | None:
@@ -114,36 +141,50 @@ class FakeDevice:
         return self.allocated
 
     def release_memory(self) -> None:
-        return None
+        self.begin()
 
     def reset_peak(self) -> None:
+        self.begin()
         self.peak = self.allocated
+        self._peak_was_reset = True
 
     def read_peak(self) -> dict[str, int]:
+        self.begin()
+        if not self._peak_was_reset:
+            raise RuntimeError("the peak was never reset: it would be that of the whole process")
         return {"peak_allocated": self.peak}
 
     def read_memory(self) -> dict[str, int]:
+        self.begin()
         return {}
 
     def free_memory(self) -> int:
+        self.begin()
         return FREE_BYTES - self.allocated
 
     def warnings(self) -> list[CaseWarning]:
         return []
 
-    def record(self) -> list[float]:
+    def record(self) -> Event:
+        self.begin()
         self._done = max(self._done, self.now)
-        return [self._done]
+        return Event(self, self._done)
 
-    def elapsed(self, start: list[float], end: list[float]) -> float:
-        if end[0] > self.now:  # as CUDA refuses too
-            raise RuntimeError("the event has not happened yet: synchronise first")
-        return end[0] - start[0]
+    def elapsed(self, start: Event, end: Event) -> float:
+        if start.at is None or end.at is None:
+            raise ValueError("Both events must be recorded before calculating elapsed time.")
+        if start.queue is not self or end.queue is not self:
+            raise RuntimeError("CUDA error: invalid resource handle")
+        if not (self.done(start) and self.done(end)):
+            raise RuntimeError("Both events must be completed before calculating elapsed time.")
+        return end.at - start.at
 
-    def done(self, event: list[float]) -> bool:
-        return event[0] <= self.now
+    def done(self, event: Event) -> bool:
+        self.begin()
+        return event.at is None or event.at <= self.now  # CUDA too calls one done that was never recorded
 
     def occupy(self, seconds: float) -> None:
+        self.begin()
         self._done = max(self._done, self.now) + seconds
 
     def busy_seconds(self, call: Callable[[], None]) -> float | None:

@@ -131,7 +131,7 @@ class _Watch(TorchDispatchMode):
 
 def allocator_counts(device: Device) -> bool:
     """Whether the device's allocator says what was allocated at most."""
-    return _ALLOCATED in device.read_peak()
+    return device.traits.peak_metric == _ALLOCATED
 
 
 def peak_ledger(steps: Steps, device: Device, baseline: int) -> list[Measurement]:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.mps import event
 
-from bench.devices import mps
+from bench.devices import fake, mps
 from bench.devices.fake import FakeDevice
 
 RECOMMENDED_BYTES = 2**34
@@ -65,7 +65,7 @@ def _event_of(device: FakeDevice) -> Callable[..., object]:
     class Event:
         def __init__(self, enable_timing: bool = False) -> None:
             assert enable_timing, "an event without timing has no elapsed_time"
-            self._at: list[float] = []
+            self._at = fake.Event(device)
 
         def record(self) -> None:
             self._at = device.record()

@@ -167,6 +167,7 @@ def test_traits_say_what_the_device_does(device: Device) -> None:
         assert (refused is None) == (precision in traits.precisions)
     assert set(traits.tunings) <= set(tuning.NAMES)
     assert set(traits.layouts) <= set(LAYOUTS)
+    device.reset_peak()
     assert traits.peak_metric in (*device.read_peak(), "")
     assert traits.flops_per_second > 0
     assert traits.ceiling_seconds > 0

@@ -12,7 +12,7 @@ from msgspec import structs
 
 from bench import selftest
 from bench.cli import selftest as checking
-from bench.devices.fake import FakeDevice
+from bench.devices.fake import Event, FakeDevice
 from bench.schema.check import Answer, Check, Status, answered, between, exactly, repeatedly
 from bench.selftest import groups, known_flops, known_queues, known_times, known_verdicts
 from bench.stats import verdicts
@@ -84,8 +84,8 @@ def test_a_right_harness_passes_on_a_simulated_queue() -> None:
 def test_events_that_count_the_wait_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """An event that is stamped when the host records it, not when the device reaches it."""
 
-    def record(device: FakeDevice) -> list[float]:
-        return [device.now]
+    def record(device: FakeDevice) -> Event:
+        return Event(device, device.now)
 
     monkeypatch.setattr(FakeDevice, "record", record)
     assert "2N of device work against N" in Harness().failing()

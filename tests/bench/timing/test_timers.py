@@ -98,7 +98,7 @@ def test_host_time_starts_from_an_empty_queue() -> None:
     waiting: list[bool] = []
 
     def call() -> None:
-        waiting.append(device.record()[0] > device.now)
+        waiting.append(not device.done(device.record()))
         device.launch(1 * MS, 30 * MS)
 
     HostTimer(device).time([call], call, 3)
