@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+pytest.importorskip("nox")
+
 import noxfile
 from tests.planted.commands import ROOT
 

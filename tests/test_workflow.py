@@ -12,6 +12,9 @@ from typing import Any
 
 import pytest
 import typer
+
+pytest.importorskip("yaml")
+
 import yaml
 
 from bench.cli import app

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
+
+pytest.importorskip("jsonschema")
+
 from jsonschema import Draft202012Validator
 
 from bench.schema.json_schema import FILE, record_schema

@@ -17,6 +17,9 @@ from typing import Any, cast
 import numpy as np
 import pytest
 from msgspec import structs
+
+pytest.importorskip("selenium")
+
 from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
