@@ -111,7 +111,7 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
         # A case that was given up is not worth the steps of these.
         if not any(measurement.stopped == "worse" for measurement in collected.measurements):
             collected.measurements += _energy(job, steps, device, monitor, collected)
-            collected.measurements += _memory(engine, steps, device, baseline, collected)
+            collected.measurements += _memory(job, engine, steps, device, baseline, collected)
             casts = partial(passes.cast_measurements, job, module, steps, device)
             collected.measurements += optional_pass("casts", casts, collected.warnings)
             collected.measurements += _layers(job, engine, module, steps, device, collected)
@@ -171,12 +171,17 @@ def _energy(
 
 
 def _memory(
-    engine: Engine, steps: Steps, device: Device, baseline: int, collected: _Collected
+    job: Job, engine: Engine, steps: Steps, device: Device, baseline: int, collected: _Collected
 ) -> list[Measurement]:
-    """Sizes, peaks, and the ledger at the instant of the peak."""
-    found = optional_pass(
-        "memory", lambda: passes.memory_measurements(steps, device, baseline, engine), collected.warnings
-    )
+    """Sizes, peaks, and the ledger at the instant of the peak. Where nothing is timed the sizes and peaks are
+    what was asked for, and their failure is the case's."""
+    if job.protocol.max_samples:
+        found = optional_pass(
+            "memory", lambda: passes.memory_measurements(steps, device, baseline, engine), collected.warnings
+        )
+    else:
+        stage("memory")
+        found = passes.memory_measurements(steps, device, baseline, engine)
     found += optional_pass(
         "ledger", lambda: passes.ledger_measurements(steps, device, baseline, engine), collected.warnings
     )

@@ -61,7 +61,7 @@ def outcome(
     elif code < 0:
         reason = describe_exit(code).removeprefix("was ") + last_stage(log)
     elif failure is not None:
-        kind, reason = _explain(msgspec.json.decode(failure, type=ChildError))
+        kind, reason = explain(msgspec.json.decode(failure, type=ChildError))
     else:
         last = last_line(tail(log))
         reason = describe_exit(code) + (f": {last}" if last else "")
@@ -102,7 +102,7 @@ def memory_kills() -> int:
     return sum(int(count) for found in counts for count in found)
 
 
-def _explain(error: ChildError) -> tuple[Kind, str]:
+def explain(error: ChildError) -> tuple[Kind, str]:
     """Memory that ran out or a crash, told by names and message alone: torch is not imported here."""
     types = set(error.types)
     spoken = types & {"RuntimeError", "OSError"} and _MEMORY_MESSAGE.search(error.message)

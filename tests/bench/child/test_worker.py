@@ -19,6 +19,8 @@ from bench.contracts.device import Device, Traits
 from bench.contracts.steps import Steps
 from bench.devices.fake import FakeDevice
 from bench.forkserver.client import Server
+from bench.forkserver.outcome import explain
+from bench.forkserver.wire import ChildError
 from bench.host import environment
 from bench.probes import memory
 from bench.runner.attempt import attempt
@@ -27,9 +29,11 @@ from bench.schema.case import PRECISIONS, TIMED, Case, MeasurementProtocol, Work
 from bench.schema.case_warnings import CaseWarning
 from bench.schema.job import Job, JobResult
 from bench.schema.record import Record
+from bench.studies.max_batch.batch_search import MEMORY_ONLY, largest_batch
 from bench.timing import latency
 from models import catalogue
 from models.closed_form import Cost, cost
+from tests.planted import planted_records
 from tests.planted.planted_steps import MS, launches, planted
 
 pytestmark = pytest.mark.slow
@@ -403,3 +407,44 @@ def test_a_side_measurement_that_fails_costs_no_timing(
     assert found["model", "parameters"] == [61_706]
     words = " ".join(str(error).split())
     assert record.warnings[-1] == CaseWarning("incomplete", f"memory: {type(error).__name__}: {words}")
+
+
+class Small(FakeDevice):
+    """Runs out of memory in the memory pass of a batch of more than 300 images."""
+
+    def __init__(self, batch: int) -> None:
+        super().__init__(asynchronous=False)
+        self._batch = batch
+        self._in_memory_pass = False
+
+    def release_memory(self) -> None:
+        self._in_memory_pass = True
+
+    def read_peak(self) -> dict[str, int]:
+        in_memory_pass, self._in_memory_pass = self._in_memory_pass, False
+        if in_memory_pass and self._batch > 300:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return {"peak_allocated": 2**20 * (500 + 10 * self._batch)}
+
+
+def run_on_small(case: Case) -> Record:
+    """As `attempt` would: an exception in the child becomes the status and the reason of the record."""
+    job = Job(case=case, protocol=MEMORY_ONLY, environment=environment.describe())
+    try:
+        return worker.run(job, Small(case.batch))[0]
+    except torch.OutOfMemoryError as error:
+        types = [each.__name__ for each in type(error).__mro__]
+        kind, reason = explain(ChildError(types=types, message=str(error)))
+        assert kind != "result"
+        return planted_records.record(case, status=kind, reason=reason)
+
+
+def test_memory_that_runs_out_in_the_memory_pass_refuses_a_batch_and_the_search_goes_on() -> None:
+    """Where nothing is timed the memory is what was asked for, and an `ok` without it would end the search."""
+    case = msgspec.structs.replace(LENET, device="cuda")
+    found = largest_batch(case, 4000 * 2**20, run_on_small)
+    assert found.remark is None
+    assert found.verified is not None
+    assert found.refused is not None
+    assert found.verified <= 300 < found.refused
+    assert {each.status for each in found.tries} == {"ok", "oom"}
