@@ -21,6 +21,7 @@ from bench.contracts.device import Device
 from bench.contracts.engine import Engine
 from bench.contracts.monitor import Monitor
 from bench.contracts.steps import Steps
+from bench.forkserver.failure import free_memory_told
 from bench.forkserver.stages import stage
 from bench.host import environment
 from bench.probes.energy import EnergyMeter
@@ -40,7 +41,9 @@ _NOTHING_COMPILED = "torch.compile compiled nothing: the steps ran eagerly (is T
 def measure_case(argument: bytes) -> bytes:
     """The child's entry: an encoded Job in, an encoded Finished out."""
     job = msgspec.json.decode(argument, type=Job)
-    record, first_step_at = run(job, devices.get(job.case.device))
+    device = devices.get(job.case.device)
+    with free_memory_told(device.free_memory):
+        record, first_step_at = run(job, device)
     return encode(JobResult(record=record, first_step_at=first_step_at))
 
 
@@ -77,7 +80,7 @@ def compile_cold(argument: bytes) -> bytes:
     job = msgspec.json.decode(argument, type=Job)
     device = devices.get(job.case.device)
     count_casts = _use_cache(job)
-    with case_context(job.case, device.torch_type()):
+    with free_memory_told(device.free_memory), case_context(job.case, device.torch_type()):
         _, steps, _ = prepare(job.case, device)
         stage("compiling")
         seconds = passes.first_step(steps, device)

@@ -21,6 +21,11 @@ _MEMORY_MESSAGE = re.compile(
     r"|(?:CUBLAS|CUDNN)_STATUS_\w*ALLOC\w*_FAILED",
     re.IGNORECASE,
 )
+_MAY_BE_MEMORY = re.compile(r"unable to find an engine|CUBLAS_STATUS_NOT_INITIALIZED")
+"""cuDNN: no algorithm has room for its workspace, or none knows the shape. cuBLAS: its handle has no room, or
+the GPU is broken."""
+_LITTLE_BYTES = 4 * 2**30
+"""Workspaces are of the size of tensors: with more than this free, memory is not what was missing."""
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
@@ -105,9 +110,16 @@ def memory_kills() -> int:
 def explain(error: ChildError) -> tuple[Kind, str]:
     """Memory that ran out or a crash, told by names and message alone: torch is not imported here."""
     types = set(error.types)
-    spoken = types & {"RuntimeError", "OSError"} and _MEMORY_MESSAGE.search(error.message)
+    spoken = types & {"RuntimeError", "OSError"} and _speaks_of_memory(error)
     name, message = error.types[0], one_line(error.message)
     return ("oom" if types & _MEMORY_TYPES or spoken else "crashed"), f"{name}: {message}".removesuffix(": ")
+
+
+def _speaks_of_memory(error: ChildError) -> bool:
+    if _MEMORY_MESSAGE.search(error.message):
+        return True
+    little = error.free_bytes is not None and error.free_bytes < _LITTLE_BYTES
+    return little and _MAY_BE_MEMORY.search(error.message) is not None
 
 
 def _take(path: Path) -> bytes | None:

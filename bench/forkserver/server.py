@@ -25,6 +25,7 @@ from typing import NoReturn
 
 import msgspec
 
+from bench.forkserver.failure import JobError
 from bench.forkserver.process_tree import (
     become_subreaper,
     descendants,
@@ -198,11 +199,17 @@ def _run(request: Request, function: str) -> int:
         return 1
     except BaseException as error:  # noqa: BLE001 - whatever a job raises is its outcome
         traceback.print_exc()
-        types = [cls.__name__ for cls in type(error).__mro__]
-        told = ChildError(types=types, message=str(error)[:MESSAGE_LIMIT])
-        _write(folder / ERROR, msgspec.json.encode(told))
+        _write(folder / ERROR, msgspec.json.encode(_told(error)))
         return 1
     return 0
+
+
+def _told(error: BaseException) -> ChildError:
+    free = None
+    if isinstance(error, JobError) and error.__cause__ is not None:
+        free, error = error.free_bytes, error.__cause__
+    types = [cls.__name__ for cls in type(error).__mro__]
+    return ChildError(types=types, message=str(error)[:MESSAGE_LIMIT], free_bytes=free)
 
 
 def _write(path: Path, data: bytes) -> None:

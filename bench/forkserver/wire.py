@@ -76,10 +76,14 @@ class Ended(Struct, frozen=True, tag="ended"):
 
 
 class ChildError(Struct, frozen=True):
-    """A child's exception: the names of its class and of the classes above it, and its message."""
+    """A child's exception: the names of its class and of the classes above it, and its message.
+
+    free_bytes  what the child could still take of its device's memory then; None where that is not known
+    """
 
     types: list[str]
     message: str
+    free_bytes: int | None = None
 
 
 Message = TypeVar("Message")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 
+from bench.forkserver.failure import free_memory_told
 from bench.forkserver.stages import stage
 
 
@@ -67,6 +68,18 @@ def raise_named(argument: bytes) -> bytes:
         b"value": ValueError("out of memory is what this model is called"),
     }
     raise errors[argument]
+
+
+def lack_an_engine(argument: bytes) -> bytes:
+    """As cuDNN does, while so many bytes are free on the device, or (empty) it cannot be asked."""
+
+    def free_memory() -> int:
+        if not argument:
+            raise RuntimeError("CUDA error: unspecified launch failure")
+        return int(argument)
+
+    with free_memory_told(free_memory):
+        raise RuntimeError("FIND was unable to find an engine to execute this computation")
 
 
 def hang(argument: bytes) -> bytes:

@@ -22,6 +22,7 @@ from bench.child.training.reporter import Reporter
 from bench.contracts.dataset import Dataset
 from bench.contracts.device import Device
 from bench.contracts.energy_source import EnergySource, NoCounter
+from bench.forkserver.failure import free_memory_told
 from bench.forkserver.stages import stage
 from bench.schema.case import Case
 from bench.schema.case_warnings import CaseWarning
@@ -58,7 +59,9 @@ def fetch(argument: bytes) -> bytes:
 def train(argument: bytes) -> bytes:
     """The child's entry: an encoded Job with `training` in, an encoded Finished out."""
     job = msgspec.json.decode(argument, type=Job)
-    record, first_step_at = run(job, devices.get(job.case.device))
+    device = devices.get(job.case.device)
+    with free_memory_told(device.free_memory):
+        record, first_step_at = run(job, device)
     return encode(JobResult(record=record, first_step_at=first_step_at))
 
 

@@ -17,8 +17,9 @@ from bench import devices, engines
 from bench.child import worker
 from bench.contracts.device import Device, Traits
 from bench.contracts.steps import Steps
-from bench.devices.fake import FakeDevice
+from bench.devices.fake import FREE_BYTES, FakeDevice
 from bench.forkserver.client import Server
+from bench.forkserver.failure import JobError
 from bench.forkserver.outcome import explain
 from bench.forkserver.wire import ChildError
 from bench.host import environment
@@ -244,6 +245,19 @@ def test_what_torch_cannot_run_here_is_told_case_by_case() -> None:
     assert (told[1] is None) == torch.cuda.is_available()
 
 
+def test_a_child_that_fails_says_what_was_free_on_its_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(job: Job, device: Device) -> None:
+        raise RuntimeError("FIND was unable to find an engine")
+
+    monkeypatch.setattr(worker, "run", fail)
+    monkeypatch.setattr(devices, "get", lambda name: FakeDevice())
+    job = Job(case=LENET, protocol=QUICK, environment=environment.describe())
+    with pytest.raises(JobError) as failing:
+        worker.measure_case(msgspec.json.encode(job))
+    assert failing.value.free_bytes == FREE_BYTES
+    assert isinstance(failing.value.__cause__, RuntimeError)
+
+
 class Recompiling:
     """An engine whose count of compiled graphs is planted."""
 
@@ -440,7 +454,7 @@ def run_on_small(case: Case) -> Record:
 
 
 def test_memory_that_runs_out_in_the_memory_pass_refuses_a_batch_and_the_search_goes_on() -> None:
-    """Where nothing is timed the memory is what was asked for, and an `ok` without it would end the search."""
+    """Where nothing is timed memory is what was asked for, and an `ok` without it would end the search."""
     case = msgspec.structs.replace(LENET, device="cuda")
     found = largest_batch(case, 4000 * 2**20, run_on_small)
     assert found.remark is None

@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 
 from bench.forkserver.client import Outcome, Server
+from bench.forkserver.outcome import explain
 from bench.forkserver.process_tree import descendants, marked
+from bench.forkserver.wire import ChildError
 from models.errors import UserError
 from tests.planted.commands import ROOT
 
@@ -122,6 +124,33 @@ def test_a_function_that_is_none_or_returns_something_else(run: Run, job: str, w
 )
 def test_memory_that_ran_out_is_told_from_other_errors(run: Run, error: str, kind: str) -> None:
     assert run("raise_named", error.encode()).kind == kind
+
+
+@pytest.mark.parametrize(("free", "kind"), [(20 * 2**20, "oom"), (60 * 2**30, "crashed"), (None, "crashed")])
+def test_a_shape_without_an_engine_is_told_from_memory_that_ran_out_by_what_was_free(
+    run: Run, free: int | None, kind: str
+) -> None:
+    outcome = run("lack_an_engine", b"" if free is None else str(free).encode())
+    reason = "RuntimeError: FIND was unable to find an engine to execute this computation"
+    assert (outcome.kind, outcome.reason) == (kind, reason)
+
+
+@pytest.mark.parametrize(
+    ("message", "at_little", "at_plenty"),
+    [
+        ("FIND was unable to find an engine to execute this computation", "oom", "crashed"),
+        ("GET was unable to find an engine to execute this computation", "oom", "crashed"),
+        ("CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`", "oom", "crashed"),
+        ("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`", "oom", "oom"),
+        ("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED", "oom", "oom"),
+        ("CUDA error: an illegal memory access was encountered", "crashed", "crashed"),
+    ],
+)
+def test_what_the_libraries_of_a_gpu_say_without_memory(message: str, at_little: str, at_plenty: str) -> None:
+    """An older installation does not say what was free: then only words that leave no doubt count."""
+    for free, expected in ((4 * 2**20, at_little), (60 * 2**30, at_plenty), (None, at_plenty)):
+        told = ChildError(types=["RuntimeError", "Exception"], message=message, free_bytes=free)
+        assert explain(told) == (expected, f"RuntimeError: {message}")
 
 
 def test_a_kill_by_the_kernel_is_out_of_memory(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
