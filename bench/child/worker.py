@@ -29,7 +29,7 @@ from bench.schema import record
 from bench.schema.case import Case
 from bench.schema.case_warnings import CaseWarning
 from bench.schema.job import ColdCompile, Job, JobResult, encode
-from bench.schema.record import Effective, Gpu, Measurement, Record
+from bench.schema.record import Effective, Measurement, Record
 from bench.tensors import case_context, memory_format, weight_dtype
 from bench.timing import latency
 from models.errors import UserError
@@ -121,14 +121,14 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
     collected.measurements += optional_pass(
         "counts", lambda: passes.cost_measurements(case, module), collected.warnings
     )
-    gpu = device.accelerator()
     record = Record(
         case=case,
         protocol=job.protocol,
         status="invalid" if collected.invalid else "ok",
         reason=collected.invalid,
         measurements=collected.measurements,
-        environment=msgspec.structs.replace(job.environment, gpu=Gpu(**gpu) if gpu else None),
+        environment=msgspec.structs.replace(job.environment, gpu=device.accelerator()),
+        gpu_readings=device.accelerator_readings(),
         effective=effective,
         absent=collected.absent,
         warnings=collected.warnings + engine.warnings(case, device.traits) + device.warnings(),

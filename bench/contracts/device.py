@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal, Protocol
 
 from msgspec import Struct
@@ -11,6 +11,7 @@ from bench.contracts.energy_source import EnergySource
 from bench.contracts.monitor import Monitor
 from bench.schema.case import LAYOUTS, PRECISIONS, Case, Layout, Precision
 from bench.schema.case_warnings import CaseWarning
+from bench.schema.gpu_identity import Gpu, GpuReadings
 from bench.schema.record import Effective
 
 Scale = Literal["small", "large"]
@@ -141,8 +142,11 @@ class Device(Protocol):
     def energy_source(self) -> EnergySource:
         """The counter of what this device takes, in joules; NoCounter with the reason where there is none."""
 
-    def accelerator(self) -> Mapping[str, Any] | None:
-        """The fields of bench.schema.record.Gpu, memory in bytes; None for the host."""
+    def accelerator(self) -> Gpu | None:
+        """Which device it is and how it is set; None for the host."""
+
+    def accelerator_readings(self) -> GpuReadings | None:
+        """What its counters and sensors say now; None where nothing does."""
 
     def memory_baseline(self) -> int:
         """Bytes in use before the model exists; peaks are differences to it."""

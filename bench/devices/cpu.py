@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from bench.contracts.device import Traits
 from bench.contracts.energy_source import EnergySource
@@ -15,6 +14,7 @@ from bench.host.contention import ContentionMonitor
 from bench.host.rapl import RaplCounter
 from bench.schema.case import Case
 from bench.schema.case_warnings import CaseWarning
+from bench.schema.gpu_identity import Gpu, GpuReadings
 from bench.schema.record import Effective
 from bench.schema.tuning import FREEZING, FUSED_OPTIMIZER
 
@@ -122,7 +122,10 @@ class Cpu:
     def energy_source(self) -> EnergySource:
         return RaplCounter()
 
-    def accelerator(self) -> Mapping[str, Any] | None:
+    def accelerator(self) -> Gpu | None:
+        return None
+
+    def accelerator_readings(self) -> GpuReadings | None:
         return None
 
     def memory_baseline(self) -> int:

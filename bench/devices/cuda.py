@@ -6,20 +6,23 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from bench.contracts.device import Traits
 from bench.contracts.energy_source import EnergySource
 from bench.contracts.monitor import Monitor
+from bench.host import gpu_facts
 from bench.host.contention import ContentionMonitor
 from bench.host.gpu_clocks import ClockMonitor
 from bench.host.installed import version_of
-from bench.host.nvml import Nvml, UnreadableError, by_torch_uuid, open_nvml
+from bench.host.nvml import Nvml, UnreadableError, by_torch_uuid
+from bench.host.nvml_driver import open_nvml
 from bench.host.nvml_energy import EnergyCounter
 from bench.schema.case import PRECISIONS, Case
 from bench.schema.case_warnings import CaseWarning
+from bench.schema.gpu_identity import Gpu, GpuReadings
 from bench.schema.record import Effective
 from bench.schema.tuning import CUDNN_HEURISTICS, NAMES, names
 
@@ -142,7 +145,7 @@ class Cuda:
         """As torch gives it, without the prefix by which NVML tells a GPU from an instance of MIG."""
         import torch
 
-        return str(torch.cuda.get_device_properties(0).uuid)
+        return str(torch.cuda.get_device_properties(torch.cuda.current_device()).uuid)
 
     def monitors(self, threads: int) -> Sequence[Monitor]:
         return [ContentionMonitor(threads), ClockMonitor(open_nvml, self.uuid())]
@@ -150,18 +153,21 @@ class Cuda:
     def energy_source(self) -> EnergySource:
         return EnergyCounter(open_nvml, self.uuid())
 
-    def accelerator(self) -> Mapping[str, Any]:
+    def accelerator(self) -> Gpu:
         import torch
 
-        properties = torch.cuda.get_device_properties(0)
-        return {
-            "name": properties.name,
-            "memory_bytes": properties.total_memory,
-            "capability": f"{properties.major}.{properties.minor}",
-            "driver": _driver_version(),
-            "cuda": torch.version.cuda,
-            "cudnn": str(torch.backends.cudnn.version()),
-        }
+        properties = torch.cuda.get_device_properties(torch.cuda.current_device())
+        return Gpu(
+            name=properties.name,
+            memory_bytes=properties.total_memory,
+            capability=f"{properties.major}.{properties.minor}",
+            cuda=torch.version.cuda,
+            cudnn=str(torch.backends.cudnn.version()),
+            **({"driver": None} | gpu_facts.identity(open_nvml, self.uuid())),
+        )
+
+    def accelerator_readings(self) -> GpuReadings:
+        return gpu_facts.readings(open_nvml, self.uuid())
 
     def memory_baseline(self) -> int:
         import torch
@@ -277,13 +283,6 @@ def _kernel_seconds(events: Iterable[Any]) -> float | None:
 
     on_device = [e for e in events if e.device_type == DeviceType.CUDA and not e.is_user_annotation]
     return float(sum(e.self_device_time_total for e in on_device)) / 1e6 if on_device else None
-
-
-def _driver_version() -> str | None:
-    try:
-        return open_nvml().driver_version()
-    except UnreadableError:
-        return None
 
 
 def _why_shared(open_nvml: Callable[[], Nvml], uuid: str) -> str | None:

@@ -7,9 +7,8 @@ known beforehand. What CUDA refuses, it refuses too, in torch's words.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from bench.contracts.device import Traits
 from bench.contracts.energy_source import EnergySource, NoCounter
@@ -17,6 +16,7 @@ from bench.contracts.monitor import Monitor
 from bench.host.contention import ContentionMonitor
 from bench.schema.case import PRECISIONS, Case
 from bench.schema.case_warnings import CaseWarning
+from bench.schema.gpu_identity import Gpu, GpuReadings
 from bench.schema.record import Effective
 
 FREE_BYTES = 2**30
@@ -134,7 +134,10 @@ class FakeDevice:
     def energy_source(self) -> EnergySource:
         return NoCounter("what is simulated takes no energy")
 
-    def accelerator(self) -> Mapping[str, Any] | None:
+    def accelerator(self) -> Gpu | None:
+        return None
+
+    def accelerator_readings(self) -> GpuReadings | None:
         return None
 
     def memory_baseline(self) -> int:

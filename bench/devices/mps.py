@@ -12,9 +12,9 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bench.contracts.device import Traits
 from bench.contracts.energy_source import EnergySource, NoCounter
@@ -22,6 +22,7 @@ from bench.contracts.monitor import Monitor
 from bench.host.contention import ContentionMonitor
 from bench.schema.case import Case
 from bench.schema.case_warnings import CaseWarning
+from bench.schema.gpu_identity import Gpu, GpuReadings
 from bench.schema.record import Effective
 from bench.schema.tuning import FUSED_OPTIMIZER
 
@@ -127,17 +128,20 @@ class Mps:
     def energy_source(self) -> EnergySource:
         return NoCounter("torch.mps has no counter of energy")
 
-    def accelerator(self) -> Mapping[str, Any]:
+    def accelerator(self) -> Gpu:
         import torch
 
-        return {
-            "name": torch.backends.mps.get_name(),
-            "memory_bytes": torch.mps.recommended_max_memory(),
-            "capability": f"{torch.backends.mps.get_core_count()} cores",
-            "driver": f"macOS {platform.mac_ver()[0]}",
-            "cuda": None,
-            "cudnn": None,
-        }
+        return Gpu(
+            name=torch.backends.mps.get_name(),
+            memory_bytes=torch.mps.recommended_max_memory(),
+            capability=f"{torch.backends.mps.get_core_count()} cores",
+            driver=f"macOS {platform.mac_ver()[0]}",
+            cuda=None,
+            cudnn=None,
+        )
+
+    def accelerator_readings(self) -> GpuReadings | None:
+        return None
 
     def memory_baseline(self) -> int:
         import torch

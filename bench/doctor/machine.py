@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.host import cpu_cores, installed
-from bench.host.nvml import Nvml, open_nvml
+from bench.host.nvml import Nvml
+from bench.host.nvml_driver import open_nvml
 
 
 @dataclass(frozen=True)

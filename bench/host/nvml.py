@@ -1,17 +1,24 @@
-"""What the NVIDIA driver says of a GPU, through pynvml; behind two protocols that a fake can replace.
+"""What the NVIDIA driver can be asked of a GPU: two protocols that a fake can replace (`nvml_driver` asks).
 
 What NVML cannot say is None, with NVML's own reason beside it: never 0.
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from msgspec import Struct
 
-T = TypeVar("T")
+from bench.schema.gpu_identity import (
+    ComputeMode,
+    DriverModel,
+    EccErrors,
+    MigInstance,
+    PcieLink,
+    PeerPath,
+    RemappedRows,
+)
 
 EVENT_REASONS = {
     0x001: "idle",
@@ -37,8 +44,6 @@ SLOWDOWNS = {
 """The reasons under which a figure is not the GPU's own: docs/method.md, "What a label means"."""
 POWER_CAP = "software power cap"
 
-_POWER_INSTANT = 186
-
 
 class UnreadableError(Exception):
     """NVML does not say; the message is its reason."""
@@ -49,11 +54,27 @@ class NvmlGpu(Protocol):
 
     def uuid(self) -> str: ...
 
+    def index(self) -> int:
+        """Its place in the order of PCI addresses, as nvidia-smi counts."""
+
     def name(self) -> str: ...
+
+    def pci_bus_id(self) -> str:
+        """As Linux writes it: `0000:3b:00.0`."""
+
+    def vbios(self) -> str: ...
 
     def sm_clock_mhz(self) -> int: ...
 
     def memory_clock_mhz(self) -> int: ...
+
+    def application_sm_clock_mhz(self) -> int: ...
+
+    def application_memory_clock_mhz(self) -> int: ...
+
+    def max_sm_clock_mhz(self) -> int: ...
+
+    def max_memory_clock_mhz(self) -> int: ...
 
     def power_watts(self) -> float:
         """At this instant where the driver can say so."""
@@ -82,6 +103,20 @@ class NvmlGpu(Protocol):
 
     def mig_mode(self) -> bool: ...
 
+    def ecc_mode(self) -> bool: ...
+
+    def pending_ecc_mode(self) -> bool: ...
+
+    def ecc_errors(self) -> EccErrors: ...
+
+    def remapped_rows(self) -> RemappedRows: ...
+
+    def pcie(self) -> PcieLink: ...
+
+    def compute_mode(self) -> ComputeMode: ...
+
+    def driver_model(self) -> DriverModel: ...
+
 
 class Nvml(Protocol):
     """The driver. Every call may raise UnreadableError."""
@@ -96,6 +131,18 @@ class Nvml(Protocol):
 
     def by_uuid(self, uuid: str) -> NvmlGpu:
         """The GPU, or the board of the MIG instance, of that UUID."""
+
+    def mig_instance(self, uuid: str) -> MigInstance:
+        """Which part of its board a UUID names; UnreadableError where it names a whole GPU."""
+
+    def path_between(self, uuid: str, other: str) -> PeerPath:
+        """What the two GPUs have in common."""
+
+    def nvlinks_between(self, uuid: str, other: str) -> int:
+        """Active NVLinks that lead from the one to the other, straight or through a switch."""
+
+    def peer_access(self, uuid: str, other: str) -> bool:
+        """Whether the one can read the other's memory itself."""
 
 
 class GpuState(Struct, frozen=True, kw_only=True):
@@ -130,12 +177,19 @@ def nothing(reason: str) -> GpuState:
     return GpuState(absent=dict.fromkeys(READINGS, reason))
 
 
-def by_torch_uuid(nvml: Nvml, uuid: str) -> NvmlGpu:
-    """The GPU that torch names so: without the prefix that tells a GPU from a MIG instance."""
+def full_uuid(nvml: Nvml, uuid: str) -> str:
+    """What torch names without the prefix that tells a GPU from a MIG instance; UnreadableError for none."""
     try:
-        return nvml.by_uuid(f"GPU-{uuid}")
+        nvml.by_uuid(f"GPU-{uuid}")
     except UnreadableError:
-        return nvml.by_uuid(f"MIG-{uuid}")
+        nvml.by_uuid(f"MIG-{uuid}")
+        return f"MIG-{uuid}"
+    return f"GPU-{uuid}"
+
+
+def by_torch_uuid(nvml: Nvml, uuid: str) -> NvmlGpu:
+    """The GPU, or the board of the MIG instance, that torch names so."""
+    return nvml.by_uuid(full_uuid(nvml, uuid))
 
 
 def reasons(bits: int) -> tuple[str, ...]:
@@ -166,134 +220,3 @@ def visible_gpu(nvml: Nvml, environ: Mapping[str, str]) -> NvmlGpu:
             "GPU by its UUID in CUDA_VISIBLE_DEVICES"
         )
     return gpus[int(first)]
-
-
-def open_nvml() -> Nvml:
-    """The driver's own NVML; raises UnreadableError where there is no driver."""
-    _load()
-    return _DriverNvml()
-
-
-@functools.cache
-def _load() -> None:
-    import pynvml
-
-    _ask(pynvml.nvmlInit)
-
-
-def _ask(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call pynvml, whose errors become reasons."""
-    import pynvml
-
-    try:
-        return function(*arguments)
-    except pynvml.NVMLError as error:
-        raise UnreadableError(str(error)) from error
-
-
-class _DriverNvml:
-    def driver_version(self) -> str:
-        import pynvml
-
-        return str(_ask(pynvml.nvmlSystemGetDriverVersion))
-
-    def cuda_version(self) -> str:
-        import pynvml
-
-        version = int(_ask(pynvml.nvmlSystemGetCudaDriverVersion_v2))
-        return f"{version // 1000}.{version % 1000 // 10}"
-
-    def gpus(self) -> Sequence[NvmlGpu]:
-        import pynvml
-
-        count = int(_ask(pynvml.nvmlDeviceGetCount))
-        return [_DriverGpu(_ask(pynvml.nvmlDeviceGetHandleByIndex, index)) for index in range(count)]
-
-    def by_uuid(self, uuid: str) -> NvmlGpu:
-        import pynvml
-
-        handle = _ask(pynvml.nvmlDeviceGetHandleByUUID, uuid)
-        if _ask(pynvml.nvmlDeviceIsMigDeviceHandle, handle):
-            handle = _ask(pynvml.nvmlDeviceGetDeviceHandleFromMigDeviceHandle, handle)
-        return _DriverGpu(handle)
-
-
-class _DriverGpu:
-    def __init__(self, handle: Any) -> None:
-        import pynvml
-
-        self._handle = handle
-        self._nvml = pynvml
-
-    def _get(self, function: str, *arguments: Any) -> Any:
-        return _ask(getattr(self._nvml, function), self._handle, *arguments)
-
-    def uuid(self) -> str:
-        return str(self._get("nvmlDeviceGetUUID"))
-
-    def name(self) -> str:
-        return str(self._get("nvmlDeviceGetName"))
-
-    def sm_clock_mhz(self) -> int:
-        return int(self._get("nvmlDeviceGetClockInfo", self._nvml.NVML_CLOCK_SM))
-
-    def memory_clock_mhz(self) -> int:
-        return int(self._get("nvmlDeviceGetClockInfo", self._nvml.NVML_CLOCK_MEM))
-
-    def power_watts(self) -> float:
-        instant = self._field(_POWER_INSTANT)
-        # Where the field is missing the GPU is old, and its power usage is no average yet.
-        milliwatts = instant if instant is not None else self._get("nvmlDeviceGetPowerUsage")
-        return float(milliwatts) / 1e3
-
-    def temperature_celsius(self) -> int:
-        return int(self._get("nvmlDeviceGetTemperature", self._nvml.NVML_TEMPERATURE_GPU))
-
-    def energy_joules(self) -> float:
-        return float(self._get("nvmlDeviceGetTotalEnergyConsumption")) / 1e3
-
-    def event_reasons(self) -> int:
-        return int(self._get("nvmlDeviceGetCurrentClocksEventReasons"))
-
-    def reason_nanoseconds(self) -> Mapping[str, int]:
-        # Not by the fields NVML_FI_DEV_CLOCKS_EVENT_REASON_*: their numbers changed between releases of
-        # nvml.h (251 to 253, then 269 to 271), so that an older driver would answer something else.
-        counters = {
-            POWER_CAP: self._nvml.NVML_PERF_POLICY_POWER,
-            THERMAL: self._nvml.NVML_PERF_POLICY_THERMAL,
-        }
-        return {
-            name: int(self._get("nvmlDeviceGetViolationStatus", policy).violationTime)
-            for name, policy in counters.items()
-        }
-
-    def compute_pids(self) -> Sequence[int]:
-        return [int(process.pid) for process in self._get("nvmlDeviceGetComputeRunningProcesses")]
-
-    def graphics_pids(self) -> Sequence[int]:
-        return [int(process.pid) for process in self._get("nvmlDeviceGetGraphicsRunningProcesses")]
-
-    def power_limit_watts(self) -> float:
-        return float(self._get("nvmlDeviceGetPowerManagementLimit")) / 1e3
-
-    def default_power_limit_watts(self) -> float:
-        return float(self._get("nvmlDeviceGetPowerManagementDefaultLimit")) / 1e3
-
-    def persistence_mode(self) -> bool:
-        return bool(self._get("nvmlDeviceGetPersistenceMode"))
-
-    def mig_mode(self) -> bool:
-        return bool(self._get("nvmlDeviceGetMigMode")[0])
-
-    def _field(self, number: int) -> float | None:
-        """A field value; None where the driver does not have it."""
-        value = self._get("nvmlDeviceGetFieldValues", [number])[0]
-        members = {
-            self._nvml.NVML_VALUE_TYPE_DOUBLE: "dVal",
-            self._nvml.NVML_VALUE_TYPE_UNSIGNED_INT: "uiVal",
-            self._nvml.NVML_VALUE_TYPE_UNSIGNED_LONG: "ulVal",
-            self._nvml.NVML_VALUE_TYPE_UNSIGNED_LONG_LONG: "ullVal",
-        }
-        if value.nvmlReturn != self._nvml.NVML_SUCCESS or value.valueType not in members:
-            return None
-        return float(getattr(value.value, members[value.valueType]))

@@ -18,6 +18,7 @@ from msgspec import Struct
 from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.case_warnings import CaseWarning
 from bench.schema.ceiling_product import Product
+from bench.schema.gpu_identity import Gpu, GpuReadings
 from bench.schema.layer_phases import Layer
 from bench.schema.phases import Phase
 
@@ -56,17 +57,6 @@ class Measurement(Struct, frozen=True, kw_only=True, omit_defaults=True):
     disturbed: bool = False
 
 
-class Gpu(Struct, frozen=True, kw_only=True):
-    """One CUDA device as torch and the driver name it."""
-
-    name: str
-    memory_bytes: int
-    capability: str
-    driver: str | None
-    cuda: str | None
-    cudnn: str | None
-
-
 class Environment(Struct, frozen=True, kw_only=True):
     """The machine and the software of a record; equal between two runs when nothing changed."""
 
@@ -100,12 +90,13 @@ class Effective(Struct, frozen=True, kw_only=True):
 class Record(Struct, frozen=True, kw_only=True):
     """One line of records.jsonl.
 
-    effective  what was read back in the child after the precision was set
-    absent     metric -> the reason why it could not be measured here (`energy`: no NVML)
-    warnings   what to beware of, in the order in which it was found
-    started_at UTC, ISO 8601
-    sequence   the record's place in its file, from 1
-    pair       the number of the interleaved pair that it belongs to, or None
+    gpu_readings  of the GPU when the measurements had ended: facts beside them, which decide nothing
+    effective     what was read back in the child after the precision was set
+    absent        metric -> the reason why it could not be measured here (`energy`: no NVML)
+    warnings      what to beware of, in the order in which it was found
+    started_at    UTC, ISO 8601
+    sequence      the record's place in its file, from 1
+    pair          the number of the interleaved pair that it belongs to, or None
     """
 
     schema: int = SCHEMA
@@ -115,6 +106,7 @@ class Record(Struct, frozen=True, kw_only=True):
     reason: str | None = None
     measurements: list[Measurement] = []
     environment: Environment | None = None
+    gpu_readings: GpuReadings | None = None
     effective: Effective = Effective()
     absent: dict[str, str] = {}
     warnings: list[CaseWarning] = []

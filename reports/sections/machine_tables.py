@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from bench.schema.record import Environment, Gpu
+from bench.schema.gpu_identity import Gpu
+from bench.schema.record import Environment
 from reports.document import Table
 from reports.summary.figures import Figure, Summary
 from reports.tables.wording import one_line

@@ -9,8 +9,9 @@ import msgspec
 
 from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.case_warnings import CaseWarning
+from bench.schema.gpu_identity import Gpu
 from bench.schema.phases import Phase
-from bench.schema.record import Effective, Environment, Gpu, Measurement, Record, Status
+from bench.schema.record import Effective, Environment, Measurement, Record, Status
 from bench.store import RECORDS
 
 MACHINE = Environment(

@@ -23,7 +23,7 @@ from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.case_warnings import CaseWarning, in_words
 from bench.schema.ceiling_product import Convolution, Copy, MatrixProduct, Product, product_name
 from bench.schema.job import Job, JobResult, encode
-from bench.schema.record import Gpu, Measurement, Record, single
+from bench.schema.record import Measurement, Record, single
 from bench.tensors import POLICIES, memory_format, weight_dtype
 from bench.timing import latency, windows
 
@@ -70,9 +70,7 @@ def run(job: Job, device: Device) -> Record:
     incomplete: list[CaseWarning] = []
     too_long: list[str] = []
     watched: dict[str, WindowReadings] = {}
-    for product in products(
-        device.traits.scale, gpu["memory_bytes"] if gpu else job.environment.memory_bytes
-    ):
+    for product in products(device.traits.scale, gpu.memory_bytes if gpu else job.environment.memory_bytes):
         if _takes_too_long(product, measured):
             too_long.append(product_name(product))
             continue
@@ -85,7 +83,8 @@ def run(job: Job, device: Device) -> Record:
         status="ok" if measured else "invalid",
         reason=None if measured else "; ".join(map(in_words, incomplete)),
         measurements=measured,
-        environment=structs.replace(job.environment, gpu=Gpu(**gpu) if gpu else None),
+        environment=structs.replace(job.environment, gpu=gpu),
+        gpu_readings=device.accelerator_readings(),
         effective=structs.replace(read, precision={**read.precision, **weights}),
         absent=_absent(too_long),
         warnings=incomplete + windows.merge_labels(watched),

@@ -28,7 +28,7 @@ from bench.schema.case import Case
 from bench.schema.case_warnings import CaseWarning
 from bench.schema.epochs import History, measurements, why_no_energy
 from bench.schema.job import Job, JobResult, encode
-from bench.schema.record import Effective, Gpu, Measurement, Record, Status
+from bench.schema.record import Effective, Measurement, Record, Status
 from bench.tensors import memory_format, weight_dtype
 from models import catalogue
 from models.errors import UserError
@@ -80,7 +80,6 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
     reporter = Reporter(files, case, dataset.learns)
     epochs = _epochs(job, learner, device, baseline, reporter, energy.joules)
     status, reason, history = _ending(case, epochs, reporter)
-    gpu = device.accelerator()
     parameters = Measurement(
         phase="model",
         metric="parameters",
@@ -93,7 +92,8 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
         status=status,
         reason=reason,
         measurements=[parameters, *measurements(history, case.task.target, learns=dataset.learns)],
-        environment=msgspec.structs.replace(job.environment, gpu=Gpu(**gpu) if gpu else None),
+        environment=msgspec.structs.replace(job.environment, gpu=device.accelerator()),
+        gpu_readings=device.accelerator_readings(),
         effective=effective,
         warnings=[
             *engines.get(case.engine).warnings(case, device.traits),

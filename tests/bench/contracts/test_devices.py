@@ -23,7 +23,6 @@ from bench.devices.fake import FakeDevice
 from bench.schema import tuning
 from bench.schema.case import LAYOUTS, PRECISIONS, Case
 from bench.schema.case_warnings import CaseWarning
-from bench.schema.record import Gpu
 from models.errors import UserError
 from tests.planted.fake_mps import RECOMMENDED_BYTES, FakeMps
 from tests.planted.fake_nvml import FakeGpu, FakeNvml
@@ -155,7 +154,7 @@ def test_other_facts_have_their_types(device: Device) -> None:
     assert torch.zeros(1, device=device.torch_name()).device == torch.device(device.torch_name())
     assert torch.device(device.torch_name()).type == device.torch_type()
     gpu = device.accelerator()
-    assert gpu is None or Gpu(**gpu).memory_bytes > 0
+    assert gpu is None or gpu.memory_bytes > 0
     assert all(isinstance(value, int) for value in device.read_memory().values())
 
 
@@ -306,6 +305,28 @@ def test_the_drivers_memory_is_ours_where_one_process_uses_the_gpu(
     facts = devices.get("cuda").read_memory()
     assert facts == {"allocation_retries": 0} | ({} if reason else {"driver_other": MB})
     assert devices.get("cuda").warnings() == ([CaseWarning("no-driver-other", reason)] if reason else [])
+
+
+class Properties(NamedTuple):
+    """Of the second of two equal GPUs, as torch names them."""
+
+    uuid: str
+    name: str = "NVIDIA H100"
+    total_memory: int = 80 * MB
+    major: int = 9
+    minor: int = 0
+
+
+def test_the_gpu_of_a_record_is_the_current_one_and_not_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    twins = (FakeGpu("GPU-1111"), FakeGpu("GPU-2222", number=1, limit=350.0, temperature="Not Supported"))
+    monkeypatch.setattr(cuda, "open_nvml", lambda: FakeNvml(twins))
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
+    properties = [Properties("1111"), Properties("2222")]
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: properties[index])
+    gpu, readings = cuda.DEVICE.accelerator(), cuda.DEVICE.accelerator_readings()
+    assert (gpu.name, gpu.capability, gpu.driver) == ("NVIDIA H100", "9.0", "580.65.06")
+    assert (gpu.uuid, gpu.power_limit_watts) == ("GPU-2222", 350.0)
+    assert (readings.index, readings.absent["temperature_celsius"]) == (1, "Not Supported")
 
 
 def _opened(gpu: FakeGpu) -> Callable[[], FakeNvml]:

@@ -75,7 +75,7 @@ def test_the_tightest_limit_counts_and_pages_of_files_are_given_back(
 )
 def test_a_device_has_free_memory_within_the_machines(device: Device) -> None:
     gpu = device.accelerator()
-    total = gpu["memory_bytes"] if gpu else psutil.virtual_memory().total
+    total = gpu.memory_bytes if gpu else psutil.virtual_memory().total
     assert 0.01 * total < device.free_memory() <= total
 
 

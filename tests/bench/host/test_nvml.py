@@ -10,7 +10,7 @@ import pynvml
 import pytest
 
 from bench.contracts.monitor import WindowReadings
-from bench.host import nvml
+from bench.host import nvml, nvml_driver
 from bench.host.gpu_clocks import ClockMonitor
 from bench.host.nvml import POWER_CAP, THERMAL, UnreadableError, by_torch_uuid, state, visible_gpu
 from bench.schema.case_warnings import CaseWarning
@@ -213,7 +213,7 @@ def answers(monkeypatch: pytest.MonkeyPatch, **planted: Any) -> None:
 @pytest.fixture
 def driver(monkeypatch: pytest.MonkeyPatch) -> Iterator[nvml.Nvml]:
     """The real probe over a pynvml whose functions answer as planted."""
-    nvml._load.cache_clear()
+    nvml_driver._load.cache_clear()
     instant = pynvml.c_nvmlFieldValue_t()
     instant.valueType, instant.value.uiVal = pynvml.NVML_VALUE_TYPE_UNSIGNED_INT, 412_500
     answers(
@@ -243,8 +243,8 @@ def driver(monkeypatch: pytest.MonkeyPatch) -> Iterator[nvml.Nvml]:
         "nvmlDeviceGetViolationStatus",
         lambda handle, policy: pynvml.c_nvmlViolationTime_t(violationTime=held[policy]),
     )
-    yield nvml.open_nvml()
-    nvml._load.cache_clear()  # the real NVML was not loaded
+    yield nvml_driver.open_nvml()
+    nvml_driver._load.cache_clear()  # the real NVML was not loaded
 
 
 def test_the_drivers_units_become_ours(driver: nvml.Nvml) -> None:
@@ -294,7 +294,7 @@ def test_of_a_mig_instance_the_board_is_asked(
 def test_the_real_driver_answers_or_says_why_not() -> None:
     """On a machine without a GPU a reason, on one with a GPU every reading or its reason."""
     try:
-        gpu = nvml.open_nvml().gpus()[0]
+        gpu = nvml_driver.open_nvml().gpus()[0]
     except UnreadableError as error:
         pytest.skip(f"NVML: {error}")
     seen = state(gpu)
