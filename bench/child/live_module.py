@@ -22,7 +22,7 @@ from bench.child.passes import monitor_of
 from bench.child.worker import refuse_recompiles
 from bench.contracts.device import Device
 from bench.contracts.engine import Engine
-from bench.contracts.monitor import Monitor, Monitors, WindowReadings
+from bench.contracts.monitor import Monitor, Monitors, WindowReadings, Work
 from bench.contracts.steps import Steps
 from bench.schema.case import TIMED, Case, MeasurementProtocol
 from bench.schema.case_warnings import CaseWarning
@@ -59,7 +59,10 @@ class _Announcer:
     def before(self) -> None:
         self.on_stage("sampling")
 
-    def after(self) -> WindowReadings:
+    def end(self) -> None:
+        """Nothing is counted."""
+
+    def after(self, work: Work) -> WindowReadings:
         return WindowReadings()
 
 

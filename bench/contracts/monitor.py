@@ -10,6 +10,36 @@ from bench.schema.case_warnings import CaseWarning
 from bench.schema.record import Measurement
 
 
+class Work(Protocol):
+    """What the device can be given to do while a monitor reads: clocks and power fall when the work ends."""
+
+    def begin(self) -> None:
+        """Give the device work, unless it has some; nothing where it cannot be given any."""
+
+    def goes_on(self) -> bool:
+        """Whether the device is still at it."""
+
+    def end(self) -> None:
+        """Return when it is done."""
+
+
+class NoWork:
+    """Work of a device that can be given none."""
+
+    def begin(self) -> None:
+        """Nothing to give."""
+
+    def goes_on(self) -> bool:
+        """Never."""
+        return False
+
+    def end(self) -> None:
+        """Nothing to wait for."""
+
+
+AT_REST: Work = NoWork()
+
+
 @dataclass(frozen=True)
 class WindowReadings:
     """What a monitor saw in one window.
@@ -32,8 +62,11 @@ class Monitor(Protocol):
     def before(self) -> None:
         """A window begins."""
 
-    def after(self) -> WindowReadings:
-        """It has ended: what happened since `before`."""
+    def end(self) -> None:
+        """Its last sample is taken: what is counted is counted up to here."""
+
+    def after(self, work: Work) -> WindowReadings:
+        """What happened between `before` and `end`, and how the device is while it does `work`."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +79,12 @@ class Monitors:
         for monitor in self.monitors:
             monitor.before()
 
-    def after(self) -> WindowReadings:
-        seen = [monitor.after() for monitor in self.monitors]
+    def end(self) -> None:
+        for monitor in self.monitors:
+            monitor.end()
+
+    def after(self, work: Work) -> WindowReadings:
+        seen = [monitor.after(work) for monitor in self.monitors]
         # A window that must not be used counts for more than one that is labelled.
         disturbed = sorted(
             (readings for readings in seen if readings.disturbed), key=lambda readings: readings.usable

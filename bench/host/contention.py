@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.contracts.monitor import WindowReadings
+from bench.contracts.monitor import WindowReadings, Work
 from bench.schema.case_warnings import CaseWarning
 from bench.schema.record import Measurement
 
@@ -54,10 +54,13 @@ class ContentionMonitor:
         self.before()
 
     def before(self) -> None:
-        self._start = read(self._stat)
+        self._start = self._last = read(self._stat)
 
-    def after(self) -> WindowReadings:
-        measured, labels = between(self._start, read(self._stat), self._threads)
+    def end(self) -> None:
+        self._last = read(self._stat)
+
+    def after(self, work: Work) -> WindowReadings:
+        measured, labels = between(self._start, self._last, self._threads)
         return WindowReadings(tuple(measured), tuple(labels), disturbed=labels[0] if labels else None)
 
 

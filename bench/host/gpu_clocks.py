@@ -1,21 +1,25 @@
-"""The GPU's clocks, power, temperature and slowdowns in a window, from NVML at both its ends.
+"""The GPU's clocks, power, temperature and slowdowns in a window, from NVML at its ends and at work.
 
-Nothing is asked in between: the driver itself counts how long a reason held the clocks down.
+Nothing is asked in between: the driver itself counts how long a reason held the clocks down. It counts that
+below the application clocks only, so the reasons in force while the GPU works are evidence too.
 """
 
 from __future__ import annotations
 
+import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from bench.contracts.monitor import WindowReadings
+from bench.contracts.monitor import WindowReadings, Work
 from bench.host import nvml
-from bench.host.nvml import POWER_CAP, SLOWDOWNS, THERMAL, GpuState, Nvml, UnreadableError
+from bench.host.nvml import POWER_CAP, READINGS, SLOWDOWNS, THERMAL, GpuState, Nvml, UnreadableError
 from bench.schema.case_warnings import CaseWarning
 from bench.schema.record import Measurement
 
 MOST_HELD = 0.01
 """Above this share of its time under a reason a window counts as held down, as with stolen time."""
+_MOST_AT_WORK = 8
+"""Readings while the GPU works: a share of them says how often a reason was in force."""
 
 _FIGURES = {
     "sm_clock_mhz": ("sm_clock", "MHz"),
@@ -23,7 +27,8 @@ _FIGURES = {
     "power_watts": ("power", "W"),
     "temperature_celsius": ("temperature", "Celsius"),
 }
-"""What is recorded as it is at the window's end, when the GPU has just stopped working."""
+_FALL_AT_REST = ("sm_clock", "memory_clock", "power")
+"""What says nothing of the work once that has ended: it has another name where it was read then."""
 
 _SHARES = {POWER_CAP: "software_power_cap_share", THERMAL: "thermal_slowdown_share"}
 """The metric of each reason that the driver counts."""
@@ -46,12 +51,17 @@ class ClockMonitor:
 
     def before(self) -> None:
         self._start, self._first = self._clock(), self._read()
+        self._seconds, self._last = 0.0, self._first
 
-    def after(self) -> WindowReadings:
-        last = self._read()
-        shares = _shares(self._first, last, self._clock() - self._start)
+    def end(self) -> None:
+        self._last = self._read()
+        self._seconds = self._clock() - self._start
+
+    def after(self, work: Work) -> WindowReadings:
+        last, at_work = self._last, self._at_work(work)
+        shares = _shares(self._first, last, self._seconds)
         held = {name for name, share in shares.items() if share > MOST_HELD}
-        for moment in (self._first, last):
+        for moment in (self._first, last, *at_work):
             held.update(nvml.reasons(moment.event_reasons or 0))
         slowed = ", ".join(sorted(held & SLOWDOWNS))
         slowdown = CaseWarning("slowdown", f"the GPU lowered its clocks ({slowed})") if slowed else None
@@ -59,11 +69,24 @@ class ClockMonitor:
         if POWER_CAP in held:
             labels.append(CaseWarning("power-cap", "the GPU ran at its power limit"))
         return WindowReadings(
-            measurements=tuple(_figures(last) + _share_figures(shares)),
-            labels=(*labels, *self._unmonitored(last)),
+            measurements=tuple(_figures(last, at_work) + _share_figures(shares)),
+            labels=(*labels, *_at_rest(last, at_work), *self._unmonitored(last)),
             disturbed=slowdown,
             usable=slowdown is None,
         )
+
+    def _at_work(self, work: Work) -> list[GpuState]:
+        """Moments that ended before the work did; none where it can be given none, or nothing can be read."""
+        found: list[GpuState] = []
+        if _says_nothing(self._last):
+            return found
+        work.begin()
+        while len(found) < _MOST_AT_WORK:
+            moment = self._read()
+            if not work.goes_on():
+                break
+            found.append(moment)
+        return found
 
     def _unmonitored(self, moment: GpuState) -> list[CaseWarning]:
         """What this moment lacks and was not named before, by reason."""
@@ -87,9 +110,31 @@ def _reader(open_nvml: Callable[[], Nvml], uuid: str) -> Callable[[], GpuState]:
     return lambda: nvml.state(gpu)
 
 
-def _figures(moment: GpuState) -> list[Measurement]:
-    values = [(figure, getattr(moment, reading)) for reading, figure in _FIGURES.items()]
-    return [_measured(metric, unit, value) for (metric, unit), value in values if value is not None]
+def _says_nothing(moment: GpuState) -> bool:
+    return all(reading in moment.absent for reading in READINGS)
+
+
+def _at_rest(last: GpuState, at_work: Sequence[GpuState]) -> list[CaseWarning]:
+    if at_work or _says_nothing(last):
+        return []
+    return [
+        CaseWarning("read-at-rest", "clocks and power were read after the work, when they may have fallen")
+    ]
+
+
+def _figures(last: GpuState, at_work: Sequence[GpuState]) -> list[Measurement]:
+    """What was read, the middle of the readings at work; of a moment at rest under names that say so."""
+    found = []
+    for reading, (metric, unit) in _FIGURES.items():
+        values = [getattr(moment, reading) for moment in at_work or (last,)]
+        known = [value for value in values if value is not None]
+        name = metric if at_work or metric not in _FALL_AT_REST else f"{metric}_at_rest"
+        found += [_measured(name, unit, statistics.median(known))] if known else []
+    bits = [moment.event_reasons for moment in at_work if moment.event_reasons is not None]
+    if bits:
+        capped = sum(POWER_CAP in nvml.reasons(each) for each in bits)
+        found.append(_measured("power_cap_at_work", "1", capped / len(bits)))
+    return found
 
 
 def _shares(first: GpuState, last: GpuState, seconds: float) -> dict[str, float]:

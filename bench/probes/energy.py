@@ -150,7 +150,8 @@ class EnergyMeter:
                     readings += [] if watts is None else [watts]
                     ask_at = device.clock() + _POWER_EVERY_SECONDS
             last = _tick(self._source, device.clock, work.go_on)
-            facts = self._monitor.after()
+            self._monitor.end()
+            facts = self._monitor.after(work)
         finally:
             device.synchronise()
         refused = steps.why_invalid()
@@ -186,7 +187,10 @@ def _joules(source: EnergySource) -> float:
 
 
 class _Work:
-    """Steps back to back, without end; `steps` were seen finished, the last of them `at` this time (s)."""
+    """Steps back to back, without end; `steps` were seen finished, the last of them `at` this time (s).
+
+    It is also the `bench.contracts.monitor.Work` that is done while the monitor reads.
+    """
 
     def __init__(self, steps: Steps, device: Device, sleep: Sleep) -> None:
         self._steps, self._device, self._sleep = steps, device, sleep
@@ -215,6 +219,15 @@ class _Work:
             self._finished()
         else:
             self._sleep(_POLL_SECONDS)
+
+    def begin(self) -> None:
+        """It has begun: up to two rounds are in the queue."""
+
+    def goes_on(self) -> bool:
+        return self._queue is not None and bool(self._given) and not self._queue.done(self._given[-1])
+
+    def end(self) -> None:
+        """The window's owner waits."""
 
     def _give(self) -> None:
         for _ in range(self._round):

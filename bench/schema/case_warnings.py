@@ -18,6 +18,7 @@ Label = Literal[
     "launch-bound",
     "unshielded",
     "unmonitored",
+    "read-at-rest",
     "steal",
     "slowdown",
     "power-cap",

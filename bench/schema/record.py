@@ -44,6 +44,7 @@ class Measurement(Struct, frozen=True, kw_only=True, omit_defaults=True):
     layer      whose part of the phase this is, or None for the whole network
     product    that a ceiling timed, in the phase `product`
     disturbed  whether the window was taken again: its samples are kept, and stand for nothing
+    windows    in the phase `window`: the clock in whose window each sample was taken, `wall_time`
     """
 
     phase: Phase
@@ -55,6 +56,7 @@ class Measurement(Struct, frozen=True, kw_only=True, omit_defaults=True):
     layer: Layer | None = None
     product: Product | None = None
     disturbed: bool = False
+    windows: list[str] = []
 
 
 class Environment(Struct, frozen=True, kw_only=True):

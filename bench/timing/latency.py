@@ -17,6 +17,7 @@ from bench.schema.record import Measurement, find
 from bench.stats import estimates
 from bench.timing import sampling, windows
 from bench.timing.timers import DeviceTimer, HostTimer, Timer, WallTimer
+from bench.timing.window_work import StepsAsWork
 
 _EVENTS_RESOLVE_SECONDS = 100e-6
 """Below this, device times are averages over several steps: a pair of events resolves about 0.5 us."""
@@ -72,7 +73,7 @@ def time_steps(
             if residual is not None:
                 latency.warn("not-additive", f"{residual} ({timer.metric})")
     if monitor is not NO_MONITOR:
-        latency.measurements += windows.window_measurements(latency.windows.values(), len(latency.disturbed))
+        latency.measurements += windows.window_measurements(latency.windows, len(latency.disturbed))
         latency.warnings += windows.merge_labels(latency.windows)
     if latency.disturbed:
         count, first = len(latency.disturbed), latency.disturbed[0]
@@ -158,6 +159,7 @@ def _measure_with(
         monitor,
         device.clock,
         deadline,
+        StepsAsWork(steps, device),
     )
     phases = (*names, steps.whole_phase)
     latency.measurements += _measurements(used.samples, phases, timer.metric, repeats)

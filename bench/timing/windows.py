@@ -5,12 +5,12 @@ A window is one pass of one timer: all its samples were taken under the same con
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from msgspec import structs
 
-from bench.contracts.monitor import Monitor, WindowReadings
+from bench.contracts.monitor import AT_REST, Monitor, WindowReadings, Work
 from bench.schema.case_warnings import CaseWarning, Label, in_words
 from bench.schema.record import Measurement
 from bench.timing.sampling import Clock, Samples
@@ -45,18 +45,23 @@ def take(
     monitor: Monitor,
     clock: Clock,
     deadline: float,
+    work: Work = AT_REST,
 ) -> tuple[Window, list[Window]]:
     """The window to use, and the spoiled ones beside it (raw samples are never dropped).
 
-    A spoiled window is taken again, while as long a one would end before `deadline` (by `clock`, s).
+    A spoiled window is taken again, while as long a one would end before `deadline` (by `clock`, s). The
+    device does `work` after a window's last sample, while the monitor reads how it is at work.
     """
     windows: list[Window] = []
     while True:
         start = clock()
         monitor.before()
         samples = sample()
-        windows.append(Window(samples, monitor.after(), check()))
-        readings = windows[-1].readings
+        monitor.end()
+        refused = check()
+        readings = monitor.after(work)
+        work.end()
+        windows.append(Window(samples, readings, refused))
         most = 1 if readings.usable else MOST_RETAKES
         if readings.disturbed is None or len(windows) > most or 2 * clock() - start > deadline:
             break
@@ -65,14 +70,14 @@ def take(
     return used, [window for window in windows if window is not used]
 
 
-def window_measurements(windows: Iterable[WindowReadings], retakes: int) -> list[Measurement]:
+def window_measurements(windows: Mapping[str, WindowReadings], retakes: int) -> list[Measurement]:
     """One measurement for each metric, with one sample for each window that has it; and the retakes."""
     series: dict[str, Measurement] = {}
-    for seen in (measurement for readings in windows for measurement in readings.measurements):
-        if seen.metric in series:
-            series[seen.metric].samples.extend(seen.samples)
-        else:
-            series[seen.metric] = structs.replace(seen, samples=list(seen.samples))
+    for name, readings in windows.items():
+        for seen in readings.measurements:
+            so_far = series.setdefault(seen.metric, structs.replace(seen, samples=[], windows=[]))
+            so_far.samples.extend(seen.samples)
+            so_far.windows.append(name)
     counted = Measurement(phase="window", metric="retakes", unit="count", samples=[float(retakes)])
     return [*series.values(), counted]
 

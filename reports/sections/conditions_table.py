@@ -15,17 +15,24 @@ COLUMNS = {
     "sm_clock": ("SM clock (MHz)", 1.0),
     "memory_clock": ("memory clock (MHz)", 1.0),
     "power": ("power (W)", 1.0),
+    "sm_clock_at_rest": ("SM clock at rest (MHz)", 1.0),
+    "memory_clock_at_rest": ("memory clock at rest (MHz)", 1.0),
+    "power_at_rest": ("power at rest (W)", 1.0),
     "temperature": ("temperature (°C)", 1.0),
     "thermal_slowdown_share": ("thermal slowdown (%)", 100.0),
     "software_power_cap_share": ("power cap (%)", 100.0),
+    "power_cap_at_work": ("power cap at work (%)", 100.0),
     "steal_share": ("stolen time (%)", 100.0),
     "retakes": ("windows taken again", 1.0),
 }
 """By metric: the column, and how many of its unit one of the record's is."""
+SM_CLOCKS = ("sm_clock", "sm_clock_at_rest")
+"""Whoever has one of them was watched."""
 NOTE = (
-    "A window is one pass of one clock over a case. Clocks, power and temperature are those at its end, "
-    "shares those of its time. A window under a slowdown is not used, and one with stolen time is labelled; "
-    "either is taken again."
+    "A window is one pass of one clock over a case. Clocks, power and temperature are those right after its "
+    "last sample, while the GPU works on (at rest: when it had nothing to do); shares are those of its time, "
+    "and 'at work' that of these readings. A window under a slowdown is not used, and one with stolen time "
+    "is labelled; either is taken again."
 )
 
 
@@ -35,7 +42,7 @@ def conditions_table(figures: Sequence[Figure], scope: TableScope) -> Iterator[T
     lines = [
         TableLine(subject=subject, cells=(*_cells(found), processes_text(list(found.values()))))
         for subject, found in subjects.items()
-        if (WINDOW, "sm_clock") in found or _value(found, "retakes")
+        if {(WINDOW, clock) for clock in SM_CLOCKS} & found.keys() or _value(found, "retakes")
     ]
     if lines:
         names = [column for column, _ in COLUMNS.values()]

@@ -17,7 +17,7 @@ from torch.profiler import ProfilerActivity
 
 from bench import devices
 from bench.contracts.device import UNKNOWN, Device
-from bench.contracts.monitor import Monitors
+from bench.contracts.monitor import AT_REST, Monitors
 from bench.devices import cuda, mps
 from bench.devices.fake import FakeDevice
 from bench.schema import tuning
@@ -178,7 +178,8 @@ def test_traits_say_what_the_device_does(device: Device) -> None:
 def test_what_watches_and_what_counts_say_what_they_cannot(device: Device) -> None:
     watched = Monitors(device.monitors(threads=1))
     watched.before()
-    assert "steal_share" in {measured.metric for measured in watched.after().measurements}
+    watched.end()
+    assert "steal_share" in {measured.metric for measured in watched.after(AT_REST).measurements}
     source = device.energy_source()
     joules = source.joules()
     assert joules is not None or (source.why_absent and len(source.why_absent) > 10)

@@ -9,7 +9,7 @@ from typing import Any
 import pynvml
 import pytest
 
-from bench.contracts.monitor import WindowReadings
+from bench.contracts.monitor import NoWork, WindowReadings
 from bench.host import nvml, nvml_driver
 from bench.host.gpu_clocks import ClockMonitor
 from bench.host.nvml import POWER_CAP, THERMAL, UnreadableError, by_torch_uuid, state, visible_gpu
@@ -20,13 +20,21 @@ UUID = "11111111-aaaa"
 HARDWARE_THERMAL, SOFTWARE_POWER_CAP, IDLE = 0x40, 0x04, 0x01
 
 
+class Working(NoWork):
+    """Work that goes on for as long as anyone looks."""
+
+    def goes_on(self) -> bool:
+        return True
+
+
 def watch(gpu: FakeGpu, seconds: float = 1.0, change: Callable[[], None] = lambda: None) -> WindowReadings:
     """The facts of one window of that length, in which `change` happens."""
     clock = itertools.count(0.0, seconds)
     monitor = ClockMonitor(lambda: FakeNvml((gpu,)), UUID, clock=lambda: next(clock))
     monitor.before()
     change()
-    return monitor.after()
+    monitor.end()
+    return monitor.after(Working())
 
 
 def figures(facts: WindowReadings) -> dict[str, tuple[float, str]]:
@@ -43,6 +51,7 @@ def test_a_healthy_window() -> None:
         "temperature": (61.0, "Celsius"),
         "software_power_cap_share": (0.0, "1"),
         "thermal_slowdown_share": (0.0, "1"),
+        "power_cap_at_work": (0.0, "1"),
     }
     assert (facts.labels, facts.disturbed, facts.usable) == ((), None, True)
 
@@ -106,8 +115,9 @@ def test_a_capped_share_is_a_share_of_the_windows_own_length() -> None:
 def test_fields_that_a_gpu_lacks_are_left_out_and_named_once_with_the_reason() -> None:
     gpu = FakeGpu(power="Not Supported", held="Not Supported", temperature="Insufficient Permissions")
     monitor = ClockMonitor(lambda: FakeNvml((gpu,)), UUID)
-    first, second = monitor.after(), monitor.after()
-    assert set(figures(first)) == {"sm_clock", "memory_clock"}
+    monitor.end()
+    first, second = monitor.after(Working()), monitor.after(Working())
+    assert set(figures(first)) == {"sm_clock", "memory_clock", "power_cap_at_work"}
     assert set(first.labels) == {
         CaseWarning("unmonitored", "NVML does not say power watts, reason nanoseconds: Not Supported"),
         CaseWarning("unmonitored", "NVML does not say temperature celsius: Insufficient Permissions"),
@@ -123,7 +133,8 @@ def test_without_the_counter_the_ends_still_show_a_slowdown() -> None:
 def test_a_machine_without_nvml_is_measured_all_the_same() -> None:
     monitor = ClockMonitor(no_driver, UUID)
     monitor.before()
-    facts = monitor.after()
+    monitor.end()
+    facts = monitor.after(Working())
     assert (facts.measurements, facts.disturbed, facts.usable) == ((), None, True)
     (label,) = facts.labels
     assert label.label == "unmonitored"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.child import passes
-from bench.contracts.monitor import Monitors, WindowReadings
+from bench.contracts.monitor import AT_REST, Monitors, WindowReadings, Work
 from bench.devices.cuda import Cuda
 from bench.devices.fake import FakeDevice
 from bench.host.contention import ContentionMonitor
@@ -41,7 +41,10 @@ class Planted:
     def before(self) -> None:
         self.taken += 1
 
-    def after(self) -> WindowReadings:
+    def end(self) -> None:
+        pass
+
+    def after(self, work: Work) -> WindowReadings:
         return self._facts[min(self.taken, len(self._facts)) - 1]
 
 
@@ -136,6 +139,8 @@ def test_every_window_has_its_own_figures() -> None:
     monitor = Planted([WindowReadings((seen[0],)), FINE, WindowReadings((seen[2],))])
     found = latency.time_steps(planted(device, COSTS), device, PROTOCOL, monitor)
     assert figure(found, "power") == [1.0, 3.0]
+    (power,) = [m for m in found.measurements if m.metric == "power"]
+    assert power.windows == ["device_time", "host_time"]
     assert seen[0].samples == [1.0]
 
 
@@ -148,7 +153,7 @@ def test_what_nobody_watched_has_no_figures() -> None:
 def test_together_the_worse_verdict_counts() -> None:
     both = Monitors([Planted([STOLEN]), Planted([SLOWED])])
     both.before()
-    facts = both.after()
+    facts = both.after(AT_REST)
     assert (facts.labels, facts.disturbed, facts.usable) == (
         (STEAL, HOT),
         HOT,
@@ -162,13 +167,15 @@ def test_stolen_time_in_the_kernels_file_spoils_a_window(tmp_path: Path) -> None
     monitor = ContentionMonitor(threads=1, stat=stat)
     monitor.before()
     stat.write_text("cpu  140 0 0 950 0 0 0 20\n")
-    facts = monitor.after()
+    monitor.end()
+    facts = monitor.after(AT_REST)
     assert (facts.disturbed, facts.usable) == (
         CaseWarning("steal", "other machines took 10.0% of the processor"),
         True,
     )
     monitor.before()
-    assert monitor.after().disturbed is None
+    monitor.end()
+    assert monitor.after(AT_REST).disturbed is None
 
 
 def test_a_hot_gpu_is_seen_through_the_whole_way() -> None:
@@ -195,6 +202,7 @@ def test_the_worker_watches_the_processor_and_a_gpus_clocks() -> None:
     for device, watched in ((FakeDevice(), False), (NamedGpu(), True)):
         monitor = passes.monitor_of(case, device)
         monitor.before()
-        facts = monitor.after()
+        monitor.end()
+        facts = monitor.after(AT_REST)
         assert "steal_share" in {m.metric for m in facts.measurements}
         assert any(warning.label == "unmonitored" for warning in facts.labels) == watched

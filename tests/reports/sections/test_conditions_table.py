@@ -51,6 +51,16 @@ def test_the_clocks_of_a_gpu_are_shown(tmp_path: Path) -> None:
     assert not {"thermal slowdown (%)", "windows taken again", "temperature (°C)"} & shown.keys()
 
 
+def test_clocks_that_were_read_at_rest_stand_in_columns_of_their_own(tmp_path: Path) -> None:
+    seen = (window("sm_clock_at_rest", "MHz", 345, 345), window("power_at_rest", "W", 110, 120))
+    shown = row(
+        conditions(tmp_path, planted_records.record(CASE, planted_records.time("forward", 0.1), *seen))
+    )
+    assert shown["SM clock at rest (MHz)"] == pytest.approx(345)
+    assert shown["power at rest (W)"] == pytest.approx(115)
+    assert not {"SM clock (MHz)", "power (W)"} & shown.keys()
+
+
 def test_windows_taken_again_add_up_over_the_processes(tmp_path: Path) -> None:
     records = [
         planted_records.record(

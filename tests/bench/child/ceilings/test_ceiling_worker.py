@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from bench import devices
 from bench.child.ceilings import ceiling_worker, products
 from bench.contracts.device import Scale
-from bench.contracts.monitor import WindowReadings
+from bench.contracts.monitor import WindowReadings, Work
 from bench.devices.fake import FakeDevice
 from bench.entry import PRELOAD, QUESTIONS
 from bench.host import environment
@@ -269,7 +269,10 @@ class Watching:
     def before(self) -> None:
         self._clock -= 100
 
-    def after(self) -> WindowReadings:
+    def end(self) -> None:
+        pass
+
+    def after(self, work: Work) -> WindowReadings:
         clock = Measurement(phase="window", metric="sm_clock", unit="MHz", samples=[self._clock])
         labels = (CaseWarning("power-cap", "the GPU ran at its power limit"),)
         return WindowReadings((clock,), labels, disturbed=self._slowdown, usable=self._slowdown is None)
