@@ -6,6 +6,9 @@ from typing import Literal
 
 from msgspec import Struct
 
+CHOOSES_GPU = ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "NVIDIA_VISIBLE_DEVICES")
+"""Environment variables that say which GPU: where its UUID is known, they are no condition of their own."""
+
 ComputeMode = Literal["default", "exclusive thread", "prohibited", "exclusive process"]
 DriverModel = Literal["WDDM", "WDM", "MCDM"]
 """Of Windows; other systems have none."""

@@ -17,6 +17,7 @@ from bench.schema.record import FAILED
 from bench.stats import verdicts
 from models.errors import UserError
 from reports.compare.comparison_rows import ComparisonRow, ReplicationUnit
+from reports.compare.gpu_differences import gpu_sentence
 from reports.compare.matching import ComparedRun, match
 from reports.compare.verdict_tables import count_of_words, verdict_tables
 from reports.document import Document, Table
@@ -97,6 +98,7 @@ def _introduction(
     for name, summary, paths in zip((BASE, NEW), sides, (base, new), strict=True):
         yield f"{name}: {', '.join(map(str, paths))}, {summary.records:,} records of processes."
         yield from summary.notes
+    yield from gpu_sentence(*sides)
     yield f"{count_of_words(rows)}."
     yield (
         "How to read a row: ratio is NEW / BASE, above 1 is slower or larger, with its 99% interval. "

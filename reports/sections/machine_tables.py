@@ -11,6 +11,7 @@ from reports.summary.figures import Figure, Summary
 from reports.tables.wording import one_line
 
 GIB = 2**30
+UUID = "GPU UUID"
 
 
 def machine_tables(summary: Summary) -> Iterator[Table]:
@@ -89,7 +90,37 @@ def _gpu_fields(gpu: Gpu) -> dict[str, str | None]:
         "driver": gpu.driver,
         "CUDA": gpu.cuda,
         "cuDNN": gpu.cudnn,
+        **gpu_settings(gpu),
     }
+
+
+def gpu_settings(gpu: Gpu) -> dict[str, str]:
+    """Which GPU it was and how it was set, in words, as far as the record says."""
+    fields = {
+        UUID: gpu.uuid,
+        "VBIOS": gpu.vbios,
+        "power limit": None if gpu.power_limit_watts is None else f"{gpu.power_limit_watts:g} W",
+        "application clocks": _clocks(gpu.application_sm_clock_mhz, gpu.application_memory_clock_mhz),
+        "highest clocks": _clocks(gpu.max_sm_clock_mhz, gpu.max_memory_clock_mhz),
+        "locked SM clock": _locked(gpu),
+        "ECC": _switch(gpu.ecc_mode),
+        "MIG": _switch(gpu.mig_mode),
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _locked(gpu: Gpu) -> str | None:
+    if gpu.locked_clocks_mhz is not None:
+        return f"{gpu.locked_clocks_mhz} MHz"
+    return None if gpu.uuid is None else "none"
+
+
+def _clocks(sm: int | None, memory: int | None) -> str | None:
+    return None if sm is None or memory is None else f"SM {sm} MHz, memory {memory} MHz"
+
+
+def _switch(on: bool | None) -> str | None:
+    return None if on is None else "on" if on else "off"
 
 
 def _gib(size_bytes: int) -> str:

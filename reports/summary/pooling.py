@@ -17,6 +17,7 @@ from msgspec import Struct, structs
 from bench import devices
 from bench.schema.case import Case
 from bench.schema.case_warnings import CaseWarning, Label
+from bench.schema.gpu_identity import CHOOSES_GPU
 from bench.schema.record import Environment, Status
 from bench.stats.estimates import Interval, across_processes, centre, mean, mean_interval
 from reports.summary.figures import (
@@ -70,6 +71,10 @@ def summarise(directories: Sequence[Path]) -> Summary:
     )
 
 
+_Labels = dict[bytes, tuple[str, ...]]
+"""Of each encoded environment the labels of the machines that it may be."""
+
+
 class _Group(Struct, frozen=True, kw_only=True, gc=False):
     """Processes that are replicates of each other, at least one."""
 
@@ -79,15 +84,15 @@ class _Group(Struct, frozen=True, kw_only=True, gc=False):
     processes: Sequence[Process]
 
 
-def _groups(case: Case, processes: Iterable[Process], label_of: dict[bytes, str]) -> Iterator[_Group]:
-    """What differed in more than host name or commit is never pooled."""
+def _groups(case: Case, processes: Iterable[Process], label_of: _Labels) -> Iterator[_Group]:
+    """What differed in more than host name, commit or what chose the GPU is never pooled."""
     alike: dict[tuple[ReadBack, bytes], list[Process]] = {}
     for process in processes:
         if process.status == "ok":
             conditions = (process.effective, _conditions(process.environment, case.device))
             alike.setdefault(conditions, []).append(process)
     for (effective, _), group in alike.items():
-        machine = tuple(sorted({label_of[p.environment] for p in group if p.environment in label_of}))
+        machine = tuple(sorted({label for p in group for label in label_of.get(p.environment, ())}))
         yield _Group(case=case, effective=effective, machine=machine, processes=group)
 
 
@@ -191,7 +196,19 @@ def _conditions(encoded: bytes, device: str) -> bytes:
     if environment is None:
         return b""
     gpu = environment.gpu if devices.traits(device).uses_gpu else None
-    return msgspec.json.encode(structs.replace(environment, host="", commit=None, gpu=gpu))
+    alike = structs.replace(environment, host="", commit=None, gpu=gpu)
+    return msgspec.json.encode(_whatever_chose_the_gpu(alike))
+
+
+def _whatever_chose_the_gpu(environment: Environment) -> Environment:
+    """Without the variables that chose the GPU, where the record says itself which it was, or has none.
+
+    Records from before the UUID was kept have nothing else that tells two equal GPUs apart.
+    """
+    if environment.gpu is not None and environment.gpu.uuid is None:
+        return environment
+    variables = {name: value for name, value in environment.variables.items() if name not in CHOOSES_GPU}
+    return structs.replace(environment, variables=variables)
 
 
 def _outcomes(case: Case, processes: Iterable[Process]) -> Iterator[FailedProcesses]:
@@ -226,22 +243,32 @@ def _warnings(cases: Iterable[tuple[Case, _Processes]]) -> tuple[WarningCount, .
     )
 
 
-def _environments(encoded: Iterable[bytes]) -> tuple[dict[str, Environment], dict[bytes, str]]:
-    """The distinct environments under the labels A, B, ..., and the label of each encoded one.
+def _environments(encoded: Iterable[bytes]) -> tuple[dict[str, Environment], _Labels]:
+    """The distinct environments under the labels A, B, ..., and the labels of each encoded one.
 
-    A child that measures on the CPU may not have looked for a GPU; it does not make a second machine.
+    A child that measures on the CPU may not have looked for a GPU; it does not make another machine, but is
+    of all those that differ from it in their GPU alone.
     """
     decoded = {raw: _decode_environment(raw) for raw in dict.fromkeys(encoded)}
-    found = {raw: environment for raw, environment in decoded.items() if environment is not None}
-    fuller = [(structs.replace(other, gpu=None), other) for other in found.values() if other.gpu]
+    found = {
+        raw: _whatever_chose_the_gpu(environment)
+        for raw, environment in decoded.items()
+        if environment is not None
+    }
+    fuller = [(_without_gpu(other), other) for other in found.values() if other.gpu]
     distinct: list[Environment] = []
-    label_of: dict[bytes, str] = {}
+    labels: _Labels = {}
     for raw, environment in found.items():
-        whole = next((other for without, other in fuller if without == environment), environment)
-        if whole not in distinct:
-            distinct.append(whole)
-        label_of[raw] = _label(distinct.index(whole))
-    return {_label(index): environment for index, environment in enumerate(distinct)}, label_of
+        whole = [other for without, other in fuller if without == environment] or [environment]
+        for each in whole:
+            if each not in distinct:
+                distinct.append(each)
+        labels[raw] = tuple(dict.fromkeys(_label(distinct.index(each)) for each in whole))
+    return {_label(index): environment for index, environment in enumerate(distinct)}, labels
+
+
+def _without_gpu(environment: Environment) -> Environment:
+    return _whatever_chose_the_gpu(structs.replace(environment, gpu=None))
 
 
 def _label(index: int) -> str:

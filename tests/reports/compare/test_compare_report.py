@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -199,6 +200,43 @@ def test_environments_are_shown_field_by_field(tmp_path: Path) -> None:
         ("OMP_NUM_THREADS", None, "1"),
     }
     assert only(comparison).verdict == "equivalent"
+
+
+def _gpu_side(**identity: Any) -> list[Record]:
+    gpu = msgspec.structs.replace(planted_records.GPU, **identity)
+    machine = msgspec.structs.replace(planted_records.MACHINE, gpu=gpu)
+    cuda = msgspec.structs.replace(CPU, device="cuda")
+    return [
+        msgspec.structs.replace(record, environment=machine)
+        for record in planted_records.replicates(cuda, BASE)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("new", "sentence"),
+    [
+        (
+            {"uuid": "GPU-2222"},
+            "BASE and NEW had different GPUs (GPU UUID GPU-1111 / GPU-2222), "
+            "which is in every ratio of GPU work.",
+        ),
+        (
+            {"uuid": "GPU-1111", "power_limit_watts": 350.0, "locked_clocks_mhz": 1200},
+            "BASE and NEW had the GPU set differently (power limit 700 W / 350 W; "
+            "locked SM clock none / 1200 MHz), which is in every ratio of GPU work.",
+        ),
+        ({"uuid": "GPU-1111", "power_limit_watts": 700.0}, None),
+        ({}, None),
+    ],
+)
+def test_another_gpu_or_setting_is_said_and_compared_all_the_same(
+    tmp_path: Path, new: dict[str, Any], sentence: str | None
+) -> None:
+    """Where a side's records have no UUID nothing can be said of it."""
+    base = _gpu_side(uuid="GPU-1111", power_limit_watts=700.0)
+    comparison = compare(tmp_path, base, _gpu_side(**new))
+    assert only(comparison).verdict == "equivalent"
+    assert [line for line in comparison.document.text if "GPU" in line] == ([sentence] if sentence else [])
 
 
 def test_gpu_work_is_the_same_on_a_host_with_other_cores(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -11,7 +12,8 @@ from scipy import stats as oracle
 
 from bench.schema.case import Case
 from bench.schema.case_warnings import CaseWarning
-from bench.schema.record import Effective
+from bench.schema.gpu_identity import EccErrors, GpuReadings
+from bench.schema.record import Effective, Environment, Record
 from reports.summary.figures import Figure, Summary
 from reports.summary.pooling import summarise
 from tests.planted import planted_records
@@ -126,6 +128,101 @@ def test_a_process_that_saw_no_gpu_is_no_second_machine(tmp_path: Path) -> None:
     summary = _pair(tmp_path, blind)
     assert summary.environments == {"A": planted_records.GPU_MACHINE}
     assert _only(summary).medians == (0.1, 0.2)
+
+
+def _on(environment: Environment, **changes: Any) -> Environment:
+    """The machine with its GPU of that identity and those settings."""
+    assert environment.gpu is not None
+    gpu = msgspec.structs.replace(environment.gpu, **({"uuid": "GPU-1111"} | changes))
+    return msgspec.structs.replace(environment, gpu=gpu)
+
+
+def _two(tmp_path: Path, one: Record, other: Record) -> Summary:
+    return summarise(
+        [planted_records.write(tmp_path / "a", [one]), planted_records.write(tmp_path / "b", [other])]
+    )
+
+
+def _cuda(environment: Environment, seconds: float, readings: GpuReadings | None = None) -> Record:
+    case = msgspec.structs.replace(CASE, device="cuda")
+    made = planted_records.record(case, planted_records.time("forward", seconds), environment=environment)
+    return msgspec.structs.replace(made, gpu_readings=readings)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"uuid": "GPU-2222"},
+        {"power_limit_watts": 350.0},
+        {"application_sm_clock_mhz": 1410},
+        {"locked_clocks_mhz": 1200},
+        {"ecc_mode": False},
+        {"mig_mode": True},
+        {"driver": "580.1"},
+    ],
+)
+def test_two_gpus_of_one_name_or_one_set_differently_are_never_pooled(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    settings = {
+        "power_limit_watts": 700.0,
+        "application_sm_clock_mhz": 1755,
+        "ecc_mode": True,
+        "mig_mode": False,
+    }
+    one = _on(planted_records.GPU_MACHINE, **settings)
+    other = _on(planted_records.GPU_MACHINE, **(settings | changes))
+    summary = _two(tmp_path, _cuda(one, 0.1), _cuda(other, 0.2))
+    assert [(f.medians, f.machine) for f in summary.figures] == [((0.1,), ("A",)), ((0.2,), ("B",))]
+
+
+def test_what_was_read_of_a_gpu_decides_nothing(tmp_path: Path) -> None:
+    machine = _on(planted_records.GPU_MACHINE)
+    cool = GpuReadings(index=0, sm_clock_mhz=1980, temperature_celsius=40, pci_bus_id="0000:3b:00.0")
+    worn = GpuReadings(
+        index=1,
+        sm_clock_mhz=1410,
+        temperature_celsius=80,
+        ecc_errors=EccErrors(
+            corrected_volatile=9, uncorrected_volatile=1, corrected_aggregate=9, uncorrected_aggregate=1
+        ),
+        absent={"driver_model": "Not Supported"},
+    )
+    summary = _two(tmp_path, _cuda(machine, 0.1, cool), _cuda(machine, 0.2, worn))
+    assert (_only(summary).medians, _only(summary).machine) == ((0.1, 0.2), ("A",))
+
+
+@pytest.mark.parametrize(("uuid", "pooled"), [("GPU-1111", True), (None, False)])
+def test_what_chose_the_gpu_matters_only_where_nothing_says_which_it_was(
+    tmp_path: Path, uuid: str | None, pooled: bool
+) -> None:
+    """As CUDA_VISIBLE_DEVICES does in records from before the UUID was kept."""
+    machine = _on(planted_records.GPU_MACHINE, uuid=uuid)
+    variables = {
+        "CUDA_VISIBLE_DEVICES": "1",
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+        "NVIDIA_VISIBLE_DEVICES": "all",
+    }
+    chosen = msgspec.structs.replace(machine, variables=variables)
+    summary = _two(tmp_path, _cuda(machine, 0.1), _cuda(chosen, 0.2))
+    assert [f.medians for f in summary.figures] == ([(0.1, 0.2)] if pooled else [(0.1,), (0.2,)])
+    assert list(summary.environments) == (["A"] if pooled else ["A", "B"])
+
+
+def test_old_records_of_one_gpu_name_are_pooled_as_before(tmp_path: Path) -> None:
+    machine = planted_records.GPU_MACHINE
+    assert _only(_two(tmp_path, _cuda(machine, 0.1), _cuda(machine, 0.2))).medians == (0.1, 0.2)
+
+
+def test_the_processor_beside_two_gpus_is_the_machine_of_both(tmp_path: Path) -> None:
+    one, twin = (_on(planted_records.GPU_MACHINE, uuid=uuid) for uuid in ("GPU-1111", "GPU-2222"))
+    blind = planted_records.record(CASE, planted_records.time("forward", 0.3))
+    records = [_cuda(one, 0.1), _cuda(twin, 0.2), blind]
+    summary = summarise(
+        [planted_records.write(tmp_path, records[:1]), planted_records.write(tmp_path / "b", records[1:])]
+    )
+    machines = {f.median: f.machine for f in summary.figures}
+    assert machines == {0.1: ("A",), 0.2: ("B",), 0.3: ("A", "B")}
 
 
 def test_a_warning_over_several_cases_is_listed_once(tmp_path: Path) -> None:
