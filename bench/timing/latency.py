@@ -48,11 +48,17 @@ class Latency:
 
 
 def time_steps(
-    steps: Steps, device: Device, protocol: MeasurementProtocol, monitor: Monitor = NO_MONITOR
+    steps: Steps,
+    device: Device,
+    protocol: MeasurementProtocol,
+    monitor: Monitor = NO_MONITOR,
+    *,
+    host_time: bool = True,
 ) -> Latency:
     """Device, wall and host time of each phase and of the whole step, and what `monitor` saw meanwhile.
 
     Where the protocol wants no samples the steps are warmed up, for what is measured beside the timing.
+    Without `host_time` that clock has no window, and no step is called launch-bound.
     """
     latency = Latency()
     if not protocol.max_samples:
@@ -67,6 +73,8 @@ def time_steps(
     )
     steps.why_invalid()  # what happened in the warm-up does not count
     for timer, repeats in _timers(steps, device):
+        if isinstance(timer, HostTimer) and not host_time:
+            continue
         taken = _measure_with(timer, repeats, steps, device, protocol, latency, monitor, deadline)
         if steps.phases and timer.metric == _additive(steps, device):
             residual = additivity(taken[:-1], taken[-1])
@@ -78,7 +86,7 @@ def time_steps(
     if latency.disturbed:
         count, first = len(latency.disturbed), latency.disturbed[0]
         latency.warn("retaken", f"windows taken again: {count}, the first after {first}")
-    if device.queue() is not None:
+    if device.queue() is not None and host_time:
         _tag_launch_bound(steps, device, latency)
     latency.warnings += steps.warnings()
     return latency

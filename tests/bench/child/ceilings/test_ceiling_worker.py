@@ -14,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bench import devices
 from bench.child.ceilings import ceiling_worker, products
+from bench.child.ceilings.ceiling_worker import SUSTAINED
 from bench.contracts.device import Scale
 from bench.contracts.monitor import WindowReadings, Work
 from bench.devices.fake import FakeDevice
@@ -185,17 +186,18 @@ def record_of(
     monkeypatch: pytest.MonkeyPatch,
     device: FakeDevice,
     found: Mapping[Product, float | Exception],
+    call_of: Callable[[Product, Case, str], Callable[[], None]] | None = None,
 ) -> Record:
     """What the worker makes of products that take so long on the device, or fail."""
 
-    def call_of(product: Product, case: Case, where: str) -> Callable[[], None]:
+    def planted(product: Product, case: Case, where: str) -> Callable[[], None]:
         seconds = found[product]
         if isinstance(seconds, Exception):
             raise seconds
         return lambda: device.launch(1e-6, seconds)
 
     monkeypatch.setattr(ceiling_worker, "products", lambda name, memory_bytes: list(found))
-    monkeypatch.setattr(ceiling_worker, "call_of", call_of)
+    monkeypatch.setattr(ceiling_worker, "call_of", call_of or planted)
     asked = Job(
         case=FP32, protocol=MeasurementProtocol(time_limit_seconds=77), environment=environment.describe()
     )
@@ -222,6 +224,69 @@ def test_planted_times_become_rates(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found[conv, "flops"] / found[conv, "device_time"] == pytest.approx(0.18e9)
     assert found[copy, "bytes_moved"] / found[copy, "device_time"] == pytest.approx(2**21 / 4e-3)
     assert (copy, "flops") not in found
+
+
+MATRICES = tuple(MatrixProduct(100, 100, size) for size in (60, 70, 80, 90, 100))
+
+
+def counted_windows(monkeypatch: pytest.MonkeyPatch, device: FakeDevice) -> int:
+    """Of a copy and five products, each faster than the one before."""
+    watching = Watching()
+    monkeypatch.setattr(ceiling_worker, "monitor_of", lambda case, device: watching)
+    record = record_of(monkeypatch, device, {Copy(2**20): 4e-3, **dict.fromkeys(MATRICES, 2e-3)})
+    assert {product for product, _ in figures(record)} == {Copy(2**20), *MATRICES}
+    assert "host_time" not in {metric for _, metric in figures(record)}
+    return watching.windows
+
+
+def test_a_product_has_a_window_of_each_useful_clock_and_the_three_fastest_have_two(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert counted_windows(monkeypatch, FakeDevice()) == 2 * (6 + 3)
+    assert counted_windows(monkeypatch, FakeDevice(asynchronous=False)) == 6
+
+
+def test_a_gpu_is_warmed_up_by_the_copy_and_for_the_fastest_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    device = FakeDevice()
+    counted_windows(monkeypatch, device)
+    warm_up, windows_of_one = SUSTAINED.warmup_limit_seconds, 0.2
+    assert device.now < (1 + 3) * (warm_up + windows_of_one) + 5 * windows_of_one
+
+
+def test_a_ceiling_is_what_sustained_work_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All products are 1.3 times as fast in their first quarter of a second; the copy before is no product.
+
+    Briefly five products differ by 4% from the next, so that three sustained ones would not hold the others
+    down.
+    """
+    device = FakeDevice()
+    began: dict[Product, float] = {}
+    seconds: dict[Product, float] = {Copy(2**20): 4e-3}
+
+    def call_of(product: Product, case: Case, where: str) -> Callable[[], None]:
+        began[product] = device.now
+
+        def call() -> None:
+            cool = device.now - began[product] < 0.25
+            device.launch(1e-6, seconds[product] / (1.3 if cool else 1.0))
+
+        return call
+
+    seconds |= {product: product.flops / (1e9 * 1.04**index) for index, product in enumerate(MATRICES)}
+    record = record_of(monkeypatch, device, dict(seconds), call_of)
+    times = figures(record)
+    rates = {product: product.flops / times[product, "device_time"] for product in MATRICES}
+    assert max(rates.values()) == pytest.approx(1e9 * 1.04**4, rel=0.01)
+
+
+def test_a_product_that_is_spoiled_under_sustained_work_is_no_ceiling(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    watching = Watching(CaseWarning("slowdown", "too hot"), from_window=5)
+    monkeypatch.setattr(ceiling_worker, "monitor_of", lambda case, device: watching)
+    record = record_of(monkeypatch, FakeDevice(), {Copy(2**20): 4e-3, MATRICES[0]: 2e-3})
+    assert {product for product, _ in figures(record)} == {Copy(2**20)}
+    assert "too hot" in record.warnings[0].detail
 
 
 def test_a_device_that_is_waited_for_has_wall_times_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -261,12 +326,14 @@ def test_what_would_take_too_long_is_left_to_faster_machines(monkeypatch: pytest
 
 
 class Watching:
-    """Sees a clock that falls with each window, and the given reason against all windows."""
+    """Sees a clock that falls with each window, and the given reason against windows from this one on."""
 
-    def __init__(self, slowdown: CaseWarning | None = None) -> None:
-        self._clock, self._slowdown = 2000.0, slowdown
+    def __init__(self, slowdown: CaseWarning | None = None, from_window: int = 1) -> None:
+        self._clock, self._slowdown, self._from = 2000.0, slowdown, from_window
+        self.windows = 0
 
     def before(self) -> None:
+        self.windows += 1
         self._clock -= 100
 
     def end(self) -> None:
@@ -275,7 +342,8 @@ class Watching:
     def after(self, work: Work) -> WindowReadings:
         clock = Measurement(phase="window", metric="sm_clock", unit="MHz", samples=[self._clock])
         labels = (CaseWarning("power-cap", "the GPU ran at its power limit"),)
-        return WindowReadings((clock,), labels, disturbed=self._slowdown, usable=self._slowdown is None)
+        slowdown = self._slowdown if self.windows >= self._from else None
+        return WindowReadings((clock,), labels, disturbed=slowdown, usable=slowdown is None)
 
 
 def test_the_clocks_stand_beside_the_product_that_they_were_seen_at(monkeypatch: pytest.MonkeyPatch) -> None:
