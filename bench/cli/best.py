@@ -31,7 +31,7 @@ def best(
         list[Path] | None,
         typer.Option("--from", help="Training runs that say whether a precision learns as well as fp32."),
     ] = None,
-    budget: Annotated[str, typer.Option(help="Seconds for search and pairs.")] = "600",
+    budget: Annotated[str, typer.Option(help="Seconds for search, pairs and ceilings.")] = "600",
     ceilings: Annotated[
         bool, typer.Option(help="Measure how fast the machine multiplies, for the share reached.")
     ] = True,

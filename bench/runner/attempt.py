@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +23,11 @@ from bench.schema import job
 from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.epochs import Epoch, History, TrainingEvent, measurements
 from bench.schema.record import Environment, Measurement, Record
+
+OVERTIME = 1.1
+"""A process that a budget bounds may take so many times what is left of it: the nearly finished are kept."""
+_LEAST_SECONDS = 1.0
+"""And no less, where its pair or its cold compilation has just spent the last of the budget."""
 
 _event_decoder = msgspec.json.Decoder(TrainingEvent)
 
@@ -84,7 +90,7 @@ def _ask(
         return _train(asked, directory, server, options, epochs)
     trace = None if options.trace is None else str(options.trace.resolve())
     asked = structs.replace(asked, layers=options.layers, trace=trace)
-    return _run(asked, directory, server, options.caches)
+    return _run(asked, directory, server, options)
 
 
 def _why_another(record: Record, asked: job.Job) -> str | None:
@@ -97,21 +103,21 @@ def _why_another(record: Record, asked: job.Job) -> str | None:
     return None
 
 
-def _run(asked: job.Job, directory: Path, server: Server, caches: Path | None) -> Outcome:
+def _run(asked: job.Job, directory: Path, server: Server, options: RunOptions) -> Outcome:
     """Measure in a child; for an engine that compiles, after another child that met an empty cache."""
     work = directory / "work" / asked.case.file_name
-    cache = work / "cache" if caches is None else cache_of(asked.case, caches)
+    cache = work / "cache" if options.caches is None else cache_of(asked.case, options.caches)
     log = log_of(asked.case, directory)
     try:
         if engines.get(asked.case.engine).compiles:
             asked = structs.replace(asked, cache_folder=str(cache.resolve()))
             if not cache.exists():
-                outcome = _child(job.COMPILE_COLD, asked, work, log, server)
+                outcome = _child(job.COMPILE_COLD, asked, work, log, server, options)
                 if outcome.result is None:
                     return outcome
                 cold = msgspec.json.decode(outcome.result, type=job.ColdCompile)
                 asked = structs.replace(asked, cold=cold)
-        return _child(questions.question_of(asked.case), asked, work, log, server)
+        return _child(questions.question_of(asked.case), asked, work, log, server, options)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -138,7 +144,7 @@ def _train(
             )
             asked = structs.replace(asked, training=files, cache_folder=str((work / "cache").resolve()))
             log = log_of(asked.case, directory)
-            return _child(job.TRAIN, asked, work, log, server, reader, on_message)
+            return _child(job.TRAIN, asked, work, log, server, options, reader, on_message)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -159,15 +165,17 @@ def _child(
     work: Path,
     log: Path,
     server: Server,
+    options: RunOptions,
     reader: PipeReader | None = None,
     on_message: Callable[[bytes], None] = lambda line: None,
 ) -> Outcome:
+    left = max(_LEAST_SECONDS, OVERTIME * (options.ends_by - time.monotonic()))
     return server.run(
         question,
         job.encode(asked),
         folder=work / "result",
         log=log,
-        time_limit_seconds=asked.protocol.time_limit_seconds,
+        time_limit_seconds=min(asked.protocol.time_limit_seconds, left),
         reader=reader,
         on_message=on_message,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,7 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     trace        file for a Chrome trace of a timed case, or None
     caches       folder in which Inductor's caches outlive their process: a case that has been compiled there
                  is not compiled from an empty cache again; None for one that goes with each process
+    ends_by      the moment of `time.monotonic` at which a budget is spent that no process may outlast
     """
 
     data_dir: Path | None = None
@@ -28,3 +30,4 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     layers: bool = False
     trace: Path | None = None
     caches: Path | None = None
+    ends_by: float = math.inf

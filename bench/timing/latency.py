@@ -72,24 +72,27 @@ def time_steps(
         Measurement(phase=steps.whole_phase, metric="warmup_steps", unit="count", samples=[warm.steps])
     )
     steps.why_invalid()  # what happened in the warm-up does not count
-    for timer, repeats in _timers(steps, device):
-        if isinstance(timer, HostTimer) and not host_time:
-            continue
+    for timer, repeats in _timers(steps, device, host_time=host_time):
         taken = _measure_with(timer, repeats, steps, device, protocol, latency, monitor, deadline)
         if steps.phases and timer.metric == _additive(steps, device):
             residual = additivity(taken[:-1], taken[-1])
             if residual is not None:
                 latency.warn("not-additive", f"{residual} ({timer.metric})")
+    _say_windows(latency, monitor)
+    if device.queue() is not None and host_time:
+        _tag_launch_bound(steps, device, latency)
+    latency.warnings += steps.warnings()
+    return latency
+
+
+def _say_windows(latency: Latency, monitor: Monitor) -> None:
+    """What was seen in the windows, and how many were taken again."""
     if monitor is not NO_MONITOR:
         latency.measurements += windows.window_measurements(latency.windows, len(latency.disturbed))
         latency.warnings += windows.merge_labels(latency.windows)
     if latency.disturbed:
         count, first = len(latency.disturbed), latency.disturbed[0]
         latency.warn("retaken", f"windows taken again: {count}, the first after {first}")
-    if device.queue() is not None and host_time:
-        _tag_launch_bound(steps, device, latency)
-    latency.warnings += steps.warnings()
-    return latency
 
 
 def _warm_up(steps: Steps, device: Device, protocol: MeasurementProtocol) -> sampling.WarmUp:
@@ -108,7 +111,7 @@ def _seconds_per_step(steps: Steps, device: Device) -> float:
     return statistics.median(timer.time((steps.step,), steps.setup, 1)[0] for _ in range(3))
 
 
-def _timers(steps: Steps, device: Device) -> list[tuple[Timer, int]]:
+def _timers(steps: Steps, device: Device, *, host_time: bool) -> list[tuple[Timer, int]]:
     """The device's timers, each with the steps to average within one sample."""
     queue = device.queue()
     if queue is None:
@@ -119,11 +122,11 @@ def _timers(steps: Steps, device: Device) -> list[tuple[Timer, int]]:
     shields = _shields(steps, host, enqueue)
     device_repeats = min(_MOST_SHIELDED_REPEATS, math.ceil(_EVENTS_RESOLVE_SECONDS / seconds_per_step))
     wall_repeats = min(_MOST_REPEATS, math.ceil(_WALL_SECONDS / seconds_per_step))
-    return [
+    timers: list[tuple[Timer, int]] = [
         (DeviceTimer(queue, *shields), device_repeats),
         (WallTimer(device), wall_repeats),
-        (host, 1),
     ]
+    return [*timers, (host, 1)] if host_time else timers
 
 
 def _shields(steps: Steps, host: HostTimer, enqueue: float) -> tuple[float, float]:

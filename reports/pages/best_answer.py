@@ -49,7 +49,7 @@ def answer(found: Findings, measured: Summary, learned: Summary | None) -> Itera
     yield _against_plain(found)
     yield from _against_rivals(found)
     yield f"To repeat it: {command_of(found.winner)}"
-    yield _utilisation(found.winner, measured)
+    yield _utilisation(found, measured)
     yield _outputs(found.agreement)
     yield _accuracy(found.winner, learned)
 
@@ -153,9 +153,16 @@ def _against_rivals(found: Findings) -> Iterator[str]:
             yield f"It is {_times(row)} as fast as {in_words(other)}, by {_pairs(row)}."
 
 
-def _utilisation(winner: Case, measured: Summary) -> str:
-    whole = _whole(winner, measured)
+def _utilisation(found: Findings, measured: Summary) -> str:
+    assert found.winner is not None
+    whole = _whole(found.winner, measured)
     share = whole.utilisation if whole else None
+    if found.ceiling_seconds is not None:
+        return (
+            f"What share of the machine that is was not measured: a ceiling takes about "
+            f"{found.ceiling_seconds:.0f} s, and the budget had less left. The same command with --resume "
+            "measures it."
+        )
     if whole is None or share is None or whole.arithmetic is None:
         return "What share of the machine that is was not measured: it needs the FLOPs and a ceiling."
     left = (
@@ -168,7 +175,7 @@ def _utilisation(winner: Case, measured: Summary) -> str:
     ceiling = (
         product_name(whole.arithmetic.what),
         f"{readable(whole.arithmetic.per_second / 1e12)} TFLOP/s",
-        _threads(winner),
+        _threads(found.winner),
     )
     return (
         f"It reaches {readable(percent(share.value))}% of the fastest product in {whole.dtype} measured here "

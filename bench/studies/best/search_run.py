@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -15,10 +15,10 @@ from msgspec import Struct, structs
 from bench.forkserver.client import Server
 from bench.host import cpu_cores, environment
 from bench.plan import ceiling_cases as ceilings
-from bench.plan import feasibility
+from bench.plan import estimate, feasibility
 from bench.plan.axes import Value
 from bench.runner import preload
-from bench.runner.attempt import attempt
+from bench.runner.attempt import OVERTIME, attempt
 from bench.runner.events import OnProgress, Progress
 from bench.runner.questions import ask_child, unrunnable
 from bench.runner.run_folder import cache_of
@@ -50,8 +50,9 @@ PAIRS = verdicts.INTERIM_PAIRS[0]
 SEARCHING, PAIRING = 0.55, 0.9
 """The shares of the budget after which no further candidate, and no further pair, begins."""
 _LEAST_SECONDS = 120.0
-"""A candidate may take half of what is left, and so long at the end of the budget: compiling, or twenty steps
-of a large network on a CPU, take half of that."""
+"""A candidate may take half of what is left for the search, or so long where the budget has it: compiling, or
+twenty steps of a large network on a CPU, take half of that."""
+_AGREEMENT_SECONDS = 120.0
 
 
 class SearchRequest(Struct, frozen=True, kw_only=True):
@@ -75,6 +76,7 @@ def run_search(request: SearchRequest, directory: Path, on_progress: OnProgress)
 
     Raises UserError where nothing can be tried here, or the directory refuses.
     """
+    began = time.monotonic()
     resuming = request.resume and (directory / RECORDS).exists()
     if not resuming:
         refuse_used(directory)
@@ -84,16 +86,12 @@ def run_search(request: SearchRequest, directory: Path, on_progress: OnProgress)
         if store is not None:
             store.refuse_others(lambda case: _is_part(case, base))
         space, impossible = candidates.space_of(base, request.given)
-        with _server(base) as server:
+        with _server(_engines_of(space)) as server:
             space, unusable = candidates.narrowed(space, lambda cases: unrunnable(cases, server))
-            if store is not None:
-                store.refuse_others(
-                    lambda case: case.workload == "ceiling" or strategy.is_same_work(case, base)
-                )
             store = store or stack.enter_context(Store.create(directory))
             for scratch in ("work", "caches"):
                 stack.callback(shutil.rmtree, directory / scratch, ignore_errors=True)
-            searching = _Search(request, store, on_progress)
+            searching = _Search(request, store, on_progress, began)
             known, is_complete = searching.candidates(space, server)
         found = Findings(
             tried=tuple(known.values()), is_complete=is_complete, excluded={**impossible, **unusable}
@@ -101,34 +99,45 @@ def run_search(request: SearchRequest, directory: Path, on_progress: OnProgress)
         if not strategy.ranked(known):
             return found
         winner, pairs = searching.confirmed(space, known)
-        with _server(winner) as server:
-            if request.ceilings:
-                searching.measure_ceiling(winner, server)
+        with _server([winner]) as server:
             agreement = searching.agreement(winner, server)
-    plain = strategy.plain(space, winner)
-    return structs.replace(found, winner=winner, plain=plain, pairs=tuple(pairs), agreement=agreement)
+            ceiling_seconds = searching.measure_ceiling(winner, server) if request.ceilings else None
+    return structs.replace(
+        found,
+        winner=winner,
+        plain=strategy.plain(space, winner),
+        pairs=tuple(pairs),
+        agreement=agreement,
+        ceiling_seconds=ceiling_seconds,
+    )
 
 
 def _is_part(case: Case, base: Case) -> bool:
     return case.workload == "ceiling" or strategy.is_same_work(case, base)
 
 
-def _server(case: Case) -> Server:
-    return Server(preload=preload.preload([case, structs.replace(case, engine="compile")]))
+def _engines_of(space: Space) -> list[Case]:
+    return [structs.replace(space.base, engine=str(name)) for name in space.values["engine"]]
+
+
+def _server(cases: Iterable[Case]) -> Server:
+    return Server(preload=preload.preload(cases))
 
 
 class _Search:
     """One search, with its budget; the records go to `store`, the bar is told of the seconds."""
 
-    def __init__(self, request: SearchRequest, store: Store, on_progress: OnProgress) -> None:
+    def __init__(self, request: SearchRequest, store: Store, on_progress: OnProgress, began: float) -> None:
+        """`began` is the moment of `time.monotonic` from which the budget counts."""
         self._request, self._store, self._on_progress = request, store, on_progress
         self._directory = store.directory
         self._caches = store.directory / "caches"
-        self._start = time.monotonic()
+        self._began = began
+        self._options = RunOptions(caches=self._caches, ends_by=began + request.budget_seconds)
 
     def _left(self, share: float) -> float:
         """Seconds until this share of the budget is spent; negative after that."""
-        return self._start + share * self._request.budget_seconds - time.monotonic()
+        return self._began + share * self._request.budget_seconds - time.monotonic()
 
     def _report(self, event: Progress) -> None:
         """With seconds of the budget in the place of cases: how many there will be is not known."""
@@ -169,8 +178,8 @@ class _Search:
     def _measured(self, case: Case, protocol: MeasurementProtocol, server: Server) -> Record:
         once = structs.replace(case, replicate=1)
         self._report(Progress(case=once, done=0, total=0))
-        described, options = environment.describe(), RunOptions(caches=self._caches)
-        record = attempt(once, protocol, described, self._directory, server, options=options)
+        described = environment.describe()
+        record = attempt(once, protocol, described, self._directory, server, options=self._options)
         record = self._store.append(record)
         self._report(Progress(case=once, done=0, total=0, record=record))
         return record
@@ -183,6 +192,7 @@ class _Search:
             protocol=MEMORY_ONLY,
             budget_seconds=self._left(SEARCHING),
             resume=True,
+            options=self._options,
         )
         return batch_runs.find_largest(request, self._directory / "largest", self._report)[0].verified
 
@@ -216,24 +226,43 @@ class _Search:
             case_pairs=case_pairs,
             protocol=PROTOCOL,
             most_pairs=PAIRS,
-            options=RunOptions(caches=self._caches),
+            options=self._options,
         )
         interleaved.run_pairs(trial, folder, budget_seconds=seconds, on_progress=self._report)
         return _deciding(case_pairs, folder)
 
-    def measure_ceiling(self, winner: Case, server: Server) -> None:
-        """How fast the machine multiplies in the winner's arithmetic, unless the store knows it."""
-        for case in ceilings.needed([winner]):
-            if self._store.statuses().get(structs.replace(case, replicate=1)) != "ok":
-                self._measured(case, PROTOCOL, server)
+    def measure_ceiling(self, winner: Case, server: Server) -> float | None:
+        """How fast the machine multiplies in the winner's arithmetic, unless the store knows it.
+
+        Where the budget leaves no time for that, about what it takes, in seconds; None otherwise.
+        """
+        statuses = self._store.statuses()
+        cases = [
+            case
+            for case in ceilings.needed([winner])
+            if statuses.get(structs.replace(case, replicate=1)) != "ok"
+        ]
+        seconds = estimate.estimate_seconds(cases, PROTOCOL)
+        if cases and self._left(1) < seconds:
+            return seconds
+        for case in cases:
+            self._measured(case, PROTOCOL, server)
+        return None
 
     def agreement(self, winner: Case, server: Server) -> Agreement | str:
         """Of the winner's outputs with those of fp32, or why nothing is known of it."""
+        left = self._left(1)
+        if left <= 0:
+            return "the budget was spent before they were compared"
         cache = cache_of(winner, self._caches)
         asked = AgreementRequest(case=winner, cache_folder=str(cache.resolve()) if cache.exists() else None)
         try:
             answer = ask_child(
-                AGREE, msgspec.json.encode(asked), server, failing="the outputs were not compared"
+                AGREE,
+                msgspec.json.encode(asked),
+                server,
+                min(_AGREEMENT_SECONDS, OVERTIME * left),
+                failing="the outputs were not compared",
             )
         except UserError as error:
             return str(error)

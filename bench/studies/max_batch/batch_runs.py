@@ -19,6 +19,7 @@ from bench.runner import preload
 from bench.runner.attempt import attempt
 from bench.runner.events import OnProgress, Progress
 from bench.runner.questions import ask_child, unrunnable
+from bench.runner.run_options import RunOptions
 from bench.schema import job
 from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.record import Record
@@ -35,6 +36,7 @@ class BatchRequest(Struct, frozen=True, kw_only=True):
     protocol: MeasurementProtocol
     budget_seconds: float | None = None
     resume: bool = False
+    options: RunOptions = RunOptions()
 
     @property
     def most_runs(self) -> int:
@@ -88,7 +90,14 @@ class _Runs:
             total = self._request.most_runs
             self._on_progress(Progress(case=case, done=self._done, total=total))
             described = environment.describe()
-            record = attempt(case, self._request.protocol, described, self._store.directory, self._server)
+            record = attempt(
+                case,
+                self._request.protocol,
+                described,
+                self._store.directory,
+                self._server,
+                options=self._request.options,
+            )
             self._known[case] = self._store.append(record)
             self._done += 1
             self._on_progress(Progress(case=case, done=self._done, total=total, record=record))
