@@ -20,7 +20,7 @@ OF_EVERY_PACKAGE = ("__init__.py", "__main__.py")
 
 def python_files(root: Path) -> list[Path]:
     """All that is ours, relative to `root`; `examples/` stands for a user's own folder."""
-    folders = (root / folder for folder in (*PACKAGES, "tests"))
+    folders = (root / folder for folder in (*PACKAGES, "tests", ".ci"))
     found = [file for folder in folders for file in folder.rglob("*.py")]
     return sorted(file.relative_to(root) for file in [*found, *root.glob("*.py")])
 
@@ -188,6 +188,7 @@ HEAVY = ("torch", "torchvision", "fvcore")
 IN_THE_CHILD = (
     *("bench.child.*", "bench.probes.*", "bench.selftest.planted", "bench.selftest.known_*"),
     *("bench.plain_training", "models.build", "models.external", "models.load"),
+    ".ci.*",  # programs of their own
 )
 """What only a child imports, and may begin with torch."""
 IN_FUNCTIONS = (
