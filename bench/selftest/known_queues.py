@@ -13,7 +13,7 @@ from bench.probes import memory
 from bench.schema.check import Answer, Checks, between, exactly, repeatedly
 from bench.selftest.planted import steps
 from bench.stats.estimates import median
-from bench.timing.timers import DeviceTimer, HostTimer, WallTimer
+from bench.timing.timers import DeviceTimer, HostTimer, Shield, WallTimer
 
 _ROUNDS = 15
 _TOLERANCE = 0.05
@@ -119,8 +119,8 @@ def _nothing() -> None:
     pass
 
 
-def _device_seconds(rig: Rig, call: Call, before: Call = _nothing, shield_seconds: float = 0.0) -> float:
-    timer = DeviceTimer(rig.queue, shield_seconds)
+def _device_seconds(rig: Rig, call: Call, before: Call = _nothing, spin_seconds: float = 0.0) -> float:
+    timer = DeviceTimer(rig.queue, Shield(spin_seconds=spin_seconds))
     return median([timer.time((call,), before, 1)[0] for _ in range(_ROUNDS)])
 
 
@@ -152,7 +152,7 @@ def _around(seconds: float, expected: float) -> Answer:
 
 
 def _twice_the_work(rig: Rig) -> Answer:
-    timer = DeviceTimer(rig.queue, shield_seconds=0.0)
+    timer = DeviceTimer(rig.queue, Shield())
     ratios = []
     for _ in range(_ROUNDS):
         single, double = timer.time((lambda: rig.work(1), lambda: rig.work(2)), _nothing, 1)
@@ -173,7 +173,7 @@ def _sleep_in_wall_time(rig: Rig) -> Answer:
 
 def _shielded(rig: Rig) -> Answer:
     """With the queue kept busy for longer than the host sleeps, only the work is between the events."""
-    seconds = _device_seconds(rig, _interrupted(rig), shield_seconds=2 * _PAUSE_SECONDS)
+    seconds = _device_seconds(rig, _interrupted(rig), spin_seconds=2 * _PAUSE_SECONDS)
     return _around(seconds, 2 * _unit_seconds(rig))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,17 +15,9 @@ from bench.schema.phases import Phase
 from bench.schema.record import Measurement, find
 from bench.stats import estimates
 from bench.timing import sampling, windows
-from bench.timing.timers import DeviceTimer, HostTimer, Timer, WallTimer
+from bench.timing.timer_choice import Pass, passes_of
 from bench.timing.window_work import StepsAsWork
 
-_EVENTS_RESOLVE_SECONDS = 100e-6
-"""Below this, device times are averages over several steps: a pair of events resolves about 0.5 us."""
-_WALL_SECONDS = 10e-3
-"""A wall-clock sample on an asynchronous device spans at least this, so that filling the queue is noise."""
-_MOST_REPEATS = 50
-_MOST_SHIELDED_REPEATS = 10
-"""More would fill the driver's launch queue (about a thousand kernels) and stall the host in the window."""
-_SHIELD_MARGIN = 1.5
 _SHARE_FOR_RETAKES = 0.5
 """Of a case's time limit: no window is taken again after it, for the memory pass must fit too."""
 
@@ -72,12 +63,12 @@ def time_steps(
         Measurement(phase=steps.whole_phase, metric="warmup_steps", unit="count", samples=[warm.steps])
     )
     steps.why_invalid()  # what happened in the warm-up does not count
-    for timer, repeats in _timers(steps, device, host_time=host_time):
-        taken = _measure_with(timer, repeats, steps, device, protocol, latency, monitor, deadline)
-        if steps.phases and timer.metric == _additive(steps, device):
+    for chosen in passes_of(steps, device, host_time=host_time):
+        taken = _measure_with(chosen, steps, device, protocol, latency, monitor, deadline)
+        if steps.phases and chosen.timer.metric == _additive(steps, device):
             residual = additivity(taken[:-1], taken[-1])
             if residual is not None:
-                latency.warn("not-additive", f"{residual} ({timer.metric})")
+                latency.warn("not-additive", f"{residual} ({chosen.timer.metric})")
     _say_windows(latency, monitor)
     if device.queue() is not None and host_time:
         _tag_launch_bound(steps, device, latency)
@@ -106,46 +97,8 @@ def _warm_up(steps: Steps, device: Device, protocol: MeasurementProtocol) -> sam
     return sampling.warm_up(one, protocol, device.clock)
 
 
-def _seconds_per_step(steps: Steps, device: Device) -> float:
-    timer = WallTimer(device)
-    return statistics.median(timer.time((steps.step,), steps.setup, 1)[0] for _ in range(3))
-
-
-def _timers(steps: Steps, device: Device, *, host_time: bool) -> list[tuple[Timer, int]]:
-    """The device's timers, each with the steps to average within one sample."""
-    queue = device.queue()
-    if queue is None:
-        return [(WallTimer(device), 1)]
-    seconds_per_step = _seconds_per_step(steps, device)
-    host = HostTimer(queue)
-    enqueue = statistics.median(host.time((steps.step,), steps.setup, 1)[0] for _ in range(5))
-    shields = _shields(steps, host, enqueue)
-    device_repeats = min(_MOST_SHIELDED_REPEATS, math.ceil(_EVENTS_RESOLVE_SECONDS / seconds_per_step))
-    wall_repeats = min(_MOST_REPEATS, math.ceil(_WALL_SECONDS / seconds_per_step))
-    timers: list[tuple[Timer, int]] = [
-        (DeviceTimer(queue, *shields), device_repeats),
-        (WallTimer(device), wall_repeats),
-    ]
-    return [*timers, (host, 1)] if host_time else timers
-
-
-def _shields(steps: Steps, host: HostTimer, enqueue: float) -> tuple[float, float]:
-    """Seconds to keep the queue busy ahead of the whole step, and ahead of a round of its phases.
-
-    A step that waits for the device inside would wait for the shield too, and what it enqueues then stands
-    bare: only its phases ahead of the last, which is the one that waits (the optimizer's, for the gradients'
-    overflow), can be shielded.
-    """
-    if not steps.synchronises:
-        return enqueue * _SHIELD_MARGIN, enqueue * _SHIELD_MARGIN
-    calls = [call for _, call in steps.phases]
-    ahead = [sum(host.time(calls, steps.setup, 1)[:-1]) for _ in range(5)] if calls else [0.0]
-    return 0.0, statistics.median(ahead) * _SHIELD_MARGIN
-
-
 def _measure_with(
-    timer: Timer,
-    repeats: int,
+    chosen: Pass,
     steps: Steps,
     device: Device,
     protocol: MeasurementProtocol,
@@ -159,6 +112,7 @@ def _measure_with(
     """
     names = [name for name, _ in steps.phases]
     calls: Sequence[Call] = [call for _, call in steps.phases]
+    timer, repeats = chosen.timer, chosen.repeats
 
     def take() -> list[float]:
         parts = timer.time(calls, steps.setup, repeats) if calls else ()

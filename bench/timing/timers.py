@@ -6,11 +6,17 @@ docs/method.md, "Wall, host and device time": three numbers for every phase, nev
 from __future__ import annotations
 
 import itertools
+import math
+import statistics
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from bench.contracts.device import Device, Queue
 from bench.contracts.steps import Call
+from bench.schema.case_warnings import LAUNCH_BOUND
+
+_SPIN_MARGIN = 1.5
 
 
 class Timer(Protocol):
@@ -85,30 +91,62 @@ class HostTimer:
         return tuple(total / repeats for total in totals)
 
 
-class DeviceTimer:
-    """Events on the device around each call.
+@dataclass(frozen=True)
+class Shield:
+    """What keeps the device busy ahead of the events, so that it never waits for Python between them.
 
-    The queue is first kept busy for `shield_seconds` outside the events, longer than the host needs to
-    enqueue one round (for several calls `phase_shield_seconds`, where given): the device then never waits
-    for Python inside the events. With a single call all repeats stand between one pair of events, because
-    a pair resolves only about 0.5 us.
+    rounds        of the calls, which nobody measures
+    spin_seconds  of a kernel that only waits, for each round that is measured
+    """
+
+    rounds: int = 0
+    spin_seconds: float = 0.0
+
+
+def spin(host_seconds: float) -> Shield:
+    """For calls that cost the host so much, whatever they cost the device."""
+    return Shield(spin_seconds=_SPIN_MARGIN * host_seconds)
+
+
+def shield_for(host_seconds: float, device_seconds: float) -> Shield:
+    """For calls that cost the host and the device so much.
+
+    A chip that spins draws little power, and what follows may run at higher clocks than in a row of steps.
+    So it works ahead, unless the calls are launch-bound: as many rounds as the host needs to enqueue the
+    measured one before the last of them ends, which is a single one where it needs half of the device's time.
+    """
+    if host_seconds >= LAUNCH_BOUND * device_seconds:
+        return spin(host_seconds)
+    return Shield(rounds=max(1, math.ceil(host_seconds / (device_seconds - host_seconds))))
+
+
+def host_and_device_seconds(queue: Queue, call: Call, setup: Call, times: int) -> tuple[float, float]:
+    """What a call costs either side, by the medians of a few; the device behind a spin."""
+    host = HostTimer(queue)
+    enqueue = statistics.median(host.time((call,), setup, 1)[0] for _ in range(times))
+    device = DeviceTimer(queue, spin(enqueue))
+    return enqueue, statistics.median(device.time((call,), setup, 1)[0] for _ in range(times))
+
+
+class DeviceTimer:
+    """Events on the device around each call, behind a shield (`phase_shield` for several calls, where given).
+
+    With a single call all repeats stand between one pair of events, because a pair resolves only about
+    0.5 us.
     """
 
     metric = "device_time"
 
-    def __init__(
-        self, queue: Queue, shield_seconds: float, phase_shield_seconds: float | None = None
-    ) -> None:
+    def __init__(self, queue: Queue, shield: Shield, phase_shield: Shield | None = None) -> None:
         self._queue = queue
-        self._shield_seconds = shield_seconds
-        self._phase_shield_seconds = shield_seconds if phase_shield_seconds is None else phase_shield_seconds
+        self._step_shield = shield
+        self._phase_shield = phase_shield or shield
 
     def time(self, calls: Sequence[Call], setup: Call, repeats: int) -> tuple[float, ...]:
         queue = self._queue
         if len(calls) == 1:
             call = calls[0]
-            setup()
-            self._shield(repeats * self._shield_seconds)
+            self._shield(self._step_shield, calls, setup, repeats)
             start = queue.record()
             call()
             for _ in range(repeats - 1):
@@ -119,8 +157,7 @@ class DeviceTimer:
             return (queue.elapsed(start, end) / repeats,)
         totals = [0.0] * len(calls)
         for _ in range(repeats):
-            setup()
-            self._shield(self._phase_shield_seconds)
+            self._shield(self._phase_shield, calls, setup, 1)
             events = [queue.record()]
             for call in calls:
                 call()
@@ -130,7 +167,13 @@ class DeviceTimer:
                 totals[index] += queue.elapsed(start, end)
         return tuple(total / repeats for total in totals)
 
-    def _shield(self, seconds: float) -> None:
+    def _shield(self, shield: Shield, calls: Sequence[Call], setup: Call, repeats: int) -> None:
+        """Prepare the first round that is measured, behind the shield of all of them."""
+        setup()
         self._queue.synchronise()
-        if seconds > 0:
-            self._queue.occupy(seconds)
+        for _ in range(shield.rounds):
+            for call in calls:
+                call()
+            setup()
+        if shield.spin_seconds > 0:
+            self._queue.occupy(repeats * shield.spin_seconds)

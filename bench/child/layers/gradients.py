@@ -17,7 +17,7 @@ from bench.contracts.device import Device
 from bench.contracts.steps import Call
 from bench.probes.meta_modules import CONVOLUTIONS
 from bench.schema.layer_phases import Layer
-from bench.timing.timers import DeviceTimer, Timer, WallTimer
+from bench.timing.timers import DeviceTimer, Timer, WallTimer, host_and_device_seconds, shield_for
 
 INPUT, WEIGHT, JOINT = "input_gradient_time", "weight_gradient_time", "joint_gradient_time"
 
@@ -26,8 +26,6 @@ _FEWEST, _MOST = 3, 10
 """Rounds of a layer: as many as fit into its seconds."""
 _ALL_SECONDS = 60.0
 """After these no further layer begins."""
-_SHIELD_SECONDS = 1e-3
-"""To enqueue one operator takes a few tens of microseconds."""
 
 
 def separate_gradient_times(
@@ -38,8 +36,6 @@ def separate_gradient_times(
     A layer without a gradient of its input (the first one) has no INPUT, and its JOINT is that of weight and
     bias. A layer that was called several times is timed over all its calls.
     """
-    queue = device.queue()
-    timer = WallTimer(device) if queue is None else DeviceTimer(queue, _SHIELD_SECONDS)
     of_layer: dict[Layer, list[LayerCall]] = {}
     for call in calls:
         if call.gradient is not None and _is_timed(call.module):
@@ -48,7 +44,7 @@ def separate_gradient_times(
     for layer, several in of_layer.items():
         if device.clock() >= deadline:
             return
-        yield layer, _timed(_operators(several, device.torch_name()), timer, device)
+        yield layer, _timed(_operators(several, device.torch_name()), device)
 
 
 def _is_timed(module: nn.Module) -> bool:
@@ -125,7 +121,7 @@ def _random_like(tensor: Tensor, dtype: torch.dtype, where: str) -> Tensor:
     return torch.randn(tensor.shape, device=where).to(dtype=dtype, memory_format=format_)
 
 
-def _timed(operators: Mapping[str, Call], timer: Timer, device: Device) -> dict[str, list[float]]:
+def _timed(operators: Mapping[str, Call], device: Device) -> dict[str, list[float]]:
     """Rounds of all of them one after the other, so that drift falls on all alike."""
     start = device.clock()
     with torch.no_grad():
@@ -134,8 +130,16 @@ def _timed(operators: Mapping[str, Call], timer: Timer, device: Device) -> dict[
         device.synchronise()
         first = device.clock() - start
         rounds = max(_FEWEST, min(_MOST, int(_LAYER_SECONDS / max(first, 1e-6))))
-        taken = [[timer.time((each,), _nothing, 1)[0] for each in operators.values()] for _ in range(rounds)]
+        timed = [(_timer(operator, device), operator) for operator in operators.values()]
+        taken = [[timer.time((each,), _nothing, 1)[0] for timer, each in timed] for _ in range(rounds)]
     return dict(zip(operators, map(list, zip(*taken, strict=True)), strict=True))
+
+
+def _timer(operator: Call, device: Device) -> Timer:
+    queue = device.queue()
+    if queue is None:
+        return WallTimer(device)
+    return DeviceTimer(queue, shield_for(*host_and_device_seconds(queue, operator, _nothing, 1)))
 
 
 def _nothing() -> None:

@@ -23,7 +23,7 @@ from bench.schema.layer_phases import ALL_LAYERS, LayerPart
 from bench.schema.record import Measurement, single
 from bench.tensors import autocast
 from bench.timing import sampling
-from bench.timing.timers import DeviceTimer, WallTimer
+from bench.timing.timers import DeviceTimer, Shield, WallTimer
 
 _FEWEST_ROUNDS, _MOST_ROUNDS = 8, 100
 """From seven samples on the median has a 95% interval."""
@@ -50,12 +50,12 @@ def time_layers(
             raise RuntimeError(f"torch.profiler does not see the kernels of {device.traits.title}")
         calls = calls_in(module, lambda: _forward(case, module, steps))
         take: Take = ProfiledSteps(calls, steps, device).time
-        whole = _whole(steps, device, 0.0)
+        whole = _whole(steps, device, Shield())
         separate: list[Measurement] = []
     else:
         calls = calls_in(module, lambda: _step(steps))
         marked = MarkedSteps(module, steps, device)
-        take, whole = marked.time, _whole(steps, device, marked.shield_seconds)
+        take, whole = marked.time, _whole(steps, device, marked.shield)
         separate = list(_separate(calls, device))
     steps.why_invalid()  # what happened until here does not count
     measured = list(_rounds(take, whole, calls, protocol, device))
@@ -77,10 +77,10 @@ def _step(steps: Steps) -> None:
     steps.step()
 
 
-def _whole(steps: Steps, device: Device, shield_seconds: float) -> Callable[[], float]:
+def _whole(steps: Steps, device: Device, shield: Shield) -> Callable[[], float]:
     """Times one whole step by the clock that times the pieces."""
     queue = device.queue()
-    timer = WallTimer(device) if queue is None else DeviceTimer(queue, shield_seconds)
+    timer = WallTimer(device) if queue is None else DeviceTimer(queue, shield)
     return lambda: timer.time((steps.step,), steps.setup, 1)[0]
 
 

@@ -17,11 +17,12 @@ from torch.utils._pytree import tree_leaves
 
 from bench.child.layers.layer_kinds import layers_of
 from bench.contracts.device import Device
-from bench.contracts.steps import Call, Steps
+from bench.contracts.steps import Steps
 from bench.schema.layer_phases import BETWEEN, LOSS, UPDATE, Layer, LayerPart
-from bench.timing.timers import HostTimer
+from bench.timing.timers import Shield, host_and_device_seconds, shield_for
 
-_SHIELD_MARGIN = 1.5
+_TRIALS = 3
+"""Marked steps, by whose medians the shield is chosen."""
 _FIRST = {
     "forward": LayerPart("forward", BETWEEN),
     "backward": LayerPart("backward", LOSS),
@@ -65,14 +66,13 @@ class MarkedSteps:
         self._steps = steps
         self._device = device
         self._phases = steps.phases or ((steps.whole_phase, steps.step),)
-        queue = device.queue()
         # The device must not wait for Python between two marks, as in `bench.timing.timers.DeviceTimer`.
-        self.shield_seconds = 0.0
+        self.shield = Shield()
+        queue = device.queue()
         if queue is not None:
-            call: Call = lambda: self._run(Marks(device))  # noqa: E731 - a name for what is timed
             steps.setup()
-            call()
-            self.shield_seconds = _SHIELD_MARGIN * HostTimer(queue).time((call,), steps.setup, 1)[0]
+            self._unmeasured()
+            self.shield = shield_for(*host_and_device_seconds(queue, self._unmeasured, steps.setup, _TRIALS))
 
     def time(self) -> dict[LayerPart, float]:
         """One step: the seconds of every layer and of what stands between them, in the order of their
@@ -80,11 +80,18 @@ class MarkedSteps:
         marks = Marks(self._device)
         self._steps.setup()
         self._device.synchronise()
+        for _ in range(self.shield.rounds):
+            self._unmeasured()
+            self._steps.setup()
         queue = self._device.queue()
-        if queue is not None:
-            queue.occupy(self.shield_seconds)
+        if queue is not None and self.shield.spin_seconds > 0:
+            queue.occupy(self.shield.spin_seconds)
         self._run(marks)
         return marks.seconds()
+
+    def _unmeasured(self) -> None:
+        """With marks too: the host takes as long for it as for the step that is measured."""
+        self._run(Marks(self._device))
 
     def _run(self, marks: Marks) -> None:
         with _marking(self._module, marks):

@@ -117,7 +117,7 @@ def test_a_host_timer_that_waits_is_found(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_missing_shield_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(DeviceTimer, "_shield", lambda timer, rounds: timer._queue.synchronise())
+    monkeypatch.setattr(DeviceTimer, "_shield", lambda timer, shield, calls, setup, repeats: setup())
     assert Harness().failing() == {"host sleep inside a step, shielded"}
 
 

@@ -13,6 +13,7 @@ from bench.schema.case import MeasurementProtocol
 from bench.schema.phases import Phase
 from bench.timing import latency
 from bench.timing.latency import Latency, additivity
+from tests.planted.fake_cuda import FakeCuda
 from tests.planted.planted_steps import MS, PHASES, launches, nothing, planted
 
 PROTOCOL = MeasurementProtocol(warmup_seconds=0.1, sampling_seconds=5.0)
@@ -189,3 +190,12 @@ def test_the_warm_up_is_counted() -> None:
     device = FakeDevice(asynchronous=False)
     found = latency.time_steps(planted(device, COSTS), device, PROTOCOL)
     assert median(found, "step", "warmup_steps") == 6  # two windows of three; 0.1 s are five steps
+
+
+def test_a_case_is_timed_on_a_chip_that_is_warm() -> None:
+    """2% faster after a rest or a spin: device time is that of steps in a row, phase by phase too."""
+    device = FakeCuda(cool_speed=1.02)
+    found = latency.time_steps(planted(device, COSTS), device, PROTOCOL)
+    assert [median(found, phase, "device_time") for phase in (*PHASES, "step")] == pytest.approx(
+        [5 * MS, 10 * MS, 2 * MS, 17 * MS], rel=1e-4
+    )

@@ -7,11 +7,12 @@ from collections.abc import Callable
 import pytest
 
 from bench.devices.fake import FakeDevice
-from bench.timing.timers import DeviceTimer, HostTimer, WallTimer
+from bench.timing.timers import DeviceTimer, HostTimer, Shield, WallTimer, shield_for, spin
+from tests.planted.fake_cuda import FakeCuda
 from tests.planted.planted_steps import MS, launches, nothing
 
 HOST_HEAVY, DEVICE_HEAVY = (3 * MS, 1 * MS), (1 * MS, 3 * MS)
-SHIELD = 20 * MS
+SHIELD = Shield(spin_seconds=20 * MS)
 
 
 class Hasty(FakeDevice):
@@ -41,22 +42,24 @@ def test_device_time_of_each_phase_is_its_own() -> None:
 def test_without_the_shield_the_launch_gap_is_inside() -> None:
     """What the shield is for: a device that waits 3 ms for its launch has worked 1 ms."""
     device = FakeDevice()
-    timer = DeviceTimer(device, 0.0)
+    timer = DeviceTimer(device, Shield())
     assert timer.time([launches(device, *HOST_HEAVY)], nothing, 1) == pytest.approx((4 * MS,))
 
 
 def test_a_shield_shorter_than_the_launch_leaves_the_rest_of_the_gap() -> None:
     device = FakeDevice()
-    assert DeviceTimer(device, 2 * MS).time([launches(device, *HOST_HEAVY)], nothing, 1) == pytest.approx(
-        (2 * MS,)
-    )
+    assert DeviceTimer(device, Shield(spin_seconds=2 * MS)).time(
+        [launches(device, *HOST_HEAVY)], nothing, 1
+    ) == pytest.approx((2 * MS,))
 
 
 def test_the_shield_covers_all_repeats_of_a_batch() -> None:
     """Ten repeats of 1 ms of host work need ten times the shield of one."""
     device = FakeDevice()
     call = launches(device, 1 * MS, 0.01 * MS)
-    assert DeviceTimer(device, 1.5 * MS).time([call], nothing, 10) == pytest.approx((0.01 * MS,))
+    assert DeviceTimer(device, Shield(spin_seconds=1.5 * MS)).time([call], nothing, 10) == pytest.approx(
+        (0.01 * MS,)
+    )
 
 
 @pytest.mark.parametrize(("host", "busy"), [HOST_HEAVY, DEVICE_HEAVY, (2 * MS, 2 * MS)])
@@ -172,3 +175,39 @@ def test_a_sleep_outside_the_events_is_in_wall_time_only() -> None:
     start = device.clock()
     WallTimer(device).time([call, call], before, steps)
     assert device.clock() - start == pytest.approx(steps * (5 + 2 * 4) * MS)
+
+
+def test_a_shield_of_work_leaves_the_chip_as_warm_as_a_row_of_steps() -> None:
+    """A chip that is 2% faster after a spin or a rest: only behind its own work does a step take its time."""
+    device = FakeCuda(cool_speed=1.02)
+    step = launches(device, 3 * MS, 12 * MS)
+    assert DeviceTimer(device, spin(3 * MS)).time([step], nothing, 1)[0] < 11.95 * MS
+    assert DeviceTimer(device, shield_for(3 * MS, 12 * MS)).time([step], nothing, 1) == pytest.approx(
+        (12 * MS,)
+    )
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.51, 0.7, 0.89])
+def test_work_ahead_lasts_until_the_host_has_enqueued_the_measured_round(share: float) -> None:
+    """A round whose work all comes at its end must not wait for the host, whatever share of it that takes."""
+    device = FakeDevice()
+    host, busy = share * 10 * MS, 10 * MS
+    phases = [launches(device, host, 0.0), launches(device, 0.0, busy)]
+    shield = shield_for(host, busy)
+    assert shield.spin_seconds == 0
+    assert DeviceTimer(device, shield).time(phases, nothing, 2) == pytest.approx((0.0, busy))
+    assert shield.rounds == 1 or share > 0.5
+
+
+@pytest.mark.parametrize("share", [0.9, 1.0, 8.0])
+def test_a_launch_bound_step_is_shielded_by_a_spin(share: float) -> None:
+    """No number of such steps would let the host get ahead."""
+    assert shield_for(share * 10 * MS, 10 * MS) == spin(share * 10 * MS)
+
+
+def test_what_works_ahead_is_prepared_as_each_step_is() -> None:
+    device = FakeDevice()
+    done: list[str] = []
+    timer = DeviceTimer(device, Shield(rounds=2))
+    timer.time([lambda: done.append("step")], lambda: done.append("before"), 1)
+    assert done == ["before", "step"] * 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -32,6 +33,7 @@ from bench.probes.traffic import step_bytes
 from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.layer_phases import BETWEEN, LOSS, UPDATE, Layer, LayerPart, Part
 from bench.schema.record import Measurement
+from tests.planted.fake_cuda import FakeCuda
 from tests.planted.planted_steps import MS, nothing
 
 pytestmark = pytest.mark.slow
@@ -213,6 +215,25 @@ def test_the_shield_covers_what_the_host_takes_to_enqueue() -> None:
     assert set(timed(module, device, image(2)).values()) == {1.0}
 
 
+def test_layers_are_timed_on_a_chip_that_is_warm() -> None:
+    """2% faster after a rest or a spin: each layer's time, and the step's, are those of steps in a row."""
+    device = FakeCuda(cool_speed=1.02)
+    layers = [Planted(lambda s: device.launch(2 * MS, s), 10 * MS, 10 * MS) for _ in range(2)]
+    module = nn.Sequential(*layers)
+    measured = time_layers(
+        Case(model="planted", workload="training"),
+        module,
+        steps_of(module, image(2)),
+        engines.get("eager"),
+        device,
+        FEW,
+    )
+    found = {(m.phase, m.layer and m.layer.name, m.metric): m for m in measured}
+    for layer in ("0", "1"):
+        assert found["forward", layer, "layer_time"].samples == pytest.approx([10 * MS] * 3, rel=1e-4)
+    assert found["layers", None, "whole_time"].samples == pytest.approx([40 * MS] * 3, rel=1e-4)
+
+
 def test_the_layers_add_up_to_the_whole_step() -> None:
     device = FakeDevice()
     module = nn.Sequential(Planted(on(device), 20 * MS, 40 * MS), Planted(on(device), 3 * MS, 5 * MS))
@@ -375,6 +396,15 @@ def test_the_operators_timed_apart_compute_the_gradients(monkeypatch: pytest.Mon
         torch.testing.assert_close(joint, wanted)
     assert found[gradients.INPUT][1] is None
     assert found[gradients.WEIGHT][0] is None
+
+
+def test_gradients_apart_are_timed_on_a_chip_that_is_warm(monkeypatch: pytest.MonkeyPatch) -> None:
+    device = FakeCuda(cool_speed=1.02)
+    planted = {gradients.INPUT: partial(device.launch, 1 * MS, 8 * MS)}
+    monkeypatch.setattr(gradients, "_operators", lambda calls, where: planted)
+    call = calls_of(nn.Conv2d(3, 4, 3), image(2, 3, 8, 8))
+    ((_, found),) = gradients.separate_gradient_times([call], device)
+    assert found[gradients.INPUT] == pytest.approx([8 * MS] * len(found[gradients.INPUT]), rel=1e-4)
 
 
 @pytest.mark.parametrize("format_", [torch.contiguous_format, torch.channels_last])
