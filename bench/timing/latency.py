@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+
+from msgspec import structs
 
 from bench.contracts.device import Device
 from bench.contracts.monitor import NO_MONITOR, Monitor, WindowReadings
@@ -63,7 +65,7 @@ def time_steps(
         Measurement(phase=steps.whole_phase, metric="warmup_steps", unit="count", samples=[warm.steps])
     )
     steps.why_invalid()  # what happened in the warm-up does not count
-    for chosen in passes_of(steps, device, host_time=host_time):
+    for chosen in passes_of(steps, device, protocol, host_time=host_time):
         taken = _measure_with(chosen, steps, device, protocol, latency, monitor, deadline)
         if steps.phases and chosen.timer.metric == _additive(steps, device):
             residual = additivity(taken[:-1], taken[-1])
@@ -112,11 +114,12 @@ def _measure_with(
     """
     names = [name for name, _ in steps.phases]
     calls: Sequence[Call] = [call for _, call in steps.phases]
-    timer, repeats = chosen.timer, chosen.repeats
+    timer = chosen.timer
+    protocol = structs.replace(protocol, min_samples=chosen.min_samples)
 
     def take() -> list[float]:
-        parts = timer.time(calls, steps.setup, repeats) if calls else ()
-        return [*parts, *timer.time((steps.step,), steps.setup, repeats)]
+        parts = timer.time(calls, steps.setup, chosen.phase_repeats) if calls else ()
+        return [*parts, *timer.time((steps.step,), steps.setup, chosen.repeats)]
 
     used, disturbed = windows.take(
         lambda: sampling.sample(take, protocol, device.clock),
@@ -126,11 +129,11 @@ def _measure_with(
         deadline,
         StepsAsWork(steps, device),
     )
-    phases = (*names, steps.whole_phase)
-    latency.measurements += _measurements(used.samples, phases, timer.metric, repeats)
+    repeats = dict.fromkeys(names, chosen.phase_repeats) | {steps.whole_phase: chosen.repeats}
+    latency.measurements += _measurements(used.samples, timer.metric, repeats)
     for window in disturbed:
         latency.disturbed.append(window.disturbance or window.refused or "")
-        latency.measurements += _measurements(window.samples, phases, timer.metric, repeats, disturbed=True)
+        latency.measurements += _measurements(window.samples, timer.metric, repeats, disturbed=True)
     latency.windows[timer.metric] = used.readings
     latency.invalid = latency.invalid or used.fault
     if sampling.halves_differ(used.samples.values[-1], tolerance=2 * protocol.target_ci):
@@ -139,7 +142,7 @@ def _measure_with(
 
 
 def _measurements(
-    taken: sampling.Samples, phases: Sequence[Phase], metric: str, repeats: int, *, disturbed: bool = False
+    taken: sampling.Samples, metric: str, repeats: Mapping[Phase, int], *, disturbed: bool = False
 ) -> list[Measurement]:
     return [
         Measurement(
@@ -147,11 +150,11 @@ def _measurements(
             metric=metric,
             unit="s",
             samples=samples,
-            repeats=repeats,
+            repeats=steps,
             stopped=taken.stopped,
             disturbed=disturbed,
         )
-        for phase, samples in zip(phases, taken.values, strict=True)
+        for (phase, steps), samples in zip(repeats.items(), taken.values, strict=True)
     ]
 
 
