@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec import structs
+
 from bench.studies.ab.pair_rows import PairRow
+from reports.compare.verdict_tables import both_sides
 from reports.document import Cell, Document, Quantity, Scalar, Table
 from reports.summary.figures import case_row
+
+CLOCK_COLUMNS = ("cause", "b / a in cycles", "SM clock (MHz)", "power cap at work (%)")
+"""Of a GPU whose clocks were read while it worked."""
+CAUSE_IN_WORDS = (
+    "cause: what the SM clock has to do with a time that differs. code: in cycles (time x SM clock) the "
+    "verdict is the same. unknown: it is not. That it was the clock is never said here: whether a case is "
+    "compute-bound is known by ceilings, which ab does not measure. The verdict is on time either way."
+)
 
 
 def document(found: Sequence[PairRow], labels: tuple[str, str], margin: float) -> Document:
     """The table of the deciding rows, that of all others, and every row for programs."""
-    text = (
+    text: tuple[str, ...] = (
         f"a: {labels[0]}",
         f"b: {labels[1]}",
         "Both were measured side by side, in pairs of processes in random order. The ratio is b / a of the"
@@ -19,6 +30,8 @@ def document(found: Sequence[PairRow], labels: tuple[str, str], margin: float) -
         f" one comparison may make (99.75%). equivalent: inside 1 ±{100 * margin:g}%. detectable: the"
         " smallest slowdown that this many pairs would have shown in 99 of 100 such comparisons.",
     )
+    if any(row.clocks.cause for row in found):
+        text = (*text, CAUSE_IN_WORDS)
     tables = [_table("Whole steps", [row for row in found if row.decides])]
     others = [row for row in found if not row.decides]
     if others:
@@ -45,24 +58,40 @@ def row_of(row: PairRow) -> dict[str, Scalar]:
         "n_new": verdict.n_new,
         "decides": row.decides,
         "case_b": row.case_pair.b.id,
+        **structs.asdict(row.clocks),
     }
     return case_row(row.case_pair.a, fields)
 
 
 def _table(title: str, found: Sequence[PairRow]) -> Table:
     columns = (
-        "case",
-        "phase",
-        "metric",
-        "a (ms)",
-        "b (ms)",
-        "b / a",
-        "interval",
-        "verdict",
-        "detectable",
-        "pairs",
+        *(
+            "case",
+            "phase",
+            "metric",
+            "a (ms)",
+            "b (ms)",
+            "b / a",
+            "interval",
+            "verdict",
+            "detectable",
+            "pairs",
+        ),
+        *(CLOCK_COLUMNS if any(row.clocks.cycles for row in found) else ()),
     )
-    return Table(title=title, columns=columns, rows=tuple(_cells(row) for row in found))
+    rows = tuple((*_cells(row), *_clock_cells(row))[: len(columns)] for row in found)
+    return Table(title=title, columns=columns, rows=rows)
+
+
+def _clock_cells(row: PairRow) -> tuple[Cell, ...]:
+    """In the order of CLOCK_COLUMNS."""
+    clocks = row.clocks
+    return (
+        clocks.cause,
+        None if clocks.cycles is None else Quantity(value=clocks.cycles, digits=3),
+        both_sides(clocks.base_sm_clock, clocks.new_sm_clock),
+        both_sides(clocks.base_power_cap, clocks.new_power_cap, 100.0),
+    )
 
 
 def _cells(row: PairRow) -> tuple[Cell, ...]:

@@ -16,13 +16,15 @@ from bench.schema.case import Case
 from bench.schema.record import FAILED
 from bench.stats import verdicts
 from models.errors import UserError
+from reports.analysis.measured_ceilings import ceilings_of
+from reports.analysis.utilisation import reached
 from reports.compare.comparison_rows import ComparisonRow, ReplicationUnit
 from reports.compare.gpu_differences import gpu_sentence
 from reports.compare.matching import ComparedRun, match
-from reports.compare.verdict_tables import count_of_words, verdict_tables
+from reports.compare.verdict_tables import CAUSE_IN_WORDS, count_of_words, verdict_tables
 from reports.document import Document, Table
 from reports.sections.machine_tables import fields_by_machine
-from reports.summary.figures import Summary
+from reports.summary.figures import Figure, Summary
 from reports.summary.pooling import summarise
 from reports.tables.wording import named, one_line
 
@@ -53,7 +55,8 @@ def build(base: Sequence[Path], new: Sequence[Path], *, margin: float = verdicts
     sides = summarise(base), summarise(new)
     unit = _unit(base, new)
     one, other = (
-        ComparedRun(name, s.figures, s.outcomes) for name, s in zip((BASE, NEW), sides, strict=True)
+        ComparedRun(name, s.figures, s.outcomes, _bounds(s))
+        for name, s in zip((BASE, NEW), sides, strict=True)
     )
     rows = match(one, other, unit, margin)
     measured = {row.case for row in rows if row.base is not None and row.new is None}
@@ -76,6 +79,12 @@ def build(base: Sequence[Path], new: Sequence[Path], *, margin: float = verdicts
             case for case in dict.fromkeys(r.case for r in rows) if case in measured & failed - alive
         ),
     )
+
+
+def _bounds(summary: Summary) -> dict[Figure, str]:
+    """What holds each time back, of those of which the run's ceilings say so."""
+    found = reached(summary.figures, ceilings_of(summary))
+    return {each.time: each.bound.label for each in found if each.bound}
 
 
 def _unit(base: Sequence[Path], new: Sequence[Path]) -> ReplicationUnit:
@@ -106,6 +115,8 @@ def _introduction(
         "faster, slower: the 99% interval excludes 1. inconclusive: neither, which is not 'no change'. "
         "detectable: the smallest slowdown that would have been seen in 99 of 100 such comparisons."
     )
+    if any(row.cause for row in rows):
+        yield CAUSE_IN_WORDS
     if any(row.is_accuracy for row in rows):
         yield (
             "Accuracies of training runs are compared by their difference, NEW - BASE in points, and their "

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from bench.schema.case import Case
 from bench.stats import accuracy_verdicts, verdicts
+from bench.stats.clock_cause import CLOCK_FIELDS, Cause
 from reports.document import Scalar
 from reports.summary.figures import ACCURACY, Figure, ReadBack, case_row, place
 
@@ -23,6 +24,7 @@ ReplicationUnit = Literal["process", "run", "pair"]
 _ROW_FIELDS = (
     *("phase", "metric", "base", "new", "ratio", "low", "high", "verdict", "detectable", "n_base", "n_new"),
     *("unit", "p", "level", "reason", "tags", "paired", "difference", "diverged_base", "diverged_new"),
+    *CLOCK_FIELDS,
 )
 
 
@@ -39,6 +41,8 @@ class ComparisonRow(Struct, frozen=True, kw_only=True):
     difference   of an accuracy, which has no ratio: low, high and detectable are then differences of shares
                  as in `bench.stats.accuracy_verdicts.Difference`, and n_base, n_new are seeds
     diverged_base, diverged_new    seeds without an accuracy
+    cause, cycles, ...    of a time, as in `bench.stats.clock_cause.InCycles`: whether it differs by the GPU's
+                 clock or by the code, and the clocks of both sides
     """
 
     case: Case
@@ -63,6 +67,15 @@ class ComparisonRow(Struct, frozen=True, kw_only=True):
     difference: float | None = None
     diverged_base: int = 0
     diverged_new: int = 0
+    cause: Cause | None = None
+    cycles: float | None = None
+    cycles_verdict: verdicts.TimeWord | None = None
+    base_sm_clock: float | None = None
+    new_sm_clock: float | None = None
+    base_memory_clock: float | None = None
+    new_memory_clock: float | None = None
+    base_power_cap: float | None = None
+    new_power_cap: float | None = None
 
     @property
     def is_accuracy(self) -> bool:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from msgspec import Struct, structs
 
 from bench import devices
 from bench.schema.case import Case
-from bench.stats import verdicts
-from bench.stats.estimates import centre
 from reports.compare.accuracy_matching import TO_TARGET, Trained, accuracy_rows, why_no_target
 from reports.compare.comparison_rows import (
     COMPARED_UNITS,
@@ -19,6 +16,7 @@ from reports.compare.comparison_rows import (
     ReplicationUnit,
     one_sided,
 )
+from reports.compare.judging import judge, judge_in_cycles
 from reports.summary.figures import (
     ACCURACY,
     FailedProcesses,
@@ -35,12 +33,17 @@ NO_COSTS = ("training_time", "energy_window")
 """A sum of what is compared already, and for how long energy was counted."""
 
 
+Bounds = Mapping[Figure, str]
+"""Time -> `compute-bound` or another word of `reports.analysis.utilisation`."""
+
+
 class ComparedRun(Struct, frozen=True):
-    """What one side measured and what failed there."""
+    """What one side measured, what failed there, and what held its times back where its ceilings say so."""
 
     name: str
     figures: tuple[Figure, ...]
     outcomes: tuple[FailedProcesses, ...]
+    bounds: Bounds = {}
 
 
 def match(
@@ -61,7 +64,10 @@ def match(
         one = Trained(base.name, bases, lost[0].get(case, frozenset()))
         other = Trained(new.name, news, lost[1].get(case, frozenset()))
         rows += accuracy_rows(one, other, reason)
-        rows += _compare(one, other, unit, margin) if reason is None else _all_one_sided(one, other, reason)
+        if reason is None:
+            rows += _compare(one, other, unit, margin, (base.bounds, new.bounds))
+        else:
+            rows += _all_one_sided(one, other, reason)
     return tuple(rows)
 
 
@@ -123,7 +129,9 @@ def _difference(one: ReadBack, other: ReadBack) -> str:
     return ", ".join(f"{key} {first[key]} / {second[key]}" for key in shared)
 
 
-def _compare(base: Trained, new: Trained, unit: ReplicationUnit, margin: float) -> Iterator[ComparisonRow]:
+def _compare(
+    base: Trained, new: Trained, unit: ReplicationUnit, margin: float, bounds: tuple[Bounds, Bounds]
+) -> Iterator[ComparisonRow]:
     others = {_key(figure): figure for figure in _costs(new)}
     unreached = why_no_target(base) or why_no_target(new)
     for figure in _costs(base):
@@ -135,7 +143,9 @@ def _compare(base: Trained, new: Trained, unit: ReplicationUnit, margin: float) 
         elif figure.metric in EXACT_METRICS:
             yield _exact(figure, other)
         elif any((*figure.medians, *other.medians)):  # what is zero on both sides says nothing
-            yield _judged(figure, other, unit, margin)
+            found = {bounds[0].get(figure), bounds[1].get(other)} - {None}
+            compute_bound = found == {"compute-bound"} if found else None
+            yield _judged(figure, other, unit, margin, compute_bound)
     for figure in others.values():
         reason = unreached if figure.metric in TO_TARGET else None
         yield one_sided(None, figure, reason or "only in NEW")
@@ -146,55 +156,24 @@ def _key(figure: Figure) -> tuple[object, ...]:
     return (figure.phase, figure.product, figure.metric, figure.unit)
 
 
-def _judged(figure: Figure, other: Figure, unit: ReplicationUnit, margin: float) -> ComparisonRow:
-    pairs = _pairs(figure, other) if unit == "pair" else []
-    if pairs:
-        base, new = [one for one, _ in pairs], [two for _, two in pairs]
-        verdict = verdicts.paired([math.log(two / one) for one, two in pairs], margin)
-    else:
-        base, new = _values(figure, unit), _values(other, unit)
-        verdict = verdicts.unpaired(base, new, margin)
+def _judged(
+    figure: Figure, other: Figure, unit: ReplicationUnit, margin: float, compute_bound: bool | None
+) -> ComparisonRow:
+    judgement = judge(figure, other, unit, margin)
+    clocks = judge_in_cycles(figure, other, judgement.verdict, unit, margin, compute_bound)
     return ComparisonRow(
         case=figure.case,
         phase=place(figure),
         metric=figure.metric,
         unit=figure.unit,
         effective=figure.effective,
-        base=centre(base),
-        new=centre(new),
+        base=judgement.base,
+        new=judgement.new,
         tags=_tags(figure, other),
-        paired=bool(pairs),
-        **structs.asdict(verdict),
+        paired=judgement.paired,
+        **structs.asdict(judgement.verdict),
+        **structs.asdict(clocks),
     )
-
-
-def _pairs(figure: Figure, other: Figure) -> list[tuple[float, float]]:
-    """The values of the pairs that both sides finished; none unless every process belongs to a pair.
-
-    None either where a value has no logarithm.
-    """
-    of_base, of_new = _by_pair(figure), _by_pair(other)
-    if min(*figure.medians, *other.medians) <= 0:
-        return []
-    return [(of_base[pair], of_new[pair]) for pair in sorted(of_base.keys() & of_new.keys())]
-
-
-def _by_pair(figure: Figure) -> dict[int, float]:
-    """Pair -> median; empty where a process has no pair or two have the same."""
-    found = {
-        pair: value for pair, value in zip(figure.pairs, figure.medians, strict=True) if pair is not None
-    }
-    return found if len(found) == len(figure.medians) else {}
-
-
-def _values(figure: Figure, unit: ReplicationUnit) -> list[float]:
-    """A value for each process, or for each run that of its processes."""
-    if unit != "run":
-        return list(figure.medians)
-    of_run: dict[int, list[float]] = {}
-    for run, median in zip(figure.runs, figure.medians, strict=True):
-        of_run.setdefault(run, []).append(median)
-    return [centre(medians) for medians in of_run.values()]
 
 
 def _exact(base: Figure, new: Figure) -> ComparisonRow:

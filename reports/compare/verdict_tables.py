@@ -16,6 +16,12 @@ from reports.tables.case_columns import NOT_SHOWN, TableLine, TableScope, scope_
 from reports.tables.wording import MIB, PARITY_RULE, percent, points, signed_points
 
 _SECONDS_PER_MS = 1e-3
+CAUSE_IN_WORDS = (
+    "cause: what the SM clock has to do with a time that differs. clock: in cycles (time x SM clock) it is "
+    "equivalent, the case is compute-bound by the ceilings of its run, the memory clocks are equal and no "
+    "power cap was hit. code: the verdict in cycles is the same. unknown: neither. The verdict is on time "
+    "either way."
+)
 LARGEST_TOLD = 10.0
 """The largest detectable change that is told to the tenth of a percent."""
 
@@ -73,10 +79,7 @@ def _tables(
         same = len(compared) - len(shown)
         yield table(
             kind.title,
-            [
-                *("what", f"BASE ({kind.printed})", f"NEW ({kind.printed})", "ratio", "verdict"),
-                *("detectable", counted, "remarks"),
-            ],
+            _columns(kind, counted),
             [TableLine(subject=_subject(row), cells=_cells(row, kind)) for row in shown],
             scope,
             notes=[
@@ -99,6 +102,15 @@ def _tables(
             ],
             scope,
         )
+
+
+def _columns(kind: _Kind, counted: str) -> list[str]:
+    """Those of `_cells`."""
+    return [
+        *("what", f"BASE ({kind.printed})", f"NEW ({kind.printed})", "ratio", "verdict"),
+        *("detectable", counted, "remarks"),
+        *("cause", "SM clock (MHz)", "power cap at work (%)"),
+    ]
 
 
 def count_of_words(rows: Sequence[ComparisonRow]) -> str:
@@ -174,7 +186,18 @@ def _cells(row: ComparisonRow, kind: _Kind) -> tuple[Cell, ...]:
         None if row.detectable is None else _percent(row.detectable),
         row.n_base if row.n_base == row.n_new else f"{row.n_base} / {row.n_new}",
         row.tags,
+        row.cause,
+        both_sides(row.base_sm_clock, row.new_sm_clock),
+        both_sides(row.base_power_cap, row.new_power_cap, 100.0),
     )
+
+
+def both_sides(base: float | None, new: float | None, scale: float = 1.0) -> str | None:
+    """`1980 / 1755`, or what both have in common; None for nothing, and for none of what is bad."""
+    told = ["?" if value is None else f"{value * scale:.0f}" for value in (base, new)]
+    if not (base or new):
+        return None
+    return told[0] if told[0] == told[1] else " / ".join(told)
 
 
 def _what(row: ComparisonRow) -> str:

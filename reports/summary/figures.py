@@ -14,6 +14,7 @@ from bench.schema.layer_phases import ALL_LAYERS, Layer
 from bench.schema.phases import Phase
 from bench.schema.record import Environment, Status
 from bench.schema.training_task import TrainingTask
+from bench.schema.window_clocks import WindowClocks
 from bench.stats.estimates import Interval, mean
 from models.catalogue import MODELS
 from reports.document import Scalar
@@ -56,6 +57,7 @@ class Figure(Struct, frozen=True, kw_only=True):
     replicates for each of the medians, the process's number
     runs       for each of the medians, the index of the directory that it came from
     pairs      for each of the medians, the number of its interleaved pair, or None
+    clocks     for each of the medians of a time, the GPU's clocks in its window, or None; else empty
     samples    raw samples behind it, all processes together
     machine    labels of the environments the processes ran in (`Summary.environments`)
     tags       the labels of these processes' warnings
@@ -75,6 +77,7 @@ class Figure(Struct, frozen=True, kw_only=True):
     replicates: tuple[int, ...]
     runs: tuple[int, ...]
     pairs: tuple[int | None, ...]
+    clocks: tuple[WindowClocks | None, ...] = ()
     samples: int
     tags: tuple[Label, ...]
 

@@ -19,6 +19,7 @@ from bench.schema.case import Case
 from bench.schema.case_warnings import CaseWarning, Label
 from bench.schema.gpu_identity import CHOOSES_GPU
 from bench.schema.record import Environment, Status
+from bench.schema.window_clocks import WindowClocks
 from bench.stats.estimates import Interval, across_processes, centre, mean, mean_interval
 from reports.summary.figures import (
     RAW_UNITS,
@@ -123,9 +124,16 @@ def _figures(group: _Group) -> Iterator[Figure]:
             replicates=replicates,
             runs=tuple([process.run for process in processes]),
             pairs=tuple([process.pair for process in processes]),
+            clocks=_clocks(metric, processes) if layer is None and product is None else (),
             samples=sum(sizes),
             tags=tags,
         )
+
+
+def _clocks(metric: str, processes: Sequence[Process]) -> tuple[WindowClocks | None, ...]:
+    """Of each process; empty where none knows them, which is so of everything but times on a GPU."""
+    found = tuple([dict(process.clocks).get(metric) for process in processes])
+    return found if any(found) else ()
 
 
 def _curves(group: _Group) -> Iterator[Curve]:

@@ -15,6 +15,7 @@ from bench.schema.ceiling_product import Product
 from bench.schema.layer_phases import Layer
 from bench.schema.phases import Phase, whole
 from bench.schema.record import Effective, Measurement, Record, Status
+from bench.schema.window_clocks import WindowClocks, window_clocks
 from bench.stats.diagnostics import autocorrelation, effective_samples, two_modes
 from bench.stats.estimates import Interval, median_of_sorted, within_process
 from reports.summary.figures import CURVES, EPOCH, LEARNED, SPEEDS, THROUGHPUT_METRICS, ReadBack
@@ -34,7 +35,8 @@ class Process(Struct, frozen=True, gc=False):
     `run` is the index of its directory, `pair` the number of its interleaved pair.
 
     `medians`, `intervals` (within the process) and `sizes` (samples) run along `keys`. `curves` are the
-    epochs of a training run, by metric and unit; `spreads` are some samples of the time of the whole step.
+    epochs of a training run, by metric and unit; `spreads` are some samples of the time of the whole step;
+    `clocks` are those of the GPU in the window of a time, by its metric.
     """
 
     run: int
@@ -52,6 +54,7 @@ class Process(Struct, frozen=True, gc=False):
     sizes: tuple[int, ...]
     curves: tuple[tuple[str, str, array[float]], ...]
     spreads: tuple[tuple[str, array[float]], ...]
+    clocks: tuple[tuple[str, WindowClocks], ...]
 
 
 def condense(run: int, record: Record, share: Interner) -> Process:
@@ -83,7 +86,13 @@ def condense(run: int, record: Record, share: Interner) -> Process:
         share(tuple([len(m.samples) for m in kept])),
         tuple([(m.metric, m.unit, array("d", m.samples)) for m in kept if trains and _is_curve(m)]),
         tuple([(measurement.metric, _evenly(samples)) for measurement, samples in timed]),
+        share(_clocks(kept)),
     )
+
+
+def _clocks(kept: Sequence[Measurement]) -> tuple[tuple[str, WindowClocks], ...]:
+    found = [(metric, window_clocks(kept, metric)) for metric in THROUGHPUT_METRICS]
+    return tuple([(metric, clocks) for metric, clocks in found if clocks is not None])
 
 
 def _read_back(effective: Effective) -> ReadBack:

@@ -11,12 +11,16 @@ from msgspec import Struct
 from bench.schema.case import Case
 from bench.schema.phases import Phase, whole
 from bench.schema.record import Record
+from bench.schema.window_clocks import WindowClocks, window_clocks
 from bench.stats import verdicts
+from bench.stats.clock_cause import InCycles, cycles_of, in_cycles
 from bench.stats.estimates import centre, median
 from bench.stats.verdicts import Verdict
 from bench.store import RECORDS, read_records
 
 TIMES = ("wall_time", "device_time", "host_time")
+CLOCKED = ("wall_time", "device_time")
+"""Those in which the GPU's clock has a part."""
 Key = tuple[Phase, str]
 """Phase and metric."""
 
@@ -33,6 +37,8 @@ class PairRow(Struct, frozen=True, kw_only=True):
 
     decides  whether `ab` stopped by this row: the whole step's wall time
     a, b     geometric means of the process medians, in seconds
+    clocks   the same in cycles, and the cause of a difference: `ab` measures no ceilings, so that it is never
+             known to be the clock
     """
 
     case_pair: CasePair
@@ -42,6 +48,15 @@ class PairRow(Struct, frozen=True, kw_only=True):
     a: float
     b: float
     verdict: Verdict
+    clocks: InCycles = InCycles()
+
+
+class _Time(Struct, frozen=True):
+    """Of one process: its median in seconds, and the GPU's clocks in its window where they are known."""
+
+    seconds: float
+    clocks: WindowClocks | None
+    power_capped: bool
 
 
 def rows(case_pairs: Sequence[CasePair], directory: Path, margin: float) -> list[PairRow]:
@@ -74,23 +89,55 @@ def _rows_of(
         if not pairs:
             continue
         of_a, of_b = [times_a[pair][key] for pair in pairs], [times_b[pair][key] for pair in pairs]
-        verdict = verdicts.interim_verdict(
-            [math.log(y / x) for x, y in zip(of_a, of_b, strict=True)], margin, last=True
-        )
-        assert verdict is not None
+        seconds_a, seconds_b = [time.seconds for time in of_a], [time.seconds for time in of_b]
+        verdict = _verdict(seconds_a, seconds_b, margin)
         yield PairRow(
             case_pair=case_pair,
             phase=key[0],
             metric=key[1],
             decides=key == (whole(case_pair.a), "wall_time"),
-            a=centre(of_a),
-            b=centre(of_b),
+            a=centre(seconds_a),
+            b=centre(seconds_b),
             verdict=verdict,
+            clocks=_in_cycles(of_a, of_b, verdict, margin),
         )
 
 
-def _times(record: Record) -> dict[Key, float]:
+def _verdict(a: Sequence[float], b: Sequence[float], margin: float) -> Verdict:
+    log_ratios = [math.log(y / x) for x, y in zip(a, b, strict=True)]
+    verdict = verdicts.interim_verdict(log_ratios, margin, last=True)
+    assert verdict is not None
+    return verdict
+
+
+def _in_cycles(a: Sequence[_Time], b: Sequence[_Time], verdict: Verdict, margin: float) -> InCycles:
+    """Nothing unless every process has its clocks."""
+    clocks_a = [time.clocks for time in a if time.clocks is not None]
+    clocks_b = [time.clocks for time in b if time.clocks is not None]
+    if len(clocks_a) < len(a) or len(clocks_b) < len(b):
+        return InCycles()
+    cycles_a, cycles_b = (
+        [cycles_of(time.seconds, clocks) for time, clocks in zip(side, found, strict=True)]
+        for side, found in ((a, clocks_a), (b, clocks_b))
+    )
+    return in_cycles(
+        verdict,
+        _verdict(cycles_a, cycles_b, margin),
+        clocks_a,
+        clocks_b,
+        compute_bound=None,
+        power_capped=any(time.power_capped for time in (*a, *b)),
+    )
+
+
+def _times(record: Record) -> dict[Key, _Time]:
     """What has a ratio: a clock that is too coarse for a phase may say 0."""
     used = [m for m in record.measurements if m.metric in TIMES and not m.disturbed]
     medians = {(m.phase, m.metric): median(m.samples) for m in used}
-    return {key: seconds for key, seconds in medians.items() if seconds > 0}
+    clocks = {metric: window_clocks(record.measurements, metric) for metric in CLOCKED}
+    capped = any(warning.label == "power-cap" for warning in record.warnings)
+    return {
+        (phase, metric): _Time(seconds, clocks.get(metric), capped)
+        for (phase, metric), seconds in medians.items()
+        if seconds > 0
+    }
