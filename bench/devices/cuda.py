@@ -139,7 +139,12 @@ class Cuda:
         torch.cuda.synchronize()
 
     def queue(self) -> CudaQueue:
-        return CudaQueue()
+        return self._queue
+
+    @cached_property
+    def _queue(self) -> CudaQueue:
+        """One for all who ask: it finds out once how long to spin."""
+        return CudaQueue(self.uuid)
 
     def uuid(self) -> str:
         """As torch gives it, without the prefix by which NVML tells a GPU from an instance of MIG."""
@@ -218,7 +223,10 @@ class Cuda:
 
 
 class CudaQueue:
-    """The current stream."""
+    """The current stream of the device that `uuid` gives, once it is asked."""
+
+    def __init__(self, uuid: Callable[[], str]) -> None:
+        self._uuid = uuid
 
     def clock(self) -> float:
         return time.perf_counter()
@@ -265,11 +273,20 @@ class CudaQueue:
 
     @cached_property
     def _cycles_per_second(self) -> float:
-        """`_sleep` counts clock cycles; how many a second has is measured, since clocks change."""
+        """`_sleep` counts cycles of a clock that changes. At its highest, or where NVML does not say that, at
+        the higher of two that were seen: a spin must outlast the host, and may do so by more."""
+        import torch
+
+        torch.cuda._sleep(1)  # the first one loads the kernel
+        try:
+            return 1e6 * by_torch_uuid(open_nvml(), self._uuid()).max_sm_clock_mhz()
+        except UnreadableError:
+            return max(self._seen_cycles_per_second() for _ in range(2))
+
+    def _seen_cycles_per_second(self) -> float:
         import torch
 
         cycles = 2_000_000
-        torch.cuda._sleep(cycles)  # the first one loads the kernel
         start = self.record()
         torch.cuda._sleep(cycles)
         end = self.record()

@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
+import pytest
 import torch
 
+from bench.devices import cuda
+from bench.devices.cuda import Cuda
 from bench.devices.fake import FREE_BYTES, Event, FakeDevice
+from tests.planted.fake_events import event_class
+from tests.planted.fake_nvml import FakeGpu, FakeNvml
 
 WARM_SECONDS = 5e-3
 """For how long what a chip did decides its clocks: one that worked all this time is as warm as it gets."""
@@ -59,6 +65,26 @@ class FakeCuda(FakeDevice):
         self._has_workspace = False
         self._graph: Graph | None = None
         self._worked: list[tuple[float, float]] = []
+        self.spins: list[float] = []
+        """Seconds of each torch.cuda._sleep, once installed."""
+
+    def install(self, monkeypatch: pytest.MonkeyPatch, gpu: FakeGpu) -> Cuda:
+        """A Cuda over the functions of torch.cuda that this stands for, and over a planted driver."""
+        for name, function in {
+            "synchronize": self.synchronise,
+            "Event": event_class(self),
+            "_sleep": lambda cycles: self._spin(cycles / (1e6 * gpu.sm_clock_mhz())),
+        }.items():
+            monkeypatch.setattr(torch.cuda, name, function)
+        monkeypatch.setattr(cuda, "time", SimpleNamespace(perf_counter=self.clock))
+        monkeypatch.setattr(cuda, "open_nvml", lambda: FakeNvml((gpu,)))
+        monkeypatch.setattr(Cuda, "uuid", lambda device: gpu.uuid().removeprefix("GPU-"))
+        monkeypatch.setattr(Cuda, "torch_name", lambda device: "cpu")
+        return Cuda()
+
+    def _spin(self, seconds: float) -> None:
+        self.spins.append(seconds)
+        self.occupy(seconds)
 
     def launch(self, host_seconds: float, device_seconds: float) -> None:
         if self._is_fresh:

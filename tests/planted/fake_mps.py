@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
 import torch
 from torch.mps import event
 
-from bench.devices import fake, mps
+from bench.devices import mps
 from bench.devices.fake import FakeDevice
+from tests.planted.fake_events import event_class
 
 RECOMMENDED_BYTES = 2**34
 ROUNDS_PER_SECOND = 1e9
@@ -50,7 +50,7 @@ class FakeMps:
             get_name=lambda: "Apple M0",
             get_core_count=lambda: 8,
         )
-        put(event, Event=_event_of(self.device))
+        put(event, Event=event_class(self.device))
         put(mps, time=SimpleNamespace(perf_counter=self.device.clock))
         put(mps.Mps, torch_name=lambda device: "cpu", torch_type=lambda device: "cpu")
 
@@ -59,22 +59,3 @@ class FakeMps:
 
     def _spin(self, value: torch.Tensor, rounds: float) -> None:
         self.device.launch(1e-6, rounds / ROUNDS_PER_SECOND)
-
-
-def _event_of(device: FakeDevice) -> Callable[..., object]:
-    class Event:
-        def __init__(self, enable_timing: bool = False) -> None:
-            assert enable_timing, "an event without timing has no elapsed_time"
-            self._at = fake.Event(device)
-
-        def record(self) -> None:
-            self._at = device.record()
-
-        def query(self) -> bool:
-            return device.done(self._at)
-
-        def elapsed_time(self, end_event: Event) -> float:
-            """In milliseconds, as torch documents it."""
-            return 1e3 * device.elapsed(self._at, end_event._at)
-
-    return Event

@@ -112,7 +112,9 @@ def test_work_on_the_device_is_timed_by_its_queue(device: Device) -> None:
     queue = device.queue()
     if queue is None:
         return
-    queue.occupy(1e-3)  # the first time loads what it needs
+    queue.occupy(
+        0.1
+    )  # loads what it needs, and wakes a GPU that has rested: its clock is then near its highest
     queue.synchronise()
     start = queue.record()
     queue.occupy(20e-3)
@@ -121,7 +123,9 @@ def test_work_on_the_device_is_timed_by_its_queue(device: Device) -> None:
     assert not queue.done(end)
     queue.synchronise()
     assert queue.done(end)
-    assert queue.elapsed(start, end) == pytest.approx(20e-3, rel=0.3)
+    assert 0.7 * 20e-3 < queue.elapsed(start, end) < 2 * 20e-3, (
+        "it may last longer, where clocks are held down"
+    )
     assert queue.clock() - began > 10e-3, "occupy must not wait for the device"
 
 
@@ -380,7 +384,7 @@ def test_busy_seconds_are_the_kernels_and_none_where_the_profiler_sees_none(
 
     monkeypatch.setattr(torch.profiler, "profile", profile)
     monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
-    assert cuda.CudaQueue().busy_seconds(lambda: None) == pytest.approx(seconds)
+    assert cuda.Cuda().queue().busy_seconds(lambda: None) == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize("value", [None, "0"])
