@@ -47,7 +47,8 @@ class WindowReadings:
     measurements  of phase `window`, with one sample each
     labels        for the record's warnings, if this window is used
     disturbed     why the window should be taken again, or None
-    usable        whether a spoiled window may be used, labelled, when it was no better the next time
+    usable        whether a spoiled window may be used, labelled, when it was no better the next time: it was
+                  the host that was disturbed, and not the device
     """
 
     measurements: tuple[Measurement, ...] = ()

@@ -45,7 +45,8 @@ def read(stat: Path = Path("/proc/stat")) -> Reading:
 class ContentionMonitor:
     """Watches who else uses the processor; `threads` are those of the measured process.
 
-    More than MOST_STEAL spoils a window but leaves it usable: on a shared machine there may be no better.
+    More than MOST_STEAL spoils a window but leaves it usable: on a shared machine there may be no better, and
+    a device behind a queue hardly notices.
     """
 
     def __init__(self, threads: int, stat: Path = Path("/proc/stat")) -> None:

@@ -10,7 +10,7 @@ from msgspec import structs
 
 from bench.contracts.device import Device
 from bench.contracts.monitor import NO_MONITOR, Monitor, WindowReadings
-from bench.contracts.steps import Call, Steps
+from bench.contracts.steps import Steps
 from bench.schema.case import MeasurementProtocol
 from bench.schema.case_warnings import LAUNCH_BOUND, CaseWarning, Label
 from bench.schema.phases import Phase
@@ -18,6 +18,7 @@ from bench.schema.record import Measurement, find
 from bench.stats import estimates
 from bench.timing import sampling, windows
 from bench.timing.timer_choice import Pass, passes_of
+from bench.timing.timers import HostTimer
 from bench.timing.window_work import StepsAsWork
 
 _SHARE_FOR_RETAKES = 0.5
@@ -108,28 +109,19 @@ def _measure_with(
     monitor: Monitor,
     deadline: float,
 ) -> tuple[list[float], ...]:
-    """The samples of each phase, then of the whole step; they are also added to `latency`.
-
-    A round of the phases alternates with a round of the whole step, so that drift falls on both alike.
-    """
-    names = [name for name, _ in steps.phases]
-    calls: Sequence[Call] = [call for _, call in steps.phases]
+    """The samples of each phase, then of the whole step; they are also added to `latency`."""
     timer = chosen.timer
     protocol = structs.replace(protocol, min_samples=chosen.min_samples)
-
-    def take() -> list[float]:
-        parts = timer.time(calls, steps.setup, chosen.phase_repeats) if calls else ()
-        return [*parts, *timer.time((steps.step,), steps.setup, chosen.repeats)]
-
     used, disturbed = windows.take(
-        lambda: sampling.sample(take, protocol, device.clock),
+        lambda: sampling.sample(lambda: _one_sample(chosen, steps), protocol, device.clock),
         steps.why_invalid,
         monitor,
         device.clock,
         deadline,
         StepsAsWork(steps, device),
+        by_host=device.queue() is None or timer.metric == HostTimer.metric,
     )
-    repeats = dict.fromkeys(names, chosen.phase_repeats) | {steps.whole_phase: chosen.repeats}
+    repeats = {name: chosen.phase_repeats for name, _ in steps.phases} | {steps.whole_phase: chosen.repeats}
     latency.measurements += _measurements(used.samples, timer.metric, repeats)
     for window in disturbed:
         latency.disturbed.append(window.disturbance or window.refused or "")
@@ -139,6 +131,13 @@ def _measure_with(
     if sampling.halves_differ(used.samples.values[-1], tolerance=2 * protocol.target_ci):
         latency.warn("drifting", f"the {timer.metric} of {steps.whole_phase} changed inside the window")
     return used.samples.values
+
+
+def _one_sample(chosen: Pass, steps: Steps) -> list[float]:
+    """A round of the phases, then one of the step: they alternate, so that drift falls on both alike."""
+    calls = [call for _, call in steps.phases]
+    parts = chosen.timer.time(calls, steps.setup, chosen.phase_repeats) if calls else ()
+    return [*parts, *chosen.timer.time((steps.step,), steps.setup, chosen.repeats)]
 
 
 def _measurements(

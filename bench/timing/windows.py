@@ -46,12 +46,16 @@ def take(
     clock: Clock,
     deadline: float,
     work: Work = AT_REST,
+    *,
+    by_host: bool = True,
 ) -> tuple[Window, list[Window]]:
     """The window to use, and the spoiled ones beside it (raw samples are never dropped).
 
     A spoiled window is taken again, while as long a one would end before `deadline` (by `clock`, s). The
-    device does `work` after a window's last sample, while the monitor reads how it is at work.
+    device does `work` after a window's last sample, while the monitor reads how it is at work. A window that
+    is not timed `by_host` is labelled for what slows only the host, and not taken again.
     """
+    most_labelled = 1 if by_host else 0
     windows: list[Window] = []
     while True:
         start = clock()
@@ -62,7 +66,7 @@ def take(
         readings = monitor.after(work)
         work.end()
         windows.append(Window(samples, readings, refused))
-        most = 1 if readings.usable else MOST_RETAKES
+        most = most_labelled if readings.usable else MOST_RETAKES
         if readings.disturbed is None or len(windows) > most or 2 * clock() - start > deadline:
             break
     # The last of the best: a window that is merely labelled is better than one that must not be used.
