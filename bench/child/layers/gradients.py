@@ -123,15 +123,19 @@ def _random_like(tensor: Tensor, dtype: torch.dtype, where: str) -> Tensor:
 
 def _timed(operators: Mapping[str, Call], device: Device) -> dict[str, list[float]]:
     """Rounds of all of them one after the other, so that drift falls on all alike."""
-    start = device.clock()
     with torch.no_grad():
         for operator in operators.values():  # cuDNN chooses its algorithms, oneDNN makes its kernels
             operator()
         device.synchronise()
-        first = device.clock() - start
-        rounds = max(_FEWEST, min(_MOST, int(_LAYER_SECONDS / max(first, 1e-6))))
         timed = [(_timer(operator, device), operator) for operator in operators.values()]
-        taken = [[timer.time((each,), _nothing, 1)[0] for timer, each in timed] for _ in range(rounds)]
+
+        def one_round() -> list[float]:
+            return [timer.time((operator,), _nothing, 1)[0] for timer, operator in timed]
+
+        start = device.clock()
+        taken = [one_round()]  # tells what a round takes: the first calls took what they do once
+        rounds = int(_LAYER_SECONDS / max(device.clock() - start, 1e-6))
+        taken += [one_round() for _ in range(max(_FEWEST, min(_MOST, rounds)) - 1)]
     return dict(zip(operators, map(list, zip(*taken, strict=True)), strict=True))
 
 

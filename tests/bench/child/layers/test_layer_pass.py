@@ -398,6 +398,31 @@ def test_the_operators_timed_apart_compute_the_gradients(monkeypatch: pytest.Mon
     assert found[gradients.WEIGHT][0] is None
 
 
+def test_a_search_for_algorithms_does_not_decide_how_many_rounds_a_layer_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The first call takes 5 s, in which a layer of 20 ms has had its second: it still has all ten rounds."""
+    device = FakeCuda(first_call_seconds=5.0)
+    planted = {gradients.INPUT: partial(device.launch, 1e-5, 20 * MS)}
+    monkeypatch.setattr(gradients, "_operators", lambda calls, where: planted)
+    call = calls_of(nn.Conv2d(3, 4, 3), image(2, 3, 8, 8))
+    ((_, found),) = gradients.separate_gradient_times([call], device)
+    assert found[gradients.INPUT] == pytest.approx([20 * MS] * 10)
+
+
+@pytest.mark.parametrize(("seconds", "rounds"), [(0.09, 5), (1.0, 3)])
+def test_a_layer_that_takes_long_has_fewer_rounds(
+    seconds: float, rounds: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second in all, of which half goes to what shields the measured calls; three at least."""
+    device = FakeCuda()
+    planted = {gradients.INPUT: partial(device.launch, 1e-5, seconds)}
+    monkeypatch.setattr(gradients, "_operators", lambda calls, where: planted)
+    call = calls_of(nn.Conv2d(3, 4, 3), image(2, 3, 8, 8))
+    ((_, found),) = gradients.separate_gradient_times([call], device)
+    assert len(found[gradients.INPUT]) == rounds
+
+
 def test_gradients_apart_are_timed_on_a_chip_that_is_warm(monkeypatch: pytest.MonkeyPatch) -> None:
     device = FakeCuda(cool_speed=1.02)
     planted = {gradients.INPUT: partial(device.launch, 1 * MS, 8 * MS)}
