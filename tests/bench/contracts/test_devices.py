@@ -434,6 +434,6 @@ def test_tf32_is_on_only_where_it_was_asked_for(precision: str, flag: str) -> No
     device.prepare(case)
     found = device.read_back().precision
     assert (found["matmul"], found["conv"]) == (flag, flag)
-    a = torch.full((256, 256), 1 + 2**-12, device="cuda")
-    product = (a @ torch.eye(256, device="cuda"))[0, 0].item()
+    a = torch.full((1024, 1024), 1 + 2**-12, device="cuda")
+    product = (a @ torch.eye(1024, device="cuda"))[0, 0].item()
     assert (product == 1 + 2**-12) == (flag == "ieee")
