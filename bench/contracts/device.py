@@ -31,6 +31,7 @@ class Traits(Struct, frozen=True, kw_only=True):
     tunings           names of `bench.schema.tuning` that mean something on it
     captures_graphs   whether a step can be captured once as a CUDA graph and replayed
     needs_cxx         whether torch.compile builds C++ for it, and so needs a compiler and Python's headers
+    needs_triton      whether it builds Triton's kernels for it, and so needs Triton, a C compiler and headers
     profiler          its name among torch's `ProfilerActivity` and `DeviceType`; empty where torch.profiler
                       does not record its kernels
     has_datasheet     whether its maker's figures may stand in reports/analysis/datasheet.csv
@@ -56,6 +57,7 @@ class Traits(Struct, frozen=True, kw_only=True):
     tunings: tuple[str, ...]
     captures_graphs: bool
     needs_cxx: bool
+    needs_triton: bool = False
     profiler: str
     has_datasheet: bool
     tensor_cores: bool

@@ -45,6 +45,7 @@ TRAITS = Traits(
     tunings=NAMES,
     captures_graphs=True,
     needs_cxx=False,
+    needs_triton=True,
     profiler="CUDA",
     has_datasheet=True,
     tensor_cores=True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sysconfig
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from bench.contracts.steps import Steps
 
 
-_COMPILERS = ("g++", "clang++")
+_C_COMPILERS = ("gcc", "clang")
+_CXX_COMPILERS = ("g++", "clang++")
 
 
 class Compiled:
@@ -36,14 +37,17 @@ class Compiled:
         return None
 
     def why_unusable(self, case: Case, traits: Traits) -> str | None:
-        """For a CPU, torch.compile writes its kernels in C++ and builds them."""
-        if not traits.needs_cxx:
+        """For a CPU, torch.compile writes its kernels in C++ and builds them; for a GPU in Triton's language,
+        whose launchers Triton writes in C and builds."""
+        if traits.needs_cxx:
+            return _why_nothing_is_built("C++", "CXX", _CXX_COMPILERS)
+        if not traits.needs_triton:
             return None
-        if os.environ.get("CXX") is None and not any(map(shutil.which, _COMPILERS)):
-            return f"torch.compile needs a C++ compiler, and there is none ({' or '.join(_COMPILERS)})"
-        if not (Path(sysconfig.get_path("include")) / "Python.h").exists():
-            return "torch.compile needs Python's headers (Python.h), and they are not installed"
-        return None
+        from torch.utils import _triton
+
+        if not _triton.has_triton_package():
+            return "torch.compile needs Triton, and it is not installed"
+        return _why_nothing_is_built("C", "CC", _C_COMPILERS)
 
     def wrap(self, module: Any, tuning: str = "") -> Any:
         """Freezing is a flag of the whole process, read when the first call compiles (without gradients)."""
@@ -88,6 +92,15 @@ class Compiled:
             "cudagraph_skips": counters["inductor"]["cudagraph_skips"],
             "cache_hits": counters["inductor"]["fxgraph_cache_hit"],
         }
+
+
+def _why_nothing_is_built(language: str, variable: str, compilers: Sequence[str]) -> str | None:
+    """`variable` of the environment names another compiler than the usual ones."""
+    if os.environ.get(variable) is None and not any(map(shutil.which, compilers)):
+        return f"torch.compile needs a {language} compiler, and there is none ({' or '.join(compilers)})"
+    if not (Path(sysconfig.get_path("include")) / "Python.h").exists():
+        return "torch.compile needs Python's headers (Python.h), and they are not installed"
+    return None
 
 
 ENGINES = (

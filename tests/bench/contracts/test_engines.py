@@ -6,6 +6,8 @@ import copy
 import itertools
 import subprocess
 import sys
+import sysconfig
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -149,12 +151,30 @@ def test_one_step_does_the_same_on_cuda_with_every_engine(engine: Engine, worklo
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
 
 
-def test_compiling_for_a_cpu_needs_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
-    case = Case(model="lenet5", image=28, channels=1, classes=10, engine="compile")
+@pytest.mark.parametrize(
+    ("device", "variable", "words"),
+    [("cpu", "CXX", "a C++ compiler"), ("cuda", "CC", "a C compiler")],
+)
+def test_compiling_needs_a_compiler_and_pythons_headers(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, device: str, variable: str, words: str
+) -> None:
+    """A CPU's kernels are C++; a GPU's are Triton's, whose launchers are C."""
+    monkeypatch.setattr("torch.utils._triton.has_triton_package", lambda: True)
+    case, traits = msgspec.structs.replace(CASE, device=device, engine="compile"), devices.traits(device)
     engine = engines.get("compile")
-    assert engine.why_unusable(case, devices.traits(case.device)) is None
+    assert engine.why_unusable(case, traits) is None
+    with monkeypatch.context() as patched:
+        patched.setattr(sysconfig, "get_path", lambda name: str(tmp_path))
+        assert "Python.h" in (engine.why_unusable(case, traits) or "")
     monkeypatch.setenv("PATH", "")
-    monkeypatch.delenv("CXX", raising=False)
-    reason = engine.why_unusable(case, devices.traits(case.device))
-    assert reason is not None
-    assert "C++ compiler" in reason
+    monkeypatch.delenv(variable, raising=False)
+    assert f"needs {words}" in (engine.why_unusable(case, traits) or "")
+    monkeypatch.setenv(variable, "/opt/bin/compiler")
+    assert engine.why_unusable(case, traits) is None
+
+
+def test_compiling_for_a_gpu_needs_triton(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.utils._triton.has_triton_package", lambda: False)
+    engine, case = engines.get("compile"), msgspec.structs.replace(CASE, engine="compile")
+    assert engine.why_unusable(case, devices.traits("cpu")) is None
+    assert "needs Triton" in (engine.why_unusable(case, devices.traits("cuda")) or "")
