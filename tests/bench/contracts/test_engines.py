@@ -25,6 +25,13 @@ from models.load import load
 CASE = Case(model="lenet5", batch=2, image=28, channels=1, classes=10)
 
 
+RUN = [
+    pytest.param(name, marks=[pytest.mark.slow] if name == "compile-max-autotune" else [])
+    for name in engines.engines()
+]
+"""For tests that compile: max-autotune tries many kernels."""
+
+
 @pytest.fixture(params=[pytest.param(engine, id=name) for name, engine in engines.engines().items()])
 def engine(request: pytest.FixtureRequest) -> Engine:
     found: Engine = request.param
@@ -129,11 +136,13 @@ def test_a_compiled_module_computes_the_same_and_its_graphs_are_counted() -> Non
 
 @pytest.mark.cuda
 @pytest.mark.parametrize("workload", TIMED)
-def test_one_step_does_the_same_on_cuda_with_every_engine(engine: Engine, workload: str) -> None:
+@pytest.mark.parametrize("name", RUN)
+def test_one_step_does_the_same_on_cuda_with_every_engine(name: str, workload: str) -> None:
     """The weights after three steps, within the reordering of sums that a compiler may do."""
     case = msgspec.convert(
         {**msgspec.to_builtins(CASE), "device": "cuda", "workload": workload, "classes": 10}, Case
     )
+    engine = engines.get(name)
     torch.manual_seed(0)
     module = load("lenet5", channels=1, image=28, classes=10, device="cuda")
     other = copy.deepcopy(module)
