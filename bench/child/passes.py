@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -43,11 +44,24 @@ def dtypes_seen(module: torch.nn.Module, case: Case, device: Device) -> dict[str
             hooks.append(layer.register_forward_hook(_remember(seen, key)))
     image = torch.randn(1, case.channels, case.image, case.image, device=device.torch_name())
     module.eval()  # one image has no batch statistics
-    with torch.no_grad(), autocast(case.precision, device.torch_type()):
+    # cuDNN keeps one choice for a shape, however it was made: at batch 1 it is that of the timed steps.
+    chooses = contextlib.nullcontext() if case.batch == 1 else _without_search()
+    with torch.no_grad(), autocast(case.precision, device.torch_type()), chooses:
         module(image.to(dtype=weight_dtype(case.precision), memory_format=memory_format(case)))
     for hook in hooks:
         hook.remove()
     return seen
+
+
+@contextlib.contextmanager
+def _without_search() -> Iterator[None]:
+    """cuDNN chooses by rules, in milliseconds, for shapes that are run once."""
+    before = torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before
 
 
 def _remember(seen: dict[str, str], key: str) -> Callable[[Any, Any, torch.Tensor], None]:

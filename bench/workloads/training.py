@@ -144,6 +144,8 @@ def _output_gradient(module: Any, case: Case, images: torch.Tensor) -> torch.Ten
     """Standard normal, in the shape, dtype and layout of what the module gives."""
     import torch
 
+    # These are the step's own shapes, so cuDNN's search is not wasted; and without one, what cuDNN's rules
+    # choose here would stay that of the timed steps.
     with torch.no_grad(), autocast(case.precision, images.device.type):
         return torch.randn_like(module(images))
 

@@ -14,7 +14,7 @@ import torch
 from torch._inductor import async_compile
 
 from bench import devices, engines
-from bench.child import worker
+from bench.child import passes, worker
 from bench.contracts.device import Device, Traits
 from bench.contracts.steps import Steps
 from bench.devices.fake import FREE_BYTES, FakeDevice
@@ -32,6 +32,7 @@ from bench.schema.job import Job, JobResult
 from bench.schema.record import Record
 from bench.studies.max_batch.batch_search import MEMORY_ONLY, largest_batch
 from bench.timing import latency
+from bench.workloads import workloads
 from models import catalogue
 from models.closed_form import Cost, cost
 from tests.planted import planted_records
@@ -256,6 +257,33 @@ def test_a_child_that_fails_says_what_was_free_on_its_device(monkeypatch: pytest
         worker.measure_case(msgspec.json.encode(job))
     assert failing.value.free_bytes == FREE_BYTES
     assert isinstance(failing.value.__cause__, RuntimeError)
+
+
+@pytest.mark.parametrize(("batch", "searches"), [(4, False), (1, True)])
+def test_cudnn_searches_for_no_shape_but_the_steps_own(
+    monkeypatch: pytest.MonkeyPatch, batch: int, searches: bool
+) -> None:
+    """The dtypes are read off one image. cuDNN keeps one choice for a shape, however it was made: at batch 1
+    one that was made without a search would be that of the timed steps."""
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", True)
+    seen: list[bool] = []
+    module = torch.nn.Sequential(torch.nn.Conv2d(1, 6, 5))
+    module[0].register_forward_hook(lambda *given: seen.append(torch.backends.cudnn.benchmark))
+    case = msgspec.structs.replace(LENET, batch=batch)
+    assert passes.dtypes_seen(module, case, CPU)["conv_output"] == "float32"
+    assert seen == [searches]
+    assert torch.backends.cudnn.benchmark
+
+
+def test_what_a_blocks_gradient_is_shaped_after_is_searched_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has the shapes of the timed steps."""
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", True)
+    seen: list[bool] = []
+    module = torch.nn.Conv2d(2, 2, 3)
+    module.register_forward_hook(lambda *given: seen.append(torch.backends.cudnn.benchmark))
+    case = Case(model="block:2:3x3", workload="training", image=8, channels=2, batch=4)
+    workloads()["training"].prepare(module, case, engines.get("eager"), "cpu")
+    assert seen == [True]
 
 
 class Recompiling:
