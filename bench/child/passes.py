@@ -1,4 +1,4 @@
-"""In the child, beside the timing: what compiling took, and what was read off the module and its steps."""
+"""In the child, beside the timing: what was read off the module and its steps."""
 
 from __future__ import annotations
 
@@ -73,36 +73,6 @@ def _remember(seen: dict[str, str], key: str) -> Callable[[Any, Any, torch.Tenso
 
 def _short(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
-
-
-def first_step(steps: Steps, device: Device) -> float:
-    """Seconds of the first step: with a compiling engine nearly all of it is compilation."""
-    start = device.clock()
-    steps.setup()
-    steps.step()
-    device.synchronise()
-    return device.clock() - start
-
-
-def compile_measurements(job: Job, engine: Engine, steps: Steps, device: Device) -> list[Measurement]:
-    """Cold and warm compile seconds and the graph breaks; nothing for an engine that does not compile."""
-    if not engine.compiles:
-        return []
-    found = [single("model", "compile_warm", first_step(steps, device), "s")]
-    _end_compile_workers()
-    if job.cold is not None:
-        found.insert(0, single("model", "compile_cold", job.cold.seconds, "s"))
-    counters = engine.observe()
-    found.append(single("model", "graph_breaks", counters["graph_breaks"], "count"))
-    found.append(single("model", "compile_cache_hits", counters["cache_hits"], "count"))
-    return found
-
-
-def _end_compile_workers() -> None:
-    """Inductor keeps idle processes for its next compilation; none may stir in a window."""
-    from torch._inductor.async_compile import shutdown_compile_workers
-
-    shutdown_compile_workers()
 
 
 def memory_measurements(steps: Steps, device: Device, baseline: int, engine: Engine) -> list[Measurement]:

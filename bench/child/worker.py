@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -13,8 +11,8 @@ import msgspec
 import torch
 
 from bench import devices, engines, workloads
-from bench.child import passes
-from bench.child.layers import chrome_trace, profiled
+from bench.child import compiling, passes
+from bench.child.layers import chrome_trace
 from bench.child.layers.layer_pass import time_layers
 from bench.child.passes import monitor_of, optional_pass
 from bench.contracts.device import Device
@@ -79,12 +77,13 @@ def compile_cold(argument: bytes) -> bytes:
     """The process with the empty cache: an encoded Job in, an encoded ColdCompile out."""
     job = msgspec.json.decode(argument, type=Job)
     device = devices.get(job.case.device)
-    count_casts = _use_cache(job)
+    compiled = compiling.use_cache(job)
     with free_memory_told(device.free_memory), case_context(job.case, device.torch_type()):
-        _, steps, _ = prepare(job.case, device)
+        module, steps, _ = prepare(job.case, device)
+        compiling.step_eagerly(job, module, device)  # what it warns of, the other process warns of too
         stage("compiling")
-        seconds = passes.first_step(steps, device)
-    return encode(ColdCompile(seconds=seconds, casts=count_casts()))
+        seconds = compiling.first_step(steps, device)
+    return encode(ColdCompile(seconds=seconds, casts=compiled()))
 
 
 @dataclass
@@ -102,13 +101,16 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
     case = job.case
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
     engine = engines.get(case.engine)
-    _use_cache(job)
+    compiling.use_cache(job)
     baseline = device.memory_baseline()
     collected = _Collected()
     with case_context(case, device.torch_type()):
         module, steps, effective = prepare(case, device)
         first_step_at = time.monotonic()
-        steps = _compile(job, engine, steps, device, collected)
+        if engine.compiles:
+            _compile(job, engine, module, steps, device, collected)
+            effective = compiling.with_conv_layout(effective, job)
+        steps = refuse_recompiles(steps, engine)
         monitor = monitor_of(case, device)
         _time(job, engine, steps, device, monitor, collected)
         # A case that was given up is not worth the steps of these.
@@ -137,13 +139,16 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
     return record, first_step_at
 
 
-def _compile(job: Job, engine: Engine, steps: Steps, device: Device, collected: _Collected) -> Steps:
-    """The first step, in which a compiling engine compiles; from here on compiling again spoils a window."""
+def _compile(
+    job: Job, engine: Engine, module: torch.nn.Module, steps: Steps, device: Device, collected: _Collected
+) -> None:
+    """The first step of a compiling engine, in which it compiles."""
+    collected.warnings += compiling.step_eagerly(job, module, device)
     stage("first step")
-    collected.measurements += passes.compile_measurements(job, engine, steps, device)
-    if engine.compiles and not engine.observe()["compiled_graphs"]:
+    collected.measurements += compiling.compile_measurements(job, engine, steps, device)
+    collected.warnings += compiling.layout_warnings(job)
+    if not engine.observe()["compiled_graphs"]:
         collected.invalid = _NOTHING_COMPILED
-    return refuse_recompiles(steps, engine)
 
 
 def _time(
@@ -206,21 +211,6 @@ def _layers(
             "trace", partial(chrome_trace.write, steps, device, job.trace), collected.warnings
         )
     return found
-
-
-def _use_cache(job: Job) -> Callable[[], int]:
-    """Point Inductor at this job's own cache before anything is compiled; returns how to ask for the casts
-    of weights and inputs in what it then compiles."""
-    if job.cache_folder is None:
-        return lambda: 0
-    from bench.probes import graph_casts
-
-    os.environ["TORCHINDUCTOR_CACHE_DIR"] = job.cache_folder
-    os.environ["TRITON_CACHE_DIR"] = os.path.join(job.cache_folder, "triton")  # noqa: PTH118
-    if job.layers:
-        profiled.show_kernels()
-    counter = graph_casts.install()
-    return lambda: counter.casts
 
 
 def prepare(case: Case, device: Device) -> tuple[torch.nn.Module, Steps, Effective]:

@@ -31,6 +31,7 @@ Label = Literal[
     "no-cuda-graphs",
     "peak-holds-compiler",
     "ieee-candidates",
+    "conv-layout",
     "autocorrelated",
     "bimodal",
     "other",

@@ -82,7 +82,8 @@ class Effective(Struct, frozen=True, kw_only=True):
     precision  what the figures depend on: `conv` and `matmul` (how fp32 tensors are multiplied: ieee, tf32,
                bf16), `weights`, `conv_output` and `linear_output` (float32, bfloat16, float16), and what else
                the device sets
-    machine    what is no precision: `threads`, and `cpu_capability` (the vector instructions torch uses)
+    machine    what is no precision: `threads`, `cpu_capability` (the vector instructions torch uses) and, of
+               compiled code, `conv_layout` (in which its convolutions run)
     """
 
     precision: dict[str, str] = {}
