@@ -109,7 +109,6 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
         first_step_at = time.monotonic()
         if engine.compiles:
             _compile(job, engine, module, steps, device, collected)
-            effective = compiling.with_conv_layout(effective, job)
         steps = refuse_recompiles(steps, engine)
         monitor = monitor_of(case, device)
         _time(job, engine, steps, device, monitor, collected)
@@ -131,7 +130,7 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
         measurements=collected.measurements,
         environment=msgspec.structs.replace(job.environment, gpu=device.accelerator()),
         gpu_readings=device.accelerator_readings(),
-        effective=effective,
+        effective=compiling.with_conv_layout(effective, job),
         absent=collected.absent,
         warnings=collected.warnings + engine.warnings(case, device.traits) + device.warnings(),
         started_at=started_at,
