@@ -19,7 +19,8 @@ from msgspec import structs
 
 from bench.contracts.energy_source import IDLE_SECONDS, SETTLE_SECONDS
 from bench.contracts.monitor import Monitor, WindowReadings
-from bench.schema.case_warnings import CaseWarning
+from bench.probes.power_samples import Movements, PowerSamples
+from bench.schema.case_warnings import ENERGY_MISMATCH, CaseWarning
 from bench.schema.record import Measurement
 from bench.timing import windows
 from bench.timing.sampling import Clock
@@ -34,13 +35,12 @@ Sleep = Callable[[float], None]
 PHASE = "energy"
 """Of what the monitor saw in the window in which energy was counted."""
 NOT_ASKED = "not asked for: the protocol's energy_seconds is 0"
+UNSEEN_PERIOD = "it was not seen to move in a second of work, or as often as it was looked at"
 STANDS_STILL = "the energy counter stands still"
 
 _POLL_SECONDS = 1e-3
 """How exactly a tick's time is known, or by what the host needs to give the device a round, if that is more:
 of a window of 10 s one part in ten thousand, or in a thousand."""
-_POWER_EVERY_SECONDS = 0.1
-"""A question for the power takes the driver up to a millisecond."""
 _STILL_SECONDS = 2.0
 _ROUND_SECONDS = 5e-3
 """Steps are handed to the device by rounds of about this, so that looking around costs small ones nothing."""
@@ -66,13 +66,21 @@ class _Tick:
 
 @dataclass(frozen=True)
 class _Window:
-    """From tick to tick: its length and a step's (s), the mean power and readings of the power (W)."""
+    """From tick to tick: its length and a step's (s), and the mean power by the counter (W).
+
+    power        readings of the power, and `sampled_watts` their mean, or None
+    tick_period  seconds between two ticks of the counter, and `sensor_period` between two of the power; None
+                 where they are not known
+    """
 
     seconds: float
     steps: int
     step_seconds: float
     watts: float
-    readings: list[float]
+    power: list[float]
+    sampled_watts: float | None
+    tick_period: float | None
+    sensor_period: float | None
     facts: WindowReadings
 
 
@@ -111,14 +119,39 @@ class EnergyMeter:
         add("energy", (window.watts - idle) * window.step_seconds, "J")
         add("energy_total", window.watts * window.step_seconds, "J")
         add("average_power", window.watts, "W")
-        if window.readings:
-            add("peak_power", max(window.readings), "W")
-        else:
+        if window.sampled_watts is None:
             self.absent["peak_power"] = self._source.why_no_power or "no power was told in the window"
+        else:
+            add("peak_power", max(window.power), "W")
+            add("sampled_power", window.sampled_watts, "W")
+            self._compare(window.watts, window.sampled_watts)
+        if device.queue() is not None:  # a host at work does not look around often enough
+            for metric, period in self._periods(window).items():
+                add(metric, period, "s")
         add("energy_window", window.seconds, "s")
         add("energy_steps", window.steps, "count")
         self.labels += windows.merge_labels({PHASE: window.facts})
         return found + [structs.replace(m, phase=PHASE) for m in window.facts.measurements]
+
+    def _compare(self, watts: float, sampled_watts: float) -> None:
+        """A label where the counter and the readings of the power are about different joules."""
+        apart = abs(watts / sampled_watts - 1) if sampled_watts > 0 else math.inf
+        if apart > ENERGY_MISMATCH:
+            self.labels.append(
+                CaseWarning(
+                    "energy-mismatch",
+                    f"by the counter the steps take {watts:.0f} W, "
+                    f"by readings of the power {sampled_watts:.0f} W",
+                )
+            )
+
+    def _periods(self, window: _Window) -> dict[str, float]:
+        """How often the counter and the sensor of power move, as far as it was seen."""
+        periods = {"energy_tick_period": window.tick_period}
+        if window.power:
+            periods["power_sensor_period"] = window.sensor_period
+        self.absent |= {metric: UNSEEN_PERIOD for metric, period in periods.items() if period is None}
+        return {metric: period for metric, period in periods.items() if period is not None}
 
     def _idle_watts(self, device: Device) -> float:
         """The mean power with nothing to do, from tick to tick."""
@@ -136,19 +169,15 @@ class EnergyMeter:
     def _at_work(self, steps: Steps, device: Device, seconds: float) -> _Window:
         """From tick to tick while the steps run; in between, the counter is left alone."""
         work = _Work(steps, device, self._sleep)
-        readings: list[float] = []
         try:
-            while device.clock() < work.started + SETTLE_SECONDS:
-                work.go_on()
+            ticks, sensor = self._settle(work, device.clock)
             first = _tick(self._source, device.clock, work.go_on)
             self._monitor.before()
-            steps_before, began, ask_at = work.steps, work.at, first.at
+            steps_before, began = work.steps, work.at
+            power = PowerSamples(self._source, device.clock)
             while device.clock() < first.at + seconds or work.steps < steps_before + work.fewest:
                 work.go_on()
-                if device.clock() >= ask_at:
-                    watts = self._source.watts()
-                    readings += [] if watts is None else [watts]
-                    ask_at = device.clock() + _POWER_EVERY_SECONDS
+                power.read_if_due()
             last = _tick(self._source, device.clock, work.go_on)
             self._monitor.end()
             facts = self._monitor.after(work)
@@ -162,9 +191,21 @@ class EnergyMeter:
             steps=work.steps - steps_before,
             step_seconds=(work.at - began) / (work.steps - steps_before),
             watts=last.watts_since(first),
-            readings=readings,
+            power=power.watts,
+            sampled_watts=power.mean(first.at, last.at),
+            tick_period=ticks.period,
+            sensor_period=sensor.period,
             facts=facts,
         )
+
+    def _settle(self, work: _Work, clock: Clock) -> tuple[Movements, Movements]:
+        """A second of work in which nothing is measured: the moves of the counter and of the power in it."""
+        ticks, sensor = Movements(), Movements()
+        while clock() < work.started + SETTLE_SECONDS:
+            work.go_on()
+            ticks.look(clock(), self._source.joules())
+            sensor.look(clock(), self._source.watts())
+        return ticks, sensor
 
 
 def _tick(source: EnergySource, clock: Clock, wait: Callable[[], None]) -> _Tick:

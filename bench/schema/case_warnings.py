@@ -10,6 +10,9 @@ LAUNCH_BOUND = 0.9
 """Host time at this share of device time or more: the GPU waits for Python.
 See docs/method.md, "What a label means"."""
 
+ENERGY_MISMATCH = 0.1
+"""The share by which the joules of a counter and those of sampled power may differ."""
+
 Label = Literal[
     "not-stationary",
     "not-additive",
@@ -27,6 +30,7 @@ Label = Literal[
     "resumed",
     "no-peak",
     "no-energy",
+    "energy-mismatch",
     "no-driver-other",
     "no-cuda-graphs",
     "peak-holds-compiler",

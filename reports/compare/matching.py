@@ -29,8 +29,8 @@ from reports.summary.figures import (
 )
 from reports.tables.wording import remarks
 
-NO_COSTS = ("training_time", "energy_window")
-"""A sum of what is compared already, and for how long energy was counted."""
+NO_COSTS = ("training_time", "energy_window", "energy_tick_period", "power_sensor_period")
+"""A sum of what is compared already, for how long energy was counted, and how often its sensors move."""
 
 
 Bounds = Mapping[Figure, str]

@@ -14,8 +14,17 @@ from reports.tables.wording import interval_notes, processes_text, with_interval
 
 IN_WINDOW = "energy"
 """The phase of what was seen while energy was counted."""
-POWERS = {"idle_power": "idle (W)", "average_power": "average (W)", "peak_power": "peak (W)"}
-OF_STEP = ("energy", "energy_total", *POWERS)
+POWERS = {
+    "idle_power": "idle (W)",
+    "average_power": "average (W)",
+    "sampled_power": "sampled (W)",
+    "peak_power": "peak (W)",
+}
+PERIODS = {
+    "energy_tick_period": ("counter moves every (ms)", 1e3),
+    "power_sensor_period": ("power moves every (ms)", 1e3),
+}
+OF_STEP = ("energy", "energy_total", *POWERS, *PERIODS)
 CONDITIONS = {
     "sm_clock": ("SM clock (MHz)", 1.0),
     "memory_clock": ("memory clock (MHz)", 1.0),
@@ -27,13 +36,14 @@ CONDITIONS = {
 COLUMNS = (
     *("J/image", "images/J", "J/step", "J/step with idle"),
     *POWERS.values(),
-    *(column for column, _ in CONDITIONS.values()),
+    *(column for column, _ in (*PERIODS.values(), *CONDITIONS.values())),
     "processes",
 )
 
 NOTE = (
     "J/image, images/J and J/step are above the idle power, which was measured just before, with nothing to "
-    "do; 'with idle' is all that was counted. peak: the highest of readings 0.1 s apart."
+    "do; 'with idle' is all that was counted. average: by the counter; sampled: the mean of readings of the "
+    "power meanwhile; peak: the highest of them."
 )
 
 
@@ -65,6 +75,7 @@ def _cells(subject: Subject, found: Figures) -> Iterator[Cell]:
     whole = WHOLE[subject.case.workload]
     yield from _joules(found.get((whole, "energy")), found.get((whole, "energy_total")), subject.case.batch)
     yield from (_value(found.get((whole, metric))) for metric in POWERS)
+    yield from (_value(found.get((whole, metric)), scale) for metric, (_, scale) in PERIODS.items())
     yield from (_value(found.get((IN_WINDOW, name)), scale) for name, (_, scale) in CONDITIONS.items())
     yield processes_text(list(found.values()))
 

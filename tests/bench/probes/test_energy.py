@@ -23,7 +23,7 @@ from bench.host.gpu_clocks import ClockMonitor
 from bench.host.nvml import POWER_CAP, THERMAL
 from bench.host.nvml_energy import EnergyCounter
 from bench.host.rapl import NO_POWER
-from bench.probes.energy import NOT_ASKED, PHASE, STANDS_STILL, EnergyMeter
+from bench.probes.energy import NOT_ASKED, PHASE, STANDS_STILL, UNSEEN_PERIOD, EnergyMeter
 from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.case_warnings import CaseWarning
 from bench.schema.job import Job
@@ -35,6 +35,8 @@ from tests.planted.planted_steps import MS, planted
 UUID = "11111111-aaaa"
 IDLE, BUSY = 100.0, 400.0
 """Watts of the planted board: with nothing to do, and while it works."""
+SENSOR = 0.1
+"""Seconds between two moves of its reading of the power."""
 SECONDS, TICK = 2.0, 0.13
 """Of a window, which is no multiple of a tick: one that did not wait for ticks is wrong by 2.5% or by 4%."""
 EXACT = 1.5e-3
@@ -75,8 +77,13 @@ class Planted:
         return None
 
 
+def sensor(device: Metered, watts: float = BUSY, period: float = SENSOR) -> Callable[[], float]:
+    """The power of a sensor that moves only every `period` seconds, by a milliwatt."""
+    return lambda: watts + 1e-3 * (math.floor(device.now / period) % 2)
+
+
 def counter(device: Metered, **readings: Any) -> EnergyCounter:
-    gpu = FakeGpu(**{"energy": device.joules, "power": BUSY, **readings})
+    gpu = FakeGpu(**{"energy": device.joules, "power": sensor(device), **readings})
     return EnergyCounter(lambda: FakeNvml((gpu,)), UUID)
 
 
@@ -163,13 +170,80 @@ def test_the_peak_is_that_of_the_window_and_asking_for_it_costs_the_device_nothi
     assert figures["peak_power"] == 650.0
     assert figures["average_power"] == pytest.approx(BUSY, rel=EXACT)
     assert figures["energy"] == pytest.approx((BUSY - IDLE) * 5 * MS, rel=EXACT)
-    assert min(later - earlier for earlier, later in itertools.pairwise(asked)) >= 0.1
+    in_window = [at for at in asked if at > BEFORE_SECONDS + 0.2]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(in_window)]
+    assert min(gaps) >= 100 * 2 * MS, "more than 1% of the window went into questions"
+
+
+def test_a_quick_driver_is_asked_once_a_round() -> None:
+    device = Metered()
+    asked: list[float] = []
+
+    def power() -> float:
+        asked.append(device.now)
+        return BUSY
+
+    metered(device, counter(device, power=power))
+    in_window = [at for at in asked if at > BEFORE_SECONDS + 0.2]
+    assert len(in_window) > SECONDS / 10e-3
+    assert min(later - earlier for earlier, later in itertools.pairwise(in_window)) >= 5 * MS
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.055])
+def test_the_counter_and_the_power_agree_on_the_joules(offset: float) -> None:
+    device = Metered(offset=offset)
+    figures, meter, _ = metered(device, counter(device))
+    assert figures["sampled_power"] == pytest.approx(BUSY, rel=EXACT)
+    assert figures["sampled_power"] == pytest.approx(figures["average_power"], rel=2 * EXACT)
+    assert meter.labels == []
+
+
+@pytest.mark.parametrize(("watts", "labelled"), [(320.0, True), (480.0, True), (370.0, False), (0.0, True)])
+def test_power_that_is_more_than_a_tenth_from_the_counter_is_labelled(watts: float, labelled: bool) -> None:
+    device = Metered()
+    figures, meter, _ = metered(device, counter(device, power=sensor(device, watts)))
+    assert figures["sampled_power"] == pytest.approx(watts, abs=1e-3)
+    words = f"by the counter the steps take 400 W, by readings of the power {watts:.0f} W"
+    assert meter.labels == ([CaseWarning("energy-mismatch", words)] if labelled else [])
+    assert figures["energy_total"] == pytest.approx(BUSY * 5 * MS, rel=EXACT), "the counter's stays"
+
+
+def test_power_is_integrated_over_time_and_not_over_readings() -> None:
+    """A driver that takes long to answer while the power is high is asked less often then."""
+    device = Metered()
+
+    def power() -> float:
+        high = device.now > BEFORE_SECONDS + 1.1
+        device.sleep(2 * MS if high else 0.0)
+        return 600.0 if high else 200.0
+
+    figures, _, _ = metered(device, counter(device, power=power))
+    assert figures["sampled_power"] == pytest.approx(400.0, rel=0.1)
+
+
+@pytest.mark.parametrize("period", [0.02, 0.1])
+@pytest.mark.parametrize("tick", [0.05, 0.13])
+def test_the_periods_of_the_sensor_and_of_the_counter_are_measured(period: float, tick: float) -> None:
+    device = Metered(tick=tick)
+    figures, meter, _ = metered(device, counter(device, power=sensor(device, period=period)))
+    assert figures["power_sensor_period"] == pytest.approx(period, abs=2 * MS)
+    assert figures["energy_tick_period"] == pytest.approx(tick, abs=2 * MS)
+    assert meter.absent == {}
+
+
+def test_a_power_that_never_moves_or_always_has_no_period() -> None:
+    for power in (lambda: BUSY, itertools.count(400).__next__):
+        device = Metered()
+        figures, meter, _ = metered(device, counter(device, power=power))
+        assert "power_sensor_period" not in figures
+        assert meter.absent == {"power_sensor_period": UNSEEN_PERIOD}
 
 
 def test_power_that_cannot_be_read_has_its_reason_and_energy_is_there() -> None:
     device = Metered()
     figures, meter, _ = metered(device, counter(device, power="Not Supported"))
     assert meter.absent == {"peak_power": "Not Supported"}
+    assert not {"sampled_power", "power_sensor_period"} & figures.keys()
     assert {"energy", "energy_total", "idle_power", "average_power"} <= figures.keys()
 
 
