@@ -117,6 +117,12 @@ class NvmlGpu(Protocol):
 
     def driver_model(self) -> DriverModel: ...
 
+    def lock_sm_clock(self, mhz: int) -> None:
+        """Ask for this SM clock until `unlock_sm_clock`, whoever asks for that; mostly root alone may."""
+
+    def unlock_sm_clock(self) -> None:
+        """Let the SM clock go where it will again."""
+
 
 class Nvml(Protocol):
     """The driver. Every call may raise UnreadableError."""

@@ -227,6 +227,12 @@ class _DriverGpu:
     def driver_model(self) -> DriverModel:
         return word(_DRIVER_MODELS, self._get("nvmlDeviceGetDriverModel")[0])
 
+    def lock_sm_clock(self, mhz: int) -> None:
+        self._get("nvmlDeviceSetGpuLockedClocks", mhz, mhz)
+
+    def unlock_sm_clock(self) -> None:
+        self._get("nvmlDeviceResetGpuLockedClocks")
+
     def _field(self, number: int) -> float | None:
         """A field value; None where the driver does not have it."""
         value = self._get("nvmlDeviceGetFieldValues", [number])[0]

@@ -74,6 +74,9 @@ class FakeGpu:
     link: Any = field(
         default_factory=lambda: PcieLink(generation=5, width=16, max_generation=5, max_width=16)
     )
+    may_lock: Any = True
+    may_unlock: Any = True
+    locked_at: Any = None
     mode: ComputeMode | UnreadableError = "default"
     model: DriverModel | UnreadableError = UnreadableError("Not Supported")  # noqa: RUF009
 
@@ -163,6 +166,14 @@ class FakeGpu:
 
     def driver_model(self) -> DriverModel:
         return said(self.model)
+
+    def lock_sm_clock(self, mhz: int) -> None:
+        answer(self.may_lock)
+        self.locked_at = mhz
+
+    def unlock_sm_clock(self) -> None:
+        answer(self.may_unlock)
+        self.locked_at = None
 
 
 @dataclass

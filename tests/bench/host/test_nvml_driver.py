@@ -217,3 +217,20 @@ def test_a_gpu_without_nvlink_says_so(driver: Nvml, library: Library) -> None:
     library.planted["nvmlDeviceGetNvLinkState"] = NOT_SUPPORTED
     with pytest.raises(UnreadableError, match="Not Supported"):
         driver.nvlinks_between(FIRST.decode(), SECOND.decode())
+
+
+def test_the_sm_clock_is_asked_for_at_one_frequency_and_given_back(library: Library, gpu: NvmlGpu) -> None:
+    asked: list[tuple[int, ...]] = []
+
+    def note(*given: int) -> int:
+        asked.append(given)
+        return int(pynvml.NVML_SUCCESS)
+
+    library.planted["nvmlDeviceSetGpuLockedClocks"] = note
+    library.planted["nvmlDeviceResetGpuLockedClocks"] = note
+    gpu.lock_sm_clock(1200)
+    gpu.unlock_sm_clock()
+    assert asked == [(SLOTS[FIRST], 1200, 1200), (SLOTS[FIRST],)]
+    library.planted["nvmlDeviceSetGpuLockedClocks"] = NO_PERMISSION
+    with pytest.raises(UnreadableError, match="Insufficient Permissions"):
+        gpu.lock_sm_clock(1200)
