@@ -17,6 +17,8 @@ from bench.contracts.steps import Call
 from bench.schema.case_warnings import LAUNCH_BOUND
 
 _SPIN_MARGIN = 1.5
+_BRIEF = 0.01
+"""A spin of no more than this share of the step leaves the chip as warm as it found it."""
 
 
 class Timer(Protocol):
@@ -112,11 +114,14 @@ def shield_for(host_seconds: float, device_seconds: float) -> Shield:
     """For calls that cost the host and the device so much.
 
     A chip that spins draws little power, and what follows may run at higher clocks than in a row of steps.
-    So it works ahead, unless the calls are launch-bound: as many rounds as the host needs to enqueue the
-    measured one before the last of them ends, which is a single one where it needs half of the device's time.
+    So it works ahead, unless the spin is brief (that of a captured graph is) or the calls are launch-bound:
+    as many rounds as the host needs to enqueue the measured one before the last of them ends, which is a
+    single one where it needs half of the device's time.
     """
-    if host_seconds >= LAUNCH_BOUND * device_seconds:
-        return spin(host_seconds)
+    behind_spin = spin(host_seconds)
+    brief = behind_spin.spin_seconds <= _BRIEF * device_seconds
+    if brief or host_seconds >= LAUNCH_BOUND * device_seconds:
+        return behind_spin
     return Shield(rounds=max(1, math.ceil(host_seconds / (device_seconds - host_seconds))))
 
 

@@ -187,7 +187,7 @@ def test_a_shield_of_work_leaves_the_chip_as_warm_as_a_row_of_steps() -> None:
     )
 
 
-@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.51, 0.7, 0.89])
+@pytest.mark.parametrize("share", [0.01, 0.1, 0.5, 0.51, 0.7, 0.89])
 def test_work_ahead_lasts_until_the_host_has_enqueued_the_measured_round(share: float) -> None:
     """A round whose work all comes at its end must not wait for the host, whatever share of it that takes."""
     device = FakeDevice()
@@ -203,6 +203,17 @@ def test_work_ahead_lasts_until_the_host_has_enqueued_the_measured_round(share: 
 def test_a_launch_bound_step_is_shielded_by_a_spin(share: float) -> None:
     """No number of such steps would let the host get ahead."""
     assert shield_for(share * 10 * MS, 10 * MS) == spin(share * 10 * MS)
+
+
+def test_a_graph_that_costs_the_host_next_to_nothing_is_shielded_by_a_spin() -> None:
+    """No second replay then, and the chip does not cool in a hundredth of the time that it works."""
+    device = FakeCuda(cool_speed=1.02)
+    replay = launches(device, 0.05 * MS, 12 * MS)
+    shield = shield_for(0.05 * MS, 12 * MS)
+    assert shield == spin(0.05 * MS)
+    timer = DeviceTimer(device, shield)
+    timer.time([replay], nothing, 1)
+    assert timer.time([replay], nothing, 1) == pytest.approx((12 * MS,), rel=1e-3)
 
 
 def test_what_works_ahead_is_prepared_as_each_step_is() -> None:

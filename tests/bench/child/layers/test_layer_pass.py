@@ -416,7 +416,7 @@ def test_a_layer_that_takes_long_has_fewer_rounds(
 ) -> None:
     """A second in all, of which half goes to what shields the measured calls; three at least."""
     device = FakeCuda()
-    planted = {gradients.INPUT: partial(device.launch, 1e-5, seconds)}
+    planted = {gradients.INPUT: partial(device.launch, 5 * MS, seconds)}
     monkeypatch.setattr(gradients, "_operators", lambda calls, where: planted)
     call = calls_of(nn.Conv2d(3, 4, 3), image(2, 3, 8, 8))
     ((_, found),) = gradients.separate_gradient_times([call], device)
