@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
@@ -70,10 +70,23 @@ class FakeCuda(FakeDevice):
 
     def install(self, monkeypatch: pytest.MonkeyPatch, gpu: FakeGpu) -> Cuda:
         """A Cuda over the functions of torch.cuda that this stands for, and over a planted driver."""
+        stream = SimpleNamespace(wait_stream=lambda other: None)
         for name, function in {
             "synchronize": self.synchronise,
             "Event": event_class(self),
             "_sleep": lambda cycles: self._spin(cycles / (1e6 * gpu.sm_clock_mhz())),
+            "Stream": lambda: stream,
+            "current_stream": lambda: stream,
+            "stream": lambda side: nullcontext(),
+            "CUDAGraph": lambda: Graph(self),
+            "graph": self.capture,
+            "empty_cache": self.release_memory,
+            "memory_allocated": self.memory_baseline,
+            "memory_reserved": self.memory_baseline,
+            "memory_stats": self._memory_stats,
+            "reset_accumulated_memory_stats": self.begin,
+            "reset_peak_memory_stats": self.reset_peak,
+            "mem_get_info": lambda: (self.free_memory(), self._capacity_bytes),
         }.items():
             monkeypatch.setattr(torch.cuda, name, function)
         monkeypatch.setattr(cuda, "time", SimpleNamespace(perf_counter=self.clock))
@@ -81,6 +94,12 @@ class FakeCuda(FakeDevice):
         monkeypatch.setattr(Cuda, "uuid", lambda device: gpu.uuid().removeprefix("GPU-"))
         monkeypatch.setattr(Cuda, "torch_name", lambda device: "cpu")
         return Cuda()
+
+    def _memory_stats(self) -> dict[str, int]:
+        """An allocator that rounds nothing and keeps nothing back."""
+        peak = self.read_peak()["peak_allocated"]
+        kinds = ("allocated_bytes", "requested_bytes", "reserved_bytes")
+        return {f"{kind}.all.peak": peak for kind in kinds} | {"num_alloc_retries": 0}
 
     def _spin(self, seconds: float) -> None:
         self.spins.append(seconds)
@@ -131,12 +150,12 @@ class FakeCuda(FakeDevice):
         return super().read_peak()
 
     @contextmanager
-    def capture(self) -> Iterator[Graph]:
+    def capture(self, graph: Graph | None = None) -> Iterator[Graph]:
         """What is launched inside is not run but kept. RuntimeError for all that needs the host to wait, for
         asking an event, and for a capture inside a capture; what was captured until then is lost."""
         self._refuse_capture()
         self.synchronise()
-        graph = self._graph = Graph(self)
+        graph = self._graph = graph or Graph(self)
         try:
             yield graph
         finally:
