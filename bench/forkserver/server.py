@@ -15,6 +15,7 @@ import gc
 import importlib
 import io
 import os
+import re
 import select
 import signal
 import sys
@@ -46,6 +47,10 @@ from bench.forkserver.wire import (
     Ready,
     Request,
 )
+from bench.host.installed import version_of
+
+_INDUCTOR_ASKS_NOT = (2, 14)
+"""The first torch whose Inductor does not ask for CUDA when it is imported."""
 
 
 def serve(parent: int, modules: Sequence[str], questions: Mapping[str, str], ready: Ready) -> NoReturn:
@@ -70,25 +75,35 @@ def serve(parent: int, modules: Sequence[str], questions: Mapping[str, str], rea
         os._exit(0)
 
 
-_CUDA_CHECK = "PYTORCH_NVML_BASED_CUDA_CHECK"
-
-
 def _import(modules: Sequence[str]) -> None:
-    """Import them without letting torch start CUDA, which no forked child could then use.
-
-    Inductor of torch 2.11 asks `torch.cuda.is_available()` when it is imported; with this variable torch
-    asks NVML instead.
-    """
-    before = os.environ.get(_CUDA_CHECK)
-    os.environ[_CUDA_CHECK] = "1"
+    """Import them without letting torch start CUDA, which no forked child could then use."""
+    quiet = _quieting()
+    before = {name: os.environ.get(name) for name in quiet}
+    os.environ.update(quiet)
     try:
         for module in modules:
             importlib.import_module(module)
     finally:
-        if before is None:
-            del os.environ[_CUDA_CHECK]
-        else:
-            os.environ[_CUDA_CHECK] = before
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _quieting() -> dict[str, str]:
+    """Variables under which importing Inductor starts no CUDA.
+
+    That of torch 2.11 asks `torch.cuda.is_available()`, and by the first variable torch then asks NVML. Not
+    for an instance of MIG: there the second leaves out the question, and with it Inductor's own benchmarker
+    in favour of Triton's.
+    """
+    quiet = {"PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
+    release = re.match(r"(\d+)\.(\d+)", version_of("torch") or "")
+    asks = release is not None and (int(release[1]), int(release[2])) < _INDUCTOR_ASKS_NOT
+    if asks and os.environ.get("CUDA_VISIBLE_DEVICES", "").startswith("MIG-"):
+        quiet["TORCHINDUCTOR_USE_EXPERIMENTAL_BENCHMARKER"] = "0"
+    return quiet
 
 
 class _Server:

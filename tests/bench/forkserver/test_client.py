@@ -297,6 +297,47 @@ def test_what_is_preloaded_leaves_cuda_usable_in_the_children(tmp_path: Path) ->
     assert outcome.result == b"False"
 
 
+INDUCTOR_OF_2_11 = """
+import torch
+from torch._inductor import config
+
+asked = []
+torch._C._cuda_getDeviceCount = lambda: asked.append("driver") or 0
+config.use_experimental_benchmarker and torch.cuda.is_available()
+
+
+def answer(argument):
+    return repr(asked).encode()
+"""
+
+
+@pytest.mark.parametrize(
+    ("version", "visible", "asked"),
+    [
+        ("2.11.0+cu130", "MIG-0d9a5a1e-1111-2222-3333-444455556666", []),
+        ("2.11.0+cu130", "-1", []),
+        ("2.14.1+cu130", "MIG-0d9a5a1e-1111-2222-3333-444455556666", ["driver"]),
+    ],
+)
+def test_importing_inductor_starts_no_cuda_on_an_instance_of_mig(
+    tmp_path: Path, version: str, visible: str, asked: list[str]
+) -> None:
+    """NVML does not count those for torch, which then asks the driver, as does nothing from 2.14 on."""
+    metadata = tmp_path / f"torch-{version}.dist-info" / "METADATA"
+    metadata.parent.mkdir()
+    metadata.write_text(f"Metadata-Version: 2.1\nName: torch\nVersion: {version}\n")
+    environment = planting(tmp_path, INDUCTOR_OF_2_11) | {"CUDA_VISIBLE_DEVICES": visible}
+    with Server(environment=environment, preload=[PLANTED_KIND]) as server:
+        outcome = server.run(
+            f"{PLANTED_KIND}:answer",
+            b"",
+            folder=tmp_path / "job",
+            log=tmp_path / "log",
+            time_limit_seconds=60,
+        )
+    assert outcome.result == repr(asked).encode(), outcome.reason
+
+
 def test_a_folder_that_cannot_be_written_is_a_sentence(server: Server, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"kept")
     with pytest.raises(UserError, match=r"cannot write .*file"):
