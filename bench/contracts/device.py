@@ -166,6 +166,9 @@ class Device(Protocol):
         """What else is known of memory since `release_memory`, by metric name; bytes, or a count where the
         metric is `allocation_retries`."""
 
+    def free_library_workspace(self) -> bool:
+        """Let go of memory that libraries keep between calls; False where they cannot be told to."""
+
     def free_memory(self) -> int:
         """Bytes that this process may still take."""
 

@@ -145,6 +145,9 @@ class Cpu:
     def read_memory(self) -> dict[str, int]:
         return {}
 
+    def free_library_workspace(self) -> bool:
+        return False
+
     def free_memory(self) -> int:
         return available_bytes()
 

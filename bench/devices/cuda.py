@@ -212,6 +212,16 @@ class Cuda:
             facts["driver_other"] = total - free - torch.cuda.memory_reserved()
         return facts
 
+    def free_library_workspace(self) -> bool:
+        """That of cuBLAS: the allocator gives it, for each thread that multiplies."""
+        import torch
+
+        if not hasattr(torch._C, "_cuda_clearCublasWorkspaces"):  # private: it may go
+            return False
+        torch.cuda.synchronize()
+        torch._C._cuda_clearCublasWorkspaces()
+        return True
+
     def free_memory(self) -> int:
         import torch
 

@@ -161,6 +161,9 @@ class FakeDevice:
         self.begin()
         return {}
 
+    def free_library_workspace(self) -> bool:
+        return True  # no library keeps any
+
     def free_memory(self) -> int:
         self.begin()
         return FREE_BYTES - self.allocated

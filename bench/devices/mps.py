@@ -168,6 +168,9 @@ class Mps:
         beside = torch.mps.driver_allocated_memory() - torch.mps.current_allocated_memory()
         return {"driver_other": beside}
 
+    def free_library_workspace(self) -> bool:
+        return False
+
     def free_memory(self) -> int:
         import torch
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from bench.contracts.device import Device
     from bench.contracts.steps import Steps
 
-_ALLOCATED = "peak_allocated"
+_ALLOCATED, _REQUESTED = "peak_allocated", "peak_requested"
 
 
 @dataclass
@@ -43,12 +43,13 @@ class _Storage:
 
 @dataclass(frozen=True)
 class _Instant:
-    """The moment at the end of an operator: the peak so far in bytes, what of it was the operator's alone
-    (None where no allocator says), and (number, bytes, whether autograd keeps it) of each storage."""
+    """The moment at the end of an operator: the peak so far in bytes, what of it the allocator knows beside
+    tensors (kind -> bytes; empty where it does not say), and (number, bytes, whether autograd keeps it) of
+    each storage."""
 
     phase: Phase
     peak: int
-    workspace: int | None
+    beside: Mapping[str, int]
     alive: tuple[tuple[int, int, bool], ...]
 
 
@@ -118,15 +119,18 @@ class _Watch(TorchDispatchMode):
 
     def _look(self) -> None:
         """An operator has ended: remember this instant if its peak is the highest."""
-        peak, workspace = self._bytes, None
+        peak, beside = self._bytes, {}
         if self._counts:
             allocated = self._device.read_peak()[_ALLOCATED]
             self._device.reset_peak()  # from here the peak is what is allocated now
-            workspace = allocated - self._device.read_peak()[_ALLOCATED]
+            now = self._device.read_peak()
+            beside["workspace"] = allocated - now[_ALLOCATED]
+            if _REQUESTED in now:
+                beside["rounding"] = now[_ALLOCATED] - now[_REQUESTED]
             peak = allocated - self._baseline
         if self.highest is None or peak > self.highest.peak:
             alive = tuple((s.number, s.size, s.saved > 0) for s in self._alive.values())
-            self.highest = _Instant(self.phase, peak, workspace, alive)
+            self.highest = _Instant(self.phase, peak, beside, alive)
 
 
 def allocator_counts(device: Device) -> bool:
@@ -136,7 +140,7 @@ def allocator_counts(device: Device) -> bool:
 
 def peak_ledger(steps: Steps, device: Device, baseline: int) -> list[Measurement]:
     """The ledger in bytes, in the phase of the peak: one figure a kind, and `ledger_peak`; where the device's
-    allocator counts also `ledger_workspace` and `ledger_residual`, which is the peak less all of them.
+    allocator counts also what it knows of BESIDE, and `ledger_residual`, which is the peak less all of them.
 
     Runs two eager steps; `baseline` is what was allocated before the model was made. Nothing where a step
     runs no operator.
@@ -147,7 +151,9 @@ def peak_ledger(steps: Steps, device: Device, baseline: int) -> list[Measurement
     with watch, torch.autograd.graph.saved_tensors_hooks(watch.pack, lambda kept: kept.tensor):
         _step(steps, watch)  # meets what lives from step to step, such as the casts that autocast keeps
         _step(steps, watch)
-    return _measurements(watch.highest, _kinds(steps, watch)) if watch.highest else []
+    if watch.highest is None:
+        return []
+    return _measurements(watch.highest, _kinds(steps, watch), _kept_by_libraries(device))
 
 
 def _step(steps: Steps, watch: _Watch) -> None:
@@ -171,12 +177,26 @@ def _kinds(steps: Steps, watch: _Watch) -> dict[int, str]:
     return kinds
 
 
-def _measurements(instant: _Instant, kinds: Mapping[int, str]) -> list[Measurement]:
+def _kept_by_libraries(device: Device) -> int | None:
+    """Bytes of the device's allocator that libraries hold between calls; None where nobody can tell."""
+    device.reset_peak()
+    before = device.read_peak()
+    if _ALLOCATED not in before or not device.free_library_workspace():
+        return None
+    device.reset_peak()
+    return before[_ALLOCATED] - device.read_peak()[_ALLOCATED]
+
+
+def _measurements(
+    instant: _Instant, kinds: Mapping[int, str], kept_by_libraries: int | None
+) -> list[Measurement]:
     sizes = dict.fromkeys(TENSORS, 0)
     for number, size, saved in instant.alive:
         sizes[kinds.get(number, "saved_activations" if saved else "other_tensors")] += size
-    if instant.workspace is not None:
-        sizes["workspace"] = instant.workspace
+    if instant.beside:
+        sizes |= instant.beside
+        if kept_by_libraries is not None:
+            sizes["library_workspace"] = kept_by_libraries
         sizes["residual"] = instant.peak - sum(sizes.values())
     sizes["peak"] = instant.peak
     return [

@@ -95,7 +95,10 @@ TENSORS = (
 )
 """Kinds of tensors that are alive at the instant of a step's peak. A storage that is of several counts as the
 first of them."""
-LEDGER = {kind: f"ledger_{kind}" for kind in (*TENSORS, "workspace", "residual", "peak")}
+BESIDE = ("workspace", "library_workspace", "rounding")
+"""What else an allocator counts at that instant: what the operator takes for itself, what libraries keep, and
+what blocks have beyond what was asked for."""
+LEDGER = {kind: f"ledger_{kind}" for kind in (*TENSORS, *BESIDE, "residual", "peak")}
 """What the peak is made of, and the peak -> metric."""
 
 

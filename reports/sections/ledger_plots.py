@@ -47,8 +47,7 @@ def _sizes(figures: Figures) -> dict[str, float]:
     ledger = ledger_of(figures)
     if ledger is None:
         return {}
-    beside = {"workspace": ledger.workspace or 0.0, "residual": ledger.residual or 0.0}
-    sizes = {**ledger.tensors, **beside}
+    sizes = {**ledger.tensors, **ledger.beside, "residual": ledger.residual or 0.0}
     return {kind: size for kind, size in sizes.items() if size > 0}
 
 

@@ -21,9 +21,9 @@ NOTES = {
         "full size of each kind stands in the table of memory."
     ),
     "workspace": "workspace: what the operator of the peak takes beside the tensors that it leaves.",
-    "residual": (
-        "residual: the allocator's peak less the sum: its rounding, and what libraries keep, as cuBLAS does."
-    ),
+    "library_workspace": "library workspace: what cuBLAS keeps from one call to the next.",
+    "rounding": "rounding: what the allocator's blocks have beyond what was asked for.",
+    "residual": "residual: the allocator's peak less the sum, which nothing explains.",
     "not tensors": (
         "not tensors: the process's peak less that of its tensors: memory of libraries and threads, and what "
         "the heap has not given back."
@@ -50,22 +50,23 @@ def key_of(workload: Workload, device: str) -> TableKey:
 def _table(workload: Workload, device: str, rows: dict[Subject, Figures], scope: TableScope) -> Table:
     ledgers = {subject: ledger for subject, f in rows.items() if (ledger := ledger_of(f)) is not None}
     # a column of zeros says nothing
-    found = (kind for ledger in ledgers.values() for kind, size in ledger.tensors.items() if size)
-    kinds = list(dict.fromkeys(found))
-    counts = any(ledger.workspace is not None for ledger in ledgers.values())
-    ends = ["workspace", "sum", "residual", "peak"] if counts else ["peak", "peak resident", "not tensors"]
+    found = (kind for each in ledgers.values() for kind, size in each.tensors.items() if size)
+    beside = (kind for each in ledgers.values() for kind, size in each.beside.items() if size)
+    kinds = [*dict.fromkeys(found), *dict.fromkeys(beside)]
+    counts = any(ledger.beside for ledger in ledgers.values())
+    ends = ["sum", "residual", "peak"] if counts else ["peak", "peak resident", "not tensors"]
     lines = []
     for subject, ledger in ledgers.items():
         resident = rows[subject].get((WHOLE[workload], RESIDENT))
         own = {
-            "workspace": ledger.workspace,
             "sum": ledger.total,
             "residual": ledger.residual,
             "peak": ledger.peak,
             "peak resident": resident.median if resident else None,
             "not tensors": resident.median - ledger.peak if resident else None,
         }
-        sizes = [*(ledger.tensors.get(kind) for kind in kinds), *(own[end] for end in ends)]
+        known = {**ledger.tensors, **ledger.beside}
+        sizes = [*(known.get(kind) for kind in kinds), *(own[end] for end in ends)]
         processes = processes_text([rows[subject][ledger.phase, PEAK]])
         cells: tuple[Cell, ...] = (*map(_mebibytes, sizes), ledger.phase, processes)
         lines.append(TableLine(subject=subject, cells=cells))

@@ -129,11 +129,12 @@ class FakeCuda(FakeDevice):
         rested = 1 - sum(end - max(start, since) for start, end in self._worked) / WARM_SECONDS
         return 1 + (self._cool_speed - 1) * rested
 
-    def free_library_workspace(self) -> None:
+    def free_library_workspace(self) -> bool:
         """As torch._C._cuda_clearCublasWorkspaces(): the next launch takes it again."""
         if self._has_workspace:
             self.allocate(-self._workspace_bytes)
             self._has_workspace = False
+        return True
 
     def allocate(self, size: int) -> None:
         if self.allocated + size > self._capacity_bytes:

@@ -31,10 +31,10 @@ def entries(phase: Phase = "backward", **sizes: float) -> list[Measurement]:
 
 
 def on_gpu(number: int = 1) -> Record:
-    """A workspace of 256 MiB and a residual of 4."""
+    """A workspace of 256 MiB, one of cuBLAS of 32, and a residual of 4."""
     return planted_records.record(
         structs.replace(ON_GPU, replicate=number),
-        *entries(workspace=256, residual=4, peak=1800),
+        *entries(workspace=256, library_workspace=32, rounding=2, residual=4, peak=1834),
         environment=planted_records.GPU_MACHINE,
     )
 
@@ -72,13 +72,25 @@ def test_on_a_gpu_the_sum_and_the_residual_are_the_allocators_peak(tmp_path: Pat
         "saved activations": 700,
         "other tensors": 40,
         "workspace": 256,
-        "sum": 1796,
+        "library workspace": 32,
+        "rounding": 2,
+        "sum": 1830,
         "residual": 4,
-        "peak": 1800,
+        "peak": 1834,
         "peak in": "backward",
         "processes": 1,
     }
-    assert any(note.startswith("residual: ") for note in table.notes)
+    beginnings = [note.partition(":")[0] for note in table.notes]
+    assert beginnings[1:] == ["workspace", "library workspace", "rounding", "residual"]
+
+
+def test_of_a_record_that_knows_only_the_operators_workspace_the_rest_is_residual(tmp_path: Path) -> None:
+    record = planted_records.record(
+        ON_GPU, *entries(workspace=256, peak=1830), environment=planted_records.GPU_MACHINE
+    )
+    table = tables(tmp_path, record)["Memory at the instant of the peak of training on cuda (MiB)"]
+    assert not {"library workspace", "rounding"}.intersection(table.columns)
+    assert row(table)["residual"] == 1830 - 1796
 
 
 def test_on_a_cpu_the_peak_of_tensors_stands_beside_that_of_the_process(tmp_path: Path) -> None:
