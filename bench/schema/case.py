@@ -119,7 +119,7 @@ class MeasurementProtocol(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     target_ci: float = 0.01
     """Sampling stops when the median's 95% interval is at most this wide on either side (relative)."""
     min_samples: int = 20
-    """Stopping earlier moved medians by up to 5%."""
+    """Stopping earlier moved medians by up to 5%. On a GPU fewer do, where steps are too long for so many."""
     max_samples: int = 2000
     """A pass's raw samples stay a few kilobytes. 0: nothing is timed."""
     sampling_seconds: float = 10.0
