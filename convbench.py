@@ -133,6 +133,7 @@ def run(
     replicates: int | None = None,
     target_ci: float | None = None,
     time_limit_seconds: float | None = None,
+    flush_l2: bool | None = None,
     budget_seconds: float | None = None,
     ceilings: bool | None = None,
     resume: bool = False,
@@ -141,8 +142,9 @@ def run(
     """Measure a suite into the folder `out`, each case in a process of its own: `convbench run`.
 
     Every axis (`model` to `seed`) takes one value or several, and means what `convbench list axes` says;
-    `target_ci` is a share (0.01 is 1%). Every record is in `out` before the next case starts. A bar is shown
-    on a terminal unless `progress` is False. A case that fails is in `statuses` and raises nothing.
+    `target_ci` is a share (0.01 is 1%). With `flush_l2` every timed step finds a cold L2. Every record is in
+    `out` before the next case starts. A bar is shown on a terminal unless `progress` is False. A case that
+    fails is in `statuses` and raises nothing.
     Raises UserError, before anything is written, for what the command line refuses too.
     """
     from bench.cli.progress import progress as shown
@@ -158,6 +160,7 @@ def run(
         replicates=replicates,
         target_ci=target_ci,
         time_limit=time_limit_seconds,
+        flush_l2=flush_l2,
         ceilings=ceilings,
     )
     budget = suite_plan.seconds_of(budget_seconds)

@@ -57,6 +57,7 @@ def run(
     replicates: int | None = None,
     target_ci: float | None = None,
     time_limit_seconds: float | None = None,
+    flush_l2: bool | None = None,
     budget_seconds: float | None = None,
     ceilings: bool | None = None,
     resume: bool = False,

@@ -31,6 +31,7 @@ def ab(
     given: Annotated[Given, Axes(*AXES)],
     target_ci: options.TargetCi = None,
     time_limit: options.TimeLimit = None,
+    flush_l2: options.FlushL2 = None,
     budget: options.Budget = None,
     margin: options.Margin = "2%",
     fail_on: Annotated[str | None, typer.Option(help="slower or any: exit with 1 when b is.")] = None,
@@ -48,10 +49,13 @@ def ab(
         suite_plan.cases_of(chosen, {**given, **{axis: (value,) for axis, value in side.changes.items()}})
         for side in sides
     ]
+    protocol = suite_plan.protocol_of(chosen.protocol, target_ci, time_limit, flush_l2)
+    for cases in plans:
+        suite_plan.refuse_flush(protocol, cases)
     trial = pairs.Trial(
         case_pairs=ab_sides.case_pairs_of(*plans),
         sides=sides,
-        protocol=suite_plan.protocol_of(chosen.protocol, target_ci, time_limit),
+        protocol=protocol,
         margin=axes.positive_number("--margin", margin, MOST_MARGIN),
     )
     return _ab(trial, out, suite_plan.seconds_of(budget), gate, format_)
@@ -68,7 +72,7 @@ def _ab(trial: Trial, out: Path, budget: float | None, gate: FailOn | None, form
         known = pairs.run_pairs(trial, out, budget_seconds=budget, on_progress=on_progress)
     rows = pair_rows.rows(trial.case_pairs, out, trial.margin)
     labels = (sides.label(trial.sides[0]), sides.label(trial.sides[1]))
-    document = reporting.document(rows, labels, trial.margin)
+    document = reporting.document(rows, labels, trial.margin, trial.protocol.caches)
     output.write(out / "report.md", formats.render("md", document))
     output.show(formats.render(format_, document))
     failed = sum(one.failures > 0 for one in known)

@@ -86,9 +86,19 @@ def setting_of(
 
 
 def summary_of(folders: Sequence[Path]) -> Summary | None:
+    """The evidence in these folders.
+
+    UserError where its times are those of a cold L2: what was published is of steps in a row, and so is what
+    --run measures.
+    """
     from reports.summary.pooling import summarise
 
-    return summarise(folders) if folders else None
+    found = summarise(folders) if folders else None
+    if found is not None and found.caches == "cold L2":
+        raise UserError(
+            "claims and history are about times with warm caches, and these runs have a cold L2 (--flush-l2)"
+        )
+    return found
 
 
 def run_missing(

@@ -34,6 +34,13 @@ TargetCi = Annotated[
     str | None, typer.Option("--target-ci", help="Stop sampling at this half width, e.g. 1%.")
 ]
 TimeLimit = Annotated[str | None, typer.Option("--time-limit", help="Seconds for each case.")]
+FlushL2 = Annotated[
+    bool | None,
+    typer.Option(
+        "--flush-l2/--no-flush-l2",
+        help="Write over the L2 (of a CPU the last cache) before each sample, for cold figures.",
+    ),
+]
 Budget = Annotated[str | None, typer.Option("--budget", help="Seconds after which no further case begins.")]
 Format = Annotated[
     str,

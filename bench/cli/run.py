@@ -15,6 +15,7 @@ from bench.plan.axes import AXES
 from reports.pages import plan_report
 
 
+# long: its parameters are the options.
 @axis_options
 def run(
     *,
@@ -24,6 +25,7 @@ def run(
     replicates: Annotated[str | None, typer.Option(help="Processes for each case.")] = None,
     target_ci: options.TargetCi = None,
     time_limit: options.TimeLimit = None,
+    flush_l2: options.FlushL2 = None,
     budget: options.Budget = None,
     ceilings: Annotated[
         bool | None,
@@ -43,7 +45,13 @@ def run(
     """
     output.check_format(format_)
     plan = suite_plan.of_suite(
-        suite, given, replicates=replicates, target_ci=target_ci, time_limit=time_limit, ceilings=ceilings
+        suite,
+        given,
+        replicates=replicates,
+        target_ci=target_ci,
+        time_limit=time_limit,
+        flush_l2=flush_l2,
+        ceilings=ceilings,
     )
     seconds = suite_plan.seconds_of(budget)
     if dry_run:

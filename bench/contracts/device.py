@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, Protocol
 
 from msgspec import Struct
@@ -113,6 +113,9 @@ class Device(Protocol):
     def why_unusable(self, case: Case) -> str | None:
         """A sentence when this torch on this machine cannot run the case (asked in a child)."""
 
+    def why_no_flush(self) -> str | None:
+        """Half a sentence where `flush` is not possible on this machine; torch-free."""
+
     def torch_name(self) -> str:
         """The device's name for torch, e.g. `cuda:0`."""
 
@@ -134,6 +137,13 @@ class Device(Protocol):
 
     def synchronise(self) -> None:
         """Return when all work given to the device is done."""
+
+    def flush(self) -> Callable[[], None]:
+        """What writes over a buffer of twice the L2, or of the last cache before the memory, each time it is
+        called: in the order of the queue where there is one. The buffer lives as long as what is returned.
+
+        UserError where `why_no_flush` has a reason.
+        """
 
     def queue(self) -> Queue | None:
         """The asynchronous queue, or None where a call returns when its work is done."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bench.contracts.device import Traits
@@ -11,12 +11,14 @@ from bench.contracts.energy_source import EnergySource
 from bench.contracts.monitor import Monitor
 from bench.host.available_memory import available_bytes
 from bench.host.contention import ContentionMonitor
+from bench.host.cpu_caches import last_cache_bytes
 from bench.host.rapl import RaplCounter
 from bench.schema.case import Case
 from bench.schema.case_warnings import CaseWarning
 from bench.schema.gpu_identity import Gpu, GpuReadings
 from bench.schema.record import Effective
 from bench.schema.tuning import FREEZING, FUSED_OPTIMIZER
+from models.errors import UserError
 
 _HALF_TYPES = {"amp-bf16": "bf16", "bf16": "bf16", "amp-fp16": "fp16", "fp16": "fp16"}
 _PRECISIONS = {"highest": "ieee", "high": "tf32", "medium": "bf16", "none": "ieee"}
@@ -77,6 +79,9 @@ class Cpu:
             return "this CPU has no fp16 convolutions (oneDNN needs AVX512-FP16 or newer)"
         return None
 
+    def why_no_flush(self) -> str | None:
+        return None if last_cache_bytes() else "the kernel does not say how large the last cache is"
+
     def torch_name(self) -> str:
         return "cpu"
 
@@ -112,6 +117,19 @@ class Cpu:
 
     def synchronise(self) -> None:
         return None
+
+    def flush(self) -> Callable[[], None]:
+        import torch
+
+        size = last_cache_bytes()
+        if size is None:
+            raise UserError(f"no cold figures on the CPU: {self.why_no_flush()}")
+        buffer = torch.zeros(2 * size, dtype=torch.uint8)
+
+        def write_over() -> None:  # by all of torch's threads, so that each group of cores takes its part
+            buffer.add_(1)
+
+        return write_over
 
     def queue(self) -> None:
         return None

@@ -98,6 +98,9 @@ class Cuda:
             return f"{torch.cuda.get_device_name()} has no bf16 (compute capability 8.0 and later)"
         return None
 
+    def why_no_flush(self) -> str | None:
+        return None
+
     def torch_name(self) -> str:
         return "cuda:0"
 
@@ -138,6 +141,17 @@ class Cuda:
         import torch
 
         torch.cuda.synchronize()
+
+    def flush(self) -> Callable[[], None]:
+        import torch
+
+        size = torch.cuda.get_device_properties(self.torch_name()).L2_cache_size
+        buffer = torch.empty(2 * size, dtype=torch.uint8, device=self.torch_name())
+
+        def write_over() -> None:
+            buffer.zero_()
+
+        return write_over
 
     def queue(self) -> CudaQueue:
         return self._queue

@@ -74,6 +74,8 @@ class FakeDevice:
         self.peak = 0
         self.allocated = 0
         self._peak_was_reset = False
+        self.flush_seconds, self.cold_factor = 0.0, 1.0
+        self._is_cold = False
         self._process: int | None = None
 
     def begin(self) -> None:
@@ -82,9 +84,20 @@ class FakeDevice:
             raise RuntimeError("Cannot re-initialize CUDA in forked subprocess")
         self._process = os.getpid()
 
+    def flush(self) -> Callable[[], None]:
+        """What takes `flush_seconds`, and makes the next launch take `cold_factor` times as long."""
+
+        def write_over() -> None:
+            self.launch(0.0, self.flush_seconds)
+            self._is_cold = True
+
+        return write_over
+
     def launch(self, host_seconds: float, device_seconds: float) -> None:
         """Work that costs the host `host_seconds` to enqueue and the device `device_seconds` to do."""
         self.begin()
+        if self._is_cold:
+            device_seconds, self._is_cold = device_seconds * self.cold_factor, False
         self.now += host_seconds
         self._busy += device_seconds
         self._done = max(self._done, self.now) + device_seconds
@@ -104,6 +117,9 @@ class FakeDevice:
         return None
 
     def why_unusable(self, case: Case) -> str | None:
+        return None
+
+    def why_no_flush(self) -> str | None:
         return None
 
     def torch_name(self) -> str:

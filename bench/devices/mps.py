@@ -25,6 +25,7 @@ from bench.schema.case_warnings import CaseWarning
 from bench.schema.gpu_identity import Gpu, GpuReadings
 from bench.schema.record import Effective
 from bench.schema.tuning import FUSED_OPTIMIZER
+from models.errors import UserError
 
 if TYPE_CHECKING:
     from torch.mps.event import Event
@@ -96,6 +97,9 @@ class Mps:
             return "MPS has bf16 from macOS 14 on"
         return None
 
+    def why_no_flush(self) -> str | None:
+        return "torch.mps does not say how large the L2 is"
+
     def torch_name(self) -> str:
         return "mps"
 
@@ -118,6 +122,9 @@ class Mps:
         import torch
 
         torch.mps.synchronize()
+
+    def flush(self) -> Callable[[], None]:
+        raise UserError(f"no cold figures on MPS: {self.why_no_flush()}")
 
     def queue(self) -> MpsQueue:
         return MpsQueue(self.torch_name())

@@ -18,7 +18,7 @@ from models.errors import UserError, unknown
 
 _LARGEST = 1e9
 """Of steps, samples and seconds: TOML also knows infinity, which no record could hold."""
-_OFF = (("energy_seconds", 0.0), ("give_up_seconds", None))
+_OFF = (("energy_seconds", 0.0), ("give_up_seconds", None), ("flush_l2", False))
 """What a protocol leaves out."""
 
 

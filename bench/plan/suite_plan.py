@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct, structs
 
@@ -33,17 +33,20 @@ def of_suite(
     replicates: object = None,
     target_ci: object = None,
     time_limit: object = None,
+    flush_l2: bool | None = None,
     ceilings: bool | None = None,
 ) -> SuitePlan:
     """The plan of `convbench run`; numbers are those of a program or the texts of a command line.
 
     A whole suite begins with its ceilings unless told not to; None leaves a number to the suite.
+    UserError also where the L2 is to be written over on a device whose L2 is not known.
     """
     suite = named_suites.find(name, devices.auto())
     cases_of(suite, given)
     count = None if replicates is None else axes.whole_number("--replicates", replicates, 1, 1000)
-    protocol = protocol_of(suite.protocol, target_ci, time_limit)
+    protocol = protocol_of(suite.protocol, target_ci, time_limit, flush_l2)
     planned = expand.processes(suite, given, cpu_cores.usable_cores(), count)
+    refuse_flush(protocol, planned)
     if (suite.ceilings and not expand.is_product(given)) if ceilings is None else ceilings:
         planned = expand.with_ceilings(planned)
     return SuitePlan(cases=planned, protocol=protocol, auto=expand.left_to_auto(suite, given))
@@ -58,14 +61,26 @@ def cases_of(suite: Suite, given: Mapping[str, tuple[Value, ...]]) -> list[Case]
     return cases
 
 
-def protocol_of(protocol: MeasurementProtocol, target_ci: object, time_limit: object) -> MeasurementProtocol:
+def protocol_of(
+    protocol: MeasurementProtocol, target_ci: object, time_limit: object, flush_l2: bool | None = None
+) -> MeasurementProtocol:
     """The suite's protocol with what was given in its place; None leaves it."""
+    if flush_l2 is not None:
+        protocol = structs.replace(protocol, flush_l2=flush_l2)
     if target_ci is not None:
         protocol = structs.replace(protocol, target_ci=axes.positive_number("--target-ci", target_ci, 1.0))
     if time_limit is not None:
         limit = axes.positive_number("--time-limit", time_limit, 1e7)
         protocol = structs.replace(protocol, time_limit_seconds=limit)
     return protocol
+
+
+def refuse_flush(protocol: MeasurementProtocol, cases: Iterable[Case]) -> None:
+    """UserError where the L2 is to be written over on a device that cannot."""
+    for name in dict.fromkeys(case.device for case in cases) if protocol.flush_l2 else ():
+        reason = devices.get(name).why_no_flush()
+        if reason is not None:
+            raise UserError(f"--flush-l2 is not possible on {name}: {reason}")
 
 
 def seconds_of(budget: object) -> float | None:

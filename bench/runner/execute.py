@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import groupby
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from bench.runner.events import OnProgress, Progress
 from bench.runner.questions import fetch, unrunnable
 from bench.runner.run_folder import CHECKPOINTS, checkpoint_of
 from bench.runner.run_options import RunOptions
-from bench.schema.case import Case, MeasurementProtocol
+from bench.schema.case import TIMED, Case, MeasurementProtocol
 from bench.schema.record import Status
 from bench.store import RECORDS, Store, refuse_used
 from models.errors import UserError
@@ -64,7 +64,7 @@ def run_plan(
     if not resuming:
         refuse_used(directory)  # before seconds are spent on asking torch
     with ExitStack() as stack:
-        resumed = stack.enter_context(Store.resume(directory)) if resuming else None
+        resumed = stack.enter_context(_resume(directory, protocol, planned)) if resuming else None
         server = stack.enter_context(Server(preload=preload.preload(planned)))
         reasons = unrunnable(planned, server)
         if all(case in reasons for case in planned):
@@ -81,6 +81,22 @@ def run_plan(
         ended = store.statuses()
         statuses = Counter(ended[case] for case in planned if case in ended)
         return RunResult(statuses=statuses, remaining=left, warning=store.warning)
+
+
+@contextmanager
+def _resume(directory: Path, protocol: MeasurementProtocol, planned: Sequence[Case]) -> Iterator[Store]:
+    """The run to go on with.
+
+    UserError where its times have warm caches and those to come a cold L2, or the other way round: no report
+    could pool them.
+    """
+    with Store.resume(directory) as store:
+        timed = (record for record in store.records() if record.case.workload in TIMED)
+        found = next((record.protocol.caches for record in timed), protocol.caches)
+        if found != protocol.caches and any(case.workload in TIMED for case in planned):
+            other = "warm caches" if found == "warm" else "a cold L2 (--flush-l2)"
+            raise UserError(f"{directory} has times with {other}: a run of the other kind needs a new --out")
+        yield store
 
 
 def _refuse_idle_devices(planned: Sequence[Case], reasons: Mapping[Case, str]) -> None:

@@ -24,6 +24,10 @@ Workload = Literal["inference", "training", "accuracy", "ceiling"]
 Precision = Literal["fp32", "tf32", "amp-bf16", "amp-fp16", "bf16", "fp16"]
 Layout = Literal["nchw", "channels-last"]
 
+Caches = Literal["warm", "cold L2"]
+"""What a timed step finds: in the L2 (of a CPU the last cache) what the steps before left, or nothing of it.
+The allocator's cache is warm either way."""
+
 TIMED: tuple[Workload, ...] = ("inference", "training")
 """The workloads whose steps are timed; `accuracy` is a training run, `ceiling` what a machine can do."""
 PRECISIONS: tuple[Precision, ...] = ("fp32", "tf32", "amp-bf16", "amp-fp16", "bf16", "fp16")
@@ -130,3 +134,10 @@ class MeasurementProtocol(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """The whole child, from launch to record; past it the case is a `timeout`."""
     give_up_seconds: float | None = None
     """A pass also stops where the whole step is surely slower than this: a search has a better one then."""
+    flush_l2: bool = False
+    """The L2 (of a CPU the last cache) is written over before each sample, which is then one step."""
+
+    @property
+    def caches(self) -> Caches:
+        """What a timed step finds."""
+        return "cold L2" if self.flush_l2 else "warm"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from msgspec import structs
 
 from bench.contracts.device import Device
 from bench.contracts.monitor import NO_MONITOR, Monitor, WindowReadings
-from bench.contracts.steps import Steps
+from bench.contracts.steps import Call, Steps
 from bench.schema.case import MeasurementProtocol
 from bench.schema.case_warnings import LAUNCH_BOUND, CaseWarning, Label
 from bench.schema.phases import Phase
@@ -52,7 +52,8 @@ def time_steps(
     """Device, wall and host time of each phase and of the whole step, and what `monitor` saw meanwhile.
 
     Where the protocol wants no samples the steps are warmed up, for what is measured beside the timing.
-    Without `host_time` that clock has no window, and no step is called launch-bound.
+    Without `host_time` that clock has no window, and no step is called launch-bound. With the protocol's
+    `flush_l2` every sample is one step, which finds a cold L2.
     """
     latency = Latency()
     if not protocol.max_samples:
@@ -66,6 +67,8 @@ def time_steps(
         Measurement(phase=steps.whole_phase, metric="warmup_steps", unit="count", samples=[warm.steps])
     )
     steps.why_invalid()  # what happened in the warm-up does not count
+    if protocol.flush_l2:
+        steps = _from_a_cold_l2(steps, device.flush())
     for chosen in passes_of(steps, device, protocol, host_time=host_time):
         taken = _measure_with(chosen, steps, device, protocol, latency, monitor, deadline)
         if steps.phases and chosen.timer.metric == _additive(steps, device):
@@ -77,6 +80,20 @@ def time_steps(
         _tag_launch_bound(steps, device, latency)
     latency.warnings += steps.warnings()
     return latency
+
+
+def _from_a_cold_l2(steps: Steps, flush: Call) -> Steps:
+    """The same steps, ahead of each of which the L2 is written over.
+
+    No step comes between it and the first event, or the host's clock. Of a step's phases only the first one
+    begins so.
+    """
+
+    def setup() -> None:
+        steps.setup()
+        flush()
+
+    return replace(steps, setup=setup)
 
 
 def _say_windows(latency: Latency, monitor: Monitor) -> None:

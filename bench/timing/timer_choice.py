@@ -62,6 +62,8 @@ def passes_of(
     )
 
     def chosen(timer: Timer, repeats: int, phase_repeats: int, ahead: int = 0) -> Pass:
+        if protocol.flush_l2:  # of several steps in a row only the first is cold
+            repeats = phase_repeats = 1
         rounds = repeats + ahead + (phase_repeats * (1 + ahead) if steps.phases else 0)
         return Pass(timer, repeats, phase_repeats, _fewest_samples(protocol, rounds * step_seconds))
 

@@ -9,7 +9,7 @@ from msgspec import Struct, structs
 
 from bench import datasets
 from bench.plan.ablations import Ablation, Comparison, Level
-from bench.schema.case import Case
+from bench.schema.case import Caches, Case
 from reports.ablations.ablation_plots import accuracy_plot, block_plots
 from reports.ablations.ablation_rows import rows_of, trained_rows
 from reports.ablations.block_tables import block_tables, stage_order
@@ -22,6 +22,7 @@ from reports.document import Document, Plot, Scalar, Table, TableKey
 from reports.sections.accuracy_tables import recipe_words
 from reports.sections.machine_tables import machine_tables, machine_words
 from reports.sections.outcome_tables import failed_table, skipped_table, warnings_table
+from reports.summary.caches import IN_WORDS
 from reports.summary.figures import Figure, Summary
 from reports.summary.pooling import summarise
 from reports.tables.case_columns import TableScope
@@ -69,7 +70,7 @@ def document(ablations: Sequence[Ablation], summary: Summary) -> Document:
         title="convbench ablations",
         text=(
             *machine_words(summary),
-            *_introduction(parts),
+            *_introduction(parts, summary.caches),
             *(words for part in parts for words in _findings(part, peers)),
             *summary.notes,
         ),
@@ -142,7 +143,7 @@ def _of_level(ablation: Ablation, level: Level) -> list[Comparison]:
     return [comparison for comparison in ablation.comparisons if comparison.level == level]
 
 
-def _introduction(parts: Sequence[Part]) -> Iterator[str]:
+def _introduction(parts: Sequence[Part], caches: Caches | None) -> Iterator[str]:
     """What is compared, at which sizes, and how to read it."""
     questions = "; ".join(f"{part.ablation.name}: {part.ablation.question}" for part in parts)
     yield f"Compared: {questions}. Both sides of a comparison share everything but the decision."
@@ -161,6 +162,8 @@ def _introduction(parts: Sequence[Part]) -> Iterator[str]:
             yield f"Augmentation shifts the images; {dataset} mirrored are no {dataset}, so none is flipped."
     if blocks or networks:
         yield TIME_IN_WORDS
+    if caches is not None:
+        yield IN_WORDS[caches]
     if trained:
         yield ACCURACY_IN_WORDS
 

@@ -11,6 +11,7 @@ from reports.claims.claim import Claim, Judgement, judged
 from reports.claims.evidence import Evidence, Setting
 from reports.document import Cell, Document, Scalar, Table, readable
 from reports.sections.machine_tables import machine_words
+from reports.summary.caches import IN_WORDS
 from reports.summary.figures import Summary
 
 COLUMNS = ("claim", "verdict", "figure", "99% interval", "unit")
@@ -56,6 +57,8 @@ def _introduction(found: Sequence[JudgedClaim], setting: Setting, summary: Summa
             f"{setting.replicates} processes of each timed case, and {setting.seeds} training runs of each "
             "network, one a seed."
         )
+        if summary.caches is not None:
+            yield IN_WORDS[summary.caches]
     counts = Counter(answer.judgement.verdict for answer in found)
     yield f"Claims: {len(found)}. " + ", ".join(f"{word}: {count}" for word, count in counts.items()) + "."
     yield VERDICTS_IN_WORDS

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 from msgspec import structs
 
+from bench.schema.case import Caches
 from bench.studies.ab.pair_rows import PairRow
 from reports.compare.verdict_tables import both_sides
 from reports.document import Cell, Document, Quantity, Scalar, Table
+from reports.summary.caches import IN_WORDS
 from reports.summary.figures import case_row
 
 CLOCK_COLUMNS = ("cause", "b / a in cycles", "SM clock (MHz)", "power cap at work (%)")
@@ -20,7 +22,9 @@ CAUSE_IN_WORDS = (
 )
 
 
-def document(found: Sequence[PairRow], labels: tuple[str, str], margin: float) -> Document:
+def document(
+    found: Sequence[PairRow], labels: tuple[str, str], margin: float, caches: Caches = "warm"
+) -> Document:
     """The table of the deciding rows, that of all others, and every row for programs."""
     text: tuple[str, ...] = (
         f"a: {labels[0]}",
@@ -29,6 +33,7 @@ def document(found: Sequence[PairRow], labels: tuple[str, str], margin: float) -
         " wall time; its interval is that of one look of at most four, each at a quarter of the errors that"
         f" one comparison may make (99.75%). equivalent: inside 1 ±{100 * margin:g}%. detectable: the"
         " smallest slowdown that this many pairs would have shown in 99 of 100 such comparisons.",
+        IN_WORDS[caches],
     )
     if any(row.clocks.cause for row in found):
         text = (*text, CAUSE_IN_WORDS)
@@ -37,11 +42,11 @@ def document(found: Sequence[PairRow], labels: tuple[str, str], margin: float) -
     if others:
         tables.append(_table("Phases and other clocks (not looked at for stopping)", others))
     return Document(
-        title="a against b", text=text, tables=tuple(tables), rows=tuple(row_of(row) for row in found)
+        title="a against b", text=text, tables=tuple(tables), rows=tuple(row_of(row, caches) for row in found)
     )
 
 
-def row_of(row: PairRow) -> dict[str, Scalar]:
+def row_of(row: PairRow, caches: Caches = "warm") -> dict[str, Scalar]:
     """The fields of `convbench compare`, then what `ab` adds."""
     verdict = row.verdict
     fields: dict[str, Scalar] = {
@@ -59,6 +64,7 @@ def row_of(row: PairRow) -> dict[str, Scalar]:
         "decides": row.decides,
         "case_b": row.case_pair.b.id,
         **structs.asdict(row.clocks),
+        "caches": caches,
     }
     return case_row(row.case_pair.a, fields)
 

@@ -24,6 +24,7 @@ from reports.compare.matching import ComparedRun, match
 from reports.compare.verdict_tables import CAUSE_IN_WORDS, count_of_words, verdict_tables
 from reports.document import Document, Table
 from reports.sections.machine_tables import fields_by_machine
+from reports.summary import caches
 from reports.summary.figures import Figure, Summary
 from reports.summary.pooling import summarise
 from reports.tables.wording import named, one_line
@@ -43,7 +44,7 @@ def build(base: Sequence[Path], new: Sequence[Path], *, margin: float = verdicts
     """Compare the runs in these folders; `margin` is a share (0.02 is 2%).
 
     Raises UserError for a side without folders, a folder without readable records, one that stands on both
-    sides, and a margin that is not between 0 and 1.
+    sides, times with warm caches beside times with a cold L2, and a margin that is not between 0 and 1.
     """
     if not base or not new:
         raise UserError("a comparison needs at least one run folder on each side")
@@ -52,7 +53,7 @@ def build(base: Sequence[Path], new: Sequence[Path], *, margin: float = verdicts
     both = {path.resolve() for path in base} & {path.resolve() for path in new}
     if both:
         raise UserError(f"{str(both.pop())!r} stands on both sides: a run has no difference to itself")
-    sides = summarise(base), summarise(new)
+    sides = _summaries(base, new)
     unit = _unit(base, new)
     one, other = (
         ComparedRun(name, s.figures, s.outcomes, _bounds(s))
@@ -87,6 +88,14 @@ def _bounds(summary: Summary) -> dict[Figure, str]:
     return {each.time: each.bound.label for each in found if each.bound}
 
 
+def _summaries(base: Sequence[Path], new: Sequence[Path]) -> tuple[Summary, Summary]:
+    """Both sides; UserError where their caches differ."""
+    one, other = summarise(base), summarise(new)
+    if one.caches and other.caches and one.caches != other.caches:
+        raise caches.refusal((one.caches, BASE), (other.caches, NEW))
+    return one, other
+
+
 def _unit(base: Sequence[Path], new: Sequence[Path]) -> ReplicationUnit:
     folders = [{path.resolve() for path in side} for side in (base, new)]
     if all(len(side) > 1 for side in folders):
@@ -108,6 +117,8 @@ def _introduction(
         yield f"{name}: {', '.join(map(str, paths))}, {summary.records:,} records of processes."
         yield from summary.notes
     yield from gpu_sentence(*sides)
+    if (found := sides[0].caches or sides[1].caches) is not None:
+        yield caches.IN_WORDS[found]
     yield f"{count_of_words(rows)}."
     yield (
         "How to read a row: ratio is NEW / BASE, above 1 is slower or larger, with its 99% interval. "

@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from bench.schema.case import Case
+from bench.schema.case import Caches, Case
 from bench.stats import accuracy_verdicts, verdicts
 from bench.stats.clock_cause import CLOCK_FIELDS, Cause
 from reports.document import Scalar
@@ -25,6 +25,7 @@ _ROW_FIELDS = (
     *("phase", "metric", "base", "new", "ratio", "low", "high", "verdict", "detectable", "n_base", "n_new"),
     *("unit", "p", "level", "reason", "tags", "paired", "difference", "diverged_base", "diverged_new"),
     *CLOCK_FIELDS,
+    "caches",
 )
 
 
@@ -43,6 +44,7 @@ class ComparisonRow(Struct, frozen=True, kw_only=True):
     diverged_base, diverged_new    seeds without an accuracy
     cause, cycles, ...    of a time, as in `bench.stats.clock_cause.InCycles`: whether it differs by the GPU's
                  clock or by the code, and the clocks of both sides
+    caches       what the timed steps of both sides found; None for what is no latency
     """
 
     case: Case
@@ -76,6 +78,7 @@ class ComparisonRow(Struct, frozen=True, kw_only=True):
     new_memory_clock: float | None = None
     base_power_cap: float | None = None
     new_power_cap: float | None = None
+    caches: Caches | None = None
 
     @property
     def is_accuracy(self) -> bool:
@@ -102,4 +105,5 @@ def one_sided(base: Figure | None, new: Figure | None, reason: str) -> Compariso
         n_base=len(base.medians) if base else 0,
         n_new=len(new.medians) if new else 0,
         reason=reason,
+        caches=figure.caches,
     )

@@ -171,6 +171,7 @@ def _judged(
         new=judgement.new,
         tags=_tags(figure, other),
         paired=judgement.paired,
+        caches=figure.caches,
         **structs.asdict(judgement.verdict),
         **structs.asdict(clocks),
     )

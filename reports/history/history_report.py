@@ -20,6 +20,7 @@ from reports.history.then_and_now import (
     same_precision,
 )
 from reports.sections.machine_tables import machine_words
+from reports.summary.caches import IN_WORDS
 from reports.summary.figures import Summary
 from reports.tables.wording import interval_notes, with_interval
 
@@ -55,6 +56,8 @@ def document(summary: Summary | None) -> Document:
 def _introduction(summary: Summary | None, found: dict[Work, list[MeasuredToday]]) -> Iterator[str]:
     if summary is not None:
         yield from machine_words(summary)
+    if found:
+        yield IN_WORDS["warm"]
     yield WORK_IN_WORDS
     if not found:
         yield "Nothing of this work was measured here: convbench history --run --out DIR does."

@@ -10,6 +10,7 @@ from bench.studies.best.search_result import Findings
 from bench.studies.best.strategy import GIVE_UP, CandidateResult
 from reports.document import Cell, Document, Scalar, Table
 from reports.pages.best_answer import PLAIN, answer, ratio_to_plain
+from reports.summary.caches import IN_WORDS
 from reports.summary.figures import ReadBack, Summary, case_row
 from reports.summary.pooling import summarise
 from reports.summary.subjects import Subject
@@ -34,10 +35,14 @@ def document(found: Findings, measured: Summary, learned: Summary | None) -> Doc
     """The answer in words, then what was tried. `measured` has the winner's figures and the ceilings."""
     return Document(
         title="The fastest configuration",
-        text=tuple(answer(found, measured, learned)),
+        text=(*answer(found, measured, learned), *_caches(measured)),
         tables=(*_tried_table(found), *_left_out_table(found)),
         rows=tuple(_row(one, found) for one in _in_order(found.tried)),
     )
+
+
+def _caches(measured: Summary) -> list[str]:
+    return [IN_WORDS[measured.caches]] if measured.caches else []
 
 
 def _in_order(tried: Sequence[CandidateResult]) -> list[CandidateResult]:

@@ -10,6 +10,7 @@ from msgspec import Struct
 from bench.schema.metrics import CLOCKS
 from bench.stats import estimates
 from reports.document import Cell, Document, Table, readable
+from reports.summary.caches import IN_WORDS
 
 if TYPE_CHECKING:
     from bench.schema.record import Measurement
@@ -131,6 +132,7 @@ def document(timed: Measured) -> Document:
             f"Precision in effect: {effective}.",
             "Within one process: the interval is that of the median here, and another process may differ by "
             "more.",
+            IN_WORDS["warm"],
             *timed.warnings,
         ),
         tables=(

@@ -37,6 +37,7 @@ from reports.sections.parity_tables import parity_table
 from reports.sections.roofline_plots import roofline_plots
 from reports.sections.speedup_tables import speedup_tables
 from reports.sections.utilisation_tables import flat_rows, utilisation_tables, without_ceilings
+from reports.summary.caches import IN_WORDS
 from reports.summary.figures import Summary, is_of_layers
 from reports.summary.pooling import summarise
 from reports.tables.case_columns import TableScope, scope_of
@@ -116,6 +117,8 @@ def _introduction(summary: Summary) -> Iterator[str]:
     learned = {figure.case.task is not None for figure in summary.figures}
     if learned != {True}:
         yield TIME_IN_WORDS
+    if summary.caches is not None:
+        yield IN_WORDS[summary.caches]
     if True in learned:
         yield ACCURACY_IN_WORDS
     yield (

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct, structs
 
-from bench.schema.case import PRECISIONS, Case
+from bench.schema.case import PRECISIONS, Caches, Case
 from bench.schema.case_warnings import CaseWarning, Label
 from bench.schema.ceiling_product import Product, product_name
 from bench.schema.layer_phases import ALL_LAYERS, Layer
@@ -61,6 +61,7 @@ class Figure(Struct, frozen=True, kw_only=True):
     samples    raw samples behind it, all processes together
     machine    labels of the environments the processes ran in (`Summary.environments`)
     tags       the labels of these processes' warnings
+    caches     what the timed steps found; None for what is no latency
     """
 
     case: Case
@@ -80,6 +81,7 @@ class Figure(Struct, frozen=True, kw_only=True):
     clocks: tuple[WindowClocks | None, ...] = ()
     samples: int
     tags: tuple[Label, ...]
+    caches: Caches | None = None
 
     @property
     def images_per_second(self) -> float | None:
@@ -104,6 +106,7 @@ class Figure(Struct, frozen=True, kw_only=True):
             "effective": effective_text(self.effective),
             "machine": "+".join(self.machine),
             "warnings": ", ".join(self.tags),
+            "caches": self.caches,
         }
         return case_row(self.case, fields)
 
@@ -176,7 +179,8 @@ class WarningCount(Struct, frozen=True, kw_only=True):
 
 
 class Summary(Struct, frozen=True, kw_only=True):
-    """All that a report prints. `notes` are about the record files themselves."""
+    """All that a report prints. `notes` are about the record files themselves; `caches` are what all timed
+    steps found, None where none was timed."""
 
     figures: tuple[Figure, ...]
     curves: tuple[Curve, ...] = ()
@@ -187,6 +191,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     warnings: tuple[WarningCount, ...]
     notes: tuple[str, ...]
     records: int
+    caches: Caches | None = None
 
 
 def case_row(case: Case, fields: dict[str, Scalar]) -> dict[str, Scalar]:

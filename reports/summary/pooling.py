@@ -15,12 +15,13 @@ import msgspec
 from msgspec import Struct, structs
 
 from bench import devices
-from bench.schema.case import Case
+from bench.schema.case import TIMED, Caches, Case
 from bench.schema.case_warnings import CaseWarning, Label
 from bench.schema.gpu_identity import CHOOSES_GPU
 from bench.schema.record import Environment, Status
 from bench.schema.window_clocks import WindowClocks
 from bench.stats.estimates import Interval, across_processes, centre, mean, mean_interval
+from reports.summary.caches import OneKind, of_metric
 from reports.summary.figures import (
     RAW_UNITS,
     Absence,
@@ -35,7 +36,7 @@ from reports.summary.figures import (
     sort_key,
 )
 from reports.summary.process import Interner, Key, Process, condense
-from reports.summary.record_stream import read_records
+from reports.summary.record_stream import names_of, read_records
 
 _Processes = dict[tuple[int, int], Process]
 """By (directory, replicate): of one process that was run again the last record counts."""
@@ -45,11 +46,16 @@ PROCESSES_SPREAD = 12
 
 
 def summarise(directories: Sequence[Path]) -> Summary:
-    """Read and pool the runs in `directories`. Raises UserError as `read_records` does."""
+    """Read and pool the runs in `directories`.
+
+    Raises UserError as `read_records` does, and for times with warm caches beside times with a cold L2.
+    """
     notes: list[str] = []
+    kind, names = OneKind(), names_of(directories)
     cases: dict[Case, _Processes] = {}
     share = Interner()
     for directory, record in read_records(directories, notes.append):
+        kind.take(record, names[directory])
         processes = cases.setdefault(record.case.without_replicate(), {})
         processes[directory, record.case.replicate] = condense(directory, record, share)
     ordered = sorted(cases.items(), key=lambda item: sort_key(item[0]))
@@ -58,7 +64,7 @@ def summarise(directories: Sequence[Path]) -> Summary:
     )
     groups = [group for case, processes in ordered for group in _groups(case, processes.values(), label_of)]
     return Summary(
-        figures=tuple(figure for group in groups for figure in _figures(group)),
+        figures=tuple(figure for group in groups for figure in _figures(group, kind.caches)),
         curves=tuple(curve for group in groups for curve in _curves(group)),
         spreads=tuple(spread for group in groups for spread in _spreads(group)),
         environments=environments,
@@ -69,6 +75,7 @@ def summarise(directories: Sequence[Path]) -> Summary:
         warnings=_warnings(ordered),
         notes=tuple(notes),
         records=sum(len(processes) for processes in cases.values()),
+        caches=kind.caches,
     )
 
 
@@ -97,8 +104,8 @@ def _groups(case: Case, processes: Iterable[Process], label_of: _Labels) -> Iter
         yield _Group(case=case, effective=effective, machine=machine, processes=group)
 
 
-def _figures(group: _Group) -> Iterator[Figure]:
-    """One figure for each metric."""
+def _figures(group: _Group, caches: Caches | None) -> Iterator[Figure]:
+    """One figure for each metric; `caches` are those of all timed steps."""
     tags = tuple(dict.fromkeys(warning.label for process in group.processes for warning in process.warnings))
     for (phase, metric, unit, layer, product), column in _columns(group.processes).items():
         medians, intervals, sizes, processes = column
@@ -127,6 +134,7 @@ def _figures(group: _Group) -> Iterator[Figure]:
             clocks=_clocks(metric, processes) if layer is None and product is None else (),
             samples=sum(sizes),
             tags=tags,
+            caches=of_metric(caches, metric) if group.case.workload in TIMED else None,
         )
 
 

@@ -22,7 +22,7 @@ def read_records(directories: Sequence[Path], warn: Callable[[str], None]) -> It
     A directory that is named twice is read once. Raises UserError for what is missing, unreadable,
     empty, foreign, newer or corrupt.
     """
-    for index, directory in enumerate({path.resolve(): path for path in directories}.values()):
+    for index, directory in enumerate(_each_once(directories)):
         file = records_file(directory)
         found = False
         for record in read_file(file, torn=warn):
@@ -30,6 +30,15 @@ def read_records(directories: Sequence[Path], warn: Callable[[str], None]) -> It
             yield index, record
         if not found:
             raise UserError(f"{file} holds no complete record")
+
+
+def names_of(directories: Sequence[Path]) -> list[str]:
+    """The directory of each index of `read_records`, as it was named."""
+    return [str(path) for path in _each_once(directories)]
+
+
+def _each_once(directories: Sequence[Path]) -> list[Path]:
+    return list({path.resolve(): path for path in directories}.values())
 
 
 def records_file(directory: Path) -> Path:

@@ -228,7 +228,9 @@ def test_options_reach_the_run(convbench: Command, tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(runner, "run_plan", execute)
     line = "run --model lenet5,vgg11 --model alexnet --workload training --device cpu --precision bf16,fp32"
     line += " --engine compile --layout channels-last --batch 2 --image 64 --channels 1 --classes 7"
-    line += " --threads 3 --seed 9 --replicates 2 --target-ci 2% --time-limit 45 --budget 1e3 --resume"
+    line += (
+        " --threads 3 --seed 9 --replicates 2 --target-ci 2% --time-limit 45 --budget 1e3 --resume --flush-l2"
+    )
     convbench(*line.split(), "--out", tmp_path / "run")
     ((planned, protocol, directory, options),) = seen
     assert len(planned) == 3 * 2 * 2
@@ -247,7 +249,7 @@ def test_options_reach_the_run(convbench: Command, tmp_path: Path, monkeypatch: 
         replicate=2,
     )
     assert expected in planned
-    assert (protocol.target_ci, protocol.time_limit_seconds) == (0.02, 45.0)
+    assert (protocol.target_ci, protocol.time_limit_seconds, protocol.caches) == (0.02, 45.0, "cold L2")
     assert directory == tmp_path / "run"
     assert (options["resume"], options["budget_seconds"]) == (True, 1000.0)
 
@@ -455,6 +457,22 @@ def test_one_real_run_from_the_command_to_the_report(tmp_path: Path) -> None:
     assert "lenet5" in (folder / "report.md").read_text()
     (line,) = (folder / RECORDS).read_bytes().splitlines()
     assert msgspec.json.decode(line, type=Record).status == "ok"
+
+
+@pytest.mark.slow
+def test_a_real_run_with_a_cold_l2_says_so(tmp_path: Path) -> None:
+    """On a CPU the last cache is written over."""
+    suite = tmp_path / "one.toml"
+    suite.write_text(
+        "replicates = 1\n[protocol]\nwarmup_seconds = 0.01\nmin_samples = 6\nsampling_seconds = 0.05\n"
+        '[[cases]]\nmodel = "lenet5"\n'
+    )
+    run = ("run", "--suite", suite, "--device", "cpu", "--flush-l2", "--out", tmp_path / "run")
+    done = real(*run, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    [wall] = [row for row in json.loads(done.stdout)["rows"] if row["metric"] == "wall_time"]
+    assert wall["caches"] == "cold L2"
+    assert "Caches: cold L2" in (tmp_path / "run" / "report.md").read_text()
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import msgspec
@@ -18,10 +19,11 @@ from torch.profiler import ProfilerActivity
 from bench import devices
 from bench.contracts.device import UNKNOWN, Device
 from bench.contracts.monitor import AT_REST, Monitors
-from bench.devices import cuda, mps
+from bench.devices import cpu, cuda, mps
 from bench.devices.fake import FakeDevice
+from bench.plan import suite_plan
 from bench.schema import tuning
-from bench.schema.case import LAYOUTS, PRECISIONS, Case
+from bench.schema.case import LAYOUTS, PRECISIONS, Case, MeasurementProtocol
 from bench.schema.case_warnings import CaseWarning
 from models.errors import UserError
 from tests.planted.fake_mps import RECOMMENDED_BYTES, FakeMps
@@ -127,6 +129,52 @@ def test_work_on_the_device_is_timed_by_its_queue(device: Device) -> None:
         "it may last longer, where clocks are held down"
     )
     assert queue.clock() - began > 10e-3, "occupy must not wait for the device"
+
+
+def test_writing_over_the_l2_is_possible_or_says_why_not(device: Device) -> None:
+    reason = device.why_no_flush()
+    if reason is not None:
+        with pytest.raises(UserError, match=reason):
+            device.flush()
+        return
+    flush = device.flush()
+    flush()
+    flush()
+    device.synchronise()
+
+
+def test_a_cpu_writes_over_twice_its_last_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[torch.Tensor] = []
+    monkeypatch.setattr(cpu, "last_cache_bytes", lambda: 3 * MB)
+    monkeypatch.setattr(torch.Tensor, "add_", lambda tensor, one: written.append(tensor))
+    devices.get("cpu").flush()()
+    assert [(each.nbytes, each.device.type) for each in written] == [(6 * MB, "cpu")]
+
+
+def test_a_cpu_whose_cache_is_unknown_has_no_cold_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpu, "last_cache_bytes", lambda: None)
+    with pytest.raises(UserError, match="does not say how large the last cache is"):
+        suite_plan.refuse_flush(MeasurementProtocol(flush_l2=True), [CASE])
+    suite_plan.refuse_flush(MeasurementProtocol(), [CASE])
+
+
+def test_cuda_writes_over_twice_its_l2(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over planted properties; the buffer stands on the CPU."""
+    properties, empty = SimpleNamespace(L2_cache_size=5 * MB), torch.empty
+    made: list[torch.Tensor] = []
+
+    def planted_empty(size: int, *, dtype: torch.dtype, device: str) -> torch.Tensor:
+        assert device == devices.get("cuda").torch_name()
+        made.append(empty(size, dtype=dtype).fill_(7))
+        return made[-1]
+
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: properties)
+    monkeypatch.setattr(torch, "empty", planted_empty)
+    flush = devices.get("cuda").flush()
+    [buffer] = made
+    assert (buffer.nbytes, int(buffer.max())) == (10 * MB, 7)
+    flush()
+    assert int(buffer.max()) == 0
 
 
 def test_an_allocation_of_known_size_is_in_the_peak(device: Device) -> None:

@@ -206,8 +206,14 @@ def test_a_later_field_is_sent_where_it_is_used(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_what_has_no_later_field_is_sent_whole() -> None:
-    asked = Job(case=LENET, protocol=MeasurementProtocol(), environment=planted_records.MACHINE)
-    assert job.encode(asked) == msgspec.json.encode(asked)
+    assert job.encode(planted_records.MACHINE) == msgspec.json.encode(planted_records.MACHINE)
+
+
+@pytest.mark.parametrize("flush_l2", [False, True])
+def test_an_older_convbench_is_not_told_of_what_is_not_asked_of_it(flush_l2: bool) -> None:
+    protocol = MeasurementProtocol(flush_l2=flush_l2)
+    sent = json.loads(job.encode(Job(case=LENET, protocol=protocol, environment=planted_records.MACHINE)))
+    assert sent["protocol"].get("flush_l2", "not sent") == (True if flush_l2 else "not sent")
 
 
 def test_an_unknown_case_is_refused_by_itself() -> None:

@@ -142,6 +142,12 @@ def test_energy_alone_may_be_left_out(tmp_path: Path, seconds: float) -> None:
     assert suite.protocol == MeasurementProtocol(energy_seconds=seconds)
 
 
+@pytest.mark.parametrize("flush", [True, False])
+def test_a_suite_may_ask_for_a_cold_l2(tmp_path: Path, flush: bool) -> None:
+    suite = suite_file.from_toml(written(tmp_path, CASES + f"[protocol]\nflush_l2 = {str(flush).lower()}"))
+    assert suite.protocol.caches == ("cold L2" if flush else "warm")
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

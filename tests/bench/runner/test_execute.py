@@ -267,6 +267,15 @@ def test_a_folder_with_a_run_is_refused_at_once_and_left_as_it_is(story: Story, 
     assert (copied / RECORDS).read_bytes() == before
 
 
+def test_a_folder_with_warm_caches_is_not_continued_with_a_cold_l2(story: Story, copied: Path) -> None:
+    """Their times could never be in one report."""
+    before = (copied / RECORDS).read_bytes()
+    cold = structs.replace(FAST, flush_l2=True)
+    with pytest.raises(UserError, match="has times with warm caches: a run of the other kind needs a new"):
+        run_plan(story.planned, cold, copied, resume=True, budget_seconds=None, on_progress=ignore)
+    assert (copied / RECORDS).read_bytes() == before
+
+
 @pytest.mark.parametrize("resume", [False, True])
 def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path, resume: bool) -> None:
     (tmp_path / "file").write_text("kept")

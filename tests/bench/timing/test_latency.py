@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from bench.contracts.steps import Steps
 from bench.devices.fake import FakeDevice
@@ -42,6 +43,47 @@ def test_every_phase_and_the_step_with_every_timer() -> None:
     assert (found.warnings, found.invalid) == ([], None)
     timed = [m for m in found.measurements if m.unit == "s"]
     assert all(m.stopped == "target" and len(m.samples) == 20 for m in timed)
+
+
+COLD = structs.replace(PROTOCOL, flush_l2=True)
+
+
+@pytest.mark.parametrize("host", [0.1 * MS, 20 * MS], ids=["shielded by steps", "launch-bound"])
+@pytest.mark.parametrize("busy", [12 * MS, 0.02 * MS], ids=["long", "short"])
+def test_after_a_flush_every_clock_gives_the_cold_step_and_nothing_of_the_flush(
+    host: float, busy: float
+) -> None:
+    """The planted step takes 1.3 times as long after a flush; the flush takes 7 ms."""
+    device = FakeDevice()
+    device.flush_seconds, device.cold_factor = 7 * MS, 1.3
+    found = latency.time_steps(planted(device, ((host, busy),)), device, COLD)
+    assert median(found, "step", "device_time") == pytest.approx(1.3 * busy)
+    assert median(found, "step", "wall_time") == pytest.approx(host + 1.3 * busy)
+    assert median(found, "step", "host_time") == pytest.approx(host)
+    assert {m.repeats for m in found.measurements if m.unit == "s"} == {1}
+
+
+def test_a_cold_step_begins_with_its_first_phase_and_is_the_sum_of_them() -> None:
+    device = FakeDevice()
+    device.flush_seconds, device.cold_factor = 7 * MS, 1.3
+    found = latency.time_steps(planted(device, COSTS), device, COLD)
+    times = [median(found, phase, "device_time") for phase in (*PHASES, "step")]
+    assert times == pytest.approx([6.5 * MS, 10 * MS, 2 * MS, 18.5 * MS])
+    assert found.warnings == []
+
+
+def test_a_host_has_a_cold_cache_too() -> None:
+    device = FakeDevice(asynchronous=False)
+    device.flush_seconds, device.cold_factor = 7 * MS, 1.3
+    found = latency.time_steps(planted(device, ((1 * MS, 10 * MS),)), device, COLD)
+    assert median(found, "step", "wall_time") == pytest.approx(14 * MS)
+
+
+def test_without_a_flush_caches_are_warm_whatever_cold_ones_cost() -> None:
+    device = FakeDevice()
+    device.cold_factor = 1.3
+    found = latency.time_steps(planted(device, COSTS), device, PROTOCOL)
+    assert median(found, "step", "device_time") == pytest.approx(17 * MS)
 
 
 def test_a_device_that_is_not_asynchronous_has_wall_time_only() -> None:
