@@ -35,14 +35,14 @@ def document(found: Findings, measured: Summary, learned: Summary | None) -> Doc
     """The answer in words, then what was tried. `measured` has the winner's figures and the ceilings."""
     return Document(
         title="The fastest configuration",
-        text=(*answer(found, measured, learned), *_caches(measured)),
+        text=(*answer(found, measured, learned), *_caches(found, measured)),
         tables=(*_tried_table(found), *_left_out_table(found)),
         rows=tuple(_row(one, found) for one in _in_order(found.tried)),
     )
 
 
-def _caches(measured: Summary) -> list[str]:
-    return [IN_WORDS[measured.caches]] if measured.caches else []
+def _caches(found: Findings, measured: Summary) -> list[str]:
+    return [IN_WORDS[measured.caches]] if found.winner and measured.caches else []
 
 
 def _in_order(tried: Sequence[CandidateResult]) -> list[CandidateResult]:
@@ -104,5 +104,6 @@ def _row(one: CandidateResult, found: Findings) -> dict[str, Scalar]:
         "given_up": one.given_up,
         "failure": _failure(one),
         "is_winner": one.case == found.winner,
+        "caches": "warm",  # a search has no other protocol
     }
     return case_row(one.case, fields)

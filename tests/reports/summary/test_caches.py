@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from bench.schema.case import Case
+from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.ceiling_product import Copy
 from bench.schema.record import Measurement, Record
+from bench.studies.ab import interleaved
 from reports.compare import compare_report
 from reports.pages import run_report
 from reports.summary.pooling import summarise
@@ -110,6 +111,27 @@ def test_a_report_says_of_every_latency_which_kind_it_is(
         [Path(runs(kind))], [planted_records.write(Path(runs("more")), {"warm": warm, "cold": cold}[kind]())]
     )
     assert sum(f"Caches: {word}" in paragraph for paragraph in compared.document.text) == 1
+
+
+def test_both_sides_of_ab_are_of_the_kind_that_was_asked_for(
+    convbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[MeasurementProtocol] = []
+
+    def run_pairs(trial: interleaved.Trial, directory: Path, **ignored: object) -> list[interleaved.Pairs]:
+        seen.append(trial.protocol)
+        for side in ("a", "b"):
+            planted_records.write(directory / side, [structs.replace(each, pair=1) for each in cold()[:1]])
+        return []
+
+    monkeypatch.setattr(interleaved, "run_pairs", run_pairs)
+    monkeypatch.setattr("bench.devices.cpu.last_cache_bytes", lambda: 2**20)
+    asked = ("ab", "--model", "alexnet", "--threads", 2, "--flush-l2", "--out", tmp_path / "ab")
+    done = convbench(*asked, "--format", "json")
+    assert done.code == 0, done.err
+    assert [protocol.caches for protocol in seen] == ["cold L2"]
+    assert [row["caches"] for row in done.rows()] == ["cold L2"]
+    assert "Caches: cold L2" in (tmp_path / "ab" / "report.md").read_text()
 
 
 def test_what_is_no_time_has_no_caches(tmp_path: Path) -> None:
