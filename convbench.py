@@ -130,6 +130,7 @@ def run(
     classes: _Numbers = None,
     threads: _Numbers = None,
     seed: _Numbers = None,
+    gpu: int | str | None = None,
     replicates: int | None = None,
     target_ci: float | None = None,
     time_limit_seconds: float | None = None,
@@ -142,15 +143,18 @@ def run(
     """Measure a suite into the folder `out`, each case in a process of its own: `convbench run`.
 
     Every axis (`model` to `seed`) takes one value or several, and means what `convbench list axes` says;
-    `target_ci` is a share (0.01 is 1%). With `flush_l2` every timed step finds a cold L2. Every record is in
-    `out` before the next case starts. A bar is shown on a terminal unless `progress` is False. A case that
-    fails is in `statuses` and raises nothing.
-    Raises UserError, before anything is written, for what the command line refuses too.
+    `gpu` is nvidia-smi's index or a UUID; `target_ci` is a share (0.01 is 1%). With `flush_l2` every timed
+    step finds a cold L2. Every record is in `out` before the next case starts. A bar is shown on a terminal
+    unless `progress` is False. A case that fails is in `statuses` and raises nothing. Raises UserError,
+    before anything is written, for what the command line refuses too.
     """
+    from bench.cli.options import gpu_of
     from bench.cli.progress import progress as shown
     from bench.plan import suite_plan
     from bench.runner.execute import run_plan
+    from bench.runner.run_options import RunOptions
 
+    options = RunOptions(gpu=None if gpu is None else gpu_of(str(gpu)))
     named = {"model": model, "workload": workload, "device": device, "precision": precision, "engine": engine}
     named |= {"layout": layout, "tuning": tuning}
     numbers = {"batch": batch, "image": image, "channels": channels, "classes": classes, "threads": threads}
@@ -163,16 +167,16 @@ def run(
         flush_l2=flush_l2,
         ceilings=ceilings,
     )
-    budget = suite_plan.seconds_of(budget_seconds)
     with shown(len(plan.cases), is_wanted=progress) as on_progress:
         ended = run_plan(
             plan.cases,
             plan.protocol,
             Path(out),
             resume=resume,
-            budget_seconds=budget,
+            budget_seconds=suite_plan.seconds_of(budget_seconds),
             on_progress=on_progress,
             auto=plan.auto,
+            options=options,
         )
     return Run(folders=(Path(out),), statuses=ended.statuses, remaining=ended.remaining)
 

@@ -54,6 +54,7 @@ def run(
     classes: _Numbers = None,
     threads: _Numbers = None,
     seed: _Numbers = None,
+    gpu: int | str | None = None,
     replicates: int | None = None,
     target_ci: float | None = None,
     time_limit_seconds: float | None = None,

@@ -16,6 +16,7 @@ from bench.host import cpu_cores
 from bench.plan import ablations, axes, feasibility, recipes, suite_plan
 from bench.plan.ablations import Ablation
 from bench.plan.axes import Value
+from bench.runner.run_options import RunOptions
 from bench.schema.case import Case
 from models.errors import UserError
 from reports.pages import plan_report
@@ -53,6 +54,7 @@ def ablate(
             image="Of the timed cases, pixels.",
         ),
     ],
+    gpu: options.Gpu = None,
     replicates: Annotated[
         str | None, typer.Option(help="Processes for each timed case; 0 times nothing.")
     ] = None,
@@ -75,6 +77,7 @@ def ablate(
     Sizes are those of the machine, with a GPU or without; the options stand in their place.
     """
     output.check_format(format_)
+    run_options = RunOptions(gpu=options.gpu_of(gpu))
     models = [str(each) for each in axes.read("model", model)] if model else []
     at = ablations.sizes("large" if report_only else _scale_of(given))
     wanted = ablations.find(name, at, level=level, models=models)
@@ -90,7 +93,9 @@ def ablate(
         output.show(plan_report.dry_run(planned, at.protocol, format_))
         return 0
     auto = "auto" in given.get("device", ("auto",))
-    result = run_cases.run(planned, at.protocol, out, resume=resume, budget=seconds, auto=auto)
+    result = run_cases.run(
+        planned, at.protocol, out, resume=resume, budget=seconds, auto=auto, run_options=run_options
+    )
     return exit_code.end(result, len(planned), lambda: _report(wanted, out, format_))
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bench.studies.best.search_run import SearchRequest
 
 
+# long: its parameters are the command's options.
 @axis_options
 def best(
     *,
@@ -31,6 +32,7 @@ def best(
         list[Path] | None,
         typer.Option("--from", help="Training runs that say whether a precision learns as well as fp32."),
     ] = None,
+    gpu: options.Gpu = None,
     budget: Annotated[str, typer.Option(help="Seconds for search, pairs and ceilings.")] = "600",
     ceilings: Annotated[
         bool, typer.Option(help="Measure how fast the machine multiplies, for the share reached.")
@@ -53,6 +55,7 @@ def best(
         max_batch=max_batch,
         resume=resume,
         ceilings=ceilings,
+        gpu=options.gpu_of(gpu),
     )
     with output.folder(out, resume=resume) as folder:
         return _best(request, folder, from_ or [], format_)

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from reports.summary.figures import Summary
 
 
+# long: its parameters are the command's options.
 def claims(
     names: Annotated[
         list[str] | None,
@@ -49,6 +50,7 @@ def claims(
     ] = None,
     out: Out = None,
     device: Device = "auto",
+    gpu: options.Gpu = None,
     threads: Threads = None,
     replicates: Replicates = None,
     seeds: Annotated[str | None, typer.Option(help="Training runs of each network.")] = None,
@@ -61,6 +63,7 @@ def claims(
     from reports import claims as textbook
 
     output.check_format(format_)
+    chosen = options.gpu_of(gpu)
     wanted = textbook.find(names or [])
     folders = list(from_ or [])
     known = summary_of(folders)
@@ -74,7 +77,7 @@ def claims(
         if dry_run:
             output.show(plan_report.dry_run(missing, protocol, format_))
             return 0
-        result = run_missing(missing, protocol, records_folder(out), resume, seconds, device)
+        result = run_missing(missing, protocol, records_folder(out), resume, seconds, device, chosen)
     _report(wanted, setting, folders_with(out, folders), out, format_)
     return code_of(result)
 

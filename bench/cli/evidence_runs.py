@@ -13,6 +13,7 @@ from bench.cli import exit_code, output, run_cases
 from bench.host import cpu_cores
 from bench.plan import axes
 from bench.plan.axes import AXES
+from bench.runner.run_options import RunOptions
 from bench.schema.case import Case, MeasurementProtocol
 from bench.store import RECORDS
 from models.errors import UserError
@@ -108,11 +109,20 @@ def run_missing(
     resume: bool,
     budget: float | None,
     device: str,
+    gpu: str | None,
 ) -> RunResult | None:
-    """Run the cases into the folder; None where there are none."""
+    """Run the cases into the folder, on the GPU of this UUID if one was chosen; None where there are none."""
     if not missing:
         return None
-    result = run_cases.run(missing, protocol, out, resume=resume, budget=budget, auto=device == "auto")
+    result = run_cases.run(
+        missing,
+        protocol,
+        out,
+        resume=resume,
+        budget=budget,
+        auto=device == "auto",
+        run_options=RunOptions(gpu=gpu),
+    )
     exit_code.say_repaired(result)
     exit_code.say_left(result, len(missing))
     return result

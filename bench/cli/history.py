@@ -39,6 +39,7 @@ def history(
     run: Run = False,
     out: Out = None,
     device: Device = "auto",
+    gpu: options.Gpu = None,
     threads: Threads = None,
     replicates: Replicates = None,
     budget: options.Budget = None,
@@ -50,6 +51,7 @@ def history(
     from reports.history import then_and_now as then
 
     output.check_format(format_)
+    chosen = options.gpu_of(gpu)
     known = list(folders or [])
     summary_of(known)  # what cannot be read is said before anything is measured
     setting = setting_of(device, threads, replicates, None, None)
@@ -62,7 +64,7 @@ def history(
         if dry_run:
             output.show(plan_report.dry_run(cases, protocol, format_))
             return 0
-        result = run_missing(cases, protocol, records_folder(out), resume, seconds, device)
+        result = run_missing(cases, protocol, records_folder(out), resume, seconds, device, chosen)
     _history_report(folders_with(out, known), out, format_)
     return code_of(result)
 

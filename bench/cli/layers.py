@@ -30,6 +30,7 @@ def layers(
     given: Annotated[
         Given, Axes("workload", "device", "precision", "engine", "layout", "batch", "image", "threads")
     ],
+    gpu: options.Gpu = None,
     replicates: Annotated[str, typer.Option(help="Processes for each case.")] = "1",
     time_limit: options.TimeLimit = None,
     budget: options.Budget = None,
@@ -51,6 +52,7 @@ def layers(
     from bench.runner.run_options import RunOptions
 
     output.check_format(format_)
+    chosen = options.gpu_of(gpu)
     given = {"model": axes.read("model", models), **given}
     every = Suite(name="layers", summary="every layer", blocks=({"workload": ("training",)},), replicates=1)
     suite_plan.cases_of(every, given)
@@ -62,7 +64,7 @@ def layers(
         planned = expand.with_ceilings(planned)
     protocol = suite_plan.protocol_of(PROTOCOL, None, time_limit)
     seconds = suite_plan.seconds_of(budget)
-    auto, run_options = expand.left_to_auto(every, given), RunOptions(layers=True, trace=trace)
+    auto, run_options = expand.left_to_auto(every, given), RunOptions(layers=True, trace=trace, gpu=chosen)
     with output.folder(out, resume=resume) as folder:
         return run_cases.run_and_report(
             planned, protocol, folder, resume, seconds, format_, auto, run_options

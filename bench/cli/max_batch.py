@@ -11,6 +11,7 @@ from bench.cli import options, output, run_cases
 from bench.cli.axis_options import Axes, Given, axis_options
 from bench.plan import axes, suite_plan
 from bench.plan.suite import Suite
+from bench.runner.run_options import RunOptions
 from bench.studies.max_batch.batch_search import MEMORY_ONLY
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def max_batch(
             "tuning",
         ),
     ],
+    gpu: options.Gpu = None,
     time_limit: options.TimeLimit = None,
     budget: options.Budget = None,
     resume: Annotated[
@@ -64,6 +66,7 @@ def max_batch(
         protocol=suite_plan.protocol_of(suite.protocol, None, time_limit),
         budget_seconds=suite_plan.seconds_of(budget),
         resume=resume,
+        options=RunOptions(gpu=options.gpu_of(gpu)),
     )
     with output.folder(out, resume=resume) as folder:
         return _max_batch(request, folder, format_)

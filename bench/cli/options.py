@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, cast, get_args
 
@@ -20,6 +21,14 @@ OneDevice = Annotated[
     str,
     typer.Option(
         "--device", help=f"{', '.join(devices.devices())} or auto.", autocompletion=completion.DEVICE
+    ),
+]
+
+Gpu = Annotated[
+    str | None,
+    typer.Option(
+        "--gpu",
+        help="The NVIDIA GPU to use: nvidia-smi's index, or a UUID, of which the beginning is enough.",
     ),
 ]
 
@@ -51,6 +60,18 @@ Out = Annotated[
     typer.Option("--out", help="Folder for the records and the report; without it nothing is kept."),
 ]
 Margin = Annotated[str, typer.Option("--margin", help="Changes inside this share do not matter.")]
+
+
+def gpu_of(text: str | None) -> str | None:
+    """The full UUID of the GPU that `--gpu` names, or None where nothing was asked for.
+
+    Raises UserError for what is no GPU of this machine, or one that CUDA_VISIBLE_DEVICES hides.
+    """
+    if text is None:
+        return None
+    from bench.host import gpu_choice, nvml_driver
+
+    return gpu_choice.resolve(text, nvml_driver.open_nvml, os.environ)
 
 
 def gate_of(fail_on: str | None) -> FailOn | None:

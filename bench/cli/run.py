@@ -12,6 +12,7 @@ from bench.cli.axis_options import Axes, Given, axis_options
 from bench.cli.run_cases import run_and_report
 from bench.plan import suite_plan
 from bench.plan.axes import AXES
+from bench.runner.run_options import RunOptions
 from reports.pages import plan_report
 
 
@@ -34,6 +35,7 @@ def run(
     resume: Annotated[
         bool, typer.Option("--resume", help="Run what is missing, crashed or timed out.")
     ] = False,
+    gpu: options.Gpu = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and write nothing.")] = False,
     format_: options.Format = "terminal",
 ) -> int:
@@ -44,6 +46,7 @@ def run(
     values and the suite's main axes.
     """
     output.check_format(format_)
+    run_options = RunOptions(gpu=options.gpu_of(gpu))
     plan = suite_plan.of_suite(
         suite,
         given,
@@ -57,4 +60,4 @@ def run(
     if dry_run:
         output.show(plan_report.dry_run(plan.cases, plan.protocol, format_))
         return 0
-    return run_and_report(plan.cases, plan.protocol, out, resume, seconds, format_, plan.auto)
+    return run_and_report(plan.cases, plan.protocol, out, resume, seconds, format_, plan.auto, run_options)

@@ -13,6 +13,7 @@ from bench.cli.options import OneDevice
 
 def selftest(
     device: OneDevice = "auto",
+    gpu: options.Gpu = None,
     out: Annotated[Path | None, typer.Option(help="Folder for selftest.md and selftest.json.")] = None,
     format_: options.Format = "md",
 ) -> int:
@@ -22,9 +23,10 @@ def selftest(
     from reports.pages import selftest_report as reporting
 
     output.check_format(format_)
+    chosen = options.gpu_of(gpu)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)  # before half a minute is spent
-    checks = answers.rows(device)
+    checks = answers.rows(device, chosen)
     document = reporting.document(checks)
     if out is not None:
         for kept in ("md", "json"):

@@ -60,7 +60,7 @@ TRAITS = Traits(
 
 
 class Cuda:
-    """torch's first CUDA device (CUDA_VISIBLE_DEVICES chooses another)."""
+    """torch's current CUDA device: in a child the first that it sees, and `--gpu` leaves it one to see."""
 
     name = "cuda"
     traits = TRAITS
@@ -102,7 +102,9 @@ class Cuda:
         return None
 
     def torch_name(self) -> str:
-        return "cuda:0"
+        import torch
+
+        return f"cuda:{torch.cuda.current_device()}"
 
     def torch_type(self) -> str:
         return "cuda"

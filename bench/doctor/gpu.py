@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from bench.doctor.machine import Machine
-from bench.host.nvml import POWER_CAP, SLOWDOWNS, Nvml, NvmlGpu, UnreadableError, reasons, visible_gpu
+from bench.host.gpu_choice import visible_gpu
+from bench.host.nvml import POWER_CAP, SLOWDOWNS, Nvml, NvmlGpu, UnreadableError, reasons
 from bench.schema.finding import Finding
 
 T = TypeVar("T")

@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.host import cpu_cores, installed
+from bench.host import cpu_cores, installed, nvml_driver
 from bench.host.nvml import Nvml
-from bench.host.nvml_driver import open_nvml
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class Machine:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     cores: int = field(default_factory=cpu_cores.usable_cores)
     cpus: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
-    open_nvml: Callable[[], Nvml] = open_nvml
+    open_nvml: Callable[[], Nvml] = field(default_factory=lambda: nvml_driver.open_nvml)
     which: Callable[[str], str | None] = shutil.which
     version: Callable[[str], str | None] = installed.version_of
     torch_cuda: Callable[[], str | None] = installed.torch_cuda

@@ -135,6 +135,9 @@ class Nvml(Protocol):
     def gpus(self) -> Sequence[NvmlGpu]:
         """In the order of their PCI addresses."""
 
+    def mig_uuids(self, uuid: str) -> Sequence[str]:
+        """Of the instances of a GPU, in the order of their numbers; none where it is not divided."""
+
     def by_uuid(self, uuid: str) -> NvmlGpu:
         """The GPU, or the board of the MIG instance, of that UUID."""
 
@@ -201,28 +204,3 @@ def by_torch_uuid(nvml: Nvml, uuid: str) -> NvmlGpu:
 def reasons(bits: int) -> tuple[str, ...]:
     """The names of the reasons in force, those that mean something for a busy GPU."""
     return tuple(name for bit, name in EVENT_REASONS.items() if bits & bit and name != "idle")
-
-
-def visible_gpu(nvml: Nvml, environ: Mapping[str, str]) -> NvmlGpu:
-    """The GPU that CUDA will call device 0, found without CUDA.
-
-    Raises UnreadableError where none is visible or only CUDA knows: its own order is by speed, NVML's by
-    PCI address, and they agree for sure where all GPUs are alike or CUDA_DEVICE_ORDER says so.
-    """
-    gpus = nvml.gpus()
-    first = environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip()
-    if first.startswith("MIG-"):
-        return nvml.by_uuid(first)
-    if first.startswith("GPU-"):
-        matching = [gpu for gpu in gpus if gpu.uuid().startswith(first)]  # CUDA takes abbreviations too
-        if len(matching) != 1:
-            raise UnreadableError(f"CUDA_VISIBLE_DEVICES names {first}, which is no GPU of this machine")
-        return matching[0]
-    if not first.isdecimal() or int(first) >= len(gpus):
-        raise UnreadableError(f"no GPU is visible to CUDA (CUDA_VISIBLE_DEVICES={first!r})")
-    if environ.get("CUDA_DEVICE_ORDER") != "PCI_BUS_ID" and len({gpu.name() for gpu in gpus}) > 1:
-        raise UnreadableError(
-            "the GPUs differ, and only CUDA knows its order: set CUDA_DEVICE_ORDER=PCI_BUS_ID, or name the "
-            "GPU by its UUID in CUDA_VISIBLE_DEVICES"
-        )
-    return gpus[int(first)]

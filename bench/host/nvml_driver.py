@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from bench.host import nvml_peers
-from bench.host.nvml import POWER_CAP, THERMAL, Nvml, NvmlGpu
+from bench.host.nvml import POWER_CAP, THERMAL, Nvml, NvmlGpu, UnreadableError
 from bench.host.nvml_ask import ask, pci_bus_id_of, word
 from bench.schema.gpu_identity import (
     ComputeMode,
@@ -60,6 +61,17 @@ class _DriverNvml:
         count = int(ask(pynvml.nvmlDeviceGetCount))
         return [_DriverGpu(ask(pynvml.nvmlDeviceGetHandleByIndex, index)) for index in range(count)]
 
+    def mig_uuids(self, uuid: str) -> Sequence[str]:
+        import pynvml
+
+        found, board = [], ask(pynvml.nvmlDeviceGetHandleByUUID, uuid)
+        if _is_divided(board):
+            for number in range(ask(pynvml.nvmlDeviceGetMaxMigDeviceCount, board)):
+                with suppress(UnreadableError):  # numbers without an instance are refused
+                    handle = ask(pynvml.nvmlDeviceGetMigDeviceHandleByIndex, board, number)
+                    found.append(str(ask(pynvml.nvmlDeviceGetUUID, handle)))
+        return found
+
     def by_uuid(self, uuid: str) -> NvmlGpu:
         return _DriverGpu(_board(uuid))
 
@@ -80,6 +92,15 @@ class _DriverNvml:
 
     def peer_access(self, uuid: str, other: str) -> bool:
         return nvml_peers.peer_access(_board(uuid), _board(other))
+
+
+def _is_divided(board: Any) -> bool:
+    import pynvml
+
+    try:
+        return bool(ask(pynvml.nvmlDeviceGetMigMode, board)[0])
+    except UnreadableError:  # GPUs that have no MIG say so by refusing
+        return False
 
 
 def _board(uuid: str) -> Any:

@@ -16,8 +16,8 @@ from bench import devices
 from bench.forkserver.client import Server
 from bench.host import environment
 from bench.plan import feasibility
-from bench.runner import preload
 from bench.runner.attempt import attempt
+from bench.runner.case_server import refuse_idle_gpu, server_for
 from bench.runner.events import OnProgress, Progress
 from bench.runner.questions import fetch, unrunnable
 from bench.runner.run_folder import CHECKPOINTS, checkpoint_of
@@ -55,23 +55,21 @@ def run_plan(
     """Measure what is pending of `planned`; every record is in `directory` before the next case starts.
 
     `auto` says that devices of the plan were chosen by what the driver lists, not by the user: then a device
-    of which torch can run no case is an error and not a row of skipped cases. `options` are for training
-    runs, whose data are fetched first.
+    of which torch can run no case is an error and not a row of skipped cases. The data of training runs
+    are fetched first.
     Raises UserError when nothing of the plan can run here or the directory refuses: nothing was changed.
     """
     deadline = None if budget_seconds is None else time.monotonic() + budget_seconds
+    options = options or RunOptions()
+    refuse_idle_gpu(options.gpu, planned)
     resuming = resume and (directory / RECORDS).exists()
     if not resuming:
         refuse_used(directory)  # before seconds are spent on asking torch
     with ExitStack() as stack:
         resumed = stack.enter_context(_resume(directory, protocol, planned)) if resuming else None
-        server = stack.enter_context(Server(preload=preload.preload(planned)))
+        server = stack.enter_context(server_for(planned, gpu=options.gpu))
         reasons = unrunnable(planned, server)
-        if all(case in reasons for case in planned):
-            raise UserError(f"nothing of this plan can run here: {reasons[planned[0]]}")
-        if auto:
-            _refuse_idle_devices(planned, reasons)
-        options = options or RunOptions()
+        _refuse_idle_devices(planned, reasons, auto)
         fetch(planned, options, server)
         store = resumed or stack.enter_context(Store.create(directory))
         if resumed is None:  # what a run left here whose records were deleted
@@ -99,7 +97,12 @@ def _resume(directory: Path, protocol: MeasurementProtocol, planned: Sequence[Ca
         yield store
 
 
-def _refuse_idle_devices(planned: Sequence[Case], reasons: Mapping[Case, str]) -> None:
+def _refuse_idle_devices(planned: Sequence[Case], reasons: Mapping[Case, str], auto: bool) -> None:
+    """UserError where nothing can run, or nothing on a device that was chosen for the user."""
+    if all(case in reasons for case in planned):
+        raise UserError(f"nothing of this plan can run here: {reasons[planned[0]]}")
+    if not auto:
+        return
     able = {case.device for case in planned if case not in reasons}
     host = devices.host().name  # which `auto` takes where it must
     for device in {case.device for case in planned} - able - {host}:
@@ -130,7 +133,7 @@ def _measure_pending(
     fresh: Server | None = server
     for _, cases in groupby(todo, key=lambda case: case.replicate):
         with ExitStack() as stack:
-            current = fresh or stack.enter_context(Server(preload=preload.preload(planned)))
+            current = fresh or stack.enter_context(server_for(planned, gpu=options.gpu))
             fresh = None
             for case in cases:
                 if deadline is not None and time.monotonic() >= deadline:

@@ -19,6 +19,7 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     on_event     is given what a training run says while it goes on
     layers       measure every layer of a timed case too
     trace        file for a Chrome trace of a timed case, or None
+    gpu          full UUID of the only GPU that their processes see, or None
     caches       folder in which Inductor's caches outlive their process: a case that has been compiled there
                  is not compiled from an empty cache again; None for one that goes with each process
     ends_by      the moment of `time.monotonic` at which a budget is spent that no process may outlast
@@ -29,5 +30,6 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     on_event: Callable[[TrainingEvent], None] = lambda event: None
     layers: bool = False
     trace: Path | None = None
+    gpu: str | None = None
     caches: Path | None = None
     ends_by: float = math.inf

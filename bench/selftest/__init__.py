@@ -9,6 +9,7 @@ import msgspec
 
 from bench import devices
 from bench.forkserver.client import Server
+from bench.host.gpu_choice import seeing_only
 from bench.schema.check import Check
 from models.errors import UserError
 
@@ -19,16 +20,20 @@ SELFTEST = "selftest"
 _LIMIT_SECONDS = 300.0
 
 
-def rows(device: str = "auto") -> list[Check]:
+def rows(device: str = "auto", gpu: str | None = None) -> list[Check]:
     """The host's checks, and those of the device, or by `auto` of all that it may choose; those that cannot
-    run are skipped.
+    run are skipped. `gpu` is the full UUID of the only GPU that they see, or None.
 
     Takes about half a minute. Raises UserError for another device, or where no child can be started.
     """
     chosen = devices.candidates() if device == "auto" else [devices.get(device)]
     groups = [devices.host().name, *(each.name for each in chosen if not each.traits.is_host)]
-    with tempfile.TemporaryDirectory(prefix="convbench-") as folder, Server(preload=[SELFTEST]) as server:
+    with tempfile.TemporaryDirectory(prefix="convbench-") as folder, _server(gpu) as server:
         return [check for group in groups for check in _answers(group, server, Path(folder))]
+
+
+def _server(gpu: str | None) -> Server:
+    return Server(environment=seeing_only(gpu), preload=[SELFTEST])
 
 
 def _answers(group: str, server: Server, folder: Path) -> list[Check]:

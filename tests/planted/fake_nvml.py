@@ -201,6 +201,9 @@ class FakeNvml:
             raise UnreadableError("Not Found")
         return known[uuid]
 
+    def mig_uuids(self, uuid: str) -> Sequence[str]:
+        return [name for name, board in self.instances.items() if board.gpu_uuid == uuid]
+
     def mig_instance(self, uuid: str) -> MigInstance:
         self.by_uuid(uuid)
         if uuid not in self.instances:

@@ -17,6 +17,10 @@ def echo(argument: bytes) -> bytes:
     return argument[::-1]
 
 
+def visible(argument: bytes) -> bytes:
+    return os.environ["CUDA_VISIBLE_DEVICES"].encode()
+
+
 def abort(argument: bytes) -> bytes:
     stage("building")
     os.abort()

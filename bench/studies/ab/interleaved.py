@@ -20,8 +20,9 @@ from msgspec import Struct, structs
 
 from bench.forkserver.client import Server
 from bench.host import environment
-from bench.runner import preload, questions
+from bench.runner import questions
 from bench.runner.attempt import attempt
+from bench.runner.case_server import refuse_idle_gpu, server_for
 from bench.runner.events import Progress
 from bench.runner.questions import ask_child, unrunnable
 from bench.runner.run_options import RunOptions
@@ -76,6 +77,7 @@ def run_pairs(
     deadline = math.inf if budget_seconds is None else time.monotonic() + budget_seconds
     folders = [directory / name for name in SIDES]
     _refuse(directory, folders)
+    refuse_idle_gpu(trial.options.gpu, (_of(pair, index) for pair in trial.case_pairs for index in (0, 1)))
     environments = [_check(trial, index) for index in range(len(SIDES))]
     known = [Pairs(log_ratios=[]) for _ in trial.case_pairs]
     with ExitStack() as stack:
@@ -113,7 +115,7 @@ def _check(trial: Trial, index: int) -> Environment:
     """The side's environment; UserError where its interpreter or its torch cannot run a case."""
     side, cases = trial.sides[index], [_of(case_pair, index) for case_pair in trial.case_pairs]
     try:
-        with Server(preload=preload.preload(cases), python=side.python) as server:
+        with server_for(cases, gpu=trial.options.gpu, python=side.python) as server:
             server.require(questions.questions_of(cases))
             reasons = unrunnable(cases, server)
             found = environment.describe() if side.python is None else _described(server)
@@ -146,7 +148,8 @@ def _pair(
     records: dict[int, Record] = {}
     for index in random.sample((0, 1), 2):
         case = structs.replace(_of(case_pair, index), replicate=pair)
-        with Server(preload=preload.preload([case]), python=trial.sides[index].python) as server:
+        python = trial.sides[index].python
+        with server_for([case], gpu=trial.options.gpu, python=python) as server:
             record = attempt(
                 case,
                 trial.protocol,

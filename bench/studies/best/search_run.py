@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import shutil
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -17,8 +17,8 @@ from bench.host import cpu_cores, environment
 from bench.plan import ceiling_cases as ceilings
 from bench.plan import estimate, feasibility
 from bench.plan.axes import Value
-from bench.runner import preload
 from bench.runner.attempt import OVERTIME, attempt
+from bench.runner.case_server import refuse_idle_gpu, server_for
 from bench.runner.events import OnProgress, Progress
 from bench.runner.questions import ask_child, unrunnable
 from bench.runner.run_folder import cache_of
@@ -62,6 +62,7 @@ class SearchRequest(Struct, frozen=True, kw_only=True):
                changes has all that the machine has
     max_batch  whether the largest batch that fits, and parts of it, may be tried too
     ceilings   whether to measure how fast the machine multiplies in the winner's arithmetic
+    gpu        full UUID of the only GPU that processes see, or None
     """
 
     given: Mapping[str, tuple[Value, ...]]
@@ -69,6 +70,7 @@ class SearchRequest(Struct, frozen=True, kw_only=True):
     max_batch: bool = False
     resume: bool = False
     ceilings: bool = True
+    gpu: str | None = None
 
 
 def run_search(request: SearchRequest, directory: Path, on_progress: OnProgress) -> Findings:
@@ -83,10 +85,11 @@ def run_search(request: SearchRequest, directory: Path, on_progress: OnProgress)
     with ExitStack() as stack:
         store = stack.enter_context(Store.resume(directory)) if resuming else None
         base = candidates.first_case(request.given, cpu_cores.usable_cores())
+        refuse_idle_gpu(request.gpu, [base])
         if store is not None:
             store.refuse_others(lambda case: _is_part(case, base))
         space, impossible = candidates.space_of(base, request.given)
-        with _server(_engines_of(space)) as server:
+        with server_for(_engines_of(space), gpu=request.gpu) as server:
             space, unusable = candidates.narrowed(space, lambda cases: unrunnable(cases, server))
             store = store or stack.enter_context(Store.create(directory))
             for scratch in ("work", "caches"):
@@ -99,7 +102,7 @@ def run_search(request: SearchRequest, directory: Path, on_progress: OnProgress)
         if not strategy.ranked(known):
             return found
         winner, pairs = searching.confirmed(space, known)
-        with _server([winner]) as server:
+        with server_for([winner], gpu=request.gpu) as server:
             agreement = searching.agreement(winner, server)
             ceiling_seconds = searching.measure_ceiling(winner, server) if request.ceilings else None
     return structs.replace(
@@ -120,10 +123,6 @@ def _engines_of(space: Space) -> list[Case]:
     return [structs.replace(space.base, engine=str(name)) for name in space.values["engine"]]
 
 
-def _server(cases: Iterable[Case]) -> Server:
-    return Server(preload=preload.preload(cases))
-
-
 class _Search:
     """One search, with its budget; the records go to `store`, the bar is told of the seconds."""
 
@@ -133,7 +132,9 @@ class _Search:
         self._directory = store.directory
         self._caches = store.directory / "caches"
         self._began = began
-        self._options = RunOptions(caches=self._caches, ends_by=began + request.budget_seconds)
+        self._options = RunOptions(
+            caches=self._caches, gpu=request.gpu, ends_by=began + request.budget_seconds
+        )
 
     def _left(self, share: float) -> float:
         """Seconds until this share of the budget is spent; negative after that."""

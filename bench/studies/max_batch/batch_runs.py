@@ -15,8 +15,8 @@ from msgspec import Struct, structs
 from bench.forkserver.client import Server
 from bench.host import environment
 from bench.plan import feasibility
-from bench.runner import preload
 from bench.runner.attempt import attempt
+from bench.runner.case_server import refuse_idle_gpu, server_for
 from bench.runner.events import OnProgress, Progress
 from bench.runner.questions import ask_child, unrunnable
 from bench.runner.run_options import RunOptions
@@ -52,13 +52,14 @@ def find_largest(request: BatchRequest, directory: Path, on_progress: OnProgress
     """
     deadline = math.inf if request.budget_seconds is None else time.monotonic() + request.budget_seconds
     resuming = request.resume and (directory / RECORDS).exists()
+    refuse_idle_gpu(request.options.gpu, request.cases)
     if not resuming:
         refuse_used(directory)
     with ExitStack() as stack:
         store = stack.enter_context(Store.resume(directory)) if resuming else None
         if store is not None:
             store.refuse_others(lambda case: any(_is_sized(case, each) for each in request.cases))
-        server = stack.enter_context(Server(preload=preload.preload(request.cases)))
+        server = stack.enter_context(server_for(request.cases, gpu=request.options.gpu))
         for case, reason in unrunnable(request.cases, server).items():
             raise UserError(f"{case.model} cannot run here: {reason}")
         free = {device: _free_memory(device, server) for device in {case.device for case in request.cases}}

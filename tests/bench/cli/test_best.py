@@ -17,6 +17,7 @@ import msgspec
 import pytest
 from msgspec import structs
 
+from bench.runner import case_server
 from bench.schema.agreement import Agreement
 from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.record import Record
@@ -85,8 +86,8 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Case], float
     def place(seconds: Callable[[Case], float | None]) -> Machine:
         placed = Machine(seconds)
         agreement = msgspec.json.encode(Agreement(images=64, agreeing=64, near_ties=0, relative_error=0.01))
+        monkeypatch.setattr(case_server, "Server", lambda **_: nullcontext())
         for module in (search_run, interleaved):
-            monkeypatch.setattr(module, "Server", lambda **_: nullcontext())
             monkeypatch.setattr(module, "attempt", placed.measure)
         monkeypatch.setattr(interleaved, "_check", lambda trial, index: planted_records.MACHINE)
         monkeypatch.setattr(search_run, "unrunnable", lambda cases, server: {})

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from bench.runner import case_server
 from bench.runner import execute as runner
 from bench.runner.execute import RunResult
 from bench.schema.case import Case, MeasurementProtocol
@@ -130,7 +131,7 @@ def test_a_folder_that_cannot_be_used(
     (tmp_path / "file").write_text("kept")
     (tmp_path / "used").mkdir()
     (tmp_path / "used" / RECORDS).write_text("foreign\n")
-    monkeypatch.setattr(runner, "Server", NoServer)
+    monkeypatch.setattr(case_server, "Server", NoServer)
     monkeypatch.setattr(runner, "unrunnable", lambda planned, server: {})
     answer = convbench("run", "--model", "lenet5", "--out", tmp_path / out)
     assert (answer.code, answer.out) == (2, "")

@@ -56,7 +56,7 @@ def train(convbench: Command) -> Command:
 @pytest.fixture
 def trains(train: Command, monkeypatch: pytest.MonkeyPatch, learning_server: Server) -> Command:
     """The same, able to train: with the server of these tests, as starting one takes seconds."""
-    monkeypatch.setattr("bench.runner.execute.Server", lambda preload: nullcontext(learning_server))
+    monkeypatch.setattr("bench.runner.case_server.Server", lambda **_: nullcontext(learning_server))
     small = ("--image", 8, "--batch", 256, "--threads", 1, "--device", "cpu")
     return lambda *arguments: train(*arguments, *small)
 

@@ -382,6 +382,12 @@ def test_the_gpu_of_a_record_is_the_current_one_and_not_the_first(monkeypatch: p
     assert (readings.index, readings.absent["temperature_celsius"]) == (1, "Not Supported")
 
 
+def test_the_name_for_torch_is_that_of_the_current_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A live module may lie on any of them."""
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
+    assert cuda.DEVICE.torch_name() == "cuda:1"
+
+
 def _opened(gpu: FakeGpu) -> Callable[[], FakeNvml]:
     """A driver whose only instance is a MIG one, which torch names without the prefix."""
     return lambda: FakeNvml((), {"MIG-1111": gpu})

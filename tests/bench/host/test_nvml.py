@@ -12,7 +12,7 @@ import pytest
 from bench.contracts.monitor import NoWork, WindowReadings
 from bench.host import nvml, nvml_driver
 from bench.host.gpu_clocks import ClockMonitor
-from bench.host.nvml import POWER_CAP, THERMAL, UnreadableError, by_torch_uuid, state, visible_gpu
+from bench.host.nvml import POWER_CAP, THERMAL, UnreadableError, by_torch_uuid, state
 from bench.schema.case_warnings import CaseWarning
 from tests.planted.fake_nvml import MILLISECOND, FakeGpu, FakeNvml, no_driver
 
@@ -167,47 +167,6 @@ def test_torchs_uuid_is_of_a_gpu_or_of_a_mig_instance() -> None:
     assert by_torch_uuid(driver, "33333333-cccc") is board
     with pytest.raises(UnreadableError, match="Not Found"):
         by_torch_uuid(driver, "44444444-dddd")
-
-
-SMALL = FakeGpu(gpu_uuid="GPU-aaaa", gpu_name="small")
-LARGE = FakeGpu(gpu_uuid="GPU-bbbb", gpu_name="large")
-TWIN = FakeGpu(gpu_uuid="GPU-cccc", gpu_name="small")
-
-
-@pytest.mark.parametrize(
-    ("gpus", "environ", "want"),
-    [
-        ((SMALL,), {}, SMALL),
-        ((SMALL, TWIN), {}, SMALL),
-        ((SMALL, TWIN), {"CUDA_VISIBLE_DEVICES": "1"}, TWIN),
-        ((SMALL, TWIN), {"CUDA_VISIBLE_DEVICES": " 1, 0"}, TWIN),
-        ((SMALL, LARGE), {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": "1,0"}, LARGE),
-        ((SMALL, LARGE), {"CUDA_VISIBLE_DEVICES": "GPU-bb"}, LARGE),
-        ((SMALL, LARGE), {"CUDA_VISIBLE_DEVICES": "MIG-dddd"}, LARGE),
-    ],
-)
-def test_the_gpu_that_cuda_will_use(
-    gpus: tuple[FakeGpu, ...], environ: dict[str, str], want: FakeGpu
-) -> None:
-    assert visible_gpu(FakeNvml(gpus, instances={"MIG-dddd": LARGE}), environ) is want
-
-
-@pytest.mark.parametrize(
-    ("gpus", "environ", "why"),
-    [
-        ((SMALL, LARGE), {}, "CUDA_DEVICE_ORDER=PCI_BUS_ID"),
-        ((SMALL, LARGE), {"CUDA_VISIBLE_DEVICES": "1"}, "only CUDA knows"),
-        ((SMALL,), {"CUDA_VISIBLE_DEVICES": "1"}, "no GPU is visible"),
-        ((SMALL,), {"CUDA_VISIBLE_DEVICES": ""}, "no GPU is visible"),
-        ((SMALL,), {"CUDA_VISIBLE_DEVICES": "-1"}, "no GPU is visible"),
-        ((), {}, "no GPU is visible"),
-        ((SMALL,), {"CUDA_VISIBLE_DEVICES": "GPU-zz"}, "GPU-zz"),
-        ((SMALL, TWIN), {"CUDA_VISIBLE_DEVICES": "GPU-"}, "GPU-"),
-    ],
-)
-def test_a_gpu_is_never_guessed(gpus: tuple[FakeGpu, ...], environ: dict[str, str], why: str) -> None:
-    with pytest.raises(UnreadableError, match=why):
-        visible_gpu(FakeNvml(gpus), environ)
 
 
 def test_a_bit_that_has_no_name_yet_is_no_reason() -> None:

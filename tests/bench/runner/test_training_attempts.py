@@ -389,7 +389,7 @@ def run_all(planned: list[Case], folder: Path, resume: bool) -> Any:
 @pytest.fixture
 def shared(monkeypatch: pytest.MonkeyPatch, learning_server: Server) -> None:
     """`run_plan` with the server of these tests: it takes seconds to start one."""
-    monkeypatch.setattr("bench.runner.execute.Server", lambda preload: nullcontext(learning_server))
+    monkeypatch.setattr("bench.runner.case_server.Server", lambda **_: nullcontext(learning_server))
 
 
 @pytest.mark.usefixtures("shared")

@@ -246,9 +246,9 @@ def test_the_command_says_whether_the_harness_can_be_trusted(
     code: int,
 ) -> None:
     planted = [Check(name="a", status=status, expected="1", measured="2")]
-    monkeypatch.setattr(selftest, "rows", lambda device: planted)
+    monkeypatch.setattr(selftest, "rows", lambda device, gpu: planted)
     folder = tmp_path / "new" / "folder"
-    assert checking.selftest("cpu", folder, "json") == code
+    assert checking.selftest("cpu", out=folder, format_="json") == code
     shown = msgspec.json.decode(capsys.readouterr().out)
     assert shown == {"rows": [{"name": "a", "status": status, "expected": "1", "measured": "2"}]}
     assert msgspec.json.decode((folder / "selftest.json").read_bytes()) == shown

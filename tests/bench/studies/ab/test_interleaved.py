@@ -17,6 +17,7 @@ import pytest
 from msgspec import structs
 
 from bench.plan.axes import Value
+from bench.runner import case_server
 from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.record import Environment, Measurement, Record
 from bench.stats import verdicts
@@ -83,7 +84,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Callable[[Ratios], Machine]:
 
     def place(ratios: Ratios) -> Machine:
         planted_machine = Machine(ratios)
-        monkeypatch.setattr(interleaved, "Server", lambda **_: nullcontext())
+        monkeypatch.setattr(case_server, "Server", lambda **_: nullcontext())
         monkeypatch.setattr(interleaved, "_check", lambda trial, index: planted_records.MACHINE)
         monkeypatch.setattr(interleaved, "attempt", planted_machine.measure)
         monkeypatch.setattr(random, "sample", random.Random(3).sample)

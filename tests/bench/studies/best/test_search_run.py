@@ -12,7 +12,7 @@ import pytest
 from msgspec import structs
 
 from bench.forkserver.outcome import Outcome
-from bench.runner import attempt
+from bench.runner import attempt, case_server
 from bench.schema import job
 from bench.schema.agreement import AGREE, Agreement
 from bench.schema.case import Case
@@ -83,8 +83,7 @@ def search(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, convbench: Command) 
         machine = PlantedMachine(budget, seconds)
         for module in (search_run, interleaved, attempt):
             monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: machine.now))
-        for module in (search_run, interleaved):
-            monkeypatch.setattr(module, "Server", machine.server)
+        monkeypatch.setattr(case_server, "Server", machine.server)
         monkeypatch.setattr(interleaved, "_check", lambda trial, index: planted_records.MACHINE)
         monkeypatch.setattr(search_run, "unrunnable", lambda cases, server: {})
         axes = ("--precision", "fp32,bf16", "--engine", "eager", *options)

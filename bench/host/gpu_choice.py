@@ -1,0 +1,118 @@
+"""Which GPU: what `--gpu` names, what CUDA_VISIBLE_DEVICES leaves, and which of them CUDA calls device 0.
+
+Found by the driver alone: CUDA itself is asked in children only.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+
+from bench.host.nvml import Nvml, NvmlGpu, UnreadableError
+from models.errors import UserError
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+
+
+def resolve(text: str, open_nvml: Callable[[], Nvml], environ: Mapping[str, str]) -> str:
+    """The full UUID of the GPU that `text` names: nvidia-smi's index, or a UUID (`GPU-...`, `MIG-...`) of
+    which the beginning is enough.
+
+    Raises UserError where there is no such GPU, several, or one that CUDA_VISIBLE_DEVICES hides.
+    """
+    try:
+        nvml = open_nvml()
+        gpus = nvml.gpus()
+        instances = {gpu.uuid(): nvml.mig_uuids(gpu.uuid()) for gpu in gpus}
+        there = "; ".join(_in_words(number, gpu, instances) for number, gpu in enumerate(gpus))
+    except UnreadableError as error:
+        raise UserError(f"--gpu {text}: no GPU was found: {error}") from error
+    if not gpus:
+        raise UserError(f"--gpu {text}: no GPU was found: the driver lists none")
+    if text.isdecimal():
+        named = [gpus[int(text)].uuid()] if int(text) < len(gpus) else []
+    else:
+        known = [*instances, *(instance for each in instances.values() for instance in each)]
+        named = [uuid for uuid in known if text.startswith(("GPU-", "MIG-")) and uuid.startswith(text)]
+    if len(named) != 1:
+        what = "names several GPUs" if named else "is no GPU"
+        raise UserError(f"--gpu {text} {what} of this machine, which has {there}")
+    uuid = _whole(text, named[0], instances)
+    _refuse_hidden(text, uuid, nvml, instances, environ)
+    return uuid
+
+
+def seeing_only(gpu: str | None, environ: Mapping[str, str] | None = None) -> Mapping[str, str] | None:
+    """The environment of processes to which this GPU is the only one; None, their parent's, without one."""
+    if gpu is None:
+        return None
+    return {**(os.environ if environ is None else environ), VISIBLE: gpu}
+
+
+def visible_gpu(nvml: Nvml, environ: Mapping[str, str]) -> NvmlGpu:
+    """The GPU that CUDA will call device 0, found without CUDA.
+
+    Raises UnreadableError where none is visible or only CUDA knows: its own order is by speed, NVML's by
+    PCI address, and they agree for sure where all GPUs are alike or CUDA_DEVICE_ORDER says so.
+    """
+    first = environ.get(VISIBLE, "0").split(",")[0].strip()
+    return nvml.by_uuid(_uuid_of(first, nvml, environ))
+
+
+def _uuid_of(token: str, nvml: Nvml, environ: Mapping[str, str]) -> str:
+    """What a word of CUDA_VISIBLE_DEVICES names. Raises UnreadableError as `visible_gpu` does."""
+    if token.startswith("MIG-"):
+        return token
+    gpus = nvml.gpus()
+    if token.startswith("GPU-"):
+        matching = [uuid for gpu in gpus if (uuid := gpu.uuid()).startswith(token)]  # CUDA abbreviates too
+        if len(matching) != 1:
+            raise UnreadableError(f"{VISIBLE} names {token}, which is no GPU of this machine")
+        return matching[0]
+    if not token.isdecimal() or int(token) >= len(gpus):
+        raise UnreadableError(f"no GPU is visible to CUDA ({VISIBLE}={token!r})")
+    if environ.get("CUDA_DEVICE_ORDER") != "PCI_BUS_ID" and len({gpu.name() for gpu in gpus}) > 1:
+        raise UnreadableError(
+            "the GPUs differ, and only CUDA knows its order: set CUDA_DEVICE_ORDER=PCI_BUS_ID, or name the "
+            f"GPU by its UUID in {VISIBLE}"
+        )
+    return gpus[int(token)].uuid()
+
+
+def _whole(text: str, uuid: str, instances: Mapping[str, Sequence[str]]) -> str:
+    """Of a GPU that is divided its one instance, which is what CUDA runs on; UserError where it has more."""
+    parts = instances.get(uuid, ())
+    if len(parts) > 1:
+        raise UserError(f"--gpu {text} is divided by MIG: name one of its instances, {', '.join(parts)}")
+    return parts[0] if parts else uuid
+
+
+def _refuse_hidden(
+    text: str, uuid: str, nvml: Nvml, instances: Mapping[str, Sequence[str]], environ: Mapping[str, str]
+) -> None:
+    """UserError where CUDA_VISIBLE_DEVICES is set without this GPU, or without the board of this instance."""
+    if VISIBLE not in environ:
+        return
+    seen = _visible(text, nvml, environ)
+    own = [uuid, *(board for board, parts in instances.items() if uuid in parts)]
+    if not any(each.startswith(visible) for each in own for visible in seen):
+        raise UserError(f"--gpu {text} is hidden: {VISIBLE} is {environ[VISIBLE]!r}")
+
+
+def _visible(text: str, nvml: Nvml, environ: Mapping[str, str]) -> list[str]:
+    """The UUIDs that CUDA_VISIBLE_DEVICES names, in its order, up to a word that names none: as CUDA does."""
+    visible: list[str] = []
+    for token in environ[VISIBLE].split(","):
+        try:
+            visible.append(_uuid_of(token.strip(), nvml, environ))
+        except UnreadableError as error:
+            if visible:
+                break
+            raise UserError(f"--gpu {text}: {error}") from error
+    return visible
+
+
+def _in_words(number: int, gpu: NvmlGpu, instances: Mapping[str, Sequence[str]]) -> str:
+    parts = instances[gpu.uuid()]
+    divided = f", divided into {' and '.join(parts)}" if parts else ""
+    return f"{number} ({gpu.name()}, {gpu.uuid()}{divided})"

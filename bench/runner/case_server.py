@@ -1,0 +1,30 @@
+"""The fork server for some cases: what it imports once, and the GPU that its children see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from bench import devices
+from bench.forkserver.client import Server
+from bench.host.gpu_choice import seeing_only
+from bench.runner.preload import preload
+from bench.schema.case import Case
+from models.errors import UserError
+
+
+def server_for(cases: Iterable[Case], *, gpu: str | None = None, python: Path | None = None) -> Server:
+    """A server that is ready for these cases, once it is entered.
+
+    gpu     the full UUID of the only GPU that its processes see, which is torch's first there; None for
+            those that this process sees
+    python  another environment's interpreter
+    """
+    return Server(environment=seeing_only(gpu), preload=preload(cases), python=python)
+
+
+def refuse_idle_gpu(gpu: str | None, cases: Iterable[Case]) -> None:
+    """UserError for a GPU that was chosen where nothing runs on one."""
+    names = sorted({case.device for case in cases})
+    if gpu is not None and not any(devices.traits(name).uses_nvml for name in names):
+        raise UserError(f"--gpu chooses among NVIDIA's GPUs, and all of this runs on {', '.join(names)}")
