@@ -51,17 +51,22 @@ def _of_dataset(dataset: str, runs: Sequence[Learned], names: UniqueNames) -> It
             series=_curves(group, "test_accuracy", "train_accuracy", 100.0),
         )
         losses = _curves(group, "test_loss", "train_loss", 1.0)
-        values = [value for series in losses for value in (*series.y, *series.low)]
-        yield Plot(
-            name=names.unused(f"loss-{stem}"),
-            title=f"Loss{_of(models)} on {dataset}",
-            note=CURVES_NOTE,
-            under=KEY,
-            x_label="epoch",
-            y_label="cross-entropy (nat)",
-            log_y=min(values) > 0 and max(values) > WIDE * min(values),
-            series=losses,
-        )
+        if losses:
+            yield _losses(names.unused(f"loss-{stem}"), f"Loss{_of(models)} on {dataset}", losses)
+
+
+def _losses(name: str, title: str, series: tuple[Series, ...]) -> Plot:
+    values = [value for each in series for value in (*each.y, *each.low)]
+    return Plot(
+        name=name,
+        title=title,
+        note=CURVES_NOTE,
+        under=KEY,
+        x_label="epoch",
+        y_label="cross-entropy (nat)",
+        log_y=min(values) > 0 and max(values) > WIDE * min(values),
+        series=series,
+    )
 
 
 def _models(runs: Sequence[Learned]) -> list[str]:

@@ -72,6 +72,14 @@ def test_one_seed_has_no_band(tmp_path: Path) -> None:
     assert of(tmp_path, learned(VGG, [0.4, 0.8]))["accuracy-digits-vgg-small"].series[0].low == ()
 
 
+def test_runs_without_losses_have_no_picture_of_them(tmp_path: Path) -> None:
+    without = [
+        structs.replace(run, measurements=[m for m in run.measurements if "loss" not in m.metric])
+        for run in seeds(VGG, (0.97, 0.98))
+    ]
+    assert list(of(tmp_path, *without)) == ["accuracy-digits-vgg-small"]
+
+
 def test_speed_against_accuracy_has_a_named_point_for_each_case(tmp_path: Path) -> None:
     bf16, lenet = structs.replace(VGG, precision="amp-bf16"), structs.replace(VGG, model="lenet5", image=28)
     records = [
