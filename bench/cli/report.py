@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from bench.cli import completion, output
+from models.errors import UserError
 
 
 def report(
@@ -42,9 +43,18 @@ def report(
     return 0
 
 
+_PLAIN = ("", "txt")
+"""Ends of files that get markdown, which reads as text; `/dev/stdout` has none."""
+
+
 def _format_of(file: Path | None) -> str:
-    """The format that a file's name ends with; md for any other end, and for no file."""
+    """The format that a file's name ends with; md for no file. UserError for an end that no format has."""
     from reports import formats
 
     end = file.suffix.removeprefix(".") if file else ""
-    return end if end in formats.names() else "md"
+    if end in _PLAIN:
+        return "md"
+    if end in formats.names():
+        return end
+    known = ", ".join(f".{name}" for name in (*formats.names(), "txt"))
+    raise UserError(f"no report ends with .{end} as {file} does: accepted are {known}, or say --format")

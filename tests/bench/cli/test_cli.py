@@ -493,6 +493,19 @@ def test_a_report_has_the_format_of_its_file_unless_told(
     assert (tmp_path / name).read_text().lower().startswith(begins.lower())
 
 
+@pytest.mark.parametrize("name", ["report.pdf", "page.htm"])
+def test_a_file_of_a_kind_that_no_report_has_is_refused(
+    convbench: Command, finished: Path, tmp_path: Path, name: str
+) -> None:
+    """It would hold markdown."""
+    answer = convbench("report", finished, "-o", tmp_path / name)
+    assert (answer.code, answer.out) == (2, "")
+    assert is_one_sentence(answer.err)
+    assert all(end in answer.err for end in (name, ".md", ".html", ".csv", ".json"))
+    assert not (tmp_path / name).exists()
+    assert convbench("report", finished, "-o", tmp_path / name, "--format", "csv").code == 0
+
+
 @pytest.mark.parametrize(
     "command", [["ceilings"], ["layers", "lenet5"], ["best", "lenet5"], ["max-batch", "lenet5"]]
 )
