@@ -24,8 +24,12 @@ def rows(device: str = "auto", gpu: str | None = None) -> list[Check]:
     """The host's checks, and those of the device, or by `auto` of all that it may choose; those that cannot
     run are skipped. `gpu` is the full UUID of the only GPU that they see, or None.
 
-    Takes about half a minute. Raises UserError for another device, or where no child can be started.
+    Takes about half a minute. Raises UserError for another device, for a named one that is not here, or where
+    no child can be started.
     """
+    absent = None if device == "auto" else devices.get(device).why_absent()
+    if absent is not None:
+        raise UserError(f"--device {device}: {absent}")
     chosen = devices.candidates() if device == "auto" else [devices.get(device)]
     groups = [devices.host().name, *(each.name for each in chosen if not each.traits.is_host)]
     with tempfile.TemporaryDirectory(prefix="convbench-") as folder, _server(gpu) as server:

@@ -22,6 +22,7 @@ from models.closed_form import cost
 from models.errors import UserError
 from reports import formats
 from reports.pages import selftest_report as reporting
+from tests.planted.commands import Command, is_one_sentence
 
 
 @pytest.fixture(scope="module")
@@ -235,6 +236,14 @@ def test_one_failure_condemns_and_a_skipped_check_does_not() -> None:
 def test_cuda_gives_the_known_answers() -> None:
     rows = msgspec.json.decode(groups.answer(msgspec.json.encode("cuda")), type=list[Check])
     assert [row for row in rows if row.status != "pass"] == []
+
+
+def test_a_device_that_was_named_and_is_not_here_is_a_sentence(convbench: Command) -> None:
+    """All that concerns it would be skipped, and the harness pass for trustworthy there."""
+    answer = convbench("selftest", "--device", "mps")
+    assert (answer.code, answer.out) == (2, "")
+    assert is_one_sentence(answer.err)
+    assert "mps" in answer.err
 
 
 @pytest.mark.parametrize(("status", "code"), [("pass", 0), ("skipped", 0), ("fail", 1)])
