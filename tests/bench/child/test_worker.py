@@ -61,8 +61,10 @@ def measured(case: Case, protocol: MeasurementProtocol = QUICK) -> Record:
 
 
 def values(record: Record) -> dict[tuple[str, str], list[float]]:
-    found: dict[tuple[str, str], list[float]] = {(m.phase, m.metric): m.samples for m in record.measurements}
-    assert len(found) == len(record.measurements), "a metric of a phase stands twice"
+    """What counts: a window that another machine disturbed is in the record beside the one taken after it."""
+    used = [m for m in record.measurements if not m.disturbed]
+    found: dict[tuple[str, str], list[float]] = {(m.phase, m.metric): m.samples for m in used}
+    assert len(found) == len(used), "a metric of a phase stands twice"
     return found
 
 
