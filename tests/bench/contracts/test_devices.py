@@ -164,10 +164,11 @@ def test_cuda_writes_over_twice_its_l2(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[torch.Tensor] = []
 
     def planted_empty(size: int, *, dtype: torch.dtype, device: str) -> torch.Tensor:
-        assert device == devices.get("cuda").torch_name()
+        assert device == "cuda:1"
         made.append(empty(size, dtype=dtype).fill_(7))
         return made[-1]
 
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: properties)
     monkeypatch.setattr(torch, "empty", planted_empty)
     flush = devices.get("cuda").flush()
