@@ -24,7 +24,7 @@ from bench.schema.case import PRECISIONS, Case
 from bench.schema.case_warnings import CaseWarning
 from bench.schema.gpu_identity import Gpu, GpuReadings
 from bench.schema.record import Effective
-from bench.schema.tuning import CUDNN_HEURISTICS, NAMES, names
+from bench.schema.tuning import CUDNN_EXHAUSTIVE, CUDNN_HEURISTICS, NAMES, names
 
 if TYPE_CHECKING:
     import torch
@@ -34,6 +34,9 @@ _PEAKS = {
     "peak_requested": "requested_bytes.all.peak",
     "peak_reserved": "reserved_bytes.all.peak",
 }
+
+_PLANS = 10
+"""torch's own `cudnn.benchmark_limit`: how many plans cuDNN tries for a convolution, 0 for all."""
 
 TRAITS = Traits(
     title="CUDA",
@@ -122,6 +125,7 @@ class Cuda:
         # Lets cuDNN choose by trial in every process; replicates are processes, so the choice's effect
         # is inside the interval.
         torch.backends.cudnn.benchmark = CUDNN_HEURISTICS not in names(case.tuning)
+        torch.backends.cudnn.benchmark_limit = 0 if CUDNN_EXHAUSTIVE in names(case.tuning) else _PLANS
 
     def read_back(self) -> Effective:
         import torch
@@ -133,6 +137,7 @@ class Cuda:
             "matmul": "tf32" if torch.backends.cuda.matmul.allow_tf32 else "ieee",
             "conv": "tf32" if torch.backends.cudnn.allow_tf32 else "ieee",
             "cudnn_benchmark": str(torch.backends.cudnn.benchmark).lower(),
+            "cudnn_benchmark_limit": str(torch.backends.cudnn.benchmark_limit),
         }
         return Effective(precision=overridden | flags)
 

@@ -9,10 +9,12 @@ from models.errors import UserError, unknown
 
 FUSED_OPTIMIZER = "fused-optimizer"
 FREEZING = "freezing"
+CUDNN_EXHAUSTIVE = "cudnn-exhaustive"
 CUDNN_HEURISTICS = "cudnn-heuristics"
-NAMES = (CUDNN_HEURISTICS, FREEZING, FUSED_OPTIMIZER)
+NAMES = (CUDNN_EXHAUSTIVE, CUDNN_HEURISTICS, FREEZING, FUSED_OPTIMIZER)
 """fused-optimizer: SGD in one pass over all weights; freezing: Inductor takes the weights for constants, to
-fold and pack them; cudnn-heuristics: cuDNN chooses by its rules, where the harness lets it try them all."""
+fold and pack them. cuDNN tries the ten plans that torch takes from its rules: with cudnn-heuristics none, and
+with cudnn-exhaustive all that there are."""
 NONE = "none"
 """How a command line or a file writes `Case.tuning` without a name."""
 
@@ -54,7 +56,10 @@ def why_unsupported(case: Case, *, compiles: bool, of_device: Container[str]) ->
         return f"{FREEZING} makes constants of the weights, which only --workload inference leaves alone"
     if FREEZING in chosen and not compiles:
         return f"{FREEZING} is for engines that compile, and {case.engine} does not"
-    if CUDNN_HEURISTICS in chosen and CUDNN_HEURISTICS not in of_device:
-        return f"{CUDNN_HEURISTICS} needs --device cuda"
+    for name in (CUDNN_EXHAUSTIVE, CUDNN_HEURISTICS):
+        if name in chosen and name not in of_device:
+            return f"{name} needs --device cuda"
+    if {CUDNN_EXHAUSTIVE, CUDNN_HEURISTICS} <= set(chosen):
+        return f"{CUDNN_EXHAUSTIVE} tries every plan of cuDNN and {CUDNN_HEURISTICS} none: one of the two"
     foreign = [name for name in chosen if name not in of_device]
     return f"{' and '.join(foreign)} cannot be had on --device {case.device}" if foreign else None

@@ -56,9 +56,9 @@ POSSIBLE = {
     ("inference", "cpu", "compile"): {"freezing"},
     ("inference", "cpu", "eager"): set(),
     ("training", "cpu", "compile"): {"fused-optimizer"},
-    ("training", "cuda", "eager"): {"fused-optimizer", "cudnn-heuristics"},
-    ("inference", "cuda", "compile"): {"freezing", "cudnn-heuristics"},
-    ("inference", "cuda", "cudagraph"): {"cudnn-heuristics"},
+    ("training", "cuda", "eager"): {"fused-optimizer", "cudnn-exhaustive", "cudnn-heuristics"},
+    ("inference", "cuda", "compile"): {"freezing", "cudnn-exhaustive", "cudnn-heuristics"},
+    ("inference", "cuda", "cudagraph"): {"cudnn-exhaustive", "cudnn-heuristics"},
 }
 
 
@@ -136,14 +136,27 @@ def test_freezing_makes_constants_of_the_weights() -> None:
             assert torch.equal(call(images), before) != follows
 
 
-@pytest.mark.cuda
-def test_cudnn_chooses_by_trial_unless_told_otherwise() -> None:
+def test_every_plan_of_cudnn_and_none_exclude_each_other() -> None:
+    case = structs.replace(CASE, device="cuda", tuning="cudnn-exhaustive+cudnn-heuristics")
+    reason = feasibility.why_impossible(case)
+    assert reason == "cudnn-exhaustive tries every plan of cuDNN and cudnn-heuristics none: one of the two"
+
+
+@pytest.mark.parametrize(
+    ("name", "tries", "limit"),
+    [("", "true", "10"), ("cudnn-heuristics", "false", "10"), ("cudnn-exhaustive", "true", "0")],
+)
+def test_cudnn_tries_ten_plans_unless_told_otherwise(name: str, tries: str, limit: str) -> None:
     from bench import devices
 
+    if torch.backends.cudnn.benchmark_limit is None:
+        pytest.skip("this torch has no cuDNN")
     device = devices.get("cuda")
-    for name, flag in (("", "true"), ("cudnn-heuristics", "false")):
-        device.prepare(structs.replace(CASE, device="cuda", tuning=name))
-        assert device.read_back().precision["cudnn_benchmark"] == flag
+    threads = torch.get_num_threads()
+    with torch.backends.cudnn.flags(enabled=True):  # what it sets is undone
+        device.prepare(structs.replace(CASE, device="cuda", tuning=name, threads=threads))
+        found = device.read_back().precision
+    assert (found["cudnn_benchmark"], found["cudnn_benchmark_limit"]) == (tries, limit)
 
 
 class _HostReads(TorchDispatchMode):

@@ -301,7 +301,10 @@ def test_what_the_machine_cannot_run_is_left_out_with_its_reason() -> None:
         ({"workload": ("training",)}, ("", "fused-optimizer")),
         (
             {"workload": ("training",), "device": ("cuda",)},
-            ("", "cudnn-heuristics", "fused-optimizer", "cudnn-heuristics+fused-optimizer"),
+            (
+                *("", "cudnn-exhaustive", "cudnn-heuristics", "fused-optimizer"),
+                *("cudnn-exhaustive+fused-optimizer", "cudnn-heuristics+fused-optimizer"),
+            ),
         ),
         ({"tuning": ("freezing", "")}, ("", "freezing")),
     ],
