@@ -131,6 +131,7 @@ def run(
     threads: _Numbers = None,
     seed: _Numbers = None,
     gpu: int | str | None = None,
+    lock_clocks_mhz: int | None = None,
     replicates: int | None = None,
     target_ci: float | None = None,
     time_limit_seconds: float | None = None,
@@ -143,18 +144,17 @@ def run(
     """Measure a suite into the folder `out`, each case in a process of its own: `convbench run`.
 
     Every axis (`model` to `seed`) takes one value or several, and means what `convbench list axes` says;
-    `gpu` is nvidia-smi's index or a UUID; `target_ci` is a share (0.01 is 1%). With `flush_l2` every timed
-    step finds a cold L2. Every record is in `out` before the next case starts. A bar is shown on a terminal
-    unless `progress` is False. A case that fails is in `statuses` and raises nothing. Raises UserError,
-    before anything is written, for what the command line refuses too.
+    `gpu` is nvidia-smi's index or a UUID, `lock_clocks_mhz` locks its SM clock; `target_ci` is a share (0.01
+    is 1%). With `flush_l2` every timed step finds a cold L2. Records are in `out` before the next case. A bar
+    is shown on a terminal unless `progress` is False. A case that fails is in `statuses` and raises nothing.
+    Raises UserError, before anything is written, for what the command line refuses too.
     """
-    from bench.cli.options import gpu_of
+    from bench.cli.options import run_options_of
     from bench.cli.progress import progress as shown
     from bench.plan import suite_plan
     from bench.runner.execute import run_plan
-    from bench.runner.run_options import RunOptions
 
-    options = RunOptions(gpu=None if gpu is None else gpu_of(str(gpu)))
+    options = run_options_of(gpu, lock_clocks_mhz)
     named = {"model": model, "workload": workload, "device": device, "precision": precision, "engine": engine}
     named |= {"layout": layout, "tuning": tuning}
     numbers = {"batch": batch, "image": image, "channels": channels, "classes": classes, "threads": threads}

@@ -55,6 +55,7 @@ def run(
     threads: _Numbers = None,
     seed: _Numbers = None,
     gpu: int | str | None = None,
+    lock_clocks_mhz: int | None = None,
     replicates: int | None = None,
     target_ci: float | None = None,
     time_limit_seconds: float | None = None,

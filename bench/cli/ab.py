@@ -13,7 +13,6 @@ from bench.cli.axis_options import Axes, Given, axis_options
 from bench.cli.options import MOST_MARGIN, gate_of
 from bench.plan import axes, named_suites, suite_plan
 from bench.plan.axes import AXES
-from bench.runner.run_options import RunOptions
 from bench.stats.verdicts import INTERIM_PAIRS, FailOn
 
 if TYPE_CHECKING:
@@ -32,6 +31,7 @@ def ab(
     suite: options.SuiteName = "quick",
     given: Annotated[Given, Axes(*AXES)],
     gpu: options.Gpu = None,
+    lock_clocks: options.LockClocks = None,
     target_ci: options.TargetCi = None,
     time_limit: options.TimeLimit = None,
     flush_l2: options.FlushL2 = None,
@@ -59,7 +59,7 @@ def ab(
         case_pairs=ab_sides.case_pairs_of(*plans),
         sides=sides,
         protocol=protocol,
-        options=RunOptions(gpu=options.gpu_of(gpu)),
+        options=options.run_options_of(gpu, lock_clocks),
         margin=axes.positive_number("--margin", margin, MOST_MARGIN),
     )
     return _ab(trial, out, suite_plan.seconds_of(budget), gate, format_)

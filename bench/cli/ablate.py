@@ -16,7 +16,6 @@ from bench.host import cpu_cores
 from bench.plan import ablations, axes, feasibility, recipes, suite_plan
 from bench.plan.ablations import Ablation
 from bench.plan.axes import Value
-from bench.runner.run_options import RunOptions
 from bench.schema.case import Case
 from models.errors import UserError
 from reports.pages import plan_report
@@ -55,6 +54,7 @@ def ablate(
         ),
     ],
     gpu: options.Gpu = None,
+    lock_clocks: options.LockClocks = None,
     replicates: Annotated[
         str | None, typer.Option(help="Processes for each timed case; 0 times nothing.")
     ] = None,
@@ -77,7 +77,7 @@ def ablate(
     Sizes are those of the machine, with a GPU or without; the options stand in their place.
     """
     output.check_format(format_)
-    run_options = RunOptions(gpu=options.gpu_of(gpu))
+    run_options = options.run_options_of(gpu, lock_clocks)
     models = [str(each) for each in axes.read("model", model)] if model else []
     at = ablations.sizes("large" if report_only else _scale_of(given))
     wanted = ablations.find(name, at, level=level, models=models)

@@ -33,6 +33,7 @@ def best(
         typer.Option("--from", help="Training runs that say whether a precision learns as well as fp32."),
     ] = None,
     gpu: options.Gpu = None,
+    lock_clocks: options.LockClocks = None,
     budget: Annotated[str, typer.Option(help="Seconds for search, pairs and ceilings.")] = "600",
     ceilings: Annotated[
         bool, typer.Option(help="Measure how fast the machine multiplies, for the share reached.")
@@ -49,13 +50,15 @@ def best(
     from bench.studies.best.search_run import SearchRequest
 
     output.check_format(format_)
+    asked = options.run_options_of(gpu, lock_clocks)
     request = SearchRequest(
         given={"model": axes.read("model", [model]), **given, **also_given},
         budget_seconds=axes.positive_number("--budget", budget, 1e8),
         max_batch=max_batch,
         resume=resume,
         ceilings=ceilings,
-        gpu=options.gpu_of(gpu),
+        gpu=asked.gpu,
+        lock_clocks_mhz=asked.lock_clocks_mhz,
     )
     with output.folder(out, resume=resume) as folder:
         return _best(request, folder, from_ or [], format_)

@@ -13,7 +13,6 @@ from bench.cli.axis_options import Axes, Given, axis_options
 from bench.host import cpu_cores
 from bench.plan import axes, ceiling_cases, expand, feasibility, suite_plan
 from bench.plan.axes import Value
-from bench.runner.run_options import RunOptions
 from bench.schema import case
 from bench.schema.case import Case, MeasurementProtocol
 from models.errors import UserError
@@ -25,6 +24,7 @@ def ceilings(
     *,
     given: Annotated[Given, Axes("device", "precision", "threads")],
     gpu: options.Gpu = None,
+    lock_clocks: options.LockClocks = None,
     replicates: Annotated[str, typer.Option(help="Processes for each arithmetic.")] = "1",
     out: options.Out = None,
     time_limit: options.TimeLimit = None,
@@ -41,7 +41,7 @@ def ceilings(
     device has, beside what its datasheet promises.
     """
     output.check_format(format_)
-    run_options = RunOptions(gpu=options.gpu_of(gpu))
+    run_options = options.run_options_of(gpu, lock_clocks)
     count = axes.whole_number("--replicates", replicates, 1, 1000)
     planned = expand.interleave_replicates(_cases(given), count)
     protocol = suite_plan.protocol_of(MeasurementProtocol(), None, time_limit)

@@ -51,6 +51,7 @@ def claims(
     out: Out = None,
     device: Device = "auto",
     gpu: options.Gpu = None,
+    lock_clocks: options.LockClocks = None,
     threads: Threads = None,
     replicates: Replicates = None,
     seeds: Annotated[str | None, typer.Option(help="Training runs of each network.")] = None,
@@ -63,7 +64,7 @@ def claims(
     from reports import claims as textbook
 
     output.check_format(format_)
-    chosen = options.gpu_of(gpu)
+    run_options = options.run_options_of(gpu, lock_clocks)
     wanted = textbook.find(names or [])
     folders = list(from_ or [])
     known = summary_of(folders)
@@ -77,7 +78,7 @@ def claims(
         if dry_run:
             output.show(plan_report.dry_run(missing, protocol, format_))
             return 0
-        result = run_missing(missing, protocol, records_folder(out), resume, seconds, device, chosen)
+        result = run_missing(missing, protocol, records_folder(out), resume, seconds, device, run_options)
     _report(wanted, setting, folders_with(out, folders), out, format_)
     return code_of(result)
 

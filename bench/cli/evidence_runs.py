@@ -109,9 +109,9 @@ def run_missing(
     resume: bool,
     budget: float | None,
     device: str,
-    gpu: str | None,
+    run_options: RunOptions,
 ) -> RunResult | None:
-    """Run the cases into the folder, on the GPU of this UUID if one was chosen; None where there are none."""
+    """Run the cases into the folder; None where there are none."""
     if not missing:
         return None
     result = run_cases.run(
@@ -121,7 +121,7 @@ def run_missing(
         resume=resume,
         budget=budget,
         auto=device == "auto",
-        run_options=RunOptions(gpu=gpu),
+        run_options=run_options,
     )
     exit_code.say_repaired(result)
     exit_code.say_left(result, len(missing))

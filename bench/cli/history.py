@@ -40,6 +40,7 @@ def history(
     out: Out = None,
     device: Device = "auto",
     gpu: options.Gpu = None,
+    lock_clocks: options.LockClocks = None,
     threads: Threads = None,
     replicates: Replicates = None,
     budget: options.Budget = None,
@@ -51,7 +52,7 @@ def history(
     from reports.history import then_and_now as then
 
     output.check_format(format_)
-    chosen = options.gpu_of(gpu)
+    run_options = options.run_options_of(gpu, lock_clocks)
     known = list(folders or [])
     summary_of(known)  # what cannot be read is said before anything is measured
     setting = setting_of(device, threads, replicates, None, None)
@@ -64,7 +65,7 @@ def history(
         if dry_run:
             output.show(plan_report.dry_run(cases, protocol, format_))
             return 0
-        result = run_missing(cases, protocol, records_folder(out), resume, seconds, device, chosen)
+        result = run_missing(cases, protocol, records_folder(out), resume, seconds, device, run_options)
     _history_report(folders_with(out, known), out, format_)
     return code_of(result)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from msgspec import structs
 
 from bench.cli import options, output, run_cases
 from bench.cli.axis_options import Axes, Given, axis_options
@@ -31,6 +32,7 @@ def layers(
         Given, Axes("workload", "device", "precision", "engine", "layout", "batch", "image", "threads")
     ],
     gpu: options.Gpu = None,
+    lock_clocks: options.LockClocks = None,
     replicates: Annotated[str, typer.Option(help="Processes for each case.")] = "1",
     time_limit: options.TimeLimit = None,
     budget: options.Budget = None,
@@ -49,10 +51,8 @@ def layers(
     By marks around the modules, or by the profiler where they are compiled;
     the layers add up to the step, with the gap stated. Training unless --workload says otherwise.
     """
-    from bench.runner.run_options import RunOptions
-
     output.check_format(format_)
-    chosen = options.gpu_of(gpu)
+    run_options = options.run_options_of(gpu, lock_clocks)
     given = {"model": axes.read("model", models), **given}
     every = Suite(name="layers", summary="every layer", blocks=({"workload": ("training",)},), replicates=1)
     suite_plan.cases_of(every, given)
@@ -64,7 +64,8 @@ def layers(
         planned = expand.with_ceilings(planned)
     protocol = suite_plan.protocol_of(PROTOCOL, None, time_limit)
     seconds = suite_plan.seconds_of(budget)
-    auto, run_options = expand.left_to_auto(every, given), RunOptions(layers=True, trace=trace, gpu=chosen)
+    auto = expand.left_to_auto(every, given)
+    run_options = structs.replace(run_options, layers=True, trace=trace)
     with output.folder(out, resume=resume) as folder:
         return run_cases.run_and_report(
             planned, protocol, folder, resume, seconds, format_, auto, run_options

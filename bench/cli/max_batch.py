@@ -11,7 +11,6 @@ from bench.cli import options, output, run_cases
 from bench.cli.axis_options import Axes, Given, axis_options
 from bench.plan import axes, suite_plan
 from bench.plan.suite import Suite
-from bench.runner.run_options import RunOptions
 from bench.studies.max_batch.batch_search import MEMORY_ONLY
 
 if TYPE_CHECKING:
@@ -43,6 +42,7 @@ def max_batch(
         ),
     ],
     gpu: options.Gpu = None,
+    lock_clocks: options.LockClocks = None,
     time_limit: options.TimeLimit = None,
     budget: options.Budget = None,
     resume: Annotated[
@@ -66,7 +66,7 @@ def max_batch(
         protocol=suite_plan.protocol_of(suite.protocol, None, time_limit),
         budget_seconds=suite_plan.seconds_of(budget),
         resume=resume,
-        options=RunOptions(gpu=options.gpu_of(gpu)),
+        options=options.run_options_of(gpu, lock_clocks),
     )
     with output.folder(out, resume=resume) as folder:
         return _max_batch(request, folder, format_)

@@ -10,12 +10,15 @@ import typer
 
 from bench import devices
 from bench.cli import completion
-from bench.plan.axes import AXES
+from bench.plan.axes import AXES, whole_number
+from bench.runner.run_options import RunOptions
 from bench.stats.verdicts import FailOn
 from models.errors import unknown
 from reports import formats
 
 MOST_MARGIN = 0.5
+MOST_MHZ = 10_000
+"""More than any GPU has: what this one has, it says itself."""
 
 OneDevice = Annotated[
     str,
@@ -29,6 +32,15 @@ Gpu = Annotated[
     typer.Option(
         "--gpu",
         help="The NVIDIA GPU to use: nvidia-smi's index, or a UUID, of which the beginning is enough.",
+    ),
+]
+
+LockClocks = Annotated[
+    str | None,
+    typer.Option(
+        "--lock-clocks",
+        metavar="MHZ",
+        help="Lock the GPU's SM clock meanwhile, which as a rule only root may. It is given back at the end.",
     ),
 ]
 
@@ -60,6 +72,12 @@ Out = Annotated[
     typer.Option("--out", help="Folder for the records and the report; without it nothing is kept."),
 ]
 Margin = Annotated[str, typer.Option("--margin", help="Changes inside this share do not matter.")]
+
+
+def run_options_of(gpu: str | int | None, lock_clocks: str | int | None) -> RunOptions:
+    """What `--gpu` and `--lock-clocks` ask for. Raises UserError as `gpu_of` does, and for no frequency."""
+    mhz = None if lock_clocks is None else whole_number("--lock-clocks", str(lock_clocks), 1, MOST_MHZ)
+    return RunOptions(gpu=gpu_of(None if gpu is None else str(gpu)), lock_clocks_mhz=mhz)
 
 
 def gpu_of(text: str | None) -> str | None:

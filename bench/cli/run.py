@@ -12,7 +12,6 @@ from bench.cli.axis_options import Axes, Given, axis_options
 from bench.cli.run_cases import run_and_report
 from bench.plan import suite_plan
 from bench.plan.axes import AXES
-from bench.runner.run_options import RunOptions
 from reports.pages import plan_report
 
 
@@ -36,6 +35,7 @@ def run(
         bool, typer.Option("--resume", help="Run what is missing, crashed or timed out.")
     ] = False,
     gpu: options.Gpu = None,
+    lock_clocks: options.LockClocks = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and write nothing.")] = False,
     format_: options.Format = "terminal",
 ) -> int:
@@ -46,7 +46,7 @@ def run(
     values and the suite's main axes.
     """
     output.check_format(format_)
-    run_options = RunOptions(gpu=options.gpu_of(gpu))
+    run_options = options.run_options_of(gpu, lock_clocks)
     plan = suite_plan.of_suite(
         suite,
         given,

@@ -61,6 +61,7 @@ def train(
     seed: Annotated[str, typer.Option(help="The first seed.")] = "0",
     also_given: Annotated[Given, Axes("precision", "engine", "device", "layout")],
     gpu: options.Gpu = None,
+    lock_clocks: options.LockClocks = None,
     threads: Annotated[str | None, typer.Option(help=AXES["threads"].summary)] = None,
     target: Annotated[
         str | None, typer.Option(help="Test accuracy, e.g. 0.90 or 90%, to which time and energy are taken.")
@@ -79,7 +80,7 @@ def train(
 ) -> int:
     """Train networks and report accuracy beside speed and memory. The bundled digits need no download."""
     output.check_format(format_)
-    chosen = options.gpu_of(gpu)
+    run_options = options.run_options_of(gpu, lock_clocks)
     given = {"model": axes.read("model", models), **given, **also_given}
     request = training_runs.TrainingRequest(
         axes=given,
@@ -101,7 +102,7 @@ def train(
     if dry_run:
         output.show(plan_report.training_plan(planned, format_))
         return 0
-    run_options = RunOptions(data_dir=data_dir, tensorboard=tensorboard, gpu=chosen)
+    run_options = structs.replace(run_options, data_dir=data_dir, tensorboard=tensorboard)
     is_auto = "auto" in given.get("device", ("auto",))
     result = _train(planned, protocol, out, run_options, budget_seconds, resume, is_auto)
     return exit_code.end(result, len(planned), lambda: _report(out, format_))

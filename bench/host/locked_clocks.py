@@ -48,6 +48,11 @@ class LockMarker(Struct, frozen=True, kw_only=True):
         except psutil.NoSuchProcess:
             return False
 
+    @property
+    def is_own(self) -> bool:
+        """Whether this process has locked it."""
+        return self.pid == os.getpid() and self.is_held
+
 
 def marker_folder(environ: Mapping[str, str] = os.environ) -> Path:
     """`$XDG_STATE_HOME/convbench/locked-clocks`, by default below ~/.local/state."""
@@ -114,20 +119,20 @@ def unlock_left(open_nvml: Callable[[], Nvml], folder: Path | None = None) -> tu
     folder = folder or marker_folder()
     said, mended = [], True
     for marker in markers(folder):
-        name = f"the SM clock of {marker.uuid}, locked at {marker.mhz} MHz"
+        name = f"The SM clock of {marker.uuid}, locked at {marker.mhz} MHz"
         if marker.is_held:
-            said.append(f"{name}, belongs to a convbench that is running (process {marker.pid})")
+            said.append(f"{name}, belongs to a convbench that is running (process {marker.pid}).")
             mended = False
             continue
         try:
             open_nvml().by_uuid(marker.uuid).unlock_sm_clock()
         except UnreadableError as error:
-            said.append(f"{name}, cannot be given back: {error}")
+            said.append(f"{name}, cannot be given back: {error}.")
             mended = False
             continue
         _file_of(marker.uuid, folder).unlink(missing_ok=True)
-        said.append(f"{name} by a convbench that was killed, is given back")
-    return said or ["convbench left no clocks locked on this machine"], mended
+        said.append(f"{name} by a convbench that was killed, is given back.")
+    return said or ["convbench left no clocks locked on this machine."], mended
 
 
 def _lockable(gpu: NvmlGpu, mhz: int) -> str:

@@ -67,7 +67,16 @@ def attempt(
         return structs.replace(unmeasured, status="crashed", reason=reason)
     if record.status == "ok":
         log_of(case, directory).unlink(missing_ok=True)
-    return record
+    return _with_lock(record, None if options is None else options.lock_clocks_mhz)
+
+
+def _with_lock(record: Record, mhz: int | None) -> Record:
+    """The record of a GPU says at what its clock was locked: the driver would not tell the child."""
+    environment = record.environment
+    if mhz is None or environment is None or environment.gpu is None:
+        return record
+    gpu = structs.replace(environment.gpu, locked_clocks_mhz=mhz)
+    return structs.replace(record, environment=structs.replace(environment, gpu=gpu))
 
 
 def _skipped(asked: job.Job, reason: str | None) -> Record:

@@ -17,7 +17,8 @@ from bench.forkserver.client import Server
 from bench.host import environment
 from bench.plan import feasibility
 from bench.runner.attempt import attempt
-from bench.runner.case_server import refuse_idle_gpu, server_for
+from bench.runner.case_server import server_for
+from bench.runner.clock_lock import clocks_locked
 from bench.runner.events import OnProgress, Progress
 from bench.runner.questions import fetch, unrunnable
 from bench.runner.run_folder import CHECKPOINTS, checkpoint_of
@@ -61,11 +62,11 @@ def run_plan(
     """
     deadline = None if budget_seconds is None else time.monotonic() + budget_seconds
     options = options or RunOptions()
-    refuse_idle_gpu(options.gpu, planned)
     resuming = resume and (directory / RECORDS).exists()
     if not resuming:
         refuse_used(directory)  # before seconds are spent on asking torch
     with ExitStack() as stack:
+        stack.enter_context(clocks_locked(options, planned))
         resumed = stack.enter_context(_resume(directory, protocol, planned)) if resuming else None
         server = stack.enter_context(server_for(planned, gpu=options.gpu))
         reasons = unrunnable(planned, server)

@@ -20,6 +20,7 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     layers       measure every layer of a timed case too
     trace        file for a Chrome trace of a timed case, or None
     gpu          full UUID of the only GPU that their processes see, or None
+    lock_clocks_mhz  what the GPU's SM clock is locked at meanwhile, or None
     caches       folder in which Inductor's caches outlive their process: a case that has been compiled there
                  is not compiled from an empty cache again; None for one that goes with each process
     ends_by      the moment of `time.monotonic` at which a budget is spent that no process may outlast
@@ -31,5 +32,6 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     layers: bool = False
     trace: Path | None = None
     gpu: str | None = None
+    lock_clocks_mhz: int | None = None
     caches: Path | None = None
     ends_by: float = math.inf

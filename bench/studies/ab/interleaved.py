@@ -22,7 +22,8 @@ from bench.forkserver.client import Server
 from bench.host import environment
 from bench.runner import questions
 from bench.runner.attempt import attempt
-from bench.runner.case_server import refuse_idle_gpu, server_for
+from bench.runner.case_server import server_for
+from bench.runner.clock_lock import clocks_locked
 from bench.runner.events import Progress
 from bench.runner.questions import ask_child, unrunnable
 from bench.runner.run_options import RunOptions
@@ -77,10 +78,11 @@ def run_pairs(
     deadline = math.inf if budget_seconds is None else time.monotonic() + budget_seconds
     folders = [directory / name for name in SIDES]
     _refuse(directory, folders)
-    refuse_idle_gpu(trial.options.gpu, (_of(pair, index) for pair in trial.case_pairs for index in (0, 1)))
-    environments = [_check(trial, index) for index in range(len(SIDES))]
+    cases = [_of(pair, index) for pair in trial.case_pairs for index in (0, 1)]
     known = [Pairs(log_ratios=[]) for _ in trial.case_pairs]
     with ExitStack() as stack:
+        stack.enter_context(clocks_locked(trial.options, cases))
+        environments = [_check(trial, index) for index in range(len(SIDES))]
         stores = [stack.enter_context(Store.create(folder)) for folder in folders]
         for folder in folders:
             stack.callback(shutil.rmtree, folder / "work", ignore_errors=True)

@@ -18,7 +18,8 @@ from bench.plan import ceiling_cases as ceilings
 from bench.plan import estimate, feasibility
 from bench.plan.axes import Value
 from bench.runner.attempt import OVERTIME, attempt
-from bench.runner.case_server import refuse_idle_gpu, server_for
+from bench.runner.case_server import server_for
+from bench.runner.clock_lock import clocks_locked
 from bench.runner.events import OnProgress, Progress
 from bench.runner.questions import ask_child, unrunnable
 from bench.runner.run_folder import cache_of
@@ -63,6 +64,7 @@ class SearchRequest(Struct, frozen=True, kw_only=True):
     max_batch  whether the largest batch that fits, and parts of it, may be tried too
     ceilings   whether to measure how fast the machine multiplies in the winner's arithmetic
     gpu        full UUID of the only GPU that processes see, or None
+    lock_clocks_mhz    what its SM clock is locked at meanwhile, or None
     """
 
     given: Mapping[str, tuple[Value, ...]]
@@ -71,6 +73,12 @@ class SearchRequest(Struct, frozen=True, kw_only=True):
     resume: bool = False
     ceilings: bool = True
     gpu: str | None = None
+    lock_clocks_mhz: int | None = None
+
+    @property
+    def run_options(self) -> RunOptions:
+        """What each case is measured with."""
+        return RunOptions(gpu=self.gpu, lock_clocks_mhz=self.lock_clocks_mhz)
 
 
 def run_search(request: SearchRequest, directory: Path, on_progress: OnProgress) -> Findings:
@@ -85,7 +93,7 @@ def run_search(request: SearchRequest, directory: Path, on_progress: OnProgress)
     with ExitStack() as stack:
         store = stack.enter_context(Store.resume(directory)) if resuming else None
         base = candidates.first_case(request.given, cpu_cores.usable_cores())
-        refuse_idle_gpu(request.gpu, [base])
+        stack.enter_context(clocks_locked(request.run_options, [base]))
         if store is not None:
             store.refuse_others(lambda case: _is_part(case, base))
         space, impossible = candidates.space_of(base, request.given)
@@ -132,8 +140,8 @@ class _Search:
         self._directory = store.directory
         self._caches = store.directory / "caches"
         self._began = began
-        self._options = RunOptions(
-            caches=self._caches, gpu=request.gpu, ends_by=began + request.budget_seconds
+        self._options = structs.replace(
+            request.run_options, caches=self._caches, ends_by=began + request.budget_seconds
         )
 
     def _left(self, share: float) -> float:

@@ -16,7 +16,8 @@ from bench.forkserver.client import Server
 from bench.host import environment
 from bench.plan import feasibility
 from bench.runner.attempt import attempt
-from bench.runner.case_server import refuse_idle_gpu, server_for
+from bench.runner.case_server import server_for
+from bench.runner.clock_lock import clocks_locked
 from bench.runner.events import OnProgress, Progress
 from bench.runner.questions import ask_child, unrunnable
 from bench.runner.run_options import RunOptions
@@ -52,10 +53,10 @@ def find_largest(request: BatchRequest, directory: Path, on_progress: OnProgress
     """
     deadline = math.inf if request.budget_seconds is None else time.monotonic() + request.budget_seconds
     resuming = request.resume and (directory / RECORDS).exists()
-    refuse_idle_gpu(request.options.gpu, request.cases)
     if not resuming:
         refuse_used(directory)
     with ExitStack() as stack:
+        stack.enter_context(clocks_locked(request.options, request.cases))
         store = stack.enter_context(Store.resume(directory)) if resuming else None
         if store is not None:
             store.refuse_others(lambda case: any(_is_sized(case, each) for each in request.cases))

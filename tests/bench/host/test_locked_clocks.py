@@ -74,8 +74,8 @@ def test_a_second_convbench_does_not_take_the_clock_from_the_first(tmp_path: Pat
         refuse_left_locked(UUID, tmp_path)
         assert unlock_left(lambda: FakeNvml((gpu,)), tmp_path) == (
             [
-                f"the SM clock of {UUID}, locked at 1200 MHz, belongs to a convbench that is running "
-                f"(process {os.getpid()})"
+                f"The SM clock of {UUID}, locked at 1200 MHz, belongs to a convbench that is running "
+                f"(process {os.getpid()})."
             ],
             False,
         )
@@ -148,7 +148,7 @@ def test_after_a_kill_the_next_start_says_so_and_doctor_mends_it(tmp_path: Path)
         pytest.fail("the old lock was forgotten")
     said, mended = unlock_left(lambda: FakeNvml((gpu,)), folder)
     assert said == [
-        f"the SM clock of {UUID}, locked at 1200 MHz by a convbench that was killed, is given back"
+        f"The SM clock of {UUID}, locked at 1200 MHz by a convbench that was killed, is given back."
     ]
     assert (mended, gpu.locked_at, markers(folder)) == (True, None, [])
     refuse_left_locked(UUID, folder)
@@ -157,7 +157,7 @@ def test_after_a_kill_the_next_start_says_so_and_doctor_mends_it(tmp_path: Path)
 def test_what_convbench_did_not_lock_is_left_alone(tmp_path: Path) -> None:
     gpu = FakeGpu(locked_at=900)
     said = unlock_left(lambda: FakeNvml((gpu,)), tmp_path)
-    assert said == (["convbench left no clocks locked on this machine"], True)
+    assert said == (["convbench left no clocks locked on this machine."], True)
     assert gpu.locked_at == 900
 
 
@@ -171,7 +171,7 @@ def left_behind(folder: Path) -> None:
 def test_what_cannot_be_mended_says_why_and_stays_marked(tmp_path: Path, refusal: str) -> None:
     left_behind(tmp_path)
     said, mended = unlock_left(lambda: FakeNvml((FakeGpu(may_unlock=refusal),)), tmp_path)
-    assert said == [f"the SM clock of {UUID}, locked at 1200 MHz, cannot be given back: {refusal}"]
+    assert said == [f"The SM clock of {UUID}, locked at 1200 MHz, cannot be given back: {refusal}."]
     assert not mended
     assert len(markers(tmp_path)) == 1
 
