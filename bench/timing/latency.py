@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from msgspec import structs
 
 from bench.contracts.device import Device
-from bench.contracts.monitor import NO_MONITOR, Monitor, WindowReadings
+from bench.contracts.monitor import NO_MONITOR, Monitor, WindowReadings, Work
 from bench.contracts.steps import Call, Steps
 from bench.schema.case import MeasurementProtocol
 from bench.schema.case_warnings import LAUNCH_BOUND, CaseWarning, Label
@@ -69,8 +69,9 @@ def time_steps(
     steps.why_invalid()  # what happened in the warm-up does not count
     if protocol.flush_l2:
         steps = _from_a_cold_l2(steps, device.flush())
+    work = StepsAsWork(steps, device)
     for chosen in passes_of(steps, device, protocol, host_time=host_time):
-        taken = _measure_with(chosen, steps, device, protocol, latency, monitor, deadline)
+        taken = _measure_with(chosen, steps, device, protocol, latency, monitor, work, deadline)
         if steps.phases and chosen.timer.metric == _additive(steps, device):
             residual = additivity(taken[:-1], taken[-1])
             if residual is not None:
@@ -124,6 +125,7 @@ def _measure_with(
     protocol: MeasurementProtocol,
     latency: Latency,
     monitor: Monitor,
+    work: Work,
     deadline: float,
 ) -> tuple[list[float], ...]:
     """The samples of each phase, then of the whole step; they are also added to `latency`."""
@@ -135,7 +137,7 @@ def _measure_with(
         monitor,
         device.clock,
         deadline,
-        StepsAsWork(steps, device),
+        work,
         by_host=device.queue() is None or timer.metric == HostTimer.metric,
     )
     repeats = {name: chosen.phase_repeats for name, _ in steps.phases} | {steps.whole_phase: chosen.repeats}

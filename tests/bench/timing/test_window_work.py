@@ -137,6 +137,13 @@ def test_what_can_only_be_read_at_rest_is_named_so() -> None:
         ]
 
 
+def test_a_case_of_long_steps_pays_for_one_step_a_window_and_one_more() -> None:
+    device, alone = FakeDevice(), FakeDevice()
+    latency.time_steps(planted(alone, ((1 * MS, 0.5),)), alone, PROTOCOL)
+    timed_with(FakeGpu(), device, planted(device, ((1 * MS, 0.5),)))
+    assert device.now - alone.now == pytest.approx((1 + 3) * 0.501, rel=0.01)
+
+
 def test_the_workloads_fault_in_that_work_is_not_the_next_windows() -> None:
     device = FakeDevice()
     faults: list[str] = []
