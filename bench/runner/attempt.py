@@ -50,9 +50,20 @@ def attempt(
     unmeasured = _skipped(asked, reason)
     if reason is not None:
         return unmeasured
+    began = time.monotonic()
+    record = _attempted(asked, unmeasured, directory, server, options or RunOptions())
+    if record.status == "ok":
+        log_of(case, directory).unlink(missing_ok=True)
+    return structs.replace(record, seconds=time.monotonic() - began)
+
+
+def _attempted(
+    asked: job.Job, unmeasured: Record, directory: Path, server: Server, options: RunOptions
+) -> Record:
+    case = asked.case
     epochs: dict[int, Epoch] = {}
     try:
-        outcome = _ask(asked, directory, server, options or RunOptions(), epochs)
+        outcome = _ask(asked, directory, server, options, epochs)
         if outcome.result is None:
             assert outcome.kind != "result"
             kept = _measurements(case, epochs)
@@ -62,12 +73,10 @@ def attempt(
         # A user's module may print into, or replace, anything in its process.
         kept, reason = _measurements(case, epochs), f"unreadable result: {error}"
         return structs.replace(unmeasured, status="crashed", reason=reason, measurements=kept)
-    reason = _why_another(record, asked)
-    if reason is not None:
-        return structs.replace(unmeasured, status="crashed", reason=reason)
-    if record.status == "ok":
-        log_of(case, directory).unlink(missing_ok=True)
-    return _with_lock(record, None if options is None else options.lock_clocks_mhz)
+    other = _why_another(record, asked)
+    if other is not None:
+        return structs.replace(unmeasured, status="crashed", reason=other)
+    return _with_lock(record, options.lock_clocks_mhz)
 
 
 def _with_lock(record: Record, mhz: int | None) -> Record:

@@ -100,6 +100,7 @@ class Record(Struct, frozen=True, kw_only=True):
     started_at    UTC, ISO 8601
     sequence      the record's place in its file, from 1
     pair          the number of the interleaved pair that it belongs to, or None
+    seconds       that its processes took, from launch to end; None where none was launched
     """
 
     schema: int = SCHEMA
@@ -116,6 +117,7 @@ class Record(Struct, frozen=True, kw_only=True):
     started_at: str
     sequence: int = 0
     pair: int | None = None
+    seconds: float | None = None
 
 
 def single(phase: Phase, metric: str, value: float, unit: str) -> Measurement:
