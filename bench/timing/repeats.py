@@ -1,0 +1,61 @@
+"""How many steps make a sample of each clock, and how few samples make a window; arithmetic alone."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from bench.schema.case import MeasurementProtocol
+
+_EVENTS_RESOLVE_SECONDS = 100e-6
+"""Below this, device times are averages over several steps: a pair of events resolves about 0.5 us."""
+_MOST_DEVICE_REPEATS = 10
+"""More would fill the driver's launch queue (about a thousand kernels) and stall the host in the window."""
+_WALL_SECONDS, _FEWEST_WALL_REPEATS, _MOST_WALL_REPEATS = 50e-3, 5, 1000
+"""A sample of wall time holds the way to its first kernel, which is no part of a step in a row: it spans so
+much that this is noise."""
+_PHASES_SECONDS, _MOST_PHASE_REPEATS = 10e-3, 50
+"""By wall time each phase is waited for, so that rounds of them hold the way to the first kernel anyway."""
+_FEWEST_SAMPLES = 6
+"""Fewer have no 95% interval."""
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """What one sample of a clock holds: whole steps, rounds of the phases, and ahead of the steps and of each
+    round steps that nobody measures."""
+
+    whole: int = 1
+    phases: int = 1
+    ahead: int = 0
+
+    def steps(self, *, phased: bool) -> int:
+        """All that run for one sample; rounds of phases only where the step has some."""
+        return self.whole + self.ahead + (self.phases * (1 + self.ahead) if phased else 0)
+
+
+def repeats_of(
+    step_seconds: float, device_seconds: float, ahead: int, *, cold: bool = False
+) -> dict[str, Repeats]:
+    """By clock, on a queue: of a step that takes so long by wall time and by the device's, whose device time
+    needs so many steps ahead. Of several steps in a row only the first is `cold`: then there is one."""
+    if cold:
+        return {"device_time": Repeats(ahead=ahead), "wall_time": Repeats(), "host_time": Repeats()}
+    on_device = _repeats(_EVENTS_RESOLVE_SECONDS, device_seconds, _MOST_DEVICE_REPEATS)
+    by_wall = max(_FEWEST_WALL_REPEATS, _repeats(_WALL_SECONDS, step_seconds, _MOST_WALL_REPEATS))
+    return {
+        "device_time": Repeats(on_device, on_device, ahead),
+        "wall_time": Repeats(by_wall, _repeats(_PHASES_SECONDS, step_seconds, _MOST_PHASE_REPEATS)),
+        "host_time": Repeats(),
+    }
+
+
+def _repeats(wanted_seconds: float, step_seconds: float, most: int) -> int:
+    return math.ceil(min(most, wanted_seconds / max(step_seconds, 1e-9)))
+
+
+def fewest_samples(protocol: MeasurementProtocol, sample_seconds: float) -> int:
+    """On a queue: as many as fit into the protocol's seconds, where it asks for more. Of long steps, of which
+    a sample takes several, few samples are enough."""
+    fitting = int(protocol.sampling_seconds / max(sample_seconds, 1e-9))
+    return min(protocol.min_samples, max(fitting, _FEWEST_SAMPLES))
