@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 
+from bench.contracts.costs import UNKNOWN_COSTS, Costs
 from bench.contracts.energy_source import EnergySource
 from bench.contracts.monitor import Monitor
 from bench.schema.case import LAYOUTS, PRECISIONS, Case, Layout, Precision
@@ -40,8 +41,7 @@ class Traits(Struct, frozen=True, kw_only=True):
     energy_scope      a sentence that says whose joules are counted; empty where none are
     counts_energy     whether its joules can usually be read: then plans reckon with the time that takes,
                       training counts them, and a counter that cannot be read is worth a warning
-    flops_per_second  rough, in fp32, of the host each core's: to tell minutes from hours
-    ceiling_seconds   about what a process takes that measures its ceilings
+    costs             what measuring on it costs, so that a plan can say how long it takes
     uses_gpu          whether another GPU in the record's environment makes it another machine
     uses_nvml         whether NVIDIA's driver knows about it
     caveat            what a user should know before trusting its figures; empty for nothing
@@ -64,8 +64,7 @@ class Traits(Struct, frozen=True, kw_only=True):
     peak_metric: str
     energy_scope: str
     counts_energy: bool
-    flops_per_second: float
-    ceiling_seconds: float
+    costs: Costs
     uses_gpu: bool
     uses_nvml: bool
     caveat: str = ""
@@ -87,8 +86,7 @@ UNKNOWN = Traits(
     peak_metric="",
     energy_scope="",
     counts_energy=False,
-    flops_per_second=1e12,
-    ceiling_seconds=60.0,
+    costs=UNKNOWN_COSTS,
     uses_gpu=True,
     uses_nvml=False,
 )

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from bench.contracts.costs import Costs
 from bench.contracts.device import Traits
 from bench.contracts.energy_source import EnergySource
 from bench.contracts.monitor import Monitor
@@ -26,6 +27,20 @@ _PRECISIONS = {"highest": "ieee", "high": "tf32", "medium": "bf16", "none": "iee
 devices/cuda.py reads back: the same arithmetic must have the same name, or nothing on a CPU is comparable
 with anything on a GPU."""
 
+COSTS = Costs(
+    source="two cores of an AMD EPYC (AVX2, 2.45 GHz) and of an Intel Xeon (AVX-512), torch 2.15",
+    process_seconds=0.7,
+    parameter_seconds=8e-9,
+    first_step_seconds=0.0,
+    compile_seconds=2.0,
+    recompile_seconds=0.2,
+    flops_per_second={"fp32": 50e9, "bf16": 150e9, "fp16": 5e9},
+    bytes_per_second=20e9,
+    layer_seconds=40e-6,
+    noise=0.03,
+    ceiling_seconds=10.0,
+    reference_core=78e9,
+)
 TRAITS = Traits(
     title="the CPU",
     preference=0,
@@ -46,8 +61,7 @@ TRAITS = Traits(
         "the memory's modules."
     ),
     counts_energy=False,  # the kernel shows RAPL to root alone
-    flops_per_second=40e9,
-    ceiling_seconds=8.0,
+    costs=COSTS,
     uses_gpu=False,
     uses_nvml=False,
 )

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from bench.contracts.costs import Costs
 from bench.contracts.device import Traits
 from bench.contracts.energy_source import EnergySource
 from bench.contracts.monitor import Monitor
@@ -38,6 +39,19 @@ _PEAKS = {
 _PLANS = 10
 """torch's own `cudnn.benchmark_limit`: how many plans cuDNN tries for a convolution, 0 for all."""
 
+COSTS = Costs(
+    source="published rates of a data-centre GPU (H100) at the shares usual in networks; untested on a GPU",
+    process_seconds=0.5,
+    parameter_seconds=1e-9,
+    first_step_seconds=0.004,
+    compile_seconds=0.35,
+    recompile_seconds=0.1,
+    flops_per_second={"fp32": 60e12, "tf32": 250e12, "bf16": 400e12, "fp16": 400e12},
+    bytes_per_second=2e12,
+    layer_seconds=20e-6,
+    noise=0.003,
+    ceiling_seconds=20.0,
+)
 TRAITS = Traits(
     title="CUDA",
     preference=10,
@@ -55,8 +69,7 @@ TRAITS = Traits(
     peak_metric="peak_allocated",
     energy_scope="Counted by the GPU: its whole board, and nothing of the rest of the machine.",
     counts_energy=True,
-    flops_per_second=15e12,
-    ceiling_seconds=60.0,
+    costs=COSTS,
     uses_gpu=True,
     uses_nvml=True,
 )

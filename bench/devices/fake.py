@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from bench.contracts.costs import UNKNOWN_COSTS
 from bench.contracts.device import Traits
 from bench.contracts.energy_source import EnergySource, NoCounter
 from bench.contracts.monitor import Monitor
@@ -38,8 +39,7 @@ TRAITS = Traits(
     peak_metric="peak_allocated",
     energy_scope="",
     counts_energy=False,
-    flops_per_second=1e12,
-    ceiling_seconds=10.0,
+    costs=UNKNOWN_COSTS,
     uses_gpu=False,
     uses_nvml=False,
 )

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from bench.contracts.costs import UNKNOWN_COSTS
 from bench.contracts.device import Traits
 from bench.contracts.energy_source import EnergySource, NoCounter
 from bench.contracts.monitor import Monitor
@@ -46,8 +47,7 @@ TRAITS = Traits(
     peak_metric="",
     energy_scope="",
     counts_energy=False,
-    flops_per_second=3e12,
-    ceiling_seconds=60.0,
+    costs=UNKNOWN_COSTS,
     uses_gpu=True,
     uses_nvml=False,
     caveat="untested on hardware: written from torch's documentation",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path
 
@@ -14,6 +15,42 @@ def usable_cores() -> int:
     cores = {_core_of(cpu) for cpu in cpus}
     quota = cgroup_quota()
     return max(1, len(cores) if quota is None else min(len(cores), int(quota)))
+
+
+_FLOPS_PER_CYCLE = {"avx512f": 64, "avx2": 32, "avx": 16, "asimd": 16}
+"""Multiply-adds in fp32, as two each, that a core can begin in a cycle: two units of the widest vectors."""
+_LEAST_FLOPS_PER_CYCLE, _USUAL_HERTZ = 8, 2.5e9
+CPUINFO = Path("/proc/cpuinfo")
+
+
+@functools.cache
+def core_flops(cpuinfo: Path = CPUINFO) -> float:
+    """FLOPs per second in fp32 that a core of this machine could do at best, from its vectors and its clock.
+
+    The kernel's flags are read, and nothing is run: it tells a server's core from a small board's.
+    """
+    fields = _fields(cpuinfo)
+    hertz = float(fields["cpu MHz"][0]) * 1e6 if fields.get("cpu MHz") else _USUAL_HERTZ
+    flags = instructions(cpuinfo)
+    return hertz * next(
+        (flops for flag, flops in _FLOPS_PER_CYCLE.items() if flag in flags), _LEAST_FLOPS_PER_CYCLE
+    )
+
+
+@functools.cache
+def instructions(cpuinfo: Path = CPUINFO) -> frozenset[str]:
+    """What the processor can do, in the kernel's words: avx2, avx512f, asimd."""
+    fields = _fields(cpuinfo)
+    return frozenset(fields.get("flags", []) + fields.get("Features", []))
+
+
+def _fields(cpuinfo: Path) -> dict[str, list[str]]:
+    """Of the last core: the words behind each name; nothing where the kernel does not say."""
+    try:
+        lines = cpuinfo.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return {}
+    return {name.strip(): words.split() for name, _, words in (line.partition(":") for line in lines)}
 
 
 def _core_of(cpu: int) -> tuple[str, str]:

@@ -1,65 +1,137 @@
-"""How long a plan takes, before it runs: rough on purpose, to tell minutes from hours."""
+"""How long a plan takes, before it runs: right where its costs were found, and of the right size elsewhere.
+
+The costs of a device stand in its file, as `Traits.costs`; docs/method.md, "The estimate of a plan".
+"""
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Collection
 
 from bench import datasets, devices, engines
+from bench.contracts.costs import Costs
+from bench.contracts.device import Traits
 from bench.contracts.energy_source import BEFORE_SECONDS
-from bench.schema.case import Case, MeasurementProtocol
-from models import catalogue, closed_form
+from bench.host import cpu_cores
+from bench.plan.step_seconds import layers_of, step_seconds
+from bench.schema.case import ARITHMETIC, Case, MeasurementProtocol
+from bench.timing.repeats import Repeats, fewest_samples, repeats_of
 
-_CHILD_SECONDS = 1.5
-"""From launch to the first step, the counts and the end: about this on two cores."""
-_COMPILE_SECONDS = 30.0
+SERVER_SECONDS = 2.5
+"""A fork server, which imports torch; a replicate has one, and each process of a pair of `ab`."""
+INDUCTOR_SECONDS = 1.0
+"""More, where it imports torch.compile's compiler too."""
+REPORT_SECONDS = 3.0
+"""The report of a run, with its plots."""
+_WARM_UP_STEPS = 8
+"""Two windows of three rarely agree at once."""
+_OTHER_STEPS = 5
+"""Beside the timing: the first one, and those of the memory's passes."""
+_SHIELD_STEPS = 1
+"""Behind which device time is taken, unless the step is launch-bound."""
+_TRIAL_STEPS = 12
+"""On a queue more: those that choose the repeats and the shield, and keep it busy while clocks are read."""
+_INSTRUCTIONS = {
+    "bf16": frozenset({"avx512f", "bf16"}),
+    "fp16": frozenset({"avx512_fp16", "amx_fp16", "fphp"}),
+}
+"""Of a processor, one of which its convolutions in this arithmetic need."""
+_FEWEST_SAMPLES = 6
+"""Fewer have no 95% interval, and so never reach the target."""
+_HALF_WIDTH = 2.5
+"""Half of a median's 95% interval, in standard deviations over the root of the number of samples."""
 
 
 def estimate_seconds(planned: Collection[Case], protocol: MeasurementProtocol) -> float:
-    """About how long the cases take; within a factor of three on ordinary machines."""
-    return sum(_case_seconds(case, protocol) for case in planned)
+    """About how long a run of the cases takes, with its servers and its report."""
+    if not planned:
+        return 0.0
+    cases = sum(case_seconds(case, protocol) for case in planned)
+    replicates = {case.replicate for case in planned}
+    servers = sum(server_seconds([case for case in planned if case.replicate == each]) for each in replicates)
+    return cases + servers + REPORT_SECONDS
 
 
-def _case_seconds(case: Case, protocol: MeasurementProtocol) -> float:
+def server_seconds(planned: Collection[Case]) -> float:
+    """A fork server for these cases."""
+    compiled = any(case.workload != "ceiling" and engines.get(case.engine).compiles for case in planned)
+    return SERVER_SECONDS + (INDUCTOR_SECONDS if compiled else 0.0)
+
+
+def case_seconds(case: Case, protocol: MeasurementProtocol, costs: Costs | None = None) -> float:
+    """The processes of one case; `costs` are those of its device unless given."""
     traits = devices.traits(case.device)
+    costs = costs or traits.costs
+    if _is_refused(case, traits):
+        return 0.0
     if case.workload == "ceiling":
-        return traits.ceiling_seconds
-    speed = traits.flops_per_second * (case.threads if traits.is_host else 1)
+        return costs.ceiling_seconds
+    step = step_seconds(case, costs, cores_of(case, costs))
+    work = layers_of(case.model, case.channels, case.image, case.classes)
+    process = costs.process_seconds + costs.parameter_seconds * sum(layer.parameters for layer in work)
     if case.task is not None:
-        steps = case.task.recipe.epochs * math.ceil(datasets.get(case.task.dataset).train_images / case.batch)
-        return _CHILD_SECONDS + steps * max(1e-3, _step_flops(case) / speed)
-    step = max(1e-4, _step_flops(case) / speed)
-    passes = (2 if case.workload == "training" else 1) * len(traits.clocks)
-    warm_up = max(protocol.warmup_seconds, min(8 * step, protocol.warmup_limit_seconds))
-    most = max(protocol.sampling_seconds, protocol.min_samples * step)
-    sampling = passes * min(most, protocol.max_samples * step)
-    compiling = _COMPILE_SECONDS if engines.get(case.engine).compiles else 0.0
+        return process + _steps_of(case) * step
+    first = _first_seconds(case, costs, len(work))
+    compiling = process if engines.get(case.engine).compiles else 0.0
+    steps = _OTHER_STEPS + (0 if len(traits.clocks) == 1 else _TRIAL_STEPS)
+    sampling = sum(_pass_seconds(clock, step, case, protocol, costs) for clock in traits.clocks)
+    return (
+        process
+        + compiling
+        + first
+        + steps * step
+        + _warm_up_seconds(step, protocol)
+        + sampling
+        + _energy_seconds(step, traits, protocol)
+    )
+
+
+def _is_refused(case: Case, traits: Traits) -> bool:
+    """Whether torch will skip a case for want of instructions of this processor, which only it can say."""
+    needed = _INSTRUCTIONS.get(ARITHMETIC[case.precision])
+    return traits.is_host and needed is not None and needed.isdisjoint(cpu_cores.instructions())
+
+
+def cores_of(case: Case, costs: Costs) -> float:
+    """How many cores of the machine where the costs were found do the work of the case's threads here; 1 of
+    what is not the host."""
+    if not devices.traits(case.device).is_host:
+        return 1.0
+    reference = costs.reference_core or cpu_cores.core_flops()
+    return case.threads * cpu_cores.core_flops() / reference
+
+
+def _steps_of(case: Case) -> int:
+    assert case.task is not None
+    return case.task.recipe.epochs * math.ceil(datasets.get(case.task.dataset).train_images / case.batch)
+
+
+def _first_seconds(case: Case, costs: Costs, layers: int) -> float:
+    """Beyond a step: the search for kernels, or compiling from an empty cache and from a filled one."""
+    passes = 2 if case.workload == "training" else 1
+    if engines.get(case.engine).compiles:
+        return passes * layers * (costs.compile_seconds + costs.recompile_seconds)
+    return passes * layers * costs.first_step_seconds
+
+
+def _warm_up_seconds(step: float, protocol: MeasurementProtocol) -> float:
+    steps = max(protocol.warmup_steps, _WARM_UP_STEPS) * step
+    return max(
+        protocol.warmup_seconds, protocol.warmup_steps * step, min(steps, protocol.warmup_limit_seconds)
+    )
+
+
+def _pass_seconds(clock: str, step: float, case: Case, protocol: MeasurementProtocol, costs: Costs) -> float:
+    """One clock's window: the samples that reach the target, or that fit into its time."""
+    is_queued = len(devices.traits(case.device).clocks) > 1
+    repeats = repeats_of(step, step, _SHIELD_STEPS) if is_queued else {clock: Repeats()}
+    sample = step * repeats[clock].steps(phased=case.workload == "training")
+    fewest = fewest_samples(protocol, sample) if is_queued else protocol.min_samples
+    needed = max(_FEWEST_SAMPLES, math.ceil((_HALF_WIDTH * costs.noise / protocol.target_ci) ** 2))
+    fitting = int(protocol.sampling_seconds / sample)
+    return min(protocol.max_samples, max(fewest, min(needed, fitting))) * sample
+
+
+def _energy_seconds(step: float, traits: Traits, protocol: MeasurementProtocol) -> float:
     counted = traits.counts_energy and protocol.energy_seconds > 0
-    energy = max(protocol.energy_seconds, 3 * step) + BEFORE_SECONDS if counted else 0.0
-    return _CHILD_SECONDS + compiling + warm_up + sampling + energy
-
-
-_UNKNOWN_FLOPS = 1e10
-"""For a network that is not ours, whose cost is known only when it runs: about VGG-11 at batch 1."""
-
-
-def _step_flops(case: Case) -> float:
-    known = _image_flops(case.model, case.channels, case.image, case.classes)
-    if known is None:
-        return _UNKNOWN_FLOPS * case.batch
-    forward, backward = known
-    return case.batch * (forward + (backward if case.workload != "inference" else 0))
-
-
-@functools.cache
-def _image_flops(model: str, channels: int, image: int, classes: int) -> tuple[int, int] | None:
-    """Forward and backward FLOPs for one image: a plan of thousands of cases has few different ones.
-
-    None for a network that is not ours.
-    """
-    arch = catalogue.arch_of(model)
-    if arch is None:
-        return None
-    total = closed_form.cost(arch, channels=channels, image=image, classes=classes)
-    return total.flops_forward, total.flops_backward
+    return max(protocol.energy_seconds, 3 * step) + BEFORE_SECONDS if counted else 0.0

@@ -251,7 +251,7 @@ class _Search:
             for case in ceilings.needed([winner])
             if statuses.get(structs.replace(case, replicate=1)) != "ok"
         ]
-        seconds = estimate.estimate_seconds(cases, PROTOCOL)
+        seconds = sum(estimate.case_seconds(case, PROTOCOL) for case in cases)
         if cases and self._left(1) < seconds:
             return seconds
         for case in cases:

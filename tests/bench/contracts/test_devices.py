@@ -23,7 +23,7 @@ from bench.devices import cpu, cuda, mps
 from bench.devices.fake import FakeDevice
 from bench.plan import suite_plan
 from bench.schema import tuning
-from bench.schema.case import LAYOUTS, PRECISIONS, Case, MeasurementProtocol
+from bench.schema.case import ARITHMETIC, LAYOUTS, PRECISIONS, Case, MeasurementProtocol
 from bench.schema.case_warnings import CaseWarning
 from models.errors import UserError
 from tests.planted.fake_mps import RECOMMENDED_BYTES, FakeMps
@@ -221,8 +221,9 @@ def test_traits_say_what_the_device_does(device: Device) -> None:
     assert set(traits.layouts) <= set(LAYOUTS)
     device.reset_peak()
     assert traits.peak_metric in (*device.read_peak(), "")
-    assert traits.flops_per_second > 0
-    assert traits.ceiling_seconds > 0
+    assert traits.costs.source
+    assert traits.costs.process_seconds > 0
+    assert {ARITHMETIC[precision] for precision in traits.precisions} <= traits.costs.flops_per_second.keys()
     if traits.profiler:
         assert traits.profiler in ProfilerActivity.__members__
         assert traits.profiler in DeviceType.__members__

@@ -36,8 +36,7 @@ class Toy(FakeDevice):
         preference=20,
         precisions=("fp32", "bf16"),
         energy_scope="Counted by the toy itself.",
-        flops_per_second=1e9,
-        ceiling_seconds=3.0,
+        costs=structs.replace(TRAITS.costs, ceiling_seconds=3.0),
         caveat="it is a toy",
     )
 
@@ -99,7 +98,7 @@ def test_suites_searches_and_sizes_are_those_of_its_scale_within_what_it_has() -
 def test_an_estimate_reckons_with_its_speed_and_its_ceilings() -> None:
     protocol = MeasurementProtocol()
     ceiling = ceiling_cases.case("toy", "fp32", 1)
-    assert estimate.estimate_seconds([ceiling], protocol) == 3.0
+    assert estimate.case_seconds(ceiling, protocol) == 3.0
     slow = structs.replace(CASE, model="vgg16", image=224, channels=3, classes=1000, batch=64)
     on_cuda = structs.replace(slow, device="cuda")
     assert estimate.estimate_seconds([slow], protocol) > estimate.estimate_seconds([on_cuda], protocol)
