@@ -14,6 +14,7 @@ from bench.cli.options import MOST_MARGIN, gate_of
 from bench.plan import axes, named_suites, suite_plan
 from bench.plan.axes import AXES
 from bench.stats.verdicts import INTERIM_PAIRS, FailOn
+from reports.pages import plan_report
 
 if TYPE_CHECKING:
     from bench.studies.ab.interleaved import Trial
@@ -38,6 +39,7 @@ def ab(
     budget: options.Budget = None,
     margin: options.Margin = "2%",
     fail_on: Annotated[str | None, typer.Option(help="slower or any: exit with 1 when b is.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and write nothing.")] = False,
     format_: options.Format = "terminal",
 ) -> int:
     """Two configurations or environments in interleaved pairs of processes, until the verdict is clear."""
@@ -62,7 +64,11 @@ def ab(
         options=options.run_options_of(gpu, lock_clocks),
         margin=axes.positive_number("--margin", margin, MOST_MARGIN),
     )
-    return _ab(trial, out, suite_plan.seconds_of(budget), gate, format_)
+    seconds = suite_plan.seconds_of(budget)
+    if dry_run:
+        output.show(plan_report.pairs_plan(trial.case_pairs, trial.protocol, INTERIM_PAIRS, format_))
+        return 0
+    return _ab(trial, out, seconds, gate, format_)
 
 
 def _ab(trial: Trial, out: Path, budget: float | None, gate: FailOn | None, format_: str) -> int:

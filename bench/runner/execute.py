@@ -132,9 +132,10 @@ def _measure_pending(
     for case in set(planned).difference(todo):  # a run that was killed when its record had just come
         _forget_checkpoint(case, store.directory)
     fresh: Server | None = server
-    for _, cases in groupby(todo, key=lambda case: case.replicate):
+    for _, group in groupby(todo, key=lambda case: case.replicate):
+        cases = list(group)
         with ExitStack() as stack:
-            current = fresh or stack.enter_context(server_for(planned, gpu=options.gpu))
+            current = fresh or stack.enter_context(server_for(cases, gpu=options.gpu))
             fresh = None
             for case in cases:
                 if deadline is not None and time.monotonic() >= deadline:

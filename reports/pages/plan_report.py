@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from bench.plan import estimate, feasibility
 from bench.schema.case import Case, MeasurementProtocol
+from bench.studies.ab.pair_rows import CasePair
 from reports import formats
 from reports.document import Cell, Document, Scalar, Table
 from reports.summary.figures import case_row
@@ -15,8 +17,7 @@ def dry_run(planned: Sequence[Case], protocol: MeasurementProtocol, output: str)
     """The plan in its order, with what cannot run and why, and an estimate of the time."""
     reasons = [feasibility.why_not_here(case) for case in planned]
     runnable = [case for case, reason in zip(planned, reasons, strict=True) if reason is None]
-    minutes = estimate.estimate_seconds(runnable, protocol) / 60
-    time = "about a minute or less" if minutes < 1.5 else f"about {minutes:.0f} minutes"
+    time = _about(estimate.estimate_seconds(runnable, protocol))
     text = f"{len(planned)} processes, {len(runnable)} of which can run here; {time}"
     rows = tuple(
         (case.id, case.replicate, "skipped: " + reason if reason else "runs")
@@ -28,6 +29,38 @@ def dry_run(planned: Sequence[Case], protocol: MeasurementProtocol, output: str)
         for case, reason in zip(planned, reasons, strict=True)
     )
     return formats.render(output, Document(title="Dry run", text=(text,), tables=(table,), rows=listed))
+
+
+def _about(seconds: float) -> str:
+    minutes = seconds / 60
+    for unit, most, divisor in (("minutes", 180, 1), ("hours", 72 * 60, 60), ("days", math.inf, 24 * 60)):
+        if minutes < most:
+            return "about a minute or less" if minutes < 1.5 else f"about {minutes / divisor:.0f} {unit}"
+    raise AssertionError
+
+
+def pairs_plan(
+    case_pairs: Sequence[CasePair], protocol: MeasurementProtocol, looks: Sequence[int], output: str
+) -> str:
+    """The pairs of cases of `ab`, and what a pair of processes of each costs; servers stand apart, since each
+    process has one of its own. `looks` are the numbers of pairs after which a verdict may fall."""
+    columns = ("a", "b", "a pair (s)", "of it servers (s)")
+    rows, listed, total = [], [], 0.0
+    for pair in case_pairs:
+        sides = [case for case in (pair.a, pair.b) if feasibility.why_not_here(case) is None]
+        servers = sum(estimate.server_seconds([case]) for case in sides)
+        seconds = servers + sum(estimate.case_seconds(case, protocol) for case in sides)
+        rows.append((pair.a.id, pair.b.id, seconds, servers))
+        listed.append(case_row(pair.a, {"b": pair.b.id, "pair_seconds": seconds, "server_seconds": servers}))
+        total += seconds
+    text = (
+        f"{looks[0]} to {looks[-1]} pairs of processes of each case, until its verdict is clear: "
+        f"{_about(looks[0] * total)} to {_about(looks[-1] * total)}. Each process has a fork server of its "
+        "own, which is part of that."
+    )
+    table = Table(title="Plan", columns=columns, rows=tuple(rows))
+    document = Document(title="Dry run", text=(text,), tables=(table,), rows=tuple(listed))
+    return formats.render(output, document)
 
 
 def training_plan(planned: Sequence[Case], output: str) -> str:

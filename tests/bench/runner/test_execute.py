@@ -11,7 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,6 +30,7 @@ from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.record import SCHEMA, Record
 from bench.store import RECORDS, read_records
 from models.errors import UserError
+from tests.planted import planted_records
 from tests.planted.commands import ROOT
 
 pytestmark = pytest.mark.slow
@@ -404,3 +405,22 @@ def test_a_gpu_that_auto_chose_and_torch_cannot_use_is_an_error(
     ):
         go()
     assert not out.exists()
+
+
+def test_a_replicates_server_imports_what_its_own_cases_need(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A compiled case that is measured once costs the other replicates no import of the compiler."""
+    imported: list[tuple[str, ...]] = []
+
+    def server(*, preload: tuple[str, ...]) -> nullcontext[object]:
+        imported.append(preload)
+        return nullcontext(object())
+
+    monkeypatch.setattr(run, "Server", server)
+    monkeypatch.setattr(run, "unrunnable", lambda planned, server: {})
+    monkeypatch.setattr(run, "attempt", lambda case, *_: planted_records.record(case))
+    plain = [Case(model="lenet5", replicate=number) for number in (1, 2)]
+    planned = [plain[0], structs.replace(plain[0], engine="compile"), plain[1]]
+    run_plan(planned, FAST, tmp_path, resume=False, budget_seconds=None, on_progress=lambda _: None)
+    assert ["compiled" in kinds for kinds in imported] == [True, False]

@@ -402,3 +402,21 @@ def test_a_side_without_convbench_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=f"^side a: convbench is not installed in {python}$"):
         execute(Trial(case_pairs=case_pairs, sides=sides, protocol=MeasurementProtocol()), tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_only_the_side_that_compiles_imports_the_compiler(
+    tmp_path: Path, machine: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each process has a server of its own, so that what it imports is paid for with every pair."""
+    machine({"lenet5": EQUAL})
+    imported: list[tuple[str, ...]] = []
+
+    def server(*, preload: tuple[str, ...], python: Path | None) -> nullcontext[None]:
+        imported.append(preload)
+        return nullcontext()
+
+    monkeypatch.setattr(interleaved, "Server", server)
+    sides = case_pairs_of([case("lenet5")], [case("lenet5", engine="compile")])
+    execute(structs.replace(trial("lenet5"), case_pairs=sides, most_pairs=8), tmp_path / "run")
+    assert len(imported) == 16
+    assert sum("compiled" in kinds for kinds in imported) == 8

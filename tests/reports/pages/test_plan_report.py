@@ -1,0 +1,40 @@
+"""The plans of `--dry-run`: how long they take, and for `ab` what its servers cost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.plan import estimate
+from bench.schema.case import Case, MeasurementProtocol
+from reports.pages import plan_report
+from tests.planted.commands import Command
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (20, "about a minute or less"),
+        (600, "about 10 minutes"),
+        (4 * 3600, "about 4 hours"),
+        (30 * 86_400, "about 30 days"),
+    ],
+)
+def test_a_plan_says_its_time_in_words_of_its_size(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, words: str
+) -> None:
+    monkeypatch.setattr(estimate, "estimate_seconds", lambda *_: seconds)
+    assert words in plan_report.dry_run([Case(model="lenet5")], MeasurementProtocol(), "md")
+
+
+def test_the_plan_of_pairs_says_what_servers_cost(convbench: Command, tmp_path: Path) -> None:
+    """Each process of a pair has a server of its own, and that of the compiled side imports Inductor."""
+    options = ("--model", "lenet5", "--b", "engine=compile", "--dry-run", "--out", tmp_path / "run")
+    answer = convbench("ab", *options, "--format", "json")
+    assert (answer.code, answer.err) == (0, "")
+    (row,) = answer.rows()
+    assert row["server_seconds"] == 2 * estimate.SERVER_SECONDS + estimate.INDUCTOR_SECONDS
+    assert row["pair_seconds"] > row["server_seconds"]
+    assert "8 to 64 pairs of processes of each case" in convbench("ab", *options).out.replace("\n", " ")
+    assert not (tmp_path / "run").exists()
