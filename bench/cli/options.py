@@ -49,7 +49,10 @@ Models = Annotated[
     typer.Argument(metavar="MODEL...", help=AXES["model"].summary, autocompletion=completion.MODEL),
 ]
 SuiteName = Annotated[
-    str, typer.Option("--suite", help="quick, standard, full or FILE.toml.", autocompletion=completion.SUITE)
+    str,
+    typer.Option(
+        "--suite", help="smoke, quick, standard, full or FILE.toml.", autocompletion=completion.SUITE
+    ),
 ]
 TargetCi = Annotated[
     str | None, typer.Option("--target-ci", help="Stop sampling at this half width, e.g. 1%.")

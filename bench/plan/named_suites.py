@@ -24,15 +24,48 @@ GRAPH_ENGINES = ("compile-reduce-overhead", "cudagraph")
 """Where nothing captures graphs the first is `compile`, and the second is refused."""
 
 
+def _smoke(scale: Scale) -> Suite:
+    large = scale == "large"
+    return Suite(
+        name="smoke",
+        summary=(
+            "what to run first: two networks, both workloads, every usual precision; "
+            + ("a minute and a half" if large else "two minutes")
+        ),
+        blocks=(_SMOKE_ON_GPU if large else _SMOKE_ON_CPU,),
+        once=_SMOKE_ON_GPU_ONCE if large else (),
+        replicates=3 if large else 2,
+        limit_minutes=1.5 if large else 2.0,
+        # So few samples have no interval of their own: that of a row is over its processes.
+        protocol=MeasurementProtocol(
+            warmup_steps=2,
+            warmup_seconds=0.1,
+            warmup_limit_seconds=0.5 if large else 1,
+            min_samples=3 if large else 5,
+            sampling_seconds=0.5 if large else 1,
+            energy_seconds=0,
+        ),
+    )
+
+
+_SMOKE_MODELS: Block = {"model": ("alexnet", "vgg16"), "workload": BOTH_WORKLOADS}
+_SMOKE_ON_GPU: Block = {**_SMOKE_MODELS, "precision": ("fp32", "tf32", "amp-bf16"), "batch": (64,)}
+_SMOKE_ON_GPU_ONCE: tuple[Block, ...] = (
+    {"model": ("alexnet",), "precision": ("amp-bf16",), "engine": ("compile",), "batch": (64,)},
+)
+_SMOKE_ON_CPU: Block = {**_SMOKE_MODELS, "precision": ("fp32", "amp-bf16")}
+
+
 def _quick(scale: Scale) -> Suite:
     large = scale == "large"
     return Suite(
         name="quick",
-        summary="every network once around: minutes on a CPU, an hour with a GPU",
+        summary=f"every network once around; {'ten minutes' if large else 'five minutes'}",
         blocks=_QUICK_ON_GPU if large else _QUICK_ON_CPU,
         once=_QUICK_ON_GPU_ONCE if large else _QUICK_ON_CPU_ONCE,
         replicates=2,
         ceilings=True,
+        limit_minutes=10 if large else 5,
         # Energy takes 10 s and the idle ones before (docs/method.md, "Energy"): twice the suite's time.
         protocol=MeasurementProtocol(
             warmup_seconds=0.5, warmup_limit_seconds=5, sampling_seconds=2, energy_seconds=0
@@ -48,7 +81,7 @@ _QUICK_ON_CPU_ONCE: tuple[Block, ...] = (
     {"model": TRAINED, "workload": ("training",)},
     {"model": ("alexnet",), "engine": ("compile",)},
 )
-"""Together a minute on two cores: a second process of each would break the four minutes of the suite."""
+"""Together a minute on two cores: a second process of each would break the five minutes of the suite."""
 
 _THREE_PRECISIONS: Block = {"precision": ("fp32", "tf32", "amp-bf16"), "batch": (64,)}
 _QUICK_ON_GPU: tuple[Block, ...] = (
@@ -56,51 +89,60 @@ _QUICK_ON_GPU: tuple[Block, ...] = (
     {"model": TRAINED, "workload": ("training",), **_THREE_PRECISIONS},
 )
 _QUICK_ON_GPU_ONCE: tuple[Block, ...] = (
-    {"model": ALL, "engine": ("compile",), **_THREE_PRECISIONS},
-    {"model": TRAINED, "workload": ("training",), "engine": ("compile",), **_THREE_PRECISIONS},
-    {"model": ("alexnet", "vgg16"), "device": ("cpu", "auto"), "batch": (SHARED_BATCH,)},
+    {
+        "model": ("alexnet", "vgg16"),
+        "workload": BOTH_WORKLOADS,
+        "precision": ("amp-bf16",),
+        "engine": ("compile",),
+        "batch": (64,),
+    },
+    {"model": ("alexnet",), "device": ("cpu", "auto"), "batch": (SHARED_BATCH,)},
 )
+"""Compiling takes a quarter of a minute of a process, and one row says how a CPU stands beside the GPU."""
 
 
 def _standard(scale: Scale) -> Suite:
     large = scale == "large"
-    on_gpu: tuple[Block, ...] = (
-        {"model": ALL, "workload": BOTH_WORKLOADS, **_THREE_PRECISIONS},
-        {
-            "model": TRAINED,
-            "workload": BOTH_WORKLOADS,
-            "precision": ("tf32", "amp-bf16", "amp-fp16"),
-            "engine": ("eager", "compile"),
-            "layout": ("nchw", "channels-last"),
-            "batch": (64,),
-        },
-    )
-    shared: tuple[Block, ...] = (
-        {
-            "model": ALL,
-            "workload": BOTH_WORKLOADS,
-            "device": ("cpu", "auto"),
-            "batch": (SHARED_BATCH,),
-        },
-    )
-    on_cpu: tuple[Block, ...] = (
-        {
-            "model": ALL,
-            "workload": BOTH_WORKLOADS,
-            "precision": ("fp32", "amp-bf16"),
-            "engine": ("eager", "compile"),
-            "batch": (SHARED_BATCH,),
-        },
-    )
     return Suite(
         name="standard",
-        summary="every network, both workloads, the usual precisions and engines, CPU beside GPU; hours",
-        blocks=on_gpu if large else on_cpu,
-        once=shared if large else (),
+        summary=(
+            "every network, training too, the usual precisions and engines"
+            + ("; CPU beside GPU, layouts; an hour and a half" if large else "; hours")
+        ),
+        blocks=_STANDARD_ON_GPU if large else _STANDARD_ON_CPU,
+        once=_STANDARD_ON_GPU_ONCE if large else (),
         replicates=3,
         ceilings=True,
+        limit_minutes=90 if large else None,
         protocol=MeasurementProtocol(sampling_seconds=3.0),
     )
+
+
+_STANDARD_ON_GPU: tuple[Block, ...] = (
+    {"model": ALL, **_THREE_PRECISIONS},
+    {"model": TRAINED, "workload": ("training",), **_THREE_PRECISIONS},
+    {
+        "model": ("alexnet", "vgg16"),
+        "workload": BOTH_WORKLOADS,
+        "precision": ("amp-bf16",),
+        "engine": ("eager", "compile"),
+        "layout": ("nchw", "channels-last"),
+        "batch": (64,),
+    },
+)
+_STANDARD_ON_GPU_ONCE: tuple[Block, ...] = (
+    {"model": TRAINED, "workload": BOTH_WORKLOADS, "precision": ("amp-fp16",), "batch": (64,)},
+    {"model": TRAINED, "workload": BOTH_WORKLOADS, "device": ("cpu", "auto"), "batch": (SHARED_BATCH,)},
+)
+_STANDARD_ON_CPU: tuple[Block, ...] = (
+    {
+        "model": ALL,
+        "workload": BOTH_WORKLOADS,
+        "precision": ("fp32", "amp-bf16"),
+        "engine": ("eager", "compile"),
+        "batch": (SHARED_BATCH,),
+    },
+)
 
 
 def _full(scale: Scale) -> Suite:
@@ -116,14 +158,14 @@ def _full(scale: Scale) -> Suite:
     }
     return Suite(
         name="full",
-        summary="every axis; hours on a GPU, days on a CPU",
+        summary="every axis, to choose from by naming some: the whole takes weeks",
         blocks=(wide, {"model": ALL, **shared}) if large else (wide,),
         replicates=10,
         ceilings=True,
     )
 
 
-SUITES = {"quick": _quick, "standard": _standard, "full": _full}
+SUITES = {"smoke": _smoke, "quick": _quick, "standard": _standard, "full": _full}
 
 
 def names() -> list[str]:

@@ -20,6 +20,8 @@ class Suite(Struct, frozen=True, kw_only=True):
     replicates  processes for each case of `blocks`
     once        blocks whose cases are so slow that the suite has time for one process of each only
     ceilings    whether what the machine can do is measured first
+    limit_minutes  that it takes at most by the estimate, on a usual device of its scale (two cores of a CPU),
+                as its summary says in words. None where nothing is promised
     """
 
     name: str
@@ -28,6 +30,7 @@ class Suite(Struct, frozen=True, kw_only=True):
     replicates: int
     once: tuple[Block, ...] = ()
     ceilings: bool = False
+    limit_minutes: float | None = None
     protocol: MeasurementProtocol = MeasurementProtocol()
 
 

@@ -44,7 +44,7 @@ def offered(line: str) -> list[str]:
         ("convbench run --lay", ["--layout"]),
         ("convbench run --model vgg19", ["vgg19", "vgg19-bn"]),
         ("convbench run --model lenet5,alexnet-g", ["lenet5,alexnet-grouped"]),
-        ("convbench run --suite s", ["standard"]),
+        ("convbench run --suite s", ["smoke", "standard"]),
         ("convbench ab --device cp", ["cpu"]),
         ("convbench train lenet5 le", ["lenet5"]),
         ("convbench train lenet5 --dataset fash", ["fashion-mnist"]),

@@ -9,7 +9,8 @@ import pytest
 from msgspec import structs
 
 from bench import devices
-from bench.plan import expand, feasibility, named_suites, suite_file
+from bench.host import cpu_cores
+from bench.plan import estimate, expand, feasibility, named_suites, suite_file
 from bench.plan.named_suites import SUITES
 from bench.plan.suite import Suite
 from bench.schema.case import Case, MeasurementProtocol
@@ -37,13 +38,16 @@ def test_quick_without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_quick_with_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every network in every usual precision; compiling and a CPU beside the GPU in a few rows."""
     found = cases(named_suites.find("quick", "cuda"), monkeypatch, gpu=True)
     at_64 = [c for c in found if c.device == "cuda" and c.batch == 64]
-    ways = {(p, e) for p in ("fp32", "tf32", "amp-bf16") for e in ("eager", "compile")}
+    eager = [c for c in at_64 if c.engine == "eager"]
     for model in ALL:
-        assert {(c.precision, c.engine) for c in at_64 if c.model == model} == ways
-        assert any(c.workload == "inference" for c in at_64 if c.model == model)
-    assert {c.model for c in at_64 if c.workload == "training"} == {"alexnet", "vgg11", "vgg16"}
+        inference = [c.precision for c in eager if c.model == model and c.workload == "inference"]
+        assert sorted(inference) == ["amp-bf16", "fp32", "tf32"]
+    assert {c.model for c in eager if c.workload == "training"} == {"alexnet", "vgg11", "vgg16"}
+    compiled = {(c.model, c.workload, c.precision) for c in at_64 if c.engine == "compile"}
+    assert compiled == {(m, w, "amp-bf16") for m in ("alexnet", "vgg16") for w in ("inference", "training")}
     on_cpu = [c for c in found if c.device == "cpu"]
     assert on_cpu
     assert all(structs.replace(c, device="cuda") in found for c in on_cpu)
@@ -55,15 +59,88 @@ def test_standard_with_a_gpu_compares_it_with_the_cpu_at_shared_batches(
 ) -> None:
     found = cases(named_suites.find("standard", "cuda"), monkeypatch, gpu=True)
     shared = [c for c in found if c.device == "cpu"]
-    assert {c.model for c in shared} == ALL
+    assert {c.model for c in shared} == {"alexnet", "vgg11", "vgg16"}
     assert {c.workload for c in shared} == {"inference", "training"}
     assert all(structs.replace(c, device="cuda") in found for c in shared)
+
+
+SMOKE_MODELS = ("alexnet", "vgg16")
+
+
+def test_smoke_with_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twelve eager cases, three processes each, and one compiled case."""
+    suite = named_suites.find("smoke", "cuda")
+    monkeypatch.setattr(devices, "auto", lambda: "cuda")
+    counts = Counter(case.without_replicate() for case in expand.processes(suite, {}, threads=2))
+    eager = [case for case in counts if case.engine == "eager"]
+    assert {(c.model, c.workload, c.precision, c.batch) for c in eager} == {
+        (model, workload, precision, 64)
+        for model in SMOKE_MODELS
+        for workload in ("inference", "training")
+        for precision in ("fp32", "tf32", "amp-bf16")
+    }
+    assert {counts[case] for case in eager} == {3}
+    (compiled,) = counts.keys() - eager
+    assert (compiled.engine, counts[compiled]) == ("compile", 1)
+    assert (suite.ceilings, suite.protocol.energy_seconds) == (False, 0)
+
+
+def test_smoke_without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same networks and workloads, one image each, in what a CPU can have."""
+    suite = named_suites.find("smoke", "cpu")
+    monkeypatch.setattr(devices, "auto", lambda: "cpu")
+    counts = Counter(case.without_replicate() for case in expand.processes(suite, {}, threads=2))
+    assert {(c.model, c.workload, c.precision, c.engine, c.batch) for c in counts} == {
+        (model, workload, precision, "eager", 1)
+        for model in SMOKE_MODELS
+        for workload in ("inference", "training")
+        for precision in ("fp32", "amp-bf16")
+    }
+    assert set(counts.values()) == {2}
+    assert (suite.ceilings, suite.protocol.energy_seconds) == (False, 0)
+
+
+AVX512_CORE = 64 * 2.4e9
+"""FLOPs per second of one of the two cores that README's figures are from."""
+PROMISED = {
+    ("smoke", "cuda"): "a minute and a half",
+    ("smoke", "cpu"): "two minutes",
+    ("quick", "cuda"): "ten minutes",
+    ("quick", "cpu"): "five minutes",
+    ("standard", "cuda"): "an hour and a half",
+}
+
+
+@pytest.mark.parametrize(("name", "device"), PROMISED)
+def test_a_suite_takes_as_long_as_it_says_by_the_estimate(
+    monkeypatch: pytest.MonkeyPatch, name: str, device: str
+) -> None:
+    monkeypatch.setattr(devices, "auto", lambda: device)
+    monkeypatch.setattr(cpu_cores, "core_flops", lambda: AVX512_CORE)
+    monkeypatch.setattr(cpu_cores, "instructions", lambda *_: frozenset({"avx2", "avx512f"}))
+    suite = named_suites.find(name, device)
+    planned = expand.processes(suite, {}, threads=2)
+    if suite.ceilings:
+        planned = expand.with_ceilings(planned)
+    minutes = estimate.estimate_seconds(planned, suite.protocol) / 60
+    assert suite.limit_minutes is not None
+    assert 0.5 * suite.limit_minutes < minutes <= suite.limit_minutes
+    assert suite.summary.endswith(PROMISED[name, device])
+
+
+def test_full_says_that_it_takes_weeks(monkeypatch: pytest.MonkeyPatch) -> None:
+    for device in ("cpu", "cuda"):
+        monkeypatch.setattr(devices, "auto", lambda device=device: device)
+        suite = named_suites.find("full", device)
+        planned = expand.processes(suite, {}, threads=2)
+        assert estimate.estimate_seconds(planned, suite.protocol) > 14 * 86_400
+        assert "weeks" in suite.summary
 
 
 @pytest.mark.parametrize("gpu", [False, True])
 def test_suites_widen(monkeypatch: pytest.MonkeyPatch, gpu: bool) -> None:
     sizes = []
-    for name in ("quick", "standard", "full"):
+    for name in ("smoke", "quick", "standard", "full"):
         found = cases(named_suites.find(name, "cuda" if gpu else "cpu"), monkeypatch, gpu=gpu)
         assert len(found) == len(set(found))
         sizes.append(len(found))

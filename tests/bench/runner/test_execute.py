@@ -22,6 +22,7 @@ from bench import devices
 from bench.forkserver.client import Outcome
 from bench.forkserver.process_tree import marked
 from bench.host import environment
+from bench.runner import case_server
 from bench.runner import execute as run
 from bench.runner.attempt import attempt
 from bench.runner.events import Progress
@@ -413,11 +414,11 @@ def test_a_replicates_server_imports_what_its_own_cases_need(
     """A compiled case that is measured once costs the other replicates no import of the compiler."""
     imported: list[tuple[str, ...]] = []
 
-    def server(*, preload: tuple[str, ...]) -> nullcontext[object]:
+    def server(*, preload: tuple[str, ...], **_: object) -> nullcontext[object]:
         imported.append(preload)
         return nullcontext(object())
 
-    monkeypatch.setattr(run, "Server", server)
+    monkeypatch.setattr(case_server, "Server", server)
     monkeypatch.setattr(run, "unrunnable", lambda planned, server: {})
     monkeypatch.setattr(run, "attempt", lambda case, *_: planted_records.record(case))
     plain = [Case(model="lenet5", replicate=number) for number in (1, 2)]

@@ -411,11 +411,11 @@ def test_only_the_side_that_compiles_imports_the_compiler(
     machine({"lenet5": EQUAL})
     imported: list[tuple[str, ...]] = []
 
-    def server(*, preload: tuple[str, ...], python: Path | None) -> nullcontext[None]:
+    def server(*, preload: tuple[str, ...], **_: object) -> nullcontext[None]:
         imported.append(preload)
         return nullcontext()
 
-    monkeypatch.setattr(interleaved, "Server", server)
+    monkeypatch.setattr(case_server, "Server", server)
     sides = case_pairs_of([case("lenet5")], [case("lenet5", engine="compile")])
     execute(structs.replace(trial("lenet5"), case_pairs=sides, most_pairs=8), tmp_path / "run")
     assert len(imported) == 16
