@@ -14,8 +14,9 @@ from bench.contracts.costs import Costs
 from bench.contracts.device import Traits
 from bench.contracts.energy_source import EnergySource
 from bench.contracts.monitor import Monitor
-from bench.host import gpu_facts
+from bench.host import cuda_variables, gpu_facts
 from bench.host.contention import ContentionMonitor
+from bench.host.cuda_variables import EFFECTS
 from bench.host.gpu_clocks import ClockMonitor
 from bench.host.installed import version_of
 from bench.host.nvml import Nvml, UnreadableError, by_torch_uuid
@@ -36,6 +37,12 @@ _PEAKS = {
     "peak_reserved": "reserved_bytes.all.peak",
 }
 
+_REDUCTIONS = (
+    "allow_fp16_reduced_precision_reduction",
+    "allow_bf16_reduced_precision_reduction",
+    "allow_fp16_accumulation",
+)
+"""Of torch.backends.cuda.matmul, left as they are: whether cuBLAS may add up in less than fp32."""
 _PLANS = 10
 """torch's own `cudnn.benchmark_limit`: how many plans cuDNN tries for a convolution, 0 for all."""
 
@@ -146,11 +153,13 @@ class Cuda:
         # NVIDIA's libraries obey it above everything that a program sets.
         override = os.environ.get("NVIDIA_TF32_OVERRIDE")
         overridden = {} if override is None else {"nvidia_tf32_override": override}
+        products = torch.backends.cuda.matmul
         flags = {
-            "matmul": "tf32" if torch.backends.cuda.matmul.allow_tf32 else "ieee",
+            "matmul": "tf32" if products.allow_tf32 else "ieee",
             "conv": "tf32" if torch.backends.cudnn.allow_tf32 else "ieee",
             "cudnn_benchmark": str(torch.backends.cudnn.benchmark).lower(),
             "cudnn_benchmark_limit": str(torch.backends.cudnn.benchmark_limit),
+            **{flag: str(getattr(products, flag)).lower() for flag in _REDUCTIONS},
         }
         return Effective(precision=overridden | flags)
 
@@ -264,7 +273,12 @@ class Cuda:
 
     def warnings(self) -> list[CaseWarning]:
         shared = _why_shared(open_nvml, self.uuid())
-        return [CaseWarning("no-driver-other", shared)] if shared else []
+        labels = [CaseWarning("no-driver-other", shared)] if shared else []
+        slow = cuda_variables.slowing(os.environ)
+        if slow:
+            listed = "; ".join(f"{name}={value}: {EFFECTS[name]}" for name, value in slow.items())
+            labels.append(CaseWarning("slow-cuda", listed))
+        return labels
 
 
 class CudaQueue:

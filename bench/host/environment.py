@@ -15,7 +15,11 @@ import psutil
 from bench.host.cpu_cores import usable_cores
 from bench.schema.record import Environment
 
-_LIBRARIES = ("convbench", "torch", "torchvision", "triton", "numpy", "fvcore", "nvidia-cudnn-cu13")
+_LIBRARIES = (
+    *("convbench", "torch", "torchvision", "triton", "numpy", "fvcore"),
+    *("nvidia-cudnn-cu13", "nvidia-cudnn-cu12", "nvidia-cublas", "nvidia-cublas-cu12"),
+)
+"""Distributions: of cuDNN and cuBLAS those for CUDA 13 and 12, of which one is installed."""
 _MOVES_TIMINGS = re.compile(
     r"^(OMP|KMP|GOMP|MKL|DNNL|ONEDNN|MALLOC|CUDA|CUBLAS|CUDNN|NVIDIA"
     r"|TORCH|TORCHINDUCTOR|TORCHDYNAMO|AOT[A-Z]*|INDUCTOR|PYTORCH|TRITON)_"

@@ -32,6 +32,7 @@ Label = Literal[
     "no-energy",
     "energy-mismatch",
     "no-driver-other",
+    "slow-cuda",
     "no-cuda-graphs",
     "peak-holds-compiler",
     "ieee-candidates",

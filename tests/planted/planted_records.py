@@ -36,7 +36,15 @@ READ_BACK = {
         precision={"conv": "ieee", "matmul": "ieee"}, machine={"threads": "2", "cpu_capability": "AVX512"}
     ),
     "cuda": Effective(
-        precision={"conv": "ieee", "matmul": "ieee", "cudnn_benchmark": "true", "cudnn_benchmark_limit": "10"}
+        precision={
+            "conv": "ieee",
+            "matmul": "ieee",
+            "cudnn_benchmark": "true",
+            "cudnn_benchmark_limit": "10",
+            "allow_fp16_reduced_precision_reduction": "true",
+            "allow_bf16_reduced_precision_reduction": "true",
+            "allow_fp16_accumulation": "false",
+        }
     ),
 }
 """What each device reads back in fp32."""

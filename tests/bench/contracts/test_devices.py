@@ -390,6 +390,37 @@ def test_the_name_for_torch_is_that_of_the_current_gpu(monkeypatch: pytest.Monke
     assert cuda.DEVICE.torch_name() == "cuda:1"
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "warned"),
+    [
+        ("CUDA_LAUNCH_BLOCKING", "1", True),
+        ("CUDA_LAUNCH_BLOCKING", "0", False),
+        ("PYTORCH_NO_CUDA_MEMORY_CACHING", "1", True),
+        ("PYTORCH_NO_CUDA_MEMORY_CACHING", "0", True),
+        ("OMP_NUM_THREADS", "1", False),
+    ],
+)
+def test_a_variable_that_slows_cuda_down_is_in_the_record(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, warned: bool
+) -> None:
+    """torch looks whether the second is set, whatever it says."""
+    monkeypatch.setattr(cuda, "open_nvml", _opened(FakeGpu()))
+    monkeypatch.setattr(cuda.Cuda, "uuid", lambda device: "1111")
+    monkeypatch.setenv(name, value)
+    labels = devices.get("cuda").warnings()
+    assert [label.label for label in labels] == (["slow-cuda"] if warned else [])
+    assert all(label.detail.startswith(f"{name}={value}: every ") for label in labels)
+
+
+def test_what_cublas_may_round_away_is_read_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    products = torch.backends.cuda.matmul
+    monkeypatch.setattr(products, "allow_bf16_reduced_precision_reduction", False)
+    found = devices.get("cuda").read_back().precision
+    assert found["allow_bf16_reduced_precision_reduction"] == "false"
+    assert found["allow_fp16_reduced_precision_reduction"] == "true"
+    assert found["allow_fp16_accumulation"] == "false"
+
+
 def _opened(gpu: FakeGpu) -> Callable[[], FakeNvml]:
     """A driver whose only instance is a MIG one, which torch names without the prefix."""
     return lambda: FakeNvml((), {"MIG-1111": gpu})
