@@ -37,12 +37,12 @@ _PEAKS = {
     "peak_reserved": "reserved_bytes.all.peak",
 }
 
-_REDUCTIONS = (
-    "allow_fp16_reduced_precision_reduction",
-    "allow_bf16_reduced_precision_reduction",
-    "allow_fp16_accumulation",
-)
-"""Of torch.backends.cuda.matmul, left as they are: whether cuBLAS may add up in less than fp32."""
+_REDUCED_SUMS = {
+    "fp16": "allow_fp16_reduced_precision_reduction",
+    "bf16": "allow_bf16_reduced_precision_reduction",
+    "fp16-accumulation": "allow_fp16_accumulation",
+}
+"""Of torch.backends.cuda.matmul, left as they are: where cuBLAS may add up in less than fp32."""
 _PLANS = 10
 """torch's own `cudnn.benchmark_limit`: how many plans cuDNN tries for a convolution, 0 for all."""
 
@@ -159,7 +159,7 @@ class Cuda:
             "conv": "tf32" if torch.backends.cudnn.allow_tf32 else "ieee",
             "cudnn_benchmark": str(torch.backends.cudnn.benchmark).lower(),
             "cudnn_benchmark_limit": str(torch.backends.cudnn.benchmark_limit),
-            **{flag: str(getattr(products, flag)).lower() for flag in _REDUCTIONS},
+            "reduced_sums": "+".join(on for on, flag in _REDUCED_SUMS.items() if getattr(products, flag)),
         }
         return Effective(precision=overridden | flags)
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Iterator, Sequence
 
+from bench.doctor import gpu_condition
 from bench.doctor.machine import Machine
+from bench.doctor.nvml_answers import asked
 from bench.host.gpu_choice import visible_gpu
 from bench.host.nvml import POWER_CAP, SLOWDOWNS, Nvml, NvmlGpu, UnreadableError, reasons
 from bench.schema.finding import Finding
-
-T = TypeVar("T")
-
-HIDDEN = "ask the administrator of the machine, or whoever started this container"
 
 
 def findings(machine: Machine, *, required: bool) -> Iterator[Finding]:
@@ -27,19 +24,12 @@ def findings(machine: Machine, *, required: bool) -> Iterator[Finding]:
         return
     yield Finding(name="gpu", status="ok", found=name)
     yield _driver(machine, nvml)
-    yield _asked("gpu processes", gpu.compute_pids, _processes)
-    yield _asked("gpu throttling", gpu.event_reasons, _throttling)
-    yield _asked("gpu power limit", lambda: _limits(gpu), _power_limit)
-    yield _asked("gpu persistence mode", gpu.persistence_mode, _persistence)
-    yield _asked("gpu MIG", gpu.mig_mode, _mig)
-
-
-def _asked(name: str, ask: Callable[[], T], judge: Callable[[str, T], Finding]) -> Finding:
-    """The judgement of an answer, or why NVML gives none."""
-    try:
-        return judge(name, ask())
-    except UnreadableError as error:
-        return Finding(name=name, status="unknown", found=f"NVML: {error}", advice=HIDDEN)
+    yield asked("gpu processes", gpu.compute_pids, _processes)
+    yield asked("gpu throttling", gpu.event_reasons, _throttling)
+    yield asked("gpu power limit", lambda: _limits(gpu), _power_limit)
+    yield asked("gpu persistence mode", gpu.persistence_mode, _persistence)
+    yield asked("gpu MIG", gpu.mig_mode, _mig)
+    yield from gpu_condition.findings(machine, nvml, gpu)
 
 
 def _driver(machine: Machine, nvml: Nvml) -> Finding:
@@ -56,7 +46,7 @@ def _driver(machine: Machine, nvml: Nvml) -> Finding:
             return Finding(name=name, status="warn", found=found, advice=advice)
         return Finding(name=name, status="ok", found=found)
 
-    return _asked("driver", lambda: (nvml.driver_version(), nvml.cuda_version()), judge)
+    return asked("driver", lambda: (nvml.driver_version(), nvml.cuda_version()), judge)
 
 
 def _processes(name: str, pids: Sequence[int]) -> Finding:

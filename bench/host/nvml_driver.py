@@ -151,6 +151,9 @@ class _DriverGpu:
     def application_memory_clock_mhz(self) -> int:
         return int(self._get("nvmlDeviceGetApplicationsClock", self._nvml.NVML_CLOCK_MEM))
 
+    def default_application_sm_clock_mhz(self) -> int:
+        return int(self._get("nvmlDeviceGetDefaultApplicationsClock", self._nvml.NVML_CLOCK_GRAPHICS))
+
     def max_sm_clock_mhz(self) -> int:
         return int(self._get("nvmlDeviceGetMaxClockInfo", self._nvml.NVML_CLOCK_SM))
 

@@ -56,6 +56,7 @@ class FakeGpu:
     sm_clock: Any = 1980
     memory_clock: Any = 2619
     application_clocks: Any = (1980, 2619)
+    default_clock: Any = 1980
     max_clocks: Any = (1980, 2619)
     power: Any = 412.5
     temperature: Any = 61
@@ -106,6 +107,9 @@ class FakeGpu:
 
     def application_memory_clock_mhz(self) -> int:
         return int(answer(self.application_clocks)[1])
+
+    def default_application_sm_clock_mhz(self) -> int:
+        return int(answer(self.default_clock))
 
     def max_sm_clock_mhz(self) -> int:
         return int(answer(self.max_clocks)[0])

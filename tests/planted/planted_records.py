@@ -41,9 +41,7 @@ READ_BACK = {
             "matmul": "ieee",
             "cudnn_benchmark": "true",
             "cudnn_benchmark_limit": "10",
-            "allow_fp16_reduced_precision_reduction": "true",
-            "allow_bf16_reduced_precision_reduction": "true",
-            "allow_fp16_accumulation": "false",
+            "reduced_sums": "fp16+bf16",
         }
     ),
 }

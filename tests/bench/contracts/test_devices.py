@@ -412,13 +412,14 @@ def test_a_variable_that_slows_cuda_down_is_in_the_record(
     assert all(label.detail.startswith(f"{name}={value}: every ") for label in labels)
 
 
-def test_what_cublas_may_round_away_is_read_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_cublas_may_add_up_in_less_than_fp32_is_read_back() -> None:
     products = torch.backends.cuda.matmul
-    monkeypatch.setattr(products, "allow_bf16_reduced_precision_reduction", False)
-    found = devices.get("cuda").read_back().precision
-    assert found["allow_bf16_reduced_precision_reduction"] == "false"
-    assert found["allow_fp16_reduced_precision_reduction"] == "true"
-    assert found["allow_fp16_accumulation"] == "false"
+    assert devices.get("cuda").read_back().precision["reduced_sums"] == "fp16+bf16", "torch's own default"
+    products.allow_bf16_reduced_precision_reduction = False
+    try:
+        assert devices.get("cuda").read_back().precision["reduced_sums"] == "fp16"
+    finally:
+        products.allow_bf16_reduced_precision_reduction = True
 
 
 def _opened(gpu: FakeGpu) -> Callable[[], FakeNvml]:

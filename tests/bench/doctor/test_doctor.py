@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import re
 import subprocess
 import sys
@@ -10,11 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from bench import doctor
 from bench.doctor import Finding, Machine
+from bench.host import locked_clocks
 from bench.host.nvml import POWER_CAP
+from bench.schema.gpu_identity import EccErrors, PcieLink, RemappedRows
 from models.errors import UserError
 from reports import formats
 from reports.pages import doctor_report as reporting
@@ -35,6 +39,7 @@ QUIET = {
     GOVERNOR: "performance\n",
     NO_TURBO: "1\n",
     "sys/kernel/mm/transparent_hugepage/enabled": "always [madvise] never\n",
+    "sys/bus/pci/devices/0000:3b:00.0/numa_node": "1\n",
     "headers/Python.h": "",
 }
 """A machine with nothing to complain about."""
@@ -71,7 +76,7 @@ def found(at: Machine, name: str, device: str = "auto") -> Finding:
 def test_a_quiet_machine_has_no_warnings(tmp_path: Path) -> None:
     findings = doctor.examine("auto", machine(tmp_path))
     assert [f.name for f in findings if f.status != "ok"] == []
-    assert len(findings) == 23
+    assert len(findings) == 33
 
 
 @pytest.mark.parametrize(
@@ -200,6 +205,28 @@ def test_a_missing_package(tmp_path: Path) -> None:
     assert (finding.status, finding.found) == ("warn", "not installed")
 
 
+RESTING = "generation 1 of 5, width 16 of 16, at rest"
+WAITING = "0, and one that waits for a reset"
+
+
+def ecc_errors(corrected: int, uncorrected: int) -> EccErrors:
+    """All since the driver was loaded."""
+    return EccErrors(
+        corrected_volatile=corrected,
+        uncorrected_volatile=uncorrected,
+        corrected_aggregate=corrected,
+        uncorrected_aggregate=uncorrected,
+    )
+
+
+def replaced(rows: int = 0, pending: bool = False, failed: bool = False) -> RemappedRows:
+    return RemappedRows(correctable=rows, uncorrectable=0, pending=pending, failed=failed)
+
+
+def link(generation: int, width: int) -> PcieLink:
+    return PcieLink(generation=generation, width=width, max_generation=5, max_width=16)
+
+
 @pytest.mark.parametrize(
     ("name", "gpu", "status", "words"),
     [
@@ -221,11 +248,102 @@ def test_a_missing_package(tmp_path: Path) -> None:
         ("gpu MIG", FakeGpu(mig=True), "warn", "on"),
         ("gpu MIG", FakeGpu(mig="Not Supported"), "unknown", "NVML: Not Supported"),
         ("gpu", FakeGpu(), "ok", "NVIDIA H100"),
+        ("gpu compute mode", FakeGpu(mode="exclusive process"), "ok", "exclusive process"),
+        ("gpu compute mode", FakeGpu(mode="prohibited"), "warn", "prohibited"),
+        ("gpu ECC mode", FakeGpu(), "ok", "on"),
+        ("gpu ECC mode", FakeGpu(ecc=(True, False)), "warn", "on, after the next reset off"),
+        ("gpu ECC mode", FakeGpu(ecc="Not Supported"), "unknown", "NVML: Not Supported"),
+        (
+            "gpu ECC errors",
+            FakeGpu(errors=ecc_errors(corrected=3, uncorrected=0)),
+            "ok",
+            "0 uncorrected and 3 corrected since the driver was loaded, 0 and 3 ever",
+        ),
+        (
+            "gpu ECC errors",
+            FakeGpu(errors=ecc_errors(corrected=3, uncorrected=1)),
+            "warn",
+            "1 uncorrected and 3 corrected since the driver was loaded, 1 and 3 ever",
+        ),
+        ("gpu ECC errors", FakeGpu(errors="No Permission"), "unknown", "NVML: No Permission"),
+        ("gpu remapped rows", FakeGpu(rows=replaced(rows=2)), "ok", "2"),
+        (
+            "gpu remapped rows",
+            FakeGpu(rows=replaced(pending=True)),
+            "warn",
+            "0, and one that waits for a reset",
+        ),
+        ("gpu remapped rows", FakeGpu(rows=replaced(failed=True)), "warn", "0, and one that could not be"),
+        ("gpu remapped rows", FakeGpu(rows="Not Supported"), "unknown", "NVML: Not Supported"),
+        ("gpu PCIe link", FakeGpu(), "ok", "generation 5 of 5, width 16 of 16"),
+        ("gpu PCIe link", FakeGpu(link=link(5, 8)), "warn", "generation 5 of 5, width 8 of 16"),
+        ("gpu PCIe link", FakeGpu(link=link(4, 16)), "warn", "generation 4 of 5, width 16 of 16"),
+        (
+            "gpu PCIe link",
+            FakeGpu(link=link(1, 16), bits=1),
+            "ok",
+            "generation 1 of 5, width 16 of 16, at rest",
+        ),
+        ("gpu application clocks", FakeGpu(), "ok", "SM 1980 MHz, by default 1980, at most 1980"),
+        (
+            "gpu application clocks",
+            FakeGpu(application_clocks=(1095, 1215), default_clock=1095, max_clocks=(1410, 1215)),
+            "ok",
+            "SM 1095 MHz, by default 1095, at most 1410",
+        ),
+        (
+            "gpu application clocks",
+            FakeGpu(application_clocks=(1200, 2619)),
+            "warn",
+            "SM 1200 MHz, by default 1980, at most 1980",
+        ),
+        ("gpu application clocks", FakeGpu(default_clock="Unknown"), "unknown", "NVML: Unknown"),
     ],
 )
 def test_planted_gpus(tmp_path: Path, name: str, gpu: FakeGpu, status: str, words: str) -> None:
     finding = found(machine(tmp_path, open_nvml=lambda: FakeNvml((gpu,))), name)
     assert (finding.status, finding.found) == (status, words)
+
+
+def test_the_ways_to_the_other_gpus_are_shown(tmp_path: Path) -> None:
+    twins = (FakeGpu(), FakeGpu(gpu_uuid="GPU-2222"))
+    at = machine(tmp_path, open_nvml=lambda: FakeNvml(twins, nvlinks=4))
+    assert found(at, "gpu beside GPU-2222").found == "one PCIe switch, 4 NVLinks, peer access"
+    at = machine(tmp_path, open_nvml=lambda: FakeNvml(twins, nvlinks="Not Supported", peers_read=False))
+    way = found(at, "gpu beside GPU-2222")
+    assert (way.status, way.found) == ("ok", "one PCIe switch, no peer access; nvlinks: Not Supported")
+
+
+def test_the_memory_next_to_the_gpu_is_shown(tmp_path: Path) -> None:
+    assert found(machine(tmp_path), "gpu NUMA node").found == "1"
+    single = machine(tmp_path, {"sys/bus/pci/devices/0000:3b:00.0/numa_node": "-1\n"})
+    assert found(single, "gpu NUMA node").status == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("environ", "name", "status", "words"),
+    [
+        ({}, "CUDA_LAUNCH_BLOCKING", "ok", "not set"),
+        ({"CUDA_LAUNCH_BLOCKING": "0"}, "CUDA_LAUNCH_BLOCKING", "ok", "0"),
+        ({"CUDA_LAUNCH_BLOCKING": "1"}, "CUDA_LAUNCH_BLOCKING", "warn", "1"),
+        ({"PYTORCH_NO_CUDA_MEMORY_CACHING": "1"}, "PYTORCH_NO_CUDA_MEMORY_CACHING", "warn", "1"),
+    ],
+)
+def test_variables_that_slow_cuda_down(
+    tmp_path: Path, environ: dict[str, str], name: str, status: str, words: str
+) -> None:
+    finding = found(machine(tmp_path, environ=environ), name)
+    assert (finding.status, finding.found) == (status, words)
+
+
+def test_a_clock_that_convbench_left_locked_is_shown(tmp_path: Path) -> None:
+    at = machine(tmp_path, environ={"XDG_STATE_HOME": str(tmp_path)})
+    assert found(at, "gpu locked clock").status == "ok"
+    folder = locked_clocks.marker_folder(at.environ)
+    folder.mkdir(parents=True)
+    marker = locked_clocks.LockMarker(uuid="GPU-11111111-aaaa", mhz=1200, pid=1, started=0.0)
+    (folder / f"{platform.node()}+GPU.json").write_bytes(msgspec.json.encode(marker))
+    assert (found(at, "gpu locked clock").status, found(at, "gpu locked clock").found) == ("warn", "1200 MHz")
 
 
 def test_the_gpu_is_the_one_that_cuda_will_use(tmp_path: Path) -> None:

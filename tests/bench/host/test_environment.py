@@ -40,6 +40,11 @@ def test_the_machine_is_described_without_torch() -> None:
     assert found.python == ".".join(map(str, sys.version_info[:3]))
 
 
+def test_the_libraries_of_nvidia_that_multiply_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.metadata.version", lambda name: f"version of {name}")
+    assert {"nvidia-cublas", "nvidia-cudnn-cu13"} <= environment.describe().libraries.keys()
+
+
 def test_only_variables_that_move_timings_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     compiling = {
         "TORCHINDUCTOR_MAX_AUTOTUNE",

@@ -97,6 +97,7 @@ def healthy() -> dict[str, Any]:
         "nvmlDeviceGetVbiosVersion": lambda device, size: [b"96.00.74.00.01"],
         "nvmlDeviceGetPciInfo_v3": lambda device: [ADDRESSES[uuid_of[device]]],
         "nvmlDeviceGetApplicationsClock": lambda device, kind: [clocks[kind]],
+        "nvmlDeviceGetDefaultApplicationsClock": lambda device, kind: [clocks[kind] - 100],
         "nvmlDeviceGetMaxClockInfo": lambda device, kind: [clocks[kind]],
         "nvmlDeviceGetEccMode": [1, 0],
         "nvmlDeviceGetTotalEccErrors": lambda device, error, counter: [errors[error, counter]],
@@ -143,6 +144,7 @@ def test_who_the_gpu_is(gpu: NvmlGpu) -> None:
 
 def test_the_clocks_that_were_asked_for_and_the_highest(gpu: NvmlGpu) -> None:
     assert (gpu.application_sm_clock_mhz(), gpu.application_memory_clock_mhz()) == (1755, 2619)
+    assert gpu.default_application_sm_clock_mhz() == 1655
     assert (gpu.max_sm_clock_mhz(), gpu.max_memory_clock_mhz()) == (1980, 2619)
 
 
