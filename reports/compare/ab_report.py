@@ -13,7 +13,7 @@ from reports.document import Cell, Document, Quantity, Scalar, Table
 from reports.summary.caches import IN_WORDS
 from reports.summary.figures import case_row
 
-CLOCK_COLUMNS = ("cause", "b / a in cycles", "SM clock (MHz)", "power cap at work (%)")
+CLOCK_COLUMNS = ("cause", "b / a in cycles", "SM clock (MHz)", "memory clock (MHz)", "power cap at work (%)")
 """Of a GPU whose clocks were read while it worked."""
 CAUSE_IN_WORDS = (
     "cause: what the SM clock has to do with a time that differs. code: in cycles (time x SM clock) the "
@@ -96,6 +96,7 @@ def _clock_cells(row: PairRow) -> tuple[Cell, ...]:
         clocks.cause,
         None if clocks.cycles is None else Quantity(value=clocks.cycles, digits=3),
         both_sides(clocks.base_sm_clock, clocks.new_sm_clock),
+        both_sides(clocks.base_memory_clock, clocks.new_memory_clock),
         both_sides(clocks.base_power_cap, clocks.new_power_cap, 100.0),
     )
 

@@ -109,7 +109,7 @@ def _columns(kind: _Kind, counted: str) -> list[str]:
     return [
         *("what", f"BASE ({kind.printed})", f"NEW ({kind.printed})", "ratio", "verdict"),
         *("detectable", counted, "remarks"),
-        *("cause", "SM clock (MHz)", "power cap at work (%)"),
+        *("cause", "SM clock (MHz)", "memory clock (MHz)", "power cap at work (%)"),
     ]
 
 
@@ -188,6 +188,7 @@ def _cells(row: ComparisonRow, kind: _Kind) -> tuple[Cell, ...]:
         row.tags,
         row.cause,
         both_sides(row.base_sm_clock, row.new_sm_clock),
+        both_sides(row.base_memory_clock, row.new_memory_clock),
         both_sides(row.base_power_cap, row.new_power_cap, 100.0),
     )
 

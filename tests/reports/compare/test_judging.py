@@ -101,6 +101,7 @@ def test_the_cause_is_in_every_format(tmp_path: Path) -> None:
     assert {"cause", "cycles", "cycles_verdict", "base_sm_clock", "new_power_cap"} <= set(header)
     shown = row_of(next(table for table in document.tables if table.title == "Time"))
     assert (shown["cause"], shown["SM clock (MHz)"]) == ("clock", "1980 / 1755")
+    assert shown["memory clock (MHz)"] == "2619"
     assert "in cycles (time x SM clock)" in formats.render("md", document)
 
 
@@ -174,6 +175,7 @@ def test_pairs_say_the_code_and_never_the_clock(tmp_path: Path) -> None:
     document = ab_report.document([row], ("a", "b"), 0.02)
     shown = row_of(document.tables[0])
     assert (shown["cause"], shown["SM clock (MHz)"]) == ("unknown", "1980 / 1755")
+    assert shown["memory clock (MHz)"] == "2619"
     assert ab_report.row_of(row)["cycles_verdict"] == "equivalent"
 
 
