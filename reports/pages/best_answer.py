@@ -48,7 +48,7 @@ def answer(found: Findings, measured: Summary, learned: Summary | None) -> Itera
         yield "The budget was spent before all was tried: a longer search may find a faster one."
     yield _against_plain(found)
     yield from _against_rivals(found)
-    yield f"To repeat it: {command_of(found.winner)}"
+    yield f"To repeat it: {command_of(found.winner, found.gpu)}"
     yield _utilisation(found, measured)
     yield _outputs(found.agreement)
     yield _accuracy(found.winner, learned)
@@ -73,8 +73,10 @@ def _threads(case: Case) -> str:
     )
 
 
-def command_of(case: Case) -> str:
-    """The command line that measures a case again; every axis that could be another is named."""
+def command_of(case: Case, gpu: str | None = None) -> str:
+    """The command line that measures a case again, on the GPU that was chosen for it if one was; every axis
+    that could be another is named.
+    """
     own = catalogue.defaults(case.model)
     usual = {"image": own.image, "channels": own.channels, "classes": own.classes, "seed": 0, "tuning": ""}
     axes = ("model", "workload", "device", "precision", "layout", "engine", "tuning", "batch", "threads")
@@ -83,7 +85,8 @@ def command_of(case: Case) -> str:
         value = getattr(case, axis)
         if usual.get(axis) != value:
             words += [f"--{axis}", str(value)]
-    return shlex.join([*words, "--out", "RUN"])
+    chosen = [] if gpu is None else ["--gpu", gpu]
+    return shlex.join([*words, *chosen, "--out", "RUN"])
 
 
 def _rate(winner: Case, measured: Summary) -> float | None:

@@ -22,6 +22,7 @@ class Findings(Struct, frozen=True, kw_only=True):
     pairs        rivals and `plain` against the winner, in interleaved pairs
     excluded     values that this machine cannot run, with the reason
     agreement    of the winner's outputs with fp32's; a sentence where that could not be measured
+    gpu          full UUID of the GPU that was chosen for it, or None
     ceiling_seconds  about what the winner's ceilings take, where the budget had no time left for them
     """
 
@@ -32,4 +33,5 @@ class Findings(Struct, frozen=True, kw_only=True):
     pairs: tuple[PairRow, ...] = ()
     excluded: Mapping[str, str] = {}
     agreement: Agreement | str | None = None
+    gpu: str | None = None
     ceiling_seconds: float | None = None

@@ -104,9 +104,8 @@ def run_search(request: SearchRequest, directory: Path, on_progress: OnProgress)
                 stack.callback(shutil.rmtree, directory / scratch, ignore_errors=True)
             searching = _Search(request, store, on_progress, began)
             known, is_complete = searching.candidates(space, server)
-        found = Findings(
-            tried=tuple(known.values()), is_complete=is_complete, excluded={**impossible, **unusable}
-        )
+        tried, excluded = tuple(known.values()), {**impossible, **unusable}
+        found = Findings(tried=tried, is_complete=is_complete, excluded=excluded, gpu=request.gpu)
         if not strategy.ranked(known):
             return found
         winner, pairs = searching.confirmed(space, known)

@@ -181,6 +181,27 @@ def test_what_one_has_no_right_to_ask_is_a_reason(gpu: NvmlGpu, library: Library
         gpu.ecc_errors()
 
 
+def test_a_divided_gpu_lists_its_instances_whose_numbers_may_have_gaps(
+    driver: Nvml, library: Library
+) -> None:
+    instances = {0: b"MIG-dddd", 2: b"MIG-eeee"}
+    library.planted |= {
+        "nvmlDeviceGetMigMode": [1, 1],
+        "nvmlDeviceGetMaxMigDeviceCount": [7],
+        "nvmlDeviceGetMigDeviceHandleByIndex": lambda device, number: (
+            [300 + number] if number in instances else pynvml.NVML_ERROR_NOT_FOUND
+        ),
+        "nvmlDeviceGetUUID": lambda device, size: [instances[device - 300]],
+    }
+    assert driver.mig_uuids(FIRST.decode()) == ["MIG-dddd", "MIG-eeee"]
+
+
+@pytest.mark.parametrize("mode", [[0, 0], NOT_SUPPORTED])
+def test_a_gpu_that_is_not_divided_has_no_instances(driver: Nvml, library: Library, mode: object) -> None:
+    library.planted["nvmlDeviceGetMigMode"] = mode
+    assert driver.mig_uuids(FIRST.decode()) == []
+
+
 def test_a_mig_instance_has_its_two_numbers(driver: Nvml) -> None:
     assert driver.mig_instance(FIRST.decode()) == MigInstance(gpu_instance=7, compute_instance=1)
 

@@ -287,3 +287,8 @@ def test_training_runs_say_whether_the_precision_learns_as_well(folder: Path) ->
         for line in text
     )
     assert any("was not measured; this would" in line for line in answer(FOUND, folder, [trained]))
+
+
+def test_the_command_names_the_gpu_that_was_chosen() -> None:
+    assert command_of(WINNER, "GPU-2222").endswith(" --gpu GPU-2222 --out RUN")
+    assert "--gpu" not in command_of(WINNER)
