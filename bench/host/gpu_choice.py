@@ -24,13 +24,14 @@ def resolve(text: str, open_nvml: Callable[[], Nvml], environ: Mapping[str, str]
         nvml = open_nvml()
         gpus = nvml.gpus()
         instances = {gpu.uuid(): nvml.mig_uuids(gpu.uuid()) for gpu in gpus}
-        there = "; ".join(_in_words(number, gpu, instances) for number, gpu in enumerate(gpus))
+        numbers = {gpu.index(): gpu for gpu in gpus}
+        there = "; ".join(_in_words(number, gpu, instances) for number, gpu in numbers.items())
     except UnreadableError as error:
         raise UserError(f"--gpu {text}: no GPU was found: {error}") from error
     if not gpus:
         raise UserError(f"--gpu {text}: no GPU was found: the driver lists none")
     if text.isdecimal():
-        named = [gpus[int(text)].uuid()] if int(text) < len(gpus) else []
+        named = [numbers[int(text)].uuid()] if int(text) in numbers else []
     else:
         known = [*instances, *(instance for each in instances.values() for instance in each)]
         named = [uuid for uuid in known if text.startswith(("GPU-", "MIG-")) and uuid.startswith(text)]

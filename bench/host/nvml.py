@@ -135,7 +135,7 @@ class Nvml(Protocol):
         """The newest CUDA that the driver can run."""
 
     def gpus(self) -> Sequence[NvmlGpu]:
-        """In the order of their PCI addresses."""
+        """Those that this process may use, in the order of their PCI addresses."""
 
     def mig_uuids(self, uuid: str) -> Sequence[str]:
         """Of the instances of a GPU, in the order of their numbers; none where it is not divided."""

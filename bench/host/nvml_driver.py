@@ -58,8 +58,16 @@ class _DriverNvml:
     def gpus(self) -> Sequence[NvmlGpu]:
         import pynvml
 
-        count = int(ask(pynvml.nvmlDeviceGetCount))
-        return [_DriverGpu(ask(pynvml.nvmlDeviceGetHandleByIndex, index)) for index in range(count)]
+        found: list[NvmlGpu] = []
+        refused: UnreadableError | None = None
+        for index in range(int(ask(pynvml.nvmlDeviceGetCount))):
+            try:
+                found.append(_DriverGpu(ask(pynvml.nvmlDeviceGetHandleByIndex, index)))
+            except UnreadableError as error:  # counted too: those that a cgroup forbids, and broken ones
+                refused = error
+        if refused is not None and not found:
+            raise refused
+        return found
 
     def mig_uuids(self, uuid: str) -> Sequence[str]:
         import pynvml
@@ -108,9 +116,18 @@ def _board(uuid: str) -> Any:
     import pynvml
 
     handle = ask(pynvml.nvmlDeviceGetHandleByUUID, uuid)
-    if ask(pynvml.nvmlDeviceIsMigDeviceHandle, handle):
+    if _is_instance(handle):
         handle = ask(pynvml.nvmlDeviceGetDeviceHandleFromMigDeviceHandle, handle)
     return handle
+
+
+def _is_instance(handle: Any) -> bool:
+    import pynvml
+
+    try:
+        return bool(ask(pynvml.nvmlDeviceIsMigDeviceHandle, handle))
+    except UnreadableError:  # likewise
+        return False
 
 
 class _DriverGpu:

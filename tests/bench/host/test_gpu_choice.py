@@ -10,8 +10,8 @@ from models.errors import UserError
 from tests.planted.fake_nvml import FakeGpu, FakeNvml, no_driver
 
 SMALL = FakeGpu(gpu_uuid="GPU-aaaa", gpu_name="small")
-LARGE = FakeGpu(gpu_uuid="GPU-bbbb", gpu_name="large")
-TWIN = FakeGpu(gpu_uuid="GPU-cccc", gpu_name="small")
+LARGE = FakeGpu(gpu_uuid="GPU-bbbb", gpu_name="large", number=1)
+TWIN = FakeGpu(gpu_uuid="GPU-cccc", gpu_name="small", number=1)
 
 
 @pytest.mark.parametrize(
@@ -62,6 +62,16 @@ MANY = FakeNvml((SMALL, LARGE), instances={"MIG-dddd": LARGE, "MIG-eeee": LARGE}
 @pytest.mark.parametrize(("text", "uuid"), [("0", "GPU-aaaa"), ("1", "GPU-cccc"), ("GPU-c", "GPU-cccc")])
 def test_a_gpu_is_named_by_its_index_or_its_uuid_which_may_be_short(text: str, uuid: str) -> None:
     assert chosen(text) == uuid
+
+
+def test_an_index_is_nvidia_smis_also_where_other_gpus_may_not_be_used() -> None:
+    """CUDA counts those alone that this process may use, nvidia-smi all."""
+    last = FakeGpu(gpu_uuid="GPU-dddd", gpu_name="small", number=3)
+    driver = FakeNvml((TWIN, last))
+    assert [chosen(text, driver=driver) for text in "13"] == ["GPU-cccc", "GPU-dddd"]
+    with pytest.raises(UserError, match=r"which has 1 \(small, GPU-cccc\); 3 \(small, GPU-dddd\)$"):
+        chosen("0", driver=driver)
+    assert visible_gpu(driver, {"CUDA_VISIBLE_DEVICES": "1"}) is last
 
 
 @pytest.mark.parametrize("text", ["MIG-dddd", "MIG-d", "1", "GPU-bbbb"])

@@ -142,6 +142,22 @@ def test_who_the_gpu_is(gpu: NvmlGpu) -> None:
     assert (gpu.index(), gpu.vbios(), gpu.pci_bus_id()) == (1, "96.00.74.00.01", "0000:3b:00.0")
 
 
+def test_gpus_that_this_process_may_not_use_are_left_out(driver: Nvml, library: Library) -> None:
+    """NVML counts them too: a cgroup keeps a job of a shared machine to some."""
+    library.planted["nvmlDeviceGetCount_v2"] = [3]
+    library.planted["nvmlDeviceGetHandleByIndex_v2"] = lambda index: [200] if index == 1 else NO_PERMISSION
+    library.planted["nvmlDeviceGetUUID"] = lambda device, size: [SECOND]
+    assert [gpu.uuid() for gpu in driver.gpus()] == [SECOND.decode()]
+    library.planted["nvmlDeviceGetHandleByIndex_v2"] = NO_PERMISSION
+    with pytest.raises(UnreadableError, match="Insufficient Permissions"):
+        driver.gpus()
+
+
+def test_a_driver_that_knows_no_mig_is_asked_about_the_gpu_itself(driver: Nvml, library: Library) -> None:
+    library.planted["nvmlDeviceIsMigDeviceHandle"] = NOT_SUPPORTED
+    assert driver.by_uuid(FIRST.decode()).vbios() == "96.00.74.00.01"
+
+
 def test_the_clocks_that_were_asked_for_and_the_highest(gpu: NvmlGpu) -> None:
     assert (gpu.application_sm_clock_mhz(), gpu.application_memory_clock_mhz()) == (1755, 2619)
     assert gpu.default_application_sm_clock_mhz() == 1655
