@@ -187,7 +187,7 @@ class Cuda:
 
     @cached_property
     def _queue(self) -> CudaQueue:
-        """One for all who ask: it finds out once how long to spin."""
+        """One for all who ask: it finds out once for a GPU how long to spin."""
         return CudaQueue(self.uuid)
 
     def uuid(self) -> str:
@@ -286,6 +286,7 @@ class CudaQueue:
 
     def __init__(self, uuid: Callable[[], str]) -> None:
         self._uuid = uuid
+        self._rates: dict[str, float] = {}
 
     def clock(self) -> float:
         return time.perf_counter()
@@ -311,7 +312,7 @@ class CudaQueue:
     def occupy(self, seconds: float) -> None:
         import torch
 
-        torch.cuda._sleep(int(seconds * self._cycles_per_second))
+        torch.cuda._sleep(int(seconds * self._cycles_per_second()))
 
     def busy_seconds(self, call: Callable[[], None]) -> float | None:
         """Sum of the kernels' own times during one call, by torch.profiler; None where it sees no kernel.
@@ -330,15 +331,21 @@ class CudaQueue:
         except RuntimeError:  # the call itself has run many times before
             return None
 
-    @cached_property
     def _cycles_per_second(self) -> float:
+        """Of the current GPU; a process that measures a user's modules may have several."""
+        uuid = self._uuid()
+        if uuid not in self._rates:
+            self._rates[uuid] = self._highest_rate(uuid)
+        return self._rates[uuid]
+
+    def _highest_rate(self, uuid: str) -> float:
         """`_sleep` counts cycles of a clock that changes. At its highest, or where NVML does not say that, at
         the higher of two that were seen: a spin must outlast the host, and may do so by more."""
         import torch
 
         torch.cuda._sleep(1)  # the first one loads the kernel
         try:
-            return 1e6 * by_torch_uuid(open_nvml(), self._uuid()).max_sm_clock_mhz()
+            return 1e6 * by_torch_uuid(open_nvml(), uuid).max_sm_clock_mhz()
         except UnreadableError:
             return max(self._seen_cycles_per_second() for _ in range(2))
 

@@ -10,11 +10,13 @@ from torch import nn
 from bench import engines
 from bench.child.layers.marked import MarkedSteps
 from bench.contracts.steps import Call, Steps
+from bench.devices import cuda
+from bench.devices.cuda import Cuda
 from bench.probes import memory
 from bench.schema.case import MeasurementProtocol
 from bench.timing import latency
 from tests.planted.fake_cuda import REPLAY_SECONDS, FakeCuda
-from tests.planted.fake_nvml import FakeGpu
+from tests.planted.fake_nvml import FakeGpu, FakeNvml
 from tests.planted.planted_steps import MS, planted
 
 PROTOCOL = MeasurementProtocol(warmup_seconds=0.1, sampling_seconds=5.0)
@@ -57,6 +59,19 @@ def test_a_spin_lasts_at_least_as_long_as_asked(
     queue.occupy(1 * MS)
     queue.occupy(10 * MS)
     assert gpu.spins[-1] == pytest.approx(10 * MS)
+
+
+def test_a_spin_is_timed_by_the_clock_of_the_gpu_that_it_runs_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`measure` follows a module to whichever GPU of the process it lies on."""
+    gpu, slow, fast = FakeCuda(), FakeGpu(), FakeGpu("GPU-22222222-bbbb", max_clocks=(2 * 1980, 2619))
+    current = slow
+    device = gpu.install(monkeypatch, slow)
+    monkeypatch.setattr(cuda, "open_nvml", lambda: FakeNvml((slow, fast)))
+    monkeypatch.setattr(Cuda, "uuid", lambda device: current.uuid().removeprefix("GPU-"))
+    device.queue().occupy(10 * MS)
+    current = fast
+    device.queue().occupy(10 * MS)
+    assert gpu.spins[-1] == pytest.approx(2 * 10 * MS), "in seconds of the planted clock of 1980 MHz"
 
 
 def test_a_captured_step_takes_what_its_kernels_take(monkeypatch: pytest.MonkeyPatch) -> None:
