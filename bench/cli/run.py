@@ -39,11 +39,12 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and write nothing.")] = False,
     format_: options.Format = "terminal",
 ) -> int:
-    """Measure a suite. Every axis takes several values, repeated or separated by commas.
+    """Measure a suite: smoke is what to run first, quick what is run without the option.
 
-    The options device, image, channels, classes, threads and seed change the
-    whole suite; naming any other axis makes the plan the product of the given
-    values and the suite's main axes.
+    Every axis takes several values, repeated or separated by commas. The
+    options device, image, channels, classes, threads and seed change the whole
+    suite; naming any other axis makes the plan the product of the given values
+    and the suite's main axes.
     """
     output.check_format(format_)
     run_options = options.run_options_of(gpu, lock_clocks)

@@ -13,7 +13,7 @@ from models import catalogue, closed_form
 
 _BYTES_OF_UPDATE = 20
 """Of a parameter: SGD with momentum reads it, its gradient and its momentum, and writes two of them; fp32."""
-_BACKWARD_BYTES = 4
+_BACKWARD_BYTES = 7
 """Times what forward moves: both gradients read it, and new memory for the weights' gradients is written."""
 _UNKNOWN_LAYERS, _UNKNOWN_FLOPS, _UNKNOWN_PARAMETERS = 20, 1e10, 2e7
 """Of a network that is not ours, whose cost is known only when it runs: about VGG-11's convolutions."""
