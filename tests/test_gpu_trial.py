@@ -222,7 +222,10 @@ def test_device_time_of_a_launch_bound_step_is_not_held_against_events(tmp_path:
 
 def test_figures_of_a_cpu_are_only_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert agreement(tmp_path, ("wall_time", 0.02), loop=(0.01, None)) == 0
-    assert "no verdict" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "no verdict" in out
+    assert "2.0000" in out
+    assert "apart" not in out
 
 
 def test_a_run_that_measured_no_case_of_the_loop_agrees_with_nothing(tmp_path: Path) -> None:
