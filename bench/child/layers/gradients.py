@@ -8,6 +8,7 @@ the shapes, dtypes and memory formats that the network's own backward has.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,7 @@ from bench.contracts.device import Device
 from bench.contracts.steps import Call
 from bench.probes.meta_modules import CONVOLUTIONS
 from bench.schema.layer_phases import Layer
+from bench.timing.repeats import repeats_of
 from bench.timing.timers import DeviceTimer, Timer, WallTimer, host_and_device_seconds, shield_for
 
 INPUT, WEIGHT, JOINT = "input_gradient_time", "weight_gradient_time", "joint_gradient_time"
@@ -28,10 +30,17 @@ _ALL_SECONDS = 60.0
 """After these no further layer begins."""
 
 
+class GradientTimes(NamedTuple):
+    """Seconds; each sample is the mean of so many repeats."""
+
+    samples: list[float]
+    repeats: int
+
+
 def separate_gradient_times(
     calls: Sequence[LayerCall], device: Device
-) -> Iterator[tuple[Layer, dict[str, list[float]]]]:
-    """For each convolution and linear layer that had a backward: seconds by metric, in the calls' order.
+) -> Iterator[tuple[Layer, dict[str, GradientTimes]]]:
+    """For each convolution and linear layer that had a backward: times by metric, in the calls' order.
 
     A layer without a gradient of its input (the first one) has no INPUT, and its JOINT is that of weight and
     bias. A layer that was called several times is timed over all its calls.
@@ -121,29 +130,32 @@ def _random_like(tensor: Tensor, dtype: torch.dtype, where: str) -> Tensor:
     return torch.randn(tensor.shape, device=where).to(dtype=dtype, memory_format=format_)
 
 
-def _timed(operators: Mapping[str, Call], device: Device) -> dict[str, list[float]]:
+def _timed(operators: Mapping[str, Call], device: Device) -> dict[str, GradientTimes]:
     """Rounds of all of them one after the other, so that drift falls on all alike."""
     with torch.no_grad():
         for operator in operators.values():  # cuDNN chooses its algorithms, oneDNN makes its kernels
             operator()
         device.synchronise()
-        timed = [(_timer(operator, device), operator) for operator in operators.values()]
+        timed = [(operator, *_timer(operator, device)) for operator in operators.values()]
 
         def one_round() -> list[float]:
-            return [timer.time((operator,), _nothing, 1)[0] for timer, operator in timed]
+            return [timer.time((operator,), _nothing, repeats)[0] for operator, timer, repeats in timed]
 
         start = device.clock()
         taken = [one_round()]  # tells what a round takes: the first calls took what they do once
         rounds = int(_LAYER_SECONDS / max(device.clock() - start, 1e-6))
         taken += [one_round() for _ in range(max(_FEWEST, min(_MOST, rounds)) - 1)]
-    return dict(zip(operators, map(list, zip(*taken, strict=True)), strict=True))
+    found = zip(operators, zip(*taken, strict=True), timed, strict=True)
+    return {metric: GradientTimes(list(samples), repeats) for metric, samples, (_, _, repeats) in found}
 
 
-def _timer(operator: Call, device: Device) -> Timer:
+def _timer(operator: Call, device: Device) -> tuple[Timer, int]:
+    """With the repeats of a sample: more than one where a pair of events would be a part of a short call."""
     queue = device.queue()
     if queue is None:
-        return WallTimer(device)
-    return DeviceTimer(queue, shield_for(*host_and_device_seconds(queue, operator, _nothing, 1)))
+        return WallTimer(device), 1
+    host, seconds = host_and_device_seconds(queue, operator, _nothing, 1)
+    return DeviceTimer(queue, shield_for(host, seconds)), repeats_of(seconds, seconds, 0)["device_time"].whole
 
 
 def _nothing() -> None:

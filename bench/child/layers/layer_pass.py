@@ -141,6 +141,8 @@ def _counted(piece: LayerPart, calls: Sequence[LayerCall]) -> Iterator[Measureme
 
 
 def _separate(calls: Sequence[LayerCall], device: Device) -> Iterator[Measurement]:
-    for layer, seconds in gradients.separate_gradient_times(calls, device):
-        for metric, samples in seconds.items():
-            yield Measurement(phase="backward", metric=metric, unit="s", samples=samples, layer=layer)
+    for layer, times in gradients.separate_gradient_times(calls, device):
+        for metric, (samples, repeats) in times.items():
+            yield Measurement(
+                phase="backward", metric=metric, unit="s", samples=samples, repeats=repeats, layer=layer
+            )

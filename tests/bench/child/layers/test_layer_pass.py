@@ -27,7 +27,7 @@ from bench.child.layers.layer_kinds import kind_of, layers_of
 from bench.child.layers.layer_pass import time_layers
 from bench.child.layers.marked import MarkedSteps
 from bench.contracts.steps import Steps
-from bench.devices.fake import FakeDevice
+from bench.devices.fake import Event, FakeDevice
 from bench.probes.flops import convolution_backward_flops
 from bench.probes.traffic import step_bytes
 from bench.schema.case import Case, MeasurementProtocol
@@ -407,7 +407,7 @@ def test_a_search_for_algorithms_does_not_decide_how_many_rounds_a_layer_has(
     monkeypatch.setattr(gradients, "_operators", lambda calls, where: planted)
     call = calls_of(nn.Conv2d(3, 4, 3), image(2, 3, 8, 8))
     ((_, found),) = gradients.separate_gradient_times([call], device)
-    assert found[gradients.INPUT] == pytest.approx([20 * MS] * 10)
+    assert found[gradients.INPUT].samples == pytest.approx([20 * MS] * 10)
 
 
 @pytest.mark.parametrize(("seconds", "rounds"), [(0.09, 5), (1.0, 3)])
@@ -420,7 +420,28 @@ def test_a_layer_that_takes_long_has_fewer_rounds(
     monkeypatch.setattr(gradients, "_operators", lambda calls, where: planted)
     call = calls_of(nn.Conv2d(3, 4, 3), image(2, 3, 8, 8))
     ((_, found),) = gradients.separate_gradient_times([call], device)
-    assert len(found[gradients.INPUT]) == rounds
+    assert len(found[gradients.INPUT].samples) == rounds
+
+
+class _SlowEvents(FakeCuda):
+    """A pair of events adds 1.5 us of its own, as on a GPU."""
+
+    def record(self) -> Event:
+        found = super().record()
+        self.occupy(1.5e-6)
+        return found
+
+
+def test_a_short_gradient_is_averaged_over_several_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 20 us a pair of events would add a thirteenth."""
+    device = _SlowEvents()
+    planted = {gradients.INPUT: partial(device.launch, 5e-6, 20e-6)}
+    monkeypatch.setattr(gradients, "_operators", lambda calls, where: planted)
+    call = calls_of(nn.Conv2d(3, 4, 3), image(2, 3, 8, 8))
+    ((_, found),) = gradients.separate_gradient_times([call], device)
+    samples, repeats = found[gradients.INPUT]
+    assert repeats == 5
+    assert samples == pytest.approx([20e-6] * 10, rel=0.02)
 
 
 def test_gradients_apart_are_timed_on_a_chip_that_is_warm(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -429,7 +450,8 @@ def test_gradients_apart_are_timed_on_a_chip_that_is_warm(monkeypatch: pytest.Mo
     monkeypatch.setattr(gradients, "_operators", lambda calls, where: planted)
     call = calls_of(nn.Conv2d(3, 4, 3), image(2, 3, 8, 8))
     ((_, found),) = gradients.separate_gradient_times([call], device)
-    assert found[gradients.INPUT] == pytest.approx([8 * MS] * len(found[gradients.INPUT]), rel=1e-4)
+    samples = found[gradients.INPUT].samples
+    assert samples == pytest.approx([8 * MS] * len(samples), rel=1e-4)
 
 
 @pytest.mark.parametrize("format_", [torch.contiguous_format, torch.channels_last])
