@@ -50,6 +50,7 @@ def dtypes_seen(module: torch.nn.Module, case: Case, device: Device) -> dict[str
         module(image.to(dtype=weight_dtype(case.precision), memory_format=memory_format(case)))
     for hook in hooks:
         hook.remove()
+    torch.clear_autocast_cache()  # the steps cast for themselves, compiled ones inside their code
     return seen
 
 

@@ -23,7 +23,7 @@ from bench.forkserver.failure import JobError
 from bench.forkserver.outcome import explain
 from bench.forkserver.wire import ChildError
 from bench.host import environment
-from bench.probes import memory
+from bench.probes import casting, memory
 from bench.runner.attempt import attempt
 from bench.runner.preload import preload
 from bench.schema.case import PRECISIONS, TIMED, Case, MeasurementProtocol, Workload
@@ -31,6 +31,7 @@ from bench.schema.case_warnings import CaseWarning
 from bench.schema.job import Job, JobResult
 from bench.schema.record import Record
 from bench.studies.max_batch.batch_search import MEMORY_ONLY, largest_batch
+from bench.tensors import case_context
 from bench.timing import latency
 from bench.workloads import workloads
 from models import catalogue
@@ -275,6 +276,16 @@ def test_cudnn_searches_for_no_shape_but_the_steps_own(
     assert passes.dtypes_seen(module, case, CPU)["conv_output"] == "float32"
     assert seen == [searches]
     assert torch.backends.cudnn.benchmark
+
+
+def test_no_casts_are_left_by_the_image_that_dtypes_are_read_off() -> None:
+    """Compiled code has casts of its own: the largest batch must not make room for others."""
+    module = torch.nn.Conv2d(1, 6, 5)
+    case = msgspec.structs.replace(LENET, precision="amp-bf16")
+    with case_context(case, "cpu"):
+        assert passes.dtypes_seen(module, case, CPU)["conv_output"] == "bfloat16"
+        images = torch.randn(4, 1, 28, 28)
+        assert casting.count_eager_casts(lambda: module(images)) == 3  # images, weight, bias
 
 
 def test_what_a_blocks_gradient_is_shaped_after_is_searched_for(monkeypatch: pytest.MonkeyPatch) -> None:
