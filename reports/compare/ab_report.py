@@ -8,8 +8,8 @@ from msgspec import structs
 
 from bench.schema.case import Caches
 from bench.studies.ab.pair_rows import PairRow
-from reports.compare.verdict_tables import both_sides
-from reports.document import Cell, Document, Quantity, Scalar, Table
+from reports.compare.verdict_tables import both_sides, percent_told
+from reports.document import Cell, Document, Quantity, Scalar, Table, readable
 from reports.summary.caches import IN_WORDS
 from reports.summary.figures import case_row
 
@@ -105,9 +105,9 @@ def _cells(row: PairRow) -> tuple[Cell, ...]:
     verdict = row.verdict
     interval = detectable = None
     if verdict.low is not None and verdict.high is not None:
-        interval = f"{verdict.low:.3f} to {verdict.high:.3f}"
+        interval = f"{readable(verdict.low)} to {readable(verdict.high)}"
     if verdict.detectable is not None:
-        detectable = Quantity(value=100 * verdict.detectable, unit="%", digits=1)
+        detectable = percent_told(verdict.detectable)
     ratio = None if verdict.ratio is None else Quantity(value=verdict.ratio, digits=3)
     times = (1e3 * row.a, 1e3 * row.b)
     name = row.case_pair.a.id

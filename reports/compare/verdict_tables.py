@@ -183,7 +183,7 @@ def _cells(row: ComparisonRow, kind: _Kind) -> tuple[Cell, ...]:
         None if row.new is None else row.new / kind.size,
         _ratio(row),
         kind.word(row.verdict),
-        None if row.detectable is None else _percent(row.detectable),
+        None if row.detectable is None else percent_told(row.detectable),
         row.n_base if row.n_base == row.n_new else f"{row.n_base} / {row.n_new}",
         row.tags,
         row.cause,
@@ -216,7 +216,7 @@ def _ratio(row: ComparisonRow) -> Quantity | None:
     )
 
 
-def _percent(share: float) -> Quantity:
+def percent_told(share: float) -> Quantity:
     """`2.1%`, `>1000%`"""
     if share < LARGEST_TOLD:
         return Quantity(value=100 * share, unit="%", digits=1)

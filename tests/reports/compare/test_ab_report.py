@@ -17,6 +17,7 @@ from bench.stats import verdicts
 from bench.studies.ab.pair_rows import CasePair, PairRow, rows
 from reports import formats
 from reports.compare.ab_report import document
+from reports.document import readable
 from tests.planted import planted_records
 from tests.planted.shown_cells import row_of
 
@@ -171,6 +172,15 @@ def test_one_pair_has_a_ratio_and_no_interval(tmp_path: Path) -> None:
     (table,) = document(found, ("a", "b"), 0.02).tables
     cells = row_of(table)
     assert (cells["interval"], cells["verdict"], cells["detectable"]) == (None, "inconclusive", None)
+
+
+def test_two_pairs_that_say_nothing_of_each_other_are_told_in_few_digits(tmp_path: Path) -> None:
+    """Student's t of two pairs that are 30 times apart reaches from nothing to more than anyone reads."""
+    found = list(read(tmp_path, side(A, [0.1, 0.1]), side(B, [0.1, 3.0])).values())
+    (table,) = document(found, ("a", "b"), 0.02).tables
+    cells = row_of(table)
+    assert len(str(cells["interval"])) < 30
+    assert readable(cells["detectable"]) == ">1000%"
 
 
 @pytest.mark.parametrize("format_", formats.names())
