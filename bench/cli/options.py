@@ -40,7 +40,7 @@ LockClocks = Annotated[
     typer.Option(
         "--lock-clocks",
         metavar="MHZ",
-        help="Lock the GPU's SM clock meanwhile, which as a rule only root may. It is given back at the end.",
+        help="Lock the GPU's SM clock while measuring, and unlock it at the end. Usually only root may.",
     ),
 ]
 

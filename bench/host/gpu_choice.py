@@ -20,6 +20,8 @@ def resolve(text: str, open_nvml: Callable[[], Nvml], environ: Mapping[str, str]
 
     Raises UserError where there is no such GPU, several, or one that CUDA_VISIBLE_DEVICES hides.
     """
+    if not text:
+        raise UserError("--gpu takes nvidia-smi's index or a UUID of a GPU, not ''")
     try:
         nvml = open_nvml()
         gpus = nvml.gpus()

@@ -100,6 +100,12 @@ def test_without_a_driver_there_is_no_gpu_to_choose(
     assert answer.err == "convbench: --gpu 0: no GPU was found: NVML Shared Library Not Found\n"
 
 
+def test_an_empty_name_of_a_gpu_is_told_what_is_accepted(convbench: Command) -> None:
+    answer = convbench("doctor", "--gpu", "")
+    assert answer.code == 2
+    assert answer.err == "convbench: --gpu takes nvidia-smi's index or a UUID of a GPU, not ''\n"
+
+
 @pytest.mark.usefixtures("twins")
 @pytest.mark.parametrize("command", ["run", "ab", "best", "max-batch", "train"])
 def test_a_gpu_for_what_runs_on_the_processor_is_refused(
