@@ -162,6 +162,12 @@ def test_several_folders_are_pooled(tmp_path: Path) -> None:
     assert row["median"] == pytest.approx(0.2, rel=0.2)
 
 
+@pytest.mark.parametrize("given", ["yes", 1])
+def test_what_is_neither_true_nor_false_is_refused_in_a_sentence(tmp_path: Path, given: Any) -> None:
+    with pytest.raises(convbench.UserError, match=f"^flush_l2 is true or false, not {given!r}"):
+        convbench.run(out=tmp_path / "run", model="lenet5", flush_l2=given)
+
+
 def test_a_folder_without_a_run_is_refused_at_once(tmp_path: Path) -> None:
     with pytest.raises(convbench.UserError, match="no run was written there"):
         convbench.load(tmp_path)

@@ -62,10 +62,12 @@ def cases_of(suite: Suite, given: Mapping[str, tuple[Value, ...]]) -> list[Case]
 
 
 def protocol_of(
-    protocol: MeasurementProtocol, target_ci: object, time_limit: object, flush_l2: bool | None = None
+    protocol: MeasurementProtocol, target_ci: object, time_limit: object, flush_l2: object = None
 ) -> MeasurementProtocol:
     """The suite's protocol with what was given in its place; None leaves it."""
     if flush_l2 is not None:
+        if not isinstance(flush_l2, bool):
+            raise UserError(f"flush_l2 is true or false, not {flush_l2!r}")
         protocol = structs.replace(protocol, flush_l2=flush_l2)
     if target_ci is not None:
         protocol = structs.replace(protocol, target_ci=axes.positive_number("--target-ci", target_ci, 1.0))
