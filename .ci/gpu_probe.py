@@ -226,7 +226,7 @@ def flags(facts: Facts) -> None:
 
 
 def spin(facts: Facts) -> None:
-    """W6: cycles of _sleep in a second, after a rest and after work."""
+    """Cycles of _sleep in a second, after a rest and after work."""
 
     def rate() -> float:
         start = event()
@@ -240,11 +240,11 @@ def spin(facts: Facts) -> None:
     multiply = product()
     for _ in range(200):
         multiply()
-    facts.note("W6 _sleep in MHz: the first ones after a rest, and one after work", [resting, rate()])
+    facts.note("spin, MHz of _sleep: the first ones after a rest, and one after work", [resting, rate()])
 
 
 def events(facts: Facts) -> None:
-    """W7: what a pair of events adds and resolves."""
+    """What a pair of events adds and resolves."""
     tiny = torch.zeros(1024, device=DEVICE)
 
     def ten() -> None:
@@ -258,11 +258,11 @@ def events(facts: Facts) -> None:
     empty = between(lambda: None, 100, hold)
     one, several = between(lambda: tiny.add_(1), 100, hold), between(ten, 100, hold)
     values = [round(1e3 * value, 2) for value in (empty, one, several / 10)]
-    facts.note("W7 us: an empty pair, one tiny kernel, a tenth of ten", values)
+    facts.note("events, us: an empty pair, one tiny kernel, a tenth of ten", values)
 
 
 def operating_point(facts: Facts, nvml: Nvml) -> None:
-    """W2, W3: a step in a row, behind a spin and behind a step; clocks and power at work and after."""
+    """A step in a row, behind a spin and behind a step; clocks and power at work and after."""
     torch.backends.cudnn.benchmark = True
     for name, step in (("vgg16 training amp-bf16", training("vgg16")), ("bf16 product", product())):
         _operating_point(facts, nvml, name, step)
@@ -297,22 +297,22 @@ def _operating_point(facts: Facts, nvml: Nvml, name: str, step: Call) -> None:
     spun = between(step, times, lambda: torch.cuda._sleep(int(1.5 * enqueue * 1.9e9)))
     stepped = between(step, times, step)
     values = [round(value, 4) for value in (row, spun, stepped)]
-    facts.note(f"W2 {name}: ms in a row, behind a spin, behind a step", values)
-    facts.note(f"W2 {name}: ratio to the row", [round(spun / row, 4), round(stepped / row, 4)])
-    facts.note(f"W3 {name}: at work; 0, 50, 250 ms after", seen)
+    facts.note(f"shield, {name}: ms in a row, behind a spin, behind a step", values)
+    facts.note(f"shield, {name}: ratio to the row", [round(spun / row, 4), round(stepped / row, 4)])
+    facts.note(f"clocks, {name}: at work; 0, 50, 250 ms after", seen)
 
 
 def wall(facts: Facts) -> None:
-    """W9: samples of wall time of one step against those of several."""
+    """Samples of wall time of one step against those of several."""
     step = training("alexnet")
     wall_ms(step, 20)
     taken = {n: [wall_ms(step, n) for _ in range(max(5, 60 // n))] for n in (1, 2, 10, 50)}
     medians = {n: round(statistics.median(values), 4) for n, values in taken.items()}
-    facts.note("W9 alexnet training: ms a step, by the steps of a sample", medians)
+    facts.note("wall time, alexnet training: ms a step, by the steps of a sample", medians)
 
 
 def search(facts: Facts) -> None:
-    """W4, S2: seconds of the first and the second forward, with and without cuDNN's trials."""
+    """Seconds of the first and the second forward, with and without cuDNN's trials."""
     module = network("vgg16").eval()
     found = {}
     with torch.no_grad():
@@ -322,11 +322,11 @@ def search(facts: Facts) -> None:
             seconds = [round(wall_ms(lambda: module(images), 1) / 1e3, 4) for _ in range(2)]  # noqa: B023
             found[f"b{batch} {'trials' if tries else 'rules'}"] = seconds
     torch.backends.cudnn.benchmark = True
-    facts.note("W4, S2 vgg16 fp32 forward: s of the first and the second call", found)
+    facts.note("cuDNN search, vgg16 fp32 forward: s of the first and the second call", found)
 
 
 def workspace(facts: Facts, nvml: Nvml) -> None:
-    """W1: what the allocator holds that is no tensor."""
+    """What the allocator holds that is no tensor."""
     gc.collect()
     torch.cuda.empty_cache()
     torch._C._cuda_clearCublasWorkspaces()
@@ -341,9 +341,9 @@ def workspace(facts: Facts, nvml: Nvml) -> None:
     torch._C._cuda_clearCublasWorkspaces()
     kept = before - torch.cuda.memory_allocated()
     sizes = [round(size / 2**20, 2) for size in (forward - base, before - base, kept)]
-    facts.note("W1 MiB: after forward, after backward, given back by clearing", sizes)
+    facts.note("cuBLAS workspace, MiB: after forward, after backward, given back by clearing", sizes)
     rounding = memory["allocated_bytes.all.current"] - memory["requested_bytes.all.current"]
-    facts.note("W1 MiB: allocated above what was asked for", round(rounding / 2**20, 3))
+    facts.note("rounding, MiB allocated above what was asked for", round(rounding / 2**20, 3))
     free, total = torch.cuda.mem_get_info()
     beyond = total - free - torch.cuda.memory_reserved()
     facts.note("MiB beyond the allocator (context, libraries)", round(beyond / 2**20))
@@ -385,8 +385,8 @@ def meters(facts: Facts, nvml: Nvml) -> None:
         None if a is None or b is None else round((b - a) / 1e9, 3)
         for a, b in zip(before, violated(), strict=True)
     ]
-    facts.note("F2 s under power, thermal and any limit by NVML, of s at work", [*spent, seconds])
-    facts.note("F2 reasons at work", nvml.ask("CurrentClocksEventReasons"))
+    facts.note("throttle, s under power, thermal and any limit by NVML, of s at work", [*spent, seconds])
+    facts.note("throttle, reasons at work", nvml.ask("CurrentClocksEventReasons"))
 
 
 def _host_ms(ask: Call) -> float:
@@ -445,19 +445,21 @@ print(round(time.time() - began, 2))
 
 
 def out_of_memory(facts: Facts) -> None:
-    """W5: in which words memory runs out inside the libraries."""
+    """In which words memory runs out inside the libraries."""
     for kind, way, left in (("conv", "trials", 20), ("conv", "rules", 20), ("product", "rules", 4)):
-        facts.note(f"W5 {kind}, {way}, {left} MiB left", answer(OUT_OF_MEMORY, kind, way, str(left)))
+        facts.note(
+            f"out of memory, {kind}, {way}, {left} MiB left", answer(OUT_OF_MEMORY, kind, way, str(left))
+        )
 
 
 def forked(facts: Facts) -> None:
-    """C2: whether CUDA starts in a fork after Inductor was imported."""
-    facts.note("C2 a fork after importing Inductor", answer(FORK))
+    """Whether CUDA starts in a fork after Inductor was imported."""
+    facts.note("fork, after importing Inductor", answer(FORK))
 
 
 def compile_workers(facts: Facts) -> None:
-    """S1: seconds to end workers of Inductor that have just been woken."""
-    facts.note("S1 s to end workers that were just woken", answer(WORKERS))
+    """Seconds to end workers of Inductor that have just been woken."""
+    facts.note("compile workers, s to end them when just woken", answer(WORKERS))
 
 
 def answer(program: str, *arguments: str) -> str:
