@@ -62,7 +62,7 @@ def case_seconds(case: Case, protocol: MeasurementProtocol, costs: Costs | None 
     """The processes of one case; `costs` are those of its device unless given."""
     traits = devices.traits(case.device)
     costs = costs or traits.costs
-    if _is_refused(case, traits):
+    if lacks_instructions(case):
         return 0.0
     if case.workload == "ceiling":
         return costs.ceiling_seconds
@@ -86,10 +86,14 @@ def case_seconds(case: Case, protocol: MeasurementProtocol, costs: Costs | None 
     )
 
 
-def _is_refused(case: Case, traits: Traits) -> bool:
-    """Whether torch will skip a case for want of instructions of this processor, which only it can say."""
+def lacks_instructions(case: Case) -> bool:
+    """Whether torch will probably skip a case for want of instructions of this processor; only it can say."""
     needed = _INSTRUCTIONS.get(ARITHMETIC[case.precision])
-    return traits.is_host and needed is not None and needed.isdisjoint(cpu_cores.instructions())
+    return (
+        devices.traits(case.device).is_host
+        and needed is not None
+        and needed.isdisjoint(cpu_cores.instructions())
+    )
 
 
 def cores_of(case: Case, costs: Costs) -> float:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from bench.plan import estimate, feasibility
-from bench.schema.case import Case, MeasurementProtocol
+from bench.schema.case import ARITHMETIC, Case, MeasurementProtocol
 from bench.studies.ab.pair_rows import CasePair
 from reports import formats
 from reports.document import Cell, Document, Scalar, Table
@@ -15,7 +15,7 @@ from reports.summary.figures import case_row
 
 def dry_run(planned: Sequence[Case], protocol: MeasurementProtocol, output: str) -> str:
     """The plan in its order, with what cannot run and why, and an estimate of the time."""
-    reasons = [feasibility.why_not_here(case) for case in planned]
+    reasons = [feasibility.why_not_here(case) or _why_probably_not(case) for case in planned]
     runnable = [case for case, reason in zip(planned, reasons, strict=True) if reason is None]
     time = _about(estimate.estimate_seconds(runnable, protocol))
     text = f"{len(planned)} processes, {len(runnable)} of which can run here; {time}"
@@ -29,6 +29,13 @@ def dry_run(planned: Sequence[Case], protocol: MeasurementProtocol, output: str)
         for case, reason in zip(planned, reasons, strict=True)
     )
     return formats.render(output, Document(title="Dry run", text=(text,), tables=(table,), rows=listed))
+
+
+def _why_probably_not(case: Case) -> str | None:
+    """What the kernel says of the processor. Torch, which decides, is not asked."""
+    if not estimate.lacks_instructions(case):
+        return None
+    return f"the kernel lists no instructions for {ARITHMETIC[case.precision]} here"
 
 
 def _about(seconds: float) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.host import cpu_cores
 from bench.plan import estimate
 from bench.schema.case import Case, MeasurementProtocol
 from reports.pages import plan_report
@@ -26,6 +27,22 @@ def test_a_plan_says_its_time_in_words_of_its_size(
 ) -> None:
     monkeypatch.setattr(estimate, "estimate_seconds", lambda *_: seconds)
     assert words in plan_report.dry_run([Case(model="lenet5")], MeasurementProtocol(), "md")
+
+
+def test_what_the_processor_probably_cannot_run_is_not_counted_as_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Only torch says for sure, and a dry run does not ask it."""
+    planned = [Case(model="lenet5"), Case(model="lenet5", precision="amp-bf16")]
+    for instructions, words in (
+        ({"avx2"}, "2 processes, 1 of which"),
+        ({"avx512f"}, "2 processes, 2 of which"),
+    ):
+        found = frozenset(instructions)
+        monkeypatch.setattr(cpu_cores, "instructions", lambda *_, found=found: found)
+        shown = plan_report.dry_run(planned, MeasurementProtocol(), "md")
+        assert words in shown
+        assert ("the kernel lists no instructions for bf16" in shown) == (found == {"avx2"})
 
 
 def test_the_plan_of_pairs_says_what_servers_cost(convbench: Command, tmp_path: Path) -> None:
