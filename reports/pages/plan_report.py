@@ -12,17 +12,17 @@ from reports import formats
 from reports.document import Cell, Document, Scalar, Table
 from reports.summary.figures import case_row
 
+RUNS = "runs"
+
 
 def dry_run(planned: Sequence[Case], protocol: MeasurementProtocol, output: str) -> str:
     """The plan in its order, with what cannot run and why, and an estimate of the time."""
-    reasons = [feasibility.why_not_here(case) or _why_probably_not(case) for case in planned]
-    runnable = [case for case, reason in zip(planned, reasons, strict=True) if reason is None]
+    reasons = [feasibility.why_not_here(case) for case in planned]
+    told = [_here(case, reason) for case, reason in zip(planned, reasons, strict=True)]
+    runnable = [case for case, here in zip(planned, told, strict=True) if here == RUNS]
     time = _about(estimate.estimate_seconds(runnable, protocol))
     text = f"{len(planned)} processes, {len(runnable)} of which can run here; {time}"
-    rows = tuple(
-        (case.id, case.replicate, "skipped: " + reason if reason else "runs")
-        for case, reason in zip(planned, reasons, strict=True)
-    )
+    rows = tuple((case.id, case.replicate, here) for case, here in zip(planned, told, strict=True))
     table = Table(title="Plan", columns=("case", "replicate", "here"), rows=rows)
     listed = tuple(
         case_row(case, {"replicate": case.replicate, "skipped": reason})
@@ -31,11 +31,13 @@ def dry_run(planned: Sequence[Case], protocol: MeasurementProtocol, output: str)
     return formats.render(output, Document(title="Dry run", text=(text,), tables=(table,), rows=listed))
 
 
-def _why_probably_not(case: Case) -> str | None:
-    """What the kernel says of the processor. Torch, which decides, is not asked."""
-    if not estimate.lacks_instructions(case):
-        return None
-    return f"the kernel lists no instructions for {ARITHMETIC[case.precision]} here"
+def _here(case: Case, reason: str | None) -> str:
+    """Whether a case runs. Torch decides what a processor can do; here only the kernel is asked."""
+    if reason is not None:
+        return f"skipped: {reason}"
+    if estimate.lacks_instructions(case):
+        return f"probably skipped: the kernel lists no instructions for {ARITHMETIC[case.precision]} here"
+    return RUNS
 
 
 def _about(seconds: float) -> str:
