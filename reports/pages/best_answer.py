@@ -225,10 +225,10 @@ def _in_points(found: Difference) -> str:
 
 def ratio_to_plain(one: CandidateResult, found: Findings) -> Ratio | None:
     """How many times as fast it is as the plain case of the same batch; None where either has no time."""
-    return _ratio(_plain_of(one, found), one)
+    return _ratio(plain_of(one, found), one)
 
 
-def _plain_of(one: CandidateResult, found: Findings) -> CandidateResult | None:
+def plain_of(one: CandidateResult, found: Findings) -> CandidateResult | None:
     """The plain case of the same batch, where the search tried it."""
     if found.plain is None:
         return None

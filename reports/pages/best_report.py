@@ -9,7 +9,7 @@ from bench.store import RECORDS
 from bench.studies.best.search_result import Findings
 from bench.studies.best.strategy import GIVE_UP, CandidateResult
 from reports.document import Cell, Document, Scalar, Table
-from reports.pages.best_answer import PLAIN, answer, ratio_to_plain
+from reports.pages.best_answer import PLAIN, answer, plain_of, ratio_to_plain
 from reports.summary.caches import IN_WORDS
 from reports.summary.figures import ReadBack, Summary, case_row
 from reports.summary.pooling import summarise
@@ -70,10 +70,11 @@ def _cells(one: CandidateResult, found: Findings) -> tuple[Cell, ...]:
     if one.seconds is None:
         return (None, None, None, None, one_line(_failure(one) or ""))
     ratio = ratio_to_plain(one, found)
+    certain = plain_of(one, found) is one  # against itself it is 1, whatever its interval
     return (
         with_interval(one.seconds, one.interval, 1e3),
         one.images_per_second,
-        None if ratio is None else with_interval(ratio.value, ratio.interval, unit="x"),
+        None if ratio is None else with_interval(ratio.value, None if certain else ratio.interval, unit="x"),
         one.samples,
         "given up" if one.given_up else None,
     )

@@ -20,6 +20,7 @@ from bench.studies.ab.pair_rows import CasePair, PairRow
 from bench.studies.best.search_result import Findings
 from bench.studies.best.strategy import CandidateResult, Failure
 from reports import formats
+from reports.document import readable
 from reports.pages import best_report
 from reports.pages.best_answer import command_of, in_words
 from reports.pages.best_report import document
@@ -197,6 +198,16 @@ def test_a_plain_winner_claims_nothing(folder: Path) -> None:
     text = answer(structs.replace(FOUND, winner=PLAIN, pairs=()), folder)
     assert "It is eager fp32 itself: nothing that was tried is faster." in text
     assert any("Its precision is fp32" in line for line in text)
+
+
+def test_plain_stands_against_itself_without_an_interval(folder: Path) -> None:
+    (tried,) = [
+        found for found in best_report.build(FOUND, folder, ()).tables if found.title == "What was tried"
+    ]
+    column = tried.columns.index("against eager fp32")
+    told = [readable(row[column]) for row in tried.rows]
+    assert "1.000x" in told
+    assert any("x ±" in one or "x -" in one for one in told)
 
 
 def test_what_was_not_measured_is_said_and_never_called_equal(folder: Path) -> None:
