@@ -174,7 +174,7 @@ class Cuda:
     def flush(self) -> Callable[[], None]:
         import torch
 
-        size = torch.cuda.get_device_properties(self.torch_name()).L2_cache_size
+        size = _properties().L2_cache_size
         buffer = torch.empty(2 * size, dtype=torch.uint8, device=self.torch_name())
 
         def write_over() -> None:
@@ -192,9 +192,7 @@ class Cuda:
 
     def uuid(self) -> str:
         """As torch gives it, without the prefix by which NVML tells a GPU from an instance of MIG."""
-        import torch
-
-        return str(torch.cuda.get_device_properties(torch.cuda.current_device()).uuid)
+        return str(_properties().uuid)
 
     def monitors(self, threads: int) -> Sequence[Monitor]:
         return [ContentionMonitor(threads), ClockMonitor(open_nvml, self.uuid())]
@@ -205,7 +203,7 @@ class Cuda:
     def accelerator(self) -> Gpu:
         import torch
 
-        properties = torch.cuda.get_device_properties(torch.cuda.current_device())
+        properties = _properties()
         return Gpu(
             name=properties.name,
             memory_bytes=properties.total_memory,
@@ -366,6 +364,13 @@ def _kernel_seconds(events: Iterable[Any]) -> float | None:
 
     on_device = [e for e in events if e.device_type == DeviceType.CUDA and not e.is_user_annotation]
     return float(sum(e.self_device_time_total for e in on_device)) / 1e6 if on_device else None
+
+
+def _properties() -> Any:
+    """Of the current device, by torch."""
+    import torch
+
+    return torch.cuda.get_device_properties(torch.cuda.current_device())
 
 
 def _why_shared(open_nvml: Callable[[], Nvml], uuid: str) -> str | None:

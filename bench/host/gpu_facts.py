@@ -5,11 +5,11 @@ Nothing here fails: what cannot be read is None, and `absent` has the driver's r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench.host.nvml import Nvml, NvmlGpu, UnreadableError, full_uuid
+from bench.host.nvml import Answers, Nvml, UnreadableError, full_uuid
 from bench.schema.gpu_identity import GpuReadings, Peer
 
 SETTINGS = (
@@ -42,27 +42,9 @@ _BESIDE = ("numa_node", "mig_instance", "peers")
 """Fields of `GpuReadings` that are found in other ways."""
 
 
-class _Asked:
-    """Answers by name, and of what has none the reason."""
-
-    def __init__(self) -> None:
-        self.found: dict[str, Any] = {}
-        self.absent: dict[str, str] = {}
-
-    def ask(self, name: str, call: Callable[[], object]) -> None:
-        try:
-            self.found[name] = call()
-        except UnreadableError as error:
-            self.absent[name] = str(error)
-
-    def ask_all(self, gpu: NvmlGpu, names: Sequence[str]) -> None:
-        for name in names:
-            self.ask(name, getattr(gpu, name))
-
-
 def identity(open_nvml: Callable[[], Nvml], torch_uuid: str) -> dict[str, Any]:
     """`uuid`, `driver` and the SETTINGS of `Gpu` that the driver says; `torch_uuid` has no prefix."""
-    asked = _Asked()
+    asked = Answers()
     try:
         nvml = open_nvml()
         asked.ask("driver", nvml.driver_version)
@@ -77,7 +59,7 @@ def readings(
     open_nvml: Callable[[], Nvml], torch_uuid: str, devices: Path = Path("/sys/bus/pci/devices")
 ) -> GpuReadings:
     """What the driver and Linux say now, and why they do not say the rest, SETTINGS too."""
-    asked = _Asked()
+    asked = Answers()
     try:
         nvml = open_nvml()
         uuid = full_uuid(nvml, torch_uuid)
@@ -110,7 +92,7 @@ def peers(nvml: Nvml, uuid: str) -> tuple[Peer, ...]:
 
 
 def _peer(nvml: Nvml, uuid: str, other: str) -> Peer:
-    asked = _Asked()
+    asked = Answers()
     asked.ask("path", lambda: nvml.path_between(uuid, other))
     asked.ask("nvlinks", lambda: nvml.nvlinks_between(uuid, other))
     asked.ask("peer_access", lambda: nvml.peer_access(uuid, other))

@@ -22,7 +22,7 @@ import msgspec
 import psutil
 from msgspec import Struct
 
-from bench.host.nvml import Nvml, NvmlGpu, UnreadableError
+from bench.host.nvml import Nvml, NvmlGpu, UnreadableError, is_divided
 from models.errors import UserError
 
 _MEND = "convbench doctor --unlock-clocks gives it back"
@@ -141,18 +141,11 @@ def _lockable(gpu: NvmlGpu, mhz: int) -> str:
         uuid, most = gpu.uuid(), gpu.max_sm_clock_mhz()
     except UnreadableError as error:
         raise UserError(f"--lock-clocks: the driver does not say what the GPU can do ({error})") from error
-    if _is_divided(gpu):
+    if is_divided(gpu):
         raise UserError(f"--lock-clocks: {uuid} is divided by MIG, and its clock is that of all its parts")
     if mhz > most:
         raise UserError(f"--lock-clocks: the SM clock of {uuid} goes up to {most} MHz, not {mhz}")
     return uuid
-
-
-def _is_divided(gpu: NvmlGpu) -> bool:
-    try:
-        return gpu.mig_mode()
-    except UnreadableError:  # GPUs that have no MIG say so by refusing
-        return False
 
 
 def _why_not_locked(gpu: NvmlGpu, mhz: int) -> UnreadableError | None:

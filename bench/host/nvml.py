@@ -5,7 +5,7 @@ What NVML cannot say is None, with NVML's own reason beside it: never 0.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -171,21 +171,43 @@ class GpuState(Struct, frozen=True, kw_only=True):
 READINGS = tuple(field for field in GpuState.__struct_fields__ if field != "absent")
 
 
+class Answers:
+    """What was answered, by name, and the reason for each question that was not."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, Any] = {}
+        self.absent: dict[str, str] = {}
+
+    def ask(self, name: str, call: Callable[[], object]) -> None:
+        try:
+            self.found[name] = call()
+        except UnreadableError as error:
+            self.absent[name] = str(error)
+
+    def ask_all(self, gpu: NvmlGpu, names: Sequence[str]) -> None:
+        """Each by the call of its name."""
+        for name in names:
+            self.ask(name, getattr(gpu, name))
+
+
 def state(gpu: NvmlGpu) -> GpuState:
     """Ask for everything; what cannot be read is absent, and nothing is raised."""
-    found: dict[str, Any] = {}
-    absent: dict[str, str] = {}
-    for reading in READINGS:
-        try:
-            found[reading] = getattr(gpu, reading)()
-        except UnreadableError as error:
-            absent[reading] = str(error)
-    return GpuState(absent=absent, **found)
+    answers = Answers()
+    answers.ask_all(gpu, READINGS)
+    return GpuState(absent=answers.absent, **answers.found)
 
 
 def nothing(reason: str) -> GpuState:
     """The state of a GPU that cannot be asked at all."""
     return GpuState(absent=dict.fromkeys(READINGS, reason))
+
+
+def is_divided(gpu: NvmlGpu) -> bool:
+    """Whether MIG divides the GPU."""
+    try:
+        return gpu.mig_mode()
+    except UnreadableError:  # GPUs that have no MIG say so by refusing
+        return False
 
 
 def full_uuid(nvml: Nvml, uuid: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bench.host.nvml import Nvml, NvmlGpu, UnreadableError, by_torch_uuid
+from bench.host.nvml import Nvml, NvmlGpu, UnreadableError, by_torch_uuid, is_divided
 
 WHOLE_BOARD = "under MIG the counter is that of the whole board"
 
@@ -21,7 +21,7 @@ class EnergyCounter:
         self._last = 0.0
         try:
             gpu = by_torch_uuid(open_nvml(), uuid)
-            if _is_shared(gpu):
+            if is_divided(gpu):
                 raise UnreadableError(WHOLE_BOARD)
             self._gpu = gpu
         except UnreadableError as error:
@@ -50,10 +50,3 @@ class EnergyCounter:
         except UnreadableError as error:
             self.why_no_power = str(error)
             return None
-
-
-def _is_shared(gpu: NvmlGpu) -> bool:
-    try:
-        return gpu.mig_mode()
-    except UnreadableError:  # GPUs that have no MIG say so by refusing
-        return False

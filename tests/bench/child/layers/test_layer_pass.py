@@ -215,20 +215,19 @@ def test_the_shield_covers_what_the_host_takes_to_enqueue() -> None:
     assert set(timed(module, device, image(2)).values()) == {1.0}
 
 
+def trained(module: nn.Module, device: FakeDevice) -> dict[tuple[str, str | None, str], Measurement]:
+    """The layers of training steps, by phase, layer's name and metric."""
+    case = Case(model="planted", workload="training")
+    measured = time_layers(case, module, steps_of(module, image(2)), engines.get("eager"), device, FEW)
+    return {(m.phase, None if m.layer is None else m.layer.name, m.metric): m for m in measured}
+
+
 def test_layers_are_timed_on_a_chip_that_is_warm() -> None:
     """2% faster after a rest or a spin: each layer's time, and the step's, are those of steps in a row."""
     device = FakeCuda(cool_speed=1.02)
     layers = [Planted(lambda s: device.launch(2 * MS, s), 10 * MS, 10 * MS) for _ in range(2)]
     module = nn.Sequential(*layers)
-    measured = time_layers(
-        Case(model="planted", workload="training"),
-        module,
-        steps_of(module, image(2)),
-        engines.get("eager"),
-        device,
-        FEW,
-    )
-    found = {(m.phase, m.layer and m.layer.name, m.metric): m for m in measured}
+    found = trained(module, device)
     for layer in ("0", "1"):
         assert found["forward", layer, "layer_time"].samples == pytest.approx([10 * MS] * 3, rel=1e-4)
     assert found["layers", None, "whole_time"].samples == pytest.approx([40 * MS] * 3, rel=1e-4)
@@ -237,15 +236,7 @@ def test_layers_are_timed_on_a_chip_that_is_warm() -> None:
 def test_the_layers_add_up_to_the_whole_step() -> None:
     device = FakeDevice()
     module = nn.Sequential(Planted(on(device), 20 * MS, 40 * MS), Planted(on(device), 3 * MS, 5 * MS))
-    measured = time_layers(
-        Case(model="planted", workload="training"),
-        module,
-        steps_of(module, image(2)),
-        engines.get("eager"),
-        device,
-        FEW,
-    )
-    found = {(m.phase, m.layer and m.layer.name, m.metric): m for m in measured}
+    found = trained(module, device)
     assert found["layers", None, "sum_time"].samples == pytest.approx([68 * MS] * 3, rel=1e-3)
     assert found["layers", None, "whole_time"].samples == pytest.approx([68 * MS] * 3, rel=1e-3)
     assert found["layers", None, "sum_over_whole"].samples == pytest.approx([1.0] * 3, rel=1e-3)
