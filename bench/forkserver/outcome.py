@@ -13,7 +13,7 @@ from msgspec import Struct
 from bench.forkserver.stages import last_line, last_stage, one_line, tail
 from bench.forkserver.wire import ERROR, RESULT, ChildError, Ended
 
-Kind = Literal["result", "timeout", "crashed", "oom"]
+Kind = Literal["result", "timeout", "crashed", "oom", "invalid"]
 
 _MEMORY_TYPES = {"MemoryError", "OutOfMemoryError"}
 _MEMORY_MESSAGE = re.compile(
@@ -108,11 +108,18 @@ def memory_kills() -> int:
 
 
 def explain(error: ChildError) -> tuple[Kind, str]:
-    """Memory that ran out or a crash, told by names and message alone: torch is not imported here."""
+    """Memory that ran out, a refusal or a crash, told by names and message alone: torch is not imported here.
+
+    A refusal is a UserError: its message is the whole sentence.
+    """
     types = set(error.types)
     spoken = types & {"RuntimeError", "OSError"} and _speaks_of_memory(error)
     name, message = error.types[0], one_line(error.message)
-    return ("oom" if types & _MEMORY_TYPES or spoken else "crashed"), f"{name}: {message}".removesuffix(": ")
+    if types & _MEMORY_TYPES or spoken:
+        return "oom", f"{name}: {message}".removesuffix(": ")
+    if "UserError" in types:
+        return "invalid", message
+    return "crashed", f"{name}: {message}".removesuffix(": ")
 
 
 def _speaks_of_memory(error: ChildError) -> bool:

@@ -224,6 +224,8 @@ def _told(error: BaseException) -> ChildError:
     if isinstance(error, JobError) and error.__cause__ is not None:
         free, error = error.free_bytes, error.__cause__
     types = [cls.__name__ for cls in type(error).__mro__]
+    if error.__cause__ is not None:  # a sentence may have been made of memory that ran out
+        types += [cls.__name__ for cls in type(error.__cause__).__mro__ if cls.__name__ not in types]
     return ChildError(types=types, message=str(error)[:MESSAGE_LIMIT], free_bytes=free)
 
 

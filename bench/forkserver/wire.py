@@ -76,7 +76,8 @@ class Ended(Struct, frozen=True, tag="ended"):
 
 
 class ChildError(Struct, frozen=True):
-    """A child's exception: the names of its class and of the classes above it, and its message.
+    """A child's exception: the names of its class and of the classes above it, then those of its cause, and
+    its message.
 
     free_bytes  what the child could still take of its device's memory then; None where that is not known
     """

@@ -11,6 +11,7 @@ import time
 
 from bench.forkserver.failure import free_memory_told
 from bench.forkserver.stages import stage
+from models.errors import UserError
 
 
 def echo(argument: bytes) -> bytes:
@@ -48,6 +49,12 @@ def exit_with_words(argument: bytes) -> bytes:
 
 def fail(argument: bytes) -> bytes:
     raise ValueError("a kernel of 7\nis larger than the image " + "x" * 10_000)
+
+
+def refuse(argument: bytes) -> bytes:
+    """In the words that come in; after a colon, what the cause said."""
+    sentence, _, cause = argument.decode().partition(": ")
+    raise UserError(sentence) from RuntimeError(cause)
 
 
 def return_text(argument: bytes) -> bytes:

@@ -153,6 +153,17 @@ def test_what_the_libraries_of_a_gpu_say_without_memory(message: str, at_little:
         assert explain(told) == (expected, f"RuntimeError: {message}")
 
 
+def test_a_refusal_is_its_own_sentence_and_no_crash(run: Run) -> None:
+    outcome = run("refuse", b"the network has nothing to train: element 0 does not require grad")
+    assert (outcome.kind, outcome.reason) == ("invalid", "the network has nothing to train")
+
+
+def test_a_sentence_about_memory_that_ran_out_is_no_refusal() -> None:
+    for message in ("the first step failed: CUDA error: out of memory", "it failed: std::bad_alloc"):
+        told = ChildError(types=["UserError", "Exception", "RuntimeError"], message=message)
+        assert explain(told)[0] == "oom"
+
+
 def test_a_kill_by_the_kernel_is_out_of_memory(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     counts = iter([3, 4])
     monkeypatch.setattr("bench.forkserver.client.memory_kills", lambda: next(counts))
