@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import ast
-import difflib
 import functools
 import importlib
 import importlib.machinery
 import importlib.util
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 from msgspec import Struct
 
-from models import blocks, variants
+from models import blocks, factory_file, variants
 from models.arch import FAMILIES, Arch, Family
 from models.closed_form import ImageTooSmallError, shapes
-from models.errors import UserError, unknown
+from models.errors import UserError, nearest, unknown
+from models.libraries import torchvision_models
 
 OUR_PACKAGES = ("models", "bench", "reports", "convbench")
 
@@ -113,7 +112,8 @@ def parse(spec: str) -> Source:
     if not factory.isidentifier():
         raise UserError(f"{factory!r} in model {spec!r} is not the name of a function; accepted are {FORMS}")
     if place.endswith(".py"):
-        return _file(Path(place), factory)
+        factory_file.check(Path(place), factory)
+        return FileFactory(Path(place), factory)
     return _module(place, factory)
 
 
@@ -159,63 +159,6 @@ def _torchvision(name: str) -> Torchvision:
     if known and name.lower() not in known:
         raise UserError(f"unknown torchvision model {name!r}{nearest(name, known)}")
     return Torchvision(name.lower())
-
-
-def torchvision_models() -> list[str]:
-    """The names that torchvision registers, read from its source, since importing it imports torch."""
-    spec = importlib.util.find_spec("torchvision")
-    if spec is None or not spec.submodule_search_locations:
-        return []
-    folder = Path(spec.submodule_search_locations[0]) / "models"
-    decorated = re.compile(r'^@register_model\((?:name="(\w+)")?\).*?^def (\w+)', re.MULTILINE | re.DOTALL)
-    names = []
-    for path in folder.rglob("*.py"):
-        names += [given or own for given, own in decorated.findall(path.read_text(encoding="utf-8"))]
-    return sorted(names)
-
-
-def nearest(name: str, known: list[str]) -> str:
-    """A question for the nearest known name, to end a sentence with; empty where none is near."""
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f": did you mean {near[0]!r}?" if near else ""
-
-
-def _file(path: Path, factory: str) -> FileFactory:
-    try:
-        tree = ast.parse(path.read_bytes(), str(path))
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from None
-    except (SyntaxError, ValueError, RecursionError) as error:
-        line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
-        reason = error.msg if isinstance(error, SyntaxError) else str(error)
-        raise UserError(f"{path} is not valid Python{line}: {reason}") from None
-    names = set(top_level_names(tree.body))
-    # A star import or a module's __getattr__ may give any name: only running it would tell.
-    if factory not in names and not names & {"*", "__getattr__"}:
-        raise UserError(f"{path} does not define {factory!r} at top level{nearest(factory, sorted(names))}")
-    return FileFactory(path, factory)
-
-
-def top_level_names(body: list[ast.stmt]) -> Iterator[str]:
-    """The names that a module's statements bind, branches and `try` included, functions' insides not."""
-    for statement in body:
-        match statement:
-            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
-                yield statement.name
-            case ast.Import() | ast.ImportFrom():
-                yield from (alias.asname or alias.name.split(".")[0] for alias in statement.names)
-            case _:
-                for node in ast.iter_child_nodes(statement):
-                    if isinstance(node, ast.stmt):
-                        yield from top_level_names([node])
-                    elif isinstance(node, ast.ExceptHandler | ast.match_case):
-                        yield from top_level_names(node.body)
-                    else:
-                        yield from (
-                            inner.id
-                            for inner in ast.walk(node)
-                            if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store)
-                        )
 
 
 def _module(module: str, factory: str) -> ModuleFactory:

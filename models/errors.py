@@ -16,3 +16,9 @@ def unknown(kind: str, given: str, accepted: Iterable[str]) -> UserError:
     near = difflib.get_close_matches(given.lower(), names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return UserError(f"unknown {kind} {given!r}: {hint}accepted are {', '.join(names)}")
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """A question for the nearest known name, to end a sentence with; empty where none is near."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f": did you mean {near[0]!r}?" if near else ""

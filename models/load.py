@@ -8,7 +8,8 @@ from torch import nn
 from models.arch import Init
 from models.build import build
 from models.catalogue import FileFactory, ModuleFactory, Ours, Torchvision, parse
-from models.external import load_file, load_module, load_torchvision, materialise
+from models.external import load_file, load_module, materialise
+from models.library_networks import load_torchvision
 
 
 def load(

@@ -18,8 +18,9 @@ from models.build import build
 from models.catalogue import Ours, parse
 from models.closed_form import BYTES_PER_ELEMENT, Cost, ImageTooSmallError, LayerCost, cost
 from models.errors import UserError
-from models.external import OUT_OF_MEMORY, isolated_imports
 from models.load import load
+from models.user_code import OUT_OF_MEMORY
+from models.user_imports import isolated_imports
 
 
 def count(argument: bytes) -> bytes:

@@ -20,10 +20,10 @@ from models.catalogue import (
     arch_of,
     defaults,
     parse,
-    torchvision_models,
     why_impossible,
 )
 from models.errors import UserError
+from models.libraries import torchvision_models
 from tests.planted.commands import ROOT
 
 

@@ -11,8 +11,9 @@ import torch
 from torch import nn
 
 from models.errors import UserError
-from models.external import FactoryError, isolated_imports
 from models.load import load
+from models.user_code import FactoryError
+from models.user_imports import isolated_imports
 from tests.planted.commands import ROOT
 
 pytestmark = pytest.mark.slow
