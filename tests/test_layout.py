@@ -187,8 +187,9 @@ def test_a_planted_circle_is_seen(tmp_path: Path, back: str) -> None:
 
 HEAVY = ("torch", "torchvision", "fvcore")
 IN_THE_CHILD = (
-    *("bench.child.*", "bench.probes.*", "bench.selftest.planted", "bench.selftest.known_*"),
-    *("bench.plain_training", "models.build", "models.external", "models.library_networks", "models.load", "models.user_code"),
+    *("bench.child.*", "bench.outputs.*", "bench.probes.*"),
+    *("bench.selftest.planted", "bench.selftest.known_*", "bench.plain_training"),
+    *("models.build", "models.external", "models.library_networks", "models.load", "models.user_code"),
     ".ci.*",  # programs of their own
 )
 """What only a child imports, and may begin with torch."""
