@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn.parameter import UninitializedParameter
 
 from models.catalogue import FileFactory, ModuleFactory
+from models.process_state import kept
 from models.user_code import FactoryError, as_factory_error
 from models.user_imports import import_file, package_of, user_packages
 
@@ -24,7 +25,7 @@ def load_module(source: ModuleFactory, *, channels: int, image: int, classes: in
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.append(here)
-    with as_factory_error(name):
+    with as_factory_error(name), kept():
         module = importlib.import_module(source.module)
     return _call(name, module, source.factory, channels, image, classes)
 
@@ -35,12 +36,14 @@ def load_file(source: FileFactory, *, channels: int, image: int, classes: int) -
     name = f"{source.path}:{source.factory}"
     root, dotted = package_of(path)
     with user_packages(path, root, dotted), as_factory_error(name):
-        return _call(name, import_file(path, dotted), source.factory, channels, image, classes)
+        with kept():
+            module = import_file(path, dotted)
+        return _call(name, module, source.factory, channels, image, classes)
 
 
 def _call(name: str, module: ModuleType, factory: str, channels: int, image: int, classes: int) -> nn.Module:
     """Call a factory with those of channels, image and classes that it names, and check what it returns."""
-    with as_factory_error(name):
+    with as_factory_error(name), kept(random_numbers=False):
         made = getattr(module, factory)
         if not callable(made):
             raise FactoryError(f"{name} is {_a(made)}, not a callable that returns an nn.Module")

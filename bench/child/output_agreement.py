@@ -13,6 +13,7 @@ from bench import devices, engines
 from bench.schema.agreement import Agreement, AgreementRequest
 from bench.schema.case import Case
 from bench.tensors import case_context, memory_format, weight_dtype
+from models import random_state
 from models.load import load
 
 IMAGES = 64
@@ -29,7 +30,7 @@ def agree(argument: bytes) -> bytes:
 
 def compare_outputs(case: Case) -> Agreement:
     """Both outputs on the case's device, in eval mode."""
-    torch.manual_seed(case.seed)
+    random_state.seed(case.seed)
     where = devices.get(case.device).torch_name()
     module = load(case.model, channels=case.channels, image=case.image, classes=case.classes, device=where)
     batches = math.ceil(IMAGES / case.batch)

@@ -30,6 +30,7 @@ from bench.schema.job import ColdCompile, Job, JobResult, encode
 from bench.schema.record import Effective, Measurement, Record
 from bench.tensors import case_context, memory_format, weight_dtype
 from bench.timing import latency
+from models import random_state
 from models.errors import UserError
 from models.load import load
 
@@ -219,7 +220,7 @@ def prepare(case: Case, device: Device) -> tuple[torch.nn.Module, Steps, Effecti
     """
     stage("building")
     device.prepare(case)
-    torch.manual_seed(case.seed)
+    random_state.seed(case.seed)
     where = device.torch_name()
     # Found before a user's file is loaded, whose own package `models` would then stand in ours' place.
     workload = workloads.workloads()[case.workload]

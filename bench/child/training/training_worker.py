@@ -30,7 +30,7 @@ from bench.schema.epochs import History, measurements, why_no_energy
 from bench.schema.job import Job, JobResult, encode
 from bench.schema.record import Effective, Measurement, Record, Status
 from bench.tensors import memory_format, weight_dtype
-from models import catalogue
+from models import catalogue, random_state
 from models.errors import UserError
 from models.load import load
 
@@ -134,7 +134,7 @@ def _prepare(job: Job, device: Device, dataset: Dataset) -> tuple[torch.nn.Modul
     device.prepare(case)
     if case.task.deterministic:  # another algorithm may be chosen in every process
         torch.backends.cudnn.benchmark = False
-    torch.manual_seed(case.learning_seed)
+    random_state.seed(case.learning_seed)
     where = device.torch_name()
     module = load(
         case.model,
