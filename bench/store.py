@@ -6,6 +6,7 @@ repaired by `resume`; whatever else is wrong with a file is named by its line an
 
 from __future__ import annotations
 
+import codecs
 import fcntl
 import os
 import signal
@@ -17,6 +18,7 @@ from typing import Self
 
 import msgspec
 
+from bench.schema import plain_text
 from bench.schema.case import Case
 from bench.schema.migrations import NewerSchemaError, decode_record
 from bench.schema.record import Record, Status
@@ -98,7 +100,7 @@ class Store:
         that could not be read back: JSON has no NaN.
         """
         numbered = msgspec.structs.replace(record, sequence=self._last + 1)
-        data = msgspec.json.encode(numbered) + b"\n"
+        data = plain_text.encode(numbered) + b"\n"
         decode_record(data)
         with _uninterrupted(), _refusals(self.directory):
             try:
@@ -133,13 +135,26 @@ def read_records(path: Path, *, torn: Callable[[str], None] | None = None) -> It
     An unfinished last line ends the records, and is told to `torn` in a sentence. Raises UserError for a
     file that cannot be read, and for any other line that is no record, which it names.
     """
-    with _refusals(path), path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
+    with _refusals(path):
+        for number, line in _lines(path):
             if not line.endswith(b"\n") and _is_torn(line):
                 if torn is not None:
                     torn(f"line {number} of {path} was never finished and is left out")
                 return
-            yield _decode(line, number, path)
+            if line.strip():
+                yield _decode(line, number, path)
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Each line with its number, from 1; an editor may have put a byte order mark before the first one.
+
+    Raises UserError for UTF-16, in which nothing could be appended.
+    """
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if number == 1 and line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+                raise UserError(f"{path} is text in UTF-16, and not a record of convbench: save it as UTF-8")
+            yield number, line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
 
 
 def _decode(line: bytes, number: int, path: Path) -> Record:
@@ -170,11 +185,13 @@ def _is_torn(line: bytes) -> bool:
 
 def _repair(path: Path, records: int) -> str | None:
     """End the file with a whole line, and say in a sentence what that took."""
-    with path.open("rb") as file:
-        number, line = 0, b"\n"
-        for number, line in enumerate(file, start=1):  # noqa: B007 - the last one is meant
-            pass
+    number, line = 0, b"\n"
+    for number, line in _lines(path):  # noqa: B007 - the last one is meant
+        pass
     if line.endswith(b"\n"):
+        return None
+    if not line.strip():
+        _write_through(records, b"\n")
         return None
     if not _is_torn(line):
         _decode(line, number, path)
@@ -212,6 +229,9 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _require_folder(directory: Path) -> None:
+    reason = plain_text.why_no_text(str(directory.resolve()))  # its paths go to the child in messages
+    if reason is not None:
+        raise UserError(reason)
     if directory.exists() and not directory.is_dir():
         raise UserError(f"{directory} is a file, and a run needs a folder")
 

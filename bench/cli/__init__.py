@@ -27,11 +27,12 @@ from bench.cli import (
     report,
     run,
     selftest,
+    streams,
     train,
     version,
 )
 from bench.cli import list as list_command
-from bench.cli.output import complain, forget_output
+from bench.cli.output import complain, forget
 from models.errors import UserError
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ app.command("doctor")(doctor.doctor)
 def main() -> NoReturn:
     """The command `convbench`: every error a user can cause becomes one sentence and exit code 2."""
     signal.signal(signal.SIGTERM, _terminate)
+    streams.prepare()
     try:
         # A shell completes `convbench`: its script must not be made for `python -m bench`.
         code = app(sys.argv[1:] or ["--help"], prog_name="convbench", standalone_mode=False) or 0
@@ -91,13 +93,24 @@ def main() -> NoReturn:
         code = INTERRUPTED
     except _ClickError as error:
         code = complain(error.format_message())
+    except SystemExit as leaving:
+        if not isinstance(leaving.__context__, BrokenPipeError):
+            raise
+        code = 0  # so rich leaves when nobody reads what it prints
     except OSError as error:
-        if error.filename is None:  # it was the output
-            forget_output()
-        code = complain(f"cannot use {error.filename or 'the output'}: {error.strerror or error}")
+        code = _without_file(error)
     if code == INTERRUPTED:  # newer releases of typer turn the exception into its code
         complain("interrupted; a folder given as --out keeps what was finished")
     sys.exit(code)
+
+
+def _without_file(error: OSError) -> int:
+    """The exit code where a file or the output cannot be used."""
+    if error.filename is None:
+        forget(sys.stdout)
+        if isinstance(error, BrokenPipeError):  # nobody listens: --help, for one, prints by itself
+            return 0
+    return complain(f"cannot use {error.filename or 'the output'}: {error.strerror or error}")
 
 
 def _terminate(number: int, frame: object) -> NoReturn:

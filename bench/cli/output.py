@@ -8,13 +8,18 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
+from bench.schema.plain_text import as_text
 from models.errors import UserError, unknown
 
 
 def complain(sentence: str, code: int = 2) -> int:
     """One line on standard error; returns the exit code."""
-    print(f"convbench: {' '.join(sentence.split())}", file=sys.stderr)
+    try:
+        print(f"convbench: {' '.join(sentence.split())}", file=sys.stderr, flush=True)
+    except OSError:  # nobody reads it, or the disk is full
+        forget(sys.stderr)
     return code
 
 
@@ -24,12 +29,12 @@ def show(text: str) -> None:
         print(text, end="", flush=True)
     except BrokenPipeError:
         # The reader went away (| head): nothing is wrong, and nobody listens.
-        forget_output()
+        forget(sys.stdout)
 
 
-def forget_output() -> None:
+def forget(stream: TextIO) -> None:
     """What is still buffered would fail again when Python ends, and then with a traceback."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def check_format(name: str) -> None:
@@ -54,6 +59,7 @@ def folder(out: Path | None, *, resume: bool) -> Iterator[Path]:
 
 def write(path: Path, text: str) -> None:
     """Write beside and rename, so that an older file is replaced whole or not at all. UserError."""
+    text = as_text(text)
     target = path.resolve()  # what a link points to, not the link
     beside = target.with_name(f".{target.name}.{os.getpid()}")
     try:

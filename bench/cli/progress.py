@@ -6,6 +6,7 @@ refreshing thread. Nothing is shown where standard error is not a terminal.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -109,7 +110,8 @@ def training(planned: Sequence[Case]) -> Iterator[TrainingBar]:
 def _console() -> Console:
     from rich.console import Console
 
-    return Console(stderr=True)
+    # FORCE_COLOR makes rich take a file for a terminal, and the bar is for eyes alone.
+    return Console(stderr=True, force_terminal=sys.stderr.isatty())
 
 
 def _bar(console: Console) -> Bar:

@@ -48,6 +48,7 @@ from bench.forkserver.wire import (
     Request,
 )
 from bench.host.installed import version_of
+from bench.schema.plain_text import encode
 
 _INDUCTOR_ASKS_NOT = (2, 14)
 """The first torch whose Inductor does not ask for CUDA when it is imported."""
@@ -189,7 +190,8 @@ def _become_child(server: int, log_path: str) -> None:
     os.dup2(log, 2)
     os.close(log)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)  # what was printed before an abort is in the log
+        # What was printed before an abort is in the log; a sign that the log cannot take is no error.
+        sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
     for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
@@ -214,7 +216,7 @@ def _run(request: Request, function: str) -> int:
         return 1
     except BaseException as error:  # noqa: BLE001 - whatever a job raises is its outcome
         traceback.print_exc()
-        _write(folder / ERROR, msgspec.json.encode(_told(error)))
+        _write(folder / ERROR, encode(_told(error)))
         return 1
     return 0
 

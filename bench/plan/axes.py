@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from bench import devices, engines, workloads
 from bench.schema import tuning
 from bench.schema.case import LAYOUTS, PRECISIONS
+from bench.schema.plain_text import why_no_text
 from models import catalogue
 from models.errors import UserError, unknown
 
@@ -81,6 +82,9 @@ def _one(axis: str, value: object) -> Value:
     if axis == "tuning":
         return tuning.read(value)
     if axis == "model":
+        reason = why_no_text(value)
+        if reason is not None:
+            raise UserError(f"model {reason}")
         catalogue.parse(value)
     elif value not in kind.accepted():
         raise unknown(axis, value, kind.accepted())

@@ -26,7 +26,7 @@ def from_toml(path: Path) -> Suite:
     """A suite of one's own: `name`, `summary`, `replicates`, a table `protocol`, and tables `[[cases]]` of
     axes, each a value or a list. Raises UserError for anything else."""
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        found = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise UserError(f"cannot read the suite {path}: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:

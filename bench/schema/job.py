@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, structs
 
+from bench.schema import plain_text
 from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.migrations import decode_record
 from bench.schema.record import Environment, Record
@@ -102,7 +103,7 @@ def encode(message: object) -> bytes:
     """A message, or several, as JSON without the fields of LATER that have their defaults."""
     plain = msgspec.to_builtins(message)
     _leave_out_later(message, plain)
-    return msgspec.json.encode(plain)
+    return plain_text.encode(plain)
 
 
 def _leave_out_later(message: object, plain: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from bench.schema.plain_text import encode
 from reports.document import Document
 
 NAME = "json"
@@ -11,4 +12,4 @@ NAME = "json"
 
 def render(document: Document) -> str:
     """One object, indented."""
-    return msgspec.json.format(msgspec.json.encode({"rows": document.rows}), indent=2).decode() + "\n"
+    return msgspec.json.format(encode({"rows": document.rows}), indent=2).decode() + "\n"

@@ -187,7 +187,7 @@ def test_zeros_after_a_loss_of_power_are_a_torn_line(folder: Path) -> None:
         assert len(store.statuses()) == 3
 
 
-@pytest.mark.parametrize("line", [b"", b"{}", b"nonsense", b'{"schema":1}', b"[1]", b"\xff\xfe", b"\0\0"])
+@pytest.mark.parametrize("line", [b"-", b"{}", b"nonsense", b'{"schema":1}', b"[1]", b"\xff\xfe", b"\0\0"])
 def test_other_corruption_is_named_by_its_line_and_left_alone(folder: Path, line: bytes) -> None:
     path = folder / RECORDS
     lines = path.read_bytes().split(b"\n")

@@ -59,7 +59,7 @@ def _a_directory_of_that_name(run: Path) -> Path:
         (_holding(LINE[:50]), "no complete record"),
         (_holding(LINE + b'{"schema":1, broken\n' + LINE), "line 2"),
         (_holding(LINE + b"\xff\xfe\n"), "line 2"),
-        (_holding(LINE + b"\n"), "line 2"),
+        (_holding(LINE.decode().encode("utf-16")), "UTF-16"),
         (_holding(json.dumps([{"name": "x"}]).encode()), "line 1"),
         (_holding(b'{"benchmarks": []}\n'), "not a record of convbench"),
         (_holding(LINE + NEWER), "newer"),
