@@ -81,7 +81,7 @@ class PlainLoop:
             classes=case.classes,
             init=self._recipe.init,
             device=where,
-        )
+        ).module
         self._criterion = nn.CrossEntropyLoss(label_smoothing=self._recipe.label_smoothing)
         self._optimizer = torch.optim.SGD(
             self.model.parameters(),

@@ -16,6 +16,8 @@ from bench.schema.case import Case, Precision
 if TYPE_CHECKING:
     import torch
 
+    from models.network import Arguments, Network
+
 
 @dataclass(frozen=True)
 class DtypePolicy:
@@ -109,8 +111,24 @@ def random_images(case: Case, torch_device: str) -> torch.Tensor:
     """Standard normal images of shape (batch, channels, image, image), in the weights' dtype and layout."""
     import torch
 
-    images = torch.randn(case.batch, case.channels, case.image, case.image, device=torch_device)
-    return images.to(dtype=weight_dtype(case.precision), memory_format=memory_format(case))
+    shape = (case.batch, case.channels, case.image, case.image)
+    return cast_input(case, torch.randn(shape, device=torch_device))
+
+
+def cast_input(case: Case, tensor: torch.Tensor) -> torch.Tensor:
+    """A floating input in the weights' dtype and, where it has four dimensions, in the case's layout; any
+    other as it is."""
+    if not tensor.is_floating_point():
+        return tensor
+    cast = tensor.to(weight_dtype(case.precision))
+    return cast.to(memory_format=memory_format(case)) if cast.dim() == 4 else cast
+
+
+def case_arguments(case: Case, network: Network, torch_device: str) -> Arguments:
+    """What one call of the network is given: its own inputs, or random images."""
+    from models.network import Arguments
+
+    return Arguments((random_images(case, torch_device),))
 
 
 def random_labels(case: Case, torch_device: str) -> torch.Tensor:

@@ -122,8 +122,8 @@ class Subject:
         from bench.probes import flops
 
         case = self.case
-        shape = (case.batch, case.channels, case.image, case.image)
-        counted = flops.step_flops(self.module, shape, training=case.workload == "training")
+        assert self.steps.arguments is not None
+        counted = flops.step_flops(self.module, self.steps.arguments, training=case.workload == "training")
         if counted is None:
             return {}
         forward, backward = counted
@@ -152,9 +152,9 @@ def subject(
     _return_memory()
     with _torch_unchanged(case), case_context(case, device.torch_type()):
         baseline = device.memory_baseline()
-        module, steps, effective = worker.prepare(case, device)
+        network, steps, effective = worker.prepare(case, device)
         steps = worker.refuse_recompiles(steps, engines.get(case.engine))
-        ready = Subject(case, device, module, steps, effective, baseline)
+        ready = Subject(case, device, network.module, steps, effective, baseline)
         if full_size:
             sampling.warm_up(functools.partial(ready.run, steps.whole_phase), protocol, device.clock)
             steps.why_invalid()  # what happened in the warm-up does not count

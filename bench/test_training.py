@@ -133,7 +133,7 @@ class Ours:
         assert case.task is not None
         self._case, self._device, self._split = case, device, split
         torch.manual_seed(case.learning_seed)
-        module = load(
+        network = load(
             case.model,
             channels=case.channels,
             image=case.image,
@@ -141,7 +141,7 @@ class Ours:
             init=case.task.recipe.init,
             device=device.torch_name(),
         )
-        self.module = module.to(weight_dtype(case.precision)).to(memory_format=memory_format(case))
+        self.module = network.module.to(weight_dtype(case.precision)).to(memory_format=memory_format(case))
         self._state: dict[str, Any] | None = None
 
     def lap(self, number: int, indices: Sequence[int]) -> Lap:

@@ -1,15 +1,15 @@
-"""A name -> the module, on its device, whoever wrote it: what the child calls."""
+"""A name -> the network, on its device, whoever wrote it: what the child calls."""
 
 from __future__ import annotations
 
 import torch
-from torch import nn
 
 from models.arch import Init
 from models.build import build
 from models.catalogue import FileFactory, ModuleFactory, Ours, Torchvision, parse
 from models.external import load_file, load_module, materialise
 from models.library_networks import load_torchvision
+from models.network import Network
 
 
 def load(
@@ -20,7 +20,7 @@ def load(
     classes: int,
     init: Init = "xavier",
     device: torch.device | str = "cpu",
-) -> nn.Module:
+) -> Network:
     """The network that `models.catalogue.parse` says `spec` names, in training mode.
 
     `init` is for our own networks; others are as their factories leave them. Raises UserError (of which
@@ -28,7 +28,9 @@ def load(
     """
     match parse(spec):
         case Ours(arch):
-            return build(arch, channels=channels, image=image, classes=classes, init=init, device=device)
+            return Network(
+                build(arch, channels=channels, image=image, classes=classes, init=init, device=device)
+            )
         case Torchvision() as source:
             module = load_torchvision(source, channels=channels, classes=classes)
         case ModuleFactory() as source:
@@ -36,4 +38,4 @@ def load(
         case FileFactory() as source:
             module = load_file(source, channels=channels, image=image, classes=classes)
     materialise(module, channels=channels, image=image)
-    return module.train().to(device)
+    return Network(module.train().to(device))

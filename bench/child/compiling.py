@@ -20,6 +20,7 @@ from bench.schema.case import Layout
 from bench.schema.case_warnings import CaseWarning
 from bench.schema.job import Job
 from bench.schema.record import Effective, Measurement, single
+from models.network import Network
 
 _LAYOUT_FILE = "conv_layout.json"
 """Beside what Inductor compiled: the process that finds it there sees no graph any more."""
@@ -71,7 +72,7 @@ def _conv_layout(job: Job) -> Layout | None:
     return msgspec.json.decode(kept.read_bytes(), type=Layout) if kept.exists() else None
 
 
-def step_eagerly(job: Job, module: torch.nn.Module, device: Device) -> list[CaseWarning]:
+def step_eagerly(job: Job, network: Network, device: Device) -> list[CaseWarning]:
     """A step of the same shapes without the compiler: what any engine pays once is no compile time then.
 
     That is cuDNN's search above all. Not on the host, which searches for nothing, and whose memory is counted
@@ -83,13 +84,13 @@ def step_eagerly(job: Job, module: torch.nn.Module, device: Device) -> list[Case
     stage("eager step")
     workload, eager = workloads.workloads()[job.case.workload], engines.get("eager")
     try:
-        steps = workload.prepare(module, job.case, eager, device.torch_name())
+        steps = workload.prepare(network, job.case, eager, device.torch_name())
         first_step(steps, device)
     except torch.OutOfMemoryError:
         detail = "compiling: no memory for an eager step before, so what any engine pays once is in its time"
         return [CaseWarning("incomplete", detail)]
     finally:
-        module.zero_grad(set_to_none=True)
+        network.module.zero_grad(set_to_none=True)
         torch.clear_autocast_cache()  # compiled code has casts of its own
     return []
 

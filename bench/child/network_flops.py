@@ -12,13 +12,16 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from bench.probes.flops import FlopCounts, OperatorFlops, compare, count_flops
-from bench.probes.meta_modules import CONVOLUTIONS, TRANSPOSED, count_parameters, example, on_meta_or_itself
+from bench.probes.meta_modules import CONVOLUTIONS, TRANSPOSED, beside, count_parameters, on_meta_or_itself
+from bench.schema.case import Case
 from bench.schema.counts import CountRequest, CountResult
+from bench.tensors import case_arguments
 from models.build import build
 from models.catalogue import Ours, parse
 from models.closed_form import BYTES_PER_ELEMENT, Cost, ImageTooSmallError, LayerCost, cost
 from models.errors import UserError
 from models.load import load
+from models.network import Arguments, Network
 from models.user_code import OUT_OF_MEMORY
 from models.user_imports import isolated_imports
 
@@ -46,23 +49,50 @@ def count_models(requests: list[CountRequest]) -> list[CountResult]:
 def _count(request: CountRequest) -> CountResult:
     source = parse(request.model)
     channels, image, classes = request.channels, request.image, request.classes
-    shape = (request.batch, channels, image, image)
     if isinstance(source, Ours):
         closed = cost(source.arch, channels=channels, image=image, classes=classes, batch=request.batch)
         # On meta: what is counted has shapes only, and weights would be written for nothing.
         module = build(source.arch, channels=channels, image=image, classes=classes, device="meta")
-        counts = count_flops(module, shape)
-        return _result(request, closed, counts)
-    loaded = load(request.model, channels=channels, image=image, classes=classes)
+        network = Network(module)
+        return _result(request, closed, _counts(network, request, _arguments(network, request)))
+    network = load(request.model, channels=channels, image=image, classes=classes)
+    arguments = _arguments(network, request)
     try:
-        seen = module_cost(loaded, request)
-        counts = count_flops(loaded, shape)
+        seen = module_cost(network.module, arguments, request)
+        counts = _counts(network, request, arguments)
     except OUT_OF_MEMORY:
         raise
     except Exception as error:  # it is the user's code that runs
         words = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError(f"{request.model} cannot take a batch of shape {shape}: {words}") from error
+        raise UserError(f"{request.model} cannot take {_shapes(arguments)}: {words}") from error
     return structs.replace(_result(request, seen, counts), cost=seen)
+
+
+def _arguments(network: Network, request: CountRequest) -> Arguments:
+    """What one call is given: images without data, in the dtype of the weights."""
+    case = Case(
+        model=request.model,
+        batch=request.batch,
+        channels=request.channels,
+        image=request.image,
+        classes=request.classes,
+    )
+    floating = (each.dtype for each in network.module.parameters() if each.is_floating_point())
+    dtype = next(floating, torch.float32)
+    made = case_arguments(case, network, "cpu" if network.inputs else "meta")
+    return made.each(lambda tensor: tensor.to(dtype) if tensor.is_floating_point() else tensor)
+
+
+def _counts(network: Network, request: CountRequest, arguments: Arguments) -> FlopCounts:
+    if network.inputs is not None:
+        return count_flops(network.module, arguments)
+    one = arguments.each(lambda images: images[:1])
+    return count_flops(network.module, arguments, one, request.batch)
+
+
+def _shapes(arguments: Arguments) -> str:
+    """For a sentence: `a batch of shape (8, 3, 224, 224)`."""
+    return "a batch of shape " + " and ".join(str(tuple(each.shape)) for each in arguments.tensors())
 
 
 def _result(request: CountRequest, closed: Cost, counts: FlopCounts) -> CountResult:
@@ -94,15 +124,14 @@ def by_operator(closed: Cost) -> tuple[OperatorFlops, OperatorFlops]:
     )
 
 
-def module_cost(module: nn.Module, request: CountRequest) -> Cost:
+def module_cost(module: nn.Module, arguments: Arguments, request: CountRequest) -> Cost:
     """The cost of any module from one forward in eval mode, a row for each call of a layer without children.
 
     MACs of convolutions (also transposed ones) and linear layers follow from their weights and shapes;
     the input's gradient is counted where autograd would compute it. A layer that is called twice has two
     rows, and its parameters in the first.
     """
-    shape = (request.batch, request.channels, request.image, request.image)
-    rows = on_meta_or_itself(module, lambda counted: tuple(_called_layers(counted, shape)))
+    rows = on_meta_or_itself(module, lambda counted: tuple(_called_layers(counted, arguments)))
     parameters = count_parameters(module)
     counted = [row for row in rows if row.kind in ("conv", "linear")]
     return Cost(
@@ -122,7 +151,7 @@ def module_cost(module: nn.Module, request: CountRequest) -> Cost:
     )
 
 
-def _called_layers(module: nn.Module, input_shape: tuple[int, ...]) -> list[LayerCost]:
+def _called_layers(module: nn.Module, arguments: Arguments) -> list[LayerCost]:
     """One forward with a hook on every layer that has no children."""
     rows: list[LayerCost] = []
     seen: set[int] = set()
@@ -135,7 +164,7 @@ def _called_layers(module: nn.Module, input_shape: tuple[int, ...]) -> list[Laye
     hooks = [part.register_forward_hook(note) for part in module.modules() if not any(part.children())]
     try:
         with torch.enable_grad():
-            module(example(module, input_shape))
+            beside(module, arguments).call(module)
     finally:
         for hook in hooks:
             hook.remove()

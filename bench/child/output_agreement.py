@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 import torch
@@ -12,9 +14,10 @@ from msgspec import structs
 from bench import devices, engines
 from bench.schema.agreement import Agreement, AgreementRequest
 from bench.schema.case import Case
-from bench.tensors import case_context, memory_format, weight_dtype
+from bench.tensors import case_arguments, case_context, cast_input, memory_format, random_images, weight_dtype
 from models import random_state
 from models.load import load
+from models.network import Arguments, Network
 
 IMAGES = 64
 """At least so many are classified: the next multiple of the batch."""
@@ -32,27 +35,34 @@ def compare_outputs(case: Case) -> Agreement:
     """Both outputs on the case's device, in eval mode."""
     random_state.seed(case.seed)
     where = devices.get(case.device).torch_name()
-    module = load(case.model, channels=case.channels, image=case.image, classes=case.classes, device=where)
-    batches = math.ceil(IMAGES / case.batch)
-    images = torch.randn(batches, case.batch, case.channels, case.image, case.image)
+    network = load(case.model, channels=case.channels, image=case.image, classes=case.classes, device=where)
     plain = structs.replace(case, precision="fp32", engine="eager", layout="nchw", tuning="")
-    expected = outputs(plain, module, images)
-    return agreement(expected, outputs(case, module, images))
+    batches = random_batches(plain, network)
+    expected = outputs(plain, network.module, batches)
+    return agreement(expected, outputs(case, network.module, batches))
 
 
-def outputs(case: Case, module: torch.nn.Module, images: torch.Tensor) -> torch.Tensor:
-    """What a case's forward gives for `images` (batches, batch, channels, side, side): double precision,
-    (images, classes), on the CPU. The module is then in the case's dtype and layout."""
+def random_batches(case: Case, network: Network) -> list[Arguments]:
+    """The arguments of as many calls as give IMAGES outputs, on the CPU."""
+    calls = math.ceil(IMAGES / case.batch)
+    if network.inputs is not None:
+        return [case_arguments(case, network, "cpu") for _ in range(calls)]
+    images = random_images(structs.replace(case, batch=calls * case.batch), "cpu")
+    return [Arguments((batch,)) for batch in images.split(case.batch)]
+
+
+def outputs(case: Case, module: torch.nn.Module, batches: Sequence[Arguments]) -> torch.Tensor:
+    """What a case's forward gives for all batches: double precision, (images, classes), on the CPU. The
+    module is then in the case's dtype and layout."""
     device = devices.get(case.device)
     device.prepare(case)
-    where, form = device.torch_name(), memory_format(case)
-    module = module.to(weight_dtype(case.precision)).to(memory_format=form).eval()
+    where = device.torch_name()
+    module = module.to(weight_dtype(case.precision)).to(memory_format=memory_format(case)).eval()
     forward = structs.replace(case, workload="inference")
     with case_context(forward, torch.device(where).type):
         call = engines.get(case.engine).wrap(module, case.tuning)
         found = [
-            call(batch.to(where, weight_dtype(case.precision)).contiguous(memory_format=form)).cpu().double()
-            for batch in images
+            batch.on(where).each(partial(cast_input, case)).call(call).cpu().double() for batch in batches
         ]
     return torch.cat(found).flatten(1)
 

@@ -21,33 +21,36 @@ from bench.schema.case_warnings import CaseWarning
 from bench.schema.job import Job
 from bench.schema.metrics import LEDGER
 from bench.schema.record import Effective, Measurement, single
-from bench.tensors import POLICIES, autocast, memory_format, weight_dtype
+from bench.tensors import POLICIES, autocast, case_arguments
 from models.blocks import is_block
+from models.network import Arguments, Network
 
 _MESSAGE_LIMIT = 200
 """Characters of an error in a warning."""
 
 
-def read_back(device: Device, module: torch.nn.Module, case: Case) -> Effective:
+def read_back(device: Device, network: Network, case: Case) -> Effective:
     """What is really in force: the device's flags, and the dtypes of the module's weights and outputs."""
     found = device.read_back()
-    return structs.replace(found, precision={**found.precision, **dtypes_seen(module, case, device)})
+    return structs.replace(found, precision={**found.precision, **dtypes_seen(network, case, device)})
 
 
-def dtypes_seen(module: torch.nn.Module, case: Case, device: Device) -> dict[str, str]:
+def dtypes_seen(network: Network, case: Case, device: Device) -> dict[str, str]:
     """The dtypes that really came out of the first convolution and the first linear layer."""
+    module = network.module
     seen: dict[str, str] = {"weights": _short(next((p.dtype for p in module.parameters()), torch.float32))}
     hooks = []
     for kind, key in ((torch.nn.Conv2d, "conv_output"), (torch.nn.Linear, "linear_output")):
         layer = next((m for m in module.modules() if isinstance(m, kind)), None)
         if layer is not None:
             hooks.append(layer.register_forward_hook(_remember(seen, key)))
-    image = torch.randn(1, case.channels, case.image, case.image, device=device.torch_name())
+    one = structs.replace(case, batch=1) if network.inputs is None else case
+    arguments = case_arguments(one, network, device.torch_name())
     module.eval()  # one image has no batch statistics
     # cuDNN keeps one choice for a shape, however it was made: at batch 1 it is that of the timed steps.
     chooses = contextlib.nullcontext() if case.batch == 1 else _without_search()
     with torch.no_grad(), autocast(case.precision, device.torch_type()), chooses:
-        module(image.to(dtype=weight_dtype(case.precision), memory_format=memory_format(case)))
+        arguments.call(module)
     for hook in hooks:
         hook.remove()
     torch.clear_autocast_cache()  # the steps cast for themselves, compiled ones inside their code
@@ -138,21 +141,20 @@ def cast_measurements(job: Job, module: torch.nn.Module, steps: Steps, device: D
     return found
 
 
-def cost_measurements(case: Case, module: torch.nn.Module) -> list[Measurement]:
+def cost_measurements(case: Case, module: torch.nn.Module, arguments: Arguments) -> list[Measurement]:
     """Parameters, FLOPs and bytes moved of what really ran, counted on copies without data."""
     parameters = sum(p.numel() for p in module.parameters())
-    shape = (case.batch, case.channels, case.image, case.image)
     training = case.workload == "training"
     found = [single("model", "parameters", parameters, "count")]
     to_images = is_block(case.model)
-    counted = flops.step_flops(module, shape, training=training, input_gradient=to_images)
+    counted = flops.step_flops(module, arguments, training=training, input_gradient=to_images)
     if counted is not None:
         forward, backward = counted
         found.append(single("forward", "flops", forward, "FLOP"))
         if training:
             found.append(single("backward", "flops", backward, "FLOP"))
     moved = traffic.step_bytes(
-        module, shape, training=training, precision=case.precision, input_gradient=to_images
+        module, arguments, training=training, precision=case.precision, input_gradient=to_images
     )
     found += [single(phase, "bytes_moved", count, "bytes") for phase, count in (moved or {}).items()]
     return found

@@ -33,6 +33,7 @@ from bench.timing import latency
 from models import random_state
 from models.errors import UserError
 from models.load import load
+from models.network import Network
 
 _NOTHING_COMPILED = "torch.compile compiled nothing: the steps ran eagerly (is TORCHDYNAMO_DISABLE set?)"
 
@@ -80,8 +81,8 @@ def compile_cold(argument: bytes) -> bytes:
     device = devices.get(job.case.device)
     compiled = compiling.use_cache(job)
     with free_memory_told(device.free_memory), case_context(job.case, device.torch_type()):
-        module, steps, _ = prepare(job.case, device)
-        compiling.step_eagerly(job, module, device)  # what it warns of, the other process warns of too
+        network, steps, _ = prepare(job.case, device)
+        compiling.step_eagerly(job, network, device)  # what it warns of, the other process warns of too
         stage("compiling")
         seconds = compiling.first_step(steps, device)
     return encode(ColdCompile(seconds=seconds, casts=compiled()))
@@ -106,10 +107,11 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
     baseline = device.memory_baseline()
     collected = _Collected()
     with case_context(case, device.torch_type()):
-        module, steps, effective = prepare(case, device)
+        network, steps, effective = prepare(case, device)
+        module = network.module
         first_step_at = time.monotonic()
         if engine.compiles:
-            _compile(job, engine, module, steps, device, collected)
+            _compile(job, engine, network, steps, device, collected)
         steps = refuse_recompiles(steps, engine)
         monitor = monitor_of(case, device)
         _time(job, engine, steps, device, monitor, collected)
@@ -120,9 +122,7 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
             casts = partial(passes.cast_measurements, job, module, steps, device)
             collected.measurements += optional_pass("casts", casts, collected.warnings)
             collected.measurements += _layers(job, engine, module, steps, device, collected)
-    collected.measurements += optional_pass(
-        "counts", lambda: passes.cost_measurements(case, module), collected.warnings
-    )
+    collected.measurements += _counts(case, module, steps, collected)
     record = Record(
         case=case,
         protocol=job.protocol,
@@ -140,10 +140,10 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
 
 
 def _compile(
-    job: Job, engine: Engine, module: torch.nn.Module, steps: Steps, device: Device, collected: _Collected
+    job: Job, engine: Engine, network: Network, steps: Steps, device: Device, collected: _Collected
 ) -> None:
     """The first step of a compiling engine, in which it compiles."""
-    collected.warnings += compiling.step_eagerly(job, module, device)
+    collected.warnings += compiling.step_eagerly(job, network, device)
     stage("first step")
     collected.measurements += compiling.compile_measurements(job, engine, steps, device)
     collected.warnings += compiling.layout_warnings(job)
@@ -213,8 +213,15 @@ def _layers(
     return found
 
 
-def prepare(case: Case, device: Device) -> tuple[torch.nn.Module, Steps, Effective]:
-    """The module on its device, the steps of the workload, and the precision read back.
+def _counts(case: Case, module: torch.nn.Module, steps: Steps, collected: _Collected) -> list[Measurement]:
+    """Parameters, FLOPs and bytes of a step."""
+    assert steps.arguments is not None
+    counts = partial(passes.cost_measurements, case, module, steps.arguments)
+    return optional_pass("counts", counts, collected.warnings)
+
+
+def prepare(case: Case, device: Device) -> tuple[Network, Steps, Effective]:
+    """The network on its device, the steps of the workload, and the precision read back.
 
     Sets the process's threads, precision flags and random seed; call it inside `precision.outer_context`.
     """
@@ -224,10 +231,10 @@ def prepare(case: Case, device: Device) -> tuple[torch.nn.Module, Steps, Effecti
     where = device.torch_name()
     # Found before a user's file is loaded, whose own package `models` would then stand in ours' place.
     workload = workloads.workloads()[case.workload]
-    module = load(case.model, channels=case.channels, image=case.image, classes=case.classes, device=where)
-    module = module.to(weight_dtype(case.precision)).to(memory_format=memory_format(case))
-    effective = passes.read_back(device, module, case)
-    return module, workload.prepare(module, case, engines.get(case.engine), where), effective
+    network = load(case.model, channels=case.channels, image=case.image, classes=case.classes, device=where)
+    network.module.to(weight_dtype(case.precision)).to(memory_format=memory_format(case))
+    effective = passes.read_back(device, network, case)
+    return network, workload.prepare(network, case, engines.get(case.engine), where), effective
 
 
 def refuse_recompiles(steps: Steps, engine: Engine) -> Steps:

@@ -12,6 +12,8 @@ from bench.schema.phases import Phase
 if TYPE_CHECKING:
     import torch
 
+    from models.network import Arguments
+
 
 Call = Callable[[], None]
 
@@ -28,6 +30,7 @@ class Steps:
     why_invalid  after a window: a sentence when it must not be used, else None
     warnings     about what the steps did, read once at the end
     tensors      what is alive by kind, for the memory ledger: weights, buffers, gradients, optimizer_state
+    arguments    what each call of the network is given; None for steps that call none
     """
 
     setup: Call
@@ -38,3 +41,4 @@ class Steps:
     why_invalid: Callable[[], str | None]
     warnings: Callable[[], list[CaseWarning]]
     tensors: Callable[[], dict[str, list[torch.Tensor]]]
+    arguments: Arguments | None = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -18,7 +19,8 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
-from bench.probes.meta_modules import example, meta_copy, on_meta_or_itself
+from bench.probes.meta_modules import beside, meta_copy, on_meta_or_itself
+from models.network import Arguments
 
 aten = torch.ops.aten
 
@@ -69,19 +71,22 @@ class FlopCounts(Struct, frozen=True, kw_only=True):
         }
 
 
-def count_flops(module: nn.Module, input_shape: tuple[int, ...]) -> FlopCounts:
-    """Both counters on one batch of that shape, in eval mode; the module itself is left as it was.
+def count_flops(
+    module: nn.Module, arguments: Arguments, one: Arguments | None = None, batch: int = 1
+) -> FlopCounts:
+    """Both counters on one call with the arguments, in eval mode; the module itself is left as it was. fvcore
+    computes, so where the arguments are `batch` times those of `one` image, it counts that one.
 
     What a module raises on `meta` is tried again on the module itself; what it raises there passes.
     """
-    return on_meta_or_itself(module, lambda counted: _count(counted, input_shape))
+    return on_meta_or_itself(module, lambda counted: _count(counted, arguments, one or arguments, batch))
 
 
 def step_flops(
-    module: nn.Module, input_shape: tuple[int, ...], *, training: bool, input_gradient: bool = False
+    module: nn.Module, arguments: Arguments, *, training: bool, input_gradient: bool = False
 ) -> tuple[int, int] | None:
-    """FLOPs of forward and of backward (0 unless `training`) for one batch, by torch's counter; backward to
-    the images themselves where `input_gradient` says so.
+    """FLOPs of forward and of backward (0 unless `training`) of one call, by torch's counter; backward to
+    the inputs themselves where `input_gradient` says so.
 
     All operators that torch counts, in the mode that `training` says. Touches neither the module nor its
     device; None where the module cannot run on `meta`.
@@ -89,7 +94,7 @@ def step_flops(
     try:
         counted = meta_copy(module).train(training)
         forward, backward = _torch_counts(
-            counted, input_shape, backward=training, input_gradient=input_gradient
+            counted, arguments, backward=training, input_gradient=input_gradient
         )
     except Exception:  # noqa: BLE001  it is the user's code that fails here, and the count is not worth a run
         return None
@@ -118,11 +123,11 @@ def compare(
     ]
 
 
-def _count(module: nn.Module, input_shape: tuple[int, ...]) -> FlopCounts:
-    forward, backward = _torch_counts(module, input_shape, backward=True)
+def _count(module: nn.Module, arguments: Arguments, one: Arguments, batch: int) -> FlopCounts:
+    forward, backward = _torch_counts(module, arguments, backward=True)
     notes: tuple[str, ...] = ()
     try:
-        fvcore = _fvcore_counts(module, input_shape)
+        fvcore = _fvcore_counts(module, one, batch)
     except Exception as error:  # noqa: BLE001  tracing may fail on any code that eager mode runs
         words = (str(error).strip() or type(error).__name__).splitlines()[0]
         fvcore, notes = None, (f"fvcore cannot trace this network: {words}",)
@@ -144,16 +149,17 @@ def _by_kind(
     )
 
 
-def _fvcore_counts(module: nn.Module, input_shape: tuple[int, ...]) -> OperatorFlops:
-    """fvcore's count of one image times the batch, since it computes: torch.jit traces nothing on `meta`."""
-    batch, *one = input_shape
+def _fvcore_counts(module: nn.Module, one: Arguments, batch: int) -> OperatorFlops:
+    """fvcore's count of one call, times the batch. It computes: torch.jit traces nothing on `meta`."""
+    if one.keywords:
+        raise ValueError("it takes no keyword arguments")
     if any(each.is_meta for each in module.parameters()):
         module = meta_copy(module).to_empty(device="cpu")
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # fvcore traces with torch.jit, which says at length that it is old
         from fvcore.nn import FlopCountAnalysis
 
-        analysis = FlopCountAnalysis(module, (example(module, (1, *one)),))
+        analysis = FlopCountAnalysis(module, beside(module, one).positional)
         analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings("none")
         counts = {name: batch * int(count) for name, count in analysis.by_operator().items()}
     # Multiply-accumulates for these; its estimates for other operators count every operation already.
@@ -163,12 +169,12 @@ def _fvcore_counts(module: nn.Module, input_shape: tuple[int, ...]) -> OperatorF
 
 
 def _torch_counts(
-    module: nn.Module, input_shape: tuple[int, ...], *, backward: bool, input_gradient: bool = False
+    module: nn.Module, arguments: Arguments, *, backward: bool, input_gradient: bool = False
 ) -> tuple[dict[str, int], dict[str, int]]:
     """FLOPs by operator of the forward pass and, where asked for, of the backward pass."""
     with torch.enable_grad() if backward else torch.no_grad():
         with _counter() as forward_counter:
-            output = module(example(module, input_shape).requires_grad_(input_gradient))
+            output = beside(module, arguments).each(partial(_leaf, input_gradient)).call(module)
         backward_counter = _counter()
         if backward:
             leaves = [leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor) and leaf.requires_grad]
@@ -176,6 +182,10 @@ def _torch_counts(
             with backward_counter:
                 loss.backward()
     return _counts(forward_counter), _counts(backward_counter)
+
+
+def _leaf(differentiated: bool, tensor: Tensor) -> Tensor:
+    return tensor.detach().requires_grad_(differentiated and tensor.is_floating_point())
 
 
 def _counter() -> FlopCounterMode:

@@ -11,6 +11,8 @@ import torch
 from msgspec import Struct
 from torch import Tensor, nn
 
+from models.network import Arguments
+
 Result = TypeVar("Result")
 
 
@@ -59,10 +61,9 @@ def copy_with(module: nn.Module, another: Callable[[Tensor], Tensor]) -> nn.Modu
     return copy.deepcopy(module, memo)
 
 
-def example(module: nn.Module, input_shape: tuple[int, ...]) -> Tensor:
-    """An input of zeros where the module's weights are, and of their type."""
-    first = next(module.parameters(), torch.empty(0))
-    return torch.zeros(input_shape, device=first.device, dtype=first.dtype)
+def beside(module: nn.Module, arguments: Arguments) -> Arguments:
+    """The arguments where the module's weights are."""
+    return arguments.on(next(module.parameters(), torch.empty(0)).device)
 
 
 def on_meta_or_itself(module: nn.Module, count: Callable[[nn.Module], Result]) -> Result:

@@ -11,6 +11,7 @@ copy is kept from one step to the next (inference).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -20,10 +21,11 @@ from torch.nn.functional import cross_entropy
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from bench.probes.meta_modules import copy_with, example
+from bench.probes.meta_modules import copy_with
 from bench.schema.case import Precision
 from bench.schema.phases import Phase
 from bench.tensors import autocast
+from models.network import Arguments
 
 aten = torch.ops.aten
 
@@ -76,52 +78,57 @@ def _bytes(tensor: Tensor) -> int:
 
 def step_bytes(
     module: nn.Module,
-    input_shape: tuple[int, ...],
+    arguments: Arguments,
     *,
     training: bool,
     precision: Precision = "fp32",
     input_gradient: bool = False,
 ) -> dict[Phase, int] | None:
-    """Bytes by phase of one step for one batch: `forward`, and of training `backward` and `optimizer`.
+    """Bytes by phase of one step on the arguments: `forward`, and of training `backward` and `optimizer`.
 
     The module's weights are those of the precision already. Training ends in cross-entropy; with
     `input_gradient` it has no loss, and its backward begins at a gradient of the output and reaches the
-    images. Touches neither the module nor its device; None where the module cannot run on shapes alone.
+    inputs. Touches neither the module nor its device; None where the module cannot run on shapes alone.
     """
     try:
         with FakeTensorMode(allow_fallback_kernels=False):
             shapes_only = copy_with(module, _unfilled).train(training)
-            images = example(shapes_only, input_shape)
+            device = next(module.parameters(), torch.empty(0)).device
+            given = arguments.each(partial(_unfilled, device=device))
             if training:
-                return _training(shapes_only, images, precision, input_gradient)
-            return {"forward": _inference(shapes_only, images, precision)}
+                return _training(shapes_only, given, precision, input_gradient)
+            return {"forward": _inference(shapes_only, given, precision)}
     except Exception:  # noqa: BLE001  it is the user's code that fails here, and the count is not worth a run
         return None
 
 
-def _unfilled(tensor: Tensor) -> Tensor:
-    """The same shape, layout, type and device: inside the mode, that is all that there is of it."""
-    return torch.empty_strided(tensor.size(), tensor.stride(), dtype=tensor.dtype, device=tensor.device)
+def _unfilled(tensor: Tensor, device: torch.device | None = None) -> Tensor:
+    """The same shape, layout, type and, if no other is given, device: inside the mode, that is all of it."""
+    where = tensor.device if device is None else device
+    return torch.empty_strided(tensor.size(), tensor.stride(), dtype=tensor.dtype, device=where)
 
 
-def _inference(module: nn.Module, images: Tensor, precision: Precision) -> int:
+def _inference(module: nn.Module, arguments: Arguments, precision: Precision) -> int:
     """The second of two forwards: autocast has kept its copies of the weights from the first."""
     counter = TrafficCounter()
-    with torch.no_grad(), autocast(precision, images.device.type):
-        module(images)
+    with torch.no_grad(), autocast(precision, arguments.tensors()[0].device.type):
+        arguments.call(module)
         with counter:
-            module(images)
+            arguments.call(module)
     return counter.bytes
 
 
 def _training(
-    module: nn.Module, images: Tensor, precision: Precision, input_gradient: bool
+    module: nn.Module, arguments: Arguments, precision: Precision, input_gradient: bool
 ) -> dict[Phase, int]:
-    images.requires_grad_(input_gradient)
-    labels = torch.zeros(images.shape[0], dtype=torch.int64, device=images.device)
+    if input_gradient:
+        for each in arguments.tensors():
+            each.requires_grad_()
+    first = arguments.tensors()[0]
+    labels = torch.zeros(first.shape[0], dtype=torch.int64, device=first.device)
     forward, backward = TrafficCounter(), TrafficCounter()
-    with forward, autocast(precision, images.device.type):
-        output = module(images)
+    with forward, autocast(precision, first.device.type):
+        output = arguments.call(module)
         if not input_gradient:
             output = cross_entropy(output, labels)
     gradient = torch.ones_like(output)

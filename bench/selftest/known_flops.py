@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+import torch
 from torch import nn
 
 from bench.child import network_flops
@@ -11,6 +12,7 @@ from bench.schema.check import Answer, Checks, exactly
 from bench.schema.counts import CountRequest, CountResult
 from models import catalogue
 from models.closed_form import cost
+from models.network import Arguments
 
 _NETWORK = "alexnet"
 _ROWS, _INNER, _COLUMNS = 64, 128, 256
@@ -27,7 +29,8 @@ def checks() -> Checks:
 
 def _matrix_product() -> Answer:
     """[64, 128] x [128, 256]: 2 FLOPs for each of the multiply-accumulates."""
-    found = count_flops(nn.Linear(_INNER, _COLUMNS, bias=False), (_ROWS, _INNER))
+    rows = Arguments((torch.zeros(_ROWS, _INNER),))
+    found = count_flops(nn.Linear(_INNER, _COLUMNS, bias=False), rows)
     counted = {"torch": found.torch_forward.total, "fvcore": found.fvcore.total if found.fvcore else None}
     return exactly(counted, 2 * _ROWS * _INNER * _COLUMNS, "FLOP")
 

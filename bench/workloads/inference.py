@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bench.contracts.steps import Steps
 from bench.schema.case import Case
-from bench.tensors import random_images
+from bench.tensors import case_arguments
 
 if TYPE_CHECKING:
     import torch
 
     from bench.contracts.engine import Engine
+    from models.network import Network
 
 
 class Inference:
@@ -19,19 +20,19 @@ class Inference:
 
     name = "inference"
 
-    def prepare(self, module: Any, case: Case, engine: Engine, torch_device: str) -> Steps:
-        module.eval()
-        images = random_images(case, torch_device)
+    def prepare(self, network: Network, case: Case, engine: Engine, torch_device: str) -> Steps:
+        module = network.module.eval()
+        arguments = case_arguments(case, network, torch_device)
         forward = engine.wrap(module, case.tuning)
 
         def step() -> None:
-            forward(images)
+            arguments.call(forward)
 
         def tensors() -> dict[str, list[torch.Tensor]]:
             return {
                 "weights": list(module.parameters()),
                 "buffers": list(module.buffers()),
-                "inputs": [images],
+                "inputs": arguments.tensors(),
             }
 
         return engine.fuse(
@@ -44,6 +45,7 @@ class Inference:
                 why_invalid=lambda: None,
                 warnings=list,
                 tensors=tensors,
+                arguments=arguments,
             )
         )
 

@@ -13,13 +13,14 @@ from bench.contracts.steps import Steps
 from bench.schema.case import Case
 from bench.schema.case_warnings import CaseWarning
 from bench.schema.tuning import FUSED_OPTIMIZER, names
-from bench.tensors import POLICIES, LossScaler, autocast, random_images, random_labels
+from bench.tensors import POLICIES, LossScaler, autocast, case_arguments, random_labels
 from models.blocks import is_block
 
 if TYPE_CHECKING:
     import torch
 
     from bench.contracts.engine import Engine
+    from models.network import Arguments, Network
 
 LEARNING_RATE = 1e-4
 """Not the usual 0.01 (docs/method.md, "Workloads"). At that rate a small batch with Xavier weights diverges
@@ -38,9 +39,9 @@ class Training:
 
     name = "training"
 
-    def prepare(self, module: Any, case: Case, engine: Engine, torch_device: str) -> Steps:
-        module.train()
-        step = TrainingStep(module, engine.wrap(module, case.tuning), case, torch_device)
+    def prepare(self, network: Network, case: Case, engine: Engine, torch_device: str) -> Steps:
+        network.module.train()
+        step = TrainingStep(network, engine.wrap(network.module, case.tuning), case, torch_device)
         return engine.fuse(
             Steps(
                 setup=step.zero_grad,
@@ -55,6 +56,7 @@ class Training:
                 why_invalid=step.why_invalid,
                 warnings=step.warnings,
                 tensors=step.tensors,
+                arguments=step.arguments,
             )
         )
 
@@ -63,19 +65,21 @@ class TrainingStep:
     """The state that the phases of one step hand on: the loss (or a block's output) and, with amp-fp16, the
     loss scale."""
 
-    def __init__(self, module: Any, forward: Any, case: Case, torch_device: str) -> None:
+    def __init__(self, network: Network, forward: Any, case: Case, torch_device: str) -> None:
         import torch
 
-        self._module = module
+        self._module = module = network.module
         self._forward = forward
         self._case = case
         self._device_type = torch.device(torch_device).type
-        self._images = random_images(case, torch_device)
+        self.arguments = case_arguments(case, network, torch_device)
+        self._inputs = self.arguments.tensors()
         self._labels = random_labels(case, torch_device)
         self._optimizer = _optimizer(module, case)
-        self._gradient = _output_gradient(module, case, self._images) if is_block(case.model) else None
+        self._gradient = _output_gradient(module, case, self.arguments) if is_block(case.model) else None
         if self._gradient is not None:
-            self._images.requires_grad_()
+            for each in self._inputs:
+                each.requires_grad_()
         self.scales_loss = POLICIES[case.precision].scales_loss and self._gradient is None
         # The fused optimizer takes the scaler's finding as a tensor; any other is told on the host.
         self.synchronises = self.scales_loss and FUSED_OPTIMIZER not in names(case.tuning)
@@ -84,13 +88,14 @@ class TrainingStep:
 
     def zero_grad(self) -> None:
         self._optimizer.zero_grad(set_to_none=True)
-        self._images.grad = None
+        for each in self._inputs:
+            each.grad = None
 
     def forward(self) -> None:
         from torch.nn.functional import cross_entropy
 
         with autocast(self._case.precision, self._device_type):
-            outputs = self._forward(self._images)
+            outputs = self.arguments.call(self._forward)
             self._loss = outputs if self._gradient is not None else cross_entropy(outputs, self._labels)
 
     def backward(self) -> None:
@@ -119,9 +124,9 @@ class TrainingStep:
         return {
             "weights": list(self._module.parameters()),
             "buffers": list(self._module.buffers()),
-            "gradients": [p.grad for p in (*self._module.parameters(), self._images) if p.grad is not None],
+            "gradients": [p.grad for p in (*self._module.parameters(), *self._inputs) if p.grad is not None],
             "optimizer_state": [tensor for tensor in states if hasattr(tensor, "untyped_storage")],
-            "inputs": [self._images, self._labels if self._gradient is None else self._gradient],
+            "inputs": [*self._inputs, self._labels if self._gradient is None else self._gradient],
         }
 
 
@@ -140,14 +145,14 @@ def _optimizer(module: Any, case: Case) -> torch.optim.SGD:
     return optimizer
 
 
-def _output_gradient(module: Any, case: Case, images: torch.Tensor) -> torch.Tensor:
+def _output_gradient(module: Any, case: Case, arguments: Arguments) -> torch.Tensor:
     """Standard normal, in the shape, dtype and layout of what the module gives."""
     import torch
 
     # These are the step's own shapes, so cuDNN's search is not wasted; and without one, what cuDNN's rules
     # choose here would stay that of the timed steps.
-    with torch.no_grad(), autocast(case.precision, images.device.type):
-        return torch.randn_like(module(images))
+    with torch.no_grad(), autocast(case.precision, arguments.tensors()[0].device.type):
+        return torch.randn_like(arguments.call(module))
 
 
 WORKLOAD = Training()

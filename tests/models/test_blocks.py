@@ -85,7 +85,7 @@ def test_the_later_stages_of_b_c_and_d() -> None:
 @pytest.mark.parametrize("layers", ["5x5", "3x3-relu-3x3", "3x3-1x1-sigmoid"])
 def test_a_block_runs_forward_and_backward(layers: str) -> None:
     torch.manual_seed(0)
-    module = load(block_name(6, layers), channels=4, image=9, classes=6)
+    module = load(block_name(6, layers), channels=4, image=9, classes=6).module
     images = torch.randn(2, 4, 9, 9, requires_grad=True)
     output = module(images)
     assert output.shape == (2, 6, 9, 9)

@@ -34,7 +34,7 @@ import sys
 import torch
 import models
 from models.load import load
-module = load(sys.argv[1], channels=2, image=8, classes=3)
+module = load(sys.argv[1], channels=2, image=8, classes=3).module
 if "--compiled" in sys.argv:
     module = torch.compile(module, backend="eager")
 assert module(torch.zeros(1, 2, 8, 8)).shape == (1, 4, 6, 6)
@@ -103,7 +103,7 @@ def test_two_files_with_neighbours_of_one_name(tmp_path: Path) -> None:
         )
     for folder, width in (("a", 3), ("b", 5)):
         with isolated_imports():
-            module = load(f"{tmp_path}/{folder}/net.py:make", channels=3, image=8, classes=2)
+            module = load(f"{tmp_path}/{folder}/net.py:make", channels=3, image=8, classes=2).module
         assert isinstance(module, nn.Linear)
         assert module.out_features == width
     assert (sys.path, sys.modules["models"]) == before
@@ -129,7 +129,7 @@ def test_a_factory_is_given_what_it_names(net: Path, signature: str, sizes: str)
     body = f"    made = nn.Identity()\n    made.sizes = ({sizes})\n    return made"
     net.write_text(f"from torch import nn\ndef make({signature}):\n{body}")
     with isolated_imports():
-        module = load(f"{net}:make", channels=2, image=9, classes=5)
+        module = load(f"{net}:make", channels=2, image=9, classes=5).module
     names = {"channels": 2, "image": 9, "classes": 5, "width": 7, "len(others)": 0}
     assert module.sizes == tuple(names.get(word, -1) for word in sizes.split(", "))
 
@@ -165,7 +165,7 @@ def test_lack_of_memory_is_not_the_factorys_error(net: Path, error: str) -> None
 def test_lazy_layers_take_their_shapes(net: Path) -> None:
     net.write_text("from torch import nn\ndef make(): return nn.Sequential(nn.Flatten(), nn.LazyLinear(4))")
     with isolated_imports():
-        module = load(f"{net}:make", channels=2, image=8, classes=2)
+        module = load(f"{net}:make", channels=2, image=8, classes=2).module
     assert [tuple(each.shape) for each in module.parameters()] == [(4, 128), (4,)]
     assert module.training
 
@@ -175,13 +175,13 @@ def test_a_module_of_the_current_folder(tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / "their_package" / "net.py").write_text("from torch.nn import Identity as make")
     monkeypatch.chdir(tmp_path)
     with isolated_imports():
-        assert isinstance(load("their_package.net:make", channels=3, image=8, classes=2), nn.Identity)
+        assert isinstance(load("their_package.net:make", channels=3, image=8, classes=2).module, nn.Identity)
         with pytest.raises(FactoryError, match=r"No module named 'their_package\.nett'"):
             load("their_package.nett:make", channels=3, image=8, classes=2)
 
 
 def test_torchvision() -> None:
-    module = load("torchvision:squeezenet1_1", channels=3, image=64, classes=7)
+    module = load("torchvision:squeezenet1_1", channels=3, image=64, classes=7).module
     assert module(torch.zeros(2, 3, 64, 64)).shape == (2, 7)
     with pytest.raises(UserError, match="3 channels only, not 1"):
         load("torchvision:squeezenet1_1", channels=1, image=64, classes=7)

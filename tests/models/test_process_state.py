@@ -117,7 +117,7 @@ def test_what_a_file_sets_does_not_reach_its_factory_nor_what_follows(tmp_path: 
     weights = []
     for seed in (1, 2, 1):
         random_state.seed(seed)
-        module = load(f"{tmp_path}/net.py:build", channels=3, image=8, classes=2)
+        module = load(f"{tmp_path}/net.py:build", channels=3, image=8, classes=2).module
         sys.modules.pop("net", None)
         weights.append(next(module.parameters()).tolist())
     torch.manual_seed(1)

@@ -90,7 +90,7 @@ def test_every_variant_runs_and_costs_what_torch_makes_of_it(name: str) -> None:
     ],
 )
 def test_a_variant_takes_a_step(name: str, image: int) -> None:
-    module = load(name, channels=1, image=image, classes=10)
+    module = load(name, channels=1, image=image, classes=10).module
     cross_entropy(module(torch.randn(4, 1, image, image)), torch.arange(4)).backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in module.parameters())
 

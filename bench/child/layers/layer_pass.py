@@ -48,7 +48,7 @@ def time_layers(
     if engine.compiles or engine.replays_graphs:
         if device.queue() is not None and not device.traits.profiler:
             raise RuntimeError(f"torch.profiler does not see the kernels of {device.traits.title}")
-        calls = calls_in(module, lambda: _forward(case, module, steps))
+        calls = calls_in(module, lambda: _forward(case, module, steps, device))
         take: Take = ProfiledSteps(calls, steps, device).time
         whole = _whole(steps, device, Shield())
         separate: list[Measurement] = []
@@ -65,11 +65,11 @@ def time_layers(
     return measured + separate
 
 
-def _forward(case: Case, module: torch.nn.Module, steps: Steps) -> None:
-    """The module as it is, on the images of the steps."""
-    images = steps.tensors()["inputs"][0]
-    with autocast(case.precision, images.device.type):
-        module(images)
+def _forward(case: Case, module: torch.nn.Module, steps: Steps, device: Device) -> None:
+    """The module as it is, on the inputs of the steps."""
+    assert steps.arguments is not None
+    with autocast(case.precision, device.torch_type()):
+        steps.arguments.call(module)
 
 
 def _step(steps: Steps) -> None:

@@ -136,7 +136,7 @@ def _prepare(job: Job, device: Device, dataset: Dataset) -> tuple[torch.nn.Modul
         torch.backends.cudnn.benchmark = False
     random_state.seed(case.learning_seed)
     where = device.torch_name()
-    module = load(
+    network = load(
         case.model,
         channels=case.channels,
         image=case.image,
@@ -144,8 +144,8 @@ def _prepare(job: Job, device: Device, dataset: Dataset) -> tuple[torch.nn.Modul
         init=case.task.recipe.init,
         device=where,
     )
-    module = module.to(weight_dtype(case.precision)).to(memory_format=memory_format(case))
-    effective = passes.read_back(device, module, case)
+    module = network.module.to(weight_dtype(case.precision)).to(memory_format=memory_format(case))
+    effective = passes.read_back(device, network, case)
     module.train()
     stage("reading the data")
     split = dataset.load(None if files.data_dir is None else Path(files.data_dir))

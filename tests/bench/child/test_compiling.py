@@ -33,6 +33,7 @@ from bench.schema.job import ColdCompile, Job
 from bench.schema.record import Record, find
 from bench.studies.max_batch.batch_search import MEMORY_ONLY
 from bench.tensors import case_context
+from models.network import Network
 
 CASE = Case(model="planted", engine="compile", batch=4, image=8, channels=1, classes=10)
 TIMED = MeasurementProtocol(warmup_steps=1, warmup_seconds=0, min_samples=2, max_samples=2, energy_seconds=0)
@@ -127,7 +128,7 @@ def job_of(protocol: MeasurementProtocol = TIMED, **changes: Any) -> Job:
 
 
 def run(monkeypatch: pytest.MonkeyPatch, device: FakeDevice, module: Dear, job: Job) -> Record:
-    monkeypatch.setattr(worker, "load", lambda *given, **named: module)
+    monkeypatch.setattr(worker, "load", lambda *given, **named: Network(module))
     return worker.run(job, device)[0]
 
 
@@ -149,7 +150,7 @@ def test_what_any_engine_pays_once_is_no_compile_time(
 def test_nor_is_it_in_the_process_with_the_empty_cache(
     monkeypatch: pytest.MonkeyPatch, device: FakeDevice
 ) -> None:
-    monkeypatch.setattr(worker, "load", lambda *given, **named: Dear(device))
+    monkeypatch.setattr(worker, "load", lambda *given, **named: Network(Dear(device)))
     cold = msgspec.json.decode(worker.compile_cold(msgspec.json.encode(job_of())), type=ColdCompile)
     assert cold.seconds == pytest.approx(COMPILATION + STEP)
 
@@ -176,18 +177,18 @@ def test_where_only_memory_is_measured_no_eager_step_takes_any(
 def test_on_the_host_no_step_goes_before() -> None:
     """Its memory is counted for the whole process, and what is left of an eager step would be in the peak."""
     module = Dear(FakeDevice())
-    assert compiling.step_eagerly(job_of(), module, devices.get("cpu")) == []
+    assert compiling.step_eagerly(job_of(), Network(module), devices.get("cpu")) == []
     assert module.calls == 0
 
 
 def test_an_eager_step_leaves_no_memory_behind(device: FakeDevice) -> None:
     """Neither gradients nor, in the outer autocast of inference, casts of the weights."""
     module = Dear(device)
-    compiling.step_eagerly(job_of(workload="training"), module, device)
+    compiling.step_eagerly(job_of(workload="training"), Network(module), device)
     assert all(parameter.grad is None for parameter in module.parameters())
     job = job_of(precision="amp-bf16")
     with case_context(job.case, "cpu"):
-        compiling.step_eagerly(job, module, device)
+        compiling.step_eagerly(job, Network(module), device)
         images = torch.randn(4, 1, 8, 8)
         assert casting.count_eager_casts(lambda: module(images)) == 3  # images, weight, bias
 
@@ -196,7 +197,7 @@ def test_no_pool_of_processes_is_made_where_all_comes_from_the_cache(
     monkeypatch: pytest.MonkeyPatch, device: FakeDevice, pools: list[str]
 ) -> None:
     """Where the cache is empty it is, as in anybody's program."""
-    monkeypatch.setattr(worker, "load", lambda *given, **named: Dear(device))
+    monkeypatch.setattr(worker, "load", lambda *given, **named: Network(Dear(device)))
     worker.compile_cold(msgspec.json.encode(job_of()))
     assert pools == ["pool"]
     pools.clear()

@@ -36,6 +36,7 @@ from bench.timing import latency
 from bench.workloads import workloads
 from models import catalogue
 from models.closed_form import Cost, cost
+from models.network import Network
 from tests.planted import planted_records
 from tests.planted.planted_steps import MS, launches, planted
 
@@ -273,7 +274,7 @@ def test_cudnn_searches_for_no_shape_but_the_steps_own(
     module = torch.nn.Sequential(torch.nn.Conv2d(1, 6, 5))
     module[0].register_forward_hook(lambda *given: seen.append(torch.backends.cudnn.benchmark))
     case = msgspec.structs.replace(LENET, batch=batch)
-    assert passes.dtypes_seen(module, case, CPU)["conv_output"] == "float32"
+    assert passes.dtypes_seen(Network(module), case, CPU)["conv_output"] == "float32"
     assert seen == [searches]
     assert torch.backends.cudnn.benchmark
 
@@ -283,7 +284,7 @@ def test_no_casts_are_left_by_the_image_that_dtypes_are_read_off() -> None:
     module = torch.nn.Conv2d(1, 6, 5)
     case = msgspec.structs.replace(LENET, precision="amp-bf16")
     with case_context(case, "cpu"):
-        assert passes.dtypes_seen(module, case, CPU)["conv_output"] == "bfloat16"
+        assert passes.dtypes_seen(Network(module), case, CPU)["conv_output"] == "bfloat16"
         images = torch.randn(4, 1, 28, 28)
         assert casting.count_eager_casts(lambda: module(images)) == 3  # images, weight, bias
 
@@ -295,7 +296,7 @@ def test_what_a_blocks_gradient_is_shaped_after_is_searched_for(monkeypatch: pyt
     module = torch.nn.Conv2d(2, 2, 3)
     module.register_forward_hook(lambda *given: seen.append(torch.backends.cudnn.benchmark))
     case = Case(model="block:2:3x3", workload="training", image=8, channels=2, batch=4)
-    workloads()["training"].prepare(module, case, engines.get("eager"), "cpu")
+    workloads()["training"].prepare(Network(module), case, engines.get("eager"), "cpu")
     assert seen == [True]
 
 

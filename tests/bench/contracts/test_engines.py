@@ -21,6 +21,7 @@ from bench.schema.case_warnings import CaseWarning
 from bench.workloads import workloads
 from models.errors import UserError
 from models.load import load
+from models.network import Network
 
 CASE = Case(model="lenet5", batch=2, image=28, channels=1, classes=10)
 
@@ -144,12 +145,12 @@ def test_one_step_does_the_same_on_cuda_with_every_engine(name: str, workload: s
     )
     engine = engines.get(name)
     torch.manual_seed(0)
-    module = load("lenet5", channels=1, image=28, classes=10, device="cuda")
+    module = load("lenet5", channels=1, image=28, classes=10, device="cuda").module
     other = copy.deepcopy(module)
     with torch.set_grad_enabled(workload == "training"):
         for each, way in ((module, engines.get("eager")), (other, engine)):
             torch.manual_seed(1)
-            steps = workloads()[workload].prepare(each, case, way, "cuda")
+            steps = workloads()[workload].prepare(Network(each), case, way, "cuda")
             for _ in range(3):
                 steps.setup()
                 steps.step()

@@ -21,6 +21,7 @@ from bench.tensors import memory_format, random_images, random_labels, weight_dt
 from bench.workloads import workloads
 from bench.workloads.training import LEARNING_RATE, MOMENTUM
 from models.load import load
+from models.network import Network
 
 CPU = devices.get("cpu")
 USABLE = [
@@ -39,10 +40,10 @@ def case_of(workload: str, **fields: object) -> Case:
 def prepared(case: Case, module: nn.Module | None = None) -> tuple[nn.Module, Steps]:
     torch.manual_seed(case.seed)
     if module is None:
-        module = load("lenet5", channels=1, image=28, classes=10)
+        module = load("lenet5", channels=1, image=28, classes=10).module
     module = module.to(weight_dtype(case.precision)).to(memory_format=memory_format(case))
     torch.manual_seed(case.seed + 1)
-    return module, workloads()[case.workload].prepare(module, case, engines.get("eager"), "cpu")
+    return module, workloads()[case.workload].prepare(Network(module), case, engines.get("eager"), "cpu")
 
 
 def one(steps: Steps) -> None:
@@ -105,7 +106,7 @@ def test_images_are_noise_in_the_dtype_and_layout_of_the_weights(name: str) -> N
 def test_inference_changes_nothing_and_is_in_eval_mode() -> None:
     case = case_of("inference")
     with precision.case_context(case, "cpu"):
-        module, steps = prepared(case, load("lenet5", channels=1, image=28, classes=10).train())
+        module, steps = prepared(case, load("lenet5", channels=1, image=28, classes=10).module.train())
         before = weights(module)
         one(steps)
     assert not module.training
@@ -118,7 +119,9 @@ def test_inference_changes_nothing_and_is_in_eval_mode() -> None:
 def test_training_is_sgd_with_momentum_on_cross_entropy() -> None:
     """Three steps against the formulas: v = 0.9 v + g, w = w - 0.0001 v."""
     assert (LEARNING_RATE, MOMENTUM) == (1e-4, 0.9)
-    module, steps = prepared(case_of("training"), load("lenet5", channels=1, image=28, classes=10).eval())
+    module, steps = prepared(
+        case_of("training"), load("lenet5", channels=1, image=28, classes=10).module.eval()
+    )
     assert module.training
     reference = copy.deepcopy(module)
     images, labels = steps.tensors()["inputs"]
@@ -204,7 +207,7 @@ def test_the_weights_of_a_block_stay_where_they_were(layers: str) -> None:
     model = f"block:8:{layers}"
     case = case_of("training", model=model, batch=8, image=28, channels=8, classes=8)
     torch.manual_seed(0)
-    module, steps = prepared(case, load(model, channels=8, image=28, classes=8))
+    module, steps = prepared(case, load(model, channels=8, image=28, classes=8).module)
     before = weights(module)
     for _ in range(20):
         one(steps)

@@ -18,6 +18,7 @@ from bench.schema.counts import CountRequest, CountResult
 from models.build import build
 from models.catalogue import MODELS
 from models.closed_form import cost, smallest_image
+from tests.planted.planted_arguments import of_shape
 
 
 @pytest.mark.slow
@@ -54,28 +55,28 @@ def grouped() -> nn.Conv2d:
 def test_torchs_fault_with_grouped_convolutions_is_corrected(monkeypatch: pytest.MonkeyPatch) -> None:
     convolution_backward = torch.ops.aten.convolution_backward
     right = 2 * (5 * 12 * 6 * 6) * (8 // 4) * 9
-    found = count_flops(grouped(), (5, 8, 8, 8))
+    found = count_flops(grouped(), of_shape(5, 8, 8, 8))
     assert found.torch_forward.convolution == found.torch_backward.convolution == right
 
     def without_the_fault(*args: Any, out_val: Any = None, **kwargs: Any) -> int:
         return right
 
     monkeypatch.setitem(flop_counter.flop_registry, convolution_backward, without_the_fault)
-    assert count_flops(grouped(), (5, 8, 8, 8)).torch_backward.convolution == right
+    assert count_flops(grouped(), of_shape(5, 8, 8, 8)).torch_backward.convolution == right
 
     def with_another(*args: Any, out_val: Any = None, **kwargs: Any) -> int:
         return 3 * right + 1
 
     monkeypatch.setitem(flop_counter.flop_registry, convolution_backward, with_another)
-    assert count_flops(grouped(), (5, 8, 8, 8)).torch_backward.convolution == 3 * right + 1
+    assert count_flops(grouped(), of_shape(5, 8, 8, 8)).torch_backward.convolution == 3 * right + 1
 
 
 @pytest.mark.parametrize(
     "second", [nn.Conv2d(12, 6, 3, groups=3), nn.ConvTranspose2d(12, 6, 3, groups=3), nn.Conv2d(12, 6, 3)]
 )
 def test_both_gradients_of_a_convolution_cost_what_its_forward_does(second: nn.Module) -> None:
-    first = count_flops(grouped(), (5, 8, 8, 8)).torch_backward.convolution
-    found = count_flops(nn.Sequential(grouped(), second), (5, 8, 8, 8))
+    first = count_flops(grouped(), of_shape(5, 8, 8, 8)).torch_backward.convolution
+    found = count_flops(nn.Sequential(grouped(), second), of_shape(5, 8, 8, 8))
     forward = found.torch_forward.convolution - first
     assert forward > 0
     assert found.torch_backward.convolution == first + 2 * forward
@@ -95,9 +96,9 @@ def test_a_step_is_counted_without_touching_the_module() -> None:
     module = build(MODELS["alexnet-grouped"], image=99, classes=10)
     held = {name: value.clone() for name, value in module.state_dict().items()}
     closed = cost(MODELS["alexnet-grouped"], image=99, classes=10, batch=64)
-    shape = (64, 3, 99, 99)
-    assert step_flops(module, shape, training=True) == (closed.flops_forward, closed.flops_backward)
-    assert step_flops(module, shape, training=False) == (closed.flops_forward, 0)
+    batch = of_shape(64, 3, 99, 99)
+    assert step_flops(module, batch, training=True) == (closed.flops_forward, closed.flops_backward)
+    assert step_flops(module, batch, training=False) == (closed.flops_forward, 0)
     assert all(torch.equal(held[name], value) for name, value in module.state_dict().items())
     assert all(parameter.grad is None for parameter in module.parameters())
     assert module.training
@@ -106,7 +107,10 @@ def test_a_step_is_counted_without_touching_the_module() -> None:
 def test_half_precision_is_counted_alike() -> None:
     module = build(MODELS["lenet5"]).half()
     closed = cost(MODELS["lenet5"])
-    assert step_flops(module, (1, 1, 28, 28), training=True) == (closed.flops_forward, closed.flops_backward)
+    assert step_flops(module, of_shape(1, 1, 28, 28, dtype=torch.float16), training=True) == (
+        closed.flops_forward,
+        closed.flops_backward,
+    )
 
 
 class LooksAtValues(nn.Linear):
@@ -116,8 +120,8 @@ class LooksAtValues(nn.Linear):
 
 def test_a_module_that_looks_at_values_is_counted_where_it_is() -> None:
     module = LooksAtValues(3, 5)
-    assert step_flops(module, (2, 3), training=True) is None
-    assert count_flops(module, (2, 3)).torch_forward.linear == 2 * 2 * 3 * 5
+    assert step_flops(module, of_shape(2, 3), training=True) is None
+    assert count_flops(module, of_shape(2, 3)).torch_forward.linear == 2 * 2 * 3 * 5
     assert module.training
     assert module.weight.grad is None
 

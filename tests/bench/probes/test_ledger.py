@@ -28,6 +28,7 @@ from bench.studies.max_batch.batch_search import MEMORY_ONLY
 from bench.tensors import case_context
 from bench.workloads import workloads
 from models.load import load
+from models.network import Network
 from tests.planted.fake_cuda import FakeCuda
 
 CPU = devices.get("cpu")
@@ -55,7 +56,7 @@ def two_layers(*between: nn.Module, end: nn.Module | None = None) -> nn.Sequenti
 
 
 def steps_of(module: nn.Module, case: Case, device: str = "cpu") -> Steps:
-    return workloads()[case.workload].prepare(module, case, engine("eager"), device)
+    return workloads()[case.workload].prepare(Network(module), case, engine("eager"), device)
 
 
 def ledger_of(module: nn.Module, case: Case) -> tuple[str, dict[str, int]]:
@@ -366,7 +367,7 @@ def test_on_a_gpu_the_peak_is_that_of_the_memory_pass_and_little_is_left_over(wo
         case = Case(model="alexnet", device="cuda", batch=16)
     where = device.torch_name()
     with case_context(case, "cuda"):
-        module = load("alexnet", channels=3, image=224, classes=1000, device=where)
+        module = load("alexnet", channels=3, image=224, classes=1000, device=where).module
         steps = steps_of(module, case, where)
         for _ in range(3):
             steps.setup()

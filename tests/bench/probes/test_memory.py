@@ -20,6 +20,7 @@ from bench.schema.case import Case
 from bench.schema.phases import Phase
 from bench.schema.record import Measurement
 from bench.workloads import workloads
+from models.network import Network
 from tests.planted.planted_steps import nothing, planted
 
 MB = 10**6
@@ -40,7 +41,7 @@ def tiny() -> nn.Sequential:
 
 
 def steps_of(module: nn.Module, case: Case = CASE) -> Steps:
-    return workloads()[case.workload].prepare(module, case, engine("eager"), "cpu")
+    return workloads()[case.workload].prepare(Network(module), case, engine("eager"), "cpu")
 
 
 def test_views_and_shared_weights_count_once() -> None:

@@ -13,13 +13,14 @@ from models.blocks import block
 from models.build import build
 from models.catalogue import MODELS
 from models.closed_form import cost
+from tests.planted.planted_arguments import of_shape
 
 FP32, HALF, INDEX = 4, 2, 8
 """Bytes of an element; max pooling writes the places of the maxima as 64-bit integers."""
 
 
 def forward(module: nn.Module, shape: tuple[int, ...]) -> int:
-    found = step_bytes(module, shape, training=False)
+    found = step_bytes(module, of_shape(*shape), training=False)
     assert found is not None
     assert list(found) == ["forward"]
     return found["forward"]
@@ -56,7 +57,7 @@ def test_two_parts_of_a_tensor_are_two_and_one_part_twice_is_one() -> None:
 
 def test_both_gradients_of_a_convolution_read_what_they_need() -> None:
     given, weight, bias, output = 2 * 3 * 8 * 8, 5 * 3 * 3 * 3, 5, 2 * 5 * 6 * 6
-    found = step_bytes(nn.Conv2d(3, 5, 3), (2, 3, 8, 8), training=True, input_gradient=True)
+    found = step_bytes(nn.Conv2d(3, 5, 3), of_shape(2, 3, 8, 8), training=True, input_gradient=True)
     assert found == {
         "forward": FP32 * (given + weight + bias + output),
         # reads the gradient of the output, the input and the weight; writes the three gradients
@@ -66,9 +67,9 @@ def test_both_gradients_of_a_convolution_read_what_they_need() -> None:
 
 
 def test_the_gradient_of_images_is_not_written_unless_asked_for() -> None:
-    shape = (2, 3, 8, 8)
+    images = of_shape(2, 3, 8, 8)
     with_it, without = (
-        step_bytes(nn.Sequential(nn.Conv2d(3, 5, 3), nn.Flatten()), shape, training=True, input_gradient=one)
+        step_bytes(nn.Sequential(nn.Conv2d(3, 5, 3), nn.Flatten()), images, training=True, input_gradient=one)
         for one in (True, False)
     )
     assert with_it is not None
@@ -98,20 +99,22 @@ def test_under_autocast_tensors_are_half_and_kept_weights_are_not_cast_again() -
     images, rest = 2 * 7, 7 * 5 + 5 + 2 * 5
     # the images are cast at every call: read as fp32, written as bf16
     cast = (FP32 + HALF) * images
-    found = step_bytes(nn.Linear(7, 5), (2, 7), training=False, precision="amp-bf16")
+    found = step_bytes(nn.Linear(7, 5), of_shape(2, 7), training=False, precision="amp-bf16")
     assert found == {"forward": cast + HALF * (images + rest)}
 
 
 def test_training_under_autocast_casts_the_weights_at_every_step() -> None:
     weights, images, output = 7 * 5 + 5, 2 * 7, 2 * 5
-    found = step_bytes(nn.Linear(7, 5), (2, 7), training=True, precision="amp-bf16", input_gradient=True)
+    found = step_bytes(
+        nn.Linear(7, 5), of_shape(2, 7), training=True, precision="amp-bf16", input_gradient=True
+    )
     assert found is not None
     assert found["forward"] == (FP32 + HALF) * (images + weights) + HALF * (images + weights + output)
 
 
 def test_half_precision_weights_move_half() -> None:
     whole, half = (
-        step_bytes(nn.Linear(7, 5).to(dtype), (2, 7), training=False)
+        step_bytes(nn.Linear(7, 5).to(dtype), of_shape(2, 7, dtype=dtype), training=False)
         for dtype in (torch.float32, torch.bfloat16)
     )
     assert whole is not None
@@ -125,14 +128,14 @@ class LooksAtValues(nn.Linear):
 
 
 def test_a_module_that_looks_at_values_is_not_counted() -> None:
-    assert step_bytes(LooksAtValues(3, 5), (2, 3), training=True) is None
+    assert step_bytes(LooksAtValues(3, 5), of_shape(2, 3), training=True) is None
 
 
 @pytest.mark.slow
 def test_a_module_is_left_as_it_was() -> None:
     module = build(MODELS["vgg11-bn"], image=32, classes=10)
     held = {name: value.clone() for name, value in module.state_dict().items()}
-    assert step_bytes(module, (2, 3, 32, 32), training=True)
+    assert step_bytes(module, of_shape(2, 3, 32, 32), training=True)
     assert all(torch.equal(held[name], value) for name, value in module.state_dict().items())
     assert all(parameter.grad is None for parameter in module.parameters())
     assert module.training
@@ -149,7 +152,8 @@ def test_a_module_is_left_as_it_was() -> None:
 def test_a_record_has_them_by_phase(model: str, workload: Workload, phases: list[str]) -> None:
     arch = MODELS.get(model) or block(model)
     case = Case(model=model, workload=workload, image=28, channels=arch.channels, classes=10)
-    facts = cost_measurements(case, build(arch, image=28, classes=10))
+    images = of_shape(1, arch.channels, 28, 28)
+    facts = cost_measurements(case, build(arch, image=28, classes=10), images)
     moved = [fact for fact in facts if fact.metric == "bytes_moved"]
     assert [fact.phase for fact in moved] == phases
     assert all(fact.unit == "bytes" and fact.samples[0] > 0 for fact in moved)
@@ -160,7 +164,7 @@ def test_a_gpu_moves_what_a_processor_does() -> None:
     """Of a network whose operators are the same on both."""
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(36, 5))
     on_cpu, on_gpu = (
-        step_bytes(network.to(device), (2, 3, 8, 8), training=True, precision="amp-bf16")
+        step_bytes(network.to(device), of_shape(2, 3, 8, 8), training=True, precision="amp-bf16")
         for device in ("cpu", "cuda")
     )
     assert on_cpu == on_gpu

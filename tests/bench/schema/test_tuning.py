@@ -95,12 +95,12 @@ def _trained(tunings: str, steps: int) -> list[torch.Tensor]:
     """The weights of LeNet-5 after some steps."""
     case = structs.replace(CASE, workload="training", tuning=tunings)
     torch.manual_seed(0)
-    module = load("lenet5", channels=1, image=28, classes=10)
-    prepared = workloads()["training"].prepare(module, case, engines.get("eager"), "cpu")
+    network = load("lenet5", channels=1, image=28, classes=10)
+    prepared = workloads()["training"].prepare(network, case, engines.get("eager"), "cpu")
     for _ in range(steps):
         prepared.setup()
         prepared.step()
-    return [parameter.detach() for parameter in module.parameters()]
+    return [parameter.detach() for parameter in network.module.parameters()]
 
 
 @pytest.mark.slow
@@ -112,10 +112,10 @@ def test_the_fused_optimizer_learns_the_same() -> None:
 def test_the_fused_optimizers_momentum_is_zero_before_the_first_step() -> None:
     """Where a GradScaler skips the first step, the second one must not read what nobody wrote."""
     case = structs.replace(CASE, workload="training", tuning="fused-optimizer")
-    module = load("lenet5", channels=1, image=28, classes=10)
-    prepared = workloads()["training"].prepare(module, case, engines.get("eager"), "cpu")
+    network = load("lenet5", channels=1, image=28, classes=10)
+    prepared = workloads()["training"].prepare(network, case, engines.get("eager"), "cpu")
     state = prepared.tensors()["optimizer_state"]
-    assert len(state) == len(list(module.parameters()))
+    assert len(state) == len(list(network.module.parameters()))
     assert not any(tensor.count_nonzero() for tensor in state)
 
 
@@ -176,8 +176,8 @@ class _HostReads(TorchDispatchMode):
 def test_a_step_is_said_to_wait_where_the_host_asks_for_a_number(precision: Precision, tuning: str) -> None:
     """GradScaler does, unless the optimizer is fused."""
     case = structs.replace(CASE, workload="training", precision=precision, tuning=tuning)
-    module = load("lenet5", channels=1, image=28, classes=10)
-    steps = workloads()["training"].prepare(module, case, engines.get("eager"), "cpu")
+    network = load("lenet5", channels=1, image=28, classes=10)
+    steps = workloads()["training"].prepare(network, case, engines.get("eager"), "cpu")
     steps.setup()
     steps.step()
     with _HostReads() as reads:

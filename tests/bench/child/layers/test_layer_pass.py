@@ -34,6 +34,7 @@ from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.layer_phases import BETWEEN, LOSS, UPDATE, Layer, LayerPart, Part
 from bench.schema.record import Measurement
 from tests.planted.fake_cuda import FakeCuda
+from tests.planted.planted_arguments import of_shape
 from tests.planted.planted_steps import MS, nothing
 
 pytestmark = pytest.mark.slow
@@ -338,7 +339,7 @@ def test_bytes_of_a_forward_are_those_of_its_operators() -> None:
     module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(36, 5))
     with torch.no_grad():
         calls = calls_in(module, lambda: module(torch.randn(2, 3, 8, 8)))
-    operators = step_bytes(module, (2, 3, 8, 8), training=False)
+    operators = step_bytes(module, of_shape(2, 3, 8, 8), training=False)
     assert operators is not None
     assert sum(map(forward_bytes, calls)) == operators["forward"]
 
@@ -476,10 +477,10 @@ def test_the_steps_of_a_workload_fall_into_layers(workload: str) -> None:
     from models.load import load
 
     case = Case(model="lenet5", workload=workload, image=28, channels=1, classes=10)  # type: ignore[arg-type]
-    module = load(case.model, channels=1, image=28, classes=10)
-    steps = workloads.workloads()[case.workload].prepare(module, case, engines.get("eager"), "cpu")
-    found = MarkedSteps(module, steps, CPU).time()
-    names = [name for name, _ in module.named_children()]
+    network = load(case.model, channels=1, image=28, classes=10)
+    steps = workloads.workloads()[case.workload].prepare(network, case, engines.get("eager"), "cpu")
+    found = MarkedSteps(network.module, steps, CPU).time()
+    names = [name for name, _ in network.module.named_children()]
     assert [p.layer.name for p in found if p.part == "forward" and p.layer.kind] == names
     back = [p.layer.name for p in found if p.part == "backward" and p.layer.kind]
     assert back == (names[::-1] if workload == "training" else [])

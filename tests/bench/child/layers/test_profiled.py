@@ -157,13 +157,13 @@ def test_on_a_gpu_the_layers_add_up_to_the_step(engine: str) -> None:
     case = Case(model="alexnet", workload="training", device="cuda", engine=engine, batch=32)
     cuda.prepare(case)
     profiled.show_kernels()
-    module = load(case.model, channels=3, image=224, classes=1000, device="cuda")
-    steps = workloads.workloads()["training"].prepare(module, case, engines.get(engine), "cuda")
+    network = load(case.model, channels=3, image=224, classes=1000, device="cuda")
+    steps = workloads.workloads()["training"].prepare(network, case, engines.get(engine), "cuda")
     for _ in range(5):
         steps.setup()
         steps.step()
     few = MeasurementProtocol(min_samples=8, max_samples=16)
-    measured = time_layers(case, module, steps, engines.get(engine), cuda, few)
+    measured = time_layers(case, network.module, steps, engines.get(engine), cuda, few)
     by_name = {(m.phase, m.layer, m.metric): m.samples for m in measured}
     ratios = sorted(by_name["layers", None, "sum_over_whole"])
     # the profiler sees kernels and not the gaps between them

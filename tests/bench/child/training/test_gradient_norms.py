@@ -33,7 +33,7 @@ def learner(model: str, recipe: Recipe = PLAIN, batch: int = IMAGES) -> Learner:
         task=TrainingTask(dataset="digits", recipe=recipe),
     )
     torch.manual_seed(0)
-    module = load(model, channels=1, image=32, classes=10)
+    module = load(model, channels=1, image=32, classes=10).module
     dataset = datasets.get("digits")
     split = dataset.load(None)
     few = Split(*(Images(part.images[:IMAGES], part.labels[:IMAGES]) for part in (split.train, split.test)))

@@ -26,6 +26,7 @@ from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.case_warnings import CaseWarning
 from bench.schema.job import Job, TrainingFiles
 from bench.schema.record import Effective, Record
+from models.network import Network
 from tests.planted.fake_nvml import FakeGpu, FakeNvml, no_driver
 from tests.planted.planted_learners import GREY, PlantedData, network, training_case
 
@@ -73,7 +74,7 @@ def train(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Train:
         device = device or Ticking(False)
         make = module or planted(device)
         monkeypatch.setattr("bench.datasets.get", lambda name: data)
-        monkeypatch.setattr(training_worker, "load", lambda *model, **how: make())
+        monkeypatch.setattr(training_worker, "load", lambda *model, **how: Network(make()))
         files = TrainingFiles(
             data_dir=None,
             checkpoint=str(tmp_path / "checkpoints" / "run.pt"),
