@@ -37,6 +37,8 @@ from bench.timing import sampling
 if TYPE_CHECKING:
     from torch import nn
 
+    from bench.child.in_force import InForce
+
 pytestmark = pytest.mark.slow
 
 Benchmark = Any  # pytest-benchmark has no types
@@ -81,7 +83,7 @@ class Subject:
     device: Device
     module: nn.Module
     steps: Steps
-    effective: Effective
+    in_force: InForce
     baseline: int
 
     def calls(self, phase: Phase) -> tuple[Call, Call]:
@@ -117,16 +119,22 @@ class Subject:
             raise RuntimeError(invalid)
 
     @functools.cached_property
+    def effective(self) -> Effective:
+        """What was in force, once a first phase was timed."""
+        if self.in_force.needs_inference:
+            assert self.steps.arguments is not None
+            self.in_force.infer(self.steps.arguments)
+        return self.in_force.effective()
+
+    @functools.cached_property
     def flops(self) -> dict[str, int]:
-        """FLOPs of a batch by phase; empty where they cannot be counted."""
+        """FLOPs of a batch by phase."""
         from bench.probes import flops
 
         case = self.case
         assert self.steps.arguments is not None
-        counted = flops.step_flops(self.module, self.steps.arguments, training=case.workload == "training")
-        if counted is None:
-            return {}
-        forward, backward = counted
+        training = case.workload == "training"
+        forward, backward = flops.step_flops(self.module, self.steps.arguments, training=training)
         return {"forward": forward, "backward": backward, "step": forward + backward}
 
     @functools.cached_property
@@ -152,9 +160,9 @@ def subject(
     _return_memory()
     with _torch_unchanged(case), case_context(case, device.torch_type()):
         baseline = device.memory_baseline()
-        network, steps, effective = worker.prepare(case, device)
+        network, steps, in_force = worker.prepare(case, device)
         steps = worker.refuse_recompiles(steps, engines.get(case.engine))
-        ready = Subject(case, device, network.module, steps, effective, baseline)
+        ready = Subject(case, device, network.module, steps, in_force, baseline)
         if full_size:
             sampling.warm_up(functools.partial(ready.run, steps.whole_phase), protocol, device.clock)
             steps.why_invalid()  # what happened in the warm-up does not count

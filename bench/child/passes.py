@@ -2,81 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
-from typing import Any
-
 import torch
-from msgspec import structs
 
 from bench import engines
 from bench.contracts.device import Device
 from bench.contracts.engine import Engine
 from bench.contracts.monitor import Monitor, Monitors
 from bench.contracts.steps import Steps
-from bench.forkserver.stages import stage
 from bench.probes import casting, flops, ledger, memory, traffic
 from bench.schema.case import Case
 from bench.schema.case_warnings import CaseWarning
 from bench.schema.job import Job
 from bench.schema.metrics import LEDGER
-from bench.schema.record import Effective, Measurement, single
-from bench.tensors import POLICIES, autocast, case_arguments
+from bench.schema.record import Measurement, single
+from bench.tensors import POLICIES
 from models.blocks import is_block
-from models.network import Arguments, Network
-
-_MESSAGE_LIMIT = 200
-"""Characters of an error in a warning."""
-
-
-def read_back(device: Device, network: Network, case: Case) -> Effective:
-    """What is really in force: the device's flags, and the dtypes of the module's weights and outputs."""
-    found = device.read_back()
-    return structs.replace(found, precision={**found.precision, **dtypes_seen(network, case, device)})
-
-
-def dtypes_seen(network: Network, case: Case, device: Device) -> dict[str, str]:
-    """The dtypes that really came out of the first convolution and the first linear layer."""
-    module = network.module
-    seen: dict[str, str] = {"weights": _short(next((p.dtype for p in module.parameters()), torch.float32))}
-    hooks = []
-    for kind, key in ((torch.nn.Conv2d, "conv_output"), (torch.nn.Linear, "linear_output")):
-        layer = next((m for m in module.modules() if isinstance(m, kind)), None)
-        if layer is not None:
-            hooks.append(layer.register_forward_hook(_remember(seen, key)))
-    one = structs.replace(case, batch=1) if network.inputs is None else case
-    arguments = case_arguments(one, network, device.torch_name())
-    module.eval()  # one image has no batch statistics
-    # cuDNN keeps one choice for a shape, however it was made: at batch 1 it is that of the timed steps.
-    chooses = contextlib.nullcontext() if case.batch == 1 else _without_search()
-    with torch.no_grad(), autocast(case.precision, device.torch_type()), chooses:
-        arguments.call(module)
-    for hook in hooks:
-        hook.remove()
-    torch.clear_autocast_cache()  # the steps cast for themselves, compiled ones inside their code
-    return seen
-
-
-@contextlib.contextmanager
-def _without_search() -> Iterator[None]:
-    """cuDNN chooses by rules, in milliseconds, for shapes that are run once."""
-    before = torch.backends.cudnn.benchmark
-    torch.backends.cudnn.benchmark = False
-    try:
-        yield
-    finally:
-        torch.backends.cudnn.benchmark = before
-
-
-def _remember(seen: dict[str, str], key: str) -> Callable[[Any, Any, torch.Tensor], None]:
-    def hook(module: Any, inputs: Any, output: torch.Tensor) -> None:
-        seen[key] = _short(output.dtype)
-
-    return hook
-
-
-def _short(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix("torch.")
+from models.network import Arguments
 
 
 def memory_measurements(steps: Steps, device: Device, baseline: int, engine: Engine) -> list[Measurement]:
@@ -141,36 +82,31 @@ def cast_measurements(job: Job, module: torch.nn.Module, steps: Steps, device: D
     return found
 
 
-def cost_measurements(case: Case, module: torch.nn.Module, arguments: Arguments) -> list[Measurement]:
-    """Parameters, FLOPs and bytes moved of what really ran, counted on copies without data."""
-    parameters = sum(p.numel() for p in module.parameters())
+def parameters(module: torch.nn.Module) -> list[Measurement]:
+    """How many parameters there are, each counted once."""
+    return [single("model", "parameters", sum(p.numel() for p in module.parameters()), "count")]
+
+
+def flops_counted(case: Case, module: torch.nn.Module, arguments: Arguments) -> list[Measurement]:
+    """FLOPs of a step by phase, counted on a copy without data; raises what the module does."""
     training = case.workload == "training"
-    found = [single("model", "parameters", parameters, "count")]
-    to_images = is_block(case.model)
-    counted = flops.step_flops(module, arguments, training=training, input_gradient=to_images)
-    if counted is not None:
-        forward, backward = counted
-        found.append(single("forward", "flops", forward, "FLOP"))
-        if training:
-            found.append(single("backward", "flops", backward, "FLOP"))
-    moved = traffic.step_bytes(
-        module, arguments, training=training, precision=case.precision, input_gradient=to_images
+    forward, backward = flops.step_flops(
+        module, arguments, training=training, input_gradient=is_block(case.model)
     )
-    found += [single(phase, "bytes_moved", count, "bytes") for phase, count in (moved or {}).items()]
-    return found
+    found = [single("forward", "flops", forward, "FLOP")]
+    return [*found, single("backward", "flops", backward, "FLOP")] if training else found
 
 
-def optional_pass(
-    name: str, measurements: Callable[[], list[Measurement]], incomplete: list[CaseWarning]
-) -> list[Measurement]:
-    """What is measured beside the timing; nothing, and a warning in `incomplete`, where that fails."""
-    stage(name)
-    try:
-        return measurements()
-    except Exception as error:  # noqa: BLE001 - of any kind: the timings are taken, and must not be lost
-        message = " ".join(str(error).split())[:_MESSAGE_LIMIT]
-        incomplete.append(CaseWarning("incomplete", f"{name}: {type(error).__name__}: {message}"))
-        return []
+def bytes_moved(case: Case, module: torch.nn.Module, arguments: Arguments) -> list[Measurement]:
+    """Bytes that a step moves by phase, counted likewise."""
+    moved = traffic.step_bytes(
+        module,
+        arguments,
+        training=case.workload == "training",
+        precision=case.precision,
+        input_gradient=is_block(case.model),
+    )
+    return [single(phase, "bytes_moved", count, "bytes") for phase, count in moved.items()]
 
 
 def monitor_of(case: Case, device: Device) -> Monitor:

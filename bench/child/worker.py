@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 
 import msgspec
-import torch
 
 from bench import devices, engines, workloads
-from bench.child import compiling, passes
-from bench.child.layers import chrome_trace
-from bench.child.layers.layer_pass import time_layers
-from bench.child.passes import monitor_of, optional_pass
+from bench.child import case_passes, compiling
+from bench.child.case_passes import Subject
+from bench.child.collected import Collected, measured
+from bench.child.in_force import InForce
+from bench.child.passes import monitor_of
 from bench.contracts.device import Device
 from bench.contracts.engine import Engine
 from bench.contracts.monitor import Monitor
@@ -22,12 +21,10 @@ from bench.contracts.steps import Steps
 from bench.forkserver.failure import free_memory_told
 from bench.forkserver.stages import stage
 from bench.host import environment
-from bench.probes.energy import EnergyMeter
 from bench.schema import record
 from bench.schema.case import Case
-from bench.schema.case_warnings import CaseWarning
 from bench.schema.job import ColdCompile, Job, JobResult, encode
-from bench.schema.record import Effective, Measurement, Record
+from bench.schema.record import Record
 from bench.tensors import case_context, memory_format, weight_dtype
 from bench.timing import latency
 from models import random_state
@@ -88,16 +85,6 @@ def compile_cold(argument: bytes) -> bytes:
     return encode(ColdCompile(seconds=seconds, casts=compiled()))
 
 
-@dataclass
-class _Collected:
-    """What a case's process has found so far; `invalid` is the reason why it must not be used."""
-
-    measurements: list[Measurement] = field(default_factory=list)
-    warnings: list[CaseWarning] = field(default_factory=list)
-    absent: dict[str, str] = field(default_factory=dict)
-    invalid: str | None = None
-
-
 def run(job: Job, device: Device) -> tuple[Record, float]:
     """Measure a case on a device: latency, memory, FLOPs, contention, and what was in force."""
     case = job.case
@@ -105,42 +92,49 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
     engine = engines.get(case.engine)
     compiling.use_cache(job)
     baseline = device.memory_baseline()
-    collected = _Collected()
+    collected = Collected()
     with case_context(case, device.torch_type()):
-        network, steps, effective = prepare(case, device)
-        module = network.module
+        network, steps, in_force = prepare(case, device)
         first_step_at = time.monotonic()
+
+        def record() -> Record:
+            return _record(job, device, engine, in_force, collected, started_at)
+
         if engine.compiles:
             _compile(job, engine, network, steps, device, collected)
         steps = refuse_recompiles(steps, engine)
         monitor = monitor_of(case, device)
         _time(job, engine, steps, device, monitor, collected)
-        # A case that was given up is not worth the steps of these.
-        if not any(measurement.stopped == "worse" for measurement in collected.measurements):
-            collected.measurements += _energy(job, steps, device, monitor, collected)
-            collected.measurements += _memory(job, engine, steps, device, baseline, collected)
-            casts = partial(passes.cast_measurements, job, module, steps, device)
-            collected.measurements += optional_pass("casts", casts, collected.warnings)
-            collected.measurements += _layers(job, engine, module, steps, device, collected)
-    collected.measurements += _counts(case, module, steps, collected)
-    record = Record(
-        case=case,
+        subject = Subject(job, device, engine, network, steps, in_force, monitor, baseline, collected)
+        if not job.protocol.max_samples:  # then memory is what was asked for, and its failure is the case's
+            collected.measurements += measured(case_passes.memory(subject))
+        counts = case_passes.of_network(subject)
+        collected.take(case_passes.of_steps(subject), counts, record)
+    collected.take(counts, (), record)
+    return record(), first_step_at
+
+
+def _record(
+    job: Job, device: Device, engine: Engine, in_force: InForce, collected: Collected, started_at: str
+) -> Record:
+    """What is known by now, as it would be if nothing more came."""
+    return Record(
+        case=job.case,
         protocol=job.protocol,
         status="invalid" if collected.invalid else "ok",
         reason=collected.invalid,
         measurements=collected.measurements,
         environment=msgspec.structs.replace(job.environment, gpu=device.accelerator()),
         gpu_readings=device.accelerator_readings(),
-        effective=compiling.with_conv_layout(effective, job),
+        effective=compiling.with_conv_layout(in_force.effective(), job),
         absent=collected.absent,
-        warnings=collected.warnings + engine.warnings(case, device.traits) + device.warnings(),
+        warnings=collected.warnings + engine.warnings(job.case, device.traits) + device.warnings(),
         started_at=started_at,
     )
-    return record, first_step_at
 
 
 def _compile(
-    job: Job, engine: Engine, network: Network, steps: Steps, device: Device, collected: _Collected
+    job: Job, engine: Engine, network: Network, steps: Steps, device: Device, collected: Collected
 ) -> None:
     """The first step of a compiling engine, in which it compiles."""
     collected.warnings += compiling.step_eagerly(job, network, device)
@@ -152,7 +146,7 @@ def _compile(
 
 
 def _time(
-    job: Job, engine: Engine, steps: Steps, device: Device, monitor: Monitor, collected: _Collected
+    job: Job, engine: Engine, steps: Steps, device: Device, monitor: Monitor, collected: Collected
 ) -> None:
     """Latency of every phase by every clock of the device."""
     stage("timing")
@@ -166,62 +160,8 @@ def _time(
         collected.measurements.append(record.single("model", "recompiles", recompiles, "count"))
 
 
-def _energy(
-    job: Job, steps: Steps, device: Device, monitor: Monitor, collected: _Collected
-) -> list[Measurement]:
-    """Energy of a step, or why there is none."""
-    meter = EnergyMeter(device.energy_source(), monitor)
-    seconds = job.protocol.energy_seconds
-    found = optional_pass("energy", lambda: meter.measure(steps, device, seconds), collected.warnings)
-    collected.absent |= meter.absent
-    collected.warnings += meter.labels
-    return found
-
-
-def _memory(
-    job: Job, engine: Engine, steps: Steps, device: Device, baseline: int, collected: _Collected
-) -> list[Measurement]:
-    """Sizes, peaks, and the ledger at the instant of the peak. Where nothing is timed the sizes and peaks are
-    what was asked for, and their failure is the case's."""
-    if job.protocol.max_samples:
-        found = optional_pass(
-            "memory", lambda: passes.memory_measurements(steps, device, baseline, engine), collected.warnings
-        )
-    else:
-        stage("memory")
-        found = passes.memory_measurements(steps, device, baseline, engine)
-    found += optional_pass(
-        "ledger", lambda: passes.ledger_measurements(steps, device, baseline, engine), collected.warnings
-    )
-    collected.absent |= passes.peak_absent(device) | passes.ledger_absent(device, engine)
-    collected.warnings += passes.memory_warnings(device, engine)
-    return found
-
-
-def _layers(
-    job: Job, engine: Engine, module: torch.nn.Module, steps: Steps, device: Device, collected: _Collected
-) -> list[Measurement]:
-    """Every layer, and a trace, where they are asked for."""
-    found = []
-    if job.layers:
-        by_layer = partial(time_layers, job.case, module, steps, engine, device, job.protocol)
-        found += optional_pass("layers", by_layer, collected.warnings)
-    if job.trace is not None:
-        found += optional_pass(
-            "trace", partial(chrome_trace.write, steps, device, job.trace), collected.warnings
-        )
-    return found
-
-
-def _counts(case: Case, module: torch.nn.Module, steps: Steps, collected: _Collected) -> list[Measurement]:
-    """Parameters, FLOPs and bytes of a step."""
-    assert steps.arguments is not None
-    counts = partial(passes.cost_measurements, case, module, steps.arguments)
-    return optional_pass("counts", counts, collected.warnings)
-
-
-def prepare(case: Case, device: Device) -> tuple[Network, Steps, Effective]:
-    """The network on its device, the steps of the workload, and the precision read back.
+def prepare(case: Case, device: Device) -> tuple[Network, Steps, InForce]:
+    """The network on its device, the steps of the workload, and the precision, which a first step completes.
 
     Sets the process's threads, precision flags and random seed; call it inside `precision.outer_context`.
     """
@@ -233,8 +173,8 @@ def prepare(case: Case, device: Device) -> tuple[Network, Steps, Effective]:
     workload = workloads.workloads()[case.workload]
     network = load(case.model, channels=case.channels, image=case.image, classes=case.classes, device=where)
     network.module.to(weight_dtype(case.precision)).to(memory_format=memory_format(case))
-    effective = passes.read_back(device, network, case)
-    return network, workload.prepare(network, case, engines.get(case.engine), where), effective
+    in_force = InForce(device, network.module, case)
+    return network, workload.prepare(network, case, engines.get(case.engine), where), in_force
 
 
 def refuse_recompiles(steps: Steps, engine: Engine) -> Steps:

@@ -19,11 +19,11 @@ from typing import Self
 import msgspec
 
 from bench.forkserver.handshake import why_not_asked, why_not_started, why_not_understood
-from bench.forkserver.outcome import Outcome, describe_exit, memory_kills, outcome
+from bench.forkserver.outcome import Kind, Outcome, describe_exit, memory_kills, outcome, take
 from bench.forkserver.pipe import PipeReader
 from bench.forkserver.process_tree import kill, marked
 from bench.forkserver.stages import last_line, last_stage
-from bench.forkserver.wire import ERROR, RESULT, WIRE, Cancel, Channel, Ended, Ready, Request, readable
+from bench.forkserver.wire import ERROR, KEPT, RESULT, WIRE, Cancel, Channel, Ended, Ready, Request, readable
 from bench.schema.job import ABILITIES
 from models.errors import UserError
 
@@ -137,10 +137,15 @@ class Server:
         seconds = time.monotonic() - began
         late = f"not finished within {time_limit_seconds:g} s{last_stage(log)}" if is_late else None
         if ended is None:
-            reason = f"the fork server {describe_exit(self._stop())}{last_stage(log)}"
-            return Outcome(kind="timeout" if late else "crashed", reason=late or reason, seconds=seconds)
+            return self._lost(folder, log, late, seconds)
         kills = memory_kills() - kills
         return outcome(ended, folder=folder, log=log, late=late, memory_kills=kills, seconds=seconds)
+
+    def _lost(self, folder: Path, log: Path, late: str | None, seconds: float) -> Outcome:
+        """The outcome of a job whose server ended before it."""
+        reason = f"the fork server {describe_exit(self._stop())}{last_stage(log)}"
+        kind: Kind = "timeout" if late else "crashed"
+        return Outcome(kind=kind, reason=late or reason, kept=take(folder / KEPT), seconds=seconds)
 
     def _wait(
         self,
@@ -251,7 +256,7 @@ def _prepare(folder: Path, log: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         log.parent.mkdir(parents=True, exist_ok=True)
-        for name in (RESULT, ERROR):
+        for name in (RESULT, ERROR, KEPT):
             (folder / name).unlink(missing_ok=True)
         log.write_bytes(b"")
     except OSError as error:

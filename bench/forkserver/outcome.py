@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from bench.forkserver.stages import last_line, last_stage, one_line, tail
-from bench.forkserver.wire import ERROR, RESULT, ChildError, Ended
+from bench.forkserver.wire import ERROR, KEPT, RESULT, ChildError, Ended
 
 Kind = Literal["result", "timeout", "crashed", "oom", "invalid"]
 
@@ -33,6 +33,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
 
     reason          one line; None for a result
     result          what the function returned; None unless kind is `result`
+    kept            what it had found before it ended otherwise (`bench.forkserver.kept`), or None
     peak_rss_bytes  of the child; it begins at what the server held when it forked (about 690 MB with torch)
     seconds         from the request until the last process of the job was gone
     """
@@ -40,6 +41,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
     kind: Kind
     reason: str | None = None
     result: bytes | None = None
+    kept: bytes | None = None
     exit_code: int | None = None
     signal: int | None = None
     peak_rss_bytes: int | None = None
@@ -51,8 +53,9 @@ def outcome(
 ) -> Outcome:
     """The outcome of a child that was reaped; `late` is the reason to give if it was killed for its time."""
     code = ended.code
-    result = _take(folder / RESULT)
-    failure = _take(folder / ERROR)
+    result = take(folder / RESULT)
+    failure = take(folder / ERROR)
+    kept = take(folder / KEPT)
     kind: Kind = "crashed"
     reason: str | None
     if code == 0 and result is not None:
@@ -74,6 +77,7 @@ def outcome(
         kind=kind,
         reason=reason,
         result=result if kind == "result" else None,
+        kept=None if kind == "result" else kept,
         exit_code=code if code >= 0 else None,
         signal=-code if code < 0 else None,
         peak_rss_bytes=ended.peak_rss_bytes,
@@ -129,7 +133,7 @@ def _speaks_of_memory(error: ChildError) -> bool:
     return little and _MAY_BE_MEMORY.search(error.message) is not None
 
 
-def _take(path: Path) -> bytes | None:
+def take(path: Path) -> bytes | None:
     """Read a file that has served its purpose then."""
     try:
         data = path.read_bytes()

@@ -27,6 +27,7 @@ from typing import NoReturn
 import msgspec
 
 from bench.forkserver.failure import JobError
+from bench.forkserver.kept import keep_in, write_whole
 from bench.forkserver.process_tree import (
     become_subreaper,
     descendants,
@@ -203,12 +204,13 @@ def _become_child(server: int, log_path: str) -> None:
 def _run(request: Request, function: str) -> int:
     """Call a function and return the exit code; the result or the exception is in the request's folder."""
     folder = Path(request.folder)
+    keep_in(folder)
     try:
         module, _, name = function.partition(":")
         result = getattr(importlib.import_module(module), name)(request.argument)
         if not isinstance(result, bytes):
             raise TypeError(f"{function} returned {type(result).__name__}, not bytes")
-        _write(folder / RESULT, result)
+        write_whole(folder / RESULT, result)
     except SystemExit as leaving:
         if leaving.code is None or isinstance(leaving.code, int):
             return (leaving.code or 0) & 0xFF
@@ -216,7 +218,7 @@ def _run(request: Request, function: str) -> int:
         return 1
     except BaseException as error:  # noqa: BLE001 - whatever a job raises is its outcome
         traceback.print_exc()
-        _write(folder / ERROR, encode(_told(error)))
+        write_whole(folder / ERROR, encode(_told(error)))
         return 1
     return 0
 
@@ -229,10 +231,3 @@ def _told(error: BaseException) -> ChildError:
     if error.__cause__ is not None:  # a sentence may have been made of memory that ran out
         types += [cls.__name__ for cls in type(error.__cause__).__mro__ if cls.__name__ not in types]
     return ChildError(types=types, message=str(error)[:MESSAGE_LIMIT], free_bytes=free)
-
-
-def _write(path: Path, data: bytes) -> None:
-    """All of it or nothing: written beside and renamed."""
-    beside = path.with_name(path.name + ".part")
-    beside.write_bytes(data)
-    beside.replace(path)

@@ -84,20 +84,15 @@ def count_flops(
 
 def step_flops(
     module: nn.Module, arguments: Arguments, *, training: bool, input_gradient: bool = False
-) -> tuple[int, int] | None:
+) -> tuple[int, int]:
     """FLOPs of forward and of backward (0 unless `training`) of one call, by torch's counter; backward to
     the inputs themselves where `input_gradient` says so.
 
     All operators that torch counts, in the mode that `training` says. Touches neither the module nor its
-    device; None where the module cannot run on `meta`.
+    device; raises what the module does where it cannot run on `meta`.
     """
-    try:
-        counted = meta_copy(module).train(training)
-        forward, backward = _torch_counts(
-            counted, arguments, backward=training, input_gradient=input_gradient
-        )
-    except Exception:  # noqa: BLE001  it is the user's code that fails here, and the count is not worth a run
-        return None
+    counted = meta_copy(module).train(training)
+    forward, backward = _torch_counts(counted, arguments, backward=training, input_gradient=input_gradient)
     return sum(forward.values()), sum(backward.values())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -59,6 +60,18 @@ def copy_with(module: nn.Module, another: Callable[[Tensor], Tensor]) -> nn.Modu
     for buffer in module.buffers():
         memo[id(buffer)] = another(buffer)
     return copy.deepcopy(module, memo)
+
+
+def unfilled(module: nn.Module, arguments: Arguments) -> tuple[nn.Module, Arguments]:
+    """A copy of the module and, where its weights are, of the arguments, of the same shapes, layouts and
+    types: inside a FakeTensorMode, in which this is called, that is all that there is of them."""
+    device = next(module.parameters(), torch.empty(0)).device
+    return copy_with(module, _unfilled), arguments.each(partial(_unfilled, device=device))
+
+
+def _unfilled(tensor: Tensor, device: torch.device | None = None) -> Tensor:
+    where = tensor.device if device is None else device
+    return torch.empty_strided(tensor.size(), tensor.stride(), dtype=tensor.dtype, device=where)
 
 
 def beside(module: nn.Module, arguments: Arguments) -> Arguments:

@@ -11,7 +11,6 @@ copy is kept from one step to the next (inference).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import torch
@@ -21,7 +20,7 @@ from torch.nn.functional import cross_entropy
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from bench.probes.meta_modules import copy_with
+from bench.probes.meta_modules import unfilled
 from bench.schema.case import Precision
 from bench.schema.phases import Phase
 from bench.tensors import autocast
@@ -83,29 +82,20 @@ def step_bytes(
     training: bool,
     precision: Precision = "fp32",
     input_gradient: bool = False,
-) -> dict[Phase, int] | None:
+) -> dict[Phase, int]:
     """Bytes by phase of one step on the arguments: `forward`, and of training `backward` and `optimizer`.
 
     The module's weights are those of the precision already. Training ends in cross-entropy; with
     `input_gradient` it has no loss, and its backward begins at a gradient of the output and reaches the
-    inputs. Touches neither the module nor its device; None where the module cannot run on shapes alone.
+    inputs. Touches neither the module nor its device; raises what the module does where it cannot run on
+    shapes alone.
     """
-    try:
-        with FakeTensorMode(allow_fallback_kernels=False):
-            shapes_only = copy_with(module, _unfilled).train(training)
-            device = next(module.parameters(), torch.empty(0)).device
-            given = arguments.each(partial(_unfilled, device=device))
-            if training:
-                return _training(shapes_only, given, precision, input_gradient)
-            return {"forward": _inference(shapes_only, given, precision)}
-    except Exception:  # noqa: BLE001  it is the user's code that fails here, and the count is not worth a run
-        return None
-
-
-def _unfilled(tensor: Tensor, device: torch.device | None = None) -> Tensor:
-    """The same shape, layout, type and, if no other is given, device: inside the mode, that is all of it."""
-    where = tensor.device if device is None else device
-    return torch.empty_strided(tensor.size(), tensor.stride(), dtype=tensor.dtype, device=where)
+    with FakeTensorMode(allow_fallback_kernels=False):
+        shapes_only, given = unfilled(module, arguments)
+        shapes_only.train(training)
+        if training:
+            return _training(shapes_only, given, precision, input_gradient)
+        return {"forward": _inference(shapes_only, given, precision)}
 
 
 def _inference(module: nn.Module, arguments: Arguments, precision: Precision) -> int:

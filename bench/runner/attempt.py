@@ -6,6 +6,7 @@ import itertools
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from bench import datasets, engines
 from bench.forkserver.client import Outcome, Server
 from bench.forkserver.pipe import PipeReader
 from bench.runner import questions
+from bench.runner.kept_record import completed
 from bench.runner.run_folder import cache_of, checkpoint_of, log_of
 from bench.runner.run_options import RunOptions
 from bench.schema import epochs as news
@@ -44,7 +46,7 @@ def attempt(
     """The record of one case: skipped where there is a `reason`, or what its process left behind.
 
     What the child printed is kept in `directory`/logs, unless all went well. Of a training run that did not
-    end, its finished epochs are in the record.
+    end, its finished epochs are in the record; of a case that a pass beside its timing ended, all before it.
     """
     asked = job.Job(case=case, protocol=protocol, environment=environment)
     unmeasured = _skipped(asked, reason)
@@ -52,7 +54,7 @@ def attempt(
         return unmeasured
     began = time.monotonic()
     record = _attempted(asked, unmeasured, directory, server, options or RunOptions())
-    if record.status == "ok":
+    if record.status == "ok" and not any(warning.label == "incomplete" for warning in record.warnings):
         log_of(case, directory).unlink(missing_ok=True)
     return structs.replace(record, seconds=time.monotonic() - began)
 
@@ -64,11 +66,11 @@ def _attempted(
     epochs: dict[int, Epoch] = {}
     try:
         outcome = _ask(asked, directory, server, options, epochs)
-        if outcome.result is None:
+        record = _found(outcome)
+        if record is None:
             assert outcome.kind != "result"
             kept = _measurements(case, epochs)
             return structs.replace(unmeasured, status=outcome.kind, reason=outcome.reason, measurements=kept)
-        record = job.decode_result(outcome.result).record
     except msgspec.DecodeError as error:
         # A user's module may print into, or replace, anything in its process.
         kept, reason = _measurements(case, epochs), f"unreadable result: {error}"
@@ -77,6 +79,18 @@ def _attempted(
     if other is not None:
         return structs.replace(unmeasured, status="crashed", reason=other)
     return _with_lock(record, options.lock_clocks_mhz)
+
+
+def _found(outcome: Outcome) -> Record | None:
+    """The record that a child handed back, or the one that it had kept when a pass beside the timing ended
+    it; None where there is neither, and for what was refused."""
+    if outcome.result is not None:
+        return job.decode_result(outcome.result).record
+    if outcome.kept is None or outcome.kind == "invalid":
+        return None
+    with suppress(msgspec.DecodeError):  # then the case ends as its process did
+        return completed(job.decode_kept(outcome.kept), outcome)
+    return None
 
 
 def _with_lock(record: Record, mhz: int | None) -> Record:

@@ -92,11 +92,24 @@ class JobResult(Struct, frozen=True, kw_only=True):
     first_step_at: float | None
 
 
+class Kept(Struct, frozen=True, kw_only=True):
+    """What a child keeps on the disk once its steps are timed, for the case that a pass beside ends it.
+
+    record   what it would answer if nothing more came
+    to_come  the passes of which nothing is in the record yet, the one under way first, and the metrics that
+             each would give; empty when all are done
+    """
+
+    record: Record
+    to_come: dict[str, tuple[str, ...]]
+
+
 class _Answer(Struct):
-    """A JobResult whose record is not read yet: it may be of an older schema."""
+    """A JobResult, or what was kept of one, whose record is not read yet: it may be of an older schema."""
 
     record: msgspec.Raw
-    first_step_at: float | None
+    first_step_at: float | None = None
+    to_come: dict[str, tuple[str, ...]] = {}
 
 
 def encode(message: object) -> bytes:
@@ -129,3 +142,9 @@ def decode_result(answer: bytes) -> JobResult:
     """A child's answer, of this schema or an older one. Raises as `migrations.decode_record` does."""
     found = msgspec.json.decode(answer, type=_Answer)
     return JobResult(record=decode_record(bytes(found.record)), first_step_at=found.first_step_at)
+
+
+def decode_kept(found: bytes) -> Kept:
+    """What a child had kept, likewise."""
+    kept = msgspec.json.decode(found, type=_Answer)
+    return Kept(record=decode_record(bytes(kept.record)), to_come=kept.to_come)

@@ -15,7 +15,8 @@ from msgspec import structs
 
 from bench import devices
 from bench.child.ceilings.products import products
-from bench.child.passes import monitor_of, optional_pass
+from bench.child.collected import Collected, Pass
+from bench.child.passes import monitor_of
 from bench.contracts.device import Device
 from bench.contracts.monitor import WindowReadings
 from bench.contracts.steps import Call, Steps
@@ -162,9 +163,10 @@ class _TimedProducts:
         self.measured.pop(product, None)
         self.readings.pop(product_name(product), None)
         timing = partial(self._timed, product, protocol)
-        found = optional_pass(product_name(product), timing, self.incomplete)
-        if found:
-            self.measured[product] = found
+        found = Collected(warnings=self.incomplete)
+        found.attempt(Pass(product_name(product), (), timing))
+        if found.measurements:
+            self.measured[product] = found.measurements
 
     def _timed(self, product: Product, protocol: MeasurementProtocol) -> list[Measurement]:
         """What a product has to do, its times, and the clocks meanwhile. RuntimeError where no window may be

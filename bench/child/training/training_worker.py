@@ -14,7 +14,9 @@ import msgspec
 import torch
 
 from bench import datasets, devices, engines
-from bench.child import passes
+from bench.child.collected import Collected
+from bench.child.in_force import InForce, inferred
+from bench.child.passes import parameters
 from bench.child.training import checkpoint
 from bench.child.training.divergence import DivergedError, why_diverged_after
 from bench.child.training.learner import Learner
@@ -28,11 +30,12 @@ from bench.schema.case import Case
 from bench.schema.case_warnings import CaseWarning
 from bench.schema.epochs import History, measurements, why_no_energy
 from bench.schema.job import Job, JobResult, encode
-from bench.schema.record import Effective, Measurement, Record, Status
-from bench.tensors import memory_format, weight_dtype
+from bench.schema.record import Record, Status
+from bench.tensors import memory_format, random_images, weight_dtype
 from models import catalogue, random_state
 from models.errors import UserError
 from models.load import load
+from models.network import Arguments
 
 EVALUATED = 10_000
 """Training images at most whose accuracy is taken once more in the end: as many as the larger test sets."""
@@ -74,31 +77,30 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
     dataset = datasets.get(case.task.dataset)
     energy = device.energy_source() if device.traits.counts_energy else NoCounter(_NOT_COUNTED)
     baseline = device.memory_baseline()
-    module, learner, effective = _prepare(job, device, dataset)
+    module, learner, in_force = _prepare(job, device, dataset)
     first_step_at = time.monotonic()
     stage("training")
     reporter = Reporter(files, case, dataset.learns)
     epochs = _epochs(job, learner, device, baseline, reporter, energy.joules)
     status, reason, history = _ending(case, epochs, reporter)
-    parameters = Measurement(
-        phase="model",
-        metric="parameters",
-        unit="count",
-        samples=[float(sum(p.numel() for p in module.parameters()))],
-    )
+    collected = Collected()
+    if in_force.needs_inference:
+        collected.attempt(inferred(in_force, Arguments((random_images(case, "meta"),))))
     record = Record(
         case=case,
         protocol=job.protocol,
         status=status,
         reason=reason,
-        measurements=[parameters, *measurements(history, case.task.target, learns=dataset.learns)],
+        measurements=[*parameters(module), *measurements(history, case.task.target, learns=dataset.learns)],
         environment=msgspec.structs.replace(job.environment, gpu=device.accelerator()),
         gpu_readings=device.accelerator_readings(),
-        effective=effective,
+        effective=in_force.effective(),
+        absent=collected.absent,
         warnings=[
             *engines.get(case.engine).warnings(case, device.traits),
             *_energy_remarks(device, energy, history),
             *reporter.warnings(),
+            *collected.warnings,
         ],
         started_at=started_at,
     )
@@ -122,7 +124,7 @@ def _ending(case: Case, epochs: Iterator[History], reporter: Reporter) -> tuple[
     return "ok", None, history
 
 
-def _prepare(job: Job, device: Device, dataset: Dataset) -> tuple[torch.nn.Module, Learner, Effective]:
+def _prepare(job: Job, device: Device, dataset: Dataset) -> tuple[torch.nn.Module, Learner, InForce]:
     case, files = job.case, job.training
     assert case.task is not None
     assert files is not None
@@ -145,12 +147,12 @@ def _prepare(job: Job, device: Device, dataset: Dataset) -> tuple[torch.nn.Modul
         device=where,
     )
     module = network.module.to(weight_dtype(case.precision)).to(memory_format=memory_format(case))
-    effective = passes.read_back(device, network, case)
+    in_force = InForce(device, module, case)
     module.train()
     stage("reading the data")
     split = dataset.load(None if files.data_dir is None else Path(files.data_dir))
     forward = engines.get(case.engine).wrap(module)
-    return module, Learner(case, device, module, forward, dataset, split), effective
+    return module, Learner(case, device, module, forward, dataset, split), in_force
 
 
 def _epochs(

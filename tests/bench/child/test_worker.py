@@ -14,7 +14,8 @@ import torch
 from torch._inductor import async_compile
 
 from bench import devices, engines
-from bench.child import passes, worker
+from bench.child import worker
+from bench.child.in_force import InForce
 from bench.contracts.device import Device, Traits
 from bench.contracts.steps import Steps
 from bench.devices.fake import FREE_BYTES, FakeDevice
@@ -23,7 +24,7 @@ from bench.forkserver.failure import JobError
 from bench.forkserver.outcome import explain
 from bench.forkserver.wire import ChildError
 from bench.host import environment
-from bench.probes import casting, memory
+from bench.probes import memory
 from bench.runner.attempt import attempt
 from bench.runner.preload import preload
 from bench.schema.case import PRECISIONS, TIMED, Case, MeasurementProtocol, Workload
@@ -38,6 +39,7 @@ from models import catalogue
 from models.closed_form import Cost, cost
 from models.network import Network
 from tests.planted import planted_records
+from tests.planted.planted_arguments import of_shape
 from tests.planted.planted_steps import MS, launches, planted
 
 pytestmark = pytest.mark.slow
@@ -263,30 +265,67 @@ def test_a_child_that_fails_says_what_was_free_on_its_device(monkeypatch: pytest
     assert isinstance(failing.value.__cause__, RuntimeError)
 
 
-@pytest.mark.parametrize(("batch", "searches"), [(4, False), (1, True)])
-def test_cudnn_searches_for_no_shape_but_the_steps_own(
-    monkeypatch: pytest.MonkeyPatch, batch: int, searches: bool
-) -> None:
-    """The dtypes are read off one image. cuDNN keeps one choice for a shape, however it was made: at batch 1
-    one that was made without a search would be that of the timed steps."""
-    monkeypatch.setattr(torch.backends.cudnn, "benchmark", True)
-    seen: list[bool] = []
-    module = torch.nn.Sequential(torch.nn.Conv2d(1, 6, 5))
-    module[0].register_forward_hook(lambda *given: seen.append(torch.backends.cudnn.benchmark))
-    case = msgspec.structs.replace(LENET, batch=batch)
-    assert passes.dtypes_seen(Network(module), case, CPU)["conv_output"] == "float32"
-    assert seen == [searches]
-    assert torch.backends.cudnn.benchmark
+def in_force(module: torch.nn.Module, **fields: object) -> InForce:
+    return InForce(CPU, module, msgspec.structs.replace(LENET, **fields))
 
 
-def test_no_casts_are_left_by_the_image_that_dtypes_are_read_off() -> None:
-    """Compiled code has casts of its own: the largest batch must not make room for others."""
-    module = torch.nn.Conv2d(1, 6, 5)
-    case = msgspec.structs.replace(LENET, precision="amp-bf16")
-    with case_context(case, "cpu"):
-        assert passes.dtypes_seen(Network(module), case, CPU)["conv_output"] == "bfloat16"
-        images = torch.randn(4, 1, 28, 28)
-        assert casting.count_eager_casts(lambda: module(images)) == 3  # images, weight, bias
+class FirstIsLast(torch.nn.Module):
+    """Its first convolution is never called, as attention's projections are not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unused, self.conv = torch.nn.Conv2d(1, 6, 5), torch.nn.Conv1d(1, 6, 5)
+        self.narrow, self.fc = torch.nn.Linear(24, 3, dtype=torch.bfloat16), torch.nn.Linear(3, 2)
+
+    def forward(self, given: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.fc(self.narrow(self.conv(given).bfloat16()).float())
+        return found
+
+
+def test_the_dtypes_are_those_of_the_first_layers_that_run_and_no_hook_stays() -> None:
+    """With a hook anywhere in it, attention takes another way through torch."""
+    module = FirstIsLast()
+    seen = in_force(module)
+    assert seen.effective().precision.keys().isdisjoint(("conv_output", "linear_output"))
+    module(torch.randn(2, 1, 28))
+    found = seen.effective().precision
+    assert (found["conv_output"], found["linear_output"]) == ("float32", "bfloat16")
+    assert not any(part._forward_hooks for part in module.modules())
+
+
+def test_a_first_step_that_fails_leaves_no_hook() -> None:
+    module = torch.nn.Sequential(torch.nn.Conv2d(1, 6, 5), torch.nn.Linear(3, 2))
+    in_force(module)
+    with pytest.raises(RuntimeError):
+        module(torch.randn(2, 1, 28, 28))
+    assert not any(part._forward_hooks for part in module.modules())
+
+
+class Counting(torch.nn.Module):
+    """Takes four images and no other number, and counts its calls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.calls = torch.nn.Conv2d(1, 6, 5), 0
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        self.calls += 1
+        found: torch.Tensor = self.conv(images).view(4, 6, 24, 24).mean((2, 3))
+        return found
+
+
+@pytest.mark.parametrize("engine", ["eager", "compile"])
+def test_preparing_runs_nothing_and_the_dtypes_come_from_the_cases_own_batch(engine: str) -> None:
+    """Compiled code calls no layer: what it was made of gives them, on shapes alone."""
+    module = Counting()
+    seen = in_force(module, engine=engine, precision="amp-bf16")
+    assert module.calls == 0
+    with case_context(seen.case, "cpu"):
+        images = of_shape(4, 1, 28, 28)
+        _ = seen.infer(images) if seen.needs_inference else images.call(module)
+    assert module.calls == (0 if engine == "compile" else 1)
+    assert seen.effective().precision["conv_output"] == "bfloat16"
+    assert not module.conv._forward_hooks
 
 
 def test_what_a_blocks_gradient_is_shaped_after_is_searched_for(monkeypatch: pytest.MonkeyPatch) -> None:

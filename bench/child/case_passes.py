@@ -1,0 +1,121 @@
+"""In the child: what is asked of a case beside its time, in the order in which it is asked.
+
+What only steps comes first, then what watches the operators of a step or copies the network: a pass that
+ends the process takes those behind it along.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+
+from bench.child import passes
+from bench.child.collected import Collected, Pass
+from bench.child.in_force import InForce, inferred
+from bench.child.layers import chrome_trace
+from bench.child.layers.layer_pass import time_layers
+from bench.contracts.device import Device
+from bench.contracts.engine import Engine
+from bench.contracts.monitor import Monitor
+from bench.contracts.steps import Steps
+from bench.probes.energy import EnergyMeter
+from bench.schema.job import Job
+from bench.schema.metrics import LEDGER
+from bench.schema.record import Measurement
+from bench.tensors import POLICIES
+from models.network import Network
+
+GIVEN_UP = "not asked for: the steps were given up, being slower than those of another case"
+SIZES = ("weights", "buffers", "inputs")
+TRAINING_SIZES = ("gradients", "optimizer_state", "saved_activations")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A case whose steps were timed; `baseline` is the bytes in use before its network existed."""
+
+    job: Job
+    device: Device
+    engine: Engine
+    network: Network
+    steps: Steps
+    in_force: InForce
+    monitor: Monitor
+    baseline: int
+    collected: Collected
+
+    @property
+    def module(self) -> torch.nn.Module:
+        """The network's."""
+        return self.network.module
+
+
+def of_steps(subject: Subject) -> tuple[Pass, ...]:
+    """What needs steps, and so the context of the case. Of steps that were given up nothing is asked."""
+    asked = tuple(_of_steps(subject))
+    if not any(measurement.stopped == "worse" for measurement in subject.collected.measurements):
+        return asked
+    subject.collected.absent |= {metric: GIVEN_UP for each in asked for metric in each.metrics}
+    return ()
+
+
+def memory(subject: Subject) -> Pass:
+    """Sizes by kind, and the peaks of a step."""
+
+    def measure() -> list[Measurement]:
+        subject.collected.absent |= passes.peak_absent(subject.device)
+        subject.collected.warnings += passes.memory_warnings(subject.device, subject.engine)
+        return passes.memory_measurements(subject.steps, subject.device, subject.baseline, subject.engine)
+
+    training = subject.job.case.workload == "training"
+    peak = subject.device.traits.peak_metric
+    metrics = (*SIZES, *(TRAINING_SIZES if training else ()), *((peak,) if peak else ()))
+    return Pass("memory", metrics, measure)
+
+
+def of_network(subject: Subject) -> tuple[Pass, ...]:
+    """What is counted on copies of the network without data."""
+    case, module, arguments = subject.job.case, subject.module, subject.steps.arguments
+    assert arguments is not None
+    return (
+        Pass("parameters", ("parameters",), partial(passes.parameters, module)),
+        *((inferred(subject.in_force, arguments),) if subject.in_force.needs_inference else ()),
+        Pass("FLOPs", ("flops",), partial(passes.flops_counted, case, module, arguments)),
+        Pass("bytes moved", ("bytes_moved",), partial(passes.bytes_moved, case, module, arguments)),
+    )
+
+
+def _of_steps(subject: Subject) -> Iterator[Pass]:
+    job, device = subject.job, subject.device
+    yield Pass("energy", ("energy",), partial(_energy, subject))
+    if job.protocol.max_samples:  # else it is what was asked for, and taken already
+        yield memory(subject)
+    yield Pass("ledger", (LEDGER["peak"],), partial(_ledger, subject))
+    if POLICIES[job.case.precision].autocast is not None:
+        casts = partial(passes.cast_measurements, job, subject.module, subject.steps, device)
+        yield Pass("casts", ("casts", "cast_time"), casts)
+    if job.layers:
+        by_layer = partial(
+            time_layers, job.case, subject.module, subject.steps, subject.engine, device, job.protocol
+        )
+        yield Pass("layers", ("layer_time",), by_layer)
+    if job.trace is not None:
+        yield Pass("trace", ("trace_steps",), partial(chrome_trace.write, subject.steps, device, job.trace))
+
+
+def _energy(subject: Subject) -> list[Measurement]:
+    """Energy of a step, or why there is none."""
+    meter = EnergyMeter(subject.device.energy_source(), subject.monitor)
+    found = meter.measure(subject.steps, subject.device, subject.job.protocol.energy_seconds)
+    subject.collected.absent |= meter.absent
+    subject.collected.warnings += meter.labels
+    return found
+
+
+def _ledger(subject: Subject) -> list[Measurement]:
+    """What the peak is made of, or why nobody can say."""
+    subject.collected.absent |= passes.ledger_absent(subject.device, subject.engine)
+    return passes.ledger_measurements(subject.steps, subject.device, subject.baseline, subject.engine)

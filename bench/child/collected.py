@@ -1,0 +1,70 @@
+"""In the child: what a case's process has found, pass by pass, kept on the disk between them."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from bench.forkserver.kept import keep
+from bench.forkserver.stages import stage
+from bench.schema.case_warnings import CaseWarning
+from bench.schema.job import Kept, encode
+from bench.schema.record import Measurement, Record
+
+MESSAGE_LIMIT = 200
+"""Characters of an error in a warning."""
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Something that is asked beside the time, and must not cost it.
+
+    name     in the log and in a warning
+    metrics  that the record lacks where it fails: of a family the one that speaks for all of it
+    measure  raises whatever a user's module does
+    """
+
+    name: str
+    metrics: tuple[str, ...]
+    measure: Callable[[], list[Measurement]]
+
+
+@dataclass
+class Collected:
+    """What a case's process has found so far; `invalid` is the reason why it must not be used."""
+
+    measurements: list[Measurement] = field(default_factory=list)
+    warnings: list[CaseWarning] = field(default_factory=list)
+    absent: dict[str, str] = field(default_factory=dict)
+    invalid: str | None = None
+
+    def take(self, passes: Sequence[Pass], then: Sequence[Pass], record: Callable[[], Record]) -> None:
+        """Each pass, after what was found before it is kept; `then` are those that follow all of these."""
+        for at, each in enumerate(passes):
+            to_come = {one.name: one.metrics for one in (*passes[at:], *then)}
+            keep(encode(Kept(record=record(), to_come=to_come)))
+            self.attempt(each)
+
+    def attempt(self, each: Pass) -> None:
+        """What it measures; where it fails, a warning and the reason why its metrics are absent."""
+        try:
+            self.measurements += measured(each)
+        except Exception as error:  # noqa: BLE001 - of any kind: the timings are taken, and must not be lost
+            traceback.print_exc()
+            why = described(error)
+            self.warnings.append(CaseWarning("incomplete", f"{each.name}: {why}"))
+            for metric in each.metrics:
+                self.absent.setdefault(metric, f"the pass that asks for it failed ({each.name}): {why}")
+
+
+def measured(each: Pass) -> list[Measurement]:
+    """Raises what the pass raises."""
+    stage(each.name)
+    return each.measure()
+
+
+def described(error: Exception) -> str:
+    """`ValueError: no such weights`, in one line."""
+    message = " ".join(str(error).split())[:MESSAGE_LIMIT]
+    return f"{type(error).__name__}: {message}".removesuffix(": ")
