@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bench.schema.case import Case, Precision
@@ -126,9 +127,14 @@ def cast_input(case: Case, tensor: torch.Tensor) -> torch.Tensor:
 
 def case_arguments(case: Case, network: Network, torch_device: str) -> Arguments:
     """What one call of the network is given: its own inputs, or random images."""
+    import torch
+
     from models.network import Arguments
 
-    return Arguments((random_images(case, torch_device),))
+    if network.inputs is None:
+        return Arguments((random_images(case, torch_device),))
+    made = network.inputs(case.batch, torch.device(torch_device))
+    return made.each(partial(cast_input, case))
 
 
 def random_labels(case: Case, torch_device: str) -> torch.Tensor:

@@ -55,8 +55,9 @@ class LayerCost(Struct, frozen=True, kw_only=True):
 
 
 class Cost(Struct, frozen=True, kw_only=True):
-    """A network on one batch of square images (`image` pixels a side).
+    """A network on one batch of square images (`image` pixels a side), or of what `input` says.
 
+    input            shapes and dtypes of a batch of anything else, `4x12 int64`; None for square images
     parameters_conv and parameters_linear include biases; batch normalisation belongs to neither.
     activations      output elements of convolutions and linear layers only
     """
@@ -74,6 +75,12 @@ class Cost(Struct, frozen=True, kw_only=True):
     flops_backward: int
     activations: int
     layers: tuple[LayerCost, ...]
+    input: str | None = None
+
+    @property
+    def given(self) -> str:
+        """What the network takes, `3x224x224` for each image of a batch or `input`."""
+        return self.input or f"{self.channels}x{self.image}x{self.image}"
 
 
 def side_after(layer: Layer, side: int) -> int:

@@ -14,12 +14,14 @@ from torch import nn
 from torch.nn.parameter import UninitializedParameter
 
 from models.catalogue import FileFactory, ModuleFactory
+from models.network import Arguments, Network
 from models.process_state import kept
 from models.user_code import FactoryError, as_factory_error
 from models.user_imports import import_file, package_of, user_packages
+from models.user_inputs import inputs_of
 
 
-def load_module(source: ModuleFactory, *, channels: int, image: int, classes: int) -> nn.Module:
+def load_module(source: ModuleFactory, *, channels: int, image: int, classes: int) -> Network:
     """What a factory of an importable module returns; the current folder is searched last."""
     name = f"{source.module}:{source.factory}"
     here = str(Path.cwd())
@@ -27,10 +29,11 @@ def load_module(source: ModuleFactory, *, channels: int, image: int, classes: in
         sys.path.append(here)
     with as_factory_error(name), kept():
         module = importlib.import_module(source.module)
-    return _call(name, module, source.factory, channels, image, classes)
+    made = _call(name, module, source.factory, channels, image, classes)
+    return _network(made, module, source.module, source.factory, channels=channels, image=image)
 
 
-def load_file(source: FileFactory, *, channels: int, image: int, classes: int) -> nn.Module:
+def load_file(source: FileFactory, *, channels: int, image: int, classes: int) -> Network:
     """What a factory of a file returns, as if Python had been started in the folder of the file's package."""
     path = source.path.resolve()
     name = f"{source.path}:{source.factory}"
@@ -38,7 +41,13 @@ def load_file(source: FileFactory, *, channels: int, image: int, classes: int) -
     with user_packages(path, root, dotted), as_factory_error(name):
         with kept():
             module = import_file(path, dotted)
-        return _call(name, module, source.factory, channels, image, classes)
+        made = _call(name, module, source.factory, channels, image, classes)
+        return _network(made, module, str(source.path), source.factory, channels=channels, image=image)
+
+
+def _network(made: nn.Module, module: ModuleType, place: str, factory: str, **sizes: int) -> Network:
+    """With what the module holds as `inputs` beside the factory."""
+    return Network(made, inputs_of(module, place, getattr(module, factory), sizes))
 
 
 def _call(name: str, module: ModuleType, factory: str, channels: int, image: int, classes: int) -> nn.Module:
@@ -68,9 +77,12 @@ def _a(value: object) -> str:
 
 
 @torch.no_grad()
-def materialise(module: nn.Module, *, channels: int, image: int) -> None:
-    """Let lazy layers take the shapes that one small batch gives them."""
+def materialise(network: Network, *, channels: int, image: int, batch: int) -> None:
+    """Let lazy layers take the shapes that one batch gives them; one image where they take images."""
+    module = network.module
     if any(isinstance(each, UninitializedParameter) for each in module.parameters()):
         training = module.training
-        module.eval()(torch.zeros(1, channels, image, image))
+        images = Arguments((torch.zeros(1, channels, image, image),))
+        given = network.inputs(batch, torch.device("cpu")) if network.inputs else images
+        given.call(module.eval())
         module.train(training)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from models.arch import Init
@@ -18,12 +20,14 @@ def load(
     channels: int,
     image: int,
     classes: int,
+    batch: int = 1,
     init: Init = "xavier",
     device: torch.device | str = "cpu",
 ) -> Network:
     """The network that `models.catalogue.parse` says `spec` names, in training mode.
 
-    `init` is for our own networks; others are as their factories leave them. Raises UserError (of which
+    `init` is for our own networks; others are as their factories leave them. `batch` is that of a user's
+    inputs, from which lazy layers take their shapes. Raises UserError (of which
     FactoryError is one) and models.closed_form.ImageTooSmallError; errors for lack of memory pass unchanged.
     """
     match parse(spec):
@@ -32,10 +36,10 @@ def load(
                 build(arch, channels=channels, image=image, classes=classes, init=init, device=device)
             )
         case Torchvision() as source:
-            module = load_torchvision(source, channels=channels, classes=classes)
+            network = Network(load_torchvision(source, channels=channels, classes=classes))
         case ModuleFactory() as source:
-            module = load_module(source, channels=channels, image=image, classes=classes)
+            network = load_module(source, channels=channels, image=image, classes=classes)
         case FileFactory() as source:
-            module = load_file(source, channels=channels, image=image, classes=classes)
-    materialise(module, channels=channels, image=image)
-    return Network(module.train().to(device))
+            network = load_file(source, channels=channels, image=image, classes=classes)
+    materialise(network, channels=channels, image=image, batch=batch)
+    return replace(network, module=network.module.train().to(device))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +28,13 @@ class Arguments:
             each for each in tree_leaves((self.positional, dict(self.keywords))) if isinstance(each, Tensor)
         ]
 
+    def described(self) -> str:
+        """Shapes and dtypes of the tensors, `4x12 int64, 4x1 float32`."""
+        return ", ".join(
+            f"{'x'.join(map(str, each.shape)) or 'scalar'} {str(each.dtype).removeprefix('torch.')}"
+            for each in self.tensors()
+        )
+
     def each(self, another: Callable[[Tensor], Tensor]) -> Arguments:
         """The same arguments with `another` tensor in place of each."""
         positional, keywords = tree_map_only(Tensor, another, (self.positional, dict(self.keywords)))
@@ -44,13 +51,16 @@ class Arguments:
         return self.each(moved)
 
 
+Inputs: TypeAlias = Callable[[int, torch.device], Arguments]
+"""From a batch and a device to the arguments of one call."""
+
+
 @dataclass(frozen=True)
 class Network:
     """A module, and what its author says it takes.
 
-    inputs    what makes the arguments of one call, from a batch and a device: a tensor, a tuple of
-              positional arguments or a dict of keyword arguments; None for a network of images
+    inputs    what makes its arguments; None for a network of images
     """
 
     module: nn.Module
-    inputs: Callable[[int, torch.device], Any] | None = None
+    inputs: Inputs | None = None

@@ -189,8 +189,15 @@ HEAVY = ("torch", "torchvision", "fvcore")
 IN_THE_CHILD = (
     *("bench.child.*", "bench.outputs.*", "bench.probes.*"),
     *("bench.selftest.planted", "bench.selftest.known_*", "bench.plain_training"),
-    *("models.build", "models.external", "models.library_networks", "models.load", "models.user_code"),
-    *("models.network", "models.process_state", "models.random_state"),
+    *(
+        "models.build",
+        "models.external",
+        "models.library_networks",
+        "models.load",
+        "models.user_code",
+        "models.user_inputs",
+    ),
+    *("models.network", "models.process_state", "models.random_state", "models.user_inputs"),
     ".ci.*",  # programs of their own
 )
 """What only a child imports, and may begin with torch."""

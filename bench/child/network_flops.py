@@ -55,7 +55,7 @@ def _count(request: CountRequest) -> CountResult:
         module = build(source.arch, channels=channels, image=image, classes=classes, device="meta")
         network = Network(module)
         return _result(request, closed, _counts(network, request, _arguments(network, request)))
-    network = load(request.model, channels=channels, image=image, classes=classes)
+    network = load(request.model, channels=channels, image=image, classes=classes, batch=request.batch)
     arguments = _arguments(network, request)
     try:
         seen = module_cost(network.module, arguments, request)
@@ -65,6 +65,8 @@ def _count(request: CountRequest) -> CountResult:
     except Exception as error:  # it is the user's code that runs
         words = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(f"{request.model} cannot take {_shapes(arguments)}: {words}") from error
+    if network.inputs is not None:
+        seen = structs.replace(seen, input=arguments.described())
     return structs.replace(_result(request, seen, counts), cost=seen)
 
 

@@ -35,7 +35,14 @@ def compare_outputs(case: Case) -> Agreement:
     """Both outputs on the case's device, in eval mode."""
     random_state.seed(case.seed)
     where = devices.get(case.device).torch_name()
-    network = load(case.model, channels=case.channels, image=case.image, classes=case.classes, device=where)
+    network = load(
+        case.model,
+        channels=case.channels,
+        image=case.image,
+        classes=case.classes,
+        batch=case.batch,
+        device=where,
+    )
     plain = structs.replace(case, precision="fp32", engine="eager", layout="nchw", tuning="")
     batches = random_batches(plain, network)
     expected = outputs(plain, network.module, batches)

@@ -171,7 +171,14 @@ def prepare(case: Case, device: Device) -> tuple[Network, Steps, InForce]:
     where = device.torch_name()
     # Found before a user's file is loaded, whose own package `models` would then stand in ours' place.
     workload = workloads.workloads()[case.workload]
-    network = load(case.model, channels=case.channels, image=case.image, classes=case.classes, device=where)
+    network = load(
+        case.model,
+        channels=case.channels,
+        image=case.image,
+        classes=case.classes,
+        batch=case.batch,
+        device=where,
+    )
     network.module.to(weight_dtype(case.precision)).to(memory_format=memory_format(case))
     in_force = InForce(device, network.module, case)
     return network, workload.prepare(network, case, engines.get(case.engine), where), in_force

@@ -114,12 +114,13 @@ def _training(
     if input_gradient:
         for each in arguments.tensors():
             each.requires_grad_()
-    first = arguments.tensors()[0]
-    labels = torch.zeros(first.shape[0], dtype=torch.int64, device=first.device)
     forward, backward = TrafficCounter(), TrafficCounter()
-    with forward, autocast(precision, first.device.type):
+    device = arguments.tensors()[0].device
+    with forward, autocast(precision, device.type):
         output = arguments.call(module)
-        if not input_gradient:
+    if not input_gradient:
+        labels = torch.zeros(output.shape[0], dtype=torch.int64, device=device)
+        with forward, autocast(precision, device.type):
             output = cross_entropy(output, labels)
     gradient = torch.ones_like(output)
     with backward:

@@ -83,7 +83,7 @@ def comparison_table(entries: Sequence[CostEntry]) -> Table:
         rows.append(
             (
                 cost.model,
-                f"{cost.channels}x{cost.image}x{cost.image}",
+                cost.given,
                 cost.batch,
                 len(conv),
                 len(_of_kind(cost, "linear")),
@@ -155,7 +155,7 @@ def layers_table(cost: Cost) -> Table:
         " without end; a linear layer sees the image.",
         "Bytes: the layer's parameters and its output, 4 bytes an element.",
     )
-    title = f"{cost.model}, batch {cost.batch} of {cost.channels}x{cost.image}x{cost.image}"
+    title = f"{cost.model}, batch {cost.batch} of {cost.given}"
     return Table(title=title, columns=columns, rows=rows, notes=notes)
 
 
@@ -179,8 +179,9 @@ def _figures(entry: CostEntry) -> dict[str, Scalar]:
 def _input(cost: Cost) -> dict[str, Scalar]:
     return {
         "model": cost.model,
-        "image": cost.image,
-        "channels": cost.channels,
+        "image": None if cost.input else cost.image,
+        "channels": None if cost.input else cost.channels,
+        "input": cost.given,
         "classes": cost.classes,
         "batch": cost.batch,
     }

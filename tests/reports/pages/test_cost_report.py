@@ -16,6 +16,7 @@ FIELDS = [
     "model",
     "image",
     "channels",
+    "input",
     "classes",
     "batch",
     "parameters",
