@@ -149,7 +149,7 @@ def subject(
 ) -> Iterator[Subject]:
     """A case of the suite: built, and warmed up where it is measured."""
 
-    from bench.child import worker
+    from bench.child import compiling, worker
 
     cases, protocol = _quick(full_size)
     case = sized(cases[request.param])
@@ -161,7 +161,7 @@ def subject(
     with _torch_unchanged(case), case_context(case, device.torch_type()):
         baseline = device.memory_baseline()
         network, steps, in_force = worker.prepare(case, device)
-        steps = worker.refuse_recompiles(steps, engines.get(case.engine))
+        steps = compiling.refuse_recompiles(steps, engines.get(case.engine))
         ready = Subject(case, device, network.module, steps, in_force, baseline)
         if full_size:
             sampling.warm_up(functools.partial(ready.run, steps.whole_phase), protocol, device.clock)

@@ -12,7 +12,7 @@ from functools import partial
 
 import torch
 
-from bench.child import passes
+from bench.child import execution, passes
 from bench.child.collected import Collected, Pass
 from bench.child.in_force import InForce, inferred
 from bench.child.layers import chrome_trace
@@ -59,7 +59,7 @@ def of_steps(subject: Subject) -> tuple[Pass, ...]:
     if not any(measurement.stopped == "worse" for measurement in subject.collected.measurements):
         return asked
     subject.collected.absent |= {metric: GIVEN_UP for each in asked for metric in each.metrics}
-    return ()
+    return (_execution(subject),)
 
 
 def memory(subject: Subject) -> Pass:
@@ -93,6 +93,7 @@ def _of_steps(subject: Subject) -> Iterator[Pass]:
     yield Pass("energy", ("energy",), partial(_energy, subject))
     if job.protocol.max_samples:  # else it is what was asked for, and taken already
         yield memory(subject)
+    yield _execution(subject)
     yield Pass("ledger", (LEDGER["peak"],), partial(_ledger, subject))
     if POLICIES[job.case.precision].autocast is not None:
         casts = partial(passes.cast_measurements, job, subject.module, subject.steps, device)
@@ -104,6 +105,23 @@ def _of_steps(subject: Subject) -> Iterator[Pass]:
         yield Pass("layers", ("layer_time",), by_layer)
     if job.trace is not None:
         yield Pass("trace", ("trace_steps",), partial(chrome_trace.write, subject.steps, device, job.trace))
+
+
+def _execution(subject: Subject) -> Pass:
+    """Whether the steps ran as the row says: after the memory, of which the profiler takes some."""
+
+    def check() -> list[Measurement]:
+        engine, steps, found = subject.engine, subject.steps, subject.collected
+        found.warnings += execution.settings_changed(subject.in_force.settings)
+        found.warnings += execution.already_compiled(subject.module)
+        if not engine.compiles:
+            found.warnings += execution.compiled_already(steps)
+        elif not found.invalid:
+            found.invalid, warnings = execution.how_it_ran(engine, steps)
+            found.warnings += warnings
+        return []
+
+    return Pass("execution", (), check)
 
 
 def _energy(subject: Subject) -> list[Measurement]:

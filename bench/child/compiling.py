@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -130,3 +131,25 @@ def _end_compile_workers() -> None:
     from torch._inductor.async_compile import shutdown_compile_workers
 
     shutdown_compile_workers()
+
+
+def refuse_recompiles(steps: Steps, engine: Engine) -> Steps:
+    """The same steps, whose check also fails when more was compiled, or given up, since the check before."""
+    compiled, given_up = progress(engine)
+
+    def why_invalid() -> str | None:
+        nonlocal compiled, given_up
+        before, (compiled, given_up) = (compiled, given_up), progress(engine)
+        if compiled > before[0]:
+            return f"torch.compile compiled {compiled - before[0]} more graphs inside the window"
+        if given_up > before[1]:
+            return "torch.compile reached its recompile limit inside the window and went on eagerly"
+        return steps.why_invalid()
+
+    return replace(steps, why_invalid=why_invalid)
+
+
+def progress(engine: Engine) -> tuple[int, int]:
+    """How many graphs were compiled, and how many functions are compiled no more."""
+    found = engine.observe()
+    return found.get("compiled_graphs", 0), found.get("given_up", 0)

@@ -18,6 +18,7 @@ from bench.probes.meta_modules import CONVOLUTIONS, TRANSPOSED, unfilled
 from bench.schema.case import Case
 from bench.schema.record import Effective, Measurement
 from bench.tensors import autocast
+from models import process_state
 from models.network import Arguments
 
 LAYERS = {"conv_output": (*CONVOLUTIONS, *TRANSPOSED), "linear_output": (nn.Linear,)}
@@ -37,6 +38,7 @@ class InForce:
         weights = next((p.dtype for p in module.parameters()), torch.float32)
         self.needs_inference = engines.get(case.engine).compiles
         self._read = device.read_back()
+        self.settings = process_state.read()
         self.case, self._module, self._device_type = case, module, device.torch_type()
         self._dtypes = {"weights": _short(weights)}
         if not self.needs_inference:

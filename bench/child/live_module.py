@@ -16,10 +16,10 @@ from torch.nn.parameter import is_lazy
 from torch.utils._pytree import tree_flatten, tree_map
 
 from bench import devices, engines
+from bench.child import compiling, execution
 from bench.child.live_state import as_it_was, current
 from bench.child.live_steps import LiveModule, inference_steps, training_steps
 from bench.child.passes import monitor_of
-from bench.child.worker import refuse_recompiles
 from bench.contracts.device import Device
 from bench.contracts.engine import Engine
 from bench.contracts.monitor import Monitor, Monitors, WindowReadings, Work
@@ -151,22 +151,30 @@ def _timed(
     compiled = engine.observe().get("compiled_graphs", 0)
     with _context(case, device.torch_type()):
         on_stage("compiling" if engine.compiles else "first step")
-        steps = refuse_recompiles(_steps(live, engine, device.torch_type()), engine)
+        steps = compiling.refuse_recompiles(_steps(live, engine, device.torch_type()), engine)
         on_stage("warming up")
         watching: Monitor = Monitors((_Announcer(on_stage), monitor_of(case, device)))
         taken = latency.time_steps(steps, device, protocol, watching)
-    invalid = taken.invalid
-    if engine.compiles and engine.observe()["compiled_graphs"] == compiled:
-        invalid = "torch.compile compiled nothing: the steps ran eagerly"
+        invalid, how = _how_it_ran(engine, steps, compiled)
+    invalid = taken.invalid or invalid
     told = engine.warnings(case, device.traits)  # one of them is about a peak, and none is measured here
     return LiveTiming(
         device=case.device,
         effective=device.read_back().precision | _weights(live.module),
         threads=case.threads,
         measurements=taken.measurements,
-        warnings=taken.warnings + [each for each in told if each.label != "peak-holds-compiler"],
+        warnings=taken.warnings + how + [each for each in told if each.label != "peak-holds-compiler"],
         invalid=invalid,
     )
+
+
+def _how_it_ran(engine: Engine, steps: Steps, compiled_before: int) -> tuple[str | None, list[CaseWarning]]:
+    """Why compiled steps were no compiled ones, or None, and what to beware of."""
+    if not engine.compiles:
+        return None, execution.compiled_already(steps)
+    if engine.observe()["compiled_graphs"] == compiled_before:
+        return "torch.compile compiled nothing: the steps ran eagerly", []
+    return execution.how_it_ran(engine, steps)
 
 
 def _steps(live: LiveModule, engine: Engine, device_type: str) -> Steps:

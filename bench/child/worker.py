@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import msgspec
@@ -102,7 +101,7 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
 
         if engine.compiles:
             _compile(job, engine, network, steps, device, collected)
-        steps = refuse_recompiles(steps, engine)
+        steps = compiling.refuse_recompiles(steps, engine)
         monitor = monitor_of(case, device)
         _time(job, engine, steps, device, monitor, collected)
         subject = Subject(job, device, engine, network, steps, in_force, monitor, baseline, collected)
@@ -182,17 +181,3 @@ def prepare(case: Case, device: Device) -> tuple[Network, Steps, InForce]:
     network.module.to(weight_dtype(case.precision)).to(memory_format=memory_format(case))
     in_force = InForce(device, network.module, case)
     return network, workload.prepare(network, case, engines.get(case.engine), where), in_force
-
-
-def refuse_recompiles(steps: Steps, engine: Engine) -> Steps:
-    """The same steps, whose check also fails when a graph was compiled since the check before."""
-    compiled = engine.observe().get("compiled_graphs", 0)
-
-    def why_invalid() -> str | None:
-        nonlocal compiled
-        before, compiled = compiled, engine.observe().get("compiled_graphs", 0)
-        if compiled > before:
-            return f"torch.compile compiled {compiled - before} more graphs inside the window"
-        return steps.why_invalid()
-
-    return replace(steps, why_invalid=why_invalid)

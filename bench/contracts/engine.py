@@ -39,4 +39,5 @@ class Engine(Protocol):
         """Warnings about how the case was executed, read at the end."""
 
     def observe(self) -> Mapping[str, int]:
-        """Counters since the process began: `graph_breaks`, `compiled_graphs`, `cudagraph_skips`, ..."""
+        """Counters since the process began: `graph_breaks`, `compiled_graphs`, `given_up` (functions that are
+        compiled no more, since they were too often), `cudagraph_skips`, ..."""

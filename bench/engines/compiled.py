@@ -89,6 +89,8 @@ class Compiled:
         return {
             "compiled_graphs": counters["stats"]["unique_graphs"],
             "graph_breaks": sum(counters["graph_break"].values()),
+            # torch's only sign of a function that it compiles no more, beside a line of its log
+            "given_up": sum(n for why, n in counters["unimplemented"].items() if "limit exceeded" in why),
             "cudagraph_skips": counters["inductor"]["cudagraph_skips"],
             "cache_hits": counters["inductor"]["fxgraph_cache_hit"],
         }

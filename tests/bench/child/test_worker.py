@@ -14,7 +14,7 @@ import torch
 from torch._inductor import async_compile
 
 from bench import devices, engines
-from bench.child import worker
+from bench.child import compiling, worker
 from bench.child.in_force import InForce
 from bench.contracts.device import Device, Traits
 from bench.contracts.steps import Steps
@@ -24,7 +24,8 @@ from bench.forkserver.failure import JobError
 from bench.forkserver.outcome import explain
 from bench.forkserver.wire import ChildError
 from bench.host import environment
-from bench.probes import memory
+from bench.probes import compiled_part, memory
+from bench.probes.compiled_part import CompiledPart
 from bench.runner.attempt import attempt
 from bench.runner.preload import preload
 from bench.schema.case import PRECISIONS, TIMED, Case, MeasurementProtocol, Workload
@@ -352,7 +353,7 @@ class Recompiling:
 def test_a_recompile_inside_a_window_voids_it_and_one_before_does_not() -> None:
     """Counts at the start, after the warm-up (which compiled once more), and after two windows."""
     steps = planted(FakeDevice(), ())
-    guarded = worker.refuse_recompiles(steps, Recompiling([1, 2, 2, 4]))  # type: ignore[arg-type]
+    guarded = compiling.refuse_recompiles(steps, Recompiling([1, 2, 2, 4]))  # type: ignore[arg-type]
     guarded.why_invalid()  # as at the end of the warm-up
     assert guarded.why_invalid() is None
     assert guarded.why_invalid() == "torch.compile compiled 2 more graphs inside the window"
@@ -360,7 +361,7 @@ def test_a_recompile_inside_a_window_voids_it_and_one_before_does_not() -> None:
 
 def test_the_steps_own_check_still_speaks() -> None:
     steps = replace(planted(FakeDevice(), ()), why_invalid=lambda: "steps were skipped")
-    guarded = worker.refuse_recompiles(steps, Recompiling([1, 1]))  # type: ignore[arg-type]
+    guarded = compiling.refuse_recompiles(steps, Recompiling([1, 1]))  # type: ignore[arg-type]
     assert guarded.why_invalid() == "steps were skipped"
 
 
@@ -439,6 +440,9 @@ class Planted:
 
 def planted_record(monkeypatch: pytest.MonkeyPatch, engine: Planted, device: Device = CPU) -> Record:
     monkeypatch.setattr(engines, "get", lambda name: engine)
+    monkeypatch.setattr(
+        compiled_part, "profile_step", lambda steps: CompiledPart(calls=1, products=1, eager={})
+    )
     job = Job(case=LENET, protocol=QUICK, environment=environment.describe())
     return worker.run(job, device)[0]
 
