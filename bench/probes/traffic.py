@@ -10,7 +10,7 @@ copy is kept from one step to the next (inference).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -55,24 +55,37 @@ class TrafficCounter(TorchDispatchMode):
 def _moved(func: Any, given: Any, result: Any) -> int:
     """What is read and what is written, each tensor once; 0 for a view, all of which was there before."""
     read, written = _tensors(given), _tensors(result)
-    storages = {storage for storage, *_ in read}
-    if not func._schema.is_mutable and all(storage in storages for storage, *_ in written):
+    if is_view(func, read, written):
         return 0
-    return sum(read.values()) + sum(written.values())
+    return _bytes(read) + _bytes(written)
 
 
-def _tensors(nested: Any) -> dict[tuple[Any, ...], int]:
-    """Bytes by what tells tensors apart: two parts of one storage are two, the same part twice is one."""
-    return {
-        (each.untyped_storage()._cdata, each.storage_offset(), each.shape): _bytes(each)
-        for each in tree_leaves(nested)
-        if isinstance(each, Tensor)
-    }
+def is_view(func: Any, read: Iterable[Tensor], written: Iterable[Tensor]) -> bool:
+    """Whether an operator, given its tensors and its results, writes nothing."""
+    storages = {each.untyped_storage()._cdata for each in read}
+    return not func._schema.is_mutable and all(
+        each.untyped_storage()._cdata in storages for each in written
+    )
 
 
-def _bytes(tensor: Tensor) -> int:
+def part_key(tensor: Tensor) -> tuple[object, ...]:
+    """What tells tensors apart: two parts of one storage are two, the same part twice is one."""
+    return tensor.untyped_storage()._cdata, tensor.storage_offset(), tensor.shape
+
+
+def tensor_bytes(tensor: Tensor) -> int:
     """An expanded tensor is no larger than what it expands."""
     return min(tensor.numel() * tensor.element_size(), tensor.untyped_storage().nbytes())
+
+
+def _tensors(nested: Any) -> list[Tensor]:
+    """Dense ones: others have no storage of their own."""
+    leaves = (each for each in tree_leaves(nested) if isinstance(each, Tensor))
+    return [each for each in leaves if each.layout is torch.strided]
+
+
+def _bytes(tensors: Iterable[Tensor]) -> int:
+    return sum({part_key(each): tensor_bytes(each) for each in tensors}.values())
 
 
 def step_bytes(
@@ -126,5 +139,5 @@ def _training(
     with backward:
         output.backward(gradient)
     trained = {id(each): each for each in module.parameters() if each.requires_grad}
-    optimizer = OPTIMIZER_PASSES * sum(map(_bytes, trained.values()))
+    optimizer = OPTIMIZER_PASSES * sum(map(tensor_bytes, trained.values()))
     return {"forward": forward.bytes, "backward": backward.bytes, "optimizer": optimizer}

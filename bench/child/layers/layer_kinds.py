@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from torch import nn
 
 from bench.schema.layer_phases import Layer
 
 
-def layers_of(module: nn.Module) -> Iterator[tuple[Layer, nn.Module]]:
-    """Every module without children, once, by its first name; a network of one layer has its class's."""
+def layers_of(
+    module: nn.Module, computing: Collection[nn.Module] = ()
+) -> Iterator[tuple[Layer, nn.Module]]:
+    """Every module without children, with weights of its own or among the `computing` ones, which do more
+    than call their children; once, by its first name. The network itself has its class's."""
     for name, part in module.named_modules():
-        if next(part.children(), None) is None:
+        childless = next(part.children(), None) is None
+        if childless or part in computing or next(part.parameters(recurse=False), None) is not None:
             yield Layer(name or type(part).__name__, kind_of(part)), part
 
 

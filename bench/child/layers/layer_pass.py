@@ -12,9 +12,10 @@ from msgspec import structs
 
 from bench.child.layers import gradients
 from bench.child.layers import layer_calls as costs
-from bench.child.layers.layer_calls import LayerCall, calls_in
+from bench.child.layers.layer_calls import LayerCall
 from bench.child.layers.marked import MarkedSteps
 from bench.child.layers.profiled import ProfiledSteps
+from bench.child.layers.recorded import calls_in, record
 from bench.contracts.device import Device
 from bench.contracts.engine import Engine
 from bench.contracts.steps import Steps
@@ -53,8 +54,8 @@ def time_layers(
         whole = _whole(steps, device, Shield())
         separate: list[Measurement] = []
     else:
-        calls = calls_in(module, lambda: _step(steps))
-        marked = MarkedSteps(module, steps, device)
+        calls, computing = record(module, lambda: _step(steps))
+        marked = MarkedSteps(module, steps, device, computing)
         take, whole = marked.time, _whole(steps, device, marked.shield)
         separate = list(_separate(calls, device))
     steps.why_invalid()  # what happened until here does not count
@@ -125,18 +126,24 @@ def _rounds(
 
 
 def _counted(piece: LayerPart, calls: Sequence[LayerCall]) -> Iterator[Measurement]:
-    """Calls, FLOPs and bytes of a layer in that part of the step; nothing for what is no layer."""
+    """Calls, FLOPs and bytes of a layer in that part of the step; nothing for what is no layer. What runs
+    again in backward counts there."""
     if not calls:
         return
-    count_flops, count_bytes = {
-        "forward": (costs.forward_flops, costs.forward_bytes),
-        "backward": (costs.backward_flops, costs.backward_bytes),
-    }[piece.part]
-    counted = [single(piece.part, "calls", len(calls), "count")]
-    flops = [each for call in calls if (each := count_flops(call)) is not None]
-    if flops:
-        counted.append(single(piece.part, "flops", sum(flops), "FLOP"))
-    counted.append(single(piece.part, "bytes_moved", sum(map(count_bytes, calls)), "bytes"))
+    ahead, again = (
+        [call for call in calls if call.recomputed == recomputed] for recomputed in (False, True)
+    )
+    if piece.part == "forward":
+        flops = [costs.forward_flops(call) for call in ahead]
+        moved = sum(map(costs.forward_bytes, ahead))
+    else:
+        flops = [*map(costs.backward_flops, calls), *map(costs.forward_flops, again)]
+        moved = sum(map(costs.backward_bytes, calls)) + sum(map(costs.forward_bytes, again))
+    counted = [single(piece.part, "calls", len(ahead), "count")]
+    known = [each for each in flops if each is not None]
+    if known and not any(call.uncounted for call in calls):
+        counted.append(single(piece.part, "flops", sum(known), "FLOP"))
+    counted.append(single(piece.part, "bytes_moved", moved, "bytes"))
     yield from (structs.replace(measurement, layer=piece.layer) for measurement in counted)
 
 

@@ -7,18 +7,16 @@ in the gap to the step without them.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Collection, Mapping
 from typing import Any
 
-import torch
-from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
+from torch import nn
 
 from bench.child.layers.layer_kinds import layers_of
+from bench.child.layers.watched_forwards import ForwardWatch, watched_forwards
 from bench.contracts.device import Device
 from bench.contracts.steps import Steps
-from bench.schema.layer_phases import BETWEEN, LOSS, UPDATE, Layer, LayerPart
+from bench.schema.layer_phases import BETWEEN, LOSS, UPDATE, Layer, LayerPart, Part, part_of
 from bench.timing.timers import Shield, host_and_device_seconds, shield_for
 
 _TRIALS = 3
@@ -37,10 +35,12 @@ class Marks:
     def __init__(self, device: Device) -> None:
         self._device = device
         self._queue = device.queue()
-        self._marks: list[tuple[LayerPart, Any]] = []
+        self._marks: list[tuple[LayerPart | None, Any]] = []
+        self.piece: LayerPart | None = None
 
-    def begin(self, piece: LayerPart) -> None:
-        """From here on the time belongs to `piece`."""
+    def begin(self, piece: LayerPart | None) -> None:
+        """From here on the time belongs to `piece`, or to nothing that is counted."""
+        self.piece = piece
         self._marks.append((piece, self._now()))
 
     def seconds(self) -> dict[LayerPart, float]:
@@ -50,6 +50,8 @@ class Marks:
         instants = [*(instant for _, instant in self._marks), end]
         found: dict[LayerPart, float] = {}
         for (piece, _), (start, stop) in zip(self._marks, itertools.pairwise(instants), strict=True):
+            if piece is None:
+                continue
             elapsed = stop - start if self._queue is None else self._queue.elapsed(start, stop)
             found[piece] = found.get(piece, 0.0) + elapsed
         return found
@@ -61,8 +63,12 @@ class Marks:
 class MarkedSteps:
     """Steps of a case whose module is called as it is, timed by layer."""
 
-    def __init__(self, module: nn.Module, steps: Steps, device: Device) -> None:
+    def __init__(
+        self, module: nn.Module, steps: Steps, device: Device, computing: Collection[nn.Module] = ()
+    ) -> None:
+        """Modules with children that are `computing` are layers too."""
         self._module = module
+        self._layers = {part: layer for layer, part in layers_of(module, computing)}
         self._steps = steps
         self._device = device
         self._phases = steps.phases or ((steps.whole_phase, steps.step),)
@@ -94,54 +100,51 @@ class MarkedSteps:
         self._run(Marks(self._device))
 
     def _run(self, marks: Marks) -> None:
-        with _marking(self._module, marks):
+        marking = _Marking(marks, self._module, self._layers, trains=len(self._phases) > 1)
+        with watched_forwards({self._module, *self._layers}, marking.around):
             for phase, call in self._phases:
+                marking.part = part_of(phase)
                 marks.begin(_FIRST[phase])
                 call()
 
 
-@contextmanager
-def _marking(module: nn.Module, marks: Marks) -> Iterator[None]:
-    """Mark where each layer begins and ends in forward, and where it begins in backward.
+class _Marking(ForwardWatch[Layer]):
+    """Marks where each layer begins and ends in forward, and where its nodes begin in backward.
 
-    Backward: the last operator of a layer is a node of autograd's graph, and the first of the layer's nodes
-    to run. What is computed between two layers (an addition, a concatenation) belongs there to the layer
-    after it, whose node was the last to begin. A layer without a node of its own (a view, or dropout in
-    eval mode) has no backward.
+    What is computed between two layers (an addition, a concatenation) belongs in backward to the layer after
+    it, whose node was the last to begin. A layer without a node of its own (dropout in eval mode) has no
+    backward. A layer that runs again in backward takes its time there.
     """
-    with ExitStack() as hooks:
-        for layer, part in layers_of(module):
-            hooks.enter_context(_marked(part, layer, marks))
-        if module.training:
-            whole = module.register_forward_hook(lambda *_: marks.begin(LayerPart("forward", LOSS)))
-            hooks.callback(whole.remove)
-        yield
 
+    def __init__(
+        self, marks: Marks, whole: nn.Module, layers: Mapping[nn.Module, Layer], *, trains: bool
+    ) -> None:
+        super().__init__()
+        self.part: Part = "forward"
+        self._marks, self._whole, self._layers, self._trains = marks, whole, layers, trains
+        self._before: list[LayerPart | None] = []
 
-@contextmanager
-def _marked(part: nn.Module, layer: Layer, marks: Marks) -> Iterator[None]:
-    forward, backward = LayerPart("forward", layer), LayerPart("backward", layer)
-    given: set[Any] = set()
+    def enter(self, part: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Layer | None:
+        layer = self._layers.get(part)
+        self._before.append(self._marks.piece)
+        if layer is not None:
+            self._marks.begin(LayerPart(self.part, layer))
+        return layer
 
-    def before(_: nn.Module, inputs: Any) -> None:
-        given.update(_nodes(inputs))
-        marks.begin(forward)
+    def leave(self, part: nn.Module, owner: Layer | None) -> None:
+        before = self._before.pop()
+        if part is self._whole and self.part == "forward" and self._trains:
+            self._marks.begin(LayerPart("forward", LOSS))
+        elif owner is not None:
+            self._marks.begin(before)
 
-    def after(_: nn.Module, inputs: Any, output: Any) -> None:
-        marks.begin(LayerPart("forward", BETWEEN))
-        for node in _nodes(output) - given:
-            node.register_prehook(lambda gradients: marks.begin(backward))
-        given.clear()
+    def follow(self, outputs: Any) -> None:
+        piece = self._marks.piece
+        self._marks.begin(None)  # no part of a step that is not watched
+        super().follow(outputs)
+        self._marks.begin(piece)
 
-    handles = part.register_forward_pre_hook(before), part.register_forward_hook(after)
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def _nodes(tensors: Any) -> set[torch.autograd.graph.Node]:
-    """The nodes of autograd's graph that made these tensors."""
-    leaves = (leaf for leaf in tree_leaves(tensors) if isinstance(leaf, Tensor))
-    return {leaf.grad_fn for leaf in leaves if leaf.grad_fn is not None}
+    def node_runs(self, owner: Layer) -> None:
+        piece = LayerPart(self.part, owner)
+        if piece != self._marks.piece:
+            self._marks.begin(piece)

@@ -19,13 +19,13 @@ from bench.child.layers.layer_calls import (
     LayerCall,
     backward_bytes,
     backward_flops,
-    calls_in,
     forward_bytes,
     forward_flops,
 )
 from bench.child.layers.layer_kinds import kind_of, layers_of
 from bench.child.layers.layer_pass import time_layers
 from bench.child.layers.marked import MarkedSteps
+from bench.child.layers.recorded import calls_in
 from bench.contracts.steps import Steps
 from bench.devices.fake import Event, FakeDevice
 from bench.probes.flops import convolution_backward_flops

@@ -13,9 +13,10 @@ from torch.autograd import DeviceType
 
 from bench import devices, engines, workloads
 from bench.child.layers import profiled
-from bench.child.layers.layer_calls import LayerCall, calls_in
+from bench.child.layers.layer_calls import LayerCall
 from bench.child.layers.layer_pass import time_layers
 from bench.child.layers.profiled import _layers_of, _on_cpu, _on_gpu, _Work
+from bench.child.layers.recorded import calls_in
 from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.layer_phases import Layer
 from models.load import load
