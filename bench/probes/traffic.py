@@ -63,9 +63,7 @@ def _moved(func: Any, given: Any, result: Any) -> int:
 def is_view(func: Any, read: Iterable[Tensor], written: Iterable[Tensor]) -> bool:
     """Whether an operator, given its tensors and its results, writes nothing."""
     storages = {each.untyped_storage()._cdata for each in read}
-    return not func._schema.is_mutable and all(
-        each.untyped_storage()._cdata in storages for each in written
-    )
+    return not func._schema.is_mutable and all(each.untyped_storage()._cdata in storages for each in written)
 
 
 def part_key(tensor: Tensor) -> tuple[object, ...]:

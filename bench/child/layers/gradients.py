@@ -47,7 +47,7 @@ def separate_gradient_times(
     """
     of_layer: dict[Layer, list[LayerCall]] = {}
     for call in calls:
-        if call.gradient is not None and _is_timed(call.module):
+        if call.gradient is not None and _is_timed(call):
             of_layer.setdefault(call.layer, []).append(call)
     deadline = device.clock() + _ALL_SECONDS
     for layer, several in of_layer.items():
@@ -56,8 +56,12 @@ def separate_gradient_times(
         yield layer, _timed(_operators(several, device.torch_name()), device)
 
 
-def _is_timed(module: nn.Module) -> bool:
-    """A convolution that pads with anything but a number of zeros runs more than one operator."""
+def _is_timed(call: LayerCall) -> bool:
+    """A convolution that pads with anything but a number of zeros runs more than one operator, and so does
+    a layer whose weight is computed or that is given a single image without a batch."""
+    module, weight = call.module, call.weight
+    if weight is None or not call.inputs or call.inputs[0].dim() < weight.dim():
+        return False
     if isinstance(module, CONVOLUTIONS):
         return module.padding_mode == "zeros" and not isinstance(module.padding, str)
     return isinstance(module, nn.Linear)

@@ -9,9 +9,7 @@ from torch import nn
 from bench.schema.layer_phases import Layer
 
 
-def layers_of(
-    module: nn.Module, computing: Collection[nn.Module] = ()
-) -> Iterator[tuple[Layer, nn.Module]]:
+def layers_of(module: nn.Module, computing: Collection[nn.Module] = ()) -> Iterator[tuple[Layer, nn.Module]]:
     """Every module without children, with weights of its own or among the `computing` ones, which do more
     than call their children; once, by its first name. The network itself has its class's."""
     for name, part in module.named_modules():

@@ -130,9 +130,7 @@ def _counted(piece: LayerPart, calls: Sequence[LayerCall]) -> Iterator[Measureme
     again in backward counts there."""
     if not calls:
         return
-    ahead, again = (
-        [call for call in calls if call.recomputed == recomputed] for recomputed in (False, True)
-    )
+    ahead, again = ([call for call in calls if call.recomputed == recomputed] for recomputed in (False, True))
     if piece.part == "forward":
         flops = [costs.forward_flops(call) for call in ahead]
         moved = sum(map(costs.forward_bytes, ahead))

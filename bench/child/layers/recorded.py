@@ -178,7 +178,9 @@ class _Recorder(ForwardWatch[LayerCall]):
     def _move(self, call: LayerCall | None, func: Any, given: Any, result: Any) -> None:
         """What an operator reads and writes, unless it makes a view."""
         read, written = _dense_in(given), _dense_in(result)
-        if func.overloadpacket in ALLOCATIONS:  # they write nothing, and whoever makes a tensor need not read it
+        if (
+            func.overloadpacket in ALLOCATIONS
+        ):  # they write nothing, and whoever makes a tensor need not read it
             if call is not None:
                 call.written |= {self._storages.number(each): Operand(_whole(each)) for each in written}
             return

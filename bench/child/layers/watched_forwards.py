@@ -83,7 +83,7 @@ class ForwardWatch(ABC, Generic[Owner]):
     def leave(self, part: nn.Module, owner: Owner | None) -> None:
         """It has ended, in an exception too: recomputation breaks off where it has what it needs."""
 
-    def returned(self, owner: Owner | None, outputs: Any) -> None:  # noqa: B027  most need none
+    def returned(self, owner: Owner | None, outputs: Any) -> None:
         """It gave these outputs."""
 
     @abstractmethod
