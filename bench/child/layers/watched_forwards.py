@@ -118,7 +118,7 @@ class ForwardWatch(ABC, Generic[Owner]):
 
     def _nodes_begin(self) -> None:
         """From here on they are those of the `forward` that runs."""
-        self._starts.append(torch.autograd._get_sequence_nr())  # type: ignore[attr-defined]
+        self._starts.append(torch.autograd._get_sequence_nr())
         self._owners.append(self.stack[-1] if self.stack else None)
 
     def _tell(self, owner: Owner, gradients: object) -> None:
@@ -144,4 +144,4 @@ def _number(node: Node) -> int:
 
 def in_backward() -> bool:
     """Whether autograd runs a node: a `forward` that is called there is a recomputation."""
-    return torch._C._current_autograd_node() is not None  # type: ignore[attr-defined]
+    return torch._C._current_autograd_node() is not None

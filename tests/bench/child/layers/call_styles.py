@@ -22,7 +22,7 @@ class Small(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(3, 8, 3, padding=1)
+        self.conv: nn.Module = nn.Conv2d(3, 8, 3, padding=1)
         self.fc = nn.Linear(8, 10)
 
     def features(self, images: Tensor) -> Tensor:
@@ -130,7 +130,8 @@ class CheckpointedReentrant(Checkpointed):
 class FrozenBelow(Small):
     def features(self, images: Tensor) -> Tensor:
         with torch.no_grad():
-            return super().features(images)
+            result: Tensor = super().features(images)
+        return result
 
 
 class InPlace(Small):
@@ -195,7 +196,8 @@ class NoTensors(Small):
 
     def features(self, images: Tensor) -> Tensor:
         result: Tensor = self.conv(images)
-        return result * self.scale(self.count(images)).view(1, -1, 1, 1)
+        scale: Tensor = self.scale(self.count(images))
+        return result * scale.view(1, -1, 1, 1)
 
 
 def styles() -> Iterator[tuple[str, Small | Functional]]:

@@ -257,9 +257,9 @@ def test_bytes_are_each_tensor_once(part: nn.Module, forward: int, backward: int
 def test_without_gradients_autocast_reads_the_copies_that_it_keeps() -> None:
     """48 inputs of four bytes, 85 weights and 15 outputs of two; in training the weights themselves."""
     layer, given = nn.Linear(16, 5), torch.randn(3, 16)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        with torch.no_grad():
-            (kept,) = calls_in(layer, lambda: layer(given))
+    with torch.autocast("cpu", dtype=torch.bfloat16), torch.no_grad():
+        (kept,) = calls_in(layer, lambda: layer(given))
+    with torch.autocast("cpu", dtype=torch.bfloat16):  # as every step of training enters it
         (trained,) = calls_in(layer, lambda: layer(given))
     assert forward_bytes(kept) == 4 * 48 + 2 * 85 + 2 * 15
     assert forward_bytes(trained) == 4 * 48 + 4 * 85 + 2 * 15
