@@ -120,7 +120,8 @@ class Checkpointed(Small):
             given = images.requires_grad_() if self.reentrant else images
             result: Tensor = checkpoint(block, given, use_reentrant=self.reentrant)
             return result
-        return block(images)
+        plain: Tensor = block(images)
+        return plain
 
 
 class CheckpointedReentrant(Checkpointed):
