@@ -16,7 +16,7 @@ from bench.child.layers.marked import MarkedSteps
 from bench.child.layers.recorded import record
 from bench.devices.fake import FakeDevice
 from bench.schema.layer_phases import BETWEEN, LOSS, UPDATE, LayerPart
-from tests.bench.child.layers.call_styles import styles
+from tests.planted.call_styles import styles
 from tests.planted.planted_layers import Planted, image, on, steps_of, timed
 from tests.planted.planted_steps import MS
 
