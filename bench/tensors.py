@@ -117,12 +117,21 @@ def random_images(case: Case, torch_device: str) -> torch.Tensor:
 
 
 def cast_input(case: Case, tensor: torch.Tensor) -> torch.Tensor:
-    """A floating input in the weights' dtype and, where it has four dimensions, in the case's layout; any
-    other as it is."""
+    """A floating input in the weights' dtype and, where it has four or five dimensions, in the case's layout;
+    any other as it is."""
     if not tensor.is_floating_point():
         return tensor
-    cast = tensor.to(weight_dtype(case.precision))
-    return cast.to(memory_format=memory_format(case)) if cast.dim() == 4 else cast
+    return tensor.to(weight_dtype(case.precision), memory_format=layout_of(case, tensor))
+
+
+def layout_of(case: Case, tensor: torch.Tensor) -> torch.memory_format:
+    """The case's layout for a tensor of so many dimensions; as it is, where torch has none for them."""
+    import torch
+
+    if case.layout != "channels-last":
+        return torch.contiguous_format if tensor.ndim in (4, 5) else torch.preserve_format
+    known = {4: torch.channels_last, 5: torch.channels_last_3d}
+    return known.get(tensor.ndim, torch.preserve_format)
 
 
 def case_arguments(case: Case, network: Network, torch_device: str) -> Arguments:

@@ -84,5 +84,6 @@ def materialise(network: Network, *, channels: int, image: int, batch: int) -> N
         training = module.training
         images = Arguments((torch.zeros(1, channels, image, image),))
         given = network.inputs(batch, torch.device("cpu")) if network.inputs else images
-        given.call(module.eval())
+        module.eval()
+        given.call(module)
         module.train(training)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
+from torch import nn
 
 from models.arch import Init
 from models.build import build
@@ -42,4 +43,7 @@ def load(
         case FileFactory() as source:
             network = load_file(source, channels=channels, image=image, classes=classes)
     materialise(network, channels=channels, image=image, batch=batch)
-    return replace(network, module=network.module.train().to(device))
+    network.module.train()
+    moved = network.module.to(device)
+    # A user's own `train` or `to` may well forget to return the module.
+    return replace(network, module=moved) if isinstance(moved, nn.Module) else network

@@ -187,7 +187,7 @@ def test_a_planted_circle_is_seen(tmp_path: Path, back: str) -> None:
 
 HEAVY = ("torch", "torchvision", "fvcore")
 IN_THE_CHILD = (
-    *("bench.child.*", "bench.outputs.*", "bench.probes.*"),
+    *("bench.child.*", "bench.probes.*"),
     *("bench.selftest.planted", "bench.selftest.known_*", "bench.plain_training"),
     *(
         "models.build",
@@ -202,10 +202,10 @@ IN_THE_CHILD = (
 )
 """What only a child imports, and may begin with torch."""
 IN_FUNCTIONS = (
-    *("bench.devices.*", "bench.engines.*", "bench.workloads.*", "bench.datasets.*", "bench.tensors"),
-    *("bench.test_*", "convbench"),
+    *("bench.devices.*", "bench.engines.*", "bench.workloads.*", "bench.datasets.*"),
+    *("bench.tensors", "bench.outputs.*", "bench.test_*", "convbench"),
     # For type checking alone.
-    *("bench.contracts.dataset", "bench.contracts.steps"),
+    *("bench.contracts.dataset", "bench.contracts.steps", "bench.fresh_inputs"),
 )
 """What a parent imports too, for names: torch stands in its functions."""
 

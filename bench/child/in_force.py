@@ -13,6 +13,7 @@ from torch.utils.hooks import RemovableHandle
 
 from bench import engines
 from bench.child.collected import Pass
+from bench.child.weights import dtypes
 from bench.contracts.device import Device
 from bench.probes.meta_modules import CONVOLUTIONS, TRANSPOSED, unfilled
 from bench.schema.case import Case
@@ -35,12 +36,11 @@ class InForce:
 
     def __init__(self, device: Device, module: nn.Module, case: Case) -> None:
         """Reads the flags, and watches the layers that an engine calls until the module has run once."""
-        weights = next((p.dtype for p in module.parameters()), torch.float32)
         self.needs_inference = engines.get(case.engine).compiles
         self._read = device.read_back()
         self.settings = process_state.read()
         self.case, self._module, self._device_type = case, module, device.torch_type()
-        self._dtypes = {"weights": _short(weights)}
+        self._dtypes = {"weights": dtypes(module)}
         if not self.needs_inference:
             self._watch(module)
 

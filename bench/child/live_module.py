@@ -20,10 +20,12 @@ from bench.child import compiling, execution
 from bench.child.live_state import as_it_was, current
 from bench.child.live_steps import LiveModule, inference_steps, training_steps
 from bench.child.passes import monitor_of
+from bench.child.weights import dtypes
 from bench.contracts.device import Device
 from bench.contracts.engine import Engine
 from bench.contracts.monitor import Monitor, Monitors, WindowReadings, Work
 from bench.contracts.steps import Steps
+from bench.fresh_inputs import FreshInputs
 from bench.schema.case import TIMED, Case, MeasurementProtocol
 from bench.schema.case_warnings import CaseWarning
 from bench.schema.record import Measurement
@@ -160,7 +162,7 @@ def _timed(
     told = engine.warnings(case, device.traits)  # one of them is about a peak, and none is measured here
     return LiveTiming(
         device=case.device,
-        effective=device.read_back().precision | _weights(live.module),
+        effective=device.read_back().precision | {"weights": dtypes(live.module)},
         threads=case.threads,
         measurements=taken.measurements,
         warnings=taken.warnings + how + [each for each in told if each.label != "peak-holds-compiler"],
@@ -185,14 +187,19 @@ def _steps(live: LiveModule, engine: Engine, device_type: str) -> Steps:
     def call() -> Any:
         return forward(*arguments, **keywords)
 
+    inputs = _tensors((arguments, keywords))
+    fresh = FreshInputs(inputs, lambda: _tensors((live.arguments, live.keywords)))
     if live.workload == "training":
-        inputs = [leaf for leaf in tree_flatten((arguments, keywords))[0] if torch.is_tensor(leaf)]
-        steps = training_steps(live, call, inputs, device_type)
+        steps = training_steps(live, call, inputs, fresh, device_type)
     else:
-        steps = inference_steps(live.module, call)
+        steps = inference_steps(live.module, call, fresh)
     steps.setup()
     steps.step()
     return engine.fuse(steps)
+
+
+def _tensors(inputs: Any) -> list[torch.Tensor]:
+    return [leaf for leaf in tree_flatten(inputs)[0] if torch.is_tensor(leaf)]
 
 
 def _case(live: LiveModule, device: Device) -> Case:
@@ -205,11 +212,6 @@ def _case(live: LiveModule, device: Device) -> Case:
         engine=live.engine,
         threads=torch.get_num_threads(),
     )
-
-
-def _weights(module: torch.nn.Module) -> dict[str, str]:
-    dtypes = {str(weight.dtype).removeprefix("torch.") for weight in module.parameters()}
-    return {"weights": ", ".join(sorted(dtypes))} if dtypes else {}
 
 
 def _place_of(live: LiveModule) -> torch.device:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch.nn.functional import cross_entropy
-from torch.utils._pytree import tree_flatten
 
 from bench.contracts.steps import Steps
+from bench.fresh_inputs import FreshInputs
+from bench.outputs.main_output import main_output
+from bench.outputs.trainable import trainable
 from bench.schema.case import Precision, Workload
 from bench.schema.case_warnings import CaseWarning
 from bench.tensors import POLICIES, LossScaler, autocast
+from bench.workloads.inference import InferenceStep
 from bench.workloads.training import LEARNING_RATE, MOMENTUM
 from models.errors import UserError
 
@@ -39,35 +42,28 @@ class LiveModule:
     targets: Any = None
 
 
-def inference_steps(module: torch.nn.Module, call: Callable[[], Any]) -> Steps:
+def inference_steps(module: torch.nn.Module, call: Callable[[], Any], fresh: FreshInputs) -> Steps:
     """The forward pass in eval mode. Raises UserError where it gives no tensor."""
     module.eval()
-    outputs = call()
-    if not any(torch.is_tensor(leaf) for leaf in _leaves(outputs)):
-        raise UserError(
-            f"{type(module).__name__} returns {type(outputs).__name__} and no tensor: what is measured gives "
-            "a tensor, or a tuple, list or dict of some"
-        )
-    return Steps(
-        setup=lambda: None,
-        step=call,
-        whole_phase="forward",
-        phases=(),
-        synchronises=False,
-        why_invalid=lambda: None,
-        warnings=list,
-        tensors=dict,
-    )
+    step = InferenceStep(call, fresh)
+    step.setup()
+    step.step()
+    step.setup()  # looks at what came
+    return step.steps(dict)
 
 
 def training_steps(
-    live: LiveModule, call: Callable[[], Any], inputs: Sequence[torch.Tensor], device_type: str
+    live: LiveModule,
+    call: Callable[[], Any],
+    inputs: Sequence[torch.Tensor],
+    fresh: FreshInputs,
+    device_type: str,
 ) -> Steps:
     """Forward with the loss, backward, SGD with momentum; the module is in train mode. Raises UserError."""
     live.module.train()
-    step = _TrainingStep(live, call, inputs, device_type)
+    step = _TrainingStep(live, call, inputs, fresh, device_type)
     return Steps(
-        setup=step.zero_grad,
+        setup=step.setup,
         step=step.whole_step,
         whole_phase="step",
         phases=(("forward", step.forward), ("backward", step.backward), ("optimizer", step.optimize)),
@@ -75,6 +71,8 @@ def training_steps(
         why_invalid=step.why_invalid,
         warnings=step.warnings,
         tensors=dict,
+        put_back=fresh.put_back,
+        puts_back=fresh.are_changed,
     )
 
 
@@ -82,19 +80,21 @@ class _TrainingStep:
     """What the phases of one step hand on; as `bench.workloads.training` does it, on the caller's inputs."""
 
     def __init__(
-        self, live: LiveModule, call: Callable[[], Any], inputs: Sequence[torch.Tensor], device_type: str
+        self,
+        live: LiveModule,
+        call: Callable[[], Any],
+        inputs: Sequence[torch.Tensor],
+        fresh: FreshInputs,
+        device_type: str,
     ) -> None:
-        weights = [weight for weight in live.module.parameters() if weight.requires_grad]
-        if not weights:
-            raise UserError(
-                f"{type(live.module).__name__} cannot be trained: no parameter requires a gradient"
-            )
-        self._call, self._inputs = call, inputs
+        weights = trainable(live.module, type(live.module).__name__)
+        self._call, self._inputs, self._fresh = call, inputs, fresh
         self._precision, self._device_type = live.precision, device_type
         self._optimizer = torch.optim.SGD(weights, lr=LEARNING_RATE, momentum=MOMENTUM)
         self.scales_loss = POLICIES[live.precision].scales_loss
         self._scaler = LossScaler(device_type, enabled=self.scales_loss)
         self._loss: torch.Tensor | None = None
+        self._told: list[CaseWarning] = []
         self._loss_of = self._loss_function(live.loss, live.targets)
 
     def _loss_function(self, loss: Callable[..., Any] | None, targets: Any) -> Callable[[Any], Any]:
@@ -102,11 +102,16 @@ class _TrainingStep:
         with torch.no_grad(), autocast(self._precision, self._device_type):
             outputs = self._call()
         if loss is None:
-            labels = _labels(outputs) if targets is None else targets
-            return lambda outputs: cross_entropy(outputs, labels)
+            main = main_output(outputs)
+            labels = _labels(main.tensor) if targets is None else targets
+            if main.count > 1:
+                detail = f"the loss takes {main.name}, one of {main.count} tensors returned"
+                self._told = [CaseWarning("main-output", detail)]
+            return lambda outputs: cross_entropy(main.take(outputs), labels)
         return loss if targets is None else lambda outputs: loss(outputs, targets)
 
-    def zero_grad(self) -> None:
+    def setup(self) -> None:
+        self._fresh.put_back()
         self._optimizer.zero_grad(set_to_none=True)
         for tensor in self._inputs:
             tensor.grad = None
@@ -135,14 +140,15 @@ class _TrainingStep:
         return self._scaler.why_invalid()
 
     def warnings(self) -> list[CaseWarning]:
+        told = [*self._told, *self._fresh.warnings()]
         if self._loss is None or math.isfinite(self._loss.detach().item()):
-            return []
-        return [CaseWarning("non-finite-loss", "the loss of the last step is not a finite number")]
+            return told
+        return [CaseWarning("non-finite-loss", "the loss of the last step is not a finite number"), *told]
 
 
-def _labels(outputs: Any) -> torch.Tensor:
+def _labels(outputs: torch.Tensor) -> torch.Tensor:
     """Random labels for outputs of shape (batch, classes, ...)."""
-    if not torch.is_tensor(outputs) or outputs.ndim < 2 or not outputs.is_floating_point():
+    if outputs.ndim < 2 or not outputs.is_floating_point():
         raise UserError(
             f"the usual loss is cross-entropy of outputs (batch, classes, ...), not of "
             f"{_described(outputs)}: {_LOSS_WANTED}"
@@ -161,10 +167,3 @@ def _described(value: Any) -> str:
         return f"a {type(value).__name__}"
     grad = "" if value.requires_grad or not torch.is_grad_enabled() else " without a gradient"
     return f"a tensor of shape {tuple(value.shape)} and {str(value.dtype).removeprefix('torch.')}{grad}"
-
-
-def _leaves(outputs: Any) -> Iterator[Any]:
-    for leaf in tree_flatten(outputs)[0]:
-        # What torch does not know for a container, such as a dataclass, holds its tensors as attributes.
-        yield from () if torch.is_tensor(leaf) else getattr(leaf, "__dict__", {}).values()
-        yield leaf

@@ -6,15 +6,18 @@ import math
 import os
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import msgspec
 import torch
 from msgspec import structs
 
 from bench import devices, engines
+from bench.child import weights
+from bench.outputs.main_output import main_output
 from bench.schema.agreement import Agreement, AgreementRequest
 from bench.schema.case import Case
-from bench.tensors import case_arguments, case_context, cast_input, memory_format, random_images, weight_dtype
+from bench.tensors import case_arguments, case_context, cast_input, random_images
 from models import random_state
 from models.load import load
 from models.network import Arguments, Network
@@ -64,14 +67,25 @@ def outputs(case: Case, module: torch.nn.Module, batches: Sequence[Arguments]) -
     device = devices.get(case.device)
     device.prepare(case)
     where = device.torch_name()
-    module = module.to(weight_dtype(case.precision)).to(memory_format=memory_format(case)).eval()
+    weights.place(module, case)
+    module.eval()
     forward = structs.replace(case, workload="inference")
     with case_context(forward, torch.device(where).type):
         call = engines.get(case.engine).wrap(module, case.tuning)
         found = [
-            batch.on(where).each(partial(cast_input, case)).call(call).cpu().double() for batch in batches
+            # A copy, which the network may change.
+            _numbers(batch.each(torch.clone).on(where).each(partial(cast_input, case)).call(call))
+            for batch in batches
         ]
-    return torch.cat(found).flatten(1)
+    return torch.cat(found)
+
+
+def _numbers(outputs: Any) -> torch.Tensor:
+    """The main output as real numbers in double precision, (images, numbers), on the CPU."""
+    tensor = main_output(outputs).tensor.cpu()
+    if tensor.is_complex():
+        tensor = torch.view_as_real(tensor.resolve_conj())
+    return tensor.double().reshape(len(tensor) if tensor.ndim else 1, -1)
 
 
 def agreement(expected: torch.Tensor, found: torch.Tensor) -> Agreement:
@@ -81,10 +95,12 @@ def agreement(expected: torch.Tensor, found: torch.Tensor) -> Agreement:
     class to its second: random weights make many of these, and there top-1 says nothing of a precision.
     """
     error = found - expected
-    first, second = expected.topk(2, dim=1).values.unbind(1)
+    # A single number is a choice without another.
+    best = expected.topk(min(2, expected.shape[1]), dim=1).values
+    margin = best[:, 0] - best[:, -1] if best.shape[1] > 1 else torch.full((len(best),), math.inf)
     return Agreement(
         images=len(expected),
         agreeing=int((expected.argmax(1) == found.argmax(1)).sum()),
-        near_ties=int((first - second <= 2 * error.abs().amax(1)).sum()),
+        near_ties=int((margin <= 2 * error.abs().amax(1)).sum()),
         relative_error=float(error.norm() / expected.norm()),
     )

@@ -105,6 +105,7 @@ def bytes_moved(case: Case, module: torch.nn.Module, arguments: Arguments) -> li
         training=case.workload == "training",
         precision=case.precision,
         input_gradient=is_block(case.model),
+        classes=case.classes,
     )
     return [single(phase, "bytes_moved", count, "bytes") for phase, count in moved.items()]
 

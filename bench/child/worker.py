@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 import msgspec
 
 from bench import devices, engines, workloads
-from bench.child import case_passes, compiling
+from bench.child import case_passes, compiling, weights
 from bench.child.case_passes import Subject
 from bench.child.collected import Collected, measured
 from bench.child.in_force import InForce
+from bench.child.network_failures import named_as_the_networks
 from bench.child.passes import monitor_of
 from bench.contracts.device import Device
 from bench.contracts.engine import Engine
@@ -24,7 +25,7 @@ from bench.schema import record
 from bench.schema.case import Case
 from bench.schema.job import ColdCompile, Job, JobResult, encode
 from bench.schema.record import Record
-from bench.tensors import case_context, memory_format, weight_dtype
+from bench.tensors import case_context
 from bench.timing import latency
 from models import random_state
 from models.errors import UserError
@@ -76,7 +77,11 @@ def compile_cold(argument: bytes) -> bytes:
     job = msgspec.json.decode(argument, type=Job)
     device = devices.get(job.case.device)
     compiled = compiling.use_cache(job)
-    with free_memory_told(device.free_memory), case_context(job.case, device.torch_type()):
+    with (
+        free_memory_told(device.free_memory),
+        named_as_the_networks(job.case),
+        case_context(job.case, device.torch_type()),
+    ):
         network, steps, _ = prepare(job.case, device)
         compiling.step_eagerly(job, network, device)  # what it warns of, the other process warns of too
         stage("compiling")
@@ -92,8 +97,9 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
     compiling.use_cache(job)
     baseline = device.memory_baseline()
     collected = Collected()
-    with case_context(case, device.torch_type()):
+    with named_as_the_networks(case), case_context(case, device.torch_type()):
         network, steps, in_force = prepare(case, device)
+        collected.warnings += weights.layout_warnings(network.module, case)
         first_step_at = time.monotonic()
 
         def record() -> Record:
@@ -178,6 +184,6 @@ def prepare(case: Case, device: Device) -> tuple[Network, Steps, InForce]:
         batch=case.batch,
         device=where,
     )
-    network.module.to(weight_dtype(case.precision)).to(memory_format=memory_format(case))
+    weights.place(network.module, case)
     in_force = InForce(device, network.module, case)
     return network, workload.prepare(network, case, engines.get(case.engine), where), in_force

@@ -31,6 +31,8 @@ class Steps:
     warnings     about what the steps did, read once at the end
     tensors      what is alive by kind, for the memory ledger: weights, buffers, gradients, optimizer_state
     arguments    what each call of the network is given; None for steps that call none
+    put_back     the part of `setup` that puts back inputs which the network changes in place
+    puts_back    whether it has to: of steps in a row, all but the first would then have it in their time
     """
 
     setup: Call
@@ -42,3 +44,5 @@ class Steps:
     warnings: Callable[[], list[CaseWarning]]
     tensors: Callable[[], dict[str, list[torch.Tensor]]]
     arguments: Arguments | None = None
+    put_back: Call = lambda: None
+    puts_back: Callable[[], bool] = lambda: False

@@ -56,7 +56,7 @@ class CudaGraph:
         with torch.cuda.graph(graph):
             steps.step()
         whole: Phase = "forward" if steps.whole_phase == "forward" else "step"
-        return replace(steps, setup=lambda: None, step=graph.replay, phases=(), whole_phase=whole)
+        return replace(steps, setup=steps.put_back, step=graph.replay, phases=(), whole_phase=whole)
 
     def warnings(self, case: Case, traits: Traits) -> list[CaseWarning]:
         return []

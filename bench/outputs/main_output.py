@@ -11,13 +11,14 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter, itemgetter
-from typing import Any
-
-import torch
-from torch import Tensor, nn
-from torch.distributions import Distribution
+from typing import TYPE_CHECKING, Any
 
 from models.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+    from torch.distributions import Distribution
 
 _MAIN = ("out", "logits", "output", "outputs", "prediction", "predictions", "pred", "preds", "y")
 """Names of main outputs, the most telling first: torchvision's segmentation networks say `out`, others' and
@@ -77,6 +78,22 @@ def main_output(outputs: Any) -> MainOutput:
     return MainOutput(found.tensor, found.name.removeprefix("."), len(places), found.take)
 
 
+def refuse_without_tensor(outputs: Any) -> None:
+    """UserError for an output in which there is none, of any type."""
+    if not any(_places(outputs)):
+        raise UserError(f"the network returns {described(outputs)}: what is measured gives a tensor")
+
+
+def why_not_finite(outputs: Any) -> str | None:
+    """A sentence where the main output holds a NaN or an infinite number; waits for the device."""
+    if not any(place.tensor.is_floating_point() or place.tensor.is_complex() for place in _places(outputs)):
+        return None  # labels, masks
+    main = main_output(outputs)
+    count, size = int(main.tensor.isfinite().logical_not().sum()), main.tensor.numel()
+    named = f"output {main.name}".rstrip()
+    return f"{count:,} of the {size:,} numbers of the {named} are not finite" if count else None
+
+
 def _preferred(places: Sequence[_Place], counts: Callable[[Tensor], bool]) -> _Place | None:
     found = [place for place in places if counts(place.tensor)]
     found = [place for place in found if place.tensor.requires_grad] or found
@@ -86,6 +103,8 @@ def _preferred(places: Sequence[_Place], counts: Callable[[Tensor], bool]) -> _P
 
 def described(outputs: Any) -> str:
     """In words: `a tensor of int64 and shape (8, 10)`, `a dict without a tensor`."""
+    from torch import Tensor
+
     tensors = [place.tensor for place in _places(outputs)]
     if isinstance(outputs, Tensor):
         return f"a tensor of {_short(outputs.dtype)} and shape {tuple(outputs.shape)}"
@@ -104,6 +123,8 @@ def _places(
     value: Any, name: str = "", way: tuple[Take, ...] = (), around: tuple[int, ...] = ()
 ) -> Iterator[_Place]:
     """Every tensor of an output, the likelier main one first; `around` are the containers that hold it."""
+    from torch import Tensor
+
     if isinstance(value, Tensor):
         yield _Place(value, name, way)
     elif id(value) not in around:  # objects may lead back to themselves
@@ -113,6 +134,8 @@ def _places(
 
 def _parts(value: Any) -> Iterable[tuple[str, Take, Any]]:
     """What a container holds: its name there, the way to it, and itself."""
+    from torch.distributions import Distribution
+
     if isinstance(value, Mapping):
         by_rank = sorted(value, key=lambda key: _rank(str(key)))
         return [
@@ -142,11 +165,13 @@ def _rank(name: str) -> int:
 
 def _fields(value: Any) -> list[str]:
     """The attributes of a named tuple, a dataclass or another object of a class that is not Python's own."""
+    from torch.nn import Module
+
     if isinstance(value, tuple):
         return list(getattr(value, "_fields", ()))
     if dataclasses.is_dataclass(value):
         return [each.name for each in dataclasses.fields(value) if hasattr(value, each.name)]
-    if isinstance(value, nn.Module | type) or callable(value):
+    if isinstance(value, Module | type) or callable(value):
         return []
     slots = [name for cls in type(value).__mro__ for name in getattr(cls, "__slots__", ())]
     return [*getattr(value, "__dict__", ()), *(name for name in slots if hasattr(value, name))]

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
-
-import torch
-from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+from typing import TYPE_CHECKING, Any
 
 from bench.outputs.main_output import MainOutput, described, main_output
 from bench.schema.case_warnings import CaseWarning
 from models.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -36,9 +35,16 @@ def loss_for(outputs: Any, classes: int, labels: Tensor | None = None) -> Networ
     alone is as long as there are classes; of a single number for each image or pixel, binary cross-entropy.
     The labels are random and below the number of outputs; `labels`, (batch,) and below `classes`, are taken
     where they fit. A main output of one number is itself the loss. Raises UserError without a main output,
-    and where that is complex.
+    where that is complex, and where gradients are recorded and it has none.
     """
+    import torch
+
     main = main_output(outputs)
+    if torch.is_grad_enabled() and not main.tensor.requires_grad:
+        named = f"output {main.name}".rstrip()
+        raise UserError(
+            f"the loss depends on no parameter: the {named} has no gradient (detached, or made under no_grad)"
+        )
     if main.tensor.is_complex():
         raise UserError(
             f"the network's output is complex ({described(main.tensor)}), and cross-entropy takes real "
@@ -64,6 +70,8 @@ def _class_dimension(output: Tensor, classes: int) -> int:
 
 
 def _entropy(main: MainOutput, labels: Tensor, classes_at: int) -> Callable[[Any], Tensor]:
+    from torch.nn.functional import cross_entropy
+
     take = main.take
     if not main.name and classes_at == 1:
         return lambda outputs: cross_entropy(outputs, labels)
@@ -71,6 +79,8 @@ def _entropy(main: MainOutput, labels: Tensor, classes_at: int) -> Callable[[Any
 
 
 def _binary(main: MainOutput, targets: Tensor) -> Callable[[Any], Tensor]:
+    from torch.nn.functional import binary_cross_entropy_with_logits
+
     take = main.take
     return lambda outputs: binary_cross_entropy_with_logits(take(outputs), targets)
 

@@ -129,7 +129,7 @@ def _pass_seconds(clock: str, step: float, case: Case, protocol: MeasurementProt
     """One clock's window: the samples that reach the target, or that fit into its time."""
     is_queued = len(devices.traits(case.device).clocks) > 1
     repeats = (
-        repeats_of(step, step, _SHIELD_STEPS, cold=protocol.flush_l2) if is_queued else {clock: Repeats()}
+        repeats_of(step, step, _SHIELD_STEPS, alone=protocol.flush_l2) if is_queued else {clock: Repeats()}
     )
     sample = step * repeats[clock].steps(phased=case.workload == "training")
     fewest = fewest_samples(protocol, sample) if is_queued else protocol.min_samples

@@ -91,7 +91,8 @@ def step_flops(
     All operators that torch counts, in the mode that `training` says. Touches neither the module nor its
     device; raises what the module does where it cannot run on `meta`.
     """
-    counted = meta_copy(module).train(training)
+    counted = meta_copy(module)
+    counted.train(training)
     forward, backward = _torch_counts(counted, arguments, backward=training, input_gradient=input_gradient)
     return sum(forward.values()), sum(backward.values())
 

@@ -82,11 +82,14 @@ def beside(module: nn.Module, arguments: Arguments) -> Arguments:
 def on_meta_or_itself(module: nn.Module, count: Callable[[nn.Module], Result]) -> Result:
     """`count` on a copy on `meta` in eval mode, or, where the module cannot run there, on the module."""
     try:
-        return count(meta_copy(module).eval())
+        counted = meta_copy(module)
+        counted.eval()  # a user's own may return nothing
+        return count(counted)
     except Exception:  # noqa: BLE001  a module may fail on meta in any way; its own error comes up below
         training = module.training
         try:
-            return count(module.eval())
+            module.eval()
+            return count(module)
         finally:
             module.train(training)
             module.zero_grad(set_to_none=True)

@@ -16,10 +16,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.nn.functional import cross_entropy
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from bench.outputs.network_loss import loss_for
 from bench.probes.meta_modules import unfilled
 from bench.schema.case import Precision
 from bench.schema.phases import Phase
@@ -93,19 +93,20 @@ def step_bytes(
     training: bool,
     precision: Precision = "fp32",
     input_gradient: bool = False,
+    classes: int = 1000,
 ) -> dict[Phase, int]:
     """Bytes by phase of one step on the arguments: `forward`, and of training `backward` and `optimizer`.
 
-    The module's weights are those of the precision already. Training ends in cross-entropy; with
-    `input_gradient` it has no loss, and its backward begins at a gradient of the output and reaches the
-    inputs. Touches neither the module nor its device; raises what the module does where it cannot run on
-    shapes alone.
+    The module's weights are those of the precision already. Training ends in the loss of a case of so many
+    `classes`; with `input_gradient` it has none, and its backward begins at a gradient of the output and
+    reaches the inputs. Touches neither the module nor its device; raises what the module does where it cannot
+    run on shapes alone.
     """
     with FakeTensorMode(allow_fallback_kernels=False):
         shapes_only, given = unfilled(module, arguments)
         shapes_only.train(training)
         if training:
-            return _training(shapes_only, given, precision, input_gradient)
+            return _training(shapes_only, given, precision, input_gradient, classes)
         return {"forward": _inference(shapes_only, given, precision)}
 
 
@@ -120,7 +121,7 @@ def _inference(module: nn.Module, arguments: Arguments, precision: Precision) ->
 
 
 def _training(
-    module: nn.Module, arguments: Arguments, precision: Precision, input_gradient: bool
+    module: nn.Module, arguments: Arguments, precision: Precision, input_gradient: bool, classes: int
 ) -> dict[Phase, int]:
     if input_gradient:
         for each in arguments.tensors():
@@ -130,9 +131,9 @@ def _training(
     with forward, autocast(precision, device.type):
         output = arguments.call(module)
     if not input_gradient:
-        labels = torch.zeros(output.shape[0], dtype=torch.int64, device=device)
+        loss = loss_for(output, classes)
         with forward, autocast(precision, device.type):
-            output = cross_entropy(output, labels)
+            output = loss.of(output)
     gradient = torch.ones_like(output)
     with backward:
         output.backward(gradient)

@@ -35,11 +35,12 @@ class Repeats:
 
 
 def repeats_of(
-    step_seconds: float, device_seconds: float, ahead: int, *, cold: bool = False
+    step_seconds: float, device_seconds: float, ahead: int, *, alone: bool = False
 ) -> dict[str, Repeats]:
     """By clock, on a queue: of a step that takes so long by wall time and by the device's, whose device time
-    needs so many steps ahead. Of several steps in a row only the first is `cold`: then there is one."""
-    if cold:
+    needs so many steps ahead. Where each must be `alone`, for what is done untimed ahead of it, there is
+    one."""
+    if alone:
         return {"device_time": Repeats(ahead=ahead), "wall_time": Repeats(), "host_time": Repeats()}
     on_device = _repeats(_EVENTS_RESOLVE_SECONDS, device_seconds, _MOST_DEVICE_REPEATS)
     by_wall = max(_FEWEST_WALL_REPEATS, _repeats(_WALL_SECONDS, step_seconds, _MOST_WALL_REPEATS))

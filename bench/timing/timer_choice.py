@@ -51,7 +51,8 @@ def passes_of(
     )
 
     shield, phase_shield, device_seconds = _shields(steps, queue)
-    repeats = repeats_of(step_seconds, device_seconds, shield.rounds, cold=protocol.flush_l2)
+    alone = protocol.flush_l2 or steps.puts_back()
+    repeats = repeats_of(step_seconds, device_seconds, shield.rounds, alone=alone)
     timers: list[Timer] = [DeviceTimer(queue, shield, phase_shield), WallTimer(device)]
     if host_time:
         timers.append(HostTimer(queue))

@@ -10,11 +10,15 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from bench.contracts.steps import Steps
+from bench.fresh_inputs import FreshInputs
+from bench.outputs.network_loss import NetworkLoss, loss_for
+from bench.outputs.trainable import trainable
 from bench.schema.case import Case
 from bench.schema.case_warnings import CaseWarning
 from bench.schema.tuning import FUSED_OPTIMIZER, names
 from bench.tensors import POLICIES, LossScaler, autocast, case_arguments, random_labels
 from models.blocks import is_block
+from models.errors import UserError
 
 if TYPE_CHECKING:
     import torch
@@ -44,7 +48,7 @@ class Training:
         step = TrainingStep(network, engine.wrap(network.module, case.tuning), case, torch_device)
         return engine.fuse(
             Steps(
-                setup=step.zero_grad,
+                setup=step.setup,
                 step=step.whole_step,
                 whole_phase="step",
                 phases=(
@@ -57,6 +61,8 @@ class Training:
                 warnings=step.warnings,
                 tensors=step.tensors,
                 arguments=step.arguments,
+                put_back=step.fresh.put_back,
+                puts_back=step.fresh.are_changed,
             )
         )
 
@@ -75,7 +81,8 @@ class TrainingStep:
         self.arguments = case_arguments(case, network, torch_device)
         self._inputs = self.arguments.tensors()
         self._labels = random_labels(case, torch_device)
-        self._optimizer = _optimizer(module, case)
+        self.fresh = FreshInputs(self._inputs, lambda: case_arguments(case, network, torch_device).tensors())
+        self._optimizer = _optimizer(trainable(module, case.model), case)
         self._gradient = _output_gradient(module, case, self.arguments) if is_block(case.model) else None
         if self._gradient is not None:
             for each in self._inputs:
@@ -84,19 +91,28 @@ class TrainingStep:
         # The fused optimizer takes the scaler's finding as a tensor; any other is told on the host.
         self.synchronises = self.scales_loss and FUSED_OPTIMIZER not in names(case.tuning)
         self._scaler = LossScaler(self._device_type, enabled=self.scales_loss)
+        self._network_loss: NetworkLoss | None = None
         self._loss: torch.Tensor | None = None
 
-    def zero_grad(self) -> None:
+    def setup(self) -> None:
+        self.fresh.put_back()
         self._optimizer.zero_grad(set_to_none=True)
         for each in self._inputs:
             each.grad = None
 
     def forward(self) -> None:
-        from torch.nn.functional import cross_entropy
-
         with autocast(self._case.precision, self._device_type):
             outputs = self.arguments.call(self._forward)
-            self._loss = outputs if self._gradient is not None else cross_entropy(outputs, self._labels)
+            loss = self._network_loss or self._loss_for(outputs)
+            self._loss = loss.of(outputs)
+
+    def _loss_for(self, outputs: Any) -> NetworkLoss:
+        """In the first step: what the network returns is known only now. Raises UserError."""
+        if self._gradient is not None:
+            self._network_loss = NetworkLoss(lambda outputs: outputs, self._gradient)
+        else:
+            self._network_loss = loss_for(outputs, self._case.classes, self._labels)
+        return self._network_loss
 
     def backward(self) -> None:
         assert self._loss is not None
@@ -115,9 +131,10 @@ class TrainingStep:
         return self._scaler.why_invalid()
 
     def warnings(self) -> list[CaseWarning]:
+        told = [*(self._network_loss.warnings if self._network_loss else ()), *self.fresh.warnings()]
         if self._loss is None or math.isfinite(self._loss.detach().sum().item()):
-            return []
-        return [CaseWarning("non-finite-loss", "the loss of the last step is not a finite number")]
+            return told
+        return [CaseWarning("non-finite-loss", "the loss of the last step is not a finite number"), *told]
 
     def tensors(self) -> dict[str, list[torch.Tensor]]:
         states = [tensor for state in self._optimizer.state.values() for tensor in state.values()]
@@ -126,21 +143,29 @@ class TrainingStep:
             "buffers": list(self._module.buffers()),
             "gradients": [p.grad for p in (*self._module.parameters(), *self._inputs) if p.grad is not None],
             "optimizer_state": [tensor for tensor in states if hasattr(tensor, "untyped_storage")],
-            "inputs": [*self._inputs, self._labels if self._gradient is None else self._gradient],
+            "inputs": [*self._inputs, *self._targets()],
         }
 
+    def _targets(self) -> list[torch.Tensor]:
+        """What the loss compares with, or begins at."""
+        if self._network_loss is None:
+            return [self._labels if self._gradient is None else self._gradient]
+        return [] if self._network_loss.labels is None else [self._network_loss.labels]
 
-def _optimizer(module: Any, case: Case) -> torch.optim.SGD:
+
+def _optimizer(weights: list[torch.Tensor], case: Case) -> torch.optim.SGD:
     """SGD with momentum as torch has it, or its fused form."""
     import torch
 
     rate = BLOCK_LEARNING_RATE if is_block(case.model) else LEARNING_RATE
     if FUSED_OPTIMIZER not in names(case.tuning):
-        return torch.optim.SGD(module.parameters(), lr=rate, momentum=MOMENTUM)
-    optimizer = torch.optim.SGD(module.parameters(), lr=rate, momentum=MOMENTUM, fused=True)
+        return torch.optim.SGD(weights, lr=rate, momentum=MOMENTUM)
+    if any(weight.is_complex() for weight in weights):
+        raise UserError(f"{case.model} has complex weights, and the tuning {FUSED_OPTIMIZER} takes real ones")
+    optimizer = torch.optim.SGD(weights, lr=rate, momentum=MOMENTUM, fused=True)
     # torch's fused form makes the buffers of unwritten memory, and learns from that where a GradScaler
     # skipped the first step.
-    for weight in module.parameters():
+    for weight in weights:
         optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
     return optimizer
 

@@ -21,6 +21,8 @@ from bench.child.training.image_pipeline import Pipeline, colour_basis
 from bench.child.training.schedule import rate
 from bench.contracts.dataset import Dataset, Images, Split
 from bench.contracts.device import Device
+from bench.outputs.class_scores import ClassScores
+from bench.outputs.trainable import trainable
 from bench.schema.case import Case
 from bench.schema.epochs import Epoch
 from bench.schema.training_task import TrainingTask
@@ -79,7 +81,7 @@ class Learner:
         case: Case,
         device: Device,
         module: torch.nn.Module,
-        forward: Callable[[torch.Tensor], torch.Tensor],
+        forward: Callable[[torch.Tensor], Any],
         dataset: Dataset,
         split: Split,
     ) -> None:
@@ -91,18 +93,21 @@ class Learner:
         self._train, self._test = (_OnDevice.of(part, self._where) for part in (split.train, split.test))
         self._pipeline = _pipeline(case, self.task, dataset, split, self._where)
         self._augmenting = torch.Generator(self._where)
+        self.scores = ClassScores(case.classes)
         recipe = self.task.recipe
+        trained = trainable(module, case.model)
+        is_real = not any(weight.is_complex() for weight in trained)
         self._optimizer = torch.optim.SGD(
-            module.parameters(),
+            trained,
             lr=recipe.lr,
             momentum=recipe.momentum,
             weight_decay=recipe.weight_decay,
-            fused=True,  # one pass over the weights, and a GradScaler then need not wait for the device
+            fused=is_real,  # one pass over the weights, and a GradScaler then need not wait for the device
         )
-        if recipe.momentum:
+        if recipe.momentum and is_real:
             # Zeros, which the first step would overwrite. torch's fused one makes them of unwritten memory,
             # and learns from that at the second step where a GradScaler skipped the first.
-            for weight in module.parameters():
+            for weight in trained:
                 self._optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
         # The scale may shrink but never grow, so that what it lost tells how many steps were skipped.
         self._scaler = torch.amp.GradScaler(
@@ -224,7 +229,7 @@ class Learner:
         self._optimizer.zero_grad(set_to_none=True)
         forward = self._forward if len(labels) == self.case.batch else self._module
         with autocast(self.case.precision, self._type):
-            outputs = forward(images)
+            outputs = self.scores.of(forward(images))
             smoothing = self.task.recipe.label_smoothing
             loss = cross_entropy(outputs.float(), labels, label_smoothing=smoothing)
         self._scaler.scale(loss).backward()
@@ -240,7 +245,7 @@ class Learner:
         batches = zip(data.images.split(self.case.batch), data.labels.split(self.case.batch), strict=True)
         with autocast(self.case.precision, self._type):
             for images, labels in batches:
-                outputs = self._module(self._pipeline.evaluation(images)).float()
+                outputs = self.scores.of(self._module(self._pipeline.evaluation(images))).float()
                 sums[0] += cross_entropy(outputs, labels, reduction="sum")
                 sums[1] += (outputs.argmax(1) == labels).sum()
         loss, right = (sums / len(data.labels)).tolist()

@@ -14,8 +14,10 @@ import msgspec
 import torch
 
 from bench import datasets, devices, engines
+from bench.child import weights
 from bench.child.collected import Collected
 from bench.child.in_force import InForce, inferred
+from bench.child.network_failures import named_as_the_networks
 from bench.child.passes import parameters
 from bench.child.training import checkpoint
 from bench.child.training.divergence import DivergedError, why_diverged_after
@@ -31,7 +33,7 @@ from bench.schema.case_warnings import CaseWarning
 from bench.schema.epochs import History, measurements, why_no_energy
 from bench.schema.job import Job, JobResult, encode
 from bench.schema.record import Record, Status
-from bench.tensors import memory_format, random_images, weight_dtype
+from bench.tensors import random_images
 from models import catalogue, random_state
 from models.errors import UserError
 from models.load import load
@@ -77,12 +79,13 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
     dataset = datasets.get(case.task.dataset)
     energy = device.energy_source() if device.traits.counts_energy else NoCounter(_NOT_COUNTED)
     baseline = device.memory_baseline()
-    module, learner, in_force = _prepare(job, device, dataset)
-    first_step_at = time.monotonic()
-    stage("training")
-    reporter = Reporter(files, case, dataset.learns)
-    epochs = _epochs(job, learner, device, baseline, reporter, energy.joules)
-    status, reason, history = _ending(case, epochs, reporter)
+    with named_as_the_networks(case):
+        module, learner, in_force = _prepare(job, device, dataset)
+        first_step_at = time.monotonic()
+        stage("training")
+        reporter = Reporter(files, case, dataset.learns)
+        epochs = _epochs(job, learner, device, baseline, reporter, energy.joules)
+        status, reason, history = _ending(case, epochs, reporter)
     collected = Collected()
     if in_force.needs_inference:
         collected.attempt(inferred(in_force, Arguments((random_images(case, "meta"),))))
@@ -97,6 +100,7 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
         effective=in_force.effective(),
         absent=collected.absent,
         warnings=[
+            *_network_remarks(case, module, learner),
             *engines.get(case.engine).warnings(case, device.traits),
             *_energy_remarks(device, energy, history),
             *reporter.warnings(),
@@ -146,7 +150,8 @@ def _prepare(job: Job, device: Device, dataset: Dataset) -> tuple[torch.nn.Modul
         init=case.task.recipe.init,
         device=where,
     )
-    module = network.module.to(weight_dtype(case.precision)).to(memory_format=memory_format(case))
+    module = network.module
+    weights.place(module, case)
     in_force = InForce(device, module, case)
     module.train()
     stage("reading the data")
@@ -225,6 +230,10 @@ def _deterministic(wanted: bool) -> Iterator[None]:
 def _is_uncompiled(case: Case) -> bool:
     engine = engines.get(case.engine)
     return engine.compiles and not engine.observe().get("compiled_graphs", 0)
+
+
+def _network_remarks(case: Case, module: torch.nn.Module, learner: Learner) -> list[CaseWarning]:
+    return weights.layout_warnings(module, case) + learner.scores.warnings()
 
 
 def _energy_remarks(device: Device, energy: EnergySource, history: History) -> list[CaseWarning]:

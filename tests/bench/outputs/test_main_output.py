@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict, UserDict, namedtuple
+from collections.abc import Iterator
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -47,6 +48,13 @@ class Slots:
 
 class ModelOutput(OrderedDict[str, Any]):
     """As other libraries have them: a dict whose keys are attributes too, the loss first."""
+
+
+@pytest.fixture(autouse=True)
+def without_gradients() -> Iterator[None]:
+    """Where they are recorded, an output without one is refused."""
+    with torch.no_grad():
+        yield
 
 
 @pytest.mark.parametrize(
@@ -167,8 +175,9 @@ def test_one_number_an_image_is_binary() -> None:
 
 def test_the_loss_says_which_output_it_takes_and_takes_no_other() -> None:
     main, aux = MAIN.clone().requires_grad_(), AUX.clone().requires_grad_()
-    loss = loss_for({"aux": aux, "out": main}, 10)
-    loss.of({"aux": aux, "out": main}).backward()
+    with torch.enable_grad():
+        loss = loss_for({"aux": aux, "out": main}, 10)
+        loss.of({"aux": aux, "out": main}).backward()
     assert main.grad is not None
     assert aux.grad is None
     assert [str(each.detail) for each in loss.warnings] == ["the loss takes out, one of 2 tensors returned"]
@@ -179,6 +188,11 @@ def test_a_network_that_returns_its_loss_keeps_it() -> None:
     assert loss.labels is None
     assert loss.of(torch.tensor(1.5)).item() == 1.5
     assert [warning.label for warning in loss.warnings] == ["main-output"]
+
+
+def test_an_output_without_a_gradient_is_refused_where_gradients_are_recorded() -> None:
+    with torch.enable_grad(), pytest.raises(UserError, match="depends on no parameter: the output out has"):
+        loss_for({"out": MAIN}, 10)
 
 
 def test_a_complex_output_is_refused_in_a_sentence() -> None:

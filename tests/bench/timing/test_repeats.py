@@ -22,7 +22,7 @@ def test_short_steps_are_averaged_and_wall_time_takes_five_at_least(
 
 
 def test_a_cold_sample_is_one_step() -> None:
-    found = repeats_of(1e-6, 1e-6, ahead=2, cold=True)
+    found = repeats_of(1e-6, 1e-6, ahead=2, alone=True)
     assert {(each.whole, each.phases) for each in found.values()} == {(1, 1)}
     assert found["device_time"].ahead == 2
 

@@ -26,6 +26,7 @@ from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.case_warnings import CaseWarning
 from bench.schema.job import Job, TrainingFiles
 from bench.schema.record import Effective, Record
+from models.errors import UserError
 from models.network import Network
 from tests.planted.fake_nvml import FakeGpu, FakeNvml, no_driver
 from tests.planted.planted_learners import GREY, PlantedData, network, training_case
@@ -200,7 +201,7 @@ def test_a_run_that_diverges_names_the_step_and_keeps_the_epochs_before(
 
 @pytest.mark.parametrize("diverges", [True, False])
 def test_a_resumed_run_that_fails_at_once_keeps_the_epochs_before_too(train: Train, diverges: bool) -> None:
-    class Enough(Exception):  # noqa: N818
+    class Enough(BaseException):
         pass
 
     def stops(step: int, training: bool, outputs: Tensor) -> Tensor:
@@ -239,7 +240,7 @@ def test_a_run_goes_on_from_its_checkpoint_and_tells_what_was_before(train: Trai
     assert found is not None
     assert [epoch.number for epoch in found[0].epochs] == [1, 2, 3, 4, 5]
 
-    class Enough(Exception):  # noqa: N818
+    class Enough(BaseException):
         pass
 
     def stops(step: int, training: bool, outputs: Tensor) -> Tensor:
@@ -439,7 +440,7 @@ def test_an_error_of_the_network_is_not_taken_for_one_of_determinism(train: Trai
             raise RuntimeError("shapes cannot be multiplied")
         return outputs
 
-    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+    with pytest.raises(UserError, match=r"fails in training .*: RuntimeError: shapes cannot be multiplied"):
         train(deterministic(training_case()), planted(FakeDevice(False), fails))
     assert not torch.are_deterministic_algorithms_enabled()
 
@@ -471,7 +472,7 @@ def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
 def test_tensorboard_shows_every_epoch_once_though_the_run_was_interrupted(
     train: Train, tmp_path: Path
 ) -> None:
-    class Enough(Exception):  # noqa: N818
+    class Enough(BaseException):
         pass
 
     def stops(step: int, training: bool, outputs: Tensor) -> Tensor:
