@@ -30,6 +30,7 @@ QUESTIONS = {
 PRELOAD = {
     "timed": ("torch", "torch._dynamo", "bench.child.worker"),
     "torchvision": ("torchvision",),
+    "timm": ("timm",),
     "training": ("bench.child.training.training_worker",),
     "ceilings": ("bench.child.ceilings.ceiling_worker",),
     "digits": ("sklearn.datasets", "sklearn.model_selection"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import importlib.machinery
@@ -12,19 +13,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from models import blocks, factory_file, variants
+from models import blocks, factory_file, libraries, variants
+from models import spec as spec_text
 from models.arch import FAMILIES, Arch, Family
 from models.closed_form import ImageTooSmallError, shapes
 from models.errors import UserError, nearest, unknown
-from models.libraries import torchvision_models
+from models.spec import Literals
 
 OUR_PACKAGES = ("models", "bench", "reports", "convbench")
 
 FORMS = (
     "a name that `convbench list models` has, alone or with +TRANSFORMATION=VALUE after it,"
-    f" {blocks.FORM}, torchvision:NAME, package.module:factory, path/file.py:factory"
+    f" {blocks.FORM}, torchvision:NAME, timm:NAME, package.module:factory, path/file.py:factory; the last"
+    " four also with arguments, path/file.py:factory(width=2)"
 )
 
 
@@ -42,6 +45,14 @@ class Ours(Struct, frozen=True):
 
 class Torchvision(Struct, frozen=True):
     name: str
+    arguments: Literals = Literals()
+
+
+class Timm(Struct, frozen=True):
+    """A network of timm, by its name alone or with the tag of its weights."""
+
+    name: str
+    arguments: Literals = Literals()
 
 
 class ModuleFactory(Struct, frozen=True):
@@ -49,6 +60,7 @@ class ModuleFactory(Struct, frozen=True):
 
     module: str
     factory: str
+    arguments: Literals = Literals()
 
 
 class FileFactory(Struct, frozen=True):
@@ -56,9 +68,10 @@ class FileFactory(Struct, frozen=True):
 
     path: Path
     factory: str
+    arguments: Literals = Literals()
 
 
-Source = Ours | Torchvision | ModuleFactory | FileFactory
+Source = Ours | Torchvision | Timm | ModuleFactory | FileFactory
 
 
 def _found() -> Mapping[str, Arch]:
@@ -94,27 +107,51 @@ def parse(spec: str) -> Source:
     """What a name stands for.
 
     Raises UserError for a name that is not known, a transformation that is not or changes nothing, a file
-    that is missing, is not Python or does not define the factory, and a package that is not there. Modules
-    are not imported here: what is wrong inside shows when the network is built.
+    that is missing, is not Python or does not define the factory, a package that is not there, and a kind of
+    network that takes no images. Modules are not imported here: what is wrong inside shows when the network
+    is built.
     """
+    if re.search(r"[\x00-\x1f\x7f]", spec):  # tables and terminals would take them for their own
+        raise UserError(f"model {spec!r} has control characters in its name: rename the file or its folder")
     arch = arch_of(spec)
     if arch is not None:
         return Ours(arch)
-    place, colon, factory = spec.rpartition(":")
-    if not colon:
-        if spec.endswith(".py"):
-            raise UserError(f"model {spec!r} does not say which function to call: write {spec}:FUNCTION")
-        raise unknown("model", spec, MODELS)
+    if ":" not in spec:
+        raise _without_colon(spec)
+    place, factory, arguments = structs.astuple(spec_text.read(spec))
     if not place or not factory:
         raise UserError(f"model {spec!r} cannot be read: accepted are {FORMS}")
     if place == "torchvision":
-        return _torchvision(factory)
+        return _torchvision(factory, arguments)
+    if place == "timm":
+        return _timm(factory, arguments)
+    path = factory_file.expand(Path(place))
+    reason = factory_file.why_no_python(path)
+    if reason is not None:
+        raise UserError(reason)
     if not factory.isidentifier():
         raise UserError(f"{factory!r} in model {spec!r} is not the name of a function; accepted are {FORMS}")
     if place.endswith(".py"):
-        factory_file.check(Path(place), factory)
-        return FileFactory(Path(place), factory)
-    return _module(place, factory)
+        factory_file.check(path, factory)
+        return FileFactory(path, factory, arguments)
+    return _module(place, factory, arguments)
+
+
+def _without_colon(spec: str) -> UserError:
+    """What is wrong with a name that is none of ours and names no factory."""
+    path = factory_file.expand(Path(spec))
+    reason = factory_file.why_no_python(path)
+    if reason is not None and "/" in spec:
+        return UserError(reason)
+    if spec.endswith(".py"):
+        told = f"model {spec!r} does not say which function to call: write {spec}:FUNCTION"
+        with contextlib.suppress(UserError):
+            told += f"; it defines {factory_file.listed(factory_file.names_of(path)) or 'nothing'}"
+        return UserError(told)
+    theirs = [library for library in ("torchvision",) if spec.lower() in libraries.torchvision_names()]
+    if theirs:
+        return UserError(f"unknown model {spec!r}: did you mean '{theirs[0]}:{spec.lower()}'?")
+    return unknown("model", spec, MODELS)
 
 
 def family_of(spec: str) -> Family:
@@ -122,20 +159,34 @@ def family_of(spec: str) -> Family:
     arch = arch_of(spec)
     if arch is not None:
         return arch.family
-    own = spec.rpartition(":")[2]
+    own = _own_name(spec)
     return next((family for family in FAMILIES if own.startswith(family)), "other")
 
 
 def has_batch_norm(spec: str) -> bool:
     """Whether a network normalizes by the batch; of one that is not ours, by its name (`vgg16_bn`)."""
     arch = arch_of(spec)
-    return arch.batch_norm if arch else "-bn" in spec or "_bn" in spec
+    return arch.batch_norm if arch else "_bn" in _own_name(spec)
+
+
+def _own_name(spec: str) -> str:
+    """The name that its author gave a network, without the place where it stands."""
+    try:
+        return spec_text.read(spec).factory
+    except UserError:  # an old record's
+        return spec
 
 
 def defaults(spec: str) -> Input:
-    """The input a network was made for; 3 channels, 224 pixels and 1000 classes for what is not ours."""
+    """The input a network was made for; 3 channels, 224 pixels and 1000 classes for a user's."""
     arch = arch_of(spec)
-    return Input(arch.channels, arch.image, arch.classes) if arch else Input()
+    if arch is not None:
+        return Input(arch.channels, arch.image, arch.classes)
+    library, colon, name = spec.partition(":")
+    if not colon or library not in libraries.NAMES:
+        return Input()
+    published = libraries.network(library, name.partition("(")[0])
+    return Input(published.channels, published.image, published.classes) if published else Input()
 
 
 def why_impossible(spec: str, channels: int, image: int, classes: int) -> str | None:
@@ -151,17 +202,31 @@ def why_impossible(spec: str, channels: int, image: int, classes: int) -> str | 
     return None
 
 
-def _torchvision(name: str) -> Torchvision:
+def _torchvision(name: str, arguments: Literals) -> Torchvision:
     if "+" in name:
         raise UserError(f"torchvision:{name}: only networks of ours can be transformed")
-    known = torchvision_models()
+    known = list(libraries.torchvision_names())
     # An empty list means that torchvision is laid out in another way than we know: it is asked later.
     if known and name.lower() not in known:
         raise UserError(f"unknown torchvision model {name!r}{nearest(name, known)}")
-    return Torchvision(name.lower())
+    reason = libraries.why_not_images(name.lower()) if known else None
+    if reason is not None:
+        raise UserError(f"torchvision:{name} {reason}")
+    return Torchvision(name.lower(), arguments)
 
 
-def _module(module: str, factory: str) -> ModuleFactory:
+def _timm(name: str, arguments: Literals) -> Timm:
+    if "+" in name:
+        raise UserError(f"timm:{name}: only networks of ours can be transformed")
+    known = libraries.timm_networks()
+    if not known:
+        raise UserError(f"timm:{name} needs the package timm: pip install 'convbench[timm]'")
+    if name not in known:
+        raise UserError(f"unknown timm model {name!r}{nearest(name, list(known))}")
+    return Timm(name, arguments)
+
+
+def _module(module: str, factory: str, arguments: Literals) -> ModuleFactory:
     if not all(part.isidentifier() for part in module.split(".")):
         raise UserError(f"{module!r} is neither a module nor a file that ends in .py; accepted are {FORMS}")
     package = module.split(".")[0]
@@ -173,5 +238,11 @@ def _module(module: str, factory: str) -> ModuleFactory:
     # The child looks in the current folder last, as here; only the first package can be sought unimported.
     here = importlib.machinery.PathFinder.find_spec(package, [str(Path.cwd())])
     if package not in sys.modules and importlib.util.find_spec(package) is None and here is None:
+        if "." not in module:
+            prefixes = ("torchvision", "timm", "block")
+            raise UserError(
+                f"unknown prefix {module!r} of model '{module}:{factory}'{nearest(module, list(prefixes))}:"
+                f" there is no module of this name, and accepted are {FORMS}"
+            )
         raise UserError(f"no package or module {package!r} in {Path.cwd()} or among the installed ones")
-    return ModuleFactory(module, factory)
+    return ModuleFactory(module, factory, arguments)

@@ -3,26 +3,78 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from models.errors import UserError, nearest
 
+_NO_PYTHON = {
+    ".ipynb": "a notebook: write its code to a file, jupyter nbconvert --to script FILE",
+    ".pyc": "compiled Python: name the source, a file that ends in .py",
+    ".so": "a compiled library: name a file that ends in .py and imports it",
+    **dict.fromkeys(
+        (".pt", ".pth", ".ckpt", ".bin", ".safetensors", ".npz", ".h5"),
+        "of weights, not code that builds a network",
+    ),
+    ".onnx": "a graph, not code that builds a network",
+    **dict.fromkeys((".json", ".yaml", ".yml", ".toml"), "a configuration, not code that builds a network"),
+}
+"""Endings of files that people name -> what such a file is."""
+
+
+def expand(path: Path) -> Path:
+    """The path with the home folder in the place of a `~` that the shell left."""
+    if not path.parts[:1] or not path.parts[0].startswith("~") or path.exists():
+        return path
+    try:
+        return path.expanduser()
+    except RuntimeError:  # no such user
+        return path
+
+
+def why_no_python(path: Path) -> str | None:
+    """What a path is that leads to no Python file, in a sentence; None where it may, or leads nowhere."""
+    if path.is_dir():
+        return f"{path} is a folder: name a file in it, {path / 'FILE.py'}:FUNCTION"
+    if path.suffix in _NO_PYTHON:
+        return f"{path} is {_NO_PYTHON[path.suffix]}"
+    if path.suffix != ".py" and path.is_file():
+        return f"{path} is not a Python file: its name must end in .py"
+    return None
+
 
 def check(path: Path, factory: str) -> None:
     """Raise UserError for a file that is missing, is not Python or does not define the factory."""
+    names = names_of(path)
+    # A star import or a module's __getattr__ may give any name: only running it would tell.
+    if factory in names or names & {"*", "__getattr__"}:
+        return
+    if not names:
+        raise UserError(f"{path} does not define {factory!r}: it defines nothing at top level")
+    near = nearest(factory, sorted(names)) or f": it defines {listed(names)}"
+    raise UserError(f"{path} does not define {factory!r} at top level{near}")
+
+
+def names_of(path: Path) -> set[str]:
+    """The names that a file binds at its top level. Raises UserError where it cannot be read as Python."""
     try:
-        tree = ast.parse(path.read_bytes(), str(path))
+        with warnings.catch_warnings(action="ignore"):  # of escapes in strings
+            tree = ast.parse(path.read_bytes(), str(path))
     except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from None
-    except (SyntaxError, ValueError, RecursionError) as error:
+        raise UserError(why_no_python(path) or f"cannot read {path}: {error.strerror or error}") from None
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
         reason = error.msg if isinstance(error, SyntaxError) else str(error)
         raise UserError(f"{path} is not valid Python{line}: {reason}") from None
-    names = set(top_level_names(tree.body))
-    # A star import or a module's __getattr__ may give any name: only running it would tell.
-    if factory not in names and not names & {"*", "__getattr__"}:
-        raise UserError(f"{path} does not define {factory!r} at top level{nearest(factory, sorted(names))}")
+    return set(top_level_names(tree.body))
+
+
+def listed(names: Iterable[str]) -> str:
+    """A few names, public ones only where there are any."""
+    found = sorted(names)
+    found = [name for name in found if not name.startswith("_")] or found
+    return ", ".join(found[:8]) + (" and others" if len(found) > 8 else "")
 
 
 def top_level_names(body: list[ast.stmt]) -> Iterator[str]:

@@ -9,9 +9,9 @@ from torch import nn
 
 from models.arch import Init
 from models.build import build
-from models.catalogue import FileFactory, ModuleFactory, Ours, Torchvision, parse
+from models.catalogue import FileFactory, ModuleFactory, Ours, Timm, Torchvision, parse
 from models.external import load_file, load_module, materialise
-from models.library_networks import load_torchvision
+from models.library_networks import load_timm, load_torchvision
 from models.network import Network
 
 
@@ -31,17 +31,20 @@ def load(
     inputs, from which lazy layers take their shapes. Raises UserError (of which
     FactoryError is one) and models.closed_form.ImageTooSmallError; errors for lack of memory pass unchanged.
     """
+    sizes = {"channels": channels, "image": image, "classes": classes}
     match parse(spec):
         case Ours(arch):
             return Network(
                 build(arch, channels=channels, image=image, classes=classes, init=init, device=device)
             )
         case Torchvision() as source:
-            network = Network(load_torchvision(source, channels=channels, classes=classes))
+            network = Network(load_torchvision(source, channels=channels, image=image, classes=classes))
+        case Timm() as source:
+            network = Network(load_timm(source, channels=channels, image=image, classes=classes))
         case ModuleFactory() as source:
-            network = load_module(source, channels=channels, image=image, classes=classes)
+            network = load_module(source, sizes)
         case FileFactory() as source:
-            network = load_file(source, channels=channels, image=image, classes=classes)
+            network = load_file(source, sizes)
     materialise(network, channels=channels, image=image, batch=batch)
     network.module.train()
     moved = network.module.to(device)

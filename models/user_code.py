@@ -1,9 +1,13 @@
-"""Running code that is not ours, in a child: whatever it raises is told in one sentence."""
+"""Running code that is not ours, in a child: whatever it does to end the program is told in one sentence."""
 
 from __future__ import annotations
 
+import argparse
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import TracebackType
 
 import torch
 
@@ -11,6 +15,8 @@ from models.errors import UserError
 
 OUT_OF_MEMORY = (MemoryError, torch.OutOfMemoryError)
 """Told apart from a factory's own errors: a network too large for the machine is a result."""
+
+_BEHIND_MAIN = 'put what runs as a script behind if __name__ == "__main__":'
 
 
 class FactoryError(UserError):
@@ -24,9 +30,61 @@ def as_factory_error(name: str) -> Iterator[None]:
         yield
     except (UserError, *OUT_OF_MEMORY):
         raise
-    except (Exception, SystemExit) as error:  # it is the user's code: anything may come
+    except BaseException as error:
         if "DefaultCPUAllocator" in str(error):  # torch has no class of its own for the CPU's memory
             raise
-        words = str(error).strip().splitlines()
-        description = f"{type(error).__name__}: {words[0]}" if words else type(error).__name__
-        raise FactoryError(f"{name} failed with {description}") from error
+        raise FactoryError(f"{name} {_told(error)}") from error
+
+
+def _told(error: BaseException) -> str:
+    """What the code did, after its name."""
+    words = str(error).strip().splitlines()
+    description = f"{type(error).__name__}: {words[0]}" if words else type(error).__name__
+    if isinstance(error, SystemExit):
+        asked = _refused_by_argparse(error.__traceback__)
+        if asked is not None:
+            return (
+                f"reads command-line arguments when it is loaded, of which it gets none: {asked};"
+                f" give them defaults, or {_BEHIND_MAIN}"
+            )
+        return f"ends the program when it is loaded ({description}): {_BEHIND_MAIN}"
+    if isinstance(error, EOFError):
+        return (
+            f"asks for input when it is loaded, and there is nobody to answer ({description}): {_BEHIND_MAIN}"
+        )
+    return f"failed with {description}"
+
+
+def _refused_by_argparse(trace: TracebackType | None) -> str | None:
+    """What argparse had to say of missing arguments, where it is what ended the program."""
+    while trace is not None:
+        frame = trace.tb_frame
+        if frame.f_code is argparse.ArgumentParser.error.__code__:
+            return str(frame.f_locals.get("message", "arguments are required"))
+        trace = trace.tb_next
+    return None
+
+
+@contextmanager
+def as_program(path: str) -> Iterator[None]:
+    """While this lasts, `sys.argv` is that of a program started without arguments, and `os._exit` raises."""
+    arguments, leave, process = sys.argv, os._exit, os.getpid()
+
+    def refuse(code: int) -> None:
+        if os.getpid() != process:  # a process that the user's code forked
+            leave(code)
+        raise SystemExit(code)
+
+    sys.argv = [path]
+    os._exit = refuse  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        sys.argv, os._exit = arguments, leave
+
+
+@contextmanager
+def running(name: str, path: str) -> Iterator[None]:
+    """Around the import of a user's code and the call of his factory. Raises FactoryError, which names it."""
+    with as_program(path), as_factory_error(name):
+        yield

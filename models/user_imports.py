@@ -12,48 +12,103 @@ import ast
 import importlib
 import importlib.util
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
+from typing import NamedTuple
 
 from models.catalogue import OUR_PACKAGES
 
 
-def import_file(path: Path, dotted: str) -> ModuleType:
-    """The module of a file, which `package_of` says to be called so; inside `user_packages`."""
-    return importlib.import_module(dotted) if "." in dotted else _import_lone(path)
+class Place(NamedTuple):
+    """Where a file stands: the folders of its package from the outermost, none for a file that has none."""
+
+    path: Path
+    packages: tuple[Path, ...]
+
+    @property
+    def root(self) -> Path:
+        """The folder that must be on the path."""
+        return self.packages[0].parent if self.packages else self.path.parent
+
+    @property
+    def names(self) -> list[str]:
+        """The parts of the dotted name under which the file is imported from there."""
+        own = [] if self.path.name == "__init__.py" and self.packages else [self.path.stem]
+        return [_importable(name) for name in [*(folder.name for folder in self.packages), *own]]
 
 
-def package_of(path: Path) -> tuple[Path, str]:
-    """The folder that must be on the path, and the dotted name under which the file is imported from there.
+def place_of(path: Path) -> Place:
+    """Of a file that can be read as Python.
 
-    The package goes up as far as there is an `__init__.py`, or as far as the file's relative imports reach.
+    The package goes up as far as there is an `__init__.py` in a folder whose name may be a package's, or as
+    far as the file's relative imports reach.
     """
-    levels = max(
-        (node.level for node in ast.walk(ast.parse(path.read_bytes())) if isinstance(node, ast.ImportFrom)),
-        default=0,
-    )
-    parts = [] if path.name == "__init__.py" else [path.stem]
-    folder = path.parent
-    while (folder / "__init__.py").is_file() or len(parts) <= levels:
-        parts.insert(0, folder.name)
+    real = path.resolve()
+    if real.suffix != ".py":  # a link to what a store names by its content
+        real = path.parent.resolve() / path.name
+    with warnings.catch_warnings(action="ignore"):
+        tree = ast.parse(real.read_bytes())
+    levels = max((node.level for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)), default=0)
+    is_own = real.name == "__init__.py"
+    packages: list[Path] = []
+    folder = real.parent
+    while folder != folder.parent and (
+        len(packages) < levels or _is_package(folder) or (is_own and not packages)
+    ):
+        packages.insert(0, folder)
         folder = folder.parent
-    return folder, ".".join(parts)
+    return Place(real, tuple(packages))
+
+
+def _is_package(folder: Path) -> bool:
+    return (folder / "__init__.py").is_file() and "." not in folder.name
+
+
+def _importable(name: str) -> str:
+    """A dot in a name would say that what stands before it is a package."""
+    return name.replace(".", "_")
+
+
+def import_file(place: Place) -> ModuleType:
+    """The module of a file; inside `user_packages`."""
+    if not place.packages:
+        return _import_lone(place.path)
+    for depth, folder in enumerate(place.packages, start=1):
+        if "." in folder.name:
+            _import_from(".".join(place.names[:depth]), folder / "__init__.py", [str(folder)])
+    dotted = ".".join(place.names)
+    if "." in place.path.stem:
+        importlib.import_module(dotted.rpartition(".")[0])
+        return _import_from(dotted, place.path)
+    return importlib.import_module(dotted)
 
 
 def _import_lone(path: Path) -> ModuleType:
     """Import a file that belongs to no package, under another name where its own is taken."""
-    name = path.stem
+    name = _importable(path.stem)
     if name in sys.stdlib_module_names or name in sys.modules or name in OUR_PACKAGES:
-        name = f"{name}_of_{path.parent.name}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{path} is not a Python file")
+        name = f"{name}_of_{_importable(path.parent.name)}"
+    return _import_from(name, path)
+
+
+def _import_from(name: str, path: Path, folders: list[str] | None = None) -> ModuleType:
+    """Import a file, or a package of these folders with or without an `__init__.py`, under this name."""
+    if folders and not path.is_file():
+        spec = ModuleSpec(name, None, is_package=True)
+        spec.submodule_search_locations = folders
+    else:
+        found = importlib.util.spec_from_file_location(name, path, submodule_search_locations=folders)
+        if found is None:
+            raise ImportError(f"{path} is not a Python file")
+        spec = found
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    spec.loader.exec_module(module)
+    if spec.loader is not None:
+        spec.loader.exec_module(module)
     return module
 
 
@@ -70,16 +125,15 @@ class _Finder:
 
 
 @contextmanager
-def user_packages(path: Path, root: Path, dotted: str) -> Iterator[None]:
+def user_packages(place: Place) -> Iterator[None]:
     """While this lasts, the names that the user's folders provide lead there, and not to ours.
 
-    Python then searches as if it had been started in `root`, the folder of the file's package.
+    Python then searches as if it had been started in the folder of the file's package.
     """
-    folders = list(dict.fromkeys([str(root), str(Path.cwd())]))
-    sys.path[:] = [*folders, *(entry for entry in sys.path if entry not in folders), str(path.parent)]
+    folders = list(dict.fromkeys([str(place.root), str(Path.cwd())]))
+    sys.path[:] = [*folders, *(entry for entry in sys.path if entry not in folders), str(place.path.parent)]
     importlib.invalidate_caches()
-    top = dotted.split(".")[0]
-    candidates = {*OUR_PACKAGES, top} if "." in dotted else {*OUR_PACKAGES}
+    candidates = {*OUR_PACKAGES, place.names[0]} if place.packages else {*OUR_PACKAGES}
     names = [name for name in sorted(candidates) if _provides(folders, name)]
     ours = {key: module for key, module in sys.modules.items() if key.split(".")[0] in names}
     for key in ours:

@@ -185,19 +185,13 @@ def test_a_planted_circle_is_seen(tmp_path: Path, back: str) -> None:
 
 # Torch: seconds to import, and a parent that holds none of it can fork and measure others
 
-HEAVY = ("torch", "torchvision", "fvcore")
+HEAVY = ("torch", "torchvision", "timm", "fvcore")
 IN_THE_CHILD = (
     *("bench.child.*", "bench.probes.*"),
     *("bench.selftest.planted", "bench.selftest.known_*", "bench.plain_training"),
-    *(
-        "models.build",
-        "models.external",
-        "models.library_networks",
-        "models.load",
-        "models.user_code",
-        "models.user_inputs",
-    ),
-    *("models.network", "models.process_state", "models.random_state", "models.user_inputs"),
+    *("models.build", "models.external", "models.factory", "models.library_networks", "models.load"),
+    *("models.network", "models.process_state", "models.random_state", "models.user_code"),
+    "models.user_inputs",
     ".ci.*",  # programs of their own
 )
 """What only a child imports, and may begin with torch."""

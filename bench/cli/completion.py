@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 
 from bench.plan import named_suites
 from bench.plan.axes import AXES, NamedAxis
+from models import name_lists
 from reports import formats
 
 Completer = Callable[[str], list[str]]
@@ -18,15 +19,23 @@ Completer = Callable[[str], list[str]]
 
 def of_axis(name: str) -> Completer | None:
     """The values of an axis of names, several of them separated by commas; None for an axis of numbers."""
+    if name == "model":
+        return _last_of_list(name_lists.beginning_with)
     axis = AXES[name]
     if not isinstance(axis, NamedAxis):
         return None
 
-    def complete(incomplete: str) -> list[str]:
-        before, comma, last = incomplete.rpartition(",")
-        return [f"{before}{comma}{value}" for value in beginning_with(last, axis.accepted())]
+    return _last_of_list(of_names(axis.accepted))
 
-    return complete
+
+def _last_of_list(complete: Completer) -> Completer:
+    """Completes what stands behind the last comma."""
+
+    def complete_last(incomplete: str) -> list[str]:
+        before, comma, last = incomplete.rpartition(",")
+        return [f"{before}{comma}{value}" for value in complete(last)]
+
+    return complete_last
 
 
 def of_names(accepted: Callable[[], Iterable[str]]) -> Completer:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from bench import devices, engines, workloads
 from bench.schema import tuning
 from bench.schema.case import LAYOUTS, PRECISIONS
 from bench.schema.plain_text import why_no_text
-from models import catalogue
+from models import catalogue, name_lists
 from models.errors import UserError, unknown
 
 Value = str | int
@@ -35,7 +35,8 @@ class NumericAxis:
 
 AXES: dict[str, NamedAxis | NumericAxis] = {
     "model": NamedAxis(
-        "a network of the catalogue, torchvision:NAME or FILE.py:FACTORY", lambda: catalogue.MODELS
+        "a network of the catalogue, torchvision:NAME, timm:NAME or FILE.py:FACTORY; vgg1* for several",
+        lambda: catalogue.MODELS,
     ),
     "workload": NamedAxis("forward alone, or a whole training step", lambda: workloads.workloads()),
     "device": NamedAxis(
@@ -58,11 +59,17 @@ AXES: dict[str, NamedAxis | NumericAxis] = {
 
 def read(axis: str, values: Iterable[object]) -> tuple[Value, ...]:
     """The values of an axis, checked; a text may hold several, separated by commas. Raises UserError."""
-    parts = [part for value in values for part in (value.split(",") if isinstance(value, str) else [value])]
-    found = [_one(axis, part.strip() if isinstance(part, str) else part) for part in parts]
+    parts = [part for value in values for part in _parts(axis, value)]
+    found = [_one(axis, part) for part in parts]
     if not found:
         raise UserError(f"the axis {axis} needs at least one value")
     return tuple(dict.fromkeys(found))
+
+
+def _parts(axis: str, value: object) -> Sequence[object]:
+    if not isinstance(value, str):
+        return [value]
+    return name_lists.read(value) if axis == "model" else [part.strip() for part in value.split(",")]
 
 
 def read_one(axis: str, value: object) -> Value:

@@ -14,6 +14,7 @@ def preload(cases: Iterable[Case]) -> tuple[str, ...]:
     kinds = {
         "timed": True,
         "torchvision": any(case.model.startswith("torchvision:") for case in cases),
+        "timm": any(case.model.startswith("timm:") for case in cases),
         "training": any(case.task for case in cases),
         "ceilings": any(case.workload == "ceiling" for case in cases),
         "digits": any(case.task and case.task.dataset == "digits" for case in cases),

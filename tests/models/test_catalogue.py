@@ -23,7 +23,7 @@ from models.catalogue import (
     why_impossible,
 )
 from models.errors import UserError
-from models.libraries import torchvision_models
+from models.libraries import torchvision_names
 from tests.planted.commands import ROOT
 
 
@@ -138,12 +138,12 @@ def test_files_that_are_not_python(tmp_path: Path, content: bytes) -> None:
 
 def test_a_folder_is_not_a_file(tmp_path: Path) -> None:
     (tmp_path / "net.py").mkdir()
-    with pytest.raises(UserError, match="cannot read"):
+    with pytest.raises(UserError, match="is a folder: name a file in it"):
         parse(f"{tmp_path}/net.py:f")
 
 
 def test_what_torchvision_registers_is_read_from_its_source() -> None:
-    assert torchvision_models() == torchvision.models.list_models()
+    assert list(torchvision_names()) == torchvision.models.list_models()
 
 
 def test_why_a_network_is_impossible() -> None:

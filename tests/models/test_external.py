@@ -140,7 +140,7 @@ def test_a_factory_is_given_what_it_names(net: Path, signature: str, sizes: str)
         ("import nosuchmodule\ndef make(): ...", "ModuleNotFoundError: No module named 'nosuchmodule'"),
         ("def make(): raise RuntimeError('first\\nsecond')", "RuntimeError: first$"),
         ("def make(): raise SystemExit(3)", "SystemExit: 3"),
-        ("def make(depth): ...", "TypeError: .*'depth'"),
+        ("def make(depth): ...", r"needs the argument 'depth': write make\(depth=\.\.\.\)"),
         ("def make(): return 3", "returned an object of type int, not an nn.Module"),
         ("make = 3", "an object of type int, not a callable"),
         ("from math import *", "AttributeError: .*'make'"),

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from bench.plan.axes import AXES, Value, read
+from bench.plan.axes import AXES, Value, read_one
 from bench.schema.case import Case
 from bench.schema.tuning import NONE
 from bench.studies.ab.pair_rows import CasePair
+from models import spec
 from models.errors import UserError, unknown
 
 SIDES = ("a", "b")
@@ -37,7 +38,7 @@ def case_pairs_of(a: Sequence[Case], b: Sequence[Case]) -> list[CasePair]:
 def read_side(text: str | None, python: Path | None) -> Side:
     """A side from `axis=value,axis=value`. Raises UserError for what no axis is, or a missing interpreter."""
     changes: dict[str, Value] = {}
-    for part in text.split(",") if text else []:
+    for part in _assignments(text) if text else []:
         axis, equals, value = (word.strip() for word in part.partition("="))
         if not equals:
             raise UserError(f"a side is written axis=value, for example engine=compile, not {part!r}")
@@ -45,11 +46,22 @@ def read_side(text: str | None, python: Path | None) -> Side:
             raise unknown("axis", axis, AXES)
         if axis in changes:
             raise UserError(f"a side has one value of each axis, and {axis} is given twice")
-        changes[axis] = read(axis, [value])[0]
+        changes[axis] = read_one(axis, value)
     if python is not None and not (python.is_file() and os.access(python, os.X_OK)):
         raise UserError(f"{python} is not a Python interpreter that can be started")
     # absolute, as ./python is a name to look for on the PATH; not resolved, as a venv's is a symlink
     return Side(changes=changes, python=None if python is None else python.absolute())
+
+
+def _assignments(text: str) -> list[str]:
+    """The parts between the commas, but for those in the name of a network: `model=a,b/net.py:build`."""
+    parts: list[str] = []
+    for part in spec.split(text):
+        if "=" not in part and parts and parts[-1].strip().startswith("model="):
+            parts[-1] += f",{part}"
+        else:
+            parts.append(part)
+    return parts
 
 
 def label(side: Side) -> str:
