@@ -12,6 +12,8 @@ Scalar = str | int | float | None
 
 ONE = "†"
 """Stands behind a figure of one process or one seed."""
+NOT_MEASURED = "‡"
+"""Stands in the place of a figure that could not be measured."""
 UNKNOWN = "±>10x"
 """Stands in the place of an interval that reaches beyond ten times the figure."""
 _UNKNOWN_SHARE = 9.0
@@ -56,8 +58,15 @@ class Quantity(Struct, frozen=True, kw_only=True):
         return self.shares is not None and max(self.shares) > _UNKNOWN_SHARE
 
 
-Cell = Scalar | Quantity
-"""What a table holds; None is left empty."""
+class Missing(Struct, frozen=True):
+    """In the place of a figure that could not be measured: which, and why."""
+
+    figure: str
+    reason: str
+
+
+Cell = Scalar | Quantity | Missing
+"""What a table holds; None, where there is nothing to measure, is left empty."""
 
 
 class TableKey(Struct, frozen=True):
@@ -93,7 +102,15 @@ class Table(Struct, frozen=True, kw_only=True):
     @property
     def footnotes(self) -> tuple[str, ...]:
         """All that stands under the table."""
-        return ((f"All rows: {', '.join(self.shared)}.",) if self.shared else ()) + self.notes
+        return ((f"All rows: {', '.join(self.shared)}.",) if self.shared else ()) + self.notes + self.missing
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """A line for each reason why figures of the table could not be measured."""
+        figures: dict[str, dict[str, None]] = {}
+        for cell in (cell for row in self.rows for cell in row if isinstance(cell, Missing)):
+            figures.setdefault(cell.reason, {})[cell.figure] = None
+        return tuple(f"{NOT_MEASURED} not measured ({', '.join(of)}): {why}" for why, of in figures.items())
 
 
 def _is_number(cell: Cell) -> bool:
@@ -180,6 +197,8 @@ def readable(cell: Cell) -> str:
         return ""
     if isinstance(cell, str):
         return cell
+    if isinstance(cell, Missing):
+        return NOT_MEASURED
     if isinstance(cell, Quantity):
         return _quantity(cell)
     if isinstance(cell, int):

@@ -136,4 +136,6 @@ def _energy(subject: Subject) -> list[Measurement]:
 def _ledger(subject: Subject) -> list[Measurement]:
     """What the peak is made of, or why nobody can say."""
     subject.collected.absent |= passes.ledger_absent(subject.device, subject.engine)
-    return passes.ledger_measurements(subject.steps, subject.device, subject.baseline, subject.engine)
+    found = passes.ledger_measurements(subject.steps, subject.device, subject.baseline, subject.engine)
+    subject.collected.absent |= passes.library_workspace_absent(found, subject.device)
+    return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 from bench import engines
@@ -28,7 +30,12 @@ def memory_measurements(steps: Steps, device: Device, baseline: int, engine: Eng
 
 def ledger_measurements(steps: Steps, device: Device, baseline: int, engine: Engine) -> list[Measurement]:
     """Whose bytes the peak is made of; nothing where the operators of a step cannot be seen."""
-    return [] if _why_no_ledger(engine) else ledger.peak_ledger(steps, device, baseline)
+    if _why_no_ledger(engine):
+        return []
+    found = ledger.peak_ledger(steps, device, baseline)
+    if not found:
+        raise RuntimeError("a step ran no operator that torch knows of")
+    return found
 
 
 def peak_absent(device: Device) -> dict[str, str]:
@@ -36,6 +43,18 @@ def peak_absent(device: Device) -> dict[str, str]:
     if device.traits.peak_metric:
         return {}
     return {"peak_allocated": f"{device.traits.title} does not say what was allocated at most"}
+
+
+def library_workspace_absent(found: Sequence[Measurement], device: Device) -> dict[str, str]:
+    """Why nobody knows what libraries keep, where the allocator counts the rest: metric -> sentence."""
+    metrics = {measurement.metric for measurement in found}
+    if LEDGER["peak"] not in metrics or not ledger.allocator_counts(device):
+        return {}
+    return {
+        LEDGER[kind]: f"{device.traits.title} does not say it"
+        for kind in ("library_workspace", "rounding")
+        if LEDGER[kind] not in metrics
+    }
 
 
 def ledger_absent(device: Device, engine: Engine) -> dict[str, str]:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from bench import devices, engines, workloads
-from bench.child import case_passes, compiling, weights
+from bench.child import absences, case_passes, compiling, weights
 from bench.child.case_passes import Subject
 from bench.child.collected import Collected, measured
 from bench.child.in_force import InForce
@@ -113,6 +113,7 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
         subject = Subject(job, device, engine, network, steps, in_force, monitor, baseline, collected)
         if not job.protocol.max_samples:  # then memory is what was asked for, and its failure is the case's
             collected.measurements += measured(case_passes.memory(subject))
+        collected.absent |= absences.of_case(job, engine, steps)
         counts = case_passes.of_network(subject)
         collected.take(case_passes.of_steps(subject), counts, record)
     collected.take(counts, (), record)
@@ -123,6 +124,7 @@ def _record(
     job: Job, device: Device, engine: Engine, in_force: InForce, collected: Collected, started_at: str
 ) -> Record:
     """What is known by now, as it would be if nothing more came."""
+    warnings = collected.warnings + engine.warnings(job.case, device.traits) + device.warnings()
     return Record(
         case=job.case,
         protocol=job.protocol,
@@ -132,8 +134,8 @@ def _record(
         environment=msgspec.structs.replace(job.environment, gpu=device.accelerator()),
         gpu_readings=device.accelerator_readings(),
         effective=compiling.with_conv_layout(in_force.effective(), job),
-        absent=collected.absent,
-        warnings=collected.warnings + engine.warnings(job.case, device.traits) + device.warnings(),
+        absent=absences.told_by(warnings, collected.measurements) | collected.absent,
+        warnings=warnings,
         started_at=started_at,
     )
 
@@ -159,6 +161,7 @@ def _time(
     timed = latency.time_steps(steps, device, job.protocol, monitor)
     collected.measurements += timed.measurements
     collected.warnings += timed.warnings
+    collected.absent |= timed.absent
     collected.invalid = collected.invalid or timed.invalid
     if engine.compiles:
         recompiles = engine.observe()["compiled_graphs"] - compiled

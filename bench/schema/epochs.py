@@ -14,6 +14,13 @@ ENERGY_SECONDS = 1.0
 """An epoch's energy is told from so many seconds up: the GPU's counter moves about every 100 ms."""
 
 
+LEARNED = (
+    *("train_loss", "train_accuracy", "test_loss", "test_accuracy", "final_train_accuracy"),
+    *("gradient_norm_first", "gradient_norm_last", "time_to_target", "energy_to_target"),
+)
+"""What only a run on data has from which something can be learned."""
+
+
 class Epoch(Struct, frozen=True, kw_only=True):
     """One epoch: losses in nats and accuracies as shares, means over its images.
 
@@ -95,6 +102,30 @@ def measurements(history: History, target: float | None, *, learns: bool) -> lis
     if learns and target is not None:
         found += _to_target(epochs, energies, target)
     return [measurement for measurement in found if measurement.samples]
+
+
+def why_absent(history: History, target: float | None, energy: str | None, *, learns: bool) -> dict[str, str]:
+    """Why figures of a run are not among its `measurements`: metric -> sentence; `energy` is why joules
+    could not be read, or None."""
+    absent: dict[str, str] = {}
+    if not learns:
+        absent |= dict.fromkeys(LEARNED, "nothing can be learned from these data")
+    if history.final_train_accuracy is None:
+        absent.setdefault("final_train_accuracy", "the run did not come to its end")
+    if history.gradient_norms is None:
+        names = ("gradient_norm_first", "gradient_norm_last")
+        sentence = (
+            "taken before the first step alone, and of a network of ours, as another may remember a pass"
+        )
+        absent |= {name: sentence for name in names if name not in absent}
+    energy = energy or why_no_energy(history.epochs)
+    if energy is None and any(epoch.energy_joules is None for epoch in history.epochs):
+        energy = "the counter could not be read in every epoch"
+    if energy is not None:
+        absent["energy"] = energy
+    if target is not None and not any(epoch.test_accuracy >= target for epoch in history.epochs):
+        absent |= dict.fromkeys(("time_to_target", "energy_to_target"), "no epoch reached the target")
+    return absent
 
 
 def _to_target(epochs: Sequence[Epoch], energies: Sequence[float], target: float) -> list[Measurement]:

@@ -112,7 +112,34 @@ def _metrics() -> Iterator[Metric]:
         yield Metric(name, "bytes", "ledger", f"ledger {words}", words)
 
 
+GPU_CONDITIONS = (
+    *("software_power_cap_share", "thermal_slowdown_share", "power_cap_at_work"),
+    *("sm_clock", "memory_clock", "sm_clock_at_rest", "memory_clock_at_rest"),
+    *("power", "power_at_rest", "temperature"),
+)
+"""What the driver of a GPU says of it."""
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _metrics()}
+
+_SPEAKERS: dict[str, str] = {
+    **{name: "energy" for name, metric in METRICS.items() if metric.family == "energy" and name != "energy"},
+    **{
+        name: "layer_time"
+        for name, each in METRICS.items()
+        if each.family == "layer" and name != "layer_time"
+    },
+    **{LEDGER[kind]: LEDGER["peak"] for kind in (*TENSORS, "workspace")},
+    **{LEDGER[kind]: LEDGER["workspace"] for kind in ("library_workspace", "rounding", "residual")},
+    **dict.fromkeys(("peak_requested", "peak_reserved", "allocation_retries"), "peak_allocated"),
+    "sampled_power": "peak_power",
+}
+
+
+def speakers(name: str) -> Iterator[str]:
+    """A metric, and those whose reason for being absent is its own too: `energy` speaks for all of energy."""
+    said: str | None = name
+    while said is not None:
+        yield said
+        said = _SPEAKERS.get(said)
 
 
 def title_of(name: str) -> str:

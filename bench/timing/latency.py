@@ -36,6 +36,8 @@ class Latency:
     """What was seen in the windows that are used, by the timer's metric."""
     disturbed: list[str] = field(default_factory=list)
     """Why windows were taken again."""
+    absent: dict[str, str] = field(default_factory=dict)
+    """Why a metric could not be measured."""
 
     def warn(self, label: Label, detail: str) -> None:
         self.warnings.append(CaseWarning(label, detail))
@@ -229,6 +231,7 @@ def _tag_launch_bound(steps: Steps, device: Device, latency: Latency) -> None:
     steps.setup()
     busy = queue.busy_seconds(steps.step)
     if busy is None:
+        latency.absent["device_idle_share"] = "the profiler sees no kernels"
         latency.warn("unmonitored", "the profiler sees no kernels, so the idle share is not known")
         return
     idle = max(0.0, 1 - busy / _median(latency, steps.whole_phase, "wall_time"))

@@ -12,7 +12,7 @@ from models import blocks, catalogue, variants
 from models.closed_form import cost
 from models.errors import unknown
 from reports import formats
-from reports.document import Cell, Document, Quantity, Scalar, Table, readable
+from reports.document import Cell, Document, Missing, Quantity, Scalar, Table, readable
 
 
 def catalogue_documents() -> Mapping[str, Table]:
@@ -39,7 +39,7 @@ def catalogue_text(what: str, output: str) -> str:
 
 def _row(table: Table, values: Sequence[Cell]) -> dict[str, Scalar]:
     """Fields of a recipe stand as they are given to `--set`."""
-    shown = (readable(value) if isinstance(value, Quantity) else value for value in values)
+    shown = (readable(value) if isinstance(value, Quantity | Missing) else value for value in values)
     return {"list": table.title, **dict(zip(table.columns, shown, strict=True))}
 
 

@@ -41,6 +41,7 @@ from reports.summary.caches import IN_WORDS
 from reports.summary.figures import Summary, is_of_layers
 from reports.summary.pooling import summarise
 from reports.tables.case_columns import TableScope, scope_of
+from reports.tables.missing import reasons_of
 from reports.tables.wording import ACCURACY_IN_WORDS, TIME_IN_WORDS
 
 
@@ -59,7 +60,8 @@ def document(summary: Summary) -> Document:
     ceilings = ceilings_of(summary)
     networks = [figure for figure in summary.figures if not is_ceiling(figure)]
     timed = [figure for figure in networks if figure.case.task is None and not is_of_layers(figure)]
-    scope = scope_of([figure.case for figure in timed], machines)
+    reasons = reasons_of(summary.absences)
+    scope = scope_of([figure.case for figure in timed], machines, reasons)
     used = reached(timed, ceilings)
     layers = layers_of(networks, ceilings)
     runs = training_runs(summary)
@@ -71,7 +73,7 @@ def document(summary: Summary) -> Document:
         tables=(
             *machine_tables(summary),
             *ceiling_tables(summary, ceilings),
-            *cost_table(timed),
+            *cost_table(timed, reasons),
             *latency_tables(timed, scope),
             *speedup_tables(timed, scope),
             *economics_tables(timed, scope),

@@ -65,6 +65,7 @@ def _compile_table(figures: Sequence[Figure], scope: TableScope) -> Iterator[Tab
             ["cold (s)", "warm (s)", "graph breaks", "recompiles", "processes"],
             lines,
             scope,
+            metrics=tuple(COMPILING),
             notes=[
                 "cold: with an empty compiler cache; warm: in another process that finds it filled. "
                 "The latency tables show the steady state after either.",

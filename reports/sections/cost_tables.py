@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from bench.schema.case import Case
 from reports.document import Cell, Table
 from reports.summary.figures import Figure
+from reports.tables.missing import Reasons, marked
 
 GIGA = 1e9
 
@@ -38,9 +39,10 @@ COSTS = {
 }
 
 
-def cost_table(figures: Sequence[Figure]) -> Iterator[Table]:
+def cost_table(figures: Sequence[Figure], reasons: Reasons | None = None) -> Iterator[Table]:
     """Parameters and arithmetic of each network at each input, per image."""
     costs: dict[Case, dict[tuple[str, str], float]] = {}
+    measured: dict[Case, Case] = {}
     for figure in figures:
         if figure.layer is None and (figure.phase, figure.metric) in COSTS:
             case = figure.case
@@ -48,6 +50,9 @@ def cost_table(figures: Sequence[Figure]) -> Iterator[Table]:
                 model=case.model, image=case.image, channels=case.channels, classes=case.classes, replicate=0
             )
             images = case.batch if figure.metric == "flops" else 1
+            measured.setdefault(network, case)
+            if case.workload == "training":
+                measured[network] = case
             costs.setdefault(network, {}).setdefault((figure.phase, figure.metric), figure.median / images)
     if costs:
         yield Table(
@@ -61,7 +66,9 @@ def cost_table(figures: Sequence[Figure]) -> Iterator[Table]:
                 "forward GFLOPs",
                 "backward GFLOPs",
             ),
-            rows=tuple(_cost_row(network, cost) for network, cost in costs.items()),
+            rows=tuple(
+                _cost_row(network, cost, measured[network], reasons or {}) for network, cost in costs.items()
+            ),
             notes=(
                 "input is channels x height x width. Counted, not measured: G is 10^9, and a MAC "
                 "(multiply and accumulate) is two FLOPs. Backward is counted where training was measured.",
@@ -69,14 +76,22 @@ def cost_table(figures: Sequence[Figure]) -> Iterator[Table]:
         )
 
 
-def _cost_row(network: Case, cost: dict[tuple[str, str], float]) -> tuple[Cell, ...]:
+def _cost_row(
+    network: Case, cost: dict[tuple[str, str], float], measured: Case, reasons: Reasons
+) -> tuple[Cell, ...]:
+    """`measured` is a case of the network, one of training where there is one."""
     parameters, forward, backward = (cost.get(key) for key in COSTS)
+    counted: tuple[tuple[str, Cell], ...] = (
+        ("parameters", None if parameters is None else round(parameters)),
+        ("flops", None if forward is None else forward / 2 / GIGA),
+        ("flops", None if forward is None else forward / GIGA),
+    )
+    of_backward = None if backward is None else backward / GIGA
+    trained = measured.workload == "training"
     return (
         network.model,
         f"{network.channels}x{network.image}x{network.image}",
         network.classes,
-        None if parameters is None else round(parameters),
-        None if forward is None else forward / 2 / GIGA,
-        None if forward is None else forward / GIGA,
-        None if backward is None else backward / GIGA,
+        *(marked(cell, measured, metric, reasons) for metric, cell in counted),
+        marked(of_backward, measured, "flops", reasons) if trained else of_backward,
     )

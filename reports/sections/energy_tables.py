@@ -40,6 +40,9 @@ COLUMNS = (
     "processes",
 )
 
+METRICS = ("energy", "energy", "energy", "energy_total", *POWERS, *PERIODS)
+"""What the first of the columns show."""
+
 NOTE = (
     "J/image, images/J and J/step are above the idle power, which was measured just before, with nothing to "
     "do; 'with idle' is all that was counted. average: by the counter; sampled: the mean of readings of the "
@@ -67,6 +70,7 @@ def energy_tables(figures: Sequence[Figure], scope: TableScope) -> Iterator[Tabl
                 scope,
                 without=("workload", "device"),
                 notes=[NOTE, *([scope_note] if scope_note else []), *marks],
+                metrics=METRICS,
             )
 
 

@@ -74,7 +74,10 @@ def _table(workload: Workload, device: str, rows: dict[Subject, Figures], scope:
     notes = [note for name, note in NOTES.items() if name in (*kinds, *ends)]
     title = f"Memory at the instant of the peak of {workload} on {device} (MiB)"
     key = key_of(workload, device)
-    return table(title, columns, lines, scope, key=key, without=("workload", "device"), notes=notes)
+    metrics = [LEDGER[kind] for kind in kinds]
+    return table(
+        title, columns, lines, scope, key=key, without=("workload", "device"), notes=notes, metrics=metrics
+    )
 
 
 def _mebibytes(size: float | None) -> Cell:

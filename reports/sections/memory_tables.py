@@ -51,7 +51,8 @@ def memory_tables(figures: Sequence[Figure], scope: TableScope) -> Iterator[Tabl
 def _table(title: str, rows: dict[Subject, Figures], whole: str, scope: TableScope) -> Table:
     # a column of zeros says nothing
     present = {metric for figures in rows.values() for (_, metric), f in figures.items() if f.median}
-    found = present - set(UNSHOWN)
+    unknown = {kind for subject in rows for kind in KINDS if (subject.case, kind) in scope.reasons}
+    found = (present | unknown) - set(UNSHOWN)
     kinds = sorted(found, key=lambda kind: (KINDS.index(kind) if kind in KINDS else len(KINDS), kind))
     peak = next((kind for kind in PEAKS if kind in kinds), None)
     lines = [
@@ -76,6 +77,7 @@ def _table(title: str, rows: dict[Subject, Figures], whole: str, scope: TableSco
         scope,
         without=("workload", "device"),
         notes=notes,
+        metrics=kinds,
     )
 
 

@@ -84,6 +84,7 @@ def _table(title: str, key: TableKey, rows: Sequence[Utilisation], scope: TableS
         scope,
         key=key,
         without=("workload", "device"),
+        metrics=("wall_time", "flops", "flops", "bytes_moved", "flops"),
         notes=[
             SHARES_NOTE,
             f"Ceilings: {'; '.join(_ceilings(rows))}.",

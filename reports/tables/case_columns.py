@@ -11,6 +11,7 @@ from bench.schema.training_task import TrainingTask
 from reports.document import Cell, Quantity, Table, TableKey, readable
 from reports.summary.figures import ReadBack, effective_text
 from reports.summary.subjects import Subject
+from reports.tables.missing import Reasons, marked
 
 NOT_SHOWN = ("workload", "channels", "classes")
 """Axes that the dataset says."""
@@ -68,17 +69,21 @@ def _deterministic(task: TrainingTask | None) -> str | None:
 
 class TableScope(Struct, frozen=True, kw_only=True):
     """What holds for the whole report: `inputs_follow_model` lets the input axes stand in the cost
-    table alone, `several_machines` decides whether a machine needs naming."""
+    table alone, `several_machines` decides whether a machine needs naming, `reasons` say why figures are
+    missing."""
 
     inputs_follow_model: bool
     several_machines: bool
+    reasons: Reasons = {}
 
 
-def scope_of(cases: Sequence[Case], machines: int) -> TableScope:
+def scope_of(cases: Sequence[Case], machines: int, reasons: Reasons | None = None) -> TableScope:
     """The layout of a report about these cases."""
     inputs = {(case.model, case.image, case.channels, case.classes) for case in cases}
     models = {case.model for case in cases}
-    return TableScope(inputs_follow_model=len(inputs) == len(models), several_machines=machines > 1)
+    return TableScope(
+        inputs_follow_model=len(inputs) == len(models), several_machines=machines > 1, reasons=reasons or {}
+    )
 
 
 def table(
@@ -91,12 +96,15 @@ def table(
     without: Sequence[str] = (),
     always: Sequence[str] = (),
     notes: Sequence[str] = (),
+    metrics: Sequence[str] = (),
 ) -> Table:
     """A table whose rows begin with the model and the axes that vary; what the others say is `shared`.
 
     `without` are axes that the title or the lines say already, `always` those that have a column even where
-    all rows share the value. Own columns that are empty in every row are left out.
+    all rows share the value. Own columns that are empty in every row are left out. `metrics` are what the
+    first of them show: a cell without its figure is marked where the reason is known.
     """
+    lines = [_marked(line, metrics, scope.reasons) for line in lines]
     subjects = [line.subject for line in lines]
     shown, shared = _shown(subjects, scope, without, always)
     effective = ["read back"] if _effective_differs(subjects) else []
@@ -118,6 +126,13 @@ def table(
         shared=tuple(shared),
         notes=tuple(notes),
     )
+
+
+def _marked(line: TableLine, metrics: Sequence[str], reasons: Reasons) -> TableLine:
+    case, cells = line.subject.case, list(line.cells)
+    for at, metric in enumerate(metrics):
+        cells[at] = marked(cells[at], case, metric, reasons)
+    return TableLine(subject=line.subject, cells=tuple(cells))
 
 
 def _shown(

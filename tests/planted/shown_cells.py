@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from reports.document import Cell, Quantity, Scalar, Table, readable
+from reports.document import Cell, Missing, Quantity, Scalar, Table, readable
 
 
 def shown(cell: Cell) -> Scalar:
     """A quantity as it is written; all else as it is."""
-    return readable(cell) if isinstance(cell, Quantity) else cell
+    return readable(cell) if isinstance(cell, Quantity | Missing) else cell
 
 
 def rows_of(table: Table) -> list[dict[str, Scalar]]:

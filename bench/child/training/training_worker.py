@@ -30,7 +30,7 @@ from bench.forkserver.failure import free_memory_told
 from bench.forkserver.stages import stage
 from bench.schema.case import Case
 from bench.schema.case_warnings import CaseWarning
-from bench.schema.epochs import History, measurements, why_no_energy
+from bench.schema.epochs import History, measurements, why_absent, why_no_energy
 from bench.schema.job import Job, JobResult, encode
 from bench.schema.record import Record, Status
 from bench.tensors import random_images
@@ -98,7 +98,8 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
         environment=msgspec.structs.replace(job.environment, gpu=device.accelerator()),
         gpu_readings=device.accelerator_readings(),
         effective=in_force.effective(),
-        absent=collected.absent,
+        absent=why_absent(history, case.task.target, energy.why_absent, learns=dataset.learns)
+        | collected.absent,
         warnings=[
             *_network_remarks(case, module, learner),
             *engines.get(case.engine).warnings(case, device.traits),

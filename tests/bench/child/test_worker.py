@@ -11,10 +11,11 @@ from typing import Any
 import msgspec
 import pytest
 import torch
+from msgspec import structs
 from torch._inductor import async_compile
 
 from bench import devices, engines
-from bench.child import compiling, worker
+from bench.child import compiling, passes, worker
 from bench.child.in_force import InForce
 from bench.contracts.device import Device, Traits
 from bench.contracts.steps import Steps
@@ -26,6 +27,7 @@ from bench.forkserver.wire import ChildError
 from bench.host import environment
 from bench.probes import compiled_part, memory
 from bench.probes.compiled_part import CompiledPart
+from bench.probes.energy import EnergyMeter
 from bench.runner.attempt import attempt
 from bench.runner.preload import preload
 from bench.schema.case import PRECISIONS, TIMED, Case, MeasurementProtocol, Workload
@@ -40,6 +42,7 @@ from models import catalogue
 from models.closed_form import Cost, cost
 from models.network import Network
 from tests.planted import planted_records
+from tests.planted.asked_figures import unexplained
 from tests.planted.planted_arguments import of_shape
 from tests.planted.planted_steps import MS, launches, planted
 
@@ -548,3 +551,33 @@ def test_memory_that_runs_out_in_the_memory_pass_refuses_a_batch_and_the_search_
     assert found.refused is not None
     assert found.verified <= 300 < found.refused
     assert {each.status for each in found.tries} == {"ok", "oom"}
+
+
+def test_no_figure_is_missing_without_a_word(monkeypatch: pytest.MonkeyPatch, records: Records) -> None:
+    for workload in TIMED:
+        assert unexplained(records("fp32", workload)) == []
+    quick = Job(case=LENET, protocol=QUICK, environment=environment.describe())
+    given_up = structs.replace(quick, protocol=structs.replace(QUICK, give_up_seconds=1e-9))
+    memory_only = structs.replace(quick, protocol=MEMORY_ONLY)
+    assert [unexplained(worker.run(job, CPU)[0]) for job in (given_up, memory_only)] == [[], []]
+    assert unexplained(planted_record(monkeypatch, Planted(compiles=True))) == []
+    assert unexplained(planted_record(monkeypatch, Planted(replays_graphs=True))) == []
+
+
+@pytest.mark.parametrize("workload", TIMED)
+def test_passes_that_all_fail_leave_a_reason_for_all_that_they_would_have_given(
+    monkeypatch: pytest.MonkeyPatch, workload: Workload
+) -> None:
+    def fail(*given: object) -> None:
+        raise ValueError("planted")
+
+    broken = ("memory_measurements", "ledger_measurements", "parameters", "flops_counted", "bytes_moved")
+    for name in broken:
+        monkeypatch.setattr(passes, name, fail)
+    monkeypatch.setattr(EnergyMeter, "measure", fail)
+    record = measured(structs.replace(LENET, workload=workload))
+    assert record.status == "ok"
+    assert unexplained(record) == []
+    assert record.absent["flops"].endswith("(FLOPs): ValueError: planted")
+    failed = [warning.detail.split(":")[0] for warning in record.warnings if warning.label == "incomplete"]
+    assert failed == ["energy", "memory", "ledger", "parameters", "FLOPs", "bytes moved"]

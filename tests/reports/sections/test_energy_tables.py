@@ -11,7 +11,7 @@ from bench.schema.case import Case
 from bench.schema.phases import Phase
 from bench.schema.record import Measurement, Record
 from reports.compare import compare_report
-from reports.document import Document, Scalar, Table
+from reports.document import NOT_MEASURED, Document, Scalar, Table
 from reports.pages import run_report
 from tests.planted import planted_records
 from tests.planted.shown_cells import row_of
@@ -147,7 +147,11 @@ def test_a_gpu_lost_half_way_shows_its_idle_power_and_the_reason(tmp_path: Path)
     document = built(tmp_path, lost, measured(INFERENCE, *counted("forward", 12.8, 14.4)))
     (table,) = tables(document, "Energy of")
     first = row(table)
-    assert (first["model"], first["idle (W)"], first["J/step"]) == ("vgg11", 75.0, None)
+    assert (first["model"], first["idle (W)"], first["J/step"]) == ("vgg11", 75.0, NOT_MEASURED)
+    assert table.footnotes[-1].startswith(
+        f"{NOT_MEASURED} not measured (energy, energy total, average power,"
+    )
+    assert table.footnotes[-1].endswith("): GPU is lost")
     assert row(table, 1)["J/step"] == "12.80"
     assert row(tables(document, "Not measured")[0])["reason"] == "GPU is lost"
 

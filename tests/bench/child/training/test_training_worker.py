@@ -28,6 +28,7 @@ from bench.schema.job import Job, TrainingFiles
 from bench.schema.record import Effective, Record
 from models.errors import UserError
 from models.network import Network
+from tests.planted.asked_figures import unexplained
 from tests.planted.fake_nvml import FakeGpu, FakeNvml, no_driver
 from tests.planted.planted_learners import GREY, PlantedData, network, training_case
 
@@ -345,6 +346,17 @@ def test_energy_that_cannot_be_read_is_absent_with_the_reason(
     assert record.status == "ok"
     assert not {name for name in figures(record) if "energy" in name}
     assert record.warnings == [CaseWarning("no-energy", reason)]
+    assert record.absent["energy"] == reason
+
+
+def test_no_figure_of_a_run_is_missing_without_a_word(train: Train) -> None:
+    """The planted device counts what it allocates, where the case names a processor."""
+    assert unexplained(train(training_case())) == ["peak_resident"]
+    case = training_case()
+    assert case.task is not None
+    missed = train(structs.replace(case, task=structs.replace(case.task, target=1.5)))
+    assert missed.absent["time_to_target"] == "no epoch reached the target"
+    assert unexplained(missed) == ["peak_resident"]
 
 
 def test_a_gpu_that_is_lost_half_way_has_no_energy_but_all_the_rest(train: Train) -> None:
