@@ -99,10 +99,7 @@ def _of_steps(subject: Subject) -> Iterator[Pass]:
         casts = partial(passes.cast_measurements, job, subject.module, subject.steps, device)
         yield Pass("casts", ("casts", "cast_time"), casts)
     if job.layers:
-        by_layer = partial(
-            time_layers, job.case, subject.module, subject.steps, subject.engine, device, job.protocol
-        )
-        yield Pass("layers", ("layer_time",), by_layer)
+        yield Pass("layers", ("layer_time",), partial(_layers, subject))
     if job.trace is not None:
         yield Pass("trace", ("trace_steps",), partial(chrome_trace.write, subject.steps, device, job.trace))
 
@@ -131,6 +128,14 @@ def _energy(subject: Subject) -> list[Measurement]:
     subject.collected.absent |= meter.absent
     subject.collected.warnings += meter.labels
     return found
+
+
+def _layers(subject: Subject) -> list[Measurement]:
+    """Every layer."""
+    job, warnings = subject.job, subject.collected.warnings
+    return time_layers(
+        job.case, subject.module, subject.steps, subject.engine, subject.device, job.protocol, warnings
+    )
 
 
 def _ledger(subject: Subject) -> list[Measurement]:

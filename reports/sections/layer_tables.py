@@ -25,8 +25,8 @@ SUMS_NOTE = (
 )
 COUNTS_NOTE = (
     "share: of the whole step when it is not taken to pieces, so that all shares make 100% and the gap. "
-    "GFLOPs: of convolutions and linear layers, in closed form. MB: inputs, weights and outputs, each moved "
-    "once; a view moves nothing."
+    "GFLOPs: of convolutions and matrix products; a row without a figure has none of them, and other work is "
+    "not counted. MB: inputs, weights and outputs, each moved once; a view moves nothing."
 )
 SHARES_NOTE = (
     "of arithmetic, of bandwidth: over the measured ceilings. Caches lift the second above 100%, and so does "

@@ -15,11 +15,12 @@ from bench.child.layers import layer_calls as costs
 from bench.child.layers.layer_calls import LayerCall
 from bench.child.layers.marked import MarkedSteps
 from bench.child.layers.profiled import ProfiledSteps
-from bench.child.layers.recorded import calls_in, record
+from bench.child.layers.recorded import record
 from bench.contracts.device import Device
 from bench.contracts.engine import Engine
 from bench.contracts.steps import Steps
 from bench.schema.case import Case, MeasurementProtocol
+from bench.schema.case_warnings import CaseWarning
 from bench.schema.layer_phases import ALL_LAYERS, LayerPart
 from bench.schema.record import Measurement, single
 from bench.tensors import autocast
@@ -40,30 +41,44 @@ def time_layers(
     engine: Engine,
     device: Device,
     protocol: MeasurementProtocol,
+    warnings: list[CaseWarning],
 ) -> list[Measurement]:
     """Measurements of every layer in the order in which they run, as `bench.schema.record` names them.
 
-    By marks around the modules, or, where the engine does not call them, by the profiler. Raises
-    RuntimeError where the workload refuses what was measured.
+    By marks around the modules, or, where the engine does not call them, by the profiler. What could not be
+    counted is told in `warnings`. Raises RuntimeError where the workload refuses what was measured.
     """
     if engine.compiles or engine.replays_graphs:
         if device.queue() is not None and not device.traits.profiler:
             raise RuntimeError(f"torch.profiler does not see the kernels of {device.traits.title}")
-        calls = calls_in(module, lambda: _forward(case, module, steps, device))
-        take: Take = ProfiledSteps(calls, steps, device).time
+        recording = record(module, lambda: _forward(case, module, steps, device))
+        take: Take = ProfiledSteps(recording.calls, steps, device).time
         whole = _whole(steps, device, Shield())
         separate: list[Measurement] = []
     else:
-        calls, computing = record(module, lambda: _step(steps))
-        marked = MarkedSteps(module, steps, device, computing)
+        recording = record(module, lambda: _step(steps))
+        marked = MarkedSteps(module, steps, device, recording.computing)
         take, whole = marked.time, _whole(steps, device, marked.shield)
-        separate = list(_separate(calls, device))
+        separate = list(_separate(recording.calls, device))
     steps.why_invalid()  # what happened until here does not count
+    calls = [*recording.calls, *recording.outside]
     measured = list(_rounds(take, whole, calls, protocol, device))
     refused = steps.why_invalid()
     if refused:
         raise RuntimeError(refused)
+    warnings += _uncounted(calls)
     return measured + separate
+
+
+def _uncounted(calls: Sequence[LayerCall]) -> Iterator[CaseWarning]:
+    """Which layers have no FLOPs, since nobody knows what an operator of theirs does."""
+    operators: dict[str, set[str]] = {}
+    for call in calls:
+        if call.uncounted:
+            operators.setdefault(call.layer.name, set()).update(call.uncounted)
+    told = "; ".join(f"{name} ({', '.join(sorted(of_it))})" for name, of_it in operators.items())
+    if told:
+        yield CaseWarning("incomplete", f"layers: no formula gives the FLOPs of {told}")
 
 
 def _forward(case: Case, module: torch.nn.Module, steps: Steps, device: Device) -> None:
@@ -126,7 +141,7 @@ def _rounds(
 
 
 def _counted(piece: LayerPart, calls: Sequence[LayerCall]) -> Iterator[Measurement]:
-    """Calls, FLOPs and bytes of a layer in that part of the step; nothing for what is no layer. What runs
+    """Calls, FLOPs and bytes of a layer in that part of the step; of what is no layer, FLOPs alone. What runs
     again in backward counts there."""
     if not calls:
         return
@@ -137,11 +152,14 @@ def _counted(piece: LayerPart, calls: Sequence[LayerCall]) -> Iterator[Measureme
     else:
         flops = [*map(costs.backward_flops, calls), *map(costs.forward_flops, again)]
         moved = sum(map(costs.backward_bytes, calls)) + sum(map(costs.forward_bytes, again))
-    counted = [single(piece.part, "calls", len(ahead), "count")]
     known = [each for each in flops if each is not None]
+    counted = []
+    if piece.layer.kind:
+        counted.append(single(piece.part, "calls", len(ahead), "count"))
     if known and not any(call.uncounted for call in calls):
         counted.append(single(piece.part, "flops", sum(known), "FLOP"))
-    counted.append(single(piece.part, "bytes_moved", moved, "bytes"))
+    if piece.layer.kind:
+        counted.append(single(piece.part, "bytes_moved", moved, "bytes"))
     yield from (structs.replace(measurement, layer=piece.layer) for measurement in counted)
 
 

@@ -21,15 +21,21 @@ from bench.child.layers.layer_kinds import layers_of
 from bench.child.layers.watched_forwards import ForwardWatch, in_backward, tensors_in, watched_forwards
 from bench.probes.operator_macs import Counted, counted, is_known
 from bench.probes.traffic import ALLOCATIONS, is_view, part_key, tensor_bytes
+from bench.schema.layer_phases import BETWEEN, LOSS
 
 aten = torch.ops.aten
 
 
 class Recording(NamedTuple):
-    """The calls of the layers in their order, and the modules with children that are layers since they
-    multiply matrices themselves."""
+    """What ran.
+
+    calls      of the layers, in their order
+    outside    what ran in no layer's `forward`, and in backward of no layer's node
+    computing  the modules with children that are layers since they multiply matrices themselves
+    """
 
     calls: list[LayerCall]
+    outside: list[LayerCall]
     computing: Collection[nn.Module]
 
 
@@ -39,7 +45,7 @@ def record(module: nn.Module, run: Callable[[], None]) -> Recording:
     recorder = _recorded(module, (), run)
     if recorder.computing:
         recorder = _recorded(module, frozenset(recorder.computing), run)
-    return Recording(recorder.calls, frozenset(recorder.given))
+    return Recording(recorder.calls, [recorder.between, recorder.loss], frozenset(recorder.given))
 
 
 def calls_in(module: nn.Module, run: Callable[[], None]) -> list[LayerCall]:
@@ -93,6 +99,7 @@ class _Recorder(ForwardWatch[LayerCall]):
     def __init__(self, module: nn.Module, computing: Collection[nn.Module]) -> None:
         super().__init__()
         self.calls: list[LayerCall] = []
+        self.between, self.loss = (LayerCall(layer, module, ()) for layer in (BETWEEN, LOSS))
         self.computing: set[nn.Module] = set()
         self.given = computing
         self._layers = {part: layer for layer, part in layers_of(module, computing)}
@@ -147,9 +154,9 @@ class _Recorder(ForwardWatch[LayerCall]):
         work = counted(func, args, kwargs, result)
         if inside and work and self._parts[-1] not in self._layers:
             self.computing.add(self._parts[-1])
-        if call is not None:
-            self._add(call, func, work, result, inside=inside)
-        if inside or not in_backward():
+        ahead = inside or not in_backward()
+        self._add(call or (self.between if ahead else self.loss), func, work, result, ahead=ahead)
+        if ahead:
             self._move(call, func, (args, kwargs), result)
 
     def finish(self) -> None:
@@ -164,12 +171,12 @@ class _Recorder(ForwardWatch[LayerCall]):
                 for each in call.read.values():
                     each.differentiated = False
 
-    def _add(self, call: LayerCall, func: Any, work: Counted | None, result: Any, *, inside: bool) -> None:
+    def _add(self, call: LayerCall, func: Any, work: Counted | None, result: Any, *, ahead: bool) -> None:
         """The FLOPs of an operator."""
         if work is None:
             if not is_known(func):
                 call.uncounted.add(func._schema.name)
-        elif inside:
+        elif ahead:
             call.flops = (call.flops or 0) + 2 * work.macs
             self._estimates[call] = self._estimates.get(call, 0) + 2 * work.macs * _gradients(work, result)
         else:

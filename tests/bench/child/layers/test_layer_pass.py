@@ -149,7 +149,7 @@ def test_the_shield_covers_what_the_host_takes_to_enqueue() -> None:
 def trained(module: nn.Module, device: FakeDevice) -> dict[tuple[str, str | None, str], Measurement]:
     """The layers of training steps, by phase, layer's name and metric."""
     case = Case(model="planted", workload="training")
-    measured = time_layers(case, module, steps_of(module, image(2)), engines.get("eager"), device, FEW)
+    measured = time_layers(case, module, steps_of(module, image(2)), engines.get("eager"), device, FEW, [])
     return {(m.phase, None if m.layer is None else m.layer.name, m.metric): m for m in measured}
 
 
@@ -182,7 +182,7 @@ def test_steps_that_the_workload_refuses_leave_no_layers() -> None:
     answers = iter([None, "GradScaler skipped steps"])
     refusing = replace(steps, why_invalid=lambda: next(answers))
     with pytest.raises(RuntimeError, match="GradScaler skipped"):
-        time_layers(Case(model="planted"), module, refusing, engines.get("eager"), device, FEW)
+        time_layers(Case(model="planted"), module, refusing, engines.get("eager"), device, FEW, [])
 
 
 @pytest.mark.parametrize(
@@ -276,7 +276,7 @@ def test_bytes_of_a_forward_are_those_of_its_operators() -> None:
 
 def measured_layers(module: nn.Module, given: Tensor) -> list[Measurement]:
     case = Case(model="planted", workload="training")
-    return time_layers(case, module, steps_of(module, given), engines.get("eager"), CPU, FEW)
+    return time_layers(case, module, steps_of(module, given), engines.get("eager"), CPU, FEW, [])
 
 
 def test_gradients_apart_are_those_that_the_network_asks_for() -> None:

@@ -164,7 +164,7 @@ def test_on_a_gpu_the_layers_add_up_to_the_step(engine: str) -> None:
         steps.setup()
         steps.step()
     few = MeasurementProtocol(min_samples=8, max_samples=16)
-    measured = time_layers(case, network.module, steps, engines.get(engine), cuda, few)
+    measured = time_layers(case, network.module, steps, engines.get(engine), cuda, few, [])
     by_name = {(m.phase, m.layer, m.metric): m.samples for m in measured}
     ratios = sorted(by_name["layers", None, "sum_over_whole"])
     # the profiler sees kernels and not the gaps between them

@@ -10,16 +10,20 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from bench import devices
+from bench import devices, engines
 from bench.child.layers.layer_calls import LayerCall, backward_flops, forward_bytes, forward_flops
+from bench.child.layers.layer_pass import time_layers
 from bench.child.layers.marked import MarkedSteps
 from bench.child.layers.recorded import record
 from bench.devices.fake import FakeDevice
+from bench.schema.case import Case, MeasurementProtocol
+from bench.schema.case_warnings import CaseWarning
 from bench.schema.layer_phases import BETWEEN, LOSS, UPDATE, LayerPart
 from tests.planted.call_styles import styles
 from tests.planted.planted_layers import Planted, image, on, steps_of, timed
 from tests.planted.planted_steps import MS
 
+FEW = MeasurementProtocol(min_samples=3, max_samples=3, sampling_seconds=0.1)
 BATCH = 8
 CONV = 2 * BATCH * 16 * 16 * 8 * 27
 """FLOPs of the convolution, once: forward, or for one of its gradients."""
@@ -266,3 +270,46 @@ def test_shared_weights_and_layers_that_are_called_twice() -> None:
     assert sums(calls, forward_flops) == {"one": 2 * once, "other": once}
     # the first call has no gradient of its input
     assert sums(calls, backward_flops) == {"one": 3 * once, "other": 2 * once}
+
+
+class Called(nn.Module):
+    """Computes in `__call__`, and has no `forward`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(8, 10)
+        self.weight = nn.Parameter(torch.randn(10, 4))
+
+    def __call__(self, given: Tensor) -> Any:
+        return self.layer(given) @ self.weight
+
+
+def test_what_runs_in_no_forward_has_a_row_too() -> None:
+    network, given = Called(), torch.randn(3, 8)
+    calls, outside, _ = record(network, lambda: network(given).sum().backward())
+    assert sums(calls, forward_flops) == {"layer": 2 * 3 * 80}
+    assert sums(outside, forward_flops) == {BETWEEN.name: 2 * 3 * 40}
+    assert sums(outside, backward_flops) == {LOSS.name: 2 * 2 * 3 * 40}
+
+
+class Solved(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.matrix = nn.Linear(4, 4), nn.Parameter(torch.eye(4))
+
+    def forward(self, given: Tensor) -> Any:
+        return torch.linalg.solve(self.matrix, self.layer(given).t())
+
+
+def test_a_layer_with_an_operator_of_no_known_formula_has_no_flops_and_a_warning() -> None:
+    network, given = Solved(), torch.randn(3, 4)
+    found: list[CaseWarning] = []
+    case = Case(model="planted", workload="training")
+    steps = steps_of(network, given)
+    eager, cpu = engines.get("eager"), devices.get("cpu")
+    measured = time_layers(case, network, steps, eager, cpu, FEW, found)
+    counted = {(m.layer.name, m.phase) for m in measured if m.layer and m.metric == "flops"}
+    assert counted == {("layer", "forward"), ("layer", "backward")}
+    (warning,) = found
+    assert warning.label == "incomplete"
+    assert "FLOPs of Solved (aten::" in warning.detail
