@@ -102,7 +102,7 @@ def step_bytes(
     reaches the inputs. Touches neither the module nor its device; raises what the module does where it cannot
     run on shapes alone.
     """
-    with FakeTensorMode(allow_fallback_kernels=False):
+    with FakeTensorMode(allow_fallback_kernels=False, allow_non_fake_inputs=True):
         shapes_only, given = unfilled(module, arguments)
         shapes_only.train(training)
         if training:
@@ -137,6 +137,7 @@ def _training(
     gradient = torch.ones_like(output)
     with backward:
         output.backward(gradient)
-    trained = {id(each): each for each in module.parameters() if each.requires_grad}
+    # a weight that backward does not reach is none of the optimizer's
+    trained = {id(each): each for each in module.parameters() if each.grad is not None}
     optimizer = OPTIMIZER_PASSES * sum(map(tensor_bytes, trained.values()))
     return {"forward": forward.bytes, "backward": backward.bytes, "optimizer": optimizer}

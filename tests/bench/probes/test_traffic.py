@@ -14,6 +14,7 @@ from models.blocks import block
 from models.build import build
 from models.catalogue import MODELS
 from models.closed_form import cost
+from tests.planted.call_styles import styles
 from tests.planted.planted_arguments import of_shape
 
 FP32, HALF, INDEX = 4, 2, 8
@@ -121,6 +122,35 @@ def test_half_precision_weights_move_half() -> None:
     assert whole is not None
     assert half is not None
     assert whole["forward"] == 2 * half["forward"]
+
+
+class Below(nn.Sequential):
+    """Runs its first layer without gradients."""
+
+    def forward(self, given: Tensor) -> Tensor:
+        with torch.no_grad():
+            features = self[0](given)
+        result: Tensor = self[1](features)
+        return result
+
+
+def test_the_optimizer_moves_the_weights_that_backward_reaches() -> None:
+    network = Below(nn.Linear(4, 8), nn.Linear(8, 5))
+    found = step_bytes(network, of_shape(3, 4), training=True, classes=5)
+    assert found["optimizer"] == 5 * FP32 * (8 * 5 + 5)
+
+
+STYLES = dict(styles())
+
+
+@pytest.mark.parametrize("style", ["Small", "Keywords", "DirectForward", "Tuple", "Dict", "Dataclass"])
+def test_layers_move_the_same_however_they_are_called(style: str) -> None:
+    """The convolution, the mean and the linear layer."""
+    images, maps, means, scores = 8 * 3 * 256, 8 * 8 * 256, 8 * 8, 8 * 10
+    conv = images + (216 + 8) + maps
+    linear = means + (80 + 10) + scores
+    found = step_bytes(STYLES[style], of_shape(8, 3, 16, 16), training=False)
+    assert found["forward"] == FP32 * (conv + (maps + means) + linear)
 
 
 class LooksAtValues(nn.Linear):
