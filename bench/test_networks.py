@@ -133,8 +133,12 @@ class Subject:
 
         case = self.case
         assert self.steps.arguments is not None
-        training = case.workload == "training"
-        forward, backward = flops.step_flops(self.module, self.steps.arguments, training=training)
+        forward, backward = flops.step_flops(
+            self.module,
+            self.steps.arguments,
+            training=case.workload == "training",
+            classes=case.classes,
+        )
         return {"forward": forward, "backward": backward, "step": forward + backward}
 
     @functools.cached_property

@@ -1,7 +1,8 @@
 """What a network costs, in closed form, layer by layer; pure arithmetic, no torch.
 
-MACs are multiply-accumulates of convolutions and linear layers (biases, norms, activations and pooling are
-not counted); FLOPs are 2 x MACs. All but parameters and receptive fields are for one batch.
+MACs are multiply-accumulates of convolutions, linear layers and other matrix products (biases, norms,
+activations and pooling are not counted); FLOPs are 2 x MACs. All but parameters and receptive fields are for
+one batch.
 """
 
 from __future__ import annotations
@@ -59,6 +60,9 @@ class Cost(Struct, frozen=True, kw_only=True):
 
     input            shapes and dtypes of a batch of anything else, `4x12 int64`; None for square images
     parameters_conv and parameters_linear include biases; batch normalisation belongs to neither.
+    macs             the sum of the four parts: macs_attention are the two products of attention, without its
+                     projections, which are linear; macs_other are products in which both factors, or
+                     neither, are made of the input. Our own networks have neither of these two.
     activations      output elements of convolutions and linear layers only
     """
 
@@ -71,6 +75,10 @@ class Cost(Struct, frozen=True, kw_only=True):
     parameters_conv: int
     parameters_linear: int
     macs: int
+    macs_conv: int
+    macs_linear: int
+    macs_attention: int = 0
+    macs_other: int = 0
     flops_forward: int
     flops_backward: int
     activations: int
@@ -260,6 +268,8 @@ def _summed(
         parameters_conv=sum(row.parameters for row in conv),
         parameters_linear=sum(row.parameters for row in linear),
         macs=sum(row.macs for row in rows),
+        macs_conv=sum(row.macs for row in conv),
+        macs_linear=sum(row.macs for row in linear),
         flops_forward=sum(row.flops_forward for row in rows),
         flops_backward=sum(row.flops_backward for row in rows),
         activations=sum(row.activations for row in conv + linear),

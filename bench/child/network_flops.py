@@ -1,29 +1,39 @@
-"""Counts of whole networks, in the child: libraries beside the closed form, layer by layer for any module."""
+"""Counts of whole networks, in the child: by our formulas for operators, and by two libraries."""
 
 from __future__ import annotations
-
-import math
-from typing import Any
 
 import msgspec
 import torch
 from msgspec import structs
-from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
 
-from bench.probes.flops import FlopCounts, OperatorFlops, compare, count_flops
-from bench.probes.meta_modules import CONVOLUTIONS, TRANSPOSED, beside, count_parameters, on_meta_or_itself
+from bench.child.counted_cost import counted_cost
+from bench.probes.flops import (
+    FVCORE_LARGEST,
+    FlopCounts,
+    OperatorFlops,
+    compare,
+    count_flops,
+    of_work,
+    uncompared,
+)
+from bench.probes.operator_work import StepWork
+from bench.probes.step_work import call_work
 from bench.schema.case import Case
 from bench.schema.counts import CountRequest, CountResult
 from bench.tensors import case_arguments
 from models.build import build
 from models.catalogue import Ours, parse
-from models.closed_form import BYTES_PER_ELEMENT, Cost, ImageTooSmallError, LayerCost, cost
+from models.closed_form import Cost, ImageTooSmallError, cost
 from models.errors import UserError
 from models.load import load
 from models.network import Arguments, Network
 from models.user_code import OUT_OF_MEMORY
 from models.user_imports import isolated_imports
+
+_BATCHES = (1, 2, 4, 8, 16, 32, 64)
+"""Tried where a network refuses its batch, to say which it takes."""
+
+_MESSAGE_LIMIT = 200
 
 
 def count(argument: bytes) -> bytes:
@@ -52,22 +62,44 @@ def _count(request: CountRequest) -> CountResult:
     if isinstance(source, Ours):
         closed = cost(source.arch, channels=channels, image=image, classes=classes, batch=request.batch)
         # On meta: what is counted has shapes only, and weights would be written for nothing.
-        module = build(source.arch, channels=channels, image=image, classes=classes, device="meta")
-        network = Network(module)
-        return _result(request, closed, _counts(network, request, _arguments(network, request)))
+        network = Network(build(source.arch, channels=channels, image=image, classes=classes, device="meta"))
+        work = call_work(network.module, _arguments(network, request))
+        counts = _counts(network, request, work)
+        return _result(request, counts, work, compare(by_operator(closed), counts))
     network = load(request.model, channels=channels, image=image, classes=classes, batch=request.batch)
-    arguments = _arguments(network, request)
+    work = _work(network, request)
+    counts = _counts(network, request, work)
+    disagreements = compare(of_work(work), counts, by="convbench")
+    counted = counted_cost(network.module, work, request)
+    if network.inputs is not None:
+        counted = structs.replace(counted, input=_arguments(network, request).described())
+    return structs.replace(_result(request, counts, work, disagreements), cost=counted)
+
+
+def _work(network: Network, request: CountRequest) -> StepWork:
+    """What one call does. UserError: the network cannot be called so."""
     try:
-        seen = module_cost(network.module, arguments, request)
-        counts = _counts(network, request, arguments)
+        return call_work(network.module, _arguments(network, request))
     except OUT_OF_MEMORY:
         raise
     except Exception as error:  # it is the user's code that runs
-        words = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError(f"{request.model} cannot take {_shapes(arguments)}: {words}") from error
-    if network.inputs is not None:
-        seen = structs.replace(seen, input=arguments.described())
-    return structs.replace(_result(request, seen, counts), cost=seen)
+        words = " ".join(f"{type(error).__name__}: {error}".split())[:_MESSAGE_LIMIT]
+        taken = next(
+            (batch for batch in _BATCHES if _takes(network, structs.replace(request, batch=batch))), 0
+        )
+        if taken:
+            reason = f"cannot be called at batch {request.batch}, but at batch {taken}: give --batch {taken}"
+        else:
+            reason = f"cannot be called with an input of {_arguments(network, request).described()}"
+        raise UserError(f"{request.model} {reason} ({words})") from error
+
+
+def _takes(network: Network, request: CountRequest) -> bool:
+    try:
+        call_work(network.module, _arguments(network, request))
+    except Exception:  # noqa: BLE001  the user's code, which has failed already
+        return False
+    return True
 
 
 def _arguments(network: Network, request: CountRequest) -> Arguments:
@@ -85,28 +117,30 @@ def _arguments(network: Network, request: CountRequest) -> Arguments:
     return made.each(lambda tensor: tensor.to(dtype) if tensor.is_floating_point() else tensor)
 
 
-def _counts(network: Network, request: CountRequest, arguments: Arguments) -> FlopCounts:
-    if network.inputs is not None:
+def _counts(network: Network, request: CountRequest, work: StepWork) -> FlopCounts:
+    """The libraries' counts; fvcore gets one image of so many that it would compute for minutes."""
+    arguments = _arguments(network, request)
+    if network.inputs is not None or work.macs("forward") <= FVCORE_LARGEST:
         return count_flops(network.module, arguments)
-    one = arguments.each(lambda images: images[:1])
-    return count_flops(network.module, arguments, one, request.batch)
+    return count_flops(network.module, arguments, arguments.each(lambda images: images[:1]), request.batch)
 
 
-def _shapes(arguments: Arguments) -> str:
-    """For a sentence: `a batch of shape (8, 3, 224, 224)`."""
-    return "a batch of shape " + " and ".join(str(tuple(each.shape)) for each in arguments.tensors())
-
-
-def _result(request: CountRequest, closed: Cost, counts: FlopCounts) -> CountResult:
-    disagreements = compare(by_operator(closed), counts.fvcore, counts.torch_forward, counts.torch_backward)
+def _result(
+    request: CountRequest, counts: FlopCounts, work: StepWork, disagreements: list[str]
+) -> CountResult:
+    notes = list(counts.notes)
+    if work.unknown:
+        notes.append(f"not counted: {', '.join(work.unknown)}")
+    if work.has_complex:
+        notes.append("a complex multiply-accumulate counts as four real ones, and as one in torch's count")
     return CountResult(
         request=request,
         flops_fvcore=counts.fvcore.total if counts.fvcore else None,
-        flops_torch_forward=counts.torch_forward.total,
-        flops_torch_backward=counts.torch_backward.total,
-        uncompared=counts.uncompared,
+        flops_torch_forward=counts.torch_forward.total if counts.torch_forward else None,
+        flops_torch_backward=counts.torch_backward.total if counts.torch_backward else None,
+        uncompared=uncompared(counts, work),
         disagreements=tuple(disagreements),
-        notes=counts.notes,
+        notes=tuple(notes),
     )
 
 
@@ -117,103 +151,10 @@ def by_operator(closed: Cost) -> tuple[OperatorFlops, OperatorFlops]:
     return (
         OperatorFlops(
             convolution=sum(row.flops_forward for row in conv),
-            linear=sum(row.flops_forward for row in linear),
+            products=sum(row.flops_forward for row in linear),
         ),
         OperatorFlops(
             convolution=sum(row.flops_backward for row in conv),
-            linear=sum(row.flops_backward for row in linear),
+            products=sum(row.flops_backward for row in linear),
         ),
     )
-
-
-def module_cost(module: nn.Module, arguments: Arguments, request: CountRequest) -> Cost:
-    """The cost of any module from one forward in eval mode, a row for each call of a layer without children.
-
-    MACs of convolutions (also transposed ones) and linear layers follow from their weights and shapes;
-    the input's gradient is counted where autograd would compute it. A layer that is called twice has two
-    rows, and its parameters in the first.
-    """
-    rows = on_meta_or_itself(module, lambda counted: tuple(_called_layers(counted, arguments)))
-    parameters = count_parameters(module)
-    counted = [row for row in rows if row.kind in ("conv", "linear")]
-    return Cost(
-        model=request.model,
-        image=request.image,
-        channels=request.channels,
-        classes=request.classes,
-        batch=request.batch,
-        parameters=parameters.total,
-        parameters_conv=parameters.convolution,
-        parameters_linear=parameters.linear,
-        macs=sum(row.macs for row in rows),
-        flops_forward=sum(row.flops_forward for row in rows),
-        flops_backward=sum(row.flops_backward for row in rows),
-        activations=sum(row.activations for row in counted),
-        layers=rows,
-    )
-
-
-def _called_layers(module: nn.Module, arguments: Arguments) -> list[LayerCost]:
-    """One forward with a hook on every layer that has no children."""
-    rows: list[LayerCost] = []
-    seen: set[int] = set()
-    names = {id(part): name for name, part in module.named_modules()}
-
-    def note(part: nn.Module, args: tuple[Any, ...], output: Any) -> None:
-        rows.append(_row(names[id(part)], part, args, output, counted=id(part) in seen))
-        seen.add(id(part))
-
-    hooks = [part.register_forward_hook(note) for part in module.modules() if not any(part.children())]
-    try:
-        with torch.enable_grad():
-            beside(module, arguments).call(module)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return rows
-
-
-def _row(name: str, part: nn.Module, args: tuple[Any, ...], output: Any, *, counted: bool) -> LayerCost:
-    given = next((each for each in tree_leaves(args) if isinstance(each, Tensor)), None)
-    outputs = [each for each in tree_leaves(output) if isinstance(each, Tensor)]
-    elements = sum(each.numel() for each in outputs)
-    held = 0 if counted else count_parameters(part).total
-    macs = _macs(part, given, outputs[0]) if given is not None and outputs else 0
-    gradients = 0
-    if isinstance(part, (*CONVOLUTIONS, *TRANSPOSED, nn.Linear)) and given is not None:
-        gradients = int(part.weight.requires_grad) + int(given.requires_grad)
-    return LayerCost(
-        name=name,
-        kind=_kind(part),
-        window=_window(part),
-        output_shape=tuple(outputs[0].shape[1:]) if outputs else (),
-        parameters=held,
-        macs=macs,
-        flops_forward=2 * macs,
-        flops_backward=2 * macs * gradients,
-        activations=elements,
-        bytes=BYTES_PER_ELEMENT * (held + elements),
-    )
-
-
-def _macs(part: nn.Module, given: Tensor, output: Tensor) -> int:
-    if isinstance(part, nn.Linear):
-        return output.numel() * part.in_features
-    if isinstance(part, CONVOLUTIONS):
-        return output.shape[0] * math.prod(output.shape[2:]) * part.weight.numel()
-    if isinstance(part, TRANSPOSED):
-        return given.shape[0] * math.prod(given.shape[2:]) * part.weight.numel()
-    return 0
-
-
-def _kind(part: nn.Module) -> str:
-    if isinstance(part, (*CONVOLUTIONS, *TRANSPOSED)):
-        return "conv"
-    return "linear" if isinstance(part, nn.Linear) else type(part).__name__.lower()
-
-
-def _window(part: nn.Module) -> str | None:
-    if not isinstance(part, (*CONVOLUTIONS, *TRANSPOSED)):
-        return None
-    stride = f"/{part.stride[0]}" if part.stride[0] > 1 else ""
-    return "x".join(map(str, part.kernel_size)) + stride

@@ -110,7 +110,7 @@ def flops_counted(case: Case, module: torch.nn.Module, arguments: Arguments) -> 
     """FLOPs of a step by phase, counted on a copy without data; raises what the module does."""
     training = case.workload == "training"
     forward, backward = flops.step_flops(
-        module, arguments, training=training, input_gradient=is_block(case.model)
+        module, arguments, training=training, classes=case.classes, input_gradient=is_block(case.model)
     )
     found = [single("forward", "flops", forward, "FLOP")]
     return [*found, single("backward", "flops", backward, "FLOP")] if training else found

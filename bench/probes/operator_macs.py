@@ -81,9 +81,9 @@ _SUSPECTS = re.compile(
     "|cholesky|cdist|euclidean|solve|geqrf|orgqr|ormqr"
 )
 _INNOCENT = re.compile(
-    "upsample|_thnn_fused|_thnn_diff|flatten_weight|linalg_vector_norm|linalg_cross|linalg_check|reorder_conv"
+    "upsample|resolve|_thnn_fused|_thnn_diff|flatten_weight|linalg_vector_norm|linalg_cross|linalg_check|reorder_conv"
 )
-"""Names in aten of operators that multiply and add, but have no formula here; less those that only sound so."""
+"""Names in aten of operators that multiply and add, less those that only sound like it."""
 _OTHER_NAMESPACES = {"prim", "prims", "profiler", "debugprims", "rngprims"}
 _TORCHVISION_WITHOUT_PRODUCTS = re.compile("nms|_?(ps_)?roi_(pool|align)(_backward)?")
 
@@ -107,8 +107,13 @@ def is_known(operator: Any) -> bool:
     if _formula(name) is not None or namespace in _OTHER_NAMESPACES:
         return True
     if namespace == "aten":
-        return not _SUSPECTS.search(name) or bool(_INNOCENT.search(name))
+        return not is_suspect(name)
     return namespace == "torchvision" and bool(_TORCHVISION_WITHOUT_PRODUCTS.fullmatch(name))
+
+
+def is_suspect(name: str) -> bool:
+    """Whether an operator of aten of that name multiplies and adds."""
+    return bool(_SUSPECTS.search(name)) and not _INNOCENT.search(name)
 
 
 def _names(operator: Any) -> tuple[str, str]:

@@ -72,12 +72,14 @@ class OperatorWork(Struct, frozen=True):
 class StepWork(Struct, frozen=True):
     """All of a step.
 
-    unknown   operators that may multiply and add, and of which no formula is known: they count as nothing
+    unknown      operators that may multiply and add, and of which no formula is known: they count as nothing
+    has_complex  whether complex numbers were multiplied, which counts fourfold
     """
 
     calls: tuple[ModuleCall, ...]
     operators: tuple[OperatorWork, ...]
     unknown: tuple[str, ...] = ()
+    has_complex: bool = False
 
     def macs(self, phase: WorkPhase, kind: Kind | None = None, module: str | None = None) -> int:
         """Of a phase; of one kind, or done for one module without its children, where that is given."""
@@ -110,6 +112,7 @@ class WorkCounter(TorchDispatchMode):
         self.label: Kind | None = None
         self._operators: list[OperatorWork] = []
         self._unknown: dict[str, None] = {}
+        self._has_complex = False
         self._running: list[int] = []
         self._last_call: dict[str, int] = {}
         self._origin: dict[int, tuple[int, Kind | None]] = {}
@@ -117,7 +120,7 @@ class WorkCounter(TorchDispatchMode):
 
     def work(self) -> StepWork:
         """What was counted so far."""
-        return StepWork(tuple(self.calls), tuple(self._operators), tuple(self._unknown))
+        return StepWork(tuple(self.calls), tuple(self._operators), tuple(self._unknown), self._has_complex)
 
     @contextlib.contextmanager
     def inside(self, name: str) -> Iterator[Callable[[Any], None]]:
@@ -159,6 +162,7 @@ class WorkCounter(TorchDispatchMode):
         found = counted(func, args, given, result)
         call, kind = self._attributed(found)
         if found is not None:
+            self._has_complex |= any(each.is_complex() for each in found.factors)
             self._operators.append(
                 OperatorWork(name, kind or "other", self.phase, call, found.macs, _elements(result))
             )
@@ -176,11 +180,11 @@ class WorkCounter(TorchDispatchMode):
             call = self._running[-1]
         else:
             call = self._origin.get(node._sequence_nr(), (0, None))[0] if node is not None else 0
-        if torch.is_grad_enabled():
-            # Autograd has made the operator's node by now, and that has the last number given out.
-            last = torch.autograd._get_sequence_nr() - 1
-            if last not in self._origin or (kind and self._origin[last][1] is None):
-                self._origin[last] = (call, kind)
+        # Autograd has made the operator's node by now, and that has the last number given out. A function
+        # with a backward of its own may run several operators, without gradients, under one node.
+        last = torch.autograd._get_sequence_nr() - 1
+        first_call, first_kind = self._origin.get(last, (call, None))
+        self._origin[last] = (first_call, first_kind or kind)
         return call, kind
 
     def _kind(self, found: Counted) -> Kind:
@@ -229,10 +233,7 @@ class _Labels(TorchFunctionMode):
 
 @contextlib.contextmanager
 def watching(module: nn.Module, counter: WorkCounter) -> Iterator[None]:
-    """While the module runs for a counter: every `forward` in it tells when it begins and ends, and attention
-    goes through its parts, not through the one operator of the fast path."""
-    fast = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
+    """While the module runs for a counter: every `forward` in it tells when it begins and ends."""
     watched = [
         (name, part) for name, part in module.named_modules() if "parametrizations" not in name.split(".")
     ]
@@ -240,13 +241,28 @@ def watching(module: nn.Module, counter: WorkCounter) -> Iterator[None]:
     try:
         for name, part in watched:
             part.__dict__["forward"] = _telling(part.forward, name, counter)
-        with torch.autograd.set_multithreading_enabled(False), _Labels(counter), counter:
+        with (
+            without_fast_path(),
+            torch.autograd.set_multithreading_enabled(False),
+            _Labels(counter),
+            counter,
+        ):
             yield
     finally:
         for (_, part), own in zip(watched, before, strict=True):
             part.__dict__.pop("forward", None)
             if own is not None:
                 part.__dict__["forward"] = own
+
+
+@contextlib.contextmanager
+def without_fast_path() -> Iterator[None]:
+    """Attention goes through its parts, and not through the one operator that inference may take."""
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
         torch.backends.mha.set_fastpath_enabled(fast)
 
 

@@ -18,14 +18,14 @@ class CountRequest(Struct, frozen=True, kw_only=True):
 
 
 class CountResult(Struct, frozen=True, kw_only=True):
-    """The counts of two libraries for convolutions and linear layers, in FLOPs for one batch.
+    """The counts of two libraries for convolutions and matrix products, in FLOPs for one batch.
 
     error          why the network could not be built or run, in a sentence; then all else is empty
-    cost           only for a network that is not ours: its cost from the layers as they are called
-    flops_*        None where a counter could not run
+    cost           only for a network that is not ours: its cost from the operators that it runs
+    flops_*        None where a counter could not run, for which `notes` has the reason
     uncompared     what one counter counts and another does not: `counter operator` -> FLOPs
-    disagreements  every difference in convolutions or linear layers, in a sentence. For our networks one
-                   is an error; for others it says that the network computes outside of such layers.
+    disagreements  every difference in convolutions or matrix products, in a sentence. For our networks one is
+                   an error; for others it says which counter knows operators that another does not.
     notes          what else a reader should know
     """
 

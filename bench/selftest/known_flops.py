@@ -31,7 +31,10 @@ def _matrix_product() -> Answer:
     """[64, 128] x [128, 256]: 2 FLOPs for each of the multiply-accumulates."""
     rows = Arguments((torch.zeros(_ROWS, _INNER),))
     found = count_flops(nn.Linear(_INNER, _COLUMNS, bias=False), rows)
-    counted = {"torch": found.torch_forward.total, "fvcore": found.fvcore.total if found.fvcore else None}
+    counted = {
+        name: count.total if count else None
+        for name, count in (("torch", found.torch_forward), ("fvcore", found.fvcore))
+    }
     return exactly(counted, 2 * _ROWS * _INNER * _COLUMNS, "FLOP")
 
 

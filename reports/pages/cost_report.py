@@ -1,4 +1,4 @@
-"""What networks cost, as tables and as JSON: the closed form beside what two libraries count; no torch."""
+"""What networks cost, as tables and as JSON: our count beside those of two libraries; no torch."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ NETWORK_COLUMNS = (
 def as_json(entry: CostEntry, *, layers: bool = False) -> dict[str, Any]:
     """One network as plain data: sizes, parameters and counts for one batch; all FLOPs are 2 x MACs.
 
-    What was not counted is None. `counts_agree` says whether the libraries' counts of convolutions and linear
-    layers equal the closed form's to the last unit; `uncompared` holds what only one of them counts.
+    What was not counted is None. `counts_agree` says whether the libraries' counts of convolutions and matrix
+    products equal ours to the last unit; `uncompared` holds what only one of them counts.
     """
     fields: dict[str, Any] = dict(_figures(entry))
     counts = entry.counts
@@ -56,7 +56,7 @@ def miscounted(entry: CostEntry) -> bool:
 
 def document(entries: Sequence[CostEntry], *, layers: bool = False) -> Document:
     """The comparison of networks, the counts side by side and, where asked for, every layer."""
-    tables = [comparison_table(entries)]
+    tables = [comparison_table(entries), parts_table(entries)]
     if any(entry.counts for entry in entries):
         tables.append(counts_table(entries))
     if layers:
@@ -66,7 +66,8 @@ def document(entries: Sequence[CostEntry], *, layers: bool = False) -> Document:
     else:
         rows = [_figures(entry) for entry in entries]
     text = (
-        "MACs are the multiply-accumulates of convolutions and linear layers; FLOPs are 2 x MACs."
+        "MACs are the multiply-accumulates of convolutions, linear layers and other matrix products,"
+        " attention among them; FLOPs are 2 x MACs."
         " What is published as the GFLOPs of these networks are MACs.",
         "All figures but parameters are for one batch.",
     )
@@ -102,14 +103,31 @@ def comparison_table(entries: Sequence[CostEntry]) -> Table:
     return Table(title="Networks", columns=NETWORK_COLUMNS, rows=tuple(rows), notes=tuple(notes))
 
 
+def parts_table(entries: Sequence[CostEntry]) -> Table:
+    """What the multiply-accumulates of each network belong to."""
+    return Table(
+        title="MACs by what multiplies",
+        columns=("network", "MACs", "convolutions", "linear layers", "attention", "other products"),
+        rows=tuple(
+            (cost.model, cost.macs, cost.macs_conv, cost.macs_linear, cost.macs_attention, cost.macs_other)
+            for cost in (entry.cost for entry in entries)
+        ),
+        notes=(
+            "attention: the two products of queries with keys and of their weights with values; its"
+            " projections are linear layers. other products: of two factors that are both made of the input,"
+            " or neither of them.",
+        ),
+    )
+
+
 def counts_table(entries: Sequence[CostEntry]) -> Table:
-    """Convolutions and linear layers in FLOPs, to the last unit, as three sides count them."""
+    """Convolutions and matrix products in FLOPs, to the last unit, as three sides count them."""
     columns = (
         "network",
-        "forward, closed form",
+        "forward, convbench",
         "forward, fvcore",
         "forward, torch",
-        "backward, closed form",
+        "backward, convbench",
         "backward, torch",
         "equal",
     )
@@ -166,6 +184,10 @@ def _figures(entry: CostEntry) -> dict[str, Scalar]:
         "parameters_conv": cost.parameters_conv,
         "parameters_linear": cost.parameters_linear,
         "macs": cost.macs,
+        "macs_conv": cost.macs_conv,
+        "macs_linear": cost.macs_linear,
+        "macs_attention": cost.macs_attention,
+        "macs_other": cost.macs_other,
         "flops_forward": cost.flops_forward,
         "flops_backward": cost.flops_backward,
         "activations": cost.activations,

@@ -23,6 +23,10 @@ FIELDS = [
     "parameters_conv",
     "parameters_linear",
     "macs",
+    "macs_conv",
+    "macs_linear",
+    "macs_attention",
+    "macs_other",
     "flops_forward",
     "flops_backward",
     "activations",
@@ -103,7 +107,7 @@ def test_counts_and_their_disagreements_are_shown() -> None:
     good = entry("vgg11")
     assert good.counts is not None
     bad = CostEntry(good.cost, structs.replace(good.counts, disagreements=("fvcore counts 1",)))
-    table = document([good, bad]).tables[1]
+    table = document([good, bad]).tables[2]
     assert [row[-1] for row in table.rows] == ["yes", "no"]
     assert table.notes == (
         "vgg11: counted by one side only: fvcore batch_norm 1,234.",
@@ -114,7 +118,7 @@ def test_counts_and_their_disagreements_are_shown() -> None:
 
 def test_layers_are_a_table_for_each_network_and_a_row_for_each_layer() -> None:
     whole = document([entry("lenet5"), entry("vgg11")], layers=True)
-    assert [table.title for table in whole.tables[2:]] == [
+    assert [table.title for table in whole.tables[3:]] == [
         "lenet5, batch 1 of 1x28x28",
         "vgg11, batch 1 of 3x224x224",
     ]
