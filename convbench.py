@@ -92,22 +92,22 @@ def cost(
     model: str,
     *,
     image: int | None = None,
+    input: str | None = None,  # noqa: A002
     channels: int | None = None,
     classes: int | None = None,
     batch: int = 1,
 ) -> Cost:
     """Parameters, FLOPs and activations of a network, layer by layer, for one batch of square images.
 
-    `model` is a network of the catalogue or a variant (`vgg13+kernel=5x5`), `torchvision:NAME` or
-    `FILE.py:FACTORY`; `image` is the side in pixels, and what is None is the network's own. FLOPs are 2 x
-    MACs. Ours are a closed form, in milliseconds; any other network is built and counted in a process of its
-    own, which takes seconds. Raises UserError for a network that does not exist or cannot take the image.
+    `model` is a network of ours or a variant (`vgg13+kernel=5x5`), `torchvision:NAME` or `FILE.py:FACTORY`;
+    `image` is the side in pixels, `input` any other shape (`3x64x80`), None the network's own. FLOPs are 2 x
+    MACs. What is not ours is counted in a process of its own, in seconds. Raises UserError for what cannot.
     """
     from bench.plan import axes
     from bench.runner import network_costs
 
-    given = {"image": image, "channels": channels, "classes": classes, "batch": batch}
-    sizes = {axis: int(axes.read_one(axis, value)) for axis, value in given.items() if value is not None}
+    given = {"image": image, "input": input, "channels": channels, "classes": classes, "batch": batch}
+    sizes = {axis: axes.read_one(axis, value) for axis, value in given.items() if value is not None}
     name = str(axes.read_one("model", model))
     return network_costs.closed_form(name, sizes) or network_costs.entries([name], sizes)[0].cost
 
@@ -126,6 +126,7 @@ def run(
     tuning: _Names = None,
     batch: _Numbers = None,
     image: _Numbers = None,
+    input: _Names = None,  # noqa: A002
     channels: _Numbers = None,
     classes: _Numbers = None,
     threads: _Numbers = None,
@@ -154,9 +155,8 @@ def run(
     from bench.plan import suite_plan
     from bench.runner.execute import run_plan
 
-    options = run_options_of(gpu, lock_clocks_mhz)
     named = {"model": model, "workload": workload, "device": device, "precision": precision, "engine": engine}
-    named |= {"layout": layout, "tuning": tuning}
+    named |= {"layout": layout, "tuning": tuning, "input": input}
     numbers = {"batch": batch, "image": image, "channels": channels, "classes": classes, "threads": threads}
     plan = suite_plan.of_suite(
         suite,
@@ -176,7 +176,7 @@ def run(
             budget_seconds=suite_plan.seconds_of(budget_seconds),
             on_progress=on_progress,
             auto=plan.auto,
-            options=options,
+            options=run_options_of(gpu, lock_clocks_mhz),
         )
     return Run(folders=(Path(out),), statuses=ended.statuses, remaining=ended.remaining)
 

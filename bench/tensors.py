@@ -109,10 +109,10 @@ def memory_format(case: Case) -> torch.memory_format:
 
 
 def random_images(case: Case, torch_device: str) -> torch.Tensor:
-    """Standard normal images of shape (batch, channels, image, image), in the weights' dtype and layout."""
+    """Standard normal inputs of shape (batch, *case.input_shape), in the weights' dtype and layout."""
     import torch
 
-    shape = (case.batch, case.channels, case.image, case.image)
+    shape = (case.batch, *case.input_shape)
     return cast_input(case, torch.randn(shape, device=torch_device))
 
 

@@ -33,6 +33,7 @@ def cost(
     model: str,
     *,
     image: int | None = None,
+    input: str | None = None,  # noqa: A002
     channels: int | None = None,
     classes: int | None = None,
     batch: int = 1,
@@ -50,6 +51,7 @@ def run(
     tuning: _Names = None,
     batch: _Numbers = None,
     image: _Numbers = None,
+    input: _Names = None,  # noqa: A002
     channels: _Numbers = None,
     classes: _Numbers = None,
     threads: _Numbers = None,

@@ -189,9 +189,11 @@ def defaults(spec: str) -> Input:
     return Input(published.channels, published.image, published.classes) if published else Input()
 
 
-def why_impossible(spec: str, channels: int, image: int, classes: int) -> str | None:
+def why_impossible(spec: str, channels: int, image: int, classes: int, other_input: str = "") -> str | None:
     """Why a network cannot be built for this input, in a sentence; None where nothing is known against it."""
     match parse(spec):
+        case Ours() if other_input:
+            return f"{spec} takes square images, and no input of {other_input}: say --image and --channels"
         case Ours(arch):
             try:
                 shapes(arch, channels=channels, image=image, classes=classes)

@@ -19,7 +19,7 @@ from models.user_imports import import_file, place_of, user_packages
 from models.user_inputs import inputs_of
 
 
-def load_module(source: ModuleFactory, sizes: Sizes) -> Network:
+def load_module(source: ModuleFactory, sizes: Sizes, other_input: str) -> Network:
     """What a factory of an importable module returns; the current folder is searched last."""
     here = str(Path.cwd())
     if here not in sys.path:
@@ -27,25 +27,26 @@ def load_module(source: ModuleFactory, sizes: Sizes) -> Network:
     with running(f"{source.module}:{source.factory}", source.module):
         with kept():
             module = importlib.import_module(source.module)
-        return _network(source, source.module, module, sizes)
+        return _network(source, source.module, module, sizes, other_input)
 
 
-def load_file(source: FileFactory, sizes: Sizes) -> Network:
+def load_file(source: FileFactory, sizes: Sizes, other_input: str) -> Network:
     """What a factory of a file returns, as if Python had been started in the folder of the file's package."""
     place = place_of(source.path)
     with user_packages(place), running(f"{source.path}:{source.factory}", str(source.path)):
         with kept():
             module = import_file(place)
-        return _network(source, str(source.path), module, sizes)
+        return _network(source, str(source.path), module, sizes, other_input)
 
 
-def _network(source: FileFactory | ModuleFactory, place: str, module: ModuleType, sizes: Sizes) -> Network:
+def _network(
+    source: FileFactory | ModuleFactory, place: str, module: ModuleType, sizes: Sizes, other_input: str
+) -> Network:
     """What the factory makes, with what the module holds as `inputs` beside it."""
     name = f"{place}:{source.factory}"
     factory = _defined(name, module, source.factory)
     made = network_of(name, factory, source.arguments, sizes)
-    of_inputs = {size: sizes[size] for size in ("channels", "image")}
-    return Network(made, inputs_of(module, place, factory, of_inputs))
+    return Network(made, inputs_of(module, place, factory, sizes, other_input))
 
 
 def _defined(name: str, module: ModuleType, factory: str) -> object:
@@ -59,13 +60,13 @@ def _defined(name: str, module: ModuleType, factory: str) -> object:
 
 
 @torch.no_grad()
-def materialise(network: Network, *, channels: int, image: int, batch: int) -> None:
-    """Let lazy layers take the shapes that one batch gives them; one image where they take images."""
+def materialise(network: Network, shape: tuple[int, ...], batch: int) -> None:
+    """Let lazy layers take the shapes that the network's own inputs give them, or one input of that shape."""
     module = network.module
     if any(isinstance(each, UninitializedParameter) for each in module.parameters()):
         training = module.training
-        images = Arguments((torch.zeros(1, channels, image, image),))
-        given = network.inputs(batch, torch.device("cpu")) if network.inputs else images
+        one = Arguments((torch.zeros(1, *shape),))
+        given = network.inputs(batch, torch.device("cpu")) if network.inputs else one
         module.eval()
         given.call(module)
         module.train(training)

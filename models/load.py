@@ -22,16 +22,20 @@ def load(
     image: int,
     classes: int,
     batch: int = 1,
+    other_input: str = "",
     init: Init = "xavier",
     device: torch.device | str = "cpu",
 ) -> Network:
     """The network that `models.catalogue.parse` says `spec` names, in training mode.
 
     `init` is for our own networks; others are as their factories leave them. `batch` is that of a user's
-    inputs, from which lazy layers take their shapes. Raises UserError (of which
-    FactoryError is one) and models.closed_form.ImageTooSmallError; errors for lack of memory pass unchanged.
+    inputs, from which lazy layers take their shapes. `other_input` is the shape of one input that is no
+    square image, `3x64x80`; a factory is then given no `image`.
+    Raises UserError (of which FactoryError is one) and models.closed_form.ImageTooSmallError; errors for lack
+    of memory pass unchanged.
     """
-    sizes = {"channels": channels, "image": image, "classes": classes}
+    shape = tuple(map(int, other_input.split("x"))) if other_input else (channels, image, image)
+    sizes = {"channels": channels, "classes": classes} | ({} if other_input else {"image": image})
     match parse(spec):
         case Ours(arch):
             return Network(
@@ -42,10 +46,10 @@ def load(
         case Timm() as source:
             network = Network(load_timm(source, channels=channels, image=image, classes=classes))
         case ModuleFactory() as source:
-            network = load_module(source, sizes)
+            network = load_module(source, sizes, other_input)
         case FileFactory() as source:
-            network = load_file(source, sizes)
-    materialise(network, channels=channels, image=image, batch=batch)
+            network = load_file(source, sizes, other_input)
+    materialise(network, shape, batch)
     network.module.train()
     moved = network.module.to(device)
     # A user's own `train` or `to` may well forget to return the module.

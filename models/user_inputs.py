@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import ModuleType
 from typing import Any
@@ -18,11 +18,13 @@ from models.user_code import FactoryError, as_factory_error
 _ACCEPTED = "a tensor, a tuple of positional arguments or a dict of keyword arguments"
 
 
-def inputs_of(module: ModuleType, place: str, factory: object, sizes: Mapping[str, int]) -> Inputs | None:
+def inputs_of(
+    module: ModuleType, place: str, factory: object, sizes: Mapping[str, int], other_input: str = ""
+) -> Inputs | None:
     """What stands as `inputs` beside a factory; None for nothing.
 
-    `sizes` are channels and image of the case, as far as the factory does not take them itself they must be
-    the usual ones. Raises FactoryError where it cannot be called, or where sizes would change nothing.
+    Raises FactoryError where it cannot be called. What it returns does so where the options ask for an input,
+    or for channels or an image that the factory does not take: they would change nothing.
     """
     function = getattr(module, "inputs", None)
     if function is None or isinstance(function, ModuleType):
@@ -41,15 +43,11 @@ def inputs_of(module: ModuleType, place: str, factory: object, sizes: Mapping[st
         ) from None
     except ValueError:  # some callables do not tell what they take
         pass
-    for size, value in _useless(factory, sizes).items():
-        raise FactoryError(
-            f"{name} makes what the network is given, and the factory takes no {size}, so --{size} {value}"
-            " would change nothing: leave it out"
-        )
-    return partial(_made, name, function)
+    asked = {"input": other_input} if other_input else _useless(factory, sizes)
+    return partial(_made, name, function, [f"--{size} {value}" for size, value in asked.items()])
 
 
-def _useless(factory: object, sizes: Mapping[str, int]) -> dict[str, int]:
+def _useless(factory: object, sizes: Mapping[str, int]) -> Mapping[str, object]:
     """The sizes that somebody asked for and nobody takes."""
     usual = {"channels": Input().channels, "image": Input().image}
     asked = {size: value for size, value in sizes.items() if value != usual.get(size, value)}
@@ -60,8 +58,15 @@ def _useless(factory: object, sizes: Mapping[str, int]) -> dict[str, int]:
     return {size: value for size, value in asked.items() if size not in taken}
 
 
-def _made(name: str, function: Callable[..., Any], batch: int, device: torch.device) -> Arguments:
+def _made(
+    name: str, function: Callable[..., Any], useless: Sequence[str], batch: int, device: torch.device
+) -> Arguments:
     """Call it and check what it returns. Raises FactoryError."""
+    if useless:
+        raise FactoryError(
+            f"{name} makes what the network is given, so {' and '.join(useless)} would change nothing:"
+            " leave it out, or let the factory take it"
+        )
     with as_factory_error(f"{name}({batch}, {device})"), kept(random_numbers=False):
         arguments = _arguments(name, function(batch=batch, device=device))
         _check_device(name, arguments, device)

@@ -66,13 +66,22 @@ def _count(request: CountRequest) -> CountResult:
         work = call_work(network.module, _arguments(network, request))
         counts = _counts(network, request, work)
         return _result(request, counts, work, compare(by_operator(closed), counts))
-    network = load(request.model, channels=channels, image=image, classes=classes, batch=request.batch)
+    network = load(
+        request.model,
+        channels=channels,
+        image=image,
+        classes=classes,
+        batch=request.batch,
+        other_input=request.input,
+    )
     work = _work(network, request)
     counts = _counts(network, request, work)
     disagreements = compare(of_work(work), counts, by="convbench")
     counted = counted_cost(network.module, work, request)
     if network.inputs is not None:
         counted = structs.replace(counted, input=_arguments(network, request).described())
+    elif request.input:
+        counted = structs.replace(counted, input=request.input)
     return structs.replace(_result(request, counts, work, disagreements), cost=counted)
 
 
@@ -80,7 +89,7 @@ def _work(network: Network, request: CountRequest) -> StepWork:
     """What one call does. UserError: the network cannot be called so."""
     try:
         return call_work(network.module, _arguments(network, request))
-    except OUT_OF_MEMORY:
+    except (UserError, *OUT_OF_MEMORY):
         raise
     except Exception as error:  # it is the user's code that runs
         words = " ".join(f"{type(error).__name__}: {error}".split())[:_MESSAGE_LIMIT]
@@ -91,6 +100,8 @@ def _work(network: Network, request: CountRequest) -> StepWork:
             reason = f"cannot be called at batch {request.batch}, but at batch {taken}: give --batch {taken}"
         else:
             reason = f"cannot be called with an input of {_arguments(network, request).described()}"
+            if network.inputs is None:
+                reason += ": --input names another shape, inputs(batch, device) beside a factory makes any"
         raise UserError(f"{request.model} {reason} ({words})") from error
 
 
@@ -110,6 +121,7 @@ def _arguments(network: Network, request: CountRequest) -> Arguments:
         channels=request.channels,
         image=request.image,
         classes=request.classes,
+        input=request.input,
     )
     floating = (each.dtype for each in network.module.parameters() if each.is_floating_point())
     dtype = next(floating, torch.float32)

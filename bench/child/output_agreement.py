@@ -44,6 +44,7 @@ def compare_outputs(case: Case) -> Agreement:
         image=case.image,
         classes=case.classes,
         batch=case.batch,
+        other_input=case.input,
         device=where,
     )
     plain = structs.replace(case, precision="fp32", engine="eager", layout="nchw", tuning="")

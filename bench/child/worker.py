@@ -185,6 +185,7 @@ def prepare(case: Case, device: Device) -> tuple[Network, Steps, InForce]:
         image=case.image,
         classes=case.classes,
         batch=case.batch,
+        other_input=case.input,
         device=where,
     )
     weights.place(network.module, case)

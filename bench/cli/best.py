@@ -26,7 +26,18 @@ def best(
     ] = False,
     also_given: Annotated[
         Given,
-        Axes("image", "channels", "classes", "precision", "layout", "engine", "tuning", "threads", "seed"),
+        Axes(
+            "image",
+            "input",
+            "channels",
+            "classes",
+            "precision",
+            "layout",
+            "engine",
+            "tuning",
+            "threads",
+            "seed",
+        ),
     ],
     from_: Annotated[
         list[Path] | None,

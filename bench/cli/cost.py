@@ -13,6 +13,7 @@ from bench.plan import axes
 def cost(
     models: options.Models,
     image: Annotated[str | None, typer.Option(help=axes.AXES["image"].summary)] = None,
+    input_: Annotated[str | None, typer.Option("--input", help=axes.AXES["input"].summary)] = None,
     channels: Annotated[str | None, typer.Option(help=axes.AXES["channels"].summary)] = None,
     classes: Annotated[str | None, typer.Option(help=axes.AXES["classes"].summary)] = None,
     batch: Annotated[str, typer.Option(help=axes.AXES["batch"].summary)] = "1",
@@ -30,8 +31,8 @@ def cost(
     from reports.pages import cost_report as costs
 
     output.check_format(format_)
-    given = {"image": image, "channels": channels, "classes": classes, "batch": batch}
-    sizes = {axis: int(axes.read(axis, [value])[0]) for axis, value in given.items() if value is not None}
+    given = {"image": image, "input": input_, "channels": channels, "classes": classes, "batch": batch}
+    sizes = {axis: axes.read_one(axis, value) for axis, value in given.items() if value is not None}
     entries = network_costs.entries([str(name) for name in axes.read("model", models)], sizes)
     if format_ == "json":
         listed = [costs.as_json(entry, layers=layers) for entry in entries]

@@ -29,7 +29,8 @@ def layers(
     *,
     models: options.Models,
     given: Annotated[
-        Given, Axes("workload", "device", "precision", "engine", "layout", "batch", "image", "threads")
+        Given,
+        Axes("workload", "device", "precision", "engine", "layout", "batch", "image", "input", "threads"),
     ],
     gpu: options.Gpu = None,
     lock_clocks: options.LockClocks = None,

@@ -35,6 +35,7 @@ def max_batch(
             "engine",
             "layout",
             "image",
+            "input",
             "channels",
             "classes",
             "threads",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from bench import devices, engines, workloads
+from bench.plan import input_shapes
 from bench.schema import tuning
 from bench.schema.case import LAYOUTS, PRECISIONS
 from bench.schema.plain_text import why_no_text
@@ -33,7 +34,14 @@ class NumericAxis:
     high: int
 
 
-AXES: dict[str, NamedAxis | NumericAxis] = {
+@dataclass(frozen=True)
+class ShapeAxis:
+    """An axis of shapes, `3x224x320`."""
+
+    summary: str
+
+
+AXES: dict[str, NamedAxis | NumericAxis | ShapeAxis] = {
     "model": NamedAxis(
         "a network of the catalogue, torchvision:NAME, timm:NAME or FILE.py:FACTORY; vgg1* for several",
         lambda: catalogue.MODELS,
@@ -50,6 +58,7 @@ AXES: dict[str, NamedAxis | NumericAxis] = {
     ),
     "batch": NumericAxis("images in a step", 1, 65_536),
     "image": NumericAxis("side of the square image, pixels; the network's own by default", 1, 8_192),
+    "input": ShapeAxis("shape of one input in place of image and channels, without the batch: 3x224x320"),
     "channels": NumericAxis("channels of the image; the network's own by default", 1, 1_024),
     "classes": NumericAxis("outputs of the classifier; the network's own by default", 1, 1_000_000),
     "threads": NumericAxis("CPU threads of torch; the usable physical cores by default", 1, 1_024),
@@ -84,6 +93,8 @@ def _one(axis: str, value: object) -> Value:
     kind = AXES[axis]
     if isinstance(kind, NumericAxis):
         return whole_number(axis, value, kind.low, kind.high)
+    if isinstance(kind, ShapeAxis):
+        return input_shapes.read(value)
     if not isinstance(value, str) or not value:
         raise UserError(f"{axis} takes a name, not {value!r}")
     if axis == "tuning":

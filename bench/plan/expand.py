@@ -12,13 +12,14 @@ from msgspec import structs
 
 from bench import devices
 from bench.plan import ceiling_cases as ceilings
+from bench.plan import input_shapes
 from bench.plan.axes import Value
 from bench.plan.feasibility import why_impossible
 from bench.plan.suite import USUAL, Block, Suite
 from bench.schema.case import Case
 from models import catalogue
 
-MODIFIERS = ("device", "image", "channels", "classes", "threads", "seed")
+MODIFIERS = ("device", "image", "input", "channels", "classes", "threads", "seed")
 """These options change every block of a suite. Naming any other axis makes the plan one product."""
 
 
@@ -37,7 +38,11 @@ def is_product(given: Mapping[str, tuple[Value, ...]]) -> bool:
 
 
 def _cases(blocks: Sequence[Block], given: Mapping[str, tuple[Value, ...]], threads: int) -> list[Case]:
-    found = [case for block in blocks for case in _product({**USUAL, **block, **given}, threads)]
+    input_shapes.refuse_both(given, "the options")
+    found = []
+    for block in blocks:
+        input_shapes.refuse_both(block, "the suite")
+        found += _product({**USUAL, **input_shapes.merged(block, given), **given}, threads)
     return list(dict.fromkeys(found))
 
 
@@ -69,7 +74,8 @@ def _product(block: Block, threads: int) -> list[Case]:
 def _case(fields: dict[str, Any], threads: int) -> Case:
     own = catalogue.defaults(fields["model"])
     defaults = {"image": own.image, "channels": own.channels, "classes": own.classes, "threads": threads}
-    return msgspec.convert({**defaults, **fields}, Case)
+    shape = input_shapes.of_input(fields.pop("input")) if "input" in fields else {}
+    return msgspec.convert({**defaults, **fields, **shape}, Case)
 
 
 def left_to_auto(suite: Suite, given: Mapping[str, tuple[Value, ...]]) -> bool:

@@ -25,7 +25,7 @@ def why_impossible(case: Case) -> str | None:
         refused
         or engine.why_unsupported(case, device.traits)
         or tuning.why_unsupported(case, compiles=engine.compiles, of_device=device.traits.tunings)
-        or catalogue.why_impossible(case.model, case.channels, case.image, case.classes)
+        or catalogue.why_impossible(case.model, case.channels, case.image, case.classes, case.input)
     )
 
 

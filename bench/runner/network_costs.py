@@ -9,6 +9,8 @@ from pathlib import Path
 import msgspec
 
 from bench.forkserver.client import Server
+from bench.plan import input_shapes
+from bench.plan.axes import Value
 from bench.schema.counts import CostEntry, CountRequest, CountResult
 from models import catalogue
 from models.arch import Arch
@@ -16,10 +18,12 @@ from models.closed_form import Cost, cost
 from models.errors import UserError
 
 COUNT = "count"
+Sizes = Mapping[str, Value]
+"""By axis: image, channels, input, classes, batch."""
 _LIMIT_SECONDS = 1800.0
 
 
-def closed_form(model: str, sizes: Mapping[str, int]) -> Cost | None:
+def closed_form(model: str, sizes: Sizes) -> Cost | None:
     """The cost of a network of ours at these sizes, or its own; None for any other, which must be counted.
 
     Raises UserError for a network that does not exist or cannot take the image.
@@ -32,8 +36,8 @@ def closed_form(model: str, sizes: Mapping[str, int]) -> Cost | None:
     return _cost(arch, asked)
 
 
-def entries(models: Sequence[str], sizes: Mapping[str, int]) -> list[CostEntry]:
-    """The cost of every network at the given `image`, `channels`, `classes` and `batch`, or its own.
+def entries(models: Sequence[str], sizes: Sizes) -> list[CostEntry]:
+    """The cost of every network at the given sizes (image, channels, input, classes, batch), or its own.
 
     Raises UserError for a network that does not exist, cannot take the image or cannot be built.
     """
@@ -43,10 +47,12 @@ def entries(models: Sequence[str], sizes: Mapping[str, int]) -> list[CostEntry]:
     return [_entry(result) for result in _count(requests)]
 
 
-def _request(model: str, sizes: Mapping[str, int]) -> CountRequest:
+def _request(model: str, sizes: Sizes) -> CountRequest:
     own = catalogue.defaults(model)
     usual = {"image": own.image, "channels": own.channels, "classes": own.classes, "batch": 1}
-    return msgspec.convert({"model": model, **usual, **sizes}, CountRequest)
+    input_shapes.refuse_both(sizes, "the options")
+    shape = input_shapes.of_input(str(sizes["input"])) if "input" in sizes else {}
+    return msgspec.convert({"model": model, **usual, **sizes, "input": "", **shape}, CountRequest)
 
 
 def _count(requests: list[CountRequest]) -> list[CountResult]:
@@ -75,7 +81,7 @@ def _entry(result: CountResult) -> CostEntry:
 
 
 def _refuse_impossible(asked: CountRequest) -> None:
-    reason = catalogue.why_impossible(asked.model, asked.channels, asked.image, asked.classes)
+    reason = catalogue.why_impossible(asked.model, asked.channels, asked.image, asked.classes, asked.input)
     if reason is not None:
         raise UserError(reason)
 

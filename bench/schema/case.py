@@ -42,6 +42,8 @@ class Case(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     (workload `accuracy`) has a `task`, and its replicates differ in their seed: `learning_seed`.
     `tuning` names what else was switched on, `fused-optimizer+freezing`: names of `bench.schema.tuning`,
     sorted.
+    `input` is the shape of one input that is no square image, `3x64x80`, without the batch: `image` then
+    means nothing, and `channels` is the first of its sizes. It is "" for a square image.
     """
 
     model: str
@@ -59,6 +61,12 @@ class Case(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     replicate: int = 1
     task: TrainingTask | None = None
     tuning: str = ""
+    input: str = ""
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Of one input, without the batch."""
+        return shape_of(self.input) if self.input else (self.channels, self.image, self.image)
 
     @property
     def learning_seed(self) -> int:
@@ -78,9 +86,9 @@ class Case(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             f"b{self.batch}",
             f"t{self.threads}",
         ]
+        square = (("i", self.image, 224), ("c", self.channels, 3))
         for letter, value, usual in (
-            ("i", self.image, 224),
-            ("c", self.channels, 3),
+            *((("i", self.input, ""),) if self.input else square),
             ("k", self.classes, 1000),
             ("s", self.seed, 0),
         ):
@@ -102,6 +110,11 @@ class Case(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def without_replicate(self) -> Case:
         """The same work whatever the process: replicates of one case are equal under this."""
         return structs.replace(self, replicate=0)
+
+
+def shape_of(text: str) -> tuple[int, ...]:
+    """`3x64x80` as numbers."""
+    return tuple(map(int, text.split("x")))
 
 
 def _task_parts(task: TrainingTask) -> list[str]:

@@ -8,13 +8,14 @@ from models.closed_form import Cost
 
 
 class CountRequest(Struct, frozen=True, kw_only=True):
-    """One network on one batch of square images."""
+    """One network on one batch of square images, or of `input`, as in `bench.schema.case.Case`."""
 
     model: str
     channels: int
     image: int
     classes: int
     batch: int = 1
+    input: str = ""
 
 
 class CountResult(Struct, frozen=True, kw_only=True):

@@ -38,7 +38,10 @@ ABILITIES = {
 }
 """What an installation cannot do that does not know a question, after `cannot`."""
 
-LATER: Mapping[type[Struct], frozenset[str]] = {MeasurementProtocol: frozenset({"flush_l2"})}
+LATER: Mapping[type[Struct], frozenset[str]] = {
+    MeasurementProtocol: frozenset({"flush_l2"}),
+    Case: frozenset({"input"}),
+}
 """Fields that came after the first version of the wire. The default of each means what was done before it
 existed, and is not sent: an older installation is refused for what is used, and not for what exists."""
 

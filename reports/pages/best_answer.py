@@ -78,10 +78,18 @@ def command_of(case: Case, gpu: str | None = None) -> str:
     that could be another is named.
     """
     own = catalogue.defaults(case.model)
-    usual = {"image": own.image, "channels": own.channels, "classes": own.classes, "seed": 0, "tuning": ""}
+    usual = {
+        "image": own.image,
+        "channels": own.channels,
+        "classes": own.classes,
+        "seed": 0,
+        "tuning": "",
+        "input": "",
+    }
     axes = ("model", "workload", "device", "precision", "layout", "engine", "tuning", "batch", "threads")
+    sizes = ("input",) if case.input else ("image", "channels")
     words = ["convbench", "run"]
-    for axis in (*axes, "image", "channels", "classes", "seed"):
+    for axis in (*axes, *sizes, "classes", "seed"):
         value = getattr(case, axis)
         if usual.get(axis) != value:
             words += [f"--{axis}", str(value)]

@@ -115,7 +115,9 @@ def _axes() -> Table:
     return Table(title="axes", columns=("name", "summary", "accepted"), rows=rows, notes=notes)
 
 
-def _accepted(axis: axes.NamedAxis | axes.NumericAxis) -> str:
+def _accepted(axis: axes.NamedAxis | axes.NumericAxis | axes.ShapeAxis) -> str:
+    if isinstance(axis, axes.ShapeAxis):
+        return "1 to 4 sizes joined by x"
     if isinstance(axis, NamedAxis):
         return ", ".join(axis.accepted())
     return f"{axis.low} to {axis.high}"

@@ -47,7 +47,12 @@ def cost_table(figures: Sequence[Figure], reasons: Reasons | None = None) -> Ite
         if figure.layer is None and (figure.phase, figure.metric) in COSTS:
             case = figure.case
             network = Case(
-                model=case.model, image=case.image, channels=case.channels, classes=case.classes, replicate=0
+                model=case.model,
+                image=case.image,
+                channels=case.channels,
+                input=case.input,
+                classes=case.classes,
+                replicate=0,
             )
             images = case.batch if figure.metric == "flops" else 1
             measured.setdefault(network, case)
@@ -90,7 +95,7 @@ def _cost_row(
     trained = measured.workload == "training"
     return (
         network.model,
-        f"{network.channels}x{network.image}x{network.image}",
+        "x".join(map(str, network.input_shape)),
         network.classes,
         *(marked(cell, measured, metric, reasons) for metric, cell in counted),
         marked(of_backward, measured, "flops", reasons) if trained else of_backward,

@@ -188,7 +188,7 @@ def _labels(rows: Sequence[Utilisation]) -> dict[int, str]:
     fastest: dict[tuple[object, ...], Utilisation] = {}
     for each in sorted(rows, key=lambda each: each.time.median, reverse=True):
         case = each.subject.case
-        fastest[case.model, case.image, case.batch, each.dtype] = each
+        fastest[case.model, case.input_shape, case.batch, each.dtype] = each
     found = {}
     for each in fastest.values():
         model = each.subject.case.model

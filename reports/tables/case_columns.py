@@ -41,8 +41,9 @@ AXES: dict[str, Axis] = {
     "layout": Axis(value=lambda s: s.case.layout, phrase="{}"),
     "tuning": Axis(value=lambda s: s.case.tuning, phrase="{}"),
     "batch": Axis(value=lambda s: s.case.batch, phrase="batch {}"),
-    "image": Axis(value=lambda s: s.case.image, phrase="{} px"),
-    "channels": Axis(value=lambda s: s.case.channels, phrase="input channels: {}"),
+    "image": Axis(value=lambda s: None if s.case.input else s.case.image, phrase="{} px"),
+    "input": Axis(value=lambda s: s.case.input or None, phrase="input {}"),
+    "channels": Axis(value=lambda s: None if s.case.input else s.case.channels, phrase="input channels: {}"),
     "classes": Axis(value=lambda s: s.case.classes, phrase="{} classes"),
     "threads": Axis(value=lambda s: s.case.threads, phrase="CPU threads: {}"),
     "seed": Axis(value=lambda s: s.case.seed, phrase="seed {}"),
@@ -52,7 +53,7 @@ AXES: dict[str, Axis] = {
 }
 SECONDARY = ("deterministic", "target", "seed", "threads")
 """Not named where other axes tell the cases apart as well."""
-INPUT_AXES = ("image", "channels", "classes")
+INPUT_AXES = ("image", "input", "channels", "classes")
 """Usually one value for each model; the cost table has them."""
 
 
@@ -79,7 +80,7 @@ class TableScope(Struct, frozen=True, kw_only=True):
 
 def scope_of(cases: Sequence[Case], machines: int, reasons: Reasons | None = None) -> TableScope:
     """The layout of a report about these cases."""
-    inputs = {(case.model, case.image, case.channels, case.classes) for case in cases}
+    inputs = {(case.model, case.input_shape, case.classes) for case in cases}
     models = {case.model for case in cases}
     return TableScope(
         inputs_follow_model=len(inputs) == len(models), several_machines=machines > 1, reasons=reasons or {}

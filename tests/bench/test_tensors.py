@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.counts import CountRequest
 from bench.schema.job import Job
 from bench.schema.record import Record
+from models.errors import UserError
 from models.process_state import kept
 from models.user_imports import isolated_imports
 from tests.planted import other_inputs
@@ -110,6 +112,46 @@ def test_cost_counts_what_they_are_called_with(tmp_path: Path, name: str) -> Non
             "TWO": "4x1x8x10 float32, 4x1x6x6 float32, 4x1 bool",
         }[name]
     )
+
+
+@pytest.mark.parametrize(
+    ("factory", "shape", "outputs"),
+    [("conv1d", (6, 20), 16), ("conv2d", (3, 9, 12), 5 * 8), ("conv3d", (2, 5, 6, 7), 1 * 2 * 3)],
+)
+def test_inputs_of_any_number_of_dimensions_are_measured(
+    tmp_path: Path, factory: str, shape: tuple[int, ...], outputs: int
+) -> None:
+    text = "x".join(map(str, shape))
+    case = case_of(tmp_path, "SHAPED", workload="training", input=text, channels=shape[0])
+    record = measured(structs.replace(case, model=case.model.replace(":make", f":{factory}")))
+    weights = shape[0] * 5 ** (len(shape) - 1) * 8
+    assert (record.status, record.reason) == ("ok", None)
+    assert single(record, "model", "parameters") == weights + 8 + 8 * CLASSES + CLASSES
+    assert single(record, "model", "inputs") == 4 * BATCH * prod(shape) + LABEL_BYTES
+    assert single(record, "forward", "flops") == 2 * BATCH * (weights * outputs + 8 * CLASSES)
+
+
+def test_lazy_layers_take_the_shape_of_the_input(tmp_path: Path) -> None:
+    case = case_of(tmp_path, "SHAPED", input="3x9x12", channels=3)
+    request = CountRequest(
+        model=case.model.replace(":make", ":lazy"),
+        channels=3,
+        image=224,
+        classes=CLASSES,
+        batch=BATCH,
+        input="3x9x12",
+    )
+    (result,) = count_models([request])
+    assert result.error is None
+    assert result.cost is not None
+    assert result.cost.given == "3x9x12"
+    assert result.cost.macs == BATCH * (5 * 8 * 8 * 75 + 5 * 8 * 8 * CLASSES)
+
+
+def test_inputs_beside_the_factory_and_a_shape_are_refused_together(tmp_path: Path) -> None:
+    case = case_of(tmp_path, "LSTM", input="3x9x12")
+    with pytest.raises(UserError, match="so --input 3x9x12 would change nothing: leave it out"):
+        measured(case)
 
 
 @pytest.mark.parametrize("name", NAMES)

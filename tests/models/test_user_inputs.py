@@ -114,8 +114,8 @@ def test_a_tensor_on_another_device_is_named(tmp_path: Path) -> None:
 def test_sizes_that_nobody_takes_are_refused_and_those_of_the_factory_are_not(tmp_path: Path) -> None:
     code = returning("torch.zeros(batch, 3)")
     assert refused(tmp_path, code, image=32) == (
-        "net.py:inputs makes what the network is given, and the factory takes no image, so --image 32 would"
-        " change nothing: leave it out"
+        "net.py:inputs makes what the network is given, so --image 32 would change nothing: leave it out, or"
+        " let the factory take it"
     )
     takes = "def make(image):\n    assert image == 32\n    return nn.Identity()\n"
     assert given(tmp_path, code + takes, image=32).tensors()[0].shape == (4, 3)

@@ -66,3 +66,25 @@ def inputs(batch, device):
         "mask": torch.ones(batch, 1, dtype=torch.bool, device=device),
     }
 """
+SHAPED = """
+from torch import nn
+
+def conv1d(channels, classes):
+    return nn.Sequential(
+        nn.Conv1d(channels, 8, 5), nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(8, classes)
+    )
+
+def conv2d(channels, classes, image=None):
+    assert image is None
+    return nn.Sequential(
+        nn.Conv2d(channels, 8, 5), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, classes)
+    )
+
+def conv3d(channels, classes):
+    return nn.Sequential(
+        nn.Conv3d(channels, 8, 5), nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(8, classes)
+    )
+
+def lazy(classes):
+    return nn.Sequential(nn.LazyConv2d(8, 5), nn.Flatten(), nn.LazyLinear(classes))
+"""

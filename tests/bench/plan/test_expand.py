@@ -104,7 +104,7 @@ def test_a_given_axis_replaces_the_suites() -> None:
 
 @pytest.mark.parametrize("modifier", expand.MODIFIERS)
 def test_a_modifier_changes_every_block_and_adds_no_product_of_models(modifier: str) -> None:
-    value: Value = "cpu" if modifier == "device" else 64
+    value: Value = {"device": "cpu", "input": "3x64x80"}.get(modifier, 64)
     found = expand.cases(TWO, {modifier: (value,)}, threads=1)
     assert all(getattr(c, modifier) == value for c in found)
     assert Counter((c.model, c.workload, c.batch) for c in found) == Counter(

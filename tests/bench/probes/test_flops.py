@@ -198,7 +198,7 @@ def test_what_cannot_be_counted_is_told_and_the_rest_is_counted(tmp_path: Path) 
     errors = [result.error or "" for result in results]
     words = [
         "ValueError: no such depth",
-        "cannot be called with an input of 1x3x64x64 float32 (RuntimeError: ",
+        "cannot be called with an input of 1x3x64x64 float32: --input names another shape, ",
         "32x32",
         "'alexnet'",
     ]
