@@ -180,6 +180,26 @@ def _fused_attention(name: str, given: Given, result: Any, operator: Any) -> Cou
     return Counted(macs, "attention")
 
 
+def _native_attention(name: str, given: Given, result: Any, operator: Any) -> Counted:
+    """torch's fast path of nn.MultiheadAttention: four projections and two products.
+
+    query (batch, queries, width), key and value (batch, keys, width).
+    """
+    query, key = given["query"], given["key"]
+    width = query.shape[-1]
+    projections = 2 * (query.numel() + key.numel()) * width
+    return Counted(projections + 2 * query.numel() * key.shape[-2], "attention")
+
+
+def _encoder_layer(name: str, given: Given, result: Any, operator: Any) -> Counted:
+    """torch's fast path of nn.TransformerEncoderLayer: its attention and its two linear layers."""
+    source = given["src"]
+    attention = _native_attention(name, {"query": source, "key": source}, result, operator).macs
+    tokens = source.numel() // source.shape[-1]
+    linear = given["ffn_weight_1"].numel() + given["ffn_weight_2"].numel()
+    return Counted(attention + tokens * linear, "attention")
+
+
 def _flash_attention(name: str, given: Given, result: Any, operator: Any) -> Counted:
     """By torch's own formula, which knows how sequences of unequal length are packed."""
     formula = flop_registry[operator._overloadpacket]
@@ -224,6 +244,8 @@ _FORMULAS: tuple[tuple[str, Formula], ...] = (
     ("_deform_conv2d_backward", _deformable_backward),
     ("conv_tbc(_backward)?", _convolution_tbc),
     (r"_(flash|efficient)_attention_(forward|backward)", _flash_attention),
+    ("_native_multi_head_attention", _native_attention),
+    ("_transformer_encoder_layer_fwd", _encoder_layer),
     (r"_scaled_dot_product_\w*attention\w*", _fused_attention),
     ("mkldnn_rnn_layer(_backward)?", _mkldnn_recurrent),
     ("(_cudnn|miopen)_rnn(_backward)?", _recurrent),

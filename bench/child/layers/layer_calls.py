@@ -47,6 +47,7 @@ class LayerCall:
     outputs     tensors that it returned; none where recomputation broke it off
     recomputed  whether it ran in backward
     flops       of its own operators: forward, and of its nodes in backward; None where they have none
+    products    the place of each convolution and matrix product of its own among all in forward
     uncounted   operators that may have FLOPs and whose formula is not known
     read        what it did not make itself, by the number of the storage; buffers left out
     written     what its operators wrote, by the number of the storage
@@ -60,6 +61,7 @@ class LayerCall:
     recomputed: bool = False
     flops: int | None = None
     flops_backward: int | None = None
+    products: list[int] = field(default_factory=list)
     uncounted: set[str] = field(default_factory=set)
     read: dict[int, Operand] = field(default_factory=dict)
     written: dict[int, Operand] = field(default_factory=dict)

@@ -11,6 +11,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 from torch import nn
@@ -62,7 +63,7 @@ class ProfiledSteps:
     """Steps of a case whose module is compiled or replayed, timed by kernel."""
 
     def __init__(self, calls: Sequence[LayerCall], steps: Steps, device: Device) -> None:
-        self._calls = [call for call in calls if call.weight is not None]
+        self._calls = calls
         self._steps = steps
         self._phases = steps.phases or ((steps.whole_phase, steps.step),)
         self._device = device
@@ -107,10 +108,12 @@ def _layers_of(phase: str, calls: Sequence[LayerCall], products: Sequence[_Work]
     unless several layers have the same.
     """
     if phase == "forward":
-        alike = len(calls) == len(products)
-        return deque(call.layer for call in calls) if alike else deque(None for _ in products)
+        ahead = sorted(((place, call.layer) for call in calls for place in call.products), key=itemgetter(0))
+        alike = len(ahead) == len(products)
+        return deque(layer for _, layer in ahead) if alike else deque(None for _ in products)
     if phase != "backward":  # the whole step as one
         return deque(None for _ in products)
+    calls = [call for call in calls if call.weight is not None]
     back = deque(call.layer for call in reversed(calls) if not isinstance(call.module, nn.Linear))
     alike = len(back) == sum("conv" in work.name for work in products)
     linear = [call for call in calls if isinstance(call.module, nn.Linear)]

@@ -110,6 +110,7 @@ class _Recorder(ForwardWatch[LayerCall]):
             self._weights.setdefault(self._storages.number(each), []).append(each)
         self._buffers = {self._storages.number(each) for each in module.buffers() if _is_dense(each)}
         self._writers: dict[int, LayerCall] = {}
+        self._places = itertools.count()
         self._estimates: dict[LayerCall, int] = {}
         self._ran_backward: set[LayerCall] = set()
         self._running: LayerCall | None = None
@@ -177,6 +178,7 @@ class _Recorder(ForwardWatch[LayerCall]):
             if not is_known(func):
                 call.uncounted.add(func._schema.name)
         elif ahead:
+            call.products.append(next(self._places))
             call.flops = (call.flops or 0) + 2 * work.macs
             self._estimates[call] = self._estimates.get(call, 0) + 2 * work.macs * _gradients(work, result)
         else:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.autograd import DeviceType
 
 from bench import devices, engines, workloads
@@ -129,6 +129,25 @@ def test_forward_runs_in_the_order_of_the_network() -> None:
     products = [product("aten::convolution")] * 2 + [product("aten::addmm")] * 2
     assert names("forward", *products) == ["0", "1", "3", "5"]
     assert names("forward", *products[1:]) == [None] * 3, "one is missing, and which is not known"
+
+
+class Beside(nn.Module):
+    """Multiplies before and after a layer of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.weight = nn.Linear(8, 8), nn.Parameter(torch.eye(8))
+
+    def forward(self, given: Tensor) -> Any:
+        return self.layer(given @ self.weight) @ self.weight
+
+
+def test_products_of_no_layer_have_the_name_of_the_module_that_multiplies() -> None:
+    network = Beside()
+    made = calls_in(network, lambda: network(torch.randn(2, 8)))
+    products = [product("aten::mm"), product("aten::addmm"), product("aten::mm")]
+    found = _layers_of("forward", made, products)
+    assert [layer.name if layer else None for layer in found] == ["Beside", "layer", "Beside"]
 
 
 def test_backward_finds_convolutions_by_order_and_linear_layers_by_their_sizes() -> None:

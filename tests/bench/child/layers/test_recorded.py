@@ -235,6 +235,19 @@ def test_attention_computes_in_a_row_of_its_own() -> None:
     assert least <= sums(calls, backward_flops)["attention"] <= least + 2 * 3 * 16 * 16 * 8
 
 
+def test_torchs_fast_paths_in_inference_are_counted_too() -> None:
+    """An encoder layer is a single operator then, and so is attention: 16 x 8 x 32 MACs in projections,
+    2 x 16 x 16 x 8 in products, and 2 x 16 x 8 x 20 in the two linear layers of an encoder."""
+    attention = 16 * 8 * 32 + 2 * 16 * 16 * 8
+    encoder = nn.Sequential(nn.TransformerEncoderLayer(8, 2, 20, batch_first=True)).eval()
+    tokens = torch.randn(3, 16, 8)
+    with torch.no_grad():
+        one = record(encoder, lambda: encoder(tokens)).calls
+        other = record(network := Attention().eval(), lambda: network(tokens)).calls
+    assert sums(one, forward_flops) == {"0": 2 * 3 * (attention + 2 * 16 * 8 * 20)}
+    assert sums(other, forward_flops) == {"attention": 2 * 3 * attention}
+
+
 @pytest.mark.parametrize(("kind", "gates"), [(nn.RNN, 1), (nn.GRU, 3), (nn.LSTM, 4)])
 def test_recurrent_layers_have_a_row(kind: type[nn.Module], gates: int) -> None:
     """At each of 5 steps every gate of 6 meets 4 inputs and 6 of the step before."""
