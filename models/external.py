@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import importlib
 import sys
+from itertools import chain
 from pathlib import Path
 from types import ModuleType
 
 import torch
-from torch.nn.parameter import UninitializedParameter
+from torch import nn
+from torch.nn.parameter import is_lazy
 
 from models.catalogue import FileFactory, ModuleFactory
 from models.factory import Sizes, network_of
 from models.network import Arguments, Network
 from models.process_state import kept
-from models.user_code import FactoryError, running
+from models.user_code import FactoryError, as_factory_error, running
 from models.user_imports import import_file, place_of, user_packages
 from models.user_inputs import inputs_of
 
@@ -61,12 +63,39 @@ def _defined(name: str, module: ModuleType, factory: str) -> object:
 
 @torch.no_grad()
 def materialise(network: Network, shape: tuple[int, ...], batch: int) -> None:
-    """Let lazy layers take the shapes that the network's own inputs give them, or one input of that shape."""
+    """Let lazy layers take the shapes that a call gives them, in eval mode and, where some are called only
+    there, in training mode: of one input of that shape where that is taken, of a whole batch else.
+
+    Raises FactoryError where no call succeeds, or a layer is never called.
+    """
     module = network.module
-    if any(isinstance(each, UninitializedParameter) for each in module.parameters()):
-        training = module.training
-        one = Arguments((torch.zeros(1, *shape),))
-        given = network.inputs(batch, torch.device("cpu")) if network.inputs else one
-        module.eval()
-        given.call(module)
+    before = module.training
+    for training in (False, True):
+        if not _lazy(module):
+            return
         module.train(training)
+        sizes = (batch,) if network.inputs or training else (1, batch)
+        with as_factory_error("the call that gives lazy layers their shapes"):
+            _call_once(network, shape, sizes)
+        module.train(before)
+    if _lazy(module):
+        raise FactoryError(f"no call gives a shape to what is lazy: {', '.join(_lazy(module))}")
+
+
+def _call_once(network: Network, shape: tuple[int, ...], batches: tuple[int, ...]) -> None:
+    """With the first batch that the network takes; raises what it says of the last."""
+    for batch in batches:
+        images = Arguments((torch.zeros(batch, *shape),))
+        given = network.inputs(batch, torch.device("cpu")) if network.inputs else images
+        try:
+            given.call(network.module)
+        except Exception:  # it is the user's code: it may well take multiples of a number alone
+            if batch == batches[-1]:
+                raise
+        else:
+            return
+
+
+def _lazy(module: nn.Module) -> list[str]:
+    """Names of parameters and buffers without a shape."""
+    return [name for name, each in chain(module.named_parameters(), module.named_buffers()) if is_lazy(each)]

@@ -19,6 +19,7 @@ from bench.schema.agreement import Agreement, AgreementRequest
 from bench.schema.case import Case
 from bench.tensors import case_arguments, case_context, cast_input, random_images
 from models import random_state
+from models.errors import UserError
 from models.load import load
 from models.network import Arguments, Network
 
@@ -94,7 +95,13 @@ def agreement(expected: torch.Tensor, found: torch.Tensor) -> Agreement:
 
     A choice is near a tie where twice the largest error of an image's outputs reaches from its first
     class to its second: random weights make many of these, and there top-1 says nothing of a precision.
+    Raises UserError where no error can be given.
     """
+    for whose, numbers in (("fp32", expected), ("this configuration", found)):
+        if not numbers.isfinite().all():
+            raise UserError(f"not all outputs of {whose} are finite numbers")
+    if not expected.any():
+        raise UserError("all outputs of fp32 are 0, which no error is relative to")
     error = found - expected
     # A single number is a choice without another.
     best = expected.topk(min(2, expected.shape[1]), dim=1).values

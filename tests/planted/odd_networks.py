@@ -202,3 +202,25 @@ def normalised() -> nn.Module:
 
 def failing() -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(7, 10))
+
+
+class LazyHead(Net):
+    """A head of lazy layers in training alone, and groups of eight images."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.aux = nn.Sequential(nn.LazyBatchNorm1d(affine=False), nn.LazyLinear(10))
+
+    def forward(self, images: Tensor) -> Any:
+        features = self.features(images).reshape(len(images) // 8, 8, 8).flatten(0, 1)
+        return (self.fc(features), self.aux(features)) if self.training else self.fc(features)
+
+
+def lazy_head() -> nn.Module:
+    return LazyHead()
+
+
+def lazy_for_ever() -> nn.Module:
+    network = Net()
+    network.spare = nn.LazyLinear(10)
+    return network

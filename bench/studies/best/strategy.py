@@ -44,7 +44,7 @@ class Failure(Struct, frozen=True):
     """Why there is no time that counts: how the process ended, or a warning that makes its time worth
     nothing; and the reason, where there is more to say."""
 
-    status: Status | Literal["non-finite-loss"]
+    status: Status | Literal["non-finite-loss", "non-finite-output"]
     reason: str = ""
 
 
@@ -79,7 +79,7 @@ def result_of(record: Record) -> CandidateResult:
     """What a candidate's process found. Numbers that are no numbers make a fast step worth nothing."""
     case = record.case.without_replicate()
     for warning in record.warnings:
-        if warning.label == "non-finite-loss":
+        if warning.label in ("non-finite-loss", "non-finite-output"):
             return CandidateResult(case=case, failure=Failure(warning.label, warning.detail))
     wall = find(record.measurements, whole(case), "wall_time")
     if record.status != "ok" or wall is None:

@@ -238,6 +238,19 @@ def test_outputs_agree_with_themselves(factory: str) -> None:
     assert (found.images, found.agreeing, found.relative_error) == (64, 64, 0)
 
 
+def test_outputs_that_are_no_numbers_are_not_compared() -> None:
+    with pytest.raises(UserError, match="not all outputs of fp32 are finite numbers"):
+        compare_outputs(case_of("as_infinity", "inference"))
+
+
+def test_lazy_layers_of_training_alone_take_their_shapes_from_the_whole_batch() -> None:
+    record = measured("lazy_head")
+    assert record.status == "ok"
+    assert figure(record, "model", "parameters") == 404
+    sentence = refusal("lazy_for_ever")
+    assert sentence == "no call gives a shape to what is lazy: spare.weight, spare.bias"
+
+
 def test_a_live_module_keeps_its_inputs_and_says_which_output_is_trained() -> None:
     images = torch.randn(8, 3, 16, 16)
     before = images.clone()
