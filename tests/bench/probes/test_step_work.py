@@ -11,13 +11,12 @@ from torchvision.models import regnet
 
 from bench.probes.meta_modules import count_parameters
 from bench.probes.step_work import counted_call
+from models.catalogue import Torchvision
+from models.library_networks import load_torchvision
 from models.network import Arguments
 
 pytestmark = pytest.mark.slow
 
-AUXILIARY_HEADS = {"inception_v3": 27_161_264 - 23_834_568}
-"""Parameters that torchvision publishes and the network without its auxiliary head, as inference has it,
-does not hold. What it publishes of GoogLeNet is without."""
 ROUNDED = 0.0005
 """G multiply-accumulates: three decimals are published."""
 
@@ -31,11 +30,8 @@ def shapes_only(name: str, side: int, monkeypatch: pytest.MonkeyPatch) -> torch.
             return of_depth(*args, **kwargs)
 
     monkeypatch.setattr(regnet.BlockParams, "from_init_params", on_the_host)
-    options: dict[str, Any] = {"image_size": side} if name.startswith("vit") else {}
-    if name in ("googlenet", "inception_v3"):
-        options = {"aux_logits": False, "init_weights": False}
     with torch.device("meta"):
-        return models.get_model(name, weights=None, **options).eval()
+        return load_torchvision(Torchvision(name), channels=3, image=side, classes=1000).eval()
 
 
 @pytest.mark.parametrize("name", models.list_models(module=models))
@@ -45,7 +41,7 @@ def test_parameters_and_gmacs_are_the_published_ones(name: str, monkeypatch: pyt
         module = shapes_only(name, side, monkeypatch)
         work = counted_call(module, Arguments((torch.zeros(1, 3, side, side, device="meta"),)))
         assert work.unknown == ()
-        parameters = count_parameters(module).total + AUXILIARY_HEADS.get(name, 0)
+        parameters = count_parameters(module).total
         for weights in published:
             if _side(weights) == side:
                 assert parameters == weights.meta["num_params"], weights.name
