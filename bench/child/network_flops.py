@@ -7,6 +7,7 @@ import torch
 from msgspec import structs
 
 from bench.child.counted_cost import counted_cost
+from bench.forkserver.stages import stage
 from bench.probes.flops import (
     FVCORE_LARGEST,
     FlopCounts,
@@ -45,6 +46,7 @@ def count_models(requests: list[CountRequest]) -> list[CountResult]:
     """The counts of each network, in order; one that cannot be built or run has an `error` instead."""
     results = []
     for request in requests:
+        stage(f"counting {request.model}")  # what ends the process is then known
         with isolated_imports():
             try:
                 results.append(_count(request))

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from bench.cli import completion, options, output
+from models import libraries
 from reports.pages import catalogue_report
 
 
@@ -18,9 +19,17 @@ def list_(
             autocompletion=completion.of_names(catalogue_report.catalogue_documents),
         ),
     ] = "all",
+    library: Annotated[
+        str | None,
+        typer.Option(
+            "--library",
+            help="Models of torchvision or timm instead of ours.",
+            autocompletion=completion.of_names(lambda: libraries.NAMES),
+        ),
+    ] = None,
     format_: options.Format = "terminal",
 ) -> int:
     """Say which models, variants, suites, axes, datasets and recipes there are."""
     output.check_format(format_)
-    output.show(catalogue_report.catalogue_text(what, format_))
+    output.show(catalogue_report.catalogue_text(what, format_, library))
     return 0

@@ -8,9 +8,9 @@ from bench import datasets, devices
 from bench.plan import axes, expand, named_suites, recipes
 from bench.plan.axes import AXES, NamedAxis
 from bench.schema.training_task import Recipe
-from models import blocks, catalogue, variants
+from models import blocks, catalogue, libraries, variants
 from models.closed_form import cost
-from models.errors import unknown
+from models.errors import UserError, unknown
 from reports import formats
 from reports.document import Cell, Document, Missing, Quantity, Scalar, Table, readable
 
@@ -27,9 +27,11 @@ def catalogue_documents() -> Mapping[str, Table]:
     }
 
 
-def catalogue_text(what: str, output: str) -> str:
-    """One of the tables, or all, in a format. Raises UserError for an unknown name."""
-    tables = catalogue_documents()
+def catalogue_text(what: str, output: str, library: str | None = None) -> str:
+    """One of the tables, or all, or a library's models, in a format. Raises UserError for an unknown name."""
+    if library is not None and what not in ("all", "models"):
+        raise UserError(f"--library goes with models, and {what} are not a library's")
+    tables = catalogue_documents() if library is None else {"models": _library_models(library)}
     if what != "all" and what not in tables:
         raise unknown("list", what, [*tables, "all"])
     chosen = list(tables.values()) if what == "all" else [tables[what]]
@@ -52,6 +54,29 @@ def _models() -> Table:
     columns = ("name", "summary", "image", "channels", "classes", "parameters")
     notes = (f"Also accepted: {catalogue.FORMS}.",)
     return Table(title="models", columns=columns, rows=tuple(rows), notes=notes)
+
+
+def _library_models(library: str) -> Table:
+    """What another library has that can be measured, as it publishes it."""
+    if library not in libraries.NAMES:
+        raise unknown("library", library, libraries.NAMES)
+    found = {
+        f"{library}:{name}": each
+        for name, each in libraries.networks(library).items()
+        if library != "torchvision" or libraries.why_not_images(name) is None
+    }
+    if not found:
+        raise UserError(f"{library} is not installed: pip install 'convbench[{library}]'")
+    rows = tuple(
+        (name, each.kind, each.image, each.channels, each.classes, each.parameters, each.gmacs)
+        for name, each in found.items()
+    )
+    columns = ("name", "kind", "image", "channels", "classes", "parameters", "GMACs")
+    notes = (
+        "As published with the default weights, of which none are loaded; parameters and GMACs are the"
+        " library's figures, not ours. A wildcard names several: convbench cost 'torchvision:resnet*'.",
+    )
+    return Table(title="models", columns=columns, rows=rows, notes=notes)
 
 
 def _variants() -> Table:
