@@ -1,0 +1,50 @@
+"""`convbench list models --library`: what other libraries publish."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from models import libraries
+from models.errors import UserError
+from models.libraries import LibraryNetwork
+from reports.pages.catalogue_report import catalogue_text
+
+
+def test_networks_of_torchvision_that_can_be_measured_with_their_published_sizes() -> None:
+    rows = {row["name"]: row for row in json.loads(catalogue_text("all", "json", "torchvision"))["rows"]}
+    assert rows["torchvision:inception_v3"] == {
+        "list": "models",
+        "name": "torchvision:inception_v3",
+        "kind": "classification",
+        "image": 299,
+        "channels": 3,
+        "classes": 1000,
+        "parameters": 27_161_264,
+        "GMACs": 5.713,
+    }
+    assert rows["torchvision:fcn_resnet50"]["kind"] == "segmentation"
+    assert "torchvision:fasterrcnn_resnet50_fpn" not in rows
+
+
+def test_what_a_library_does_not_say_is_left_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(libraries, "timm_networks", lambda: {"a.b": LibraryNetwork(name="a.b", image=160)})
+    (row,) = json.loads(catalogue_text("models", "json", "timm"))["rows"]
+    assert (row["name"], row["image"], row["parameters"]) == ("timm:a.b", 160, None)
+
+
+@pytest.mark.parametrize(
+    ("what", "library", "words"),
+    [
+        ("models", "keras", "unknown library 'keras': accepted are torchvision, timm"),
+        ("axes", "timm", "--library goes with models"),
+        ("models", "timm", r"timm is not installed: pip install 'convbench\[timm\]'"),
+    ],
+)
+def test_what_is_no_list_of_a_library(
+    monkeypatch: pytest.MonkeyPatch, what: str, library: str, words: str
+) -> None:
+    monkeypatch.setattr(libraries, "timm_networks", dict)
+    with pytest.raises(UserError, match=words):
+        catalogue_text(what, "json", library)
