@@ -36,7 +36,7 @@ def network_of(name: str, made: object, arguments: Literals, sizes: Sizes) -> nn
         if test(made):
             raise FactoryError(f"{name} is {words}, where a function that returns an nn.Module is accepted")
     named = _named(name, made, arguments, sizes)
-    with kept(random_numbers=False):
+    with kept():
         result = made(*arguments.positional, **named)
     if not isinstance(result, nn.Module):
         raise FactoryError(f"{name} returned {_returned(result)}")

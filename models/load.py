@@ -7,12 +7,15 @@ from dataclasses import replace
 import torch
 from torch import nn
 
+from models import process_state, random_state
 from models.arch import Init
 from models.build import build
 from models.catalogue import FileFactory, ModuleFactory, Ours, Timm, Torchvision, parse
 from models.external import load_file, load_module, materialise
+from models.factory import Sizes
 from models.library_networks import load_timm, load_torchvision
 from models.network import Network
+from models.plain_module import plain, refuse_script, switched
 
 
 def load(
@@ -35,22 +38,38 @@ def load(
     of memory pass unchanged.
     """
     shape = tuple(map(int, other_input.split("x"))) if other_input else (channels, image, image)
-    sizes = {"channels": channels, "classes": classes} | ({} if other_input else {"image": image})
-    match parse(spec):
-        case Ours(arch):
-            return Network(
-                build(arch, channels=channels, image=image, classes=classes, init=init, device=device)
-            )
-        case Torchvision() as source:
-            network = Network(load_torchvision(source, channels=channels, image=image, classes=classes))
-        case Timm() as source:
-            network = Network(load_timm(source, channels=channels, image=image, classes=classes))
-        case ModuleFactory() as source:
-            network = load_module(source, sizes, other_input)
-        case FileFactory() as source:
-            network = load_file(source, sizes, other_input)
-    materialise(network, shape, batch)
-    network.module.train()
-    moved = network.module.to(device)
-    # A user's own `train` or `to` may well forget to return the module.
-    return replace(network, module=moved) if isinstance(moved, nn.Module) else network
+    sizes = {"channels": channels, "image": image, "classes": classes}
+    source = parse(spec)
+    if isinstance(source, Ours):
+        return Network(build(source.arch, **sizes, init=init, device=device))
+    numbers = random_state.read()
+    with process_state.kept() as lost:
+        network = _of_others(source, sizes, other_input)
+        module, was_compiled = plain(network.module)
+        refuse_script(module, spec)
+        network = replace(network, module=module, was_compiled=was_compiled)
+        materialise(network, shape, batch)
+        switched(module, spec)
+    moved = module.to(device)
+    return replace(
+        network,
+        # A user's own `to` may well forget to return the module.
+        module=moved if isinstance(moved, nn.Module) else module,
+        ignores_seed=random_state.is_unchanged(numbers),
+        lost_settings=tuple(map(str, lost)),
+    )
+
+
+def _of_others(
+    source: Torchvision | Timm | ModuleFactory | FileFactory, sizes: Sizes, other_input: str
+) -> Network:
+    given = {name: size for name, size in sizes.items() if name != "image" or not other_input}
+    match source:
+        case Torchvision():
+            return Network(load_torchvision(source, **sizes))
+        case Timm():
+            return Network(load_timm(source, **sizes))
+        case ModuleFactory():
+            return load_module(source, given, other_input)
+        case FileFactory():
+            return load_file(source, given, other_input)

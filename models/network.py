@@ -59,8 +59,14 @@ Inputs: TypeAlias = Callable[[int, torch.device], Arguments]
 class Network:
     """A module, and what its author says it takes.
 
-    inputs    what makes its arguments; None for a network of images
+    inputs         what makes its arguments; None for a network of images
+    was_compiled   whether a torch.compile of its author's was taken off
+    ignores_seed   whether its first weights are the same after every seed
+    lost_settings  of the process, which loading it changed for good
     """
 
     module: nn.Module
     inputs: Inputs | None = None
+    was_compiled: bool = False
+    ignores_seed: bool = False
+    lost_settings: tuple[str, ...] = ()

@@ -89,11 +89,11 @@ def put_back(before: State) -> list[Change]:
 
 
 @contextlib.contextmanager
-def kept(*, random_numbers: bool = True) -> Iterator[list[Change]]:
+def kept() -> Iterator[list[Change]]:
     """Afterwards the process's state is what it was, also after an error; yields a list that is filled then
     with what could not be put back.
 
-    Without `random_numbers` what was drawn inside stays drawn, unless somebody set a seed there.
+    What was drawn at random inside stays drawn, unless somebody set a seed there.
     """
     before, numbers, seed = read(ALL), random_state.read(), torch.initial_seed()
     lost: list[Change] = []
@@ -102,7 +102,7 @@ def kept(*, random_numbers: bool = True) -> Iterator[list[Change]]:
             yield lost
     finally:
         lost += put_back(before)
-        if random_numbers or torch.initial_seed() != seed:
+        if torch.initial_seed() != seed:
             random_state.put_back(numbers)
 
 

@@ -34,6 +34,20 @@ def read() -> dict[str, Any]:
     }
 
 
+def is_unchanged(before: Mapping[str, Any]) -> bool:
+    """Whether nothing was drawn, and no seed was set, since an earlier `read`."""
+    return _comparable(before) == _comparable(read())
+
+
+def _comparable(state: Mapping[str, Any]) -> list[str]:
+    numpy, tensors = state["numpy"], (state["torch"], *(state["cuda"] or ()), state["mps"])
+    return [
+        repr(state["python"]),
+        repr(numpy and [part.tolist() if hasattr(part, "tolist") else part for part in numpy]),
+        *(repr(None if each is None else each.tolist()) for each in tensors),
+    ]
+
+
 def put_back(state: Mapping[str, Any]) -> None:
     """Go on as from an earlier `read`."""
     random.setstate(state["python"])

@@ -67,7 +67,7 @@ def _made(
             f"{name} makes what the network is given, so {' and '.join(useless)} would change nothing:"
             " leave it out, or let the factory take it"
         )
-    with as_factory_error(f"{name}({batch}, {device})"), kept(random_numbers=False):
+    with as_factory_error(f"{name}({batch}, {device})"), kept():
         arguments = _arguments(name, function(batch=batch, device=device))
         _check_device(name, arguments, device)
         place = _place_of_batch(arguments, batch)

@@ -110,7 +110,7 @@ def _execution(subject: Subject) -> Pass:
     def check() -> list[Measurement]:
         engine, steps, found = subject.engine, subject.steps, subject.collected
         found.warnings += execution.settings_changed(subject.in_force.settings)
-        found.warnings += execution.already_compiled(subject.module)
+        found.warnings += execution.scripted(subject.module)
         if not engine.compiles:
             found.warnings += execution.compiled_already(steps)
         elif not found.invalid:

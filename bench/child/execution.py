@@ -2,16 +2,55 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Iterator
 
 import torch
 
 from bench.child.compiling import progress
+from bench.child.in_force import InForce
 from bench.contracts.engine import Engine
 from bench.contracts.steps import Steps
 from bench.probes import compiled_part
 from bench.schema.case_warnings import CaseWarning
 from models import process_state
+from models.network import Network
+
+
+@contextlib.contextmanager
+def without_compiler(engine: Engine | None = None) -> Iterator[None]:
+    """While this lasts no torch.compile of a user's own does anything, unless the engine compiles."""
+    # Where torch's compiler is not imported nothing was compiled, and to import it takes seconds.
+    if "torch._dynamo" not in sys.modules or (engine is not None and engine.compiles):
+        yield
+        return
+    with torch.compiler.set_stance("force_eager"):
+        yield
+
+
+def of_loading(network: Network) -> list[CaseWarning]:
+    """Warnings about what a network's file did when it was loaded."""
+    found = []
+    if network.was_compiled:
+        detail = "the network's file calls torch.compile: the plain module was measured, as the row says"
+        found.append(CaseWarning("already-compiled", detail))
+    if network.lost_settings:
+        lost = ", ".join(network.lost_settings)
+        found.append(CaseWarning("process-state", f"loading the network changed {lost} for good"))
+    return found
+
+
+def of_learning(network: Network, in_force: InForce, engine: Engine) -> list[CaseWarning]:
+    """Warnings about how a network was trained."""
+    found = of_loading(network) + settings_changed(in_force.settings) + scripted(network.module)
+    if network.ignores_seed:
+        detail = "the network sets a seed of its own or draws no weights: every seed begins with the same"
+        found.append(CaseWarning("own-seed", detail))
+    if progress(engine)[1]:
+        detail = "torch.compile reached its recompile limit, and some of the network ran eagerly"
+        found.append(CaseWarning("recompile-limit", detail))
+    return found
 
 
 def settings_changed(before: process_state.State) -> list[CaseWarning]:
@@ -22,12 +61,12 @@ def settings_changed(before: process_state.State) -> list[CaseWarning]:
     return [CaseWarning("process-state", f"the network's steps change {', '.join(map(str, changes))}")]
 
 
-def already_compiled(module: torch.nn.Module) -> list[CaseWarning]:
+def scripted(module: torch.nn.Module) -> list[CaseWarning]:
     """A warning where a part of the network is TorchScript, which an interpreter of its own runs."""
-    scripted = [name for name, part in module.named_modules() if isinstance(part, torch.jit.ScriptModule)]
-    if not scripted:
+    parts = [name for name, part in module.named_modules() if isinstance(part, torch.jit.ScriptModule)]
+    if not parts:
         return []
-    what = f"{scripted[0]} is" if scripted[0] else "the network is"
+    what = f"{parts[0]} is" if parts[0] else "the network is"
     return [CaseWarning("already-compiled", f"{what} TorchScript, which is neither eager nor torch.compile")]
 
 

@@ -7,6 +7,7 @@ import torch
 from msgspec import structs
 
 from bench.child.counted_cost import counted_cost
+from bench.child.execution import without_compiler
 from bench.forkserver.stages import stage
 from bench.probes.flops import (
     FVCORE_LARGEST,
@@ -76,6 +77,12 @@ def _count(request: CountRequest) -> CountResult:
         batch=request.batch,
         other_input=request.input,
     )
+    with without_compiler():
+        return _count_loaded(network, request)
+
+
+def _count_loaded(network: Network, request: CountRequest) -> CountResult:
+    """The counts of a network that is not ours, from its operators."""
     work = _work(network, request)
     counts = _counts(network, request, work)
     disagreements = compare(of_work(work), counts, by="convbench")

@@ -14,6 +14,7 @@ from msgspec import structs
 
 from bench import devices, engines
 from bench.child import weights
+from bench.child.execution import without_compiler
 from bench.outputs.main_output import main_output
 from bench.schema.agreement import Agreement, AgreementRequest
 from bench.schema.case import Case
@@ -72,8 +73,9 @@ def outputs(case: Case, module: torch.nn.Module, batches: Sequence[Arguments]) -
     weights.place(module, case)
     module.eval()
     forward = structs.replace(case, workload="inference")
-    with case_context(forward, torch.device(where).type):
-        call = engines.get(case.engine).wrap(module, case.tuning)
+    engine = engines.get(case.engine)
+    with case_context(forward, torch.device(where).type), without_compiler(engine):
+        call = engine.wrap(module, case.tuning)
         found = [
             # A copy, which the network may change.
             _numbers(batch.each(torch.clone).on(where).each(partial(cast_input, case)).call(call))

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from bench import devices, engines, workloads
-from bench.child import absences, case_passes, compiling, weights
+from bench.child import absences, case_passes, compiling, execution, weights
 from bench.child.case_passes import Subject
 from bench.child.collected import Collected, measured
 from bench.child.in_force import InForce
@@ -97,9 +97,11 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
     compiling.use_cache(job)
     baseline = device.memory_baseline()
     collected = Collected()
-    with named_as_the_networks(case), case_context(case, device.torch_type()):
+    with named_as_the_networks(case), case_context(case, device.torch_type()) as context:
         network, steps, in_force = prepare(case, device)
         collected.warnings += weights.layout_warnings(network.module, case)
+        collected.warnings += execution.of_loading(network)
+        context.enter_context(execution.without_compiler(engine))
         first_step_at = time.monotonic()
 
         def record() -> Record:
@@ -116,7 +118,8 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
         collected.absent |= absences.of_case(job, engine, steps)
         counts = case_passes.of_network(subject)
         collected.take(case_passes.of_steps(subject), counts, record)
-    collected.take(counts, (), record)
+    with execution.without_compiler():
+        collected.take(counts, (), record)
     return record(), first_step_at
 
 

@@ -72,10 +72,16 @@ SET: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
     "logging": (lambda: logging.root.isEnabledFor(50), lambda: logging.disable(50)),
     "warnings": (lambda: list(warnings.filters), lambda: warnings.simplefilter("error")),
     "torch's random numbers": (lambda: _drawn(), lambda: torch.manual_seed(7)),
-    "Python's random numbers": (random.getstate, lambda: random.seed(7)),
-    "numpy's random numbers": (lambda: repr(np.random.get_state()), lambda: np.random.seed(7)),
+    "Python's random numbers": (random.getstate, lambda: _seed_all(7)),
+    "numpy's random numbers": (lambda: repr(np.random.get_state()), lambda: _seed_all(7)),
 }
 """How it is read, and how a file sets it."""
+
+
+def _seed_all(number: int) -> None:
+    random.seed(number)
+    np.random.seed(number)
+    torch.manual_seed(number)
 
 
 def _drawn() -> list[int]:

@@ -14,7 +14,7 @@ import msgspec
 import torch
 
 from bench import datasets, devices, engines
-from bench.child import weights
+from bench.child import execution, weights
 from bench.child.collected import Collected
 from bench.child.in_force import InForce, inferred
 from bench.child.network_failures import named_as_the_networks
@@ -37,7 +37,7 @@ from bench.tensors import random_images
 from models import catalogue, random_state
 from models.errors import UserError
 from models.load import load
-from models.network import Arguments
+from models.network import Arguments, Network
 
 EVALUATED = 10_000
 """Training images at most whose accuracy is taken once more in the end: as many as the larger test sets."""
@@ -80,7 +80,7 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
     energy = device.energy_source() if device.traits.counts_energy else NoCounter(_NOT_COUNTED)
     baseline = device.memory_baseline()
     with named_as_the_networks(case):
-        module, learner, in_force = _prepare(job, device, dataset)
+        network, learner, in_force = _prepare(job, device, dataset)
         first_step_at = time.monotonic()
         stage("training")
         reporter = Reporter(files, case, dataset.learns)
@@ -89,20 +89,20 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
     collected = Collected()
     if in_force.needs_inference:
         collected.attempt(inferred(in_force, Arguments((random_images(case, "meta"),))))
+    learned = measurements(history, case.task.target, learns=dataset.learns)
     record = Record(
         case=case,
         protocol=job.protocol,
         status=status,
         reason=reason,
-        measurements=[*parameters(module), *measurements(history, case.task.target, learns=dataset.learns)],
+        measurements=[*parameters(network.module), *learned],
         environment=msgspec.structs.replace(job.environment, gpu=device.accelerator()),
         gpu_readings=device.accelerator_readings(),
         effective=in_force.effective(),
         absent=why_absent(history, case.task.target, energy.why_absent, learns=dataset.learns)
         | collected.absent,
         warnings=[
-            *_network_remarks(case, module, learner),
-            *engines.get(case.engine).warnings(case, device.traits),
+            *_execution_remarks(case, device, network, learner, in_force),
             *_energy_remarks(device, energy, history),
             *reporter.warnings(),
             *collected.warnings,
@@ -117,7 +117,7 @@ def _ending(case: Case, epochs: Iterator[History], reporter: Reporter) -> tuple[
     assert case.task is not None
     history, trained = History(), False
     try:
-        with _deterministic(case.task.deterministic):
+        with _deterministic(case.task.deterministic), execution.without_compiler(engines.get(case.engine)):
             for number, known in enumerate(epochs):
                 history, trained = known, number > 0  # what comes last is no epoch
     except DivergedError as error:
@@ -129,7 +129,7 @@ def _ending(case: Case, epochs: Iterator[History], reporter: Reporter) -> tuple[
     return "ok", None, history
 
 
-def _prepare(job: Job, device: Device, dataset: Dataset) -> tuple[torch.nn.Module, Learner, InForce]:
+def _prepare(job: Job, device: Device, dataset: Dataset) -> tuple[Network, Learner, InForce]:
     case, files = job.case, job.training
     assert case.task is not None
     assert files is not None
@@ -158,7 +158,7 @@ def _prepare(job: Job, device: Device, dataset: Dataset) -> tuple[torch.nn.Modul
     stage("reading the data")
     split = dataset.load(None if files.data_dir is None else Path(files.data_dir))
     forward = engines.get(case.engine).wrap(module)
-    return module, Learner(case, device, module, forward, dataset, split), in_force
+    return network, Learner(case, device, module, forward, dataset, split), in_force
 
 
 def _epochs(
@@ -233,8 +233,16 @@ def _is_uncompiled(case: Case) -> bool:
     return engine.compiles and not engine.observe().get("compiled_graphs", 0)
 
 
-def _network_remarks(case: Case, module: torch.nn.Module, learner: Learner) -> list[CaseWarning]:
-    return weights.layout_warnings(module, case) + learner.scores.warnings()
+def _execution_remarks(
+    case: Case, device: Device, network: Network, learner: Learner, in_force: InForce
+) -> list[CaseWarning]:
+    engine = engines.get(case.engine)
+    return [
+        *weights.layout_warnings(network.module, case),
+        *learner.scores.warnings(),
+        *engine.warnings(case, device.traits),
+        *execution.of_learning(network, in_force, engine),
+    ]
 
 
 def _energy_remarks(device: Device, energy: EnergySource, history: History) -> list[CaseWarning]:
