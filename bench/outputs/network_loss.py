@@ -98,5 +98,7 @@ def _others(count: int, classes: int) -> tuple[CaseWarning, ...]:
     """A word where there are not as many outputs as the case has classes."""
     if count == classes:
         return ()
-    outputs = "1 output: the labels are 0 and 1" if count == 1 else f"{count:,} outputs, and so many labels"
-    return (CaseWarning("other-classes", f"not {classes:,} classes (--classes): the network has {outputs}"),)
+    outputs = "1 output" if count == 1 else f"{count:,} outputs"
+    labels = "are 0 and 1" if count == 1 else f"lie below {count:,}"
+    detail = f"the network has {outputs}, where --classes is {classes:,}: the labels {labels}"
+    return (CaseWarning("other-classes", detail),)

@@ -100,7 +100,9 @@ def test_the_loss_takes_the_main_output_and_the_record_says_which(factory: str) 
 def test_labels_are_below_the_number_of_outputs() -> None:
     record = measured("plain", classes=1000)
     assert record.status == "ok"
-    assert labels(record)["other-classes"].endswith("the network has 10 outputs, and so many labels")
+    assert labels(record)["other-classes"] == (
+        "the network has 10 outputs, where --classes is 1,000: the labels lie below 10"
+    )
     assert figure(record, "backward", "flops") == BACKWARD
 
 
