@@ -143,7 +143,9 @@ def test_the_optimizer_moves_the_weights_that_backward_reaches() -> None:
 STYLES = dict(styles())
 
 
-@pytest.mark.parametrize("style", ["Small", "Keywords", "DirectForward", "Tuple", "Dict", "Dataclass"])
+@pytest.mark.parametrize(
+    "style", ["Small", "Keywords", "DirectForward", "Unregistered", "Tuple", "Dict", "Dataclass"]
+)
 def test_layers_move_the_same_however_they_are_called(style: str) -> None:
     """The convolution, the mean and the linear layer."""
     images, maps, means, scores = 8 * 3 * 256, 8 * 8 * 256, 8 * 8, 8 * 10
