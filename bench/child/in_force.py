@@ -40,13 +40,15 @@ class InForce:
         self._read = device.read_back()
         self.settings = process_state.read()
         self.case, self._module, self._device_type = case, module, device.torch_type()
+        self.inputs = ""
         self._dtypes = {"weights": dtypes(module)}
         if not self.needs_inference:
             self._watch(module)
 
     def effective(self) -> Effective:
         """What is known by now."""
-        return structs.replace(self._read, precision={**self._read.precision, **self._dtypes})
+        precision = {**self._read.precision, **self._dtypes}
+        return structs.replace(self._read, precision=precision, inputs=self.inputs)
 
     def infer(self, arguments: Arguments) -> list[Measurement]:
         """Reads the dtypes that uncompiled code gives off a forward without data, and so measures nothing.

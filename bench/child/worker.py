@@ -193,4 +193,7 @@ def prepare(case: Case, device: Device) -> tuple[Network, Steps, InForce]:
     )
     weights.place(network.module, case)
     in_force = InForce(device, network.module, case)
-    return network, workload.prepare(network, case, engines.get(case.engine), where), in_force
+    steps = workload.prepare(network, case, engines.get(case.engine), where)
+    if network.inputs is not None and steps.arguments is not None:
+        in_force.inputs = steps.arguments.described()
+    return network, steps, in_force

@@ -84,10 +84,12 @@ class Effective(Struct, frozen=True, kw_only=True):
                the device sets
     machine    what is no precision: `threads`, `cpu_capability` (the vector instructions torch uses) and, of
                compiled code, `conv_layout` (in which its convolutions run)
+    inputs     shapes and dtypes of what a user's own `inputs` made, `4x12 int64`; "" for others
     """
 
     precision: dict[str, str] = {}
     machine: dict[str, str] = {}
+    inputs: str = ""
 
 
 class Record(Struct, frozen=True, kw_only=True):

@@ -117,6 +117,8 @@ def _why_not(
     for name, figures in ((base, bases), (new, news)):
         if len({(figure.effective, figure.machine) for figure in figures}) > 1:
             return f"{name} has it under several conditions (versions, machines or precision read back)"
+    if bases[0].effective.inputs != news[0].effective.inputs:
+        return f"inputs differ: {bases[0].effective.inputs} / {news[0].effective.inputs}"
     if not same_precision(bases[0].effective, news[0].effective):
         return f"precision read back differs: {_difference(bases[0].effective, news[0].effective)}"
     return None

@@ -46,14 +46,7 @@ def cost_table(figures: Sequence[Figure], reasons: Reasons | None = None) -> Ite
     for figure in figures:
         if figure.layer is None and (figure.phase, figure.metric) in COSTS:
             case = figure.case
-            network = Case(
-                model=case.model,
-                image=case.image,
-                channels=case.channels,
-                input=case.input,
-                classes=case.classes,
-                replicate=0,
-            )
+            network = _network_of(figure)
             images = case.batch if figure.metric == "flops" else 1
             measured.setdefault(network, case)
             if case.workload == "training":
@@ -77,8 +70,27 @@ def cost_table(figures: Sequence[Figure], reasons: Reasons | None = None) -> Ite
             notes=(
                 "input is channels x height x width. Counted, not measured: G is 10^9, and a MAC "
                 "(multiply and accumulate) is two FLOPs. Backward is counted where training was measured.",
+                *_own_inputs(figures),
             ),
         )
+
+
+def _network_of(figure: Figure) -> Case:
+    """What a row of costs is of; `input` also holds what a batch of a user's own inputs is."""
+    case = figure.case
+    return Case(
+        model=case.model,
+        image=case.image,
+        channels=case.channels,
+        input=figure.effective.inputs or case.input,
+        classes=case.classes,
+        replicate=0,
+    )
+
+
+def _own_inputs(figures: Sequence[Figure]) -> Iterator[str]:
+    if any(figure.effective.inputs for figure in figures):
+        yield "Of a network that says by `inputs` what it takes, input is a batch of it, with dtypes."
 
 
 def _cost_row(
@@ -95,7 +107,7 @@ def _cost_row(
     trained = measured.workload == "training"
     return (
         network.model,
-        "x".join(map(str, network.input_shape)),
+        network.input or f"{network.channels}x{network.image}x{network.image}",
         network.classes,
         *(marked(cell, measured, metric, reasons) for metric, cell in counted),
         marked(of_backward, measured, "flops", reasons) if trained else of_backward,

@@ -38,10 +38,11 @@ RAW_UNITS = ("share", "nat")
 
 class ReadBack(Struct, frozen=True):
     """`Record.effective`, each part sorted by its names: the dtypes and flags that were really in force, and
-    what was read back with them of the machine."""
+    what was read back with them of the machine; `inputs` as it is there."""
 
     precision: tuple[tuple[str, str], ...] = ()
     machine: tuple[tuple[str, str], ...] = ()
+    inputs: str = ""
 
 
 class Figure(Struct, frozen=True, kw_only=True):
@@ -274,4 +275,6 @@ def _task_key(task: TrainingTask) -> tuple[object, ...]:
 
 def effective_text(effective: ReadBack) -> str:
     """`conv=tf32, matmul=ieee, ...`, by name."""
-    return ", ".join(f"{key}={value}" for key, value in sorted(effective.precision + effective.machine))
+    inputs = (("inputs", effective.inputs),) if effective.inputs else ()
+    found = sorted(effective.precision + effective.machine + inputs)
+    return ", ".join(f"{key}={value}" for key, value in found)

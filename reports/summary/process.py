@@ -96,7 +96,11 @@ def _clocks(kept: Sequence[Measurement]) -> tuple[tuple[str, WindowClocks], ...]
 
 
 def _read_back(effective: Effective) -> ReadBack:
-    return ReadBack(tuple(sorted(effective.precision.items())), tuple(sorted(effective.machine.items())))
+    return ReadBack(
+        tuple(sorted(effective.precision.items())),
+        tuple(sorted(effective.machine.items())),
+        effective.inputs,
+    )
 
 
 def _evenly(ordered: Sequence[float]) -> array[float]:

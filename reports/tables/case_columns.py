@@ -41,9 +41,11 @@ AXES: dict[str, Axis] = {
     "layout": Axis(value=lambda s: s.case.layout, phrase="{}"),
     "tuning": Axis(value=lambda s: s.case.tuning, phrase="{}"),
     "batch": Axis(value=lambda s: s.case.batch, phrase="batch {}"),
-    "image": Axis(value=lambda s: None if s.case.input else s.case.image, phrase="{} px"),
-    "input": Axis(value=lambda s: s.case.input or None, phrase="input {}"),
-    "channels": Axis(value=lambda s: None if s.case.input else s.case.channels, phrase="input channels: {}"),
+    "image": Axis(value=lambda s: None if _other_input(s) else s.case.image, phrase="{} px"),
+    "input": Axis(value=lambda s: _other_input(s), phrase="input {}"),
+    "channels": Axis(
+        value=lambda s: None if _other_input(s) else s.case.channels, phrase="input channels: {}"
+    ),
     "classes": Axis(value=lambda s: s.case.classes, phrase="{} classes"),
     "threads": Axis(value=lambda s: s.case.threads, phrase="CPU threads: {}"),
     "seed": Axis(value=lambda s: s.case.seed, phrase="seed {}"),
@@ -55,6 +57,11 @@ SECONDARY = ("deterministic", "target", "seed", "threads")
 """Not named where other axes tell the cases apart as well."""
 INPUT_AXES = ("image", "input", "channels", "classes")
 """Usually one value for each model; the cost table has them."""
+
+
+def _other_input(subject: Subject) -> str | None:
+    """What is no square image: the shape of one input, or those of a batch of a user's own `inputs`."""
+    return subject.effective.inputs or subject.case.input or None
 
 
 def _target(task: TrainingTask | None) -> Quantity | None:

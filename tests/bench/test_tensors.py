@@ -47,6 +47,11 @@ INPUT_BYTES = {
     "LSTM": 4 * STEPS * BATCH * FEATURES,
     "TWO": 4 * BATCH * (8 * 10 + 6 * 6) + BATCH,
 }
+DESCRIBED = {
+    "ENCODER": "4x12 int64",
+    "LSTM": "7x4x6 float32",
+    "TWO": "4x1x8x10 float32, 4x1x6x6 float32, 4x1 bool",
+}
 LABEL_BYTES = 8 * BATCH
 NAMES = sorted(PARAMETERS)
 
@@ -76,6 +81,7 @@ def test_training_is_measured_with_the_bytes_of_what_went_in(tmp_path: Path, nam
     assert (record.status, record.reason) == ("ok", None)
     assert single(record, "model", "parameters") == PARAMETERS[name]
     assert single(record, "model", "inputs") == INPUT_BYTES[name] + LABEL_BYTES
+    assert record.effective.inputs == DESCRIBED[name]
     assert single(record, "forward", "bytes_moved") > 0
 
 

@@ -14,6 +14,8 @@ from bench.schema.case import Case
 from bench.schema.case_warnings import CaseWarning
 from bench.schema.gpu_identity import EccErrors, GpuReadings
 from bench.schema.record import Effective, Environment, Record
+from reports import formats
+from reports.pages.run_report import build
 from reports.summary.figures import Figure, Summary
 from reports.summary.pooling import summarise
 from tests.planted import planted_records
@@ -102,6 +104,25 @@ def test_other_effective_precision_is_not_merged(tmp_path: Path) -> None:
         effective=Effective(precision={"conv": "tf32", "matmul": "ieee"}),
     )
     assert [f.medians for f in _pair(tmp_path, other).figures] == [(0.1,), (0.2,)]
+
+
+def test_other_inputs_of_a_users_own_are_not_merged_and_every_table_says_which(tmp_path: Path) -> None:
+    records = [
+        planted_records.record(
+            msgspec.structs.replace(CASE, model="net.py:make", replicate=number),
+            planted_records.time("forward", 0.1 * number),
+            planted_records.fact("model", "parameters", 5, "count"),
+            effective=Effective(inputs=inputs),
+        )
+        for number, inputs in ((1, "8x12 int64"), (2, "8x24 int64"))
+    ]
+    folder = planted_records.write(tmp_path, records)
+    assert [f.medians for f in summarise([folder]).figures if f.metric == "wall_time"] == [(0.1,), (0.2,)]
+    text = formats.render("md", build([folder]))
+    assert text.count("| 8x12 int64 |") == text.count("| 8x24 int64 |") == 1  # what it costs
+    assert text.count("inputs=8x12 int64") == text.count("inputs=8x24 int64") >= 1
+    assert "224 px" not in text
+    assert "3x224x224" not in text
 
 
 def test_other_software_is_not_merged(tmp_path: Path) -> None:
