@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from bench.forkserver.kept import keep
 from bench.forkserver.stages import stage
 from bench.schema.case_warnings import CaseWarning
-from bench.schema.job import Kept, encode
+from bench.schema.job import Kept
+from bench.schema.plain_text import encode
 from bench.schema.record import Measurement, Record
 
 MESSAGE_LIMIT = 200
