@@ -31,6 +31,7 @@ from bench.schema.case_warnings import CaseWarning
 from bench.schema.record import Measurement
 from bench.tensors import POLICIES, autocast
 from bench.timing import latency
+from models import process_state
 from models.errors import UserError, unknown
 
 _MESSAGE_LIMIT = 300
@@ -152,12 +153,15 @@ def _timed(
         raise UserError(reason)
     compiled = engine.observe().get("compiled_graphs", 0)
     with _context(case, device.torch_type()):
+        settings = process_state.read()
         on_stage("compiling" if engine.compiles else "first step")
         steps = compiling.refuse_recompiles(_steps(live, engine, device.torch_type()), engine)
         on_stage("warming up")
         watching: Monitor = Monitors((_Announcer(on_stage), monitor_of(case, device)))
         taken = latency.time_steps(steps, device, protocol, watching)
+        changed = execution.settings_changed(settings)
         invalid, how = _how_it_ran(engine, steps, compiled)
+        how += execution.scripted(live.module) + changed
     invalid = taken.invalid or invalid
     told = engine.warnings(case, device.traits)  # one of them is about a peak, and none is measured here
     return LiveTiming(

@@ -329,8 +329,9 @@ def test_the_result_reads_well_in_a_terminal_and_in_a_notebook() -> None:
 def test_a_torchscript_module_is_measured_and_left_as_it_was() -> None:
     module = torch.jit.script(nn.Sequential(nn.Linear(8, 8), nn.BatchNorm1d(8)))
     before = {name: value.clone() for name, value in module.state_dict().items()}
-    convbench.measure(module, torch.randn(4, 8), workload="training", **QUICK)
+    found = convbench.measure(module, torch.randn(4, 8), workload="training", **QUICK)
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
+    assert any("the network is TorchScript" in warning for warning in found.warnings)
 
 
 class MomentumEncoder(nn.Module):
