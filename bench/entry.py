@@ -21,6 +21,7 @@ QUESTIONS = {
     "ceilings": "bench.child.ceilings.ceiling_worker:measure_ceilings",
     "train": "bench.child.training.training_worker:train",
     "fetch": "bench.child.training.training_worker:fetch",
+    "identify": "bench.child.identity:identify",
     "count": "bench.child.network_flops:count",
     "agree": "bench.child.output_agreement:agree",
     "selftest": "bench.selftest.groups:answer",

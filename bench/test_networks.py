@@ -164,7 +164,7 @@ def subject(
     _return_memory()
     with _torch_unchanged(case), case_context(case, device.torch_type()):
         baseline = device.memory_baseline()
-        network, steps, in_force = worker.prepare(case, device)
+        network, steps, in_force, _ = worker.prepare(case, device)
         steps = compiling.refuse_recompiles(steps, engines.get(case.engine))
         ready = Subject(case, device, network.module, steps, in_force, baseline)
         if full_size:

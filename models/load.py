@@ -14,6 +14,7 @@ from models.catalogue import FileFactory, ModuleFactory, Ours, Timm, Torchvision
 from models.external import load_file, load_module, materialise
 from models.factory import Sizes
 from models.library_networks import load_timm, load_torchvision
+from models.local_sources import local_sources
 from models.network import Network
 from models.plain_module import plain, refuse_script, switched
 
@@ -50,14 +51,19 @@ def load(
         network = replace(network, module=module, was_compiled=was_compiled)
         materialise(network, shape, batch)
         switched(module, spec)
-    moved = module.to(device)
     return replace(
         network,
-        # A user's own `to` may well forget to return the module.
-        module=moved if isinstance(moved, nn.Module) else module,
+        module=_moved(module, device),
         ignores_seed=random_state.is_unchanged(numbers),
         lost_settings=tuple(map(str, lost)),
+        sources=local_sources(source),
     )
+
+
+def _moved(module: nn.Module, device: torch.device | str) -> nn.Module:
+    """On a device; a user's own `to` may well forget to return the module."""
+    moved = module.to(device)
+    return moved if isinstance(moved, nn.Module) else module
 
 
 def _of_others(

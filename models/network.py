@@ -63,6 +63,7 @@ class Network:
     was_compiled   whether a torch.compile of its author's was taken off
     ignores_seed   whether its first weights are the same after every seed
     lost_settings  of the process, which loading it changed for good
+    sources        of a user's network the files that it came from, path -> digest; else empty
     """
 
     module: nn.Module
@@ -70,3 +71,4 @@ class Network:
     was_compiled: bool = False
     ignores_seed: bool = False
     lost_settings: tuple[str, ...] = ()
+    sources: Mapping[str, str] = field(default_factory=dict)

@@ -11,6 +11,7 @@ from bench import devices, engines, workloads
 from bench.child import absences, case_passes, compiling, execution, weights
 from bench.child.case_passes import Subject
 from bench.child.collected import Collected, measured
+from bench.child.identity import identity, with_flops
 from bench.child.in_force import InForce
 from bench.child.network_failures import named_as_the_networks
 from bench.child.passes import monitor_of
@@ -24,6 +25,7 @@ from bench.host import environment
 from bench.schema import record
 from bench.schema.case import Case
 from bench.schema.job import ColdCompile, Job, JobResult, encode
+from bench.schema.network_fingerprint import NetworkFingerprint
 from bench.schema.record import Record
 from bench.tensors import case_context
 from bench.timing import latency
@@ -82,7 +84,7 @@ def compile_cold(argument: bytes) -> bytes:
         named_as_the_networks(job.case),
         case_context(job.case, device.torch_type()),
     ):
-        network, steps, _ = prepare(job.case, device)
+        network, steps, _, _ = prepare(job.case, device)
         compiling.step_eagerly(job, network, device)  # what it warns of, the other process warns of too
         stage("compiling")
         seconds = compiling.first_step(steps, device)
@@ -98,14 +100,14 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
     baseline = device.memory_baseline()
     collected = Collected()
     with named_as_the_networks(case), case_context(case, device.torch_type()) as context:
-        network, steps, in_force = prepare(case, device)
+        network, steps, in_force, loaded = prepare(case, device)
         collected.warnings += weights.layout_warnings(network.module, case)
         collected.warnings += execution.of_loading(network)
         context.enter_context(execution.without_compiler(engine))
         first_step_at = time.monotonic()
 
         def record() -> Record:
-            return _record(job, device, engine, in_force, collected, started_at)
+            return _record(job, device, engine, in_force, loaded, collected, started_at)
 
         if engine.compiles:
             _compile(job, engine, network, steps, device, collected)
@@ -124,7 +126,13 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
 
 
 def _record(
-    job: Job, device: Device, engine: Engine, in_force: InForce, collected: Collected, started_at: str
+    job: Job,
+    device: Device,
+    engine: Engine,
+    in_force: InForce,
+    loaded: NetworkFingerprint,
+    collected: Collected,
+    started_at: str,
 ) -> Record:
     """What is known by now, as it would be if nothing more came."""
     warnings = collected.warnings + engine.warnings(job.case, device.traits) + device.warnings()
@@ -137,6 +145,7 @@ def _record(
         environment=msgspec.structs.replace(job.environment, gpu=device.accelerator()),
         gpu_readings=device.accelerator_readings(),
         effective=compiling.with_conv_layout(in_force.effective(), job),
+        fingerprint=with_flops(loaded, collected.measurements),
         absent=absences.told_by(warnings, collected.measurements) | collected.absent,
         warnings=warnings,
         started_at=started_at,
@@ -171,8 +180,9 @@ def _time(
         collected.measurements.append(record.single("model", "recompiles", recompiles, "count"))
 
 
-def prepare(case: Case, device: Device) -> tuple[Network, Steps, InForce]:
-    """The network on its device, the steps of the workload, and the precision, which a first step completes.
+def prepare(case: Case, device: Device) -> tuple[Network, Steps, InForce, NetworkFingerprint]:
+    """The network on its device, the steps of the workload, the precision, which a first step completes, and
+    what the network was when it was loaded.
 
     Sets the process's threads, precision flags and random seed; call it inside `precision.outer_context`.
     """
@@ -191,9 +201,10 @@ def prepare(case: Case, device: Device) -> tuple[Network, Steps, InForce]:
         other_input=case.input,
         device=where,
     )
+    loaded = identity(network)
     weights.place(network.module, case)
     in_force = InForce(device, network.module, case)
     steps = workload.prepare(network, case, engines.get(case.engine), where)
     if network.inputs is not None and steps.arguments is not None:
         in_force.inputs = steps.arguments.described()
-    return network, steps, in_force
+    return network, steps, in_force, loaded

@@ -21,6 +21,7 @@ from bench.runner.case_server import server_for
 from bench.runner.clock_lock import clocks_locked
 from bench.runner.events import OnProgress, Progress
 from bench.runner.questions import fetch, unrunnable
+from bench.runner.resumed_networks import refuse_changed
 from bench.runner.run_folder import CHECKPOINTS, checkpoint_of
 from bench.runner.run_options import RunOptions
 from bench.schema.case import TIMED, Case, MeasurementProtocol
@@ -71,6 +72,7 @@ def run_plan(
         server = stack.enter_context(server_for(planned, gpu=options.gpu))
         reasons = unrunnable(planned, server)
         _refuse_idle_devices(planned, reasons, auto)
+        refuse_changed(resumed, planned, server)
         fetch(planned, options, server)
         store = resumed or stack.enter_context(Store.create(directory))
         if resumed is None:  # what a run left here whose records were deleted

@@ -107,6 +107,11 @@ class Case(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         readable = re.sub(r"[^A-Za-z0-9-]+", "_", key).strip("_")[:120]
         return f"{readable}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
 
+    @property
+    def inputs(self) -> tuple[object, ...]:
+        """What decides which network is built: for another image a factory may well build another one."""
+        return self.model, self.input, self.image, self.channels, self.classes
+
     def without_replicate(self) -> Case:
         """The same work whatever the process: replicates of one case are equal under this."""
         return structs.replace(self, replicate=0)

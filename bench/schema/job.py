@@ -25,6 +25,7 @@ FREE_MEMORY = "free-memory"
 TRAIN = "train"
 CEILINGS = "ceilings"
 FETCH = "fetch"
+IDENTIFY = "identify"
 
 ABILITIES = {
     MEASURE: "measure",
@@ -35,6 +36,7 @@ ABILITIES = {
     TRAIN: "train",
     CEILINGS: "measure ceilings",
     FETCH: "fetch datasets",
+    IDENTIFY: "say which networks it builds",
 }
 """What an installation cannot do that does not know a question, after `cannot`."""
 

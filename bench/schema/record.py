@@ -20,6 +20,7 @@ from bench.schema.case_warnings import CaseWarning
 from bench.schema.ceiling_product import Product
 from bench.schema.gpu_identity import Gpu, GpuReadings
 from bench.schema.layer_phases import Layer
+from bench.schema.network_fingerprint import NetworkFingerprint
 from bench.schema.phases import Phase
 
 SCHEMA = 4
@@ -97,6 +98,7 @@ class Record(Struct, frozen=True, kw_only=True):
 
     gpu_readings  of the GPU when the measurements had ended: facts beside them, which decide nothing
     effective     what was read back in the child after the precision was set
+    fingerprint   of the network that was measured; None in older records, and where no network was built
     absent        metric -> the reason why it could not be measured here (`energy`: no NVML)
     warnings      what to beware of, in the order in which it was found
     started_at    UTC, ISO 8601
@@ -114,6 +116,7 @@ class Record(Struct, frozen=True, kw_only=True):
     environment: Environment | None = None
     gpu_readings: GpuReadings | None = None
     effective: Effective = Effective()
+    fingerprint: NetworkFingerprint | None = None
     absent: dict[str, str] = {}
     warnings: list[CaseWarning] = []
     started_at: str

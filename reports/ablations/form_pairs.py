@@ -16,6 +16,7 @@ from bench.stats.estimates import Ratio, ratio_across_processes, ratio_within_pr
 from reports.analysis.learned import Learned
 from reports.document import Quantity
 from reports.summary.figures import Figure, same_precision
+from reports.summary.measured_networks import is_same_network
 from reports.summary.subjects import Figures, Subject, by_subject
 from reports.tables.wording import with_interval
 
@@ -121,6 +122,7 @@ def _sides(
 def _alike(base: Subject, new: Subject) -> bool:
     """A form may lack a linear layer, and then lacks its dtype; what both read back must be equal."""
     same_machine = base.machine == new.machine or bool(set(base.machine) & set(new.machine))
+    same_machine = same_machine and is_same_network(base, new)
     return same_machine and same_precision(base.effective, new.effective)
 
 

@@ -109,6 +109,7 @@ def _layers(
             parts.setdefault(piece.part, []).append(_row(piece, subject, of_it, whole, ceilings))
     alike = [other for other in subjects if other.case == subject.case]
     told = f" ({'+'.join(subject.machine)}: {effective_text(subject.effective)})" if len(alike) > 1 else ""
+    told += f" (network {subject.network})" if subject.network else ""
     return Layers(
         subject=subject,
         name=subject.case.id + told,

@@ -21,7 +21,7 @@ from reports.summary.figures import (
     diverged,
     sort_key,
 )
-from reports.summary.subjects import Figures, Subject, by_subject
+from reports.summary.subjects import Figures, Subject, by_subject, subject_of
 
 ACCURACY_KEY = (EPOCH, ACCURACY)
 
@@ -63,7 +63,7 @@ def training_runs(summary: Summary) -> tuple[Learned, ...]:
     figures = by_subject([figure for figure in summary.figures if figure.case.task is not None])
     curves: dict[Subject, dict[str, Curve]] = {}
     for curve in summary.curves:
-        curves.setdefault(Subject(curve.case, curve.effective, curve.machine), {})[curve.metric] = curve
+        curves.setdefault(subject_of(curve), {})[curve.metric] = curve
     measured = {subject.case for subject in figures}
     nothing_left = [Subject(case, ReadBack(), ()) for case in lost if case not in measured]
     subjects = sorted((*figures, *nothing_left), key=lambda subject: sort_key(subject.case))

@@ -8,6 +8,7 @@ from msgspec import Struct, structs
 
 from bench.stats.accuracy_verdicts import Difference, difference
 from reports.analysis.learned import Learned
+from reports.summary.measured_networks import is_same_network
 
 BASES = {"precision": "fp32", "engine": "eager"}
 """By axis: what its other values are judged by."""
@@ -33,7 +34,7 @@ def parities(runs: Sequence[Learned]) -> Iterator[Parity]:
         for axis, base_value in BASES.items():
             if getattr(case, axis) != base_value:
                 for base in by_case.get(structs.replace(case, **{axis: base_value}), []):
-                    if _same_machine(base, new):
+                    if _same_machine(base, new) and is_same_network(base.subject, new.subject):
                         yield Parity(axis=axis, base=base, new=new, difference=_judge(axis, base, new))
 
 

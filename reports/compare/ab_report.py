@@ -23,10 +23,16 @@ CAUSE_IN_WORDS = (
 
 
 def document(
-    found: Sequence[PairRow], labels: tuple[str, str], margin: float, caches: Caches = "warm"
+    found: Sequence[PairRow],
+    labels: tuple[str, str],
+    margin: float,
+    caches: Caches = "warm",
+    differences: Sequence[str] = (),
 ) -> Document:
-    """The table of the deciding rows, that of all others, and every row for programs."""
+    """The table of the deciding rows, that of all others, and every row for programs; `differences` of the
+    networks on both sides stand first."""
     text: tuple[str, ...] = (
+        *differences,
         f"a: {labels[0]}",
         f"b: {labels[1]}",
         "Both were measured side by side, in pairs of processes in random order. The ratio is b / a of the"

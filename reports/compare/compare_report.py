@@ -26,6 +26,7 @@ from reports.document import Document, Table
 from reports.sections.machine_tables import fields_by_machine
 from reports.summary import caches
 from reports.summary.figures import Figure, Summary
+from reports.summary.measured_networks import differences
 from reports.summary.pooling import summarise
 from reports.tables.wording import named, one_line
 
@@ -113,6 +114,7 @@ def _introduction(
     unit: ReplicationUnit,
     margin: float,
 ) -> Iterator[str]:
+    yield from differences(sides[0].networks, sides[1].networks, f"{BASE} / {NEW}")
     for name, summary, paths in zip((BASE, NEW), sides, (base, new), strict=True):
         yield f"{name}: {', '.join(map(str, paths))}, {summary.records:,} records of processes."
         yield from summary.notes

@@ -115,8 +115,9 @@ def _why_not(
         if not figures:
             return f"only in {here}" + (f"; {there}: {failure}" if failure else "")
     for name, figures in ((base, bases), (new, news)):
-        if len({(figure.effective, figure.machine) for figure in figures}) > 1:
-            return f"{name} has it under several conditions (versions, machines or precision read back)"
+        if len({(figure.effective, figure.machine, figure.network) for figure in figures}) > 1:
+            what = "versions, machines, networks or precision read back"
+            return f"{name} has it under several conditions ({what})"
     if bases[0].effective.inputs != news[0].effective.inputs:
         return f"inputs differ: {bases[0].effective.inputs} / {news[0].effective.inputs}"
     if not same_precision(bases[0].effective, news[0].effective):

@@ -10,7 +10,7 @@ from bench.schema.phases import WHOLE
 from reports.document import Plot, Series, readable
 from reports.sections.latency_tables import key_of, phases_key, title_of
 from reports.summary.figures import Figure, Spread, Summary
-from reports.summary.subjects import Subject
+from reports.summary.subjects import Subject, subject_of
 from reports.tables.case_columns import in_words, varying
 from reports.tables.unique_names import UniqueNames
 from reports.tables.wording import one_line
@@ -44,7 +44,7 @@ def distribution_plots(summary: Summary) -> Iterator[Plot]:
 
 
 def _key(found: Figure | Spread) -> tuple[Subject, str]:
-    return Subject(found.case, found.effective, found.machine), found.metric
+    return subject_of(found), found.metric
 
 
 def _plots(workload: Workload, device: str, rows: Sequence[_Row], names: UniqueNames) -> Iterator[Plot]:
@@ -52,7 +52,7 @@ def _plots(workload: Workload, device: str, rows: Sequence[_Row], names: UniqueN
     clock = CLOCKS[rows[0][0].metric]
     title = title_of(workload, device)
     more = f" The first {CASES_SHOWN} of {len(rows):,} cases." if len(rows) > CASES_SHOWN else ""
-    axes = varying([_subject(spread) for spread, _ in rows], without=("workload", "device"))
+    axes = varying([subject_of(spread) for spread, _ in rows], without=("workload", "device"))
     for first in range(0, min(len(rows), CASES_SHOWN), ROWS_IN_A_PLOT):
         series = [_series(row, axes) for row in rows[first : first + ROWS_IN_A_PLOT]]
         samples = [x for each in series for x in each.x]
@@ -69,13 +69,9 @@ def _plots(workload: Workload, device: str, rows: Sequence[_Row], names: UniqueN
         )
 
 
-def _subject(spread: Spread) -> Subject:
-    return Subject(spread.case, spread.effective, spread.machine)
-
-
 def _series(row: _Row, axes: Sequence[str]) -> Series:
     spread, figure = row
-    words = ", ".join(filter(None, [spread.case.model, in_words(_subject(spread), axes)]))
+    words = ", ".join(filter(None, [spread.case.model, in_words(subject_of(spread), axes)]))
     return Series(
         label=f"{one_line(words, NAME_LETTERS)}: {readable(1e3 * figure.median)} ms",
         x=tuple(sample / figure.median for samples in spread.samples for sample in samples),

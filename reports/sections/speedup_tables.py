@@ -18,6 +18,7 @@ from bench.schema.phases import WHOLE
 from bench.stats.estimates import Ratio, ratio_across_processes, ratio_within_process
 from reports.document import Table
 from reports.summary.figures import Figure, same_precision
+from reports.summary.measured_networks import is_same_network
 from reports.summary.subjects import subject_of
 from reports.tables.case_columns import TableLine, TableScope, table
 from reports.tables.wording import interval_notes, milliseconds, with_interval
@@ -144,6 +145,7 @@ def pairs_of(figures: Sequence[Figure], comparison: SpeedupKind) -> Iterator[tup
         if comparison.is_new(new.case) and new.median > 0:
             for base in bases.get(comparison.key(new.case), ()):
                 same = not comparison.same_precision or same_precision(base.effective, new.effective)
+                same = same and is_same_network(base, new)
                 if same and (base.machine == new.machine or set(base.machine) & set(new.machine)):
                     yield base, new
 

@@ -11,6 +11,7 @@ from bench.schema.case import PRECISIONS, Caches, Case
 from bench.schema.case_warnings import CaseWarning, Label
 from bench.schema.ceiling_product import Product, product_name
 from bench.schema.layer_phases import ALL_LAYERS, Layer
+from bench.schema.network_fingerprint import NetworkFingerprint
 from bench.schema.phases import Phase
 from bench.schema.record import Environment, Status
 from bench.schema.training_task import TrainingTask
@@ -61,6 +62,7 @@ class Figure(Struct, frozen=True, kw_only=True):
     clocks     for each of the medians of a time, the GPU's clocks in its window, or None; else empty
     samples    raw samples behind it, all processes together
     machine    labels of the environments the processes ran in (`Summary.environments`)
+    network    which of several networks under the case's name: `1`, `2` ...; empty where there is one
     tags       the labels of these processes' warnings
     caches     what the timed steps found; None for what is no latency
     """
@@ -68,6 +70,7 @@ class Figure(Struct, frozen=True, kw_only=True):
     case: Case
     effective: ReadBack
     machine: tuple[str, ...]
+    network: str = ""
     phase: Phase
     metric: str
     unit: str
@@ -109,6 +112,8 @@ class Figure(Struct, frozen=True, kw_only=True):
             "warnings": ", ".join(self.tags),
             "caches": self.caches,
         }
+        if self.network:
+            fields["network"] = self.network
         return case_row(self.case, fields)
 
 
@@ -118,6 +123,7 @@ class Curve(Struct, frozen=True, kw_only=True):
     case: Case
     effective: ReadBack
     machine: tuple[str, ...]
+    network: str = ""
     metric: str
     unit: str
     samples: tuple[tuple[float, ...], ...]
@@ -129,6 +135,7 @@ class Spread(Struct, frozen=True, kw_only=True):
     case: Case
     effective: ReadBack
     machine: tuple[str, ...]
+    network: str = ""
     metric: str
     samples: tuple[tuple[float, ...], ...]
 
@@ -179,9 +186,16 @@ class WarningCount(Struct, frozen=True, kw_only=True):
     processes: int
 
 
+class MeasuredNetwork(Struct, frozen=True):
+    """A network and a case, with replicate 0, of which it was measured."""
+
+    case: Case
+    fingerprint: NetworkFingerprint
+
+
 class Summary(Struct, frozen=True, kw_only=True):
     """All that a report prints. `notes` are about the record files themselves; `caches` are what all timed
-    steps found, None where none was timed."""
+    steps found, None where none was timed; `networks` are those of which records say what they were."""
 
     figures: tuple[Figure, ...]
     curves: tuple[Curve, ...] = ()
@@ -193,6 +207,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...]
     records: int
     caches: Caches | None = None
+    networks: tuple[MeasuredNetwork, ...] = ()
 
 
 def case_row(case: Case, fields: dict[str, Scalar]) -> dict[str, Scalar]:

@@ -8,20 +8,17 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
 from pathlib import Path
 
-import msgspec
-from msgspec import Struct, structs
+from msgspec import Struct
 
-from bench import devices
 from bench.schema.case import TIMED, Caches, Case
 from bench.schema.case_warnings import CaseWarning, Label
-from bench.schema.gpu_identity import CHOOSES_GPU
-from bench.schema.record import Environment, Status
+from bench.schema.record import Status
 from bench.schema.window_clocks import WindowClocks
 from bench.stats.estimates import Interval, across_processes, centre, mean, mean_interval
 from reports.summary.caches import OneKind, of_metric
+from reports.summary.environments import Labels, conditions, environments_of
 from reports.summary.figures import (
     RAW_UNITS,
     Absence,
@@ -35,6 +32,7 @@ from reports.summary.figures import (
     by_seed,
     sort_key,
 )
+from reports.summary.measured_networks import Networks
 from reports.summary.process import Interner, Key, Process, condense
 from reports.summary.record_stream import names_of, read_records
 
@@ -59,10 +57,15 @@ def summarise(directories: Sequence[Path]) -> Summary:
         processes = cases.setdefault(record.case.without_replicate(), {})
         processes[directory, record.case.replicate] = condense(directory, record, share)
     ordered = sorted(cases.items(), key=lambda item: sort_key(item[0]))
-    environments, label_of = _environments(
+    environments, label_of = environments_of(
         process.environment for _, processes in ordered for process in processes.values()
     )
-    groups = [group for case, processes in ordered for group in _groups(case, processes.values(), label_of)]
+    networks = _networks(ordered)
+    groups = [
+        group
+        for case, processes in ordered
+        for group in _groups(case, processes.values(), label_of, networks)
+    ]
     return Summary(
         figures=tuple(figure for group in groups for figure in _figures(group, kind.caches)),
         curves=tuple(curve for group in groups for curve in _curves(group)),
@@ -73,14 +76,19 @@ def summarise(directories: Sequence[Path]) -> Summary:
         ),
         absences=tuple(absence for group in groups for absence in _absences(group)),
         warnings=_warnings(ordered),
-        notes=tuple(notes),
+        notes=(*networks.notes(), *notes),
         records=sum(len(processes) for processes in cases.values()),
         caches=kind.caches,
+        networks=networks.measured,
     )
 
 
-_Labels = dict[bytes, tuple[str, ...]]
-"""Of each encoded environment the labels of the machines that it may be."""
+def _networks(cases: Iterable[tuple[Case, _Processes]]) -> Networks:
+    """Those of the processes that ended well."""
+    return Networks(
+        (case, [process.network for process in processes.values() if process.status == "ok"])
+        for case, processes in cases
+    )
 
 
 class _Group(Struct, frozen=True, kw_only=True, gc=False):
@@ -89,19 +97,24 @@ class _Group(Struct, frozen=True, kw_only=True, gc=False):
     case: Case
     effective: ReadBack
     machine: tuple[str, ...]
+    network: str
     processes: Sequence[Process]
 
 
-def _groups(case: Case, processes: Iterable[Process], label_of: _Labels) -> Iterator[_Group]:
-    """What differed in more than host name, commit or what chose the GPU is never pooled."""
-    alike: dict[tuple[ReadBack, bytes], list[Process]] = {}
+def _groups(
+    case: Case, processes: Iterable[Process], label_of: Labels, networks: Networks
+) -> Iterator[_Group]:
+    """What differed in more than host name, commit or what chose the GPU is never pooled, nor is what was
+    measured of two networks under one name."""
+    alike: dict[tuple[ReadBack, bytes, str], list[Process]] = {}
     for process in processes:
         if process.status == "ok":
-            conditions = (process.effective, _conditions(process.environment, case.device))
-            alike.setdefault(conditions, []).append(process)
-    for (effective, _), group in alike.items():
+            network = networks.label(case, process.network)
+            key = (process.effective, conditions(process.environment, case.device), network)
+            alike.setdefault(key, []).append(process)
+    for (effective, _, network), group in alike.items():
         machine = tuple(sorted({label for p in group for label in label_of.get(p.environment, ())}))
-        yield _Group(case=case, effective=effective, machine=machine, processes=group)
+        yield _Group(case=case, effective=effective, machine=machine, network=network, processes=group)
 
 
 def _figures(group: _Group, caches: Caches | None) -> Iterator[Figure]:
@@ -120,6 +133,7 @@ def _figures(group: _Group, caches: Caches | None) -> Iterator[Figure]:
             case=group.case,
             effective=group.effective,
             machine=group.machine,
+            network=group.network,
             phase=phase,
             metric=metric,
             unit=unit,
@@ -155,6 +169,7 @@ def _curves(group: _Group) -> Iterator[Curve]:
             case=group.case,
             effective=group.effective,
             machine=group.machine,
+            network=group.network,
             metric=metric,
             unit=unit,
             samples=tuple(curves),
@@ -172,6 +187,7 @@ def _spreads(group: _Group) -> Iterator[Spread]:
             case=group.case,
             effective=group.effective,
             machine=group.machine,
+            network=group.network,
             metric=metric,
             samples=tuple(spreads),
         )
@@ -198,33 +214,6 @@ def _columns(group: Iterable[Process]) -> dict[Key, _Column]:
             sizes += [process.sizes[at] for process in processes]
             having += processes
     return columns
-
-
-@lru_cache(maxsize=1024)
-def _decode_environment(encoded: bytes) -> Environment | None:
-    return msgspec.json.decode(encoded, type=Environment | None)
-
-
-@lru_cache(maxsize=1024)
-def _conditions(encoded: bytes, device: str) -> bytes:
-    """What must be equal for two processes to be replicates of each other."""
-    environment = _decode_environment(encoded)
-    if environment is None:
-        return b""
-    gpu = environment.gpu if devices.traits(device).uses_gpu else None
-    alike = structs.replace(environment, host="", commit=None, gpu=gpu)
-    return msgspec.json.encode(_whatever_chose_the_gpu(alike))
-
-
-def _whatever_chose_the_gpu(environment: Environment) -> Environment:
-    """Without the variables that chose the GPU, where the record says itself which it was, or has none.
-
-    Records from before the UUID was kept have nothing else that tells two equal GPUs apart.
-    """
-    if environment.gpu is not None and environment.gpu.uuid is None:
-        return environment
-    variables = {name: value for name, value in environment.variables.items() if name not in CHOOSES_GPU}
-    return structs.replace(environment, variables=variables)
 
 
 def _outcomes(case: Case, processes: Iterable[Process]) -> Iterator[FailedProcesses]:
@@ -257,41 +246,3 @@ def _warnings(cases: Iterable[tuple[Case, _Processes]]) -> tuple[WarningCount, .
         WarningCount(label=label, example=examples[label], cases=tuple(found), processes=found.total())
         for label, found in carriers.items()
     )
-
-
-def _environments(encoded: Iterable[bytes]) -> tuple[dict[str, Environment], _Labels]:
-    """The distinct environments under the labels A, B, ..., and the labels of each encoded one.
-
-    A child that measures on the CPU may not have looked for a GPU; it does not make another machine, but is
-    of all those that differ from it in their GPU alone.
-    """
-    decoded = {raw: _decode_environment(raw) for raw in dict.fromkeys(encoded)}
-    found = {
-        raw: _whatever_chose_the_gpu(environment)
-        for raw, environment in decoded.items()
-        if environment is not None
-    }
-    fuller = [(_without_gpu(other), other) for other in found.values() if other.gpu]
-    distinct: list[Environment] = []
-    labels: _Labels = {}
-    for raw, environment in found.items():
-        whole = [other for without, other in fuller if without == environment] or [environment]
-        for each in whole:
-            if each not in distinct:
-                distinct.append(each)
-        labels[raw] = tuple(dict.fromkeys(_label(distinct.index(each)) for each in whole))
-    return {_label(index): environment for index, environment in enumerate(distinct)}, labels
-
-
-def _without_gpu(environment: Environment) -> Environment:
-    return _whatever_chose_the_gpu(structs.replace(environment, gpu=None))
-
-
-def _label(index: int) -> str:
-    """A, B, ..., Z, AA, AB, ..."""
-    letters = ""
-    index += 1
-    while index:
-        index, digit = divmod(index - 1, 26)
-        letters = chr(ord("A") + digit) + letters
-    return letters

@@ -13,6 +13,7 @@ from msgspec import Struct
 from bench.schema.case_warnings import CaseWarning
 from bench.schema.ceiling_product import Product
 from bench.schema.layer_phases import Layer
+from bench.schema.network_fingerprint import NetworkFingerprint
 from bench.schema.phases import Phase, whole
 from bench.schema.record import Effective, Measurement, Record, Status
 from bench.schema.window_clocks import WindowClocks, window_clocks
@@ -55,6 +56,7 @@ class Process(Struct, frozen=True, gc=False):
     curves: tuple[tuple[str, str, array[float]], ...]
     spreads: tuple[tuple[str, array[float]], ...]
     clocks: tuple[tuple[str, WindowClocks], ...]
+    network: NetworkFingerprint | None
 
 
 def condense(run: int, record: Record, share: Interner) -> Process:
@@ -87,6 +89,7 @@ def condense(run: int, record: Record, share: Interner) -> Process:
         tuple([(m.metric, m.unit, array("d", m.samples)) for m in kept if trains and _is_curve(m)]),
         tuple([(measurement.metric, _evenly(samples)) for measurement, samples in timed]),
         share(_clocks(kept)),
+        share(record.fingerprint),
     )
 
 

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from bench.schema.case import Case
 from bench.schema.ceiling_product import Product
-from reports.summary.figures import Figure, ReadBack
+from reports.summary.figures import Curve, Figure, ReadBack, Spread
 
 Figures = dict[tuple[str, str], Figure]
 """One subject's figures by (phase, metric)."""
@@ -38,8 +38,9 @@ class Subject(Struct, frozen=True):
     case: Case
     effective: ReadBack
     machine: tuple[str, ...]
+    network: str = ""
 
 
-def subject_of(figure: Figure) -> Subject:
+def subject_of(found: Figure | Curve | Spread) -> Subject:
     """Figures of one subject share a row."""
-    return Subject(figure.case, figure.effective, figure.machine)
+    return Subject(found.case, found.effective, found.machine, found.network)

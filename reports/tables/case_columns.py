@@ -51,6 +51,7 @@ AXES: dict[str, Axis] = {
     "seed": Axis(value=lambda s: s.case.seed, phrase="seed {}"),
     "target": Axis(value=lambda s: _target(s.case.task), phrase="target {}"),
     "deterministic": Axis(value=lambda s: _deterministic(s.case.task), phrase="deterministic: {}"),
+    "network": Axis(value=lambda s: s.network, phrase="network {}"),
     "machine": Axis(value=lambda s: "+".join(s.machine), phrase="machine {}"),
 }
 SECONDARY = ("deterministic", "target", "seed", "threads")

@@ -16,17 +16,26 @@ import torch
 
 from bench.schema.case import Case
 from bench.schema.epochs import History
+from bench.schema.network_fingerprint import NetworkFingerprint, same_network
+from bench.schema.plain_text import encode
 
 FORMAT = 1
 
 
-def save(path: Path, case: Case, history: History, state: dict[str, Any]) -> None:
+def save(
+    path: Path,
+    case: Case,
+    history: History,
+    state: dict[str, Any],
+    network: NetworkFingerprint | None = None,
+) -> None:
     """Write beside, through to the disk, and rename. What fails (a full disk: OSError, or RuntimeError by
     torch) leaves nothing beside."""
     path.parent.mkdir(parents=True, exist_ok=True)
     whole = {
         "format": FORMAT,
         "case": msgspec.json.encode(case).decode(),
+        "network": encode(network).decode(),
         "history": msgspec.json.encode(history).decode(),
         "state": state,
     }
@@ -42,10 +51,13 @@ def save(path: Path, case: Case, history: History, state: dict[str, Any]) -> Non
         raise
 
 
-def load(path: Path, case: Case) -> tuple[History, dict[str, Any]] | None:
+def load(
+    path: Path, case: Case, network: NetworkFingerprint | None = None
+) -> tuple[History, dict[str, Any]] | None:
     """The epochs so far and the state to go on from; None where there is no checkpoint of this case.
 
-    A file that is damaged, or of another case, is as good as none: the run then begins anew.
+    A file that is damaged, or of another case or network, is as good as none: the run then begins anew. One
+    from before networks were kept is taken to be of this one.
     """
     try:
         with zipfile.ZipFile(path) as members:
@@ -53,6 +65,9 @@ def load(path: Path, case: Case) -> tuple[History, dict[str, Any]] | None:
                 return None
         whole = torch.load(path, map_location="cpu", weights_only=True)
         if whole["format"] != FORMAT or msgspec.json.decode(whole["case"], type=Case) != case:
+            return None
+        kept = msgspec.json.decode(whole.get("network", "null"), type=NetworkFingerprint | None)
+        if kept is not None and network is not None and not same_network(kept, network):
             return None
         return msgspec.json.decode(whole["history"], type=History), whole["state"]
     except FileNotFoundError:

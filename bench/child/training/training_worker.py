@@ -16,6 +16,7 @@ import torch
 from bench import datasets, devices, engines
 from bench.child import execution, weights
 from bench.child.collected import Collected
+from bench.child.identity import identity
 from bench.child.in_force import InForce, inferred
 from bench.child.network_failures import named_as_the_networks
 from bench.child.passes import parameters
@@ -32,6 +33,7 @@ from bench.schema.case import Case
 from bench.schema.case_warnings import CaseWarning
 from bench.schema.epochs import History, measurements, why_absent, why_no_energy
 from bench.schema.job import Job, JobResult, encode
+from bench.schema.network_fingerprint import NetworkFingerprint
 from bench.schema.record import Record, Status
 from bench.tensors import random_images
 from models import catalogue, random_state
@@ -80,15 +82,13 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
     energy = device.energy_source() if device.traits.counts_energy else NoCounter(_NOT_COUNTED)
     baseline = device.memory_baseline()
     with named_as_the_networks(case):
-        network, learner, in_force = _prepare(job, device, dataset)
+        network, learner, in_force, loaded = _prepare(job, device, dataset)
         first_step_at = time.monotonic()
         stage("training")
         reporter = Reporter(files, case, dataset.learns)
-        epochs = _epochs(job, learner, device, baseline, reporter, energy.joules)
+        epochs = _epochs(job, loaded, learner, device, baseline, reporter, energy.joules)
         status, reason, history = _ending(case, epochs, reporter)
-    collected = Collected()
-    if in_force.needs_inference:
-        collected.attempt(inferred(in_force, Arguments((random_images(case, "meta"),))))
+    collected = _dtypes_inferred(case, in_force)
     learned = measurements(history, case.task.target, learns=dataset.learns)
     record = Record(
         case=case,
@@ -99,6 +99,7 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
         environment=msgspec.structs.replace(job.environment, gpu=device.accelerator()),
         gpu_readings=device.accelerator_readings(),
         effective=in_force.effective(),
+        fingerprint=loaded,
         absent=why_absent(history, case.task.target, energy.why_absent, learns=dataset.learns)
         | collected.absent,
         warnings=[
@@ -110,6 +111,14 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
         started_at=started_at,
     )
     return record, first_step_at
+
+
+def _dtypes_inferred(case: Case, in_force: InForce) -> Collected:
+    """Of compiled code, which calls no layer that would tell its dtypes."""
+    collected = Collected()
+    if in_force.needs_inference:
+        collected.attempt(inferred(in_force, Arguments((random_images(case, "meta"),))))
+    return collected
 
 
 def _ending(case: Case, epochs: Iterator[History], reporter: Reporter) -> tuple[Status, str | None, History]:
@@ -129,7 +138,9 @@ def _ending(case: Case, epochs: Iterator[History], reporter: Reporter) -> tuple[
     return "ok", None, history
 
 
-def _prepare(job: Job, device: Device, dataset: Dataset) -> tuple[Network, Learner, InForce]:
+def _prepare(
+    job: Job, device: Device, dataset: Dataset
+) -> tuple[Network, Learner, InForce, NetworkFingerprint]:
     case, files = job.case, job.training
     assert case.task is not None
     assert files is not None
@@ -151,6 +162,7 @@ def _prepare(job: Job, device: Device, dataset: Dataset) -> tuple[Network, Learn
         init=case.task.recipe.init,
         device=where,
     )
+    loaded = identity(network)
     module = network.module
     weights.place(module, case)
     in_force = InForce(device, module, case)
@@ -158,11 +170,12 @@ def _prepare(job: Job, device: Device, dataset: Dataset) -> tuple[Network, Learn
     stage("reading the data")
     split = dataset.load(None if files.data_dir is None else Path(files.data_dir))
     forward = engines.get(case.engine).wrap(module)
-    return network, Learner(case, device, module, forward, dataset, split), in_force
+    return network, Learner(case, device, module, forward, dataset, split), in_force, loaded
 
 
 def _epochs(
     job: Job,
+    loaded: NetworkFingerprint,
     learner: Learner,
     device: Device,
     baseline: int,
@@ -175,7 +188,7 @@ def _epochs(
     assert files is not None
     path = Path(files.checkpoint)
     history = History()
-    found = checkpoint.load(path, case)
+    found = checkpoint.load(path, case, loaded)
     if found is not None and learner.resume(found[1]):
         history = found[0]
         reporter.resumed(history)
@@ -191,7 +204,7 @@ def _epochs(
             raise DivergedError(useless)
         history = msgspec.structs.replace(history, epochs=(*history.epochs, epoch), peaks=peaks)
         reporter.history = history
-        checkpoint.save(path, case, history, learner.state())
+        checkpoint.save(path, case, history, learner.state(), loaded)
         reporter.finished(epoch)
         yield history
     stage("evaluating")

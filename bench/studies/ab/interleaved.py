@@ -26,9 +26,11 @@ from bench.runner.case_server import server_for
 from bench.runner.clock_lock import clocks_locked
 from bench.runner.events import Progress
 from bench.runner.questions import ask_child, unrunnable
+from bench.runner.resumed_networks import refuse_other
 from bench.runner.run_options import RunOptions
 from bench.schema import job
 from bench.schema.case import Case, MeasurementProtocol
+from bench.schema.network_fingerprint import NetworkFingerprint
 from bench.schema.phases import whole
 from bench.schema.record import Environment, Record, find
 from bench.stats import verdicts
@@ -86,12 +88,15 @@ def run_pairs(
         stores = [stack.enter_context(Store.create(folder)) for folder in folders]
         for folder in folders:
             stack.callback(shutil.rmtree, folder / "work", ignore_errors=True)
+        networks: dict[tuple[int, Case], NetworkFingerprint] = {}
         for pair, index in _schedule(known, trial.most_pairs):
             if time.monotonic() >= deadline:
                 break
             case_pair = trial.case_pairs[index]
             on_progress(Progress(case=case_pair.a, done=pair - 1, total=trial.most_pairs))
-            _learn(known[index], _pair(trial, case_pair, environments, stores, pair), trial.margin)
+            records = _pair(trial, case_pair, environments, stores, pair)
+            _refuse_edited(networks, records)
+            _learn(known[index], records, trial.margin)
     return _last_look(known, trial.margin)
 
 
@@ -162,6 +167,15 @@ def _pair(
             )
         records[index] = stores[index].append(structs.replace(record, pair=pair))
     return [records[0], records[1]]
+
+
+def _refuse_edited(networks: dict[tuple[int, Case], NetworkFingerprint], records: Sequence[Record]) -> None:
+    """UserError where a side's network has changed since its first pair: one verdict is of one network."""
+    for side, record in enumerate(records):
+        if record.fingerprint is not None and record.status == "ok":
+            case = record.case.without_replicate()
+            first = networks.setdefault((side, case), record.fingerprint)
+            refuse_other(case, first, record.fingerprint, f"that of the first pair on side {SIDES[side]}")
 
 
 def _learn(pairs: Pairs, records: Sequence[Record], margin: float) -> None:

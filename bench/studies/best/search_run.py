@@ -22,6 +22,7 @@ from bench.runner.case_server import server_for
 from bench.runner.clock_lock import clocks_locked
 from bench.runner.events import OnProgress, Progress
 from bench.runner.questions import ask_child, unrunnable
+from bench.runner.resumed_networks import refuse_changed
 from bench.runner.run_folder import cache_of
 from bench.runner.run_options import RunOptions
 from bench.schema.agreement import AGREE, Agreement, AgreementRequest
@@ -99,6 +100,7 @@ def run_search(request: SearchRequest, directory: Path, on_progress: OnProgress)
         space, impossible = candidates.space_of(base, request.given)
         with server_for(_engines_of(space), gpu=request.gpu) as server:
             space, unusable = candidates.narrowed(space, lambda cases: unrunnable(cases, server))
+            refuse_changed(store, [base], server)
             store = store or stack.enter_context(Store.create(directory))
             for scratch in ("work", "caches"):
                 stack.callback(shutil.rmtree, directory / scratch, ignore_errors=True)

@@ -20,6 +20,7 @@ from bench.runner.case_server import server_for
 from bench.runner.clock_lock import clocks_locked
 from bench.runner.events import OnProgress, Progress
 from bench.runner.questions import ask_child, unrunnable
+from bench.runner.resumed_networks import refuse_changed
 from bench.runner.run_options import RunOptions
 from bench.schema import job
 from bench.schema.case import Case, MeasurementProtocol
@@ -65,6 +66,7 @@ def find_largest(request: BatchRequest, directory: Path, on_progress: OnProgress
             raise UserError(f"{case.model} cannot run here: {reason}")
         free = {device: _free_memory(device, server) for device in {case.device for case in request.cases}}
         limits = [limit_of(request.memory, free[case.device], case) for case in request.cases]
+        refuse_changed(store, request.cases, server)
         store = store or stack.enter_context(Store.create(directory))
         stack.callback(shutil.rmtree, directory / "work", ignore_errors=True)
         runs = _Runs(request, store, server, on_progress)

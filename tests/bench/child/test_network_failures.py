@@ -169,7 +169,7 @@ def test_images_changed_in_place_are_fresh_at_each_step(factory: str, workload: 
     case = case_of(factory, workload)
     device = devices.get("cpu")
     with case_context(case, "cpu"):
-        _, steps, _ = worker.prepare(case, device)
+        _, steps, *_ = worker.prepare(case, device)
         images = steps.tensors()["inputs"][0]
         for _ in range(100):
             steps.setup()
@@ -181,7 +181,7 @@ def test_images_changed_in_place_are_fresh_at_each_step(factory: str, workload: 
 
 def test_what_leaves_its_images_alone_gets_no_copy() -> None:
     case = case_of("plain")
-    _, steps, _ = worker.prepare(case, devices.get("cpu"))
+    _, steps, *_ = worker.prepare(case, devices.get("cpu"))
     for _ in range(3):
         steps.setup()
         steps.step()

@@ -406,8 +406,8 @@ def test_the_whole_way_on_an_asynchronous_device(monkeypatch: pytest.MonkeyPatch
     prepare = worker.prepare
 
     def with_planted_cost(case: Case, where: FakeDevice) -> object:
-        module, steps, effective = prepare(case, where)
-        return module, replace(steps, step=launches(device, 1 * MS, 4 * MS)), effective
+        module, steps, *found = prepare(case, where)
+        return module, replace(steps, step=launches(device, 1 * MS, 4 * MS)), *found
 
     monkeypatch.setattr(worker, "prepare", with_planted_cost)
     job = Job(case=LENET, protocol=MeasurementProtocol(energy_seconds=0), environment=environment.describe())
@@ -481,8 +481,8 @@ def test_a_replayed_graph_has_no_peak_of_allocations_and_the_record_says_so(
         prepare = worker.prepare
 
         def with_planted_cost(case: Case, where: FakeDevice, prepare=prepare) -> object:  # type: ignore[no-untyped-def]
-            module, steps, effective = prepare(case, where)
-            return module, replace(steps, step=launches(where, 1 * MS, 4 * MS)), effective
+            module, steps, *found = prepare(case, where)
+            return module, replace(steps, step=launches(where, 1 * MS, 4 * MS)), *found
 
         with monkeypatch.context() as patched:
             patched.setattr(worker, "prepare", with_planted_cost)

@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 import torch
 from msgspec import structs
+from torch import nn
 
 from bench.child.training import checkpoint
+from bench.probes.fingerprinting import fingerprint
 from bench.schema.epochs import Epoch, History
 from tests.planted.planted_learners import changed, training_case
 
@@ -203,3 +205,14 @@ def test_a_file_with_something_else_in_it_is_none(tmp_path: Path, whole: Any) ->
         whole = {key: case if value is None else value for key, value in whole.items()}
     torch.save(whole, path)
     assert checkpoint.load(path, CASE) is None
+
+
+def test_the_weights_of_another_network_are_not_gone_on_from(tmp_path: Path) -> None:
+    """It may have the same names and shapes: an activation has no weights."""
+    path = tmp_path / "run.pt"
+    relu, tanh = (fingerprint(nn.Sequential(nn.Linear(2, 2), each)) for each in (nn.ReLU(), nn.Tanh()))
+    checkpoint.save(path, CASE, HISTORY, state(), relu)
+    assert checkpoint.load(path, CASE, relu) is not None
+    assert checkpoint.load(path, CASE, tanh) is None
+    checkpoint.save(path, CASE, HISTORY, state())  # as they were before a network was kept
+    assert checkpoint.load(path, CASE, tanh) is not None

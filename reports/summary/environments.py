@@ -1,0 +1,81 @@
+"""The machines and software of records: which are told apart, and their labels A, B, ..."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+import msgspec
+from msgspec import structs
+
+from bench import devices
+from bench.schema.gpu_identity import CHOOSES_GPU
+from bench.schema.record import Environment
+
+Labels = dict[bytes, tuple[str, ...]]
+"""Of each encoded environment the labels of the machines that it may be."""
+
+
+@lru_cache(maxsize=1024)
+def _decode(encoded: bytes) -> Environment | None:
+    return msgspec.json.decode(encoded, type=Environment | None)
+
+
+@lru_cache(maxsize=1024)
+def conditions(encoded: bytes, device: str) -> bytes:
+    """What must be equal for two processes to be replicates of each other."""
+    environment = _decode(encoded)
+    if environment is None:
+        return b""
+    gpu = environment.gpu if devices.traits(device).uses_gpu else None
+    alike = structs.replace(environment, host="", commit=None, gpu=gpu)
+    return msgspec.json.encode(_whatever_chose_the_gpu(alike))
+
+
+def _whatever_chose_the_gpu(environment: Environment) -> Environment:
+    """Without the variables that chose the GPU, where the record says itself which it was, or has none.
+
+    Records from before the UUID was kept have nothing else that tells two equal GPUs apart.
+    """
+    if environment.gpu is not None and environment.gpu.uuid is None:
+        return environment
+    variables = {name: value for name, value in environment.variables.items() if name not in CHOOSES_GPU}
+    return structs.replace(environment, variables=variables)
+
+
+def environments_of(encoded: Iterable[bytes]) -> tuple[dict[str, Environment], Labels]:
+    """The distinct environments under the labels A, B, ..., and the labels of each encoded one.
+
+    A child that measures on the CPU may not have looked for a GPU; it does not make another machine, but is
+    of all those that differ from it in their GPU alone.
+    """
+    decoded = {raw: _decode(raw) for raw in dict.fromkeys(encoded)}
+    found = {
+        raw: _whatever_chose_the_gpu(environment)
+        for raw, environment in decoded.items()
+        if environment is not None
+    }
+    fuller = [(_without_gpu(other), other) for other in found.values() if other.gpu]
+    distinct: list[Environment] = []
+    labels: Labels = {}
+    for raw, environment in found.items():
+        whole = [other for without, other in fuller if without == environment] or [environment]
+        for each in whole:
+            if each not in distinct:
+                distinct.append(each)
+        labels[raw] = tuple(dict.fromkeys(_label(distinct.index(each)) for each in whole))
+    return {_label(index): environment for index, environment in enumerate(distinct)}, labels
+
+
+def _without_gpu(environment: Environment) -> Environment:
+    return _whatever_chose_the_gpu(structs.replace(environment, gpu=None))
+
+
+def _label(index: int) -> str:
+    """A, B, ..., Z, AA, AB, ..."""
+    letters = ""
+    index += 1
+    while index:
+        index, digit = divmod(index - 1, 26)
+        letters = chr(ord("A") + digit) + letters
+    return letters

@@ -1,0 +1,115 @@
+"""Which networks stand behind one name: records of two of them are never pooled, and a sentence says why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from bench.schema.case import Case
+from bench.schema.network_fingerprint import NetworkFingerprint, changed_sources, difference, same_network
+from bench.store import RECORDS, read_records
+from reports.summary.figures import Figure, MeasuredNetwork
+from reports.summary.subjects import Subject
+
+UNRECORDED = "not recorded"
+"""The label of records without a fingerprint where the others are of several networks."""
+
+_Inputs = tuple[object, ...]
+"""`Case.inputs`."""
+
+
+class Networks:
+    """The networks of some records, each name's told apart by the labels `1`, `2` ... in their order."""
+
+    def __init__(self, cases: Iterable[tuple[Case, Iterable[NetworkFingerprint | None]]]) -> None:
+        """`cases` have those of their processes that ended well."""
+        self._kinds: dict[_Inputs, list[list[MeasuredNetwork]]] = {}
+        for case, fingerprints in cases:
+            for fingerprint in {id(each): each for each in fingerprints if each is not None}.values():
+                _add(self._kinds.setdefault(case.inputs, []), MeasuredNetwork(case, fingerprint))
+
+    @property
+    def measured(self) -> tuple[MeasuredNetwork, ...]:
+        """All of them, those of one name together."""
+        return tuple(each for kinds in self._kinds.values() for kind in kinds for each in kind)
+
+    def label(self, case: Case, fingerprint: NetworkFingerprint | None) -> str:
+        """Of a process; empty where its name stands for one network."""
+        kinds = self._kinds.get(case.inputs, [])
+        if len(kinds) < 2:
+            return ""
+        if fingerprint is None:
+            return UNRECORDED
+        own = MeasuredNetwork(case, fingerprint)
+        return next(str(number) for number, kind in enumerate(kinds, start=1) if own in kind)
+
+    def notes(self) -> Iterator[str]:
+        """A sentence for each name of several networks, and one where the source alone differs."""
+        for kinds in self._kinds.values():
+            model = kinds[0][0].case.model
+            for number, kind in enumerate(kinds[1:], start=2):
+                told = difference(kinds[0][0].fingerprint, kind[0].fingerprint)
+                yield f"{model} is two networks in these records, never pooled: network 1 / {number}: {told}."
+            for kind in kinds:
+                yield from _source_note(model, kind, kind)
+
+
+def is_same_network(one: Figure | Subject, other: Figure | Subject) -> bool:
+    """Whether two rows of one model are of one network; rows of two models are compared for what they are."""
+    return one.case.model != other.case.model or one.network == other.network
+
+
+def networks_in(directory: Path) -> tuple[MeasuredNetwork, ...]:
+    """Those of a run's records. UserError as `bench.store.read_records` raises it."""
+    ended = (record for record in read_records(directory / RECORDS) if record.status == "ok")
+    return Networks((record.case.without_replicate(), [record.fingerprint]) for record in ended).measured
+
+
+def differences(base: Sequence[MeasuredNetwork], new: Sequence[MeasuredNetwork], names: str) -> Iterator[str]:
+    """A sentence for each model that is another network on the other side, or comes from another source;
+    `names` are those of the sides: `BASE / NEW`."""
+    told: set[_Inputs] = set()
+    for mine in base:
+        key = mine.case.inputs
+        theirs = [each for each in new if each.case.inputs == key]
+        other = next((each for each in theirs if not _is_one(mine, each)), None)
+        if other is not None and key not in told:
+            told.add(key)
+            words = difference(mine.fingerprint, other.fingerprint)
+            yield f"{mine.case.model} is another network on each side, {names}: {words}."
+    for key in dict.fromkeys(each.case.inputs for each in base):
+        sides = [[each for each in side if each.case.inputs == key] for side in (base, new)]
+        if key not in told:
+            yield from _source_note(sides[0][0].case.model, *sides)
+
+
+def _add(kinds: list[list[MeasuredNetwork]], found: MeasuredNetwork) -> None:
+    """To the kind of which it is, or as another one."""
+    for kind in kinds:
+        if all(_is_one(each, found) for each in kind):
+            if found not in kind:
+                kind.append(found)
+            return
+    kinds.append([found])
+
+
+def _is_one(one: MeasuredNetwork, other: MeasuredNetwork) -> bool:
+    """FLOPs can be compared where the same batch went through the same workload."""
+    works = [(each.case.workload, each.case.batch) for each in (one, other)]
+    return same_network(one.fingerprint, other.fingerprint, same_work=works[0] == works[1])
+
+
+def _source_note(
+    model: str, one: Sequence[MeasuredNetwork], other: Sequence[MeasuredNetwork]
+) -> Iterator[str]:
+    """Nothing where the same files made both, or it is not known."""
+    files = {
+        path: None
+        for mine in one[:1]
+        for theirs in other
+        if mine.fingerprint.sources and theirs.fingerprint.sources
+        for path in changed_sources(mine.fingerprint, theirs.fingerprint)
+    }
+    if files:
+        listed = ", ".join(files)
+        yield f"The source of {model} changed between its records ({listed}), and not the network it builds."
