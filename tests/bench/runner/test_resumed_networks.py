@@ -9,15 +9,18 @@ from typing import cast
 import msgspec
 import pytest
 from msgspec import structs
+from torch import nn
 
 from bench.child.identity import identify
 from bench.forkserver.client import Server
+from bench.probes.fingerprinting import fingerprint
 from bench.runner import resumed_networks
 from bench.runner.resumed_networks import refuse_changed
 from bench.schema import job
 from bench.schema.case import Case
 from bench.schema.network_fingerprint import NetworkFingerprint
 from bench.store import Store
+from bench.studies.ab import interleaved
 from models.errors import UserError
 from tests.planted import planted_records
 
@@ -96,3 +99,19 @@ def test_another_image_and_records_of_before_are_not_asked_about(
         store.append(planted_records.record(old, planted_records.time("forward", 0.1)))
         refuse_changed(store, [old], NONE)
     assert asked == []
+
+
+def test_a_side_of_pairs_is_one_network_from_the_first_pair_on() -> None:
+    relu, tanh = (fingerprint(nn.Sequential(nn.Linear(2, 2), each)) for each in (nn.ReLU(), nn.Tanh()))
+    records = [
+        structs.replace(
+            planted_records.record(Case(model="net.py:build", replicate=pair)), fingerprint=network
+        )
+        for pair, network in ((1, relu), (2, relu), (3, tanh))
+    ]
+    known: dict[tuple[int, Case], NetworkFingerprint] = {}
+    for record in records[:2]:
+        interleaved._refuse_edited(known, [record, record])
+    words = "no longer that of the first pair on side b, then / now: first difference: 1 is ReLU / Tanh"
+    with pytest.raises(UserError, match=words):
+        interleaved._refuse_edited(known, [records[0], records[2]])
