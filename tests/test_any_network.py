@@ -10,11 +10,14 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
+from bench.forkserver.client import Server
+from bench.runner import execute, network_costs
 from tests.planted.commands import ROOT, Answer, Command, is_one_sentence
 
 pytestmark = pytest.mark.slow
@@ -75,6 +78,19 @@ def in_the_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(here)
         yield here
+
+
+@pytest.fixture(scope="module")
+def server(in_the_folder: Path) -> Iterator[Server]:
+    with Server(preload=("timed", "torchvision")) as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def one_server(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All commands ask one server, which would take seconds to start for each; a job has its own process."""
+    monkeypatch.setattr(network_costs, "Server", lambda: nullcontext(server))
+    monkeypatch.setattr(execute, "server_for", lambda cases, gpu=None: nullcontext(server))
 
 
 def costs(convbench: Command, *specs: str, size: tuple[object, ...] = SIZE) -> list[dict[str, Any]]:
@@ -157,9 +173,9 @@ def test_the_rows_of_a_network_add_up(name: str, convbench: Command) -> None:
     answer = convbench("cost", f"counted.py:{name}", *SIZE, "--layers", "--format", "json")
     assert answer.code == 0, answer.err
     text = json.loads(answer.out)
-    found = text[0] if isinstance(text, list) else text
-    layers = found["layers"] if "layers" in found else text
+    layers = text[0]["layers"] if isinstance(text, list) else text["layers"]
     assert sum(layer["macs"] for layer in layers) == COUNTED[name].macs
+    assert sum(layer["parameters"] for layer in layers) == COUNTED[name].parameters
 
 
 def test_a_step_counts_what_cost_counts(convbench: Command, tmp_path: Path) -> None:
@@ -194,6 +210,13 @@ def test_time_is_measured_whatever_a_probe_meets(convbench: Command, tmp_path: P
             flops = value(record, "forward", "flops")
             assert flops in (2 * BATCH * SMALL_MACS, None), spec
             assert flops or "flops" in record["absent"], (spec, said(record))
+
+
+def test_a_count_that_ends_its_process_takes_no_other_with_it(convbench: Command) -> None:
+    answer = convbench("cost", "unprobed.py:looks_at_values", "unprobed.py:dies_without_data", *SIZE)
+    assert answer.code in (0, 2)
+    assert answer.code == 0 or is_one_sentence(answer.err), answer.err
+    assert answer.code == 0 or "dies_without_data" in answer.err
 
 
 # --- networks that are not from a tensor to a tensor
@@ -319,7 +342,12 @@ def test_a_graph_without_its_convolution_is_no_silent_compiled_row(
 # --- which network it was
 
 
-NET = "from torch import nn\n\ndef build(classes=10):\n    return nn.Sequential({}, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, classes))\n"
+NET = """
+from torch import nn
+
+def build(classes=10):
+    return nn.Sequential({}, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, classes))
+"""
 EDITS = {
     "stride": "nn.Conv2d(3, 8, 3, padding=1, stride=2)",
     "layer": "nn.Conv2d(3, 8, 3, padding=1), nn.ReLU()",
