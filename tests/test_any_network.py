@@ -266,7 +266,8 @@ def test_images_that_a_network_changes_and_outputs_that_are_no_numbers(
     convbench: Command, tmp_path: Path
 ) -> None:
     run(convbench, tmp_path / "run", ["outputs.py:adds", "outputs.py:not_finite"], workload="inference")
-    adds, not_finite = records(tmp_path / "run").values()
+    found = records(tmp_path / "run")
+    adds, not_finite = found["outputs.py:adds"], found["outputs.py:not_finite"]
     assert any(word in said(adds).lower() for word in ("in place", "in-place", "finite")), said(adds)
     assert "finite" in said(not_finite)
 
@@ -457,7 +458,8 @@ def test_tokens_and_several_inputs(convbench: Command, tmp_path: Path) -> None:
             *("--out", tmp_path / workload),
         )
         assert answer.code == 0, answer.err
-        tokens, pairs = records(tmp_path / workload).values()
+        tokens, pairs = map(records(tmp_path / workload).get, specs)
+        assert tokens and pairs
         # Embedding, attention (in and out), two linear layers, two norms, the head.
         assert value(tokens, "model", "parameters") == 800 + 816 + 272 + 544 + 528 + 64 + 170
         # 12 tokens: projections 3*256, products 2*12*16, output 256, two of 512; the head once.
