@@ -100,14 +100,28 @@ def costs(convbench: Command, *specs: str, size: tuple[object, ...] = SIZE) -> l
     return rows
 
 
-def run(convbench: Command, out: Path, specs: list[str], *options: object, workload: str) -> Answer:
+def run(
+    convbench: Command, out: Path, specs: list[str], *options: object, workload: str, threads: int = 1
+) -> Answer:
     suite = out.with_suffix(".toml")
     models = json.dumps(specs)
     suite.write_text(
         f'{SUITE}[[cases]]\nmodel = {models}\nworkload = "{workload}"\nbatch = {BATCH}\n', "utf-8"
     )
     return convbench(
-        *("run", "--suite", suite, "--device", "cpu", "--threads", 1, *SIZE, "--no-ceilings", "--out", out),
+        *(
+            "run",
+            "--suite",
+            suite,
+            "--device",
+            "cpu",
+            "--threads",
+            threads,
+            *SIZE,
+            "--no-ceilings",
+            "--out",
+            out,
+        ),
         *options,
     )
 
@@ -297,7 +311,7 @@ def test_convolutions_of_every_dimension_under_channels_last(convbench: Command,
 
 
 def test_threads_that_a_network_changes_are_told(convbench: Command, tmp_path: Path) -> None:
-    answer = run(convbench, tmp_path / "run", ["states.py:one_thread"], "--threads", 2, workload="inference")
+    answer = run(convbench, tmp_path / "run", ["states.py:one_thread"], workload="inference", threads=2)
     assert answer.code in (0, 1)
     (record,) = records(tmp_path / "run").values()
     assert "thread" in said(record), said(record)
@@ -319,7 +333,7 @@ def test_what_a_factory_sets_for_the_process_does_not_hold_for_the_steps(
     convbench: Command, tmp_path: Path
 ) -> None:
     specs = ["states.py:half_by_default", "set_by_default_device.py:build"]
-    run(convbench, tmp_path / "run", specs, "--threads", 2, workload="training")
+    run(convbench, tmp_path / "run", specs, workload="training", threads=2)
     for spec, record in records(tmp_path / "run").items():
         assert record["status"] == "ok", (spec, record["reason"])
         effective = record["effective"]
