@@ -6,6 +6,7 @@ Drawn between the stages and never inside a window, for the drawing would take t
 from __future__ import annotations
 
 import importlib
+import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -19,9 +20,7 @@ OnStage = Callable[[str], None]
 @contextmanager
 def stages(name: str, *, is_wanted: bool = True) -> Iterator[OnStage]:
     """A function to be told of every stage: shown on a terminal or in a notebook, and gone at the end."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
+    console = _console()
     if is_wanted and console.is_jupyter:
         with _in_notebook(name) as on_stage:
             yield on_stage
@@ -30,6 +29,16 @@ def stages(name: str, *, is_wanted: bool = True) -> Iterator[OnStage]:
             yield on_stage
     else:
         yield lambda stage: None
+
+
+def _console() -> Console:
+    """rich draws a random number when it is first imported, and the caller's generator is not ours."""
+    before = random.getstate()
+    try:
+        from rich.console import Console
+    finally:
+        random.setstate(before)
+    return Console(stderr=True)
 
 
 @contextmanager
