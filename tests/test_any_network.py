@@ -473,7 +473,8 @@ def test_tokens_and_several_inputs(convbench: Command, tmp_path: Path) -> None:
         )
         assert answer.code == 0, answer.err
         tokens, pairs = map(records(tmp_path / workload).get, specs)
-        assert tokens and pairs
+        assert tokens is not None
+        assert pairs is not None
         # Embedding, attention (in and out), two linear layers, two norms, the head.
         assert value(tokens, "model", "parameters") == 800 + 816 + 272 + 544 + 528 + 64 + 170
         # 12 tokens: projections 3*256, products 2*12*16, output 256, two of 512; the head once.

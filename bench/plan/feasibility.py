@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from bench import devices, engines
 from bench.schema import tuning
 from bench.schema.case import Case
-from bench.schema.record import Status
+from bench.schema.record import Record, Status
 from models import catalogue
 
-RETRIED: tuple[Status, ...] = ("crashed", "timeout")
-"""What `--resume` runs again: an accident may not repeat itself; the other statuses are answers."""
+ACCIDENTS: tuple[Status, ...] = ("crashed", "timeout")
+"""They may not repeat themselves; the other statuses are answers."""
 
 
 def why_impossible(case: Case) -> str | None:
@@ -34,6 +34,13 @@ def why_not_here(case: Case) -> str | None:
     return devices.get(case.device).why_absent() or why_impossible(case)
 
 
-def pending(planned: Sequence[Case], statuses: Mapping[Case, Status]) -> list[Case]:
-    """What is still to do: not recorded yet, or recorded as an accident."""
-    return [case for case in planned if statuses.get(case) in (None, *RETRIED)]
+def is_retried(record: Record) -> bool:
+    """Whether `--resume` runs a case again: after an accident, and where a network was refused before
+    anything was measured, which a change of the user's file may mend."""
+    return record.status in ACCIDENTS or (record.status == "invalid" and not record.measurements)
+
+
+def pending(planned: Sequence[Case], records: Iterable[Record]) -> list[Case]:
+    """What is still to do, in its order; the last record of a case counts."""
+    is_open = {record.case: is_retried(record) for record in records}
+    return [case for case in planned if is_open.get(case, True)]

@@ -129,7 +129,7 @@ def _measure_pending(
 
     One server for each replicate: processes of one server share its memory layout, replicates must not.
     """
-    todo = feasibility.pending(planned, store.statuses())
+    todo = feasibility.pending(planned, store.records())
     done = len(planned) - len(todo)
     for case in set(planned).difference(todo):  # a run that was killed when its record had just come
         _forget_checkpoint(case, store.directory)
@@ -147,7 +147,7 @@ def _measure_pending(
                 reason = reasons.get(case)
                 record = attempt(case, protocol, described, store.directory, current, reason, options)
                 record = store.append(record)
-                if record.status not in feasibility.RETRIED:
+                if not feasibility.is_retried(record):
                     _forget_checkpoint(case, store.directory)
                 done += 1
                 on_progress(Progress(case=case, done=done, total=len(planned), record=record))

@@ -56,7 +56,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
         return any(case.replicate in numbers for numbers in ended) or any(
             _work(outcome.case) == _work(case) and case.replicate in outcome.replicates
             for outcome in self.outcomes
-            if outcome.status not in feasibility.RETRIED
+            if outcome.status not in feasibility.ACCIDENTS
         )
 
     def why_lost(self, case: Case) -> str | None:

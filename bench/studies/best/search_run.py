@@ -160,7 +160,7 @@ class _Search:
         known = {
             record.case.without_replicate(): strategy.result_of(record)
             for record in self._store.records()
-            if record.status not in feasibility.RETRIED and strategy.is_same_work(record.case, space.base)
+            if not feasibility.is_retried(record) and strategy.is_same_work(record.case, space.base)
         }
         if self._request.max_batch:
             self._try_all(space, known, server, SEARCHING / 2)

@@ -85,7 +85,7 @@ class _Runs:
 
     def __init__(self, request: BatchRequest, store: Store, server: Server, on_progress: OnProgress) -> None:
         self._request, self._store, self._server, self._on_progress = request, store, server, on_progress
-        self._known = {r.case: r for r in store.records() if r.status not in feasibility.RETRIED}
+        self._known = {r.case: r for r in store.records() if not feasibility.is_retried(r)}
         self._done = 0
 
     def measure(self, case: Case) -> Record:

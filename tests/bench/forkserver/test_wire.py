@@ -157,6 +157,7 @@ def test_every_word_that_is_sent_is_known() -> None:
     assert set(job.ABILITIES) <= set(entry.QUESTIONS)
     cases = [
         Case(model="torchvision:alexnet", engine="compile"),
+        Case(model="timm:resnet18"),
         Case(model="none", workload="ceiling"),
         msgspec.json.decode(ARGUMENTS["train"], type=Job).case,
     ]

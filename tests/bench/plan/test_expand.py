@@ -15,6 +15,7 @@ from bench.plan.suite import Suite
 from bench.schema.case import PRECISIONS, Case, MeasurementProtocol
 from bench.schema.record import Status
 from models import catalogue
+from tests.planted import planted_records
 
 ONE = Suite(name="one", summary="", blocks=({"model": ("lenet5",)},), replicates=1)
 TWO = Suite(
@@ -141,10 +142,23 @@ def test_rounds_are_in_random_orders_that_repeat() -> None:
 def test_resuming_takes_what_is_missing_crashed_or_timed_out() -> None:
     states: list[Status | None] = [None, "ok", "oom", "timeout", "crashed", "skipped", "invalid"]
     planned = [Case(model="lenet5", seed=seed) for seed in range(len(states))]
-    recorded = {c: state for c, state in zip(planned, states, strict=True) if state is not None}
+    timed = planted_records.time("forward", 1.0)
+    recorded = [
+        planted_records.record(case, timed, status=state)
+        for case, state in zip(planned, states, strict=True)
+        if state is not None
+    ]
     assert [states[c.seed] for c in feasibility.pending(planned, recorded)] == [None, "timeout", "crashed"]
-    other: dict[Case, Status] = {Case(model="vgg11"): "ok"}
-    assert feasibility.pending(planned, other) == planned
+    other = planted_records.record(Case(model="vgg11"), timed)
+    assert feasibility.pending(planned, [other]) == planned
+
+
+def test_resuming_takes_a_network_that_was_refused_before_it_was_measured() -> None:
+    case = Case(model="net.py:build")
+    refused = planted_records.record(case, status="invalid")
+    measured = planted_records.record(case, status="ok")
+    assert feasibility.pending([case], [refused]) == [case]
+    assert feasibility.pending([case], [refused, measured]) == []
 
 
 def test_ids_are_unique_and_file_names_too() -> None:

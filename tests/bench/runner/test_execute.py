@@ -137,7 +137,19 @@ def test_a_spent_budget_leaves_the_cases_for_resume(story: Story) -> None:
 
 def test_every_end_has_its_status_and_the_run_goes_on(story: Story) -> None:
     on_gpu = "skipped" if devices.get("cuda").why_absent() else "ok"
-    expected = ["crashed"] * 4 + ["oom", "ok", "ok", "skipped", "skipped", on_gpu, "ok"]
+    expected = [
+        "invalid",
+        "invalid",
+        "crashed",
+        "invalid",
+        "oom",
+        "ok",
+        "ok",
+        "skipped",
+        "skipped",
+        on_gpu,
+        "ok",
+    ]
     found = [record.status for record in read_records(story.directory / RECORDS)]
     assert found == expected
     assert story.result.statuses == Counter(expected)
@@ -148,7 +160,7 @@ def test_every_end_has_its_status_and_the_run_goes_on(story: Story) -> None:
     ("factory", "words"),
     [
         (":raises", "failed with ValueError: no such weights"),
-        (":leaves", "exited with code 0 without a result"),
+        (":leaves", "ends the program when it is loaded"),
         (":aborts", "killed by SIGABRT (during: building)"),
         (":text", "returned an object of type str, not an nn.Module"),
         (":greedy", "can't allocate memory"),
@@ -182,7 +194,7 @@ def test_a_line_has_the_fields_that_were_promised(story: Story) -> None:
         assert isinstance(case, dict)
         assert set(case) == {
             *("model", "workload", "device", "precision", "engine", "layout", "batch", "image"),
-            *("channels", "classes", "threads", "seed", "replicate", "task", "tuning"),
+            *("channels", "classes", "threads", "seed", "replicate", "task", "tuning", "input"),
         }
         measurements = line["measurements"]
         assert isinstance(measurements, list)
