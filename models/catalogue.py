@@ -240,11 +240,9 @@ def _module(module: str, factory: str, arguments: Literals) -> ModuleFactory:
     # The child looks in the current folder last, as here; only the first package can be sought unimported.
     here = importlib.machinery.PathFinder.find_spec(package, [str(Path.cwd())])
     if package not in sys.modules and importlib.util.find_spec(package) is None and here is None:
-        if "." not in module:
-            prefixes = ("torchvision", "timm", "block")
-            raise UserError(
-                f"unknown prefix {module!r} of model '{module}:{factory}'{nearest(module, list(prefixes))}:"
-                f" there is no module of this name, and accepted are {FORMS}"
-            )
-        raise UserError(f"no package or module {package!r} in {Path.cwd()} or among the installed ones")
+        missing = f"no package or module {package!r} in {Path.cwd()} or among the installed ones"
+        if "." in module:
+            raise UserError(missing)
+        near = nearest(module, ["torchvision", "timm", "block"])
+        raise UserError(f"{missing}, and no library of networks either{near}; accepted are {FORMS}")
     return ModuleFactory(module, factory, arguments)

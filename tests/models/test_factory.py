@@ -233,8 +233,8 @@ def test_other_files_are_called_what_they_are(tmp_path: Path, name: str, words: 
         ("{0}/net.py:zzz", "at top level: it defines Net, build, nn"),
         ("{0}/net.py", "write .*net.py:FUNCTION; it defines Net, build, nn"),
         ("{0}/a\nb.py:make", "has control characters"),
-        ("hf:resnet50", "unknown prefix 'hf'.* accepted are .*torchvision:NAME, timm:NAME"),
-        ("torchvison:resnet50", "unknown prefix 'torchvison'.*did you mean 'torchvision'"),
+        ("hf:resnet50", "no package or module 'hf'.* accepted are .*torchvision:NAME, timm:NAME"),
+        ("torchvison:resnet50", "no package or module 'torchvison'.*did you mean 'torchvision'"),
         ("resnet50", "did you mean 'torchvision:resnet50'"),
     ],
 )
