@@ -255,14 +255,14 @@ def test_a_rate_that_is_far_too_high_is_a_divergence(
 
 
 @pytest.mark.slow
-def test_a_crash_ends_with_1_and_the_rest_is_trained(
+def test_a_network_that_fails_ends_with_1_and_the_rest_is_trained(
     trains: Command, net: Callable[[str], str], tmp_path: Path
 ) -> None:
     answer = trains(net("leaves"), net("good"), "--epochs", 1, "--out", tmp_path / "run")
     assert answer.code == 1
     found = {record.case.model.rpartition(":")[2]: record for record in records(tmp_path / "run")}
     assert found["good"].status == "ok"
-    assert found["leaves"].status == "crashed"
+    assert found["leaves"].status == "invalid"
     assert "no such weights" in (found["leaves"].reason or "")
 
 
