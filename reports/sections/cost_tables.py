@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from bench.schema.case import Case
 from reports.document import Cell, Table
@@ -39,24 +40,34 @@ COSTS = {
 }
 
 
+class _Counted(NamedTuple):
+    """What a row of costs is of: `input` of the case also holds what a batch of a user's own inputs is;
+    `network` tells two of one name apart, as after an edit, and else is empty."""
+
+    case: Case
+    network: str
+
+
 def cost_table(figures: Sequence[Figure], reasons: Reasons | None = None) -> Iterator[Table]:
     """Parameters and arithmetic of each network at each input, per image."""
-    costs: dict[Case, dict[tuple[str, str], float]] = {}
-    measured: dict[Case, Case] = {}
+    costs: dict[_Counted, dict[tuple[str, str], float]] = {}
+    measured: dict[_Counted, Case] = {}
     for figure in figures:
         if figure.layer is None and (figure.phase, figure.metric) in COSTS:
             case = figure.case
-            network = _network_of(figure)
+            counted = _counted(figure)
             images = case.batch if figure.metric == "flops" else 1
-            measured.setdefault(network, case)
+            measured.setdefault(counted, case)
             if case.workload == "training":
-                measured[network] = case
-            costs.setdefault(network, {}).setdefault((figure.phase, figure.metric), figure.median / images)
+                measured[counted] = case
+            costs.setdefault(counted, {}).setdefault((figure.phase, figure.metric), figure.median / images)
     if costs:
+        several = any(counted.network for counted in costs)
         yield Table(
             title="Cost of one image",
             columns=(
                 "model",
+                *(["network"] if several else []),
                 "input",
                 "classes",
                 "parameters",
@@ -65,7 +76,12 @@ def cost_table(figures: Sequence[Figure], reasons: Reasons | None = None) -> Ite
                 "backward GFLOPs",
             ),
             rows=tuple(
-                _cost_row(network, cost, measured[network], reasons or {}) for network, cost in costs.items()
+                (
+                    counted.case.model,
+                    *([counted.network or None] if several else []),
+                    *_cost_cells(counted.case, cost, measured[counted], reasons or {}),
+                )
+                for counted, cost in costs.items()
             ),
             notes=(
                 "input is channels x height x width. Counted, not measured: G is 10^9, and a MAC "
@@ -75,10 +91,9 @@ def cost_table(figures: Sequence[Figure], reasons: Reasons | None = None) -> Ite
         )
 
 
-def _network_of(figure: Figure) -> Case:
-    """What a row of costs is of; `input` also holds what a batch of a user's own inputs is."""
+def _counted(figure: Figure) -> _Counted:
     case = figure.case
-    return Case(
+    counted = Case(
         model=case.model,
         image=case.image,
         channels=case.channels,
@@ -86,6 +101,7 @@ def _network_of(figure: Figure) -> Case:
         classes=case.classes,
         replicate=0,
     )
+    return _Counted(counted, figure.network)
 
 
 def _own_inputs(figures: Sequence[Figure]) -> Iterator[str]:
@@ -93,7 +109,7 @@ def _own_inputs(figures: Sequence[Figure]) -> Iterator[str]:
         yield "Of a network that says by `inputs` what it takes, input is a batch of it, with dtypes."
 
 
-def _cost_row(
+def _cost_cells(
     network: Case, cost: dict[tuple[str, str], float], measured: Case, reasons: Reasons
 ) -> tuple[Cell, ...]:
     """`measured` is a case of the network, one of training where there is one."""
@@ -106,7 +122,6 @@ def _cost_row(
     of_backward = None if backward is None else backward / GIGA
     trained = measured.workload == "training"
     return (
-        network.model,
         network.input or f"{network.channels}x{network.image}x{network.image}",
         network.classes,
         *(marked(cell, measured, metric, reasons) for metric, cell in counted),

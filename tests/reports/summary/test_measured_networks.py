@@ -13,6 +13,7 @@ from bench.schema.record import Record
 from reports import formats
 from reports.compare import compare_report
 from reports.pages import run_report
+from reports.sections.cost_tables import cost_table
 from reports.summary.pooling import summarise
 from tests.planted import planted_records
 
@@ -60,6 +61,17 @@ def test_two_networks_of_one_name_are_two_rows_and_the_report_says_what_differs(
     assert [row["network"] for row in document.rows] == ["1", "2"]
     for format_ in formats.names():
         assert "network" in formats.render(format_, document)
+
+
+def test_two_networks_of_one_name_have_a_row_of_costs_each(tmp_path: Path) -> None:
+    records: list[Record] = []
+    for number, network in enumerate([NARROW, WIDE], start=1):
+        counted = planted_records.fact("model", "parameters", network.parameters, "count")
+        record = planted_records.record(structs.replace(CASE, replicate=number), counted)
+        records.append(structs.replace(record, fingerprint=network))
+    (costs,) = cost_table(summarise([planted_records.write(tmp_path, records)]).figures)
+    rows = [dict(zip(costs.columns, row, strict=True)) for row in costs.rows]
+    assert [(row["network"], row["parameters"]) for row in rows] == [("1", 314), ("2", 618)]
 
 
 def test_one_network_has_no_label_whatever_its_source_says(tmp_path: Path) -> None:
