@@ -94,8 +94,8 @@ def _returned(result: object) -> str:
         advice = "" if which is None else f": return its item {which} alone"
         return f"a {type(result).__name__} ({kinds}), {wanted}{advice}"
     if isinstance(result, Mapping):
-        return f"a {type(result).__name__} ({', '.join(map(str, list(result)[:3]))}...), {wanted}: " + (
-            "weights alone say not how they are used" if result else "it is empty"
+        return f"{kind_of(result)} ({', '.join(map(str, list(result)[:3]))}...), {wanted}: " + (
+            "weights alone do not say how they are used" if result else "it is empty"
         )
     held = (
         (key for key, each in vars(result).items() if isinstance(each, nn.Module))

@@ -12,6 +12,7 @@ from types import TracebackType
 import torch
 
 from models.errors import UserError
+from models.known_causes import known_cause, words_of
 
 OUT_OF_MEMORY = (MemoryError, torch.OutOfMemoryError)
 """Told apart from a factory's own errors: a network too large for the machine is a result."""
@@ -38,8 +39,7 @@ def as_factory_error(name: str) -> Iterator[None]:
 
 def _told(error: BaseException) -> str:
     """What the code did, after its name."""
-    words = str(error).strip().splitlines()
-    description = f"{type(error).__name__}: {words[0]}" if words else type(error).__name__
+    description = words_of(error)
     if isinstance(error, SystemExit):
         asked = _refused_by_argparse(error.__traceback__)
         if asked is not None:
@@ -52,7 +52,8 @@ def _told(error: BaseException) -> str:
         return (
             f"asks for input when it is loaded, and there is nobody to answer ({description}): {_BEHIND_MAIN}"
         )
-    return f"failed with {description}"
+    cause = known_cause(error)
+    return f"{cause} ({description})" if cause else f"failed with {description}"
 
 
 def _refused_by_argparse(trace: TracebackType | None) -> str | None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from bench.forkserver.stages import one_line
 from bench.schema.case import Case
-from models import catalogue
+from models import catalogue, factory_file
 from models.blocks import is_block
 from models.errors import UserError
+from models.known_causes import known_cause
 from models.user_code import OUT_OF_MEMORY
 
 _WORDS_LIMIT = 240
@@ -65,11 +67,25 @@ def named_as_the_networks(case: Case) -> Iterator[None]:
 
 
 def _sentence(case: Case, error: Exception) -> str:
-    """`X fails in training on a batch of shape (8, 3, 16, 16): cause; it says TypeError: words`"""
+    """`X fails in training on a batch of shape (8, 3, 16, 16) in fp32: cause (TypeError: words)`"""
     said = f"{type(error).__name__}: {one_line(str(error))[:_WORDS_LIMIT]}".removesuffix(": ")
     cause = next((why for pattern, why in _CAUSES if re.search(pattern, str(error))), None)
-    shape = (case.batch, case.channels, case.image, case.image)
+    did = known_cause(error)
+    cause = cause or (f"it {did}" if did else None)
     way = "" if case.engine == "eager" else f" with the engine {case.engine}"
     doing = "inference" if case.workload == "inference" else "training"
-    where = f"{case.model} fails in {doing}{way} on a batch of shape {shape} in {case.precision}"
+    where = f"{case.model} fails in {doing}{way} {_batch(case)} in {case.precision}"
     return f"{where}: {cause} ({said})" if cause else f"{where}: {said}"
+
+
+def _batch(case: Case) -> str:
+    """What the network was given, as far as the case knows: a user's `inputs` decides alone."""
+    source = catalogue.parse(case.model)
+    if isinstance(source, catalogue.FileFactory):
+        own = "inputs" in factory_file.names_of(source.path)
+    else:
+        module = source.module if isinstance(source, catalogue.ModuleFactory) else ""
+        own = hasattr(sys.modules.get(module), "inputs")
+    if own:
+        return f"on inputs({case.batch}, device)"
+    return f"on a batch of shape {(case.batch, *case.input_shape)}"

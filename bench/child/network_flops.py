@@ -27,6 +27,7 @@ from models.build import build
 from models.catalogue import Ours, parse
 from models.closed_form import Cost, ImageTooSmallError, cost
 from models.errors import UserError
+from models.known_causes import known_cause
 from models.load import load
 from models.network import Arguments, Network
 from models.user_code import OUT_OF_MEMORY
@@ -102,6 +103,9 @@ def _work(network: Network, request: CountRequest) -> StepWork:
         raise
     except Exception as error:  # it is the user's code that runs
         words = " ".join(f"{type(error).__name__}: {error}".split())[:_MESSAGE_LIMIT]
+        cause = known_cause(error)
+        if cause:
+            raise UserError(f"{request.model} {cause} ({words})") from error
         taken = next(
             (batch for batch in _BATCHES if _takes(network, structs.replace(request, batch=batch))), 0
         )

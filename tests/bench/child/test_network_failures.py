@@ -14,6 +14,7 @@ from bench import devices
 from bench.child import weights, worker
 from bench.child.live_module import time_live
 from bench.child.live_steps import LiveModule
+from bench.child.network_failures import named_as_the_networks
 from bench.child.output_agreement import compare_outputs
 from bench.host import environment
 from bench.schema.case import Case, MeasurementProtocol
@@ -126,6 +127,23 @@ def test_every_pixel_of_a_map_has_a_label() -> None:
 )
 def test_what_cannot_be_trained_is_refused_in_a_sentence(factory: str, words: str) -> None:
     assert words in refusal(factory)
+
+
+def test_a_failure_says_what_the_network_was_given(tmp_path: Path) -> None:
+    """A user's own inputs are no images."""
+    net = tmp_path / "net.py"
+    net.write_text("def build(): ...\n")
+    images, sequences = case_of("any", "inference"), case_of("any", "inference", input="64x4")
+    for case in (images, sequences):
+        case = msgspec.structs.replace(case, model=f"{net}:build")
+        with pytest.raises(UserError) as told, named_as_the_networks(case):
+            raise ValueError("no")
+        shape = "(8, 3, 16, 16)" if case.input == "" else "(8, 64, 4)"
+        assert f"{net}:build fails in inference on a batch of shape {shape} in fp32" in str(told.value)
+    net.write_text("def build(): ...\ndef inputs(batch, device): ...\n")
+    with pytest.raises(UserError) as told, named_as_the_networks(case):
+        raise ValueError("no")
+    assert "fails in inference on inputs(8, device) in fp32: ValueError: no" in str(told.value)
 
 
 def test_one_image_has_no_batch_statistics() -> None:
