@@ -95,7 +95,7 @@ def why_not_images(name: str) -> str | None:
     reason = _NO_IMAGES.get(kind)
     return (
         reason
-        and f"{reason}, which convbench does not measure; networks of classification are, and of segmentation"
+        and f"{reason}, which convbench does not measure; it measures those of classification and segmentation"
     )
 
 

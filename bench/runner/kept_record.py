@@ -23,7 +23,7 @@ def completed(kept: Kept, outcome: Outcome) -> Record:
 def _absent(kept: Kept, outcome: Outcome) -> dict[str, str]:
     under_way = next(iter(kept.to_come), "")
     ended = f"the pass that asks for it ended the process ({under_way}): {outcome.reason}"
-    not_reached = f"a pass before had ended the process ({under_way}): {outcome.reason}"
+    not_reached = f"an earlier pass ended the process ({under_way}): {outcome.reason}"
     return {
         metric: ended if name == under_way else not_reached
         for name, metrics in kept.to_come.items()

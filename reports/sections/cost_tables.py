@@ -40,6 +40,9 @@ COSTS = {
 }
 
 
+_COST_COLUMNS = ("input", "classes", "parameters", "forward GMACs", "forward GFLOPs", "backward GFLOPs")
+
+
 class _Counted(NamedTuple):
     """What a row of costs is of: `input` of the case also holds what a batch of a user's own inputs is;
     `network` tells two of one name apart, as after an edit, and else is empty."""
@@ -65,16 +68,7 @@ def cost_table(figures: Sequence[Figure], reasons: Reasons | None = None) -> Ite
         several = any(counted.network for counted in costs)
         yield Table(
             title="Cost of one image",
-            columns=(
-                "model",
-                *(["network"] if several else []),
-                "input",
-                "classes",
-                "parameters",
-                "forward GMACs",
-                "forward GFLOPs",
-                "backward GFLOPs",
-            ),
+            columns=("model", *(["network"] if several else []), *_COST_COLUMNS),
             rows=tuple(
                 (
                     counted.case.model,

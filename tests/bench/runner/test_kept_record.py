@@ -127,7 +127,7 @@ def test_what_comes_after_the_pass_that_ended_the_process_says_so(tmp_path: Path
     assert record.status == "ok"
     assert record.absent["ledger_peak"].startswith("the pass that asks for it ended the process (ledger)")
     for metric in ("parameters", "flops", "bytes_moved"):
-        assert record.absent[metric].startswith("a pass before had ended the process (ledger): killed by")
+        assert record.absent[metric].startswith("an earlier pass ended the process (ledger): killed by")
     assert [w.detail for w in record.warnings if w.label == "incomplete"] == [
         "ledger: killed by SIGSEGV (during: ledger)"
     ]
