@@ -94,8 +94,7 @@ def why_not_images(name: str) -> str | None:
     kind = torchvision_kind(name)
     reason = _NO_IMAGES.get(kind)
     return (
-        reason
-        and f"{reason}, which convbench does not measure; it measures those of classification and segmentation"
+        reason and f"{reason}, which convbench does not measure; it measures classification and segmentation"
     )
 
 
