@@ -80,10 +80,11 @@ def of_network(subject: Subject) -> tuple[Pass, ...]:
     """What is counted on copies of the network without data."""
     case, module, arguments = subject.job.case, subject.module, subject.steps.arguments
     assert arguments is not None
+    warnings = subject.collected.warnings
     return (
         Pass("parameters", ("parameters",), partial(passes.parameters, module)),
         *((inferred(subject.in_force, arguments),) if subject.in_force.needs_inference else ()),
-        Pass("FLOPs", ("flops",), partial(passes.flops_counted, case, module, arguments)),
+        Pass("FLOPs", ("flops",), partial(passes.flops_counted, case, module, arguments, warnings)),
         Pass("bytes moved", ("bytes_moved",), partial(passes.bytes_moved, case, module, arguments)),
     )
 

@@ -65,4 +65,4 @@ def with_flops(found: NetworkFingerprint, measurements: Iterable[Measurement]) -
 
 
 def _flops(case: Case, network: Network) -> list[Measurement]:
-    return flops_counted(case, network.module, case_arguments(case, network, "cpu"))
+    return flops_counted(case, network.module, case_arguments(case, network, "cpu"), [])

@@ -11,7 +11,9 @@ from bench.contracts.device import Device
 from bench.contracts.engine import Engine
 from bench.contracts.monitor import Monitor, Monitors
 from bench.contracts.steps import Steps
-from bench.probes import casting, flops, ledger, memory, traffic
+from bench.probes import casting, ledger, memory, traffic
+from bench.probes.operator_work import WorkPhase
+from bench.probes.step_work import step_work
 from bench.schema.case import Case
 from bench.schema.case_warnings import CaseWarning
 from bench.schema.job import Job
@@ -106,14 +108,22 @@ def parameters(module: torch.nn.Module) -> list[Measurement]:
     return [single("model", "parameters", sum(p.numel() for p in module.parameters()), "count")]
 
 
-def flops_counted(case: Case, module: torch.nn.Module, arguments: Arguments) -> list[Measurement]:
-    """FLOPs of a step by phase, counted on a copy without data; raises what the module does."""
+def flops_counted(
+    case: Case, module: torch.nn.Module, arguments: Arguments, warnings: list[CaseWarning]
+) -> list[Measurement]:
+    """FLOPs of a step by phase, counted on a copy without data; raises what the module does.
+
+    `warnings` are told what the figures leave out.
+    """
     training = case.workload == "training"
-    forward, backward = flops.step_flops(
+    work = step_work(
         module, arguments, training=training, classes=case.classes, input_gradient=is_block(case.model)
     )
-    found = [single("forward", "flops", forward, "FLOP")]
-    return [*found, single("backward", "flops", backward, "FLOP")] if training else found
+    if work.unknown:
+        detail = f"FLOPs: without those of {', '.join(work.unknown)}, for which there is no formula"
+        warnings.append(CaseWarning("incomplete", detail))
+    phases: tuple[WorkPhase, ...] = ("forward", "backward") if training else ("forward",)
+    return [single(phase, "flops", 2 * work.macs(phase), "FLOP") for phase in phases]
 
 
 def bytes_moved(case: Case, module: torch.nn.Module, arguments: Arguments) -> list[Measurement]:

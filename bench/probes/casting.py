@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
+
+from bench.probes.operator_mode import OperatorMode
 
 if TYPE_CHECKING:
     from bench.contracts.device import Device
@@ -19,20 +20,18 @@ if TYPE_CHECKING:
 _ROUNDS = 5
 
 
-class _CastCounter(TorchDispatchMode):
+class _CastCounter(OperatorMode):
     """Counts the dtype conversions that reach the dispatcher."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.casts = 0
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        dtype = (kwargs or {}).get("dtype")
+    def operator(self, func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        dtype = kwargs.get("dtype")
         if func is torch.ops.aten._to_copy.default and dtype not in (None, args[0].dtype):
             self.casts += 1
-        return func(*args, **(kwargs or {}))
+        return func(*args, **kwargs)
 
 
 def count_eager_casts(step: Callable[[], None]) -> int:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.utils import _pytree as pytree
-from torch.utils._python_dispatch import TorchDispatchMode
 
+from bench.probes.operator_mode import OperatorMode
 from bench.schema.metrics import LEDGER, TENSORS
 from bench.schema.phases import Phase
 from bench.schema.record import Measurement
@@ -66,11 +66,11 @@ class _Kept:
             self._storage.saved -= 1
 
 
-class _Watch(TorchDispatchMode):
+class _Watch(OperatorMode):
     """Knows the living storages of a device, and the instant at which they, or its allocator, peaked."""
 
     def __init__(self, device: Device, baseline: int) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.phase: Phase = "step"
         self.highest: _Instant | None = None
         self._device, self._baseline = device, baseline
@@ -103,10 +103,8 @@ class _Watch(TorchDispatchMode):
         """For torch.autograd.graph.saved_tensors_hooks."""
         return _Kept(tensor, self.meet(tensor))
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        results = func(*args, **(kwargs or {}))
+    def operator(self, func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        results = func(*args, **kwargs)
         # Arguments too: what a module keeps for itself is first met where it is used.
         for each in pytree.tree_leaves((args, kwargs, results)):
             if isinstance(each, torch.Tensor):
@@ -148,6 +146,7 @@ def peak_ledger(steps: Steps, device: Device, baseline: int) -> list[Measurement
     watch = _Watch(device, baseline)
     for tensor in itertools.chain.from_iterable(steps.tensors().values()):
         watch.meet(tensor)
+    watch.begin()  # the first setup runs operators too
     with watch, torch.autograd.graph.saved_tensors_hooks(watch.pack, lambda kept: kept.tensor):
         _step(steps, watch)  # meets what lives from step to step, such as the casts that autocast keeps
         _step(steps, watch)

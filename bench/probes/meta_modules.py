@@ -127,18 +127,22 @@ def with_shapes_only(
 
     Where it looks at values, on the module itself, which is left in its own mode. Raises what it raises.
     """
-    for attempt in (_on_meta, _pretending):
-        try:
-            return attempt(module, arguments, count, training)
-        except Exception:  # noqa: BLE001  a module may fail without data in any way
-            continue
-    return _itself(module, arguments, count, training)
+    try:
+        copied = meta_copy(module)
+        copied.train(training)
+        return count(copied, arguments.on("meta"))
+    except Exception:  # noqa: BLE001  a module may fail without data in any way
+        return with_likenesses(module, arguments, count, training=training)
 
 
-def _on_meta(module: nn.Module, arguments: Arguments, count: Count[Result], training: bool) -> Result:
-    copied = meta_copy(module)
-    copied.train(training)
-    return count(copied, arguments.on("meta"))
+def with_likenesses(
+    module: nn.Module, arguments: Arguments, count: Count[Result], *, training: bool = False
+) -> Result:
+    """As `with_shapes_only`, but never on `meta`: for what depends on the device."""
+    try:
+        return _pretending(module, arguments, count, training)
+    except Exception:  # noqa: BLE001
+        return _itself(module, arguments, count, training)
 
 
 def _pretending(module: nn.Module, arguments: Arguments, count: Count[Result], training: bool) -> Result:
@@ -150,6 +154,7 @@ def _pretending(module: nn.Module, arguments: Arguments, count: Count[Result], t
 
 
 def _itself(module: nn.Module, arguments: Arguments, count: Count[Result], training: bool) -> Result:
+    module.zero_grad(set_to_none=True)
     with in_mode(module, training):
         try:
             return count(module, beside(module, arguments).each(torch.clone))

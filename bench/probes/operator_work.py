@@ -17,10 +17,10 @@ from msgspec import Struct
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from bench.probes.operator_macs import Counted, counted, is_known
+from bench.probes.operator_mode import OperatorMode
 
 Kind = Literal["conv", "linear", "attention", "other"]
 """Of a product: `linear` where one factor is not made of the input, as weights are; `attention` where both
@@ -100,13 +100,11 @@ class StepWork(Struct, frozen=True):
         return sums
 
 
-class WorkCounter(TorchDispatchMode):
+class WorkCounter(OperatorMode):
     """Counts what runs while it is entered, in `phase`; `watching` must be entered around it."""
 
-    supports_higher_order_operators = True
-
     def __init__(self, inputs: Sequence[Tensor]) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.phase: WorkPhase = "forward"
         self.calls: list[ModuleCall] = [ModuleCall("")]
         self.label: Kind | None = None
@@ -142,31 +140,39 @@ class WorkCounter(TorchDispatchMode):
         shapes = (tuple(each.shape) for each in tree_leaves(output) if isinstance(each, Tensor))
         self.calls[call].output_shapes = tuple(shapes)
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        given = kwargs or {}
-        if isinstance(func, torch._ops.HigherOrderOperator):
-            self._unknown[f"higher_order.{func.name()}"] = None
-            return func(*args, **given)
+    @contextlib.contextmanager
+    def open(self, name: str) -> Iterator[None]:
+        """Its products are attention's where it is attention."""
+        before = self.label
+        self.label = "attention" if "attention" in name else before
+        try:
+            yield
+        finally:
+            self.label = before
+
+    def closed(self, name: str) -> None:
+        """Note that something is not counted."""
+        self._unknown[f"higher_order.{name}"] = None
+
+    def operator(self, func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         known = is_known(func)
         if not known:
             with self:
-                result = func.decompose(*args, **given)
+                result = func.decompose(*args, **kwargs)
             if result is not NotImplemented:
                 return result
-        result = func(*args, **given)
+        result = func(*args, **kwargs)
         name = f"{func._schema.name}".replace("::", ".")
         if not known:
             self._unknown[name] = None
-        found = counted(func, args, given, result)
+        found = counted(func, args, kwargs, result)
         call, kind = self._attributed(found)
         if found is not None:
             self._has_complex |= any(each.is_complex() for each in found.factors)
             self._operators.append(
                 OperatorWork(name, kind or "other", self.phase, call, found.macs, _elements(result))
             )
-        self._follow((args, given), result)
+        self._follow((args, kwargs), result)
         return result
 
     def _attributed(self, found: Counted | None) -> tuple[int, Kind | None]:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from bench.outputs.main_output import main_output
 from bench.outputs.network_loss import loss_for
-from bench.probes.meta_modules import with_shapes_only
+from bench.probes.meta_modules import with_likenesses, with_shapes_only
 from bench.probes.operator_work import StepWork, WorkCounter, watching
 from models.errors import UserError
 from models.network import Arguments
@@ -37,7 +37,11 @@ def step_work(
             return counted_call(each, given.each(_differentiated), _main)
         return counted_call(each, given, lambda outputs: loss_for(outputs, classes).of(outputs))
 
-    return with_shapes_only(module, arguments, count, training=training)
+    work = with_shapes_only(module, arguments, count, training=training)
+    if training and work.macs("forward", "attention"):
+        # Which kernel runs, and whether it computes a product again in backward, the device decides.
+        return with_likenesses(module, arguments, count, training=training)
+    return work
 
 
 def counted_call(

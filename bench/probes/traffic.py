@@ -15,12 +15,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from bench.outputs.network_loss import loss_for
-from bench.probes.meta_modules import unfilled
+from bench.probes.meta_modules import with_likenesses
+from bench.probes.operator_mode import OperatorMode
 from bench.schema.case import Precision
 from bench.schema.phases import Phase
 from bench.tensors import autocast
@@ -35,20 +34,17 @@ OPTIMIZER_PASSES = 5
 what a fused optimizer moves."""
 
 
-class TrafficCounter(TorchDispatchMode):
+class TrafficCounter(OperatorMode):
     """Adds up in `bytes` what the operators move while it is entered."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.bytes = 0
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        given = kwargs or {}
-        result = func(*args, **given)
+    def operator(self, func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        result = func(*args, **kwargs)
         if func.overloadpacket not in ALLOCATIONS:
-            self.bytes += _moved(func, (args, given), result)
+            self.bytes += _moved(func, (args, kwargs), result)
         return result
 
 
@@ -99,15 +95,16 @@ def step_bytes(
 
     The module's weights are those of the precision already. Training ends in the loss of a case of so many
     `classes`; with `input_gradient` it has none, and its backward begins at a gradient of the output and
-    reaches the inputs. Touches neither the module nor its device; raises what the module does where it cannot
-    run on shapes alone.
+    reaches the inputs. Touches neither the module nor its device unless it must run itself, where it looks at
+    values; raises what it raises then.
     """
-    with FakeTensorMode(allow_fallback_kernels=False, allow_non_fake_inputs=True):
-        shapes_only, given = unfilled(module, arguments)
-        shapes_only.train(training)
+
+    def count(each: nn.Module, given: Arguments) -> dict[Phase, int]:
         if training:
-            return _training(shapes_only, given, precision, input_gradient, classes)
-        return {"forward": _inference(shapes_only, given, precision)}
+            return _training(each, given, precision, input_gradient, classes)
+        return {"forward": _inference(each, given, precision)}
+
+    return with_likenesses(module, arguments, count, training=training)
 
 
 def _inference(module: nn.Module, arguments: Arguments, precision: Precision) -> int:

@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from bench.child.layers.layer_calls import LayerCall, Operand
 from bench.child.layers.layer_kinds import layers_of
 from bench.child.layers.watched_forwards import ForwardWatch, in_backward, tensors_in, watched_forwards
 from bench.probes.operator_macs import Counted, counted, is_known
+from bench.probes.operator_mode import OperatorMode
 from bench.probes.traffic import ALLOCATIONS, is_view, part_key, tensor_bytes
 from bench.schema.layer_phases import BETWEEN, LOSS
 
@@ -61,19 +61,16 @@ def _recorded(module: nn.Module, computing: Collection[nn.Module], run: Callable
     return recorder
 
 
-class _Operators(TorchDispatchMode):
+class _Operators(OperatorMode):
     """Tells of every operator, after it ran."""
 
     def __init__(self, ran: Callable[[Any, Sequence[Any], dict[str, Any], Any], None]) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self._ran = ran
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        given = kwargs or {}
-        result = func(*args, **given)
-        self._ran(func, args, given, result)
+    def operator(self, func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        result = func(*args, **kwargs)
+        self._ran(func, args, kwargs, result)
         return result
 
 

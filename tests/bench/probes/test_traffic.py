@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import DataDependentOutputException
 
 from bench.child.passes import bytes_moved
 from bench.probes.traffic import step_bytes
@@ -14,6 +13,7 @@ from models.blocks import block
 from models.build import build
 from models.catalogue import MODELS
 from models.closed_form import cost
+from models.network import Arguments
 from tests.planted.call_styles import styles
 from tests.planted.planted_arguments import of_shape
 
@@ -160,9 +160,26 @@ class LooksAtValues(nn.Linear):
         return super().forward(given) if given.sum().item() == 0 else given
 
 
-def test_a_module_that_looks_at_values_is_not_counted() -> None:
-    with pytest.raises(DataDependentOutputException):
-        step_bytes(LooksAtValues(3, 5), of_shape(2, 3), training=True)
+class Routed(nn.Linear):
+    """Every row takes the way through the layer, which only its values tell."""
+
+    def forward(self, given: Tensor) -> Tensor:
+        rows = (given == given).all(1).nonzero().flatten()
+        return super().forward(given[rows])
+
+
+def test_a_module_that_looks_at_values_computes_itself() -> None:
+    module = LooksAtValues(3, 5)
+    given, weights = Arguments((torch.zeros(2, 3),)), 3 * 5 + 5
+    moved = step_bytes(module, given, training=True)
+    looked = FP32 * (2 * 3 + 1) + FP32  # the sum, and its one number that is read
+    linear = FP32 * (2 * 3 + weights + 2 * 5)
+    assert moved["forward"] >= looked + linear
+    assert moved["optimizer"] == 5 * FP32 * weights
+    assert all(parameter.grad is None for parameter in module.parameters())
+    routed = step_bytes(Routed(3, 5), given, training=True)
+    assert routed["optimizer"] == 5 * FP32 * weights
+    assert routed["backward"] > 0
 
 
 @pytest.mark.slow
