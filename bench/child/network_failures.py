@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from bench.forkserver.stages import one_line
@@ -49,17 +49,19 @@ _CAUSES = (
 
 
 @contextmanager
-def named_as_the_networks(case: Case) -> Iterator[None]:
+def named_as_the_networks(case: Case, until: Callable[[], bool] = lambda: False) -> Iterator[None]:
     """A UserError in place of whatever another's network raises inside.
 
-    Errors of our own networks pass, as ours, and so do those of memory and of a GPU that stopped.
+    Errors of our own networks pass, as ours, and so do those of memory and of a GPU that stopped. So does
+    every error from the time on when `until` is true: a network that has trained for an epoch can do so, and
+    what stops it then is an accident.
     """
     try:
         yield
     except (UserError, *OUT_OF_MEMORY):
         raise
     except Exception as error:  # it is another's code: anything may come
-        if is_block(case.model) or catalogue.arch_of(case.model) is not None:
+        if until() or is_block(case.model) or catalogue.arch_of(case.model) is not None:
             raise
         if _DEVICE_FAULT.search(str(error)) or "DefaultCPUAllocator" in str(error):
             raise

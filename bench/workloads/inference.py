@@ -44,13 +44,16 @@ class Inference:
         return engine.fuse(step.steps(tensors, arguments))
 
 
+_NOT_RUN = object()
+
+
 class InferenceStep:
     """A call of the network, whose last output is looked at once in the end."""
 
     def __init__(self, call: Callable[[], Any], fresh: FreshInputs) -> None:
         self._call, self._fresh = call, fresh
-        self._outputs: Any = None
-        self._is_begun = self._is_tried = False
+        self._outputs: Any = _NOT_RUN
+        self._is_tried = False
 
     def steps(
         self, tensors: Callable[[], dict[str, list[torch.Tensor]]], arguments: Arguments | None = None
@@ -72,18 +75,17 @@ class InferenceStep:
     def setup(self) -> None:
         """Raises UserError ahead of the second step where the first gave no tensor."""
         self._fresh.put_back()
-        if self._is_begun and not self._is_tried:
+        if self._outputs is not _NOT_RUN and not self._is_tried:
             self._is_tried = True
             refuse_without_tensor(self._outputs)
-        self._is_begun = True
 
     def step(self) -> None:
         self._outputs = None  # that of the step before, whose memory this one may take
         self._outputs = self._call()
 
     def warnings(self) -> list[CaseWarning]:
-        outputs, self._outputs = self._outputs, None
-        reason = None if outputs is None else why_not_finite(outputs)
+        outputs, self._outputs = self._outputs, _NOT_RUN
+        reason = None if outputs is _NOT_RUN else why_not_finite(outputs)
         label = [] if reason is None else [CaseWarning("non-finite-output", reason)]
         return label + self._fresh.warnings()
 

@@ -83,9 +83,10 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
     baseline = device.memory_baseline()
     with named_as_the_networks(case):
         network, learner, in_force, loaded = _prepare(job, device, dataset)
-        first_step_at = time.monotonic()
-        stage("training")
-        reporter = Reporter(files, case, dataset.learns)
+    first_step_at = time.monotonic()
+    stage("training")
+    reporter = Reporter(files, case, dataset.learns)
+    with named_as_the_networks(case, until=lambda: bool(reporter.history.epochs)):
         epochs = _epochs(job, loaded, learner, device, baseline, reporter, energy.joules)
         status, reason, history = _ending(case, epochs, reporter)
     collected = _dtypes_inferred(case, in_force)

@@ -140,9 +140,16 @@ LEFT = {
     "bench/plan/named_suites.py": "tables of suites: the host beside what auto takes",
     "bench/host/cpu_cores.py": "the kernel's word",
     "bench/probes/flops.py": "torch's word: counted on tensors of the host",
+    "bench/child/identity.py": "torch's word: told apart on the host, where nothing is measured",
+    "bench/child/network_flops.py": "torch's word: counted on tensors of the host",
+    "bench/child/output_agreement.py": "torch's word: the same images for every device, made on the host",
     "bench/child/training/checkpoint.py": "torch's word: loaded to the host",
     "models/build.py": "torch's word: the default of where a module is made",
     "models/load.py": "torch's word: the default of where a module is made",
+    "models/external.py": "torch's word: lazy layers take their shapes on the host",
+    "models/user_inputs.py": "torch's word: only the signature is asked",
+    "models/process_state.py": "torch's words: its settings by backend",
+    "models/random_state.py": "torch's words: its generators by backend",
 }
 """Where a device's name may be quoted outside of its file, and why."""
 
