@@ -252,7 +252,7 @@ def test_a_suite_may_ask_for_a_cold_l2(tmp_path: Path, flush: bool) -> None:
         (CASES + "precision = 32", "precision takes a name"),
         ("[[cases]]\nmodel = 5", "model takes a name"),
         ("[[cases]]\nmodel = 'lenet6'", "did you mean 'lenet5'"),
-        ("[[cases]]\nmodel = 'a\\u0000.py:f'".replace("'", '"'), "null byte"),
+        ("[[cases]]\nmodel = 'a\\u0000.py:f'".replace("'", '"'), "control characters"),
         ("name = 3\n" + CASES, "name in"),
         ("summary = ['x']\n" + CASES, "summary in"),
         ("replicates = 0\n" + CASES, "replicates takes a whole number from 1 to 1000"),
