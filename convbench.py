@@ -13,6 +13,7 @@ What `__all__` names is public and stays; whatever else stands here is private, 
 input is a `UserError` whose message is one sentence, the one that the command line prints.
 """
 
+# long: a module that is imported and started under one name is one file.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -298,3 +299,9 @@ def _folders(side: _Folder | Run | Sequence[_Folder]) -> tuple[Path, ...]:
     if isinstance(side, Run):
         return side.folders
     return (Path(side),) if isinstance(side, str | Path) else tuple(map(Path, side))
+
+
+if __name__ == "__main__":
+    from bench.cli import main
+
+    main()

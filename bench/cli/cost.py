@@ -20,7 +20,7 @@ def cost(
     layers: Annotated[bool, typer.Option("--layers", help="Every layer of every model.")] = False,
     format_: options.Format = "md",
 ) -> int:
-    """Parameters, FLOPs and activations in closed form, beside the counts of fvcore and torch.
+    """Parameters, MACs, FLOPs and activations of networks, beside the counts of fvcore and torch.
 
     Needs no GPU and no run. Exit code 1 where the counts of one of our networks disagree.
     """

@@ -52,7 +52,10 @@ def _models() -> Table:
         total = cost(arch, channels=own.channels, image=own.image, classes=own.classes, batch=1)
         rows.append((name, arch.summary, own.image, own.channels, own.classes, total.parameters))
     columns = ("name", "summary", "image", "channels", "classes", "parameters")
-    notes = (f"Also accepted: {catalogue.FORMS}.",)
+    notes = (
+        f"Also accepted: {catalogue.FORMS}.",
+        "`convbench list models --library torchvision` shows the names that torchvision has.",
+    )
     return Table(title="models", columns=columns, rows=tuple(rows), notes=notes)
 
 

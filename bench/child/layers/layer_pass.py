@@ -1,4 +1,4 @@
-"""A case's layers: the time of each, what it costs in closed form, and the gap from their sum to the step.
+"""A case's layers: the time of each, what it costs, and the gap from their sum to the step.
 
 Every round is a step in pieces and a whole one, so that the gap is that of two steps beside each other.
 """

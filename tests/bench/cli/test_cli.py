@@ -374,6 +374,13 @@ def test_ctrl_c_is_130(convbench: Command, tmp_path: Path, monkeypatch: pytest.M
     assert answer == Answer(130, "", told)
 
 
+def test_the_module_is_the_command_too() -> None:
+    command = [sys.executable, "-m", "convbench", "cost", "vgg61"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("convbench: unknown model 'vgg61'")
+
+
 @pytest.mark.slow
 def test_a_full_disk_under_the_output_is_a_sentence() -> None:
     with Path("/dev/full").open("w") as full:
