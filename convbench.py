@@ -230,7 +230,8 @@ def measure(
     workload   inference: forward in eval mode without gradients; training: forward with the loss, backward,
                and SGD with momentum in train mode
     loss       from the outputs (and `targets`, if given) to one number; without it cross-entropy of outputs
-               of shape (batch, classes, ...), against `targets` or random labels
+               of shape (batch, classes, ...), against `targets` or random labels; an output of one number is
+               the loss itself
     precision  fp32 is the module as it is, under the process's flags (`effective` of the result reads them
                back: torch's own default lets a GPU's convolutions use TF32); amp-bf16 and amp-fp16 add
                autocast (and loss scaling). Cast a module before to measure other weights

@@ -99,10 +99,14 @@ class _TrainingStep:
 
     def _loss_function(self, loss: Callable[..., Any] | None, targets: Any) -> Callable[[Any], Any]:
         """From the outputs to the loss, tried once. Raises UserError where that is no number to derive."""
-        with torch.no_grad(), autocast(self._precision, self._device_type):
-            outputs = self._call()
+        with torch.enable_grad(), autocast(self._precision, self._device_type):
+            outputs = self._call()  # which of them has a gradient decides
         if loss is None:
             main = main_output(outputs)
+            if not main.tensor.ndim and targets is None:
+                detail = f"{main.name or 'the output'} is one number: it is the loss"
+                self._told = [CaseWarning("main-output", detail)]
+                return main.take
             labels = _labels(main.tensor) if targets is None else targets
             if main.count > 1:
                 detail = f"the loss takes {main.name}, one of {main.count} tensors returned"

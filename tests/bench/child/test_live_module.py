@@ -220,6 +220,20 @@ class Answering(nn.Module):
         return self.answer(images * self.weight)
 
 
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (lambda scores: scores.mean(), "the output is one number: it is the loss"),
+        (lambda scores: (scores.detach(), scores), "the loss takes [1], one of 2 tensors returned"),
+    ],
+)
+def test_the_loss_is_that_of_a_run(answer: Callable[[torch.Tensor], Any], told: str) -> None:
+    """A network may return its loss, and gradients go through the output that has some."""
+    found = convbench.measure(Answering(answer), IMAGES, workload="training", **QUICK)
+    assert f"main-output: {told}" in found.warnings
+    assert found.invalid is None
+
+
 def frozen() -> Any:
     return network().requires_grad_(False)
 
@@ -252,7 +266,12 @@ def frozen() -> Any:
             {"workload": "training"},
             "an object of type list without a tensor",
         ),
-        (lambda: Answering(torch.sum), IMAGES, {"workload": "training"}, "not of a tensor of shape"),
+        (
+            lambda: Answering(lambda images: images.sum((1, 2, 3))),
+            IMAGES,
+            {"workload": "training"},
+            "not of a tensor of shape (4,) and float32: give",
+        ),
         (network, IMAGES, {"workload": "training", "loss": lambda outputs: 1.0}, "the loss is a float: give"),
         (network, IMAGES, {"workload": "training", "loss": torch.square}, "the loss is a tensor of shape"),
         (
