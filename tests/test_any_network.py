@@ -276,6 +276,12 @@ def test_outputs_of_any_kind(workload: str, convbench: Command, tmp_path: Path) 
         assert has_time(record)
 
 
+def test_cost_says_how_many_outputs_a_network_has(convbench: Command) -> None:
+    five, ten = costs(convbench, "outputs.py:five_outputs", "outputs.py:lazy")
+    assert "the network has 5 outputs, where --classes is 10" in five["notes"]
+    assert not any("outputs" in note for note in ten["notes"])
+
+
 def test_images_that_a_network_changes_and_outputs_that_are_no_numbers(
     convbench: Command, tmp_path: Path
 ) -> None:

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import structs
 
 from bench.child import weights
+from bench.child.case_network import network_of
 from bench.child.collected import Collected, Pass
 from bench.child.passes import flops_counted
 from bench.probes.fingerprinting import fingerprint
@@ -18,7 +19,6 @@ from bench.schema.record import Measurement, find
 from bench.tensors import case_arguments
 from models import random_state
 from models.catalogue import arch_of
-from models.load import load
 from models.network import Network
 from models.user_imports import isolated_imports
 
@@ -38,15 +38,7 @@ def _identified(case: Case) -> NetworkFingerprint | None:
     random_state.seed(case.learning_seed if case.task else case.seed)
     with isolated_imports():
         try:
-            network = load(
-                case.model,
-                channels=case.channels,
-                image=case.image,
-                classes=case.classes,
-                batch=case.batch,
-                other_input=case.input,
-                device="meta" if is_ours else "cpu",
-            )
+            network = network_of(case, "meta" if is_ours else "cpu")
         except Exception:  # noqa: BLE001 - of any kind: the process that measures it says why
             return None
         found = identity(network)

@@ -82,12 +82,17 @@ def _sentence(case: Case, error: Exception) -> str:
 
 def _batch(case: Case) -> str:
     """What the network was given, as far as the case knows: a user's `inputs` decides alone."""
-    source = catalogue.parse(case.model)
-    if isinstance(source, catalogue.FileFactory):
-        own = "inputs" in factory_file.names_of(source.path)
-    else:
-        module = source.module if isinstance(source, catalogue.ModuleFactory) else ""
-        own = hasattr(sys.modules.get(module), "inputs")
-    if own:
+    if _has_inputs(case.model):
         return f"on inputs({case.batch}, device)"
     return f"on a batch of shape {(case.batch, *case.input_shape)}"
+
+
+def _has_inputs(model: str) -> bool:
+    try:
+        source = catalogue.parse(model)
+        if isinstance(source, catalogue.FileFactory):
+            return "inputs" in factory_file.names_of(source.path)
+    except UserError:  # the file is no longer what was loaded, which must not hide why the network failed
+        return False
+    module = source.module if isinstance(source, catalogue.ModuleFactory) else ""
+    return hasattr(sys.modules.get(module), "inputs")

@@ -92,7 +92,16 @@ def _count_loaded(network: Network, request: CountRequest) -> CountResult:
         counted = structs.replace(counted, input=_arguments(network, request).described())
     elif request.input:
         counted = structs.replace(counted, input=request.input)
-    return structs.replace(_result(request, counts, work, disagreements), cost=counted)
+    found = _result(request, counts, work, disagreements)
+    return structs.replace(found, cost=counted, notes=(*_other_classes(request, work), *found.notes))
+
+
+def _other_classes(request: CountRequest, work: StepWork) -> tuple[str, ...]:
+    """A note where the only output is no score for each of the classes that were asked for."""
+    shapes = work.calls[0].output_shapes
+    if len(shapes) != 1 or len(shapes[0]) != 2 or shapes[0][1] == request.classes:
+        return ()
+    return (f"the network has {shapes[0][1]:,} outputs, where --classes is {request.classes:,}",)
 
 
 def _work(network: Network, request: CountRequest) -> StepWork:

@@ -14,6 +14,7 @@ from msgspec import structs
 
 from bench import devices, engines
 from bench.child import weights
+from bench.child.case_network import network_of
 from bench.child.execution import without_compiler
 from bench.outputs.main_output import main_output
 from bench.schema.agreement import Agreement, AgreementRequest
@@ -21,7 +22,6 @@ from bench.schema.case import Case
 from bench.tensors import case_arguments, case_context, cast_input, random_images
 from models import random_state
 from models.errors import UserError
-from models.load import load
 from models.network import Arguments, Network
 
 IMAGES = 64
@@ -40,15 +40,7 @@ def compare_outputs(case: Case) -> Agreement:
     """Both outputs on the case's device, in eval mode."""
     random_state.seed(case.seed)
     where = devices.get(case.device).torch_name()
-    network = load(
-        case.model,
-        channels=case.channels,
-        image=case.image,
-        classes=case.classes,
-        batch=case.batch,
-        other_input=case.input,
-        device=where,
-    )
+    network = network_of(case, where)
     plain = structs.replace(case, precision="fp32", engine="eager", layout="nchw", tuning="")
     batches = random_batches(plain, network)
     expected = outputs(plain, network.module, batches)

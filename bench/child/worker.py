@@ -9,6 +9,7 @@ import msgspec
 
 from bench import devices, engines, workloads
 from bench.child import absences, case_passes, compiling, execution, weights
+from bench.child.case_network import network_of
 from bench.child.case_passes import Subject
 from bench.child.collected import Collected, measured
 from bench.child.identity import identity, with_flops
@@ -31,7 +32,6 @@ from bench.tensors import case_context
 from bench.timing import latency
 from models import random_state
 from models.errors import UserError
-from models.load import load
 from models.network import Network
 
 _NOTHING_COMPILED = "torch.compile compiled nothing: the steps ran eagerly (is TORCHDYNAMO_DISABLE set?)"
@@ -192,15 +192,7 @@ def prepare(case: Case, device: Device) -> tuple[Network, Steps, InForce, Networ
     where = device.torch_name()
     # Found before a user's file is loaded, whose own package `models` would then stand in ours' place.
     workload = workloads.workloads()[case.workload]
-    network = load(
-        case.model,
-        channels=case.channels,
-        image=case.image,
-        classes=case.classes,
-        batch=case.batch,
-        other_input=case.input,
-        device=where,
-    )
+    network = network_of(case, where)
     loaded = identity(network)
     weights.place(network.module, case)
     in_force = InForce(device, network.module, case)

@@ -427,11 +427,7 @@ def test_the_whole_way_on_an_asynchronous_device(monkeypatch: pytest.MonkeyPatch
     (steps,) = [m.repeats for m in record.measurements if m.metric == "wall_time"]
     assert found["forward", "wall_time"] == pytest.approx([(1 + steps * 4) / steps * MS] * 20)
     assert found["model", "weights"] == [4 * 61_706]
-    assert record.status == "ok"
-    # A planted step is a launch and no operator.
-    assert [each.detail for each in record.warnings] == [
-        "ledger: RuntimeError: a step ran no operator that torch knows of"
-    ]
+    assert (record.status, record.warnings) == ("ok", [])
 
 
 class Planted:
