@@ -2,9 +2,8 @@
 
 JSON lines go to the server's standard input (`Request`, `Cancel`) and come from its standard output
 (`Ready` first, then `Ended`). What the function of a request returns stands in the file RESULT of its
-folder, and an exception in ERROR. What stands in KEPT is what the function had found so far; a side that
-keeps nothing, or looks for nothing, goes on without. A line of its log that begins with `stage: ` says what
-goes on.
+folder, and an exception in ERROR. KEPT holds what the function had found so far; a side that writes none,
+or does not read it, works as before. A line of its log that begins with `stage: ` says what goes on.
 
 The two sides understand each other where their WIRE is equal. A field that is added with a default needs no
 new wire, as both sides pass over fields that they do not know; a field that is taken away, a meaning that
