@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from models.catalogue import Input
+from models.factory import kind_of
 from models.network import Arguments, Inputs
 from models.process_state import kept
 from models.user_code import FactoryError, as_factory_error
@@ -32,7 +33,7 @@ def inputs_of(
     name = f"{place}:inputs"
     if not callable(function):
         raise FactoryError(
-            f"{name} is an object of type {type(function).__name__}: beside a factory this name"
+            f"{name} is {kind_of(function)}: beside a factory this name"
             " is kept for a function inputs(batch, device), which makes what the network is given"
         )
     try:
@@ -89,7 +90,7 @@ def _arguments(name: str, made: object) -> Arguments:
     elif isinstance(made, Mapping) and all(isinstance(key, str) for key in made):
         arguments = Arguments((), dict(made))
     else:
-        kind = f"an object of type {type(made).__name__}" if made is not None else "nothing"
+        kind = "nothing" if made is None else kind_of(made)
         raise FactoryError(f"{name} returned {kind}; accepted are {_ACCEPTED}")
     if not arguments.tensors():
         raise FactoryError(f"{name} returned no tensor; accepted are {_ACCEPTED}")

@@ -7,7 +7,7 @@ from models.load import load
 from models.network import Network
 
 
-def network_of(case: Case, where: str) -> Network:
+def load_network(case: Case, where: str) -> Network:
     """On a device of torch, with the sizes of the case; raises as `models.load.load` does."""
     return load(
         case.model,

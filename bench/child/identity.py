@@ -8,7 +8,7 @@ import msgspec
 from msgspec import structs
 
 from bench.child import weights
-from bench.child.case_network import network_of
+from bench.child.case_network import load_network
 from bench.child.collected import Collected, Pass
 from bench.child.passes import flops_counted
 from bench.probes.fingerprinting import fingerprint
@@ -38,7 +38,7 @@ def _identified(case: Case) -> NetworkFingerprint | None:
     random_state.seed(case.learning_seed if case.task else case.seed)
     with isolated_imports():
         try:
-            network = network_of(case, "meta" if is_ours else "cpu")
+            network = load_network(case, "meta" if is_ours else "cpu")
         except Exception:  # noqa: BLE001 - of any kind: the process that measures it says why
             return None
         found = identity(network)

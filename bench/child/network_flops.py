@@ -6,6 +6,7 @@ import msgspec
 import torch
 from msgspec import structs
 
+from bench.child.case_network import load_network
 from bench.child.counted_cost import counted_cost
 from bench.child.execution import without_compiler
 from bench.forkserver.stages import stage
@@ -28,7 +29,6 @@ from models.catalogue import Ours, parse
 from models.closed_form import Cost, ImageTooSmallError, cost
 from models.errors import UserError
 from models.known_causes import known_cause
-from models.load import load
 from models.network import Arguments, Network
 from models.user_code import OUT_OF_MEMORY
 from models.user_imports import isolated_imports
@@ -70,14 +70,7 @@ def _count(request: CountRequest) -> CountResult:
         work = call_work(network.module, _arguments(network, request))
         counts = _counts(network, request, work)
         return _result(request, counts, work, compare(by_operator(closed), counts))
-    network = load(
-        request.model,
-        channels=channels,
-        image=image,
-        classes=classes,
-        batch=request.batch,
-        other_input=request.input,
-    )
+    network = load_network(_case(request), "cpu")
     with without_compiler():
         return _count_loaded(network, request)
 
@@ -135,9 +128,8 @@ def _takes(network: Network, request: CountRequest) -> bool:
     return True
 
 
-def _arguments(network: Network, request: CountRequest) -> Arguments:
-    """What one call is given: images without data, in the dtype of the weights."""
-    case = Case(
+def _case(request: CountRequest) -> Case:
+    return Case(
         model=request.model,
         batch=request.batch,
         channels=request.channels,
@@ -145,9 +137,13 @@ def _arguments(network: Network, request: CountRequest) -> Arguments:
         classes=request.classes,
         input=request.input,
     )
+
+
+def _arguments(network: Network, request: CountRequest) -> Arguments:
+    """What one call is given: images without data, in the dtype of the weights."""
     floating = (each.dtype for each in network.module.parameters() if each.is_floating_point())
     dtype = next(floating, torch.float32)
-    made = case_arguments(case, network, "cpu" if network.inputs else "meta")
+    made = case_arguments(_case(request), network, "cpu" if network.inputs else "meta")
     return made.each(lambda tensor: tensor.to(dtype) if tensor.is_floating_point() else tensor)
 
 

@@ -14,7 +14,7 @@ from msgspec import structs
 
 from bench import devices, engines
 from bench.child import weights
-from bench.child.case_network import network_of
+from bench.child.case_network import load_network
 from bench.child.execution import without_compiler
 from bench.outputs.main_output import main_output
 from bench.schema.agreement import Agreement, AgreementRequest
@@ -40,7 +40,7 @@ def compare_outputs(case: Case) -> Agreement:
     """Both outputs on the case's device, in eval mode."""
     random_state.seed(case.seed)
     where = devices.get(case.device).torch_name()
-    network = network_of(case, where)
+    network = load_network(case, where)
     plain = structs.replace(case, precision="fp32", engine="eager", layout="nchw", tuning="")
     batches = random_batches(plain, network)
     expected = outputs(plain, network.module, batches)

@@ -9,7 +9,7 @@ import msgspec
 
 from bench import devices, engines, workloads
 from bench.child import absences, case_passes, compiling, execution, weights
-from bench.child.case_network import network_of
+from bench.child.case_network import load_network
 from bench.child.case_passes import Subject
 from bench.child.collected import Collected, measured
 from bench.child.identity import identity, with_flops
@@ -192,7 +192,7 @@ def prepare(case: Case, device: Device) -> tuple[Network, Steps, InForce, Networ
     where = device.torch_name()
     # Found before a user's file is loaded, whose own package `models` would then stand in ours' place.
     workload = workloads.workloads()[case.workload]
-    network = network_of(case, where)
+    network = load_network(case, where)
     loaded = identity(network)
     weights.place(network.module, case)
     in_force = InForce(device, network.module, case)

@@ -48,11 +48,6 @@ def record(module: nn.Module, run: Callable[[], None]) -> Recording:
     return Recording(recorder.calls, [recorder.between, recorder.loss], frozenset(recorder.given))
 
 
-def calls_in(module: nn.Module, run: Callable[[], None]) -> list[LayerCall]:
-    """The calls of the module's layers while `run` runs, in their order."""
-    return record(module, run).calls
-
-
 def _recorded(module: nn.Module, computing: Collection[nn.Module], run: Callable[[], None]) -> _Recorder:
     recorder = _Recorder(module, computing)
     with watched_forwards(module.modules(), recorder.around), _Operators(recorder.ran):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention.flex_attention import flex_attention
 
-from bench.child.layers.recorded import calls_in
+from bench.child.layers.recorded import record
 from bench.child.passes import bytes_moved, flops_counted
 from bench.probes.step_work import step_work
 from bench.schema.case import Case
@@ -82,7 +82,7 @@ def test_a_condition_has_bytes_and_layers() -> None:
     layer = 4 * (2 * 6 * 8 + 8 * 10 + 10 + 2 * 6 * 10)
     assert layer < moved.samples[0] < 2 * layer
     with torch.no_grad():
-        (small,) = calls_in(network, lambda: GIVEN.call(network))[:1]
+        (small,) = record(network, lambda: GIVEN.call(network)).calls[:1]
     assert small.flops == 2 * 2 * 6 * 8 * 10
 
 
@@ -102,7 +102,7 @@ class Attentive(nn.Module):
 
 def test_the_backward_of_a_step_is_that_of_the_kernel_that_the_device_has() -> None:
     network = Attentive()
-    calls = calls_in(network, lambda: GIVEN.call(network).sum().backward())
+    calls = record(network, lambda: GIVEN.call(network).sum().backward()).calls
     rows = sum(call.flops_backward or 0 for call in calls)
     products = 2 * 6 * 6 * 8
     # On a processor fused attention computes the first product once more for its four gradients.

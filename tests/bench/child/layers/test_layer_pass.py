@@ -24,7 +24,7 @@ from bench.child.layers.layer_calls import (
 from bench.child.layers.layer_kinds import kind_of, layers_of
 from bench.child.layers.layer_pass import time_layers
 from bench.child.layers.marked import MarkedSteps
-from bench.child.layers.recorded import calls_in
+from bench.child.layers.recorded import record
 from bench.devices.fake import Event, FakeDevice
 from bench.probes.flops import convolution_backward_flops
 from bench.probes.traffic import step_bytes
@@ -121,7 +121,7 @@ def test_a_layer_used_twice_adds_up() -> None:
         ("backward", "0"): 8,
         ("backward", "1"): 1,
     }
-    calls = calls_in(module, steps_of(module, given).step)
+    calls = record(module, steps_of(module, given).step).calls
     assert [call.layer.name for call in calls] == ["0", "1", "0"]
 
 
@@ -135,7 +135,7 @@ def test_nothing_is_left_on_the_module() -> None:
     device = FakeDevice()
     module = nn.Sequential(Planted(on(device), MS, MS))
     MarkedSteps(module, steps_of(module, image(2)), device).time()
-    calls_in(module, steps_of(module, image(2)).step)
+    record(module, steps_of(module, image(2)).step)
     assert not any(part._forward_hooks or part._forward_pre_hooks for part in module.modules())
 
 
@@ -218,7 +218,7 @@ def calls_of(part: nn.Module, given: Tensor) -> LayerCall:
     def run() -> None:
         part(given).sum().backward()
 
-    return calls_in(nn.Sequential(part), run)[0]
+    return record(nn.Sequential(part), run).calls[0]
 
 
 @pytest.mark.parametrize("to_input", [False, True])
@@ -258,9 +258,9 @@ def test_without_gradients_autocast_reads_the_copies_that_it_keeps() -> None:
     """48 inputs of four bytes, 85 weights and 15 outputs of two; in training the weights themselves."""
     layer, given = nn.Linear(16, 5), torch.randn(3, 16)
     with torch.autocast("cpu", dtype=torch.bfloat16), torch.no_grad():
-        (kept,) = calls_in(layer, lambda: layer(given))
+        (kept,) = record(layer, lambda: layer(given)).calls
     with torch.autocast("cpu", dtype=torch.bfloat16):  # as every step of training enters it
-        (trained,) = calls_in(layer, lambda: layer(given))
+        (trained,) = record(layer, lambda: layer(given)).calls
     assert forward_bytes(kept) == 4 * 48 + 2 * 85 + 2 * 15
     assert forward_bytes(trained) == 4 * 48 + 4 * 85 + 2 * 15
 
@@ -268,7 +268,7 @@ def test_without_gradients_autocast_reads_the_copies_that_it_keeps() -> None:
 def test_bytes_of_a_forward_are_those_of_its_operators() -> None:
     module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(36, 5))
     with torch.no_grad():
-        calls = calls_in(module, lambda: module(torch.randn(2, 3, 8, 8)))
+        calls = record(module, lambda: module(torch.randn(2, 3, 8, 8))).calls
     operators = step_bytes(module, of_shape(2, 3, 8, 8), training=False)
     assert operators is not None
     assert sum(map(forward_bytes, calls)) == operators["forward"]
@@ -394,7 +394,7 @@ def test_under_autocast_the_gradients_are_of_what_really_comes_back() -> None:
             result = part(given)
         result.float().sum().backward()
 
-    call = calls_in(nn.Sequential(part), run)[0]
+    call = record(nn.Sequential(part), run).calls[0]
     assert call.gradient is not None
     assert call.gradient.dtype == torch.bfloat16
     assert call.inputs[0].dtype == torch.float32

@@ -16,7 +16,7 @@ from bench.child.layers import profiled
 from bench.child.layers.layer_calls import LayerCall
 from bench.child.layers.layer_pass import time_layers
 from bench.child.layers.profiled import _layers_of, _on_cpu, _on_gpu, _Work
-from bench.child.layers.recorded import calls_in
+from bench.child.layers.recorded import record
 from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.layer_phases import Layer
 from models.load import load
@@ -113,7 +113,7 @@ NETWORK = nn.Sequential(
 
 
 def calls() -> list[LayerCall]:
-    made = calls_in(NETWORK, lambda: NETWORK(torch.randn(2, 3, 8, 8)))
+    made = record(NETWORK, lambda: NETWORK(torch.randn(2, 3, 8, 8))).calls
     return [call for call in made if call.weight is not None]
 
 
@@ -144,7 +144,7 @@ class Beside(nn.Module):
 
 def test_products_of_no_layer_have_the_name_of_the_module_that_multiplies() -> None:
     network = Beside()
-    made = calls_in(network, lambda: network(torch.randn(2, 8)))
+    made = record(network, lambda: network(torch.randn(2, 8))).calls
     products = [product("aten::mm"), product("aten::addmm"), product("aten::mm")]
     found = _layers_of("forward", made, products)
     assert [layer.name if layer else None for layer in found] == ["Beside", "layer", "Beside"]
@@ -160,7 +160,7 @@ def test_backward_finds_convolutions_by_order_and_linear_layers_by_their_sizes()
 
 def test_backward_does_not_tell_linear_layers_of_the_same_sizes_apart() -> None:
     network = nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 8), nn.Linear(8, 5))
-    made = calls_in(network, lambda: network(torch.randn(2, 8)))
+    made = record(network, lambda: network(torch.randn(2, 8))).calls
     products = [product("aten::mm", 2, 8, 5), product("aten::mm", 2, 8), product("aten::mm", 2, 8)]
     found = _layers_of("backward", made, products)
     assert [layer.name if layer else None for layer in found] == ["2", None, None]
