@@ -133,7 +133,7 @@ def job_of(protocol: MeasurementProtocol = TIMED, **changes: Any) -> Job:
 
 
 def run(monkeypatch: pytest.MonkeyPatch, device: FakeDevice, module: Dear, job: Job) -> Record:
-    monkeypatch.setattr(worker, "load", lambda *given, **named: Network(module))
+    monkeypatch.setattr(worker, "load_network", lambda *given, **named: Network(module))
     return worker.run(job, device)[0]
 
 
@@ -155,7 +155,7 @@ def test_what_any_engine_pays_once_is_no_compile_time(
 def test_nor_is_it_in_the_process_with_the_empty_cache(
     monkeypatch: pytest.MonkeyPatch, device: FakeDevice
 ) -> None:
-    monkeypatch.setattr(worker, "load", lambda *given, **named: Network(Dear(device)))
+    monkeypatch.setattr(worker, "load_network", lambda *given, **named: Network(Dear(device)))
     cold = msgspec.json.decode(worker.compile_cold(msgspec.json.encode(job_of())), type=ColdCompile)
     assert cold.seconds == pytest.approx(COMPILATION + STEP)
 
@@ -202,7 +202,7 @@ def test_no_pool_of_processes_is_made_where_all_comes_from_the_cache(
     monkeypatch: pytest.MonkeyPatch, device: FakeDevice, pools: list[str]
 ) -> None:
     """Where the cache is empty it is, as in anybody's program."""
-    monkeypatch.setattr(worker, "load", lambda *given, **named: Network(Dear(device)))
+    monkeypatch.setattr(worker, "load_network", lambda *given, **named: Network(Dear(device)))
     worker.compile_cold(msgspec.json.encode(job_of()))
     assert pools == ["pool"]
     pools.clear()
