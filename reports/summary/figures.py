@@ -195,7 +195,8 @@ class MeasuredNetwork(Struct, frozen=True):
 
 class Summary(Struct, frozen=True, kw_only=True):
     """All that a report prints. `notes` are about the record files themselves; `caches` are what all timed
-    steps found, None where none was timed; `networks` are those of which records say what they were."""
+    steps found, None where none was timed; `networks` are those of which records say what they were;
+    `seconds` are what a process of a case takes, in the mean."""
 
     figures: tuple[Figure, ...]
     curves: tuple[Curve, ...] = ()
@@ -208,6 +209,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     records: int
     caches: Caches | None = None
     networks: tuple[MeasuredNetwork, ...] = ()
+    seconds: dict[Case, float] = {}
 
 
 def case_row(case: Case, fields: dict[str, Scalar]) -> dict[str, Scalar]:

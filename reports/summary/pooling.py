@@ -80,7 +80,17 @@ def summarise(directories: Sequence[Path]) -> Summary:
         records=sum(len(processes) for processes in cases.values()),
         caches=kind.caches,
         networks=networks.measured,
+        seconds=_seconds(ordered),
     )
+
+
+def _seconds(cases: Iterable[tuple[Case, _Processes]]) -> dict[Case, float]:
+    """The mean over the processes that ended well and whose time was kept."""
+    taken = {
+        case: [p.seconds for p in processes.values() if p.status == "ok" and p.seconds is not None]
+        for case, processes in cases
+    }
+    return {case: mean(seconds) for case, seconds in taken.items() if seconds}
 
 
 def _networks(cases: Iterable[tuple[Case, _Processes]]) -> Networks:

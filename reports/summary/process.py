@@ -37,7 +37,7 @@ class Process(Struct, frozen=True, gc=False):
 
     `medians`, `intervals` (within the process) and `sizes` (samples) run along `keys`. `curves` are the
     epochs of a training run, by metric and unit; `spreads` are some samples of the time of the whole step;
-    `clocks` are those of the GPU in the window of a time, by its metric.
+    `clocks` are those of the GPU in the window of a time, by its metric; `seconds` are those that it took.
     """
 
     run: int
@@ -57,6 +57,7 @@ class Process(Struct, frozen=True, gc=False):
     spreads: tuple[tuple[str, array[float]], ...]
     clocks: tuple[tuple[str, WindowClocks], ...]
     network: NetworkFingerprint | None
+    seconds: float | None
 
 
 def condense(run: int, record: Record, share: Interner) -> Process:
@@ -90,6 +91,7 @@ def condense(run: int, record: Record, share: Interner) -> Process:
         tuple([(measurement.metric, _evenly(samples)) for measurement, samples in timed]),
         share(_clocks(kept)),
         share(record.fingerprint),
+        record.seconds,
     )
 
 

@@ -66,6 +66,21 @@ def test_processes_of_several_directories_are_pooled(tmp_path: Path) -> None:
     assert _only(summarise([first, second])).medians == pytest.approx((0.1, 0.11, 0.12))
 
 
+def test_a_case_takes_the_mean_of_what_its_good_processes_took(tmp_path: Path) -> None:
+    records = [
+        msgspec.structs.replace(record, seconds=seconds)
+        for record, seconds in zip(
+            planted_records.replicates(CASE, [0.1, 0.1, 0.1, 0.1]), (4.0, 7.0, None, 90.0), strict=True
+        )
+    ]
+    records[-1] = msgspec.structs.replace(records[-1], status="timeout", measurements=[])
+    assert summarise([planted_records.write(tmp_path / "a", records)]).seconds == {
+        CASE.without_replicate(): 5.5
+    }
+    older = planted_records.replicates(CASE, [0.1])
+    assert summarise([planted_records.write(tmp_path / "b", older)]).seconds == {}
+
+
 def test_the_last_record_of_a_process_counts(tmp_path: Path) -> None:
     crashed = planted_records.record(CASE, status="crashed", reason="killed")
     again = planted_records.record(CASE, planted_records.time("forward", 0.2))
