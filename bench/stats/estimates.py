@@ -26,6 +26,30 @@ LEVEL = 0.95
 """The confidence of every interval in a report."""
 
 IntervalKind = Literal["across-processes", "within-process"]
+IntervalMethod = Literal["t", "moderated", "borrowed"]
+"""How an interval across processes was made: from the case's own processes, with what the run's other cases
+show of scatter beside them (`bench.stats.moderation`), or from these alone, for a single process."""
+
+
+class Moderated(Struct, frozen=True, gc=False):
+    """The variance of the log of a process median, with its parts: any reader can recompute it.
+
+    variance       the larger of floor_sd^2 and the mean of prior_sd^2 and own_sd^2, weighted by their freedom
+    freedom        degrees of freedom: prior_freedom, and one less than there are processes
+    prior_freedom  what the other cases and the published prior are worth
+    prior_sd       the standard deviation that these lead to expect
+    own_sd         that of the case's own processes; None for one process
+    floor_sd       the least that a median of so few samples can have
+    cases          in the fit of the prior
+    """
+
+    variance: float
+    freedom: float
+    prior_freedom: float
+    prior_sd: float
+    own_sd: float | None
+    floor_sd: float
+    cases: int
 
 
 class Interval(Struct, frozen=True, gc=False):
@@ -35,6 +59,8 @@ class Interval(Struct, frozen=True, gc=False):
     high: float
     kind: IntervalKind
     level: float = LEVEL
+    method: IntervalMethod | None = None
+    parts: Moderated | None = None
 
 
 class Ratio(Struct, frozen=True, gc=False):
@@ -134,18 +160,18 @@ def across_processes(medians: Sequence[float], level: float = LEVEL) -> Interval
     if n < 2:
         return None
     if min(medians) == max(medians):
-        return Interval(medians[0], medians[0], "across-processes", level)
+        return Interval(medians[0], medians[0], "across-processes", level, "t")
     if min(medians) <= 0:
         return None
-    _, variance = _moments(list(map(math.log, medians)))
-    factor = _exp(t_factor(n - 1, level) * math.sqrt(variance / n))
+    _, variance = moments(list(map(math.log, medians)))
+    factor = bounded_exp(t_factor(n - 1, level) * math.sqrt(variance / n))
     value = centre(medians)
-    return Interval(value / factor, value * factor, "across-processes", level)
+    return Interval(value / factor, value * factor, "across-processes", level, "t")
 
 
 def mean(values: Sequence[float]) -> float:
     """The arithmetic mean, exact when all values are equal; at least one."""
-    return _moments(values)[0] if len(values) > 1 else values[0]
+    return moments(values)[0] if len(values) > 1 else values[0]
 
 
 def mean_interval(values: Sequence[float], level: float = LEVEL) -> Interval | None:
@@ -157,7 +183,7 @@ def mean_interval(values: Sequence[float], level: float = LEVEL) -> Interval | N
     if len(values) < 2:
         return None
     low, high = mean_shift(values).ends(level)
-    return Interval(low, high, "across-processes", level)
+    return Interval(low, high, "across-processes", level, "t")
 
 
 class Shift(Struct, frozen=True, gc=False):
@@ -175,7 +201,7 @@ class Shift(Struct, frozen=True, gc=False):
     @property
     def ratio(self) -> float:
         """The ratio of the geometric means."""
-        return _exp(self.mean)
+        return bounded_exp(self.mean)
 
     def ends(self, level: float) -> tuple[float, float]:
         """Ends of the two-sided t interval, in the unit of the values."""
@@ -185,7 +211,7 @@ class Shift(Struct, frozen=True, gc=False):
     def around(self, level: float) -> tuple[float, float]:
         """Ends of the two-sided t interval of logs, as ratios."""
         low, high = self.ends(level)
-        return _exp(low), _exp(high)
+        return bounded_exp(low), bounded_exp(high)
 
 
 def welch(numerators: Sequence[float], denominators: Sequence[float]) -> Shift:
@@ -198,7 +224,7 @@ def welch(numerators: Sequence[float], denominators: Sequence[float]) -> Shift:
 
 def welch_difference(ones: Sequence[float], others: Sequence[float]) -> Shift:
     """The mean of `ones` less that of `others`, all independent, as Welch has it; two or more of each."""
-    (mean_a, variance_a), (mean_b, variance_b) = _moments(ones), _moments(others)
+    (mean_a, variance_a), (mean_b, variance_b) = moments(ones), moments(others)
     error_a, error_b = variance_a / len(ones), variance_b / len(others)
     squared_error = error_a + error_b
     if squared_error == 0:
@@ -212,7 +238,7 @@ def welch_difference(ones: Sequence[float], others: Sequence[float]) -> Shift:
 
 def mean_shift(values: Sequence[float]) -> Shift:
     """Of the differences (or log ratios) within pairs that belong together; needs two or more."""
-    middle, variance = _moments(values)
+    middle, variance = moments(values)
     return Shift(middle, math.sqrt(variance / len(values)), len(values) - 1)
 
 
@@ -245,7 +271,7 @@ def ratio_within_process(
     return Ratio(value, Interval(value * math.exp(-low), value * math.exp(high), "within-process", level))
 
 
-def _moments(values: Sequence[float]) -> tuple[float, float]:
+def moments(values: Sequence[float]) -> tuple[float, float]:
     """Mean and unbiased variance; exact where all are equal, which sizes in bytes often are."""
     if min(values) == max(values):
         return values[0], 0.0
@@ -253,7 +279,7 @@ def _moments(values: Sequence[float]) -> tuple[float, float]:
     return middle, math.dist(values, [middle] * len(values)) ** 2 / (len(values) - 1)
 
 
-def _exp(log: float) -> float:
+def bounded_exp(log: float) -> float:
     """e^log, bounded: two processes far apart must not make an infinity or a zero."""
     return math.exp(min(max(log, -300.0), 300.0))
 

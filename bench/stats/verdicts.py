@@ -17,7 +17,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from bench.stats.estimates import Shift, centre, mean_shift, p_value, welch
+from bench.stats.estimates import Moderated, Shift, centre, mean_shift, p_value, welch
+from bench.stats.moderation import moderated_shift
 from bench.stats.student_t import needed
 
 TimeWord = Literal["equivalent", "faster", "slower", "inconclusive"]
@@ -65,14 +66,24 @@ class Verdict(Struct, frozen=True, kw_only=True):
         return self.verdict != "inconclusive"
 
 
-def unpaired(base: Sequence[float], new: Sequence[float], margin: float = MARGIN) -> Verdict:
-    """Welch's t on the logs of what each process (or run) gave; at least one value on each side."""
+def unpaired(
+    base: Sequence[float],
+    new: Sequence[float],
+    margin: float = MARGIN,
+    moderated: tuple[Moderated, Moderated] | None = None,
+) -> Verdict:
+    """Welch's t on the logs of what each process (or run) gave; at least one value on each side.
+
+    `moderated` are the variances of base and of new, drawn towards one prior; else each side has its own.
+    """
     sizes = len(base), len(new)
     if min(*base, *new) <= 0:
         return Verdict(ratio=None, n_base=sizes[0], n_new=sizes[1], reason=NO_RATIO)
     if min(sizes) < 2:
         ratio = centre(new) / centre(base)
         return Verdict(ratio=ratio, n_base=sizes[0], n_new=sizes[1], reason=ONE_PROCESS)
+    if moderated is not None:
+        return _judge(moderated_shift(new, base, moderated[1], moderated[0]), sizes, margin)
     return _judge(welch(new, base), sizes, margin)
 
 
