@@ -53,10 +53,17 @@ def main() -> NoReturn:
     """
     from bench.forkserver import server
     from bench.forkserver.wire import WIRE, Ready
+    from bench.schema.job import later_fields
     from bench.schema.record import SCHEMA
 
     parent, _, *kinds = sys.argv[1:]
-    ready = Ready(wire=WIRE, convbench=_version(), schema=SCHEMA, questions=tuple(QUESTIONS))
+    ready = Ready(
+        wire=WIRE,
+        convbench=_version(),
+        schema=SCHEMA,
+        questions=tuple(QUESTIONS),
+        fields=later_fields(),
+    )
     modules = [module for kind in kinds for module in PRELOAD.get(kind, ())]
     server.serve(int(parent), modules, QUESTIONS, ready)
 

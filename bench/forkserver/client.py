@@ -101,6 +101,10 @@ class Server:
             if reason is not None:
                 raise UserError(reason)
 
+    def knows(self, field: str) -> bool:
+        """Whether it understands a field of `bench.schema.job.LATER`, as `Job.facts`."""
+        return not self.is_foreign or field in self._ready.fields
+
     def run(
         self,
         question: str,

@@ -58,12 +58,15 @@ class Ready(Struct, frozen=True, tag="ready"):
     convbench  the version of the server's convbench; empty where nobody knows it
     schema     of the records that it writes
     questions  the words that it knows
+    fields     of messages, those that came after the first version of the wire and that it knows, as
+               `MeasurementProtocol.flush_l2`; empty where it is older than this list
     """
 
     wire: int
     convbench: str
     schema: int
     questions: tuple[str, ...]
+    fields: tuple[str, ...] = ()
 
 
 class Ended(Struct, frozen=True, tag="ended"):

@@ -15,7 +15,7 @@ from bench.contracts.energy_source import BEFORE_SECONDS
 from bench.host import cpu_cores
 from bench.plan.step_seconds import layers_of, step_seconds
 from bench.schema.case import ARITHMETIC, Case, MeasurementProtocol
-from bench.timing.repeats import Repeats, fewest_samples, repeats_of
+from bench.timing.repeats import Repeats, enough_on_queue, enough_samples, repeats_of
 
 SERVER_SECONDS = 2.5
 """A fork server, which imports torch; a replicate has one, and each process of a pair of `ab`."""
@@ -24,7 +24,9 @@ INDUCTOR_SECONDS = 1.0
 REPORT_SECONDS = 3.0
 """The report of a run, with its plots."""
 _WARM_UP_STEPS = 8
-"""Two windows of three rarely agree at once."""
+"""Two windows of three rarely agree at once ..."""
+_TWO_WINDOWS = 6
+"""... and are not waited for where the limit leaves no room for so many."""
 _OTHER_STEPS = 5
 """Beside the timing: the first one, and those of the memory's passes."""
 _SHIELD_STEPS = 1
@@ -119,6 +121,9 @@ def _first_seconds(case: Case, costs: Costs, layers: int) -> float:
 
 
 def _warm_up_seconds(step: float, protocol: MeasurementProtocol) -> float:
+    least = max(protocol.warmup_steps, math.ceil(protocol.warmup_seconds / step)) * step
+    if least < _TWO_WINDOWS * step and _TWO_WINDOWS * step > protocol.warmup_limit_seconds:
+        return least
     steps = max(protocol.warmup_steps, _WARM_UP_STEPS) * step
     return max(
         protocol.warmup_seconds, protocol.warmup_steps * step, min(steps, protocol.warmup_limit_seconds)
@@ -132,7 +137,7 @@ def _pass_seconds(clock: str, step: float, case: Case, protocol: MeasurementProt
         repeats_of(step, step, _SHIELD_STEPS, alone=protocol.flush_l2) if is_queued else {clock: Repeats()}
     )
     sample = step * repeats[clock].steps(phased=case.workload == "training")
-    fewest = fewest_samples(protocol, sample) if is_queued else protocol.min_samples
+    fewest = enough_on_queue(protocol, sample) if is_queued else enough_samples(protocol, step)
     needed = max(_FEWEST_SAMPLES, math.ceil((_HALF_WIDTH * costs.noise / protocol.target_ci) ** 2))
     fitting = int(protocol.sampling_seconds / sample)
     return min(protocol.max_samples, max(fewest, min(needed, fitting))) * sample

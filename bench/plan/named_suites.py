@@ -24,6 +24,14 @@ GRAPH_ENGINES = ("compile-reduce-overhead", "cudagraph")
 """Where nothing captures graphs the first is `compile`, and the second is refused."""
 
 
+_WARM_ON_CPU = MeasurementProtocol(
+    warmup_steps=1, warmup_seconds=0.3, warmup_limit_seconds=0.6, fewest_samples=3
+)
+"""From 15 ms up the second step is as fast as those that follow, and of shorter ones 0.3 s hold many."""
+_WARM_ON_GPU = MeasurementProtocol(warmup_seconds=0.5, warmup_limit_seconds=5, fewest_samples=3)
+"""Libraries are loaded and algorithms tried in the first step, and clocks take their time to rise."""
+
+
 def _smoke(scale: Scale) -> Suite:
     large = scale == "large"
     return Suite(
@@ -38,11 +46,12 @@ def _smoke(scale: Scale) -> Suite:
         limit_minutes=1.5 if large else 2.0,
         # So few samples have no interval of their own: that of a row is over its processes.
         protocol=MeasurementProtocol(
-            warmup_steps=2,
+            warmup_steps=2 if large else 1,
             warmup_seconds=0.1,
-            warmup_limit_seconds=0.5 if large else 1,
+            warmup_limit_seconds=0.5 if large else 0.6,
             min_samples=3 if large else 5,
-            sampling_seconds=0.5 if large else 1,
+            fewest_samples=3,
+            sampling_seconds=0.5 if large else 0.6,
             energy_seconds=0,
         ),
     )
@@ -67,8 +76,8 @@ def _quick(scale: Scale) -> Suite:
         ceilings=True,
         limit_minutes=10 if large else 5,
         # Energy takes 10 s and the idle ones before (docs/method.md, "Energy"): twice the suite's time.
-        protocol=MeasurementProtocol(
-            warmup_seconds=0.5, warmup_limit_seconds=5, sampling_seconds=2, energy_seconds=0
+        protocol=structs.replace(
+            _WARM_ON_GPU if large else _WARM_ON_CPU, sampling_seconds=0.6, energy_seconds=0
         ),
     )
 
@@ -114,7 +123,9 @@ def _standard(scale: Scale) -> Suite:
         replicates=3,
         ceilings=True,
         limit_minutes=90 if large else None,
-        protocol=MeasurementProtocol(sampling_seconds=3.0),
+        protocol=structs.replace(
+            MeasurementProtocol(fewest_samples=3) if large else _WARM_ON_CPU, sampling_seconds=2.0
+        ),
     )
 
 
@@ -158,10 +169,12 @@ def _full(scale: Scale) -> Suite:
     }
     return Suite(
         name="full",
-        summary="every axis, to choose from by naming some: the whole takes weeks",
+        summary="every axis, to choose from by naming some: the whole takes "
+        + ("weeks" if large else "a week"),
         blocks=(wide, {"model": ALL, **shared}) if large else (wide,),
         replicates=10,
         ceilings=True,
+        protocol=MeasurementProtocol(fewest_samples=3),
     )
 
 

@@ -18,7 +18,7 @@ from models.errors import UserError, unknown
 
 _LARGEST = 1e9
 """Of steps, samples and seconds: TOML also knows infinity, which no record could hold."""
-_OFF = (("energy_seconds", 0.0), ("give_up_seconds", None), ("flush_l2", False))
+_OFF = (("energy_seconds", 0.0), ("give_up_seconds", None), ("fewest_samples", None), ("flush_l2", False))
 """What a protocol leaves out."""
 
 
@@ -87,4 +87,6 @@ def _protocol(table: object, path: Path) -> MeasurementProtocol:
         )
     if protocol.min_samples > protocol.max_samples:
         raise UserError(f"[protocol] of {path} asks for more min_samples than max_samples")
+    if protocol.fewest_samples is not None and protocol.fewest_samples > protocol.min_samples:
+        raise UserError(f"[protocol] of {path} asks for more fewest_samples than min_samples")
     return protocol

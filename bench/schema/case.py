@@ -152,6 +152,9 @@ class MeasurementProtocol(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """The whole child, from launch to record; past it the case is a `timeout`."""
     give_up_seconds: float | None = None
     """A pass also stops where the whole step is surely slower than this: a search has a better one then."""
+    fewest_samples: int | None = None
+    """Where given, slow steps need fewer than `min_samples`, though never fewer than these: other processes
+    then tell more than samples do. None: `min_samples`, however long a step takes."""
     flush_l2: bool = False
     """The L2 (of a CPU the last cache) is written over before each sample, which is then one step."""
 

@@ -41,7 +41,7 @@ ABILITIES = {
 """What an installation cannot do that does not know a question, after `cannot`."""
 
 LATER: Mapping[type[Struct], frozenset[str]] = {
-    MeasurementProtocol: frozenset({"flush_l2"}),
+    MeasurementProtocol: frozenset({"flush_l2", "fewest_samples"}),
     Case: frozenset({"input"}),
 }
 """Fields that came after the first version of the wire. The default of each means what was done before it
@@ -88,6 +88,11 @@ class ColdCompile(Struct, frozen=True, kw_only=True):
 
     seconds: float
     casts: int
+
+
+def later_fields() -> tuple[str, ...]:
+    """Those of LATER as a server names them: `MeasurementProtocol.flush_l2`."""
+    return tuple(sorted(f"{kind.__name__}.{name}" for kind, names in LATER.items() for name in names))
 
 
 class JobResult(Struct, frozen=True, kw_only=True):

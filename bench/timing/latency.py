@@ -63,7 +63,7 @@ def time_steps(
         return latency
     deadline = device.clock() + _SHARE_FOR_RETAKES * protocol.time_limit_seconds
     warm = _warm_up(steps, device, protocol)
-    if not warm.stationary:
+    if warm.stationary is False:
         latency.warn("not-stationary", f"step times still changed after {warm.seconds:.0f} s of warm-up")
     latency.measurements.append(
         Measurement(phase=steps.whole_phase, metric="warmup_steps", unit="count", samples=[warm.steps])
@@ -72,7 +72,7 @@ def time_steps(
     if protocol.flush_l2:
         steps = _from_a_cold_l2(steps, device.flush())
     work = StepsAsWork(steps, device)
-    for chosen in passes_of(steps, device, protocol, host_time=host_time):
+    for chosen in passes_of(steps, device, protocol, warm.step_seconds, host_time=host_time):
         taken = _measure_with(chosen, steps, device, protocol, latency, monitor, work, deadline)
         if steps.phases and chosen.timer.metric == _additive(steps, device):
             residual = additivity(taken[:-1], taken[-1])
@@ -194,13 +194,13 @@ def additivity(parts: Sequence[Sequence[float]], whole: Sequence[float]) -> str 
 
     The difference is taken round by round, where both were measured one after the other, and its median is
     judged: the difference of two medians would hold the drift between them. The whole 95% interval of the
-    median must lie beyond the tolerance, since a noisy machine is no fault of the phases.
+    median must lie beyond the tolerance, since a noisy machine is no fault of the phases: of fewer than six
+    rounds nothing is said.
     """
     differences = sorted(sum(values) - step for *values, step in zip(*parts, whole, strict=True))
     difference, step = estimates.median_of_sorted(differences), statistics.median(whole)
     interval = estimates.within_process(differences)
-    low, high = (difference, difference) if interval is None else (interval.low, interval.high)
-    if max(low, -high) < max(0.01 * step, 20e-6):
+    if interval is None or max(interval.low, -interval.high) < max(0.01 * step, 20e-6):
         return None
     return f"the phases' sum differs from the step by {100 * difference / step:+.1f}%"
 

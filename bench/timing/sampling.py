@@ -18,6 +18,8 @@ _GROWTH = 1.25
 than the sample of a small network, and would stop at the first lucky moment."""
 
 
+_SMALLEST_WINDOW = 3
+"""Steps of the warm-up; two such windows are looked at."""
 _FEWEST_TO_GIVE_UP = 6
 """Fewer samples have no 95% interval."""
 HOPELESS = 3.0
@@ -26,11 +28,16 @@ HOPELESS = 3.0
 
 @dataclass(frozen=True)
 class WarmUp:
-    """How the warm-up went: steps run, seconds taken, and whether its last two windows agreed."""
+    """How the warm-up went.
+
+    step_seconds  the median of its steps
+    stationary    whether its last two windows agreed; None where there were too few steps for two
+    """
 
     steps: int
     seconds: float
-    stationary: bool
+    step_seconds: float
+    stationary: bool | None
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,7 @@ class Samples:
 def windows_agree(durations: Sequence[float]) -> bool:
     """Whether the last quarter and the quarter before it look alike: each one's median lies in the other's
     range. Needs no threshold, and a trend larger than the noise fails it."""
-    size = max(3, len(durations) // 4)
+    size = max(_SMALLEST_WINDOW, len(durations) // 4)
     if len(durations) < 2 * size:
         return False
     last, before = durations[-size:], durations[-2 * size : -size]
@@ -54,8 +61,8 @@ def windows_agree(durations: Sequence[float]) -> bool:
 
 
 def warm_up(step: Callable[[], None], protocol: MeasurementProtocol, clock: Clock) -> WarmUp:
-    """Run `step` until it ran and lasted long enough and two windows agree, or to the limit:
-    docs/method.md, "Warm-up"."""
+    """Run `step` until it ran and lasted long enough and two windows agree, or to the limit; steps so long
+    that the limit leaves no room for two windows are not waited for: docs/method.md, "Warm-up"."""
     durations: list[float] = []
     start = before = clock()
     ask_at = protocol.warmup_steps
@@ -67,11 +74,24 @@ def warm_up(step: Callable[[], None], protocol: MeasurementProtocol, clock: Cloc
         elapsed = now - start
         enough = len(durations) >= ask_at and elapsed >= protocol.warmup_seconds
         if enough and windows_agree(durations):
-            return WarmUp(len(durations), elapsed, stationary=True)
-        if elapsed >= protocol.warmup_limit_seconds and len(durations) >= protocol.warmup_steps:
-            return WarmUp(len(durations), elapsed, stationary=False)
+            return _warm(durations, elapsed, agreed=True)
+        most = protocol.warmup_limit_seconds
+        if elapsed >= most and len(durations) >= protocol.warmup_steps:
+            return _warm(durations, elapsed, agreed=False)
+        if enough and _until_two_windows(durations) > most - elapsed:
+            return _warm(durations, elapsed, agreed=False)
         if enough:
             ask_at = max(len(durations) + 1, int(len(durations) * _GROWTH))
+
+
+def _until_two_windows(durations: Sequence[float]) -> float:
+    """Seconds that it will take to have steps for two windows; 0 once there are."""
+    return max(0, 2 * _SMALLEST_WINDOW - len(durations)) * statistics.median(durations)
+
+
+def _warm(durations: Sequence[float], elapsed: float, *, agreed: bool) -> WarmUp:
+    known = len(durations) >= 2 * _SMALLEST_WINDOW
+    return WarmUp(len(durations), elapsed, statistics.median(durations), agreed if known else None)
 
 
 def sample(take: Callable[[], Sequence[float]], protocol: MeasurementProtocol, clock: Clock) -> Samples:

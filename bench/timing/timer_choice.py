@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bench.contracts.device import Device, Queue
 from bench.contracts.steps import Steps
 from bench.schema.case import MeasurementProtocol
-from bench.timing.repeats import fewest_samples, repeats_of
+from bench.timing.repeats import enough_on_queue, enough_samples, repeats_of
 from bench.timing.timers import (
     DeviceTimer,
     HostTimer,
@@ -40,12 +40,18 @@ class Pass:
 
 
 def passes_of(
-    steps: Steps, device: Device, protocol: MeasurementProtocol, *, host_time: bool = True
+    steps: Steps,
+    device: Device,
+    protocol: MeasurementProtocol,
+    warm_seconds: float,
+    *,
+    host_time: bool = True,
 ) -> list[Pass]:
-    """The device's timers, in the order in which they measure; the steps must be warm."""
+    """The device's timers, in the order in which they measure; the steps must be warm, and took
+    `warm_seconds` in the warm-up."""
     queue = device.queue()
     if queue is None:
-        return [Pass(WallTimer(device), 1, 1, protocol.min_samples)]
+        return [Pass(WallTimer(device), 1, 1, enough_samples(protocol, warm_seconds))]
     step_seconds = statistics.median(
         WallTimer(device).time((steps.step,), steps.setup, 1)[0] for _ in range(_TRIALS)
     )
@@ -60,7 +66,7 @@ def passes_of(
     def chosen(timer: Timer) -> Pass:
         each = repeats[timer.metric]
         seconds = each.steps(phased=bool(steps.phases)) * step_seconds
-        return Pass(timer, each.whole, each.phases, fewest_samples(protocol, seconds))
+        return Pass(timer, each.whole, each.phases, enough_on_queue(protocol, seconds))
 
     return [chosen(timer) for timer in timers]
 

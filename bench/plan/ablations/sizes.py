@@ -47,13 +47,14 @@ ON_CPU = Sizes(
     trained=("vgg-small",),
     replicates=3,
     seeds=3,
-    # Five samples of what takes a second: the processes differ by more than such a median errs.
+    # Three to five samples of what takes long: the processes differ by more than such a median errs.
     protocol=MeasurementProtocol(
-        warmup_steps=2,
+        warmup_steps=1,
         warmup_seconds=0.2,
-        warmup_limit_seconds=1.0,
+        warmup_limit_seconds=0.6,
         sampling_seconds=0.4,
         min_samples=5,
+        fewest_samples=3,
         energy_seconds=0,
         time_limit_seconds=_HOURS,
     ),
@@ -76,6 +77,7 @@ ON_GPU = Sizes(
         warmup_seconds=0.5,
         warmup_limit_seconds=5.0,
         sampling_seconds=1.0,
+        fewest_samples=3,
         energy_seconds=0,
         time_limit_seconds=_HOURS,
     ),

@@ -115,6 +115,27 @@ def test_what_is_no_program_is_a_sentence(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.parametrize(
+    ("known", "fewest"), [((), None), (("MeasurementProtocol.fewest_samples",), 3)], ids=["older", "as new"]
+)
+def test_an_installation_from_before_the_rule_for_few_samples_measures_without_it(
+    tmp_path: Path, ab_with: Ab, known: tuple[str, ...], fewest: int | None
+) -> None:
+    """Both sides of a pair are measured alike, and an old one would refuse a field that it does not know."""
+    new = installation(tmp_path / "new", fields=["MeasurementProtocol.fewest_samples"])
+    other = installation(tmp_path / "other", fields=known)
+    assert ab_with(new, other).code == 0
+    for side in ("a", "b"):
+        (record,) = read_records(tmp_path / "out" / side / RECORDS)
+        assert (record.protocol.fewest_samples, record.protocol.min_samples) == (fewest, 20)
+
+
+def test_a_server_names_the_fields_that_came_later() -> None:
+    with Server() as server:
+        assert server._ready.fields == job.later_fields()
+        assert server.knows("MeasurementProtocol.fewest_samples")
+
+
 def test_another_installation_is_asked_questions_only(tmp_path: Path) -> None:
     """A function of this layout may be another there, or none."""
     with Server(python=installation(tmp_path / "other")) as server:
@@ -262,7 +283,10 @@ ASKED: dict[str, Any] = {
 def test_the_wire_says_what_it_said() -> None:
     assert WIRE == MESSAGES[0]["wire"] == 1, "a new wire needs a conversation of its own"
     first = msgspec.convert(MESSAGES[0], Ready)
-    assert msgspec.to_builtins(first, str_keys=True) == MESSAGES[0] | {"questions": first.questions}
+    assert msgspec.to_builtins(first, str_keys=True) == MESSAGES[0] | {
+        "questions": first.questions,
+        "fields": (),  # which the first version of the wire had not
+    }
     assert set(first.questions) <= set(entry.QUESTIONS)
     for message in MESSAGES[1:]:
         decoded = msgspec.json.decode(json.dumps(message), type=Request | Ended)

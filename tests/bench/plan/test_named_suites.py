@@ -128,13 +128,13 @@ def test_a_suite_takes_as_long_as_it_says_by_the_estimate(
     assert suite.summary.endswith(PROMISED[name, device])
 
 
-def test_full_says_that_it_takes_weeks(monkeypatch: pytest.MonkeyPatch) -> None:
-    for device in ("cpu", "cuda"):
+def test_full_says_that_nobody_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for device, words, days in (("cpu", "takes a week", 5), ("cuda", "takes weeks", 14)):
         monkeypatch.setattr(devices, "auto", lambda device=device: device)
         suite = named_suites.find("full", device)
         planned = expand.processes(suite, {}, threads=2)
-        assert estimate.estimate_seconds(planned, suite.protocol) > 14 * 86_400
-        assert "weeks" in suite.summary
+        assert estimate.estimate_seconds(planned, suite.protocol) > days * 86_400
+        assert suite.summary.endswith(words)
 
 
 @pytest.mark.parametrize("gpu", [False, True])
@@ -202,6 +202,17 @@ def test_a_suite_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             ("alexnet", 1, "amp-bf16"),
         ]
     )
+
+
+def test_slow_steps_take_few_samples_in_a_suite_and_as_many_as_it_says_in_a_file(tmp_path: Path) -> None:
+    suites = [named_suites.find(name, device) for name in named_suites.names() for device in ("cpu", "cuda")]
+    assert {suite.protocol.fewest_samples for suite in suites} == {3}
+    assert named_suites.find(str(written(tmp_path, GOOD)), "cpu").protocol.fewest_samples is None
+    few = GOOD.replace("min_samples = 30", "min_samples = 30\nfewest_samples = 4")
+    assert named_suites.find(str(written(tmp_path, few)), "cpu").protocol.fewest_samples == 4
+    many = written(tmp_path, few.replace("fewest_samples = 4", "fewest_samples = 31"))
+    with pytest.raises(UserError, match="more fewest_samples than min_samples"):
+        named_suites.find(str(many), "cpu")
 
 
 def test_the_least_suite(tmp_path: Path) -> None:

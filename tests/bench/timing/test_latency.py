@@ -230,6 +230,35 @@ def test_a_device_that_slows_down_all_the_time_is_labelled(asynchronous: bool) -
     assert {"not-stationary", "drifting"} <= set(labels(found))
 
 
+FEW = MeasurementProtocol(
+    warmup_steps=1,
+    warmup_seconds=0.3,
+    warmup_limit_seconds=0.6,
+    fewest_samples=3,
+    sampling_seconds=0.6,
+)
+
+
+@pytest.mark.parametrize("asynchronous", [True, False])
+def test_of_three_samples_nothing_is_said_but_their_median(asynchronous: bool) -> None:
+    """The phases do not add up, and the device tires by a third: three samples can tell neither."""
+    device = Tiring(asynchronous)
+    slow = tuple((100 * host, 100 * busy) for host, busy in COSTS)
+    found = latency.time_steps(planted(device, slow, step_costs=slow[:2]), device, FEW)
+    (step,) = [m for m in found.measurements if (m.phase, m.metric) == ("step", "wall_time")]
+    assert (len(step.samples), step.stopped) == (3, "limit")
+    assert found.warnings == []
+
+
+def test_a_host_counts_by_the_steps_of_the_warm_up() -> None:
+    """Of 0.2 s: two in the warm-up and four samples; of 1.7 s one and three."""
+    for seconds, warmed, samples in ((0.2, 2, 4), (1.7, 1, 3)):
+        device = FakeDevice(asynchronous=False)
+        found = latency.time_steps(planted(device, ((0.0, seconds),)), device, FEW)
+        assert median(found, "step", "warmup_steps") == warmed
+        assert {len(m.samples) for m in found.measurements if m.metric == "wall_time"} == {samples}
+
+
 def test_the_warm_up_is_counted() -> None:
     device = FakeDevice(asynchronous=False)
     found = latency.time_steps(planted(device, COSTS), device, PROTOCOL)

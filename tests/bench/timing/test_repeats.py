@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from bench.schema.case import MeasurementProtocol
-from bench.timing.repeats import Repeats, fewest_samples, repeats_of
+from bench.timing.repeats import Repeats, enough_on_queue, enough_samples, repeats_of
 
 
 @pytest.mark.parametrize(
@@ -36,6 +38,54 @@ def test_the_steps_of_a_sample_are_counted_with_those_ahead() -> None:
 
 def test_long_samples_are_few_but_never_fewer_than_an_interval_needs() -> None:
     protocol = MeasurementProtocol(min_samples=20, sampling_seconds=2)
-    assert [fewest_samples(protocol, seconds) for seconds in (0.01, 0.2, 10.0)] == [20, 10, 6]
+    assert [enough_on_queue(protocol, seconds) for seconds in (0.01, 0.2, 10.0)] == [20, 10, 6]
     few = MeasurementProtocol(min_samples=3, sampling_seconds=2)
-    assert fewest_samples(few, 10.0) == 3
+    assert enough_on_queue(few, 10.0) == 3
+
+
+SLOW_TAKE_FEW = MeasurementProtocol(fewest_samples=3, sampling_seconds=0.6)
+BY_STEP = [
+    (1.7, 3),
+    (0.8, 3),
+    (0.5, 3),
+    (0.2, 4),
+    (0.1, 5),
+    (0.015, 12),
+    (0.005, 20),
+    (0.0002, 20),
+    (0.0, 20),
+]
+"""Seconds of a step, and the samples that two processes of them cost least for their interval."""
+
+
+@pytest.mark.parametrize(("seconds", "samples"), BY_STEP)
+def test_slow_steps_need_few_samples_where_the_protocol_says_so(seconds: float, samples: int) -> None:
+    assert enough_samples(SLOW_TAKE_FEW, seconds) == samples
+    assert enough_samples(MeasurementProtocol(), seconds) == 20
+
+
+def test_the_fewest_samples_are_a_floor_and_the_usual_ones_a_ceiling() -> None:
+    assert enough_samples(MeasurementProtocol(fewest_samples=6), 10.0) == 6
+    assert enough_samples(MeasurementProtocol(fewest_samples=3, min_samples=5), 0.001) == 5
+
+
+@pytest.mark.parametrize(("seconds", "samples"), [(10.0, 3), (0.2, 4), (0.05, 7), (0.01, 14), (0.001, 20)])
+def test_on_a_queue_the_sample_counts_and_not_the_step(seconds: float, samples: int) -> None:
+    """A sample of 50 ms holds many steps: seven of them are enough."""
+    assert enough_on_queue(SLOW_TAKE_FEW, seconds) == samples
+
+
+@pytest.mark.parametrize(
+    ("seconds", "most"), [(1.7, 1.01), (0.2, 1.01), (0.1, 1.01), (0.015, 1.01), (0.001, 1.07)]
+)
+def test_no_other_number_of_samples_gives_a_much_narrower_interval_in_the_same_time(
+    seconds: float, most: float
+) -> None:
+    """Seconds x variance of a figure, over every number of samples: 1 s and four steps a process, and samples
+    that scatter by twice the variance of processes."""
+
+    def width(samples: int) -> float:
+        return math.sqrt((1.0 + (4 + samples) * seconds) * (1 + 2 / samples))
+
+    best = min(map(width, range(1, 500)))
+    assert width(enough_samples(SLOW_TAKE_FEW, seconds)) <= most * best

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import math
 import random
+import statistics
 from collections.abc import Iterable, Iterator
 
 import pytest
 from msgspec import structs
 
 from bench.schema.case import MeasurementProtocol
+from bench.timing.repeats import enough_samples
 from bench.timing.sampling import Samples, WarmUp, halves_differ, sample, warm_up, windows_agree
 
 FAST = MeasurementProtocol(
@@ -67,12 +70,13 @@ def growing(start: float, factor: float) -> Iterator[float]:
 
 def test_a_constant_stream_is_warm_once_the_seconds_have_passed() -> None:
     warmed = warm(itertools.repeat(0.125))
-    assert warmed == WarmUp(steps=8, seconds=1.0, stationary=True)
+    assert warmed == WarmUp(steps=8, seconds=1.0, step_seconds=0.125, stationary=True)
 
 
 def test_slow_steps_are_warm_once_there_are_two_windows() -> None:
     """The seconds pass at once; two windows of three steps are what an agreement needs."""
-    assert warm(itertools.repeat(2.0)) == WarmUp(steps=6, seconds=12.0, stationary=True)
+    found = warm(itertools.repeat(2.0))
+    assert found == WarmUp(steps=6, seconds=12.0, step_seconds=2.0, stationary=True)
 
 
 @pytest.mark.parametrize("steps", [10, 37])
@@ -102,6 +106,70 @@ def test_a_trend_is_never_stationary_and_ends_at_the_limit(factor: float) -> Non
 def test_a_limit_below_the_first_steps_still_takes_the_least_number() -> None:
     protocol = structs.replace(FAST, warmup_limit_seconds=0.5, warmup_steps=4)
     assert warm(growing(1.0, 1.5), protocol).steps == 4
+
+
+BRIEF = structs.replace(
+    FAST,
+    warmup_steps=1,
+    warmup_seconds=0.3,
+    warmup_limit_seconds=0.6,
+    fewest_samples=3,
+    sampling_seconds=0.6,
+)
+"""Few samples of slow steps, after a short warm-up."""
+
+
+@pytest.mark.parametrize(("step", "steps"), [(1.7, 1), (0.4, 1), (0.2, 2), (0.11, 3)])
+def test_two_windows_that_do_not_fit_below_the_limit_are_not_waited_for(step: float, steps: int) -> None:
+    """Then nobody knows whether the steps were stationary, and nothing is said of it."""
+    assert (found := warm(itertools.repeat(step), BRIEF)).steps == steps
+    assert found.stationary is None
+    assert warm(growing(step, 1.5), BRIEF).stationary is None
+
+
+def test_two_windows_that_fit_are_compared_as_ever() -> None:
+    assert warm(itertools.repeat(0.05), BRIEF).stationary is True
+    assert warm(growing(0.02, 1.2), BRIEF).stationary is False
+
+
+def test_a_slow_first_step_is_in_the_warm_up_and_not_in_its_median() -> None:
+    warmed = warm(itertools.chain([0.2], itertools.repeat(0.02)), BRIEF)
+    assert warmed.step_seconds == pytest.approx(0.02)
+
+
+TABLE_B = [
+    (1.598, 1.00, 1.00, 0.042),
+    (0.862, 1.00, 1.01, 0.036),
+    (0.324, 1.15, 0.98, 0.025),
+    (0.197, 1.02, 0.99, 0.062),
+    (0.110, 1.07, 1.00, 0.024),
+    (0.097, 1.03, 0.98, 0.060),
+    (0.017, 1.27, 1.00, 0.050),
+]
+"""Seconds of a step on two cores, its first and its second against the median, and the scatter of the rest:
+vgg16 and vgg11 at batch 8, alexnet in training, vgg16 and vgg11 at batch 1, alexnet at batch 8 and 1."""
+
+
+def decaying(step: float, first: float, second: float, scatter: float, seed: int) -> Iterator[float]:
+    draw = random.Random(seed)
+    for slowed in itertools.chain([first, second], itertools.repeat(1.0)):
+        yield step * slowed * math.exp(draw.gauss(0, scatter))
+
+
+@pytest.mark.parametrize(("step", "first", "second", "scatter"), TABLE_B)
+def test_a_slow_first_step_moves_no_median_of_a_few_samples(
+    step: float, first: float, second: float, scatter: float
+) -> None:
+    """Warmed up and sampled 400 times: the mean of the medians is that of steps without the decay."""
+    shift = []
+    for seed in range(400):
+        stream = Stream(decaying(step, first, second, scatter, seed))
+        warmed = warm_up(stream.step, BRIEF, stream.clock)
+        few = structs.replace(BRIEF, min_samples=enough_samples(BRIEF, warmed.step_seconds))
+        taken = sample(stream.take, few, stream.clock).values[0]
+        assert len(taken) >= 3
+        shift.append(math.log(statistics.median(taken) / step))
+    assert abs(statistics.mean(shift)) < 0.01
 
 
 def test_noise_without_a_trend_is_warm_long_before_the_limit() -> None:
