@@ -91,7 +91,7 @@ def of_network(subject: Subject) -> tuple[Pass, ...]:
 
 def _of_steps(subject: Subject) -> Iterator[Pass]:
     job, device = subject.job, subject.device
-    yield Pass("energy", ("energy",), partial(_energy, subject))
+    yield Pass("energy", ("energy",), partial(_energy, subject), "measuring")
     if job.protocol.max_samples:  # else it is what was asked for, and taken already
         yield memory(subject)
     yield _execution(subject)
@@ -100,7 +100,7 @@ def _of_steps(subject: Subject) -> Iterator[Pass]:
         casts = partial(passes.cast_measurements, job, subject.module, subject.steps, device)
         yield Pass("casts", ("casts", "cast_time"), casts)
     if job.layers:
-        yield Pass("layers", ("layer_time",), partial(_layers, subject))
+        yield Pass("layers", ("layer_time",), partial(_layers, subject), "measuring")
     if job.trace is not None:
         yield Pass("trace", ("trace_steps",), partial(chrome_trace.write, subject.steps, device, job.trace))
 

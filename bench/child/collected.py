@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 
 from bench.forkserver.kept import keep
 from bench.forkserver.stages import stage
+from bench.forkserver.stopwatch import Stopwatch
 from bench.schema.case_warnings import CaseWarning
 from bench.schema.job import Kept
 from bench.schema.plain_text import encode
 from bench.schema.record import Measurement, Record
+from bench.schema.spending import Spending
 
 MESSAGE_LIMIT = 200
 """Characters of an error in a warning."""
@@ -22,6 +24,7 @@ class Pass:
     """Something that is asked beside the time, and must not cost it.
 
     name     in the log and in a warning
+    spends   what its seconds count as
     metrics  that the record lacks where it fails: of a family the one that speaks for all of it
     measure  raises whatever a user's module does
     """
@@ -29,16 +32,21 @@ class Pass:
     name: str
     metrics: tuple[str, ...]
     measure: Callable[[], list[Measurement]]
+    spends: Spending = "probing"
 
 
 @dataclass
 class Collected:
-    """What a case's process has found so far; `invalid` is the reason why it must not be used."""
+    """What a case's process has found so far; `invalid` is the reason why it must not be used.
+
+    `watch` knows what its seconds went to, from the making of this on.
+    """
 
     measurements: list[Measurement] = field(default_factory=list)
     warnings: list[CaseWarning] = field(default_factory=list)
     absent: dict[str, str] = field(default_factory=dict)
     invalid: str | None = None
+    watch: Stopwatch = field(default_factory=Stopwatch)
 
     def take(self, passes: Sequence[Pass], then: Sequence[Pass], record: Callable[[], Record]) -> None:
         """Each pass, after what was found before it is kept; `then` are those that follow all of these."""
@@ -50,7 +58,7 @@ class Collected:
     def attempt(self, each: Pass) -> None:
         """What it measures; where it fails, a warning and the reason why its metrics are absent."""
         try:
-            self.measurements += measured(each)
+            self.measurements += self.measured(each)
         except Exception as error:  # noqa: BLE001 - of any kind: the timings are taken, and must not be lost
             traceback.print_exc()
             why = described(error)
@@ -58,11 +66,11 @@ class Collected:
             for metric in each.metrics:
                 self.absent.setdefault(metric, f"the pass that asks for it failed ({each.name}): {why}")
 
-
-def measured(each: Pass) -> list[Measurement]:
-    """Raises what the pass raises."""
-    stage(each.name)
-    return each.measure()
+    def measured(self, each: Pass) -> list[Measurement]:
+        """Raises what the pass raises."""
+        stage(each.name)
+        with self.watch.on(each.spends):
+            return each.measure()
 
 
 def described(error: Exception) -> str:

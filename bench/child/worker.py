@@ -11,7 +11,7 @@ from bench import devices, engines, workloads
 from bench.child import absences, case_passes, compiling, execution, weights
 from bench.child.case_network import load_network
 from bench.child.case_passes import Subject
-from bench.child.collected import Collected, measured
+from bench.child.collected import Collected
 from bench.child.identity import identity, with_flops
 from bench.child.in_force import InForce
 from bench.child.network_failures import named_as_the_networks
@@ -100,7 +100,8 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
     baseline = device.memory_baseline()
     collected = Collected()
     with named_as_the_networks(case), case_context(case, device.torch_type()) as context:
-        network, steps, in_force, loaded = prepare(case, device)
+        with collected.watch.on("building"):
+            network, steps, in_force, loaded = prepare(case, device)
         collected.warnings += weights.layout_warnings(network.module, case)
         collected.warnings += execution.of_loading(network)
         context.enter_context(execution.without_compiler(engine))
@@ -110,13 +111,14 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
             return _record(job, device, engine, in_force, loaded, collected, started_at)
 
         if engine.compiles:
-            _compile(job, engine, network, steps, device, collected)
+            with collected.watch.on("compiling"):
+                _compile(job, engine, network, steps, device, collected)
         steps = compiling.refuse_recompiles(steps, engine)
         monitor = monitor_of(case, device)
         _time(job, engine, steps, device, monitor, collected)
         subject = Subject(job, device, engine, network, steps, in_force, monitor, baseline, collected)
         if not job.protocol.max_samples:  # then memory is what was asked for, and its failure is the case's
-            collected.measurements += measured(case_passes.memory(subject))
+            collected.measurements += collected.measured(case_passes.memory(subject))
         collected.absent |= absences.of_case(job, engine, steps)
         counts = case_passes.of_network(subject)
         collected.take(case_passes.of_steps(subject), counts, record)
@@ -149,6 +151,7 @@ def _record(
         absent=absences.told_by(warnings, collected.measurements) | collected.absent,
         warnings=warnings,
         started_at=started_at,
+        spent=collected.watch.read(),
     )
 
 
@@ -170,7 +173,9 @@ def _time(
     """Latency of every phase by every clock of the device."""
     stage("timing")
     compiled = engine.observe().get("compiled_graphs", 0)
-    timed = latency.time_steps(steps, device, job.protocol, monitor)
+    with collected.watch.on("measuring"):
+        timed = latency.time_steps(steps, device, job.protocol, monitor)
+    collected.watch.move(timed.warm_up_seconds, "measuring", "warming-up")
     collected.measurements += timed.measurements
     collected.warnings += timed.warnings
     collected.absent |= timed.absent

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import math
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from msgspec import structs
 from bench import datasets, engines
 from bench.forkserver.client import Outcome, Server
 from bench.forkserver.pipe import PipeReader
+from bench.forkserver.stopwatch import Stopwatch
 from bench.runner import questions
 from bench.runner.kept_record import completed
 from bench.runner.run_folder import cache_of, checkpoint_of, log_of
@@ -25,6 +27,7 @@ from bench.schema import job
 from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.epochs import Epoch, History, TrainingEvent, measurements
 from bench.schema.record import Environment, Measurement, Record
+from bench.schema.spending import added
 
 OVERTIME = 1.1
 """A process that a budget bounds may take so many times what is left of it: the nearly finished are kept."""
@@ -52,20 +55,39 @@ def attempt(
     unmeasured = _skipped(asked, reason)
     if reason is not None:
         return unmeasured
-    began = time.monotonic()
-    record = _attempted(asked, unmeasured, directory, server, options or RunOptions())
+    watch = Stopwatch()
+    record = _attempted(asked, unmeasured, directory, server, options or RunOptions(), watch)
     if record.status == "ok" and not any(warning.label == "incomplete" for warning in record.warnings):
         log_of(case, directory).unlink(missing_ok=True)
-    return structs.replace(record, seconds=time.monotonic() - began)
+    outside = watch.read()
+    return structs.replace(record, seconds=sum(outside.values()), spent=_spent(record, outside))
+
+
+def _spent(record: Record, outside: Mapping[str, float]) -> dict[str, float]:
+    """What a case's seconds went to: what its child says, and of what was seen from `outside` the rest.
+
+    Empty where another installation's child says nothing.
+    """
+    last = "failing" if "failing" in outside else "starting"
+    if last == "starting" and not record.spent:
+        return {}
+    return added((record.spent, outside, {last: -sum(record.spent.values())}))
 
 
 def _attempted(
-    asked: job.Job, unmeasured: Record, directory: Path, server: Server, options: RunOptions
+    asked: job.Job,
+    unmeasured: Record,
+    directory: Path,
+    server: Server,
+    options: RunOptions,
+    watch: Stopwatch,
 ) -> Record:
     case = asked.case
     epochs: dict[int, Epoch] = {}
     try:
-        outcome = _ask(asked, directory, server, options, epochs)
+        outcome = _ask(asked, directory, server, options, epochs, watch)
+        if outcome.result is None:
+            watch.move(math.inf, "starting", "failing")
         record = _found(outcome)
         if record is None:
             assert outcome.kind != "result"
@@ -115,14 +137,20 @@ def _skipped(asked: job.Job, reason: str | None) -> Record:
 
 
 def _ask(
-    asked: job.Job, directory: Path, server: Server, options: RunOptions, epochs: dict[int, Epoch]
+    asked: job.Job,
+    directory: Path,
+    server: Server,
+    options: RunOptions,
+    epochs: dict[int, Epoch],
+    watch: Stopwatch,
 ) -> Outcome:
     """Measure or train in a child; `epochs` is filled with those that training finishes, by number."""
     if asked.case.task is not None:
-        return _train(asked, directory, server, options, epochs)
+        with watch.on("starting"):
+            return _train(asked, directory, server, options, epochs)
     trace = None if options.trace is None else str(options.trace.resolve())
     asked = structs.replace(asked, layers=options.layers, trace=trace)
-    return _run(asked, directory, server, options)
+    return _run(asked, directory, server, options, watch)
 
 
 def _why_another(record: Record, asked: job.Job) -> str | None:
@@ -135,7 +163,7 @@ def _why_another(record: Record, asked: job.Job) -> str | None:
     return None
 
 
-def _run(asked: job.Job, directory: Path, server: Server, options: RunOptions) -> Outcome:
+def _run(asked: job.Job, directory: Path, server: Server, options: RunOptions, watch: Stopwatch) -> Outcome:
     """Measure in a child; for an engine that compiles, after another child that met an empty cache."""
     work = directory / "work" / asked.case.file_name
     cache = work / "cache" if options.caches is None else cache_of(asked.case, options.caches)
@@ -144,12 +172,14 @@ def _run(asked: job.Job, directory: Path, server: Server, options: RunOptions) -
         if engines.get(asked.case.engine).compiles:
             asked = structs.replace(asked, cache_folder=str(cache.resolve()))
             if not cache.exists():
-                outcome = _child(job.COMPILE_COLD, asked, work, log, server, options)
+                with watch.on("compiling"):
+                    outcome = _child(job.COMPILE_COLD, asked, work, log, server, options)
                 if outcome.result is None:
                     return outcome
                 cold = msgspec.json.decode(outcome.result, type=job.ColdCompile)
                 asked = structs.replace(asked, cold=cold)
-        return _child(questions.question_of(asked.case), asked, work, log, server, options)
+        with watch.on("starting"):
+            return _child(questions.question_of(asked.case), asked, work, log, server, options)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 

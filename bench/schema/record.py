@@ -105,6 +105,10 @@ class Record(Struct, frozen=True, kw_only=True):
     sequence      the record's place in its file, from 1
     pair          the number of the interleaved pair that it belongs to, or None
     seconds       that its processes took, from launch to end; None where none was launched
+    spent         what those seconds went to (`bench.schema.spending`), all of them; empty in older records
+    between       seconds that the command took since the record before, or since it began, by what they went
+                  to: servers, questions before the run; empty in older records, and where other commands than
+                  those that measure a plan wrote it
     """
 
     schema: int = SCHEMA
@@ -123,6 +127,8 @@ class Record(Struct, frozen=True, kw_only=True):
     sequence: int = 0
     pair: int | None = None
     seconds: float | None = None
+    spent: dict[str, float] = {}
+    between: dict[str, float] = {}
 
 
 def single(phase: Phase, metric: str, value: float, unit: str) -> Measurement:

@@ -38,6 +38,8 @@ class Latency:
     """Why windows were taken again."""
     absent: dict[str, str] = field(default_factory=dict)
     """Why a metric could not be measured."""
+    warm_up_seconds: float = 0.0
+    """What was taken before the first sample, of these seconds."""
 
     def warn(self, label: Label, detail: str) -> None:
         self.warnings.append(CaseWarning(label, detail))
@@ -57,12 +59,11 @@ def time_steps(
     Without `host_time` that clock has no window, and no step is called launch-bound. With the protocol's
     `flush_l2` every sample is one step, which finds a cold L2.
     """
-    latency = Latency()
-    if not protocol.max_samples:
-        _warm_up(steps, device, protocol)
-        return latency
     deadline = device.clock() + _SHARE_FOR_RETAKES * protocol.time_limit_seconds
     warm = _warm_up(steps, device, protocol)
+    latency = Latency(warm_up_seconds=warm.seconds)
+    if not protocol.max_samples:
+        return latency
     if warm.stationary is False:
         latency.warn("not-stationary", f"step times still changed after {warm.seconds:.0f} s of warm-up")
     latency.measurements.append(

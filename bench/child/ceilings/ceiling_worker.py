@@ -20,6 +20,7 @@ from bench.child.passes import monitor_of
 from bench.contracts.device import Device
 from bench.contracts.monitor import WindowReadings
 from bench.contracts.steps import Call, Steps
+from bench.forkserver.stopwatch import Stopwatch
 from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.case_warnings import CaseWarning, in_words
 from bench.schema.ceiling_product import Convolution, Copy, MatrixProduct, Product, product_name
@@ -53,7 +54,10 @@ def measure_ceilings(argument: bytes) -> bytes:
     """The child's entry: an encoded Job in, an encoded Finished out."""
     job = msgspec.json.decode(argument, type=Job)
     first_step_at = time.monotonic()
-    record = run(job, devices.get(job.case.device))
+    watch = Stopwatch()
+    with watch.on("measuring"):
+        record = run(job, devices.get(job.case.device))
+    record = structs.replace(record, spent=watch.read())
     return encode(JobResult(record=record, first_step_at=first_step_at))
 
 

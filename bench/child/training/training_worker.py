@@ -29,6 +29,7 @@ from bench.contracts.device import Device
 from bench.contracts.energy_source import EnergySource, NoCounter
 from bench.forkserver.failure import free_memory_told
 from bench.forkserver.stages import stage
+from bench.forkserver.stopwatch import Stopwatch
 from bench.schema.case import Case
 from bench.schema.case_warnings import CaseWarning
 from bench.schema.epochs import History, measurements, why_absent, why_no_energy
@@ -67,8 +68,11 @@ def train(argument: bytes) -> bytes:
     """The child's entry: an encoded Job with `training` in, an encoded Finished out."""
     job = msgspec.json.decode(argument, type=Job)
     device = devices.get(job.case.device)
-    with free_memory_told(device.free_memory):
+    began, watch = time.monotonic(), Stopwatch()
+    with free_memory_told(device.free_memory), watch.on("training"):
         record, first_step_at = run(job, device)
+    watch.move(first_step_at - began, "training", "building")
+    record = msgspec.structs.replace(record, spent=watch.read())
     return encode(JobResult(record=record, first_step_at=first_step_at))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -247,6 +248,15 @@ def test_a_child_hands_back_bytes_that_the_parent_can_read() -> None:
     assert finished.record.environment == environment.describe()
     assert finished.first_step_at is not None
     assert finished.record.started_at.endswith("+00:00")
+
+
+def test_a_child_says_what_its_seconds_went_to() -> None:
+    began = time.monotonic()
+    record = measured(LENET, QUICK)
+    took = time.monotonic() - began
+    assert set(record.spent) == {"building", "warming-up", "measuring", "probing", "rest"}
+    assert min(record.spent.values()) > 0
+    assert 0.9 * took <= sum(record.spent.values()) <= took
 
 
 def test_what_torch_cannot_run_here_is_told_case_by_case() -> None:
