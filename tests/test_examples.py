@@ -1,0 +1,83 @@
+"""The scripts of examples/ that measure convbench itself."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.schema.case import Case
+from tests.planted import planted_records
+from tests.planted.commands import ROOT
+
+ERROR = 1e-9
+
+
+def _said(*words: object) -> str:
+    done = subprocess.run(
+        [sys.executable, *map(str, words)], cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_the_loop_and_convbench_are_timed_in_turn() -> None:
+    said = _said(
+        *("examples/loop_against_convbench.py", "--model", "lenet5", "--batch", 1, "--threads", 1),
+        *("--turns", 1, "--warm-up", 1, "--steps", 3, "--target", 1e6, "--"),
+        *("--replicates", 1, "--target-ci", "50%", "--no-ceilings"),
+    )
+    lines = said.splitlines()
+    assert re.fullmatch(r"convbench: [\d.]+ s, CPU [\d.]+ s, others used \d+% of the machine", lines[0])
+    assert re.fullmatch(r" +lenet5 b1: [\d.]+ ms ±[\d.]+%", lines[1])
+    assert re.fullmatch(r"loop: [\d.]+ s, CPU [\d.]+ s, others used \d+% of the machine", lines[2])
+    assert re.fullmatch(r" +lenet5 b1: [\d.]+ ms", lines[3])
+    assert re.fullmatch(r"turn 1: convbench / loop: wall [\d.]+, CPU [\d.]+", lines[4])
+    assert lines[-1] == "within ±100000000% in every turn: 1 of 1"
+
+
+def _planted(folder: Path, medians: dict[str, list[float]]) -> Path:
+    """A run whose processes have these medians of the step in s, by network."""
+    records = [
+        planted_records.record(Case(model=model, replicate=number), planted_records.time("forward", seconds))
+        for model, several in medians.items()
+        for number, seconds in enumerate(several, start=1)
+    ]
+    return planted_records.write(folder, records)
+
+
+@pytest.mark.slow
+def test_an_interval_either_holds_what_later_processes_find_or_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    later_processes = importlib.import_module("later_processes")
+    first = _planted(
+        tmp_path / "first", {"vgg11": [0.100, 0.102, 0.101], "vgg16": [0.20, 0.21], "lenet5": [1]}
+    )
+    later = _planted(tmp_path / "later", {"vgg11": [0.5] * 3, "vgg16": [0.205, 0.206], "alexnet": [1, 1]})
+    found = later_processes.compared(later_processes.intervals(first), later_processes.intervals(later))
+    assert {each.case: each.is_inside for each in found} == {
+        "vgg11 inference fp32 eager b1": False,
+        "vgg16 inference fp32 eager b1": True,
+    }
+    vgg11 = next(each for each in found if each.case.startswith("vgg11"))
+    centre = math.exp(sum(map(math.log, (0.100, 0.102, 0.101))) / 3)
+    assert vgg11.off == pytest.approx(math.log(0.5 / centre), rel=ERROR)
+
+
+def test_the_later_error_is_added_in_squares(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    script = importlib.import_module("later_processes")
+    first, later = script.Interval(1.0, 0.03, 2), script.Interval(math.exp(0.045), 0.04, 10)
+    found = script.Comparison("a case", first, later)
+    assert not found.is_inside
+    assert found.is_inside_with_its_error
+    beyond = script.Interval(math.exp(0.0501), 0.04, 10)
+    assert not script.Comparison("a case", first, beyond).is_inside_with_its_error
