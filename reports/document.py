@@ -169,16 +169,24 @@ class Plot(Struct, frozen=True, kw_only=True):
 class Document(Struct, frozen=True, kw_only=True):
     """A whole report: paragraphs, tables and plots for people, the same figures as flat rows for programs.
 
+    `remarks` are what stands ahead of all else, for programs too: that the figures are not to be trusted.
+
     `pictures` is the folder of the plots' files as seen from where the text will lie; None where they were
     not drawn.
     """
 
     title: str
+    remarks: tuple[str, ...] = ()
     text: tuple[str, ...] = ()
     tables: tuple[Table, ...]
     plots: tuple[Plot, ...] = ()
     pictures: str | None = None
     rows: tuple[dict[str, Scalar], ...] = ()
+
+    @property
+    def paragraphs(self) -> tuple[str, ...]:
+        """All text ahead of the tables."""
+        return self.remarks + self.text
 
     def plots_under(self, table: Table) -> tuple[Plot, ...]:
         """The plots that belong to a table."""

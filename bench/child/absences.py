@@ -20,6 +20,7 @@ _TOLD_BY_WARNINGS: dict[Label, tuple[str, ...]] = {
     "no-peak": ("peak_allocated", "peak_requested"),
     "no-driver-other": ("driver_other",),
     "unmonitored": GPU_CONDITIONS,
+    "no-others": ("steal_share", "others_share"),
 }
 """Warnings that say why metrics are missing."""
 

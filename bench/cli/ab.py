@@ -78,14 +78,17 @@ def _ab(trial: Trial, out: Path, budget: float | None, gate: FailOn | None, form
     from reports import formats
     from reports.compare import ab_report as reporting
     from reports.summary import measured_networks
+    from reports.summary.contended import not_alone
+    from reports.summary.pooling import summarise
 
     with progress.progress(INTERIM_PAIRS[-1]) as on_progress:
         known = pairs.run_pairs(trial, out, budget_seconds=budget, on_progress=on_progress)
     rows = pair_rows.rows(trial.case_pairs, out, trial.margin)
     one, other = (measured_networks.networks_in(out / side) for side in sides.SIDES)
     differences = tuple(measured_networks.differences(one, other, "a / b"))
+    alone = not_alone(figure for side in sides.SIDES for figure in summarise([out / side]).figures)
     labels = (sides.label(trial.sides[0]), sides.label(trial.sides[1]))
-    document = reporting.document(rows, labels, trial.margin, trial.protocol.caches, differences)
+    document = reporting.document(rows, labels, trial.margin, trial.protocol.caches, differences, alone)
     output.write(out / "report.md", formats.render("md", document))
     output.show(formats.render(format_, document))
     failed = sum(one.failures > 0 for one in known)

@@ -149,7 +149,7 @@ class Cpu:
         return None
 
     def monitors(self, threads: int) -> Sequence[Monitor]:
-        return [ContentionMonitor(threads)]
+        return [ContentionMonitor(threads, is_host=True)]
 
     def energy_source(self) -> EnergySource:
         return RaplCounter()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bench.doctor.machine import Machine
-from bench.host import contention, cpu_cores
+from bench.host import contention, cpu_cores, processor_time
 from bench.schema.finding import Finding
 
 MOST_LOAD = 0.5
@@ -60,10 +60,10 @@ def _steal(machine: Machine) -> Finding:
     name = "stolen time"
     stat = machine.root / "proc/stat"
     try:
-        before = contention.read(stat)
+        before = processor_time.read_ticks(stat)
         machine.sleep(machine.window_seconds)
-        after = contention.read(stat)
-    except (OSError, ValueError, IndexError) as error:
+        after = processor_time.read_ticks(stat)
+    except (OSError, ValueError, LookupError) as error:
         return Finding(name=name, status="unknown", found=f"/proc/stat cannot be read: {error}")
     share = contention.steal_share(before, after)
     found = f"{100 * share:.1f}% within {machine.window_seconds:g} s"

@@ -13,6 +13,10 @@ See docs/method.md, "What a label means"."""
 ENERGY_MISMATCH = 0.1
 """The share by which the joules of a counter and those of sampled power may differ."""
 
+CONTENDED = 0.1
+"""Of the time that a case's threads have in a window: where other programs took more of it on a CPU, the
+figure is not that of a quiet machine. See docs/method.md, "What a label means"."""
+
 Label = Literal[
     "not-stationary",
     "not-additive",
@@ -23,6 +27,8 @@ Label = Literal[
     "unmonitored",
     "read-at-rest",
     "steal",
+    "contended",
+    "no-others",
     "slowdown",
     "power-cap",
     "incomplete",

@@ -74,7 +74,7 @@ _TABLE: tuple[tuple[Family, str, tuple[str, ...]], ...] = (
     ("learning", "s", ("loop_time", "training_time", "time_to_target")),
     ("learning", "1", ("gradient_norm_first", "gradient_norm_last")),
     ("learning", "count", ("skipped_steps",)),
-    ("conditions", "1", ("steal_share", "cpu_utilisation", "load_average")),
+    ("conditions", "1", ("steal_share", "others_share", "cpu_utilisation", "load_average")),
     ("conditions", "1", ("software_power_cap_share", "thermal_slowdown_share", "power_cap_at_work")),
     ("conditions", "MHz", ("sm_clock", "memory_clock", "sm_clock_at_rest", "memory_clock_at_rest")),
     ("conditions", "W", ("power", "power_at_rest")),

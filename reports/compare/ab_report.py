@@ -28,9 +28,10 @@ def document(
     margin: float,
     caches: Caches = "warm",
     differences: Sequence[str] = (),
+    remarks: tuple[str, ...] = (),
 ) -> Document:
     """The table of the deciding rows, that of all others, and every row for programs; `differences` of the
-    networks on both sides stand first."""
+    networks on both sides stand first, behind `remarks`."""
     text: tuple[str, ...] = (
         *differences,
         f"a: {labels[0]}",
@@ -48,7 +49,11 @@ def document(
     if others:
         tables.append(_table("Phases and other clocks (not looked at for stopping)", others))
     return Document(
-        title="a against b", text=text, tables=tuple(tables), rows=tuple(row_of(row, caches) for row in found)
+        title="a against b",
+        remarks=remarks,
+        text=text,
+        tables=tuple(tables),
+        rows=tuple(row_of(row, caches) for row in found),
     )
 
 

@@ -25,6 +25,7 @@ from reports.compare.verdict_tables import CAUSE_IN_WORDS, count_of_words, verdi
 from reports.document import Document, Table
 from reports.sections.machine_tables import fields_by_machine
 from reports.summary import caches
+from reports.summary.contended import not_alone
 from reports.summary.figures import Figure, Summary
 from reports.summary.measured_networks import differences
 from reports.summary.pooling import summarise
@@ -61,13 +62,11 @@ def build(base: Sequence[Path], new: Sequence[Path], *, margin: float = verdicts
         for name, s in zip((BASE, NEW), sides, strict=True)
     )
     rows = match(one, other, unit, margin)
-    measured = {row.case for row in rows if row.base is not None and row.new is None}
-    failed = {outcome.case for outcome in sides[1].outcomes if outcome.status in FAILED}
-    alive = {figure.case for figure in sides[1].figures}
     return RunComparison(
         rows=rows,
         document=Document(
             title="convbench comparison",
+            remarks=(*not_alone(sides[0].figures, BASE), *not_alone(sides[1].figures, NEW)),
             text=tuple(_introduction(rows, sides, base, new, unit, margin)),
             tables=(
                 *_environment_table(*sides),
@@ -77,10 +76,17 @@ def build(base: Sequence[Path], new: Sequence[Path], *, margin: float = verdicts
             ),
             rows=tuple(row.as_row() for row in rows),
         ),
-        broken=tuple(
-            case for case in dict.fromkeys(r.case for r in rows) if case in measured & failed - alive
-        ),
+        broken=_broken(rows, sides[1]),
     )
+
+
+def _broken(rows: Sequence[ComparisonRow], new: Summary) -> tuple[Case, ...]:
+    """The cases of BASE that only failed in NEW, in the order of the rows."""
+    measured = {row.case for row in rows if row.base is not None and row.new is None}
+    failed = {outcome.case for outcome in new.outcomes if outcome.status in FAILED}
+    alive = {figure.case for figure in new.figures}
+    broken = measured & failed - alive
+    return tuple(case for case in dict.fromkeys(row.case for row in rows) if case in broken)
 
 
 def _bounds(summary: Summary) -> dict[Figure, str]:

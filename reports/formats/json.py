@@ -1,4 +1,4 @@
-"""The rows as JSON: {"rows": [...]}, unrounded, null for what is not there."""
+"""The rows as JSON: {"rows": [...]}, unrounded, null for what is not there; `remarks` where there are any."""
 
 from __future__ import annotations
 
@@ -12,4 +12,5 @@ NAME = "json"
 
 def render(document: Document) -> str:
     """One object, indented."""
-    return msgspec.json.format(encode({"rows": document.rows}), indent=2).decode() + "\n"
+    remarks = {"remarks": document.remarks} if document.remarks else {}
+    return msgspec.json.format(encode({**remarks, "rows": document.rows}), indent=2).decode() + "\n"

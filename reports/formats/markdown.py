@@ -17,7 +17,7 @@ _SPECIAL = re.compile(r"[\\|*`\[\]]|(?<![^\W_])_|_(?![^\W_])|~(?=~)|^>")
 
 def render(document: Document) -> str:
     """A heading, paragraphs, and a section for each table; links to the plots that were drawn."""
-    blocks = [f"# {escape(document.title)}", *(escape(text) for text in document.text)]
+    blocks = [f"# {escape(document.title)}", *(escape(text) for text in document.paragraphs)]
     for table in document.tables:
         blocks += [f"## {escape(table.title)}", _table(table), *(escape(note) for note in table.footnotes)]
         blocks += _pictures(document, document.plots_under(table))

@@ -34,7 +34,7 @@ def render(document: Document) -> str:
     )
     text_width = min(console.width, TEXT_WIDTH)
     console.print(Text(document.title, style="bold"))
-    for paragraph in document.text:
+    for paragraph in document.paragraphs:
         console.print(Text(paragraph), width=text_width)
     for table in document.tables:
         console.print(Text(f"\n{table.title}", style="bold"))

@@ -154,7 +154,7 @@ def _row(each: PhaseTime) -> tuple[Cell, ...]:
 def html(shown: Document) -> str:
     """Its text and tables for a cell of a notebook; a page of its own is `reports.formats.html`."""
     parts = [f"<p><b>{escape(shown.title)}</b></p>"]
-    parts += [f"<p>{escape(paragraph)}</p>" for paragraph in shown.text]
+    parts += [f"<p>{escape(paragraph)}</p>" for paragraph in shown.paragraphs]
     parts += [_table(table) for table in shown.tables]
     return "\n".join(parts)
 

@@ -38,6 +38,7 @@ from reports.sections.roofline_plots import roofline_plots
 from reports.sections.speedup_tables import speedup_tables
 from reports.sections.utilisation_tables import flat_rows, utilisation_tables, without_ceilings
 from reports.summary.caches import IN_WORDS
+from reports.summary.contended import not_alone
 from reports.summary.figures import Summary, is_of_layers
 from reports.summary.pooling import summarise
 from reports.tables.case_columns import TableScope, scope_of
@@ -69,6 +70,7 @@ def document(summary: Summary) -> Document:
     learning = TableScope(inputs_follow_model=False, several_machines=machines > 1)
     return Document(
         title="convbench report",
+        remarks=not_alone(summary.figures),
         text=(*_introduction(summary), *without_ceilings(used)),
         tables=(
             *machine_tables(summary),

@@ -38,7 +38,7 @@ QUICK = MeasurementProtocol(
     energy_seconds=0,
 )
 SMALL = Case(model="", batch=8, image=16, channels=3, classes=10, threads=1)
-NOISE = {"not-stationary", "drifting", "steal", "retaken"}
+NOISE = {"not-stationary", "drifting", "steal", "retaken", "contended"}
 FORWARD, BACKWARD = 886_016, 887_296
 
 

@@ -188,3 +188,9 @@ def test_every_format_shows_pairs_or_none(tmp_path: Path, format_: str) -> None:
     found = list(read(tmp_path, *slower()).values())
     assert "slower" in formats.render(format_, document(found, ("a", "b"), 0.02))
     formats.render(format_, document([], ("a", "b"), 0.02))
+
+
+def test_remarks_stand_ahead_of_all_else(tmp_path: Path) -> None:
+    found = list(read(tmp_path, *slower()).values())
+    shown = document(found, ("eager", "compile"), 0.02, remarks=("Others were at work.",))
+    assert formats.render("md", shown).splitlines()[2] == "Others were at work."
