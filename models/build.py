@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Mapping
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +26,7 @@ from models.arch import (
     layer_names,
 )
 from models.closed_form import Shape, shapes
+from models.tiled_weights import TiledWeights
 
 
 def build(
@@ -33,7 +35,7 @@ def build(
     channels: int | None = None,
     image: int | None = None,
     classes: int | None = None,
-    init: Init = "xavier",
+    init: Init | Literal["tiled"] = "xavier",
     device: torch.device | str = "cpu",
 ) -> nn.Sequential:
     """The network, in training mode; what is not given is the network's own default.
@@ -83,7 +85,7 @@ def _part(layer: Layer, given: Shape, output: Shape) -> nn.Module:
 
 
 @torch.no_grad()
-def initialise(module: nn.Module, init: Init) -> None:
+def initialise(module: nn.Module, init: Init | Literal["tiled"]) -> None:
     """Give every parameter and buffer its first value.
 
     xavier   uniform (Glorot & Bengio 2010) for the weights, torch's own default for the biases, as the
@@ -95,21 +97,28 @@ def initialise(module: nn.Module, init: Init) -> None:
              besides set the biases of AlexNet's second, fourth and fifth convolution and of its hidden
              linear layers to 1: places that no other network has)
     default  torch's own
+    tiled    xavier's values, but of a million draws that all weights share (`models.tiled_weights`); for CPUs
     """
+    tile = TiledWeights() if init == "tiled" else None
     for part in module.modules():
         if isinstance(part, nn.BatchNorm2d):
             part.reset_parameters()
         elif isinstance(part, nn.Conv2d | nn.Linear):
-            _initialise(part, init)
+            _initialise(part, init, tile)
 
 
-def _initialise(part: nn.Conv2d | nn.Linear, init: Init) -> None:
+def _initialise(
+    part: nn.Conv2d | nn.Linear, init: Init | Literal["tiled"], tile: TiledWeights | None
+) -> None:
     if init == "default":
         part.reset_parameters()
         return
     assert part.bias is not None
-    if init == "xavier":
-        nn.init.xavier_uniform_(part.weight)
+    if tile is not None or init == "xavier":
+        if tile is None:
+            nn.init.xavier_uniform_(part.weight)
+        else:
+            tile.xavier_uniform_(part.weight)
         bound = 1 / math.sqrt(part.weight[0].numel())
         nn.init.uniform_(part.bias, -bound, bound)
         return

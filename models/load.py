@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 import torch
 from torch import nn
@@ -27,7 +28,7 @@ def load(
     classes: int,
     batch: int = 1,
     other_input: str = "",
-    init: Init = "xavier",
+    init: Init | Literal["tiled"] = "xavier",
     device: torch.device | str = "cpu",
 ) -> Network:
     """The network that `models.catalogue.parse` says `spec` names, in training mode.

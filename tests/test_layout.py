@@ -191,7 +191,7 @@ IN_THE_CHILD = (
     *("bench.selftest.planted", "bench.selftest.known_*", "bench.plain_training"),
     *("models.build", "models.external", "models.factory", "models.library_networks", "models.load"),
     *("models.network", "models.plain_module", "models.process_state", "models.random_state"),
-    *("models.user_code", "models.user_inputs"),
+    *("models.tiled_weights", "models.user_code", "models.user_inputs"),
     ".ci.*",  # programs of their own
 )
 """What only a child imports, and may begin with torch."""

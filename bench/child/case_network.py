@@ -1,4 +1,4 @@
-"""The network of a case, built or loaded in the child."""
+"""The network of a case that is not trained, built or loaded in the child."""
 
 from __future__ import annotations
 
@@ -16,5 +16,6 @@ def load_network(case: Case, where: str) -> Network:
         classes=case.classes,
         batch=case.batch,
         other_input=case.input,
+        init="tiled" if where == "cpu" else "xavier",
         device=where,
     )
