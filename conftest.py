@@ -144,8 +144,15 @@ def _gpu_names() -> list[str]:
         return []
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip the tests marked with a device that is not here; asked without torch being imported."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests marked `scale`, unless `-m` names them; skip those of a device that is not here.
+
+    Whether a device is here is asked without torch being imported.
+    """
+    if "scale" not in config.option.markexpr:
+        large = [item for item in items if item.get_closest_marker("scale")]
+        items[:] = [item for item in items if item not in large]
+        config.hook.pytest_deselected(items=large)
     for device in devices.devices().values():
         marked = [item for item in items if item.get_closest_marker(device.name)]
         reason = device.why_absent() if marked else None

@@ -87,6 +87,12 @@ def fast(session: nox.Session) -> None:
 
 
 @nox.session(requires=["environment"])
+def scale(session: nox.Session) -> None:
+    """Tests with the marker scale, large simulations that no other session runs; arguments go to pytest."""
+    _python(session, "-m", "pytest", "-m", "scale", *session.posargs)
+
+
+@nox.session(requires=["environment"])
 def lint(session: nox.Session) -> None:
     """ruff's rules and format, and who may import whom."""
     _python(session, "-m", "ruff", "check", ".")

@@ -80,6 +80,7 @@ OF_SEVERAL_MODULES = {
     "bench/contracts/test_workloads.py": "every workload against the contract",
     "bench/runner/test_compile_caches.py": "a compiled case from the parent to its caches",
     "bench/runner/test_training_attempts.py": "a training run from the parent to its checkpoints",
+    "bench/stats/test_simulated_moderation.py": "the error rates of moderated intervals, verdicts and rounds",
     "bench/stats/test_simulations.py": "the error rates of all statistics together",
     "reports/formats/test_page.py": "page.js and page.css, in a browser",
     "reports/summary/test_old_schemas.py": "kept runs from the records to the report",

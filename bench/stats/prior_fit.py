@@ -27,7 +27,8 @@ and beyond it the noisiest fifth of them is covered in 88% and not in 92."""
 SMALLEST = 1e-10
 """A variance below (0.001%)^2 is the clock's, in the fit; the exact zero has no log."""
 MOST_STEPS = 200
-CLOSE_ENOUGH = 1e-9
+CLOSE_ENOUGH = 1e-6
+"""The last of Newton's steps: what is left after it is in the order of its square."""
 
 
 class Line(NamedTuple):
@@ -56,17 +57,25 @@ def fit(
     """The prior of each run from its cases; each case has a freedom of 1 or more, and there may be none."""
     s2, x = np.maximum(variances, SMALLEST), distance(within, published)
     f = np.broadcast_to(freedom, s2.shape)
-    tried = [mode(s2, f, x, d0, published) for d0 in freedoms]
-    best = np.argmax(np.stack([score for _, score in tried]), axis=0)[np.newaxis]
-    fields = zip(*(line for line, _ in tried), strict=True)
+    start = np.full(s2.shape[:-1], published.level), np.full(s2.shape[:-1], published.slope)
+    lines, scores = [], []
+    for d0 in freedoms:
+        line, score = mode(s2, f, x, d0, published, start)
+        start = line.level, line.slope  # near the next one's
+        lines.append(line)
+        scores.append(score)
+    best = np.argmax(np.stack(scores), axis=0)[np.newaxis]
+    fields = zip(*lines, strict=True)
     return Line(*(np.take_along_axis(np.stack(field), best, axis=0)[0] for field in fields))
 
 
-def mode(s2: Array, f: Array, x: Array, d0: float, published: Published) -> tuple[Line, Array]:
+def mode(
+    s2: Array, f: Array, x: Array, d0: float, published: Published, start: tuple[Array, Array]
+) -> tuple[Line, Array]:
     """The line at a given d0, and the log of the penalised likelihood there."""
     information = d0 * f / (2 * (d0 + f + 2))  # Fisher's, of one case, on the log of what is expected
     spread = _inverse(*_curvature(information, x, published))
-    level, slope = _climb(s2, f, x, d0, published)
+    level, slope = _climb(s2, f, x, d0, published, start)
     expected = level[..., np.newaxis] + slope[..., np.newaxis] * x
     score = _log_density(s2, f, d0, expected).sum(-1)
     score = score - ((level - published.level) / published.level_sd) ** 2 / 2
@@ -75,14 +84,15 @@ def mode(s2: Array, f: Array, x: Array, d0: float, published: Published) -> tupl
     return Line(level, slope, np.full_like(level, d0), *spread), score
 
 
-def _climb(s2: Array, f: Array, x: Array, d0: float, published: Published) -> tuple[Array, Array]:
-    """Level and slope at the mode, by Newton's steps from the published ones.
+def _climb(
+    s2: Array, f: Array, x: Array, d0: float, published: Published, start: tuple[Array, Array]
+) -> tuple[Array, Array]:
+    """Level and slope at the mode, by Newton's steps.
 
     The likelihood is concave. Along a step its curvature changes by e at most for each unit that an
     expected log variance moves, so a step that moves none by more than 1 cannot overshoot.
     """
-    level = np.full(s2.shape[:-1], published.level)
-    slope = np.full(s2.shape[:-1], published.slope)
+    level, slope = start
     for _ in range(MOST_STEPS):
         expected = level[..., np.newaxis] + slope[..., np.newaxis] * x
         share = 1 / (1 + f * s2 / d0 * np.exp(-expected))
@@ -155,6 +165,6 @@ def inverse_trigamma(y: Array) -> Array:
         value = trigamma(x)
         step = value * (1 - value / y) / (-2 * zeta(3.0, x))
         x = x + step
-        if np.all(np.abs(step) <= 1e-14 * x):
+        if np.all(np.abs(step) <= CLOSE_ENOUGH * x):
             break
     return x
