@@ -59,11 +59,13 @@ class Run:
     statuses   of a run just made: how many processes ended as `ok`, `oom`, `timeout`, `crashed`, `skipped`,
                `invalid` or `diverged`; empty for a run that was loaded
     remaining  of a run just made: processes that the budget left, which `resume=True` runs
+    wide       of a run just made: cases whose interval is wider than `until`
     """
 
     folders: tuple[Path, ...]
     statuses: Mapping[Status, int] = field(default_factory=dict)
     remaining: int = 0
+    wide: int = 0
 
     def rows(self) -> list[dict[str, str | int | float | None]]:
         """One plain dict for each figure, with the same keys in each: the rows of `report --format json`.
@@ -117,7 +119,7 @@ def cost(
 def run(
     *,
     out: _Folder,
-    suite: str = "quick",
+    suite: str | None = None,
     model: _Names = None,
     workload: _Names = None,
     device: _Names = None,
@@ -135,6 +137,7 @@ def run(
     gpu: int | str | None = None,
     lock_clocks_mhz: int | None = None,
     replicates: int | None = None,
+    until: float | str | None = None,
     target_ci: float | None = None,
     time_limit_seconds: float | None = None,
     flush_l2: bool | None = None,
@@ -143,43 +146,43 @@ def run(
     resume: bool = False,
     progress: bool = True,
 ) -> Run:
-    """Measure a suite into the folder `out`, each case in a process of its own: `convbench run`.
+    """Measure a suite (quick) into the folder `out`, each case in processes of its own: `convbench run`.
 
     Every axis (`model` to `seed`) takes one value or several, and means what `convbench list axes` says;
-    `gpu` is nvidia-smi's index or a UUID, `lock_clocks_mhz` locks its SM clock; `target_ci` is a share (0.01
-    is 1%). With `flush_l2` every timed step finds a cold L2. Records are in `out` before the next case. A bar
-    is shown on a terminal unless `progress` is False. A case that fails is in `statuses` and raises nothing.
+    `gpu` is nvidia-smi's index or a UUID, `lock_clocks_mhz` locks its SM clock; `target_ci` and `until` are
+    shares (0.01 is 1%). A case gets processes until its interval is at most `until` wide on either side, or
+    `replicates` of them. With `flush_l2` every timed step finds a cold L2. With `resume` the plan is the one
+    that `out` keeps. Records are in `out` before the next case. A bar is shown on a terminal unless
+    `progress` is False. A case that fails is in `statuses` and raises nothing.
     Raises UserError, before anything is written, for what the command line refuses too.
     """
     from bench.cli.options import run_options_of
     from bench.cli.progress import progress as shown
-    from bench.plan import suite_plan
-    from bench.runner.execute import run_plan
+    from bench.plan import plan_processes, suite_plan
+    from bench.runner import plan_file
+    from bench.runner.execute import run_kept
 
     named = {"model": model, "workload": workload, "device": device, "precision": precision, "engine": engine}
     named |= {"layout": layout, "tuning": tuning, "input": input}
     numbers = {"batch": batch, "image": image, "channels": channels, "classes": classes, "threads": threads}
-    plan = suite_plan.of_suite(
-        suite,
-        _given({**named, **numbers, "seed": seed}),
+    chosen = run_options_of(gpu, lock_clocks_mhz)
+    asked = suite_plan.Asked(
+        suite=suite,
+        given=_given({**named, **numbers, "seed": seed}),
         replicates=replicates,
+        until=until,
         target_ci=target_ci,
         time_limit=time_limit_seconds,
         flush_l2=flush_l2,
         ceilings=ceilings,
+        gpu=chosen.gpu,
+        lock_clocks_mhz=chosen.lock_clocks_mhz,
     )
-    with shown(len(plan.cases), is_wanted=progress) as on_progress:
-        ended = run_plan(
-            plan.cases,
-            plan.protocol,
-            Path(out),
-            resume=resume,
-            budget_seconds=suite_plan.seconds_of(budget_seconds),
-            on_progress=on_progress,
-            auto=plan.auto,
-            options=run_options_of(gpu, lock_clocks_mhz),
-        )
-    return Run(folders=(Path(out),), statuses=ended.statuses, remaining=ended.remaining)
+    plan = plan_file.plan_for(asked, Path(out), resume=resume)
+    seconds = suite_plan.seconds_of(budget_seconds)
+    with shown(len(plan_processes.of_plan(plan)), is_wanted=progress) as on_progress:
+        ended = run_kept(plan, Path(out), resume=resume, budget_seconds=seconds, on_progress=on_progress)
+    return Run(folders=(Path(out),), statuses=ended.statuses, remaining=ended.remaining, wide=len(ended.wide))
 
 
 def load(folder: _Folder, *more: _Folder) -> Run:

@@ -215,6 +215,16 @@ def refuse_used(directory: Path) -> None:
         )
 
 
+def write_whole(path: Path, data: bytes) -> None:
+    """Put a file beside the records: whole and on the disk when this returns, or as it was. UserError."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    with _refusals(path), ExitStack() as opened:
+        opened.callback(beside.unlink, missing_ok=True)
+        _write_through(_open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, opened), data)
+        beside.replace(path)
+        _sync_folder(path.parent)
+
+
 def _write_through(descriptor: int, data: bytes) -> None:
     """Write all of it to the disk."""
     while data:

@@ -26,6 +26,7 @@ class Run:
     folders: tuple[Path, ...]
     statuses: Mapping[Status, int] = field(default_factory=dict)
     remaining: int = 0
+    wide: int = 0
     def rows(self) -> list[dict[str, str | int | float | None]]: ...
     def report(self, format: str = "md") -> str: ...  # noqa: A002
 
@@ -41,7 +42,7 @@ def cost(
 def run(
     *,
     out: _Folder,
-    suite: str = "quick",
+    suite: str | None = None,
     model: _Names = None,
     workload: _Names = None,
     device: _Names = None,
@@ -59,6 +60,7 @@ def run(
     gpu: int | str | None = None,
     lock_clocks_mhz: int | None = None,
     replicates: int | None = None,
+    until: float | str | None = None,
     target_ci: float | None = None,
     time_limit_seconds: float | None = None,
     flush_l2: bool | None = None,

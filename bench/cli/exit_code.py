@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from bench.cli import output
+from bench.plan.suite import MOST_PROCESSES
 from bench.schema.record import FAILED
 
 if TYPE_CHECKING:
     from bench.runner.execute import RunResult
+    from bench.runner.rounds import Target
 
 
 def end(result: RunResult, planned: int, report: Callable[[], str]) -> int:
@@ -33,6 +35,19 @@ def say_left(result: RunResult, planned: int) -> None:
     if result.remaining:
         left = f"{result.remaining} of {planned} cases are left: the same command with --resume runs them"
         output.complain(f"the budget is spent; {left}")
+    elif result.target is not None and result.wide:
+        output.complain(_wide(result, result.target))
+
+
+def _wide(result: RunResult, target: Target) -> str:
+    """Which intervals are wider than they were to be, and whether more processes may follow."""
+    widest = result.wide[0]
+    how_wide = "no interval yet" if widest.half is None else f"+-{100 * widest.half:.2g}%"
+    cases = f"{len(result.wide)} of {len(target.cases)} cases are wider than +-{100 * target.half:.3g}%"
+    said = f"{cases}, the widest {widest.case.id} ({how_wide})"
+    if all(each.is_last for each in result.wide):
+        return f"{said}, after {MOST_PROCESSES} processes of each"
+    return f"the time is spent; {said}: --resume goes on with them"
 
 
 def code(result: RunResult) -> int:

@@ -10,15 +10,13 @@ import typer
 
 from bench import devices
 from bench.cli import completion
-from bench.plan.axes import AXES, whole_number
+from bench.plan.axes import AXES, MOST_MHZ, whole_number
 from bench.runner.run_options import RunOptions
 from bench.stats.verdicts import FailOn
 from models.errors import unknown
 from reports import formats
 
 MOST_MARGIN = 0.5
-MOST_MHZ = 10_000
-"""More than any GPU has: what this one has, it says itself."""
 
 OneDevice = Annotated[
     str,
@@ -66,6 +64,10 @@ FlushL2 = Annotated[
     ),
 ]
 Budget = Annotated[str | None, typer.Option("--budget", help="Seconds after which no further case begins.")]
+Until = Annotated[
+    str | None,
+    typer.Option("--until", help="Run more processes of a case until its interval is +-this, e.g. 5%."),
+]
 Format = Annotated[
     str,
     typer.Option("--format", help=f"One of {', '.join(formats.names())}.", autocompletion=completion.FORMAT),

@@ -38,10 +38,21 @@ def progress(total: int, *, is_wanted: bool = True) -> Iterator[Callable[[Progre
             if not console.is_terminal:
                 return
             _say_failure(bar, event)
-            bar.update(task, completed=event.done, description=f"{event.case.id} #{event.case.replicate}")
+            total = None if event.round is None else event.total  # it grows with the rounds
+            bar.update(task, completed=event.done, total=total, description=described(event))
             bar.refresh()
 
         yield on_progress
+
+
+def described(event: Progress) -> str:
+    """What runs, and in a run with a target how far it is: `round 3, 5 of 16 cases left, widest 7%`."""
+    case = f"{event.case.id} #{event.case.replicate}"
+    round_ = event.round
+    if round_ is None or not round_.of:
+        return case
+    widest = "" if round_.widest is None else f", widest {100 * round_.widest:.2g}%"
+    return f"round {round_.number}, {round_.unfinished} of {round_.of} cases left{widest}: {case}"
 
 
 class TrainingBar:

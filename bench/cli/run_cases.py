@@ -12,6 +12,7 @@ from bench.schema.case import Case, MeasurementProtocol
 if TYPE_CHECKING:
     from bench.runner.execute import RunResult
     from bench.runner.run_options import RunOptions
+    from bench.schema.kept_plan import KeptPlan
     from reports.document import Document
 
 
@@ -42,6 +43,19 @@ def run(
             auto=auto,
             options=run_options,
         )
+
+
+def run_kept(plan: KeptPlan, out: Path, resume: bool, budget: float | None, format_: str) -> int:
+    """Run a plan into the folder that keeps it and show the report of all that it holds; the exit code."""
+    from bench.cli import progress
+    from bench.plan import plan_processes
+    from bench.runner import execute as runner
+    from reports.pages import run_report
+
+    planned = len(plan_processes.of_plan(plan))
+    with progress.progress(planned) as on_progress:
+        result = runner.run_kept(plan, out, resume=resume, budget_seconds=budget, on_progress=on_progress)
+    return exit_code.end(result, planned, lambda: publish(run_report.build([out]), out, format_))
 
 
 def publish(document: Document, out: Path, format_: str, name: str = "report.md") -> str:

@@ -41,6 +41,9 @@ class ShapeAxis:
     summary: str
 
 
+MOST_MHZ = 10_000
+"""Of `--lock-clocks`: more than any GPU has, and what this one has, it says itself."""
+
 AXES: dict[str, NamedAxis | NumericAxis | ShapeAxis] = {
     "model": NamedAxis(
         "a network of the catalogue, torchvision:NAME, timm:NAME or FILE.py:FACTORY; vgg1* for several",
@@ -69,7 +72,7 @@ AXES: dict[str, NamedAxis | NumericAxis | ShapeAxis] = {
 def read(axis: str, values: Iterable[object]) -> tuple[Value, ...]:
     """The values of an axis, checked; a text may hold several, separated by commas. Raises UserError."""
     parts = [part for value in values for part in _parts(axis, value)]
-    found = [_one(axis, part) for part in parts]
+    found = [checked(axis, part) for part in parts]
     if not found:
         raise UserError(f"the axis {axis} needs at least one value")
     return tuple(dict.fromkeys(found))
@@ -89,7 +92,8 @@ def read_one(axis: str, value: object) -> Value:
     return values[0]
 
 
-def _one(axis: str, value: object) -> Value:
+def checked(axis: str, value: object) -> Value:
+    """One value of an axis as it stands in a case, where a text is no list. Raises UserError."""
     kind = AXES[axis]
     if isinstance(kind, NumericAxis):
         return whole_number(axis, value, kind.low, kind.high)

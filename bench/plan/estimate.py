@@ -5,16 +5,20 @@ The costs of a device stand in its file, as `Traits.costs`; docs/method.md, "The
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from bench import datasets, devices, engines
 from bench.contracts.costs import Costs
 from bench.contracts.device import Traits
 from bench.contracts.energy_source import BEFORE_SECONDS
 from bench.host import cpu_cores
+from bench.plan import plan_processes
 from bench.plan.step_seconds import layers_of, step_seconds
+from bench.plan.suite import MOST_PROCESSES, first_processes
 from bench.schema.case import ARITHMETIC, Case, MeasurementProtocol
+from bench.schema.kept_plan import KeptPlan
 from bench.timing.repeats import Repeats, enough_on_queue, enough_samples, repeats_of
 
 SERVER_SECONDS = 2.5
@@ -40,6 +44,10 @@ _INSTRUCTIONS = {
 """Of a processor, one of which its convolutions in this arithmetic need."""
 _FEWEST_SAMPLES = 6
 """Fewer have no 95% interval, and so never reach the target."""
+_SIMULATED = ((0.03, 4.8), (0.05, 3.2), (0.08, 2.5))
+"""Target and mean number of processes until it is met, of 12 cases: docs/statistics.md."""
+_FURTHER_ROUNDS = 4
+"""That follow the first ones: the last hold few cases."""
 _HALF_WIDTH = 2.5
 """Half of a median's 95% interval, in standard deviations over the root of the number of samples."""
 
@@ -52,6 +60,30 @@ def estimate_seconds(planned: Collection[Case], protocol: MeasurementProtocol) -
     replicates = {case.replicate for case in planned}
     servers = sum(server_seconds([case for case in planned if case.replicate == each]) for each in replicates)
     return cases + servers + REPORT_SECONDS
+
+
+def further_seconds(plan: KeptPlan, runnable: Iterable[Case]) -> float:
+    """About how long the processes take that a plan's target asks for after its first ones, of those cases
+    that can run; 0 without a target."""
+    if plan.until is None:
+        return 0.0
+    more = expected_processes(plan.until) - first_processes(plan.until)
+    able = {case for case in runnable if case.replicate == 1}
+    waited = [case for case in plan_processes.waited_for(plan) if case in able]
+    cases = sum(case_seconds(case, plan.protocol) for case in waited)
+    return max(0.0, more) * cases + (_FURTHER_ROUNDS * server_seconds(waited) if waited else 0.0)
+
+
+def expected_processes(until: float) -> float:
+    """Of a case, in the mean, until its interval is narrow enough: interpolated in what was simulated."""
+    (low, most), *_, (high, least) = _SIMULATED
+    if until <= low:
+        return min(float(MOST_PROCESSES), most * (low / until) ** 2)
+    for (left, more), (right, fewer) in itertools.pairwise(_SIMULATED):
+        if left <= until <= right:
+            share = math.log(until / left) / math.log(right / left)
+            return more + share * (fewer - more)
+    return max(float(first_processes(until)), least * high / until)
 
 
 def server_seconds(planned: Collection[Case]) -> float:

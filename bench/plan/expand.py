@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -46,6 +46,12 @@ def _cases(blocks: Sequence[Block], given: Mapping[str, tuple[Value, ...]], thre
     return list(dict.fromkeys(found))
 
 
+def of_one_process(suite: Suite, given: Mapping[str, tuple[Value, ...]], threads: int) -> list[Case]:
+    """The cases of a whole suite that it has time to measure once."""
+    repeated = set(_cases(suite.blocks, given, threads))
+    return [case for case in _cases(suite.once, given, threads) if case not in repeated]
+
+
 def processes(
     suite: Suite, given: Mapping[str, tuple[Value, ...]], threads: int, replicates: int | None = None
 ) -> list[Case]:
@@ -53,9 +59,13 @@ def processes(
     found = cases(suite, given, threads)
     if replicates is not None or is_product(given):
         return interleave_replicates(found, replicates or suite.replicates)
-    repeated = set(_cases(suite.blocks, given, threads))
-    ordered = interleave_replicates(found, suite.replicates)
-    return [case for case in ordered if case.replicate == 1 or structs.replace(case, replicate=1) in repeated]
+    return but_for(of_one_process(suite, given, threads), interleave_replicates(found, suite.replicates))
+
+
+def but_for(single: Iterable[Case], ordered: Iterable[Case]) -> list[Case]:
+    """The processes without those after the first of the cases of one process."""
+    once = set(single)
+    return [case for case in ordered if case.replicate == 1 or structs.replace(case, replicate=1) not in once]
 
 
 def with_ceilings(planned: Sequence[Case]) -> list[Case]:
@@ -89,9 +99,11 @@ def interleave_replicates(once: Sequence[Case], replicates: int) -> list[Case]:
     Drift then spreads over all cases, and an interrupted run is already a report. The order is the same
     every time, so that a resumed run goes on where it was.
     """
-    ordered = []
-    for replicate in range(1, replicates + 1):
-        round_ = [structs.replace(case, replicate=replicate) for case in once]
-        random.Random(replicate).shuffle(round_)
-        ordered += round_
-    return ordered
+    return [case for number in range(1, replicates + 1) for case in one_round(once, number)]
+
+
+def one_round(once: Sequence[Case], replicate: int) -> list[Case]:
+    """One process of every case, in this round's own order."""
+    round_ = [structs.replace(case, replicate=replicate) for case in once]
+    random.Random(replicate).shuffle(round_)
+    return round_

@@ -12,7 +12,7 @@ from msgspec import structs
 
 from bench.plan import axes
 from bench.plan.axes import AXES
-from bench.plan.suite import Block, Suite
+from bench.plan.suite import Block, Suite, first_processes
 from bench.schema.case import MeasurementProtocol
 from models.errors import UserError, unknown
 
@@ -23,25 +23,37 @@ _OFF = (("energy_seconds", 0.0), ("give_up_seconds", None), ("fewest_samples", N
 
 
 def from_toml(path: Path) -> Suite:
-    """A suite of one's own: `name`, `summary`, `replicates`, a table `protocol`, and tables `[[cases]]` of
-    axes, each a value or a list. Raises UserError for anything else."""
+    """A suite of one's own: `name`, `summary`, `replicates` or `until`, a table `protocol`, and tables
+    `[[cases]]` of axes, each a value or a list. Raises UserError for anything else."""
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise UserError(f"cannot read the suite {path}: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
         raise UserError(f"the suite {path} is not TOML: {error}") from error
-    _only(found, ("name", "summary", "replicates", "protocol", "cases"), f"key in {path}")
+    _only(found, ("name", "summary", "replicates", "until", "protocol", "cases"), f"key in {path}")
     blocks = found.get("cases")
     if not isinstance(blocks, list) or not blocks or not all(isinstance(block, dict) for block in blocks):
         raise UserError(f"{path} needs at least one table [[cases]]")
+    replicates, until = _rule(found, path)
     return Suite(
         name=_text(found, "name", path.stem, path),
         summary=_text(found, "summary", "", path),
         blocks=tuple(_block(block, path) for block in blocks),
-        replicates=axes.whole_number("replicates", found.get("replicates", 3), 1, 1000),
-        protocol=_protocol(found.get("protocol", {}), path),
+        replicates=replicates,
+        until=until,
+        protocol=protocol_of_table(found.get("protocol", {}), str(path)),
     )
+
+
+def _rule(found: Mapping[str, object], path: Path) -> tuple[int, float | None]:
+    """Processes of each case and, where their intervals decide how many follow, the target."""
+    if "until" not in found:
+        return axes.whole_number("replicates", found.get("replicates", 3), 1, 1000), None
+    if "replicates" in found:
+        raise UserError(f"{path} has both replicates and until: the first fixes what the second decides")
+    until = axes.positive_number("until", found["until"], 1.0)
+    return first_processes(until), until
 
 
 def _text(table: Mapping[str, object], key: str, usual: str, path: Path) -> str:
@@ -67,7 +79,11 @@ def _block(table: dict[str, Any], path: Path) -> Block:
     }
 
 
-def _protocol(table: object, path: Path) -> MeasurementProtocol:
+def protocol_of_table(table: object, path: str) -> MeasurementProtocol:
+    """The protocol with what a table says in the place of its usual values; `path` is where it stands.
+
+    Raises UserError for a key or a value that no protocol has.
+    """
     if not isinstance(table, dict):
         raise UserError(f"protocol in {path} is a table, [protocol]")
     _only(

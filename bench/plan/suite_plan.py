@@ -12,44 +12,86 @@ from bench.plan import axes, expand, feasibility, named_suites
 from bench.plan.axes import Value
 from bench.plan.suite import Suite
 from bench.schema.case import Case, MeasurementProtocol
+from bench.schema.kept_plan import KeptPlan
 from models.errors import UserError
 
+USUAL_SUITE = "quick"
 
-class SuitePlan(Struct, frozen=True, kw_only=True):
-    """The processes of a suite in their order.
 
-    auto  whether the machine, and not the user, chose the device of any case
+class Asked(Struct, frozen=True, kw_only=True):
+    """What a run was asked for, by a program or in the texts of a command line. None leaves a thing to the
+    suite, or to the plan of the folder that is resumed.
+
+    given  the axes that were named
+    gpu    full UUID
     """
 
-    cases: list[Case]
-    protocol: MeasurementProtocol
-    auto: bool
+    suite: str | None = None
+    given: Mapping[str, tuple[Value, ...]] = {}
+    replicates: object = None
+    until: object = None
+    target_ci: object = None
+    time_limit: object = None
+    flush_l2: bool | None = None
+    ceilings: bool | None = None
+    gpu: str | None = None
+    lock_clocks_mhz: int | None = None
+
+    def names_a_plan(self) -> bool:
+        """Whether it says what to measure."""
+        return self.suite is not None or bool(self.given)
 
 
-def of_suite(
-    name: str,
-    given: Mapping[str, tuple[Value, ...]],
-    *,
-    replicates: object = None,
-    target_ci: object = None,
-    time_limit: object = None,
-    flush_l2: bool | None = None,
-    ceilings: bool | None = None,
-) -> SuitePlan:
-    """The plan of `convbench run`; numbers are those of a program or the texts of a command line.
+def of_suite(asked: Asked) -> KeptPlan:
+    """The plan of `convbench run`. A whole suite begins with its ceilings unless told not to.
 
-    A whole suite begins with its ceilings unless told not to; None leaves a number to the suite.
     UserError also where the L2 is to be written over on a device whose L2 is not known.
     """
+    name = asked.suite or USUAL_SUITE
     suite = named_suites.find(name, devices.auto())
-    cases_of(suite, given)
-    count = None if replicates is None else axes.whole_number("--replicates", replicates, 1, 1000)
-    protocol = protocol_of(suite.protocol, target_ci, time_limit, flush_l2)
-    planned = expand.processes(suite, given, cpu_cores.usable_cores(), count)
-    refuse_flush(protocol, planned)
-    if (suite.ceilings and not expand.is_product(given)) if ceilings is None else ceilings:
-        planned = expand.with_ceilings(planned)
-    return SuitePlan(cases=planned, protocol=protocol, auto=expand.left_to_auto(suite, given))
+    cases = cases_of(suite, asked.given)
+    replicates, until = rule_of(asked)
+    if replicates is None and until is None:
+        replicates, until = (suite.replicates, None) if suite.until is None else (None, suite.until)
+    protocol = protocol_of(suite.protocol, asked.target_ci, asked.time_limit, asked.flush_l2)
+    refuse_flush(protocol, cases)
+    is_whole = not expand.is_product(asked.given)
+    return KeptPlan(
+        suite=name,
+        cases=cases,
+        single=_single(suite, asked) if is_whole else [],
+        ceilings=(suite.ceilings and is_whole) if asked.ceilings is None else asked.ceilings,
+        auto=expand.left_to_auto(suite, asked.given),
+        protocol=protocol,
+        replicates=replicates,
+        until=until,
+        budget_seconds=_promised_seconds(suite) if is_whole and rule_of(asked) == (None, None) else None,
+        gpu=asked.gpu,
+        lock_clocks_mhz=asked.lock_clocks_mhz,
+    )
+
+
+def _single(suite: Suite, asked: Asked) -> list[Case]:
+    """The cases of a whole suite for which one process is enough; none where a number was asked for."""
+    if asked.replicates is not None:
+        return []
+    return expand.of_one_process(suite, asked.given, cpu_cores.usable_cores())
+
+
+def _promised_seconds(suite: Suite) -> float | None:
+    """In which a suite ends that looks at intervals."""
+    return None if suite.until is None or suite.limit_minutes is None else 60 * suite.limit_minutes
+
+
+def rule_of(asked: Asked) -> tuple[int | None, float | None]:
+    """The number of processes and the target that were asked for, of which one at most is not None."""
+    if asked.replicates is not None and asked.until is not None:
+        raise UserError(
+            "--replicates fixes how many processes a case has, and --until lets its interval decide: give one"
+        )
+    if asked.replicates is not None:
+        return axes.whole_number("--replicates", asked.replicates, 1, 1000), None
+    return None, None if asked.until is None else axes.positive_number("--until", asked.until, 1.0)
 
 
 def cases_of(suite: Suite, given: Mapping[str, tuple[Value, ...]]) -> list[Case]:

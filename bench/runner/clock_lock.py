@@ -29,7 +29,7 @@ def clocks_locked(options: RunOptions, cases: Sequence[Case]) -> Iterator[None]:
     mhz = options.lock_clocks_mhz
     if mhz is None:
         if on_gpu and locked_clocks.markers():
-            locked_clocks.refuse_left_locked(_uuid_or_none(options.gpu))
+            locked_clocks.refuse_left_locked(uuid_or_none(options.gpu))
         yield
         return
     if not on_gpu:
@@ -52,7 +52,7 @@ def _gpu(uuid: str | None) -> NvmlGpu:
     return visible_gpu(nvml, os.environ) if uuid is None else nvml.by_uuid(uuid)
 
 
-def _uuid_or_none(uuid: str | None) -> str | None:
+def uuid_or_none(uuid: str | None) -> str | None:
     """Of its board, as markers have it; None where it cannot be told."""
     try:
         return _gpu(uuid).uuid()

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from itertools import groupby
 from pathlib import Path
 
 from msgspec import Struct
 
-from bench import devices
 from bench.forkserver.client import Server
 from bench.host import environment
-from bench.plan import feasibility
+from bench.plan import feasibility, plan_processes
+from bench.runner import plan_file
 from bench.runner.attempt import attempt
 from bench.runner.case_server import server_for
 from bench.runner.clock_lock import clocks_locked
 from bench.runner.events import OnProgress, Progress
-from bench.runner.questions import fetch, unrunnable
+from bench.runner.precision import Precision
+from bench.runner.questions import fetch, refuse_idle_devices, unrunnable
 from bench.runner.resumed_networks import refuse_changed
+from bench.runner.rounds import Round, Schedule, Target, Wide, target_of
 from bench.runner.run_folder import CHECKPOINTS, checkpoint_of
 from bench.runner.run_options import RunOptions
 from bench.schema.case import TIMED, Case, MeasurementProtocol
-from bench.schema.record import Status
+from bench.schema.kept_plan import KeptPlan
+from bench.schema.record import Record, Status
 from bench.store import RECORDS, Store, refuse_used
 from models.errors import UserError
 
@@ -33,14 +36,18 @@ from models.errors import UserError
 class RunResult(Struct, frozen=True, kw_only=True):
     """How a run ended.
 
-    statuses   of all the plan's cases that have a record
-    remaining  cases that the budget left for `--resume`
+    statuses   of the processes that have a record: of the plan's, and of those that its target asked for
+    remaining  planned processes that the budget left for `--resume`
     warning    what was repaired in the records, or None
+    target     that the plan had, or None
+    wide       cases that have not met it, the widest first
     """
 
     statuses: Mapping[Status, int]
     remaining: int
     warning: str | None
+    target: Target | None = None
+    wide: Sequence[Wide] = ()
 
 
 def run_plan(
@@ -53,35 +60,92 @@ def run_plan(
     on_progress: OnProgress,
     auto: bool = False,
     options: RunOptions | None = None,
+    plan: KeptPlan | None = None,
 ) -> RunResult:
     """Measure what is pending of `planned`; every record is in `directory` before the next case starts.
 
     `auto` says that devices of the plan were chosen by what the driver lists, not by the user: then a device
     of which torch can run no case is an error and not a row of skipped cases. The data of training runs
-    are fetched first.
+    are fetched first. A `plan` is kept in the directory, and its target asks for more processes.
     Raises UserError when nothing of the plan can run here or the directory refuses: nothing was changed.
     """
-    deadline = None if budget_seconds is None else time.monotonic() + budget_seconds
-    options = options or RunOptions()
+    began, options = time.monotonic(), options or RunOptions()
     resuming = resume and (directory / RECORDS).exists()
     if not resuming:
         refuse_used(directory)  # before seconds are spent on asking torch
     with ExitStack() as stack:
         stack.enter_context(clocks_locked(options, planned))
         resumed = stack.enter_context(_resume(directory, protocol, planned)) if resuming else None
+        plan = plan and plan_file.on_this_machine(plan, resumed, planned)
         server = stack.enter_context(server_for(planned, gpu=options.gpu))
         reasons = unrunnable(planned, server)
-        _refuse_idle_devices(planned, reasons, auto)
+        refuse_idle_devices(planned, reasons, auto)
         refuse_changed(resumed, planned, server)
         fetch(planned, options, server)
-        store = resumed or stack.enter_context(Store.create(directory))
-        if resumed is None:  # what a run left here whose records were deleted
-            shutil.rmtree(directory / CHECKPOINTS, ignore_errors=True)
+        store = resumed or stack.enter_context(_create(directory))
         stack.callback(shutil.rmtree, directory / "work", ignore_errors=True)
-        left = _measure_pending(planned, protocol, store, server, reasons, deadline, on_progress, options)
-        ended = store.statuses()
-        statuses = Counter(ended[case] for case in planned if case in ended)
-        return RunResult(statuses=statuses, remaining=left, warning=store.warning)
+        if plan is not None:
+            plan_file.write(directory, plan)
+        schedule = Schedule(planned, store.records(), target_of(plan), Precision())
+        ends = _ends(began, budget_seconds, plan)
+        _measure_pending(schedule, protocol, store, server, reasons, ends, on_progress, options)
+        return _result(schedule, store, planned)
+
+
+def _create(directory: Path) -> Store:
+    """A new run, without what another left here whose records were deleted."""
+    store = Store.create(directory)
+    shutil.rmtree(directory / CHECKPOINTS, ignore_errors=True)
+    return store
+
+
+class _Ends(Struct, frozen=True, kw_only=True):
+    """Moments of `time.monotonic` from which on no process begins: a planned one, and a further one."""
+
+    planned: float
+    further: float
+
+
+def _ends(began: float, budget_seconds: float | None, plan: KeptPlan | None) -> _Ends:
+    """The user's budget is for all; what a suite promises takes no planned process away."""
+    if budget_seconds is not None:
+        return _Ends(planned=began + budget_seconds, further=began + budget_seconds)
+    promised = plan.budget_seconds if plan is not None else None
+    return _Ends(planned=math.inf, further=math.inf if promised is None else began + promised)
+
+
+def _result(schedule: Schedule, store: Store, planned: Sequence[Case]) -> RunResult:
+    wanted = {*planned, *schedule.further}
+    return RunResult(
+        statuses=Counter(status for case, status in store.statuses().items() if case in wanted),
+        remaining=len(schedule.todo()),
+        warning=store.warning,
+        target=schedule.target,
+        wide=schedule.wide(),
+    )
+
+
+def run_kept(
+    plan: KeptPlan,
+    directory: Path,
+    *,
+    resume: bool,
+    budget_seconds: float | None,
+    on_progress: OnProgress,
+) -> RunResult:
+    """`run_plan` of a plan that the directory is to keep, or keeps already. Raises UserError likewise, and
+    where the run would go on on another machine."""
+    return run_plan(
+        plan_processes.of_plan(plan),
+        plan.protocol,
+        directory,
+        resume=resume,
+        budget_seconds=budget_seconds,
+        on_progress=on_progress,
+        auto=plan.auto,
+        options=RunOptions(gpu=plan.gpu, lock_clocks_mhz=plan.lock_clocks_mhz),
+        plan=plan,
+    )
 
 
 @contextmanager
@@ -100,58 +164,45 @@ def _resume(directory: Path, protocol: MeasurementProtocol, planned: Sequence[Ca
         yield store
 
 
-def _refuse_idle_devices(planned: Sequence[Case], reasons: Mapping[Case, str], auto: bool) -> None:
-    """UserError where nothing can run, or nothing on a device that was chosen for the user."""
-    if all(case in reasons for case in planned):
-        raise UserError(f"nothing of this plan can run here: {reasons[planned[0]]}")
-    if not auto:
-        return
-    able = {case.device for case in planned if case not in reasons}
-    host = devices.host().name  # which `auto` takes where it must
-    for device in {case.device for case in planned} - able - {host}:
-        reason = next(reasons[case] for case in planned if case.device == device)
-        raise UserError(
-            f"--device auto chose {device}, where nothing can run: {reason}; pass --device {host}"
-        )
-
-
 def _measure_pending(
-    planned: Sequence[Case],
+    schedule: Schedule,
     protocol: MeasurementProtocol,
     store: Store,
     server: Server,
     reasons: Mapping[Case, str],
-    deadline: float | None,
+    ends: _Ends,
     on_progress: OnProgress,
     options: RunOptions,
-) -> int:
-    """How many cases the budget left.
+) -> None:
+    """Round after round, until none is left or the time is.
 
-    One server for each replicate: processes of one server share its memory layout, replicates must not.
+    One server for each round: processes of one server share its memory layout, replicates must not.
     """
-    todo = feasibility.pending(planned, store.records())
-    done = len(planned) - len(todo)
-    for case in set(planned).difference(todo):  # a run that was killed when its record had just come
+    for case in schedule.over():  # a run that was killed when its record had just come
         _forget_checkpoint(case, store.directory)
     fresh: Server | None = server
-    for _, group in groupby(todo, key=lambda case: case.replicate):
-        cases = list(group)
+    while round_ := schedule.next_round(ends.further - time.monotonic()):
+        end = ends.planned if round_.is_planned else ends.further
         with ExitStack() as stack:
-            current = fresh or stack.enter_context(server_for(cases, gpu=options.gpu))
-            fresh = None
-            for case in cases:
-                if deadline is not None and time.monotonic() >= deadline:
-                    return len(planned) - done
-                on_progress(Progress(case=case, done=done, total=len(planned)))
+            current = fresh
+            for case in round_.cases:
+                if time.monotonic() >= end:
+                    return
+                current = current or stack.enter_context(server_for(round_.cases, gpu=options.gpu))
+                fresh = None
+                on_progress(_told(case, schedule, round_))
                 described = environment.describe()
                 reason = reasons.get(case)
                 record = attempt(case, protocol, described, store.directory, current, reason, options)
                 record = store.append(record)
+                schedule.add(record)
                 if not feasibility.is_retried(record):
                     _forget_checkpoint(case, store.directory)
-                done += 1
-                on_progress(Progress(case=case, done=done, total=len(planned), record=record))
-    return 0
+                on_progress(_told(case, schedule, round_, record))
+
+
+def _told(case: Case, schedule: Schedule, round_: Round, record: Record | None = None) -> Progress:
+    return Progress(case=case, done=schedule.done, total=schedule.total, record=record, round=round_)
 
 
 def _forget_checkpoint(case: Case, directory: Path) -> None:

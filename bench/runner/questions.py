@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
-from bench import engines
+from bench import devices, engines
 from bench.forkserver.client import Server
 from bench.plan import feasibility
 from bench.runner.run_options import RunOptions
@@ -35,6 +35,22 @@ def unrunnable(planned: Iterable[Case], server: Server) -> dict[Case, str]:
         if reason is not None:
             reasons.setdefault(case, reason)
     return reasons
+
+
+def refuse_idle_devices(planned: Sequence[Case], reasons: Mapping[Case, str], auto: bool) -> None:
+    """UserError where nothing can run for these reasons, or nothing on a device that was chosen for the
+    user."""
+    if all(case in reasons for case in planned):
+        raise UserError(f"nothing of this plan can run here: {reasons[planned[0]]}")
+    if not auto:
+        return
+    able = {case.device for case in planned if case not in reasons}
+    host = devices.host().name  # which `auto` takes where it must
+    for device in {case.device for case in planned} - able - {host}:
+        reason = next(reasons[case] for case in planned if case.device == device)
+        raise UserError(
+            f"--device auto chose {device}, where nothing can run: {reason}; pass --device {host}"
+        )
 
 
 def _kind(case: Case) -> tuple[str, str, str]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from bench.plan import estimate, feasibility
+from bench.plan import estimate, feasibility, plan_processes
+from bench.plan.suite import MOST_PROCESSES
 from bench.schema.case import ARITHMETIC, Case, MeasurementProtocol
+from bench.schema.kept_plan import KeptPlan
 from bench.studies.ab.pair_rows import CasePair
 from reports import formats
 from reports.document import Cell, Document, Scalar, Table
@@ -17,27 +19,62 @@ RUNS = "runs"
 
 def dry_run(planned: Sequence[Case], protocol: MeasurementProtocol, output: str) -> str:
     """The plan in its order, with what cannot run and why, and an estimate of the time."""
-    reasons = [feasibility.why_not_here(case) for case in planned]
-    told = [_here(case, reason) for case, reason in zip(planned, reasons, strict=True)]
-    runnable = [case for case, here in zip(planned, told, strict=True) if here == RUNS]
+    here = _here(planned)
+    runnable = _runnable(here)
     time = _about(estimate.estimate_seconds(runnable, protocol))
-    text = f"{len(planned)} processes, {len(runnable)} of which can run here; {time}"
-    rows = tuple((case.id, case.replicate, here) for case, here in zip(planned, told, strict=True))
+    return _rendered(here, f"{len(planned)} processes, {len(runnable)} of which can run here; {time}", output)
+
+
+def dry_run_of(plan: KeptPlan, budget_seconds: float | None, output: str) -> str:
+    """The same of a plan that may ask for more processes of a case than it begins with."""
+    planned = plan_processes.of_plan(plan)
+    if plan.until is None:
+        return dry_run(planned, plan.protocol, output)
+    here = _here(planned)
+    runnable = _runnable(here)
+    first = estimate.estimate_seconds(runnable, plan.protocol)
+    whole = first + estimate.further_seconds(plan, runnable)
+    if budget_seconds is not None:
+        whole = min(whole, budget_seconds)
+    elif plan.budget_seconds is not None:
+        whole = min(whole, max(first, plan.budget_seconds))
+    text = (
+        f"{len(planned)} processes first, {len(runnable)} of which can run here, then more of the cases "
+        f"whose interval is wider than +-{100 * plan.until:.3g}%, {MOST_PROCESSES} of a case at most; "
+        f"{_about(whole)}"
+    )
+    return _rendered(here, text, output)
+
+
+_Here = list[tuple[Case, str | None, str]]
+"""Each process, the reason why it is skipped, and what is told of it."""
+
+
+def _here(planned: Sequence[Case]) -> _Here:
+    """Which processes run. Torch decides what a processor can do; here only the kernel is asked."""
+    found: _Here = []
+    for case in planned:
+        reason, told = feasibility.why_not_here(case), RUNS
+        if reason is not None:
+            told = f"skipped: {reason}"
+        elif estimate.lacks_instructions(case):
+            arithmetic = ARITHMETIC[case.precision]
+            told = f"probably skipped: the kernel lists no instructions for {arithmetic} here"
+        found.append((case, reason, told))
+    return found
+
+
+def _runnable(here: _Here) -> list[Case]:
+    return [case for case, _, told in here if told == RUNS]
+
+
+def _rendered(here: _Here, text: str, output: str) -> str:
+    rows = tuple((case.id, case.replicate, told) for case, _, told in here)
     table = Table(title="Plan", columns=("case", "replicate", "here"), rows=rows)
     listed = tuple(
-        case_row(case, {"replicate": case.replicate, "skipped": reason})
-        for case, reason in zip(planned, reasons, strict=True)
+        case_row(case, {"replicate": case.replicate, "skipped": reason}) for case, reason, _ in here
     )
     return formats.render(output, Document(title="Dry run", text=(text,), tables=(table,), rows=listed))
-
-
-def _here(case: Case, reason: str | None) -> str:
-    """Whether a case runs. Torch decides what a processor can do; here only the kernel is asked."""
-    if reason is not None:
-        return f"skipped: {reason}"
-    if estimate.lacks_instructions(case):
-        return f"probably skipped: the kernel lists no instructions for {ARITHMETIC[case.precision]} here"
-    return RUNS
 
 
 def _about(seconds: float) -> str:

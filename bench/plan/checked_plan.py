@@ -1,0 +1,49 @@
+"""A plan that was read from a folder: whether convbench could have made it."""
+
+from __future__ import annotations
+
+from msgspec import structs
+
+from bench.plan import axes, suite_file
+from bench.plan.axes import AXES
+from bench.schema.case import Case
+from bench.schema.kept_plan import KeptPlan
+from models.errors import UserError
+
+
+def refuse_impossible(plan: KeptPlan, where: str) -> None:
+    """UserError that begins with `where` for a plan with values that no option and no suite could have given.
+
+    Names are those of the axes: one that is no network, device, engine or file with a factory is refused.
+    """
+    try:
+        for case in plan.cases:
+            _check(case)
+        _check_rule(plan)
+        suite_file.protocol_of_table(structs.asdict(plan.protocol), where)
+    except UserError as error:
+        raise UserError(f"{where} is damaged: {error}") from error
+
+
+def _check(case: Case) -> None:
+    if case.replicate != 1 or case.task is not None:
+        raise UserError(f"{case.id} is no case of a suite")
+    for axis in AXES:
+        value = getattr(case, axis)
+        if axis != "input" or value:
+            axes.checked(axis, value)
+
+
+def _check_rule(plan: KeptPlan) -> None:
+    if not plan.cases or len(set(plan.cases)) != len(plan.cases) or not set(plan.single) <= set(plan.cases):
+        raise UserError("its cases are none, or one stands there twice")
+    if (plan.replicates is None) == (plan.until is None):
+        raise UserError("it has either replicates or until")
+    if plan.replicates is not None:
+        axes.whole_number("replicates", plan.replicates, 1, 1000)
+    if plan.until is not None:
+        axes.positive_number("until", plan.until, 1.0)
+    if plan.budget_seconds is not None:
+        axes.positive_number("budget_seconds", plan.budget_seconds, 1e8)
+    if plan.lock_clocks_mhz is not None:
+        axes.whole_number("lock_clocks_mhz", plan.lock_clocks_mhz, 1, axes.MOST_MHZ)

@@ -1,0 +1,90 @@
+"""What a resumed run may change of its folder's plan: how many processes its cases get, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from msgspec import structs
+
+from bench import devices
+from bench.plan import suite_plan
+from bench.plan.axes import Value
+from bench.plan.suite_plan import Asked
+from bench.schema.case import Case
+from bench.schema.kept_plan import KeptPlan
+from models.errors import UserError
+
+_MAY_CHANGE = "--resume changes --replicates, --until and --budget alone"
+_MOST_SHOWN = 6
+
+
+def changed(kept: KeptPlan, asked: Asked, where: str) -> KeptPlan:
+    """The plan of the folder `where` with the number of processes that is asked for now, if one is.
+
+    Raises UserError for any other option that does not say what the plan says already, so that the command by
+    which a run was begun goes on with it too.
+    """
+    for option, wanted, has in _options(kept, asked):
+        if wanted != has:
+            raise UserError(
+                f"{option} asks for {_shown(wanted)}, and the plan of {where} has {_shown(has)}: "
+                f"{_MAY_CHANGE}"
+            )
+    _refuse_other_suite(kept, asked, where)
+    replicates, until = suite_plan.rule_of(asked)
+    if replicates is None and until is None:
+        return kept
+    single = kept.single if replicates is None else []
+    return structs.replace(kept, replicates=replicates, until=until, single=single, budget_seconds=None)
+
+
+def _options(kept: KeptPlan, asked: Asked) -> Iterator[tuple[str, object, object]]:
+    """Each option that was given: its name, what it asks for, what the plan has."""
+    for axis, values in asked.given.items():
+        yield f"--{axis}", _resolved(axis, values), {_value(axis, case) for case in kept.cases}
+    protocol = suite_plan.protocol_of(kept.protocol, asked.target_ci, asked.time_limit, asked.flush_l2)
+    machine = kept.machine.gpu if kept.machine is not None else None
+    for option, given, wanted, has in (
+        ("--suite", asked.suite, asked.suite, kept.suite),
+        ("--target-ci", asked.target_ci, protocol.target_ci, kept.protocol.target_ci),
+        ("--time-limit", asked.time_limit, protocol.time_limit_seconds, kept.protocol.time_limit_seconds),
+        ("--flush-l2", asked.flush_l2, protocol.flush_l2, kept.protocol.flush_l2),
+        ("--ceilings", asked.ceilings, asked.ceilings, kept.ceilings),
+        ("--gpu", asked.gpu, asked.gpu, kept.gpu or machine),
+        ("--lock-clocks", asked.lock_clocks_mhz, asked.lock_clocks_mhz, kept.lock_clocks_mhz),
+    ):
+        if given is not None:
+            yield option, wanted, has
+
+
+def _resolved(axis: str, values: Iterable[Value]) -> set[Value]:
+    return {devices.auto() if axis == "device" and value == "auto" else value for value in values}
+
+
+def _value(axis: str, case: Case) -> Value:
+    if axis == "input":
+        return "x".join(map(str, case.input_shape))
+    found: Value = getattr(case, axis)
+    return found
+
+
+def _refuse_other_suite(kept: KeptPlan, asked: Asked, where: str) -> None:
+    """UserError where the suite that is named again has other cases by now: its file was edited."""
+    if asked.suite is None:
+        return
+    now = suite_plan.of_suite(structs.replace(asked, replicates=None, until=None))
+    is_file = asked.suite.endswith(".toml")
+    if set(now.cases) != set(kept.cases) or (is_file and now.protocol != kept.protocol):
+        raise UserError(
+            f"--suite {asked.suite}, as it is now and with these options, is not the plan of {where}: "
+            f"{_MAY_CHANGE}"
+        )
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool | None):
+        return {None: "none", True: "yes", False: "no"}[value]
+    if not isinstance(value, set):
+        return str(value)
+    names = sorted(map(str, value))
+    return ", ".join(names[:_MOST_SHOWN]) + (", ..." if len(names) > _MOST_SHOWN else "")

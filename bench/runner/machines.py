@@ -1,0 +1,58 @@
+"""On which machine a run goes on: figures of two are never pooled, so a folder stays on one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from bench import devices
+from bench.host import environment
+from bench.runner.clock_lock import uuid_or_none
+from bench.schema.case import Case
+from bench.schema.kept_plan import Machine
+from bench.schema.record import Environment, Record
+from models.errors import UserError
+
+
+def here(gpu: str | None, cases: Iterable[Case]) -> Machine:
+    """This machine, with the board that `gpu` chose or CUDA takes where any of the cases runs on one."""
+    described = environment.describe()
+    on_gpu = any(devices.traits(name).uses_nvml for name in {case.device for case in cases})
+    board = uuid_or_none(gpu) if on_gpu else None
+    return Machine(cpu=described.cpu, cores_usable=described.cores_usable, gpu=board)
+
+
+def recorded(records: Iterable[Record]) -> Machine | None:
+    """That of the first record that says it, with the first board that any names; None without one."""
+    found: Machine | None = None
+    for described in (record.environment for record in records):
+        if described is not None and (found is None or found.gpu is None):
+            gpu = _board(described)
+            found = Machine(cpu=described.cpu, cores_usable=described.cores_usable, gpu=gpu)
+    return found
+
+
+def refuse_other(directory: Path, began_on: Machine | None, now: Machine) -> None:
+    """UserError where a run would go on elsewhere than it began; what is not known of either is no reason."""
+    if began_on is None:
+        return
+    for what, then, here_ in _differences(began_on, now):
+        raise UserError(
+            f"{directory} was begun on {what} {then}, and here it is {here_}: choose another --out, or go on "
+            "where it was begun"
+        )
+
+
+def _differences(then: Machine, now: Machine) -> Sequence[tuple[str, object, object]]:
+    compared = (
+        ("the processor", then.cpu, now.cpu),
+        ("a machine whose usable cores were", then.cores_usable, now.cores_usable),
+        ("the GPU", then.gpu, now.gpu),
+    )
+    return [each for each in compared if each[1] != each[2] and None not in each[1:]]
+
+
+def _board(described: Environment) -> str | None:
+    """Of a part of a divided GPU the board is not known."""
+    uuid = described.gpu.uuid if described.gpu is not None else None
+    return uuid if uuid is not None and uuid.startswith("GPU-") else None

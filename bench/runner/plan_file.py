@@ -1,0 +1,81 @@
+"""`plan.json` beside a run's records: written before the first of them, read by `run --resume`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct, structs
+
+from bench.plan import checked_plan, resumed_plan, suite_plan
+from bench.plan.suite_plan import Asked
+from bench.runner import machines
+from bench.schema import plain_text
+from bench.schema.case import Case
+from bench.schema.kept_plan import PLAN_SCHEMA, KeptPlan
+from bench.store import Store, write_whole
+from models.errors import UserError
+
+PLAN = "plan.json"
+
+
+class _Numbered(Struct):
+    schema: int
+
+
+def read(directory: Path) -> KeptPlan | None:
+    """The plan that the folder keeps; None where it has none, as folders of before.
+
+    Raises UserError, in one sentence, for a file that is no plan, is of a newer convbench, or plans what
+    could not have been planned.
+    """
+    path = directory / PLAN
+    try:
+        encoded = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+    try:
+        schema = msgspec.json.decode(encoded, type=_Numbered).schema
+        if schema > PLAN_SCHEMA:
+            raise UserError(
+                f"{path} was written by a newer convbench (schema {schema}; this one reads up to "
+                f"{PLAN_SCHEMA})"
+            )
+        plan = msgspec.json.decode(encoded, type=KeptPlan)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UserError(f"{path} is damaged: {error}") from error
+    checked_plan.refuse_impossible(plan, str(path))
+    return plan
+
+
+def plan_for(asked: Asked, directory: Path, *, resume: bool) -> KeptPlan:
+    """What a run in this folder is to measure: what is asked for, or what the folder keeps where it resumes.
+
+    Raises UserError for what neither can be, and where a folder without a plan is resumed by nothing but its
+    name.
+    """
+    kept = read(directory) if resume else None
+    if kept is not None:
+        return resumed_plan.changed(kept, asked, str(directory))
+    if resume and not asked.names_a_plan():
+        raise UserError(
+            f"{directory} keeps no plan ({PLAN}) to resume: name the suite or the axes that it was begun with"
+        )
+    return suite_plan.of_suite(asked)
+
+
+def write(directory: Path, plan: KeptPlan) -> None:
+    """Put the plan into the folder, whole and through to the disk. UserError where that is refused."""
+    write_whole(directory / PLAN, msgspec.json.format(plain_text.encode(plan), indent=1) + b"\n")
+
+
+def on_this_machine(plan: KeptPlan, resumed: Store | None, planned: Iterable[Case]) -> KeptPlan:
+    """The plan with the machine that it is run on. UserError where it was begun on another one."""
+    now = machines.here(plan.gpu, planned)
+    if resumed is not None:
+        began_on = plan.machine or machines.recorded(resumed.records())
+        machines.refuse_other(resumed.directory, began_on, now)
+    return structs.replace(plan, machine=plan.machine or now)
