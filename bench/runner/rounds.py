@@ -133,12 +133,13 @@ class Schedule:
         for record in records:
             is_open[record.case] = feasibility.is_retried(record)
             self._note(record, is_over=not is_open[record.case])
-        self._todo = [case for case in planned if is_open.get(case, True)]
-        self._over = [case for case in planned if not is_open.get(case, True)]
-        self.done = len(self._over)
-        self.total = len(planned)
+        over = {case for case, again in is_open.items() if not again}
+        self._todo = [case for case in planned if case not in over]
+        self._over = [case for case in planned if case in over]
         aimed_at = set(self._of_target())
-        self.further = {case for case in is_open if structs.replace(case, replicate=1) in aimed_at}
+        self.further = {case for case in over if structs.replace(case, replicate=1) in aimed_at}
+        self.done = len(self.further.union(self._over))
+        self.total = self.done + len(self._todo)
 
     def add(self, record: Record) -> None:
         """What has just ended."""
@@ -176,6 +177,7 @@ class Schedule:
             same = itertools.takewhile(lambda case: case.replicate == number, self._todo)
             return self._round(number, list(same), found, is_planned=True)
         waiting = [case for case in self._unfinished(found) if not self._has_had_all(case)]
+        self.total = self.done + sum(self._expected_more(case, found) for case in waiting)
         if not waiting:
             return None
         # Those behind come alone: after an interrupted round its rest, after a lower target the early ones.
@@ -188,7 +190,6 @@ class Schedule:
         expected = sum(self._standing(case).expected_seconds() for case in round_)
         if expected + estimate.server_seconds(round_) > seconds_left:
             round_.sort(key=lambda case: self._urgency(case, found), reverse=True)
-        self.total = self.done + sum(self._expected_more(case, found) for case in waiting)
         return self._round(number, round_, found, is_planned=False)
 
     def _round(
@@ -255,9 +256,11 @@ class Schedule:
         return width.restless, width.half / self._standing(case).expected_seconds()
 
     def _expected_more(self, case: Case, found: Mapping[Case, Width]) -> int:
-        most = MOST_PROCESSES - len(self._standing(case).ended)
-        width = found.get(case.without_replicate())
-        return max(1, min(most, width.more if width and width.more is not None else most))
+        assert self.target is not None
+        standing, width = self._standing(case), found.get(case.without_replicate())
+        most = MOST_PROCESSES - len(standing.ended)
+        more = self.target.first - standing.good() if width is None else width.more
+        return max(1, most if more is None else min(more, most))
 
 
 def _half(case: Case, found: Mapping[Case, Width]) -> float | None:
