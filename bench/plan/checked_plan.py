@@ -10,6 +10,8 @@ from bench.schema.case import Case
 from bench.schema.kept_plan import KeptPlan
 from models.errors import UserError
 
+_MAY_BE_EMPTY = ("input", "tuning")
+
 
 def refuse_impossible(plan: KeptPlan, where: str) -> None:
     """UserError that begins with `where` for a plan with values that no option and no suite could have given.
@@ -22,7 +24,7 @@ def refuse_impossible(plan: KeptPlan, where: str) -> None:
         _check_rule(plan)
         suite_file.protocol_of_table(structs.asdict(plan.protocol), where)
     except UserError as error:
-        raise UserError(f"{where} is damaged: {error}") from error
+        raise UserError(f"{where} plans what cannot be: {error}") from error
 
 
 def _check(case: Case) -> None:
@@ -30,7 +32,7 @@ def _check(case: Case) -> None:
         raise UserError(f"{case.id} is no case of a suite")
     for axis in AXES:
         value = getattr(case, axis)
-        if axis != "input" or value:
+        if value or axis not in _MAY_BE_EMPTY:
             axes.checked(axis, value)
 
 

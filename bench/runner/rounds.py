@@ -212,7 +212,8 @@ class Schedule:
             standing.ended[record.case.replicate] = record.status
         if record.seconds is not None:
             standing.seconds.append(record.seconds)
-        self._widths.add(record)
+        if self.target is not None:
+            self._widths.add(record)
 
     def _standing(self, case: Case) -> _Standing:
         return self._standings.setdefault(case.without_replicate(), _Standing())
