@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import contextlib
 import functools
-import importlib.metadata
 import importlib.util
 import os
 import re
@@ -216,6 +215,8 @@ def _by_name(data: bytes) -> dict[str, LibraryNetwork]:
 def _kept_answer() -> Path | None:
     """The file for the answer of this release; None where there is no home folder."""
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111 - may find none
+    import importlib.metadata  # late: it brings the parser of emails
+
     name = f"timm-{importlib.metadata.version('timm')}.json"
     return Path(cache) / "convbench" / name if Path(cache).is_absolute() else None
 

@@ -17,10 +17,9 @@ from typing import Any
 
 import pytest
 import torch
-import typer
 from torch import nn
 
-from bench.cli import app
+from bench.cli import COMMANDS, late_commands
 from tests.planted.commands import ROOT
 from tests.test_layout import PACKAGES, imports, tree
 
@@ -83,15 +82,14 @@ def test_bash_can_read_the_script() -> None:
 
 
 def test_the_script_calls_what_the_command_line_has() -> None:
-    known = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     calls = re.findall(r"\bconvbench ([a-z-]+) (.*)", SCRIPT.replace("\\\n", " "))
     assert {"run", "doctor", "selftest", "best", "max-batch", "layers", "ceilings", "report"} <= {
         command for command, _ in calls
     }
     for command, arguments in calls:
-        if command in known:
-            accepted = {option for parameter in known[command].params for option in parameter.opts}
-            accepted |= {option for parameter in known[command].params for option in parameter.secondary_opts}
+        if command in COMMANDS:
+            parameters = late_commands.load(command).params
+            accepted = {option for each in parameters for option in (*each.opts, *each.secondary_opts)}
             assert set(re.findall(r"(?<=\s)--[a-z-]+", arguments)) <= accepted, command
 
 

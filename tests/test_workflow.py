@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 
 pytest.importorskip("yaml")
 
 import yaml
 
-from bench.cli import app
+from bench import cli
+from bench.cli import late_commands
 from tests.planted.commands import ROOT
 
 Workflow = dict[Any, Any]
@@ -77,9 +77,8 @@ def test_a_base_that_cannot_talk_is_not_compared(tmp_path: Path, entry: bool, ta
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_commands_and_options_exist(command: list[str]) -> None:
-    known = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-    assert command[0] in known
-    accepted = {option for parameter in known[command[0]].params for option in parameter.opts}
+    assert command[0] in cli.COMMANDS
+    accepted = {option for parameter in late_commands.load(command[0]).params for option in parameter.opts}
     given = {word.partition("=")[0] for word in command if word.startswith("--")}
     assert given
     assert given <= accepted

@@ -12,26 +12,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from bench.cli import (
-    ab,
-    ablate,
-    best,
-    ceilings,
-    claims,
-    compare,
-    cost,
-    doctor,
-    history,
-    layers,
-    max_batch,
-    report,
-    run,
-    selftest,
-    streams,
-    train,
-    version,
-)
-from bench.cli import list as list_command
+from bench.cli import streams
+from bench.cli.late_commands import Commands, LateCommand
 from bench.cli.output import complain, forget
 from models.errors import UserError
 
@@ -44,39 +26,68 @@ else:
 INTERRUPTED = 130
 """The exit code after Ctrl-C."""
 
+COMMANDS = {
+    "run": "Measure a suite: smoke is what to run first, quick what is run without the option.",
+    "train": (
+        "Train networks and report accuracy beside speed and memory. The bundled digits need no download."
+    ),
+    "ablate": "Compare design decisions: what they cost in time and memory, and what they do to accuracy.",
+    "claims": (
+        "Judge what textbooks say about AlexNet and VGG by arithmetic, by runs there are, or by new ones."
+    ),
+    "history": (
+        "Published latencies of 2015 to 2017 beside the latency of the same work here; shortest steps first."
+    ),
+    "report": "Say what the records of one or several runs show; with -o also the plots, in a folder beside.",
+    "cost": "Parameters, MACs, FLOPs and activations of networks, beside the counts of fvcore and torch.",
+    "list": "Say which models, variants, suites, axes, datasets and recipes there are.",
+    "best": (
+        "Search for the fastest precision, layout, engine, tuning and threads; confirm the winner in pairs."
+    ),
+    "max-batch": (
+        "The largest batch whose step fits into the memory: predicted from small ones, then verified."
+    ),
+    "compare": "Faster, slower, equivalent or inconclusive: NEW against BASE, a row at a time.",
+    "ab": "Two configurations or environments in interleaved pairs of processes, until the verdict is clear.",
+    "ceilings": (
+        "Measure how fast this machine multiplies and copies: the ceilings that networks stand under."
+    ),
+    "layers": (
+        "Time every layer, forward and backward, beside its FLOPs, its bytes and what the machine can do."
+    ),
+    "selftest": "Recover answers that are known beforehand, on this machine. Exit code 1 when one is wrong.",
+    "doctor": "What on this machine would spoil a measurement, and what to do about it.",
+}
+"""What the list of commands says of each: the first sentences of its own help. A module for each."""
+
 app = typer.Typer(
+    cls=Commands,
     help="Benchmark of the networks that began deep learning: LeNet-5, AlexNet and every VGG.",
     context_settings={"help_option_names": ["--help", "-h"]},
     pretty_exceptions_enable=False,
 )
 
 
+def _show_version(is_asked: bool) -> None:
+    from bench.cli import version
+
+    version.show(is_asked)
+
+
 @app.callback()
 def everywhere(
     version: Annotated[
         bool,
-        typer.Option("--version", "-V", callback=version.show, is_eager=True, help="Show versions and exit."),
+        typer.Option(
+            "--version", "-V", callback=_show_version, is_eager=True, help="Show versions and exit."
+        ),
     ] = False,
 ) -> None:
     """The options of `convbench` itself; typer calls the callback of --version."""
 
 
-app.command("run")(run.run)
-app.command("train")(train.train)
-app.command("ablate")(ablate.ablate)
-app.command("claims")(claims.claims)
-app.command("history")(history.history)
-app.command("report")(report.report)
-app.command("cost")(cost.cost)
-app.command("list")(list_command.list_)
-app.command("best")(best.best)
-app.command("max-batch")(max_batch.max_batch)
-app.command("compare")(compare.compare)
-app.command("ab")(ab.ab)
-app.command("ceilings")(ceilings.ceilings)
-app.command("layers")(layers.layers)
-app.command("selftest")(selftest.selftest)
-app.command("doctor")(doctor.doctor)
+for _name, _summary in COMMANDS.items():
+    app.command(_name, help=_summary, cls=LateCommand)(lambda: None)
 
 
 def main() -> NoReturn:

@@ -5,12 +5,9 @@ from __future__ import annotations
 import errno
 import fcntl
 import shutil
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.client import HTTPException
 from pathlib import Path
-from urllib.error import URLError
 
 from bench.datasets.archive import Archive, cache_folder
 from models.errors import UserError
@@ -31,6 +28,8 @@ def fetch(archive: Archive, data_dir: Path | None, download: Callable[[Path], No
         for _ in archive.read(data_dir):
             pass
         return
+    from http.client import HTTPException  # late: listing the datasets needs no network
+
     folder = cache_folder()
     if archive.why_not_whole(folder) is None:  # before all that writes: the cache may be read-only
         return
@@ -70,6 +69,8 @@ def _replace(archive: Archive, folder: Path, download: Callable[[Path], None]) -
 
 @contextmanager
 def _given_up_after(seconds: float) -> Iterator[None]:
+    import socket
+
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)
     try:
@@ -91,6 +92,8 @@ def _failed(archive: Archive, folder: Path, error: Exception) -> str:
 
 def _is_local(error: Exception) -> bool:
     """Whether it is this machine's fault and no network's: a full disk, or a path, which the error names."""
+    from urllib.error import URLError
+
     if not isinstance(error, OSError) or isinstance(error, URLError):  # URLError names the address as a path
         return False
     return error.errno in _LOCAL or error.filename is not None

@@ -95,15 +95,15 @@ class Cuda:
         visible = os.environ.get("CUDA_VISIBLE_DEVICES")
         if visible is not None and visible.partition(",")[0].strip() in ("", "-1"):
             return f"no CUDA GPU is visible: CUDA_VISIBLE_DEVICES is {visible!r}"
-        torch_version = version_of("torch") or ""
-        if "+cpu" in torch_version:
-            return f"torch {torch_version} is a build without CUDA"
         try:
             pynvml.nvmlInit()
             count = pynvml.nvmlDeviceGetCount()
         except pynvml.NVMLError as error:
             return f"no CUDA GPU was found: {error}"
-        return None if count else "no CUDA GPU was found: the driver lists none"
+        if not count:
+            return "no CUDA GPU was found: the driver lists none"
+        torch_version = version_of("torch") or ""
+        return f"torch {torch_version} is a build without CUDA" if "+cpu" in torch_version else None
 
     def why_unsupported(self, case: Case) -> str | None:
         return None

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
-
 from bench.host.cgroups import CGROUPS, MEMBERSHIP, control_groups
 
 _V2 = ("memory.max", "memory.current", "inactive_file")
@@ -17,6 +15,8 @@ it would give back at once. Version 2 writes `max` for no limit, version 1 a num
 
 def available_bytes(membership: Path = MEMBERSHIP, mounted: Path = CGROUPS) -> int:
     """What the kernel calls available, or what the tightest control group leaves where that is less."""
+    import psutil  # late: commands that measure nothing list the devices too
+
     left = (room for folder in control_groups("memory", membership, mounted) for room in _left(folder))
     return max(0, min([int(psutil.virtual_memory().available), *left]))
 

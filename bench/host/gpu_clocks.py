@@ -6,7 +6,6 @@ below the application clocks only, so the reasons in force while the GPU works a
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Callable, Sequence
 
@@ -15,6 +14,7 @@ from bench.host import nvml
 from bench.host.nvml import POWER_CAP, READINGS, SLOWDOWNS, THERMAL, GpuState, Nvml, UnreadableError
 from bench.schema.case_warnings import CaseWarning
 from bench.schema.record import Measurement
+from bench.stats.estimates import median
 
 MOST_HELD = 0.01
 """Above this share of its time under a reason a window counts as held down, as with stolen time."""
@@ -129,7 +129,7 @@ def _figures(last: GpuState, at_work: Sequence[GpuState]) -> list[Measurement]:
         values = [getattr(moment, reading) for moment in at_work or (last,)]
         known = [value for value in values if value is not None]
         name = metric if at_work or metric not in _FALL_AT_REST else f"{metric}_at_rest"
-        found += [_measured(name, unit, statistics.median(known))] if known else []
+        found += [_measured(name, unit, median(known))] if known else []
     bits = [moment.event_reasons for moment in at_work if moment.event_reasons is not None]
     if bits:
         capped = sum(POWER_CAP in nvml.reasons(each) for each in bits)

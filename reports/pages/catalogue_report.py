@@ -129,7 +129,8 @@ def _suites() -> Table:
     rows = []
     for name in named_suites.SUITES:
         suite = named_suites.find(name, device)
-        rows.append((name, suite.summary, len(expand.cases(suite, {}, threads=1)), suite.replicates))
+        cases = expand.cases(suite, {"device": (device,)}, threads=1)  # `auto` was asked for once
+        rows.append((name, suite.summary, len(cases), suite.replicates))
     return Table(title="suites", columns=("name", "summary", "cases", "replicates"), rows=tuple(rows))
 
 
