@@ -93,6 +93,12 @@ def scale(session: nox.Session) -> None:
 
 
 @nox.session(requires=["environment"])
+def prior(session: nox.Session) -> None:
+    """Print the constants of the published prior that run folders show; arguments are these folders."""
+    _python(session, "examples/refit_prior.py", *session.posargs)
+
+
+@nox.session(requires=["environment"])
 def lint(session: nox.Session) -> None:
     """ruff's rules and format, and who may import whom."""
     _python(session, "-m", "ruff", "check", ".")

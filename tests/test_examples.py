@@ -10,8 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from msgspec.structs import fields
 
 from bench.schema.case import Case
+from bench.stats.published_prior import PUBLISHED
 from tests.planted import planted_records
 from tests.planted.commands import ROOT
 
@@ -81,3 +83,25 @@ def test_the_later_error_is_added_in_squares(monkeypatch: pytest.MonkeyPatch) ->
     assert found.is_inside_with_its_error
     beyond = script.Interval(math.exp(0.0501), 0.04, 10)
     assert not script.Comparison("a case", first, beyond).is_inside_with_its_error
+
+
+@pytest.mark.slow
+def test_the_prior_of_run_folders_is_printed(tmp_path: Path) -> None:
+    """Two runs of one machine, whose 24 cases scatter by 1% and their samples by 2.2%."""
+    folders = [
+        _planted(tmp_path / run, {f"vgg{11 + number}": [0.1, 0.1 * spread] for number in range(12)})
+        for run, spread in (("first", 1.014), ("second", 1.0142))
+    ]
+    lines = _said("examples/refit_prior.py", *folders).splitlines()
+    assert lines[0] == "# lab, Test CPU, cpu: 24 cases, 48 processes"
+    constants = dict(line.removesuffix(",").split("=") for line in lines[1:])
+    assert set(constants) == {field.name for field in fields(PUBLISHED)}
+    assert float(constants["level"]) == pytest.approx(math.log(0.01**2), abs=0.3)
+
+
+def test_a_prior_takes_more_than_a_few_cases(tmp_path: Path) -> None:
+    folder = _planted(tmp_path / "run", {"vgg11": [0.1, 0.11]})
+    words = [sys.executable, "examples/refit_prior.py", str(folder)]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "a prior takes 20 cases of two processes or more; these runs have 1\n"

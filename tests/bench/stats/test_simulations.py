@@ -15,7 +15,7 @@ import pytest
 from scipy import stats as oracle
 
 from bench.schema.case import MeasurementProtocol
-from bench.stats import diagnostics, sample_size, verdicts
+from bench.stats import diagnostics, moderation, sample_size, verdicts
 from bench.stats.estimates import Interval, across_processes, median, median_ranks, within_process
 from bench.timing import sampling
 
@@ -167,6 +167,28 @@ def test_a_thing_is_rarely_told_from_itself(stream: Stream, processes: int) -> N
         base = [run[2 * at + which] for at, which in enumerate(order)]
         new = [run[2 * at + 1 - which] for at, which in enumerate(order)]
         alarms += verdicts.unpaired(base, new).verdict in ("faster", "slower")
+    assert alarms <= 12
+
+
+@every_comparison
+@pytest.mark.parametrize("processes", [2, 3, 5])
+def test_a_thing_is_rarely_told_from_itself_with_variances_of_other_cases(
+    stream: Stream, processes: int
+) -> None:
+    """Forty pairs of runs of ten cases each, through the functions that reports use, samples first."""
+    random = np.random.default_rng(20)
+    alarms = 0
+    for _ in range(40):
+        cases = np.exp(stream(random, 10, 2 * processes)).tolist()
+        of = [[moderation.process_scatter(samples) for samples in case] for case in cases]
+        scattered = [[scatter for scatter in case if scatter is not None] for case in of]
+        sides = [moderation.case_scatter(case[which::2]) for case in scattered for which in (0, 1)]
+        moderated = moderation.moderate_all(sides, moderation.fit(sides))
+        for number, case in enumerate(scattered):
+            medians = [math.exp(scatter.log_median) for scatter in case]
+            both = (moderated[2 * number], moderated[2 * number + 1])
+            word = verdicts.unpaired(medians[::2], medians[1::2], moderated=both).verdict
+            alarms += word in ("faster", "slower")
     assert alarms <= 12
 
 
