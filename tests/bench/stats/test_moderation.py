@@ -31,7 +31,9 @@ from bench.stats.moderation import (
     process_scatter,
 )
 from bench.stats.published_prior import PUBLISHED
+from bench.stats.sample_size import recommended_replicates
 from bench.stats.verdicts import unpaired
+from tests.planted.commands import ROOT
 
 EXPECTED_SD = 0.02
 """Of the published prior, where samples within a process scatter by 2% too."""
@@ -247,6 +249,47 @@ def test_nothing_is_imported_before_an_interval_is_made() -> None:
         "sys.exit(any(name in sys.modules for name in ('numpy', 'scipy', 'torch')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def columns(title: str, first: str) -> list[list[str]]:
+    """The rows of a table of docs/statistics.md: in the section of this title, with this head."""
+    text = (ROOT / "docs" / "statistics.md").read_text(encoding="utf-8")
+    section = text.split(f"## {title}", 1)[1].split("\n## ", 1)[0]
+    table = section[section.index(first) :].split("\n\n", 1)[0]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in table.splitlines()[2:]]
+
+
+def test_the_table_of_replicates_is_what_verdicts_detect() -> None:
+    """Sides of this scatter whose neighbours scatter so too; the prior is worth 2.5 degrees of freedom."""
+    rows = columns("How many replicates", "| replicates on each side")
+    assert [row[0] for row in rows] == ["2", "3", "5", "10", "20", "40"]
+    for n, *cells in rows:
+        for cell, sd in zip(cells, (0.005, 0.01, 0.02, 0.05), strict=True):
+            of = moderate(Scatter(int(n), sd**2, 4e-4, 0.0), known_prior(math.log(sd**2), 2.5))
+            side = np.exp(scattered(int(n), sd)).tolist()
+            found = unpaired(side, side, moderated=(of, of)).detectable
+            assert found is not None
+            assert float(cell.rstrip("%")) == pytest.approx(100 * found, rel=0.03, abs=0.05)
+
+
+def scattered(n: int, sd: float) -> NDArray[np.float64]:
+    """Logs with exactly this standard deviation, around 0."""
+    logs = np.linspace(-1.0, 1.0, n)
+    return np.asarray(logs * (sd / np.std(logs, ddof=1)), float)
+
+
+@pytest.mark.parametrize(("pilot", "plain", "needed"), [(3, 72, 31), (5, 30, 23), (10, 18, 17)])
+def test_fewer_replicates_are_recommended_where_the_variance_is_moderated(
+    pilot: int, plain: int, needed: int
+) -> None:
+    """The numbers of docs/statistics.md, at 1% scatter among eleven cases that scatter by 0.5 to 1.6%."""
+    medians = np.exp(scattered(pilot, 0.01)).tolist()
+    factors = (0.3, 0.5, 0.8, 1.0, 1.0, 1.0, 1.0, 1.2, 1.5, 2.0, 2.5)
+    neighbours = [Scatter(3, 1e-4 * factor, 4e-4, 3e-5) for factor in factors]
+    own = Scatter(pilot, 1e-4, 4e-4, 3e-5)
+    assert recommended_replicates(medians) == plain
+    moderated = moderate(own, fit([own, *neighbours]))
+    assert recommended_replicates(medians, moderated=moderated) == needed
 
 
 # ---- bad input -----------------------------------------------------------------------------------------
