@@ -67,7 +67,7 @@ class Run:
     remaining: int = 0
     wide: int = 0
 
-    def rows(self) -> list[dict[str, str | int | float | None]]:
+    def rows(self, *, plain_intervals: bool = False) -> list[dict[str, str | int | float | None]]:
         """One plain dict for each figure, with the same keys in each: the rows of `report --format json`.
 
         Units are those that `unit` names: s, bytes, J, FLOP, count. None stands for what does not apply or
@@ -78,17 +78,18 @@ class Run:
         """
         from reports.pages import run_report
 
-        return _tabular(run_report.build(self.folders).rows)
+        return _tabular(run_report.build(self.folders, plain_intervals=plain_intervals).rows)
 
-    def report(self, format: str = "md") -> str:  # noqa: A002
+    def report(self, format: str = "md", *, plain_intervals: bool = False) -> str:  # noqa: A002
         """The report as text, in one of the formats of `convbench report`: md, html, csv, json, terminal.
 
+        With `plain_intervals` each interval comes from its own processes alone, here as in `rows`.
         Raises UserError for another format, or for a folder without readable records.
         """
         from reports import formats
         from reports.pages import run_report
 
-        return formats.render(format, run_report.build(self.folders))
+        return formats.render(format, run_report.build(self.folders, plain_intervals=plain_intervals))
 
 
 def cost(

@@ -27,8 +27,8 @@ class Run:
     statuses: Mapping[Status, int] = field(default_factory=dict)
     remaining: int = 0
     wide: int = 0
-    def rows(self) -> list[dict[str, str | int | float | None]]: ...
-    def report(self, format: str = "md") -> str: ...  # noqa: A002
+    def rows(self, *, plain_intervals: bool = False) -> list[dict[str, str | int | float | None]]: ...
+    def report(self, format: str = "md", *, plain_intervals: bool = False) -> str: ...  # noqa: A002
 
 def cost(
     model: str,

@@ -14,9 +14,18 @@ ONE = "†"
 """Stands behind a figure of one process or one seed."""
 NOT_MEASURED = "‡"
 """Stands in the place of a figure that could not be measured."""
-UNKNOWN = "±>10x"
-"""Stands in the place of an interval that reaches beyond ten times the figure."""
-_UNKNOWN_SHARE = 9.0
+BORROWED = "§"
+"""Stands behind a figure of one process whose interval is that of the run's other cases."""
+UNRESOLVED = "not resolved"
+"""Stands in the place of a figure whose interval reaches too far."""
+FOLLOWS_FROM_UNRESOLVED = "?"
+"""Stands in the place of what follows from such a figure."""
+RESOLVED = 0.25
+"""By this share of a figure its interval may reach above or below it."""
+_ENDS_SAY_NOTHING = 9.0
+"""An interval that reaches beyond ten times the figure is not written."""
+MANY = 50
+"""More processes than this are not counted."""
 
 
 class Quantity(Struct, frozen=True, kw_only=True):
@@ -26,6 +35,10 @@ class Quantity(Struct, frozen=True, kw_only=True):
     low, high  the ends of its interval, in the same unit; None where there is none
     unit       what stands right behind the number: `x` of a ratio, `%` of a share
     of_one     whether it is of one process or one seed, and so says nothing of others
+    moderated  whether its interval is moderated by what other cases show
+    borrowed   whether its interval is wholly that of other cases, since it is of one process
+    more       about how many more processes would resolve it, where that is known
+    unresolved whether it follows from a figure that is not resolved
     interval   how the interval is told: as shares of the value, as half its width, or by its ends
     digits     the decimals, all the figures that were `given`, those of a count (`whole`), or, of what was
                `measured`, four figures in all
@@ -39,6 +52,10 @@ class Quantity(Struct, frozen=True, kw_only=True):
     high: float | None = None
     unit: str = ""
     of_one: bool = False
+    moderated: bool = False
+    borrowed: bool = False
+    more: int | None = None
+    unresolved: bool = False
     interval: Literal["relative", "around", "ends"] = "relative"
     digits: int | Literal["measured", "given", "whole"] = "measured"
     sign: Literal["minus", "always", "unless zero"] = "minus"
@@ -53,9 +70,9 @@ class Quantity(Struct, frozen=True, kw_only=True):
         return 1 - self.low / self.value, self.high / self.value - 1
 
     @property
-    def is_unknown(self) -> bool:
-        """Whether the interval reaches beyond ten times the figure."""
-        return self.shares is not None and max(self.shares) > _UNKNOWN_SHARE
+    def is_resolved(self) -> bool:
+        """Whether the interval reaches no further than a quarter of the figure."""
+        return self.shares is None or max(self.shares) <= RESOLVED
 
 
 class Missing(Struct, frozen=True):
@@ -220,9 +237,29 @@ def readable(cell: Cell) -> str:
 
 
 def _quantity(found: Quantity) -> str:
-    """`12.34 ±1.2%`, `12.34 -18% +22% †`, `98.12 ±0.43`, `-0.31 (-0.80 to +0.18)`, `>1000%`"""
+    """`12.34 ±1.2%`, `12.34 -18% +22% †`, `not resolved (2.7 to 23; +4)`, `-0.31 (-0.80 to +0.18)`"""
+    if found.unresolved:
+        return FOLLOWS_FROM_UNRESOLVED
+    mark = BORROWED if found.borrowed else ONE if found.of_one else ""
+    if not found.is_resolved:
+        return " ".join(filter(None, (UNRESOLVED, _known_of_unresolved(found), mark)))
     number = f"{'>' if found.more_than else ''}{_number(found, found.value)}{found.unit}"
-    return " ".join(filter(None, (number, _interval(found), ONE if found.of_one else "")))
+    return " ".join(filter(None, (number, _interval(found), mark)))
+
+
+def _known_of_unresolved(found: Quantity) -> str:
+    """`(2.7x to 23x; +4)`: the ends of the interval unless they say nothing, and the processes it takes."""
+    known = []
+    if found.shares is not None and max(found.shares) <= _ENDS_SAY_NOTHING:
+        known.append(f"{_two_digits(found.low)}{found.unit} to {_two_digits(found.high)}{found.unit}")
+    if found.more is not None:
+        known.append(f"+{found.more}" if found.more <= MANY else f"+>{MANY}")
+    return f"({'; '.join(known)})" if known else ""
+
+
+def _two_digits(value: float | None) -> str:
+    """What is not resolved has no more."""
+    return "" if value is None else f"{value:,.0f}" if value >= 100 else f"{value:.2g}"
 
 
 def _number(found: Quantity, value: float) -> str:
@@ -252,8 +289,8 @@ def _interval(found: Quantity) -> str:
 
 def _relative(found: Quantity) -> str:
     """`±1.2%`; `-18% +22%` where the interval is wide and so not symmetric."""
-    if found.shares is None or found.is_unknown:
-        return UNKNOWN
+    if found.shares is None:
+        return ""
     down, up = (100 * share for share in found.shares)
     wider = max(up, down)
     if wider == 0:

@@ -70,6 +70,7 @@ def ablate(
         bool, typer.Option("--report-only", help="Run nothing: report what the folder holds.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and write nothing.")] = False,
+    plain_intervals: options.PlainIntervals = False,
     format_: options.Format = "terminal",
 ) -> int:
     """Compare design decisions: what they cost in time and memory, and what they do to accuracy.
@@ -87,7 +88,7 @@ def ablate(
     seconds = suite_plan.seconds_of(budget)
     planned = _planned(wanted, given, overrides, count, runs)
     if report_only:
-        output.show(_report(wanted, out, format_))
+        output.show(_report(wanted, out, format_, plain_intervals))
         return 0
     if dry_run:
         output.show(plan_report.dry_run(planned, at.protocol, format_))
@@ -96,7 +97,7 @@ def ablate(
     result = run_cases.run(
         planned, at.protocol, out, resume=resume, budget=seconds, auto=auto, run_options=run_options
     )
-    return exit_code.end(result, len(planned), lambda: _report(wanted, out, format_))
+    return exit_code.end(result, len(planned), lambda: _report(wanted, out, format_, plain_intervals))
 
 
 def _scale_of(given: Mapping[str, tuple[Value, ...]]) -> Scale:
@@ -131,8 +132,10 @@ def _planned(
     return planned
 
 
-def _report(wanted: Sequence[Ablation], out: Path, format_: str) -> str:
+def _report(wanted: Sequence[Ablation], out: Path, format_: str, plain_intervals: bool) -> str:
     """Write report.md and the plots into the folder; the report as text in a format."""
     from reports.ablations import ablations_report
 
-    return run_cases.publish(ablations_report.build(wanted, [out]), out, format_)
+    return run_cases.publish(
+        ablations_report.build(wanted, [out], plain_intervals=plain_intervals), out, format_
+    )

@@ -19,6 +19,7 @@ from models.errors import UserError
 from reports.pages import plan_report
 
 
+# long: its parameters are the command's options.
 @axis_options
 def ceilings(
     *,
@@ -33,6 +34,7 @@ def ceilings(
         bool, typer.Option("--resume", help="Run what is missing, crashed or timed out.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and write nothing.")] = False,
+    plain_intervals: options.PlainIntervals = False,
     format_: options.Format = "terminal",
 ) -> int:
     """Measure how fast this machine multiplies and copies: the ceilings that networks stand under.
@@ -52,7 +54,15 @@ def ceilings(
     auto = "auto" in given.get("device", ("auto",))
     with output.folder(out, resume=resume) as folder:
         return run_cases.run_and_report(
-            planned, protocol, folder, resume, seconds, format_, auto, run_options
+            planned,
+            protocol,
+            folder,
+            resume,
+            seconds,
+            format_,
+            auto,
+            run_options,
+            plain_intervals=plain_intervals,
         )
 
 

@@ -58,6 +58,7 @@ def claims(
     budget: options.Budget = None,
     resume: Resume = False,
     dry_run: DryRun = False,
+    plain_intervals: options.PlainIntervals = False,
     format_: options.Format = "md",
 ) -> int:
     """Judge what textbooks say about AlexNet and VGG by arithmetic, by runs there are, or by new ones."""
@@ -79,7 +80,8 @@ def claims(
             output.show(plan_report.dry_run(missing, protocol, format_))
             return 0
         result = run_missing(missing, protocol, records_folder(out), resume, seconds, device, run_options)
-    _report(wanted, setting, folders_with(out, folders), out, format_)
+    found = summary_of(folders_with(out, folders), plain_intervals=plain_intervals)
+    _report(wanted, setting, found, out, format_)
     return code_of(result)
 
 
@@ -98,13 +100,12 @@ def _missing(wanted: Sequence[Claim], setting: Setting, known: Summary | None) -
 
 
 def _report(
-    wanted: Sequence[Claim], setting: Setting, folders: Sequence[Path], out: Path | None, format_: str
+    wanted: Sequence[Claim], setting: Setting, summary: Summary | None, out: Path | None, format_: str
 ) -> None:
     """Print the judgements; into --out they go as claims.md."""
     from reports.claims import claims_report
     from reports.claims.evidence import gather
 
-    summary = summary_of(folders)
     document = claims_report.document(
         claims_report.answers(wanted, gather(summary, setting)), setting, summary
     )

@@ -86,7 +86,7 @@ def setting_of(
     )
 
 
-def summary_of(folders: Sequence[Path]) -> Summary | None:
+def summary_of(folders: Sequence[Path], *, plain_intervals: bool = False) -> Summary | None:
     """The evidence in these folders.
 
     UserError where its times are those of a cold L2: what was published is of steps in a row, and so is what
@@ -94,7 +94,7 @@ def summary_of(folders: Sequence[Path]) -> Summary | None:
     """
     from reports.summary.pooling import summarise
 
-    found = summarise(folders) if folders else None
+    found = summarise(folders, plain_intervals) if folders else None
     if found is not None and found.caches == "cold L2":
         raise UserError(
             "claims and history are about times with warm caches, and these runs have a cold L2 (--flush-l2)"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -31,6 +30,9 @@ from bench.plan import suite_plan
 from bench.plan.ablations import sizes
 from reports.pages import plan_report
 
+if TYPE_CHECKING:
+    from reports.summary.figures import Summary
+
 
 def history(
     folders: Annotated[
@@ -46,6 +48,7 @@ def history(
     budget: options.Budget = None,
     resume: Resume = False,
     dry_run: DryRun = False,
+    plain_intervals: options.PlainIntervals = False,
     format_: options.Format = "md",
 ) -> int:
     """Published latencies of 2015 to 2017 beside the latency of the same work here; shortest steps first."""
@@ -66,12 +69,13 @@ def history(
             output.show(plan_report.dry_run(cases, protocol, format_))
             return 0
         result = run_missing(cases, protocol, records_folder(out), resume, seconds, device, run_options)
-    _history_report(folders_with(out, known), out, format_)
+    summary = summary_of(folders_with(out, known), plain_intervals=plain_intervals)
+    _history_report(summary, out, format_)
     return code_of(result)
 
 
-def _history_report(folders: Sequence[Path], out: Path | None, format_: str) -> None:
+def _history_report(summary: Summary | None, out: Path | None, format_: str) -> None:
     """Print it; into --out also history.md and its plot."""
     from reports.history import history_report
 
-    show_document(history_report.document(summary_of(folders)), out, format_, "history.md")
+    show_document(history_report.document(summary), out, format_, "history.md")

@@ -45,6 +45,7 @@ def layers(
     resume: Annotated[
         bool, typer.Option("--resume", help="Run what is missing, crashed or timed out.")
     ] = False,
+    plain_intervals: options.PlainIntervals = False,
     format_: options.Format = "terminal",
 ) -> int:
     """Time every layer, forward and backward, beside its FLOPs, its bytes and what the machine can do.
@@ -69,7 +70,15 @@ def layers(
     run_options = structs.replace(run_options, layers=True, trace=trace)
     with output.folder(out, resume=resume) as folder:
         return run_cases.run_and_report(
-            planned, protocol, folder, resume, seconds, format_, auto, run_options
+            planned,
+            protocol,
+            folder,
+            resume,
+            seconds,
+            format_,
+            auto,
+            run_options,
+            plain_intervals=plain_intervals,
         )
 
 

@@ -76,6 +76,13 @@ Out = Annotated[
     Path | None,
     typer.Option("--out", help="Folder for the records and the report; without it nothing is kept."),
 ]
+PlainIntervals = Annotated[
+    bool,
+    typer.Option(
+        "--plain-intervals",
+        help="Take each interval from its own processes alone, not from what the run's other cases show too.",
+    ),
+]
 Margin = Annotated[str, typer.Option("--margin", help="Changes inside this share do not matter.")]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli import completion, output
+from bench.cli import completion, options, output
 from models.errors import UserError
 
 
@@ -24,6 +24,7 @@ def report(
     file: Annotated[
         Path | None, typer.Option("-o", "--output", help="Write here and not to the terminal.")
     ] = None,
+    plain_intervals: options.PlainIntervals = False,
 ) -> int:
     """Say what the records of one or several runs show; with -o also the plots, in a folder beside."""
     from reports import formats
@@ -32,7 +33,7 @@ def report(
 
     chosen = format_ or _format_of(file)
     output.check_format(chosen)
-    document = reporting.build(folders)
+    document = reporting.build(folders, plain_intervals=plain_intervals)
     if file is None:
         output.show(formats.render(chosen, document))
         return 0

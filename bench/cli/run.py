@@ -45,6 +45,7 @@ def run(
     gpu: options.Gpu = None,
     lock_clocks: options.LockClocks = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and write nothing.")] = False,
+    plain_intervals: options.PlainIntervals = False,
     format_: options.Format = "terminal",
 ) -> int:
     """Measure a suite: smoke is what to run first, quick what is run without the option.
@@ -76,4 +77,4 @@ def run(
     if dry_run:
         output.show(plan_report.dry_run_of(plan, seconds, format_))
         return 0
-    return run_cases.run_kept(plan, out, resume, seconds, format_)
+    return run_cases.run_kept(plan, out, resume, seconds, format_, plain_intervals=plain_intervals)

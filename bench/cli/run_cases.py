@@ -45,7 +45,15 @@ def run(
         )
 
 
-def run_kept(plan: KeptPlan, out: Path, resume: bool, budget: float | None, format_: str) -> int:
+def run_kept(
+    plan: KeptPlan,
+    out: Path,
+    resume: bool,
+    budget: float | None,
+    format_: str,
+    *,
+    plain_intervals: bool = False,
+) -> int:
     """Run a plan into the folder that keeps it and show the report of all that it holds; the exit code."""
     from bench.cli import progress
     from bench.plan import plan_processes
@@ -55,7 +63,11 @@ def run_kept(plan: KeptPlan, out: Path, resume: bool, budget: float | None, form
     planned = len(plan_processes.of_plan(plan))
     with progress.progress(planned) as on_progress:
         result = runner.run_kept(plan, out, resume=resume, budget_seconds=budget, on_progress=on_progress)
-    return exit_code.end(result, planned, lambda: publish(run_report.build([out]), out, format_))
+    return exit_code.end(
+        result,
+        planned,
+        lambda: publish(run_report.build([out], plain_intervals=plain_intervals), out, format_),
+    )
 
 
 def publish(document: Document, out: Path, format_: str, name: str = "report.md") -> str:
@@ -76,9 +88,15 @@ def run_and_report(
     format_: str,
     auto: bool,
     run_options: RunOptions | None = None,
+    *,
+    plain_intervals: bool = False,
 ) -> int:
     """Run the cases into the folder and show the report of all that it holds; the exit code."""
     from reports.pages import run_report
 
     result = run(planned, protocol, out, resume=resume, budget=budget, auto=auto, run_options=run_options)
-    return exit_code.end(result, len(planned), lambda: publish(run_report.build([out]), out, format_))
+    return exit_code.end(
+        result,
+        len(planned),
+        lambda: publish(run_report.build([out], plain_intervals=plain_intervals), out, format_),
+    )

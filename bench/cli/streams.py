@@ -14,7 +14,15 @@ _PLAIN = "convbench-plain"
 """The name of `_plain` among Python's error handlers."""
 
 _IN_ASCII = {
-    **{"±": "+/-", "\N{MULTIPLICATION SIGN}": "x", "\N{MINUS SIGN}": "-", "·": ".", "•": "*", "†": "+"},
+    **{
+        "±": "+/-",
+        "\N{MULTIPLICATION SIGN}": "x",
+        "\N{MINUS SIGN}": "-",
+        "·": ".",
+        "•": "*",
+        "†": "+",
+        "§": "#",
+    },
     **{"°": " deg ", "≤": "<=", "≥": ">=", "≈": "~", "→": "->", "…": "..."},
 }
 _IN_ASCII_BY_CATEGORY = {"Pd": "-", "Pi": '"', "Pf": '"'}

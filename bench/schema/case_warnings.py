@@ -54,10 +54,13 @@ Label = Literal[
     "own-seed",
     "autocorrelated",
     "bimodal",
+    "one-sample",
+    "restless",
     "other",
 ]
-"""autocorrelated, bimodal: never in a record, but found in its samples when it is read. other: what a record
-of an earlier schema said without a label of this list."""
+"""autocorrelated, bimodal, one-sample: never in a record, but found in its samples when it is read. restless:
+found over the processes of a case. other: what a record of an earlier schema said without a label of this
+list."""
 
 
 class CaseWarning(Struct, frozen=True, omit_defaults=True):

@@ -152,6 +152,12 @@ def is_of(name: str, family: Family) -> bool:
     return name in METRICS and METRICS[name].family == family
 
 
+SCATTERING = frozenset(
+    name
+    for name, metric in METRICS.items()
+    if (metric.family in ("time", "layer") and metric.unit == "s") or name in ("energy", "energy_total")
+)
+"""Times of steps, layers and products, and energies of a step: what processes differ in."""
 CLOCKS = {"device_time": "device", "wall_time": "wall", "host_time": "host"}
 KINDS = (
     "weights",

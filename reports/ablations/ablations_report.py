@@ -26,18 +26,22 @@ from reports.summary.caches import IN_WORDS
 from reports.summary.figures import Figure, Summary
 from reports.summary.pooling import summarise
 from reports.tables.case_columns import TableScope
+from reports.tables.moderation_note import with_note
 from reports.tables.wording import ACCURACY_IN_WORDS, TIME_IN_WORDS
 
 WITH_REASONS = ("kernels", "depth")
 """Only these change the FLOPs, and so have a prediction that can be wrong."""
 
 
-def build(ablations: Sequence[Ablation], directories: Sequence[Path]) -> Document:
-    """The report of these ablations from the runs in `directories`, whatever else they hold.
+def build(
+    ablations: Sequence[Ablation], directories: Sequence[Path], *, plain_intervals: bool = False
+) -> Document:
+    """The report of these ablations from the runs in `directories`, whatever else they hold; with
+    `plain_intervals` no case lends another what it shows of scatter.
 
     Raises UserError for a directory without readable records.
     """
-    return document(ablations, summarise(directories))
+    return document(ablations, summarise(directories, plain_intervals))
 
 
 class Part(Struct, frozen=True, kw_only=True):
@@ -74,12 +78,15 @@ def document(ablations: Sequence[Ablation], summary: Summary) -> Document:
             *(words for part in parts for words in _findings(part, peers)),
             *summary.notes,
         ),
-        tables=(
-            *machine_tables(summary),
-            *_explained_once(table for part in parts for table in _tables(part, timed, peers, scope)),
-            *failed_table(summary.outcomes),
-            *skipped_table(summary.outcomes),
-            *warnings_table(summary),
+        tables=with_note(
+            (
+                *machine_tables(summary),
+                *_explained_once(table for part in parts for table in _tables(part, timed, peers, scope)),
+                *failed_table(summary.outcomes),
+                *skipped_table(summary.outcomes),
+                *warnings_table(summary),
+            ),
+            summary.figures,
         ),
         plots=tuple(plot for part in parts for plot in _plots(part)),
         rows=tuple(row for part in parts for row in _rows(part, peers)),

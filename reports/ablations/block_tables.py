@@ -13,7 +13,15 @@ from reports.document import Cell, Table, TableKey
 from reports.summary.figures import Figure
 from reports.summary.subjects import Figures, Subject, by_subject
 from reports.tables.case_columns import TableLine, TableScope, table
-from reports.tables.wording import MIB, computed_ratio, interval_notes, milliseconds, processes_text, remarks
+from reports.tables.wording import (
+    MIB,
+    computed_ratio,
+    following,
+    interval_notes,
+    milliseconds,
+    processes_text,
+    remarks,
+)
 
 PHASES = ("forward", "backward", "step")
 SAID = ("workload", "image", "channels", "classes")
@@ -142,7 +150,8 @@ def _cost_cells(closed: CaseWork, figures: Figures) -> Iterator[Cell]:
     yield saved.median / MIB if saved else None
     for phase in PHASES:
         time = figures.get((phase, TIME))
-        yield closed.work[phase].flops / time.median / GIGA if time and time.median > 0 else None
+        rate = closed.work[phase].flops / time.median / GIGA if time and time.median > 0 else None
+        yield following(rate, time) if time else None
     yield step.flops / step.bytes
     yield milliseconds(figures.get(("step", TIME)))
     yield processes_text(list(figures.values()))

@@ -62,6 +62,8 @@ def _direction(ratio: Ratio) -> str:
     interval = ratio.interval
     if interval is None:
         return "without an interval"
+    if interval.method == "borrowed":
+        return "of one process"
     if interval.high < 1:
         return "cheaper"
     return "dearer" if interval.low > 1 else "not to be told apart"

@@ -12,7 +12,8 @@ from bench.schema.case import Case, Workload
 from bench.schema.metrics import PEAKS
 from bench.schema.phases import WHOLE
 from bench.stats.accuracy_verdicts import Difference, difference
-from bench.stats.estimates import Ratio, ratio_across_processes, ratio_within_process
+from bench.stats.estimates import Ratio
+from reports.analysis import figure_ratios
 from reports.analysis.learned import Learned
 from reports.document import Quantity
 from reports.summary.figures import Figure, same_precision
@@ -77,10 +78,8 @@ class TrainedPair(Struct, frozen=True, kw_only=True):
 
 
 def ratio(base: Figure, new: Figure) -> Ratio:
-    """new / base, over processes where both have several."""
-    if min(len(base.medians), len(new.medians)) > 1 and min(*base.medians, *new.medians) > 0:
-        return ratio_across_processes(new.medians, base.medians)
-    return ratio_within_process(new.median, new.interval, base.median, base.interval)
+    """new / base."""
+    return figure_ratios.ratio(new, base)
 
 
 def timed_pairs(figures: Iterable[Figure], comparisons: Sequence[Comparison]) -> tuple[TimedPair, ...]:

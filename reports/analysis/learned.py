@@ -17,10 +17,9 @@ from reports.summary.figures import (
     Figure,
     ReadBack,
     Summary,
-    by_seed,
-    diverged,
     sort_key,
 )
+from reports.summary.seeds import by_seed, diverged
 from reports.summary.subjects import Figures, Subject, by_subject, subject_of
 
 ACCURACY_KEY = (EPOCH, ACCURACY)

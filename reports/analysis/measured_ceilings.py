@@ -113,7 +113,7 @@ def _inverse(work: float, interval: Interval | None) -> Interval | None:
     """The interval of work over time, from the time's."""
     if interval is None or interval.low <= 0:
         return None
-    return Interval(work / interval.high, work / interval.low, interval.kind, interval.level)
+    return structs.replace(interval, low=work / interval.high, high=work / interval.low)
 
 
 _OUTPUT_OF = {"conv": "conv_output", "matmul": "linear_output"}

@@ -14,7 +14,8 @@ from msgspec import Struct, structs
 
 from bench.schema.case_warnings import LAUNCH_BOUND
 from bench.schema.phases import PHASES, WHOLE
-from bench.stats.estimates import Interval, Ratio, ratio_within_process
+from bench.stats.estimates import Ratio
+from reports.analysis.figure_ratios import combined
 from reports.analysis.measured_ceilings import Ceilings, Rate, arithmetic_dtype
 from reports.summary.figures import THROUGHPUT_METRICS, Figure
 from reports.summary.subjects import Figures, Subject, by_subject
@@ -131,12 +132,8 @@ def _share(work: float | None, time: Figure, ceiling: Rate | None) -> Ratio | No
     if not work or ceiling is None:
         return None
     interval = time.interval if time.interval and time.interval.low > 0 else None
-    rate = interval and Interval(work / interval.high, work / interval.low, interval.kind, interval.level)
-    ratio = ratio_within_process(work / time.median, rate, ceiling.per_second, ceiling.interval)
-    across = [each is not None and each.kind == "across-processes" for each in (rate, ceiling.interval)]
-    if ratio.interval is None or not all(across):
-        return ratio
-    return Ratio(ratio.value, structs.replace(ratio.interval, kind="across-processes"))
+    rate = interval and structs.replace(interval, low=work / interval.high, high=work / interval.low)
+    return combined(work / time.median, rate, ceiling.per_second, ceiling.interval)
 
 
 def _bound(known: Utilisation, figures: Figures) -> Bound | None:

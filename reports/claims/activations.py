@@ -24,7 +24,7 @@ from reports.claims.trained_pairs import (
     rates,
     trained_on,
 )
-from reports.summary.figures import by_seed
+from reports.summary.seeds import by_seed
 
 ACTIVATION = Pair("activation", "tanh", "relu")
 GRADIENT = Pair("activation", "sigmoid", "relu")

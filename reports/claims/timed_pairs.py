@@ -8,6 +8,7 @@ from bench.schema.case import Case, Workload
 from bench.schema.phases import WHOLE
 from bench.stats.verdicts import Verdict, unpaired
 from models import catalogue
+from reports.analysis.figure_ratios import parts_of
 from reports.claims.evidence import Setting
 from reports.summary.figures import Figure
 from reports.summary.subjects import Figures
@@ -41,7 +42,9 @@ def compared(name: str, base: Figures, new: Figures, workload: Workload) -> Comp
     key = (WHOLE[workload], WALL)
     if key not in base or key not in new:
         return None
-    return Compared(name, unpaired(base[key].medians, new[key].medians), base[key], new[key])
+    one, other = base[key], new[key]
+    verdict = unpaired(one.medians, other.medians, moderated=parts_of(one, other))
+    return Compared(name, verdict, one, other)
 
 
 def timed_case(model: str, workload: Workload, batch: int, setting: Setting, device: str) -> Case:

@@ -22,11 +22,11 @@ from reports.summary.figures import (
     FailedProcesses,
     Figure,
     ReadBack,
-    diverged,
     is_of_layers,
     place,
     same_precision,
 )
+from reports.summary.seeds import diverged
 from reports.tables.wording import remarks
 
 NO_COSTS = ("training_time", "energy_window", "energy_tick_period", "power_sensor_period")

@@ -22,6 +22,7 @@ from reports.history.then_and_now import (
 from reports.sections.machine_tables import machine_words
 from reports.summary.caches import IN_WORDS
 from reports.summary.figures import Summary
+from reports.tables.moderation_note import with_note
 from reports.tables.wording import interval_notes, with_interval
 
 COLUMNS = ("year", "device", "library", "precision", "forward (ms)", "backward (ms)", "total (ms)")
@@ -45,7 +46,10 @@ def document(summary: Summary | None) -> Document:
     return Document(
         title="Then and now",
         text=tuple(_introduction(summary, found)),
-        tables=tuple(_table(key, rows, found.get(key, [])) for key, rows in groups.items()),
+        tables=with_note(
+            (_table(key, rows, found.get(key, [])) for key, rows in groups.items()),
+            summary.figures if summary else (),
+        ),
         plots=tuple(_plot(groups, found)),
         rows=tuple(
             each for key, rows in groups.items() for row in rows for each in _rows(row, found.get(key, []))

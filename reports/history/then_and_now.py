@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from bench import devices
 from bench.contracts.device import Scale
 from bench.plan import expand
 from bench.schema.case import Case, Precision
-from bench.stats.estimates import Interval, Ratio, across_processes, centre
+from bench.stats.estimates import Ratio, centre
 from models import catalogue
 from models.closed_form import cost
-from reports.summary.figures import Summary
+from reports.summary.figures import Figure, Summary
+from reports.summary.moderated_figures import interval_like
 from reports.summary.subjects import Figures, Subject, by_subject
 
 OURS = {
@@ -71,11 +72,15 @@ class Published(Struct, frozen=True, kw_only=True):
 
 
 class MeasuredToday(Struct, frozen=True, kw_only=True):
-    """The same work measured: wall times in seconds, of each process."""
+    """The same work measured: wall times in seconds, of each process.
+
+    step   the whole step, whose scatter within and prior stand for those of its two phases together
+    """
 
     subject: Subject
     forward: tuple[float, ...]
     backward: tuple[float, ...]
+    step: Figure | None = None
 
     @property
     def totals(self) -> list[float]:
@@ -97,11 +102,11 @@ class MeasuredToday(Struct, frozen=True, kw_only=True):
 
     def speed_up(self, than: Published) -> Ratio:
         """The published time over ours."""
-        found = across_processes(self.totals)
+        found = interval_like(self.step, self.totals)
         seconds = than.total_ms / 1e3
         return Ratio(
             seconds / self.total,
-            Interval(seconds / found.high, seconds / found.low, found.kind, found.level) if found else None,
+            structs.replace(found, low=seconds / found.high, high=seconds / found.low) if found else None,
         )
 
 
@@ -179,7 +184,12 @@ def _here(subject: Subject, figures: Figures) -> MeasuredToday | None:
     forward, backward = (figures.get((phase, "wall_time")) for phase in ("forward", "backward"))
     if forward is None or backward is None:
         return None
-    return MeasuredToday(subject=subject, forward=forward.medians, backward=backward.medians)
+    return MeasuredToday(
+        subject=subject,
+        forward=forward.medians,
+        backward=backward.medians,
+        step=figures.get(("step", "wall_time")),
+    )
 
 
 def same_precision(row: Published, here: MeasuredToday) -> bool:

@@ -13,12 +13,13 @@ from bench.schema.case import Case
 from bench.schema.ceiling_product import product_name
 from bench.schema.tuning import names
 from bench.stats.accuracy_verdicts import Difference
-from bench.stats.estimates import Ratio, ratio_within_process
+from bench.stats.estimates import Ratio
 from bench.stats.verdicts import MARGIN
 from bench.studies.ab.pair_rows import PairRow
 from bench.studies.best.search_result import Findings
 from bench.studies.best.strategy import CandidateResult
 from models import catalogue
+from reports.analysis.figure_ratios import combined
 from reports.analysis.learned import training_runs
 from reports.analysis.measured_ceilings import ceilings_of
 from reports.analysis.parity import parities
@@ -248,4 +249,4 @@ def _ratio(base: CandidateResult | None, new: CandidateResult | None) -> Ratio |
     """How many times as fast `new` is; None where one of them has no time."""
     if base is None or new is None or base.seconds is None or new.seconds is None:
         return None
-    return ratio_within_process(base.seconds, base.interval, new.seconds, new.interval)
+    return combined(base.seconds, base.interval, new.seconds, new.interval)

@@ -43,15 +43,17 @@ from reports.summary.figures import Summary, is_of_layers
 from reports.summary.pooling import summarise
 from reports.tables.case_columns import TableScope, scope_of
 from reports.tables.missing import reasons_of
+from reports.tables.moderation_note import with_note
 from reports.tables.wording import ACCURACY_IN_WORDS, TIME_IN_WORDS
 
 
-def build(directories: Sequence[Path]) -> Document:
-    """The report of one run, or of several whose processes are pooled.
+def build(directories: Sequence[Path], *, plain_intervals: bool = False) -> Document:
+    """The report of one run, or of several whose processes are pooled; with `plain_intervals` no case lends
+    another what it shows of scatter.
 
     Raises UserError for a directory without readable records.
     """
-    return document(summarise(directories))
+    return document(summarise(directories, plain_intervals))
 
 
 # long: it is the report's table of contents, a line for each section in reading order.
@@ -72,27 +74,30 @@ def document(summary: Summary) -> Document:
         title="convbench report",
         remarks=not_alone(summary.figures),
         text=(*_introduction(summary), *without_ceilings(used)),
-        tables=(
-            *machine_tables(summary),
-            *ceiling_tables(summary, ceilings),
-            *cost_table(timed, reasons),
-            *latency_tables(timed, scope),
-            *speedup_tables(timed, scope),
-            *economics_tables(timed, scope),
-            *utilisation_tables(used, scope),
-            *memory_tables(timed, scope),
-            *ledger_tables(timed, scope),
-            *energy_tables(timed, scope),
-            *layer_tables(layers, scope),
-            *accuracy_tables(runs, learning),
-            *parity_table(runs, learning),
-            *epoch_tables(runs),
-            *precision_table(networks),
-            *conditions_table(timed, scope),
-            *failed_table(summary.outcomes),
-            *skipped_table(summary.outcomes),
-            *absences_table(summary.absences),
-            *warnings_table(summary),
+        tables=with_note(
+            (
+                *machine_tables(summary),
+                *ceiling_tables(summary, ceilings),
+                *cost_table(timed, reasons),
+                *latency_tables(timed, scope),
+                *speedup_tables(timed, scope),
+                *economics_tables(timed, scope),
+                *utilisation_tables(used, scope),
+                *memory_tables(timed, scope),
+                *ledger_tables(timed, scope),
+                *energy_tables(timed, scope),
+                *layer_tables(layers, scope),
+                *accuracy_tables(runs, learning),
+                *parity_table(runs, learning),
+                *epoch_tables(runs),
+                *precision_table(networks),
+                *conditions_table(timed, scope),
+                *failed_table(summary.outcomes),
+                *skipped_table(summary.outcomes),
+                *absences_table(summary.absences),
+                *warnings_table(summary),
+            ),
+            summary.figures,
         ),
         plots=(
             *distribution_plots(summary),

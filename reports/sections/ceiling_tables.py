@@ -11,7 +11,7 @@ from reports.analysis.measured_ceilings import ARITHMETIC_RATE, BANDWIDTH, Ceili
 from reports.document import Cell, Quantity, Table
 from reports.summary.figures import Figure, Summary
 from reports.summary.subjects import Subject, by_product, subject_of
-from reports.tables.wording import interval_notes, processes_text, remarks, with_interval
+from reports.tables.wording import interval_notes, measured, processes_text, remarks
 
 TERA, GIGA = 1e12, 1e9
 SCALES = {ARITHMETIC_RATE: TERA, BANDWIDTH: GIGA}
@@ -165,7 +165,7 @@ def _place_cells(place: _Place, several_machines: bool) -> tuple[Cell, ...]:
 
 
 def _scaled(figure: Figure) -> Quantity:
-    return with_interval(figure.median, figure.interval, 1 / SCALES[figure.metric])
+    return measured(figure, 1 / SCALES[figure.metric])
 
 
 def _filled(

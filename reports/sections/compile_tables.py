@@ -14,11 +14,11 @@ from reports.sections.speedup_tables import COMPILED, pairs_of, speed_up
 from reports.summary.figures import Figure
 from reports.summary.subjects import by_subject, subject_of
 from reports.tables.case_columns import TableLine, TableScope, table
-from reports.tables.wording import interval_notes, processes_text, with_interval
+from reports.tables.wording import interval_notes, measured, processes_text
 
 COMPILING: dict[str, Callable[[Figure], Cell]] = {
-    "compile_cold": lambda figure: with_interval(figure.median, figure.interval),
-    "compile_warm": lambda figure: with_interval(figure.median, figure.interval),
+    "compile_cold": measured,
+    "compile_warm": measured,
     "graph_breaks": lambda figure: round(figure.median),
     "recompiles": lambda figure: round(figure.median),
 }
@@ -30,12 +30,13 @@ ROUNDING = 1e-9
 
 class Range(Struct, frozen=True):
     """A value and the ends of its 95% interval, which are the value itself where there is none; whether it
-    is that of one process (`bench.stats.estimates.IntervalKind`)."""
+    is that within one process (`bench.stats.estimates.IntervalKind`), or borrowed from other cases."""
 
     value: float
     low: float
     high: float
     within: bool = False
+    borrowed: bool = False
 
 
 def economics_tables(figures: Sequence[Figure], scope: TableScope) -> Iterator[Table]:
@@ -117,7 +118,8 @@ def gain(eager_seconds: float, faster: Ratio) -> Range:
     found = faster.interval
     if found is None:
         return Range(less(faster.value), less(faster.value), less(faster.value))
-    return Range(less(faster.value), less(found.low), less(found.high), found.kind == "within-process")
+    within, borrowed = found.kind == "within-process", found.method == "borrowed"
+    return Range(less(faster.value), less(found.low), less(found.high), within, borrowed)
 
 
 def steps_until_paid(seconds: float, gained: Range) -> Range:
@@ -126,12 +128,14 @@ def steps_until_paid(seconds: float, gained: Range) -> Range:
     def steps(seconds_a_step: float) -> float:
         return math.ceil(seconds / seconds_a_step * (1 - ROUNDING)) if seconds_a_step > 0 else math.inf
 
-    return Range(steps(gained.value), steps(gained.high), steps(gained.low), gained.within)
+    return structs.replace(gained, value=steps(gained.value), low=steps(gained.high), high=steps(gained.low))
 
 
 def scaled(found: Range, factor: float) -> Range:
     """The same in another unit."""
-    return Range(found.value * factor, found.low * factor, found.high * factor, found.within)
+    return structs.replace(
+        found, value=found.value * factor, low=found.low * factor, high=found.high * factor
+    )
 
 
 def _whole(found: Range | None) -> Cell:
@@ -146,5 +150,6 @@ def _cell(found: Range) -> Quantity:
         low=found.low if known else None,
         high=found.high if known else None,
         of_one=found.within,
+        borrowed=found.borrowed,
         interval="ends",
     )

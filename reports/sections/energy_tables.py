@@ -10,7 +10,7 @@ from reports.document import Cell, Table
 from reports.summary.figures import Figure
 from reports.summary.subjects import Figures, Subject, by_subject
 from reports.tables.case_columns import TableLine, TableScope, table
-from reports.tables.wording import interval_notes, processes_text, with_interval
+from reports.tables.wording import following, interval_notes, measured, processes_text
 
 IN_WINDOW = "energy"
 """The phase of what was seen while energy was counted."""
@@ -88,10 +88,10 @@ def _joules(energy: Figure | None, total: Figure | None, batch: int) -> tuple[Ce
     if energy is None or total is None:
         return None, None, None, None
     return (
-        with_interval(energy.median, energy.interval, 1 / batch),
-        batch / energy.median if energy.median > 0 else None,
-        with_interval(energy.median, energy.interval),
-        with_interval(total.median, total.interval),
+        measured(energy, 1 / batch),
+        following(batch / energy.median, energy) if energy.median > 0 else None,
+        measured(energy),
+        measured(total),
     )
 
 

@@ -11,7 +11,7 @@ from reports.document import Cell, Table, TableKey
 from reports.summary.figures import Figure
 from reports.summary.subjects import Figures, Subject, by_subject
 from reports.tables.case_columns import TableLine, TableScope, table
-from reports.tables.wording import interval_notes, milliseconds, processes_text, remarks
+from reports.tables.wording import following, interval_notes, milliseconds, processes_text, remarks
 
 CLOCKS_NOTE = (
     "device: the GPU's own time, between CUDA events; wall: from synchronised to synchronised; "
@@ -123,4 +123,4 @@ def _throughput_note(whole: str, clocks: Container[str]) -> str:
 
 def _throughput(figures: Figures, whole: str) -> Cell:
     figure = figures.get((whole, "wall_time"), figures.get((whole, "device_time")))
-    return figure.images_per_second if figure else None
+    return following(figure.images_per_second, figure) if figure else None

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from bench.schema.layer_phases import ALL_LAYERS, BETWEEN, KERNEL, PARTS
+from bench.stats.estimates import Ratio
 from reports.analysis.layer_shares import APART, LayerRow, Layers
 from reports.analysis.utilisation import SMALL_SHARE
 from reports.document import Cell, Quantity, Table, TableKey
 from reports.tables.case_columns import TableLine, TableScope, table
-from reports.tables.wording import interval_notes, milliseconds, one_line
+from reports.tables.wording import following, interval_notes, milliseconds, one_line
 
 MEGA, GIGA, TERA = 1e6, 1e9, 1e12
 SMALL = 0.001
@@ -148,17 +149,24 @@ def _columns(rows: Sequence[LayerRow]) -> dict[str, _Column]:
         "time (ms)": lambda row: milliseconds(row.reached.time),
         "share": lambda row: _percent(row.share),
         "GFLOPs": lambda row: None if row.reached.flops is None else row.reached.flops / GIGA,
-        unit: lambda row: row.reached.flops / row.seconds / size if row.reached.flops else None,
-        "of arithmetic": lambda row: _percent(row.reached.utilisation and row.reached.utilisation.value),
+        unit: lambda row: _follows(row.reached.flops and row.reached.flops / row.seconds / size, row),
+        "of arithmetic": lambda row: _follows(_share(row.reached.utilisation), row),
         "MB": lambda row: row.reached.bytes / MEGA if row.reached.bytes else None,
         "FLOP/byte": lambda row: row.reached.intensity,
-        "of bandwidth": lambda row: _percent(
-            row.reached.bandwidth_share and row.reached.bandwidth_share.value
-        ),
+        "of bandwidth": lambda row: _follows(_share(row.reached.bandwidth_share), row),
         "nearer": _nearer,
         **{f"{name} (ms)": _gradient(metric) for name, metric in APART.items()},
         "apart": lambda row: _signed(row.apart_over_joint),
     }
+
+
+def _follows(cell: Cell, row: LayerRow) -> Cell:
+    """From the layer's time; a rate of zero is none."""
+    return following(cell or None, row.reached.time)
+
+
+def _share(found: Ratio | None) -> Cell:
+    return _percent(found.value if found else None)
 
 
 def _gradient(metric: str) -> _Column:

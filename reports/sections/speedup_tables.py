@@ -15,7 +15,8 @@ from bench.contracts.device import Device
 from bench.engines import engines
 from bench.schema.case import Case, Precision
 from bench.schema.phases import WHOLE
-from bench.stats.estimates import Ratio, ratio_across_processes, ratio_within_process
+from bench.stats.estimates import Ratio
+from reports.analysis.figure_ratios import ratio
 from reports.document import Table
 from reports.summary.figures import Figure, same_precision
 from reports.summary.measured_networks import is_same_network
@@ -118,10 +119,10 @@ def speedup_tables(figures: Sequence[Figure], scope: TableScope) -> Iterator[Tab
                 cells=(
                     milliseconds(base),
                     milliseconds(new),
-                    with_interval(ratio.value, ratio.interval, unit="x"),
+                    with_interval(found.value, found.interval, unit="x"),
                 ),
             )
-            for (base, new), ratio in zip(pairs, ratios, strict=True)
+            for (base, new), found in zip(pairs, ratios, strict=True)
         ]
         yield table(
             comparison.title,
@@ -152,6 +153,4 @@ def pairs_of(figures: Sequence[Figure], comparison: SpeedupKind) -> Iterator[tup
 
 def speed_up(base: Figure, new: Figure) -> Ratio:
     """How many times faster the new one is, across processes where there are two or more of each."""
-    if min(len(base.medians), len(new.medians)) > 1 and min(*base.medians, *new.medians) > 0:
-        return ratio_across_processes(base.medians, new.medians)
-    return ratio_within_process(base.median, base.interval, new.median, new.interval)
+    return ratio(base, new)

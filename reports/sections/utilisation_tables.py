@@ -13,7 +13,7 @@ from reports.analysis.utilisation import IDLE, SMALL_SHARE, Label, Utilisation
 from reports.document import Cell, Scalar, Table, TableKey, readable
 from reports.summary.figures import Figure
 from reports.tables.case_columns import AXES, TableLine, TableScope, in_words, table
-from reports.tables.wording import interval_notes, milliseconds, with_interval
+from reports.tables.wording import following, interval_notes, milliseconds, with_interval
 
 GIGA, TERA = 1e9, 1e12
 SHARES_NOTE = (
@@ -102,7 +102,7 @@ def _table(title: str, key: TableKey, rows: Sequence[Utilisation], scope: TableS
 def _cells(each: Utilisation, size: float) -> tuple[Cell, ...]:
     return (
         milliseconds(each.time),
-        None if each.flops is None else each.flops / each.time.median / size,
+        None if each.flops is None else following(each.flops / each.time.median / size, each.time),
         *(
             with_interval(share.value, share.interval, 100, "%") if share else None
             for share in (each.utilisation, each.bandwidth_share)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 from msgspec import Struct, structs
 
@@ -16,9 +15,11 @@ from bench.schema.phases import Phase
 from bench.schema.record import Environment, Status
 from bench.schema.training_task import TrainingTask
 from bench.schema.window_clocks import WindowClocks
-from bench.stats.estimates import Interval, mean
+from bench.stats.estimates import Interval
+from bench.stats.moderation import Scatter
 from models.catalogue import MODELS
 from reports.document import Scalar
+from reports.summary.interval_fields import interval_fields
 
 THROUGHPUT_METRICS = ("device_time", "wall_time")
 """Times of a whole batch, from which images per second follow."""
@@ -64,6 +65,8 @@ class Figure(Struct, frozen=True, kw_only=True):
     machine    labels of the environments the processes ran in (`Summary.environments`)
     network    which of several networks under the case's name: `1`, `2` ...; empty where there is one
     tags       the labels of these processes' warnings
+    scatter    of a time or an energy, how its processes and the samples within them scatter; None where a
+               sample is zero or less
     caches     what the timed steps found; None for what is no latency
     """
 
@@ -85,6 +88,7 @@ class Figure(Struct, frozen=True, kw_only=True):
     clocks: tuple[WindowClocks | None, ...] = ()
     samples: int
     tags: tuple[Label, ...]
+    scatter: Scatter | None = None
     caches: Caches | None = None
 
     @property
@@ -111,6 +115,7 @@ class Figure(Struct, frozen=True, kw_only=True):
             "machine": "+".join(self.machine),
             "warnings": ", ".join(self.tags),
             "caches": self.caches,
+            **interval_fields(self.interval, self.medians, self.unit not in RAW_UNITS),
         }
         if self.network:
             fields["network"] = self.network
@@ -227,26 +232,6 @@ def case_row(case: Case, fields: dict[str, Scalar]) -> dict[str, Scalar]:
             "deterministic": case.task.deterministic,
         }
     return row
-
-
-def by_seed(case: Case, replicates: Sequence[int], values: Sequence[float]) -> dict[int, float]:
-    """Seed -> value, in the order of the seeds.
-
-    A seed that was trained twice has the mean of both: it is one draw of weights and order, not two.
-    """
-    of_seed: dict[int, list[float]] = {}
-    for replicate, value in sorted(zip(replicates, values, strict=True)):
-        of_seed.setdefault(structs.replace(case, replicate=replicate).learning_seed, []).append(value)
-    return {seed: mean(found) for seed, found in of_seed.items()}
-
-
-def diverged(outcomes: Sequence[FailedProcesses]) -> dict[Case, frozenset[int]]:
-    """The numbers of the processes that diverged, for each case that has some."""
-    found: dict[Case, frozenset[int]] = {}
-    for outcome in outcomes:
-        if outcome.status == "diverged":
-            found[outcome.case] = found.get(outcome.case, frozenset()).union(outcome.replicates)
-    return found
 
 
 def is_of_layers(figure: Figure) -> bool:

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from bench.schema.case import TIMED, Caches, Case
 from bench.schema.case_warnings import CaseWarning, Label
@@ -29,34 +29,31 @@ from reports.summary.figures import (
     Spread,
     Summary,
     WarningCount,
-    by_seed,
     sort_key,
 )
 from reports.summary.measured_networks import Networks
+from reports.summary.moderated_figures import moderated, restless, scatter_of
 from reports.summary.process import Interner, Key, Process, condense
 from reports.summary.record_stream import names_of, read_records
+from reports.summary.seeds import by_seed
 
 _Processes = dict[tuple[int, int], Process]
 """By (directory, replicate): of one process that was run again the last record counts."""
 
+FEW = 5
+OF_FEW = f"with fewer than {FEW} processes, two kinds of processes may not both have been seen"
 PROCESSES_SPREAD = 12
 """Of how many processes of a case samples are kept: lines in a picture that can be told apart."""
 
 
-def summarise(directories: Sequence[Path]) -> Summary:
-    """Read and pool the runs in `directories`.
+def summarise(directories: Sequence[Path], plain_intervals: bool = False) -> Summary:
+    """Read and pool the runs in `directories`; with `plain_intervals` no case lends to another.
 
     Raises UserError as `read_records` does, and for times with warm caches beside times with a cold L2.
     """
     notes: list[str] = []
-    kind, names = OneKind(), names_of(directories)
-    cases: dict[Case, _Processes] = {}
-    share = Interner()
-    for directory, record in read_records(directories, notes.append):
-        kind.take(record, names[directory])
-        processes = cases.setdefault(record.case.without_replicate(), {})
-        processes[directory, record.case.replicate] = condense(directory, record, share)
-    ordered = sorted(cases.items(), key=lambda item: sort_key(item[0]))
+    kind = OneKind()
+    ordered = _read(directories, kind, notes)
     environments, label_of = environments_of(
         process.environment for _, processes in ordered for process in processes.values()
     )
@@ -66,8 +63,10 @@ def summarise(directories: Sequence[Path]) -> Summary:
         for case, processes in ordered
         for group in _groups(case, processes.values(), label_of, networks)
     ]
+    figures = [figure for group in groups for figure in _figures(group, kind.caches)]
+    figures, warned = (figures, []) if plain_intervals else restless(moderated(figures))
     return Summary(
-        figures=tuple(figure for group in groups for figure in _figures(group, kind.caches)),
+        figures=tuple(figures),
         curves=tuple(curve for group in groups for curve in _curves(group)),
         spreads=tuple(spread for group in groups for spread in _spreads(group)),
         environments=environments,
@@ -75,13 +74,24 @@ def summarise(directories: Sequence[Path]) -> Summary:
             outcome for case, processes in ordered for outcome in _outcomes(case, processes.values())
         ),
         absences=tuple(absence for group in groups for absence in _absences(group)),
-        warnings=_warnings(ordered),
+        warnings=(*_warnings(ordered), *warned),
         notes=(*networks.notes(), *notes),
-        records=sum(len(processes) for processes in cases.values()),
+        records=sum(len(processes) for _, processes in ordered),
         caches=kind.caches,
         networks=networks.measured,
         seconds=_seconds(ordered),
     )
+
+
+def _read(directories: Sequence[Path], kind: OneKind, notes: list[str]) -> list[tuple[Case, _Processes]]:
+    """The processes of each case, cases in the order of a report; notes on the files are added to `notes`."""
+    names, share = names_of(directories), Interner()
+    cases: dict[Case, _Processes] = {}
+    for directory, record in read_records(directories, notes.append):
+        kind.take(record, names[directory])
+        processes = cases.setdefault(record.case.without_replicate(), {})
+        processes[directory, record.case.replicate] = condense(directory, record, share)
+    return sorted(cases.items(), key=lambda item: sort_key(item[0]))
 
 
 def _seconds(cases: Iterable[tuple[Case, _Processes]]) -> dict[Case, float]:
@@ -131,7 +141,7 @@ def _figures(group: _Group, caches: Caches | None) -> Iterator[Figure]:
     """One figure for each metric; `caches` are those of all timed steps."""
     tags = tuple(dict.fromkeys(warning.label for process in group.processes for warning in process.warnings))
     for (phase, metric, unit, layer, product), column in _columns(group.processes).items():
-        medians, intervals, sizes, processes = column
+        medians, intervals, sizes, withins, processes = column
         replicates = tuple([process.replicate for process in processes])
         if unit in RAW_UNITS:
             values = list(by_seed(group.case, replicates, medians).values())
@@ -158,6 +168,7 @@ def _figures(group: _Group, caches: Caches | None) -> Iterator[Figure]:
             clocks=_clocks(metric, processes) if layer is None and product is None else (),
             samples=sum(sizes),
             tags=tags,
+            scatter=scatter_of(medians, withins, sizes),
             caches=of_metric(caches, metric) if group.case.workload in TIMED else None,
         )
 
@@ -203,8 +214,8 @@ def _spreads(group: _Group) -> Iterator[Spread]:
         )
 
 
-_Column = tuple[list[float], list[Interval | None], list[int], list[Process]]
-"""Of one metric: medians, intervals, numbers of samples, and the processes that have it."""
+_Column = tuple[list[float], list[Interval | None], list[int], list[float], list[Process]]
+"""Of one metric: medians, intervals, numbers of samples, variances within, and the processes that have it."""
 
 
 def _columns(group: Iterable[Process]) -> dict[Key, _Column]:
@@ -218,10 +229,11 @@ def _columns(group: Iterable[Process]) -> dict[Key, _Column]:
     columns: dict[Key, _Column] = {}
     for keys, processes in alike.items():
         for at, key in enumerate(keys):
-            medians, intervals, sizes, having = columns.setdefault(key, ([], [], [], []))
+            medians, intervals, sizes, withins, having = columns.setdefault(key, ([], [], [], [], []))
             medians += [process.medians[at] for process in processes]
             intervals += [process.intervals[at] for process in processes]
             sizes += [process.sizes[at] for process in processes]
+            withins += [process.withins[at] for process in processes]
             having += processes
     return columns
 
@@ -244,7 +256,10 @@ def _absences(group: _Group) -> Iterator[Absence]:
 def _warnings(cases: Iterable[tuple[Case, _Processes]]) -> tuple[WarningCount, ...]:
     examples: dict[Label, CaseWarning] = {}
     carriers: dict[Label, Counter[Case]] = {}
+    few: set[Case] = set()
     for case, processes in cases:
+        if sum(process.status == "ok" for process in processes.values()) < FEW:
+            few.add(case)
         for process in processes.values():
             own: dict[Label, CaseWarning] = {}
             for warning in process.warnings:  # a window of each clock and that of energy may have the same
@@ -252,6 +267,9 @@ def _warnings(cases: Iterable[tuple[Case, _Processes]]) -> tuple[WarningCount, .
             for label, warning in own.items():
                 examples.setdefault(label, warning)
                 carriers.setdefault(label, Counter())[case] += 1
+    if not few.isdisjoint(carriers.get("bimodal", ())):
+        example = examples["bimodal"]
+        examples["bimodal"] = structs.replace(example, detail=f"{example.detail}; {OF_FEW}")
     return tuple(
         WarningCount(label=label, example=examples[label], cases=tuple(found), processes=found.total())
         for label, found in carriers.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections.abc import Hashable, Iterator, Sequence
 from functools import cache
@@ -13,12 +14,14 @@ from msgspec import Struct
 from bench.schema.case_warnings import CaseWarning
 from bench.schema.ceiling_product import Product
 from bench.schema.layer_phases import Layer
+from bench.schema.metrics import SCATTERING
 from bench.schema.network_fingerprint import NetworkFingerprint
 from bench.schema.phases import Phase, whole
 from bench.schema.record import Effective, Measurement, Record, Status
 from bench.schema.window_clocks import WindowClocks, window_clocks
 from bench.stats.diagnostics import autocorrelation, effective_samples, two_modes
 from bench.stats.estimates import Interval, median_of_sorted, within_process
+from bench.stats.published_prior import PUBLISHED
 from reports.summary.figures import CURVES, EPOCH, LEARNED, SPEEDS, THROUGHPUT_METRICS, ReadBack
 
 T = TypeVar("T", bound=Hashable)
@@ -26,6 +29,10 @@ T = TypeVar("T", bound=Hashable)
 Key = tuple[Phase, str, str, Layer | None, Product | None]
 """(phase, metric, unit, layer, product)"""
 
+UNKNOWN_VARIANCE = -1.0
+"""In the place of a variance of logs where a sample has none."""
+VARIANCE_OF_ONE = math.exp(PUBLISHED.centre)
+"""In the place of that of a single sample, which says nothing of it."""
 TWENTIETHS = 20
 """A distribution is drawn from this many samples and one: the others would not be seen."""
 
@@ -35,7 +42,8 @@ class Process(Struct, frozen=True, gc=False):
 
     `run` is the index of its directory, `pair` the number of its interleaved pair.
 
-    `medians`, `intervals` (within the process) and `sizes` (samples) run along `keys`. `curves` are the
+    `medians`, `intervals` (within the process), `sizes` (samples) and `withins` (variances of the logs of the
+    samples of times and energies, else UNKNOWN_VARIANCE) run along `keys`. `curves` are the
     epochs of a training run, by metric and unit; `spreads` are some samples of the time of the whole step;
     `clocks` are those of the GPU in the window of a time, by its metric; `seconds` are those that it took.
     """
@@ -53,6 +61,7 @@ class Process(Struct, frozen=True, gc=False):
     medians: array[float]
     intervals: tuple[Interval | None, ...]
     sizes: tuple[int, ...]
+    withins: array[float]
     curves: tuple[tuple[str, str, array[float]], ...]
     spreads: tuple[tuple[str, array[float]], ...]
     clocks: tuple[tuple[str, WindowClocks], ...]
@@ -87,12 +96,26 @@ def condense(run: int, record: Record, share: Interner) -> Process:
         array("d", map(median_of_sorted, ordered)),
         share(tuple([within_process(samples) if len(samples) > 1 else None for samples in ordered])),
         share(tuple([len(m.samples) for m in kept])),
+        array("d", map(_within, kept, ordered)),
         tuple([(m.metric, m.unit, array("d", m.samples)) for m in kept if trains and _is_curve(m)]),
         tuple([(measurement.metric, _evenly(samples)) for measurement, samples in timed]),
         share(_clocks(kept)),
         share(record.fingerprint),
         record.seconds,
     )
+
+
+def _within(measurement: Measurement, ordered: Sequence[float]) -> float:
+    """As `bench.stats.moderation.process_scatter` has it, of samples that are in order."""
+    if measurement.metric not in SCATTERING or ordered[0] <= 0:
+        return UNKNOWN_VARIANCE
+    if len(ordered) == 1:
+        return VARIANCE_OF_ONE
+    if ordered[0] == ordered[-1]:
+        return 0.0
+    logs = list(map(math.log, ordered))
+    middle = math.fsum(logs) / len(logs)
+    return math.dist(logs, [middle] * len(logs)) ** 2 / (len(logs) - 1)
 
 
 def _clocks(kept: Sequence[Measurement]) -> tuple[tuple[str, WindowClocks], ...]:
@@ -136,6 +159,8 @@ def _is_curve(measurement: Measurement) -> bool:
 def _noticed(measurement: Measurement, ordered: Sequence[float]) -> Iterator[CaseWarning]:
     """Warnings of what makes a process's median less sure than its interval says."""
     of = f"the {measurement.metric} of {measurement.phase}"
+    if len(ordered) == 1:
+        yield CaseWarning("one-sample", f"{of} is a single sample, and so may be one slow step")
     correlation = autocorrelation(measurement.samples)
     if correlation is not None:
         worth = effective_samples(len(ordered), correlation)

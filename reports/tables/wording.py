@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
+
+from msgspec import structs
 
 from bench.schema.case import Case
 from bench.stats.accuracy_verdicts import ALL_EQUAL, PARITY_MARGIN
-from bench.stats.estimates import Interval
-from reports.document import ONE, UNKNOWN, Cell, Quantity
+from bench.stats.estimates import Interval, Moderated
+from bench.stats.moderation import more_processes
+from bench.stats.student_t import t_factor
+from reports.document import (
+    BORROWED,
+    FOLLOWS_FROM_UNRESOLVED,
+    MANY,
+    ONE,
+    RESOLVED,
+    UNRESOLVED,
+    Cell,
+    Quantity,
+)
 from reports.summary.figures import Figure
 
 TIME_IN_WORDS = (
@@ -31,9 +45,14 @@ WITHIN_NOTE = (
     "not how far another process would be from it."
 )
 ONE_SEED_NOTE = f"{ONE}: one seed: how far another seed would be from it is not known."
-UNKNOWN_NOTE = (
-    f"{UNKNOWN}: the interval reaches beyond ten times the figure, which is then not known; "
-    "measure with more replicates."
+BORROWED_NOTE = (
+    f"{BORROWED}: one process: the interval is what the run's other cases lead to expect of this one. It is "
+    "in no verdict."
+)
+UNRESOLVED_NOTE = (
+    f"{UNRESOLVED}: the interval, of which the ends stand in brackets, reaches more than {RESOLVED:.0%} from "
+    "the figure. +4: about 4 more processes would resolve it; measure with more replicates. "
+    f"{FOLLOWS_FROM_UNRESOLVED}: follows from a figure that is not resolved."
 )
 CASES_NAMED = 3
 MODELS_NAMED = 4
@@ -49,7 +68,36 @@ def with_interval(value: float, interval: Interval | None, scale: float = 1.0, u
         high=interval.high * scale,
         unit=unit,
         of_one=interval.kind == "within-process",
+        moderated=interval.method == "moderated",
+        borrowed=interval.method == "borrowed",
     )
+
+
+def measured(figure: Figure, scale: float = 1.0) -> Quantity:
+    """A figure with its interval, and if it is not resolved with about how many more processes it takes."""
+    found = with_interval(figure.median, figure.interval, scale)
+    if found.is_resolved or figure.interval is None or figure.interval.kind == "within-process":
+        return found
+    return structs.replace(found, more=_more_to_resolve(figure.interval, len(figure.medians)))
+
+
+def _more_to_resolve(interval: Interval, processes: int) -> int:
+    """MANY and one for all beyond MANY."""
+    parts = interval.parts
+    if parts is None:
+        freedom = processes - 1
+        error = math.log(interval.high / interval.low) / 2 / t_factor(freedom, interval.level)
+        variance = error**2 * processes
+        parts = Moderated(variance, freedom, 0.0, 0.0, math.sqrt(variance), 0.0, 0)
+    more = more_processes(parts, processes, RESOLVED, interval.level)
+    return MANY + 1 if more is None else more
+
+
+def following(cell: Cell, figure: Figure) -> Cell:
+    """What follows from a figure; a mark where that is not resolved."""
+    if cell is None or with_interval(figure.median, figure.interval).is_resolved:
+        return cell
+    return Quantity(value=figure.median, unresolved=True)
 
 
 def percent(share: float | None) -> Quantity | None:
@@ -74,15 +122,18 @@ def mean_percent(figure: Figure | None) -> Quantity | None:
 
 def milliseconds(figure: Figure | None) -> Quantity | None:
     """A time with its interval; None where it was not measured."""
-    return with_interval(figure.median, figure.interval, 1e3) if figure else None
+    return measured(figure, 1e3) if figure else None
 
 
 def interval_notes(cells: Iterable[Cell], of_one: str = WITHIN_NOTE) -> tuple[str, ...]:
     """The notes that explain the marks of these cells; `of_one` that of a single process, or seed."""
     quantities = [cell for cell in cells if isinstance(cell, Quantity)]
+    shown = [each for each in quantities if not each.unresolved]
+    is_resolved = len(shown) == len(quantities) and all(each.is_resolved for each in shown)
     return (
-        *((of_one,) if any(each.of_one for each in quantities) else ()),
-        *((UNKNOWN_NOTE,) if any(each.is_unknown for each in quantities) else ()),
+        *((of_one,) if any(each.of_one for each in shown) else ()),
+        *((BORROWED_NOTE,) if any(each.borrowed for each in shown) else ()),
+        *(() if is_resolved else (UNRESOLVED_NOTE,)),
     )
 
 

@@ -10,8 +10,20 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from reports import formats
-from reports.document import ONE, UNKNOWN, Document, Plot, Quantity, Series, Table, TableKey, readable
-from reports.tables.wording import UNKNOWN_NOTE, WITHIN_NOTE, interval_notes
+from reports.document import (
+    BORROWED,
+    FOLLOWS_FROM_UNRESOLVED,
+    ONE,
+    UNRESOLVED,
+    Document,
+    Plot,
+    Quantity,
+    Series,
+    Table,
+    TableKey,
+    readable,
+)
+from reports.tables.wording import BORROWED_NOTE, UNRESOLVED_NOTE, WITHIN_NOTE, interval_notes
 
 numbers = st.floats(1e-6, 1e9)
 shares = st.floats(0, 20)
@@ -26,7 +38,10 @@ def quantities(draw: st.DrawFn) -> Quantity:
         low=value / (1 + draw(shares)) if known else None,
         high=value * (1 + draw(shares)) if known else None,
         unit=draw(st.sampled_from(["", "x", "%"])),
-        of_one=draw(st.booleans()),
+        of_one=(borrowed := draw(st.sampled_from([None, False, True]))) is False,
+        borrowed=borrowed is True,
+        more=draw(st.none() | st.integers(0, 60)),
+        unresolved=draw(st.sampled_from([False, False, True])),
         interval=draw(st.sampled_from(["relative", "around", "ends"])),
         digits=draw(st.sampled_from(["measured", "given", "whole", 0, 1, 2, 3])),
         sign=draw(st.sampled_from(["minus", "always", "unless zero"])),
@@ -54,12 +69,13 @@ def test_a_quantity_without_end_is_a_word() -> None:
     assert Table(title="", columns=("steps",), rows=((never,),)).numeric == (False,)
 
 
-@given(st.lists(number_cells | texts_like_numbers | st.sampled_from([ONE, UNKNOWN])))
+@given(st.lists(number_cells | texts_like_numbers | st.sampled_from([ONE, BORROWED, UNRESOLVED])))
 def test_notes_follow_from_the_quantities_alone(cells: list[str | int | float | Quantity | None]) -> None:
     found = [cell for cell in cells if isinstance(cell, Quantity)]
     notes = interval_notes(cells)
-    assert (WITHIN_NOTE in notes) == any(cell.of_one for cell in found)
-    assert (UNKNOWN_NOTE in notes) == any(cell.is_unknown for cell in found)
+    assert (WITHIN_NOTE in notes) == any(cell.of_one and not cell.unresolved for cell in found)
+    assert (BORROWED_NOTE in notes) == any(cell.borrowed and not cell.unresolved for cell in found)
+    assert (UNRESOLVED_NOTE in notes) == any(cell.unresolved or not cell.is_resolved for cell in found)
     assert interval_notes(cells, "one seed")[: len(notes)] == tuple(
         "one seed" if note == WITHIN_NOTE else note for note in notes
     )
@@ -69,7 +85,20 @@ def test_notes_follow_from_the_quantities_alone(cells: list[str | int | float | 
 def test_every_mark_that_is_written_has_its_note_and_every_note_its_mark(cell: Quantity) -> None:
     text = readable(cell)
     assert (ONE in text) == (WITHIN_NOTE in interval_notes([cell]))
-    assert (UNKNOWN in text) == (UNKNOWN_NOTE in interval_notes([cell]))
+    assert (BORROWED in text) == (BORROWED_NOTE in interval_notes([cell]))
+    is_marked = UNRESOLVED in text or text == FOLLOWS_FROM_UNRESOLVED
+    assert is_marked == (UNRESOLVED_NOTE in interval_notes([cell]))
+
+
+@given(quantities())
+def test_a_figure_whose_interval_reaches_beyond_a_quarter_is_called_not_resolved_and_has_no_number(
+    cell: Quantity,
+) -> None:
+    if cell.shares is None or max(cell.shares) <= 0.25:
+        assert UNRESOLVED not in readable(cell)
+    elif not cell.unresolved:
+        assert readable(cell).startswith(UNRESOLVED)
+        assert "±" not in readable(cell)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +109,17 @@ def test_every_mark_that_is_written_has_its_note_and_every_note_its_mark(cell: Q
         (Quantity(value=1.0, low=0.82, high=1.22, unit="x", of_one=True), "1.000x -18% +22% †"),
         (Quantity(value=1.0, low=1.0, high=1.0), "1.000 ±0%"),
         (Quantity(value=1.0, low=0.9999, high=1.0001), "1.000 ±<0.1%"),
-        (Quantity(value=1.0, low=0.05, high=20.0), "1.000 ±>10x"),
+        (Quantity(value=1.0, low=0.75, high=1.25), "1.000 -25% +25%"),
+        (Quantity(value=1.0, low=0.8, high=1.26, unit="x"), "not resolved (0.8x to 1.3x)"),
+        (Quantity(value=1.0, low=0.5, high=2.0, more=4), "not resolved (0.5 to 2; +4)"),
+        (
+            Quantity(value=1.0, low=0.5, high=2.0, more=51, of_one=True),
+            "not resolved (0.5 to 2; +>50) †",
+        ),
+        (Quantity(value=1.0, low=1e-70, high=1e70), "not resolved"),
+        (Quantity(value=1.0, low=0.01, high=100.0, more=12), "not resolved (+12)"),
+        (Quantity(value=1.0, unresolved=True), "?"),
+        (Quantity(value=60.03, low=55.0, high=65.0, borrowed=True), "60.03 ±8.4% §"),
         (Quantity(value=98.12, low=97.69, high=98.55, interval="around", digits=2), "98.12 ±0.43"),
         (Quantity(value=98.12, of_one=True, interval="around", digits=2), "98.12 †"),
         (

@@ -48,7 +48,8 @@ def payoff(tmp_path: Path, eager: Sequence[float], faster: Sequence[Record]) -> 
 def test_compiling_pays_when_the_gains_make_up_for_its_seconds(tmp_path: Path) -> None:
     """30 s cold and 3 s warm, at 50 ms a step and 8 images: 597 eager steps take 119.4 s, and so do 30 s for
     the first compiled one and 596 more."""
-    assert payoff(tmp_path, [0.2, 0.2], compiled([0.15, 0.15])) == {
+    row = payoff(tmp_path, [0.2, 0.2], compiled([0.15, 0.15]))
+    assert {name: str(cell).split()[0] for name, cell in row.items()} == {
         "model": "vgg11",
         "gain (ms/step)": "50.00",
         "steps, cold cache": "597",
@@ -67,7 +68,7 @@ def test_the_ends_follow_from_the_speed_ups_interval(tmp_path: Path) -> None:
 
 def test_what_is_slower_never_pays(tmp_path: Path) -> None:
     row = payoff(tmp_path, [0.1, 0.1], compiled([0.15, 0.15]))
-    assert row["gain (ms/step)"] == "-50.00"
+    assert str(row["gain (ms/step)"]).startswith("-50.00 (")
     assert [row["steps, cold cache"], row["images, warm cache"]] == ["never", "never"]
 
 

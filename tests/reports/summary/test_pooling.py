@@ -30,7 +30,8 @@ def _only(summary: Summary) -> Figure:
 
 def test_several_processes_give_the_geometric_mean_and_the_t_interval(tmp_path: Path) -> None:
     medians = (0.1, 0.103, 0.098)
-    figure = _only(summarise([planted_records.write(tmp_path, planted_records.replicates(CASE, medians))]))
+    run = planted_records.write(tmp_path, planted_records.replicates(CASE, medians))
+    figure = _only(summarise([run], plain_intervals=True))
     logs = np.log(medians)
     low, high = np.exp(oracle.t.interval(0.95, 2, logs.mean(), oracle.sem(logs)))
     assert figure.interval is not None
@@ -50,9 +51,8 @@ def test_one_process_gives_its_median_and_says_so(tmp_path: Path) -> None:
 
 
 def test_a_row_begins_with_the_promised_fields(tmp_path: Path) -> None:
-    row = _only(
-        summarise([planted_records.write(tmp_path, planted_records.replicates(CASE, [0.1, 0.1]))])
-    ).as_row()
+    run = planted_records.write(tmp_path, planted_records.replicates(CASE, [0.1, 0.1]))
+    row = _only(summarise([run], plain_intervals=True)).as_row()
     case = [name for name in Case.__struct_fields__ if name not in ("replicate", "task")]
     promised = ["phase", "metric", "unit", "median", "low", "high", "processes", "samples"]
     assert list(row)[: len(case) + len(promised)] == case + promised

@@ -1,0 +1,168 @@
+"""One prior for all cases of a run, and from it the interval of every time and energy.
+
+A prior is that of one machine, device and metric. It comes from the whole step of every case that several
+processes measured, and from one product of every such ceiling, which takes longest: the phases of a process,
+and its products, are no cases of their own. These take the prior at their own scatter within.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from msgspec import structs
+
+from bench.schema.case_warnings import CaseWarning
+from bench.schema.ceiling_product import Product
+from bench.schema.layer_phases import ALL_LAYERS
+from bench.schema.metrics import is_of
+from bench.schema.phases import whole
+from bench.stats.estimates import Interval, across_processes, moments
+from bench.stats.moderation import (
+    RESTLESS,
+    ProcessScatter,
+    Scatter,
+    case_scatter,
+    fit,
+    moderate_all,
+    moderated_interval,
+)
+from reports.summary.figures import THROUGHPUT_METRICS, Figure, WarningCount
+from reports.summary.subjects import Subject, subject_of
+
+RESTLESS_LABEL: Literal["restless"] = "restless"
+PriorKey = tuple[tuple[str, ...], str, str]
+"""Machine, device, metric."""
+
+WHOLE_OF_LAYERS = "whole_time"
+"""The whole step of the pass that times layers: the prior of all times of that pass."""
+
+
+def scatter_of(medians: Sequence[float], withins: Sequence[float], sizes: Sequence[int]) -> Scatter | None:
+    """How processes scatter from their medians, variances within and numbers of samples; None where a
+    variance is not known, which is below zero then."""
+    if min(withins) < 0:
+        return None
+    return case_scatter(
+        [
+            ProcessScatter(math.log(median), within, math.pi / 2 * within / size)
+            for median, within, size in zip(medians, withins, sizes, strict=True)
+        ]
+    )
+
+
+def moderated(figures: Iterable[Figure]) -> list[Figure]:
+    """The figures, those of times and energies with moderated or borrowed intervals.
+
+    Figures of several runs that are given together lend to each other.
+    """
+    found = list(figures)
+    places: dict[PriorKey, list[int]] = {}
+    for at, figure in enumerate(found):
+        if figure.scatter is not None:
+            places.setdefault(_key(figure), []).append(at)
+    for here in places.values():
+        prior = fit(list(_lenders(found[at] for at in here)))
+        scatters = [scatter for at in here if (scatter := found[at].scatter)]
+        for at, parts in zip(here, moderate_all(scatters, prior), strict=True):
+            interval = moderated_interval(found[at].medians, parts)
+            if interval is not None:
+                found[at] = structs.replace(found[at], interval=interval)
+    return found
+
+
+def interval_like(figure: Figure | None, medians: Sequence[float]) -> Interval | None:
+    """The interval of a quantity of the same processes, of which the figure's prior and floor hold too.
+
+    The plain one where the figure's is not moderated; None for one process.
+    """
+    interval = figure.interval if figure else None
+    if interval is None or interval.parts is None or len(medians) < 2 or min(medians) <= 0:
+        return across_processes(medians)
+    known, own = interval.parts, len(medians) - 1
+    variance = moments(list(map(math.log, medians)))[1]
+    pooled = (known.prior_freedom * known.prior_sd**2 + own * variance) / (known.prior_freedom + own)
+    return moderated_interval(
+        medians,
+        structs.replace(
+            known,
+            variance=max(known.floor_sd**2, pooled),
+            freedom=known.prior_freedom + own,
+            own_sd=math.sqrt(variance),
+        ),
+    )
+
+
+def restless(figures: Iterable[Figure]) -> tuple[list[Figure], list[WarningCount]]:
+    """The figures, with the label of those whose processes differ more than the run leads to expect, and the
+    warning of their cases."""
+    found = list(figures)
+    worst: dict[tuple[Subject, Product | None], Figure] = {}
+    for figure in found:
+        if (
+            figure.metric in THROUGHPUT_METRICS
+            and (is_whole(figure) or figure.product)
+            and _is_restless(figure)
+        ):
+            worst.setdefault((subject_of(figure), figure.product), figure)
+    if not worst:
+        return found, []
+    labelled = [
+        structs.replace(figure, tags=(*figure.tags, RESTLESS_LABEL))
+        if (subject_of(figure), figure.product) in worst
+        else figure
+        for figure in found
+    ]
+    first = next(iter(worst.values()))
+    cases = dict.fromkeys(figure.case for figure in worst.values())
+    warned = WarningCount(
+        label=RESTLESS_LABEL,
+        example=CaseWarning(RESTLESS_LABEL, _in_words(first)),
+        cases=tuple(cases),
+        processes=sum(
+            max(len(figure.medians) for figure in worst.values() if figure.case == case) for case in cases
+        ),
+    )
+    return labelled, [warned]
+
+
+def _is_restless(figure: Figure) -> bool:
+    """As `bench.stats.moderation.is_restless` has it."""
+    parts = figure.interval.parts if figure.interval else None
+    return parts is not None and parts.own_sd is not None and parts.own_sd**2 >= RESTLESS * parts.prior_sd**2
+
+
+def _in_words(figure: Figure) -> str:
+    assert figure.interval is not None
+    assert figure.interval.parts is not None
+    parts = figure.interval.parts
+    return (
+        f"its processes differ more than this run leads to expect: the {figure.metric} scatters by "
+        f"{parts.own_sd:.1%} between them (standard deviation), where {parts.prior_sd:.1%} was expected"
+    )
+
+
+def _key(figure: Figure) -> PriorKey:
+    metric = WHOLE_OF_LAYERS if is_of(figure.metric, "layer") else figure.metric
+    return figure.machine, figure.case.device, metric
+
+
+def _lenders(figures: Iterable[Figure]) -> Iterable[Scatter]:
+    ceilings: dict[object, Figure] = {}
+    for figure in figures:
+        if figure.product is not None:
+            longest = ceilings.setdefault(subject_of(figure), figure)
+            if figure.median > longest.median:
+                ceilings[subject_of(figure)] = figure
+        elif is_whole(figure) and figure.scatter is not None:
+            yield figure.scatter
+    yield from (figure.scatter for figure in ceilings.values() if figure.scatter is not None)
+
+
+def is_whole(figure: Figure) -> bool:
+    """Whether it is the whole step of its case, or of the pass that times layers."""
+    if figure.layer is not None:
+        return False
+    step = ALL_LAYERS if is_of(figure.metric, "layer") else whole(figure.case)
+    return figure.phase == step and (figure.metric == WHOLE_OF_LAYERS or not is_of(figure.metric, "layer"))
