@@ -62,6 +62,16 @@ def estimate_seconds(planned: Collection[Case], protocol: MeasurementProtocol) -
     return cases + servers + REPORT_SECONDS
 
 
+def plan_seconds(plan: KeptPlan, runnable: Collection[Case], budget_seconds: float | None = None) -> float:
+    """About how long a plan takes whose first processes `runnable` are: with what its target asks for, and
+    within its budget."""
+    first = estimate_seconds(runnable, plan.protocol)
+    whole = first + further_seconds(plan, runnable)
+    if budget_seconds is not None:
+        return min(whole, budget_seconds)
+    return whole if plan.budget_seconds is None else min(whole, max(first, plan.budget_seconds))
+
+
 def further_seconds(plan: KeptPlan, runnable: Iterable[Case]) -> float:
     """About how long the processes take that a plan's target asks for after its first ones, of those cases
     that can run; 0 without a target."""

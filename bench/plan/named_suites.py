@@ -9,7 +9,7 @@ from msgspec import structs
 
 from bench import devices
 from bench.contracts.device import Scale, Traits
-from bench.plan.suite import Block, Suite
+from bench.plan.suite import Block, Suite, first_processes
 from bench.plan.suite_file import from_toml
 from bench.schema.case import PRECISIONS, MeasurementProtocol
 from models import catalogue
@@ -24,6 +24,8 @@ GRAPH_ENGINES = ("compile-reduce-overhead", "cudagraph")
 """Where nothing captures graphs the first is `compile`, and the second is refused."""
 
 
+_UNTIL = 0.05
+"""Half width at which a case of `quick` and `standard` is finished: docs/method.md, "How many processes"."""
 _WARM_ON_CPU = MeasurementProtocol(
     warmup_steps=1, warmup_seconds=0.3, warmup_limit_seconds=0.6, fewest_samples=3
 )
@@ -69,12 +71,12 @@ def _quick(scale: Scale) -> Suite:
     large = scale == "large"
     return Suite(
         name="quick",
-        summary=f"every network once around; {'ten minutes' if large else 'five minutes'}",
+        summary=f"every network once around; at most {'ten minutes' if large else 'seven minutes'}",
         blocks=_QUICK_ON_GPU if large else _QUICK_ON_CPU,
-        once=_QUICK_ON_GPU_ONCE if large else _QUICK_ON_CPU_ONCE,
-        replicates=2,
+        replicates=first_processes(_UNTIL),
+        until=_UNTIL,
         ceilings=True,
-        limit_minutes=10 if large else 5,
+        limit_minutes=10 if large else 7,
         # Energy takes 10 s and the idle ones before (docs/method.md, "Energy"): twice the suite's time.
         protocol=structs.replace(
             _WARM_ON_GPU if large else _WARM_ON_CPU, sampling_seconds=0.6, energy_seconds=0
@@ -85,19 +87,14 @@ def _quick(scale: Scale) -> Suite:
 _QUICK_ON_CPU: tuple[Block, ...] = (
     {"model": ALL},
     {"model": ("alexnet",), "precision": ("amp-bf16",)},
-)
-_QUICK_ON_CPU_ONCE: tuple[Block, ...] = (
     {"model": TRAINED, "workload": ("training",)},
     {"model": ("alexnet",), "engine": ("compile",)},
 )
-"""Together a minute on two cores: a second process of each would break the five minutes of the suite."""
 
 _THREE_PRECISIONS: Block = {"precision": ("fp32", "tf32", "amp-bf16"), "batch": (64,)}
 _QUICK_ON_GPU: tuple[Block, ...] = (
     {"model": ALL, **_THREE_PRECISIONS},
     {"model": TRAINED, "workload": ("training",), **_THREE_PRECISIONS},
-)
-_QUICK_ON_GPU_ONCE: tuple[Block, ...] = (
     {
         "model": ("alexnet", "vgg16"),
         "workload": BOTH_WORKLOADS,
@@ -107,7 +104,7 @@ _QUICK_ON_GPU_ONCE: tuple[Block, ...] = (
     },
     {"model": ("alexnet",), "device": ("cpu", "auto"), "batch": (SHARED_BATCH,)},
 )
-"""Compiling takes a quarter of a minute of a process, and one row says how a CPU stands beside the GPU."""
+"""The last row says how a CPU stands beside the GPU."""
 
 
 def _standard(scale: Scale) -> Suite:
@@ -120,7 +117,8 @@ def _standard(scale: Scale) -> Suite:
         ),
         blocks=_STANDARD_ON_GPU if large else _STANDARD_ON_CPU,
         once=_STANDARD_ON_GPU_ONCE if large else (),
-        replicates=3,
+        replicates=first_processes(_UNTIL),
+        until=_UNTIL,
         ceilings=True,
         limit_minutes=90 if large else None,
         protocol=structs.replace(

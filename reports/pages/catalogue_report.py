@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from bench import datasets, devices
 from bench.plan import axes, expand, named_suites, recipes
 from bench.plan.axes import AXES, NamedAxis
+from bench.plan.suite import MOST_PROCESSES, Suite
 from bench.schema.training_task import Recipe
 from models import blocks, catalogue, libraries, variants
 from models.closed_form import cost
@@ -130,8 +131,15 @@ def _suites() -> Table:
     for name in named_suites.SUITES:
         suite = named_suites.find(name, device)
         cases = expand.cases(suite, {"device": (device,)}, threads=1)  # `auto` was asked for once
-        rows.append((name, suite.summary, len(cases), suite.replicates))
-    return Table(title="suites", columns=("name", "summary", "cases", "replicates"), rows=tuple(rows))
+        rows.append((name, suite.summary, len(cases), _processes(suite)))
+    return Table(title="suites", columns=("name", "summary", "cases", "processes"), rows=tuple(rows))
+
+
+def _processes(suite: Suite) -> str:
+    """Of each case: so many, or from the first to the most."""
+    if suite.until is None:
+        return str(suite.replicates)
+    return f"{suite.replicates} to {MOST_PROCESSES}, until +-{100 * suite.until:g}%"
 
 
 def _axes() -> Table:

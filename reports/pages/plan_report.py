@@ -32,16 +32,10 @@ def dry_run_of(plan: KeptPlan, budget_seconds: float | None, output: str) -> str
         return dry_run(planned, plan.protocol, output)
     here = _here(planned)
     runnable = _runnable(here)
-    first = estimate.estimate_seconds(runnable, plan.protocol)
-    whole = first + estimate.further_seconds(plan, runnable)
-    if budget_seconds is not None:
-        whole = min(whole, budget_seconds)
-    elif plan.budget_seconds is not None:
-        whole = min(whole, max(first, plan.budget_seconds))
     text = (
         f"{len(planned)} processes first, {len(runnable)} of which can run here, then more of the cases "
         f"whose interval is wider than +-{100 * plan.until:.3g}%, {MOST_PROCESSES} of a case at most; "
-        f"{_about(whole)}"
+        f"{_about(estimate.plan_seconds(plan, runnable, budget_seconds))}"
     )
     return _rendered(here, text, output)
 

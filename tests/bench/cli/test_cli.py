@@ -11,10 +11,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bench.runner import case_server
+from bench.cli import exit_code
+from bench.runner import case_server, plan_file
 from bench.runner import execute as runner
 from bench.runner.execute import RunResult
+from bench.runner.rounds import Target, Wide
 from bench.schema.case import Case, MeasurementProtocol
+from bench.schema.kept_plan import KeptPlan
 from bench.schema.record import Measurement, Record, Status
 from bench.store import RECORDS, Store
 from tests.planted.commands import ROOT, Answer, Command, is_one_sentence
@@ -52,6 +55,11 @@ BAD_OPTIONS = [
     (["--replicates", "0"], "--replicates takes a whole number from 1 to 1000"),
     (["--replicates", ""], "--replicates takes a whole number from 1 to 1000"),
     (["--replicates", "2.5"], "--replicates takes a whole number from 1 to 1000"),
+    (["--until", "0"], "--until takes a number above 0 and up to 1, not '0'"),
+    (["--until", "5"], "--until takes a number above 0 and up to 1, not '5'"),
+    (["--until", "5 %"], "--until takes a number above 0 and up to 1, not '5 %'"),
+    (["--until", ""], "--until takes a number above 0 and up to 1, not ''"),
+    (["--until", "5%", "--replicates", "3"], "--replicates fixes how many processes a case has"),
     (["--model", "vgg16", "--image", "16"], "smallest image that works is 32x32"),
     (["--precision", "tf32", "--device", "cpu"], "nothing of this plan can run here: tf32"),
     (["--engine", "cudagraph", "--device", "cpu"], "needs --device cuda"),
@@ -253,6 +261,74 @@ def test_options_reach_the_run(convbench: Command, tmp_path: Path, monkeypatch: 
     assert (protocol.target_ci, protocol.time_limit_seconds, protocol.caches) == (0.02, 45.0, "cold L2")
     assert directory == tmp_path / "run"
     assert (options["resume"], options["budget_seconds"]) == (True, 1000.0)
+
+
+@pytest.mark.parametrize(
+    ("halves", "is_last", "words"),
+    [
+        ([0.123, 0.061], False, "the time is spent; 2 of 4 cases are wider than +-5%, the widest vgg11"),
+        ([0.061], True, "1 of 4 cases are wider than +-5%, the widest vgg11"),
+        ([None], False, "(no interval yet): --resume goes on with them"),
+        ([], False, None),
+    ],
+)
+def test_the_end_says_which_intervals_are_too_wide(
+    capsys: pytest.CaptureFixture[str], halves: list[float | None], is_last: bool, words: str | None
+) -> None:
+    cases = [Case(model=model) for model in ("vgg11", "vgg13", "vgg16", "vgg19")]
+    wide = [Wide(case=case, half=half, is_last=is_last) for case, half in zip(cases, halves, strict=False)]
+    target = Target(half=0.05, first=2, cases=cases)
+    result = RunResult(statuses={"ok": 8}, remaining=0, warning=None, target=target, wide=wide)
+    exit_code.say_left(result, 8)
+    said = capsys.readouterr().err
+    assert exit_code.code(result) == 0
+    if words is None:
+        assert said == ""
+        return
+    assert is_one_sentence(said)
+    assert words in said
+    assert ("after 10 processes of each" in said) == is_last
+    assert ("--resume" in said) != is_last
+
+
+def test_a_run_is_resumed_by_its_folder_alone(
+    convbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cases, the protocol and the target are those of the plan, and another option is refused."""
+    seen: list[tuple[list[Case], MeasurementProtocol]] = []
+
+    def execute(
+        planned: list[Case], protocol: MeasurementProtocol, directory: Path, **options: object
+    ) -> RunResult:
+        seen.append((planned, protocol))
+        plan = options["plan"]
+        assert isinstance(plan, KeptPlan)
+        directory.mkdir(exist_ok=True)
+        plan_file.write(directory, plan)
+        return RunResult(statuses={}, remaining=0, warning=None)
+
+    monkeypatch.setattr(runner, "run_plan", execute)
+    out = ("--out", tmp_path / "run")
+    convbench("run", *out, "--model", "lenet5", "--until", "3%", "--target-ci", "2%", "--device", "cpu")
+    assert convbench("run", *out, "--resume").code == 0
+    assert seen[1] == seen[0]
+    assert [case.replicate for case in seen[0][0]] == [1, 2, 3]
+    convbench("run", *out, "--resume", "--replicates", 1)
+    convbench("run", *out, "--resume")
+    assert [len(planned) for planned, _ in seen[2:]] == [1, 1]
+    refused = convbench("run", *out, "--resume", "--batch", 8)
+    assert refused.code == 2
+    assert is_one_sentence(refused.err)
+    assert "--batch asks for 8" in refused.err
+    assert "has 1: --resume changes --replicates, --until and --budget alone" in refused.err
+    assert len(seen) == 4
+
+
+def test_a_dry_run_says_what_the_target_may_add(convbench: Command, tmp_path: Path) -> None:
+    line = ("run", "--dry-run", "--out", tmp_path / "run", "--model", "lenet5,vgg11", "--device", "cpu")
+    said = " ".join(convbench(*line, "--until", "3%").out.split())
+    assert "6 processes first, 6 of which can run here, then more of the cases whose interval is" in said
+    assert "wider than +-3%, 10 of a case at most; about" in said
 
 
 def test_a_dry_run_shows_the_plan_an_estimate_and_what_is_skipped_and_writes_nothing(

@@ -17,6 +17,7 @@ from bench.cli import progress
 from bench.cli.progress import TrainingBar
 from bench.plan.training_runs import TrainingRequest, cases
 from bench.runner.events import Progress
+from bench.runner.rounds import Round
 from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.epochs import Epoch, EpochDone, StepsDone, TrainingEvent
 from bench.schema.record import Record, Status
@@ -155,6 +156,17 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     monkeypatch.setattr(sys, "stderr", stream)
     yield stream
     monkeypatch.undo()
+
+
+def test_a_run_with_a_target_says_how_far_it_is() -> None:
+    case = Case(model="vgg11", replicate=3)
+    round_ = Round(number=3, cases=[case], is_planned=False, unfinished=5, of=16, widest=0.0712)
+    event = Progress(case=case, done=32, total=40, round=round_)
+    assert progress.described(event) == f"round 3, 5 of 16 cases left, widest 7.1%: {case.id} #3"
+    early = structs.replace(event, round=structs.replace(round_, number=1, unfinished=16, widest=None))
+    assert progress.described(early) == f"round 1, 16 of 16 cases left: {case.id} #3"
+    for without in (None, Round(number=1, cases=[case], is_planned=True)):
+        assert progress.described(structs.replace(event, round=without)) == f"{case.id} #3"
 
 
 def test_where_there_is_no_terminal_nothing_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,10 +8,11 @@ from msgspec import structs
 from bench import devices
 from bench.contracts.costs import Costs
 from bench.host import cpu_cores
-from bench.plan import estimate
+from bench.plan import estimate, plan_processes
 from bench.plan.estimate import case_seconds, estimate_seconds
 from bench.plan.step_seconds import step_seconds
 from bench.schema.case import Case, MeasurementProtocol
+from bench.schema.kept_plan import KeptPlan
 
 COSTS = Costs(
     source="planted",
@@ -125,3 +126,33 @@ def test_a_run_has_a_server_for_each_replicate_and_a_report() -> None:
 def test_every_devices_costs_say_where_they_come_from() -> None:
     assert "untested on a GPU" in devices.traits("cuda").costs.source
     assert all(device.traits.costs.source for device in devices.devices().values())
+
+
+CPU_CASE = Case(model="lenet5", image=28, channels=1, classes=10)
+
+
+def test_the_processes_expected_are_those_that_were_simulated() -> None:
+    """docs/statistics.md: 4.8 at 3%, 3.2 at 5%, 2.5 at 8%; a narrower target never takes fewer."""
+    targets = (0.001, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.2, 1.0)
+    found = [estimate.expected_processes(until) for until in targets]
+    assert [found[targets.index(until)] for until in (0.03, 0.05, 0.08)] == pytest.approx([4.8, 3.2, 2.5])
+    assert found == sorted(found, reverse=True)
+    assert (found[0], found[-1]) == (10.0, 2.0)
+
+
+def test_a_target_adds_processes_and_a_budget_takes_them_away() -> None:
+    """1.2 more processes of each of three cases, and the servers of four rounds."""
+    cases = [structs.replace(CPU_CASE, seed=seed) for seed in range(3)]
+    plan = KeptPlan(
+        suite="one", cases=cases, ceilings=False, auto=False, protocol=MeasurementProtocol(), until=0.05
+    )
+    first = plan_processes.of_plan(plan)
+    alone = estimate_seconds(first, plan.protocol)
+    each = case_seconds(CPU_CASE, plan.protocol)
+    whole = alone + 1.2 * 3 * each + 4 * estimate.SERVER_SECONDS
+    assert estimate.plan_seconds(plan, first) == pytest.approx(whole)
+    assert estimate.plan_seconds(plan, first, alone / 2) == alone / 2
+    promised = structs.replace(plan, budget_seconds=alone / 2)
+    assert estimate.plan_seconds(promised, first) == alone
+    fixed = structs.replace(plan, until=None, replicates=2)
+    assert estimate.plan_seconds(fixed, first) == alone

@@ -250,16 +250,18 @@ def test_every_network_of_ours_can_be_estimated(model: str) -> None:
 def test_slow_blocks_are_measured_once_unless_replicates_are_asked_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(devices, "auto", lambda: "cpu")
-    quick = named_suites.find("quick", "cpu")
+    monkeypatch.setattr(devices, "auto", lambda: "cuda")
+    standard = named_suites.find("standard", "cuda")
     slow = {
-        c for c in expand.cases(quick, {}, threads=2) if c.workload == "training" or c.engine == "compile"
+        c
+        for c in expand.cases(standard, {}, threads=2)
+        if c.device == "cpu" or (c.batch, c.precision) in ((8, "fp32"), (64, "amp-fp16"))
     }
-    assert len(slow) == 4
-    counts = Counter(c.without_replicate() for c in expand.processes(quick, {}, threads=2))
-    for case in expand.cases(quick, {}, threads=2):
-        assert counts[case.without_replicate()] == (1 if case in slow else quick.replicates)
-    three = Counter(c.without_replicate() for c in expand.processes(quick, {}, threads=2, replicates=3))
+    assert set(expand.of_one_process(standard, {}, threads=2)) == slow
+    counts = Counter(c.without_replicate() for c in expand.processes(standard, {}, threads=2))
+    for case in expand.cases(standard, {}, threads=2):
+        assert counts[case.without_replicate()] == (1 if case in slow else standard.replicates)
+    three = Counter(c.without_replicate() for c in expand.processes(standard, {}, threads=2, replicates=3))
     assert set(three.values()) == {3}
 
 

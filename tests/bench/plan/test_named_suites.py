@@ -10,9 +10,18 @@ from msgspec import structs
 
 from bench import devices
 from bench.host import cpu_cores
-from bench.plan import estimate, expand, feasibility, named_suites, suite_file
+from bench.plan import (
+    estimate,
+    expand,
+    feasibility,
+    named_suites,
+    plan_processes,
+    suite_file,
+    suite_plan,
+)
 from bench.plan.named_suites import SUITES
 from bench.plan.suite import Suite
+from bench.plan.suite_plan import Asked
 from bench.schema.case import Case, MeasurementProtocol
 from models import catalogue
 from models.errors import UserError
@@ -106,7 +115,7 @@ PROMISED = {
     ("smoke", "cuda"): "a minute and a half",
     ("smoke", "cpu"): "two minutes",
     ("quick", "cuda"): "ten minutes",
-    ("quick", "cpu"): "five minutes",
+    ("quick", "cpu"): "seven minutes",
     ("standard", "cuda"): "an hour and a half",
 }
 
@@ -118,14 +127,46 @@ def test_a_suite_takes_as_long_as_it_says_by_the_estimate(
     monkeypatch.setattr(devices, "auto", lambda: device)
     monkeypatch.setattr(cpu_cores, "core_flops", lambda: AVX512_CORE)
     monkeypatch.setattr(cpu_cores, "instructions", lambda *_: frozenset({"avx2", "avx512f"}))
+    monkeypatch.setattr(cpu_cores, "usable_cores", lambda: 2)
+    monkeypatch.setattr(devices.get(device), "why_absent", lambda: None)
     suite = named_suites.find(name, device)
-    planned = expand.processes(suite, {}, threads=2)
-    if suite.ceilings:
-        planned = expand.with_ceilings(planned)
-    minutes = estimate.estimate_seconds(planned, suite.protocol) / 60
+    plan = suite_plan.of_suite(Asked(suite=name))
+    planned = plan_processes.of_plan(plan)
+    first = estimate.estimate_seconds(planned, suite.protocol) / 60
+    minutes = estimate.plan_seconds(plan, planned) / 60
     assert suite.limit_minutes is not None
+    assert first <= suite.limit_minutes
     assert 0.5 * suite.limit_minutes < minutes <= suite.limit_minutes
     assert suite.summary.endswith(PROMISED[name, device])
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_quick_and_standard_go_on_until_5_percent_and_the_others_have_a_number(
+    monkeypatch: pytest.MonkeyPatch, device: str
+) -> None:
+    """What a suite promises is its budget, for the whole of it and its own target only."""
+    monkeypatch.setattr(devices, "auto", lambda: device)
+    monkeypatch.setattr(devices.get(device), "why_absent", lambda: None)
+    found = {name: suite_plan.of_suite(Asked(suite=name)) for name in SUITES}
+    on_gpu = device == "cuda"
+    rules = {name: (plan.replicates, plan.until, plan.budget_seconds) for name, plan in found.items()}
+    assert rules == {
+        "smoke": (3 if on_gpu else 2, None, None),
+        "quick": (None, 0.05, 600.0 if on_gpu else 420.0),
+        "standard": (None, 0.05, 5400.0 if on_gpu else None),
+        "full": (10, None, None),
+    }
+    quick = found["quick"]
+    assert quick.single == []
+    counts = Counter(case.without_replicate() for case in plan_processes.of_plan(quick))
+    assert {n for case, n in counts.items() if case.workload != "ceiling"} == {2}
+    narrow = suite_plan.of_suite(Asked(suite="quick", until="3%"))
+    assert (narrow.until, narrow.budget_seconds) == (0.03, None)
+    assert len([c for c in plan_processes.of_plan(narrow) if c.replicate == 3]) == len(narrow.cases)
+    product = suite_plan.of_suite(Asked(given={"model": ("lenet5",)}))
+    assert (product.until, product.budget_seconds, product.ceilings) == (0.05, None, False)
+    fixed = suite_plan.of_suite(Asked(suite="standard", replicates=4))
+    assert (fixed.replicates, fixed.until, fixed.single) == (4, None, [])
 
 
 def test_full_says_that_nobody_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,6 +271,14 @@ def test_energy_alone_may_be_left_out(tmp_path: Path, seconds: float) -> None:
     assert suite.protocol == MeasurementProtocol(energy_seconds=seconds)
 
 
+@pytest.mark.parametrize(("written_so", "until", "first"), [("'5%'", 0.05, 2), ("0.03", 0.03, 3)])
+def test_a_suite_may_have_a_target_in_place_of_a_number(
+    tmp_path: Path, written_so: str, until: float, first: int
+) -> None:
+    suite = suite_file.from_toml(written(tmp_path, f"until = {written_so}\n" + CASES))
+    assert (suite.until, suite.replicates) == (until, first)
+
+
 @pytest.mark.parametrize("flush", [True, False])
 def test_a_suite_may_ask_for_a_cold_l2(tmp_path: Path, flush: bool) -> None:
     suite = suite_file.from_toml(written(tmp_path, CASES + f"[protocol]\nflush_l2 = {str(flush).lower()}"))
@@ -268,6 +317,10 @@ def test_a_suite_may_ask_for_a_cold_l2(tmp_path: Path, flush: bool) -> None:
         ("summary = ['x']\n" + CASES, "summary in"),
         ("replicates = 0\n" + CASES, "replicates takes a whole number from 1 to 1000"),
         ("replicates = 'many'\n" + CASES, "replicates takes a whole number from 1 to 1000"),
+        ("until = '5'\n" + CASES, "until takes a number above 0 and up to 1"),
+        ("until = 0\n" + CASES, "until takes a number above 0 and up to 1"),
+        ("until = true\n" + CASES, "until takes a number above 0 and up to 1"),
+        ("until = '5%'\nreplicates = 3\n" + CASES, "has both replicates and until"),
         ("protocol = 3\n" + CASES, "is a table, [protocol]"),
         (CASES + "[protocol]\nmin_samples = 'x'", "[protocol]"),
         (CASES + "[protocol]\nmin_samples = 20.5", "[protocol]"),
