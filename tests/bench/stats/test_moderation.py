@@ -400,3 +400,16 @@ def test_two_kinds_of_processes_of_which_one_was_seen() -> None:
     interval = moderated_interval([1.0, 1.0001], moderated)
     assert width(interval) > 0.015
     assert width(across_processes([1.0, 1.0001])) < 0.001
+
+
+def test_a_case_that_changes_level_in_the_middle_of_the_run() -> None:
+    """Three processes and then three that are 15% slower, beside cases that scatter by 1%."""
+    medians = [1.0, 1.001, 0.999, 1.15, 1.151, 1.149]
+    changed = Scatter(6, statistics.variance(map(math.log, medians)), 4e-4, 1e-6)
+    calm = [Scatter(6, 1e-4 * factor, 4e-4, 1e-6) for factor in (0.3, 0.5, 1.0, 1.0, 1.5, 2.0)]
+    prior = fit([changed, *calm])
+    assert is_restless(changed, prior)
+    assert not any(is_restless(each, prior) for each in calm)
+    interval = moderated_interval(medians, moderate(changed, prior))
+    assert interval is not None
+    assert interval.low < 1.01 < 1.14 < interval.high
