@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from bench.contracts.device import Device
     from bench.contracts.steps import Steps
 
+_TRIFLE = 1e-3
+"""Of the peak: the outputs of a step, which live until the next, are less but in the smallest networks."""
 _ALLOCATED, _REQUESTED = "peak_allocated", "peak_requested"
 
 
@@ -75,7 +77,7 @@ class _Watch(OperatorMode):
         self.highest: _Instant | None = None
         self._device, self._baseline = device, baseline
         self._type = device.torch_type()
-        self._counts = allocator_counts(device)
+        self.counts = allocator_counts(device)
         self._alive: dict[int, _Storage] = {}
         self._bytes = 0
         self._numbers = itertools.count()
@@ -99,6 +101,11 @@ class _Watch(OperatorMode):
         known.size = size
         return known
 
+    def lives_on(self, kinds: Mapping[int, str]) -> bool:
+        """Whether a part of the peak that is no trifle is alive, and of none of these kinds."""
+        others = sum(storage.size for storage in self._alive.values() if storage.number not in kinds)
+        return self.highest is None or others > _TRIFLE * self.highest.peak
+
     def pack(self, tensor: torch.Tensor) -> _Kept:
         """For torch.autograd.graph.saved_tensors_hooks."""
         return _Kept(tensor, self.meet(tensor))
@@ -118,7 +125,7 @@ class _Watch(OperatorMode):
     def _look(self) -> None:
         """An operator has ended: remember this instant if its peak is the highest."""
         peak, beside = self._bytes, {}
-        if self._counts:
+        if self.counts:
             allocated = self._device.read_peak()[_ALLOCATED]
             self._device.reset_peak()  # from here the peak is what is allocated now
             now = self._device.read_peak()
@@ -140,16 +147,18 @@ def peak_ledger(steps: Steps, device: Device, baseline: int) -> list[Measurement
     """The ledger in bytes, in the phase of the peak: one figure a kind, and `ledger_peak`; where the device's
     allocator counts also what it knows of BESIDE, and `ledger_residual`, which is the peak less all of them.
 
-    Runs two eager steps; `baseline` is what was allocated before the model was made. Nothing where a step
-    runs no operator.
+    Runs an eager step, and another one where it has phases, where the allocator counts, or where more than a
+    thousandth of the peak lives on after it and is of none of the kinds. `baseline` is what was allocated
+    before the model was made. Nothing where a step runs no operator.
     """
     watch = _Watch(device, baseline)
     for tensor in itertools.chain.from_iterable(steps.tensors().values()):
         watch.meet(tensor)
     watch.begin()  # the first setup runs operators too
     with watch, torch.autograd.graph.saved_tensors_hooks(watch.pack, lambda kept: kept.tensor):
-        _step(steps, watch)  # meets what lives from step to step, such as the casts that autocast keeps
         _step(steps, watch)
+        if steps.phases or watch.counts or watch.lives_on(_kinds(steps, watch)):
+            _step(steps, watch)  # now it has met what lives from step to step: the casts that autocast keeps
     if watch.highest is None:
         return []
     return _measurements(watch.highest, _kinds(steps, watch), _kept_by_libraries(device))

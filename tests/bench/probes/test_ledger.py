@@ -174,6 +174,31 @@ def replace_precision(case: Case) -> Case:
     )
 
 
+@pytest.mark.parametrize(("keeps", "count"), [(False, 1), (True, 2)])
+def test_a_second_step_runs_only_where_something_lives_on(keeps: bool, count: int) -> None:
+    class Wide(nn.Linear):
+        """Its weights dwarf its outputs; it may keep a tensor of its own, which no step makes."""
+
+        def __init__(self) -> None:
+            super().__init__(PIXELS, 64)
+            self.kept = [torch.ones(1000)] if keeps else []
+
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x) + sum(each.sum() for each in self.kept)
+
+    module = nn.Sequential(nn.Flatten(), Wide(), nn.Linear(64, 5000), nn.Linear(5000, CLASSES))
+    steps = steps_of(module, INFERENCE)
+    ran: list[str] = []
+
+    def step() -> None:
+        ran.append("step")
+        steps.step()
+
+    [phase, sizes] = found(ledger.peak_ledger(replace(steps, step=step), CPU, 0))
+    assert (phase, len(ran)) == ("forward", count)
+    assert sizes["other_tensors"] >= 4 * 1000 * keeps
+
+
 @pytest.mark.parametrize("name", ["forward", "backward", "optimizer"])
 def test_the_peak_is_in_the_phase_that_has_it(name: str) -> None:
     steps = steps_of(two_layers(), TRAINING)
