@@ -19,6 +19,7 @@ from bench.runner import plan_file
 from bench.runner.attempt import attempt
 from bench.runner.case_server import server_for
 from bench.runner.clock_lock import clocks_locked
+from bench.runner.command_seconds import CommandSeconds
 from bench.runner.events import OnProgress, Progress
 from bench.runner.precision import Precision
 from bench.runner.questions import fetch, refuse_idle_devices, unrunnable
@@ -41,6 +42,7 @@ class RunResult(Struct, frozen=True, kw_only=True):
     warning    what was repaired in the records, or None
     target     that the plan had, or None
     wide       cases that have not met it, the widest first
+    spent      seconds of this command, its processes' among them, by what they went to
     """
 
     statuses: Mapping[Status, int]
@@ -48,6 +50,7 @@ class RunResult(Struct, frozen=True, kw_only=True):
     warning: str | None
     target: Target | None = None
     wide: Sequence[Wide] = ()
+    spent: Mapping[str, float] = {}
 
 
 def run_plan(
@@ -69,7 +72,7 @@ def run_plan(
     are fetched first. A `plan` is kept in the directory, and its target asks for more processes.
     Raises UserError when nothing of the plan can run here or the directory refuses: nothing was changed.
     """
-    began, options = time.monotonic(), options or RunOptions()
+    began, options, seconds = time.monotonic(), options or RunOptions(), CommandSeconds()
     resuming = resume and (directory / RECORDS).exists()
     if not resuming:
         refuse_used(directory)  # before seconds are spent on asking torch
@@ -77,19 +80,29 @@ def run_plan(
         stack.enter_context(clocks_locked(options, planned))
         resumed = stack.enter_context(_resume(directory, protocol, planned)) if resuming else None
         plan = plan and plan_file.on_this_machine(plan, resumed, planned)
-        server = stack.enter_context(server_for(planned, gpu=options.gpu))
-        reasons = unrunnable(planned, server)
-        refuse_idle_devices(planned, reasons, auto)
-        refuse_changed(resumed, planned, server)
-        fetch(planned, options, server)
+        with seconds.on("starting"):
+            server = stack.enter_context(server_for(planned, gpu=options.gpu))
+        with seconds.on("probing"):
+            reasons = _questioned(planned, server, resumed, auto, options)
         store = resumed or stack.enter_context(_create(directory))
         stack.callback(shutil.rmtree, directory / "work", ignore_errors=True)
         if plan is not None:
             plan_file.write(directory, plan)
         schedule = Schedule(planned, store.records(), target_of(plan), Precision())
         ends = _ends(began, budget_seconds, plan)
-        _measure_pending(schedule, protocol, store, server, reasons, ends, on_progress, options)
-        return _result(schedule, store, planned)
+        _measure_pending(schedule, protocol, store, server, reasons, ends, on_progress, options, seconds)
+        return _result(schedule, store, planned, seconds.spent())
+
+
+def _questioned(
+    planned: Sequence[Case], server: Server, resumed: Store | None, auto: bool, options: RunOptions
+) -> Mapping[Case, str]:
+    """Why cases cannot run here, by case; the data of the others are there, their networks as they were."""
+    reasons = unrunnable(planned, server)
+    refuse_idle_devices(planned, reasons, auto)
+    refuse_changed(resumed, planned, server)
+    fetch(planned, options, server)
+    return reasons
 
 
 def _create(directory: Path) -> Store:
@@ -114,7 +127,9 @@ def _ends(began: float, budget_seconds: float | None, plan: KeptPlan | None) -> 
     return _Ends(planned=math.inf, further=math.inf if promised is None else began + promised)
 
 
-def _result(schedule: Schedule, store: Store, planned: Sequence[Case]) -> RunResult:
+def _result(
+    schedule: Schedule, store: Store, planned: Sequence[Case], spent: Mapping[str, float]
+) -> RunResult:
     wanted = {*planned, *schedule.further}
     return RunResult(
         statuses=Counter(status for case, status in store.statuses().items() if case in wanted),
@@ -122,6 +137,7 @@ def _result(schedule: Schedule, store: Store, planned: Sequence[Case]) -> RunRes
         warning=store.warning,
         target=schedule.target,
         wide=schedule.wide(),
+        spent=spent,
     )
 
 
@@ -173,6 +189,7 @@ def _measure_pending(
     ends: _Ends,
     on_progress: OnProgress,
     options: RunOptions,
+    seconds: CommandSeconds,
 ) -> None:
     """Round after round, until none is left or the time is.
 
@@ -188,13 +205,14 @@ def _measure_pending(
             for case in round_.cases:
                 if time.monotonic() >= end:
                     return
-                current = current or stack.enter_context(server_for(round_.cases, gpu=options.gpu))
+                with seconds.on("starting"):
+                    current = current or stack.enter_context(server_for(round_.cases, gpu=options.gpu))
                 fresh = None
                 on_progress(_told(case, schedule, round_))
                 described = environment.describe()
                 reason = reasons.get(case)
                 record = attempt(case, protocol, described, store.directory, current, reason, options)
-                record = store.append(record)
+                record = store.append(seconds.told(record))
                 schedule.add(record)
                 if not feasibility.is_retried(record):
                     _forget_checkpoint(case, store.directory)
