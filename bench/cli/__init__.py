@@ -28,6 +28,7 @@ INTERRUPTED = 130
 
 COMMANDS = {
     "run": "Measure a suite: smoke is what to run first, quick what is run without the option.",
+    "time": "Time one network: the figure, its interval, and what holds it back.",
     "train": (
         "Train networks and report accuracy beside speed and memory. The bundled digits need no download."
     ),

@@ -33,6 +33,7 @@ CASE = Case(model="lenet5", device="cuda", image=28, channels=1, classes=10, rep
 ON_CUDA = ("--device", "cuda")
 MEASURING = {
     "run": ("--model", "lenet5", *ON_CUDA),
+    "time": ("lenet5", *ON_CUDA),
     "ab": (*("--model", "lenet5", *ON_CUDA, "--workload", "inference"), "--b", "engine=compile"),
     "best": ("lenet5", *ON_CUDA),
     "max-batch": ("lenet5", *ON_CUDA),

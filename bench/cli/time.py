@@ -1,0 +1,154 @@
+"""convbench time: one network, answered as soon as its interval is narrow enough."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench.cli import completion, options, output
+from bench.cli.axis_options import Axes, Given, axis_options
+from bench.plan import axes, single_case
+from bench.schema.record import FAILED
+from models.errors import UserError
+
+if TYPE_CHECKING:
+    from bench.runner.events import OnProgress, Progress
+    from bench.schema.case import Case
+    from bench.schema.kept_plan import KeptPlan
+    from reports.pages.time_report import Ended
+    from reports.summary.figures import Summary
+
+Clock = Callable[[], float]
+
+
+# long: its parameters are the command's options.
+@axis_options
+def time_(
+    *,
+    model: Annotated[str, typer.Argument(help=axes.AXES["model"].summary, autocompletion=completion.MODEL)],
+    given: Annotated[Given, Axes(*(axis for axis in axes.AXES if axis != "model"))],
+    until: Annotated[
+        str, typer.Option(help="Run processes until the interval is within this on either side.")
+    ] = "5%",
+    budget: Annotated[str, typer.Option(help="Seconds in which to answer.")] = "30",
+    flush_l2: options.FlushL2 = None,
+    gpu: options.Gpu = None,
+    lock_clocks: options.LockClocks = None,
+    out: options.Out = None,
+    format_: options.Format = "terminal",
+) -> int:
+    """Time one network: the figure, its interval, and what holds it back.
+
+    Forward of one image unless an axis says otherwise; each axis takes one
+    value. Ctrl-C ends it with the figure so far.
+    """
+    output.check_format(format_)
+    chosen = options.run_options_of(gpu, lock_clocks)
+    plan = single_case.plan_of(
+        model,
+        given,
+        until=until,
+        flush_l2=flush_l2,
+        gpu=chosen.gpu,
+        lock_clocks_mhz=chosen.lock_clocks_mhz,
+    )
+    seconds = axes.positive_number("--budget", budget, 1e8)
+    with output.folder(out, resume=False) as folder:
+        return _time(plan, folder, seconds, format_, is_kept=out is not None)
+
+
+class BudgetSpentError(Exception):
+    """Another process would not end in time."""
+
+
+class Pace:
+    """Begins no process that would end after the budget if it took as long as the one before it."""
+
+    def __init__(self, seconds: float, clock: Clock = monotonic) -> None:
+        self._clock = clock
+        self._began = self._last = clock()
+        self._end, self._cycle = self._began + seconds, 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Since the beginning."""
+        return self._clock() - self._began
+
+    def on_progress(self, event: Progress) -> None:
+        """Raises BudgetSpentError. The first process is waited for, however long it takes."""
+        now = self._clock()
+        if event.record is not None:
+            self._cycle, self._last = now - self._last, now
+        elif self._cycle and now + self._cycle > self._end:
+            raise BudgetSpentError
+
+
+def _time(plan: KeptPlan, out: Path, budget: float, format_: str, *, is_kept: bool) -> int:
+    from bench.cli.live_figure import live_figure
+    from bench.cli.run_cases import publish
+    from reports import formats
+    from reports.pages import time_report
+    from reports.summary.pooling import summarise
+
+    assert plan.until is not None
+    pace = Pace(budget)
+    with live_figure(plan.until) as show:
+        ended = _measure(plan, out, pace, show)
+    try:
+        summary = summarise([out])
+    except UserError:
+        if ended != "interrupted":
+            raise
+        raise KeyboardInterrupt from None  # before anything was measured
+    timed = time_report.TimedCase(
+        summary=summary,
+        until=plan.until,
+        seconds=pace.seconds,
+        ended=ended,
+        nominal=_nominal_flops(plan.cases[0]),
+    )
+    document = time_report.build(timed)
+    if document is not None:
+        output.show(publish(document, out, format_) if is_kept else formats.render(format_, document))
+    if ended == "interrupted":
+        raise KeyboardInterrupt
+    return _code(summary, is_shown=document is not None)
+
+
+def _measure(plan: KeptPlan, out: Path, pace: Pace, show: OnProgress) -> Ended:
+    from bench.runner import execute
+
+    def on_progress(event: Progress) -> None:
+        pace.on_progress(event)
+        show(event)
+
+    try:
+        # The budget of a run counts from when it begins to measure; the pace is that of the command.
+        result = execute.run_kept(plan, out, resume=False, budget_seconds=None, on_progress=on_progress)
+    except BudgetSpentError:
+        return "budget spent"
+    except KeyboardInterrupt:
+        return "interrupted"
+    return "most processes" if result.wide else "narrow enough"
+
+
+def _code(summary: Summary, *, is_shown: bool) -> int:
+    failed = [outcome for outcome in summary.outcomes if outcome.status in FAILED]
+    if not is_shown and summary.outcomes:
+        first = summary.outcomes[0]
+        output.complain(f"{first.case.id} ended as {first.status}: {first.reason}")
+    return 1 if failed or not is_shown else 0
+
+
+def _nominal_flops(case: Case) -> float | None:
+    """FLOP/s that the threads of a case could reach by the kernel's words; None where that is not known."""
+    from bench import devices
+    from bench.host.cpu_cores import core_flops, usable_cores
+
+    if not devices.traits(case.device).is_host or case.precision != "fp32":
+        return None
+    return core_flops() * min(case.threads, usable_cores())

@@ -1,0 +1,154 @@
+"""One network, timed: the figure, its interval, and what holds it back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+from msgspec import Struct
+
+from bench.schema.metrics import CLOCKS
+from bench.schema.phases import PHASES
+from reports.analysis.measured_ceilings import ceilings_of
+from reports.analysis.nominal_limit import Limit, limit_of, rate, whole_time
+from reports.analysis.utilisation import Utilisation, reached
+from reports.document import Cell, Document, Quantity, Table
+from reports.sections.utilisation_tables import flat_rows
+from reports.summary.contended import not_alone
+from reports.summary.figures import Figure, Summary
+from reports.summary.subjects import Figures, by_subject
+from reports.tables.case_columns import in_words
+from reports.tables.wording import MIB, interval_notes, milliseconds, one_line, remarks
+
+GIGA = 1e9
+Ended = Literal["narrow enough", "budget spent", "most processes", "interrupted"]
+"""Why no further process was run."""
+_AXES = ("workload", "device", "precision", "engine", "layout", "tuning", "batch", "threads")
+
+
+class TimedCase(Struct, frozen=True, kw_only=True):
+    """A run of a single case. `until` is the half width (relative) that was asked for, `seconds` what the
+    command took, `nominal` the processor's rate in FLOP/s, or None."""
+
+    summary: Summary
+    until: float
+    seconds: float
+    ended: Ended
+    nominal: float | None = None
+
+
+def build(timed: TimedCase) -> Document | None:
+    """None where no process gave a time."""
+    figures = timed.summary.figures
+    found = reached(figures, ceilings_of(timed.summary))
+    whole = whole_time(found)
+    if whole is None:
+        return None
+    of_case = by_subject(figures)[whole.subject]
+    limit = limit_of(whole, timed.nominal)
+    return Document(
+        title=f"convbench time {whole.subject.case.model}",
+        remarks=not_alone(figures),
+        text=(f"{in_words(whole.subject, _AXES)}.",),
+        tables=(_table(timed, whole, of_case, limit),),
+        rows=tuple(flat_rows([each for each in figures if each.metric in CLOCKS], found)),
+    )
+
+
+def half_width(figure: Figure) -> float | None:
+    """Of its interval across processes, relative; None without one."""
+    interval = figure.interval
+    if interval is None or interval.kind != "across-processes" or interval.low <= 0:
+        return None
+    return float((interval.high / interval.low) ** 0.5 - 1)
+
+
+def _table(timed: TimedCase, whole: Utilisation, figures: Figures, limit: Limit) -> Table:
+    rows = (*_times(whole, figures), *_reached(whole, limit), *_conditions(timed, whole, figures))
+    return Table(
+        title="One step",
+        columns=("what", "value"),
+        rows=tuple((what, cell) for what, cell in rows if cell is not None),
+        notes=(
+            *interval_notes(cell for _, cell in rows),
+            *_prior_note(whole.time),
+            *_ended(timed, whole.time),
+            *([] if whole.arithmetic else ["convbench run --ceilings measures what the machine can do."]),
+        ),
+    )
+
+
+def _times(whole: Utilisation, figures: Figures) -> Iterator[tuple[str, Cell]]:
+    """The whole step by every clock, then its phases by the wall's, and what follows."""
+    for metric, clock in CLOCKS.items():
+        figure = figures.get((whole.time.phase, metric))
+        yield ("time (ms)" if metric == "wall_time" else f"{clock} time (ms)"), milliseconds(figure)
+    for phase in PHASES:
+        if phase != whole.time.phase:
+            yield f"of it {phase} (ms)", milliseconds(figures.get((phase, "wall_time")))
+    yield "images/s", _images_per_second(whole.time)
+
+
+def _images_per_second(time: Figure) -> Cell:
+    speed, interval = time.images_per_second, time.interval
+    if speed is None or interval is None or interval.low <= 0:
+        return speed
+    batch = time.case.batch
+    of_one = interval.kind == "within-process"
+    return Quantity(value=speed, low=batch / interval.high, high=batch / interval.low, of_one=of_one)
+
+
+def _reached(whole: Utilisation, limit: Limit) -> Iterator[tuple[str, Cell]]:
+    arithmetic, traffic = rate(whole.time, whole.flops), rate(whole.time, whole.bytes)
+    yield "limit", f"{limit.label}: {limit.why}"
+    yield "arithmetic (GFLOP/s)", _in_giga(arithmetic)
+    yield "memory traffic, at most (GB/s)", _in_giga(traffic)
+    yield "arithmetic intensity (FLOP/byte)", whole.intensity
+
+
+def _in_giga(value: float | None) -> Cell:
+    return value / GIGA if value else None
+
+
+def _conditions(timed: TimedCase, whole: Utilisation, figures: Figures) -> Iterator[tuple[str, Cell]]:
+    for metric, words in (("cpu_utilisation", "in use"), ("others_share", "taken by other programs")):
+        figure = figures.get(("window", metric))
+        yield f"threads' time {words} (%)", Quantity(value=100 * figure.median, digits=1) if figure else None
+    for metric in ("peak_allocated", "peak_resident"):
+        peak = figures.get((whole.time.phase, metric))
+        yield f"{metric.replace('_', ' ')} (MiB)", peak.median / MIB if peak else None
+    count, samples = len(whole.time.medians), whole.time.samples
+    processes = "1 process" if count == 1 else f"{count} processes"
+    yield "measured", f"{processes}, {samples:,} samples, {timed.seconds:.0f} s in all"
+    yield "failed", _failed(timed.summary)
+    yield "remarks", remarks([whole.time])
+
+
+def _failed(summary: Summary) -> Cell:
+    found = [f"{each.processes} {each.status}: {one_line(each.reason)}" for each in summary.outcomes]
+    return "; ".join(found) or None
+
+
+def _prior_note(time: Figure) -> Sequence[str]:
+    """Of one case the other cases of its run say nothing."""
+    parts = time.interval and time.interval.parts
+    if not parts or parts.cases > 1:
+        return ()
+    return (
+        "The interval leans on how much processes usually differ (the published prior), as no other case was "
+        "measured beside it.",
+    )
+
+
+def _ended(timed: TimedCase, time: Figure) -> Sequence[str]:
+    half = half_width(time)
+    wanted = f"±{100 * timed.until:g}%"
+    if timed.ended == "interrupted":
+        return ("Interrupted: this is what was known by then.",)
+    if half is not None and half <= timed.until:
+        return ()
+    if timed.ended == "budget spent":
+        return (f"The budget was spent before the interval was within {wanted}: a larger --budget goes on.",)
+    if timed.ended == "most processes":
+        return (f"No more processes are run of one case, though the interval is not within {wanted}.",)
+    return ()

@@ -1,0 +1,104 @@
+"""The answer of `time`, from planted records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from msgspec import structs
+
+from bench.schema.case import Case
+from bench.schema.record import Measurement, Record
+from reports.document import Cell, Document, Quantity
+from reports.pages.time_report import Ended, TimedCase, build
+from reports.summary.pooling import summarise
+from tests.planted import planted_records
+
+CASE = Case(model="vgg11", threads=2, batch=8)
+
+
+def answer(tmp_path: Path, *records: Record, until: float = 0.05, ended: Ended = "narrow enough") -> Document:
+    summary = summarise([planted_records.write(tmp_path, records)])
+    document = build(TimedCase(summary=summary, until=until, seconds=12.3, ended=ended, nominal=200e9))
+    assert document is not None
+    return document
+
+
+def cells(document: Document) -> dict[str, Cell]:
+    (table,) = document.tables
+    return {str(what): cell for what, cell in table.rows}
+
+
+def value(cell: Cell) -> float:
+    return cell.value if isinstance(cell, Quantity) else float(cell)  # type: ignore[arg-type]
+
+
+def inference(number: int, seconds: float, *more: Measurement) -> Record:
+    return planted_records.record(
+        structs.replace(CASE, replicate=number),
+        planted_records.time("forward", seconds),
+        planted_records.fact("forward", "flops", 15e9, "FLOP"),
+        planted_records.fact("forward", "bytes_moved", 0.5e9),
+        *more,
+    )
+
+
+def test_the_figure_and_what_follows_from_it(tmp_path: Path) -> None:
+    """Geometric mean of 0.098 s and 0.1 s x 1.0204: 0.1 s; 15 GFLOP and 0.5 GB in it."""
+    window = [
+        Measurement(phase="window", metric=metric, unit="1", samples=[share])
+        for metric, share in (("cpu_utilisation", 0.95), ("others_share", 0.02))
+    ]
+    found = cells(answer(tmp_path, inference(1, 0.098, *window), inference(2, 0.1 / 0.98, *window)))
+    assert value(found["time (ms)"]) == pytest.approx(100)
+    assert value(found["images/s"]) == pytest.approx(80)
+    assert value(found["arithmetic (GFLOP/s)"]) == pytest.approx(150)
+    assert value(found["memory traffic, at most (GB/s)"]) == pytest.approx(5)
+    assert value(found["arithmetic intensity (FLOP/byte)"]) == pytest.approx(30)
+    assert value(found["threads' time in use (%)"]) == pytest.approx(95)
+    assert value(found["threads' time taken by other programs (%)"]) == pytest.approx(2)
+    assert str(found["limit"]).startswith("compute-bound: at 200 GFLOP/s")
+    assert found["measured"] == "2 processes, 14 samples, 12 s in all"
+
+
+def test_the_interval_of_the_rate_is_that_of_the_time(tmp_path: Path) -> None:
+    found = cells(answer(tmp_path, inference(1, 0.098), inference(2, 0.102)))
+    time, rate = found["time (ms)"], found["images/s"]
+    assert isinstance(time, Quantity)
+    assert isinstance(rate, Quantity)
+    assert time.high is not None
+    assert rate.low == pytest.approx(8 / (time.high / 1e3))
+
+
+def test_a_training_step_has_its_phases(tmp_path: Path) -> None:
+    parts = {"forward": 0.3, "backward": 0.6, "optimizer": 0.1, "step": 1.0}
+    case = structs.replace(CASE, workload="training", replicate=1)
+    times = [planted_records.time(phase, seconds) for phase, seconds in parts.items()]  # type: ignore[arg-type]
+    found = cells(answer(tmp_path, planted_records.record(case, *times)))
+    assert value(found["time (ms)"]) == pytest.approx(1000)
+    assert value(found["of it backward (ms)"]) == pytest.approx(600)
+    assert "of it step (ms)" not in found
+
+
+@pytest.mark.parametrize(
+    ("ended", "words"),
+    [
+        ("budget spent", "The budget was spent before the interval was within ±5%"),
+        ("most processes", "No more processes are run of one case"),
+        ("interrupted", "Interrupted: this is what was known by then."),
+    ],
+)
+def test_a_wide_interval_says_why_it_is_wide(tmp_path: Path, ended: Ended, words: str) -> None:
+    (table,) = answer(tmp_path, inference(1, 0.05), inference(2, 0.2), ended=ended).tables
+    assert any(note.startswith(words) for note in table.notes)
+
+
+def test_one_process_is_marked_as_one(tmp_path: Path) -> None:
+    (table,) = answer(tmp_path, inference(1, 0.1)).tables
+    assert any(note.startswith("†: one process") for note in table.notes)
+
+
+def test_without_a_time_there_is_no_answer(tmp_path: Path) -> None:
+    failed = planted_records.record(CASE, status="crashed", reason="killed")
+    summary = summarise([planted_records.write(tmp_path, [failed])])
+    assert build(TimedCase(summary=summary, until=0.05, seconds=1.0, ended="narrow enough")) is None
