@@ -29,7 +29,7 @@ def commands(text: str) -> list[str]:
 def takes_long(command: str) -> bool:
     """Whether a command starts a child, or reads what an earlier one of its page has measured."""
     words = command.split()
-    starts = words[1] in ("cost", "selftest") or any(word.startswith("runs/") for word in words)
+    starts = words[1] in ("cost", "selftest", "time") or any(word.startswith("runs/") for word in words)
     return starts and "--dry-run" not in words
 
 
@@ -62,6 +62,7 @@ def test_command(page: Path, command: str, folder_of: Callable[[Path], Path]) ->
     # The quickest protocol the command line has: what is tested is that the command works.
     quick = {
         "run": ["--target-ci", "100%"],
+        "time": ["--until", "100%", "--budget", "1"],
         "ab": ["--target-ci", "100%", "--budget", "1"],
         "train": ["--epochs", "1"],
         "ablate": ["--epochs", "1", "--budget", "1"],
