@@ -114,7 +114,7 @@ def test_doctor_and_list_name_it(convbench: Command) -> None:
 GOLDEN_ROWS = """\
 | model   |    cpu (ms) |        toy (ms) |         speed-up |
 |:--------|------------:|----------------:|-----------------:|
-| lenet5  | 4.099 ±6.2% | 1.097 -20% +25% | 3.737x -19% +23% |
+| lenet5  | 4.099 ±4.4% | 1.097 -12% +13% | 3.737x -11% +13% |
 """
 
 
