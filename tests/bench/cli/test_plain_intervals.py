@@ -74,7 +74,7 @@ def test_history_has_them_too(convbench: Command, tmp_path: Path) -> None:
             and each["total_ms"] == row.total_ms
             and each["model"] == row.model
         }
-        return found[1] / found[0]
+        return float(found[1] / found[0])
 
     centre = math.exp(float(np.log(MEDIANS).mean()))
     assert factor("--plain-intervals") == pytest.approx(plain_ends()[1] / centre)
