@@ -37,8 +37,8 @@ def test_the_report_of_a_kept_run_is_the_golden_one(run: str, format_: str, gold
 
 
 def _rounded(text: str) -> str:
-    """Nine digits: logarithms and quantiles of another libm, numpy or scipy differ in the last of sixteen, and
-    what is fitted from them in the last of twelve."""
+    """Nine digits: logarithms and quantiles of another libm, numpy or scipy differ in the last of 16, and
+    what is fitted from them in the last of 12."""
     return re.sub(r"\d+\.\d{3,}(e[+-]?\d+)?|\d+\.\d+e[+-]?\d+", lambda found: f"{float(found[0]):.9g}", text)
 
 
