@@ -197,13 +197,19 @@ def load(folder: _Folder, *more: _Folder) -> Run:
 
 
 def compare(
-    a: _Folder | Run | Sequence[_Folder], b: _Folder | Run | Sequence[_Folder], *, margin: float = 0.02
+    a: _Folder | Run | Sequence[_Folder],
+    b: _Folder | Run | Sequence[_Folder],
+    *,
+    margin: float = 0.02,
+    plain_intervals: bool = False,
 ) -> tuple[ComparisonRow, ...]:
     """Faster, slower, equivalent or inconclusive: `b` against `a`, a row for each metric of each case.
 
     `verdict` is None where a row could not be compared, and `reason` says why. `ratio` is b / a with its 99%
     interval from `low` to `high`; `base` and `new` are medians in `unit`. `margin` is the share within which
     a change does not matter. Several folders on each side make the run the unit instead of the process.
+    `what_decides` of an inconclusive row is about how many more processes on each side it asks for. With
+    `plain_intervals` each side's variance comes from its own processes alone.
     Raises UserError for a side without folders, a folder without records, the same folder on both sides, or a
     bad margin.
     """
@@ -211,7 +217,8 @@ def compare(
     from reports.compare import compare_report
 
     share = axes.positive_number("margin", margin, 0.5)
-    return compare_report.build(_folders(a), _folders(b), margin=share).rows
+    found = compare_report.build(_folders(a), _folders(b), margin=share, plain_intervals=plain_intervals)
+    return found.rows
 
 
 # long: its parameters, and what each of them means.

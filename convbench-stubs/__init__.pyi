@@ -71,7 +71,11 @@ def run(
 ) -> Run: ...
 def load(folder: _Folder, *more: _Folder) -> Run: ...
 def compare(
-    a: _Folder | Run | Sequence[_Folder], b: _Folder | Run | Sequence[_Folder], *, margin: float = 0.02
+    a: _Folder | Run | Sequence[_Folder],
+    b: _Folder | Run | Sequence[_Folder],
+    *,
+    margin: float = 0.02,
+    plain_intervals: bool = False,
 ) -> tuple[ComparisonRow, ...]: ...
 def measure(
     module: torch.nn.Module,

@@ -24,6 +24,7 @@ def compare(
         str | None,
         typer.Option(help="slower (or lower) or any: exit with 1 when a row is, after Holm's correction."),
     ] = None,
+    plain_intervals: options.PlainIntervals = False,
     format_: options.Format = "md",
 ) -> int:
     """Faster, slower, equivalent or inconclusive: NEW against BASE, a row at a time."""
@@ -35,7 +36,7 @@ def compare(
     gate = gate_of(fail_on)
     share = axes.positive_number("--margin", margin, MOST_MARGIN)
     sides = _sides(runs or [], base or [], new or [])
-    found = comparing.build(*sides, margin=share)
+    found = comparing.build(*sides, margin=share, plain_intervals=plain_intervals)
     output.show(formats.render(format_, found.document))
     if gate is None:
         return 0

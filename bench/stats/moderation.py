@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, structs
@@ -198,17 +199,28 @@ def moderated_interval(
     return Interval(value / factor, value * factor, "across-processes", level, method, moderated)
 
 
+@lru_cache(maxsize=65536)  # a report asks it three times of each of its cases
 def more_processes(moderated: Moderated, n: int, target: float, level: float = LEVEL) -> int | None:
     """About how many processes beside these `n` would narrow the interval to +-`target` (0.03 is 3%).
 
     0 where it is as narrow already, None where 50 would not do. They are taken to scatter as expected now; in
     simulation that many were enough for two cases of three.
     """
-    for more in range(MOST_MORE + 1):
-        half = _half_width(moderated.variance, moderated.freedom + more, n + more, level)
-        if half <= math.log1p(target):
-            return more
-    return None
+    enough = math.log1p(target)
+
+    def is_enough(more: int) -> bool:
+        return _half_width(moderated.variance, moderated.freedom + more, n + more, level) <= enough
+
+    if is_enough(0):
+        return 0
+    # bisected, as a report asks this of thousands of cases
+    low, high = 0, MOST_MORE
+    if not is_enough(high):
+        return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if is_enough(middle) else (middle, high)
+    return high
 
 
 def is_restless(scatter: Scatter, prior: Prior) -> bool:

@@ -7,6 +7,10 @@ A verdict is about the ratio NEW / BASE of a cost (seconds, bytes, joules), and 
    first: a change that is real but inside the margin does not matter.
 2. `faster` or `slower` where the 99% interval excludes 1. Of a size, they mean smaller or larger.
 3. `inconclusive` otherwise: not "no change" but "too few processes to say".
+
+Where processes are the unit, times and energies have moderated variances (`bench.stats.moderation`). Pairs
+have not: their looks begin at eight, and what changed slowly is not in them. Nor have runs, since the scatter
+between runs is none of processes, nor sizes, which have a rule of their own: they are often equal.
 """
 
 from __future__ import annotations
@@ -15,13 +19,14 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from bench.stats.estimates import Moderated, Shift, centre, mean_shift, p_value, welch
 from bench.stats.moderation import moderated_shift
 from bench.stats.student_t import needed
 
 TimeWord = Literal["equivalent", "faster", "slower", "inconclusive"]
+VerdictMethod = Literal["t", "moderated"]
 FailOn = Literal["slower", "any"]
 """Which verdicts make a gate fail."""
 
@@ -47,6 +52,9 @@ class Verdict(Struct, frozen=True, kw_only=True):
                 100 such comparisons, if the values scatter as they did here
     p           two-sided; None where there was no test, because nothing varies or nothing is known
     reason      why there is no interval
+    method      of the interval: `moderated`, or `t` with the sides' own variances; None where there is none
+    error       standard error of the log of the ratio: low and high are ratio x exp(-+ t(freedom) x error)
+    freedom     degrees of freedom of the error; None where nothing varies
     """
 
     ratio: float | None
@@ -59,6 +67,9 @@ class Verdict(Struct, frozen=True, kw_only=True):
     p: float | None = None
     level: float = 1 - ERROR
     reason: str | None = None
+    method: VerdictMethod | None = None
+    error: float | None = None
+    freedom: float | None = None
 
     @property
     def is_clear(self) -> bool:
@@ -83,7 +94,8 @@ def unpaired(
         ratio = centre(new) / centre(base)
         return Verdict(ratio=ratio, n_base=sizes[0], n_new=sizes[1], reason=ONE_PROCESS)
     if moderated is not None:
-        return _judge(moderated_shift(new, base, moderated[1], moderated[0]), sizes, margin)
+        shift = moderated_shift(new, base, moderated[1], moderated[0])
+        return structs.replace(_judge(shift, sizes, margin), method="moderated")
     return _judge(welch(new, base), sizes, margin)
 
 
@@ -143,6 +155,9 @@ def _judge(shift: Shift, sizes: tuple[int, int], margin: float, share: float = 1
         n_new=sizes[1],
         p=p_value(shift) if varies else None,
         level=level,
+        method="t",
+        error=shift.error,
+        freedom=shift.freedom if varies else None,
     )
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from msgspec import structs
 
 from bench.schema.case import Caches
+from bench.stats.deciding import Deciding, deciding, paired_after
+from bench.stats.verdicts import INTERIM_PAIRS
 from bench.studies.ab.pair_rows import PairRow
+from reports.analysis.further_processes import times, told
 from reports.compare.verdict_tables import both_sides, percent_told
 from reports.document import Cell, Document, Quantity, Scalar, Table, readable
 from reports.summary.caches import IN_WORDS
@@ -39,15 +43,18 @@ def document(
         "Both were measured side by side, in pairs of processes in random order. The ratio is b / a of the"
         " wall time; its interval is that of one look of at most four, each at a quarter of the errors that"
         f" one comparison may make (99.75%). equivalent: inside 1 ±{100 * margin:g}%. detectable: the"
-        " smallest slowdown that this many pairs would have shown in 99 of 100 such comparisons.",
+        " smallest slowdown that this many pairs would have shown in 99 of 100 such comparisons. The variance"
+        " is that of the pairs alone: looks begin at eight, so no other case counts in it.",
         IN_WORDS[caches],
     )
     if any(row.clocks.cause for row in found):
         text = (*text, CAUSE_IN_WORDS)
-    tables = [_table("Whole steps", [row for row in found if row.decides])]
+    if any(_deciding(row, margin) for row in found):
+        text = (*text, TO_DECIDE_IN_WORDS)
+    tables = [_table("Whole steps", [row for row in found if row.decides], margin)]
     others = [row for row in found if not row.decides]
     if others:
-        tables.append(_table("Phases and other clocks (not looked at for stopping)", others))
+        tables.append(_table("Phases and other clocks (not looked at for stopping)", others, margin))
     return Document(
         title="a against b",
         remarks=remarks,
@@ -55,6 +62,30 @@ def document(
         tables=tuple(tables),
         rows=tuple(row_of(row, caches) for row in found),
     )
+
+
+TO_DECIDE_IN_WORDS = (
+    "to decide: about how many more pairs would bring detectable down to the change that was seen (or to the "
+    "margin, if that is larger), and about how long they take. Pairs cannot be added to a folder: the same "
+    f"command with another --out and a larger --budget makes up to {INTERIM_PAIRS[-1]}."
+)
+
+
+def _to_decide(row: PairRow, margin: float) -> str | None:
+    """`24 more for 2.0%, about 4 minutes`; None for a row that is decided."""
+    found = _deciding(row, margin)
+    if found is None:
+        return None
+    return told(found.more, times(found.more, row.seconds), f"more for {100 * found.target:.1f}%")
+
+
+def _deciding(row: PairRow, margin: float) -> Deciding | None:
+    """None for a row that is decided, and for one of fewer than two pairs."""
+    verdict = row.verdict
+    if verdict.is_clear or not verdict.error or not verdict.ratio:
+        return None
+    after = paired_after(verdict.error, verdict.n_base)
+    return deciding(after, math.log(verdict.ratio), margin, verdict.level)
 
 
 def row_of(row: PairRow, caches: Caches = "warm") -> dict[str, Scalar]:
@@ -76,11 +107,16 @@ def row_of(row: PairRow, caches: Caches = "warm") -> dict[str, Scalar]:
         "case_b": row.case_pair.b.id,
         **structs.asdict(row.clocks),
         "caches": caches,
+        "level": verdict.level,
+        "method": verdict.method,
+        "error": verdict.error,
+        "freedom": verdict.freedom,
     }
     return case_row(row.case_pair.a, fields)
 
 
-def _table(title: str, found: Sequence[PairRow]) -> Table:
+def _table(title: str, found: Sequence[PairRow], margin: float) -> Table:
+    asked = [_to_decide(row, margin) for row in found]
     columns = (
         *(
             "case",
@@ -94,9 +130,13 @@ def _table(title: str, found: Sequence[PairRow]) -> Table:
             "detectable",
             "pairs",
         ),
+        *(("to decide",) if any(asked) else ()),
         *(CLOCK_COLUMNS if any(row.clocks.cycles for row in found) else ()),
     )
-    rows = tuple((*_cells(row), *_clock_cells(row))[: len(columns)] for row in found)
+    rows = tuple(
+        (*_cells(row), *((each,) if any(asked) else ()), *_clock_cells(row))[: len(columns)]
+        for row, each in zip(found, asked, strict=True)
+    )
     return Table(title=title, columns=columns, rows=rows)
 
 

@@ -19,8 +19,11 @@ from models.errors import UserError
 from reports.analysis.measured_ceilings import ceilings_of
 from reports.analysis.utilisation import reached
 from reports.compare.comparison_rows import ComparisonRow, ReplicationUnit
+from reports.compare.deciding_command import deciding_in_words
 from reports.compare.gpu_differences import gpu_sentence
+from reports.compare.joint_prior import same_machine, with_one_prior
 from reports.compare.matching import ComparedRun, match
+from reports.compare.method_words import method_in_words
 from reports.compare.verdict_tables import CAUSE_IN_WORDS, count_of_words, verdict_tables
 from reports.document import Document, Table
 from reports.sections.machine_tables import fields_by_machine
@@ -42,23 +45,25 @@ class RunComparison(Struct, frozen=True, kw_only=True):
     broken: tuple[Case, ...] = ()
 
 
-def build(base: Sequence[Path], new: Sequence[Path], *, margin: float = verdicts.MARGIN) -> RunComparison:
+def build(
+    base: Sequence[Path],
+    new: Sequence[Path],
+    *,
+    margin: float = verdicts.MARGIN,
+    plain_intervals: bool = False,
+) -> RunComparison:
     """Compare the runs in these folders; `margin` is a share (0.02 is 2%).
+
+    With `plain_intervals` the variance of each side is its own: no case lends to another.
 
     Raises UserError for a side without folders, a folder without readable records, one that stands on both
     sides, times with warm caches beside times with a cold L2, and a margin that is not between 0 and 1.
     """
-    if not base or not new:
-        raise UserError("a comparison needs at least one run folder on each side")
-    if not 0 <= margin < 1:
-        raise UserError(f"the margin must be from 0% to below 100%, not {margin:.0%}")
-    both = {path.resolve() for path in base} & {path.resolve() for path in new}
-    if both:
-        raise UserError(f"{str(both.pop())!r} stands on both sides: a run has no difference to itself")
-    sides = _summaries(base, new)
+    _check(base, new, margin)
+    sides = _summaries(base, new, plain_intervals)
     unit = _unit(base, new)
     one, other = (
-        ComparedRun(name, s.figures, s.outcomes, _bounds(s))
+        ComparedRun(name, s.figures, s.outcomes, _bounds(s), s.seconds)
         for name, s in zip((BASE, NEW), sides, strict=True)
     )
     rows = match(one, other, unit, margin)
@@ -80,6 +85,17 @@ def build(base: Sequence[Path], new: Sequence[Path], *, margin: float = verdicts
     )
 
 
+def _check(base: Sequence[Path], new: Sequence[Path], margin: float) -> None:
+    """UserError for folders and a margin that make no comparison."""
+    if not base or not new:
+        raise UserError("a comparison needs at least one run folder on each side")
+    if not 0 <= margin < 1:
+        raise UserError(f"the margin must be from 0% to below 100%, not {margin:.0%}")
+    both = {path.resolve() for path in base} & {path.resolve() for path in new}
+    if both:
+        raise UserError(f"{str(both.pop())!r} stands on both sides: a run has no difference to itself")
+
+
 def _broken(rows: Sequence[ComparisonRow], new: Summary) -> tuple[Case, ...]:
     """The cases of BASE that only failed in NEW, in the order of the rows."""
     measured = {row.case for row in rows if row.base is not None and row.new is None}
@@ -95,12 +111,12 @@ def _bounds(summary: Summary) -> dict[Figure, str]:
     return {each.time: each.bound.label for each in found if each.bound}
 
 
-def _summaries(base: Sequence[Path], new: Sequence[Path]) -> tuple[Summary, Summary]:
+def _summaries(base: Sequence[Path], new: Sequence[Path], plain_intervals: bool) -> tuple[Summary, Summary]:
     """Both sides; UserError where their caches differ."""
-    one, other = summarise(base), summarise(new)
+    one, other = (summarise(side, plain_intervals) for side in (base, new))
     if one.caches and other.caches and one.caches != other.caches:
         raise caches.refusal((one.caches, BASE), (other.caches, NEW))
-    return one, other
+    return (one, other) if plain_intervals else with_one_prior(one, other)
 
 
 def _unit(base: Sequence[Path], new: Sequence[Path]) -> ReplicationUnit:
@@ -127,13 +143,16 @@ def _introduction(
     yield from gpu_sentence(*sides)
     if (found := sides[0].caches or sides[1].caches) is not None:
         yield caches.IN_WORDS[found]
-    yield f"{count_of_words(rows)}."
+    alike = same_machine(*sides)
+    asked = deciding_in_words(rows, sides, base, new, same_machine=alike)
+    yield " ".join((f"{count_of_words(rows)}.", *asked))
     yield (
         "How to read a row: ratio is NEW / BASE, above 1 is slower or larger, with its 99% interval. "
         f"equivalent: the 90% interval lies within {margin:.1%} of 1 (this is looked at first). "
         "faster, slower: the 99% interval excludes 1. inconclusive: neither, which is not 'no change'. "
         "detectable: the smallest slowdown that would have been seen in 99 of 100 such comparisons."
     )
+    yield from method_in_words(rows, alike)
     if any(row.cause for row in rows):
         yield CAUSE_IN_WORDS
     if any(row.is_accuracy for row in rows):
@@ -146,7 +165,10 @@ def _introduction(
 
 def _unit_in_words(rows: Sequence[ComparisonRow], unit: ReplicationUnit) -> Iterator[str]:
     if unit == "run":
-        yield "The unit is the run: each gives one value, so what changes between runs is in the intervals."
+        yield (
+            "The unit is the run: each gives one value, so what changes between runs is in the intervals. "
+            "Each side's variance is its own: how processes differ says nothing of how runs do."
+        )
         return
     judged = [row for row in rows if row.low is not None]
     paired = sum(row.paired for row in judged)
@@ -154,7 +176,8 @@ def _unit_in_words(rows: Sequence[ComparisonRow], unit: ReplicationUnit) -> Iter
         yield (
             f"The runs were interleaved: {paired:,} of {len(judged):,} rows with an interval are judged by "
             "paired log ratios, of the processes of one pair, so that what changed slowly on the machine is "
-            "not in the interval. Only ab's own report allows for its looks at the pairs while they came in."
+            "not in the interval. Their variance is their own, and not moderated. Only ab's own report "
+            "allows for its looks at the pairs while they came in."
         )
     if not judged or paired < len(judged):
         yield (

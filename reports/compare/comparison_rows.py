@@ -9,6 +9,7 @@ from msgspec import Struct
 from bench.schema.case import Caches, Case
 from bench.stats import accuracy_verdicts, verdicts
 from bench.stats.clock_cause import CLOCK_FIELDS, Cause
+from bench.stats.estimates import Moderated
 from reports.document import Scalar
 from reports.summary.figures import ACCURACY, Figure, ReadBack, case_row, place
 
@@ -25,8 +26,24 @@ _ROW_FIELDS = (
     *("phase", "metric", "base", "new", "ratio", "low", "high", "verdict", "detectable", "n_base", "n_new"),
     *("unit", "p", "level", "reason", "tags", "paired", "difference", "diverged_base", "diverged_new"),
     *CLOCK_FIELDS,
-    "caches",
+    *("caches", "method", "error", "freedom"),
 )
+
+
+class WhatDecides(Struct, frozen=True, kw_only=True):
+    """What an inconclusive row asks for.
+
+    more      about how many more on each side, of processes, pairs or runs; None: more than can be told, or,
+              where there is no `target`, not known
+    of        what they are
+    target    the change that they make detectable, as a share: that which was seen, at least the margin
+    seconds   that they take on both sides together; None where the records do not say
+    """
+
+    more: int | None
+    of: ReplicationUnit
+    target: float | None = None
+    seconds: float | None = None
 
 
 class ComparisonRow(Struct, frozen=True, kw_only=True):
@@ -45,6 +62,10 @@ class ComparisonRow(Struct, frozen=True, kw_only=True):
     cause, cycles, ...    of a time, as in `bench.stats.clock_cause.InCycles`: whether it differs by the GPU's
                  clock or by the code, and the clocks of both sides
     caches       what the timed steps of both sides found; None for what is no latency
+    method, error, freedom    of the interval, as in `bench.stats.verdicts.Verdict`
+    own_sd       standard deviations of the logs of the processes (or runs) of BASE and of NEW
+    moderated    the variances of BASE and of NEW, where the verdict is by moderated ones
+    what_decides of an inconclusive row
     """
 
     case: Case
@@ -79,6 +100,12 @@ class ComparisonRow(Struct, frozen=True, kw_only=True):
     base_power_cap: float | None = None
     new_power_cap: float | None = None
     caches: Caches | None = None
+    method: verdicts.VerdictMethod | None = None
+    error: float | None = None
+    freedom: float | None = None
+    own_sd: tuple[float, float] | None = None
+    moderated: tuple[Moderated, Moderated] | None = None
+    what_decides: WhatDecides | None = None
 
     @property
     def is_accuracy(self) -> bool:
@@ -87,7 +114,37 @@ class ComparisonRow(Struct, frozen=True, kw_only=True):
 
     def as_row(self) -> dict[str, Scalar]:
         """The flat row that programs read; the first fields are promised, the rest follow them."""
-        return case_row(self.case, {name: getattr(self, name) for name in _ROW_FIELDS})
+        fields: dict[str, Scalar] = {name: getattr(self, name) for name in _ROW_FIELDS}
+        return case_row(self.case, fields | self._parts() | self._what_decides())
+
+    def _parts(self) -> dict[str, Scalar]:
+        """The two variances, so that a reader can make the interval again; `prior_freedom` counts once."""
+        base, new = self.moderated or (None, None)
+        own = self.own_sd or (None, None)
+        return {
+            "prior_freedom": min(base.prior_freedom, new.prior_freedom) if base and new else None,
+            **_of_side("base", own[0], base),
+            **_of_side("new", own[1], new),
+        }
+
+    def _what_decides(self) -> dict[str, Scalar]:
+        found = self.what_decides
+        return {
+            "more_of": found.of if found else None,
+            "more_processes": found.more if found and found.of != "run" else None,
+            "more_seconds": found.seconds if found else None,
+            "more_target": found.target if found else None,
+        }
+
+
+def _of_side(side: str, own_sd: float | None, parts: Moderated | None) -> dict[str, Scalar]:
+    return {
+        f"own_sd_{side}": own_sd,
+        f"prior_sd_{side}": parts.prior_sd if parts else None,
+        f"prior_freedom_{side}": parts.prior_freedom if parts else None,
+        f"floor_sd_{side}": parts.floor_sd if parts else None,
+        f"cases_{side}": parts.cases if parts else None,
+    }
 
 
 def one_sided(base: Figure | None, new: Figure | None, reason: str) -> ComparisonRow:

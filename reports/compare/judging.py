@@ -1,38 +1,99 @@
-"""Two sides' figures of one metric -> the verdict, by pair, by process or by run; of times in cycles too."""
+"""Two sides' figures of one metric -> the verdict, by pair, by process or by run; of times in cycles too.
+
+By process, times and energies have moderated variances. By pair and by run each has its own: how runs differ
+is not how processes differ, and no prior of it is known.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from msgspec import Struct, structs
 
 from bench.stats import verdicts
 from bench.stats.clock_cause import InCycles, cycles_of, in_cycles
-from bench.stats.estimates import centre
+from bench.stats.deciding import Deciding, Side, deciding, paired_after, unpaired_after
+from bench.stats.estimates import Moderated, centre, moments
 from bench.stats.verdicts import Verdict
 from reports.compare.comparison_rows import ReplicationUnit
 from reports.summary.figures import Figure
+from reports.summary.moderated_figures import interval_like
+
+Parts = tuple[Moderated, Moderated]
+"""Of BASE and of NEW."""
 
 
-class Judgement(Struct, frozen=True):
-    """The verdict, and the sides' values that it is about; `paired` where it is that of pairs' log ratios."""
+class Judgement(Struct, frozen=True, kw_only=True):
+    """The verdict, and the sides' values that it is about.
+
+    paired     whether it is that of pairs' log ratios
+    own_sd     standard deviations of the logs of each side's values; None for pairs, and where there is none
+    moderated  the variances that the verdict is by; None where each side has its own
+    deciding   what would decide it; None where it is decided, and where nothing is known of the scatter
+    """
 
     verdict: Verdict
     base: float
     new: float
-    paired: bool
+    paired: bool = False
+    own_sd: tuple[float, float] | None = None
+    moderated: Parts | None = None
+    deciding: Deciding | None = None
 
 
 def judge(figure: Figure, other: Figure, unit: ReplicationUnit, margin: float) -> Judgement:
     """BASE's figure against that of NEW, a cost in one unit."""
     pairs = _pairs(figure, other) if unit == "pair" else []
     if pairs:
-        base, new = [one for one, _ in pairs], [two for _, two in pairs]
-        verdict = verdicts.paired([math.log(two / one) for one, two in pairs], margin)
-    else:
-        base, new = _values(figure, unit), _values(other, unit)
-        verdict = verdicts.unpaired(base, new, margin)
-    return Judgement(verdict, centre(base), centre(new), bool(pairs))
+        return _paired(pairs, margin)
+    base, new = _values(figure, unit), _values(other, unit)
+    moderated = _moderated(figure, other) if unit != "run" else None
+    verdict = verdicts.unpaired(base, new, margin, moderated)
+    if verdict.error is None:
+        return Judgement(verdict=verdict, base=centre(base), new=centre(new))
+    own_sd = _own_sd(base), _own_sd(new)
+    return Judgement(
+        verdict=verdict,
+        base=centre(base),
+        new=centre(new),
+        own_sd=own_sd,
+        moderated=moderated,
+        deciding=_deciding(verdict, own_sd, moderated, margin),
+    )
+
+
+def _paired(pairs: Sequence[tuple[float, float]], margin: float) -> Judgement:
+    base, new = [one for one, _ in pairs], [two for _, two in pairs]
+    verdict = verdicts.paired([math.log(two / one) for one, two in pairs], margin)
+    found = None
+    if verdict.error and verdict.ratio and not verdict.is_clear:
+        after = paired_after(verdict.error, len(pairs))
+        found = deciding(after, math.log(verdict.ratio), margin, verdict.level)
+    return Judgement(verdict=verdict, base=centre(base), new=centre(new), paired=True, deciding=found)
+
+
+def _moderated(figure: Figure, other: Figure) -> Parts | None:
+    """None unless both sides have them: sizes and counts, and all of them by the user's wish, do not."""
+    base, new = (side.interval.parts if side.interval else None for side in (figure, other))
+    return None if base is None or new is None else (base, new)
+
+
+def _own_sd(values: Sequence[float]) -> float:
+    return math.sqrt(moments(list(map(math.log, values)))[1])
+
+
+def _deciding(
+    verdict: Verdict, own_sd: tuple[float, float], moderated: Parts | None, margin: float
+) -> Deciding | None:
+    if verdict.is_clear or not verdict.ratio:
+        return None
+    sizes = verdict.n_base, verdict.n_new
+    variances = [each.variance for each in moderated] if moderated else [sd**2 for sd in own_sd]
+    base, new = (Side(variance, n, n - 1) for variance, n in zip(variances, sizes, strict=True))
+    worth = min(each.prior_freedom for each in moderated) if moderated else 0.0
+    after = unpaired_after(base, new, worth)
+    return deciding(after, math.log(verdict.ratio), margin, verdict.level)
 
 
 def judge_in_cycles(
@@ -49,7 +110,7 @@ def judge_in_cycles(
     if len(base) < len(figure.medians) or len(new) < len(other.medians):
         return InCycles()
     cycles_base, cycles_new = (
-        structs.replace(side, medians=tuple(map(cycles_of, side.medians, clocks)))
+        _with_values(side, [*map(cycles_of, side.medians, clocks)])
         for side, clocks in ((figure, base), (other, new))
     )
     return in_cycles(
@@ -60,6 +121,11 @@ def judge_in_cycles(
         compute_bound=compute_bound,
         power_capped="power-cap" in (*figure.tags, *other.tags),
     )
+
+
+def _with_values(figure: Figure, values: Sequence[float]) -> Figure:
+    """The figure with other values of its processes."""
+    return structs.replace(figure, medians=tuple(values), interval=interval_like(figure, values))
 
 
 def _pairs(figure: Figure, other: Figure) -> list[tuple[float, float]]:

@@ -17,6 +17,7 @@ from reports.compare.comparison_rows import (
     one_sided,
 )
 from reports.compare.judging import judge, judge_in_cycles
+from reports.compare.what_decides import what_decides
 from reports.summary.figures import (
     ACCURACY,
     FailedProcesses,
@@ -38,12 +39,14 @@ Bounds = Mapping[Figure, str]
 
 
 class ComparedRun(Struct, frozen=True):
-    """What one side measured, what failed there, and what held its times back where its ceilings say so."""
+    """What one side measured, what failed there, what held its times back where its ceilings say so, and how
+    many seconds a process of a case takes."""
 
     name: str
     figures: tuple[Figure, ...]
     outcomes: tuple[FailedProcesses, ...]
     bounds: Bounds = {}
+    seconds: Mapping[Case, float] = {}
 
 
 def match(
@@ -65,7 +68,7 @@ def match(
         other = Trained(new.name, news, lost[1].get(case, frozenset()))
         rows += accuracy_rows(one, other, reason)
         if reason is None:
-            rows += _compare(one, other, unit, margin, (base.bounds, new.bounds))
+            rows += _compare(one, other, unit, margin, (base, new))
         else:
             rows += _all_one_sided(one, other, reason)
     return tuple(rows)
@@ -133,7 +136,7 @@ def _difference(one: ReadBack, other: ReadBack) -> str:
 
 
 def _compare(
-    base: Trained, new: Trained, unit: ReplicationUnit, margin: float, bounds: tuple[Bounds, Bounds]
+    base: Trained, new: Trained, unit: ReplicationUnit, margin: float, runs: tuple[ComparedRun, ComparedRun]
 ) -> Iterator[ComparisonRow]:
     others = {_key(figure): figure for figure in _costs(new)}
     unreached = why_no_target(base) or why_no_target(new)
@@ -146,9 +149,7 @@ def _compare(
         elif figure.metric in EXACT_METRICS:
             yield _exact(figure, other)
         elif any((*figure.medians, *other.medians)):  # what is zero on both sides says nothing
-            found = {bounds[0].get(figure), bounds[1].get(other)} - {None}
-            compute_bound = found == {"compute-bound"} if found else None
-            yield _judged(figure, other, unit, margin, compute_bound)
+            yield _judged(figure, other, unit, margin, runs)
     for figure in others.values():
         reason = unreached if figure.metric in TO_TARGET else None
         yield one_sided(None, figure, reason or "only in NEW")
@@ -160,9 +161,11 @@ def _key(figure: Figure) -> tuple[object, ...]:
 
 
 def _judged(
-    figure: Figure, other: Figure, unit: ReplicationUnit, margin: float, compute_bound: bool | None
+    figure: Figure, other: Figure, unit: ReplicationUnit, margin: float, runs: tuple[ComparedRun, ComparedRun]
 ) -> ComparisonRow:
     judgement = judge(figure, other, unit, margin)
+    bounds = {runs[0].bounds.get(figure), runs[1].bounds.get(other)} - {None}
+    compute_bound = bounds == {"compute-bound"} if bounds else None
     clocks = judge_in_cycles(figure, other, judgement.verdict, unit, margin, compute_bound)
     return ComparisonRow(
         case=figure.case,
@@ -175,6 +178,11 @@ def _judged(
         tags=_tags(figure, other),
         paired=judgement.paired,
         caches=figure.caches,
+        own_sd=judgement.own_sd,
+        moderated=judgement.moderated,
+        what_decides=what_decides(
+            judgement, unit, (runs[0].seconds.get(figure.case), runs[1].seconds.get(other.case))
+        ),
         **structs.asdict(judgement.verdict),
         **structs.asdict(clocks),
     )

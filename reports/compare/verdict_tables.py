@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from bench.schema.metrics import CLOCKS, title_of
 from reports.compare.comparison_rows import COMPARED_UNITS, EXACT_METRICS, ComparisonRow
+from reports.compare.what_decides import in_words
 from reports.document import Cell, Quantity, Table
 from reports.summary.figures import EPOCH
 from reports.summary.subjects import Subject
@@ -21,6 +22,12 @@ CAUSE_IN_WORDS = (
     "equivalent, the case is compute-bound by the ceilings of its run, the memory clocks are equal and no "
     "power cap was hit. code: the verdict in cycles is the same. unknown: neither. The verdict is on time "
     "either way."
+)
+TO_DECIDE = "to decide"
+"""The column of what an inconclusive row asks for."""
+TO_DECIDE_IN_WORDS = (
+    "to decide: about how many more on each side would bring detectable down to the change that was seen (or "
+    "to the margin, if that is larger), and about how long both sides together take for it."
 )
 LARGEST_TOLD = 10.0
 """The largest detectable change that is told to the tenth of a percent."""
@@ -89,6 +96,7 @@ def _tables(
                     else ()
                 ),
                 *sorted({f"inconclusive: {row.reason}." for row in shown if row.reason}),
+                *([TO_DECIDE_IN_WORDS] if any(row.what_decides for row in shown) else ()),
             ],
         )
     different = [row for row in rows if row.verdict == "different"]
@@ -108,7 +116,7 @@ def _columns(kind: _Kind, counted: str) -> list[str]:
     """Those of `_cells`."""
     return [
         *("what", f"BASE ({kind.printed})", f"NEW ({kind.printed})", "ratio", "verdict"),
-        *("detectable", counted, "remarks"),
+        *("detectable", counted, TO_DECIDE, "remarks"),
         *("cause", "SM clock (MHz)", "memory clock (MHz)", "power cap at work (%)"),
     ]
 
@@ -185,6 +193,7 @@ def _cells(row: ComparisonRow, kind: _Kind) -> tuple[Cell, ...]:
         kind.word(row.verdict),
         None if row.detectable is None else percent_told(row.detectable),
         row.n_base if row.n_base == row.n_new else f"{row.n_base} / {row.n_new}",
+        in_words(row.what_decides) if row.what_decides else None,
         row.tags,
         row.cause,
         both_sides(row.base_sm_clock, row.new_sm_clock),

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from msgspec import structs
+
+from reports.analysis.further_processes import narrowing_in_words, target_of, with_further
 from reports.analysis.layer_shares import layers_of, reached_by_layers
 from reports.analysis.learned import training_runs
 from reports.analysis.measured_ceilings import ceilings_of, is_ceiling
@@ -53,18 +56,23 @@ def build(directories: Sequence[Path], *, plain_intervals: bool = False) -> Docu
 
     Raises UserError for a directory without readable records.
     """
-    return document(summarise(directories, plain_intervals))
+    return document(summarise(directories, plain_intervals), directories)
 
 
 # long: it is the report's table of contents, a line for each section in reading order.
-def document(summary: Summary) -> Document:
-    """The tables that have rows, in reading order, and every figure as a flat row."""
+def document(summary: Summary, directories: Sequence[Path] = ()) -> Document:
+    """The tables that have rows, in reading order, and every figure as a flat row; the `directories` are
+    those that one would go on measuring in."""
     machines = len(summary.environments)
     ceilings = ceilings_of(summary)
     networks = [figure for figure in summary.figures if not is_ceiling(figure)]
     timed = [figure for figure in networks if figure.case.task is None and not is_of_layers(figure)]
     reasons = reasons_of(summary.absences)
-    scope = scope_of([figure.case for figure in timed], machines, reasons)
+    target = target_of(directories)
+    scope = structs.replace(
+        scope_of([figure.case for figure in timed], machines, reasons), seconds=summary.seconds, target=target
+    )
+    figures = (*summary.figures, *ceilings.rates)
     used = reached(timed, ceilings)
     layers = layers_of(networks, ceilings)
     runs = training_runs(summary)
@@ -73,7 +81,7 @@ def document(summary: Summary) -> Document:
     return Document(
         title="convbench report",
         remarks=not_alone(summary.figures),
-        text=(*_introduction(summary), *without_ceilings(used)),
+        text=(*_introduction(summary, directories, target), *without_ceilings(used)),
         tables=with_note(
             (
                 *machine_tables(summary),
@@ -107,22 +115,25 @@ def document(summary: Summary) -> Document:
             *learning_plots(runs),
         ),
         rows=(
-            *flat_rows((*summary.figures, *ceilings.rates), [*used, *reached_by_layers(layers)]),
+            *with_further(
+                flat_rows(figures, [*used, *reached_by_layers(layers)]), figures, summary.seconds, target
+            ),
             *(absence.as_row() for absence in summary.absences),
         ),
     )
 
 
-def _introduction(summary: Summary) -> Iterator[str]:
+def _introduction(summary: Summary, directories: Sequence[Path], target: float) -> Iterator[str]:
     """First what a reader must know: where, how much, and whether anything failed."""
     yield from machine_words(summary)
     measured = len({figure.case for figure in summary.figures})
     failed = len({outcome.case for outcome in summary.outcomes if outcome.status != "skipped"})
     skipped = len({outcome.case for outcome in summary.outcomes if outcome.status == "skipped"})
-    yield (
+    counts = (
         f"Cases measured: {measured:,}. Cases with failures: {_counted(failed, FAILURES)}. "
         f"Cases that cannot run here: {_counted(skipped, CANNOT_RUN)}. Processes: {summary.records:,}."
     )
+    yield " ".join((counts, *narrowing_in_words(summary, directories, target)))
     learned = {figure.case.task is not None for figure in summary.figures}
     if learned != {True}:
         yield TIME_IN_WORDS

@@ -7,6 +7,7 @@ from collections.abc import Container, Iterator, Sequence
 from bench.schema.case import Workload
 from bench.schema.metrics import CLOCKS
 from bench.schema.phases import PHASES, WHOLE
+from reports.analysis.further_processes import furthest, share
 from reports.document import Cell, Table, TableKey
 from reports.summary.figures import Figure
 from reports.summary.subjects import Figures, Subject, by_subject
@@ -18,6 +19,7 @@ CLOCKS_NOTE = (
     "host: until Python's call returns."
 )
 THROUGHPUT_NOTE = "images/s: the images of a batch over its {} time ({})."
+FURTHER_NOTE = "{}: about how many more processes would narrow the interval to that, and how long they take."
 PHASES_NOTE = (
     "step is timed in a pass of its own, without the clocks between the phases, so the phases need not "
     "add up to it exactly. forward includes the loss."
@@ -89,32 +91,47 @@ def _latency_table(
     scope: TableScope,
     notes: Sequence[str],
 ) -> Table:
-    """One column for each (phase, metric) of `keys`, then throughput, processes and remarks."""
-    lines: list[TableLine] = []
-    for subject, figures in rows.items():
-        present = [figures[each] for each in keys if each in figures]
-        if not present:
-            continue
-        lines.append(
-            TableLine(
-                subject=subject,
-                cells=(
-                    *(milliseconds(figures.get(each)) for each in keys),
-                    _throughput(figures, keys[-1][0]),
-                    processes_text(present),
-                    remarks(present),
-                ),
-            )
-        )
+    """One column for each (phase, metric) of `keys`, then those of `_cells`."""
+    lines = [
+        TableLine(subject=subject, cells=_cells(figures, keys, scope))
+        for subject, figures in rows.items()
+        if any(each in figures for each in keys)
+    ]
+    narrow = f"for ±{share(scope.target)}" if scope.target is not None else ""
+    asks = any(line.cells[-2] is not None for line in lines)
     return table(
         title,
-        [*columns, "processes", "remarks"],
+        [*columns, "processes", narrow, "remarks"],
         lines,
         scope,
         key=key,
         without=("workload", "device"),
-        notes=[*notes, *interval_notes(cell for line in lines for cell in line.cells)],
+        notes=[
+            *notes,
+            *interval_notes(cell for line in lines for cell in line.cells),
+            *([FURTHER_NOTE.format(narrow)] if asks else []),
+        ],
     )
+
+
+def _cells(figures: Figures, keys: Sequence[tuple[str, str]], scope: TableScope) -> tuple[Cell, ...]:
+    """The times, then throughput, processes, what would narrow the interval, and remarks."""
+    present = [figures[each] for each in keys if each in figures]
+    return (
+        *(milliseconds(figures.get(each)) for each in keys),
+        _throughput(figures, keys[-1][0]),
+        processes_text(present),
+        _further(present, scope),
+        remarks(present),
+    )
+
+
+def _further(figures: Sequence[Figure], scope: TableScope) -> Cell:
+    """`4 more, about 50 s`: what would make the widest of a case narrow enough."""
+    if scope.target is None:
+        return None
+    found = furthest(figures, scope.seconds, scope.target)
+    return found.in_words if found else None
 
 
 def _throughput_note(whole: str, clocks: Container[str]) -> str:

@@ -8,7 +8,7 @@ and its products, are no cases of their own. These take the prior at their own s
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
 from msgspec import structs
@@ -32,7 +32,9 @@ from reports.summary.figures import THROUGHPUT_METRICS, Figure, WarningCount
 from reports.summary.subjects import Subject, subject_of
 
 RESTLESS_LABEL: Literal["restless"] = "restless"
-PriorKey = tuple[tuple[str, ...], str, str]
+Machine = tuple[object, ...]
+"""Cases of one lend to each other."""
+PriorKey = tuple[Machine, str, str]
 """Machine, device, metric."""
 
 WHOLE_OF_LAYERS = "whole_time"
@@ -52,7 +54,10 @@ def scatter_of(medians: Sequence[float], withins: Sequence[float], sizes: Sequen
     )
 
 
-def moderated(figures: Iterable[Figure]) -> list[Figure]:
+def moderated(
+    figures: Iterable[Figure],
+    machine_of: Callable[[Figure], Machine] = lambda figure: figure.machine,
+) -> list[Figure]:
     """The figures, those of times and energies with moderated or borrowed intervals.
 
     Figures of several runs that are given together lend to each other.
@@ -61,7 +66,7 @@ def moderated(figures: Iterable[Figure]) -> list[Figure]:
     places: dict[PriorKey, list[int]] = {}
     for at, figure in enumerate(found):
         if figure.scatter is not None:
-            places.setdefault(_key(figure), []).append(at)
+            places.setdefault(_key(figure, machine_of(figure)), []).append(at)
     for here in places.values():
         prior = fit(list(_lenders(found[at] for at in here)))
         scatters = [scatter for at in here if (scatter := found[at].scatter)]
@@ -143,9 +148,9 @@ def _in_words(figure: Figure) -> str:
     )
 
 
-def _key(figure: Figure) -> PriorKey:
+def _key(figure: Figure, machine: Machine) -> PriorKey:
     metric = WHOLE_OF_LAYERS if is_of(figure.metric, "layer") else figure.metric
-    return figure.machine, figure.case.device, metric
+    return machine, figure.case.device, metric
 
 
 def _lenders(figures: Iterable[Figure]) -> Iterable[Scatter]:

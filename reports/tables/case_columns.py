@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -79,11 +79,14 @@ def _deterministic(task: TrainingTask | None) -> str | None:
 class TableScope(Struct, frozen=True, kw_only=True):
     """What holds for the whole report: `inputs_follow_model` lets the input axes stand in the cost
     table alone, `several_machines` decides whether a machine needs naming, `reasons` say why figures are
-    missing."""
+    missing; `seconds` are what a process of a case takes, and `target` is the half width that is narrow
+    enough, None where nothing is said of it."""
 
     inputs_follow_model: bool
     several_machines: bool
     reasons: Reasons = {}
+    seconds: Mapping[Case, float] = {}
+    target: float | None = None
 
 
 def scope_of(cases: Sequence[Case], machines: int, reasons: Reasons | None = None) -> TableScope:

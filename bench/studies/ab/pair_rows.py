@@ -14,7 +14,7 @@ from bench.schema.record import Record
 from bench.schema.window_clocks import WindowClocks, window_clocks
 from bench.stats import verdicts
 from bench.stats.clock_cause import InCycles, cycles_of, in_cycles
-from bench.stats.estimates import centre, median
+from bench.stats.estimates import centre, mean, median
 from bench.stats.verdicts import Verdict
 from bench.store import RECORDS, read_records
 
@@ -39,6 +39,7 @@ class PairRow(Struct, frozen=True, kw_only=True):
     a, b     geometric means of the process medians, in seconds
     clocks   the same in cycles, and the cause of a difference: `ab` measures no ceilings, so that it is never
              known to be the clock
+    seconds  that the processes of a pair take, in the mean; None where the records do not say
     """
 
     case_pair: CasePair
@@ -49,6 +50,7 @@ class PairRow(Struct, frozen=True, kw_only=True):
     b: float
     verdict: Verdict
     clocks: InCycles = InCycles()
+    seconds: float | None = None
 
 
 class _Time(Struct, frozen=True):
@@ -100,7 +102,14 @@ def _rows_of(
             b=centre(seconds_b),
             verdict=verdict,
             clocks=_in_cycles(of_a, of_b, verdict, margin),
+            seconds=_seconds(a, b, both),
         )
+
+
+def _seconds(a: Mapping[int, Record], b: Mapping[int, Record], pairs: Sequence[int]) -> float | None:
+    taken = [(a[pair].seconds, b[pair].seconds) for pair in pairs]
+    known = [one + other for one, other in taken if one is not None and other is not None]
+    return mean(known) if known else None
 
 
 def _verdict(a: Sequence[float], b: Sequence[float], margin: float) -> Verdict:

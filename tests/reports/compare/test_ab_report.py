@@ -194,3 +194,38 @@ def test_remarks_stand_ahead_of_all_else(tmp_path: Path) -> None:
     found = list(read(tmp_path, *slower()).values())
     shown = document(found, ("eager", "compile"), 0.02, remarks=("Others were at work.",))
     assert formats.render("md", shown).splitlines()[2] == "Others were at work."
+
+
+def test_an_inconclusive_pair_says_what_would_decide_it(tmp_path: Path) -> None:
+    """Log ratios of 1% that scatter by 2.1%: with so many pairs, and not one less, 2% is detectable."""
+    logs = [0.03, -0.01] * 4
+    seconds = [0.1] * 8, [0.1 * math.exp(log) for log in logs]
+    timed = [
+        [structs.replace(record, seconds=taken) for record in side(case, values)]
+        for case, values, taken in zip((A, B), seconds, (4.0, 8.0), strict=True)
+    ]
+    row = read(tmp_path, timed[0], timed[1])[FIRST]
+    assert row.verdict.verdict == "inconclusive"
+    report = document([row], ("a", "b"), 0.02)
+    told = str(row_of(report.tables[0])["to decide"])
+    more = int(told.split()[0])
+    assert told == f"{more} more for 2.0%, about {more * 12 / 60:.0f} minutes"
+    scatter = math.sqrt(sum((log - 0.01) ** 2 for log in logs) / 7)
+
+    def power(n: int) -> float:
+        effect = math.log(1.02) / (scatter / math.sqrt(n))
+        return float(oracle.nct.sf(oracle.t.ppf(1 - 0.0025 / 2, n - 1), n - 1, effect))
+
+    assert power(7 + more) < 0.99 <= power(8 + more)
+    words = " ".join(report.text)
+    assert "a larger --budget makes up to 64" in words
+    assert "no other case counts in it" in words
+    (fields,) = json.loads(formats.render("json", report))["rows"]
+    assert (fields["method"], fields["level"], fields["freedom"]) == ("t", 0.9975, 7)
+    half = oracle.t.ppf(1 - 0.0025 / 2, 7) * fields["error"]
+    assert fields["high"] == pytest.approx(fields["ratio"] * math.exp(half))
+
+
+def test_a_decided_pair_has_no_column_for_it(tmp_path: Path) -> None:
+    report = document([read(tmp_path, *slower())[FIRST]], ("a", "b"), 0.02)
+    assert "to decide" not in report.tables[0].columns
