@@ -13,7 +13,7 @@ from reports.ablations.form_pairs import TimedPair, TrainedPair
 from reports.ablations.network_tables import gap
 from reports.ablations.predictions import KernelRates, predicted, reason
 from reports.document import readable
-from reports.tables.wording import points, signed_points
+from reports.tables.wording import points, signed_points, with_interval
 
 
 def block_findings(sides: Sequence[TimedPair], peers: Mapping[Case, KernelRates]) -> Iterator[str]:
@@ -127,6 +127,9 @@ def _time_words(sides: TimedPair) -> str:
         return ""
     by_flops = predicted(sides, "step" if workload == "training" else "forward")
     flops = f" ({readable(by_flops)}x by FLOPs)" if by_flops and abs(by_flops - 1) > 0.005 else ""
+    known = with_interval(ratio.value, ratio.interval, unit="x")
+    if not known.is_resolved:
+        return f"how much of the time {of}{_unusual(sides.new.case)} takes is {readable(known)}{flops}"
     return f"{of}{_unusual(sides.new.case)} takes {_ratio_words(ratio)} the time{flops}"
 
 

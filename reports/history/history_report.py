@@ -8,7 +8,7 @@ from msgspec import structs
 
 from bench import devices
 from bench.stats.estimates import centre
-from reports.document import Cell, Document, Plot, Quantity, Scalar, Series, Table, readable
+from reports.document import UNRESOLVED, Cell, Document, Plot, Quantity, Scalar, Series, Table, readable
 from reports.history.then_and_now import (
     LONG_STEP_FLOPS,
     OURS,
@@ -87,10 +87,14 @@ def _table(key: Work, rows: Sequence[Published], here: Sequence[MeasuredToday]) 
         times = (row.forward_ms, row.backward_ms, row.total_ms)
         lines.append((year, row.device, row.library, row.precision, *times, *_speed_ups(row, here)))
     for each in here:
-        times = (1e3 * centre(each.forward), 1e3 * centre(each.backward), 1e3 * each.total)
+        total = with_interval(each.total, each.interval, 1e3)
+        parts = (
+            Quantity(value=1e3 * centre(part), unresolved=not total.is_resolved)
+            for part in (each.forward, each.backward)
+        )
         device = f"here: {each.subject.case.device} {'+'.join(each.subject.machine)}".strip()
         torch = f"torch, {processes_words(len(each.forward))}"
-        lines.append(("now", device, torch, each.name, *times, None, None))
+        lines.append(("now", device, torch, each.name, *parts, total, None, None))
     notes = [f"Sources: {'; '.join(dict.fromkeys(row.source for row in rows))}."]
     notes += dict.fromkeys(f"{row.source}: {row.note}." for row in rows)
     if not here:
@@ -111,7 +115,9 @@ def _speed_ups(row: Published, here: Sequence[MeasuredToday]) -> tuple[Cell, Cel
     if not here:
         return None, None
     alike = next((each for each in here if same_precision(row, each)), None)
-    return _cell(row, alike), f"{readable(here[0].speed_up(row).value)}x ({here[0].name})"
+    fastest = here[0].speed_up(row)
+    known = with_interval(fastest.value, fastest.interval).is_resolved
+    return _cell(row, alike), f"{readable(fastest.value) + 'x' if known else UNRESOLVED} ({here[0].name})"
 
 
 def _cell(row: Published, here: MeasuredToday | None) -> Cell:

@@ -15,7 +15,7 @@ from bench import devices
 from bench.contracts.device import Scale
 from bench.plan import expand
 from bench.schema.case import Case, Precision
-from bench.stats.estimates import Ratio, centre
+from bench.stats.estimates import Interval, Ratio, centre
 from models import catalogue
 from models.closed_form import cost
 from reports.summary.figures import Figure, Summary
@@ -100,9 +100,14 @@ class MeasuredToday(Struct, frozen=True, kw_only=True):
             [case.precision, *(each for each in (case.engine, case.layout) if each not in usual)]
         )
 
+    @property
+    def interval(self) -> Interval | None:
+        """Of the total; None for one process."""
+        return interval_like(self.step, self.totals)
+
     def speed_up(self, than: Published) -> Ratio:
         """The published time over ours."""
-        found = interval_like(self.step, self.totals)
+        found = self.interval
         seconds = than.total_ms / 1e3
         return Ratio(
             seconds / self.total,

@@ -8,7 +8,7 @@ from pathlib import Path
 from bench.store import RECORDS
 from bench.studies.best.search_result import Findings
 from bench.studies.best.strategy import GIVE_UP, CandidateResult
-from reports.document import Cell, Document, Scalar, Table
+from reports.document import Cell, Document, Quantity, Scalar, Table
 from reports.pages.best_answer import PLAIN, answer, plain_of, ratio_to_plain
 from reports.summary.caches import IN_WORDS
 from reports.summary.figures import ReadBack, Summary, case_row
@@ -71,9 +71,11 @@ def _cells(one: CandidateResult, found: Findings) -> tuple[Cell, ...]:
         return (None, None, None, None, one_line(_failure(one) or ""))
     ratio = ratio_to_plain(one, found)
     certain = plain_of(one, found) is one  # against itself it is 1, whatever its interval
+    step = with_interval(one.seconds, one.interval, 1e3)
+    rate: Cell = one.images_per_second
     return (
-        with_interval(one.seconds, one.interval, 1e3),
-        one.images_per_second,
+        step,
+        rate if step.is_resolved else Quantity(value=one.images_per_second, unresolved=True),
         None if ratio is None else with_interval(ratio.value, None if certain else ratio.interval, unit="x"),
         one.samples,
         "given up" if one.given_up else None,

@@ -428,6 +428,16 @@ def test_a_network_is_compared_with_itself_in_time_and_memory(tmp_path: Path) ->
     assert "16: a training step takes 1.500x (1.500 to 1.500) the time (1.373x by FLOPs)" in words
 
 
+def test_a_ratio_that_is_not_resolved_is_no_number_in_words(tmp_path: Path) -> None:
+    wild = (0.5, 1.0, 2.0)
+    document = report(
+        tmp_path, "depth", steps(SMALL, 1.0, wild), steps(variant("depth=16"), 1.5, tuple(reversed(wild)))
+    )
+    words = next(text for text in document.text if text.startswith("Depth, vgg-small, against 11"))
+    assert "16: how much of the time a training step takes is not resolved (" in words
+    assert "1.500x" not in words
+
+
 def test_a_network_that_was_timed_in_inference_alone_has_a_row_too(tmp_path: Path) -> None:
     document = report(
         tmp_path, "norm", inference(SMALL, 0.2), inference(variant("norm=lrn"), 0.5), plain_intervals=True

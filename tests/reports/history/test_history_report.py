@@ -147,6 +147,22 @@ def test_the_interval_is_that_of_the_processes(tmp_path: Path) -> None:
     assert row["high"] / row["speed_up"] == pytest.approx(np.exp(half))
 
 
+def test_what_is_not_resolved_here_has_no_speed_up(tmp_path: Path) -> None:
+    case = case_of(CUDNN, "cuda", "fp32", 2)
+    records = [
+        structs.replace(measured(case, seconds, 2 * seconds)[0], case=structs.replace(case, replicate=number))
+        for number, seconds in enumerate((0.001, 0.002, 0.004), start=1)
+    ]
+    page = built(tmp_path, records)
+    [table] = [each for each in page.tables if any(row[0] == "now" for row in each.rows)]
+    here = next(row for row in table.rows if row[0] == "now")
+    assert [shown(cell) for cell in here[4:6]] == ["?", "?"]
+    assert str(shown(here[6])).startswith("not resolved (")
+    published_row = next(row for row in table.rows if row[2] == CUDNN.library)
+    assert str(shown(published_row[7])).startswith("not resolved (")
+    assert shown(published_row[8]) == "not resolved (fp32)"
+
+
 @pytest.mark.parametrize(
     ("precision", "fp32", "fp16"),
     [("fp32", "yes", "no"), ("tf32", "no", "no"), ("amp-fp16", "no", "yes"), ("amp-bf16", "no", "no")],
