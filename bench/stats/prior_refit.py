@@ -1,4 +1,4 @@
-"""The constants of the published prior from records: the same model, with nothing known beforehand.
+"""The constants of the published prior from records: the same model, with levels of which nothing is known.
 
 Machines share a slope and a freedom; each has a level of its own. numpy is imported with it.
 """
@@ -30,12 +30,13 @@ Series = tuple[Array, Array, Array]
 
 
 def refit(machines: Sequence[Sequence[Scatter]], kept: Published = PUBLISHED) -> Published:
-    """Level, slope and freedom of greatest likelihood, from the cases of each machine, of one metric.
+    """Level, slope and freedom that fit best, from the cases of each machine, of one metric.
 
     `level` is the median of the machines' levels, and `level_sd` their scatter beyond their own errors,
-    where the one of `kept` counts for three machines more. How machines differ in slope and freedom takes
-    dozens of them to see: these, and the centre, are those of `kept`. Raises UserError for fewer than 20
-    cases of two processes or more.
+    where that of `kept` counts for three machines more. `slope` is the mean of the machines' slopes and that
+    of `kept`, weighted by how sure each is. How machines differ in slope and freedom takes dozens of them to
+    see: these, and the centre, are those of `kept`. Raises UserError for fewer than 20 cases of two
+    processes or more.
     """
     series = [_arrays(scatters, kept) for scatters in machines]
     series = [each for each in series if each[0].size]
@@ -70,8 +71,9 @@ def _at(
     """At one freedom: likelihood, freedom, the common slope, levels of the machines and their variances."""
     free = structs.replace(kept, level_sd=_FLAT, slope_sd=_FLAT, freedom=d0)
     alone = [mode(*each, d0, free, _start(kept.level, kept.slope))[0] for each in series]
-    weights = [1 / float(line.slope_variance) for line in alone]
-    slope = sum(w * float(line.slope) for w, line in zip(weights, alone, strict=True)) / sum(weights)
+    slopes = [kept.slope, *(float(line.slope) for line in alone)]
+    weights = [kept.slope_sd**-2, *(1 / float(line.slope_variance) for line in alone)]
+    slope = sum(w * each for w, each in zip(weights, slopes, strict=True)) / sum(weights)
     fixed = structs.replace(free, slope=slope, slope_sd=_FIXED)
     together = [mode(*each, d0, fixed, _start(kept.level, slope)) for each in series]
     return (

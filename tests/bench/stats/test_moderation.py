@@ -199,6 +199,17 @@ def test_equal_sides_count_the_prior_once() -> None:
     assert found.high == pytest.approx(found.ratio * math.exp(half))  # type: ignore[operator]
 
 
+def test_of_two_worths_the_smaller_counts() -> None:
+    """The scatter within differs between the sides, and with it what the prior is worth."""
+    base, new = [1.00, 1.02, 1.03], [1.01, 1.03, 1.05]
+    (a, _), (_, b) = (variances_of(base, new, known_prior(-8.0, freedom)) for freedom in (2.0, 5.0))
+    e_a, e_b = a.variance / 3, b.variance / 3
+    freedom = min((e_a + e_b) ** 2 / (e_a**2 / (2 + 2) + e_b**2 / (2 + 2)), 2 + 2 + 2)
+    found = unpaired(base, new, moderated=(a, b))
+    half = oracle.t.ppf(0.995, freedom) * math.sqrt(e_a + e_b)
+    assert found.high == pytest.approx(found.ratio * math.exp(half))  # type: ignore[operator]
+
+
 def test_one_process_on_a_side_gets_no_verdict() -> None:
     prior = known_prior(-9.0, 3.0)
     one, two = moderate(Scatter(1, 0.0, 1e-4, 0.0), prior), moderate(Scatter(2, 1e-4, 1e-4, 0.0), prior)
