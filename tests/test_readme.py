@@ -68,8 +68,11 @@ def test_command(page: Path, command: str, folder_of: Callable[[Path], Path]) ->
         "ablate": ["--epochs", "1", "--budget", "1"],
         "best": ["--budget", "10", "--no-ceilings"],
     }
+    added = quick.get(arguments[0], [])
+    if arguments[0] == "run" and {"--replicates", "--until", "--suite", "--resume"}.isdisjoint(arguments):
+        added = [*added, "--until", "100%"]
     done = subprocess.run(
-        [sys.executable, "-P", "-c", boot, *arguments, *quick.get(arguments[0], [])],
+        [sys.executable, "-P", "-c", boot, *arguments, *added],
         cwd=folder_of(page),
         capture_output=True,
         text=True,

@@ -45,7 +45,6 @@ def _options(kept: KeptPlan, asked: Asked) -> Iterator[tuple[str, object, object
     protocol = suite_plan.protocol_of(kept.protocol, asked.target_ci, asked.time_limit, asked.flush_l2)
     machine = kept.machine.gpu if kept.machine is not None else None
     for option, given, wanted, has in (
-        ("--suite", asked.suite, asked.suite, kept.suite),
         ("--target-ci", asked.target_ci, protocol.target_ci, kept.protocol.target_ci),
         ("--time-limit", asked.time_limit, protocol.time_limit_seconds, kept.protocol.time_limit_seconds),
         ("--flush-l2", asked.flush_l2, protocol.flush_l2, kept.protocol.flush_l2),
@@ -69,16 +68,23 @@ def _value(axis: str, case: Case) -> Value:
 
 
 def _refuse_other_suite(kept: KeptPlan, asked: Asked, where: str) -> None:
-    """UserError where the suite that is named again has other cases by now: its file was edited."""
+    """UserError where the suite that is named is another one, or the same after its file was edited.
+
+    A file of another name with the same content is no other suite.
+    """
     if asked.suite is None:
         return
     now = suite_plan.of_suite(structs.replace(asked, replicates=None, until=None))
-    is_file = asked.suite.endswith(".toml")
-    if set(now.cases) != set(kept.cases) or (is_file and now.protocol != kept.protocol):
+    is_named_so = asked.suite == kept.suite and not asked.suite.endswith(".toml")
+    if set(now.cases) == set(kept.cases) and (is_named_so or now.protocol == kept.protocol):
+        return
+    if asked.suite != kept.suite:
         raise UserError(
-            f"--suite {asked.suite}, as it is now and with these options, is not the plan of {where}: "
-            f"{_MAY_CHANGE}"
+            f"--suite asks for {asked.suite}, and the plan of {where} has {kept.suite}: {_MAY_CHANGE}"
         )
+    raise UserError(
+        f"--suite {asked.suite}, as it is now and with these options, is not the plan of {where}: {_MAY_CHANGE}"
+    )
 
 
 def _shown(value: object) -> str:

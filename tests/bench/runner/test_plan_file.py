@@ -222,6 +222,9 @@ def test_a_suite_file_that_was_edited_is_refused(clock: Clock, tmp_path: Path) -
     suite.write_text(text + "batch = [1, 8]\n")
     with pytest.raises(UserError, match=r"mine.toml, as it is now.*is not the plan of"):
         go(out, asked, resume=True)
+    moved = tmp_path / "moved.toml"
+    moved.write_text(text)
+    go(out, structs.replace(asked, suite=str(moved)), resume=True, budget=5)
     assert go(out, resume=True).remaining == 0
     assert recorded(out) == [("lenet5", 1), ("lenet5", 2)]
 
