@@ -83,7 +83,8 @@ def _refuse_other_suite(kept: KeptPlan, asked: Asked, where: str) -> None:
             f"--suite asks for {asked.suite}, and the plan of {where} has {kept.suite}: {_MAY_CHANGE}"
         )
     raise UserError(
-        f"--suite {asked.suite}, as it is now and with these options, is not the plan of {where}: {_MAY_CHANGE}"
+        f"--suite {asked.suite}, as it is now and with these options, is not the plan of {where}: "
+        f"{_MAY_CHANGE}"
     )
 
 

@@ -203,8 +203,11 @@ def _measure_pending(
         with ExitStack() as stack:
             current = fresh
             for case in round_.cases:
-                if time.monotonic() >= end:
+                left = end - time.monotonic()
+                if left <= 0:
                     return
+                if not round_.is_planned and not schedule.fits(case, left):
+                    continue  # a shorter one may
                 with seconds.on("starting"):
                     current = current or stack.enter_context(server_for(round_.cases, gpu=options.gpu))
                 fresh = None

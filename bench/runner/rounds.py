@@ -169,14 +169,18 @@ class Schedule:
 
     def next_round(self, seconds_left: float = math.inf) -> Round | None:
         """What comes now; None at the end. Where `seconds_left` do not last for a whole further round, the
-        case that gains most in a second comes first."""
+        case that gains most in a second comes first, and none comes that would probably not end in them."""
         self._leave_out_given_up()
         found = self._intervals()
         if self._todo:
             number = self._todo[0].replicate
             same = itertools.takewhile(lambda case: case.replicate == number, self._todo)
             return self._round(number, list(same), found, is_planned=True)
-        waiting = [case for case in self._unfinished(found) if not self._has_had_all(case)]
+        waiting = [
+            case
+            for case in self._unfinished(found)
+            if not self._has_had_all(case) and self.fits(case, seconds_left)
+        ]
         self.total = self.done + sum(self._expected_more(case, found) for case in waiting)
         if not waiting:
             return None
@@ -191,6 +195,10 @@ class Schedule:
         if expected + estimate.server_seconds(round_) > seconds_left:
             round_.sort(key=lambda case: self._urgency(case, found), reverse=True)
         return self._round(number, round_, found, is_planned=False)
+
+    def fits(self, case: Case, seconds_left: float) -> bool:
+        """Whether another process of a case will probably end in so many seconds."""
+        return self._standing(case).expected_seconds() <= seconds_left
 
     def _round(
         self, number: int, cases: list[Case], found: Mapping[Case, Width], *, is_planned: bool

@@ -188,6 +188,16 @@ def test_where_time_is_short_the_restless_come_first_of_all() -> None:
     assert [case.model for case in short.cases] == ["alexnet", "vgg16", "lenet5", "vgg11"]
 
 
+def test_what_would_not_end_in_the_time_is_not_begun() -> None:
+    """And a shorter one is."""
+    schedule, _ = two_rounds(HALVES, SECONDS)
+    short = schedule.next_round(3.0)
+    assert short
+    assert [case.model for case in short.cases] == ["lenet5", "vgg11"]
+    assert schedule.next_round(0.5) is None
+    assert len(schedule.wide()) == 4
+
+
 def records_of(rounds: Iterable[Round]) -> list[Record]:
     return [ended(case) for each in rounds for case in each.cases]
 
