@@ -73,22 +73,23 @@ def ab(
 
 def _ab(trial: Trial, out: Path, budget: float | None, gate: FailOn | None, format_: str) -> int:
     from bench.cli import progress
+    from bench.store import RECORDS, read_records
     from bench.studies.ab import interleaved as pairs
     from bench.studies.ab import pair_rows, sides
     from reports import formats
     from reports.compare import ab_report as reporting
     from reports.summary import measured_networks
-    from reports.summary.contended import not_alone
-    from reports.summary.pooling import summarise
+    from reports.summary.contended import records_not_alone
 
     with progress.progress(INTERIM_PAIRS[-1]) as on_progress:
         known = pairs.run_pairs(trial, out, budget_seconds=budget, on_progress=on_progress)
     rows = pair_rows.rows(trial.case_pairs, out, trial.margin)
     one, other = (measured_networks.networks_in(out / side) for side in sides.SIDES)
     differences = tuple(measured_networks.differences(one, other, "a / b"))
-    alone = not_alone(figure for side in sides.SIDES for figure in summarise([out / side]).figures)
+    measured = (record for side in sides.SIDES for record in read_records(out / side / RECORDS))
     labels = (sides.label(trial.sides[0]), sides.label(trial.sides[1]))
-    document = reporting.document(rows, labels, trial.margin, trial.protocol.caches, differences, alone)
+    remarks = records_not_alone(measured)
+    document = reporting.document(rows, labels, trial.margin, trial.protocol.caches, differences, remarks)
     output.write(out / "report.md", formats.render("md", document))
     output.show(formats.render(format_, document))
     failed = sum(one.failures > 0 for one in known)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 
 from bench import devices
+from bench.schema.case import Case
 from bench.schema.case_warnings import CONTENDED
+from bench.schema.record import Record
 from reports.summary.figures import Figure
+from reports.summary.subjects import subject_of
 
 MOST_CONTENDED = 0.25
 """Above this share of rows the machine was not the run's alone: that stands ahead of every figure."""
@@ -18,11 +21,28 @@ def not_alone(figures: Iterable[Figure], whose: str = "this run") -> tuple[str, 
     A case counts once, whatever it has of figures. Those on other devices are left out: neighbours of the
     host do not make their figures wrong.
     """
-    contended: dict[tuple[object, ...], bool] = {}
-    for figure in figures:
-        if devices.traits(figure.case.device).is_host:
-            subject = (figure.case, figure.effective, figure.machine, figure.network)
-            contended[subject] = contended.get(subject, False) or "contended" in figure.tags
+    return _sentence(((subject_of(each), each.case, "contended" in each.tags) for each in figures), whose)
+
+
+def records_not_alone(records: Iterable[Record], whose: str = "this run") -> tuple[str, ...]:
+    """The same of records that are not summed up."""
+    ended = (record for record in records if record.status == "ok")
+    return _sentence(
+        (
+            (case, case, any(warning.label == "contended" for warning in record.warnings))
+            for record in ended
+            if (case := record.case.without_replicate())
+        ),
+        whose,
+    )
+
+
+def _sentence(marks: Iterable[tuple[Hashable, Case, bool]], whose: str) -> tuple[str, ...]:
+    """From rows, each with its case and whether it was contended; one row may come several times."""
+    contended: dict[Hashable, bool] = {}
+    for row, case, mark in marks:
+        if devices.traits(case.device).is_host:
+            contended[row] = contended.get(row, False) or mark
     count, rows = sum(contended.values()), len(contended)
     if count <= MOST_CONTENDED * rows:
         return ()

@@ -12,6 +12,7 @@ from contextlib import nullcontext
 from itertools import chain, count, repeat
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from msgspec import structs
@@ -19,6 +20,7 @@ from msgspec import structs
 from bench.plan.axes import Value
 from bench.runner import case_server
 from bench.schema.case import Case, MeasurementProtocol
+from bench.schema.case_warnings import CaseWarning
 from bench.schema.record import Environment, Measurement, Record
 from bench.stats import verdicts
 from bench.store import RECORDS, read_records
@@ -356,6 +358,30 @@ def test_a_gate_does_not_pass_what_was_never_seen(
         answer = convbench_ab("--model", "lenet5,alexnet", "--budget", "1", *option)
         assert answer.code == code
         assert "the budget was spent before 1 of 2 cases had a pair" in answer.err
+
+
+def test_a_budget_that_lasts_for_no_pair_is_no_error(
+    convbench_ab: Command, machine: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine({"lenet5": EQUAL})
+    stop_the_clock_after(1, monkeypatch)
+    answer = convbench_ab("--model", "lenet5", "--budget", "1")
+    assert answer.code == 0
+    assert "the budget was spent before 1 of 1 cases had a pair" in answer.err
+
+
+def test_a_busy_machine_is_said_first(
+    convbench_ab: Command, machine: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    placed = machine({"lenet5": EQUAL})
+
+    def beside_others(*given: Any, **named: Any) -> Record:
+        contended = CaseWarning("contended", "other programs took 40% of the time of the 2 threads")
+        return structs.replace(placed.measure(*given, **named), warnings=[contended])
+
+    monkeypatch.setattr(interleaved, "attempt", beside_others)
+    lines = convbench_ab("--model", "lenet5", "--format", "md").out.splitlines()
+    assert lines[2].startswith("The machine was not this run's alone: in 1 of 1 cases")
 
 
 @pytest.mark.slow
