@@ -9,16 +9,17 @@ from msgspec import Struct
 
 from bench.schema.metrics import CLOCKS
 from bench.schema.phases import PHASES
+from reports.analysis.further_processes import further, with_further
 from reports.analysis.measured_ceilings import ceilings_of
 from reports.analysis.nominal_limit import Limit, limit_of, rate, whole_time
 from reports.analysis.utilisation import Utilisation, reached
-from reports.document import Cell, Document, Quantity, Table
+from reports.document import Cell, Document, Quantity, Scalar, Table
 from reports.sections.utilisation_tables import flat_rows
 from reports.summary.contended import not_alone
 from reports.summary.figures import Figure, Summary
 from reports.summary.subjects import Figures, by_subject
 from reports.tables.case_columns import in_words
-from reports.tables.wording import MIB, interval_notes, milliseconds, one_line, remarks
+from reports.tables.wording import MIB, following, interval_notes, milliseconds, one_line, remarks
 
 GIGA = 1e9
 Ended = Literal["narrow enough", "budget spent", "most processes", "interrupted"]
@@ -51,8 +52,20 @@ def build(timed: TimedCase) -> Document | None:
         remarks=not_alone(figures),
         text=(f"{in_words(whole.subject, _AXES)}.",),
         tables=(_table(timed, whole, of_case, limit),),
-        rows=tuple(flat_rows([each for each in figures if each.metric in CLOCKS], found)),
+        rows=tuple(_rows(timed, found, whole, limit)),
     )
+
+
+def _rows(
+    timed: TimedCase, found: Sequence[Utilisation], whole: Utilisation, limit: Limit
+) -> Iterator[dict[str, Scalar]]:
+    """Every time as in a report; that of the whole step with what holds it back."""
+    times = [figure for figure in timed.summary.figures if figure.metric in CLOCKS]
+    rows = with_further(flat_rows(times, found), times, timed.summary.seconds, timed.until)
+    for figure, row in zip(times, rows, strict=True):
+        if figure is whole.time:
+            row |= {"limit": limit.label, "limit_why": limit.why, "nominal_share": limit.nominal_share}
+        yield row
 
 
 def half_width(figure: Figure) -> float | None:
@@ -86,16 +99,7 @@ def _times(whole: Utilisation, figures: Figures) -> Iterator[tuple[str, Cell]]:
     for phase in PHASES:
         if phase != whole.time.phase:
             yield f"of it {phase} (ms)", milliseconds(figures.get((phase, "wall_time")))
-    yield "images/s", _images_per_second(whole.time)
-
-
-def _images_per_second(time: Figure) -> Cell:
-    speed, interval = time.images_per_second, time.interval
-    if speed is None or interval is None or interval.low <= 0:
-        return speed
-    batch = time.case.batch
-    of_one = interval.kind == "within-process"
-    return Quantity(value=speed, low=batch / interval.high, high=batch / interval.low, of_one=of_one)
+    yield "images/s", following(whole.time.images_per_second, whole.time)
 
 
 def _reached(whole: Utilisation, limit: Limit) -> Iterator[tuple[str, Cell]]:
@@ -148,7 +152,12 @@ def _ended(timed: TimedCase, time: Figure) -> Sequence[str]:
     if half is not None and half <= timed.until:
         return ()
     if timed.ended == "budget spent":
-        return (f"The budget was spent before the interval was within {wanted}: a larger --budget goes on.",)
+        more = further(time, timed.summary.seconds, timed.until)
+        known = more is not None and len(time.medians) > 1
+        told = f": {more.in_words}" if more is not None and known else ""
+        return (
+            f"The budget was spent before the interval was within {wanted}; a larger --budget goes on{told}.",
+        )
     if timed.ended == "most processes":
         return (f"No more processes are run of one case, though the interval is not within {wanted}.",)
     return ()

@@ -61,13 +61,23 @@ def test_the_figure_and_what_follows_from_it(tmp_path: Path) -> None:
     assert found["measured"] == "2 processes, 14 samples, 12 s in all"
 
 
-def test_the_interval_of_the_rate_is_that_of_the_time(tmp_path: Path) -> None:
-    found = cells(answer(tmp_path, inference(1, 0.098), inference(2, 0.102)))
-    time, rate = found["time (ms)"], found["images/s"]
-    assert isinstance(time, Quantity)
-    assert isinstance(rate, Quantity)
-    assert time.high is not None
-    assert rate.low == pytest.approx(8 / (time.high / 1e3))
+def test_the_row_of_the_step_says_what_holds_it_back(tmp_path: Path) -> None:
+    (row,) = answer(tmp_path, inference(1, 0.098), inference(2, 0.102)).rows
+    assert (row["metric"], row["limit"]) == ("wall_time", "compute-bound")
+    assert row["nominal_share"] == pytest.approx(0.75, rel=1e-3)
+    assert row["more_target"] == 0.05
+
+
+def test_a_spent_budget_says_how_many_processes_are_missing(tmp_path: Path) -> None:
+    """As many as narrow the moderated interval of these two, at the 4 s that one took."""
+    records = [structs.replace(inference(n, s), seconds=4.0) for n, s in ((1, 0.098), (2, 0.108))]
+    document = answer(tmp_path, *records, ended="budget spent")
+    (row,), (table,) = document.rows, document.tables
+    more = row["more_processes"]
+    assert isinstance(more, int)
+    assert more > 0
+    told = next(note for note in table.notes if note.startswith("The budget was spent"))
+    assert told.endswith(f"a larger --budget goes on: {more} more, about {4 * more} s.")
 
 
 def test_a_training_step_has_its_phases(tmp_path: Path) -> None:
