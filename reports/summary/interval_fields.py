@@ -27,6 +27,9 @@ def interval_fields(interval: Interval | None, medians: Sequence[float], has_log
             "floor_sd": parts.floor_sd,
             "cases": parts.cases,
         }
-    is_known = has_logs and min(medians) > 0
-    own = math.sqrt(moments(list(map(math.log, medians)))[1]) if is_known else None
+    own: float | None = None
+    if has_logs and interval.low == interval.high:
+        own = 0.0
+    elif has_logs and min(medians) > 0:
+        own = math.sqrt(moments(list(map(math.log, medians)))[1])
     return {"method": interval.method, "freedom": float(len(medians) - 1), "own_sd": own}

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from operator import truediv
 from typing import Literal
 
 from msgspec import structs
 
+from bench.schema.case import Case
 from bench.schema.case_warnings import CaseWarning
 from bench.schema.ceiling_product import Product
 from bench.schema.layer_phases import ALL_LAYERS
@@ -21,9 +23,7 @@ from bench.schema.phases import whole
 from bench.stats.estimates import Interval, across_processes, moments
 from bench.stats.moderation import (
     RESTLESS,
-    ProcessScatter,
     Scatter,
-    case_scatter,
     fit,
     moderate_all,
     moderated_interval,
@@ -43,14 +43,18 @@ WHOLE_OF_LAYERS = "whole_time"
 
 def scatter_of(medians: Sequence[float], withins: Sequence[float], sizes: Sequence[int]) -> Scatter | None:
     """How processes scatter from their medians, variances within and numbers of samples; None where a
-    variance is not known, which is below zero then."""
+    variance is not known, which is below zero then.
+
+    As `bench.stats.moderation.case_scatter` has it, without an object for each of very many processes.
+    """
     if min(withins) < 0:
         return None
-    return case_scatter(
-        [
-            ProcessScatter(math.log(median), within, math.pi / 2 * within / size)
-            for median, within, size in zip(medians, withins, sizes, strict=True)
-        ]
+    n = len(medians)
+    return Scatter(
+        processes=n,
+        variance=moments(list(map(math.log, medians)))[1] if n > 1 else 0.0,
+        within=math.fsum(withins) / n,
+        floor=math.pi / 2 * math.fsum(map(truediv, withins, sizes)) / n,
     )
 
 
@@ -120,14 +124,14 @@ def restless(figures: Iterable[Figure]) -> tuple[list[Figure], list[WarningCount
         for figure in found
     ]
     first = next(iter(worst.values()))
-    cases = dict.fromkeys(figure.case for figure in worst.values())
+    processes: dict[Case, int] = {}
+    for figure in worst.values():
+        processes[figure.case] = max(processes.get(figure.case, 0), len(figure.medians))
     warned = WarningCount(
         label=RESTLESS_LABEL,
         example=CaseWarning(RESTLESS_LABEL, _in_words(first)),
-        cases=tuple(cases),
-        processes=sum(
-            max(len(figure.medians) for figure in worst.values() if figure.case == case) for case in cases
-        ),
+        cases=tuple(processes),
+        processes=sum(processes.values()),
     )
     return labelled, [warned]
 
