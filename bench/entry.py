@@ -29,7 +29,8 @@ QUESTIONS = {
 """What can be asked -> the function (bytes to bytes) that a child calls. The words are part of the wire."""
 
 PRELOAD = {
-    "timed": ("torch", "torch._dynamo", "bench.child.worker"),
+    "timed": ("torch", "bench.child.worker", "bench.child.found_plugins"),
+    "counted": ("torch._dynamo",),
     "torchvision": ("torchvision",),
     "timm": ("timm",),
     "training": ("bench.child.training.training_worker",),
@@ -40,8 +41,9 @@ PRELOAD = {
 }
 """What children will do -> the modules to import once, before the first of them is forked.
 
-torch imports the front end of torch.compile at the first use of an optimizer, an initialisation or a
-counter, compiled or not: half a second in every child.
+torch imports the front end of torch.compile at the first use of an optimizer or of a mode that sees
+operators: more than half a second in every child where it is not preloaded, and in a server for nothing where
+no child needs it.
 """
 
 

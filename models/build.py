@@ -49,7 +49,8 @@ def build(
     with torch.device("meta"):
         parts = map(_part, arch.layers, inputs, outputs)
         module = nn.Sequential(OrderedDict(zip(layer_names(arch), parts, strict=True)))
-    module.to_empty(device=device)
+    # Not `to_empty`, whose empty_like of a tensor on meta imports sympy: half a second.
+    module._apply(lambda tensor: torch.empty(tensor.shape, dtype=tensor.dtype, device=device))
     initialise(module, init)
     return module
 

@@ -13,14 +13,17 @@ from bench.schema.case import Case
 from models.errors import UserError
 
 
-def server_for(cases: Iterable[Case], *, gpu: str | None = None, python: Path | None = None) -> Server:
+def server_for(
+    cases: Iterable[Case], *, gpu: str | None = None, python: Path | None = None, facts: bool = True
+) -> Server:
     """A server that is ready for these cases, once it is entered.
 
     gpu     the full UUID of the only GPU that its processes see, which is torch's first there; None for
             those that this process sees
     python  another environment's interpreter
+    facts   whether its children are asked for more than times
     """
-    return Server(environment=seeing_only(gpu), preload=preload(cases), python=python)
+    return Server(environment=seeing_only(gpu), preload=preload(cases, facts=facts), python=python)
 
 
 def refuse_idle_gpu(gpu: str | None, cases: Iterable[Case]) -> None:

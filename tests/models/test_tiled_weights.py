@@ -54,7 +54,7 @@ def test_outputs_are_of_the_size_that_drawn_weights_give() -> None:
     sizes = {}
     for init in ("xavier", "tiled"):
         torch.manual_seed(0)
-        module = build(MODELS["vgg11"], image=32, classes=10, init=init)  # type: ignore[arg-type]
+        module = build(MODELS["vgg11"], image=32, classes=10, init=init)
         with torch.inference_mode():
             sizes[init] = module.eval()(images).abs().mean().item()
     assert 0.3 < sizes["tiled"] / sizes["xavier"] < 3
