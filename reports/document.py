@@ -186,10 +186,8 @@ class Plot(Struct, frozen=True, kw_only=True):
 class Document(Struct, frozen=True, kw_only=True):
     """A whole report: paragraphs, tables and plots for people, the same figures as flat rows for programs.
 
-    `remarks` are what stands ahead of all else, for programs too: that the figures are not to be trusted.
-
-    `pictures` is the folder of the plots' files as seen from where the text will lie; None where they were
-    not drawn.
+    `remarks` stand ahead of all else, for programs too: that the figures are not to be trusted. `spent` are
+    seconds by what they went to, `pictures` the folder of the plots' files as seen from the text's, or None.
     """
 
     title: str
@@ -199,6 +197,7 @@ class Document(Struct, frozen=True, kw_only=True):
     plots: tuple[Plot, ...] = ()
     pictures: str | None = None
     rows: tuple[dict[str, Scalar], ...] = ()
+    spent: dict[str, float] = {}
 
     @property
     def paragraphs(self) -> tuple[str, ...]:

@@ -1,4 +1,5 @@
-"""The rows as JSON: {"rows": [...]}, unrounded, null for what is not there; `remarks` where there are any."""
+"""The rows as JSON: {"rows": [...]}, unrounded, null for what is not there; `remarks` and `spent` where there
+are any."""
 
 from __future__ import annotations
 
@@ -13,4 +14,5 @@ NAME = "json"
 def render(document: Document) -> str:
     """One object, indented."""
     remarks = {"remarks": document.remarks} if document.remarks else {}
-    return msgspec.json.format(encode({**remarks, "rows": document.rows}), indent=2).decode() + "\n"
+    spent = {"spent": document.spent} if document.spent else {}
+    return msgspec.json.format(encode({**remarks, **spent, "rows": document.rows}), indent=2).decode() + "\n"

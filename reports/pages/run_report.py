@@ -7,6 +7,7 @@ from pathlib import Path
 
 from msgspec import structs
 
+from bench.schema.spending import in_words
 from reports.analysis.further_processes import narrowing_in_words, target_of, with_further
 from reports.analysis.layer_shares import layers_of, reached_by_layers
 from reports.analysis.learned import training_runs
@@ -114,6 +115,7 @@ def document(summary: Summary, directories: Sequence[Path] = ()) -> Document:
             *layer_plots(layers),
             *learning_plots(runs),
         ),
+        spent=summary.spent,
         rows=(
             *with_further(
                 flat_rows(figures, [*used, *reached_by_layers(layers)]), figures, summary.seconds, target
@@ -145,6 +147,8 @@ def _introduction(summary: Summary, directories: Sequence[Path], target: float) 
         "Rows that differ in batch, precision, layout or workload answer different questions and are not "
         "ranked. A remark beside a row is explained under Warnings."
     )
+    if summary.spent:
+        yield f"Of {sum(summary.spent.values()):,.0f} s before this report: {in_words(summary.spent)}."
     yield from summary.notes
 
 

@@ -201,7 +201,8 @@ class MeasuredNetwork(Struct, frozen=True):
 class Summary(Struct, frozen=True, kw_only=True):
     """All that a report prints. `notes` are about the record files themselves; `caches` are what all timed
     steps found, None where none was timed; `networks` are those of which records say what they were;
-    `seconds` are what a process of a case takes, in the mean."""
+    `seconds` are what a process of a case takes, in the mean; `spent` are those of all processes and of the
+    commands between them, by what they went to (`bench.schema.spending`)."""
 
     figures: tuple[Figure, ...]
     curves: tuple[Curve, ...] = ()
@@ -215,6 +216,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     caches: Caches | None = None
     networks: tuple[MeasuredNetwork, ...] = ()
     seconds: dict[Case, float] = {}
+    spent: dict[str, float] = {}
 
 
 def case_row(case: Case, fields: dict[str, Scalar]) -> dict[str, Scalar]:

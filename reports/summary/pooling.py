@@ -36,6 +36,7 @@ from reports.summary.moderated_figures import moderated, restless, scatter_of
 from reports.summary.process import Interner, Key, Process, condense
 from reports.summary.record_stream import names_of, read_records
 from reports.summary.seeds import by_seed
+from reports.summary.time_spent import TimeSpent
 
 _Processes = dict[tuple[int, int], Process]
 """By (directory, replicate): of one process that was run again the last record counts."""
@@ -53,7 +54,8 @@ def summarise(directories: Sequence[Path], plain_intervals: bool = False) -> Sum
     """
     notes: list[str] = []
     kind = OneKind()
-    ordered = _read(directories, kind, notes)
+    spent = TimeSpent()
+    ordered = _read(directories, kind, spent, notes)
     environments, label_of = environments_of(
         process.environment for _, processes in ordered for process in processes.values()
     )
@@ -80,15 +82,19 @@ def summarise(directories: Sequence[Path], plain_intervals: bool = False) -> Sum
         caches=kind.caches,
         networks=networks.measured,
         seconds=_seconds(ordered),
+        spent=spent.seconds,
     )
 
 
-def _read(directories: Sequence[Path], kind: OneKind, notes: list[str]) -> list[tuple[Case, _Processes]]:
+def _read(
+    directories: Sequence[Path], kind: OneKind, spent: TimeSpent, notes: list[str]
+) -> list[tuple[Case, _Processes]]:
     """The processes of each case, cases in the order of a report; notes on the files are added to `notes`."""
     names, share = names_of(directories), Interner()
     cases: dict[Case, _Processes] = {}
     for directory, record in read_records(directories, notes.append):
         kind.take(record, names[directory])
+        spent.take(record)
         processes = cases.setdefault(record.case.without_replicate(), {})
         processes[directory, record.case.replicate] = condense(directory, record, share)
     return sorted(cases.items(), key=lambda item: sort_key(item[0]))
