@@ -11,7 +11,7 @@ from reports.summary.figures import Figure
 from reports.summary.moderated_figures import is_whole
 
 IN_SIMULATION = (
-    "In simulation they cover 95 to 98% (92 to 95% for the noisiest fifth). --plain-intervals leaves the "
+    "In simulation they cover 95 to 98% (91 to 95% for the noisiest fifth). --plain-intervals leaves the "
     "other cases out."
 )
 
