@@ -26,13 +26,16 @@ _TOLD_BY_WARNINGS: dict[Label, tuple[str, ...]] = {
 
 
 def of_case(job: Job, engine: Engine, steps: Steps) -> dict[str, str]:
-    """What a case of this engine and protocol lacks: metric -> sentence."""
+    """What a case of this engine and protocol lacks: metric -> sentence. Of what another process is asked
+    nothing is said."""
     absent: dict[str, str] = {}
     training = job.case.workload == "training"
-    if training and not steps.phases:
-        absent["saved_activations"] = REPLAYED
     if engine.compiles and job.cold is None:
         absent["compile_cold"] = NO_COLD_CACHE
+    if not job.facts:
+        return absent
+    if training and not steps.phases:
+        absent["saved_activations"] = REPLAYED
     if POLICIES[job.case.precision].autocast is not None:
         if engine.compiles and job.cold is None:
             absent["casts"] = NO_COLD_CACHE

@@ -81,9 +81,12 @@ def of_network(subject: Subject) -> tuple[Pass, ...]:
     case, module, arguments = subject.job.case, subject.module, subject.steps.arguments
     assert arguments is not None
     warnings = subject.collected.warnings
+    read_back = (inferred(subject.in_force, arguments),) if subject.in_force.needs_inference else ()
+    if not subject.job.facts:
+        return read_back
     return (
         Pass("parameters", ("parameters",), partial(passes.parameters, module)),
-        *((inferred(subject.in_force, arguments),) if subject.in_force.needs_inference else ()),
+        *read_back,
         Pass("FLOPs", ("flops",), partial(passes.flops_counted, case, module, arguments, warnings)),
         Pass("bytes moved", ("bytes_moved",), partial(passes.bytes_moved, case, module, arguments)),
     )
@@ -92,13 +95,16 @@ def of_network(subject: Subject) -> tuple[Pass, ...]:
 def _of_steps(subject: Subject) -> Iterator[Pass]:
     job, device = subject.job, subject.device
     yield Pass("energy", ("energy",), partial(_energy, subject), "measuring")
-    if job.protocol.max_samples:  # else it is what was asked for, and taken already
+    # Memory was taken already where nothing is timed. On an accelerator libraries choose an algorithm in each
+    # process, and with it a workspace; a step takes milliseconds there.
+    if job.protocol.max_samples and (job.facts or not device.traits.is_host):
         yield memory(subject)
     yield _execution(subject)
-    yield Pass("ledger", (LEDGER["peak"],), partial(_ledger, subject))
+    if job.facts:
+        yield Pass("ledger", (LEDGER["peak"],), partial(_ledger, subject))
     if POLICIES[job.case.precision].autocast is not None:
         casts = partial(passes.cast_measurements, job, subject.module, subject.steps, device)
-        yield Pass("casts", ("casts", "cast_time"), casts)
+        yield Pass("casts", ("casts", "cast_time") if job.facts else ("cast_time",), casts)
     if job.layers:
         yield Pass("layers", ("layer_time",), partial(_layers, subject), "measuring")
     if job.trace is not None:

@@ -90,11 +90,14 @@ def memory_warnings(device: Device, engine: Engine) -> list[CaseWarning]:
 
 
 def cast_measurements(job: Job, module: torch.nn.Module, steps: Steps, device: Device) -> list[Measurement]:
-    """Casts a step and what casting all weights once costs; only under autocast."""
+    """What casting all weights once costs, and, of a process that is asked, casts a step; only under
+    autocast."""
     name = POLICIES[job.case.precision].autocast
     if name is None:
         return []
     found = [single("model", "cast_time", casting.cast_seconds(module, getattr(torch, name), device), "s")]
+    if not job.facts:
+        return found
     if job.cold is not None:
         found.append(single(steps.whole_phase, "casts", job.cold.casts, "count"))
     elif not engines.get(job.case.engine).compiles and job.case.engine == "eager":

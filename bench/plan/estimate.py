@@ -32,7 +32,9 @@ _WARM_UP_STEPS = 8
 _TWO_WINDOWS = 6
 """... and are not waited for where the limit leaves no room for so many."""
 _OTHER_STEPS = 5
-"""Beside the timing: the first one, and those of the memory's passes."""
+"""Beside the timing: the first one, and those of the memory's passes ..."""
+_FACT_STEPS = 3
+"""... which on a host the first process of a case alone has."""
 _SHIELD_STEPS = 1
 """Behind which device time is taken, unless the step is launch-bound."""
 _TRIAL_STEPS = 12
@@ -56,7 +58,7 @@ def estimate_seconds(planned: Collection[Case], protocol: MeasurementProtocol) -
     """About how long a run of the cases takes, with its servers and its report."""
     if not planned:
         return 0.0
-    cases = sum(case_seconds(case, protocol) for case in planned)
+    cases = sum(case_seconds(case, protocol, facts=case.replicate == 1) for case in planned)
     replicates = {case.replicate for case in planned}
     servers = sum(server_seconds([case for case in planned if case.replicate == each]) for each in replicates)
     return cases + servers + REPORT_SECONDS
@@ -80,7 +82,7 @@ def further_seconds(plan: KeptPlan, runnable: Iterable[Case]) -> float:
     more = expected_processes(plan.until) - first_processes(plan.until)
     able = {case for case in runnable if case.replicate == 1}
     waited = [case for case in plan_processes.waited_for(plan) if case in able]
-    cases = sum(case_seconds(case, plan.protocol) for case in waited)
+    cases = sum(case_seconds(case, plan.protocol, facts=False) for case in waited)
     return max(0.0, more) * cases + (_FURTHER_ROUNDS * server_seconds(waited) if waited else 0.0)
 
 
@@ -102,8 +104,10 @@ def server_seconds(planned: Collection[Case]) -> float:
     return SERVER_SECONDS + (INDUCTOR_SECONDS if compiled else 0.0)
 
 
-def case_seconds(case: Case, protocol: MeasurementProtocol, costs: Costs | None = None) -> float:
-    """The processes of one case; `costs` are those of its device unless given."""
+def case_seconds(
+    case: Case, protocol: MeasurementProtocol, costs: Costs | None = None, *, facts: bool = True
+) -> float:
+    """The processes of one case, asked for `facts` or not; `costs` are those of its device unless given."""
     traits = devices.traits(case.device)
     costs = costs or traits.costs
     if lacks_instructions(case):
@@ -117,7 +121,8 @@ def case_seconds(case: Case, protocol: MeasurementProtocol, costs: Costs | None 
         return process + _steps_of(case) * step
     first = _first_seconds(case, costs, len(work))
     compiling = process if engines.get(case.engine).compiles else 0.0
-    steps = _OTHER_STEPS + (0 if len(traits.clocks) == 1 else _TRIAL_STEPS)
+    steps = _OTHER_STEPS if facts or not traits.is_host else _OTHER_STEPS - _FACT_STEPS
+    steps += 0 if len(traits.clocks) == 1 else _TRIAL_STEPS
     sampling = sum(_pass_seconds(clock, step, case, protocol, costs) for clock in traits.clocks)
     return (
         process

@@ -45,10 +45,14 @@ def costs_from(records: Iterable[Record], costs: Costs) -> Costs:
     for _ in range(_ROUNDS):
         costs = structs.replace(costs, flops_per_second=_rates(timed, costs))
     free = structs.replace(costs, process_seconds=0.0)
-    rests = [(record.seconds or 0.0) - case_seconds(record.case, record.protocol, free) for record in timed]
+    rests = [(record.seconds or 0.0) - _expected(record, free) for record in timed]
     eager = [rest for rest, record in zip(rests, timed, strict=True) if not _compiles(record)]
     process = max(_LEAST_PROCESS_SECONDS, _median(eager, costs.process_seconds))
     return structs.replace(costs, process_seconds=process)
+
+
+def _expected(record: Record, costs: Costs) -> float:
+    return case_seconds(record.case, record.protocol, costs, facts=record.facts)
 
 
 def _machine(record: Record) -> str:

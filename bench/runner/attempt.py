@@ -45,13 +45,18 @@ def attempt(
     server: Server,
     reason: str | None = None,
     options: RunOptions | None = None,
+    *,
+    facts: bool = True,
 ) -> Record:
     """The record of one case: skipped where there is a `reason`, or what its process left behind.
+
+    Without `facts` the process is asked for times alone, if its installation knows how.
 
     What the child printed is kept in `directory`/logs, unless all went well. Of a training run that did not
     end, its finished epochs are in the record; of a case that a pass beside its timing ended, all before it.
     """
-    asked = job.Job(case=case, protocol=protocol, environment=environment)
+    asks = facts or not server.knows("Job.facts")
+    asked = job.Job(case=case, protocol=protocol, environment=environment, facts=asks)
     unmeasured = _skipped(asked, reason)
     if reason is not None:
         return unmeasured

@@ -21,6 +21,7 @@ from bench.runner.case_server import server_for
 from bench.runner.clock_lock import clocks_locked
 from bench.runner.command_seconds import CommandSeconds
 from bench.runner.events import OnProgress, Progress
+from bench.runner.facts import KnownFacts
 from bench.runner.precision import Precision
 from bench.runner.questions import fetch, refuse_idle_devices, unrunnable
 from bench.runner.resumed_networks import refuse_changed
@@ -195,6 +196,7 @@ def _measure_pending(
 
     One server for each round: processes of one server share its memory layout, replicates must not.
     """
+    known = KnownFacts(store.records())
     for case in schedule.over():  # a run that was killed when its record had just come
         _forget_checkpoint(case, store.directory)
     fresh: Server | None = server
@@ -212,14 +214,29 @@ def _measure_pending(
                     current = current or stack.enter_context(server_for(round_.cases, gpu=options.gpu))
                 fresh = None
                 on_progress(_told(case, schedule, round_))
-                described = environment.describe()
-                reason = reasons.get(case)
-                record = attempt(case, protocol, described, store.directory, current, reason, options)
+                record = _measured(case, protocol, store.directory, current, reasons, options, known)
                 record = store.append(seconds.told(record))
                 schedule.add(record)
                 if not feasibility.is_retried(record):
                     _forget_checkpoint(case, store.directory)
                 on_progress(_told(case, schedule, round_, record))
+
+
+def _measured(
+    case: Case,
+    protocol: MeasurementProtocol,
+    directory: Path,
+    server: Server,
+    reasons: Mapping[Case, str],
+    options: RunOptions,
+    known: KnownFacts,
+) -> Record:
+    """What its process says; of what is `known` it is not asked again."""
+    described = environment.describe()
+    facts, reason = not known.of(case, described), reasons.get(case)
+    record = attempt(case, protocol, described, directory, server, reason, options, facts=facts)
+    known.learn(record)
+    return record
 
 
 def _told(case: Case, schedule: Schedule, round_: Round, record: Record | None = None) -> Progress:

@@ -40,13 +40,6 @@ ABILITIES = {
 }
 """What an installation cannot do that does not know a question, after `cannot`."""
 
-LATER: Mapping[type[Struct], frozenset[str]] = {
-    MeasurementProtocol: frozenset({"flush_l2", "fewest_samples"}),
-    Case: frozenset({"input"}),
-}
-"""Fields that came after the first version of the wire. The default of each means what was done before it
-existed, and is not sent: an older installation is refused for what is used, and not for what exists."""
-
 
 class Job(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One case for one child.
@@ -55,6 +48,8 @@ class Job(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     cold          what the process with the empty cache found, or None
     training      for a case with a task
     layers        measure every layer too
+    facts         ask what one process says for all of its case: counts, the ledger, and on a host sizes and
+                  peaks of memory
     trace         file for a Chrome trace of a few steps, or None
     """
 
@@ -65,6 +60,7 @@ class Job(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     cold: ColdCompile | None = None
     training: TrainingFiles | None = None
     layers: bool = False
+    facts: bool = True
     trace: str | None = None
 
 
@@ -88,6 +84,15 @@ class ColdCompile(Struct, frozen=True, kw_only=True):
 
     seconds: float
     casts: int
+
+
+LATER: Mapping[type[Struct], frozenset[str]] = {
+    MeasurementProtocol: frozenset({"flush_l2", "fewest_samples"}),
+    Case: frozenset({"input"}),
+    Job: frozenset({"facts"}),
+}
+"""Fields that came after the first version of the wire. The default of each means what was done before it
+existed, and is not sent: an older installation is refused for what is used, and not for what exists."""
 
 
 def later_fields() -> tuple[str, ...]:

@@ -112,6 +112,11 @@ def _metrics() -> Iterator[Metric]:
         yield Metric(name, "bytes", "ledger", f"ledger {words}", words)
 
 
+SIZES_OF_TENSORS = (
+    *("weights", "buffers", "gradients", "optimizer_state", "inputs", "saved_activations"),
+    *(LEDGER[kind] for kind in TENSORS),
+)
+"""What shapes and dtypes decide: equal in all processes of a case."""
 GPU_CONDITIONS = (
     *("software_power_cap_share", "thermal_slowdown_share", "power_cap_at_work"),
     *("sm_clock", "memory_clock", "sm_clock_at_rest", "memory_clock_at_rest"),

@@ -101,6 +101,8 @@ class Record(Struct, frozen=True, kw_only=True):
     fingerprint   of the network that was measured; None in older records, and where no network was built
     absent        metric -> the reason why it could not be measured here (`energy`: no NVML)
     warnings      what to beware of, in the order in which it was found
+    facts         whether this process was asked what one process says for all of its case: counts, the
+                  ledger, and on a CPU sizes and peaks. Where not, another record of the case has them
     started_at    UTC, ISO 8601
     sequence      the record's place in its file, from 1
     pair          the number of the interleaved pair that it belongs to, or None
@@ -123,6 +125,7 @@ class Record(Struct, frozen=True, kw_only=True):
     fingerprint: NetworkFingerprint | None = None
     absent: dict[str, str] = {}
     warnings: list[CaseWarning] = []
+    facts: bool = True
     started_at: str
     sequence: int = 0
     pair: int | None = None

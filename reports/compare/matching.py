@@ -17,6 +17,7 @@ from reports.compare.comparison_rows import (
     one_sided,
 )
 from reports.compare.judging import judge, judge_in_cycles
+from reports.compare.sizes_of_one import row_of_sizes
 from reports.compare.what_decides import what_decides
 from reports.summary.figures import (
     ACCURACY,
@@ -148,6 +149,8 @@ def _compare(
             yield one_sided(figure, None, "only in BASE")
         elif figure.metric in EXACT_METRICS:
             yield _exact(figure, other)
+        elif unit != "run" and (row := row_of_sizes(figure, other, margin)) is not None:
+            yield row
         elif any((*figure.medians, *other.medians)):  # what is zero on both sides says nothing
             yield _judged(figure, other, unit, margin, runs)
     for figure in others.values():

@@ -14,6 +14,8 @@ from bench.tensors import POLICIES
 NOTHING_TIMED = "nothing was timed: memory alone was asked for"
 NOT_TRAINED = "of training runs alone (convbench train)"
 NO_STEP_TIMED = "a training run and a ceiling time no step of a case"
+SAID_ONCE = "of another process of the case, which says it for all"
+_COUNTS = {("count", name) for name in ("parameters", "flops", "bytes_moved", "casts")}
 NO_LAYERS = "not asked for: convbench layers, or run --layers"
 
 
@@ -44,8 +46,16 @@ def why_not_asked(record: Record, metric: str) -> str | None:
         return NO_LAYERS
     if family == "compilation" and not engines.get(case.engine).compiles:
         return "of an engine that compiles"
+    if not record.facts and is_said_once(metric, traits):
+        return SAID_ONCE
     rule = _RULES.get(metric)
     return rule(case, traits) if rule else None
+
+
+def is_said_once(metric: str, traits: Traits) -> bool:
+    """Whether one process of a case has it for all: counts, the ledger, on a host the memory it takes."""
+    family = METRICS[metric].family
+    return family == "ledger" or (family, metric) in _COUNTS or (family == "memory" and traits.is_host)
 
 
 def _why_not_of_run(record: Record, metric: str) -> str | None:

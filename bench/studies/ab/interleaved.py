@@ -25,6 +25,7 @@ from bench.runner.attempt import attempt
 from bench.runner.case_server import server_for
 from bench.runner.clock_lock import clocks_locked
 from bench.runner.events import Progress
+from bench.runner.facts import KnownFacts
 from bench.runner.questions import ask_child, unrunnable
 from bench.runner.resumed_networks import refuse_other
 from bench.runner.run_options import RunOptions
@@ -90,12 +91,13 @@ def run_pairs(
         for folder in folders:
             stack.callback(shutil.rmtree, folder / "work", ignore_errors=True)
         networks: dict[tuple[int, Case], NetworkFingerprint] = {}
+        facts = (KnownFacts(), KnownFacts())
         for pair, index in _schedule(known, trial.most_pairs):
             if time.monotonic() >= deadline:
                 break
             case_pair = trial.case_pairs[index]
             on_progress(Progress(case=case_pair.a, done=pair - 1, total=trial.most_pairs))
-            records = _pair(trial, case_pair, environments, stores, pair)
+            records = _pair(trial, case_pair, environments, stores, facts, pair)
             _refuse_edited(networks, records)
             _learn(known[index], records, trial.margin)
     return _last_look(known, trial.margin)
@@ -163,9 +165,13 @@ def _pair(
     case_pair: CasePair,
     environments: Sequence[Environment],
     stores: Sequence[Store],
+    facts: tuple[KnownFacts, KnownFacts],
     pair: int,
 ) -> list[Record]:
-    """The records of a and b, measured one after the other, chance choosing which comes first."""
+    """The records of a and b, measured one after the other, chance choosing which comes first.
+
+    Each side's first process says, after its timing, what one process says for all.
+    """
     records: dict[int, Record] = {}
     for index in random.sample((0, 1), 2):
         case = structs.replace(_of(case_pair, index), replicate=pair)
@@ -178,7 +184,9 @@ def _pair(
                 stores[index].directory,
                 server,
                 options=trial.options,
+                facts=not facts[index].of(case, environments[index]),
             )
+        facts[index].learn(record)
         records[index] = stores[index].append(structs.replace(record, pair=pair))
     return [records[0], records[1]]
 

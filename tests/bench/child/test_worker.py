@@ -34,6 +34,7 @@ from bench.runner.preload import preload
 from bench.schema.case import PRECISIONS, TIMED, Case, MeasurementProtocol, Workload
 from bench.schema.case_warnings import CaseWarning
 from bench.schema.job import Job, JobResult
+from bench.schema.network_fingerprint import same_network
 from bench.schema.record import Record
 from bench.studies.max_batch.batch_search import MEMORY_ONLY, largest_batch
 from bench.tensors import case_context
@@ -43,7 +44,7 @@ from models import catalogue
 from models.closed_form import Cost, cost
 from models.network import Network
 from tests.planted import planted_records
-from tests.planted.asked_figures import unexplained
+from tests.planted.asked_figures import is_said_once, unexplained
 from tests.planted.planted_arguments import of_shape
 from tests.planted.planted_steps import MS, launches, planted
 
@@ -460,12 +461,14 @@ class Planted:
         return {"compiled_graphs": self._graphs, "graph_breaks": 0, "cache_hits": 0}
 
 
-def planted_record(monkeypatch: pytest.MonkeyPatch, engine: Planted, device: Device = CPU) -> Record:
+def planted_record(
+    monkeypatch: pytest.MonkeyPatch, engine: Planted, device: Device = CPU, *, facts: bool = True
+) -> Record:
     monkeypatch.setattr(engines, "get", lambda name: engine)
     monkeypatch.setattr(
         compiled_part, "profile_step", lambda steps: CompiledPart(calls=1, products=1, eager={})
     )
-    job = Job(case=LENET, protocol=QUICK, environment=environment.describe())
+    job = Job(case=LENET, protocol=QUICK, environment=environment.describe(), facts=facts)
     return worker.run(job, device)[0]
 
 
@@ -570,6 +573,51 @@ def test_memory_that_runs_out_in_the_memory_pass_refuses_a_batch_and_the_search_
     assert found.refused is not None
     assert found.verified <= 300 < found.refused
     assert {each.status for each in found.tries} == {"ok", "oom"}
+
+
+@pytest.mark.parametrize(("precision", "workload"), [("fp32", "training"), ("amp-bf16", "inference")])
+def test_a_process_that_is_not_asked_for_facts_gives_times_and_all_that_decides_which_are_pooled(
+    records: Records, precision: str, workload: str
+) -> None:
+    asked = records(precision, workload)
+    job = Job(case=asked.case, protocol=QUICK, environment=environment.describe(), facts=False)
+    found = worker.run(job, CPU)[0]
+    assert (found.status, found.facts, asked.facts) == ("ok", False, True)
+    lacking = values(asked).keys() - values(found).keys()
+    assert lacking == {key for key in values(asked) if is_said_once(key[1], CPU.traits)}
+    assert {metric for _, metric in lacking} >= {"weights", "peak_resident", "ledger_peak", "flops"}
+    assert not values(found).keys() - values(asked).keys()
+    assert unexplained(found) == []
+    assert not any(is_said_once(metric, CPU.traits) for metric in found.absent)
+    assert found.effective == asked.effective
+    assert found.fingerprint is not None
+    assert asked.fingerprint is not None
+    assert same_network(found.fingerprint, asked.fingerprint)
+
+
+def test_compiled_dtypes_are_read_back_in_every_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is read back decides which processes are replicates of each other."""
+    asked = planted_record(monkeypatch, Planted(compiles=True))
+    found = planted_record(monkeypatch, Planted(compiles=True), facts=False)
+    assert found.effective == asked.effective
+    assert "conv_output" in found.effective.precision
+    assert unexplained(found) == []
+
+
+def test_what_an_accelerator_allocates_is_asked_in_every_process() -> None:
+    """Its libraries choose their algorithms, and so their workspaces, in each."""
+    case = structs.replace(LENET, device="cuda")
+    # Its clock stands still.
+    brief = structs.replace(QUICK, warmup_seconds=0.0, warmup_limit_seconds=0.0)
+    job = Job(case=case, protocol=brief, environment=environment.describe(), facts=False)
+    found = {metric for _, metric in values(worker.run(job, Small(BATCH))[0])}
+    assert {"peak_allocated", "weights"} <= found
+    assert not found & {"ledger_peak", "flops", "parameters"}
+
+
+def test_memory_that_is_what_was_asked_for_comes_without_facts_too() -> None:
+    job = Job(case=LENET, protocol=MEMORY_ONLY, environment=environment.describe(), facts=False)
+    assert ("forward", "peak_resident") in values(worker.run(job, CPU)[0])
 
 
 def test_no_figure_is_missing_without_a_word(monkeypatch: pytest.MonkeyPatch, records: Records) -> None:

@@ -118,9 +118,21 @@ def test_a_run_has_a_server_for_each_replicate_and_a_report() -> None:
     second = structs.replace(plain, replicate=2)
     assert estimate.server_seconds([plain]) == estimate.SERVER_SECONDS
     assert estimate.server_seconds([plain, compiled]) == estimate.SERVER_SECONDS + estimate.INDUCTOR_SECONDS
-    cases = sum(case_seconds(case, PROTOCOL) for case in (plain, compiled, second))
+    cases = sum(case_seconds(case, PROTOCOL) for case in (plain, compiled))
+    cases += case_seconds(second, PROTOCOL, facts=False)
     total = cases + 2 * estimate.SERVER_SECONDS + estimate.INDUCTOR_SECONDS + estimate.REPORT_SECONDS
     assert estimate_seconds([plain, compiled, second], PROTOCOL) == pytest.approx(total)
+
+
+def test_a_process_that_is_not_asked_for_facts_runs_three_steps_fewer_on_a_host() -> None:
+    case = Case(model="vgg16", batch=8, threads=2)
+    step = step_seconds(
+        case, devices.traits("cpu").costs, estimate.cores_of(case, devices.traits("cpu").costs)
+    )
+    saved = case_seconds(case, PROTOCOL) - case_seconds(case, PROTOCOL, facts=False)
+    assert saved == pytest.approx(3 * step)
+    on_gpu = structs.replace(case, device="cuda")
+    assert case_seconds(on_gpu, PROTOCOL) == case_seconds(on_gpu, PROTOCOL, facts=False)
 
 
 def test_every_devices_costs_say_where_they_come_from() -> None:
@@ -148,7 +160,7 @@ def test_a_target_adds_processes_and_a_budget_takes_them_away() -> None:
     )
     first = plan_processes.of_plan(plan)
     alone = estimate_seconds(first, plan.protocol)
-    each = case_seconds(CPU_CASE, plan.protocol)
+    each = case_seconds(CPU_CASE, plan.protocol, facts=False)
     whole = alone + 1.2 * 3 * each + 4 * estimate.SERVER_SECONDS
     assert estimate.plan_seconds(plan, first) == pytest.approx(whole)
     assert estimate.plan_seconds(plan, first, alone / 2) == alone / 2

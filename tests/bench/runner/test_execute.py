@@ -432,7 +432,7 @@ def test_a_replicates_server_imports_what_its_own_cases_need(
 
     monkeypatch.setattr(case_server, "Server", server)
     monkeypatch.setattr(run, "unrunnable", lambda planned, server: {})
-    monkeypatch.setattr(run, "attempt", lambda case, *_: planted_records.record(case))
+    monkeypatch.setattr(run, "attempt", lambda case, *_, **__: planted_records.record(case))
     plain = [Case(model="lenet5", replicate=number) for number in (1, 2)]
     planned = [plain[0], structs.replace(plain[0], engine="compile"), plain[1]]
     run_plan(planned, FAST, tmp_path, resume=False, budget_seconds=None, on_progress=lambda _: None)

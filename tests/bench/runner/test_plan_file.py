@@ -45,7 +45,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """A machine whose processes take 10 s each and have planted times, and whose clock runs only then."""
     found = Clock()
 
-    def attempted(case: Case, *_: object) -> Record:
+    def attempted(case: Case, *_: object, facts: bool) -> Record:
         found.now += 10.0
         turn = 1 if case.replicate % 2 else -1
         median = 0.01 * (1 + turn * OFF[case.model])
@@ -134,7 +134,7 @@ def test_a_kill_between_the_plan_and_the_first_record_loses_nothing(
     class KilledError(Exception):
         pass
 
-    def killed(*_: object) -> Record:
+    def killed(*_: object, facts: bool) -> Record:
         raise KilledError
 
     with monkeypatch.context() as patched:
@@ -152,7 +152,7 @@ def test_the_plan_is_on_the_disk_before_the_first_process(
 ) -> None:
     there: list[bool] = []
 
-    def attempted(case: Case, *_: object) -> Record:
+    def attempted(case: Case, *_: object, facts: bool) -> Record:
         there.append((tmp_path / PLAN).exists())
         return planted_records.record(case)
 

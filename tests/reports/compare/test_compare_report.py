@@ -87,6 +87,58 @@ def test_the_table_is_read_by_people(tmp_path: Path) -> None:
     assert "what changed between them" in text
 
 
+@pytest.mark.parametrize(
+    ("metric", "growth", "verdict"),
+    [
+        ("weights", 1.0, "equivalent"),
+        ("weights", 1.01, "equivalent"),
+        ("weights", 1.03, "slower"),
+        ("ledger_peak", 0.97, "faster"),
+        ("peak_resident", 1.019, "equivalent"),
+        ("peak_resident", 1.04, "inconclusive"),
+        ("peak_resident", 1.06, "slower"),
+    ],
+)
+def test_of_sizes_one_process_a_side_is_enough(
+    tmp_path: Path, metric: str, growth: float, verdict: str
+) -> None:
+    """A record has them of one process of a case; of a resident peak 5% and less may be chance."""
+    base, new = (
+        facts(CPU, planted_records.fact("model", metric, 2**30 * factor), count=1) for factor in (1, growth)
+    )
+    comparison = compare(tmp_path, base, new)
+    row = only(comparison)
+    assert (row.verdict, row.n_base, row.n_new) == (verdict, 1, 1)
+    assert row.ratio == pytest.approx(growth)
+    assert gate_fails(comparison, "slower") == (verdict == "slower")
+    assert (row.reason is not None) == (verdict == "inconclusive")
+
+
+def test_sizes_of_one_process_and_of_several_are_compared(tmp_path: Path) -> None:
+    """An older run has them of each; where its processes differ there is no exact answer."""
+    older = facts(CPU, planted_records.fact("model", "weights", 4096), count=3)
+    newer = facts(CPU, planted_records.fact("model", "weights", 4096), count=1)
+    row = only(compare(tmp_path / "equal", older, newer))
+    assert (row.verdict, row.n_base, row.n_new) == ("equivalent", 3, 1)
+    (first, *_) = facts(CPU, planted_records.fact("model", "weights", 8192), count=1)
+    mixed = [first, *older[1:]]
+    assert only(compare(tmp_path / "mixed", mixed, newer)).verdict == "inconclusive"
+
+
+def test_a_peak_on_an_accelerator_needs_processes(tmp_path: Path) -> None:
+    """Which algorithms a library chose, and so its workspace, is another matter in each."""
+    on_gpu = msgspec.structs.replace(CPU, device="cuda")
+    side = facts(on_gpu, planted_records.fact("step", "peak_allocated", 2**30), count=1)
+    assert only(compare(tmp_path / "peak", side, side)).reason == verdicts.ONE_PROCESS
+    base, new = (
+        facts(on_gpu, planted_records.fact("step", "ledger_workspace", size), count=1) for size in (8, 9)
+    )
+    row = only(compare(tmp_path / "ledger", base, new))
+    assert (row.verdict, row.detectable) == ("inconclusive", None)
+    assert "asked of one process" in (row.reason or "")
+    assert only(compare(tmp_path / "equal", base, base)).verdict == "equivalent"
+
+
 def test_larger_memory_is_slower_in_json_and_larger_in_the_table(tmp_path: Path) -> None:
     base = facts(
         CPU,

@@ -56,6 +56,8 @@ class Machine:
         self.ratios = ratios
         self.measured: list[tuple[str, int, str]] = []
         """(model, pair, side) in the order of measuring."""
+        self.asked: set[tuple[str, int, str]] = set()
+        """Those that say what one process says for all."""
 
     def measure(
         self,
@@ -65,9 +67,13 @@ class Machine:
         directory: Path,
         server: object,
         options: object,
+        *,
+        facts: bool,
     ) -> Record:
         side = directory.name
         self.measured.append((case.model, case.replicate, side))
+        if facts:
+            self.asked.add(self.measured[-1])
         ratio = self.ratios[case.model][case.replicate - 1]
         if ratio is None and side == "b":
             return planted_records.record(case, status="crashed", reason="planted")
@@ -175,6 +181,17 @@ def test_all_cases_have_their_pair_before_any_has_the_next(tmp_path: Path, machi
     rounds = [tuple(couple[0][0] for couple in couples[at : at + 3]) for at in range(0, 192, 3)]
     assert {frozenset(each) for each in rounds} == {frozenset(models)}
     assert len(set(rounds)) == 6
+
+
+def test_each_side_of_a_case_says_once_what_one_process_says_for_all(tmp_path: Path, machine: Place) -> None:
+    """The first b of vgg11 fails, so that the next one is asked."""
+    placed = machine({"lenet5": [0.0] * 8, "vgg11": [None, *[0.0] * 8]})
+    execute(trial("lenet5", "vgg11"), tmp_path)
+    assert placed.asked == {
+        *(("lenet5", 1, side) for side in ("a", "b")),
+        *(("vgg11", 1, side) for side in ("a", "b")),
+        ("vgg11", 2, "b"),
+    }
 
 
 def test_what_is_clear_at_a_look_is_not_measured_further(tmp_path: Path, machine: Place) -> None:

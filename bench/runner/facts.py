@@ -1,0 +1,40 @@
+"""Which cases of a run have a process that said what one process says for all: counts, ledger, sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+from msgspec import structs
+
+from bench.schema.case import TIMED, Case
+from bench.schema.record import Environment, Record
+
+
+class KnownFacts:
+    """Of some records; those of this sitting are told by `learn`.
+
+    A process that ended well has said them, for its case and its machine. Which accelerator an earlier
+    sitting had is not known before a process has asked the driver, so that its cases are asked anew.
+    """
+
+    def __init__(self, earlier: Iterable[Record] = ()) -> None:
+        self._known: set[tuple[Case, bytes]] = set()
+        for record in earlier:
+            if record.environment is not None and record.environment.gpu is None:
+                self.learn(record)
+
+    def of(self, case: Case, environment: Environment) -> bool:
+        """Whether no process of this case need be asked, whatever its replicate, on this machine."""
+        return (case.without_replicate(), _machine(environment)) in self._known
+
+    def learn(self, record: Record) -> None:
+        """What a record says of its case."""
+        ended = record.status == "ok" and record.case.workload in TIMED
+        if ended and record.facts and record.environment is not None:
+            self._known.add((record.case.without_replicate(), _machine(record.environment)))
+
+
+def _machine(environment: Environment) -> bytes:
+    """Whichever GPU it is: a child looks for that, and its parent does not."""
+    return msgspec.json.encode(structs.replace(environment, gpu=None, commit=None))

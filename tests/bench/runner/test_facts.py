@@ -1,0 +1,121 @@
+"""One process of a case says what one says for all: which one is asked, also after a failure or a resume."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+from msgspec import structs
+
+from bench.host import environment
+from bench.runner import case_server, execute
+from bench.runner.execute import run_plan
+from bench.runner.facts import KnownFacts
+from bench.schema.case import Case, MeasurementProtocol
+from bench.schema.record import Environment, Record
+from tests.planted import planted_records
+from tests.planted.planted_records import GPU_MACHINE, MACHINE
+
+LENET = Case(model="lenet5", image=28, channels=1, classes=10)
+VGG = Case(model="vgg11")
+
+
+def replicates(case: Case, count: int) -> list[Case]:
+    return [structs.replace(case, replicate=number) for number in range(1, count + 1)]
+
+
+Run = Callable[..., list[tuple[str, int, bool]]]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    """A run whose processes answer at once; which of them was asked for facts, in the order of measuring."""
+
+    def measured(
+        cases: Sequence[Case],
+        *,
+        failing: Sequence[Case] = (),
+        machine: Environment = MACHINE,
+        resume: bool = False,
+    ) -> list[tuple[str, int, bool]]:
+        asked: list[tuple[str, int, bool]] = []
+
+        def attempt(
+            case: Case, protocol: MeasurementProtocol, described: Environment, *_: object, facts: bool
+        ) -> Record:
+            asked.append((case.model, case.replicate, facts))
+            found = planted_records.record(case, environment=described)
+            if case in failing:
+                return structs.replace(found, status="crashed", reason="planted")
+            return structs.replace(found, facts=facts)
+
+        monkeypatch.setattr(case_server, "Server", lambda **_: nullcontext(object()))
+        monkeypatch.setattr(execute, "unrunnable", lambda planned, server: {})
+        monkeypatch.setattr(environment, "describe", lambda: machine)
+        monkeypatch.setattr(execute, "attempt", attempt)
+        protocol = MeasurementProtocol()
+        run_plan(
+            cases, protocol, tmp_path / "run", resume=resume, budget_seconds=None, on_progress=lambda _: None
+        )
+        return asked
+
+    return measured
+
+
+def test_the_first_process_of_each_case_is_asked_and_no_other(run: Run) -> None:
+    rounds = zip(replicates(LENET, 3), replicates(VGG, 3), strict=True)
+    asked = run([case for cases in rounds for case in cases])
+    assert asked[:2] == [("lenet5", 1, True), ("vgg11", 1, True)]
+    assert [facts for *_, facts in asked[2:]] == [False] * 4
+
+
+def test_where_it_fails_the_next_one_is_asked(run: Run) -> None:
+    cases = replicates(LENET, 4)
+    assert [facts for *_, facts in run(cases, failing=cases[:2])] == [True, True, True, False]
+
+
+def test_a_run_that_goes_on_asks_for_what_the_folder_lacks_alone(run: Run) -> None:
+    """The first process failed before; the second is in the folder, and of another case nothing."""
+    cases = replicates(LENET, 2)
+    run(cases, failing=cases[:1])
+    more = [*replicates(LENET, 3), VGG]
+    assert run(more, resume=True) == [("lenet5", 1, False), ("lenet5", 3, False), ("vgg11", 1, True)]
+
+
+def test_another_machine_or_version_is_asked_anew(run: Run) -> None:
+    """Its processes are never pooled with those before, and would have no sizes."""
+    run(replicates(LENET, 1))
+    newer = structs.replace(MACHINE, libraries={"torch": "2.12.0"})
+    asked = run(replicates(LENET, 3), machine=newer, resume=True)
+    assert [facts for *_, facts in asked] == [True, False]
+
+
+def test_another_commit_of_the_users_is_the_same_machine() -> None:
+    known = KnownFacts([planted_records.record(LENET)])
+    assert known.of(structs.replace(LENET, replicate=7), structs.replace(MACHINE, commit="other"))
+    assert not known.of(VGG, MACHINE)
+
+
+def test_of_an_earlier_sitting_on_an_accelerator_nobody_knows_which_one_it_was() -> None:
+    """The parent has not asked the driver: `--gpu` may have chosen another one of two."""
+    on_gpu = planted_records.record(structs.replace(LENET, device="cuda"), environment=GPU_MACHINE)
+    assert not KnownFacts([on_gpu]).of(on_gpu.case, MACHINE)
+    known = KnownFacts()
+    known.learn(on_gpu)
+    assert known.of(on_gpu.case, MACHINE)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        planted_records.record(LENET, status="oom", reason="planted"),
+        structs.replace(planted_records.record(LENET), facts=False),
+        planted_records.record(structs.replace(LENET, workload="ceiling")),
+    ],
+    ids=["failed", "not asked", "no timed case"],
+)
+def test_what_says_nothing_leaves_the_question_open(record: Record) -> None:
+    known = KnownFacts([record])
+    assert not known.of(record.case, MACHINE)
