@@ -23,6 +23,7 @@ from reports.sections.accuracy_tables import recipe_words
 from reports.sections.machine_tables import machine_tables, machine_words
 from reports.sections.outcome_tables import failed_table, skipped_table, warnings_table
 from reports.summary.caches import IN_WORDS
+from reports.summary.contended import not_alone
 from reports.summary.figures import Figure, Summary
 from reports.summary.pooling import summarise
 from reports.tables.case_columns import TableScope
@@ -72,6 +73,7 @@ def document(ablations: Sequence[Ablation], summary: Summary) -> Document:
     scope = TableScope(inputs_follow_model=False, several_machines=len(summary.environments) > 1)
     return Document(
         title="convbench ablations",
+        remarks=not_alone(summary.figures),
         text=(
             *machine_words(summary),
             *_introduction(parts, summary.caches),

@@ -12,6 +12,7 @@ from reports.claims.evidence import Evidence, Setting
 from reports.document import Cell, Document, Scalar, Table, readable
 from reports.sections.machine_tables import machine_words
 from reports.summary.caches import IN_WORDS
+from reports.summary.contended import not_alone
 from reports.summary.figures import Summary
 
 COLUMNS = ("claim", "verdict", "figure", "99% interval", "unit")
@@ -41,6 +42,7 @@ def document(found: Sequence[JudgedClaim], setting: Setting, summary: Summary | 
     """The hand-out."""
     return Document(
         title="What textbooks say about AlexNet and VGG",
+        remarks=not_alone(summary.figures if summary else ()),
         text=tuple(_introduction(found, setting, summary)),
         tables=(_table(found),),
         rows=tuple(_row(answer) for answer in found),

@@ -21,6 +21,7 @@ from reports.history.then_and_now import (
 )
 from reports.sections.machine_tables import machine_words
 from reports.summary.caches import IN_WORDS
+from reports.summary.contended import not_alone
 from reports.summary.figures import Summary
 from reports.tables.moderation_note import with_note
 from reports.tables.wording import interval_notes, with_interval
@@ -45,6 +46,7 @@ def document(summary: Summary | None) -> Document:
         groups.setdefault(row.work, []).append(row)
     return Document(
         title="Then and now",
+        remarks=not_alone(summary.figures if summary else ()),
         text=tuple(_introduction(summary, found)),
         tables=with_note(
             (_table(key, rows, found.get(key, [])) for key, rows in groups.items()),

@@ -11,6 +11,7 @@ from bench.studies.best.strategy import GIVE_UP, CandidateResult
 from reports.document import Cell, Document, Quantity, Scalar, Table
 from reports.pages.best_answer import PLAIN, answer, plain_of, ratio_to_plain
 from reports.summary.caches import IN_WORDS
+from reports.summary.contended import not_alone
 from reports.summary.figures import ReadBack, Summary, case_row
 from reports.summary.pooling import summarise
 from reports.summary.subjects import Subject
@@ -35,6 +36,7 @@ def document(found: Findings, measured: Summary, learned: Summary | None) -> Doc
     """The answer in words, then what was tried. `measured` has the winner's figures and the ceilings."""
     return Document(
         title="The fastest configuration",
+        remarks=not_alone(measured.figures),
         text=(*answer(found, measured, learned), *_caches(found, measured)),
         tables=(*_tried_table(found), *_left_out_table(found)),
         rows=tuple(_row(one, found) for one in _in_order(found.tried)),

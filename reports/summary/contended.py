@@ -18,8 +18,8 @@ MOST_CONTENDED = 0.25
 def not_alone(figures: Iterable[Figure], whose: str = "this run") -> tuple[str, ...]:
     """A sentence where more than MOST_CONTENDED of the cases on a processor had neighbours there, else none.
 
-    A case counts once, whatever it has of figures. Those on other devices are left out: neighbours of the
-    host do not make their figures wrong.
+    A case counts once, whatever it has of figures. Those on other devices are left out, since neighbours of
+    the host do not make their figures wrong, and training runs, of which nobody watches the neighbours.
     """
     return _sentence(((subject_of(each), each.case, "contended" in each.tags) for each in figures), whose)
 
@@ -41,7 +41,7 @@ def _sentence(marks: Iterable[tuple[Hashable, Case, bool]], whose: str) -> tuple
     """From rows, each with its case and whether it was contended; one row may come several times."""
     contended: dict[Hashable, bool] = {}
     for row, case, mark in marks:
-        if devices.traits(case.device).is_host:
+        if case.task is None and devices.traits(case.device).is_host:
             contended[row] = contended.get(row, False) or mark
     count, rows = sum(contended.values()), len(contended)
     if count <= MOST_CONTENDED * rows:

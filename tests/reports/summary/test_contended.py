@@ -17,7 +17,7 @@ from reports.compare import compare_report
 from reports.pages import run_report
 from reports.summary.contended import not_alone
 from reports.summary.pooling import summarise
-from tests.planted import planted_records
+from tests.planted import planted_learning, planted_records
 
 CONTENDED = CaseWarning("contended", "other programs took 34% of the time of the 2 threads (wall_time)")
 FIRST = "The machine was not this run's alone: in 2 of 7 cases on the CPU other programs took more than 10%"
@@ -56,6 +56,11 @@ def test_a_case_counts_once_and_one_process_is_enough_to_label_it(tmp_path: Path
 def test_what_a_gpu_did_neither_counts_nor_dilutes(tmp_path: Path) -> None:
     on_a_gpu = [record(batch, device="cuda") for batch in range(1, 20)]
     (sentence,) = told(tmp_path, [*run(1, 2), *on_a_gpu])
+    assert "in 1 of 3 cases on the CPU" in sentence
+
+
+def test_training_runs_of_which_nobody_knows_do_not_dilute(tmp_path: Path) -> None:
+    (sentence,) = told(tmp_path, [*run(1, 2), *planted_learning.seeds(planted_learning.VGG, (0.9, 0.91))])
     assert "in 1 of 3 cases on the CPU" in sentence
 
 
