@@ -129,10 +129,16 @@ class Store:
         return dict(self._statuses)
 
 
-def read_records(path: Path, *, torn: Callable[[str], None] | None = None) -> Iterator[Record]:
+def read_records(
+    path: Path,
+    *,
+    torn: Callable[[str], None] | None = None,
+    decode: Callable[[bytes], Record] = decode_record,
+) -> Iterator[Record]:
     """The records of a file, one at a time; the file is only read, and may be that of a run in progress.
 
-    An unfinished last line ends the records, and is told to `torn` in a sentence. Raises UserError for a
+    An unfinished last line ends the records, and is told to `torn` in a sentence; `decode` is
+    `bench.schema.migrations.decode_record` or does the same. Raises UserError for a
     file that cannot be read, and for any other line that is no record, which it names.
     """
     with _refusals(path):
@@ -142,7 +148,7 @@ def read_records(path: Path, *, torn: Callable[[str], None] | None = None) -> It
                     torn(f"line {number} of {path} was never finished and is left out")
                 return
             if line.strip():
-                yield _decode(line, number, path)
+                yield _decode(line, number, path, decode)
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
@@ -157,9 +163,11 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
             yield number, line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
 
 
-def _decode(line: bytes, number: int, path: Path) -> Record:
+def _decode(
+    line: bytes, number: int, path: Path, decode: Callable[[bytes], Record] = decode_record
+) -> Record:
     try:
-        return decode_record(line)
+        return decode(line)
     except NewerSchemaError as error:
         raise UserError(f"line {number} of {path} was written by a newer convbench ({error})") from error
     except RecursionError as error:

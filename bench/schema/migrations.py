@@ -35,12 +35,17 @@ class NewerSchemaError(ValueError):
         self.schema = schema
 
 
+def is_current(encoded: bytes) -> bool:
+    """Whether a line begins as those of today do; one that does not may still be of this schema."""
+    return encoded.startswith(_CURRENT)
+
+
 def decode_record(encoded: bytes) -> Record:
     """A record of this schema or an older one, as one of this schema.
 
     Raises NewerSchemaError, and msgspec.DecodeError or UnicodeDecodeError for what is no record.
     """
-    if encoded.startswith(_CURRENT):
+    if is_current(encoded):
         return _decoder.decode(encoded)
     schema = msgspec.json.decode(encoded, type=_Numbered).schema
     if schema > SCHEMA:

@@ -33,17 +33,19 @@ def autocorrelation(samples: Sequence[float]) -> float | None:
     narrow. This is the runs test of Wald and Wolfowitz: the crossings of the median have a known mean
     and spread if samples are independent. Of 20 samples only a strong correlation shows.
     """
-    n = len(samples)
-    if n < FEWEST_TO_JUDGE:
-        return None
     middle = median(samples)
     above = [sample > middle for sample in samples]
-    high = sum(above)
+    return correlation_of_sides(len(samples), sum(above), sum(map(ne, above, above[1:])))
+
+
+def correlation_of_sides(n: int, high: int, found: int) -> float | None:
+    """As `autocorrelation`, of `n` samples of which `high` are above the median, crossed `found` times."""
+    if n < FEWEST_TO_JUDGE:
+        return None
     expected = 2 * high * (n - high) / n
     if expected <= 1:  # nearly all samples are equal
         return None
     spread = math.sqrt(expected * (expected - 1 + 1 / n) / (n - 1))
-    found = sum(map(ne, above, above[1:]))
     correlation = 1 - found / expected
     return correlation if expected - found > RARE * spread and correlation >= MATERIAL else None
 

@@ -23,7 +23,7 @@ class Networks:
 
     def __init__(self, cases: Iterable[tuple[Case, Iterable[NetworkFingerprint | None]]]) -> None:
         """`cases` have those of their processes that ended well."""
-        self._kinds: dict[_Inputs, list[list[MeasuredNetwork]]] = {}
+        self._kinds: dict[_Inputs, list[_Kind]] = {}
         for case, fingerprints in cases:
             for fingerprint in {id(each): each for each in fingerprints if each is not None}.values():
                 _add(self._kinds.setdefault(case.inputs, []), MeasuredNetwork(case, fingerprint))
@@ -31,7 +31,7 @@ class Networks:
     @property
     def measured(self) -> tuple[MeasuredNetwork, ...]:
         """All of them, those of one name together."""
-        return tuple(each for kinds in self._kinds.values() for kind in kinds for each in kind)
+        return tuple(each for kinds in self._kinds.values() for kind in kinds for each in kind.members)
 
     def label(self, case: Case, fingerprint: NetworkFingerprint | None) -> str:
         """Of a process; empty where its name stands for one network."""
@@ -41,17 +41,18 @@ class Networks:
         if fingerprint is None:
             return UNRECORDED
         own = MeasuredNetwork(case, fingerprint)
-        return next(str(number) for number, kind in enumerate(kinds, start=1) if own in kind)
+        return next(str(number) for number, kind in enumerate(kinds, start=1) if own in kind.members)
 
     def notes(self) -> Iterator[str]:
         """A sentence for each name of several networks, and one where the source alone differs."""
         for kinds in self._kinds.values():
-            model = kinds[0][0].case.model
+            first = kinds[0].first
+            model = first.case.model
             for number, kind in enumerate(kinds[1:], start=2):
-                told = difference(kinds[0][0].fingerprint, kind[0].fingerprint)
+                told = difference(first.fingerprint, kind.first.fingerprint)
                 yield f"{model} is two networks in these records, never pooled: network 1 / {number}: {told}."
             for kind in kinds:
-                yield from _source_note(model, kind, kind)
+                yield from _source_note(model, tuple(kind.members), tuple(kind.members))
 
 
 def is_same_network(one: Figure | Subject, other: Figure | Subject) -> bool:
@@ -83,20 +84,39 @@ def differences(base: Sequence[MeasuredNetwork], new: Sequence[MeasuredNetwork],
             yield from _source_note(sides[0][0].case.model, *sides)
 
 
-def _add(kinds: list[list[MeasuredNetwork]], found: MeasuredNetwork) -> None:
+class _Kind:
+    """Records of one network: in `members`, in their order, without those that are equal to another."""
+
+    def __init__(self, first: MeasuredNetwork) -> None:
+        self.first = first
+        self.members: dict[MeasuredNetwork, None] = {}
+        self._flops: dict[tuple[str, int], int] = {}
+
+    def takes(self, found: MeasuredNetwork) -> bool:
+        """Whether it is this network, as `same_network` has it of each member; then it is one of them."""
+        own = found.fingerprint.flops
+        if not same_network(self.first.fingerprint, found.fingerprint, same_work=False):
+            return False
+        if own is not None and self._flops.setdefault(_work(found), own) != own:
+            return False
+        self.members.setdefault(found)
+        return True
+
+
+def _add(kinds: list[_Kind], found: MeasuredNetwork) -> None:
     """To the kind of which it is, or as another one."""
-    for kind in kinds:
-        if all(_is_one(each, found) for each in kind):
-            if found not in kind:
-                kind.append(found)
-            return
-    kinds.append([found])
+    if not any(kind.takes(found) for kind in kinds):
+        kinds.append(_Kind(found))
+        kinds[-1].takes(found)
+
+
+def _work(measured: MeasuredNetwork) -> tuple[str, int]:
+    """FLOPs can be compared where the same batch went through the same workload."""
+    return measured.case.workload, measured.case.batch
 
 
 def _is_one(one: MeasuredNetwork, other: MeasuredNetwork) -> bool:
-    """FLOPs can be compared where the same batch went through the same workload."""
-    works = [(each.case.workload, each.case.batch) for each in (one, other)]
-    return same_network(one.fingerprint, other.fingerprint, same_work=works[0] == works[1])
+    return same_network(one.fingerprint, other.fingerprint, same_work=_work(one) == _work(other))
 
 
 def _source_note(

@@ -6,7 +6,7 @@ training run its curves do.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -14,10 +14,11 @@ from msgspec import Struct, structs
 
 from bench.schema.case import TIMED, Caches, Case
 from bench.schema.case_warnings import CaseWarning, Label
-from bench.schema.record import Status
-from bench.schema.window_clocks import WindowClocks
-from bench.stats.estimates import Interval, across_processes, centre, mean, mean_interval
+from bench.schema.record import Record, Status
+from bench.stats.estimates import across_processes, centre, mean, mean_interval
 from reports.summary.caches import OneKind, of_metric
+from reports.summary.columns import columns_of
+from reports.summary.condensing import condensed
 from reports.summary.environments import Labels, conditions, environments_of
 from reports.summary.figures import (
     RAW_UNITS,
@@ -33,9 +34,10 @@ from reports.summary.figures import (
 )
 from reports.summary.measured_networks import Networks
 from reports.summary.moderated_figures import moderated, restless, scatter_of
-from reports.summary.process import Interner, Key, Process, condense
+from reports.summary.process import Process
 from reports.summary.record_stream import names_of, read_records
 from reports.summary.seeds import by_seed
+from reports.summary.sharing import uncollected
 from reports.summary.time_spent import TimeSpent
 
 _Processes = dict[tuple[int, int], Process]
@@ -47,6 +49,7 @@ PROCESSES_SPREAD = 12
 """Of how many processes of a case samples are kept: lines in a picture that can be told apart."""
 
 
+@uncollected()
 def summarise(directories: Sequence[Path], plain_intervals: bool = False) -> Summary:
     """Read and pool the runs in `directories`; with `plain_intervals` no case lends to another.
 
@@ -90,13 +93,17 @@ def _read(
     directories: Sequence[Path], kind: OneKind, spent: TimeSpent, notes: list[str]
 ) -> list[tuple[Case, _Processes]]:
     """The processes of each case, cases in the order of a report; notes on the files are added to `notes`."""
-    names, share = names_of(directories), Interner()
+    names = names_of(directories)
+
+    def checked() -> Iterator[tuple[int, Record]]:
+        for directory, record in read_records(directories, notes.append):
+            kind.take(record, names[directory])
+            spent.take(record)
+            yield directory, record
+
     cases: dict[Case, _Processes] = {}
-    for directory, record in read_records(directories, notes.append):
-        kind.take(record, names[directory])
-        spent.take(record)
-        processes = cases.setdefault(record.case.without_replicate(), {})
-        processes[directory, record.case.replicate] = condense(directory, record, share)
+    for case, process in condensed(checked()):
+        cases.setdefault(case, {})[process.run, process.replicate] = process
     return sorted(cases.items(), key=lambda item: sort_key(item[0]))
 
 
@@ -146,15 +153,14 @@ def _groups(
 def _figures(group: _Group, caches: Caches | None) -> Iterator[Figure]:
     """One figure for each metric; `caches` are those of all timed steps."""
     tags = tuple(dict.fromkeys(warning.label for process in group.processes for warning in process.warnings))
-    for (phase, metric, unit, layer, product), column in _columns(group.processes).items():
-        medians, intervals, sizes, withins, processes = column
-        replicates = tuple([process.replicate for process in processes])
+    for (phase, metric, unit, layer, product), column in columns_of(group.processes).items():
+        medians, origins = column.medians, column.origins
         if unit in RAW_UNITS:
-            values = list(by_seed(group.case, replicates, medians).values())
+            values = list(by_seed(group.case, origins.replicates, medians).values())
             value, interval = mean(values), mean_interval(values)
         else:
             value = centre(medians)
-            interval = across_processes(medians) if len(medians) > 1 else intervals[0]
+            interval = across_processes(medians) if len(medians) > 1 else column.interval
         yield Figure(
             case=group.case,
             effective=group.effective,
@@ -167,22 +173,16 @@ def _figures(group: _Group, caches: Caches | None) -> Iterator[Figure]:
             product=product,
             median=value,
             interval=interval,
-            medians=tuple(medians),
-            replicates=replicates,
-            runs=tuple([process.run for process in processes]),
-            pairs=tuple([process.pair for process in processes]),
-            clocks=_clocks(metric, processes) if layer is None and product is None else (),
-            samples=sum(sizes),
+            medians=medians,
+            replicates=origins.replicates,
+            runs=origins.runs,
+            pairs=origins.pairs,
+            clocks=origins.clocks(metric) if layer is None and product is None else (),
+            samples=sum(column.sizes),
             tags=tags,
-            scatter=scatter_of(medians, withins, sizes),
+            scatter=scatter_of(medians, column.withins, column.sizes),
             caches=of_metric(caches, metric) if group.case.workload in TIMED else None,
         )
-
-
-def _clocks(metric: str, processes: Sequence[Process]) -> tuple[WindowClocks | None, ...]:
-    """Of each process; empty where none knows them, which is so of everything but times on a GPU."""
-    found = tuple([dict(process.clocks).get(metric) for process in processes])
-    return found if any(found) else ()
 
 
 def _curves(group: _Group) -> Iterator[Curve]:
@@ -218,30 +218,6 @@ def _spreads(group: _Group) -> Iterator[Spread]:
             metric=metric,
             samples=tuple(spreads),
         )
-
-
-_Column = tuple[list[float], list[Interval | None], list[int], list[float], list[Process]]
-"""Of one metric: medians, intervals, numbers of samples, variances within, and the processes that have it."""
-
-
-def _columns(group: Iterable[Process]) -> dict[Key, _Column]:
-    """Each metric over the processes that have it.
-
-    Processes of one case nearly always have the same metrics, and then a column is read off at once.
-    """
-    alike: defaultdict[tuple[Key, ...], list[Process]] = defaultdict(list)
-    for process in group:
-        alike[process.keys].append(process)
-    columns: dict[Key, _Column] = {}
-    for keys, processes in alike.items():
-        for at, key in enumerate(keys):
-            medians, intervals, sizes, withins, having = columns.setdefault(key, ([], [], [], [], []))
-            medians += [process.medians[at] for process in processes]
-            intervals += [process.intervals[at] for process in processes]
-            sizes += [process.sizes[at] for process in processes]
-            withins += [process.withins[at] for process in processes]
-            having += processes
-    return columns
 
 
 def _outcomes(case: Case, processes: Iterable[Process]) -> Iterator[FailedProcesses]:

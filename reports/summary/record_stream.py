@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from bench.schema.record import Record
+from bench.schema.shared_parts import SharingReader
 from bench.store import RECORDS
 from bench.store import read_records as read_file
 from models.errors import UserError
@@ -19,13 +20,14 @@ from models.errors import UserError
 def read_records(directories: Sequence[Path], warn: Callable[[str], None]) -> Iterator[tuple[int, Record]]:
     """Every record of every run, as (index of its directory, record), in the order they were written.
 
-    A directory that is named twice is read once. Raises UserError for what is missing, unreadable,
-    empty, foreign, newer or corrupt.
+    A directory that is named twice is read once. Equal machines, protocols and networks are one object each
+    in all records. Raises UserError for what is missing, unreadable, empty, foreign, newer or corrupt.
     """
+    decode = SharingReader().decode
     for index, directory in enumerate(_each_once(directories)):
         file = records_file(directory)
         found = False
-        for record in read_file(file, torn=warn):
+        for record in read_file(file, torn=warn, decode=decode):
             found = True
             yield index, record
         if not found:

@@ -1,0 +1,77 @@
+"""Of the times of a process's whole step: what is kept to be drawn, and what makes their median less sure."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from bench.schema.case_warnings import CaseWarning
+from bench.stats.diagnostics import correlation_of_sides, effective_samples, two_modes
+from reports.summary.process import Key
+
+if TYPE_CHECKING:
+    from bench.stats.sample_rows import SampleRows
+
+TWENTIETHS = 20
+"""A distribution is drawn from this many samples and one: the others would not be seen."""
+
+
+class TimedSeries(Struct, frozen=True, gc=False):
+    """Some of its samples, evenly by rank, and warnings of what makes its median less sure than its interval
+    says."""
+
+    spread: array[float]
+    noticed: tuple[CaseWarning, ...] = ()
+
+
+def of_single(key: Key, sample: float) -> TimedSeries:
+    """Of a single sample."""
+    words = f"{_name(key)} is a single sample, and so may be one slow step"
+    return TimedSeries(array("d", [sample]), (CaseWarning("one-sample", words),))
+
+
+def of_several(keys: Sequence[Key], rows: SampleRows) -> Iterator[TimedSeries]:
+    """Of many series of one length, a row for each key."""
+    samples = rows.taken.shape[1]
+    spreads = rows.ordered[:, _places(samples)]
+    facts = zip(keys, *rows.sides(), rows.may_have_modes(), strict=True)
+    for row, (key, above, crossings, may_have_modes) in enumerate(facts):
+        noticed = _alike_neighbours(key, samples, above, crossings)
+        if may_have_modes:
+            noticed += _two_modes(key, rows.ordered[row].tolist())
+        yield TimedSeries(array("d", spreads[row].tobytes()), noticed)
+
+
+def _alike_neighbours(key: Key, samples: int, above: int, crossings: int) -> tuple[CaseWarning, ...]:
+    correlation = correlation_of_sides(samples, above, crossings)
+    if correlation is None:
+        return ()
+    worth = effective_samples(samples, correlation)
+    words = (
+        f"neighbouring samples of {_name(key)} are alike ({correlation:.2f}): "
+        f"{samples} of them say as much as {worth:.0f} independent ones"
+    )
+    return (CaseWarning("autocorrelated", words),)
+
+
+def _two_modes(key: Key, ordered: Sequence[float]) -> tuple[CaseWarning, ...]:
+    modes = two_modes(ordered)
+    if modes is None:
+        return ()
+    of = f"{modes.share:.0%} of the samples of {_name(key)}"
+    return (CaseWarning("bimodal", f"{of} take {modes.ratio:.2f} x the others' time"),)
+
+
+def _name(key: Key) -> str:
+    return f"the {key[1]} of {key[0]}"
+
+
+@cache
+def _places(count: int) -> list[int]:
+    """The lowest sample, the highest, and those at each twentieth between; all where they are few."""
+    steps = min(count - 1, TWENTIETHS)
+    return [round((count - 1) * step / steps) for step in range(steps + 1)]
