@@ -211,7 +211,7 @@ def _measure_pending(
                 if not round_.is_planned and not schedule.fits(case, left):
                     continue  # a shorter one may
                 with seconds.on("starting"):
-                    current = current or stack.enter_context(server_for(round_.cases, gpu=options.gpu))
+                    current = current or stack.enter_context(_server(round_, options, known))
                 fresh = None
                 on_progress(_told(case, schedule, round_))
                 record = _measured(case, protocol, store.directory, current, reasons, options, known)
@@ -220,6 +220,10 @@ def _measure_pending(
                 if not feasibility.is_retried(record):
                     _forget_checkpoint(case, store.directory)
                 on_progress(_told(case, schedule, round_, record))
+
+
+def _server(round_: Round, options: RunOptions, known: KnownFacts) -> Server:
+    return server_for(round_.cases, gpu=options.gpu, facts=known.lack(round_.cases, environment.describe()))
 
 
 def _measured(

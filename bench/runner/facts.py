@@ -28,6 +28,10 @@ class KnownFacts:
         """Whether no process of this case need be asked, whatever its replicate, on this machine."""
         return (case.without_replicate(), _machine(environment)) in self._known
 
+    def lack(self, cases: Iterable[Case], environment: Environment) -> bool:
+        """Whether a process of one of these must be asked."""
+        return any(case.workload in TIMED and not self.of(case, environment) for case in cases)
+
     def learn(self, record: Record) -> None:
         """What a record says of its case."""
         ended = record.status == "ok" and record.case.workload in TIMED

@@ -119,3 +119,27 @@ def test_of_an_earlier_sitting_on_an_accelerator_nobody_knows_which_one_it_was()
 def test_what_says_nothing_leaves_the_question_open(record: Record) -> None:
     known = KnownFacts([record])
     assert not known.of(record.case, MACHINE)
+
+
+def test_a_server_is_told_whether_its_children_are_asked_for_facts(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[bool] = []
+
+    def preload(cases: Sequence[Case], *, facts: bool) -> tuple[str, ...]:
+        told.append(facts)
+        return ()
+
+    monkeypatch.setattr(case_server, "preload", preload)
+    first, second, third = replicates(LENET, 3)
+    run([first, second, third], failing=[first])
+    assert told == [True, True, False]
+
+
+def test_ceilings_lack_no_facts() -> None:
+    known = KnownFacts()
+    assert known.lack([VGG], MACHINE)
+    assert not known.lack([Case(model="none", workload="ceiling")], MACHINE)
+    known.learn(planted_records.record(VGG, environment=MACHINE))
+    assert not known.lack([structs.replace(VGG, replicate=2)], MACHINE)
+    assert known.lack([LENET, VGG], MACHINE)
