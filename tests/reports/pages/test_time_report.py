@@ -8,6 +8,7 @@ import pytest
 from msgspec import structs
 
 from bench.schema.case import Case
+from bench.schema.case_warnings import CaseWarning
 from bench.schema.record import Measurement, Record
 from reports.document import Cell, Document, Quantity
 from reports.pages.time_report import Ended, TimedCase, build
@@ -88,6 +89,25 @@ def test_a_training_step_has_its_phases(tmp_path: Path) -> None:
     assert value(found["time (ms)"]) == pytest.approx(1000)
     assert value(found["of it backward (ms)"]) == pytest.approx(600)
     assert "of it step (ms)" not in found
+
+
+def test_on_a_gpu_every_clock_has_a_line_and_waiting_is_the_limit(tmp_path: Path) -> None:
+    clocks = {"device_time": 0.9, "wall_time": 1.0, "host_time": 0.95}
+    records = [
+        planted_records.record(
+            structs.replace(CASE, device="cuda", replicate=number),
+            *(planted_records.time("forward", 1e-3 * ms, metric) for metric, ms in clocks.items()),
+            warnings=[CaseWarning("launch-bound", "host time is 1.06 x device time")],
+            environment=planted_records.GPU_MACHINE,
+        )
+        for number in (1, 2)
+    ]
+    document = answer(tmp_path, *records)
+    found = cells(document)
+    times = [found[name] for name in ("device time (ms)", "time (ms)", "host time (ms)")]
+    assert [value(each) for each in times] == pytest.approx([0.9, 1.0, 0.95])
+    assert str(found["limit"]).startswith("launch-bound: host time is 1.06 x device time")
+    assert document.remarks == ()
 
 
 @pytest.mark.parametrize(
