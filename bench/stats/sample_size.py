@@ -28,7 +28,7 @@ def recommended_replicates(
     `pilot` are the medians of processes of one case. `moderated` is its variance, drawn towards what the
     pilot's run leads to expect, and then the comparison is taken to moderate its variances too: three
     processes are a good pilot. Without it ten are, five ask for half as many replicates again, and three find
-    the effect in 96 of 100 comparisons and not in 99. The scatter assumed is the upper end of what is known.
+    the effect in 97 of 100 comparisons and not in 99. The scatter assumed is the upper end of what is known.
     A change inside the margin is called equivalent, however many processes. Raises UserError for fewer
     than two medians, or an effect that is not above 0.
     """

@@ -17,10 +17,13 @@ from bench.schema.phases import whole
 from bench.stats.moderation import MOST_MORE, more_processes
 from models.errors import UserError
 from reports.document import Scalar
+from reports.summary.contended import not_alone
 from reports.summary.figures import THROUGHPUT_METRICS, Figure, Summary
 
 TARGET = 0.05
 """The half width of an interval that is good enough where nobody asked for another."""
+WHEN_ALONE = ", once no other program runs there"
+"""What must be so before further processes of a contended run tell more."""
 _MINUTE, _HOUR = 60.0, 3600.0
 
 
@@ -154,7 +157,8 @@ def narrowing_in_words(summary: Summary, directories: Sequence[Path], target: fl
     typed = resume_command(directories[0], "--until", share(target)) if len(directories) == 1 else None
     seconds = found.seconds if typed else seconds_to(found.processes, summary)
     last = f", in {about(seconds)}" if seconds is not None else ""
-    yield f"{seen}. To narrow {what}{last}: {typed or again('--replicates', str(found.processes))}"
+    first = WHEN_ALONE if not_alone(summary.figures) else ""
+    yield f"{seen}. To narrow {what}{last}{first}: {typed or again('--replicates', str(found.processes))}"
 
 
 def seconds_to(processes: int, summary: Summary) -> float | None:

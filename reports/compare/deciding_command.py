@@ -14,6 +14,7 @@ from bench.stats.estimates import LEVEL
 from bench.stats.moderation import MOST_MORE
 from bench.stats.student_t import t_factor
 from reports.analysis.further_processes import (
+    WHEN_ALONE,
     about,
     again,
     narrowing,
@@ -23,6 +24,7 @@ from reports.analysis.further_processes import (
     share,
 )
 from reports.compare.comparison_rows import ComparisonRow, WhatDecides
+from reports.summary.contended import not_alone
 from reports.summary.figures import THROUGHPUT_METRICS, Summary
 
 
@@ -90,6 +92,8 @@ def _by_processes(asked: Sequence[_Asked], sides: tuple[_Side, _Side], same_mach
     last = f", in {about(math.fsum(seconds))}" if len(seconds) == len(commands) else ""
     what = "it" if len(asked) == 1 else "them" if len(known) == len(asked) else f"{len(known):,} of them"
     where = "" if same_machine else ", each on the machine of its run"
+    if any(not_alone(side.summary.figures) for side in sides):
+        where += WHEN_ALONE
     return f"{opening}. To decide {what}{last}{where}: {_typed(commands, sides)}"
 
 

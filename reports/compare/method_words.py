@@ -25,8 +25,8 @@ def method_in_words(rows: Sequence[ComparisonRow], same_machine: bool) -> Iterat
         "Times and energies: each side's variance is moderated, drawn towards what "
         f"{lent if cases[-1] > 1 else 'the published prior expects'}, which counts for "
         f"{_range(worths)} degrees of freedom ({_range(cases)} measured cases of several processes). "
-        "A thing is told from itself in 1 of 100 comparisons or less. --plain-intervals leaves the other "
-        "cases out. Sizes keep their own variance."
+        "In simulation a thing is told from itself in about 1 of 100 comparisons at most. --plain-intervals "
+        "leaves the other cases out. Sizes keep their own variance."
     )
 
 

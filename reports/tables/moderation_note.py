@@ -35,7 +35,7 @@ def moderation_in_words(figures: Sequence[Figure]) -> str:
     processes = _range([len(figure.medians) for figure in used])
     others = [each.cases - 1 for each in parts]
     lenders = (
-        f"that of the {_range(others)} other {'case' if max(others) == 1 else 'cases'} of this run"
+        f"that of {_counted(others)} other {'case' if max(others) == 1 else 'cases'} of this run"
         if max(others) > 0
         else "the published prior, as there is no other case in this run"
     )
@@ -44,6 +44,11 @@ def moderation_in_words(figures: Sequence[Figure]) -> str:
         f"freedom, {lenders}, at the same scatter within processes, for "
         f"{_range([round(each.prior_freedom, 1) for each in parts])}. {IN_SIMULATION}"
     )
+
+
+def _counted(others: Sequence[int]) -> str:
+    """Devices and clocks have each their own cases, and may have one alone."""
+    return f"the {_range(others)}" if min(others) > 0 else f"up to {max(others)}"
 
 
 def _range(values: Sequence[float]) -> str:

@@ -139,6 +139,8 @@ LEFT = {
     "bench/schema/case.py": "the default of an axis",
     "bench/plan/named_suites.py": "tables of suites: the host beside what auto takes",
     "bench/host/cpu_cores.py": "the kernel's word",
+    "bench/host/processor_time.py": "the kernel's word",
+    "bench/child/case_network.py": "torch's word: cheap weights are those of the host",
     "bench/probes/flops.py": "torch's word: counted on tensors of the host",
     "bench/child/identity.py": "torch's word: told apart on the host, where nothing is measured",
     "bench/child/network_flops.py": "torch's word: counted on tensors of the host",

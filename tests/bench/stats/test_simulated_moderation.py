@@ -1,8 +1,9 @@
 """What moderated intervals and verdicts promise, on simulated runs whose truth is known.
 
-Sizes and seeds are fixed beforehand. The prior and the moderated variances are those of the real functions,
-over all runs at once. The world is described in tests/planted/scatter_world.py. `nox -s scale` draws ten
-times as many.
+Seeds are fixed. The limits of one look (coverage 94 to 98%, 90% in the noisiest fifth) and of alarms (12 in
+400) were fixed beforehand; tighter ones, those of stopping and those of unlike machines were set from what
+was seen. The prior and the moderated variances are those of the real functions, over all runs at once. The
+world is described in tests/planted/scatter_world.py. `nox -s scale` draws ten times as many.
 """
 
 from __future__ import annotations
@@ -245,10 +246,13 @@ def until(w: World, target: float, fewest: int, most: int) -> Looked:
 @pytest.mark.parametrize(
     ("target", "cases", "fewest"), [(0.03, 12, 3), (0.05, 4, 2), (0.05, 12, 2), (0.05, 40, 2), (0.08, 12, 2)]
 )
-def test_stopping_at_a_target_costs_no_coverage(
+def test_stopping_at_a_target_keeps_the_coverage_of_all_cases(
     target: float, cases: int, fewest: int, most: int, total: int, noisiest: float
 ) -> None:
-    """The noisiest fifth of 40 cases at 5% is the lowest: 89.5% of 240,000 cases."""
+    """The noisiest fifth of 40 cases at 5% is the lowest: 89.5% of 240,000 cases, below the 90% of one look.
+
+    The limit in the small size leaves room for chance: 12,000 of these cases gave 88.6%.
+    """
     seed = [int(1000 * target), fewest, most, cases]
     w = world(np.random.default_rng(seed), total // cases, cases, most)
     found = until(w, target, fewest, most)

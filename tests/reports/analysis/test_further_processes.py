@@ -14,6 +14,7 @@ from scipy import stats as oracle
 
 from bench.runner import plan_file
 from bench.schema.case import MeasurementProtocol
+from bench.schema.case_warnings import CaseWarning
 from bench.schema.kept_plan import KeptPlan
 from bench.schema.record import Record
 from reports import formats
@@ -135,6 +136,13 @@ def test_a_folder_without_a_plan_is_measured_by_its_own_command(tmp_path: Path) 
         f"To narrow them, in {about(2 * wide * SECONDS)}: the command of the run again, with --resume "
         f"--replicates {3 + wide}"
     )
+
+
+def test_a_contended_run_is_to_wait_for_its_machine(tmp_path: Path) -> None:
+    busy = CaseWarning("contended", "other programs took 30% of the threads' time")
+    records = [structs.replace(record, warnings=[busy]) for record in run_of((QUIET, NOISY))]
+    line = counts(build([keep_plan(tmp_path, records)]))
+    assert ", once no other program runs there: convbench run --resume" in line
 
 
 @pytest.mark.parametrize("plain", [True, False])
