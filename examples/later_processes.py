@@ -3,11 +3,11 @@
     python examples/later_processes.py runs/first runs/later
     python examples/later_processes.py runs/first runs/later --processes 3 -- --model lenet5 --batch 1,8
 
-The first folder is a run of the default suite, or of what stands behind `--`; the second the same cases in
-ten processes each. A folder that holds a run is gone on with. An interval is to hold, in 95 of 100 cases, the
-mean of processes without end; ten have an error of their own, so it is counted both ways: the later mean
-alone, and with that error added. What a machine does differently for minutes at a time no interval of one run
-can hold.
+The first folder holds a run; where it holds none, the default suite is run into it, or what stands behind
+`--`. The second gets the same plan with ten processes of each case, or those of them that it lacks. An
+interval is to hold, in 95 of 100 cases, the mean of processes without end; ten have an error of their own, so
+it is counted both ways: the later mean alone, and with that error added. What a machine does differently for
+minutes at a time no interval of one run can hold.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,7 @@ AXES = (
     *("model", "workload", "device", "precision", "engine", "layout", "batch", "image"),
     *("channels", "classes", "threads", "seed", "tuning", "input"),
 )
+PLAN = "plan.json"
 WHOLE_STEP = {"inference": "forward", "training": "step"}
 
 
@@ -64,8 +65,9 @@ def main() -> int:
     words = sys.argv[1:]
     at = words.index("--") if "--" in words else len(words)
     asked, options = _parser().parse_args(words[:at]), words[at + 1 :]
-    measure(asked.first, options)
-    measure(asked.later, [*options, "--replicates", str(asked.processes)])
+    if not (asked.first / "records.jsonl").exists():
+        run(asked.first, *options)
+    measure_later(asked.first, asked.later, asked.processes)
     found = compared(intervals(asked.first), intervals(asked.later))
     if not found:
         print("no case has an interval in both runs")
@@ -88,10 +90,16 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def measure(folder: Path, options: Sequence[str]) -> None:
-    """Into a folder, or what is missing in it."""
-    resume = ["--resume"] if (folder / "records.jsonl").exists() else []
-    words = [sys.executable, "-m", "convbench", "run", "--out", str(folder), *options, *resume]
+def measure_later(first: Path, later: Path, processes: int) -> None:
+    """The plan of the first run with so many processes of each case; a folder without records begins it."""
+    later.mkdir(parents=True, exist_ok=True)
+    if not (later / PLAN).exists():
+        shutil.copy(first / PLAN, later / PLAN)
+    run(later, "--resume", "--replicates", str(processes))
+
+
+def run(folder: Path, *options: str) -> None:
+    words = [sys.executable, "-m", "convbench", "run", "--out", str(folder), *options]
     subprocess.run(words, stdout=subprocess.DEVNULL, check=True)
 
 
