@@ -130,7 +130,10 @@ def _suites() -> Table:
     rows = []
     for name in named_suites.SUITES:
         suite = named_suites.find(name, device)
-        cases = expand.cases(suite, {"device": (device,)}, threads=1)  # `auto` was asked for once
+        blocks = (*suite.blocks, *suite.once)
+        # `auto` was asked for once; a block that names devices has cases on each.
+        given = {} if any("device" in block for block in blocks) else {"device": (device,)}
+        cases = expand.cases(suite, given, threads=1)
         rows.append((name, suite.summary, len(cases), _processes(suite)))
     return Table(title="suites", columns=("name", "summary", "cases", "processes"), rows=tuple(rows))
 

@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from bench import devices
+from bench.plan import expand, named_suites
 from models import libraries
 from models.errors import UserError
 from models.libraries import LibraryNetwork
@@ -48,3 +50,16 @@ def test_what_is_no_list_of_a_library(
     monkeypatch.setattr(libraries, "timm_networks", dict)
     with pytest.raises(UserError, match=words):
         catalogue_text(what, "json", library)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_the_suites_have_as_many_cases_as_a_run_of_them(monkeypatch: pytest.MonkeyPatch, device: str) -> None:
+    """On a GPU a suite has cases on the CPU too."""
+    monkeypatch.setattr(devices, "auto", lambda: device)
+    rows = {row["name"]: row for row in json.loads(catalogue_text("suites", "json"))["rows"]}
+    for name in named_suites.SUITES:
+        suite = named_suites.find(name, device)
+        assert rows[name]["cases"] == len(expand.cases(suite, {}, threads=1))
+    for name in ("quick", "standard"):
+        assert rows[name]["processes"] == "2 to 10, until +-5%"
+    assert rows["full"]["processes"] == "10"
