@@ -38,6 +38,7 @@ class _RawRecord(Struct, kw_only=True):
     fingerprint: Raw = _NULL
     absent: Raw = _NOTHING
     warnings: list[CaseWarning] = []
+    facts: bool = True
     started_at: str
     sequence: int = 0
     pair: int | None = None
@@ -75,6 +76,7 @@ class SharingReader:
             fingerprint=self._fingerprint(raw.fingerprint),
             absent=self._absent(raw.absent),
             warnings=raw.warnings,
+            facts=raw.facts,
             started_at=raw.started_at,
             sequence=raw.sequence,
             pair=raw.pair,
