@@ -193,11 +193,12 @@ def _is_torn(line: bytes) -> bool:
 
 def _repair(path: Path, records: int) -> str | None:
     """End the file with a whole line, and say in a sentence what that took."""
-    number, line = 0, b"\n"
+    size = os.fstat(records).st_size
+    if size == 0 or os.pread(records, 1, size - 1) == b"\n":
+        return None
+    number, line = 0, b""
     for number, line in _lines(path):  # noqa: B007 - the last one is meant
         pass
-    if line.endswith(b"\n"):
-        return None
     if not line.strip():
         _write_through(records, b"\n")
         return None
