@@ -111,8 +111,9 @@ class _Standing(Struct):
         return next(number for number in range(1, len(self.ended) + 2) if number not in self.ended)
 
     def expected_seconds(self) -> float:
-        """Of another process."""
-        return max(statistics.fmean(self.seconds), 1e-3) if self.seconds else _UNKNOWN_SECONDS
+        """Of another process; the first may have been asked for more than times."""
+        known = self.seconds[1:] or self.seconds
+        return max(statistics.fmean(known), 1e-3) if known else _UNKNOWN_SECONDS
 
 
 class Schedule:
