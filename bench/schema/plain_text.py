@@ -11,6 +11,8 @@ def as_text(name: str) -> str:
     Python reads such bytes from a command line, a variable or a folder as halves of pairs that no encoding
     has.
     """
+    if name.isascii():  # so a report of 60 MB is not copied twice
+        return name
     try:
         return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     except UnicodeEncodeError:  # such a half from elsewhere: of an exception's message
