@@ -70,18 +70,25 @@ def differences(base: Sequence[MeasuredNetwork], new: Sequence[MeasuredNetwork],
     """A sentence for each model that is another network on the other side, or comes from another source;
     `names` are those of the sides: `BASE / NEW`."""
     told: set[_Inputs] = set()
+    mine_of, theirs_of = _by_inputs(base), _by_inputs(new)
     for mine in base:
         key = mine.case.inputs
-        theirs = [each for each in new if each.case.inputs == key]
+        theirs = theirs_of.get(key, []) if key not in told else []
         other = next((each for each in theirs if not _is_one(mine, each)), None)
-        if other is not None and key not in told:
+        if other is not None:
             told.add(key)
             words = difference(mine.fingerprint, other.fingerprint)
             yield f"{mine.case.model} is another network on each side, {names}: {words}."
-    for key in dict.fromkeys(each.case.inputs for each in base):
-        sides = [[each for each in side if each.case.inputs == key] for side in (base, new)]
+    for key, mine_here in mine_of.items():
         if key not in told:
-            yield from _source_note(sides[0][0].case.model, *sides)
+            yield from _source_note(mine_here[0].case.model, mine_here, theirs_of.get(key, []))
+
+
+def _by_inputs(measured: Iterable[MeasuredNetwork]) -> dict[_Inputs, list[MeasuredNetwork]]:
+    found: dict[_Inputs, list[MeasuredNetwork]] = {}
+    for each in measured:
+        found.setdefault(each.case.inputs, []).append(each)
+    return found
 
 
 class _Kind:
