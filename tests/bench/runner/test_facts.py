@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from typing import cast
 
+import msgspec
 import pytest
 from msgspec import structs
 
+from bench.forkserver.client import Outcome, Server
 from bench.host import environment
 from bench.runner import case_server, execute
+from bench.runner.attempt import attempt
 from bench.runner.execute import run_plan
 from bench.runner.facts import KnownFacts
 from bench.schema.case import Case, MeasurementProtocol
@@ -42,7 +46,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     ) -> list[tuple[str, int, bool]]:
         asked: list[tuple[str, int, bool]] = []
 
-        def attempt(
+        def attempted(
             case: Case, protocol: MeasurementProtocol, described: Environment, *_: object, facts: bool
         ) -> Record:
             asked.append((case.model, case.replicate, facts))
@@ -54,7 +58,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
         monkeypatch.setattr(case_server, "Server", lambda **_: nullcontext(object()))
         monkeypatch.setattr(execute, "unrunnable", lambda planned, server: {})
         monkeypatch.setattr(environment, "describe", lambda: machine)
-        monkeypatch.setattr(execute, "attempt", attempt)
+        monkeypatch.setattr(execute, "attempt", attempted)
         protocol = MeasurementProtocol()
         run_plan(
             cases, protocol, tmp_path / "run", resume=resume, budget_seconds=None, on_progress=lambda _: None
@@ -143,3 +147,30 @@ def test_ceilings_lack_no_facts() -> None:
     known.learn(planted_records.record(VGG, environment=MACHINE))
     assert not known.lack([structs.replace(VGG, replicate=2)], MACHINE)
     assert known.lack([LENET, VGG], MACHINE)
+
+
+class Asked:
+    """A server that keeps the job and answers nothing; `known` are the later fields that it understands."""
+
+    is_foreign = True
+
+    def __init__(self, *known: str) -> None:
+        self._known = known
+        self.job: dict[str, object] = {}
+
+    def knows(self, field: str) -> bool:
+        return field in self._known
+
+    def run(self, question: str, argument: bytes, **_: object) -> Outcome:
+        self.job = msgspec.json.decode(argument)
+        return Outcome(kind="crashed", reason="planted", seconds=0.0)
+
+
+@pytest.mark.parametrize(("known", "sent"), [((), {}), (("Job.facts",), {"facts": False})])
+def test_an_installation_from_before_is_asked_for_all(
+    tmp_path: Path, known: tuple[str, ...], sent: dict[str, object]
+) -> None:
+    """It would refuse the field, and what it says again is no harm."""
+    server = Asked(*known)
+    attempt(LENET, MeasurementProtocol(), MACHINE, tmp_path, cast(Server, server), facts=False)
+    assert {name: value for name, value in server.job.items() if name == "facts"} == sent
