@@ -24,9 +24,14 @@ class Networks:
     def __init__(self, cases: Iterable[tuple[Case, Iterable[NetworkFingerprint | None]]]) -> None:
         """`cases` have those of their processes that ended well."""
         self._kinds: dict[_Inputs, list[_Kind]] = {}
-        for case, fingerprints in cases:
-            for fingerprint in {id(each): each for each in fingerprints if each is not None}.values():
-                _add(self._kinds.setdefault(case.inputs, []), MeasuredNetwork(case, fingerprint))
+        found = [
+            MeasuredNetwork(case, fingerprint)
+            for case, fingerprints in cases
+            for fingerprint in {id(each): each for each in fingerprints if each is not None}.values()
+        ]
+        # FLOPs tell kinds apart, and are asked of one process of a case: the others belong to one of these
+        for each in sorted(found, key=lambda each: each.fingerprint.flops is None):
+            _add(self._kinds.setdefault(each.case.inputs, []), each)
 
     @property
     def measured(self) -> tuple[MeasuredNetwork, ...]:
@@ -109,10 +114,15 @@ class _Kind:
         self.members.setdefault(found)
         return True
 
+    def is_from_files_of(self, found: MeasuredNetwork) -> bool:
+        """Whether a member came from the same text."""
+        return any(each.fingerprint.sources == found.fingerprint.sources for each in self.members)
+
 
 def _add(kinds: list[_Kind], found: MeasuredNetwork) -> None:
-    """To the kind of which it is, or as another one."""
-    if not any(kind.takes(found) for kind in kinds):
+    """To the kind of which it is, first to one from the same files, or as another one."""
+    likely = sorted(kinds, key=lambda kind: not kind.is_from_files_of(found)) if len(kinds) > 1 else kinds
+    if not any(kind.takes(found) for kind in likely):
         kinds.append(_Kind(found))
         kinds[-1].takes(found)
 

@@ -134,3 +134,15 @@ def test_speedups_stay_within_one_network(tmp_path: Path) -> None:
     alike = run(tmp_path / "alike", [NARROW, NARROW], structs.replace(CASE, engine="compile"))
     document = run_report.build([tmp_path / "eager", alike])
     assert any("compile" in table.title.lower() for table in document.tables)
+
+
+def test_a_later_process_belongs_to_the_network_whose_files_it_came_from(tmp_path: Path) -> None:
+    """FLOPs, by which alone these two differ, are asked of the first process of each run."""
+    twice = structs.replace(NARROW, flops=2 * 886_016, sources=(SourceFile("net.py", "e4"),))
+    runs = [
+        run(tmp_path / name, [network, structs.replace(network, flops=None)])
+        for name, network in (("one", NARROW), ("two", twice))
+    ]
+    for folders in (runs, runs[::-1]):
+        figures = summarise(folders).figures
+        assert sorted((f.network, f.runs) for f in figures) == [("1", (0, 0)), ("2", (1, 1))]
