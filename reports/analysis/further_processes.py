@@ -10,7 +10,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from bench.plan.suite import MOST_PROCESSES
+from bench.plan.suite import MOST_PROCESSES, first_processes
 from bench.schema.case import Case
 from bench.schema.kept_plan import KeptPlan
 from bench.schema.phases import whole
@@ -102,7 +102,8 @@ class Narrowing(Struct, frozen=True, kw_only=True):
     of        cases of several processes
     beyond    wide ones that would need more processes than a case gets
     processes that the case has which needs most, in the end
-    seconds   that the processes of all wide ones take; None where the records do not say
+    seconds   that the processes take which `--until` runs: of wide cases, and of those that have fewer than
+              it begins with; None where the records do not say
     """
 
     wide: int
@@ -124,10 +125,9 @@ def narrowing(summary: Summary, target: float) -> Narrowing:
         more = MOST_MORE if found.more is None else found.more
         wanted[figure.case] = max(wanted.get(figure.case, 0), more)
     wide = {case: more for case, more in wanted.items() if more > 0}
-    taken = [
-        times(max(min(more, MOST_PROCESSES - processes[case]), 0), summary.seconds.get(case))
-        for case, more in wide.items()
-    ]
+    first = first_processes(target)
+    runs = {case: max(min(n + wanted[case], MOST_PROCESSES), first) - n for case, n in processes.items()}
+    taken = [times(more, summary.seconds.get(case)) for case, more in runs.items() if more > 0]
     known = [seconds for seconds in taken if seconds is not None]
     return Narrowing(
         wide=len(wide),

@@ -18,9 +18,10 @@ from bench.schema.case_warnings import CaseWarning
 from bench.schema.kept_plan import KeptPlan
 from bench.schema.record import Record
 from reports import formats
-from reports.analysis.further_processes import about, rounded_down, share, told
+from reports.analysis.further_processes import about, further, narrowing, rounded_down, share, told
 from reports.document import Document
 from reports.pages.run_report import build
+from reports.summary.pooling import summarise
 from tests.planted import planted_records, planted_scatter
 from tests.planted.shown_cells import rows_of
 
@@ -118,6 +119,17 @@ def test_the_target_is_that_of_the_run(tmp_path: Path) -> None:
 def test_narrow_rows_ask_for_nothing(tmp_path: Path) -> None:
     document = build([keep_plan(tmp_path, run_of((QUIET, QUIET, QUIET)))])
     assert counts(document).endswith("Processes: 9.")
+
+
+def test_a_narrow_target_begins_with_a_third_process_of_every_case(tmp_path: Path) -> None:
+    """So the seconds that it takes are those of narrow cases too."""
+    summary = summarise([keep_plan(tmp_path, run_of((QUIET, QUIET, NOISY), processes=2))])
+    wide = narrowing(summary, 0.04)
+    [figure] = [each for each in summary.figures if each.case.batch == 3]
+    more = further(figure, summary.seconds, 0.04)
+    assert more is not None
+    assert more.more is not None
+    assert (wide.wide, wide.seconds) == (1, (2 + min(more.more, 8)) * SECONDS)
 
 
 def test_what_would_need_too_many_is_not_promised(tmp_path: Path) -> None:
