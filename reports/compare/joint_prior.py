@@ -8,24 +8,18 @@ borrowed from one. That is the safe side: what the two share, the published prio
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from msgspec import structs
 
-from bench import devices
-from bench.schema.record import Environment
-from reports.summary.figures import Figure, Summary
+from reports.summary.environments import hardware
+from reports.summary.figures import Summary
 from reports.summary.moderated_figures import moderated
-
-Hardware = tuple[object, ...]
-"""Processor and, for work on a GPU, the GPU; empty where nothing is known of them."""
 
 
 def with_one_prior(base: Summary, new: Summary) -> tuple[Summary, Summary]:
     """The sides, with the intervals and variances that the cases of both lead to."""
     sides = base, new
     machines = {
-        id(figure): _hardware(figure, side.environments) or (at,)
+        id(figure): hardware(figure.machine, figure.case.device, side.environments) or (at,)
         for at, side in enumerate(sides)
         for figure in side.figures
     }
@@ -40,23 +34,9 @@ def with_one_prior(base: Summary, new: Summary) -> tuple[Summary, Summary]:
 def same_machine(base: Summary, new: Summary) -> bool:
     """Whether the same hardware measured all that both sides timed."""
     found = {
-        (figure.case.device, _hardware(figure, side.environments))
+        (figure.case.device, hardware(figure.machine, figure.case.device, side.environments))
         for side in (base, new)
         for figure in side.figures
         if figure.scatter is not None
     }
-    return len(found) == len({device for device, _ in found}) and all(hardware for _, hardware in found)
-
-
-def _hardware(figure: Figure, environments: Mapping[str, Environment]) -> Hardware:
-    uses_gpu = devices.traits(figure.case.device).uses_gpu
-    found = {
-        (
-            each.cpu,
-            each.cores_physical,
-            each.cores_usable,
-            (each.gpu.name, each.gpu.uuid) if uses_gpu and each.gpu else None,
-        )
-        for each in (environments[label] for label in figure.machine)
-    }
-    return tuple(sorted(found, key=repr))
+    return len(found) == len({device for device, _ in found}) and all(known for _, known in found)

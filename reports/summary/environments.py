@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 import msgspec
@@ -14,6 +14,10 @@ from bench.schema.record import Environment
 
 Labels = dict[bytes, tuple[str, ...]]
 """Of each encoded environment the labels of the machines that it may be."""
+
+
+Hardware = tuple[object, ...]
+"""Processor and, for work on a GPU, the GPU; empty where nothing is known of them."""
 
 
 @lru_cache(maxsize=1024)
@@ -65,6 +69,21 @@ def environments_of(encoded: Iterable[bytes]) -> tuple[dict[str, Environment], L
                 distinct.append(each)
         labels[raw] = tuple(dict.fromkeys(_label(distinct.index(each)) for each in whole))
     return {_label(index): environment for index, environment in enumerate(distinct)}, labels
+
+
+def hardware(labels: Iterable[str], device: str, environments: Mapping[str, Environment]) -> Hardware:
+    """On what the machines of these labels work: the same whatever else differs, a commit or a version."""
+    uses_gpu = devices.traits(device).uses_gpu
+    found = {
+        (
+            each.cpu,
+            each.cores_physical,
+            each.cores_usable,
+            (each.gpu.name, each.gpu.uuid) if uses_gpu and each.gpu else None,
+        )
+        for each in (environments[label] for label in labels)
+    }
+    return tuple(sorted(found, key=repr))
 
 
 def _without_gpu(environment: Environment) -> Environment:

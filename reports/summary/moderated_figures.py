@@ -41,11 +41,15 @@ WHOLE_OF_LAYERS = "whole_time"
 """The whole step of the pass that times layers: the prior of all times of that pass."""
 
 
-def scatter_of(medians: Sequence[float], withins: Sequence[float], sizes: Sequence[int]) -> Scatter | None:
+def scatter_of(
+    metric: str, medians: Sequence[float], withins: Sequence[float], sizes: Sequence[int]
+) -> Scatter | None:
     """How processes scatter from their medians, variances within and numbers of samples; None where a
     variance is not known, which is below zero then.
 
-    As `bench.stats.moderation.case_scatter` has it, without an object for each of very many processes.
+    The one value that a process has of an energy is a mean over seconds of steps and no single sample: how
+    unsure it is at the least is not known, and so zero. For the rest as
+    `bench.stats.moderation.case_scatter` has it, without an object for each of very many processes.
     """
     if min(withins) < 0:
         return None
@@ -54,14 +58,15 @@ def scatter_of(medians: Sequence[float], withins: Sequence[float], sizes: Sequen
         processes=n,
         variance=moments(list(map(math.log, medians)))[1] if n > 1 else 0.0,
         within=math.fsum(withins) / n,
-        floor=math.pi / 2 * math.fsum(map(truediv, withins, sizes)) / n,
+        floor=0.0 if is_of(metric, "energy") else _floor(withins, sizes),
     )
 
 
-def moderated(
-    figures: Iterable[Figure],
-    machine_of: Callable[[Figure], Machine] = lambda figure: figure.machine,
-) -> list[Figure]:
+def _floor(withins: Sequence[float], sizes: Sequence[int]) -> float:
+    return math.pi / 2 * math.fsum(map(truediv, withins, sizes)) / len(withins)
+
+
+def moderated(figures: Iterable[Figure], machine_of: Callable[[Figure], Machine]) -> list[Figure]:
     """The figures, those of times and energies with moderated or borrowed intervals.
 
     Figures of several runs that are given together lend to each other.

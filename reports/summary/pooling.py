@@ -19,7 +19,7 @@ from bench.stats.estimates import across_processes, centre, mean, mean_interval
 from reports.summary.caches import OneKind, of_metric
 from reports.summary.columns import columns_of
 from reports.summary.condensing import condensed
-from reports.summary.environments import Labels, conditions, environments_of
+from reports.summary.environments import Labels, conditions, environments_of, hardware
 from reports.summary.figures import (
     RAW_UNITS,
     Absence,
@@ -69,7 +69,10 @@ def summarise(directories: Sequence[Path], plain_intervals: bool = False) -> Sum
         for group in _groups(case, processes.values(), label_of, networks)
     ]
     figures = [figure for group in groups for figure in _figures(group, kind.caches)]
-    figures, warned = (figures, []) if plain_intervals else restless(moderated(figures))
+    warned: list[WarningCount] = []
+    if not plain_intervals:
+        lent = moderated(figures, lambda each: hardware(each.machine, each.case.device, environments))
+        figures, warned = restless(lent)
     return Summary(
         figures=tuple(figures),
         curves=tuple(curve for group in groups for curve in _curves(group)),
@@ -180,7 +183,7 @@ def _figures(group: _Group, caches: Caches | None) -> Iterator[Figure]:
             clocks=origins.clocks(metric) if layer is None and product is None else (),
             samples=sum(column.sizes),
             tags=tags,
-            scatter=scatter_of(medians, column.withins, column.sizes),
+            scatter=scatter_of(metric, medians, column.withins, column.sizes),
             caches=of_metric(caches, metric) if group.case.workload in TIMED else None,
         )
 

@@ -295,6 +295,37 @@ def test_a_single_sample_has_the_scatter_of_the_published_prior_and_a_label(tmp_
     assert "single sample" in formats.render("md", build([tmp_path]))
 
 
+def test_an_energy_is_a_mean_and_has_no_floor_of_a_single_sample(tmp_path: Path) -> None:
+    """Processes that agree within 0.1% are known better than 2.5% each, which a single sample would be."""
+    records = [
+        each
+        for model in MODELS
+        for each in timed(case_of(model), [5.0, 5.005, 4.995, 5.002], samples=1, metric="energy", unit="J")
+    ]
+    figure = figures_of(tmp_path, records)["lenet5", "forward", "energy"]
+    assert figure.interval is not None
+    assert figure.interval.parts is not None
+    assert figure.interval.parts.floor_sd == 0
+    assert half_width(figure) < 0.01
+
+
+def test_cases_of_one_machine_lend_to_each_other_whatever_the_commit(tmp_path: Path) -> None:
+    """A run that went on after a commit, or in a new container, with those cases alone that were wide."""
+    records = run_of(6, processes=2)
+    again = structs.replace(planted_records.MACHINE, host="new", commit="def5678")
+    later = [
+        structs.replace(record, environment=again)
+        for record in timed(case_of("lenet5"), [0.01] * 3)
+        if record.case.replicate == 3
+    ]
+    figures = figures_of(tmp_path, records + later)
+    for figure in figures.values():
+        assert figure.interval is not None
+        assert figure.interval.parts is not None
+        assert figure.interval.parts.cases == 6
+    assert figures["lenet5", "forward", "wall_time"].machine == ("A", "B")
+
+
 def test_a_case_that_changes_level_in_the_middle_of_the_run_is_restless(tmp_path: Path) -> None:
     """Early and late processes 30% apart: labelled, with what was seen and what was expected."""
     records = run_of(5, processes=4) + timed(case_of("vgg19"), [0.1, 0.1, 0.13, 0.13], within=0.01)
