@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
@@ -16,14 +15,14 @@ from msgspec import Struct, structs
 
 from bench.plan import estimate, expand, feasibility, plan_processes
 from bench.plan.suite import MOST_PROCESSES, first_processes
+from bench.runner.dealt_time import Candidate, deal
+from bench.runner.standing import Standing
 from bench.schema.case import Case
 from bench.schema.kept_plan import KeptPlan
-from bench.schema.record import Record, Status
+from bench.schema.record import Record
 
-_MOST_ACCIDENTS = 2
-"""A case that has had so many is not waited for; nor is one with an answer that is no figure."""
-_UNKNOWN_SECONDS = 1.0
-"""Of a process, where no record says how long one took."""
+_UNKNOWN_HALF = 1.0
+"""Of a case without an interval yet, half width."""
 
 
 class Width(Struct, frozen=True, kw_only=True):
@@ -92,30 +91,6 @@ class Wide(Struct, frozen=True, kw_only=True):
     is_last: bool
 
 
-class _Standing(Struct):
-    """A case so far: the number of each process that will not be run again, how it ended, what it took."""
-
-    ended: dict[int, Status] = {}
-    seconds: list[float] = []
-
-    def is_given_up(self) -> bool:
-        """Whether no process is waited for: another would say the same, or accidents go on."""
-        accidents = sum(status in feasibility.ACCIDENTS for status in self.ended.values())
-        answers = sum(status != "ok" for status in self.ended.values()) - accidents
-        return answers > 0 or accidents >= _MOST_ACCIDENTS
-
-    def good(self) -> int:
-        return sum(status == "ok" for status in self.ended.values())
-
-    def next_number(self) -> int:
-        return next(number for number in range(1, len(self.ended) + 2) if number not in self.ended)
-
-    def expected_seconds(self) -> float:
-        """Of another process; the first may have been asked for more than times."""
-        known = self.seconds[1:] or self.seconds
-        return max(statistics.fmean(known), 1e-3) if known else _UNKNOWN_SECONDS
-
-
 class Schedule:
     """The rounds of a run, and what its records have said so far: each is read once.
 
@@ -129,7 +104,7 @@ class Schedule:
     ) -> None:
         """For a run whose folder holds `records`; without a target only what is planned is run."""
         self.target, self._widths = target, widths
-        self._standings: dict[Case, _Standing] = {}
+        self._standings: dict[Case, Standing] = {}
         is_open: dict[Case, bool] = {}
         for record in records:
             is_open[record.case] = feasibility.is_retried(record)
@@ -169,8 +144,12 @@ class Schedule:
         return sorted(wide, key=lambda each: math.inf if each.half is None else each.half, reverse=True)
 
     def next_round(self, seconds_left: float = math.inf) -> Round | None:
-        """What comes now; None at the end. Where `seconds_left` do not last for a whole further round, the
-        case that gains most in a second comes first, and none comes that would probably not end in them."""
+        """What comes now; None at the end.
+
+        A further round holds the cases that `seconds_left` are worth spending on (`dealt_time`). Where they
+        do not last for the whole round, the case with most to gain in a second comes first; none comes that
+        would probably not end in them.
+        """
         self._leave_out_given_up()
         found = self._intervals()
         if self._todo:
@@ -183,6 +162,7 @@ class Schedule:
             if not self._has_had_all(case) and self.fits(case, seconds_left)
         ]
         self.total = self.done + sum(self._expected_more(case, found) for case in waiting)
+        waiting = self._worth_it(waiting, found, seconds_left)
         if not waiting:
             return None
         # Those behind come alone: after an interrupted round its rest, after a lower target the early ones.
@@ -224,8 +204,8 @@ class Schedule:
         if self.target is not None:
             self._widths.add(record)
 
-    def _standing(self, case: Case) -> _Standing:
-        return self._standings.setdefault(case.without_replicate(), _Standing())
+    def _standing(self, case: Case) -> Standing:
+        return self._standings.setdefault(case.without_replicate(), Standing())
 
     def _of_target(self) -> Sequence[Case]:
         return self.target.cases if self.target else ()
@@ -264,6 +244,27 @@ class Schedule:
         if width is None:
             return False, math.inf
         return width.restless, width.half / self._standing(case).expected_seconds()
+
+    def _worth_it(
+        self, waiting: Sequence[Case], found: Mapping[Case, Width], seconds_left: float
+    ) -> list[Case]:
+        """Those that get a process of the time that is left."""
+        if seconds_left == math.inf:
+            return list(waiting)
+        dealt = deal([self._candidate(case, found) for case in waiting], seconds_left)
+        return [case for case, further in zip(waiting, dealt, strict=True) if further]
+
+    def _candidate(self, case: Case, found: Mapping[Case, Width]) -> Candidate:
+        assert self.target is not None
+        standing, width = self._standing(case), found.get(case.without_replicate())
+        return Candidate(
+            half=_UNKNOWN_HALF if width is None else width.half,
+            target=self.target.half,
+            processes=max(1, standing.good()),
+            most=MOST_PROCESSES - len(standing.ended),
+            seconds=standing.expected_seconds(),
+            is_first=width is None or width.restless,
+        )
 
     def _expected_more(self, case: Case, found: Mapping[Case, Width]) -> int:
         assert self.target is not None
