@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from bench.cli import output
+from bench.cli import half_widths, output
 from bench.forkserver.stopwatch import Stopwatch
 from bench.plan.suite import MOST_PROCESSES
 from bench.schema.record import FAILED
@@ -55,7 +55,7 @@ def say_spent(spent: Mapping[str, float]) -> None:
 def _wide(result: RunResult, target: Target) -> str:
     """Which intervals are wider than they were to be, and whether more processes may follow."""
     widest = result.wide[0]
-    how_wide = "no interval yet" if widest.half is None else f"+-{100 * widest.half:.2g}%"
+    how_wide = "no interval yet" if widest.half is None else half_widths.in_words(widest.half, "+-")
     cases = f"{len(result.wide)} of {len(target.cases)} cases are wider than +-{100 * target.half:.3g}%"
     said = f"{cases}, the widest {widest.case.id} ({how_wide})"
     if all(each.is_last for each in result.wide):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from bench.cli import half_widths
 from bench.runner.precision import Precision
 from bench.schema.phases import whole
 from bench.schema.record import FAILED, find
@@ -52,7 +53,7 @@ class FigureSoFar:
             return failed
         seconds = centre(self._medians)
         width = self._precision.widths(self._until).get(event.case.without_replicate())
-        interval = "" if width is None else f" ±{100 * width.half:.2g}%"
+        interval = "" if width is None else f" {half_widths.in_words(width.half, '±')}"
         count = len(self._medians)
         processes = "1 process" if count == 1 else f"{count} processes"
         speed = event.case.batch / seconds

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from bench import datasets
+from bench.cli import half_widths
 from bench.schema.case import Case
 from bench.schema.epochs import EpochDone, TrainingEvent
 from bench.schema.record import FAILED
@@ -51,7 +52,7 @@ def described(event: Progress) -> str:
     round_ = event.round
     if round_ is None or not round_.of:
         return case
-    widest = "" if round_.widest is None else f", widest {100 * round_.widest:.2g}%"
+    widest = "" if round_.widest is None else f", widest {half_widths.in_words(round_.widest)}"
     return f"round {round_.number}, {round_.unfinished} of {round_.of} cases left{widest}: {case}"
 
 

@@ -269,6 +269,8 @@ def test_options_reach_the_run(convbench: Command, tmp_path: Path, monkeypatch: 
     [
         ([0.123, 0.061], False, "the time is spent; 2 of 4 cases are wider than +-5%, the widest vgg11"),
         ([0.061], True, "1 of 4 cases are wider than +-5%, the widest vgg11"),
+        ([3.94], False, "(+-394%): --resume"),
+        ([1.7e5], True, "(more than +-1,000%), after 10"),
         ([None], False, "(no interval yet): --resume goes on with them"),
         ([], False, None),
     ],

@@ -163,6 +163,8 @@ def test_a_run_with_a_target_says_how_far_it_is() -> None:
     round_ = Round(number=3, cases=[case], is_planned=False, unfinished=5, of=16, widest=0.0712)
     event = Progress(case=case, done=32, total=40, round=round_)
     assert progress.described(event) == f"round 3, 5 of 16 cases left, widest 7.1%: {case.id} #3"
+    wide = structs.replace(event, round=structs.replace(round_, widest=3.94))
+    assert "left, widest 394%: " in progress.described(wide)
     early = structs.replace(event, round=structs.replace(round_, number=1, unfinished=16, widest=None))
     assert progress.described(early) == f"round 1, 16 of 16 cases left: {case.id} #3"
     for without in (None, Round(number=1, cases=[case], is_planned=True)):
