@@ -231,7 +231,7 @@ def test_a_run_is_measured_into_its_folder_and_loaded(tmp_path: Path) -> None:
         ({"until": 5}, "until takes a number above 0 and up to 1, not 5"),
         ({"until": "5 percent"}, "until takes a number above 0 and up to 1"),
         ({"until": 0.05, "replicates": 3}, "replicates fixes how many processes a case has"),
-        ({"resume": True}, "keeps no plan"),
+        ({"resume": True}, "holds no run to resume"),
         ({"target_ci": 2.0}, "target-ci takes a number above 0"),
         ({"time_limit_seconds": float("nan")}, "time-limit takes a number above 0"),
         ({"budget_seconds": -1}, "budget takes a number above 0"),

@@ -14,7 +14,7 @@ from bench.runner import machines
 from bench.schema import plain_text
 from bench.schema.case import Case
 from bench.schema.kept_plan import PLAN_SCHEMA, KeptPlan
-from bench.store import Store, write_whole
+from bench.store import RECORDS, Store, write_whole
 from models.errors import UserError
 
 PLAN = "plan.json"
@@ -54,13 +54,15 @@ def read(directory: Path) -> KeptPlan | None:
 def plan_for(asked: Asked, directory: Path, *, resume: bool) -> KeptPlan:
     """What a run in this folder is to measure: what is asked for, or what the folder keeps where it resumes.
 
-    Raises UserError for what neither can be, and where a folder without a plan is resumed by nothing but its
-    name.
+    Raises UserError for what neither can be, and where a folder without a plan, or without a run, is resumed
+    by nothing but its name.
     """
     kept = read(directory) if resume else None
     if kept is not None:
         return resumed_plan.changed(kept, asked, str(directory))
     if resume and not asked.names_a_plan():
+        if not (directory / RECORDS).exists():
+            raise UserError(f"{directory} holds no run to resume")
         raise UserError(
             f"{directory} keeps no plan ({PLAN}) to resume: name the suite or the axes that it was begun with"
         )

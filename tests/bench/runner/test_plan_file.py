@@ -250,8 +250,9 @@ def test_a_folder_without_a_plan_resumes_with_the_plan_spelled_out(clock: Clock,
         go(tmp_path, resume=True)
     assert go(tmp_path, TWO, resume=True).wide == []
     assert (tmp_path / PLAN).exists()
-    with pytest.raises(UserError, match="keeps no plan"):
+    with pytest.raises(UserError, match=r"typo holds no run to resume$"):
         go(tmp_path / "typo", resume=True)
+    assert not (tmp_path / "typo").exists()
 
 
 def damaged(change: Callable[[dict[str, Any]], object]) -> Callable[[str], str]:
