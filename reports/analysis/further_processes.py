@@ -119,8 +119,8 @@ def narrowing(summary: Summary, target: float) -> Narrowing:
     wanted: dict[Case, int] = {}
     for figure in summary.figures:
         found = further(figure, summary.seconds, target)
-        if found is None or len(figure.medians) < 2:
-            continue
+        if found is None or len(figure.medians) < 2 or None not in figure.pairs:
+            continue  # of one process, or of `ab`, whose pairs no command adds to
         processes[figure.case] = len(figure.medians)
         more = MOST_MORE if found.more is None else found.more
         wanted[figure.case] = max(wanted.get(figure.case, 0), more)

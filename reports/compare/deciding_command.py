@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from bench.plan.suite import MOST_PROCESSES
 from bench.schema.phases import whole
+from bench.schema.record import FAILED
 from bench.stats.estimates import LEVEL
 from bench.stats.moderation import MOST_MORE
 from bench.stats.student_t import t_factor
@@ -103,7 +104,8 @@ def _typed(commands: Sequence[_Command], sides: Sequence[_Side]) -> str:
         resume_command(side.directories[0], *each.options) for each, side in zip(commands, sides, strict=True)
     ]
     if None not in typed:
-        return " && ".join(map(str, typed))
+        is_failed = any(outcome.status in FAILED for outcome in sides[0].summary.outcomes)
+        return ("; " if is_failed else " && ").join(map(str, typed))  # what failed is exit code 1, again
     return "; ".join(
         f"{name}: {line or again(*each.options)}"
         for name, line, each in zip(("BASE", "NEW"), typed, commands, strict=True)

@@ -150,6 +150,13 @@ def test_a_folder_without_a_plan_is_measured_by_its_own_command(tmp_path: Path) 
     )
 
 
+def test_a_side_of_pairs_is_told_no_command(tmp_path: Path) -> None:
+    """`ab` has no --resume, and `run` no pairs."""
+    pairs = [structs.replace(record, pair=record.case.replicate) for record in run_of((QUIET, NOISY))]
+    line = counts(build([planted_records.write(tmp_path, pairs)]))
+    assert line.endswith("Processes: 6.")
+
+
 def test_a_contended_run_is_to_wait_for_its_machine(tmp_path: Path) -> None:
     busy = CaseWarning("contended", "other programs took 30% of the threads' time")
     records = [structs.replace(record, warnings=[busy]) for record in run_of((QUIET, NOISY))]

@@ -143,6 +143,18 @@ def test_until_asks_both_runs_for_the_width_that_decides(tmp_path: Path) -> None
         assert min(wanted) <= 1
 
 
+def test_a_case_that_failed_in_base_keeps_no_command_from_the_other_run(tmp_path: Path) -> None:
+    """A run that holds a failure ends with exit code 1, at which `&&` stops."""
+    lost = planted_records.record(
+        structs.replace(planted_scatter.cases(9)[-1], replicate=1), status="oom", reason="out of memory"
+    )
+    scatters = (NOISY,) * 4
+    comparison = compare(tmp_path, [*run_of(0, scatters), lost], run_of(1, scatters))
+    typed = sentence(comparison).partition(": convbench ")[2]
+    assert "&&" not in typed
+    assert "; convbench run --resume" in typed
+
+
 def test_the_time_is_that_of_all_cases_that_the_commands_measure(tmp_path: Path) -> None:
     """Beyond ten processes of a case only a number of replicates brings it there: four cases of 3 each."""
     scatters = (QUIET, QUIET, QUIET, NOISY)
