@@ -110,6 +110,7 @@ def _time(plan: KeptPlan, out: Path, budget: float, format_: str, *, is_kept: bo
         seconds=pace.seconds,
         ended=ended,
         nominal=_nominal_flops(plan.cases[0]),
+        kept_in=out if is_kept else None,
     )
     document = time_report.build(timed)
     if document is not None:

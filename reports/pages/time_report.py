@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Literal
 
 from msgspec import Struct
 
 from bench.schema.metrics import CLOCKS
 from bench.schema.phases import PHASES
-from reports.analysis.further_processes import further, with_further
+from reports.analysis.further_processes import further, resume_command, with_further
 from reports.analysis.measured_ceilings import ceilings_of
 from reports.analysis.nominal_limit import Limit, limit_of, rate, whole_time
 from reports.analysis.utilisation import Utilisation, reached
@@ -29,13 +30,15 @@ _AXES = ("workload", "device", "precision", "engine", "layout", "tuning", "batch
 
 class TimedCase(Struct, frozen=True, kw_only=True):
     """A run of a single case. `until` is the half width (relative) that was asked for, `seconds` what the
-    command took, `nominal` the processor's rate in FLOP/s, or None."""
+    command took, `nominal` the processor's rate in FLOP/s, or None, `kept_in` the folder that keeps the run,
+    or None."""
 
     summary: Summary
     until: float
     seconds: float
     ended: Ended
     nominal: float | None = None
+    kept_in: Path | None = None
 
 
 def build(timed: TimedCase) -> Document | None:
@@ -105,8 +108,8 @@ def _times(whole: Utilisation, figures: Figures) -> Iterator[tuple[str, Cell]]:
 def _reached(whole: Utilisation, limit: Limit) -> Iterator[tuple[str, Cell]]:
     arithmetic, traffic = rate(whole.time, whole.flops), rate(whole.time, whole.bytes)
     yield "limit", f"{limit.label}: {limit.why}"
-    yield "arithmetic (GFLOP/s)", _in_giga(arithmetic)
-    yield "memory traffic, at most (GB/s)", _in_giga(traffic)
+    yield "arithmetic (GFLOP/s)", following(_in_giga(arithmetic), whole.time)
+    yield "memory traffic, at most (GB/s)", following(_in_giga(traffic), whole.time)
     yield "arithmetic intensity (FLOP/byte)", whole.intensity
 
 
@@ -146,18 +149,18 @@ def _prior_note(time: Figure) -> Sequence[str]:
 
 def _ended(timed: TimedCase, time: Figure) -> Sequence[str]:
     half = half_width(time)
+    typed = resume_command(timed.kept_in) if timed.kept_in is not None else None
     wanted = f"±{100 * timed.until:g}%"
     if timed.ended == "interrupted":
-        return ("Interrupted: this is what was known by then.",)
+        return (f"Interrupted: this is what was known by then.{f' To go on: {typed}' if typed else ''}",)
     if half is not None and half <= timed.until:
         return ()
     if timed.ended == "budget spent":
         more = further(time, timed.summary.seconds, timed.until)
         known = more is not None and len(time.medians) > 1
         told = f": {more.in_words}" if more is not None and known else ""
-        return (
-            f"The budget was spent before the interval was within {wanted}; a larger --budget goes on{told}.",
-        )
+        how = f"{typed} goes on" if typed else "a larger --budget has room for more"
+        return (f"The budget was spent before the interval was within {wanted}; {how}{told}.",)
     if timed.ended == "most processes":
         return (f"No more processes are run of one case, though the interval is not within {wanted}.",)
     return ()

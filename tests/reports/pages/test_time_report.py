@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
+from bench.plan import single_case
+from bench.runner import plan_file
 from bench.schema.case import Case
 from bench.schema.case_warnings import CaseWarning
 from bench.schema.record import Measurement, Record
-from reports.document import Cell, Document, Quantity
+from reports.document import Cell, Document, Quantity, readable
 from reports.pages.time_report import Ended, TimedCase, build
 from reports.summary.pooling import summarise
 from tests.planted import planted_records
@@ -62,6 +64,12 @@ def test_the_figure_and_what_follows_from_it(tmp_path: Path) -> None:
     assert found["measured"] == "2 processes, 14 samples, 12 s in all"
 
 
+def test_what_follows_from_a_time_that_is_not_resolved_is_no_number(tmp_path: Path) -> None:
+    found = cells(answer(tmp_path, inference(1, 0.05), inference(2, 0.2)))
+    follow = ("images/s", "arithmetic (GFLOP/s)", "memory traffic, at most (GB/s)")
+    assert {name: readable(found[name]) for name in follow} == dict.fromkeys(follow, "?")
+
+
 def test_the_row_of_the_step_says_what_holds_it_back(tmp_path: Path) -> None:
     (row,) = answer(tmp_path, inference(1, 0.098), inference(2, 0.102)).rows
     assert (row["metric"], row["limit"]) == ("wall_time", "compute-bound")
@@ -78,7 +86,7 @@ def test_a_spent_budget_says_how_many_processes_are_missing(tmp_path: Path) -> N
     assert isinstance(more, int)
     assert more > 0
     told = next(note for note in table.notes if note.startswith("The budget was spent"))
-    assert told.endswith(f"a larger --budget goes on: {more} more, about {4 * more} s.")
+    assert told.endswith(f"a larger --budget has room for more: {more} more, about {4 * more} s.")
 
 
 def test_a_training_step_has_its_phases(tmp_path: Path) -> None:
@@ -121,6 +129,21 @@ def test_on_a_gpu_every_clock_has_a_line_and_waiting_is_the_limit(tmp_path: Path
 def test_a_wide_interval_says_why_it_is_wide(tmp_path: Path, ended: Ended, words: str) -> None:
     (table,) = answer(tmp_path, inference(1, 0.05), inference(2, 0.2), ended=ended).tables
     assert any(note.startswith(words) for note in table.notes)
+
+
+@pytest.mark.parametrize(
+    ("ended", "words"),
+    [
+        ("budget spent", "was within ±5%; convbench run --resume --out {} goes on: "),
+        ("interrupted", "known by then. To go on: convbench run --resume --out {}"),
+    ],
+)
+def test_a_kept_run_says_the_command_that_goes_on(tmp_path: Path, ended: Ended, words: str) -> None:
+    summary = summarise([planted_records.write(tmp_path, [inference(1, 0.05), inference(2, 0.2)])])
+    plan_file.write(tmp_path, single_case.plan_of("lenet5", {"device": ("cpu",)}, until="5%"))
+    document = build(TimedCase(summary=summary, until=0.05, seconds=1.0, ended=ended, kept_in=tmp_path))
+    assert document is not None
+    assert any(words.format(tmp_path) in note for note in document.tables[0].notes)
 
 
 def test_one_process_is_marked_as_one(tmp_path: Path) -> None:
