@@ -9,8 +9,8 @@ import msgspec
 from msgspec import structs
 
 from bench import devices
-from bench.schema.gpu_identity import CHOOSES_GPU
 from bench.schema.record import Environment
+from bench.schema.replicate_conditions import conditions_of, whatever_chose_the_gpu
 
 Labels = dict[bytes, tuple[str, ...]]
 """Of each encoded environment the labels of the machines that it may be."""
@@ -31,20 +31,8 @@ def conditions(encoded: bytes, device: str) -> bytes:
     environment = _decode(encoded)
     if environment is None:
         return b""
-    gpu = environment.gpu if devices.traits(device).uses_gpu else None
-    alike = structs.replace(environment, host="", commit=None, gpu=gpu)
-    return msgspec.json.encode(_whatever_chose_the_gpu(alike))
-
-
-def _whatever_chose_the_gpu(environment: Environment) -> Environment:
-    """Without the variables that chose the GPU, where the record says itself which it was, or has none.
-
-    Records from before the UUID was kept have nothing else that tells two equal GPUs apart.
-    """
-    if environment.gpu is not None and environment.gpu.uuid is None:
-        return environment
-    variables = {name: value for name, value in environment.variables.items() if name not in CHOOSES_GPU}
-    return structs.replace(environment, variables=variables)
+    uses_gpu = devices.traits(device).uses_gpu
+    return msgspec.json.encode(conditions_of(environment, uses_gpu=uses_gpu))
 
 
 def environments_of(encoded: Iterable[bytes]) -> tuple[dict[str, Environment], Labels]:
@@ -55,7 +43,7 @@ def environments_of(encoded: Iterable[bytes]) -> tuple[dict[str, Environment], L
     """
     decoded = {raw: _decode(raw) for raw in dict.fromkeys(encoded)}
     found = {
-        raw: _whatever_chose_the_gpu(environment)
+        raw: whatever_chose_the_gpu(environment)
         for raw, environment in decoded.items()
         if environment is not None
     }
@@ -87,7 +75,7 @@ def hardware(labels: Iterable[str], device: str, environments: Mapping[str, Envi
 
 
 def _without_gpu(environment: Environment) -> Environment:
-    return _whatever_chose_the_gpu(structs.replace(environment, gpu=None))
+    return whatever_chose_the_gpu(structs.replace(environment, gpu=None))
 
 
 def _label(index: int) -> str:

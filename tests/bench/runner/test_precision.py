@@ -71,6 +71,25 @@ def test_the_last_record_of_a_process_counts() -> None:
     assert precision.widths(0.05) == of_run().widths(0.05)
 
 
+def test_processes_of_two_versions_are_never_pooled() -> None:
+    """After an upgrade the two that agree stand for the case until as many later ones are known."""
+    precision, alone = of_run(), of_run()
+    upgraded = structs.replace(planted_records.MACHINE, libraries={"torch": "9.9"})
+    moved = structs.replace(planted_records.MACHINE, host="elsewhere", commit="def5678")
+    case = CASES[0]
+    agreed = alone.widths(0.05)[case.without_replicate()]
+    count = len(MEDIANS[case.model])
+    for number in range(1, count):
+        later = structs.replace(process(case, count + number, 2.0 + 0.5 * number), environment=upgraded)
+        precision.add(later)
+        assert precision.widths(0.05)[case.without_replicate()] == agreed
+    precision.add(structs.replace(process(case, 2 * count, 4.0), environment=upgraded))
+    assert precision.widths(0.05)[case.without_replicate()].half > 2 * agreed.half
+    # a host's name and a commit move no time
+    alone.add(structs.replace(process(case, count + 1, 9.0), environment=moved))
+    assert alone.widths(0.05)[case.without_replicate()].half > 2 * agreed.half
+
+
 def test_a_window_that_was_taken_again_and_a_time_without_a_log_are_no_figures() -> None:
     precision = of_run()
     before = precision.widths(0.05)
