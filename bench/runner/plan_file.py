@@ -46,7 +46,9 @@ def read(directory: Path) -> KeptPlan | None:
             )
         plan = msgspec.json.decode(encoded, type=KeptPlan)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UserError(f"{path} is damaged: {error}") from error
+        raise UserError(
+            f"{path} is damaged: {error}; without it the run goes on with the options with which it was begun"
+        ) from error
     checked_plan.refuse_impossible(plan, str(path))
     return plan
 

@@ -303,6 +303,18 @@ def test_a_plan_that_no_run_wrote_is_refused_in_one_sentence(clock: Clock, tmp_p
     assert recorded(tmp_path) == before
 
 
+def test_a_run_whose_plan_is_damaged_goes_on_without_it(clock: Clock, tmp_path: Path) -> None:
+    """As the sentence says."""
+    go(tmp_path, TWO, budget=15)
+    (tmp_path / PLAN).write_text("{")
+    with pytest.raises(
+        UserError, match=r"without it the run goes on with the options with which it was begun$"
+    ):
+        go(tmp_path, TWO, resume=True)
+    (tmp_path / PLAN).unlink()
+    assert go(tmp_path, TWO, resume=True).wide == []
+
+
 def test_a_plan_that_is_a_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / PLAN).mkdir()
     with pytest.raises(UserError, match=r"cannot read .*Is a directory"):
