@@ -6,9 +6,11 @@ import itertools
 import re
 import tomllib
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from bench.schema.case_warnings import Label
 from tests.planted.commands import ROOT
 
 DOCS = ROOT / "docs"
@@ -53,6 +55,14 @@ def written_out(path: str) -> list[str]:
     parts = re.split(r"\{(.*?)\}", path)
     choices = (part.split(",") if index % 2 else [part] for index, part in enumerate(parts))
     return ["".join(chosen) for chosen in itertools.product(*choices)]
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/method.md"])
+def test_a_page_explains_every_label(page: str) -> None:
+    """`other` is what older records said in words."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    rows = " ".join(re.findall(r"^\| (`[a-z`, -]+`) \|", text, re.MULTILINE))
+    assert set(get_args(Label)) - set(re.findall("`(.*?)`", rows)) == {"other"}
 
 
 @OF_A_PAGE
