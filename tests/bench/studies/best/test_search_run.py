@@ -47,6 +47,9 @@ class PlantedMachine:
     def __exit__(self, *_: object) -> None:
         return None
 
+    def knows(self, field: str) -> bool:
+        return True
+
     def run(self, question: str, argument: bytes, *, time_limit_seconds: float, **_: object) -> Outcome:
         self.children.append((question, time_limit_seconds, self._budget - self.now))
         asked = None if question == AGREE else msgspec.json.decode(argument, type=job.Job)
