@@ -15,7 +15,10 @@ pytest.importorskip("nox")
 import noxfile
 from tests.planted.commands import ROOT
 
-USED = ("environment", "bench", "compare", "report", "pytest_benchmark", "tests", "fast", "lint", "typing")
+USED = (
+    *("environment", "bench", "compare", "report", "prior", "pytest_benchmark"),
+    *("tests", "fast", "scale", "lint", "typing"),
+)
 
 
 def test_every_session_is_listed_and_explained_in_a_line() -> None:
@@ -67,6 +70,13 @@ def test_pytest_benchmark_measures_the_networks() -> None:
 def test_all_tests_run_unless_the_fast_ones_are_asked_for() -> None:
     assert ran(noxfile.tests, "-x") == ("-m", "pytest", "-x")
     assert ran(noxfile.fast, "-x") == ("-m", "pytest", "-m", "not slow", "-x")
+    assert ran(noxfile.scale, "-x") == ("-m", "pytest", "-m", "scale", "-x")
+
+
+def test_the_prior_is_that_of_the_folders_that_are_named() -> None:
+    given = ran(noxfile.prior, "runs/1", "runs/2")
+    assert given[1:] == ("runs/1", "runs/2")
+    assert (ROOT / given[0]).exists()
 
 
 def test_bench_measures_into_the_first_free_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
