@@ -26,7 +26,7 @@ from models.arch import (
     layer_names,
 )
 from models.closed_form import Shape, shapes
-from models.tiled_weights import TiledWeights
+from models.tiled_weights import DRAWS, TiledWeights
 
 
 def build(
@@ -98,9 +98,13 @@ def initialise(module: nn.Module, init: Init | Literal["tiled"]) -> None:
              besides set the biases of AlexNet's second, fourth and fifth convolution and of its hidden
              linear layers to 1: places that no other network has)
     default  torch's own
-    tiled    xavier's values, but of a million draws that all weights share (`models.tiled_weights`); for CPUs
+    tiled    xavier's values, but of a million draws that all weights share (`models.tiled_weights`); for
+             CPUs. A network that has fewer weights draws each
     """
-    tile = TiledWeights() if init == "tiled" else None
+    tile = None
+    if init == "tiled":
+        has_more = sum(parameter.numel() for parameter in module.parameters()) > DRAWS
+        tile, init = TiledWeights() if has_more else None, "xavier"
     for part in module.modules():
         if isinstance(part, nn.BatchNorm2d):
             part.reset_parameters()

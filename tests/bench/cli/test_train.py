@@ -294,7 +294,8 @@ def test_a_spent_budget_leaves_the_rest_for_resume(
     arguments = (net("good"), "--epochs", 1, "--seeds", 2, "--out", tmp_path / "run")
     answer = trains(*arguments, "--budget", 1e-6)
     assert answer.code == 0
-    assert is_one_sentence(answer.err)
+    said, _time_spent = answer.err.splitlines(keepends=True)
+    assert is_one_sentence(said)
     assert "the budget is spent; 2 of 2 cases are left: the same command with --resume" in answer.err
     assert records(tmp_path / "run") == []
     assert trains(*arguments, "--resume").code == 0
