@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import torch
@@ -101,29 +101,25 @@ def initialise(module: nn.Module, init: Init | Literal["tiled"]) -> None:
     tiled    xavier's values, but of a million draws that all weights share (`models.tiled_weights`); for
              CPUs. A network that has fewer weights draws each
     """
-    tile = None
+    xavier: Callable[[Tensor], object] = nn.init.xavier_uniform_
     if init == "tiled":
-        has_more = sum(parameter.numel() for parameter in module.parameters()) > DRAWS
-        tile, init = TiledWeights() if has_more else None, "xavier"
+        init = "xavier"
+        if sum(parameter.numel() for parameter in module.parameters()) > DRAWS:
+            xavier = TiledWeights().xavier_uniform_
     for part in module.modules():
         if isinstance(part, nn.BatchNorm2d):
             part.reset_parameters()
         elif isinstance(part, nn.Conv2d | nn.Linear):
-            _initialise(part, init, tile)
+            _initialise(part, init, xavier)
 
 
-def _initialise(
-    part: nn.Conv2d | nn.Linear, init: Init | Literal["tiled"], tile: TiledWeights | None
-) -> None:
+def _initialise(part: nn.Conv2d | nn.Linear, init: Init, xavier: Callable[[Tensor], object]) -> None:
     if init == "default":
         part.reset_parameters()
         return
     assert part.bias is not None
-    if tile is not None or init == "xavier":
-        if tile is None:
-            nn.init.xavier_uniform_(part.weight)
-        else:
-            tile.xavier_uniform_(part.weight)
+    if init == "xavier":
+        xavier(part.weight)
         bound = 1 / math.sqrt(part.weight[0].numel())
         nn.init.uniform_(part.bias, -bound, bound)
         return

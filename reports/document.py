@@ -7,6 +7,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from bench.stats.moderation import MOST_MORE
+
 Scalar = str | int | float | None
 """Text, a number, or None for "not measured": what a flat row for programs holds."""
 
@@ -24,8 +26,6 @@ RESOLVED = 0.25
 """By this share of a figure its interval may reach above or below it."""
 _ENDS_SAY_NOTHING = 9.0
 """An interval that reaches beyond ten times the figure is not written."""
-MANY = 50
-"""More processes than this are not counted."""
 
 
 class Quantity(Struct, frozen=True, kw_only=True):
@@ -252,7 +252,7 @@ def _known_of_unresolved(found: Quantity) -> str:
     if found.shares is not None and max(found.shares) <= _ENDS_SAY_NOTHING:
         known.append(f"{_two_digits(found.low)}{found.unit} to {_two_digits(found.high)}{found.unit}")
     if found.more is not None:
-        known.append(f"+{found.more}" if found.more <= MANY else f"+>{MANY}")
+        known.append(f"+{found.more}" if found.more <= MOST_MORE else f"+>{MOST_MORE}")
     return f"({'; '.join(known)})" if known else ""
 
 

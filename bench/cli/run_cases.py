@@ -58,16 +58,18 @@ def run_kept(
     from bench.cli import progress
     from bench.plan import plan_processes
     from bench.runner import execute as runner
-    from reports.pages import run_report
 
     planned = len(plan_processes.of_plan(plan))
     with progress.progress(planned) as on_progress:
         result = runner.run_kept(plan, out, resume=resume, budget_seconds=budget, on_progress=on_progress)
-    return exit_code.end(
-        result,
-        planned,
-        lambda: publish(run_report.build([out], plain_intervals=plain_intervals), out, format_),
-    )
+    return exit_code.end(result, planned, lambda: _report(out, format_, plain_intervals))
+
+
+def _report(out: Path, format_: str, plain_intervals: bool) -> str:
+    """That of all that the folder holds, left there too."""
+    from reports.pages import run_report
+
+    return publish(run_report.build([out], plain_intervals=plain_intervals), out, format_)
 
 
 def publish(document: Document, out: Path, format_: str, name: str = "report.md") -> str:
@@ -92,11 +94,5 @@ def run_and_report(
     plain_intervals: bool = False,
 ) -> int:
     """Run the cases into the folder and show the report of all that it holds; the exit code."""
-    from reports.pages import run_report
-
     result = run(planned, protocol, out, resume=resume, budget=budget, auto=auto, run_options=run_options)
-    return exit_code.end(
-        result,
-        len(planned),
-        lambda: publish(run_report.build([out], plain_intervals=plain_intervals), out, format_),
-    )
+    return exit_code.end(result, len(planned), lambda: _report(out, format_, plain_intervals))

@@ -8,7 +8,6 @@ by those of which there are more, or by the later.
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
@@ -68,17 +67,15 @@ def _of_clock(of_cases: Mapping[Case, _Processes], target: float) -> Iterable[tu
     if not known:
         return
     scatters = [moderation.case_scatter(processes) for processes in known.values()]
-    prior = moderation.fit(scatters)
-    moderated = moderation.moderate_all(scatters, prior)
-    for case, scatter, each in zip(known, scatters, moderated, strict=True):
-        interval = moderation.moderated_interval([1.0] * scatter.processes, each)
-        assert interval is not None, "a value of 1 has a log"
+    moderated = moderation.moderate_all(scatters, moderation.fit(scatters))
+    for (case, processes), each in zip(known.items(), moderated, strict=True):
+        n = len(processes)
         yield (
             case,
             Width(
-                half=math.sqrt(interval.high / interval.low) - 1,
-                restless=moderation.is_restless(scatter, prior),
-                more=moderation.more_processes(each, scatter.processes, target),
+                half=moderation.half_width(each, n),
+                restless=moderation.is_restless(each),
+                more=moderation.more_processes(each, n, target),
             ),
         )
 

@@ -12,10 +12,11 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from bench.stats.estimates import Shift
+from bench.stats.estimates import Shift, welch_shift
+from bench.stats.fewest import fewest
 from bench.stats.moderation import MOST_MORE
 from bench.stats.student_t import needed
-from bench.stats.verdicts import DETECTABLE_POWER
+from bench.stats.verdicts import DETECTABLE_POWER, Verdict
 
 
 class Side(Struct, frozen=True):
@@ -50,13 +51,8 @@ def unpaired_after(base: Side, new: Side, prior_freedom: float) -> Callable[[int
     """
 
     def after(more: int) -> Shift:
-        squared = [side.variance / (side.n + more) for side in (base, new)]
-        own = [side.freedom + more for side in (base, new)]
-        total = sum(squared)
-        freedom = total**2 / sum(
-            error**2 / (prior_freedom + freedom) for error, freedom in zip(squared, own, strict=True)
-        )
-        return Shift(0.0, math.sqrt(total), min(freedom, prior_freedom + sum(own)))
+        squared_errors = base.variance / (base.n + more), new.variance / (new.n + more)
+        return welch_shift(0.0, squared_errors, (base.freedom + more, new.freedom + more), prior_freedom)
 
     return after
 
@@ -78,10 +74,13 @@ def deciding(after: Callable[[int], Shift], mean: float, margin: float, level: f
         shift = after(more)
         return needed(shift.freedom, DETECTABLE_POWER, level) * shift.error <= math.log1p(target)
 
-    if not enough(MOST_MORE):
-        return Deciding(None, target)
-    low, high = 0, MOST_MORE
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return Deciding(high, target)
+    return Deciding(fewest(enough, 0, MOST_MORE) if enough(MOST_MORE) else None, target)
+
+
+def deciding_pairs(verdict: Verdict, margin: float) -> Deciding | None:
+    """How many more pairs decide a verdict on log ratios of pairs; None where it is decided, and where
+    nothing is known of how they scatter."""
+    if verdict.is_clear or not verdict.error or not verdict.ratio:
+        return None
+    after = paired_after(verdict.error, verdict.n_base)
+    return deciding(after, math.log(verdict.ratio), margin, verdict.level)

@@ -225,15 +225,23 @@ def welch(numerators: Sequence[float], denominators: Sequence[float]) -> Shift:
 def welch_difference(ones: Sequence[float], others: Sequence[float]) -> Shift:
     """The mean of `ones` less that of `others`, all independent, as Welch has it; two or more of each."""
     (mean_a, variance_a), (mean_b, variance_b) = moments(ones), moments(others)
-    error_a, error_b = variance_a / len(ones), variance_b / len(others)
-    squared_error = error_a + error_b
-    if squared_error == 0:
-        return Shift(mean_a - mean_b, 0.0, len(ones) + len(others) - 2)
-    # Welch-Satterthwaite; written with shares of the squared error, whose squares cannot underflow
-    freedom = 1 / (
-        (error_a / squared_error) ** 2 / (len(ones) - 1) + (error_b / squared_error) ** 2 / (len(others) - 1)
-    )
-    return Shift(mean_a - mean_b, math.sqrt(squared_error), freedom)
+    n, m = len(ones), len(others)
+    return welch_shift(mean_a - mean_b, (variance_a / n, variance_b / m), (n - 1, m - 1))
+
+
+def welch_shift(
+    difference: float, squared_errors: tuple[float, float], own: tuple[float, float], shared: float = 0.0
+) -> Shift:
+    """A difference of means, by the squared errors and degrees of freedom of both (Welch-Satterthwaite).
+
+    Each side has `shared` degrees of freedom beside its own: the same ones, which so count once in all.
+    """
+    squared = sum(squared_errors)
+    if squared == 0:
+        return Shift(difference, 0.0, shared + sum(own))
+    # Written with shares of the squared error, whose squares cannot underflow.
+    freedom = 1 / sum((e / squared) ** 2 / (shared + f) for e, f in zip(squared_errors, own, strict=True))
+    return Shift(difference, math.sqrt(squared), min(freedom, shared + sum(own)))
 
 
 def mean_shift(values: Sequence[float]) -> Shift:

@@ -28,7 +28,9 @@ from bench.stats.estimates import (
     centre,
     median,
     moments,
+    welch_shift,
 )
+from bench.stats.fewest import fewest
 from bench.stats.published_prior import PUBLISHED
 from bench.stats.student_t import t_factor
 
@@ -213,19 +215,34 @@ def more_processes(moderated: Moderated, n: int, target: float, level: float = L
 
     if is_enough(0):
         return 0
-    # bisected, as a report asks this of thousands of cases
-    low, high = 0, MOST_MORE
-    if not is_enough(high):
-        return None
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if is_enough(middle) else (middle, high)
-    return high
+    return fewest(is_enough, 0, MOST_MORE) if is_enough(MOST_MORE) else None
 
 
-def is_restless(scatter: Scatter, prior: Prior) -> bool:
+def half_width(moderated: Moderated, n: int, more: int = 0, level: float = LEVEL) -> float:
+    """Relative, of the interval of these `n` processes, or with so many more if they scatter alike."""
+    return bounded_exp(_half_width(moderated.variance, moderated.freedom + more, n + more, level)) - 1
+
+
+def is_restless(moderated: Moderated) -> bool:
     """Whether a case's processes differ at least twice as much as the prior leads to expect."""
-    return scatter.variance >= RESTLESS * prior.expected(scatter.within)[0]
+    return moderated.own_sd is not None and moderated.own_sd**2 >= RESTLESS * moderated.prior_sd**2
+
+
+def with_medians(moderated: Moderated, medians: Sequence[float]) -> Moderated:
+    """Of another quantity of the same processes, of which prior and floor hold too; two medians or more, all
+    above zero."""
+    from bench.stats import prior_fit
+
+    own, variance = len(medians) - 1, moments(list(map(math.log, medians)))[1]
+    pooled = prior_fit.moderated(
+        variance, own, moderated.floor_sd**2, moderated.prior_sd**2, moderated.prior_freedom
+    )
+    return structs.replace(
+        moderated,
+        variance=float(pooled),
+        freedom=moderated.prior_freedom + own,
+        own_sd=math.sqrt(variance),
+    )
 
 
 def moderated_shift(
@@ -237,17 +254,16 @@ def moderated_shift(
     """Logs of the numerators less logs of the denominators, as Welch has it, with moderated variances.
 
     Two processes or more on each side, values above zero. Both sides borrow the same prior, so what it is
-    worth counts once: the freedom is at most that of both sides' own processes and one prior.
+    worth counts once.
     """
-    sides = (numerators, of_numerators), (denominators, of_denominators)
-    worth = min(moderated.prior_freedom for _, moderated in sides)
-    own = [len(medians) - 1 for medians, _ in sides]
-    errors = [moderated.variance / len(medians) for medians, moderated in sides]
-    squared = sum(errors)
-    # Written with shares of the squared error, whose squares cannot underflow.
-    satterthwaite = 1 / sum((e / squared) ** 2 / (worth + f) for e, f in zip(errors, own, strict=True))
-    means = [moments(list(map(math.log, medians)))[0] for medians, _ in sides]
-    return Shift(means[0] - means[1], math.sqrt(squared), min(satterthwaite, worth + sum(own)))
+    n, m = len(numerators), len(denominators)
+    above, below = (moments(list(map(math.log, medians)))[0] for medians in (numerators, denominators))
+    return welch_shift(
+        above - below,
+        (of_numerators.variance / n, of_denominators.variance / m),
+        (n - 1, m - 1),
+        shared=min(of_numerators.prior_freedom, of_denominators.prior_freedom),
+    )
 
 
 def _half_width(variance: float, freedom: float, n: int, level: float) -> float:

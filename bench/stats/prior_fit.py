@@ -145,11 +145,18 @@ def expected(line: Line, within: Array) -> tuple[Array, Array]:
 
 
 def moderated(
-    variances: Array, freedom: Array, floor: Array, prior_variance: Array, prior_freedom: Array
+    variances: Array | float,
+    freedom: Array | float,
+    floor: Array | float,
+    prior_variance: Array | float,
+    prior_freedom: Array | float,
 ) -> Array:
-    """The variance of a process median, of `freedom + prior_freedom` degrees of freedom; at least `floor`."""
+    """The variance of a process median, of `freedom + prior_freedom` degrees of freedom; at least `floor`.
+
+    Of many or of one.
+    """
     pooled = (prior_freedom * prior_variance + freedom * variances) / (prior_freedom + freedom)
-    return np.maximum(floor, pooled)
+    return np.asarray(np.maximum(floor, pooled), float)
 
 
 def trigamma(x: Array) -> Array:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from bench.stats.estimates import Moderated, mean_shift
+from bench.stats.fewest import fewest
 from bench.stats.student_t import needed
 from bench.stats.verdicts import ERROR
 from models.errors import UserError
@@ -42,10 +43,7 @@ def recommended_replicates(
     below, enough = 1, 2
     while not _finds(enough, scatter, effect, power):
         below, enough = enough, enough * 2
-    while enough - below > 1:
-        middle = (below + enough) // 2
-        below, enough = (below, middle) if _finds(middle, scatter, effect, power) else (middle, enough)
-    return enough
+    return fewest(lambda n: _finds(n, scatter, effect, power), below, enough)
 
 
 class _Assumed(NamedTuple):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from msgspec import structs
 
 from bench.schema.case import Caches
-from bench.stats.deciding import Deciding, deciding, paired_after
+from bench.stats.deciding import deciding_pairs
 from bench.stats.verdicts import INTERIM_PAIRS
 from bench.studies.ab.pair_rows import PairRow
 from reports.analysis.further_processes import times, told
@@ -49,7 +48,7 @@ def document(
     )
     if any(row.clocks.cause for row in found):
         text = (*text, CAUSE_IN_WORDS)
-    if any(_deciding(row, margin) for row in found):
+    if any(deciding_pairs(row.verdict, margin) for row in found):
         text = (*text, TO_DECIDE_IN_WORDS)
     tables = [_table("Whole steps", [row for row in found if row.decides], margin)]
     others = [row for row in found if not row.decides]
@@ -73,19 +72,10 @@ TO_DECIDE_IN_WORDS = (
 
 def _to_decide(row: PairRow, margin: float) -> str | None:
     """`24 more for 2.0%, about 4 minutes`; None for a row that is decided."""
-    found = _deciding(row, margin)
+    found = deciding_pairs(row.verdict, margin)
     if found is None:
         return None
     return told(found.more, times(found.more, row.seconds), f"more for {100 * found.target:.1f}%")
-
-
-def _deciding(row: PairRow, margin: float) -> Deciding | None:
-    """None for a row that is decided, and for one of fewer than two pairs."""
-    verdict = row.verdict
-    if verdict.is_clear or not verdict.error or not verdict.ratio:
-        return None
-    after = paired_after(verdict.error, verdict.n_base)
-    return deciding(after, math.log(verdict.ratio), margin, verdict.level)
 
 
 def row_of(row: PairRow, caches: Caches = "warm") -> dict[str, Scalar]:

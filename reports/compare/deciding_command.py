@@ -11,9 +11,7 @@ from msgspec import Struct
 from bench.plan.suite import MOST_PROCESSES
 from bench.schema.phases import whole
 from bench.schema.record import FAILED
-from bench.stats.estimates import LEVEL
-from bench.stats.moderation import MOST_MORE
-from bench.stats.student_t import t_factor
+from bench.stats.moderation import MOST_MORE, half_width
 from reports.analysis.further_processes import (
     WHEN_ALONE,
     about,
@@ -142,7 +140,4 @@ def _half_width_then(asked: _Asked, side: _Side) -> float | None:
     is_watched = row.phase == whole(row.case) and row.metric in THROUGHPUT_METRICS
     if not is_watched or row.moderated is None or more is None:
         return None
-    parts = row.moderated[side.at]
-    return math.expm1(
-        t_factor(parts.freedom + more, LEVEL) * math.sqrt(parts.variance / (_n(row, side) + more))
-    )
+    return half_width(row.moderated[side.at], _n(row, side), more)

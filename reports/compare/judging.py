@@ -13,7 +13,7 @@ from msgspec import Struct, structs
 
 from bench.stats import verdicts
 from bench.stats.clock_cause import InCycles, cycles_of, in_cycles
-from bench.stats.deciding import Deciding, Side, deciding, paired_after, unpaired_after
+from bench.stats.deciding import Deciding, Side, deciding, deciding_pairs, unpaired_after
 from bench.stats.estimates import Moderated, centre, moments
 from bench.stats.verdicts import Verdict
 from reports.compare.comparison_rows import ReplicationUnit
@@ -66,11 +66,13 @@ def judge(figure: Figure, other: Figure, unit: ReplicationUnit, margin: float) -
 def _paired(pairs: Sequence[tuple[float, float]], margin: float) -> Judgement:
     base, new = [one for one, _ in pairs], [two for _, two in pairs]
     verdict = verdicts.paired([math.log(two / one) for one, two in pairs], margin)
-    found = None
-    if verdict.error and verdict.ratio and not verdict.is_clear:
-        after = paired_after(verdict.error, len(pairs))
-        found = deciding(after, math.log(verdict.ratio), margin, verdict.level)
-    return Judgement(verdict=verdict, base=centre(base), new=centre(new), paired=True, deciding=found)
+    return Judgement(
+        verdict=verdict,
+        base=centre(base),
+        new=centre(new),
+        paired=True,
+        deciding=deciding_pairs(verdict, margin),
+    )
 
 
 def _moderated(figure: Figure, other: Figure) -> Parts | None:

@@ -22,11 +22,12 @@ from bench.schema.metrics import is_of
 from bench.schema.phases import whole
 from bench.stats.estimates import Interval, across_processes, moments
 from bench.stats.moderation import (
-    RESTLESS,
     Scatter,
     fit,
+    is_restless,
     moderate_all,
     moderated_interval,
+    with_medians,
 )
 from reports.summary.figures import THROUGHPUT_METRICS, Figure, WarningCount
 from reports.summary.subjects import Subject, subject_of
@@ -94,18 +95,7 @@ def interval_like(figure: Figure | None, medians: Sequence[float]) -> Interval |
     interval = figure.interval if figure else None
     if interval is None or interval.parts is None or len(medians) < 2 or min(medians) <= 0:
         return across_processes(medians)
-    known, own = interval.parts, len(medians) - 1
-    variance = moments(list(map(math.log, medians)))[1]
-    pooled = (known.prior_freedom * known.prior_sd**2 + own * variance) / (known.prior_freedom + own)
-    return moderated_interval(
-        medians,
-        structs.replace(
-            known,
-            variance=max(known.floor_sd**2, pooled),
-            freedom=known.prior_freedom + own,
-            own_sd=math.sqrt(variance),
-        ),
-    )
+    return moderated_interval(medians, with_medians(interval.parts, medians))
 
 
 def restless(figures: Iterable[Figure]) -> tuple[list[Figure], list[WarningCount]]:
@@ -142,9 +132,8 @@ def restless(figures: Iterable[Figure]) -> tuple[list[Figure], list[WarningCount
 
 
 def _is_restless(figure: Figure) -> bool:
-    """As `bench.stats.moderation.is_restless` has it."""
     parts = figure.interval.parts if figure.interval else None
-    return parts is not None and parts.own_sd is not None and parts.own_sd**2 >= RESTLESS * parts.prior_sd**2
+    return parts is not None and is_restless(parts)
 
 
 def _in_words(figure: Figure) -> str:

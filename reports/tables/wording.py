@@ -10,12 +10,11 @@ from msgspec import structs
 from bench.schema.case import Case
 from bench.stats.accuracy_verdicts import ALL_EQUAL, PARITY_MARGIN
 from bench.stats.estimates import Interval, Moderated
-from bench.stats.moderation import more_processes
+from bench.stats.moderation import MOST_MORE, more_processes
 from bench.stats.student_t import t_factor
 from reports.document import (
     BORROWED,
     FOLLOWS_FROM_UNRESOLVED,
-    MANY,
     ONE,
     RESOLVED,
     UNRESOLVED,
@@ -82,7 +81,7 @@ def measured(figure: Figure, scale: float = 1.0) -> Quantity:
 
 
 def _more_to_resolve(interval: Interval, processes: int) -> int:
-    """MANY and one for all beyond MANY."""
+    """MOST_MORE and one for all beyond it."""
     parts = interval.parts
     if parts is None:
         freedom = processes - 1
@@ -90,7 +89,7 @@ def _more_to_resolve(interval: Interval, processes: int) -> int:
         variance = error**2 * processes
         parts = Moderated(variance, freedom, 0.0, 0.0, math.sqrt(variance), 0.0, 0)
     more = more_processes(parts, processes, RESOLVED, interval.level)
-    return MANY + 1 if more is None else more
+    return MOST_MORE + 1 if more is None else more
 
 
 def following(cell: Cell, figure: Figure) -> Cell:

@@ -389,7 +389,7 @@ def test_a_huge_variance_stays_finite_and_spoils_no_other_case() -> None:
     ratios = [two.variance / one.variance for one, two in zip(alone, beside, strict=True)]
     assert max(ratios) < 2
     prior = fit([wild, *calm])
-    assert is_restless(wild, prior)
+    assert is_restless(moderate(wild, prior))
     interval = moderated_interval([0.001, 1.0], moderate(wild, prior))
     assert interval is not None
     assert 0 < interval.low < 0.001 < 1 < interval.high < math.inf
@@ -398,9 +398,9 @@ def test_a_huge_variance_stays_finite_and_spoils_no_other_case() -> None:
 
 def test_a_case_is_restless_from_twice_the_expected_deviation_on() -> None:
     prior = known_prior(math.log(0.01**2), 3.0)
-    assert not is_restless(Scatter(3, 0.0199**2, 4e-4, 0.0), prior)
-    assert is_restless(Scatter(3, 0.0201**2, 4e-4, 0.0), prior)
-    assert not is_restless(Scatter(1, 0.0, 4e-4, 0.0), prior)
+    assert not is_restless(moderate(Scatter(3, 0.0199**2, 4e-4, 0.0), prior))
+    assert is_restless(moderate(Scatter(3, 0.0201**2, 4e-4, 0.0), prior))
+    assert not is_restless(moderate(Scatter(1, 0.0, 4e-4, 0.0), prior))
 
 
 def test_two_kinds_of_processes_of_which_one_was_seen() -> None:
@@ -419,8 +419,8 @@ def test_a_case_that_changes_level_in_the_middle_of_the_run() -> None:
     changed = Scatter(6, statistics.variance(map(math.log, medians)), 4e-4, 1e-6)
     calm = [Scatter(6, 1e-4 * factor, 4e-4, 1e-6) for factor in (0.3, 0.5, 1.0, 1.0, 1.5, 2.0)]
     prior = fit([changed, *calm])
-    assert is_restless(changed, prior)
-    assert not any(is_restless(each, prior) for each in calm)
+    assert is_restless(moderate(changed, prior))
+    assert not any(is_restless(moderate(each, prior)) for each in calm)
     interval = moderated_interval(medians, moderate(changed, prior))
     assert interval is not None
     assert interval.low < 1.01 < 1.14 < interval.high
