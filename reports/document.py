@@ -3,87 +3,25 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from bench.stats.moderation import MOST_MORE
-
-Scalar = str | int | float | None
-"""Text, a number, or None for "not measured": what a flat row for programs holds."""
-
-ONE = "†"
-"""Stands behind a figure of one process or one seed."""
-NOT_MEASURED = "‡"
-"""Stands in the place of a figure that could not be measured."""
-BORROWED = "§"
-"""Stands behind a figure of one process whose interval is that of the run's other cases."""
-UNRESOLVED = "not resolved"
-"""Stands in the place of a figure whose interval reaches too far."""
-FOLLOWS_FROM_UNRESOLVED = "?"
-"""Stands in the place of what follows from such a figure."""
-RESOLVED = 0.25
-"""By this share of a figure its interval may reach above or below it."""
-_ENDS_SAY_NOTHING = 9.0
-"""An interval that reaches beyond ten times the figure is not written."""
+from models.errors import unknown
+from reports.cells import NOT_MEASURED, Cell, Missing, Quantity, Scalar
 
 
-class Quantity(Struct, frozen=True, kw_only=True):
-    """A number and what is known of it; `readable` writes it.
+class Part(Struct, frozen=True):
+    """Tables of a report that answer one question.
 
-    value      in the unit that its column names, or `unit`
-    low, high  the ends of its interval, in the same unit; None where there is none
-    unit       what stands right behind the number: `x` of a ratio, `%` of a share
-    of_one     whether it is of one process or one seed, and so says nothing of others
-    moderated  whether its interval is moderated by what other cases show
-    borrowed   whether its interval is wholly that of other cases, since it is of one process
-    more       about how many more processes would resolve it, where that is known
-    unresolved whether it follows from a figure that is not resolved
-    interval   how the interval is told: as shares of the value, as half its width, or by its ends
-    digits     the decimals, all the figures that were `given`, those of a count (`whole`), or, of what was
-               `measured`, four figures in all
-    sign       `minus` alone, or also a plus, as differences have it: `always`, or `unless zero`
-    more_than  whether it is only known to be more than `value`
-    endless    the word for an infinite value
+    name         as `--section` takes it: lower-case letters and hyphens
+    in_appendix  whether it explains or documents figures, and no reader came for it
     """
 
-    value: float
-    low: float | None = None
-    high: float | None = None
-    unit: str = ""
-    of_one: bool = False
-    moderated: bool = False
-    borrowed: bool = False
-    more: int | None = None
-    unresolved: bool = False
-    interval: Literal["relative", "around", "ends"] = "relative"
-    digits: int | Literal["measured", "given", "whole"] = "measured"
-    sign: Literal["minus", "always", "unless zero"] = "minus"
-    more_than: bool = False
-    endless: str = "inf"
-
-    @property
-    def shares(self) -> tuple[float, float] | None:
-        """By which shares of the value the interval reaches below and above it; None unless it is told so."""
-        if self.interval != "relative" or self.low is None or self.high is None:
-            return None
-        return 1 - self.low / self.value, self.high / self.value - 1
-
-    @property
-    def is_resolved(self) -> bool:
-        """Whether the interval reaches no further than a quarter of the figure."""
-        return self.shares is None or max(self.shares) <= RESOLVED
-
-
-class Missing(Struct, frozen=True):
-    """In the place of a figure that could not be measured: which, and why."""
-
-    figure: str
-    reason: str
-
-
-Cell = Scalar | Quantity | Missing
-"""What a table holds; None, where there is nothing to measure, is left empty."""
+    name: str
+    title: str
+    in_appendix: bool = False
 
 
 class TableKey(Struct, frozen=True):
@@ -102,6 +40,7 @@ class Table(Struct, frozen=True, kw_only=True):
     key     unlike that of any other table of the document; None where no plot belongs to it
     shared  what holds for all rows and so has no column: `fp32`, `batch 8`
     notes   sentences that explain the table
+    part    the part of the report in which it stands; None in a report that has none
     """
 
     title: str
@@ -110,6 +49,7 @@ class Table(Struct, frozen=True, kw_only=True):
     key: TableKey | None = None
     shared: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    part: Part | None = None
 
     @property
     def numeric(self) -> tuple[bool, ...]:
@@ -183,26 +123,123 @@ class Plot(Struct, frozen=True, kw_only=True):
     series: tuple[Series, ...]
 
 
-class Document(Struct, frozen=True, kw_only=True):
-    """A whole report: paragraphs, tables and plots for people, the same figures as flat rows for programs.
+MOST_BARS = 12
+"""A chart of more rows is no longer read at a glance."""
 
-    `remarks` stand ahead of all else, for programs too: that the figures are not to be trusted. `spent` are
-    seconds by what they went to, `pictures` the folder of the plots' files as seen from the text's, or None.
+
+class BarRow(Struct, frozen=True):
+    """A row of a chart: a bar for each of its series, or None where one has none.
+
+    A figure that is not resolved has no bar.
+    """
+
+    label: str
+    bars: tuple[Quantity | None, ...]
+
+
+class BarChart(Struct, frozen=True, kw_only=True):
+    """Bars from zero, with their intervals as whiskers and their values beside them.
+
+    title   what is drawn, and in which unit: `Milliseconds per image`
+    series  what the bars of a row are, in their order: `fp32 eager`, `fastest found`; one needs no name
+    rows    MOST_BARS at most
     """
 
     title: str
+    rows: tuple[BarRow, ...]
+    series: tuple[str, ...] = ("",)
+
+
+class NextStep(Struct, frozen=True, kw_only=True):
+    """The command that answers what the report leaves open: complete, to be pasted.
+
+    purpose  what it does, as `resolves 3 figures`; may be empty
+    seconds  about how long it takes, or None
+    """
+
+    command: str
+    purpose: str = ""
+    seconds: float | None = None
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """What a reader came for, within 24 lines of 100 columns.
+
+    about      one line: machine, versions, counts, time
+    alarms     what forbids to trust the figures: a busy machine, figures that contradict each other
+    headlines  one to four sentences that state the result
+    chart      at most one
+    table      at most one, of at most about ten rows; its notes only if its cells need them
+    warnings   one line that counts the warnings by what the reader must do, or nothing
+    next_step  one, for the worst defect, else the natural next question
+    """
+
+    about: str
+    alarms: tuple[str, ...] = ()
+    headlines: tuple[str, ...]
+    chart: BarChart | None = None
+    table: Table | None = None
+    warnings: str = ""
+    next_step: NextStep | None = None
+
+
+class Origin(Struct, frozen=True, kw_only=True):
+    """By which commands the records of a report were made, when (ISO 8601, UTC), and on which machines."""
+
+    commands: tuple[str, ...] = ()
+    started_at: str | None = None
+    finished_at: str | None = None
+    machines: tuple[str, ...] = ()
+
+
+class Document(Struct, frozen=True, kw_only=True):
+    """A whole report: its answer, then parts of tables and plots for people; and the same figures as flat
+    rows for programs.
+
+    title     what it is about; where there is an answer, the shortest form of it
+    answer    the first screen; None of a report that is no longer than one
+    text      how the figures were made: in the appendix of a report with an answer, else ahead of its tables
+    remarks   ahead of all else where there is no answer: that the figures are not to be trusted
+    origin    for programs: by which commands, when and where the records were made
+    spent     seconds by what they went to
+    pictures  the folder of the plots' files as seen from the text's, or None
+    whole     whether a terminal shows all parts, and not the answer alone
+    """
+
+    title: str
+    answer: Answer | None = None
     remarks: tuple[str, ...] = ()
     text: tuple[str, ...] = ()
     tables: tuple[Table, ...]
     plots: tuple[Plot, ...] = ()
     pictures: str | None = None
     rows: tuple[dict[str, Scalar], ...] = ()
+    origin: Origin | None = None
     spent: dict[str, float] = {}
+    whole: bool = False
 
     @property
     def paragraphs(self) -> tuple[str, ...]:
-        """All text ahead of the tables."""
+        """All text ahead of the tables of a report without an answer."""
         return self.remarks + self.text
+
+    @property
+    def parts(self) -> dict[Part, tuple[Table, ...]]:
+        """The tables by part, the appendix last; a table without a part is one of its own."""
+        found: dict[Part, tuple[Table, ...]] = {}
+        for table in self.tables:
+            part = table.part or Part(slug(table.title), table.title)
+            found[part] = (*found.get(part, ()), table)
+        return dict(sorted(found.items(), key=lambda each: each[0].in_appendix))
+
+    def only(self, name: str) -> Document:
+        """The document of one part, with its plots; UserError where it has none of that name."""
+        named = {part.name: tables for part, tables in self.parts.items()}
+        if name not in named:
+            raise unknown("section", name, tuple(named))
+        keys = {table.key for table in named[name]} - {None}
+        plots = tuple(plot for plot in self.plots if plot.under in keys)
+        return structs.replace(self, answer=None, text=(), tables=named[name], plots=plots, whole=True)
 
     def plots_under(self, table: Table) -> tuple[Plot, ...]:
         """The plots that belong to a table."""
@@ -215,85 +252,6 @@ class Document(Struct, frozen=True, kw_only=True):
         return tuple(plot for plot in self.plots if plot.under is None or plot.under not in keys)
 
 
-def readable(cell: Cell) -> str:
-    """A cell as every format for people prints it: counts with thousands, 4 digits of a measured number."""
-    if cell is None:
-        return ""
-    if isinstance(cell, str):
-        return cell
-    if isinstance(cell, Missing):
-        return NOT_MEASURED
-    if isinstance(cell, Quantity):
-        return _quantity(cell)
-    if isinstance(cell, int):
-        return f"{cell:,}"
-    if not math.isfinite(cell) or cell == 0:
-        return f"{cell:g}"
-    if 1e-4 <= abs(cell) < 1e15:
-        decimals = max(0, 3 - math.floor(math.log10(abs(float(f"{cell:.3e}")))))
-        return f"{cell:,.{decimals}f}"
-    return f"{cell:.3e}"
-
-
-def _quantity(found: Quantity) -> str:
-    """`12.34 ±1.2%`, `12.34 -18% +22% †`, `not resolved (2.7 to 23; +4)`, `-0.31 (-0.80 to +0.18)`"""
-    if found.unresolved:
-        return FOLLOWS_FROM_UNRESOLVED
-    mark = BORROWED if found.borrowed else ONE if found.of_one else ""
-    if not found.is_resolved:
-        return " ".join(filter(None, (UNRESOLVED, _known_of_unresolved(found), mark)))
-    number = f"{'>' if found.more_than else ''}{_number(found, found.value)}{found.unit}"
-    return " ".join(filter(None, (number, _interval(found), mark)))
-
-
-def _known_of_unresolved(found: Quantity) -> str:
-    """`(2.7x to 23x; +4)`: the ends of the interval unless they say nothing, and the processes it takes."""
-    known = []
-    if found.shares is not None and max(found.shares) <= _ENDS_SAY_NOTHING:
-        known.append(f"{_two_digits(found.low)}{found.unit} to {_two_digits(found.high)}{found.unit}")
-    if found.more is not None:
-        known.append(f"+{found.more}" if found.more <= MOST_MORE else f"+>{MOST_MORE}")
-    return f"({'; '.join(known)})" if known else ""
-
-
-def _two_digits(value: float | None) -> str:
-    """What is not resolved has no more."""
-    return "" if value is None else f"{value:,.0f}" if value >= 100 else f"{value:.2g}"
-
-
-def _number(found: Quantity, value: float) -> str:
-    """The value, or an end of its interval."""
-    if not math.isfinite(value):
-        return found.endless
-    if found.digits == "whole":
-        return f"{round(value):,}"
-    if found.digits == "given":
-        short = f"{value:g}"
-        return short if float(short) == value and not isinstance(value, int) else repr(value)
-    if found.digits == "measured":
-        return readable(float(value))
-    sign = "+" if found.sign == "always" or (found.sign == "unless zero" and value) else ""
-    return f"{value:{sign}.{found.digits}f}"
-
-
-def _interval(found: Quantity) -> str:
-    if found.low is None or found.high is None:
-        return ""
-    if found.interval == "ends":
-        return f"({_number(found, found.low)} to {_number(found, found.high)})"
-    if found.interval == "around":
-        return f"±{_number(found, found.high - found.value)}"
-    return _relative(found)
-
-
-def _relative(found: Quantity) -> str:
-    """`±1.2%`; `-18% +22%` where the interval is wide and so not symmetric."""
-    if found.shares is None:
-        return ""
-    down, up = (100 * share for share in found.shares)
-    wider = max(up, down)
-    if wider == 0:
-        return "±0%"
-    if wider < 0.05:
-        return "±<0.1%"
-    return f"±{wider:.1f}%" if wider < 10 else f"-{down:,.0f}% +{up:,.0f}%"
+def slug(title: str) -> str:
+    """The title as a name: `Peak memory (MiB)` is `peak-memory-mib`."""
+    return "-".join(re.findall(r"[a-z0-9]+", title.lower())) or "untitled"

@@ -11,7 +11,7 @@ from reports.ablations.network_tables import gap
 from reports.ablations.phase_work import case_work
 from reports.ablations.predictions import KernelRates, predicted, why_text
 from reports.analysis.learned import ACCURACY_KEY
-from reports.document import Scalar
+from reports.cells import Scalar
 from reports.summary.figures import Figure, case_row
 
 _TIMES: tuple[tuple[Workload, str], ...] = (

@@ -18,7 +18,8 @@ from reports.ablations.form_pairs import TimedPair, TrainedPair, timed_pairs, tr
 from reports.ablations.network_tables import accuracy_table, speed_table
 from reports.ablations.predictions import KernelRates, kernel_rates_of
 from reports.analysis.learned import Learned, training_runs
-from reports.document import Document, Plot, Scalar, Table, TableKey
+from reports.cells import Scalar
+from reports.document import Document, Plot, Table, TableKey
 from reports.sections.accuracy_tables import recipe_words
 from reports.sections.machine_tables import machine_tables, machine_words
 from reports.sections.outcome_tables import failed_table, skipped_table, warnings_table

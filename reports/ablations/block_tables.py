@@ -9,7 +9,8 @@ from reports.ablations.explanation import GIGA
 from reports.ablations.form_pairs import SAVED, TIME, TimedPair, ratio_cell
 from reports.ablations.phase_work import CaseWork, case_work
 from reports.ablations.predictions import KernelRates, predicted, why_text
-from reports.document import Cell, Table, TableKey
+from reports.cells import Cell
+from reports.document import Table, TableKey
 from reports.summary.figures import Figure
 from reports.summary.subjects import Figures, Subject, by_subject
 from reports.tables.case_columns import TableLine, TableScope, table

@@ -12,7 +12,7 @@ from reports.ablations.explanation import heading
 from reports.ablations.form_pairs import TimedPair, TrainedPair
 from reports.ablations.network_tables import gap
 from reports.ablations.predictions import KernelRates, predicted, reason
-from reports.document import readable
+from reports.cells import readable
 from reports.tables.wording import points, signed_points, with_interval
 
 

@@ -12,7 +12,7 @@ from typing import Literal
 from msgspec import Struct
 
 from bench.stats.estimates import Interval
-from reports.document import readable
+from reports.cells import readable
 
 CLOSE = 1.05
 """A measured ratio within this factor of the prediction needs no reason."""

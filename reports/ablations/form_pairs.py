@@ -15,7 +15,7 @@ from bench.stats.accuracy_verdicts import Difference, difference
 from bench.stats.estimates import Ratio
 from reports.analysis import figure_ratios
 from reports.analysis.learned import Learned
-from reports.document import Quantity
+from reports.cells import Quantity
 from reports.summary.figures import Figure, same_precision
 from reports.summary.measured_networks import is_same_network
 from reports.summary.subjects import Figures, Subject, by_subject

@@ -11,7 +11,8 @@ from reports.ablations.form_pairs import SAVED, TIME, TimedPair, TrainedPair, ra
 from reports.ablations.phase_work import case_work
 from reports.ablations.predictions import KernelRates, predicted, why_text
 from reports.analysis.learned import ACCURACY_KEY, Learned, seeds_text
-from reports.document import Cell, Quantity, Table, TableKey
+from reports.cells import Cell, Quantity
+from reports.document import Table, TableKey
 from reports.summary.figures import Figure
 from reports.summary.subjects import Figures, Subject
 from reports.tables.case_columns import NOT_SHOWN, TableLine, TableScope, table

@@ -16,7 +16,7 @@ from bench.schema.kept_plan import KeptPlan
 from bench.schema.phases import whole
 from bench.stats.moderation import MOST_MORE, more_processes
 from models.errors import UserError
-from reports.document import Scalar
+from reports.cells import Scalar
 from reports.summary.contended import not_alone
 from reports.summary.figures import THROUGHPUT_METRICS, Figure, Summary
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 from bench.schema.case import Case
 from bench.schema.training_task import TrainingTask
 from bench.stats.estimates import mean
-from reports.document import Cell
+from reports.cells import Cell
 from reports.summary.figures import (
     ACCURACY,
     EPOCH,

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
+from reports.cells import Cell, Scalar, readable
 from reports.claims.claim import Claim, Judgement, judged
 from reports.claims.evidence import Evidence, Setting
-from reports.document import Cell, Document, Scalar, Table, readable
+from reports.document import Document, Table
 from reports.sections.machine_tables import machine_words
 from reports.summary.caches import IN_WORDS
 from reports.summary.contended import not_alone

@@ -12,9 +12,9 @@ from bench.plan.ablations import sizes, trained_cases
 from bench.schema.case import Case
 from bench.stats.accuracy_verdicts import NOTHING_LEARNED, PARITY_MARGIN, Difference, difference
 from reports.analysis.learned import ACCURACY_KEY, Learned
+from reports.cells import readable
 from reports.claims.claim import ClaimWord, Judgement, replicated
 from reports.claims.evidence import Evidence, Setting
-from reports.document import readable
 from reports.tables.wording import signed_points
 
 MODEL = "vgg-small"

@@ -11,8 +11,9 @@ from bench.stats.deciding import deciding_pairs
 from bench.stats.verdicts import INTERIM_PAIRS
 from bench.studies.ab.pair_rows import PairRow
 from reports.analysis.further_processes import times, told
+from reports.cells import Cell, Quantity, Scalar, readable
 from reports.compare.verdict_tables import both_sides, percent_told
-from reports.document import Cell, Document, Quantity, Scalar, Table, readable
+from reports.document import Document, Table
 from reports.summary.caches import IN_WORDS
 from reports.summary.figures import case_row
 

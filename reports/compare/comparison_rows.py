@@ -10,7 +10,7 @@ from bench.schema.case import Caches, Case
 from bench.stats import accuracy_verdicts, verdicts
 from bench.stats.clock_cause import CLOCK_FIELDS, Cause
 from bench.stats.estimates import Moderated
-from reports.document import Scalar
+from reports.cells import Scalar
 from reports.summary.figures import ACCURACY, Figure, ReadBack, case_row, place
 
 COMPARED_UNITS = ("s", "bytes", "J")

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from msgspec import Struct
 
 from bench.schema.metrics import CLOCKS, title_of
+from reports.cells import Cell, Quantity
 from reports.compare.comparison_rows import COMPARED_UNITS, EXACT_METRICS, ComparisonRow
 from reports.compare.what_decides import in_words
-from reports.document import Cell, Quantity, Table
+from reports.document import Table
 from reports.summary.figures import EPOCH
 from reports.summary.subjects import Subject
 from reports.tables.case_columns import NOT_SHOWN, TableLine, TableScope, scope_of, table

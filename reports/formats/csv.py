@@ -6,7 +6,8 @@ import csv
 import io
 from collections.abc import Sequence
 
-from reports.document import Document, Scalar
+from reports.cells import Scalar
+from reports.document import Document
 
 NAME = "csv"
 

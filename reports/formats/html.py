@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, structs
 
-from reports.document import Cell, Document, Plot, Table, readable
+from reports.cells import Cell, readable
+from reports.document import Document, Plot, Table
 from reports.drawing import plots
 from reports.tables.unique_names import UniqueNames
 

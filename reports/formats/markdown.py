@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from urllib.parse import quote
 
-from reports.document import Document, Plot, Table, readable
+from reports.cells import Cell, brief, readable
+from reports.document import Answer, Document, Plot, Table
+from reports.drawing import text_bars
 
 NAME = "md"
+
+CHART_WIDTH = 90
+"""Letters of a line of code that a code host shows without scrolling."""
 
 _ENTITY = re.compile(r"&(?=#?\w+;)")
 _SPECIAL = re.compile(r"[\\|*`\[\]]|(?<![^\W_])_|_(?![^\W_])|~(?=~)|^>")
@@ -16,13 +21,60 @@ _SPECIAL = re.compile(r"[\\|*`\[\]]|(?<![^\W_])_|_(?![^\W_])|~(?=~)|^>")
 
 
 def render(document: Document) -> str:
-    """A heading, paragraphs, and a section for each table; links to the plots that were drawn."""
+    """A heading and the answer, then each part folded; without an answer paragraphs, and a section for each
+    table. Links lead to the plots that were drawn."""
+    if document.answer is not None:
+        return "\n\n".join(_with_answer(document, document.answer)) + "\n"
     blocks = [f"# {escape(document.title)}", *(escape(text) for text in document.paragraphs)]
     for table in document.tables:
-        blocks += [f"## {escape(table.title)}", _table(table), *(escape(note) for note in table.footnotes)]
-        blocks += _pictures(document, document.plots_under(table))
+        blocks += _section(document, table, "##")
     blocks += _pictures(document, document.plots_apart)
     return "\n\n".join(blocks) + "\n"
+
+
+def _with_answer(document: Document, answer: Answer) -> Iterator[str]:
+    yield f"# {escape(document.title)}"
+    yield escape(answer.about)
+    yield from (f"**! {escape(alarm)}**" for alarm in answer.alarms)
+    yield "\n".join(f"- {escape(headline)}" for headline in answer.headlines)
+    if answer.chart is not None:
+        yield "\n".join(("```text", *text_bars.lines(answer.chart, CHART_WIDTH), "```"))
+    if answer.table is not None:
+        yield f"**{escape(answer.table.title)}**"
+        yield _table(answer.table, brief)
+        yield from (escape(note) for note in answer.table.footnotes)
+    if answer.warnings:
+        yield escape(answer.warnings)
+    if answer.next_step is not None:
+        yield f"Next:\n\n```sh\n{answer.next_step.command}\n```"
+    for part, tables in document.parts.items():
+        if not part.in_appendix:
+            yield from _folded(part.title, _part(document, tables))
+    yield "## Appendix"
+    yield from _folded("How these figures were made", (escape(text) for text in document.text))
+    for part, tables in document.parts.items():
+        if part.in_appendix:
+            yield from _folded(part.title, _part(document, tables))
+    yield from _pictures(document, document.plots_apart)
+
+
+def _folded(title: str, blocks: Iterable[str]) -> Iterator[str]:
+    """Shown when its title is clicked. The blank lines let a code host read what is inside as markdown."""
+    yield f"<details><summary>{escape(title)}</summary>"
+    yield from blocks
+    yield "</details>"
+
+
+def _part(document: Document, tables: Sequence[Table]) -> Iterator[str]:
+    for table in tables:
+        yield from _section(document, table, "###")
+
+
+def _section(document: Document, table: Table, heading: str) -> Iterator[str]:
+    yield f"{heading} {escape(table.title)}"
+    yield _table(table, readable)
+    yield from (escape(note) for note in table.footnotes)
+    yield from _pictures(document, document.plots_under(table))
 
 
 def escape(text: str) -> str:
@@ -42,10 +94,10 @@ def _pictures(document: Document, plots: Sequence[Plot]) -> Iterator[str]:
         yield escape(f"{plot.title}. {plot.note}".strip()) + f" ([SVG]({stem}.svg))"
 
 
-def _table(table: Table) -> str:
+def _table(table: Table, written: Callable[[Cell], str]) -> str:
     from tabulate import tabulate  # late: every command lists the formats, few print one
 
-    texts = [[escape(readable(cell)) for cell in row] for row in table.rows]
+    texts = [[escape(written(cell)) for cell in row] for row in table.rows]
     return tabulate(
         texts,
         headers=[escape(column) for column in table.columns],

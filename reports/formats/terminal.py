@@ -1,14 +1,18 @@
-"""Tables for a terminal, as wide as it is; plain text where the output is none."""
+"""Text for a terminal, as wide as it is: the answer alone or all parts; plain where the output is none."""
 
 from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from reports.document import Document, Table, readable
+from reports.cells import Cell, brief, readable
+from reports.document import Answer, Document, NextStep, Table
+from reports.drawing import text_bars
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table as RichTable
 
 NAME = "terminal"
@@ -20,9 +24,9 @@ TEXT_WIDTH = 100
 
 
 def render(document: Document) -> str:
-    """Titles, paragraphs and tables; colours and width are those of standard output."""
+    """The answer, and unless the document is shown whole the names of the parts that follow; colors and width
+    are those of standard output."""
     from rich.console import Console
-    from rich.text import Text
 
     interactive = sys.stdout.isatty()
     text = io.StringIO()
@@ -32,19 +36,88 @@ def render(document: Document) -> str:
         width=None if interactive else PLAIN_WIDTH,
         highlight=False,
     )
-    text_width = min(console.width, TEXT_WIDTH)
-    console.print(Text(document.title, style="bold"))
-    for paragraph in document.paragraphs:
-        console.print(Text(paragraph), width=text_width)
-    for table in document.tables:
-        console.print(Text(f"\n{table.title}", style="bold"))
-        console.print(_table(table))
-        for note in table.footnotes:
-            console.print(Text(note, style="dim"), width=text_width)
+    if document.answer is not None:
+        _show_answer(console, document.title, document.answer)
+        if document.whole:
+            _show_tables(console, document)
+            _show_text(console, document.text)
+        else:
+            _show_text(console, _parts(document), style="dim")
+        _show_next(console, document.answer.next_step)
+    else:
+        _show_text(console, [document.title], style="bold")
+        _show_text(console, document.paragraphs)
+        _show_tables(console, document)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
 
 
-def _table(table: Table) -> RichTable:
+def _show_answer(console: Console, title: str, answer: Answer) -> None:
+    from rich.text import Text
+
+    width = min(console.width, TEXT_WIDTH)
+    console.print(Text(f"{title} · {answer.about}"), width=width)
+    for alarm in answer.alarms:
+        console.print(Text(f"! {alarm}", style="yellow"), width=width)
+    console.print()
+    for headline in answer.headlines:
+        console.print(Text(headline, style="bold"), width=width)
+    if answer.chart is not None:
+        console.print()
+        for line in text_bars.lines(answer.chart, width):
+            console.print(Text(line), no_wrap=True, crop=True)
+    if answer.table is not None:
+        console.print(Text(f"\n{answer.table.title}", style="bold"), width=width)
+        console.print(_table(answer.table, brief))
+        _show_text(console, answer.table.footnotes, style="dim")
+    if answer.warnings:
+        _show_text(console, [answer.warnings], style="yellow")
+
+
+def _show_text(
+    console: Console, paragraphs: Iterable[str], style: str = ""
+) -> None:
+    from rich.text import Text
+
+    for paragraph in paragraphs:
+        console.print(Text(paragraph, style=style), width=min(console.width, TEXT_WIDTH))
+
+
+def _show_next(console: Console, step: NextStep | None) -> None:
+    """On one line however long, so that it can be copied."""
+    from rich.text import Text
+
+    if step is not None:
+        console.print(Text(f"Next: {in_words(step)}"), soft_wrap=True)
+
+
+def in_words(step: NextStep) -> str:
+    """`convbench run --resume --out runs/1    (resolves 3 figures, about 9 minutes)`"""
+    about = ", ".join(filter(None, (step.purpose, _duration(step.seconds))))
+    return f"{step.command}    ({about})" if about else step.command
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    return f"about {seconds:.0f} s" if seconds < 90 else f"about {seconds / 60:.0f} minutes"
+
+
+def _parts(document: Document) -> Iterator[str]:
+    names = [part.name for part in document.parts]
+    if names:
+        yield f"More: --section {'|'.join(names)}, or --full"
+
+
+def _show_tables(console: Console, document: Document) -> None:
+    from rich.text import Text
+
+    for table in document.tables:
+        console.print(Text(f"\n{table.title}", style="bold"))
+        console.print(_table(table, readable))
+        _show_text(console, table.footnotes, style="dim")
+
+
+def _table(table: Table, written: Callable[[Cell], str]) -> RichTable:
     from rich import box
     from rich.table import Table as RichTable
     from rich.text import Text
@@ -53,5 +126,5 @@ def _table(table: Table) -> RichTable:
     for name, numeric in zip(table.columns, table.numeric, strict=True):
         grid.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
     for row in table.rows:
-        grid.add_row(*(Text(" ".join(readable(cell).split())) for cell in row))
+        grid.add_row(*(Text(" ".join(written(cell).split())) for cell in row))
     return grid

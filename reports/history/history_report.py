@@ -8,7 +8,8 @@ from msgspec import structs
 
 from bench import devices
 from bench.stats.estimates import centre
-from reports.document import UNRESOLVED, Cell, Document, Plot, Quantity, Scalar, Series, Table, readable
+from reports.cells import UNRESOLVED, Cell, Quantity, Scalar, readable
+from reports.document import Document, Plot, Series, Table
 from reports.history.then_and_now import (
     LONG_STEP_FLOPS,
     OURS,

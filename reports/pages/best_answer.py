@@ -24,7 +24,7 @@ from reports.analysis.learned import training_runs
 from reports.analysis.measured_ceilings import ceilings_of
 from reports.analysis.parity import parities
 from reports.analysis.utilisation import Utilisation, reached
-from reports.document import readable
+from reports.cells import readable
 from reports.summary.figures import Summary
 from reports.tables.wording import percent, signed_points
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from bench.store import RECORDS
 from bench.studies.best.search_result import Findings
 from bench.studies.best.strategy import GIVE_UP, CandidateResult
-from reports.document import Cell, Document, Quantity, Scalar, Table
+from reports.cells import Cell, Quantity, Scalar
+from reports.document import Document, Table
 from reports.pages.best_answer import PLAIN, answer, plain_of, ratio_to_plain
 from reports.summary.caches import IN_WORDS
 from reports.summary.contended import not_alone

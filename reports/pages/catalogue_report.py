@@ -13,7 +13,8 @@ from models import blocks, catalogue, libraries, variants
 from models.closed_form import cost
 from models.errors import UserError, unknown
 from reports import formats
-from reports.document import Cell, Document, Missing, Quantity, Scalar, Table, readable
+from reports.cells import Cell, Missing, Quantity, Scalar, readable
+from reports.document import Document, Table
 
 
 def catalogue_documents() -> Mapping[str, Table]:

@@ -11,7 +11,8 @@ from bench.schema.counts import CostEntry, CountResult
 from models.catalogue import Input, defaults
 from models.closed_form import Cost, LayerCost
 from models.published import top5_errors
-from reports.document import Document, Scalar, Table
+from reports.cells import Scalar
+from reports.document import Document, Table
 
 SIGNIFICANT_DIGITS = 4
 NETWORK_COLUMNS = (

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from msgspec import structs
 
 from bench.studies.max_batch.batch_search import CLOSE, LargestBatch
-from reports.document import Cell, Document, Scalar, Table
+from reports.cells import Cell, Scalar
+from reports.document import Document, Table
 from reports.summary.figures import ReadBack, case_row
 from reports.summary.subjects import Subject
 from reports.tables.case_columns import TableLine, scope_of, table

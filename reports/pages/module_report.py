@@ -9,7 +9,8 @@ from msgspec import Struct
 
 from bench.schema.metrics import CLOCKS
 from bench.stats import estimates
-from reports.document import Cell, Document, Table, readable
+from reports.cells import Cell, readable
+from reports.document import Document, Table
 from reports.summary.caches import IN_WORDS
 
 if TYPE_CHECKING:

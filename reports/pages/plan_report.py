@@ -11,7 +11,8 @@ from bench.schema.case import ARITHMETIC, Case, MeasurementProtocol
 from bench.schema.kept_plan import KeptPlan
 from bench.studies.ab.pair_rows import CasePair
 from reports import formats
-from reports.document import Cell, Document, Scalar, Table
+from reports.cells import Cell, Scalar
+from reports.document import Document, Table
 from reports.summary.figures import case_row
 
 RUNS = "runs"

@@ -14,7 +14,8 @@ from reports.analysis.further_processes import further, resume_command, with_fur
 from reports.analysis.measured_ceilings import ceilings_of
 from reports.analysis.nominal_limit import Limit, limit_of, rate, whole_time
 from reports.analysis.utilisation import Utilisation, reached
-from reports.document import Cell, Document, Quantity, Scalar, Table
+from reports.cells import Cell, Quantity, Scalar
+from reports.document import Document, Table
 from reports.sections.utilisation_tables import flat_rows
 from reports.summary.contended import not_alone
 from reports.summary.figures import Figure, Summary

@@ -12,7 +12,8 @@ from bench.schema.training_task import Recipe
 from bench.stats.accuracy_verdicts import AT_CHANCE, is_at_chance
 from models import catalogue
 from reports.analysis.learned import ACCURACY_KEY, Learned, mean_by_epoch, seeds_text
-from reports.document import Cell, Table, TableKey
+from reports.cells import Cell
+from reports.document import Table, TableKey
 from reports.tables.case_columns import NOT_SHOWN, TableLine, TableScope, in_words, table, varying
 from reports.tables.wording import (
     MIB,

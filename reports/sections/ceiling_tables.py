@@ -8,7 +8,8 @@ from bench import devices
 from bench.schema.ceiling_product import Convolution, Copy, MatrixProduct, Product, product_name
 from reports.analysis.datasheet import Datasheet, datasheet_of
 from reports.analysis.measured_ceilings import ARITHMETIC_RATE, BANDWIDTH, Ceilings, best
-from reports.document import Cell, Quantity, Table
+from reports.cells import Cell, Quantity
+from reports.document import Table
 from reports.summary.figures import Figure, Summary
 from reports.summary.subjects import Subject, by_product, subject_of
 from reports.tables.wording import interval_notes, measured, processes_text, remarks

@@ -9,7 +9,8 @@ from msgspec import Struct, structs
 
 from bench.schema.phases import WHOLE
 from bench.stats.estimates import Ratio
-from reports.document import Cell, Quantity, Table
+from reports.cells import Cell, Quantity
+from reports.document import Table
 from reports.sections.speedup_tables import COMPILED, pairs_of, speed_up
 from reports.summary.figures import Figure
 from reports.summary.subjects import by_subject, subject_of

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from reports.document import Cell, Table
+from reports.cells import Cell
+from reports.document import Table
 from reports.summary.figures import Figure
 from reports.summary.subjects import Figures, by_subject
 from reports.tables.case_columns import TableLine, TableScope, table

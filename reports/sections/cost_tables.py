@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from bench.schema.case import Case
-from reports.document import Cell, Table
+from reports.cells import Cell
+from reports.document import Table
 from reports.summary.figures import Figure
 from reports.tables.missing import Reasons, marked
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from bench.schema.case import Workload
 from bench.schema.metrics import CLOCKS
 from bench.schema.phases import WHOLE
-from reports.document import Plot, Series, readable
+from reports.cells import readable
+from reports.document import Plot, Series
 from reports.sections.latency_tables import key_of, phases_key, title_of
 from reports.summary.figures import Figure, Spread, Summary
 from reports.summary.subjects import Subject, subject_of

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from bench import devices
 from bench.schema.phases import WHOLE
-from reports.document import Cell, Table
+from reports.cells import Cell
+from reports.document import Table
 from reports.summary.figures import Figure
 from reports.summary.subjects import Figures, Subject, by_subject
 from reports.tables.case_columns import TableLine, TableScope, table

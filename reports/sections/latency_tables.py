@@ -8,7 +8,8 @@ from bench.schema.case import Workload
 from bench.schema.metrics import CLOCKS
 from bench.schema.phases import PHASES, WHOLE
 from reports.analysis.further_processes import furthest, share
-from reports.document import Cell, Table, TableKey
+from reports.cells import Cell
+from reports.document import Table, TableKey
 from reports.summary.figures import Figure
 from reports.summary.subjects import Figures, Subject, by_subject
 from reports.tables.case_columns import TableLine, TableScope, table

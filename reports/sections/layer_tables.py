@@ -8,7 +8,8 @@ from bench.schema.layer_phases import ALL_LAYERS, BETWEEN, KERNEL, PARTS
 from bench.stats.estimates import Ratio
 from reports.analysis.layer_shares import APART, LayerRow, Layers
 from reports.analysis.utilisation import SMALL_SHARE
-from reports.document import Cell, Quantity, Table, TableKey
+from reports.cells import Cell, Quantity
+from reports.document import Table, TableKey
 from reports.tables.case_columns import TableLine, TableScope, table
 from reports.tables.wording import following, interval_notes, milliseconds, one_line
 

@@ -8,7 +8,8 @@ from bench.schema.case import Workload
 from bench.schema.metrics import LEDGER, METRICS, is_of
 from bench.schema.phases import WHOLE
 from reports.analysis.peak_ledger import PEAK, RESIDENT, ledger_of
-from reports.document import Cell, Table, TableKey
+from reports.cells import Cell
+from reports.document import Table, TableKey
 from reports.summary.figures import Figure
 from reports.summary.subjects import Figures, Subject, by_subject
 from reports.tables.case_columns import TableLine, TableScope, table

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from reports.analysis.learned import ACCURACY_KEY, Learned
 from reports.analysis.parity import BASES, Parity, parities
-from reports.document import Cell, Table
+from reports.cells import Cell
+from reports.document import Table
 from reports.tables.case_columns import NOT_SHOWN, TableLine, TableScope, table
 from reports.tables.wording import (
     ONE_SEED_NOTE,

@@ -9,7 +9,8 @@ from msgspec import Struct
 
 from bench import devices
 from reports.analysis.utilisation import Utilisation
-from reports.document import Plot, Series, TableKey, readable
+from reports.cells import readable
+from reports.document import Plot, Series, TableKey
 from reports.sections.utilisation_tables import key_of
 from reports.tables.case_columns import in_words, varying
 from reports.tables.unique_names import UniqueNames

@@ -10,7 +10,8 @@ from bench.schema.ceiling_product import product_name
 from bench.schema.metrics import CLOCKS
 from bench.schema.phases import PHASES, WHOLE
 from reports.analysis.utilisation import IDLE, SMALL_SHARE, Label, Utilisation
-from reports.document import Cell, Scalar, Table, TableKey, readable
+from reports.cells import Cell, Scalar, readable
+from reports.document import Table, TableKey
 from reports.summary.figures import Figure
 from reports.tables.case_columns import AXES, TableLine, TableScope, in_words, table
 from reports.tables.wording import following, interval_notes, milliseconds, with_interval

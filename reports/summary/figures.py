@@ -18,7 +18,7 @@ from bench.schema.window_clocks import WindowClocks
 from bench.stats.estimates import Interval
 from bench.stats.moderation import Scatter
 from models.catalogue import MODELS
-from reports.document import Scalar
+from reports.cells import Scalar
 from reports.summary.interval_fields import interval_fields
 
 THROUGHPUT_METRICS = ("device_time", "wall_time")

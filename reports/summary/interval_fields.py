@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from bench.stats.estimates import Interval, moments
-from reports.document import Scalar
+from reports.cells import Scalar
 
 
 def interval_fields(interval: Interval | None, medians: Sequence[float], has_logs: bool) -> dict[str, Scalar]:

@@ -8,7 +8,8 @@ from msgspec import Struct
 
 from bench.schema.case import Case
 from bench.schema.training_task import TrainingTask
-from reports.document import Cell, Quantity, Table, TableKey, readable
+from reports.cells import Cell, Quantity, readable
+from reports.document import Table, TableKey
 from reports.summary.figures import ReadBack, effective_text
 from reports.summary.subjects import Subject
 from reports.tables.missing import Reasons, marked

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from bench.schema.case import Case
 from bench.schema.metrics import speakers, title_of
-from reports.document import Cell, Missing
+from reports.cells import Cell, Missing
 from reports.summary.figures import Absence
 
 Reasons = Mapping[tuple[Case, str], str]

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import structs
 
-from reports.document import Quantity, Table
+from reports.cells import Quantity
+from reports.document import Table
 from reports.summary.figures import Figure
 from reports.summary.moderated_figures import is_whole
 

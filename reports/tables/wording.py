@@ -12,23 +12,13 @@ from bench.stats.accuracy_verdicts import ALL_EQUAL, PARITY_MARGIN
 from bench.stats.estimates import Interval, Moderated
 from bench.stats.moderation import MOST_MORE, more_processes
 from bench.stats.student_t import t_factor
-from reports.document import (
-    BORROWED,
-    FOLLOWS_FROM_UNRESOLVED,
-    ONE,
-    RESOLVED,
-    UNRESOLVED,
-    Cell,
-    Quantity,
-)
+from reports.cells import ABOUT, BORROWED, FOLLOWS_FROM_UNRESOLVED, ONE, RESOLVED, UNRESOLVED, Cell, Quantity
 from reports.summary.figures import Figure
 
 TIME_IN_WORDS = (
-    "How to read a time: each case is measured in processes of its own, and each process gives the "
-    "median of its samples. The figure is the geometric mean of these medians. Beside it stands its 95% "
-    "confidence interval, ±1.2% or -18% +22%, from how much the processes differ. † marks figures of "
-    "one process, which know nothing of such differences. Two figures whose intervals overlap need not "
-    "differ at all."
+    "Times: geometric mean of per-process medians, with the 95% confidence interval across processes. about: "
+    f"the interval reaches {RESOLVED:.0%} to {ABOUT:.0%} from the figure. Two figures whose intervals overlap "
+    "need not differ at all."
 )
 
 MIB = 2**20
@@ -39,19 +29,14 @@ PARITY_RULE = (
     "detectable: the smallest difference that would have been seen in 99 of 100 such comparisons."
 )
 
-WITHIN_NOTE = (
-    f"{ONE}: one process: the interval says how well that process was sampled, "
-    "not how far another process would be from it."
-)
-ONE_SEED_NOTE = f"{ONE}: one seed: how far another seed would be from it is not known."
+WITHIN_NOTE = f"{ONE} one process: run-to-run variation is unknown."
+ONE_SEED_NOTE = f"{ONE} one seed: variation between seeds is unknown."
 BORROWED_NOTE = (
-    f"{BORROWED}: one process: the interval is what the run's other cases lead to expect of this one. It is "
-    "in no verdict."
+    f"{BORROWED} one process: the interval is what the run's other cases predict. Verdicts do not use it."
 )
 UNRESOLVED_NOTE = (
-    f"{UNRESOLVED}: the interval, of which the ends stand in brackets, reaches more than {RESOLVED:.0%} from "
-    "the figure. +4: about 4 more processes would resolve it; measure with more replicates. "
-    f"{FOLLOWS_FROM_UNRESOLVED}: follows from a figure that is not resolved."
+    f"{UNRESOLVED}: the 95% interval (in brackets) reaches more than {ABOUT:.0%} from the figure. +4: about 4 "
+    f"more processes would resolve it. {FOLLOWS_FROM_UNRESOLVED}: derived from an unresolved figure."
 )
 CASES_NAMED = 3
 MODELS_NAMED = 4
@@ -88,7 +73,7 @@ def _more_to_resolve(interval: Interval, processes: int) -> int:
         error = math.log(interval.high / interval.low) / 2 / t_factor(freedom, interval.level)
         variance = error**2 * processes
         parts = Moderated(variance, freedom, 0.0, 0.0, math.sqrt(variance), 0.0, 0)
-    more = more_processes(parts, processes, RESOLVED, interval.level)
+    more = more_processes(parts, processes, ABOUT, interval.level)
     return MOST_MORE + 1 if more is None else more
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from reports.document import Cell, Missing, Quantity, Scalar, Table, readable
+from reports.cells import Cell, Missing, Quantity, Scalar, readable
+from reports.document import Table
 
 
 def shown(cell: Cell) -> Scalar:

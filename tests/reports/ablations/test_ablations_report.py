@@ -24,7 +24,8 @@ from reports.ablations.ablations_report import build
 from reports.ablations.explanation import Reason, TimedSide, heading, reason_in_words, why
 from reports.ablations.phase_work import case_work
 from reports.ablations.predictions import conditions, kernel_side
-from reports.document import Document, Scalar, Table
+from reports.cells import Scalar
+from reports.document import Document, Table
 from reports.summary.pooling import summarise
 from tests.planted import planted_records
 from tests.planted.planted_learning import DIGITS, VGG, diverged, learned, seeds

@@ -16,8 +16,8 @@ from bench.schema.record import Measurement, Record
 from bench.stats import verdicts
 from bench.studies.ab.pair_rows import CasePair, PairRow, rows
 from reports import formats
+from reports.cells import readable
 from reports.compare.ab_report import document
-from reports.document import readable
 from tests.planted import planted_records
 from tests.planted.shown_cells import row_of
 

@@ -17,7 +17,8 @@ from markdown_it.token import Token
 
 from models.errors import UserError
 from reports import formats
-from reports.document import Document, Scalar, Table, readable
+from reports.cells import Scalar, readable
+from reports.document import Document, Table
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30) | st.text(
     "|\\`*_[]<>&~#;ab \n", max_size=30

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from reports import formats
-from reports.document import Cell, Document, Plot, Quantity, Series, Table, TableKey, readable
+from reports.cells import Cell, Quantity, readable
+from reports.document import Document, Plot, Series, Table, TableKey
 from reports.drawing import plots
 from reports.drawing.inline_svg import PAGE_COLOURS, inline
 from reports.pages.run_report import build

@@ -27,7 +27,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from reports import formats
-from reports.document import Cell, Document, Table
+from reports.cells import Cell
+from reports.document import Document, Table
 from reports.pages.run_report import build
 from tests.planted import planted_records
 from tests.planted.planted_learning import VGG, seeds

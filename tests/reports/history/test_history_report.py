@@ -16,7 +16,8 @@ from bench.schema.record import Record
 from models import catalogue
 from models.arch import Dropout
 from reports import formats
-from reports.document import Document, Scalar
+from reports.cells import Scalar
+from reports.document import Document
 from reports.drawing import plots
 from reports.history import then_and_now
 from reports.history.history_report import PLOT_NAME, document

@@ -20,7 +20,7 @@ from bench.studies.ab.pair_rows import CasePair, PairRow
 from bench.studies.best.search_result import Findings
 from bench.studies.best.strategy import CandidateResult, Failure
 from reports import formats
-from reports.document import readable
+from reports.cells import readable
 from reports.pages import best_report
 from reports.pages.best_answer import command_of, in_words
 from reports.pages.best_report import document

@@ -12,7 +12,8 @@ from bench.runner import plan_file
 from bench.schema.case import Case
 from bench.schema.case_warnings import CaseWarning
 from bench.schema.record import Measurement, Record
-from reports.document import Cell, Document, Quantity, readable
+from reports.cells import Cell, Quantity, readable
+from reports.document import Document
 from reports.pages.time_report import Ended, TimedCase, build
 from reports.summary.pooling import summarise
 from tests.planted import planted_records

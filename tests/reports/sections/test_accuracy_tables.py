@@ -17,7 +17,8 @@ from bench.schema.case import Case
 from bench.schema.record import Record
 from bench.schema.training_task import Recipe
 from reports import formats
-from reports.document import Document, Scalar, Table
+from reports.cells import Scalar
+from reports.document import Document, Table
 from reports.pages.run_report import build
 from reports.sections.accuracy_tables import COMPILE_NOTE, OWN_INIT_NOTE, SMOOTHING_NOTE, recipe_words
 from reports.summary.pooling import summarise

@@ -14,7 +14,8 @@ from msgspec import structs
 from bench.schema.case import Case
 from bench.schema.record import Record
 from bench.stats.estimates import Interval, Ratio
-from reports.document import Scalar, Table
+from reports.cells import Scalar
+from reports.document import Table
 from reports.pages.run_report import build
 from reports.sections.compile_tables import Range, gain, scaled, steps_until_paid
 from tests.planted import planted_records

@@ -9,7 +9,8 @@ from msgspec import structs
 
 from bench.schema.case import Case
 from bench.schema.record import Measurement, Record
-from reports.document import Scalar, Table
+from reports.cells import Scalar
+from reports.document import Table
 from reports.pages import run_report
 from reports.summary.pooling import summarise
 from tests.planted import planted_records

@@ -10,8 +10,9 @@ from msgspec import structs
 from bench.schema.case import Case
 from bench.schema.phases import Phase
 from bench.schema.record import Measurement, Record
+from reports.cells import NOT_MEASURED, Scalar
 from reports.compare import compare_report
-from reports.document import NOT_MEASURED, Document, Scalar, Table
+from reports.document import Document, Table
 from reports.pages import run_report
 from tests.planted import planted_records
 from tests.planted.shown_cells import row_of

@@ -11,8 +11,9 @@ from bench.schema.case import Case
 from bench.schema.layer_phases import BETWEEN, KERNEL, LOSS, UPDATE, Layer, Part
 from bench.schema.record import Measurement, Record
 from reports import formats
+from reports.cells import Scalar
 from reports.compare import compare_report
-from reports.document import Document, Plot, Scalar, Table
+from reports.document import Document, Plot, Table
 from reports.drawing import plots
 from reports.pages.run_report import build
 from tests.planted import planted_records

@@ -11,7 +11,8 @@ from bench.schema.case import Case
 from bench.schema.phases import Phase
 from bench.schema.record import Measurement, Record
 from reports.analysis.peak_ledger import Ledger, ledger_of
-from reports.document import Scalar, Table
+from reports.cells import Scalar
+from reports.document import Table
 from reports.pages import run_report
 from reports.summary.pooling import summarise
 from reports.summary.subjects import by_subject

@@ -9,7 +9,7 @@ from msgspec import structs
 from bench.schema.case import Case
 from bench.schema.record import Record
 from reports import formats
-from reports.document import NOT_MEASURED, ONE
+from reports.cells import NOT_MEASURED, ONE
 from reports.pages import run_report
 from reports.summary.pooling import summarise
 from tests.planted import planted_records

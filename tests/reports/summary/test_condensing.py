@@ -13,7 +13,7 @@ from msgspec import structs
 from bench.schema.case import Case
 from bench.schema.record import Measurement, Record, Status
 from bench.store import RECORDS, read_records
-from reports.document import Scalar
+from reports.cells import Scalar
 from reports.pages.run_report import build
 from reports.summary import condensing, pooling
 from reports.summary.process import Process

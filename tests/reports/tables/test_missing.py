@@ -8,7 +8,8 @@ from msgspec import structs
 from bench.schema.case import Case
 from bench.schema.record import Record, single
 from reports import formats
-from reports.document import NOT_MEASURED, Document, Missing, Table, readable
+from reports.cells import NOT_MEASURED, Missing, readable
+from reports.document import Document, Table
 from reports.pages import run_report
 from reports.tables.missing import marked
 from tests.planted import planted_records
