@@ -84,6 +84,11 @@ PlainIntervals = Annotated[
     ),
 ]
 Margin = Annotated[str, typer.Option("--margin", help="Changes inside this share do not matter.")]
+Section = Annotated[
+    str | None,
+    typer.Option("--section", metavar="NAME", help="Show one part of the report, e.g. memory."),
+]
+Full = Annotated[bool, typer.Option("--full", help="Show the whole report, not only its answer.")]
 
 
 def run_options_of(gpu: str | int | None, lock_clocks: str | int | None) -> RunOptions:

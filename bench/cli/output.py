@@ -8,10 +8,15 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+
+from msgspec import structs
 
 from bench.schema.plain_text import as_text
 from models.errors import UserError, unknown
+
+if TYPE_CHECKING:
+    from reports.document import Document
 
 
 def complain(sentence: str, code: int = 2) -> int:
@@ -43,6 +48,18 @@ def check_format(name: str) -> None:
 
     if name not in formats.names():
         raise unknown("format", name, formats.names())
+
+
+def chosen(document: Document, section: str | None, full: bool) -> Document:
+    """What --section and --full leave of a report: one part, all parts, or by default its answer.
+
+    Raises UserError for a section that the report lacks, and for both options at once.
+    """
+    if section is None:
+        return structs.replace(document, whole=True) if full else document
+    if full:
+        raise UserError("--section shows one part and --full all of them: give one of the two")
+    return document.only(section)
 
 
 @contextlib.contextmanager
