@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from typing import Literal
 
 from msgspec import Struct, structs
@@ -254,4 +253,4 @@ class Document(Struct, frozen=True, kw_only=True):
 
 def slug(title: str) -> str:
     """The title as a name: `Peak memory (MiB)` is `peak-memory-mib`."""
-    return "-".join(re.findall(r"[a-z0-9]+", title.lower())) or "untitled"
+    return "-".join("".join(each if each.isalnum() else " " for each in title.lower()).split()) or "untitled"

@@ -34,7 +34,7 @@ def lines(chart: BarChart, width: int) -> Iterator[str]:
         for at in series:
             text = texts[at][number]
             if cells >= FEWEST_CELLS and longest > 0:
-                drawn = _bar(row.bars[at], cells / longest, FILLS[at % len(FILLS)])
+                drawn = _bar(row.bars[at], longest, cells, FILLS[at % len(FILLS)])
                 text = f"{drawn} {text}" if drawn else text
                 line += " " * _GAP + text.ljust(cells + 1 + max(map(len, texts[at])))
             else:
@@ -64,10 +64,10 @@ def _end(bar: Quantity | None) -> float:
     return max(bar.value, bar.high or 0.0)
 
 
-def _bar(bar: Quantity | None, cells_per_unit: float, fill: str) -> str:
+def _bar(bar: Quantity | None, longest: float, cells: int, fill: str) -> str:
     """At least one cell of what is not zero, so that it can be seen."""
     if bar is None or not _is_drawn(bar):
         return ""
-    length = max(1, round(bar.value * cells_per_unit)) if bar.value > 0 else 0
-    whisker = round(_end(bar) * cells_per_unit) - length
+    length = max(1, round(bar.value / longest * cells)) if bar.value > 0 else 0
+    whisker = round(_end(bar) / longest * cells) - length
     return fill * length + ("─" * (whisker - 1) + "┤" if whisker > 0 else "")

@@ -73,9 +73,7 @@ def _show_answer(console: Console, title: str, answer: Answer) -> None:
         _show_text(console, [answer.warnings], style="yellow")
 
 
-def _show_text(
-    console: Console, paragraphs: Iterable[str], style: str = ""
-) -> None:
+def _show_text(console: Console, paragraphs: Iterable[str], style: str = "") -> None:
     from rich.text import Text
 
     for paragraph in paragraphs:
@@ -111,7 +109,7 @@ def _parts(document: Document) -> Iterator[str]:
 def _show_tables(console: Console, document: Document) -> None:
     from rich.text import Text
 
-    for table in document.tables:
+    for table in (table for tables in document.parts.values() for table in tables):
         console.print(Text(f"\n{table.title}", style="bold"))
         console.print(_table(table, readable))
         _show_text(console, table.footnotes, style="dim")
