@@ -16,9 +16,9 @@ from reports.cells import ABOUT, BORROWED, FOLLOWS_FROM_UNRESOLVED, ONE, RESOLVE
 from reports.summary.figures import Figure
 
 TIME_IN_WORDS = (
-    "Times: geometric mean of per-process medians, with the 95% confidence interval across processes. about: "
-    f"the interval reaches {RESOLVED:.0%} to {ABOUT:.0%} from the figure. Two figures whose intervals overlap "
-    "need not differ at all."
+    "Times: geometric mean of per-process medians, with the 95% confidence interval across processes. "
+    f"about: the interval reaches {RESOLVED:.0%} to {ABOUT:.0%} from the figure. Two figures whose "
+    "intervals overlap need not differ at all."
 )
 
 MIB = 2**20
@@ -35,8 +35,8 @@ BORROWED_NOTE = (
     f"{BORROWED} one process: the interval is what the run's other cases predict. Verdicts do not use it."
 )
 UNRESOLVED_NOTE = (
-    f"{UNRESOLVED}: the 95% interval (in brackets) reaches more than {ABOUT:.0%} from the figure. +4: about 4 "
-    f"more processes would resolve it. {FOLLOWS_FROM_UNRESOLVED}: derived from an unresolved figure."
+    f"{UNRESOLVED}: the 95% interval (in brackets) reaches more than {ABOUT:.0%} from the figure. +4: about "
+    f"4 more processes would resolve it. {FOLLOWS_FROM_UNRESOLVED}: derived from an unresolved figure."
 )
 CASES_NAMED = 3
 MODELS_NAMED = 4
