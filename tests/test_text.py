@@ -10,11 +10,13 @@ from tests.test_layout import python_files
 PARSERS = {"partition", "rpartition", "removeprefix", "removesuffix", "startswith", "endswith"}
 FROM_OUTSIDE = {
     "reports/analysis/datasheet.py": "the driver's names of GPUs",
+    "reports/analysis/layer_headroom.py": "the names of modules' classes, of torch or a user's",
     "reports/drawing/inline_svg.py": "the SVG that matplotlib writes",
     "reports/drawing/plots.py": "labels that matplotlib would leave out of a legend",
     "reports/formats/csv.py": "the end of a line that the csv module writes",
     "reports/formats/markdown.py": "characters that would be markup",
     "reports/summary/figures.py": "digits in the names of users' models, which are sorted as numbers",
+    "reports/tables/case_names.py": "models' names, as users type them",
     "reports/tables/unique_names.py": "characters that a file's name may not have",
     "reports/ablations/ablation_plots.py": "characters that a file's name may not have",
 }

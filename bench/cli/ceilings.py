@@ -1,4 +1,4 @@
-"""convbench ceilings: what this machine can do at best."""
+"""convbench ceilings: the peak compute and memory bandwidth of this machine."""
 
 from __future__ import annotations
 
@@ -26,21 +26,25 @@ def ceilings(
     given: Annotated[Given, Axes("device", "precision", "threads")],
     gpu: options.Gpu = None,
     lock_clocks: options.LockClocks = None,
-    replicates: Annotated[str, typer.Option(help="Processes for each arithmetic.")] = "1",
+    replicates: Annotated[str, typer.Option(help="Processes per dtype; 3 or more for an interval.")] = "1",
     out: options.Out = None,
     time_limit: options.TimeLimit = None,
     budget: options.Budget = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Run what is missing, crashed or timed out.")
+        bool, typer.Option("--resume", help="Continue this run: measure only missing or failed cases.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and write nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the cases and the estimated time.")
+    ] = False,
     plain_intervals: options.PlainIntervals = False,
+    section: options.Section = None,
+    full: options.Full = False,
     format_: options.Format = "terminal",
 ) -> int:
-    """Measure how fast this machine multiplies and copies: the ceilings that networks stand under.
+    """Measure this machine's peak compute and memory bandwidth.
 
-    Matrix products, VGG's convolutions and a copy, in every arithmetic that the
-    device has, beside what its datasheet promises.
+    Times matrix products and VGG's convolutions in every dtype of the device, and copies; compares
+    them with the datasheet where it is known.
     """
     output.check_format(format_)
     run_options = options.run_options_of(gpu, lock_clocks)
@@ -63,11 +67,13 @@ def ceilings(
             auto,
             run_options,
             plain_intervals=plain_intervals,
+            section=section,
+            full=full,
         )
 
 
 def _cases(given: Mapping[str, tuple[Value, ...]]) -> list[Case]:
-    """Each arithmetic once on each device; UserError when none can be, as far as is known without torch."""
+    """Each dtype once on each device; UserError where torch is not needed to know that none can run."""
     wanted = given.get("precision", tuple(case.ARITHMETIC))
     found = ceiling_cases.needed(
         Case(

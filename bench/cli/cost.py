@@ -17,17 +17,20 @@ def cost(
     channels: Annotated[str | None, typer.Option(help=axes.AXES["channels"].summary)] = None,
     classes: Annotated[str | None, typer.Option(help=axes.AXES["classes"].summary)] = None,
     batch: Annotated[str, typer.Option(help=axes.AXES["batch"].summary)] = "1",
-    layers: Annotated[bool, typer.Option("--layers", help="Every layer of every model.")] = False,
-    format_: options.Format = "md",
+    layers: Annotated[bool, typer.Option("--layers", help="Show every layer.")] = False,
+    section: options.Section = None,
+    full: options.Full = False,
+    format_: options.Format = "terminal",
 ) -> int:
-    """Parameters, MACs, FLOPs and activations of networks, beside the counts of fvcore and torch.
+    """Count parameters, FLOPs and activations, cross-checked with fvcore and torch.
 
-    Needs no GPU and no run. Exit code 1 where the counts of one of our networks disagree.
+    Runs nothing. Exits with 1 if the three counts of a built-in network differ.
     """
     import msgspec
 
     from bench.runner import network_costs
     from reports import formats
+    from reports.pages import cost_answer
     from reports.pages import cost_report as costs
 
     output.check_format(format_)
@@ -38,5 +41,6 @@ def cost(
         listed = [costs.as_json(entry, layers=layers) for entry in entries]
         output.show(msgspec.json.format(msgspec.json.encode(listed), indent=2).decode() + "\n")
     else:
-        output.show(formats.render(format_, costs.document(entries, layers=layers)))
-    return 1 if any(costs.miscounted(entry) for entry in entries) else 0
+        document = costs.document(entries, layers=layers)
+        output.show(formats.render(format_, output.chosen(document, section, full or layers)))
+    return 1 if any(cost_answer.miscounted(entry) for entry in entries) else 0

@@ -15,13 +15,18 @@ def doctor(
     gpu: options.Gpu = None,
     unlock_clocks: Annotated[
         bool,
-        typer.Option("--unlock-clocks", help="Give back GPU clocks that a killed --lock-clocks left locked."),
+        typer.Option("--unlock-clocks", help="Unlock GPU clocks that a killed --lock-clocks left locked."),
     ] = False,
-    format_: options.Format = "md",
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 1 if there are warnings, e.g. before a nightly run.")
+    ] = False,
+    section: options.Section = None,
+    full: options.Full = False,
+    format_: options.Format = "terminal",
 ) -> int:
-    """What on this machine would spoil a measurement, and what to do about it.
+    """Find what makes measurements on this machine unreliable, and how to fix it.
 
-    Changes nothing, unless told to unlock clocks: then it does that alone.
+    Changes nothing. With --unlock-clocks it unlocks GPU clocks and does nothing else.
     """
     from bench import doctor as examination
     from bench.host import gpu_choice
@@ -33,8 +38,9 @@ def doctor(
         return _unlock()
     seen = gpu_choice.seeing_only(options.gpu_of(gpu))
     machine = examination.Machine() if seen is None else examination.Machine(environ=seen)
-    output.show(formats.render(format_, reporting.document(examination.examine(device, machine))))
-    return 0
+    findings = examination.examine(device, machine)
+    output.show(formats.render(format_, output.chosen(reporting.document(findings), section, full)))
+    return 1 if strict and reporting.has_warnings(findings) else 0
 
 
 def _unlock() -> int:

@@ -1,4 +1,4 @@
-"""convbench layers: where inside a network the time goes."""
+"""convbench layers: where a network spends its time."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from bench.plan import axes, expand, suite_plan
 from bench.plan.suite import Suite
 from bench.schema.case import MeasurementProtocol
 from models.errors import UserError
+from reports.pages import plan_report
 
 PROTOCOL = MeasurementProtocol(
     warmup_seconds=0.5, warmup_limit_seconds=5, sampling_seconds=4, energy_seconds=0
 )
-"""Layers are measured beside the case, whose own figures are only to compare them with."""
+"""The layers are what is asked for; the case's own time is only to compare them with."""
 
 
 # long: its parameters are the command's options.
@@ -34,24 +35,31 @@ def layers(
     ],
     gpu: options.Gpu = None,
     lock_clocks: options.LockClocks = None,
-    replicates: Annotated[str, typer.Option(help="Processes for each case.")] = "1",
+    replicates: Annotated[str, typer.Option(help="Processes per case; 3 or more for an interval.")] = "1",
     time_limit: options.TimeLimit = None,
     budget: options.Budget = None,
-    ceilings: Annotated[bool, typer.Option(help="First measure what the machine can do.")] = True,
+    ceilings: Annotated[
+        bool, typer.Option(help="Measure the machine's peak first, for the % of peak.")
+    ] = True,
     trace: Annotated[
-        Path | None, typer.Option(help="Write a Chrome trace of a few steps here; of a single case.")
+        Path | None, typer.Option(help="Write a Chrome trace of a few steps to this file (one case only).")
     ] = None,
     out: options.Out = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Run what is missing, crashed or timed out.")
+        bool, typer.Option("--resume", help="Continue this run: measure only missing or failed cases.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the cases and the estimated time; measure nothing.")
     ] = False,
     plain_intervals: options.PlainIntervals = False,
+    section: options.Section = None,
+    full: options.Full = False,
     format_: options.Format = "terminal",
 ) -> int:
-    """Time every layer, forward and backward, beside its FLOPs, its bytes and what the machine can do.
+    """Show where a network spends its time: every layer, forward and backward, vs the machine's peak.
 
-    By marks around the modules, or by the profiler where they are compiled;
-    the layers add up to the step, with the gap stated. Training unless --workload says otherwise.
+    Eager modules are timed one by one, compiled ones by the profiler. Measures training steps unless
+    --workload inference is given.
     """
     output.check_format(format_)
     run_options = options.run_options_of(gpu, lock_clocks)
@@ -68,6 +76,9 @@ def layers(
     seconds = suite_plan.seconds_of(budget)
     auto = expand.left_to_auto(every, given)
     run_options = structs.replace(run_options, layers=True, trace=trace)
+    if dry_run:
+        output.show(plan_report.dry_run(planned, protocol, format_))
+        return 0
     with output.folder(out, resume=resume) as folder:
         return run_cases.run_and_report(
             planned,
@@ -79,15 +90,19 @@ def layers(
             auto,
             run_options,
             plain_intervals=plain_intervals,
+            section=section,
+            full=full,
         )
 
 
 def _refuse_trace(path: Path, cases: int) -> None:
-    """UserError, before any work, where a trace could not be written, or cases would replace each other's."""
+    """UserError, before any work, where a trace cannot be written, or cases would overwrite each other's."""
     if cases > 1:
-        raise UserError(f"--trace takes a single case, and this plan has {cases}")
+        raise UserError(
+            f"--trace takes a single case, got {cases}. Name one network, workload and batch size"
+        )
     if path.is_dir():
-        raise UserError(f"{path} is a folder, and a trace is a file")
+        raise UserError(f"--trace must be a file, got the folder {path}")
     if not path.parent.is_dir():
         raise UserError(f"cannot write {path}: there is no folder {path.parent}")
     if not os.access(path if path.exists() else path.parent, os.W_OK):

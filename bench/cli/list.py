@@ -15,7 +15,7 @@ def list_(
     what: Annotated[
         str,
         typer.Argument(
-            help="models, variants, suites, axes, datasets or recipes; all without it.",
+            help="What to list: models, variants, suites, axes, datasets or recipes. [default: all]",
             autocompletion=completion.of_names(catalogue_report.catalogue_documents),
         ),
     ] = "all",
@@ -23,13 +23,13 @@ def list_(
         str | None,
         typer.Option(
             "--library",
-            help="Models of torchvision or timm instead of ours.",
+            help="List the models of torchvision or timm instead of the built-in ones.",
             autocompletion=completion.of_names(lambda: libraries.NAMES),
         ),
     ] = None,
     format_: options.Format = "terminal",
 ) -> int:
-    """Say which models, variants, suites, axes, datasets and recipes there are."""
+    """List models, variants, suites, axes, datasets and recipes."""
     output.check_format(format_)
     output.show(catalogue_report.catalogue_text(what, format_, library))
     return 0

@@ -1,4 +1,4 @@
-"""convbench max-batch: the largest batch that fits."""
+"""convbench max-batch: the largest batch size that fits."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from bench.studies.max_batch.batch_search import MEMORY_ONLY
 
 if TYPE_CHECKING:
     from bench.studies.max_batch.batch_runs import BatchRequest
+    from reports.document import Document
 
 
 # long: its parameters are the command's options.
@@ -24,7 +25,9 @@ def max_batch(
     models: options.Models,
     memory: Annotated[
         str | None,
-        typer.Option(help="4GiB, or 80% of what is free; without it what can be had safely."),
+        typer.Option(
+            help="Memory limit: 4GiB, or 80% of the free memory. [default: what can be used safely]"
+        ),
     ] = None,
     given: Annotated[
         Given,
@@ -47,16 +50,20 @@ def max_batch(
     time_limit: options.TimeLimit = None,
     budget: options.Budget = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Run no batch again of which --out has a record.")
+        bool, typer.Option("--resume", help="Reuse the batch sizes that --out has records of.")
     ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the cases; measure nothing.")] = False,
     out: options.Out = None,
+    section: options.Section = None,
+    full: options.Full = False,
     format_: options.Format = "terminal",
 ) -> int:
-    """The largest batch whose step fits into the memory: predicted from small ones, then verified.
+    """Find the largest batch size that fits in memory, and verify it.
 
-    Every axis takes several values, repeated or separated by commas; each combination has an answer.
+    Options take several values, e.g. --precision fp32,bf16; each combination has an answer.
     """
     from bench.studies.max_batch.batch_runs import BatchRequest
+    from reports import formats
 
     output.check_format(format_)
     block = {"model": axes.read("model", models)}
@@ -69,17 +76,24 @@ def max_batch(
         resume=resume,
         options=options.run_options_of(gpu, lock_clocks),
     )
+    if dry_run:
+        from reports.pages import plan_report
+
+        output.show(plan_report.batch_plan(request.cases, memory, format_))
+        return 0
     with output.folder(out, resume=resume) as folder:
-        return _max_batch(request, folder, format_)
+        document, code = _searched(request, folder)
+        run_cases.leave(document, folder)
+        output.show(formats.render(format_, output.chosen(document, section, full)))
+        return code
 
 
-def _max_batch(request: BatchRequest, out: Path, format_: str) -> int:
-    """1 where not even one image fits."""
+def _searched(request: BatchRequest, out: Path) -> tuple[Document, int]:
+    """The report of the search and the exit code: 1 where not even one image fits."""
     from bench.cli import progress
     from bench.studies.max_batch import batch_runs as runner
     from reports.pages import max_batch_report
 
     with progress.progress(request.most_runs) as on_progress:
         answers = runner.find_largest(request, out, on_progress)
-    output.show(run_cases.publish(max_batch_report.document(answers), out, format_))
-    return 0 if all(answer.verified for answer in answers) else 1
+    return max_batch_report.document(answers), 0 if all(answer.verified for answer in answers) else 1

@@ -65,20 +65,32 @@ def run_kept(
     return exit_code.end(result, planned, lambda: _report(out, format_, plain_intervals))
 
 
-def _report(out: Path, format_: str, plain_intervals: bool) -> str:
-    """That of all that the folder holds, left there too."""
+def _report(
+    out: Path, format_: str, plain_intervals: bool, section: str | None = None, full: bool = False
+) -> str:
+    """That of all that the folder holds, left there too; --section and --full choose what is shown."""
+    from reports import formats
     from reports.pages import run_report
 
-    return publish(run_report.build([out], plain_intervals=plain_intervals), out, format_)
+    document = run_report.build([out], plain_intervals=plain_intervals)
+    leave(document, out)
+    return formats.render(format_, output.chosen(document, section, full))
 
 
 def publish(document: Document, out: Path, format_: str, name: str = "report.md") -> str:
     """Write the document and its plots into the folder; the document as text in a format."""
     from reports import formats
+
+    leave(document, out, name)
+    return formats.render(format_, document)
+
+
+def leave(document: Document, out: Path, name: str = "report.md") -> None:
+    """Write the document and its plots into the folder."""
+    from reports import formats
     from reports.drawing import plots
 
     output.write(out / name, formats.render("md", plots.write(document, out / "plots")))
-    return formats.render(format_, document)
 
 
 def run_and_report(
@@ -92,7 +104,9 @@ def run_and_report(
     run_options: RunOptions | None = None,
     *,
     plain_intervals: bool = False,
+    section: str | None = None,
+    full: bool = False,
 ) -> int:
     """Run the cases into the folder and show the report of all that it holds; the exit code."""
     result = run(planned, protocol, out, resume=resume, budget=budget, auto=auto, run_options=run_options)
-    return exit_code.end(result, len(planned), lambda: _report(out, format_, plain_intervals))
+    return exit_code.end(result, len(planned), lambda: _report(out, format_, plain_intervals, section, full))

@@ -1,4 +1,4 @@
-"""convbench selftest: may this harness be trusted on this machine."""
+"""convbench selftest: the harness against known answers."""
 
 from __future__ import annotations
 
@@ -14,10 +14,14 @@ from bench.cli.options import OneDevice
 def selftest(
     device: OneDevice = "auto",
     gpu: options.Gpu = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for selftest.md and selftest.json.")] = None,
-    format_: options.Format = "md",
+    out: Annotated[
+        Path | None, typer.Option(help="Save selftest.md and selftest.json here. [default: nothing is saved]")
+    ] = None,
+    section: options.Section = None,
+    full: options.Full = False,
+    format_: options.Format = "terminal",
 ) -> int:
-    """Recover answers that are known beforehand, on this machine. Exit code 1 when one is wrong."""
+    """Check the harness against known answers. Exits with 1 if one is missed."""
     from bench import selftest as answers
     from reports import formats
     from reports.pages import selftest_report as reporting
@@ -31,5 +35,5 @@ def selftest(
     if out is not None:
         for kept in ("md", "json"):
             output.write(out / f"selftest.{kept}", formats.render(kept, document))
-    output.show(formats.render(format_, document))
+    output.show(formats.render(format_, output.chosen(document, section, full)))
     return 1 if reporting.failed(checks) else 0

@@ -19,7 +19,7 @@ def findings(machine: Machine, *, required: bool) -> Iterator[Finding]:
         gpu = visible_gpu(nvml, machine.environ)
         name = gpu.name()
     except UnreadableError as error:
-        advice = "install NVIDIA's driver, and start a container with --gpus all" if required else ""
+        advice = "install the NVIDIA driver; start containers with --gpus all" if required else ""
         yield Finding(name="gpu", status="warn" if required else "ok", found=f"none: {error}", advice=advice)
         return
     yield Finding(name="gpu", status="ok", found=name)
@@ -39,10 +39,12 @@ def _driver(machine: Machine, nvml: Nvml) -> Finding:
         driver, cuda = versions
         found = f"{driver}, for CUDA up to {cuda}; torch has {f'CUDA {built}' if built else 'no CUDA'}"
         if built is None:
-            advice = "install a torch with CUDA (pytorch.org says how)"
+            advice = "install a torch with CUDA (see pytorch.org)"
             return Finding(name=name, status="warn", found=found, advice=advice)
         if int(built.partition(".")[0]) > int(cuda.partition(".")[0]):
-            advice = "the driver is too old for this torch: update it, or install a torch for its CUDA"
+            advice = (
+                "the driver is too old for this torch: update it, or install a torch for its CUDA version"
+            )
             return Finding(name=name, status="warn", found=found, advice=advice)
         return Finding(name=name, status="ok", found=found)
 
@@ -52,17 +54,17 @@ def _driver(machine: Machine, nvml: Nvml) -> Finding:
 def _processes(name: str, pids: Sequence[int]) -> Finding:
     if not pids:
         return Finding(name=name, status="ok", found="none")
-    advice = "they share the GPU's time and memory: wait for them, or take another GPU"
+    advice = "other processes share the GPU's time and memory: wait for them, or use another GPU"
     return Finding(name=name, status="warn", found=f"pid {', '.join(map(str, pids))}", advice=advice)
 
 
 def _throttling(name: str, bits: int) -> Finding:
     found = reasons(bits)
     if set(found) & SLOWDOWNS:
-        advice = "windows are invalid while it lasts: see to the cooling and the power supply"
+        advice = "measurements are invalid while it lasts: check cooling and power supply"
         return Finding(name=name, status="warn", found=", ".join(found), advice=advice)
     if POWER_CAP in found:
-        advice = "another job heats the GPU, or its power limit is low"
+        advice = "another job uses the GPU, or its power limit is low"
         return Finding(name=name, status="warn", found=POWER_CAP, advice=advice)
     return Finding(name=name, status="ok", found=", ".join(found) or "none")
 
@@ -76,7 +78,7 @@ def _power_limit(name: str, limits: tuple[float, float]) -> Finding:
     found = f"{limit:.0f} W, by default {default:.0f} W"
     if limit >= default:
         return Finding(name=name, status="ok", found=found)
-    advice = f"clocks stay below what the GPU can do: sudo nvidia-smi --power-limit={default:.0f}"
+    advice = f"the limit lowers clocks: sudo nvidia-smi --power-limit={default:.0f}"
     return Finding(name=name, status="warn", found=found, advice=advice)
 
 
@@ -84,7 +86,7 @@ def _persistence(name: str, on: bool) -> Finding:
     if on:
         return Finding(name=name, status="ok", found="on")
     advice = (
-        "without it the driver is loaded anew for every process, and the GPU starts cold: "
+        "without it the driver reloads for every process and the GPU starts cold: "
         "sudo nvidia-smi --persistence-mode=1"
     )
     return Finding(name=name, status="warn", found="off", advice=advice)
@@ -93,5 +95,5 @@ def _persistence(name: str, on: bool) -> Finding:
 def _mig(name: str, on: bool) -> Finding:
     if not on:
         return Finding(name=name, status="ok", found="off")
-    advice = "figures are of a part of the GPU, and energy and clocks are the whole board's"
+    advice = "figures are for one slice of the GPU; energy and clocks are for the whole board"
     return Finding(name=name, status="warn", found="on", advice=advice)

@@ -15,7 +15,7 @@ from models.errors import UserError
 
 _IDLE = 0x1
 """nvml.h, nvmlClocksEventReasonGpuIdle."""
-RESET = "stop what uses the GPU, then sudo nvidia-smi --gpu-reset, or restart the machine"
+RESET = "stop all GPU programs, then sudo nvidia-smi --gpu-reset, or restart the machine"
 
 
 def findings(machine: Machine, nvml: Nvml, gpu: NvmlGpu) -> Iterator[Finding]:
@@ -35,13 +35,13 @@ def findings(machine: Machine, nvml: Nvml, gpu: NvmlGpu) -> Iterator[Finding]:
 
 
 def _compute_mode(name: str, mode: ComputeMode) -> Finding:
-    none = "no process may compute on it: sudo nvidia-smi --compute-mode=0"
+    none = "no process can use it: sudo nvidia-smi --compute-mode=0"
     return judged(name, mode, none if mode == "prohibited" else "")
 
 
 def _ecc_mode(name: str, modes: tuple[bool, bool]) -> Finding:
     now, then = ("on" if mode else "off" for mode in modes)
-    advice = f"it changes at the next reset, and figures with it: {RESET}" if now != then else ""
+    advice = f"it changes at the next reset and affects memory and speed: {RESET}" if now != then else ""
     return judged(name, now if now == then else f"{now}, after the next reset {then}", advice)
 
 
@@ -56,9 +56,9 @@ def _ecc_errors(name: str, errors: EccErrors) -> Finding:
 def _remapped_rows(name: str, rows: RemappedRows) -> Finding:
     found = f"{rows.correctable + rows.uncorrectable}"
     if rows.failed:
-        return judged(name, f"{found}, and one that could not be", "the memory is worn out: replace the GPU")
+        return judged(name, f"{found}, and one that failed", "the memory is worn out: replace the GPU")
     if rows.pending:
-        return judged(name, f"{found}, and one that waits for a reset", RESET)
+        return judged(name, f"{found}, and one pending a reset", RESET)
     return judged(name, found, "")
 
 
@@ -70,7 +70,7 @@ def _pcie(name: str, seen: tuple[PcieLink, bool]) -> Finding:
         f"{', at rest' if idle else ''}"
     )
     narrow = link.width < link.max_width or (link.generation < link.max_generation and not idle)
-    advice = "copies from the host take longer than they need: see to the slot, the riser and the BIOS"
+    advice = "copies from the host are slower than they could be: check the slot, the riser and the BIOS"
     return judged(name, found, advice if narrow else "")
 
 
@@ -82,7 +82,7 @@ def _application_clocks(name: str, clocks: tuple[int, int, int]) -> Finding:
     """By default a GPU may go above them; once somebody has set them it may not."""
     asked_for, default, highest = clocks
     found = f"SM {asked_for} MHz, by default {default}, at most {highest}"
-    advice = "somebody has set them: sudo nvidia-smi --reset-applications-clocks"
+    advice = "they were set by someone: sudo nvidia-smi --reset-applications-clocks"
     return judged(name, found, advice if asked_for != default and asked_for < highest else "")
 
 
@@ -95,8 +95,8 @@ def _locked_clock(machine: Machine, gpu: NvmlGpu) -> Finding:
         return Finding(name=name, status="unknown", found=str(error))
     own = [marker for marker in markers if marker.uuid == gpu.uuid()]
     if not own:
-        return judged(name, "none by convbench; NVML does not tell of others", "")
-    return judged(name, f"{own[0].mhz} MHz", "convbench doctor --unlock-clocks gives it back")
+        return judged(name, "none by convbench; NVML does not report other locks", "")
+    return judged(name, f"{own[0].mhz} MHz", "unlock it with convbench doctor --unlock-clocks")
 
 
 def _numa_node(name: str, node: int) -> Finding:

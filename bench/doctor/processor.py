@@ -30,12 +30,12 @@ def _governor(machine: Machine) -> Finding:
     name = "cpu governor"
     governors = sorted(set(machine.texts("sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor")))
     if not governors:
-        advice = "a virtual machine hides it: ask whoever runs the host"
-        return Finding(name=name, status="unknown", found="the kernel does not say", advice=advice)
+        advice = "virtual machines hide it: ask the host's administrator"
+        return Finding(name=name, status="unknown", found="the kernel does not report it", advice=advice)
     found = ", ".join(governors)
     if governors == ["performance"]:
         return Finding(name=name, status="ok", found=found)
-    advice = "clocks follow the load: sudo cpupower frequency-set --governor performance"
+    advice = "clocks vary with load: sudo cpupower frequency-set --governor performance"
     return Finding(name=name, status="warn", found=found, advice=advice)
 
 
@@ -44,14 +44,14 @@ def _turbo(machine: Machine) -> Finding:
     no_turbo = machine.text("sys/devices/system/cpu/intel_pstate/no_turbo")
     boost = machine.text("sys/devices/system/cpu/cpufreq/boost")
     if no_turbo is None and boost is None:
-        advice = "a virtual machine hides it: ask whoever runs the host"
-        return Finding(name=name, status="unknown", found="the kernel does not say", advice=advice)
+        advice = "virtual machines hide it: ask the host's administrator"
+        return Finding(name=name, status="unknown", found="the kernel does not report it", advice=advice)
     if no_turbo == "1" or (no_turbo is None and boost == "0"):
         return Finding(name=name, status="ok", found="off")
     switch = "1 > intel_pstate/no_turbo" if no_turbo is not None else "0 > cpufreq/boost"
     advice = (
-        "clocks change with heat and with the number of busy cores; to see small changes switch it off "
-        f"(write {switch} under /sys/devices/system/cpu) or compare with convbench ab"
+        "clocks vary with temperature and busy cores: to measure small changes, switch it off "
+        f"(write {switch} under /sys/devices/system/cpu) or use convbench ab"
     )
     return Finding(name=name, status="warn", found="on", advice=advice)
 
@@ -69,22 +69,19 @@ def _steal(machine: Machine) -> Finding:
     found = f"{100 * share:.1f}% within {machine.window_seconds:g} s"
     if share <= contention.MOST_STEAL:
         return Finding(name=name, status="ok", found=found)
-    advice = (
-        "other virtual machines use this processor: take a host of your own, or more replicates and "
-        "convbench ab; spoiled windows are labelled"
-    )
+    advice = "other virtual machines share this CPU: use a dedicated host, more --replicates, or convbench ab"
     return Finding(name=name, status="warn", found=found, advice=advice)
 
 
 def _load(machine: Machine) -> Finding:
     text = machine.text("proc/loadavg")
     if not text:
-        return Finding(name="load", status="unknown", found="the kernel does not say")
+        return Finding(name="load", status="unknown", found="the kernel does not report it")
     load = float(text.split()[0])
     found = f"{load:.2f} over the last minute, {machine.cpus} logical CPUs"
     if load < MOST_LOAD:
         return Finding(name="load", status="ok", found=found)
-    advice = "stop what else runs (top shows it), or wait until it has ended"
+    advice = "stop other programs (see top), or wait until they end"
     return Finding(name="load", status="warn", found=found, advice=advice)
 
 
@@ -97,8 +94,8 @@ def _quota(machine: Machine) -> Finding:
     if quota >= machine.cpus:
         return Finding(name=name, status="ok", found=found)
     advice = (
-        f"the kernel stops all threads when the quota is used up: stay at --threads {max(1, int(quota))}, "
-        "and give the container whole cores of its own (a cpuset) instead of a quota"
+        f"the kernel pauses all threads when the quota is used up: use --threads {max(1, int(quota))} or "
+        "fewer, or give the container whole cores (a cpuset) instead of a quota"
     )
     return Finding(name=name, status="warn", found=found, advice=advice)
 
@@ -109,7 +106,7 @@ def _threads(machine: Machine) -> Finding:
     found = f"{machine.cores} usable cores{listed}"
     counts = [int(value) for value in given.values() if value.isdecimal()]
     if any(count > machine.cores for count in counts):
-        advice = "more threads than cores take turns: unset the variable, and choose with --threads"
+        advice = "more threads than cores compete for them: unset the variable and use --threads"
         return Finding(name="threads", status="warn", found=found, advice=advice)
     return Finding(name="threads", status="ok", found=found)
 
@@ -118,11 +115,11 @@ def _virtual(machine: Machine) -> Finding:
     name = "virtual machine"
     flags = machine.text("proc/cpuinfo")
     if flags is None:
-        return Finding(name=name, status="unknown", found="the kernel does not say")
+        return Finding(name=name, status="unknown", found="the kernel does not report it")
     if "hypervisor" not in flags.split():
         return Finding(name=name, status="ok", found="no")
     product = machine.text("sys/class/dmi/id/product_name")
-    advice = "neighbours and the host's settings are out of sight: use more replicates, and convbench ab"
+    advice = "the host's load and settings are hidden: use more --replicates, or convbench ab"
     return Finding(name=name, status="warn", found=product or "yes", advice=advice)
 
 

@@ -31,23 +31,23 @@ def _sizes(meminfo: str) -> dict[str, int]:
 
 def _memory(sizes: dict[str, int]) -> Finding:
     if not {"MemTotal", "MemAvailable"} <= sizes.keys():
-        return Finding(name="memory", status="unknown", found="the kernel does not say")
+        return Finding(name="memory", status="unknown", found="the kernel does not report it")
     total, available = sizes["MemTotal"], sizes["MemAvailable"]
     found = f"{available / GIB:.1f} of {total / GIB:.1f} GiB available"
     if available >= LEAST_BYTES and available >= LEAST_SHARE * total:
         return Finding(name="memory", status="ok", found=found)
-    advice = "stop what else needs memory, or measure small batches only"
+    advice = "free memory, or measure small batch sizes only"
     return Finding(name="memory", status="warn", found=found, advice=advice)
 
 
 def _swap(sizes: dict[str, int]) -> Finding:
     if not {"SwapTotal", "SwapFree"} <= sizes.keys():
-        return Finding(name="swap", status="unknown", found="the kernel does not say")
+        return Finding(name="swap", status="unknown", found="the kernel does not report it")
     used = sizes["SwapTotal"] - sizes["SwapFree"]
     found = f"{used / GIB:.1f} of {sizes['SwapTotal'] / GIB:.1f} GiB used"
     if used <= MOST_SWAPPED:
         return Finding(name="swap", status="ok", found=found)
-    advice = "pages that come back from disk take milliseconds: free memory, then sudo swapoff -a"
+    advice = "reading pages back from disk takes milliseconds: free memory, then sudo swapoff -a"
     return Finding(name="swap", status="warn", found=found, advice=advice)
 
 
@@ -56,6 +56,6 @@ def _huge_pages(machine: Machine) -> Finding:
     name = "transparent huge pages"
     chosen = re.search(r"\[(\w+)\]", machine.text("sys/kernel/mm/transparent_hugepage/enabled") or "")
     if chosen is None:
-        return Finding(name=name, status="unknown", found="the kernel does not say")
+        return Finding(name=name, status="unknown", found="the kernel does not report it")
     advice = "compare only runs with the same setting"
     return Finding(name=name, status="ok", found=chosen[1], advice=advice)

@@ -28,7 +28,7 @@ def findings(machine: Machine) -> Iterator[Finding]:
 def _packages(machine: Machine) -> Iterator[Finding]:
     """Packages called bench, models and reports exist on public registries too."""
     for sentence in (*machine.foreign_packages(), *machine.mixed_packages()):
-        advice = "install convbench into an environment of its own"
+        advice = "install convbench in a separate environment"
         yield Finding(name="packages", status="warn", found=sentence, advice=advice)
 
 
@@ -39,9 +39,9 @@ def _compiler(machine: Machine) -> Finding:
     path = machine.which(wanted)
     headers = machine.python_headers / "Python.h"
     if path is None:
-        advice = "the compile engines need one: sudo apt install g++, or set CXX to a compiler that exists"
+        advice = "the compile engines need one: sudo apt install g++, or set CXX to an installed compiler"
         return Finding(name=name, status="warn", found=f"no {wanted}", advice=advice)
     if not headers.exists():
-        advice = "the compile engines need them: sudo apt install python3-dev (of this Python's version)"
+        advice = "the compile engines need them: sudo apt install python3-dev (for this Python version)"
         return Finding(name=name, status="warn", found=f"{path}, but no {headers}", advice=advice)
     return Finding(name=name, status="ok", found=path)

@@ -63,10 +63,6 @@ class Layers(Struct, frozen=True, kw_only=True):
     together: Figures
     parts: dict[Part, tuple[LayerRow, ...]]
 
-    def title(self, part: str) -> str:
-        """Of the table of that part."""
-        return f"Layers of {self.name}: {part}"
-
 
 def layers_of(figures: Sequence[Figure], ceilings: Ceilings) -> tuple[Layers, ...]:
     """The cases whose layers were measured."""

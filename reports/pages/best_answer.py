@@ -1,107 +1,179 @@
-"""The answer of a search in words: what is fastest, by how much, how sure that is, and what is left."""
+"""The answer of a search on one screen: what is fastest, by how much, how sure that is, and what it costs."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
 
-from msgspec import structs
-
 from bench import devices
 from bench.schema.agreement import Agreement
 from bench.schema.case import Case
-from bench.schema.ceiling_product import product_name
 from bench.schema.tuning import names
 from bench.stats.accuracy_verdicts import Difference
-from bench.stats.estimates import Ratio
 from bench.stats.verdicts import MARGIN
 from bench.studies.ab.pair_rows import PairRow
 from bench.studies.best.search_result import Findings
-from bench.studies.best.strategy import CandidateResult
-from models import catalogue
-from reports.analysis.figure_ratios import combined
 from reports.analysis.learned import training_runs
 from reports.analysis.measured_ceilings import ceilings_of
 from reports.analysis.parity import parities
 from reports.analysis.utilisation import Utilisation, reached
-from reports.cells import readable
+from reports.cells import ONE, Quantity, brief, readable
+from reports.pages.candidate_figures import figure_of, ratio_to_plain, result_of
 from reports.summary.figures import Summary
-from reports.tables.wording import percent, signed_points
+from reports.tables.case_names import case_name
+from reports.tables.time_words import in_words as time_in_words
+from reports.tables.wording import signed_points, with_interval
 
 SEEDS = 5
 """Training runs of each precision that the command asks for: what the scatter of seeds needs at least."""
-PLAIN = "eager fp32"
-SAYS_NOTHING = 100.0
-"""An interval of a ratio whose ends are this many times apart: two pairs that differ give such."""
+PLAIN = "fp32 eager"
+_FEW_DIGITS = 2.0
+"""Ratios from here up have two digits, others three."""
 
 
-def answer(found: Findings, measured: Summary, learned: Summary | None) -> Iterator[str]:
+def headlines(found: Findings, measured: Summary, learned: Summary | None) -> Iterator[str]:
+    """What is fastest and by how much; what may be as fast; what limits it; what it does to outputs and
+    accuracy."""
     if found.winner is None:
-        yield "No configuration could be measured: the table says why."
+        yield "No configuration could be measured; the table gives the reasons."
         return
-    rate = _rate(found.winner, measured)
-    speed = "" if rate is None else f", {readable(rate)} images/s"
-    yield (
-        f"Of {_count(found)} of {found.winner.model} ({found.winner.workload}, batch "
-        f"{found.winner.batch}, {found.winner.device}) the fastest is {in_words(found.winner)}{speed}."
-    )
-    if not found.is_complete:
-        yield "The budget was spent before all was tried: a longer search may find a faster one."
-    yield _against_plain(found)
+    yield " ".join((_fastest(found.winner, found), _against_plain(found)))
     yield from _against_rivals(found)
-    yield f"To repeat it: {command_of(found.winner, found.gpu)}"
-    yield _utilisation(found, measured)
-    yield _outputs(found.agreement)
-    yield _accuracy(found.winner, learned)
+    yield _limit(found, measured)
+    yield " ".join((_outputs(found.agreement), _accuracy(found.winner, learned)))
 
 
-def _count(found: Findings) -> str:
-    return "1 configuration" if len(found.tried) == 1 else f"{len(found.tried)} configurations"
+def _fastest(winner: Case, found: Findings) -> str:
+    """`AlexNet inference, batch 8: 9.44 ms ±2%, 848 images/s with bf16, channels-last, compile.`"""
+    one = result_of(winner, found)
+    time = with_interval(one.seconds or 0.0, one.interval)
+    rate = f", {brief(one.images_per_second)} images/s" if time.is_resolved else ""
+    return f"{case_name(winner)}: {time_in_words(time)}{rate} with {in_words(winner)}."
 
 
 def in_words(case: Case) -> str:
     """`bf16, channels-last, compile, freezing, 2 threads`: what a search chooses."""
-    words = (case.precision, case.layout, case.engine, *names(case.tuning), _threads(case))
+    words = (case.precision, case.layout, case.engine, *names(case.tuning), threads_in_words(case))
     return ", ".join(word for word in words if word)
 
 
-def _threads(case: Case) -> str:
+def threads_in_words(case: Case) -> str:
     """`1 thread`; nothing on a GPU."""
-    return (
-        f"{case.threads} thread{'s' if case.threads > 1 else ''}"
-        if devices.traits(case.device).is_host
-        else ""
+    if not devices.traits(case.device).is_host:
+        return ""
+    return f"{case.threads} thread{'s' if case.threads > 1 else ''}"
+
+
+def _against_plain(found: Findings) -> str:
+    if found.plain == found.winner:
+        return f"Nothing that was tried is faster than {PLAIN}."
+    row = pair_with_plain(found)
+    if row is not None:
+        return _judged(row, PLAIN)
+    assert found.winner is not None
+    ratio = ratio_to_plain(result_of(found.winner, found), found)
+    if ratio is None:
+        return f"Not compared with {PLAIN}: the budget was used up."
+    times = with_interval(ratio.value, ratio.interval, unit="x")
+    alike = f"Not distinguishable from {PLAIN}"
+    told = ratio_in_words(times, f" as fast as {PLAIN}") if times.is_resolved else alike
+    return f"{told} in one process each, not confirmed in pairs: the budget was used up."
+
+
+def pair_with_plain(found: Findings) -> PairRow | None:
+    """The pairs of the winner with fp32 eager."""
+    return next(
+        (row for row in found.pairs if (row.case_pair.a, row.case_pair.b) == (found.plain, found.winner)),
+        None,
     )
 
 
-def command_of(case: Case, gpu: str | None = None) -> str:
-    """The command line that measures a case again, on the GPU that was chosen for it if one was; every axis
-    that could be another is named.
-    """
-    own = catalogue.defaults(case.model)
-    usual = {
-        "image": own.image,
-        "channels": own.channels,
-        "classes": own.classes,
-        "seed": 0,
-        "tuning": "",
-        "input": "",
-    }
-    axes = ("model", "workload", "device", "precision", "layout", "engine", "tuning", "batch", "threads")
-    sizes = ("input",) if case.input else ("image", "channels")
-    words = ["convbench", "run"]
-    for axis in (*axes, *sizes, "classes", "seed"):
-        value = getattr(case, axis)
-        if usual.get(axis) != value:
-            words += [f"--{axis}", str(value)]
-    chosen = [] if gpu is None else ["--gpu", gpu]
-    return shlex.join([*words, *chosen, "--out", "RUN"])
+def speed(row: PairRow) -> Quantity | None:
+    """How many times as fast b is as a, with the interval of the pairs; None of a single pair."""
+    judged = row.verdict
+    if judged.ratio is None or judged.low is None or judged.high is None or judged.low <= 0:
+        return None
+    return Quantity(value=1 / judged.ratio, low=1 / judged.high, high=1 / judged.low, unit="x")
 
 
-def _rate(winner: Case, measured: Summary) -> float | None:
-    """Images per second over all its processes."""
-    whole = _whole(winner, measured)
-    return whole.time.images_per_second if whole else None
+def ratio_in_words(times: Quantity, of: str = "", more: str = "") -> str:
+    """`8.1x as fast as fp32 eager (6.6x to 9.8x, 8 pairs)`: `of` follows the number, `more` the interval."""
+    digits = 2 if times.value >= _FEW_DIGITS else 3
+    number, low, high = (
+        "" if each is None else readable(Quantity(value=each, unit="x"), digits)
+        for each in (times.value, times.low, times.high)
+    )
+    about = "about " if times.state == "about" else ""
+    interval = f"{low} to {high}" if low and high and not times.of_one else ""
+    told = ", ".join(filter(None, (interval, more)))
+    mark = f" {ONE}" if times.of_one else ""
+    return f"{about}{number}{mark}{of}{f' ({told})' if told else ''}"
+
+
+def _judged(row: PairRow, other: str) -> str:
+    """What the pairs of the winner with another say, in a sentence that its verdict supports."""
+    pairs, times = pairs_in_words(row), speed(row)
+    if row.verdict.n_new == 1:
+        return f"Not confirmed against {other}: a single pair."
+    if row.verdict.verdict == "equivalent":
+        return f"As fast as {other} within {MARGIN:.0%} ({pairs})."
+    if row.verdict.verdict == "inconclusive" or times is None:
+        return f"Not distinguishable from {other} ({pairs})."
+    if row.verdict.verdict == "slower":
+        return f"Slower than {other} in {pairs}, though faster in the search: not confirmed."
+    if not times.is_resolved:
+        low, high = (readable(end, 2) for end in (times.low, times.high))
+        return f"{low}x to {high}x as fast as {other} ({pairs})."
+    return f"{ratio_in_words(times, f' as fast as {other}', pairs)}."
+
+
+def pairs_in_words(row: PairRow) -> str:
+    """`8 pairs`"""
+    return "1 pair" if row.verdict.n_new == 1 else f"{row.verdict.n_new} pairs"
+
+
+def _against_rivals(found: Findings) -> Iterator[str]:
+    """Of each pair of the winner and another candidate; b is what led before the pairs."""
+    alike = []
+    for row in found.pairs:
+        first, other = row.case_pair.b, row.case_pair.a
+        if other == found.winner:
+            yield f"{in_words(first)} led in the search; in {pairs_in_words(row)} it is slower."
+        elif first == found.winner and other != found.plain and row.verdict.verdict in ALIKE:
+            alike.append(f"{in_words(other)} ({pairs_in_words(row)})")
+    if alike:
+        yield f"Not distinguishable from {' and '.join(alike)}."
+
+
+ALIKE = ("equivalent", "inconclusive")
+"""Verdicts of a rival that may be as fast."""
+
+
+def _limit(found: Findings, measured: Summary) -> str:
+    assert found.winner is not None
+    if found.ceiling_seconds is not None:
+        return (
+            f"% of peak: not measured, since the budget had less than the {found.ceiling_seconds:.0f} s left "
+            "that it takes; --resume measures it."
+        )
+    whole = _whole(found.winner, measured)
+    if whole is None or whole.utilisation is None or whole.arithmetic is None:
+        return "% of peak: not measured; it takes counted FLOPs and a measured peak (--ceilings)."
+    if not with_interval(whole.time.median, whole.time.interval).is_resolved:
+        return "% of peak: not known, since the time is not resolved."
+    machine = "CPU" if devices.traits(found.winner.device).is_host else "GPU"
+    peak = f"{brief(whole.arithmetic.per_second / 1e12)} TFLOP/s"
+    threads = threads_in_words(found.winner)
+    told = f"{whole.utilisation.value:.0%} of this {machine}'s measured {whole.dtype} peak"
+    bound = f"; {whole.bound.label}" if whole.bound else ""
+    return f"Limit: {told} ({', '.join(filter(None, (peak, threads)))}){bound}{_of_bandwidth(whole)}."
+
+
+def _of_bandwidth(whole: Utilisation) -> str:
+    """Of what memory limits, how far."""
+    if whole.bound is None or whole.bound.label != "memory-bound" or whole.bandwidth_share is None:
+        return ""
+    return f" at {whole.bandwidth_share.value:.0%} of peak bandwidth"
 
 
 def _whole(winner: Case, measured: Summary) -> Utilisation | None:
@@ -110,143 +182,71 @@ def _whole(winner: Case, measured: Summary) -> Utilisation | None:
     return next((each for each in reached(figures, ceilings_of(measured)) if each.is_whole), None)
 
 
-def _against_plain(found: Findings) -> str:
-    if found.plain == found.winner:
-        return f"It is {PLAIN} itself: nothing that was tried is faster."
-    row = next((row for row in found.pairs if row.case_pair.a == found.plain), None)
-    if row is not None:
-        doubt = {
-            "inconclusive": "; that does not tell them apart",
-            "equivalent": f", which is the same within {MARGIN:.0%}",
-        }.get(row.verdict.verdict, "")
-        return f"It is {_times(row)} as fast as {PLAIN} at the same batch, by {_pairs(row)}{doubt}."
-    winner = next(one for one in found.tried if one.case == found.winner)
-    ratio = ratio_to_plain(winner, found)
-    if ratio is None:
-        return f"The budget left no time to measure {PLAIN} beside it."
-    return (
-        f"In one process each it is {readable(ratio.value)} times as fast as {PLAIN} at the same batch; the "
-        "budget left no time to confirm that by pairs."
-    )
-
-
-def _times(row: PairRow) -> str:
-    """`7.31 times (7.20 to 7.44)`: the winner's speed over the other's."""
-    judged = row.verdict
-    assert judged.ratio is not None
-    text = f"{readable(1 / judged.ratio)} times"
-    if judged.low is None or judged.high is None:
-        return text
-    if judged.high > judged.low * SAYS_NOTHING:
-        return f"{text} (an interval too wide to print)"
-    return f"{text} ({readable(1 / judged.high)} to {readable(1 / judged.low)})"
-
-
-def _pairs(row: PairRow) -> str:
-    count = row.verdict.n_new
-    if count == 1:
-        return "one pair of processes, which shows nothing of how processes differ"
-    return f"{count} interleaved pairs of processes ({readable(percent(row.verdict.level))}% interval)"
-
-
-def _against_rivals(found: Findings) -> Iterator[str]:
-    """Of each pair of the winner and another candidate; b is what led before the pairs."""
-    for row in found.pairs:
-        first, other, judged = row.case_pair.b, row.case_pair.a, row.verdict.verdict
-        if other == found.winner:
-            yield f"It is faster than {in_words(first)}, which led in one process each: {_pairs(row)} say so."
-        elif first != found.winner or other == found.plain:
-            continue
-        elif judged == "inconclusive":
-            yield f"{in_words(other)} may be as fast: {_pairs(row)} do not tell them apart."
-        elif judged == "equivalent":
-            yield f"{in_words(other)} is as fast within {MARGIN:.0%}, by {_pairs(row)}."
-        else:
-            yield f"It is {_times(row)} as fast as {in_words(other)}, by {_pairs(row)}."
-
-
-def _utilisation(found: Findings, measured: Summary) -> str:
-    assert found.winner is not None
-    whole = _whole(found.winner, measured)
-    share = whole.utilisation if whole else None
-    if found.ceiling_seconds is not None:
-        return (
-            f"What share of the machine that is was not measured: a ceiling takes about "
-            f"{found.ceiling_seconds:.0f} s, and the budget had less left. The same command with --resume "
-            "measures it."
-        )
-    if whole is None or share is None or whole.arithmetic is None:
-        return "What share of the machine that is was not measured: it needs the FLOPs and a ceiling."
-    left = (
-        f"{readable(percent(1 - share.value))}% are left"
-        if share.value < 1
-        else "nothing is left under that ceiling, which another product may raise"
-    )
-    bound = f" It is {whole.bound.label}: {whole.bound.why}." if whole.bound else ""
-    # of fewer threads than the machine has, the ceiling is lower too
-    ceiling = (
-        product_name(whole.arithmetic.what),
-        f"{readable(whole.arithmetic.per_second / 1e12)} TFLOP/s",
-        _threads(found.winner),
-    )
-    return (
-        f"It reaches {readable(percent(share.value))}% of the fastest product in {whole.dtype} measured here "
-        f"({', '.join(filter(None, ceiling))}): {left}.{bound}"
-    )
-
-
 def _outputs(found: Agreement | str | None) -> str:
     if not isinstance(found, Agreement):
-        return f"How far its outputs are from those of fp32 is not known: {found or 'it was not measured'}."
-    ties = f" For {found.near_ties} fp32's choice is so near a tie that this error may turn it."
+        return f"Outputs vs {PLAIN}: not compared ({found or 'not measured'})."
+    ties = (
+        f"; {found.near_ties} of {found.images} images are near ties in fp32, so their class may flip"
+        if found.near_ties
+        else ""
+    )
     return (
-        f"Its outputs beside those of {PLAIN} (same random weights, {found.images} random images): relative "
-        f"error {found.relative_error:.2g}; the same class for {found.agreeing} of {found.images}."
-        f"{ties if found.near_ties else ''}"
+        f"Outputs: same class as {PLAIN} for {found.agreeing} of {found.images} random images{ties} "
+        f"(relative error {found.relative_error:.2g})."
     )
 
 
 def _accuracy(winner: Case, learned: Summary | None) -> str:
     """Whether the precision learns as well, where training runs say so."""
     if winner.precision == "fp32":
-        return "Its precision is fp32, so there is no other accuracy to compare."
+        return "Accuracy: fp32, so nothing changes."
     verdicts = [
-        f"{parity.new.task.dataset}, recipe {parity.new.task.recipe.name}: {parity.difference.verdict}, "
-        f"{_in_points(parity.difference)} points"
+        f"{parity.difference.verdict} on {parity.new.task.dataset}, recipe {parity.new.task.recipe.name} "
+        f"({_in_points(parity.difference)} points)"
         for parity in parities(training_runs(learned) if learned else ())
         if parity.axis == "precision"
         and parity.new.subject.case.model == winner.model
         and parity.new.subject.case.precision == winner.precision
     ]
     if verdicts:
-        return f"Accuracy of {winner.precision} against fp32 after training: {'; '.join(verdicts)}."
+        return f"Accuracy of {winner.precision} vs fp32: {'; '.join(verdicts)}."
     train = ["convbench", "train", winner.model, "--precision", f"fp32,{winner.precision}"]
-    command = shlex.join([*train, "--seeds", str(SEEDS), "--out", "TRAINED"])
-    return (
-        f"Whether {winner.precision} learns as well as fp32 was not measured; this would, and --from TRAINED "
-        f"would say it here: {command}"
-    )
+    return f"Accuracy after training: not measured; {shlex.join([*train, '--seeds', str(SEEDS)])} does."
 
 
 def _in_points(found: Difference) -> str:
     return readable(signed_points(found.difference, found.low, found.high))
 
 
-def ratio_to_plain(one: CandidateResult, found: Findings) -> Ratio | None:
-    """How many times as fast it is as the plain case of the same batch; None where either has no time."""
-    return _ratio(plain_of(one, found), one)
+def alarms(found: Findings, measured: Summary) -> Iterator[str]:
+    """Where the search and its confirmation in pairs contradict each other."""
+    row = pair_with_plain(found)
+    if row is not None and row.verdict.verdict == "slower":
+        yield f"{PLAIN} was faster than the fastest of the search in {pairs_in_words(row)}: search again."
+    for case in dict.fromkeys(case for row in found.pairs for case in (row.case_pair.b, row.case_pair.a)):
+        yield from _unlike_in_pairs(case, found, measured)
 
 
-def plain_of(one: CandidateResult, found: Findings) -> CandidateResult | None:
-    """The plain case of the same batch, where the search tried it."""
-    if found.plain is None:
-        return None
-    plain = structs.replace(found.plain, batch=one.case.batch)
-    return next((other for other in found.tried if other.case == plain), None)
+CLOSE = 1.1
+"""Processes of one configuration differ by less than this factor on a steady machine."""
 
 
-def _ratio(base: CandidateResult | None, new: CandidateResult | None) -> Ratio | None:
-    """How many times as fast `new` is; None where one of them has no time."""
-    if base is None or new is None or base.seconds is None or new.seconds is None:
-        return None
-    return combined(base.seconds, base.interval, new.seconds, new.interval)
+def _unlike_in_pairs(case: Case, found: Findings, measured: Summary) -> Iterator[str]:
+    """A sentence where the search's interval and the processes of the pairs lie more than CLOSE apart."""
+    figure = figure_of(case, measured)
+    searched = next((one for one in found.tried if one.case == case), None)
+    if figure is None or searched is None or searched.seconds is None:
+        return
+    paired = [median for median, pair in zip(figure.medians, figure.pairs, strict=True) if pair is not None]
+    if not paired:
+        return
+    interval = searched.interval
+    low, high = (interval.low, interval.high) if interval else (searched.seconds, searched.seconds)
+    if low > CLOSE * max(paired) or CLOSE * high < min(paired):
+        one, least, most = (
+            time_in_words(Quantity(value=each)) for each in (searched.seconds, min(paired), max(paired))
+        )
+        yield (
+            f"{in_words(case)}: {one} in the search, {least} to {most} in the pairs. The machine was not "
+            "steady; search again when it is idle."
+        )

@@ -1,4 +1,4 @@
-"""A search for the fastest configuration -> its answer, what is left, and the table of what was tried."""
+"""A search for the fastest configuration -> its answer, all that was tried, and what was not."""
 
 from __future__ import annotations
 
@@ -9,15 +9,29 @@ from bench.store import RECORDS
 from bench.studies.best.search_result import Findings
 from bench.studies.best.strategy import GIVE_UP, CandidateResult
 from reports.cells import Cell, Quantity, Scalar
-from reports.document import Document, Table
-from reports.pages.best_answer import PLAIN, answer, plain_of, ratio_to_plain
+from reports.document import Answer, Document, NextStep, Part, Table
+from reports.pages import best_answer
+from reports.pages.best_answer import ALIKE, PLAIN, in_words, pair_with_plain, speed
+from reports.pages.candidate_figures import over_all_processes, plain_of, ratio_to_plain
 from reports.summary.caches import IN_WORDS
 from reports.summary.contended import not_alone
-from reports.summary.figures import ReadBack, Summary, case_row
+from reports.summary.figures import Summary, case_row
 from reports.summary.pooling import summarise
-from reports.summary.subjects import Subject
-from reports.tables.case_columns import TableLine, scope_of, table
+from reports.tables.case_command import run_command
+from reports.tables.case_names import case_name
 from reports.tables.wording import interval_notes, one_line, with_interval
+
+FASTEST = 5
+"""So many candidates stand on the first screen."""
+CANDIDATES = Part("candidates", "All candidates")
+NOT_TRIED = Part("not-tried", "Not tried on this machine", in_appendix=True)
+METHOD = (
+    "The search times each candidate in one process. The fastest and its closest rivals, then the fastest "
+    f"and {PLAIN}, are measured in interleaved pairs of processes, whose ratios have 99.75% intervals. A "
+    "candidate's time is that of all its processes."
+)
+_OVERRUN = 1.1
+"""A search that takes more than so many times its budget says so."""
 
 
 def build(found: Findings, directory: Path, trained: Sequence[Path]) -> Document:
@@ -34,55 +48,160 @@ def _holds_records(folder: Path) -> bool:
 
 
 def document(found: Findings, measured: Summary, learned: Summary | None) -> Document:
-    """The answer in words, then what was tried. `measured` has the winner's figures and the ceilings."""
+    """The answer, then what was tried. `measured` has the winner's figures and the ceilings."""
+    alarms = (*not_alone(measured.figures, "this search"), *best_answer.alarms(found, measured))
+    found = over_all_processes(found, measured)
+    first = found.winner or (found.tried[0].case if found.tried else None)
     return Document(
-        title="The fastest configuration",
-        remarks=not_alone(measured.figures),
-        text=(*answer(found, measured, learned), *_caches(found, measured)),
+        title=f"{case_name(first)}: fastest configuration" if first else "Fastest configuration",
+        answer=Answer(
+            about=_about(found, measured),
+            alarms=alarms,
+            headlines=tuple(best_answer.headlines(found, measured, learned)),
+            table=_fastest(found),
+            warnings=" ".join(_warnings(found)),
+            next_step=_next(found),
+        ),
+        text=(METHOD, *_caches(found, measured)),
         tables=(*_tried_table(found), *_left_out_table(found)),
-        rows=tuple(_row(one, found) for one in _in_order(found.tried)),
+        rows=tuple(_row(one, found) for one in _in_order(found)),
     )
+
+
+def _about(found: Findings, measured: Summary) -> str:
+    """`Intel Xeon, 2 cores · torch 2.15.0 · 14 configurations in 96 s of a budget of 600 s`"""
+    count = len(found.tried)
+    told = f"{count} configuration{'' if count == 1 else 's'}"
+    if found.seconds is not None and found.budget_seconds is not None:
+        told += f" in {found.seconds:.0f} s of a budget of {found.budget_seconds:.0f} s"
+    machines = dict.fromkeys(environment.cpu for environment in measured.environments.values())
+    return " · ".join((*machines, told))
+
+
+def _warnings(found: Findings) -> Iterator[str]:
+    if not found.is_complete:
+        yield (
+            "The budget ended the search before everything was tried; --resume with a larger --budget "
+            "continues it."
+        )
+    if found.seconds and found.budget_seconds and found.seconds > _OVERRUN * found.budget_seconds:
+        yield (
+            f"The search took {found.seconds - found.budget_seconds:.0f} s more than its budget: processes "
+            "that have begun are finished."
+        )
+    failed = sum(one.seconds is None for one in found.tried)
+    if failed:
+        yield f"{failed} of {len(found.tried)} configurations failed; --section candidates gives the reasons."
+
+
+def _next(found: Findings) -> NextStep | None:
+    if found.winner is None:
+        return NextStep(command="convbench doctor", purpose="finds what prevents measurements here")
+    return NextStep(command=run_command(found.winner, found.gpu), purpose="runs this configuration")
 
 
 def _caches(found: Findings, measured: Summary) -> list[str]:
     return [IN_WORDS[measured.caches]] if found.winner and measured.caches else []
 
 
-def _in_order(tried: Sequence[CandidateResult]) -> list[CandidateResult]:
-    """Fastest first, then what failed."""
-    return sorted(tried, key=lambda one: one.images_per_second, reverse=True)
-
-
-def _tried_table(found: Findings) -> Iterator[Table]:
-    lines = [
-        TableLine(subject=Subject(one.case, ReadBack(), ()), cells=_cells(one, found))
-        for one in _in_order(found.tried)
-    ]
-    columns = ("step (ms)", "images/s", f"against {PLAIN}", "samples", "remark")
-    notes = (
-        "One process each. given up: the interval of its median lay wholly above "
-        f"{GIVE_UP} times the best time so far, so that few samples were taken.",
-        *interval_notes(cell for line in lines for cell in line.cells),
+def _in_order(found: Findings) -> list[CandidateResult]:
+    """The winner, then fastest first, then what failed."""
+    return sorted(
+        found.tried, key=lambda one: (one.case == found.winner, one.images_per_second), reverse=True
     )
-    if lines:
-        scope = scope_of([one.case for one in found.tried], machines=1)
-        yield table("What was tried", columns, lines, scope, notes=notes)
 
 
-def _cells(one: CandidateResult, found: Findings) -> tuple[Cell, ...]:
-    if one.seconds is None:
-        return (None, None, None, None, one_line(_failure(one) or ""))
-    ratio = ratio_to_plain(one, found)
-    certain = plain_of(one, found) is one  # against itself it is 1, whatever its interval
+def _fastest(found: Findings) -> Table | None:
+    """The first few, with how they stand to the winner."""
+    timed = [one for one in _in_order(found) if one.seconds is not None]
+    if not timed:
+        return None
+    several = len({one.case.batch for one in timed}) > 1
+    rows = [
+        (
+            in_words(one.case),
+            *([one.case.batch] if several else []),
+            *_time_cells(one, found),
+            _standing(one, found),
+        )
+        for one in timed[:FASTEST]
+    ]
+    shown = f"Fastest {len(rows)} of {len(found.tried)}" if len(found.tried) > len(rows) else "What was tried"
+    return Table(
+        title=shown,
+        columns=("configuration", *(["batch"] if several else []), *_TIMES, "vs the first"),
+        rows=tuple(rows),
+        notes=interval_notes(cell for row in rows for cell in row),
+    )
+
+
+_TIMES = ("time (ms)", "images/s", f"vs {PLAIN}")
+
+
+def _standing(one: CandidateResult, found: Findings) -> Cell:
+    """What pairs say of a candidate and the winner; of what was in no pair nothing but its time is known."""
+    if one.case == found.winner:
+        return "fastest"
+    for row in found.pairs:
+        sides = (row.case_pair.a, row.case_pair.b)
+        if one.case in sides and found.winner in sides:
+            if row.verdict.verdict in ALIKE:
+                return "= not distinguishable"
+            is_slower = (row.verdict.verdict == "faster") == (found.winner == row.case_pair.b)
+            return "▲ slower" if is_slower else "▼ faster"
+    return None
+
+
+def _time_cells(one: CandidateResult, found: Findings) -> tuple[Cell, ...]:
+    assert one.seconds is not None
     step = with_interval(one.seconds, one.interval, 1e3)
     rate: Cell = one.images_per_second
     return (
         step,
         rate if step.is_resolved else Quantity(value=one.images_per_second, unresolved=True),
-        None if ratio is None else with_interval(ratio.value, None if certain else ratio.interval, unit="x"),
-        one.samples,
-        "given up" if one.given_up else None,
+        _against_plain(one, found),
     )
+
+
+def _against_plain(one: CandidateResult, found: Findings) -> Cell:
+    """Of the winner by its pairs, as the headline says; of others by their times."""
+    row = pair_with_plain(found)
+    if one.case == found.winner and row is not None and (times := speed(row)) is not None:
+        return times
+    ratio = ratio_to_plain(one, found)
+    if ratio is None:
+        return None
+    certain = plain_of(one, found) is one  # against itself it is 1, whatever its interval
+    return with_interval(ratio.value, None if certain else ratio.interval, unit="x")
+
+
+def _tried_table(found: Findings) -> Iterator[Table]:
+    several = len({one.case.batch for one in found.tried}) > 1
+    rows = [
+        (in_words(one.case), *([one.case.batch] if several else []), *_cells(one, found))
+        for one in _in_order(found)
+    ]
+    if not rows:
+        return
+    yield Table(
+        title="All candidates, fastest first",
+        columns=(
+            *("configuration", *(["batch"] if several else [])),
+            *(*_TIMES, "samples", "remark"),
+        ),
+        rows=tuple(rows),
+        part=CANDIDATES,
+        notes=(
+            f"given up: surely more than {GIVE_UP}x the best time so far, so few samples were taken.",
+            *interval_notes(cell for row in rows for cell in row),
+        ),
+    )
+
+
+def _cells(one: CandidateResult, found: Findings) -> tuple[Cell, ...]:
+    if one.seconds is None:
+        return (None, None, None, None, one_line(_failure(one) or ""))
+    return (*_time_cells(one, found), one.samples, "given up" if one.given_up else None)
 
 
 def _failure(one: CandidateResult) -> str | None:
@@ -95,7 +214,7 @@ def _failure(one: CandidateResult) -> str | None:
 def _left_out_table(found: Findings) -> Iterator[Table]:
     if found.excluded:
         rows = tuple((value, one_line(reason)) for value, reason in found.excluded.items())
-        yield Table(title="Not tried", columns=("value", "reason"), rows=rows)
+        yield Table(title="Not tried on this machine", columns=("value", "reason"), rows=rows, part=NOT_TRIED)
 
 
 def _row(one: CandidateResult, found: Findings) -> dict[str, Scalar]:

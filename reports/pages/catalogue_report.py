@@ -1,4 +1,4 @@
-"""What there is, and what a run would do: documents made without running anything."""
+"""What can be measured: models, variants, suites, axes, datasets and recipes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def catalogue_documents() -> Mapping[str, Table]:
 def catalogue_text(what: str, output: str, library: str | None = None) -> str:
     """One of the tables, or all, or a library's models, in a format. Raises UserError for an unknown name."""
     if library is not None and what not in ("all", "models"):
-        raise UserError(f"--library goes with models, and {what} are not a library's")
+        raise UserError(f"--library applies to models only, got '{what}'")
     tables = catalogue_documents() if library is None else {"models": _library_models(library)}
     if what != "all" and what not in tables:
         raise unknown("list", what, [*tables, "all"])
@@ -42,7 +42,7 @@ def catalogue_text(what: str, output: str, library: str | None = None) -> str:
 
 
 def _row(table: Table, values: Sequence[Cell]) -> dict[str, Scalar]:
-    """Fields of a recipe stand as they are given to `--set`."""
+    """Fields of a recipe are written as `--set` takes them."""
     shown = (readable(value) if isinstance(value, Quantity | Missing) else value for value in values)
     return {"list": table.title, **dict(zip(table.columns, shown, strict=True))}
 
@@ -56,13 +56,13 @@ def _models() -> Table:
     columns = ("name", "summary", "image", "channels", "classes", "parameters")
     notes = (
         f"Also accepted: {catalogue.FORMS}.",
-        "`convbench list models --library torchvision` shows the names that torchvision has.",
+        "Models of torchvision: convbench list models --library torchvision.",
     )
     return Table(title="models", columns=columns, rows=tuple(rows), notes=notes)
 
 
 def _library_models(library: str) -> Table:
-    """What another library has that can be measured, as it publishes it."""
+    """The models of another library that can be measured, as it publishes them."""
     if library not in libraries.NAMES:
         raise unknown("library", library, libraries.NAMES)
     found = {
@@ -78,8 +78,8 @@ def _library_models(library: str) -> Table:
     )
     columns = ("name", "kind", "image", "channels", "classes", "parameters", "GMACs")
     notes = (
-        "As published with the default weights, of which none are loaded; parameters and GMACs are the"
-        " library's figures, not ours. A wildcard names several: convbench cost 'torchvision:resnet*'.",
+        "Sizes, parameters and GMACs as the library publishes them for its default weights; no weights are "
+        "loaded. A wildcard selects several: convbench cost 'torchvision:resnet*'.",
     )
     return Table(title="models", columns=columns, rows=rows, notes=notes)
 
@@ -89,8 +89,8 @@ def _variants() -> Table:
         (name, each.summary, ", ".join(each.values)) for name, each in variants.TRANSFORMATIONS.items()
     )
     notes = (
-        "A variant is NETWORK+NAME=VALUE, several in this order: alexnet+norm=lrn+dropout=0.",
-        f"A block of convolutions is {blocks.FORM}: block:64:3x3-relu-3x3.",
+        "Write a variant as NETWORK+NAME=VALUE, several in this order: alexnet+norm=lrn+dropout=0.",
+        f"Write a block of convolutions as {blocks.FORM}: block:64:3x3-relu-3x3.",
     )
     return Table(title="variants", columns=("name", "summary", "accepted"), rows=rows, notes=notes)
 
@@ -143,7 +143,7 @@ def _processes(suite: Suite) -> str:
     """Of each case: so many, or from the first to the most."""
     if suite.until is None:
         return str(suite.replicates)
-    return f"{suite.replicates} to {MOST_PROCESSES}, until +-{100 * suite.until:g}%"
+    return f"{suite.replicates} to {MOST_PROCESSES}, until ±{100 * suite.until:g}%"
 
 
 def _axes() -> Table:

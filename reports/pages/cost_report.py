@@ -1,4 +1,4 @@
-"""What networks cost, as tables and as JSON: our count beside those of two libraries; no torch."""
+"""What networks cost, as tables and as JSON: parameters, MACs, FLOPs and activations; no torch."""
 
 from __future__ import annotations
 
@@ -8,28 +8,21 @@ from typing import Any
 import msgspec
 
 from bench.schema.counts import CostEntry, CountResult
-from models.catalogue import Input, defaults
 from models.closed_form import Cost, LayerCost
-from models.published import top5_errors
 from reports.cells import Scalar
-from reports.document import Document, Table
+from reports.document import Document, Part, Table
+from reports.pages import cost_answer
+from reports.pages.cost_answer import published_error, rounded
+from reports.tables.case_names import network_name
 
-SIGNIFICANT_DIGITS = 4
-NETWORK_COLUMNS = (
-    "network",
-    "input",
-    "batch",
-    "convolutions",
-    "linear layers",
-    "filters",
-    "parameters",
-    "in convolutions",
-    "in linear layers",
-    "GMACs",
-    "GFLOPs forward",
-    "GFLOPs backward",
-    "activations, M",
-    "top-5 error, %",
+STRUCTURE = Part("networks", "Layers and parameters")
+PARTS_OF_MACS = Part("macs", "MACs by kind")
+COUNTS = Part("counts", "FLOPs counted by convbench, fvcore and torch")
+LAYERS = Part("layers", "Layers")
+DEFINITIONS = (
+    "MACs: multiply-accumulates of convolutions, linear layers and other matrix products, attention "
+    "included. FLOPs: 2 x MACs. What papers and libraries give as GFLOPs of these networks are GMACs. All "
+    "figures except parameters are for one batch."
 )
 
 
@@ -49,34 +42,29 @@ def as_json(entry: CostEntry, *, layers: bool = False) -> dict[str, Any]:
     return fields
 
 
-def miscounted(entry: CostEntry) -> bool:
-    """Whether a library's count of a network of ours differs from the closed form, which is an error."""
-    ours = entry.counts is not None and entry.counts.cost is None
-    return ours and bool(entry.counts and entry.counts.disagreements)
-
-
 def document(entries: Sequence[CostEntry], *, layers: bool = False) -> Document:
-    """The comparison of networks, the counts side by side and, where asked for, every layer."""
+    """What each network costs, the counts side by side and, where asked for, every layer."""
     tables = [comparison_table(entries), parts_table(entries)]
     if any(entry.counts for entry in entries):
         tables.append(counts_table(entries))
     if layers:
-        tables += [layers_table(entry.cost) for entry in entries]
+        tables = [*(layers_table(entry.cost) for entry in entries), *tables]
     if layers:
         rows = [_input(entry.cost) | _layer_cells(row) for entry in entries for row in entry.cost.layers]
     else:
         rows = [_figures(entry) for entry in entries]
-    text = (
-        "MACs are the multiply-accumulates of convolutions, linear layers and other matrix products,"
-        " attention among them; FLOPs are 2 x MACs."
-        " What is published as the GFLOPs of these networks are MACs.",
-        "All figures but parameters are for one batch.",
+    return Document(
+        title="Cost of one batch",
+        answer=cost_answer.answer(entries),
+        text=(DEFINITIONS,),
+        tables=tuple(tables),
+        rows=tuple(rows),
+        whole=layers,
     )
-    return Document(title="Cost", text=text, tables=tuple(tables), rows=tuple(rows))
 
 
 def comparison_table(entries: Sequence[CostEntry]) -> Table:
-    """The textbook's table: layers, filters, where the parameters are, arithmetic, published error."""
+    """Layers, filters, where the parameters are, and the published error."""
     sources: dict[str, str] = {}
     rows = []
     for cost in (entry.cost for entry in entries):
@@ -84,45 +72,45 @@ def comparison_table(entries: Sequence[CostEntry]) -> Table:
         filters = dict.fromkeys(row.window for row in conv if row.window)
         rows.append(
             (
-                cost.model,
-                cost.given,
-                cost.batch,
-                len(conv),
-                len(_of_kind(cost, "linear")),
-                ", ".join(filters) or None,
+                *(cost.model, len(conv), len(_of_kind(cost, "linear")), ", ".join(filters) or None),
                 cost.parameters,
                 _share(cost.parameters_conv, cost.parameters),
                 _share(cost.parameters_linear, cost.parameters),
-                _rounded(cost.macs / 1e9),
-                _rounded(cost.flops_forward / 1e9),
-                _rounded(cost.flops_backward / 1e9),
-                _rounded(cost.activations / 1e6),
-                _published_error(cost, sources),
+                rounded(cost.macs / 1e9),
+                published_error(cost, sources),
             )
         )
-    notes = [f"({letter}) {source}" for source, letter in sources.items()]
-    return Table(title="Networks", columns=NETWORK_COLUMNS, rows=tuple(rows), notes=tuple(notes))
+    return Table(
+        title="Layers and parameters",
+        columns=(
+            *("network", "convolutions", "linear layers", "filters", "parameters", "in convolutions"),
+            *("in linear layers", "GMACs", "top-5 error, %"),
+        ),
+        rows=tuple(rows),
+        part=STRUCTURE,
+        notes=tuple(f"({letter}) {source}" for source, letter in sources.items()),
+    )
 
 
 def parts_table(entries: Sequence[CostEntry]) -> Table:
     """What the multiply-accumulates of each network belong to."""
     return Table(
-        title="MACs by what multiplies",
+        title="MACs by kind",
+        part=PARTS_OF_MACS,
         columns=("network", "MACs", "convolutions", "linear layers", "attention", "other products"),
         rows=tuple(
             (cost.model, cost.macs, cost.macs_conv, cost.macs_linear, cost.macs_attention, cost.macs_other)
             for cost in (entry.cost for entry in entries)
         ),
         notes=(
-            "attention: the two products of queries with keys and of their weights with values; its"
-            " projections are linear layers. other products: of two factors that are both made of the input,"
-            " or neither of them.",
+            "attention: queries with keys, and attention weights with values; projections count as linear "
+            "layers. other products: both factors depend on the input, or neither does.",
         ),
     )
 
 
 def counts_table(entries: Sequence[CostEntry]) -> Table:
-    """Convolutions and matrix products in FLOPs, to the last unit, as three sides count them."""
+    """FLOPs of convolutions and matrix products by each of the three counts."""
     columns = (
         "network",
         "forward, convbench",
@@ -146,7 +134,8 @@ def counts_table(entries: Sequence[CostEntry]) -> Table:
         for entry, counts in counted
     )
     return Table(
-        title="FLOPs, counted three times",
+        title="FLOPs counted by convbench, fvcore and torch",
+        part=COUNTS,
         columns=columns,
         rows=rows,
         notes=tuple(note for entry, counts in counted for note in _remarks(entry.cost.model, counts)),
@@ -170,12 +159,12 @@ def layers_table(cost: Cost) -> Table:
     )
     rows = tuple(tuple(_layer_cells(row).values()) for row in cost.layers)
     notes = (
-        "The receptive field is the side of the square of input pixels that one output sees, were the image"
-        " without end; a linear layer sees the image.",
-        "Bytes: the layer's parameters and its output, 4 bytes an element.",
+        "receptive field: side in pixels of the square of the input that one output depends on, without the "
+        "image's borders; a linear layer depends on the whole image.",
+        "bytes: parameters and output, 4 bytes per element.",
     )
-    title = f"{cost.model}, batch {cost.batch} of {cost.given}"
-    return Table(title=title, columns=columns, rows=rows, notes=notes)
+    title = f"{network_name(cost.model)}, batch {cost.batch} of {cost.given}: layers"
+    return Table(title=title, columns=columns, rows=rows, notes=notes, part=LAYERS)
 
 
 def _figures(entry: CostEntry) -> dict[str, Scalar]:
@@ -234,27 +223,9 @@ def _share(part: int, whole: int) -> str:
     return f"{part:,} ({part / whole:.1%})" if whole else str(part)
 
 
-def _rounded(value: float) -> float:
-    return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
-
-
-def _published_error(cost: Cost, sources: dict[str, str]) -> str | None:
-    """Every published error with a letter for its source, new sources taking the next letter.
-
-    Only for the input that the network was made for: at another it is another network.
-    """
-    if Input(cost.channels, cost.image, cost.classes) != defaults(cost.model):
-        return None
-    cells = []
-    for fact in top5_errors(cost.model):
-        letter = sources.setdefault(fact.source, chr(ord("a") + len(sources)))
-        cells.append(f"{fact.value:.1f} ({letter})")
-    return ", ".join(cells) or None
-
-
 def _remarks(model: str, counts: CountResult) -> Iterable[str]:
     for words in (*counts.disagreements, *counts.notes):
         yield f"{model}: {words}."
     if counts.uncompared:
         listed = ", ".join(f"{name} {flops:,}" for name, flops in counts.uncompared.items())
-        yield f"{model}: counted by one side only: {listed}."
+        yield f"{model}: counted by one of the three only: {listed}."

@@ -9,9 +9,10 @@ from msgspec import Struct
 
 from bench.schema.metrics import CLOCKS
 from bench.stats import estimates
-from reports.cells import Cell, readable
+from reports.cells import Cell, Quantity, readable
 from reports.document import Document, Table
 from reports.summary.caches import IN_WORDS
+from reports.tables.time_words import in_words
 
 if TYPE_CHECKING:
     from bench.schema.record import Measurement
@@ -124,26 +125,38 @@ class Measured(Struct, frozen=True, kw_only=True):
 def document(timed: Measured) -> Document:
     """Every phase by every clock in ms, with the interval that one process can give."""
     said = ", ".join((timed.module, timed.workload, timed.device, timed.precision, timed.engine))
-    invalid = (f"These figures must not be used: {timed.invalid}.",) if timed.invalid else ()
+    invalid = (f"Do not use these figures: {timed.invalid}.",) if timed.invalid else ()
     effective = ", ".join(f"{what} {value}" for what, value in timed.effective.items())
     return Document(
         title=f"{said}, {timed.threads} CPU threads",
         text=(
             *invalid,
-            f"Precision in effect: {effective}.",
-            "Within one process: the interval is that of the median here, and another process may differ by "
-            "more.",
+            headline(timed),
+            f"Precision actually used: {effective}.",
             IN_WORDS["warm"],
             *timed.warnings,
         ),
         tables=(
             Table(
                 title="Times",
-                columns=("phase", "clock", "median (ms)", "95% from", "to", "samples"),
+                columns=("phase", "clock", "median (ms)", "95% low", "95% high", "samples"),
                 rows=tuple(_row(each) for each in timed.times),
             ),
         ),
     )
+
+
+def headline(timed: Measured) -> str:
+    """`One inference step takes 12.3 ms (12.1 to 12.6 ms in this process; another may differ more).`"""
+    whole = timed.whole
+    interval = (
+        f"95% interval {in_words(Quantity(value=whole.low))} to {in_words(Quantity(value=whole.high))} in "
+        "this process"
+        if whole.low is not None and whole.high is not None
+        else f"{len(whole.samples)} samples, too few for an interval"
+    )
+    time = in_words(Quantity(value=whole.median))
+    return f"One {timed.workload} step takes {time} ({interval}; another process may differ by more)."
 
 
 def _row(each: PhaseTime) -> tuple[Cell, ...]:

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bench.plan import estimate, feasibility, plan_processes
+from bench.plan.axes import Value
 from bench.plan.suite import MOST_PROCESSES
 from bench.schema.case import ARITHMETIC, Case, MeasurementProtocol
 from bench.schema.kept_plan import KeptPlan
 from bench.studies.ab.pair_rows import CasePair
+from bench.studies.best import strategy
+from bench.studies.best.strategy import Space
+from bench.studies.max_batch.batch_search import MOST_TRIES
 from reports import formats
 from reports.cells import Cell, Scalar
 from reports.document import Document, Table
 from reports.summary.figures import case_row
+from reports.tables.case_names import case_name
 
+TITLE = "Dry run: nothing is measured"
 RUNS = "runs"
 
 
 def dry_run(planned: Sequence[Case], protocol: MeasurementProtocol, output: str) -> str:
-    """The plan in its order, with what cannot run and why, and an estimate of the time."""
+    """The cases in their order with their processes, what cannot run and why, and the estimated time."""
     here = _here(planned)
-    runnable = _runnable(here)
-    time = _about(estimate.estimate_seconds(runnable, protocol))
-    return _rendered(here, f"{len(planned)} processes, {len(runnable)} of which can run here; {time}", output)
+    time = _about(estimate.estimate_seconds(_runnable(here), protocol))
+    return _rendered(here, f"{_counted(here)}: {time}.{_skipped(here)}", output)
 
 
 def dry_run_of(plan: KeptPlan, budget_seconds: float | None, output: str) -> str:
@@ -32,11 +37,10 @@ def dry_run_of(plan: KeptPlan, budget_seconds: float | None, output: str) -> str
     if plan.until is None:
         return dry_run(planned, plan.protocol, output)
     here = _here(planned)
-    runnable = _runnable(here)
+    time = _about(estimate.plan_seconds(plan, _runnable(here), budget_seconds))
     text = (
-        f"{len(planned)} processes first, {len(runnable)} of which can run here, then more of the cases "
-        f"whose interval is wider than +-{100 * plan.until:.3g}%, {MOST_PROCESSES} of a case at most; "
-        f"{_about(estimate.plan_seconds(plan, runnable, budget_seconds))}"
+        f"{_counted(here)} at first, then more for each case whose 95% interval is wider than "
+        f"±{100 * plan.until:.3g}% (at most {MOST_PROCESSES} per case): {time}.{_skipped(here)}"
     )
     return _rendered(here, text, output)
 
@@ -63,13 +67,34 @@ def _runnable(here: _Here) -> list[Case]:
     return [case for case, _, told in here if told == RUNS]
 
 
+def _counted(here: _Here) -> str:
+    """`22 cases, 38 processes`: of those that can run."""
+    runnable = _runnable(here)
+    cases = len({case.without_replicate() for case in runnable})
+    return f"{_several(cases, 'case')}, {_several(len(runnable), 'process', 'processes')}"
+
+
+def _skipped(here: _Here) -> str:
+    cases = len({case.without_replicate() for case, _, told in here if told != RUNS})
+    return f" {_several(cases, 'case')} cannot run on this machine." if cases else ""
+
+
+def _several(count: int, one: str, several: str = "") -> str:
+    return f"{count:,} {one if count == 1 else several or f'{one}s'}"
+
+
 def _rendered(here: _Here, text: str, output: str) -> str:
-    rows = tuple((case.id, case.replicate, told) for case, _, told in here)
-    table = Table(title="Plan", columns=("case", "replicate", "here"), rows=rows)
+    """A row for each case for people, for programs one for each process."""
+    processes: dict[tuple[str, str], int] = {}
+    for case, _, told in here:
+        key = case.without_replicate().id, told
+        processes[key] = processes.get(key, 0) + 1
+    rows = tuple((case, count, told) for (case, told), count in processes.items())
+    table = Table(title="Plan", columns=("case", "processes", "on this machine"), rows=rows)
     listed = tuple(
         case_row(case, {"replicate": case.replicate, "skipped": reason}) for case, reason, _ in here
     )
-    return formats.render(output, Document(title="Dry run", text=(text,), tables=(table,), rows=listed))
+    return formats.render(output, Document(title=TITLE, text=(text,), tables=(table,), rows=listed))
 
 
 def _about(seconds: float) -> str:
@@ -83,9 +108,9 @@ def _about(seconds: float) -> str:
 def pairs_plan(
     case_pairs: Sequence[CasePair], protocol: MeasurementProtocol, looks: Sequence[int], output: str
 ) -> str:
-    """The pairs of cases of `ab`, and what a pair of processes of each costs; servers stand apart, since each
-    process has one of its own. `looks` are the numbers of pairs after which a verdict may fall."""
-    columns = ("a", "b", "a pair (s)", "of it servers (s)")
+    """The pairs of cases of `ab`, and the seconds that a pair of processes of each takes, with its servers.
+    `looks` are the numbers of pairs after which a verdict may fall."""
+    columns = ("a", "b", "per pair (s)", "of it starting (s)")
     rows, listed, total = [], [], 0.0
     for pair in case_pairs:
         sides = [case for case in (pair.a, pair.b) if feasibility.why_not_here(case) is None]
@@ -95,17 +120,17 @@ def pairs_plan(
         listed.append(case_row(pair.a, {"b": pair.b.id, "pair_seconds": seconds, "server_seconds": servers}))
         total += seconds
     text = (
-        f"{looks[0]} to {looks[-1]} pairs of processes of each case, until its verdict is clear: "
-        f"{_about(looks[0] * total)} to {_about(looks[-1] * total)}. Each process has a fork server of its "
-        "own, which is part of that."
+        f"{looks[0]} to {looks[-1]} pairs of processes per case, until its verdict is clear: "
+        f"{_about(looks[0] * total)} to {_about(looks[-1] * total)}. Each process starts from a new fork "
+        "server; the estimate includes it."
     )
     table = Table(title="Plan", columns=columns, rows=tuple(rows))
-    document = Document(title="Dry run", text=(text,), tables=(table,), rows=tuple(listed))
+    document = Document(title=TITLE, text=(text,), tables=(table,), rows=tuple(listed))
     return formats.render(output, document)
 
 
 def training_plan(planned: Sequence[Case], output: str) -> str:
-    """The training runs in their order, with their seeds, and what cannot run and why."""
+    """The training runs in their order with their seeds, what cannot run and why."""
     rows: list[tuple[Cell, ...]] = []
     listed: list[dict[str, Scalar]] = []
     for case in planned:
@@ -114,6 +139,48 @@ def training_plan(planned: Sequence[Case], output: str) -> str:
         here = f"skipped: {reason}" if reason else "runs"
         rows.append((case.id, case.learning_seed, case.task.recipe.epochs, here))
         listed.append(case_row(case, {"learning_seed": case.learning_seed, "skipped": reason}))
-    table = Table(title="Plan", columns=("case", "seed", "epochs", "here"), rows=tuple(rows))
-    text = (f"{len(planned)} training runs",)
-    return formats.render(output, Document(title="Dry run", text=text, tables=(table,), rows=tuple(listed)))
+    table = Table(title="Plan", columns=("case", "seed", "epochs", "on this machine"), rows=tuple(rows))
+    text = (f"{_several(len(planned), 'training run')}.",)
+    return formats.render(output, Document(title=TITLE, text=text, tables=(table,), rows=tuple(listed)))
+
+
+def search_plan(space: Space, excluded: Mapping[str, str], budget_seconds: float, output: str) -> str:
+    """What `best` chooses from, and for how long: the configurations that it begins with, and the values that
+    it leaves out."""
+    axes = tuple((axis, ", ".join(map(_value, values))) for axis, values in space.values.items())
+    first = strategy.first_candidates(space)
+    combinations = _several(math.prod(map(len, space.values.values())), "combination")
+    text = (
+        f"{case_name(space.base)}: tries up to {combinations} one by one, beginning with "
+        f"{_several(len(first), 'pair')} of precision and layout, then confirms the fastest in pairs with "
+        f"fp32 eager; {budget_seconds:.0f} s at most."
+    )
+    tables = [Table(title="Values to choose from", columns=("axis", "values"), rows=axes)]
+    if excluded:
+        left_out = tuple(excluded.items())
+        tables.append(Table(title="Not tried on this machine", columns=("value", "reason"), rows=left_out))
+    rows = tuple(case_row(case, {}) for case in first)
+    return formats.render(output, Document(title=TITLE, text=(text,), tables=tuple(tables), rows=rows))
+
+
+def _value(value: Value) -> str:
+    return str(value) or "none"
+
+
+def batch_plan(planned: Sequence[Case], memory: str | None, output: str) -> str:
+    """The cases of `max-batch`, and the memory that their largest batch may take."""
+    here = [(case, feasibility.why_not_here(case)) for case in planned]
+    limit = "what can be used safely" if memory is None else memory
+    text = (
+        f"Finds the largest batch size of {_several(len(planned), 'case')} in {limit}: at most "
+        f"{MOST_TRIES} batch sizes run per case, each in its own process."
+    )
+    rows = tuple((_without_batch(case), f"skipped: {reason}" if reason else RUNS) for case, reason in here)
+    table = Table(title="Plan", columns=("case", "on this machine"), rows=rows)
+    listed = tuple(case_row(case, {"skipped": reason}) for case, reason in here)
+    return formats.render(output, Document(title=TITLE, text=(text,), tables=(table,), rows=listed))
+
+
+def _without_batch(case: Case) -> str:
+    """The id of a case whose own batch says nothing."""
+    return case.without_replicate().id.replace(f"/b{case.batch}", "", 1)

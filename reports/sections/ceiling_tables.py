@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from msgspec import structs
+
 from bench import devices
 from bench.schema.ceiling_product import Convolution, Copy, MatrixProduct, Product, product_name
 from reports.analysis.datasheet import Datasheet, datasheet_of
-from reports.analysis.measured_ceilings import ARITHMETIC_RATE, BANDWIDTH, Ceilings, best
+from reports.analysis.measured_ceilings import ARITHMETIC_RATE, BANDWIDTH, Ceilings, best, is_ceiling
 from reports.cells import Cell, Quantity
-from reports.document import Table
+from reports.document import Part, Table
 from reports.summary.figures import Figure, Summary
 from reports.summary.subjects import Subject, by_product, subject_of
 from reports.tables.wording import interval_notes, measured, processes_text, remarks
@@ -22,56 +24,66 @@ CONDITIONS = {"sm_clock": "SM clock (MHz)", "memory_clock": "memory clock (MHz)"
 
 KINDS = (MatrixProduct, Convolution, Copy)
 
+PEAK = Part("peak", "Measured peak")
+PRODUCTS = Part("peak-by-size", "Peak by matrix and convolution size")
 BEST_NOTE = (
-    "The best of matrix products and of VGG's convolutions, and a copy whose bytes are counted as read and "
-    "written: medians of short windows. The utilisation of a network is its share of these, not of a "
-    "datasheet's figures."
+    "The fastest of matrix products and of VGG's convolutions, and of copies (bytes read plus bytes "
+    "written); medians of short windows. % of peak of a network refers to these figures, not to a datasheet."
 )
 DATASHEET_NOTE = "datasheet: without sparsity; {}."
 ABOVE_NOTE = (
-    "Above 100% of a datasheet: clocks above the boost that it assumes, or a convolution that multiplies "
-    "less often than is counted (Winograd's)."
+    "Above 100% of a datasheet: the clock exceeds the boost clock that it assumes, or a convolution "
+    "algorithm multiplies less often than is counted (Winograd)."
 )
 PRODUCTS_NOTE = (
-    "matmul: m x n x k. conv: 3x3, channels x side, as many channels out, forward without a bias; b is the "
-    "batch. Random operands; by the device's own clock where it has one. What is empty was left out: it "
-    "would take too long (see Not measured), or it failed (see Warnings)."
+    "matmul: m x n x k. conv: 3x3, channels x side, as many output channels, forward without bias; b: batch "
+    "size. Random operands, timed by the device's clock where it has one. Empty: it would take too long (see "
+    "Not measured), or it failed (see Warnings)."
 )
 
 
 def ceiling_tables(summary: Summary, ceilings: Ceilings) -> Iterator[Table]:
-    """Of the ceilings that a summary holds (`ceilings_of`); none where it holds none."""
+    """Of the ceilings that a summary holds (`ceilings_of`); none where it holds none.
+
+    Beside networks they are for the appendix.
+    """
     rates = ceilings.rates
     if rates:
-        yield _best_table(rates, summary)
-        yield from _products_tables(rates, several_machines=len(summary.environments) > 1)
+        beside = any(not is_ceiling(figure) for figure in summary.figures)
+        several = len(summary.environments) > 1
+        peak, products = (structs.replace(part, in_appendix=beside) for part in (PEAK, PRODUCTS))
+        yield structs.replace(best_table(rates, summary), part=peak)
+        for table in _products_tables(rates, several_machines=several):
+            yield structs.replace(table, part=products)
 
 
-_Place = tuple[str, int | None, tuple[str, ...]]
+Place = tuple[str, int | None, tuple[str, ...]]
 """Device, threads where it is a CPU, machine."""
 
 
-def _place(figure: Figure) -> _Place:
+def _place(figure: Figure) -> Place:
     case = figure.case
     return case.device, case.threads if devices.traits(case.device).is_host else None, figure.machine
 
 
-def _by_place(rates: Sequence[Figure]) -> Mapping[_Place, list[Figure]]:
-    places: dict[_Place, list[Figure]] = {}
+def by_place(rates: Sequence[Figure]) -> Mapping[Place, list[Figure]]:
+    """The rates of each device, of a CPU those of each number of threads."""
+    places: dict[Place, list[Figure]] = {}
     for figure in rates:
         places.setdefault(_place(figure), []).append(figure)
     return places
 
 
-def _best_table(rates: Sequence[Figure], summary: Summary) -> Table:
+def best_table(rates: Sequence[Figure], summary: Summary) -> Table:
+    """The peak in each dtype and that of copies, for each device and number of threads."""
     conditions = by_product([figure for figure in summary.figures if figure.metric in CONDITIONS])
     several = len(summary.environments) > 1
     rows: list[tuple[Cell, ...]] = []
     sources: dict[str, None] = {}
     above = False
-    for place, here in _by_place(rates).items():
+    for place, here in by_place(rates).items():
         sheet = _datasheet(here[0], summary)
-        for name, figure in _tops(here):
+        for name, figure in tops(here):
             promised = _promised(sheet, figure)
             if sheet is not None and promised is not None:
                 sources[sheet.source] = None
@@ -80,7 +92,7 @@ def _best_table(rates: Sequence[Figure], summary: Summary) -> Table:
                 (
                     *_place_cells(place, several),
                     f"{name} ({UNITS[figure.metric]})",
-                    _scaled(figure),
+                    scaled(figure),
                     product_name(figure.product) if figure.product else None,
                     promised,
                     None if promised is None else 100 * figure.median / SCALES[figure.metric] / promised,
@@ -90,7 +102,7 @@ def _best_table(rates: Sequence[Figure], summary: Summary) -> Table:
                 )
             )
     columns = (
-        *("device", "threads", "machine", "what", "ceiling", "reached by", "datasheet", "share (%)"),
+        *("device", "threads", "machine", "what", "peak", "reached by", "datasheet", "% of datasheet"),
         *CONDITIONS.values(),
         *("processes", "remarks"),
     )
@@ -99,11 +111,11 @@ def _best_table(rates: Sequence[Figure], summary: Summary) -> Table:
         *([DATASHEET_NOTE.format("; ".join(sources))] if sources else []),
         *([ABOVE_NOTE] if above else []),
     ]
-    return _filled("Ceilings", columns, rows, notes)
+    return _filled("Measured peak", columns, rows, notes)
 
 
-def _tops(rates: Sequence[Figure]) -> Iterator[tuple[str, Figure]]:
-    """The best of each arithmetic, then the best copy."""
+def tops(rates: Sequence[Figure]) -> Iterator[tuple[str, Figure]]:
+    """The fastest in each dtype, then the fastest copy."""
     arithmetic = [figure for figure in rates if figure.metric == ARITHMETIC_RATE]
     for dtype in dict.fromkeys(figure.case.precision for figure in arithmetic):
         top = best([figure for figure in arithmetic if figure.case.precision == dtype])
@@ -138,21 +150,29 @@ def _conditions(
 
 
 def _products_tables(rates: Sequence[Figure], *, several_machines: bool) -> Iterator[Table]:
-    """For each place a row for each product and a column for each arithmetic."""
-    for (device, threads, machine), here in _by_place(rates).items():
+    """For each place a row for each product and a column for each dtype."""
+    for (device, threads, machine), here in by_place(rates).items():
         dtypes = list(dict.fromkeys(figure.case.precision for figure in here))
-        cells = {(figure.product, figure.case.precision): _scaled(figure) for figure in here}
+        cells = {(figure.product, figure.case.precision): scaled(figure) for figure in here}
         units = {figure.product: UNITS[figure.metric] for figure in here if figure.product}
-        where = [
-            device,
-            *([f"{threads} thread{'s' if threads > 1 else ''}"] if threads else []),
-            *([f"machine {'+'.join(machine)}"] if several_machines else []),
-        ]
+        where = place_in_words((device, threads, machine), several_machines)
         rows = [
             (product_name(product), unit, *(cells.get((product, dtype)) for dtype in dtypes))
             for product, unit in sorted(units.items(), key=lambda item: _kind(item[0]))
         ]
-        yield _filled(f"Products on {', '.join(where)}", ("product", "unit", *dtypes), rows, [PRODUCTS_NOTE])
+        title = f"Peak by matrix and convolution size, {where}"
+        yield _filled(title, ("product", "unit", *dtypes), rows, [PRODUCTS_NOTE])
+
+
+def place_in_words(place: Place, several_machines: bool) -> str:
+    """`cpu, 2 threads`"""
+    device, threads, machine = place
+    words = [
+        device,
+        *([f"{threads} thread{'s' if threads > 1 else ''}"] if threads else []),
+        *([f"machine {'+'.join(machine)}"] if several_machines else []),
+    ]
+    return ", ".join(words)
 
 
 def _kind(product: Product) -> int:
@@ -160,12 +180,13 @@ def _kind(product: Product) -> int:
     return KINDS.index(type(product))
 
 
-def _place_cells(place: _Place, several_machines: bool) -> tuple[Cell, ...]:
+def _place_cells(place: Place, several_machines: bool) -> tuple[Cell, ...]:
     device, threads, machine = place
     return device, threads, "+".join(machine) if several_machines else None
 
 
-def _scaled(figure: Figure) -> Quantity:
+def scaled(figure: Figure) -> Quantity:
+    """In the unit of its row."""
     return measured(figure, 1 / SCALES[figure.metric])
 
 

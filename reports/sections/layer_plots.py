@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from reports.analysis.layer_shares import LayerRow, Layers
 from reports.document import Plot, Series
-from reports.sections.layer_tables import key_of
+from reports.sections.layer_tables import names_of
+from reports.sections.layer_work_tables import key_of, label_of
 from reports.sections.roofline_plots import Point, Roof, roofline
 from reports.tables.unique_names import UniqueNames
 from reports.tables.wording import one_line
@@ -19,14 +20,15 @@ NAME_LETTERS = 40
 
 def layer_plots(found: Sequence[Layers]) -> Iterator[Plot]:
     """For each case its bars, and where ceilings were measured a roofline for each part of the step."""
-    names = UniqueNames()
+    names, titles = UniqueNames(), names_of(found)
     for layers in found:
-        yield _bars(layers, names.unused(f"layers-{layers.name}"))
+        title = titles[layers.name]
+        yield _bars(layers, names.unused(f"layers-{layers.name}"), title)
         for part, rows in layers.parts.items():
-            yield from _roofline(layers, part, rows, names)
+            yield from _roofline(layers, part, rows, names, title)
 
 
-def _bars(layers: Layers, name: str) -> Plot:
+def _bars(layers: Layers, name: str, title: str) -> Plot:
     """A row for each layer, with its parts of the step one after the other."""
     seconds: dict[str, float] = {}
     for row in (row for rows in layers.parts.values() for row in rows):
@@ -36,9 +38,9 @@ def _bars(layers: Layers, name: str) -> Plot:
     excluded = len(seconds) - len(shown)
     return Plot(
         name=name,
-        title=f"Layers of {layers.name}",
-        note=f"Left out: {excluded} of less than {SMALL:.1%} of the step." if excluded else "",
-        under=key_of(layers, next(iter(layers.parts))),
+        title=f"{title}: time by layer",
+        note=f"Not shown: {excluded} of less than {SMALL:.1%} of the step." if excluded else "",
+        under=key_of(layers),
         x_label="time (ms)",
         y_label="",
         kind="bars",
@@ -52,12 +54,14 @@ def _part(part: str, rows: Sequence[LayerRow], places: dict[str, float]) -> Seri
         label=part,
         x=tuple(row.seconds * 1e3 for row in barred),
         y=tuple(places[row.piece.layer.name] for row in barred),
-        names=tuple(one_line(row.piece.layer.name, NAME_LETTERS) for row in barred),
+        names=tuple(one_line(label_of(row.piece.layer), NAME_LETTERS) for row in barred),
     )
 
 
-def _roofline(layers: Layers, part: str, rows: Sequence[LayerRow], names: UniqueNames) -> Iterator[Plot]:
-    """The layers whose arithmetic is counted."""
+def _roofline(
+    layers: Layers, part: str, rows: Sequence[LayerRow], names: UniqueNames, title: str
+) -> Iterator[Plot]:
+    """The layers whose FLOPs are counted."""
     counted = [row for row in rows if row.reached.flops and row.reached.bytes]
     ceilings = [row.reached for row in counted if row.reached.arithmetic and row.reached.bandwidth]
     for reached in ceilings[:1]:  # one roof stands over all layers of a case
@@ -70,7 +74,7 @@ def _roofline(layers: Layers, part: str, rows: Sequence[LayerRow], names: Unique
             bytes_per_second=reached.bandwidth.per_second,
         )
         yield roofline(
-            layers.title(part),
+            f"{title}: {part}, roofline of the layers",
             names.unused(f"roofline-layers-{layers.name}-{part}"),
             [roof],
             [_point(row, label) for row in counted],

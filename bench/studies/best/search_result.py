@@ -24,6 +24,8 @@ class Findings(Struct, frozen=True, kw_only=True):
     agreement    of the winner's outputs with fp32's; a sentence where that could not be measured
     gpu          full UUID of the GPU that was chosen for it, or None
     ceiling_seconds  about what the winner's ceilings take, where the budget had no time left for them
+    seconds      that the search took
+    budget_seconds  that it was given
     """
 
     tried: tuple[CandidateResult, ...]
@@ -35,3 +37,5 @@ class Findings(Struct, frozen=True, kw_only=True):
     agreement: Agreement | str | None = None
     gpu: str | None = None
     ceiling_seconds: float | None = None
+    seconds: float | None = None
+    budget_seconds: float | None = None

@@ -10,13 +10,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
-from msgspec import Struct, structs
+from msgspec import structs
 
 from bench.forkserver.client import Server
 from bench.host import cpu_cores, environment
 from bench.plan import ceiling_cases as ceilings
 from bench.plan import estimate, feasibility
-from bench.plan.axes import Value
 from bench.runner.attempt import OVERTIME, attempt
 from bench.runner.case_server import server_for
 from bench.runner.clock_lock import clocks_locked
@@ -24,7 +23,6 @@ from bench.runner.events import OnProgress, Progress
 from bench.runner.questions import ask_child, unrunnable
 from bench.runner.resumed_networks import refuse_changed
 from bench.runner.run_folder import cache_of
-from bench.runner.run_options import RunOptions
 from bench.schema.agreement import AGREE, Agreement, AgreementRequest
 from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.record import Record
@@ -33,6 +31,7 @@ from bench.store import RECORDS, Store, refuse_used
 from bench.studies.ab import interleaved, sides
 from bench.studies.ab.pair_rows import CasePair, PairRow, rows
 from bench.studies.best import candidates, strategy
+from bench.studies.best.search_request import SearchRequest
 from bench.studies.best.search_result import Findings
 from bench.studies.best.strategy import CandidateResult, Space
 from bench.studies.max_batch import batch_runs
@@ -55,31 +54,7 @@ _LEAST_SECONDS = 120.0
 """A candidate may take half of what is left for the search, or so long where the budget has it: compiling, or
 twenty steps of a large network on a CPU, take half of that."""
 _AGREEMENT_SECONDS = 120.0
-
-
-class SearchRequest(Struct, frozen=True, kw_only=True):
-    """What is searched for.
-
-    given      axis -> the values that may be tried, `model` among them; an absent one of those that a search
-               changes has all that the machine has
-    max_batch  whether the largest batch that fits, and parts of it, may be tried too
-    ceilings   whether to measure how fast the machine multiplies in the winner's arithmetic
-    gpu        full UUID of the only GPU that processes see, or None
-    lock_clocks_mhz    what its SM clock is locked at meanwhile, or None
-    """
-
-    given: Mapping[str, tuple[Value, ...]]
-    budget_seconds: float
-    max_batch: bool = False
-    resume: bool = False
-    ceilings: bool = True
-    gpu: str | None = None
-    lock_clocks_mhz: int | None = None
-
-    @property
-    def run_options(self) -> RunOptions:
-        """What each case is measured with."""
-        return RunOptions(gpu=self.gpu, lock_clocks_mhz=self.lock_clocks_mhz)
+_NO_TIME_TO_COMPARE = "the budget was used up"
 
 
 def run_search(request: SearchRequest, directory: Path, on_progress: OnProgress) -> Findings:
@@ -98,30 +73,21 @@ def run_search(request: SearchRequest, directory: Path, on_progress: OnProgress)
         if store is not None:
             store.refuse_others(lambda case: _is_part(case, base))
         space, impossible = candidates.space_of(base, request.given)
+        asked = time.monotonic()
         with server_for(_engines_of(space), gpu=request.gpu) as server:
             space, unusable = candidates.narrowed(space, lambda cases: unrunnable(cases, server))
+            server_seconds = time.monotonic() - asked
             refuse_changed(store, [base], server)
             store = store or stack.enter_context(Store.create(directory))
             for scratch in ("work", "caches"):
                 stack.callback(shutil.rmtree, directory / scratch, ignore_errors=True)
-            searching = _Search(request, store, on_progress, began)
+            searching = _Search(request, store, on_progress, began, server_seconds)
             known, is_complete = searching.candidates(space, server)
         tried, excluded = tuple(known.values()), {**impossible, **unusable}
         found = Findings(tried=tried, is_complete=is_complete, excluded=excluded, gpu=request.gpu)
-        if not strategy.ranked(known):
-            return found
-        winner, pairs = searching.confirmed(space, known)
-        with server_for([winner], gpu=request.gpu) as server:
-            agreement = searching.agreement(winner, server)
-            ceiling_seconds = searching.measure_ceiling(winner, server) if request.ceilings else None
-    return structs.replace(
-        found,
-        winner=winner,
-        plain=strategy.plain(space, winner),
-        pairs=tuple(pairs),
-        agreement=agreement,
-        ceiling_seconds=ceiling_seconds,
-    )
+        if strategy.ranked(known):
+            found = searching.answered(found, space, known)
+    return structs.replace(found, seconds=time.monotonic() - began, budget_seconds=request.budget_seconds)
 
 
 def _is_part(case: Case, base: Case) -> bool:
@@ -135,9 +101,18 @@ def _engines_of(space: Space) -> list[Case]:
 class _Search:
     """One search, with its budget; the records go to `store`, the bar is told of the seconds."""
 
-    def __init__(self, request: SearchRequest, store: Store, on_progress: OnProgress, began: float) -> None:
-        """`began` is the moment of `time.monotonic` from which the budget counts."""
+    def __init__(
+        self,
+        request: SearchRequest,
+        store: Store,
+        on_progress: OnProgress,
+        began: float,
+        server_seconds: float,
+    ) -> None:
+        """`began` is the moment of `time.monotonic` from which the budget counts, `server_seconds` what the
+        fork server took until it answered."""
         self._request, self._store, self._on_progress = request, store, on_progress
+        self._server_seconds = server_seconds
         self._directory = store.directory
         self._caches = store.directory / "caches"
         self._began = began
@@ -206,6 +181,24 @@ class _Search:
         )
         return batch_runs.find_largest(request, self._directory / "largest", self._report)[0].verified
 
+    def answered(self, found: Findings, space: Space, known: Mapping[Case, CandidateResult]) -> Findings:
+        """The findings with the winner, its pairs and, as far as the budget reaches, its outputs and its
+        ceilings."""
+        winner, pairs = self.confirmed(space, known)
+        found = structs.replace(found, winner=winner, plain=strategy.plain(space, winner), pairs=tuple(pairs))
+        if self._left(1) <= self._server_seconds:
+            return structs.replace(
+                found,
+                agreement=_NO_TIME_TO_COMPARE,
+                ceiling_seconds=self._ceiling_seconds(winner) if self._request.ceilings else None,
+            )
+        with server_for([winner], gpu=self._request.gpu) as server:
+            return structs.replace(
+                found,
+                agreement=self.agreement(winner, server),
+                ceiling_seconds=self.measure_ceiling(winner, server) if self._request.ceilings else None,
+            )
+
     def confirmed(self, space: Space, known: Mapping[Case, CandidateResult]) -> tuple[Case, list[PairRow]]:
         """The winner, once its rivals were met in pairs, and the pairs: theirs, and with the plain case."""
         winner = strategy.ranked(known)[0].case
@@ -230,8 +223,9 @@ class _Search:
             found = _deciding(case_pairs, folder)
             if len(found) == len(case_pairs) and all(row.verdict.n_new >= PAIRS for row in found):
                 return found
-        if not case_pairs or seconds <= 0:
-            return []
+        seconds -= max((self._pair_seconds(pair) for pair in case_pairs), default=0.0)
+        if not case_pairs or seconds <= len(sides.SIDES) * self._server_seconds:
+            return []  # not even the first pair would end in time
         trial = interleaved.Trial(
             case_pairs=case_pairs,
             protocol=PROTOCOL,
@@ -241,29 +235,44 @@ class _Search:
         interleaved.run_pairs(trial, folder, budget_seconds=seconds, on_progress=self._report)
         return _deciding(case_pairs, folder)
 
+    def _pair_seconds(self, case_pair: CasePair) -> float:
+        """About what a pair of processes takes, each with a server: as long as in the search, where what was
+        compiled there is not compiled again."""
+        taken = {record.case.without_replicate(): record for record in self._store.records()}
+        records = [taken[case] for case in (case_pair.a, case_pair.b) if case in taken]
+        measuring = sum((each.seconds or 0.0) - each.spent.get("compiling", 0.0) for each in records)
+        return 2 * self._server_seconds + measuring
+
     def measure_ceiling(self, winner: Case, server: Server) -> float | None:
         """How fast the machine multiplies in the winner's arithmetic, unless the store knows it.
 
         Where the budget leaves no time for that, about what it takes, in seconds; None otherwise.
         """
+        seconds = self._ceiling_seconds(winner)
+        if seconds is not None and self._left(1) < seconds:
+            return seconds
+        for case in self._unknown_ceilings(winner):
+            self._measured(case, PROTOCOL, server)
+        return None
+
+    def _ceiling_seconds(self, winner: Case) -> float | None:
+        """About what the winner's ceilings take; None where the store knows them."""
+        cases = self._unknown_ceilings(winner)
+        return sum(estimate.case_seconds(case, PROTOCOL) for case in cases) if cases else None
+
+    def _unknown_ceilings(self, winner: Case) -> list[Case]:
         statuses = self._store.statuses()
-        cases = [
+        return [
             case
             for case in ceilings.needed([winner])
             if statuses.get(structs.replace(case, replicate=1)) != "ok"
         ]
-        seconds = sum(estimate.case_seconds(case, PROTOCOL) for case in cases)
-        if cases and self._left(1) < seconds:
-            return seconds
-        for case in cases:
-            self._measured(case, PROTOCOL, server)
-        return None
 
     def agreement(self, winner: Case, server: Server) -> Agreement | str:
         """Of the winner's outputs with those of fp32, or why nothing is known of it."""
         left = self._left(1)
         if left <= 0:
-            return "the budget was spent before they were compared"
+            return _NO_TIME_TO_COMPARE
         cache = cache_of(winner, self._caches)
         asked = AgreementRequest(case=winner, cache_folder=str(cache.resolve()) if cache.exists() else None)
         try:

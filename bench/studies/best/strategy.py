@@ -114,6 +114,11 @@ def next_candidate(space: Space, known: Results, is_possible: Callable[[Case], b
     return None
 
 
+def first_candidates(space: Space) -> list[Case]:
+    """What a search tries first, if no precision is far slower than another."""
+    return list(_pairs(space, {}))
+
+
 def _pairs(space: Space, known: Results) -> Iterator[Case]:
     for precision in space.values["precision"]:
         first, *others = [

@@ -49,8 +49,8 @@ def test_a_real_search_of_one_candidate(tmp_path: Path) -> None:
     (record,) = read_records(tmp_path / "run" / RECORDS)
     assert (record.status, record.case.layout, record.protocol.give_up_seconds) == ("ok", "nchw", None)
     report = (tmp_path / "run" / "report.md").read_text()
-    assert "It is eager fp32 itself" in report
-    assert "relative error 0; the same class for 64 of 64" in report
+    assert "Nothing that was tried is faster than fp32 eager." in report
+    assert "same class as fp32 eager for 64 of 64 random images (relative error 0)" in report
     assert {path.name for path in (tmp_path / "run").iterdir()} == {RECORDS, "report.md", ".lock", "logs"}
 
 
@@ -121,8 +121,7 @@ def test_the_planted_winner_is_confirmed_by_pairs_with_the_plain_one(
     ]
     report = (tmp_path / "run" / "report.md").read_text()
     speed = 1 / (0.3 * 0.6 * 0.8 * 0.9)
-    assert f"It is {speed:.3f} times" in report
-    assert "by 8 interleaved pairs of processes (99.75% interval)" in report
+    assert f"{speed:.1f}x as fast as fp32 eager ({speed:.1f}x to {speed:.1f}x, 8 pairs)" in report
     assert "--tuning freezing" in report
 
 
@@ -152,7 +151,7 @@ def test_a_rival_that_is_faster_in_every_pair_becomes_the_answer(
     assert answer.code == 0
     assert [row["layout"] for row in answer.rows() if row["is_winner"]] == ["channels-last"]
     report = (tmp_path / "run" / "report.md").read_text()
-    assert "It is faster than bf16, nchw, eager, 2 threads, which led" in report
+    assert "bf16, nchw, eager, 2 threads led in the search; in 8 pairs it is slower." in report
 
 
 def test_the_largest_batch_is_found_for_the_winner_and_tried_with_its_parts(
@@ -174,7 +173,7 @@ def test_the_largest_batch_is_found_for_the_winner_and_tried_with_its_parts(
     assert [(case.precision, case.engine, case.batch) for case in asked] == [("bf16", "compile", 8)]
     assert {row["batch"] for row in answer.rows()} == {8, 10, 20, 40}
     assert answer.rows()[0]["batch"] == 40
-    assert "(inference, batch 40, cpu)" in (tmp_path / "run" / "report.md").read_text()
+    assert "LeNet-5 inference, batch 40: " in (tmp_path / "run" / "report.md").read_text()
     assert {record.case.batch for record in read_records(tmp_path / "run" / "pairs-1" / "a" / RECORDS)} == {
         40
     }
@@ -204,7 +203,35 @@ def test_a_spent_budget_reports_what_was_measured(
     answer = convbench(*SEARCH, "--budget", "20", "--out", tmp_path / "run")
     assert answer.code == 0
     assert 1 < len(answer.rows()) < 10
-    assert "The budget was spent before all was tried" in (tmp_path / "run" / "report.md").read_text()
+    report = (tmp_path / "run" / "report.md").read_text()
+    assert "The budget ended the search before everything was tried" in report
+
+
+def test_no_pair_begins_that_the_budget_has_no_time_for(
+    tmp_path: Path, machine: Place, convbench: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server takes 5 s by the clock of the search: a pair needs 10 s, and its checks 10 more."""
+    placed = machine(by_value)
+    seconds = count(step=5)
+    monkeypatch.setattr(search_run, "time", SimpleNamespace(monotonic=lambda: float(next(seconds))))
+    options = ("--precision", "fp32", "--engine", "eager", "--budget", "60", "--out", tmp_path / "run")
+    assert convbench(*SEARCH, *options).code == 0
+    assert len(placed.measured) < 5
+    assert not list((tmp_path / "run").glob("pairs-*"))
+    assert "not compared (the budget was used up)" in (tmp_path / "run" / "report.md").read_text()
+
+
+def test_a_dry_run_shows_what_would_be_tried_and_writes_nothing(tmp_path: Path, convbench: Command) -> None:
+    options = ("--device", "cpu", "--dry-run", "--out", tmp_path / "run")
+    answer = convbench("best", "lenet5", "--precision", "fp32,bf16", *options)
+    assert (answer.code, answer.err) == (0, "")
+    assert "LeNet-5 inference, batch 8: tries up to" in answer.out
+    assert "Values to choose from" in answer.out
+    rows = convbench("best", "lenet5", "--precision", "fp32,bf16", *options, "--format", "json").rows()
+    assert {(row["precision"], row["layout"], row["engine"]) for row in rows} == {
+        (precision, layout, "eager") for precision in ("fp32", "bf16") for layout in ("nchw", "channels-last")
+    }
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,12 @@ from bench import doctor
 from bench.doctor import Finding, Machine
 from bench.host import locked_clocks
 from bench.host.nvml import POWER_CAP
+from bench.schema.finding import Status
 from bench.schema.gpu_identity import EccErrors, PcieLink, RemappedRows
 from models.errors import UserError
 from reports import formats
 from reports.pages import doctor_report as reporting
+from tests.planted.commands import Command
 from tests.planted.fake_nvml import FakeGpu, FakeNvml, no_driver
 
 GOVERNOR = "sys/devices/system/cpu/cpu1/cpufreq/scaling_governor"
@@ -206,7 +208,7 @@ def test_a_missing_package(tmp_path: Path) -> None:
 
 
 RESTING = "generation 1 of 5, width 16 of 16, at rest"
-WAITING = "0, and one that waits for a reset"
+WAITING = "0, and one pending a reset"
 
 
 def ecc_errors(corrected: int, uncorrected: int) -> EccErrors:
@@ -271,9 +273,9 @@ def link(generation: int, width: int) -> PcieLink:
             "gpu remapped rows",
             FakeGpu(rows=replaced(pending=True)),
             "warn",
-            "0, and one that waits for a reset",
+            "0, and one pending a reset",
         ),
-        ("gpu remapped rows", FakeGpu(rows=replaced(failed=True)), "warn", "0, and one that could not be"),
+        ("gpu remapped rows", FakeGpu(rows=replaced(failed=True)), "warn", "0, and one that failed"),
         ("gpu remapped rows", FakeGpu(rows="Not Supported"), "unknown", "NVML: Not Supported"),
         ("gpu PCIe link", FakeGpu(), "ok", "generation 5 of 5, width 16 of 16"),
         ("gpu PCIe link", FakeGpu(link=link(5, 8)), "warn", "generation 5 of 5, width 8 of 16"),
@@ -380,11 +382,35 @@ def test_an_unknown_device_is_refused() -> None:
 def test_warnings_come_first_for_people_and_nothing_is_lost_for_programs(tmp_path: Path) -> None:
     findings = doctor.examine("auto", machine(tmp_path, {"proc/loadavg": "9 9 9 1/1 1"}))
     document = reporting.document(findings)
-    assert document.text == ("1 thing here can spoil a measurement.",)
-    assert document.tables[0].rows[0][:2] == ("load", "warn")
+    assert document.answer is not None
+    assert document.answer.headlines == ("1 problem found; expect noisy measurements.",)
+    assert document.answer.table is not None
+    assert [row[0] for row in document.answer.table.rows] == ["! load"]
+    assert document.tables[0].rows[0][:2] == ("load", "! warn")
     assert [row["name"] for row in document.rows] == [finding.name for finding in findings]
     assert set(document.rows[0]) == {"name", "status", "found", "advice"}
     assert "| load " in formats.render("md", document)
+
+
+def test_a_machine_without_problems_is_said_to_have_none() -> None:
+    fine = Finding(name="load", status="ok", found="0.1")
+    unknown = Finding(name="turbo", status="unknown", found="no file")
+    assert reporting.verdict([fine, unknown]) == "No problems found."
+    answer = reporting.document([fine, unknown]).answer
+    assert answer is not None
+    assert answer.table is None
+    assert answer.warnings == "Could not be checked: turbo."
+
+
+@pytest.mark.parametrize(
+    ("status", "arguments", "code"), [("warn", [], 0), ("warn", ["--strict"], 1), ("ok", ["--strict"], 0)]
+)
+def test_strict_turns_a_warning_into_an_exit_code(
+    convbench: Command, monkeypatch: pytest.MonkeyPatch, status: Status, arguments: list[str], code: int
+) -> None:
+    found = [Finding(name="load", status=status, found="9", advice="wait")]
+    monkeypatch.setattr(doctor, "examine", lambda *_: found)
+    assert convbench("doctor", *arguments).code == code
 
 
 def test_this_machine_is_examined_quickly_and_without_torch() -> None:
@@ -410,4 +436,4 @@ def test_a_package_of_another_project_is_reported(tmp_path: Path) -> None:
     )
     packages = [each for each in found if each.name == "packages"]
     assert [(each.status, each.found) for each in packages] == [("warn", foreign), ("warn", mixed)]
-    assert all("environment of its own" in each.advice for each in packages)
+    assert all("separate environment" in each.advice for each in packages)

@@ -227,8 +227,15 @@ def test_one_failure_condemns_and_a_skipped_check_does_not() -> None:
     failed = Check(name="c", status="fail", expected="1", measured="2")
     assert not reporting.failed([passed, skipped])
     assert reporting.failed([passed, failed])
-    assert reporting.document([passed, passed, failed]).text == (
-        "Answers that are known beforehand: 2 passed, 1 failed.",
+    answer = reporting.document([passed, passed, failed]).answer
+    assert answer is not None
+    assert answer.headlines == (
+        "2 of 3 checks passed. Do not trust measurements on this machine until all checks pass.",
+    )
+    assert answer.table is not None
+    assert [row[0] for row in answer.table.rows] == ["c"]
+    assert reporting.verdict([passed, skipped]) == (
+        "1 of 1 checks passed. 1 skipped: they cannot run on this machine."
     )
 
 

@@ -20,11 +20,13 @@ from bench.studies.ab.pair_rows import CasePair, PairRow
 from bench.studies.best.search_result import Findings
 from bench.studies.best.strategy import CandidateResult, Failure
 from reports import formats
-from reports.cells import readable
+from reports.cells import Quantity, brief
+from reports.document import Answer
 from reports.pages import best_report
-from reports.pages.best_answer import command_of, in_words
+from reports.pages.best_answer import in_words, speed
 from reports.pages.best_report import document
 from reports.summary.pooling import summarise
+from reports.tables.case_command import run_command
 from tests.planted import planted_records
 from tests.planted.commands import Command
 from tests.planted.planted_learning import VGG, seeds
@@ -105,122 +107,190 @@ def folder(tmp_path: Path) -> Path:
     )
 
 
+def shown(found: Findings, folder: Path, trained: Sequence[Path] = ()) -> Answer:
+    made = best_report.build(found, folder, trained).answer
+    assert made is not None
+    return made
+
+
 def answer(found: Findings, folder: Path, trained: Sequence[Path] = ()) -> list[str]:
-    return list(best_report.build(found, folder, trained).text)
+    return list(shown(found, folder, trained).headlines)
 
 
 def test_the_answer_says_what_how_fast_how_sure_and_how_much_is_left(folder: Path) -> None:
     text = answer(FOUND, folder)
-    assert text[0] == (
-        "Of 5 configurations of vgg16 (inference, batch 8, cpu) the fastest is bf16, channels-last, compile, "
-        "freezing, 2 threads, 50.00 images/s."
+    assert text[0].startswith(
+        "VGG-16 inference, batch 8: 160 ms †, 50.0 images/s with bf16, channels-last, compile, freezing, "
+        "2 threads. 8.0x as fast as fp32 eager ("
     )
-    assert text[1].startswith("It is 8.0")
-    assert " as fast as eager fp32 at the same batch, by 8 interleaved pairs of processes (99.75" in text[1]
-    utilised = next(line for line in text if "TFLOP/s" in line)
-    assert "37.50% of the fastest product in bf16 measured here (matmul:4096x4096x4096, " in utilised
-    assert "4.000 TFLOP/s, 2 threads)" in utilised
-    assert "62.50% are left" in utilised
-    outputs = next(line for line in text if "outputs" in line)
-    assert (
-        "relative error 0.012; the same class for 60 of 64. For 9 fp32's choice is so near a tie" in outputs
+    assert text[0].endswith(", 8 pairs).")
+    assert text[1] == "Limit: 38% of this CPU's measured bf16 peak (4.00 TFLOP/s, 2 threads)."
+    assert text[2].startswith(
+        "Outputs: same class as fp32 eager for 60 of 64 random images; 9 of 64 images are near ties in "
+        "fp32, so their class may flip (relative error 0.012). Accuracy after training: not measured; "
+        "convbench train vgg16 --precision fp32,bf16 --seeds 5 does."
     )
 
 
 def test_the_interval_of_the_speed_is_the_inverse_of_that_of_the_time(folder: Path) -> None:
     (row,) = FOUND.pairs
+    times = speed(row)
+    assert times is not None
     assert row.verdict.low is not None
     assert row.verdict.high is not None
-    sentence = answer(FOUND, folder)[1]
-    low, high = (float(word) for word in sentence.split("(")[1].split(")")[0].split(" to "))
-    assert low == pytest.approx(1 / row.verdict.high, rel=1e-3)
-    assert high == pytest.approx(1 / row.verdict.low, rel=1e-3)
+    assert (times.low, times.high) == pytest.approx((1 / row.verdict.high, 1 / row.verdict.low))
+    sentence = answer(FOUND, folder)[0]
+    low, high = (float(word) for word in sentence.split("eager (")[1].split("x,")[0].split("x to "))
+    assert (low, high) == pytest.approx((times.low, times.high), rel=0.02)
 
 
 @pytest.mark.parametrize(
     ("ratios", "words"),
     [
-        ((0.7, 1.5, 0.9, 1.2), "interval); that does not tell them apart."),
-        ((1.001, 0.999) * 4, "interval), which is the same within 2%."),
-        (EIGHTH, "interval)."),
+        ((0.7, 1.5, 0.9, 1.2), "Not distinguishable from fp32 eager (4 pairs)."),
+        ((1.001, 0.999) * 4, "As fast as fp32 eager within 2% (8 pairs)."),
+        ((0.1,), "Not confirmed against fp32 eager: a single pair."),
+        (
+            (1.2, 1.21, 1.19) * 3,
+            "Slower than fp32 eager in 9 pairs, though faster in the search: not confirmed.",
+        ),
     ],
 )
-def test_pairs_that_do_not_tell_it_from_eager_fp32_say_so(
+def test_a_speed_up_that_pairs_do_not_support_is_not_claimed(
     folder: Path, ratios: Sequence[float], words: str
 ) -> None:
-    text = answer(structs.replace(FOUND, pairs=(pair(PLAIN, WINNER, ratios),)), folder)
-    assert text[1].endswith(words)
+    found = structs.replace(FOUND, pairs=(pair(PLAIN, WINNER, ratios),))
+    assert answer(found, folder)[0].endswith(f"2 threads. {words}")
+    assert "x as fast" not in answer(found, folder)[0]
 
 
 def test_one_configuration_and_no_ties_are_said_plainly(folder: Path) -> None:
     agreement = Agreement(images=64, agreeing=64, near_ties=0, relative_error=1e-7)
-    text = answer(structs.replace(FOUND, tried=(one(WINNER, 0.16),), agreement=agreement, pairs=()), folder)
-    assert text[0].startswith("Of 1 configuration of vgg16 ")
-    assert any(line.endswith("the same class for 64 of 64.") for line in text)
+    made = shown(structs.replace(FOUND, tried=(one(WINNER, 0.16),), agreement=agreement, pairs=()), folder)
+    assert made.about.endswith("1 configuration")
+    assert any("for 64 of 64 random images (relative error 1e-07)." in line for line in made.headlines)
 
 
 def test_an_interval_that_says_nothing_is_not_printed(folder: Path) -> None:
     """Two pairs that differ: at 99.75% their t interval spans a factor of e^127."""
     text = answer(structs.replace(FOUND, pairs=(pair(PLAIN, WINNER, (0.1, 0.2)),)), folder)
-    assert "It is 7.071 times (an interval too wide to print) as fast" in text[1]
+    assert text[0].endswith("Not distinguishable from fp32 eager (2 pairs).")
 
 
 def test_without_pairs_nothing_is_called_confirmed(folder: Path) -> None:
-    text = answer(structs.replace(FOUND, pairs=(), is_complete=False), folder)
-    assert "The budget was spent before all was tried" in text[1]
-    assert text[2].startswith("In one process each it is 7.500 times as fast")
-    assert "no time to confirm" in text[2]
+    made = shown(structs.replace(FOUND, pairs=(), is_complete=False), folder)
+    assert "7.5x † as fast as fp32 eager in one process each, not confirmed" in made.headlines[0]
+    assert made.warnings.startswith("The budget ended the search before everything was tried")
 
 
 @pytest.mark.parametrize(
-    ("ratios", "words"),
+    ("ratios", "standing", "is_alike"),
     [
-        ((0.8, 0.81, 0.79) * 2, "as fast as bf16, channels-last, compile, 2 threads, by 6 interleaved pairs"),
-        ((1.001, 0.999) * 4, "bf16, channels-last, compile, 2 threads is as fast within 2%"),
-        ((0.7, 1.5, 0.9, 1.2), "may be as fast: 4 interleaved pairs"),
-        ((0.9,), "may be as fast: one pair of processes"),
+        ((0.8, 0.81, 0.79) * 2, "▲ slower", False),
+        ((1.001, 0.999) * 4, "= not distinguishable", True),
+        ((0.7, 1.5, 0.9, 1.2), "= not distinguishable", True),
+        ((0.9,), "= not distinguishable", True),
     ],
 )
-def test_a_rival_is_told_as_its_pairs_judge_it(folder: Path, ratios: Sequence[float], words: str) -> None:
-    text = answer(structs.replace(FOUND, pairs=(pair(RIVAL, WINNER, ratios), *FOUND.pairs)), folder)
-    assert any(words in line for line in text)
+def test_a_rival_is_told_as_its_pairs_judge_it(
+    folder: Path, ratios: Sequence[float], standing: str, is_alike: bool
+) -> None:
+    made = shown(structs.replace(FOUND, pairs=(pair(RIVAL, WINNER, ratios), *FOUND.pairs)), folder)
+    assert made.table is not None
+    assert [row["vs the first"] for row in rows_of(made.table)][:2] == ["fastest", standing]
+    sentence = "Not distinguishable from bf16, channels-last, compile, 2 threads ("
+    assert any(line.startswith(sentence) for line in made.headlines) == is_alike
 
 
 def test_a_rival_that_won_its_pairs_is_the_answer(folder: Path) -> None:
     pairs = (pair(WINNER, RIVAL, (1.2, 1.21, 1.19) * 3), *FOUND.pairs)
     text = answer(structs.replace(FOUND, pairs=pairs), folder)
-    assert any(
-        "It is faster than bf16, channels-last, compile, 2 threads, which led" in line for line in text
-    )
+    assert "bf16, channels-last, compile, 2 threads led in the search; in 9 pairs it is slower." in text
 
 
 def test_a_plain_winner_claims_nothing(folder: Path) -> None:
     text = answer(structs.replace(FOUND, winner=PLAIN, pairs=()), folder)
-    assert "It is eager fp32 itself: nothing that was tried is faster." in text
-    assert any("Its precision is fp32" in line for line in text)
+    assert text[0].endswith("Nothing that was tried is faster than fp32 eager.")
+    assert text[-1].endswith("Accuracy: fp32, so nothing changes.")
 
 
 def test_plain_stands_against_itself_without_an_interval(folder: Path) -> None:
-    (tried,) = [
-        found for found in best_report.build(FOUND, folder, ()).tables if found.title == "What was tried"
-    ]
-    column = tried.columns.index("against eager fp32")
-    told = [readable(row[column]) for row in tried.rows]
-    assert "1.000x" in told
-    assert any("x ±" in one or "x -" in one for one in told)
+    tried = best_report.build(FOUND, folder, ()).tables[0]
+    told = {row["configuration"]: row["vs fp32 eager"] for row in rows_of(tried)}
+    assert told["fp32, nchw, eager, 2 threads"] == "1.000x"
+    assert str(told["bf16, channels-last, compile, freezing, 2 threads"]).startswith("8.0")
+
+
+def test_headline_and_table_quote_one_figure_over_all_processes(tmp_path: Path) -> None:
+    """The search timed the winner at 0.16 s, its two pairs at 0.17 and 0.18: both print the mean of three."""
+    found, folder = search_and_pairs(tmp_path, 0.16, (0.17, 0.18))
+    made = best_report.build(found, folder, ())
+    assert made.answer is not None
+    assert made.answer.table is not None
+    first = made.answer.table.rows[0]
+    mean = (0.16 * 0.17 * 0.18) ** (1 / 3)
+    assert isinstance(first[1], Quantity)
+    assert first[1].value == pytest.approx(1e3 * mean)
+    assert made.rows[0]["seconds"] == pytest.approx(mean)
+    assert brief(first[1]).split()[0] in made.answer.headlines[0]
+    assert not made.answer.alarms
+
+
+def test_a_search_that_its_pairs_contradict_is_the_first_line(tmp_path: Path) -> None:
+    found, folder = search_and_pairs(tmp_path, 0.16, (1.7, 1.8))
+    (alarm,) = shown(found, folder).alarms
+    assert alarm.startswith(
+        "bf16, channels-last, compile, freezing, 2 threads: 160 ms in the search, 1.70 s to 1.80 s in the "
+        "pairs."
+    )
+
+
+def search_and_pairs(tmp_path: Path, searched: float, paired: Sequence[float]) -> tuple[Findings, Path]:
+    """The winner in one process of the search, and in one of each pair with the plain case."""
+    folder = planted_records.write(
+        tmp_path / "best",
+        [
+            planted_records.record(
+                structs.replace(WINNER, replicate=1), planted_records.time("forward", searched)
+            )
+        ],
+    )
+    for side, case, times in (("a", PLAIN, [1.2] * len(paired)), ("b", WINNER, paired)):
+        records = [
+            structs.replace(
+                planted_records.record(
+                    structs.replace(case, replicate=number), planted_records.time("forward", seconds)
+                ),
+                pair=number,
+            )
+            for number, seconds in enumerate(times, 1)
+        ]
+        planted_records.write(folder / "pairs-1" / side, records)
+    tried = (one(PLAIN, 1.2), one(WINNER, searched))
+    return structs.replace(FOUND, tried=tried), folder
+
+
+def test_what_took_longer_than_its_budget_says_so(folder: Path) -> None:
+    late = shown(structs.replace(FOUND, seconds=31, budget_seconds=20), folder)
+    assert late.about.endswith("5 configurations in 31 s of a budget of 20 s")
+    assert "The search took 11 s more than its budget" in late.warnings
+    assert (
+        "more than its budget"
+        not in shown(structs.replace(FOUND, seconds=19, budget_seconds=20), folder).warnings
+    )
 
 
 def test_what_was_not_measured_is_said_and_never_called_equal(folder: Path) -> None:
     unknown = structs.replace(FOUND, agreement="the outputs were not compared: out of memory")
     text = answer(unknown, folder)
-    assert any("is not known: the outputs were not compared: out of memory." in line for line in text)
-    (accuracy,) = [line for line in text if "learns as well" in line]
-    assert "was not measured" in accuracy
-    assert "convbench train vgg16 --precision fp32,bf16 --seeds 5 --out TRAINED" in accuracy
+    assert text[-1].startswith(
+        "Outputs vs fp32 eager: not compared (the outputs were not compared: out of memory)."
+    )
+    assert "Accuracy after training: not measured" in text[-1]
     without = planted_records.write(
         folder.parent / "bare", [planted_records.record(WINNER, planted_records.time("forward", 0.16))]
     )
-    assert any("was not measured: it needs" in line for line in answer(FOUND, without))
+    assert any(line.startswith("% of peak: not measured") for line in answer(FOUND, without))
 
 
 def test_nothing_measured_is_told_with_its_reasons(tmp_path: Path) -> None:
@@ -228,7 +298,9 @@ def test_nothing_measured_is_told_with_its_reasons(tmp_path: Path) -> None:
     made = document(
         failed, summarise([planted_records.write(tmp_path, [planted_records.record(PLAIN)])]), None
     )
-    assert made.text == ("No configuration could be measured: the table says why.",)
+    assert made.answer is not None
+    assert made.answer.headlines == ("No configuration could be measured; the table gives the reasons.",)
+    assert made.answer.table is None
     assert "oom: no memory" in made.tables[0].rows[0]
 
 
@@ -238,15 +310,20 @@ def test_all_that_was_tried_stands_in_the_order_of_speed(folder: Path) -> None:
     assert left_out.rows == (("amp-fp16", "this CPU has no fp16"),)
     columns = {name: [row[name] for row in rows_of(tried)] for name in tried.columns}
     assert columns["images/s"] == pytest.approx([50.0, 8 / 0.18, 8 / 1.2, 8 / 1.5, None])
-    assert [str(cell).split()[0] for cell in columns["against eager fp32"]] == [
-        *("7.500x", "6.667x", "1.000x", "0.8000x", "None"),
+    assert [str(cell).split()[0][:3] for cell in columns["vs fp32 eager"]] == [
+        "8.0",
+        "6.6",
+        "1.0",
+        "0.8",
+        "Non",
     ]
     assert columns["remark"] == [None, None, None, "given up", "timeout: over 60 s"]
     assert columns["samples"] == [10, 10, 10, 6, None]
     assert [row["is_winner"] for row in made.rows] == [True, False, False, False, False]
     assert made.rows[0]["speedup"] == pytest.approx(7.5)
-    for name in ("md", "terminal", "json", "csv"):
+    for name in ("md", "json", "csv"):
         assert "given" in formats.render(name, made)
+    assert "Fastest 4 of 5" in formats.render("terminal", made)
 
 
 COMMANDS = (
@@ -259,7 +336,7 @@ COMMANDS = (
 
 @pytest.mark.parametrize("case", COMMANDS, ids=lambda case: case.id)
 def test_the_command_plans_this_case_and_no_other(case: Case, convbench: Command) -> None:
-    program, *arguments = shlex.split(command_of(case))
+    program, *arguments = shlex.split(run_command(case))
     assert (program, arguments[-2:]) == ("convbench", ["--out", "RUN"])
     planned = convbench(*arguments, "--dry-run", "--format", "json")
     assert planned.code == 0, planned.err
@@ -291,15 +368,10 @@ def test_training_runs_say_whether_the_precision_learns_as_well(folder: Path) ->
     winner = structs.replace(WINNER, model="vgg-small")
     found = structs.replace(FOUND, winner=winner, tried=(one(winner, 0.1),), pairs=())
     text = answer(found, folder, [trained])
-    assert any(
-        line.startswith(
-            "Accuracy of bf16 against fp32 after training: digits, recipe quick: equivalent, -0.50"
-        )
-        for line in text
-    )
-    assert any("was not measured; this would" in line for line in answer(FOUND, folder, [trained]))
+    assert "Accuracy of bf16 vs fp32: equivalent on digits, recipe quick (-0.50" in text[-1]
+    assert "Accuracy after training: not measured" in answer(FOUND, folder, [trained])[-1]
 
 
 def test_the_command_names_the_gpu_that_was_chosen() -> None:
-    assert command_of(WINNER, "GPU-2222").endswith(" --gpu GPU-2222 --out RUN")
-    assert "--gpu" not in command_of(WINNER)
+    assert run_command(WINNER, "GPU-2222").endswith(" --gpu GPU-2222 --out RUN")
+    assert "--gpu" not in run_command(WINNER)

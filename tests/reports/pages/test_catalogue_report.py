@@ -40,7 +40,7 @@ def test_what_a_library_does_not_say_is_left_open(monkeypatch: pytest.MonkeyPatc
     ("what", "library", "words"),
     [
         ("models", "keras", "unknown library 'keras': accepted are torchvision, timm"),
-        ("axes", "timm", "--library goes with models"),
+        ("axes", "timm", "--library applies to models only"),
         ("models", "timm", r"timm is not installed: pip install 'convbench\[timm\]'"),
     ],
 )
@@ -61,5 +61,5 @@ def test_the_suites_have_as_many_cases_as_a_run_of_them(monkeypatch: pytest.Monk
         suite = named_suites.find(name, device)
         assert rows[name]["cases"] == len(expand.cases(suite, {}, threads=1))
     for name in ("quick", "standard"):
-        assert rows[name]["processes"] == "2 to 10, until +-5%"
+        assert rows[name]["processes"] == "2 to 10, until ±5%"
     assert rows["full"]["processes"] == "10"

@@ -91,7 +91,7 @@ def test_the_comparison_has_the_textbooks_columns() -> None:
     assert alexnet["filters"] == "11x11/4, 5x5, 3x3"
     assert alexnet["in convolutions"] == "2,334,080 (3.8%)"
     assert vgg["in linear layers"] == "123,642,856 (89.4%)"
-    assert (vgg["GMACs"], vgg["GFLOPs forward"]) == (15.47, 30.94)
+    assert vgg["GMACs"] == 15.47
     assert alexnet["top-5 error, %"] == "15.3 (a)"
     assert vgg["top-5 error, %"] == "7.3 (b), 9.6 (c)"
     assert [note[:14] for note in table.notes] == ["(a) Krizhevsky", "(b) Simonyan &", "(c) torchvision"[:14]]
@@ -110,19 +110,48 @@ def test_counts_and_their_disagreements_are_shown() -> None:
     table = document([good, bad]).tables[2]
     assert [row[-1] for row in table.rows] == ["yes", "no"]
     assert table.notes == (
-        "vgg11: counted by one side only: fvcore batch_norm 1,234.",
+        "vgg11: counted by one of the three only: fvcore batch_norm 1,234.",
         "vgg11: fvcore counts 1.",
-        "vgg11: counted by one side only: fvcore batch_norm 1,234.",
+        "vgg11: counted by one of the three only: fvcore batch_norm 1,234.",
     )
 
 
 def test_layers_are_a_table_for_each_network_and_a_row_for_each_layer() -> None:
     whole = document([entry("lenet5"), entry("vgg11")], layers=True)
-    assert [table.title for table in whole.tables[3:]] == [
-        "lenet5, batch 1 of 1x28x28",
-        "vgg11, batch 1 of 3x224x224",
+    assert [table.title for table in whole.tables[:2]] == [
+        "LeNet-5, batch 1 of 1x28x28: layers",
+        "VGG-11, batch 1 of 3x224x224: layers",
     ]
+    assert whole.whole
     assert len(whole.rows) == len(MODELS["lenet5"].layers) + len(MODELS["vgg11"].layers)
     for table in whole.tables:
         assert all(len(row) == len(table.columns) for row in table.rows)
     assert len(document([entry("lenet5")]).rows) == 1
+
+
+def test_a_headline_says_where_the_parameters_are_and_what_a_forward_pass_computes() -> None:
+    told = document([entry("vgg16")]).answer
+    assert told is not None
+    assert told.headlines == (
+        "VGG-16, 3x224x224, batch 1: 138,357,544 parameters, 89% in linear layers; 15.5 GMACs forward.",
+        "convbench, fvcore and torch count the same FLOPs.",
+    )
+    assert told.table is not None
+    row = rows_of(told.table)[0]
+    assert (row["GMACs"], row["GFLOPs forward"]) == (15.47, 30.94)
+    assert not told.alarms
+
+
+def test_counts_that_were_not_made_or_differ_are_not_called_the_same() -> None:
+    uncounted = document([CostEntry(cost(MODELS["vgg11"]))]).answer
+    good = entry("vgg11")
+    assert good.counts is not None
+    bad = CostEntry(good.cost, structs.replace(good.counts, disagreements=("fvcore counts 1",)))
+    differing = document([good, bad]).answer
+    assert uncounted is not None
+    assert differing is not None
+    for told in (uncounted, differing):
+        assert not any("same FLOPs" in line for line in told.headlines)
+    assert differing.alarms == (
+        "The counts of VGG-11 differ between convbench and a library (--section counts).",
+    )

@@ -35,8 +35,8 @@ def test_what_the_processor_probably_cannot_run_is_not_counted_as_run(
     """Only torch says for sure, and a dry run does not ask it."""
     planned = [Case(model="lenet5"), Case(model="lenet5", precision="amp-bf16")]
     for instructions, words in (
-        ({"avx2"}, "2 processes, 1 of which"),
-        ({"avx512f"}, "2 processes, 2 of which"),
+        ({"avx2"}, "1 case, 1 process: about a minute or less. 1 case cannot run on this machine."),
+        ({"avx512f"}, "2 cases, 2 processes: about a minute or less."),
     ):
         found = frozenset(instructions)
         monkeypatch.setattr(cpu_cores, "instructions", lambda *_, found=found: found)
@@ -53,5 +53,5 @@ def test_the_plan_of_pairs_says_what_servers_cost(convbench: Command, tmp_path: 
     (row,) = answer.rows()
     assert row["server_seconds"] == 2 * estimate.SERVER_SECONDS + estimate.INDUCTOR_SECONDS
     assert row["pair_seconds"] > row["server_seconds"]
-    assert "8 to 64 pairs of processes of each case" in convbench("ab", *options).out.replace("\n", " ")
+    assert "8 to 64 pairs of processes per case" in convbench("ab", *options).out.replace("\n", " ")
     assert not (tmp_path / "run").exists()

@@ -220,15 +220,15 @@ def test_a_datasheets_dense_figure_stands_beside_the_measured_one(tmp_path: Path
     document = run_report.build(
         [planted_records.write(tmp_path, [on_gpu("tf32", 494.5 / 2), on_gpu("bf16", 700)])]
     )
-    best = rows(tables(document)["Ceilings"])
+    best = rows(tables(document)["Measured peak"])
     assert [row["what"] for row in best] == ["tf32 (TFLOP/s)", "bf16 (TFLOP/s)", "copy (GB/s)"]
     tf32, bf16, copy = best
-    assert (tf32["datasheet"], tf32["share (%)"]) == (494.5, pytest.approx(50))
-    assert (bf16["datasheet"], bf16["share (%)"]) == (989.5, pytest.approx(100 * 700 / 989.5))
-    assert (copy["datasheet"], copy["share (%)"]) == (3350, pytest.approx(80))
-    assert str(tf32["ceiling"]).startswith("247.2")
+    assert (tf32["datasheet"], tf32["% of datasheet"]) == (494.5, pytest.approx(50))
+    assert (bf16["datasheet"], bf16["% of datasheet"]) == (989.5, pytest.approx(100 * 700 / 989.5))
+    assert (copy["datasheet"], copy["% of datasheet"]) == (3350, pytest.approx(80))
+    assert str(tf32["peak"]).startswith("247.2")
     assert (tf32["reached by"], tf32["SM clock (MHz)"], tf32["remarks"]) == (MATMUL, 1755, "power-cap")
-    assert any("NVIDIA H100 Tensor Core GPU datasheet" in n for n in tables(document)["Ceilings"].notes)
+    assert any("NVIDIA H100 Tensor Core GPU datasheet" in n for n in tables(document)["Measured peak"].notes)
 
 
 @pytest.mark.parametrize(("teraflops", "explained"), [(66, False), (80, True)])
@@ -237,14 +237,14 @@ def test_more_than_a_datasheet_promises_is_explained(
 ) -> None:
     """An H100 is promised 67 TFLOP/s in fp32, and Winograd's convolutions count more than they multiply."""
     document = run_report.build([planted_records.write(tmp_path, [on_gpu("fp32", teraflops)])])
-    assert any("Winograd" in note for note in tables(document)["Ceilings"].notes) == explained
+    assert any("Winograd" in note for note in tables(document)["Measured peak"].notes) == explained
 
 
 def test_a_processor_has_no_datasheet_and_no_clocks(tmp_path: Path) -> None:
     document = run_report.build([planted_records.write(tmp_path, [on_cpu()])])
-    best = tables(document)["Ceilings"]
-    assert best.columns == ("device", "threads", "what", "ceiling", "reached by", "processes")
-    every = rows(tables(document)["Products on cpu, 2 threads"])
+    best = tables(document)["Measured peak"]
+    assert best.columns == ("device", "threads", "what", "peak", "reached by", "processes")
+    every = rows(tables(document)["Peak by matrix and convolution size, cpu, 2 threads"])
     assert [(row["product"], row["unit"]) for row in every] == [
         (MATMUL, "TFLOP/s"),
         (CONV, "TFLOP/s"),
@@ -255,7 +255,7 @@ def test_a_processor_has_no_datasheet_and_no_clocks(tmp_path: Path) -> None:
 
 def test_each_arithmetic_is_a_column_of_the_products(tmp_path: Path) -> None:
     document = run_report.build([planted_records.write(tmp_path, [on_cpu(), on_cpu("bf16", 900)])])
-    columns = tables(document)["Products on cpu, 2 threads"].columns
+    columns = tables(document)["Peak by matrix and convolution size, cpu, 2 threads"].columns
     assert columns == ("product", "unit", "fp32", "bf16")
 
 
@@ -264,7 +264,7 @@ def test_ceilings_are_in_no_table_of_networks(tmp_path: Path) -> None:
     alone = run_report.build([planted_records.write(tmp_path / "alone", networks)])
     both = run_report.build([planted_records.write(tmp_path / "both", [on_cpu(), *networks])])
     added = set(tables(both)) - set(tables(alone))
-    assert {"Ceilings", "Products on cpu, 2 threads"} <= added
+    assert {"Measured peak", "Peak by matrix and convolution size, cpu, 2 threads"} <= added
     for title in ("Inference on cpu", "Memory of inference on cpu (MiB)", "Cost of one image", "Warnings"):
         assert tables(both)[title] == tables(alone)[title]
     assert (

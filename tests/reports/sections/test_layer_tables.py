@@ -8,8 +8,8 @@ import pytest
 from msgspec import structs
 
 from bench.schema.case import Case
-from bench.schema.layer_phases import BETWEEN, KERNEL, LOSS, UPDATE, Layer, Part
-from bench.schema.record import Measurement, Record
+from bench.schema.layer_phases import BETWEEN, KERNEL, Layer
+from bench.schema.record import Record
 from reports import formats
 from reports.cells import Scalar
 from reports.compare import compare_report
@@ -18,58 +18,8 @@ from reports.drawing import plots
 from reports.pages.run_report import build
 from tests.planted import planted_records
 from tests.planted.planted_ceilings import ceilings
+from tests.planted.planted_layer_times import CASE, FIRST, MS, SECOND, eager, layer, together
 from tests.planted.shown_cells import row_of, rows_of
-
-CASE = Case(model="alexnet", workload="training", threads=2, batch=8)
-FIRST, SECOND, FLAT = (
-    Layer("conv1", "Conv2d 3->64, 11x11/4"),
-    Layer("fc1", "Linear 64->10"),
-    Layer("flat", "Flatten"),
-)
-MS = 1e-3
-
-
-def layer(
-    part: Part, of: Layer, ms: float, flops: float | None = None, moved: float | None = None, **apart: float
-) -> list[Measurement]:
-    """A layer of so many milliseconds; `apart` are milliseconds of its gradients."""
-    measured = [planted_records.time(part, ms * MS, "layer_time")]
-    if moved is not None:
-        measured += [
-            planted_records.fact(part, "calls", 1, "count"),
-            planted_records.fact(part, "bytes_moved", moved),
-        ]
-    if flops is not None:
-        measured.append(planted_records.fact(part, "flops", flops, "FLOP"))
-    measured += [
-        planted_records.time(part, each * MS, f"{name}_gradient_time") for name, each in apart.items()
-    ]
-    return [structs.replace(each, layer=of) for each in measured]
-
-
-def together(sum_ms: float, whole_ms: float) -> list[Measurement]:
-    return [
-        planted_records.time("layers", sum_ms * MS, "sum_time"),
-        planted_records.time("layers", whole_ms * MS, "whole_time"),
-        Measurement(phase="layers", metric="sum_over_whole", unit="1", samples=[sum_ms / whole_ms] * 3),
-    ]
-
-
-def eager() -> Record:
-    """100 ms of layers in a step of 98."""
-    return planted_records.record(
-        CASE,
-        planted_records.time("step", 98 * MS),
-        *layer("forward", BETWEEN, 1),
-        *layer("forward", FIRST, 20, 1e9, 10e6),
-        *layer("forward", FLAT, 1, None, 0),
-        *layer("forward", SECOND, 10, 1e6, 80e6),
-        *layer("backward", LOSS, 1),
-        *layer("backward", SECOND, 17, 2e6, 160e6, input=7, weight=9),
-        *layer("backward", FIRST, 40, 2e9, 20e6, input=22, weight=22, joint=40),
-        *layer("optimizer", UPDATE, 10),
-        *together(100, 98),
-    )
 
 
 def document(tmp_path: Path, *records: Record) -> Document:
@@ -86,57 +36,72 @@ def cells(table: Table) -> dict[Scalar, dict[str, Scalar]]:
 
 
 def title(part: str, case: Case = CASE) -> str:
-    return f"Layers of {case.id}: {part}"
+    """Of the table of FLOPs and bytes; without a part that of all layers."""
+    name = f"AlexNet {case.workload}, batch {case.batch}"
+    return f"{name}: {part}, FLOPs and bytes" if part else f"{name}: by layer"
 
 
 def test_the_sum_stands_beside_the_whole_with_the_gap(tmp_path: Path) -> None:
-    table = the_table(document(tmp_path, eager()), "Layers: their sum and the whole step")
+    table = the_table(document(tmp_path, eager()), "Sum of the layers and the whole step")
     row = row_of(table)
-    assert str(row["layers' sum (ms)"]).startswith("100.0 ±")
-    assert str(row["whole step (ms)"]).startswith("98.00 ±")
+    assert row["sum (ms)"] == pytest.approx(100)
+    assert row["whole step (ms)"] == "98.00 †"
     assert row["gap"] == "+2.0%"
     assert [row[f"{part} (ms)"] for part in ("forward", "backward", "optimizer")] == pytest.approx(
         [32, 58, 10]
     )
 
 
-def test_a_layer_has_its_time_work_and_shares(tmp_path: Path) -> None:
-    """Under 100 GFLOP/s and 10 GB/s: 1 GFLOP in 20 ms is half the one, 10 MB a twentieth of the other."""
-    forward = the_table(document(tmp_path, eager(), ceilings()), title("forward"))
-    found = cells(forward)
-    assert list(found) == ["conv1", "flat", "fc1", "between layers", "sum"]
+def test_a_layer_has_its_time_share_and_limit(tmp_path: Path) -> None:
+    """Under 100 GFLOP/s and 10 GB/s: conv1 takes 60 ms and would take 30, since 3 GFLOP need so long."""
+    found = cells(the_table(document(tmp_path, eager(), ceilings()), title("")))
+    assert list(found) == ["conv1", "flat", "fc1", "outside layers", "loss", "optimizer", "sum"]
     conv = found["conv1"]
     assert conv["kind"] == "Conv2d 3->64, 11x11/4"
-    assert str(conv["time (ms)"]).startswith("20.00 ±")
-    assert (conv["share"], conv["GFLOPs"]) == ("20.4%", 1.0)
+    assert [conv[f"{name} (ms)"] for name in ("forward", "backward", "time")] == [
+        "20.00 †",
+        "40.00 †",
+        "60.00 †",
+    ]
+    assert (conv["share"], conv["% of limit"]) == ("61.2%", "50% compute")
+    assert conv["could save (ms)"] == "30.00"
+    assert found["fc1"]["% of limit"] == "89% memory"
+    assert found["outside layers"]["kind"] is None
+    assert found["optimizer"]["time (ms)"] == "10.00 †"
+    assert found["sum"]["time (ms)"] == pytest.approx(100)
+
+
+def test_the_work_of_a_layer_has_its_shares_of_both_peaks(tmp_path: Path) -> None:
+    """1 GFLOP in 20 ms is half of 100 GFLOP/s, 10 MB a twentieth of 10 GB/s."""
+    forward = the_table(document(tmp_path, eager(), ceilings()), title("forward"))
+    found = cells(forward)
+    assert list(found) == ["conv1", "fc1", "sum"]
+    conv = found["conv1"]
+    assert (conv["time (ms)"], conv["GFLOPs"]) == ("20.00 †", 1.0)
     assert conv["GFLOP/s"] == pytest.approx(50)
-    assert (conv["of arithmetic"], conv["of bandwidth"], conv["nearer"]) == ("50.0%", "5.0%", "arithmetic")
+    shares = (conv["% of peak compute"], conv["% of peak bandwidth"], conv["nearer"])
+    assert shares == ("50.0%", "5.0%", "compute")
     assert (conv["MB"], conv["FLOP/byte"]) == (10.0, 100.0)
-    assert (found["fc1"]["of bandwidth"], found["fc1"]["nearer"]) == ("80.0%", "memory")
-    assert found["flat"]["MB"] is None
-    assert found["between layers"]["kind"] is None
-    assert any(note.startswith("between layers:") for note in forward.notes)
-    assert found["sum"]["time (ms)"] == pytest.approx(32)
+    assert (found["fc1"]["% of peak bandwidth"], found["fc1"]["nearer"]) == ("80.0%", "memory")
     assert found["sum"]["GFLOPs"] == pytest.approx(1.001)
 
 
-def test_backward_stands_in_the_order_of_the_network_with_its_gradients_apart(tmp_path: Path) -> None:
-    table = the_table(document(tmp_path, eager()), title("backward"))
+def test_gradients_are_told_one_by_one_in_the_order_of_the_network(tmp_path: Path) -> None:
+    table = the_table(document(tmp_path, eager()), "AlexNet training, batch 8: gradients one by one")
     found = cells(table)
-    assert list(found) == ["conv1", "fc1", "loss", "sum"]
+    assert list(found) == ["conv1", "fc1"]
     conv, linear = found["conv1"], found["fc1"]
-    gradients = [conv[f"{name} (ms)"] for name in ("input gradient", "weight gradient", "joint")]
-    assert gradients == pytest.approx([22, 22, 40])
-    assert conv["apart"] == "+10%"
-    assert (linear["joint (ms)"], linear["apart"]) == (None, None)
-    assert any("input gradient" in note for note in table.notes)
+    assert [conv[f"{name} (ms)"] for name in ("input", "weight", "joint")] == pytest.approx([22, 22, 40])
+    assert conv["alone vs joint"] == "+10%"
+    assert (linear["joint (ms)"], linear["alone vs joint"]) == (None, None)
 
 
 def test_without_ceilings_there_are_no_shares_of_them(tmp_path: Path) -> None:
     found = document(tmp_path, eager())
     forward = the_table(found, title("forward"))
-    assert not {"of arithmetic", "of bandwidth", "nearer"} & set(forward.columns)
-    assert not any("of arithmetic" in note for note in forward.notes)
+    assert not {"% of peak compute", "% of peak bandwidth", "nearer"} & set(forward.columns)
+    assert not any("% of peak" in note for note in forward.notes)
+    assert not {"% of limit", "could save (ms)"} & set(the_table(found, title("")).columns)
     assert not [plot for plot in found.plots if plot.name.startswith("roofline-layers")]
 
 
@@ -159,12 +124,12 @@ def test_the_parts_of_each_layer_lie_in_one_bar(tmp_path: Path) -> None:
     bars = next(plot for plot in found.plots if plot.kind == "bars")
     forward, backward, optimizer = bars.series
     rows = {name: row for each in bars.series for name, row in zip(each.names, each.y, strict=True)}
-    assert list(rows) == ["conv1", "flat", "fc1", "between layers", "loss", "update"]
+    assert list(rows) == ["conv1", "flat", "fc1", "outside layers", "loss", "optimizer"]
     assert dict(zip(forward.names, forward.x, strict=True))["conv1"] == pytest.approx(20)
     assert dict(zip(backward.names, backward.x, strict=True))["conv1"] == pytest.approx(40)
     assert forward.y[0] == backward.y[0] == rows["conv1"]
-    assert optimizer.names == ("update",)
-    assert [t.title for t in found.tables if bars in found.plots_under(t)] == [title("forward")]
+    assert optimizer.names == ("optimizer",)
+    assert [t.title for t in found.tables if bars in found.plots_under(t)] == [title("")]
 
 
 def test_small_layers_have_no_bar_but_are_counted(tmp_path: Path) -> None:
@@ -172,7 +137,7 @@ def test_small_layers_have_no_bar_but_are_counted(tmp_path: Path) -> None:
     record = planted_records.record(CASE, *eager().measurements, *small)
     bars = next(plot for plot in document(tmp_path, record).plots if plot.kind == "bars")
     assert "tiny" not in bars.series[0].names
-    assert bars.note == "Left out: 1 of less than 0.5% of the step."
+    assert bars.note == "Not shown: 1 of less than 0.5% of the step."
 
 
 def test_layers_stand_under_the_roof(tmp_path: Path) -> None:
@@ -200,8 +165,8 @@ def test_kernels_keep_their_names_and_their_order(tmp_path: Path) -> None:
         *layer("forward", SECOND, 4, 1e6, 80e6),
         *together(30, 30),
     )
-    table = the_table(document(tmp_path, record), title("forward", case))
-    assert list(cells(table)) == ["conv1", "cpp_fused_relu_0", "fc1", "between layers", "sum"]
+    table = the_table(document(tmp_path, record), title("", case))
+    assert list(cells(table)) == ["conv1", "cpp_fused_relu_0", "fc1", "outside layers", "sum"]
     assert any(note.startswith("kernel:") for note in table.notes)
 
 
@@ -216,7 +181,7 @@ def test_kernels_of_no_weight_share_a_row_and_long_names_are_cut(tmp_path: Path)
         *layer("forward", Layer("aten::to", KERNEL), 0.02),
         *together(30, 30),
     )
-    table = the_table(document(tmp_path, record), title("forward", case))
+    table = the_table(document(tmp_path, record), title("", case))
     cut, more, total = cells(table).values()
     assert len(str(cut["layer"])) <= 66
     assert str(cut["layer"]).startswith("cpp_fused_max_pool2d")
@@ -227,7 +192,7 @@ def test_kernels_of_no_weight_share_a_row_and_long_names_are_cut(tmp_path: Path)
 
 def test_layers_are_in_no_other_table_and_not_compared(tmp_path: Path) -> None:
     found = document(tmp_path / "a", eager())
-    others = [table for table in found.tables if not table.title.startswith("Layers")]
+    others = [table for table in found.tables if not (table.part and table.part.name.startswith("layer"))]
     assert not [
         table for table in others if "conv1" in str(table.rows) or "bytes moved" in str(table.columns)
     ]
@@ -260,5 +225,5 @@ def test_the_bars_can_be_drawn(tmp_path: Path) -> None:
     bars = next(plot for plot in document(tmp_path, eager()).plots if plot.kind == "bars")
     assert plots.draw(bars, "png").startswith(b"\x89PNG")
     text = plots.draw(bars, "svg", words_as_text=True).decode()
-    for word in ("conv1", "update", "forward", "backward", "time (ms)"):
+    for word in ("conv1", "optimizer", "forward", "backward", "time (ms)"):
         assert word in text

@@ -117,7 +117,7 @@ def test_no_process_gets_more_than_what_is_left_and_a_tenth(
     assert len(machine.children) > 1
     for question, limit, left in machine.children:
         assert limit <= max(1.0, 1.1 * left) + 1e-9, question
-    assert machine.now <= 1.1 * budget + 3 * SERVER_SECONDS
+    assert machine.now <= 1.1 * budget + SERVER_SECONDS
 
 
 def test_ceilings_are_measured_inside_the_budget(search: Search, tmp_path: Path) -> None:
@@ -131,14 +131,13 @@ def test_ceilings_for_which_no_time_is_left_are_left_out_with_a_sentence(
     search: Search, tmp_path: Path
 ) -> None:
     """And found by the same command with --resume, which has its budget anew."""
-    search(40, _three_seconds)
+    search(20, _three_seconds)
     report = tmp_path / "run" / "report.md"
-    assert "a ceiling takes about" in report.read_text()
-    assert "the budget had less left" in report.read_text()
+    assert "% of peak: not measured, since the budget had less than the" in report.read_text()
     records = list(read_records(tmp_path / "run" / RECORDS))
     assert not [record for record in records if record.case.workload == "ceiling"]
     search(600, _three_seconds, "--resume")
-    assert "a ceiling takes about" not in report.read_text()
+    assert "since the budget had less" not in report.read_text()
 
 
 def test_only_what_is_searched_is_imported(monkeypatch: pytest.MonkeyPatch, search: Search) -> None:

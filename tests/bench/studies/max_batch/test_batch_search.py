@@ -249,13 +249,49 @@ def test_the_report_has_the_answers_and_all_that_was_run() -> None:
     assert first["device"] == "cuda"
     assert (first["predicted"], first["verified"], first["verified - predicted"]) == (350, 350, 0)
     assert (first["limit (MiB)"], first["peak (MiB)"]) == (4000, 4000)
-    assert (first["fixed (MiB)"], first["an image (MiB)"]) == (500, 10)
+    assert (first["fixed (MiB)"], first["per image (MiB)"]) == (500, 10)
     assert len(runs.rows) == len(world.batches) + 2
     row, none = document.rows
     assert (row["batch"], row["verified"], row["predicted"]) == (350, 350, 350)
     assert (row["fixed_bytes"], row["bytes_per_image"]) == (500 * MIB, 10 * MIB)
     assert (row["peak_bytes"], row["limit_bytes"]) == (4000 * MIB, 4000 * MIB)
     assert (none["batch"], none["verified"], none["peak_bytes"]) == (0, None, None)
+
+
+def test_the_headline_says_what_fits_and_what_does_not() -> None:
+    """Of what was not refused nothing is said, and of what failed no batch size."""
+    fits = answer(World(lambda batch: 500 + 10 * batch), 4000)
+    nothing = answer(World(lambda batch: 5000), 4000, ON_CPU)
+    told = reporting.document([fits, nothing]).answer
+    assert told is not None
+    first, second = told.headlines
+    assert "batch 350 fits in 3.91 GiB (peak 3.91 GiB)" in first
+    assert ("does not" in first) == (fits.refused is not None)
+    assert second.endswith("not even one image fits.")
+    assert "fits in" not in second
+    assert told.next_step is not None
+    assert "--batch 350" in told.next_step.command
+    alone = reporting.document([nothing]).answer
+    assert alone is not None
+    assert alone.next_step is None
+
+
+def test_a_dry_run_of_max_batch_measures_nothing(convbench: Command, tmp_path: Path) -> None:
+    asked = (
+        "max-batch",
+        "lenet5",
+        "--device",
+        "cpu",
+        "--memory",
+        "1GiB",
+        "--dry-run",
+        "--out",
+        tmp_path / "x",
+    )
+    found = convbench(*asked)
+    assert (found.code, found.err) == (0, "")
+    assert "Finds the largest batch size of 1 case in 1GiB: at most 20 batch sizes run per case" in found.out
+    assert not (tmp_path / "x").exists()
 
 
 @pytest.fixture
@@ -287,7 +323,7 @@ def test_lenet_on_this_machine(sized: Command, tmp_path: Path) -> None:
     # what a process's heap has not given back differs by a fifth from one process to the next
     assert 0.6 * limit < row["peak_bytes"] <= limit
     assert 0.5 * row["predicted"] < row["verified"] < 2 * row["predicted"]
-    assert (out / "report.md").read_text().startswith("# convbench max-batch")
+    assert (out / "report.md").read_text().startswith("# Largest batch size that fits")
     again = sized(*asked, "--resume")
     assert again.code == 0
     assert again.rows() == [row]
