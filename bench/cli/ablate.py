@@ -1,10 +1,10 @@
-"""convbench ablate: what a design decision costs and buys."""
+"""convbench ablate: what a design choice costs and does to accuracy."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
@@ -21,7 +21,7 @@ from models.errors import UserError
 from reports.pages import plan_report
 
 _TRAINED_AXES = ("device", "precision", "engine")
-"""What the options say for training runs too, whose batch and image are the recipe's."""
+"""Options that apply to training runs too, whose batch and image are the recipe's."""
 
 
 # long: its parameters are the command's options.
@@ -31,14 +31,19 @@ def ablate(
     name: Annotated[
         str,
         typer.Argument(
-            help=f"{', '.join(ablations.ABLATIONS)}, or {ablations.ALL}.",
+            help=f"{', '.join(ablations.ABLATIONS)} or {ablations.ALL}.",
             autocompletion=completion.of_names(lambda: (*ablations.ABLATIONS, ablations.ALL)),
         ),
     ],
-    out: Annotated[Path, typer.Option(help="Folder for the records, the report and the plots.")],
-    level: Annotated[str | None, typer.Option(help="block or network; both without it.")] = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Save records, report and plots here.")],
+    level: Annotated[
+        str | None, typer.Option(metavar="LEVEL", help="block or network. [default: both]")
+    ] = None,
     model: Annotated[
-        list[str] | None, typer.Option("--model", help="Networks of ours instead of the usual ones.")
+        list[str] | None,
+        typer.Option(
+            "--model", metavar="NAME,…", help="Built-in networks. [default: those of the ablation]"
+        ),
     ] = None,
     given: Annotated[
         Given,
@@ -49,33 +54,41 @@ def ablate(
             "batch",
             "image",
             "threads",
-            batch="Of the timed cases.",
-            image="Of the timed cases, pixels.",
+            batch="Batch size of the timed cases.",
+            image="Image size of the timed cases, in pixels.",
         ),
     ],
     gpu: options.Gpu = None,
     lock_clocks: options.LockClocks = None,
     replicates: Annotated[
-        str | None, typer.Option(help="Processes for each timed case; 0 times nothing.")
+        str | None,
+        typer.Option(metavar="N", help="Processes per timed case; 0 skips timing. [default: 3]"),
     ] = None,
     seeds: Annotated[
-        str | None, typer.Option(help="Training runs of each network; 0 trains nothing.")
+        str | None,
+        typer.Option(metavar="N", help="Training runs per network; 0 skips training. [default: 3]"),
     ] = None,
-    epochs: Annotated[str | None, typer.Option(help="Of the training runs, instead of the recipe's.")] = None,
+    epochs: Annotated[
+        str | None, typer.Option(metavar="N", help="Epochs of the training runs. [default: the recipe's]")
+    ] = None,
     budget: options.Budget = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Run what is missing, crashed or timed out.")
+        bool, typer.Option("--resume", help="Continue this run: measure only missing or failed cases.")
     ] = False,
     report_only: Annotated[
-        bool, typer.Option("--report-only", help="Run nothing: report what the folder holds.")
+        bool, typer.Option("--report-only", help="Measure nothing; report the records in --out.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and write nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the cases and the estimated time; measure nothing.")
+    ] = False,
     plain_intervals: options.PlainIntervals = False,
+    section: options.Section = None,
+    full: options.Full = False,
     format_: options.Format = "terminal",
 ) -> int:
-    """Compare design decisions: what they cost in time and memory, and what they do to accuracy.
+    """Measure what a design choice costs in time and memory and does to accuracy.
 
-    Sizes are those of the machine, with a GPU or without; the options stand in their place.
+    Without options sizes are smaller on a CPU than on a GPU.
     """
     output.check_format(format_)
     run_options = options.run_options_of(gpu, lock_clocks)
@@ -87,8 +100,11 @@ def ablate(
     overrides = {} if epochs is None else recipes.assignments([f"epochs={epochs}"])
     seconds = suite_plan.seconds_of(budget)
     planned = _planned(wanted, given, overrides, count, runs)
+    shown = _Shown(
+        wanted, out, format_, plain_intervals, section, full, _repeated(level, model, given, epochs)
+    )
     if report_only:
-        output.show(_report(wanted, out, format_, plain_intervals))
+        output.show(_report(shown))
         return 0
     if dry_run:
         output.show(plan_report.dry_run(planned, at.protocol, format_))
@@ -97,11 +113,37 @@ def ablate(
     result = run_cases.run(
         planned, at.protocol, out, resume=resume, budget=seconds, auto=auto, run_options=run_options
     )
-    return exit_code.end(result, len(planned), lambda: _report(wanted, out, format_, plain_intervals))
+    return exit_code.end(result, len(planned), lambda: _report(shown))
+
+
+class _Shown(NamedTuple):
+    """What is to be reported, and how; `options` are those that a further run must repeat."""
+
+    wanted: Sequence[Ablation]
+    out: Path
+    format_: str
+    plain_intervals: bool
+    section: str | None
+    full: bool
+    options: tuple[str, ...]
+
+
+def _repeated(
+    level: str | None,
+    models: Sequence[str] | None,
+    given: Mapping[str, tuple[Value, ...]],
+    epochs: str | None,
+) -> tuple[str, ...]:
+    """The options that say what is compared, as typed, for a further command."""
+    words = ["--level", level] if level else []
+    words += [word for model in models or () for word in ("--model", model)]
+    for axis, values in given.items():
+        words += [f"--{axis}", ",".join(map(str, values))]
+    return (*words, *(("--epochs", epochs) if epochs else ()))
 
 
 def _scale_of(given: Mapping[str, tuple[Value, ...]]) -> Scale:
-    """Of the largest device that is asked for."""
+    """Of the largest device asked for."""
     names = [devices.auto() if name == "auto" else str(name) for name in given.get("device", ("auto",))]
     return "large" if any(devices.traits(name).scale == "large" for name in names) else "small"
 
@@ -113,7 +155,7 @@ def _planned(
     replicates: int,
     seeds: int,
 ) -> list[Case]:
-    """The processes in their order; UserError when none can run, as far as is known without torch."""
+    """The processes in measuring order; UserError if none can run, as far as is known without torch."""
     usable = cpu_cores.usable_cores()
     of_training = {axis: given[axis] for axis in _TRAINED_AXES if axis in given}
     timed = ablations.timed_cases(wanted, given, usable) if replicates else []
@@ -125,17 +167,22 @@ def _planned(
     ]
     planned = ablations.processes(timed, trained, replicates, seeds)
     if not planned:
-        raise UserError("the plan is empty: --replicates 0 times nothing, --seeds 0 trains nothing")
+        raise UserError("nothing to measure: --replicates 0 skips timing and --seeds 0 skips training")
     reasons = [feasibility.why_not_here(case) for case in planned]
     if all(reasons):
-        raise UserError(f"nothing of this plan can run here: {reasons[0]}")
+        raise UserError(f"none of the {len(planned)} processes can run on this machine: {reasons[0]}")
     return planned
 
 
-def _report(wanted: Sequence[Ablation], out: Path, format_: str, plain_intervals: bool) -> str:
-    """Write report.md and the plots into the folder; the report as text in a format."""
+def _report(shown: _Shown) -> str:
+    """Write report.md and the plots into the folder; what is chosen of the report as text in a format."""
+    from reports import formats
     from reports.ablations import ablations_report
+    from reports.sections.asked import Asked
 
-    return run_cases.publish(
-        ablations_report.build(wanted, [out], plain_intervals=plain_intervals), out, format_
+    asked = Asked(out=shown.out, is_used=True, options=shown.options)
+    document = ablations_report.build(
+        shown.wanted, [shown.out], asked, plain_intervals=shown.plain_intervals
     )
+    run_cases.publish(document, shown.out, shown.format_)
+    return formats.render(shown.format_, output.chosen(document, shown.section, shown.full))

@@ -1,4 +1,4 @@
-"""convbench claims: what textbooks say, beside what is measured here."""
+"""convbench claims: what textbooks say, checked by arithmetic and measurements."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from bench.cli.evidence_runs import (
     folders_with,
     records_folder,
     refuse_without_run,
+    repeated,
     run_missing,
     setting_of,
     show_document,
@@ -42,11 +43,16 @@ if TYPE_CHECKING:
 def claims(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[ID...]", help="All without it.", autocompletion=completion.CLAIM),
+        typer.Argument(
+            metavar="[ID...]",
+            help="Claims to check, e.g. dropout. [default: all 20]",
+            autocompletion=completion.CLAIM,
+        ),
     ] = None,
     run: Run = False,
     from_: Annotated[
-        list[Path] | None, typer.Option("--from", help="A run whose records are evidence; repeat for more.")
+        list[Path] | None,
+        typer.Option("--from", metavar="DIR", help="Use the records of this run too; repeatable."),
     ] = None,
     out: Out = None,
     device: Device = "auto",
@@ -54,15 +60,22 @@ def claims(
     lock_clocks: options.LockClocks = None,
     threads: Threads = None,
     replicates: Replicates = None,
-    seeds: Annotated[str | None, typer.Option(help="Training runs of each network.")] = None,
+    seeds: Annotated[
+        str | None, typer.Option(metavar="N", help="Training runs per network. [default: 3]")
+    ] = None,
     budget: options.Budget = None,
     resume: Resume = False,
     dry_run: DryRun = False,
     plain_intervals: options.PlainIntervals = False,
-    format_: options.Format = "md",
+    section: options.Section = None,
+    full: options.Full = False,
+    format_: options.Format = "terminal",
 ) -> int:
-    """Judge what textbooks say about AlexNet and VGG by arithmetic, by runs there are, or by new ones."""
+    """Check 20 textbook claims about AlexNet and VGG against arithmetic and measurements."""
     from reports import claims as textbook
+    from reports.claims import claims_report
+    from reports.sections.asked import Asked
+    from reports.claims.evidence import gather
 
     output.check_format(format_)
     run_options = options.run_options_of(gpu, lock_clocks)
@@ -81,12 +94,21 @@ def claims(
             return 0
         result = run_missing(missing, protocol, records_folder(out), resume, seconds, device, run_options)
     found = summary_of(folders_with(out, folders), plain_intervals=plain_intervals)
-    _report(wanted, setting, found, out, format_)
+    evidence = gather(found, setting)
+    asked = Asked(
+        folders=tuple(folders),
+        out=out,
+        is_used=bool(folders_with(out, ())),
+        options=repeated(device, threads),
+    )
+    document = claims_report.document(claims_report.answers(wanted, evidence), evidence, found, asked)
+    show_document(document, out, format_, "claims.md", section=section, full=full)
     return code_of(result)
 
 
+
 def _missing(wanted: Sequence[Claim], setting: Setting, known: Summary | None) -> list[Case]:
-    """The processes that the claims need and no given run has, in the order of measuring."""
+    """The processes that the claims need and no given run has, in measuring order."""
     from reports.claims.evidence import gather
 
     evidence = gather(known, setting)
@@ -97,16 +119,3 @@ def _missing(wanted: Sequence[Claim], setting: Setting, known: Summary | None) -
     )
     rounds = expand.interleave_replicates(once, max(setting.replicates, setting.seeds))
     return [case for case in rounds if case in lacking]
-
-
-def _report(
-    wanted: Sequence[Claim], setting: Setting, summary: Summary | None, out: Path | None, format_: str
-) -> None:
-    """Print the judgements; into --out they go as claims.md."""
-    from reports.claims import claims_report
-    from reports.claims.evidence import gather
-
-    document = claims_report.document(
-        claims_report.answers(wanted, gather(summary, setting)), setting, summary
-    )
-    show_document(document, out, format_, "claims.md")

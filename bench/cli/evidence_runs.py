@@ -1,4 +1,4 @@
-"""What `claims` and `history` share: where evidence comes from, and running what is missing."""
+"""What `claims` and `history` share: where evidence comes from, and measuring what is missing."""
 
 from __future__ import annotations
 
@@ -25,48 +25,60 @@ if TYPE_CHECKING:
     from reports.summary.figures import Summary
 
 
-Run = Annotated[bool, typer.Option("--run", help="Run what is missing, into --out.")]
-Out = Annotated[Path | None, typer.Option(help="Folder for the report, and for the records of --run.")]
+Run = Annotated[bool, typer.Option("--run", help="Measure what is missing; records go to --out.")]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR", help="Save the report, and the records of --run, here. [default: nothing is saved]"
+    ),
+]
 Device = Annotated[str, typer.Option("--device", help=AXES["device"].summary)]
-Threads = Annotated[str | None, typer.Option("--threads", help=AXES["threads"].summary)]
-Replicates = Annotated[str | None, typer.Option(help="Processes for each timed case.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Run what is missing, crashed or timed out.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would run and write nothing.")]
+Threads = Annotated[str | None, typer.Option("--threads", metavar="N", help=AXES["threads"].summary)]
+Replicates = Annotated[
+    str | None, typer.Option(metavar="N", help="Processes per timed case. [default: 3]")
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Continue this run: measure only missing or failed cases.")
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show the cases and the estimated time; measure nothing.")
+]
 
 
 def refuse_without_run(runs: bool, *, resume: bool, budget: str | None) -> None:
-    """UserError for options of a run where nothing is to run."""
+    """UserError for options of a run without --run."""
     if (resume or budget) and not runs:
-        raise UserError("--resume and --budget say how to run: they need --run")
+        raise UserError("--resume and --budget need --run")
 
 
 def records_folder(out: Path | None) -> Path:
     if out is None:
-        raise UserError("--run needs a folder for the records: --out DIR")
+        raise UserError("--run needs --out FOLDER (for its records)")
     return out
 
 
 def folders_with(out: Path | None, folders: Sequence[Path]) -> list[Path]:
-    """The folders whose records count, --out last if it holds any."""
+    """The folders whose records are used, --out last if it holds any."""
     own = out is not None and (out / RECORDS).exists() and (out / RECORDS).stat().st_size > 0
     return [*folders, out] if out is not None and own else list(folders)
 
 
-def show_document(document: Document, out: Path | None, format_: str, name: str) -> None:
-    """Print it; into --out, if there is one, also under this name."""
+def show_document(
+    document: Document, out: Path | None, format_: str, name: str, *, section: str | None, full: bool
+) -> None:
+    """Print what --section and --full choose of it; save all of it in --out under this name."""
     from reports import formats
 
-    if out is None:
-        output.show(formats.render(format_, document))
-        return
-    out.mkdir(parents=True, exist_ok=True)
-    output.show(run_cases.publish(document, out, format_, name))
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        run_cases.publish(document, out, format_, name)
+    output.show(formats.render(format_, output.chosen(document, section, full)))
 
 
 def setting_of(
     device: str, threads: str | None, replicates: str | None, seeds: str | None, known: Summary | None
 ) -> Setting:
-    """With `auto` also the records of a GPU are a GPU, wherever they are read."""
+    """With `auto` the device is a GPU if this machine or the records have one."""
     from reports.claims.claim import usual_counts
     from reports.claims.evidence import Setting
 
@@ -89,15 +101,14 @@ def setting_of(
 def summary_of(folders: Sequence[Path], *, plain_intervals: bool = False) -> Summary | None:
     """The evidence in these folders.
 
-    UserError where its times are those of a cold L2: what was published is of steps in a row, and so is what
-    --run measures.
+    UserError for times with a cold L2: published latencies, and those of --run, are of steps in a row.
     """
     from reports.summary.pooling import summarise
 
     found = summarise(folders, plain_intervals) if folders else None
     if found is not None and found.caches == "cold L2":
         raise UserError(
-            "claims and history are about times with warm caches, and these runs have a cold L2 (--flush-l2)"
+            "claims and history compare times with warm caches, but these runs were measured with --flush-l2"
         )
     return found
 
@@ -111,7 +122,7 @@ def run_missing(
     device: str,
     run_options: RunOptions,
 ) -> RunResult | None:
-    """Run the cases into the folder; None where there are none."""
+    """Measure the cases into the folder; None where there are none."""
     if not missing:
         return None
     result = run_cases.run(
@@ -130,3 +141,9 @@ def run_missing(
 
 def code_of(result: RunResult | None) -> int:
     return exit_code.code(result) if result else 0
+
+
+def repeated(device: str, threads: str | None) -> tuple[str, ...]:
+    """The options that say where evidence is measured, as typed, for a further command."""
+    where = () if device == "auto" else ("--device", device)
+    return where if threads is None else (*where, "--threads", threads)

@@ -1,9 +1,9 @@
-"""convbench history: published latencies, beside what is measured here."""
+"""convbench history: published latencies against this machine."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -21,6 +21,7 @@ from bench.cli.evidence_runs import (
     folders_with,
     records_folder,
     refuse_without_run,
+    repeated,
     run_missing,
     setting_of,
     show_document,
@@ -30,13 +31,12 @@ from bench.plan import suite_plan
 from bench.plan.ablations import sizes
 from reports.pages import plan_report
 
-if TYPE_CHECKING:
-    from reports.summary.figures import Summary
 
-
+# long: its parameters are the command's options.
 def history(
     folders: Annotated[
-        list[Path] | None, typer.Argument(metavar="[DIR...]", help="Runs that have measured the same work.")
+        list[Path] | None,
+        typer.Argument(metavar="[DIR...]", help="Run folders (the --out of earlier commands)."),
     ] = None,
     run: Run = False,
     out: Out = None,
@@ -49,15 +49,19 @@ def history(
     resume: Resume = False,
     dry_run: DryRun = False,
     plain_intervals: options.PlainIntervals = False,
-    format_: options.Format = "md",
+    section: options.Section = None,
+    full: options.Full = False,
+    format_: options.Format = "terminal",
 ) -> int:
-    """Published latencies of 2015 to 2017 beside the latency of the same work here; shortest steps first."""
+    """Compare this machine with latencies published in 2015-2017."""
+    from reports.history import history_report
     from reports.history import then_and_now as then
+    from reports.sections.asked import Asked
 
     output.check_format(format_)
     run_options = options.run_options_of(gpu, lock_clocks)
     known = list(folders or [])
-    summary_of(known)  # what cannot be read is said before anything is measured
+    summary_of(known)  # folders that cannot be read are an error before anything is measured
     setting = setting_of(device, threads, replicates, None, None)
     seconds = suite_plan.seconds_of(budget)
     refuse_without_run(run or dry_run, resume=resume, budget=budget)
@@ -70,12 +74,12 @@ def history(
             return 0
         result = run_missing(cases, protocol, records_folder(out), resume, seconds, device, run_options)
     summary = summary_of(folders_with(out, known), plain_intervals=plain_intervals)
-    _history_report(summary, out, format_)
+    asked = Asked(
+        folders=tuple(known),
+        out=out,
+        is_used=bool(folders_with(out, ())),
+        options=repeated(device, threads),
+    )
+    document = history_report.document(summary, asked)
+    show_document(document, out, format_, "history.md", section=section, full=full)
     return code_of(result)
-
-
-def _history_report(summary: Summary | None, out: Path | None, format_: str) -> None:
-    """Print it; into --out also history.md and its plot."""
-    from reports.history import history_report
-
-    show_document(history_report.document(summary), out, format_, "history.md")

@@ -1,4 +1,4 @@
-"""convbench train: what networks learn in a short training run, how fast, at which precision."""
+"""convbench train: the accuracy of networks after a short training run, and how fast they train."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from bench.runner.execute import RunResult
 
 TIME_LIMIT_SECONDS = 1e6
-"""A training run may take days; `--time-limit` says otherwise."""
+"""Without `--time-limit` a training run may take days."""
 
 
 # long: its parameters are the command's options.
@@ -33,52 +33,73 @@ TIME_LIMIT_SECONDS = 1e6
 def train(
     *,
     models: options.Models,
-    out: Annotated[Path, typer.Option(help="Folder for the records, the report and the plots.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Save records, report and plots here.")],
     dataset: Annotated[
         str,
         typer.Option(
-            help="digits, fashion-mnist, cifar10 or synthetic.",
+            metavar="NAME",
+            help="digits (bundled), fashion-mnist, cifar10 or synthetic (speed only).",
             autocompletion=completion.of_names(lambda: datasets.datasets()),
         ),
     ] = "digits",
     data_dir: Annotated[
-        Path | None, typer.Option(help="A folder that holds the dataset; downloaded to a cache without it.")
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder with the dataset. [default: downloaded to a cache]"),
     ] = None,
     recipe: Annotated[
         str,
         typer.Option(
-            help="quick, textbook or modern.", autocompletion=completion.of_names(lambda: recipes.RECIPES)
+            metavar="NAME",
+            help="quick, textbook or modern.",
+            autocompletion=completion.of_names(lambda: recipes.RECIPES),
         ),
     ] = "quick",
-    epochs: Annotated[str | None, typer.Option(help="Instead of the recipe's.")] = None,
-    lr: Annotated[str | None, typer.Option(help="Learning rate instead of the recipe's.")] = None,
+    epochs: Annotated[
+        str | None, typer.Option(metavar="N", help="Number of epochs. [default: the recipe's]")
+    ] = None,
+    lr: Annotated[
+        str | None, typer.Option(metavar="RATE", help="Learning rate. [default: the recipe's]")
+    ] = None,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", help=f"Any field of the recipe, FIELD=VALUE: {', '.join(recipes.FIELDS)}."),
+        typer.Option(
+            "--set",
+            metavar="FIELD=VALUE",
+            help=f"Change a field of the recipe: {', '.join(recipes.FIELDS)}; repeatable.",
+        ),
     ] = None,
     given: Annotated[Given, Axes("image", "batch")],
-    seeds: Annotated[str, typer.Option(help="Training runs of each case, one a seed.")] = "1",
-    seed: Annotated[str, typer.Option(help="The first seed.")] = "0",
+    seeds: Annotated[
+        str, typer.Option(metavar="N", help="Training runs per case, one per seed: 5 or more to compare.")
+    ] = "1",
+    seed: Annotated[str, typer.Option(metavar="N", help="The first seed.")] = "0",
     also_given: Annotated[Given, Axes("precision", "engine", "device", "layout")],
     gpu: options.Gpu = None,
     lock_clocks: options.LockClocks = None,
-    threads: Annotated[str | None, typer.Option(help=AXES["threads"].summary)] = None,
+    threads: Annotated[str | None, typer.Option(metavar="N", help=AXES["threads"].summary)] = None,
     target: Annotated[
-        str | None, typer.Option(help="Test accuracy, e.g. 0.90 or 90%, to which time and energy are taken.")
+        str | None,
+        typer.Option(metavar="SHARE", help="Report time and energy to this test accuracy, e.g. 90%."),
     ] = None,
     deterministic: Annotated[
-        bool, typer.Option("--deterministic", help="An operator that is not deterministic is an error.")
+        bool, typer.Option("--deterministic", help="Fail on operators without a deterministic version.")
     ] = False,
-    tensorboard: Annotated[Path | None, typer.Option(help="Folder for TensorBoard's curves.")] = None,
+    tensorboard: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write TensorBoard curves here.")
+    ] = None,
     time_limit: options.TimeLimit = None,
     budget: options.Budget = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the last finished epoch of what is missing.")
+        bool, typer.Option("--resume", help="Continue interrupted runs from their last finished epoch.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and write nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the cases and the estimated time; train nothing.")
+    ] = False,
+    section: options.Section = None,
+    full: options.Full = False,
     format_: options.Format = "terminal",
 ) -> int:
-    """Train networks and report accuracy beside speed and memory. The bundled digits need no download."""
+    """Train networks briefly; report accuracy, speed and memory. The default dataset needs no download."""
     output.check_format(format_)
     run_options = options.run_options_of(gpu, lock_clocks)
     given = {"model": axes.read("model", models), **given, **also_given}
@@ -105,17 +126,17 @@ def train(
     run_options = structs.replace(run_options, data_dir=data_dir, tensorboard=tensorboard)
     is_auto = "auto" in given.get("device", ("auto",))
     result = _train(planned, protocol, out, run_options, budget_seconds, resume, is_auto)
-    return exit_code.end(result, len(planned), lambda: _report(out, format_))
+    return exit_code.end(result, len(planned), lambda: _report(out, format_, section, full))
 
 
 def _overrides(assigned: Sequence[str], named: Mapping[str, str | None]) -> dict[str, str]:
-    """Fields of the recipe that `--set` and the options of their own name set. Raises UserError."""
+    """Fields of the recipe that `--set`, `--epochs` and `--lr` set. Raises UserError."""
     texts = recipes.assignments(assigned)
     for field, text in named.items():
         if text is None:
             continue
         if field in texts:
-            raise UserError(f"{field} is set twice: by --{field} and by --set")
+            raise UserError(f"{field} is set twice, with --{field} and --set. Use one of them")
         texts[field] = text
     return texts
 
@@ -127,17 +148,17 @@ def _number(axis: str, text: str) -> int:
 
 
 def _refuse(planned: Sequence[Case], dataset: str, data_dir: Path | None, tensorboard: Path | None) -> None:
-    """Raise UserError for what cannot be, as far as that is known at once."""
+    """Raise UserError for impossible wishes, as far as they are known before torch is imported."""
     reason = training_runs.why_impossible(planned)
     if reason:
-        raise UserError(f"nothing of this plan can run here: {reason}")
+        raise UserError(f"none of the {len(planned)} training runs can run on this machine: {reason}")
     missing = datasets.get(dataset).why_missing(data_dir)
     if missing:
         raise UserError(missing)
     if tensorboard is None:
         return
     if tensorboard.exists() and not tensorboard.is_dir():
-        raise UserError(f"{tensorboard} is a file, and --tensorboard takes a folder")
+        raise UserError(f"--tensorboard needs a folder, and {tensorboard} is a file")
     if find_spec("tensorboard") is None:
         raise UserError("--tensorboard needs the package tensorboard: pip install 'convbench[tensorboard]'")
 
@@ -167,8 +188,11 @@ def _train(
         )
 
 
-def _report(out: Path, format_: str) -> str:
-    """Write report.md and the plots into the folder; the report as text in a format."""
+def _report(out: Path, format_: str, section: str | None, full: bool) -> str:
+    """Write report.md and the plots into the folder; what is chosen of the report as text in a format."""
+    from reports import formats
     from reports.pages import run_report
 
-    return run_cases.publish(run_report.build([out]), out, format_)
+    document = run_report.build([out])
+    run_cases.publish(document, out, format_)
+    return formats.render(format_, output.chosen(document, section, full))

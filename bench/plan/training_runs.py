@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct, structs
 
 from bench import datasets, devices
+from bench.host import cpu_cores
 from bench.plan import expand, feasibility, recipes
 from bench.plan.axes import Value
 from bench.schema.case import Case
@@ -91,3 +92,39 @@ def why_impossible(planned: Sequence[Case]) -> str | None:
     """A sentence when none of the runs can be, as far as is known without torch."""
     reasons = [feasibility.why_not_here(case) for case in planned]
     return reasons[0] if reasons and all(reasons) else None
+
+
+def options_of(case: Case) -> tuple[str, ...]:
+    """The options of `convbench train` that ask for this training run, without model, --seeds and --out."""
+    task = case.task
+    assert task is not None, "a training run has a task"
+    base = min(recipes.RECIPES, key=lambda name: len(_departures(case, name)))
+    prescribed = recipes.find(base, case.model)
+    usual = {axis: values[0] for axis, values in _USUAL.items()}
+    usual |= {"device": devices.auto(), "batch": prescribed.batch, "image": prescribed.image}
+    words = [] if task.dataset == _DEFAULTS.dataset else ["--dataset", task.dataset]
+    words += [] if base == _DEFAULTS.recipe else ["--recipe", base]
+    for field, text in _departures(case, base).items():
+        words += ["--set", f"{field}={text}"]
+    for axis, value in usual.items():
+        if getattr(case, axis) != value:
+            words += [f"--{axis}", str(getattr(case, axis))]
+    if case.threads != cpu_cores.usable_cores():
+        words += ["--threads", str(case.threads)]
+    words += ["--seed", str(case.seed)] if case.seed else []
+    words += [] if task.target is None else ["--target", f"{task.target:g}"]
+    return (*words, *(["--deterministic"] if task.deterministic else []))
+
+
+_DEFAULTS = TrainingRequest(axes={})
+
+
+def _departures(case: Case, base: str) -> dict[str, str]:
+    """The fields in which a run's recipe is not the one of this name, as `--set` takes them."""
+    assert case.task is not None, "a training run has a task"
+    own, prescribed = case.task.recipe, recipes.find(base, case.model).recipe
+    return {
+        field: recipes.shown(getattr(own, field))
+        for field in recipes.FIELDS
+        if getattr(own, field) != getattr(prescribed, field)
+    }

@@ -24,8 +24,8 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     schedule         of the rate after the warm-up; cosine falls to 0 at the end of the last epoch
     label_smoothing  share of a label that is spread over all classes
     augment          crop: shifted by up to an eighth of the side; flip: mirrored left to right, where the
-                     dataset allows it; pca: the colour jitter of Krizhevsky et al. 2012, section 4.1, for
-                     colour images
+                     dataset allows it; pca: the color jitter of Krizhevsky et al. 2012, section 4.1, for
+                     color images
     init             first weights of our own networks, as `models.build` has them
     normalise        subtract the dataset's mean and divide by its standard deviation
     """

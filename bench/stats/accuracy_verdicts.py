@@ -29,7 +29,7 @@ AccuracyWord = Literal["equivalent", "higher", "lower", "inconclusive", "diverge
 
 PARITY_MARGIN = 0.01
 """One point: what a result in a paper is usually rounded to, and less than most choices of a recipe move."""
-ONE_SEED = "one seed on a side shows nothing of how seeds differ"
+ONE_SEED = "one seed per side does not show how much seeds differ"
 AT_CHANCE = 1.5
 """Up to so many times the accuracy of guessing nothing was learned: classes are not all as frequent."""
 NOTHING_LEARNED = "neither side learned more than guessing"

@@ -1,1 +1,1 @@
-"""What a design decision costs and buys: the records of ablations -> tables, plots and words."""
+"""What a design choice costs and buys: the records of ablations -> tables, plots and words."""

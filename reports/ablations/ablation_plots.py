@@ -35,11 +35,11 @@ def block_plots(topic: str, sides: Sequence[TimedPair]) -> Iterator[Plot]:
         stages = ", ".join(f"{n}: {channels} channels, {image} px" for (channels, image), n in places.items())
         yield Plot(
             name="-".join(["ablation-kernels", *map(_stem, (topic, *words))]),
-            title=", ".join([f"Kernels, {topic}: the time of a step by stage", *words]),
-            note=f"Dashed: the ratio of the FLOPs. Bands: 95% intervals. {stages}.",
+            title=", ".join([f"Kernels, {topic}: step time by stage", *words]),
+            note=f"Dashed: predicted from FLOPs. Bands: 95% intervals. {stages}.",
             under=key_of(topic),
             x_label="stage",
-            y_label=f"step / step of {chosen[0].comparison.base.label}",
+            y_label=f"step time / that of {chosen[0].comparison.base.label}",
             log_y=True,
             series=(*measured, *_predictions(chosen, places, len(lines))),
         )
@@ -81,7 +81,7 @@ def _predictions(
         forms.setdefault(tuple(of_form[n] for n in sorted(of_form)), []).append(label)
     for more, (values, labels) in enumerate(forms.items()):
         yield Series(
-            label="by FLOPs" if len(forms) == 1 else f"{' and '.join(labels)}, by FLOPs",
+            label="predicted" if len(forms) == 1 else f"{' and '.join(labels)}, predicted",
             x=tuple(float(n) for n in range(1, len(values) + 1)),
             y=values,
             hue=hue + more,
@@ -118,10 +118,10 @@ def accuracy_plot(name: str, under: TableKey, trained_pairs: Sequence[TrainedPai
         )
     yield Plot(
         name=f"ablation-{_stem(name)}-accuracy",
-        title=f"{name}: test accuracy and time of training",
-        note="Means of the seeds; bars: 95% interval of the mean, cut at 100%.",
+        title=f"{name}: test accuracy and training time",
+        note="Means of the seeds. Bars: 95% interval of the mean, cut at 100%.",
         under=under,
-        x_label="seconds of training",
+        x_label="training time (s)",
         y_label="test accuracy (%)",
         kind="points",
         series=tuple(series),

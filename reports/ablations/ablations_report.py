@@ -1,4 +1,4 @@
-"""Ablations -> the report: for each decision what it costs and what it does to accuracy."""
+"""Ablations -> the report: what each design choice costs and does to accuracy."""
 
 from __future__ import annotations
 
@@ -12,41 +12,50 @@ from bench.plan.ablations import Ablation, Comparison, Level
 from bench.schema.case import Caches, Case
 from reports.ablations.ablation_plots import accuracy_plot, block_plots
 from reports.ablations.ablation_rows import rows_of, trained_rows
+from reports.ablations.ablations_answer import answer
 from reports.ablations.block_tables import block_tables, stage_order
+from reports.ablations.choices import Choice, choices_of
 from reports.ablations.conclusions import block_findings, network_findings
 from reports.ablations.form_pairs import TimedPair, TrainedPair, timed_pairs, trained_pairs
 from reports.ablations.network_tables import accuracy_table, speed_table
 from reports.ablations.predictions import KernelRates, kernel_rates_of
 from reports.analysis.learned import Learned, training_runs
 from reports.cells import Scalar
-from reports.document import Document, Plot, Table, TableKey
-from reports.sections.accuracy_tables import recipe_words
+from reports.document import Document, Part, Plot, Table, TableKey
+from reports.sections.asked import Asked
+from reports.sections.recipe_words import recipe_words
 from reports.sections.machine_tables import machine_tables, machine_words
 from reports.sections.outcome_tables import failed_table, skipped_table, warnings_table
 from reports.summary.caches import IN_WORDS
-from reports.summary.contended import not_alone
 from reports.summary.figures import Figure, Summary
 from reports.summary.pooling import summarise
 from reports.tables.case_columns import TableScope
 from reports.tables.moderation_note import with_note
 from reports.tables.wording import ACCURACY_IN_WORDS, TIME_IN_WORDS
 
+NAMED = 3
+"""Ablations that the title names; of more their number."""
+BLOCKS = Part("blocks", "Cost and speed of each block", in_appendix=True)
 WITH_REASONS = ("kernels", "depth")
 """Only these change the FLOPs, and so have a prediction that can be wrong."""
 
 
 def build(
-    ablations: Sequence[Ablation], directories: Sequence[Path], *, plain_intervals: bool = False
+    ablations: Sequence[Ablation],
+    directories: Sequence[Path],
+    asked: Asked | None = None,
+    *,
+    plain_intervals: bool = False,
 ) -> Document:
-    """The report of these ablations from the runs in `directories`, whatever else they hold; with
-    `plain_intervals` no case lends another what it shows of scatter.
+    """The report of these ablations from the runs in `directories`, whatever else they hold.
 
-    Raises UserError for a directory without readable records.
+    With `plain_intervals` each interval is from its own processes alone; `asked` is how the command was
+    called. Raises UserError for a directory without readable records.
     """
-    return document(ablations, summarise(directories, plain_intervals))
+    return document(ablations, summarise(directories, plain_intervals), asked)
 
 
-class Part(Struct, frozen=True, kw_only=True):
+class AblationFound(Struct, frozen=True, kw_only=True):
     """What was found of one ablation: blocks by kernel, networks timed, networks trained."""
 
     ablation: Ablation
@@ -64,27 +73,43 @@ class Part(Struct, frozen=True, kw_only=True):
         """Blocks first."""
         return [*(each for sides in self.blocks.values() for each in sides), *self.networks]
 
+    @property
+    def part(self) -> Part:
+        """Of its tables."""
+        return Part(self.ablation.name, f"{self.name}: {self.ablation.question}")
 
-def document(ablations: Sequence[Ablation], summary: Summary) -> Document:
-    """What each ablation shows in words, then its tables and plots, and every comparison as flat rows."""
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """Of networks."""
+        return tuple(choices_of(self.ablation.name, self.networks, self.trained))
+
+
+def document(ablations: Sequence[Ablation], summary: Summary, asked: Asked | None = None) -> Document:
+    """The answer, a part for each ablation with its tables and plots, and every comparison as flat rows."""
     timed = [figure for figure in summary.figures if figure.case.task is None]
     runs = training_runs(summary)
     parts = [_part(ablation, timed, runs) for ablation in ablations]
     peers = kernel_rates_of(timed)
     scope = TableScope(inputs_follow_model=False, several_machines=len(summary.environments) > 1)
+    names = [ablation.name for ablation in ablations]
     return Document(
-        title="convbench ablations",
-        remarks=not_alone(summary.figures),
+        title=f"Ablations: {', '.join(names)}" if len(names) <= NAMED else f"{len(names)} ablations",
+        answer=answer(
+            names,
+            {topic: sides for part in parts for topic, sides in part.blocks.items()},
+            [choice for part in parts for choice in part.choices],
+            summary,
+            asked or Asked(),
+        ),
         text=(
             *machine_words(summary),
             *_introduction(parts, summary.caches),
-            *(words for part in parts for words in _findings(part, peers)),
             *summary.notes,
         ),
         tables=with_note(
             (
-                *machine_tables(summary),
                 *_explained_once(table for part in parts for table in _tables(part, timed, peers, scope)),
+                *machine_tables(summary),
                 *failed_table(summary.outcomes),
                 *skipped_table(summary.outcomes),
                 *warnings_table(summary),
@@ -96,11 +121,11 @@ def document(ablations: Sequence[Ablation], summary: Summary) -> Document:
     )
 
 
-def _part(ablation: Ablation, timed: Sequence[Figure], runs: Sequence[Learned]) -> Part:
+def _part(ablation: Ablation, timed: Sequence[Figure], runs: Sequence[Learned]) -> AblationFound:
     blocks: dict[str, list[TimedPair]] = {}
     for sides in timed_pairs(timed, _of_level(ablation, "block")):
         blocks.setdefault(sides.comparison.topic, []).append(sides)
-    return Part(
+    return AblationFound(
         ablation=ablation,
         blocks={topic: sorted(sides, key=stage_order) for topic, sides in blocks.items()},
         networks=timed_pairs(timed, _of_level(ablation, "network")),
@@ -108,41 +133,48 @@ def _part(ablation: Ablation, timed: Sequence[Figure], runs: Sequence[Learned]) 
     )
 
 
-def _findings(part: Part, peers: Mapping[Case, KernelRates]) -> Iterator[str]:
-    for sides in part.blocks.values():
-        yield from block_findings(sides, peers)
-    yield from network_findings(part.name, part.networks, part.trained)
-
-
 def _tables(
-    part: Part, figures: Sequence[Figure], peers: Mapping[Case, KernelRates], scope: TableScope
+    part: AblationFound, figures: Sequence[Figure], peers: Mapping[Case, KernelRates], scope: TableScope
 ) -> Iterator[Table]:
+    """Under each table what it shows, in words."""
     for topic, sides in part.blocks.items():
-        yield from block_tables(topic, sides, figures, peers, scope)
+        ratios, costs = block_tables(topic, sides, figures, peers, scope)
+        yield structs.replace(_with_words(ratios, block_findings(sides, peers)), part=part.part)
+        yield structs.replace(costs, part=BLOCKS)
     reasons = peers if part.ablation.name in WITH_REASONS else None
-    yield from speed_table(f"{part.name}: cost and speed", part.networks, reasons, scope)
-    yield from accuracy_table(f"{part.name}: accuracy", _accuracy_key(part), part.trained, scope)
+    words = tuple(network_findings(part.name, part.networks, part.trained))
+    for table in (
+        *speed_table(f"{part.name}: cost and speed", part.networks, reasons, scope),
+        *accuracy_table(f"{part.name}: accuracy", _accuracy_key(part), part.trained, scope),
+    ):
+        yield structs.replace(_with_words(table, words), part=part.part)
+        words = ()
 
 
-def _plots(part: Part) -> Iterator[Plot]:
+def _with_words(table: Table, words: Iterable[str]) -> Table:
+    """Ahead of the notes that explain its columns."""
+    return structs.replace(table, notes=(*words, *table.notes))
+
+
+def _plots(part: AblationFound) -> Iterator[Plot]:
     for topic, sides in part.blocks.items():
         yield from block_plots(topic, sides)
     yield from accuracy_plot(part.name, _accuracy_key(part), part.trained)
 
 
-def _rows(part: Part, peers: Mapping[Case, KernelRates]) -> Iterator[dict[str, Scalar]]:
+def _rows(part: AblationFound, peers: Mapping[Case, KernelRates]) -> Iterator[dict[str, Scalar]]:
     for sides in part.timed:
         yield from rows_of(part.ablation.name, sides, peers)
     for trained_pair in part.trained:
         yield from trained_rows(part.ablation.name, trained_pair)
 
 
-def _accuracy_key(part: Part) -> TableKey:
+def _accuracy_key(part: AblationFound) -> TableKey:
     return TableKey("ablation by accuracy", (part.ablation.name,))
 
 
 def _explained_once(tables: Iterable[Table]) -> Iterator[Table]:
-    """The same tables, without the notes that stand under an earlier one already."""
+    """The same tables; a note stands under the first of them only."""
     told: set[str] = set()
     for table in tables:
         yield structs.replace(table, notes=tuple(note for note in table.notes if note not in told))
@@ -153,23 +185,22 @@ def _of_level(ablation: Ablation, level: Level) -> list[Comparison]:
     return [comparison for comparison in ablation.comparisons if comparison.level == level]
 
 
-def _introduction(parts: Sequence[Part], caches: Caches | None) -> Iterator[str]:
+def _introduction(parts: Sequence[AblationFound], caches: Caches | None) -> Iterator[str]:
     """What is compared, at which sizes, and how to read it."""
-    questions = "; ".join(f"{part.ablation.name}: {part.ablation.question}" for part in parts)
-    yield f"Compared: {questions}. Both sides of a comparison share everything but the decision."
+    yield "Both sides of a comparison differ in one choice only."
     blocks = [each for part in parts for sides in part.blocks.values() for each in sides]
     networks = [each for part in parts for each in part.networks]
     trained = [each for part in parts for each in part.trained]
     if blocks:
-        yield f"Blocks of convolutions, timed: {_block_sizes(blocks)}."
+        yield f"Timed blocks of convolutions: {_block_sizes(blocks)}."
     if networks:
-        yield f"Networks, timed: {'; '.join(dict.fromkeys(map(_network_size, networks)))}."
+        yield f"Timed networks: {'; '.join(dict.fromkeys(map(_network_size, networks)))}."
     if trained:
-        yield f"Networks, trained: {'; '.join(dict.fromkeys(map(_training_size, trained)))}."
+        yield f"Trained networks: {'; '.join(dict.fromkeys(map(_training_size, trained)))}."
     for dataset in dict.fromkeys(each.base.task.dataset for each in trained):
         augmented = any(part.ablation.name == "augmentation" for part in parts)
         if augmented and not datasets.get(dataset).mirrors:
-            yield f"Augmentation shifts the images; {dataset} mirrored are no {dataset}, so none is flipped."
+            yield f"Augmentation shifts the images only: mirrored {dataset} are no {dataset}."
     if blocks or networks:
         yield TIME_IN_WORDS
     if caches is not None:
@@ -197,7 +228,7 @@ def _training_size(trained_pair: TrainedPair) -> str:
     case = run.subject.case
     return (
         f"{trained_pair.comparison.subject} on {run.task.dataset}, {case.image} px, {_shared([case])}, "
-        f"{len(run.ended | run.diverged)} seeds, {recipe_words(run.task.recipe)}"
+        f"{run.seeds} seeds, {recipe_words(run.task.recipe)}"
     )
 
 

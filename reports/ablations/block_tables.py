@@ -1,4 +1,4 @@
-"""One large kernel against its stack, block by block: what the closed form says, and what was measured."""
+"""One large kernel against its stack, block by block: predicted and measured."""
 
 from __future__ import annotations
 
@@ -28,23 +28,21 @@ PHASES = ("forward", "backward", "step")
 SAID = ("workload", "image", "channels", "classes")
 """Axes that the stage says, or the title."""
 RATIO_NOTE = (
-    "Ratios are new / base of the wall time; the base is {base}. predicted: of the FLOPs, which for a block "
-    "is also the ratio of the weights. They hold the products with the padding, which an algorithm may skip: "
-    "at 4 px 87% of an 11x11's, 51% of a 5x5's and 31% of a 3x3's. Below 1x the new one is cheaper."
+    "Ratios: wall time of new / base; base: {base}. Below 1x the new block is faster. predicted: ratio of the "
+    "FLOPs, for a block also of the weights. FLOPs include multiplications by padding, which an algorithm may "
+    "skip: at 4 px 87% for 11x11, 51% for 5x5 and 31% for 3x3."
 )
 WHY_NOTE = (
-    "why: what the figures suggest where the measured step parts from the prediction by more than 5% and by "
-    "more than its interval. launch-bound: the device waited for Python. memory-bound: the fewest bytes that "
-    "both must move explain the ratio much better than the FLOPs do, and were moved at half the best rate of "
-    "these runs or more. another algorithm?: beyond 1.25 times what all other kernels reached, as Winograd's "
-    "or a Fourier transform would be, though a better implementation looks alike. Else: whose arithmetic was "
-    "used less, by the closed form's FLOPs over the time. No hardware counter was read."
+    "why: the likely reason where the measured ratio differs from the prediction by more than 5% and its "
+    "interval. launch-bound: the device waited for Python. memory-bound: the bytes explain the ratio much "
+    "better than the FLOPs, at half the best bandwidth of the run or more. another algorithm?: 1.25 times "
+    "the FLOP/s of all other kernels, as with Winograd or FFT (or a better implementation). lower FLOP/s: "
+    "the side that computed more slowly. No hardware counters were read."
 )
 COST_NOTE = (
-    "parameters, FLOPs (forward and backward, to the block's input) and activations in closed form; "
-    "activations are the outputs of the convolutions. saved: what autograd was seen to keep from forward to "
-    "backward, without the block's own input and its last output, which what follows would keep. FLOP/byte: "
-    "FLOPs of the step over the fewest bytes that its operators, each taken alone, must move."
+    "parameters, FLOPs (forward and backward, to the block's input) and activations (outputs of the "
+    "convolutions) are computed. saved: tensors that autograd keeps from forward to backward, without the "
+    "block's input and output. FLOP/byte: FLOPs of a step per byte that its operators must at least move."
 )
 
 
@@ -55,7 +53,7 @@ def block_tables(
     peers: Mapping[Case, KernelRates],
     scope: TableScope,
 ) -> Iterator[Table]:
-    """The ratios of one kernel, then what stands behind them."""
+    """The ratios of one kernel, then the cost and speed of each block."""
     yield _ratios(topic, sides, peers, scope)
     yield _costs(topic, sides, by_subject([figure for figure in figures if figure.case.task is None]), scope)
 
@@ -67,7 +65,7 @@ def stage_order(sides: TimedPair) -> tuple[int, int, int]:
 
 
 def key_of(topic: str) -> TableKey:
-    """Of a kernel's table of ratios, under which its plot stands."""
+    """Of a kernel's table of ratios, which its plot follows."""
     return TableKey("ablation of blocks", (topic,))
 
 

@@ -1,4 +1,4 @@
-"""What an ablation's tables show, in a paragraph: every word follows from a figure."""
+"""What an ablation's tables show, in a paragraph made from the figures."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from bench.plan.ablations import Form
 from bench.schema.case import Case
 from bench.stats.estimates import Ratio, centre
+from reports.ablations.choices import ratio_with_ends
 from reports.ablations.explanation import heading
 from reports.ablations.form_pairs import TimedPair, TrainedPair
 from reports.ablations.network_tables import gap
 from reports.ablations.predictions import KernelRates, predicted, reason
 from reports.cells import readable
-from reports.tables.wording import points, signed_points, with_interval
+from reports.tables.case_names import network_name
+from reports.tables.wording import points, signed_points
 
 
 def block_findings(sides: Sequence[TimedPair], peers: Mapping[Case, KernelRates]) -> Iterator[str]:
-    """A paragraph for each kernel: how often the prediction held, how far it was off, and why."""
+    """A paragraph for each kernel: how often it was faster, how far the prediction was off, and why."""
     base = sides[0].comparison.base.label
     for label in dict.fromkeys(each.form.label for each in sides):
         measured = [
@@ -33,16 +35,16 @@ def block_findings(sides: Sequence[TimedPair], peers: Mapping[Case, KernelRates]
         values = [ratio.value for _, ratio in measured]
         by_flops = [flops for each, _ in measured if (flops := predicted(each))]
         yield (
-            f"Kernels, {label} against {base}: by FLOPs {_range(by_flops)}; measured, a step takes "
-            f"{_range(values)} the time, {readable(centre(values))}x in the geometric mean of "
-            f"{len(measured)} comparisons: {_counts(counts)}. Least at {_where(off[0])}, most at "
-            f"{_where(off[-1])}. Against the prediction: {_counts(whys)}."
+            f"{label} instead of {base}: a step takes {_range(values)} the time (geometric mean of "
+            f"{len(measured)} comparisons: {readable(centre(values), 2)}x), predicted {_range(by_flops)}. "
+            f"{_counts(counts).capitalize()}. Lowest: {_where(off[0])}. Highest: {_where(off[-1])}. "
+            f"Compared with the prediction: {_counts(whys)}."
         )
     between = list(_relu(sides))
     if between:
         yield (
-            f"Kernels, the ReLU inside the stack for {base}: with it a step takes {_range(between)} the "
-            f"time of one without, {readable(centre(between))}x in the geometric mean."
+            f"The ReLU inside the stack for {base} changes the step time to {_range(between)} (geometric mean "
+            f"{readable(centre(between), 2)}x)."
         )
 
 
@@ -61,12 +63,12 @@ def _relu(sides: Sequence[TimedPair]) -> Iterator[float]:
 def _direction(ratio: Ratio) -> str:
     interval = ratio.interval
     if interval is None:
-        return "without an interval"
+        return "without interval"
     if interval.method == "borrowed":
         return "of one process"
     if interval.high < 1:
-        return "cheaper"
-    return "dearer" if interval.low > 1 else "not to be told apart"
+        return "faster"
+    return "slower" if interval.low > 1 else "undecided"
 
 
 def _counts(found: Counter[str]) -> str:
@@ -77,7 +79,7 @@ def _where(pair: tuple[TimedPair, Ratio]) -> str:
     sides, ratio = pair
     case = sides.new.case
     place = f"{sides.comparison.subject}, {case.image} px, batch {case.batch}"
-    return f"{readable(ratio.value)}x ({place}{_unusual(case)})"
+    return f"{readable(ratio.value, 2)}x ({place}{_unusual(case)})"
 
 
 def _unusual(case: Case) -> str:
@@ -86,7 +88,7 @@ def _unusual(case: Case) -> str:
 
 
 def _range(values: Sequence[float]) -> str:
-    low, high = readable(min(values)), readable(max(values))
+    low, high = readable(min(values), 2), readable(max(values), 2)
     return f"{low}x" if low == high else f"{low}x to {high}x"
 
 
@@ -108,36 +110,26 @@ def network_findings(
             )
             for label in labels
         ]
-        yield f"{name}, {subject}, against {base}: {'; '.join(sentences)}."
+        yield f"{name}, {network_name(subject)}, base {base}. {' '.join(sentences)}"
 
 
 def _sentence(label: str, timed: Sequence[TimedPair], trained: Sequence[TrainedPair]) -> str:
     parts = [*(_time_words(each) for each in timed), *(_accuracy_words(each) for each in trained)]
-    return f"{label}: {', '.join(part for part in parts if part)}"
+    return f"{label}: {', '.join(part for part in parts if part)}."
 
 
 def _time_words(sides: TimedPair) -> str:
     workload = sides.new.case.workload
-    of, ratio = (
-        ("a training step", sides.ratio("step"))
+    what, ratio = (
+        ("step time", sides.ratio("step"))
         if workload == "training"
-        else ("inference", sides.ratio("forward", "inference"))
+        else ("inference time", sides.ratio("forward", "inference"))
     )
     if ratio is None:
         return ""
     by_flops = predicted(sides, "step" if workload == "training" else "forward")
-    flops = f" ({readable(by_flops)}x by FLOPs)" if by_flops and abs(by_flops - 1) > 0.005 else ""
-    known = with_interval(ratio.value, ratio.interval, unit="x")
-    if not known.is_resolved:
-        return f"how much of the time {of}{_unusual(sides.new.case)} takes is {readable(known)}{flops}"
-    return f"{of}{_unusual(sides.new.case)} takes {_ratio_words(ratio)} the time{flops}"
-
-
-def _ratio_words(ratio: Ratio) -> str:
-    if ratio.interval is None:
-        return f"{readable(ratio.value)}x"
-    low, high = readable(ratio.interval.low), readable(ratio.interval.high)
-    return f"{readable(ratio.value)}x ({low} to {high})"
+    flops = f" (predicted {readable(by_flops, 2)}x)" if by_flops and abs(by_flops - 1) > 0.005 else ""
+    return f"{what}{_unusual(sides.new.case)} {readable(ratio_with_ends(ratio))}{flops}"
 
 
 def _accuracy_words(trained_pair: TrainedPair) -> str:
@@ -147,7 +139,7 @@ def _accuracy_words(trained_pair: TrainedPair) -> str:
     text = readable(signed_points(found.difference, found.low, found.high))
     before, after = gap(trained_pair.base), gap(trained_pair.new)
     gaps = (
-        f", the gap to the training images {readable(points(before))} -> {readable(points(after))} points"
+        f", train-test gap {readable(points(before))} → {readable(points(after))} points"
         if before is not None and after is not None
         else ""
     )

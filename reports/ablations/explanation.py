@@ -1,7 +1,7 @@
-"""Why a measured ratio of times is not that of the FLOPs: a pure function of what is known of both sides.
+"""Why a measured ratio of times differs from the ratio of the FLOPs: a pure function of both sides' figures.
 
-What it says is what the figures suggest, in this order: noise, launches, bytes, another algorithm, and else
-how far the processor's arithmetic was used on either side. No hardware counter stands behind it.
+It names what the figures suggest, in this order: noise, launches, bytes, another algorithm, and otherwise the
+side that reached fewer FLOP/s. It reads no hardware counter.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from reports.cells import readable
 CLOSE = 1.05
 """A measured ratio within this factor of the prediction needs no reason."""
 BEYOND = 1.25
-"""A rate this many times the best of all other kernels is more than a better implementation of the same."""
+"""A rate this many times the best of all other kernels suggests another algorithm."""
 BUSY = 0.5
-"""Memory is a reason only where it moved at this share of the best rate of the run, or more."""
+"""Memory is a reason only at this share of the run's best bandwidth, or more."""
 GIGA = 1e9
 
 
@@ -29,16 +29,16 @@ Kind = Literal[
     "launch-bound",
     "memory-bound",
     "another algorithm",
-    "arithmetic less used",
-    "tensor cores less used",
+    "lower FLOP/s",
+    "lower tensor-core FLOP/s",
 ]
 
 
 class Reason(Struct, frozen=True):
     """Why a measured ratio is not the predicted one.
 
-    detail  the figures that say so, or the sides that it is true of
-    side    the name of the side that it is about; empty where it is about the ratio
+    detail  the figures that suggest it, or the sides that it applies to
+    side    the side that it is about; empty where it is about the ratio
     """
 
     kind: Kind
@@ -48,13 +48,11 @@ class Reason(Struct, frozen=True):
 
 def heading(reason: Reason) -> str:
     """`memory-bound`, `another algorithm for 5x5`: what reasons of one kind and side have in common."""
-    if not reason.side:
-        return reason.kind
-    return f"{reason.kind} {'for' if reason.kind == 'another algorithm' else 'by'} {reason.side}"
+    return f"{reason.kind} for {reason.side}" if reason.side else reason.kind
 
 
 def reason_in_words(reason: Reason) -> str:
-    """`memory-bound: 1.3x the bytes, ...`; of another algorithm nobody can be sure."""
+    """`memory-bound: 1.3x the bytes, ...`; another algorithm is a guess, so it gets a question mark."""
     mark = "?" if reason.kind == "another algorithm" else ":"
     return f"{heading(reason)}{mark} {reason.detail}" if reason.detail else heading(reason)
 
@@ -76,7 +74,7 @@ class TimedSide(Struct, frozen=True, kw_only=True):
 
     @property
     def rate(self) -> float:
-        """FLOP/s by the closed form, whatever the algorithm really multiplied."""
+        """FLOP/s from the closed form, whatever the algorithm really computed."""
         return self.flops / self.seconds
 
     @property
@@ -93,7 +91,7 @@ def why(
     best_bandwidth: float | None = None,
     tensor_cores: bool = False,
 ) -> Reason:
-    """What most probably parts the measured ratio new / base from the ratio of the FLOPs.
+    """The most probable reason why the measured ratio new / base differs from the ratio of the FLOPs.
 
     interval        of the measured ratio
     best_bandwidth  the highest byte/s that any block reached under the same conditions
@@ -115,7 +113,7 @@ def why(
 
 
 def _memory(base: TimedSide, new: TimedSide, best_bandwidth: float | None) -> Reason | None:
-    """Where the bytes' ratio is much nearer than that of the FLOPs, and memory was really busy."""
+    """Where the ratio of the bytes fits much better than that of the FLOPs, and memory was busy."""
     measured, predicted = new.seconds / base.seconds, new.flops / base.flops
     moved = new.bytes / base.bytes
     # twice as near on the scale of logs
@@ -124,24 +122,24 @@ def _memory(base: TimedSide, new: TimedSide, best_bandwidth: float | None) -> Re
     busiest = max(base.bandwidth, new.bandwidth)
     if best_bandwidth is None or busiest < BUSY * best_bandwidth:
         return None
-    rates = " and ".join(readable(side.bandwidth / GIGA) for side in (base, new))
-    return Reason("memory-bound", f"{readable(moved)}x the bytes, at {rates} GB/s or more")
+    rates = " and ".join(readable(side.bandwidth / GIGA, 3) for side in (base, new))
+    return Reason("memory-bound", f"{readable(moved, 3)}x the bytes, at {rates} GB/s or more")
 
 
 def _algorithm(base: TimedSide, new: TimedSide) -> Reason | None:
-    """Where the faster side is beyond all that other kernels reached."""
+    """Where the faster side is far beyond what all other kernels reached."""
     faster = max(base, new, key=lambda side: side.rate)
     if faster.others_rate is None or faster.rate <= BEYOND * faster.others_rate:
         return None
-    rate, others = readable(faster.rate / GIGA), readable(faster.others_rate / GIGA)
-    detail = f"{rate} GFLOP/s by the closed form, other kernels at most {others}"
+    rate, others = readable(faster.rate / GIGA, 3), readable(faster.others_rate / GIGA, 3)
+    detail = f"{rate} GFLOP/s from the closed form, other kernels at most {others}"
     return Reason("another algorithm", detail, faster.name)
 
 
 def _arithmetic(base: TimedSide, new: TimedSide, *, tensor_cores: bool) -> Reason:
     slower, faster = sorted((base, new), key=lambda side: side.rate)
-    detail = f"{readable(slower.rate / GIGA)} against {readable(faster.rate / GIGA)} GFLOP/s"
-    return Reason("tensor cores less used" if tensor_cores else "arithmetic less used", detail, slower.name)
+    detail = f"{readable(slower.rate / GIGA, 3)} vs {readable(faster.rate / GIGA, 3)} GFLOP/s"
+    return Reason("lower tensor-core FLOP/s" if tensor_cores else "lower FLOP/s", detail, slower.name)
 
 
 def _factor(one: float, other: float) -> float:

@@ -1,4 +1,4 @@
-"""A network against itself with one decision changed: its cost and speed, and what it learns."""
+"""A network with one design choice changed: its cost and speed, and its accuracy."""
 
 from __future__ import annotations
 
@@ -32,27 +32,26 @@ from reports.tables.wording import (
 )
 
 SPEED_NOTE = (
-    "Rows of one network stand together, the base first; ratios are to it, of the wall time. FLOPs: of the "
-    "whole training step in closed form. saved: what autograd keeps from forward to backward. peak: the "
-    "highest memory of a step."
+    "Ratios: form / base, of the wall time; the base is the first row of a network. FLOPs: of the whole "
+    "training step, computed. saved: tensors that autograd keeps from forward to backward. peak: peak memory "
+    "of a step."
 )
 ACCURACY_NOTE = (
-    "test accuracy: of the last epoch, the mean of the seeds ± its 95% interval. train accuracy: of the "
-    "training images in eval mode; gap: what it is above the other. difference: to the base. step and loop: "
-    "seconds for an image, of the training steps alone and with the images that are made ready for them, "
-    "against the base. gradient: the norm of the first weight's gradient over that of the last weight's, "
-    "before anything is learned: far below 1, the first layers hardly learn."
+    "test accuracy: after the last epoch, mean of the seeds ± its 95% interval. gap: train accuracy (in eval "
+    "mode) minus test accuracy. difference: form minus base. step, loop: time per image relative to the base, "
+    "of the training steps alone and with image preparation. gradient: gradient norm of the first weight / "
+    "of the last, before training; far below 1 the first layers hardly learn."
 )
 PAIRED_FORMS_NOTE = (
-    "by seed: both have the same seeds, that is the same images in the same order, and the same first "
-    "weights where the forms have weights of the same shapes."
+    "by seed: both sides have the same seeds, so the same images in the same order, and the same initial "
+    "weights where shapes agree."
 )
 
 
 def speed_table(
     title: str, sides: Sequence[TimedPair], peers: Mapping[Case, KernelRates] | None, scope: TableScope
 ) -> Iterator[Table]:
-    """Base and forms of every network; with `peers` also why a step does not take what its FLOPs say."""
+    """Base and forms of every network; with `peers` also why a step time differs from its prediction."""
     if not sides:
         return
     lines: list[TableLine] = []
@@ -84,7 +83,7 @@ def speed_table(
         scope,
         without=("workload", "channels", "classes"),
         notes=[
-            SPEED_NOTE + f" time: of the whole {' or '.join(sorted(timed))}. GFLOPs: of one image.",
+            SPEED_NOTE + f" time: of the whole {' or '.join(sorted(timed))}. GFLOPs: per image.",
             *interval_notes(cell for line in lines for cell in line.cells),
         ],
     )
@@ -209,7 +208,7 @@ def _learned(run: Learned) -> tuple[Cell, ...]:
 
 
 def gap(run: Learned) -> float | None:
-    """Accuracy on the training images less that on the test images, as a share."""
+    """Train accuracy minus test accuracy, as a share."""
     train, test = run.value("final_train_accuracy"), run.value("test_accuracy")
     return train - test if train is not None and test is not None else None
 

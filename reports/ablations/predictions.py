@@ -1,4 +1,4 @@
-"""What the ratio of two forms should be, by FLOPs and by the rates of their kernels."""
+"""What the ratio of two forms should be, from FLOPs and the rates of their kernels."""
 
 from __future__ import annotations
 

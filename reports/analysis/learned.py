@@ -1,13 +1,14 @@
-"""What training runs learned, a case at a time: the ground of the accuracy tables and plots."""
+"""What training runs learned, case by case: the basis of the accuracy tables and plots."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from bench.schema.case import Case
 from bench.schema.training_task import TrainingTask
+from bench.stats.accuracy_verdicts import is_at_chance
 from bench.stats.estimates import mean
 from reports.cells import Cell
 from reports.summary.figures import (
@@ -46,6 +47,17 @@ class Learned(Struct, frozen=True, kw_only=True):
         """Whether there is an accuracy, or would be had a seed not diverged."""
         return bool(self.accuracies or self.diverged)
 
+    @property
+    def is_at_chance(self) -> bool:
+        """Whether no seed is better than guessing: the network did not learn."""
+        found = list(self.accuracies.values())
+        return bool(found) and is_at_chance(found, self.subject.case.classes)
+
+    @property
+    def seeds(self) -> int:
+        """Those that diverged among them."""
+        return len(self.ended | self.diverged)
+
     def figure(self, metric: str) -> Figure | None:
         """The metric in whatever phase it stands."""
         return next((figure for (_, name), figure in self.figures.items() if name == metric), None)
@@ -54,6 +66,38 @@ class Learned(Struct, frozen=True, kw_only=True):
         """The figure of a metric; None where it was not measured."""
         figure = self.figure(metric)
         return figure.median if figure else None
+
+
+class Together(Struct, frozen=True):
+    """What runs must share to stand in one table and one ranking: the images, and where they were trained."""
+
+    dataset: str
+    device: str
+    threads: int
+    machine: tuple[str, ...]
+
+
+def together(runs: Sequence[Learned]) -> dict[Together, list[Learned]]:
+    """The runs that may be ranked together. A case of which all seeds diverged has no machine: it joins the
+    first that is alike in the rest."""
+    found: dict[Together, list[Learned]] = {}
+    homeless = []
+    for run in runs:
+        if run.subject.machine:
+            found.setdefault(_together(run), []).append(run)
+        else:
+            homeless.append(run)
+    for run in homeless:
+        own = _together(run)
+        alike = (key for key in found if structs.replace(key, machine=()) == own)
+        found.setdefault(next(alike, own), []).append(run)
+    order = {id(run): place for place, run in enumerate(runs)}
+    return {key: sorted(several, key=lambda run: order[id(run)]) for key, several in found.items()}
+
+
+def _together(run: Learned) -> Together:
+    case = run.subject.case
+    return Together(run.task.dataset, case.device, case.threads, run.subject.machine)
 
 
 def training_runs(summary: Summary) -> tuple[Learned, ...]:
@@ -104,5 +148,4 @@ def mean_by_epoch(curve: Curve) -> list[float]:
 
 def seeds_text(run: Learned) -> Cell:
     """How many, or how many of them diverged."""
-    seeds = len(run.ended | run.diverged)
-    return f"{len(run.diverged)} of {seeds} diverged" if run.diverged else seeds
+    return f"{len(run.diverged)} of {run.seeds} diverged" if run.diverged else run.seeds

@@ -10,7 +10,8 @@ from msgspec import Struct, structs
 from bench.stats.estimates import centre
 from bench.stats.verdicts import Verdict, unpaired
 from reports.analysis.learned import Learned
-from reports.claims.claim import Claim, ClaimWord, Judgement, lies_within, statement
+from reports.cells import readable
+from reports.claims.claim import Claim, ClaimWord, Judgement, Need, lies_within, span, statement
 from reports.claims.evidence import Evidence
 from reports.claims.trained_pairs import (
     MODEL,
@@ -33,7 +34,7 @@ TARGET_ACCURACY = 0.75
 """Krizhevsky et al. 2012, figure 1: to 25% training error."""
 SAID_RATIO = 6.0
 ABOUT_FACTOR = 1.5
-"""`about six times` is from 4 to 9."""
+"""`about six times` means 4 to 9."""
 
 
 def epochs_to(accuracies: Sequence[float], target: float, classes: int) -> float | None:
@@ -87,59 +88,80 @@ def judge_race(tanh: Race, relu: Race) -> Judgement:
     """Epochs to 75% training accuracy, tanh over ReLU, and whether that is about six."""
     unit = "epochs with tanh / with ReLU"
     if len(relu.reached) < relu.seeds or not relu.reached:
-        reached = f"{len(relu.reached)} of {relu.seeds} seeds with ReLU reached 75% training accuracy"
-        fails = tanh.seeds > 0 and len(tanh.reached) == tanh.seeds
-        verdict: ClaimWord = "does not hold" if fails and not relu.reached else "not testable here"
-        return Judgement(verdict=verdict, unit=unit, reason=f"Only {reached}.")
+        return _relu_never(tanh, relu, unit)
     if len(tanh.reached) < tanh.seeds or not tanh.reached:
         return _never(tanh, relu, unit)
     found = unpaired(relu.reached, tanh.reached)
+    verdict = _six_times(found)
+    ratio = span(found.ratio, found.low, found.high, "x", known=verdict != "undecided")
     return Judgement(
-        verdict=_six_times(found),
+        verdict=verdict,
         figure=found.ratio,
         low=found.low,
         high=found.high,
         unit=unit,
+        found=f"tanh needs {ratio} the epochs",
+        need="more seeds" if verdict == "undecided" else "",
         reason=(
-            f"To 75% training accuracy it takes {centre(tanh.reached):.2f} epochs with tanh and "
-            f"{centre(relu.reached):.2f} with ReLU, by the same recipe. {_how_much(found)} Six was said of a "
-            "network of four layers on CIFAR-10, each with a learning rate of its own."
+            f"To 75% training accuracy: {centre(tanh.reached):.2f} epochs with tanh and "
+            f"{centre(relu.reached):.2f} with ReLU, same recipe. {_how_much(found)} The paper trained a "
+            "four-layer network on CIFAR-10, with a learning rate chosen for each activation."
         ),
     )
 
 
-def _never(tanh: Race, relu: Race, unit: str) -> Judgement:
-    """Seeds with tanh that did not reach it: where none did, the ratio is at least what the epochs say.
+def _relu_never(tanh: Race, relu: Race, unit: str) -> Judgement:
+    """Some seeds with ReLU did not reach it: false only where all with tanh did, and none with ReLU."""
+    reached = f"{len(relu.reached)} of {relu.seeds} seeds with ReLU reached 75% training accuracy"
+    fails = tanh.seeds > 0 and len(tanh.reached) == tanh.seeds and not relu.reached
+    return Judgement(
+        verdict="false" if fails else "undecided",
+        unit=unit,
+        found=f"{len(relu.reached)} of {relu.seeds} seeds with ReLU got to 75%",
+        need="" if fails else "longer training",
+        reason=f"Only {reached}.",
+    )
 
-    Where some did, or the run was short, nothing is known of "about six".
+
+def _never(tanh: Race, relu: Race, unit: str) -> Judgement:
+    """Seeds with tanh that did not reach it: where none did, the epochs bound the ratio from below.
+
+    Where some did, or the run was short, "about six" is undecided.
     """
     reason = (
         f"With tanh only {len(tanh.reached)} of {tanh.seeds} seeds reached 75% training accuracy in "
         f"{tanh.epochs} epochs; with ReLU all did, after {centre(relu.reached):.2f}."
     )
+    never = f"{len(tanh.reached)} of {tanh.seeds} seeds with tanh got to 75%"
     if tanh.reached:
-        return Judgement(verdict="not testable here", unit=unit, reason=reason)
+        return Judgement(
+            verdict="undecided", unit=unit, found=never, need="longer training", reason=reason
+        )
     least = tanh.epochs / centre(relu.reached)
     many = least >= SAID_RATIO / ABOUT_FACTOR
     return Judgement(
-        verdict="holds" if many else "not testable here",
+        verdict="true" if many else "undecided",
         figure=least,
         low=least,
         unit=f"{unit}, at least",
-        reason=reason if many else f"{reason} More epochs would tell whether it is six times.",
+        found=f"tanh needs at least {readable(least, 2)}x the epochs" if many else never,
+        need="" if many else "longer training",
+        reason=reason if many else f"{reason} More epochs would show whether it is six times.",
     )
 
 
 def _six_times(found: Verdict) -> ClaimWord:
     if found.ratio is None or found.low is None or found.verdict == "inconclusive":
-        return "not testable here"
+        return "undecided"
     if found.verdict in ("faster", "equivalent"):
-        return "does not hold"
+        return "false"
     inside = lies_within(found.low, found.high, SAID_RATIO / ABOUT_FACTOR, SAID_RATIO * ABOUT_FACTOR)
-    return "not testable here" if inside is None else "holds" if inside else "does not hold"
+    return "undecided" if inside is None else "true" if inside else "false"
 
 
-OVER_THE_BORDER = "ReLU is faster, but the 99% interval reaches over the border of 4 to 9: --seeds adds runs."
+OVER_THE_BORDER = (
+    "ReLU is faster, but the 99% interval crosses a limit of 'about six' (4 and 9): add seeds with --seeds."
+)
 
 
 def undecided(found: Verdict) -> str:
@@ -148,16 +170,14 @@ def undecided(found: Verdict) -> str:
 
 
 def _how_much(found: Verdict) -> str:
-    return {
-        "holds": "That is about six times: the whole 99% interval is within 4 to 9.",
-        "does not hold": (
-            "ReLU is faster, but not about six times (4 to 9), with this network and recipe."
-            if found.verdict == "slower"
-            else "ReLU is not faster here."
-        ),
-        "not testable here": undecided(found) if found.verdict == "inconclusive" else OVER_THE_BORDER,
-        "published": "",
-    }[_six_times(found)]
+    word = _six_times(found)
+    if word == "true":
+        return "That is about six times: the whole 99% interval lies within 4 to 9."
+    if word == "undecided":
+        return undecided(found) if found.verdict == "inconclusive" else OVER_THE_BORDER
+    if found.verdict == "slower":
+        return "ReLU is faster, but not about six times (4 to 9), with this network and recipe."
+    return "ReLU is not faster here."
 
 
 VANISHED = 10.0
@@ -185,43 +205,53 @@ def _gradient(evidence: Evidence) -> Judgement:
 
 def _open(found: Verdict) -> str:
     if found.low is not None and found.low > 1:
-        return f"The 99% interval reaches over {VANISHED:g}: the seeds are too few to tell."
+        return f"The 99% interval includes {VANISHED:g}: more seeds are needed."
     return undecided(found)
+
+
+def _vanishes(found: Verdict) -> ClaimWord:
+    """Ten times less or more is true; not less, or surely less than ten times, is false."""
+    if found.low is None or found.high is None:
+        return "undecided"
+    if found.low > 1:
+        inside = lies_within(found.low, found.high, VANISHED, math.inf)
+        return "undecided" if inside is None else "true" if inside else "false"
+    return "false" if found.high < 1 or found.verdict == "equivalent" else "undecided"
 
 
 def judge_gradient(sigmoid: Sequence[float], relu: Sequence[float]) -> Judgement:
     """How much more of the last layer's gradient reaches the first with ReLU than with sigmoid."""
     unit = "first / last gradient norm, ReLU over sigmoid"
-    if not sigmoid or not relu or min(relu) <= 0:
-        reason = "No gradient was recorded, or none arrives with ReLU."
-        return Judgement(verdict="not testable here", unit=unit, reason=reason)
+    if not sigmoid or not relu:
+        return _without_figure("not tested", unit, "no gradient was recorded", "a run")
+    if min(relu) <= 0:
+        return _without_figure("undecided", unit, "with ReLU no gradient reaches the first layer", "a run")
     if min(sigmoid) <= 0:
-        reason = (
-            f"{MODEL}: with sigmoid nothing of the gradient arrives at the first layer; with ReLU it does."
-        )
-        return Judgement(verdict="holds", unit=unit, reason=reason)
+        return _without_figure("true", unit, "with sigmoid no gradient reaches the first layer", "")
     found = unpaired(sigmoid, relu)
-    verdict: ClaimWord = "not testable here"
-    if found.low is not None and found.high is not None:
-        if found.low > 1:
-            inside = lies_within(found.low, found.high, VANISHED, math.inf)
-            verdict = "not testable here" if inside is None else "holds" if inside else "does not hold"
-        elif found.high < 1 or found.verdict == "equivalent":
-            verdict = "does not hold"
+    verdict = _vanishes(found)
+    ratio = span(found.ratio, found.low, found.high, "x", known=verdict != "undecided")
     return Judgement(
         verdict=verdict,
         figure=found.ratio,
         low=found.low,
         high=found.high,
         unit=unit,
+        found=f"ReLU passes {ratio} the gradient on",
+        need="more seeds" if verdict == "undecided" else "",
         reason=(
-            f"{MODEL} before its first step: the norm of the loss's gradient by the first layer's weight is "
-            f"{centre(list(relu)):.2g} of that by the last's with ReLU, and {centre(list(sigmoid)):.2g} with "
-            f"sigmoid, from the same first weights; a sigmoid's slope is 1/4 at most, saturated or not. "
-            f"'Vanishes' is taken as {VANISHED:g} times less or more."
-            f"{f' {_open(found)}' if verdict == 'not testable here' else ''}"
+            f"{MODEL} before its first step, same initial weights: the gradient norm of the first layer's "
+            f"weight is {centre(list(relu)):.2g} of the last layer's with ReLU and "
+            f"{centre(list(sigmoid)):.2g} with sigmoid, whose slope is at most 1/4, saturated or not. "
+            f"'Vanishes' means {VANISHED:g} times smaller or more."
+            f"{f' {_open(found)}' if verdict == 'undecided' else ''}"
         ),
     )
+
+
+def _without_figure(verdict: ClaimWord, unit: str, found: str, need: Need) -> Judgement:
+    reason = f"{MODEL}: {found}."
+    return Judgement(verdict=verdict, unit=unit, found=found, need=need, reason=reason)
 
 
 CLAIMS = (

@@ -15,17 +15,24 @@ from bench.contracts.device import Scale
 from bench.plan.ablations import sizes
 from bench.schema.case import Case
 from models.errors import unknown
+from reports.cells import ONE, Quantity, brief, readable
 from reports.claims.evidence import Evidence, Setting
 
-ClaimWord = Literal["holds", "does not hold", "depends", "not testable here", "published"]
+ClaimWord = Literal["true", "false", "depends", "undecided", "not tested", "cited"]
 Kind = Literal["exact", "measured", "trained", "published"]
+Need = Literal["", "a GPU", "a run", "more seeds", "more processes", "longer training"]
+"""What would decide a claim that is undecided or not tested."""
 
 
 class Statement(Struct, frozen=True, kw_only=True):
-    """A row of claims.csv: what is said, with which figure, by whom, and what kind of evidence settles it."""
+    """A row of claims.csv: what is said, with which figure, by whom, and what kind of evidence settles it.
+
+    short  the claim in a few words, for a row of a table
+    """
 
     id: str
     topic: str
+    short: str
     said: str
     figure: str
     kind: Kind
@@ -37,6 +44,8 @@ class Judgement(Struct, frozen=True, kw_only=True):
 
     figure     in `unit`; None where there is none
     low, high  its 99% interval over processes or seeds; None for what is computed, and where there is none
+    found      the finding in a few words; empty where figure and unit say it
+    need       what would decide the claim; empty where it is decided
     reason     sentences: what was compared, at which sizes, and why the verdict is what it is
     """
 
@@ -45,6 +54,8 @@ class Judgement(Struct, frozen=True, kw_only=True):
     low: float | None = None
     high: float | None = None
     unit: str = ""
+    found: str = ""
+    need: Need = ""
     reason: str
 
 
@@ -82,16 +93,32 @@ def judged(claim: Claim, evidence: Evidence) -> Judgement:
     cases = list(dict.fromkeys(case.without_replicate() for case in claim.needs(evidence.setting)))
     gaps = [case for case in cases if not evidence.has(case)]
     if gaps and (len(gaps) == len(cases) or not claim.partial):
-        return Judgement(verdict="not testable here", reason=_missing(claim, gaps, len(cases), evidence))
+        return _missing(claim, gaps, len(cases), evidence)
     return claim.judge(evidence)
 
 
-def _missing(claim: Claim, gaps: list[Case], of: int, evidence: Evidence) -> str:
+def _missing(claim: Claim, gaps: list[Case], of: int, evidence: Evidence) -> Judgement:
     failed = [f"{case.id}: {reason}" for case in gaps if (reason := evidence.why_lost(case))]
     if failed:
-        return f"No figure came of {'; '.join(failed)}."
+        reason = f"These cases failed: {'; '.join(failed)}."
+        return Judgement(verdict="not tested", found="its cases failed", need="a run", reason=reason)
     command = f"convbench claims {claim.said.id} --run --out DIR"
-    return f"Not measured yet, cases missing: {len(gaps)} of {of}. To run them: {command}."
+    reason = f"Not measured: {len(gaps)} of {of} cases. Measure them with: {command}."
+    return Judgement(verdict="not tested", found="not measured", need="a run", reason=reason)
+
+
+def span(value: float | None, low: float | None, high: float | None, unit: str = "", *, known: bool) -> str:
+    """`10.8x (8.5x to 13.9x)`; of a figure that decides nothing (not `known`) the ends alone.
+
+    One seed or process has no interval, and is marked.
+    """
+    if value is None:
+        return ""
+    if low is None or high is None:
+        return f"{readable(value, 2)}{unit}" if known else f"{readable(value, 2)}{unit} {ONE}"
+    if known:
+        return brief(Quantity(value=value, low=low, high=high, unit=unit, interval="ends"))
+    return f"{readable(low, 2)}{unit} to {readable(high, 2)}{unit}"
 
 
 def lies_within(low: float | None, high: float | None, floor: float, ceiling: float) -> bool | None:
@@ -112,3 +139,10 @@ def usual_counts(scale: Scale) -> tuple[int, int]:
     """Processes of each timed case and seeds of each trained one: those of the ablations."""
     at = sizes(scale)
     return at.replicates, at.seeds
+
+
+class JudgedClaim(Struct, frozen=True):
+    """A claim and what was found."""
+
+    claim: Claim
+    judgement: Judgement

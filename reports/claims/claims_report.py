@@ -1,37 +1,30 @@
-"""Judgements as a document to be handed out: one table, a short paragraph for each claim, and flat rows."""
+"""Judgements as a document: the verdicts, a part for each topic with a paragraph for each claim, flat rows."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from msgspec import Struct
-
 from reports.cells import Cell, Scalar, readable
-from reports.claims.claim import Claim, Judgement, judged
-from reports.claims.evidence import Evidence, Setting
-from reports.document import Document, Table
+from reports.claims.claim import Claim, JudgedClaim, Judgement, judged
+from reports.claims.claims_answer import answer, verdict_text
+from reports.claims.evidence import Evidence
+from reports.document import Document, Part, Table
+from reports.sections.asked import Asked
 from reports.sections.machine_tables import machine_words
 from reports.summary.caches import IN_WORDS
-from reports.summary.contended import not_alone
 from reports.summary.figures import Summary
 
+TITLE = "What textbooks say about AlexNet and VGG"
 COLUMNS = ("claim", "verdict", "figure", "99% interval", "unit")
 VERDICTS_IN_WORDS = (
-    "How to read a verdict: 'holds' and 'does not hold' are said where the evidence excludes the contrary "
-    "(the 99% interval over processes or seeds, or exact arithmetic); 'depends' where it is so under some "
-    "conditions and not under others, which are named; 'not testable here' where something is missing, which "
-    "is named too; 'published' where only others could measure it. A verdict holds for the sizes, the data "
-    "and the machine that it names, and a small experiment that does not find an effect has not refuted it "
-    "at the scale of ImageNet."
+    "true, false: exact arithmetic, or the 99% interval over processes or seeds, excludes the opposite. "
+    "depends: true under some of the named conditions and false under others. undecided: measured, but the "
+    "interval allows both. not tested: the evidence is missing. cited: a published result, not repeated here."
 )
-
-
-class JudgedClaim(Struct, frozen=True):
-    """A claim and what was found."""
-
-    claim: Claim
-    judgement: Judgement
+SCOPE_IN_WORDS = (
+    "A verdict applies to the sizes, data and machine that it names. A small experiment that finds no effect "
+    "does not refute one at ImageNet's scale."
+)
 
 
 def answers(claims: Sequence[Claim], evidence: Evidence) -> tuple[JudgedClaim, ...]:
@@ -39,58 +32,64 @@ def answers(claims: Sequence[Claim], evidence: Evidence) -> tuple[JudgedClaim, .
     return tuple(JudgedClaim(claim, judged(claim, evidence)) for claim in claims)
 
 
-def document(found: Sequence[JudgedClaim], setting: Setting, summary: Summary | None) -> Document:
-    """The hand-out."""
+def document(
+    found: Sequence[JudgedClaim], evidence: Evidence, summary: Summary | None, asked: Asked | None = None
+) -> Document:
+    """The report; `asked` is how its command was called."""
     return Document(
-        title="What textbooks say about AlexNet and VGG",
-        remarks=not_alone(summary.figures if summary else ()),
-        text=tuple(_introduction(found, setting, summary)),
-        tables=(_table(found),),
-        rows=tuple(_row(answer) for answer in found),
+        title=TITLE,
+        answer=answer(found, evidence, summary, asked or Asked()),
+        text=tuple(_introduction(evidence, summary)),
+        tables=tuple(_tables(found)),
+        rows=tuple(_row(each) for each in found),
     )
 
 
-def _introduction(found: Sequence[JudgedClaim], setting: Setting, summary: Summary | None) -> Iterator[str]:
+def _introduction(evidence: Evidence, summary: Summary | None) -> Iterator[str]:
+    setting = evidence.setting
     if summary is None:
-        yield "Nothing was measured: only what follows from arithmetic is judged."
+        yield "Nothing was measured: only claims that follow from arithmetic are judged."
     else:
         yield from machine_words(summary)
         yield (
-            f"Judged for {setting.device}. CPU threads of the records: {_threads(summary)}. Planned are "
-            f"{setting.replicates} processes of each timed case, and {setting.seeds} training runs of each "
-            "network, one a seed."
+            f"Judged for {setting.device}, from records with {_threads(summary)} CPU threads. Planned: "
+            f"{setting.replicates} processes per timed case and {setting.seeds} seeds per trained network."
         )
         if summary.caches is not None:
             yield IN_WORDS[summary.caches]
-    counts = Counter(answer.judgement.verdict for answer in found)
-    yield f"Claims: {len(found)}. " + ", ".join(f"{word}: {count}" for word, count in counts.items()) + "."
     yield VERDICTS_IN_WORDS
+    yield SCOPE_IN_WORDS
     if summary is not None:
         yield from summary.notes
 
 
 def _threads(summary: Summary) -> str:
-    """What the records were run with, whatever this machine has."""
-    return ", ".join(map(str, sorted({figure.case.threads for figure in summary.figures}))) or "none"
+    """Those of the records, whatever this machine has."""
+    return " and ".join(map(str, sorted({figure.case.threads for figure in summary.figures}))) or "no"
 
 
-def _table(found: Sequence[JudgedClaim]) -> Table:
-    rows: list[tuple[Cell, ...]] = []
-    for claim, judgement in ((answer.claim, answer.judgement) for answer in found):
-        rows.append(
-            (
-                claim.said.id,
-                judgement.verdict,
-                judgement.figure,
-                _interval(judgement),
-                judgement.unit or None,
-            )
+def _tables(found: Sequence[JudgedClaim]) -> Iterator[Table]:
+    """One for each topic."""
+    for topic in dict.fromkeys(each.claim.said.topic for each in found):
+        chosen = [each for each in found if each.claim.said.topic == topic]
+        title = f"Claims about {topic}"
+        yield Table(
+            title=title,
+            columns=COLUMNS,
+            rows=tuple(_cells(each) for each in chosen),
+            notes=tuple(_paragraph(each) for each in chosen),
+            part=Part(topic, title),
         )
-    return Table(
-        title="Claims",
-        columns=COLUMNS,
-        rows=tuple(rows),
-        notes=tuple(_paragraph(answer.claim, answer.judgement) for answer in found),
+
+
+def _cells(each: JudgedClaim) -> tuple[Cell, ...]:
+    judgement = each.judgement
+    return (
+        each.claim.said.id,
+        verdict_text(judgement.verdict),
+        judgement.figure,
+        _interval(judgement),
+        judgement.unit or None,
     )
 
 
@@ -98,16 +97,16 @@ def _interval(judgement: Judgement) -> str | None:
     low, high = judgement.low, judgement.high
     if low is None:
         return None
-    return f"{readable(low)} to {readable(high)}" if high is not None else f"at least {readable(low)}"
+    return f"{readable(low, 3)} to {readable(high, 3)}" if high is not None else f"at least {readable(low, 3)}"
 
 
-def _paragraph(claim: Claim, judgement: Judgement) -> str:
-    said = claim.said
+def _paragraph(each: JudgedClaim) -> str:
+    said, judgement = each.claim.said, each.judgement
     return f"{said.id}: “{said.said}” ({said.source}). {judgement.verdict.capitalize()}. {judgement.reason}"
 
 
-def _row(answer: JudgedClaim) -> dict[str, Scalar]:
-    said, judgement = answer.claim.said, answer.judgement
+def _row(each: JudgedClaim) -> dict[str, Scalar]:
+    said, judgement = each.claim.said, each.judgement
     return {
         "id": said.id,
         "verdict": judgement.verdict,

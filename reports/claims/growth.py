@@ -47,9 +47,9 @@ def _lenet_alexnet(evidence: Evidence) -> Judgement:
 
 
 def judge_growth(lenet: Learned, alexnet: Learned) -> Judgement:
-    """That all grew is a fact; whether it gains accuracy depends on the data, and here they are digits.
+    """That all grew is a fact; whether it gains accuracy depends on the data, here digits.
 
-    holds: it gains. depends: it gains nothing on these data. Undecided, the gain is not testable.
+    true: it gains. depends: it gains nothing on these data. undecided: the interval allows both.
     """
     small, large = (growth_of(catalogue.MODELS[model]) for model in ("lenet5", "alexnet-grouped"))
     grew = (
@@ -65,19 +65,19 @@ def judge_growth(lenet: Learned, alexnet: Learned) -> Judgement:
     )
     found = compared(lenet, alexnet)
     words = (
-        f"{facts} So all grew; what it gains depends on the data, and these are small and simple. Trained "
-        f"are torchvision's single tower {trained_on(alexnet, alexnet)} and LeNet-5 "
-        f"{trained_on(lenet, lenet)}, each by its own recipe, so that not the network alone "
+        f"{facts} So all grew. What that gains depends on the data, and these are small and simple. Trained: "
+        f"torchvision's single tower {trained_on(alexnet, alexnet)} and LeNet-5 "
+        f"{trained_on(lenet, lenet)}, each by its own recipe, so more than the network "
         f"differs. Test accuracy: LeNet-5 {_percent(lenet)}, AlexNet {_percent(alexnet)}."
     )
     judgement = judge_difference(found, "higher", "points of test accuracy", words)
-    verdict: ClaimWord = "depends" if judgement.verdict == "does not hold" else judgement.verdict
-    return structs.replace(judgement, verdict=verdict if grew else "does not hold")
+    verdict: ClaimWord = "depends" if judgement.verdict == "false" else judgement.verdict
+    return structs.replace(judgement, verdict=verdict if grew else "false")
 
 
 def _percent(run: Learned) -> str:
     found = run.figures.get(ACCURACY_KEY)
-    return f"{100 * found.median:.2f}%" if found else "none"
+    return f"{100 * found.median:.1f}%" if found else "none"
 
 
 CLAIMS = (

@@ -71,22 +71,27 @@ def _dropout(evidence: Evidence) -> Judgement:
         return OF_TWO_MACHINES
     without, with_ = gaps_of(both[0]), gaps_of(both[1])
     if not without or not with_:
-        return Judgement(verdict="not testable here", reason="No train accuracy was measured in the end.")
+        found = "the final train accuracy was not measured"
+        return Judgement(verdict="not tested", found=found, need="a run", reason=f"{found.capitalize()}.")
     every = [share for run in both for share in run.accuracies.values()]
     if is_at_chance(every, both[0].subject.case.classes):
-        reason = f"{NOTHING_LEARNED.capitalize()}, and so nothing was overfitted."
-        return Judgement(verdict="not testable here", reason=reason)
+        return Judgement(
+            verdict="undecided",
+            found="neither side learned anything",
+            need="longer training",
+            reason=f"{NOTHING_LEARNED.capitalize()}, so nothing was overfitted.",
+        )
     lost = len(both[0].diverged), len(both[1].diverged)
-    found = difference(without, with_, diverged=lost, names=("without dropout", "with dropout"))
+    gap = difference(without, with_, diverged=lost, names=("without dropout", "with dropout"))
     words = (
-        f"Train accuracy less test accuracy {trained_on(*both)}: without dropout "
-        f"{100 * mean(list(without.values())):.2f} points, with 0.5 {100 * mean(list(with_.values())):.2f}."
+        f"Train accuracy minus test accuracy {trained_on(*both)}: without dropout "
+        f"{100 * mean(list(without.values())):.1f} points, with 0.5 {100 * mean(list(with_.values())):.1f}."
         f" {accuracies(*both, ('without', 'with'))}"
     )
-    return judge_difference(found, "lower", "points of train-test gap", words)
+    return judge_difference(gap, "lower", "points of train-test gap", words)
 
 
-# --- normalisation -----------------------------------------------------------------------------------------
+# --- normalization -----------------------------------------------------------------------------------------
 
 
 def _norm(evidence: Evidence) -> Judgement:
@@ -95,15 +100,18 @@ def _norm(evidence: Evidence) -> Judgement:
 
 
 def judge_norm(lrn: Learned, bn: Learned) -> Judgement:
-    """That it is rarely used is a fact about people; what can be measured is whether there is a reason.
+    """How often people use it cannot be measured; whether they have a reason can.
 
-    holds: batch normalisation is more accurate. depends: equally accurate, and then on its cost.
+    true: batch normalization is more accurate. depends: equally accurate, so its cost decides.
     """
     found, names = compared(lrn, bn), ("local response", "batch")
     words = f"{accuracies(lrn, bn, names)} {rates(lrn, bn, names)}"
-    judgement = judge_difference(found, "higher", "points of test accuracy, batch - local response", words)
+    judgement = judge_difference(found, "higher", "points of test accuracy", words)
     verdict: ClaimWord = "depends" if found.verdict == "equivalent" else judgement.verdict
-    note = " Both by the same recipe; batch normalisation also allows a higher rate, which is not used here."
+    note = (
+        " The difference is batch minus local response normalization. Both have the same recipe; batch "
+        "normalization would allow a higher learning rate, which is not used here."
+    )
     return structs.replace(judgement, verdict=verdict, reason=judgement.reason + note)
 
 
@@ -114,8 +122,8 @@ CLAIMS = (
         judge=_higher(
             KERNELS,
             ("5x5", "pairs of 3x3"),
-            "The network is configuration A with a quarter of its channels, whose three pairs of 3x3 become "
-            "one 5x5 each; the paper found 7 points with configuration B on ImageNet.",
+            "The network is configuration A with a quarter of the channels; each of its three pairs of 3x3 "
+            "becomes one 5x5. The paper found 7 points with configuration B on ImageNet.",
         ),
     ),
     Claim(said=statement("dropout"), needs=lambda setting: needs_of(DROPOUT, setting), judge=_dropout),
@@ -125,8 +133,8 @@ CLAIMS = (
         judge=_higher(
             POOLING,
             ("2x2", "overlapping 3x3"),
-            "The claim is read as 'overlapping is more accurate': the paper found 0.4 points on ImageNet, "
-            "and so a difference is ruled out here only where it would be 0.4 points or more.",
+            "Tested as 'overlapping pooling is more accurate'. The paper found 0.4 points on ImageNet, so "
+            "false means that 0.4 points or more are ruled out.",
             margin=0.004,
         ),
     ),
@@ -137,9 +145,8 @@ CLAIMS = (
         judge=_higher(
             AUGMENTATION,
             ("without", "with random crops"),
-            "The claim is read as 'more accurate': what is measured is the accuracy on unchanged test "
-            "images, not robustness to changed ones. Crops alone: digits may not be mirrored and have no "
-            "colour.",
+            "Tested as 'more accurate' on unchanged test images, not as robust to changed ones. Crops only: "
+            "mirrored digits are no digits, and digits have no color.",
         ),
     ),
 )

@@ -13,7 +13,7 @@ from reports.claims.claim import Claim, ClaimWord, Judgement, statement
 
 ABOUT = 0.05
 """How far from a figure a textbook may be where it says "about"; else it must be rounded rightly."""
-RULE = "A figure holds if it is rounded rightly to the digits that are printed; after 'about', within 5%."
+RULE = "A printed figure is true if it is correctly rounded; after 'about', if it is within 5%."
 WIDTH = 64
 """Channels of the blocks whose windows are computed: any would do."""
 
@@ -44,14 +44,14 @@ def verdict_of(figures: Sequence[QuotedFigure]) -> ClaimWord:
     """All must hold; where only some do it depends on which."""
     holding = sum(figure.holds for figure in figures)
     if holding == len(figures):
-        return "holds"
-    return "depends" if holding else "does not hold"
+        return "true"
+    return "depends" if holding else "false"
 
 
 def _remark(figures: Sequence[QuotedFigure]) -> str:
     loose = [figure for figure in figures if not figure.is_rounded]
     words = "; ".join(map(str, loose))
-    return f" Not as rounding would give it: {words}." if loose else ""
+    return f" Not correctly rounded: {words}." if loose else ""
 
 
 def cost_of(model: str) -> Cost:
@@ -74,11 +74,12 @@ def _alexnet_parameters() -> Judgement:
         verdict=verdict_of(figures),
         figure=float(total.parameters),
         unit="parameters",
+        found=f"{total.parameters:,} parameters",
         reason=(
-            f"The two-tower network of 2012 has {total.parameters:,} parameters, {parts[0]:,} of them in "
+            f"The two-tower network of 2012 has {total.parameters:,} parameters: {parts[0]:,} in "
             f"convolutions and {parts[1]:,} in linear layers.{_remark(figures)} 60.9 is the sum of the two "
             f"rounded parts. Other networks called AlexNet differ: torchvision's single tower has "
-            f"{one_tower:,}, and the textbook's own, for one channel and ten classes, {small:,}. {RULE}"
+            f"{one_tower:,}, and the textbook's network, with one channel and ten classes, {small:,}. {RULE}"
         ),
     )
 
@@ -97,9 +98,10 @@ def _vgg_parameters() -> Judgement:
         verdict=verdict_of(figures),
         figure=float(totals["vgg16"].parameters),
         unit="parameters of VGG-16",
+        found=f"{totals['vgg11'].parameters:,} to {totals['vgg19'].parameters:,}",
         reason=(
-            f"Exactly: {listed}.{_remark(figures)} VGG-11 and VGG-13 both round to 133 million but are not "
-            f"equal: the two more convolutions of VGG-13 hold {apart:,}. {RULE}"
+            f"Exact counts: {listed}.{_remark(figures)} VGG-11 and VGG-13 both round to 133 million but "
+            f"differ: the two additional convolutions of VGG-13 hold {apart:,}. {RULE}"
         ),
     )
 
@@ -134,12 +136,13 @@ def _alexnet_shapes() -> Judgement:
         for model in ("alexnet", "alexnet-grouped")
     )
     return Judgement(
-        verdict="holds" if right else "does not hold",
+        verdict="true" if right else "false",
         figure=float(count),
         unit="features",
+        found=f"{found[-1]} = {count:,} features",
         reason=(
             f"The textbook's one-tower network gives {', '.join(found)} and {count:,} features. "
-            f"That is so for its own padding of 1 at the first convolution: {others}."
+            f"This follows from its padding of 1 at the first convolution: {others}."
         ),
     )
 
@@ -154,13 +157,14 @@ def _vgg_shapes() -> Judgement:
     ]
     halved = sides == [112, 56, 28, 14, 7]
     return Judgement(
-        verdict=verdict_of(figures) if halved else "does not hold",
+        verdict=verdict_of(figures) if halved else "false",
         figure=float(first.parameters),
         unit="parameters of the first linear layer",
+        found=f"{first.parameters:,} parameters",
         reason=(
-            f"The sides after each pooling are {', '.join(map(str, sides))}, in every VGG; 7 x 7 x 512 = "
+            f"The sizes after each pooling are {', '.join(map(str, sides))} in every VGG. 7 x 7 x 512 = "
             f"{features(total):,} features enter the first linear layer, which holds {first.parameters:,} "
-            f"parameters: {100 * first.parameters / total.parameters:.0f}% of VGG-16.{_remark(figures)} "
+            f"parameters, {100 * first.parameters / total.parameters:.0f}% of VGG-16.{_remark(figures)} "
             f"{RULE}"
         ),
     )
@@ -175,15 +179,15 @@ def _factorised(kernel: int, said: float) -> Judgement:
     right = share.holds and window == kernel
     even = kernel_stacks.break_even(kernel)
     return Judgement(
-        verdict="holds" if right else "does not hold",
+        verdict="true" if right else "false",
         figure=float(ratio),
         unit="weights of the stack / of the one",
+        found=f"{100 * float(ratio):.0f}% of the weights ({ratio})",
         reason=(
-            f"{depth} stacked 3x3 convolutions see {window}x{window} pixels, with {9 * depth} C^2 weights in "
-            f"place of {kernel**2} C^2: {ratio} = {float(ratio):.3f}, and the FLOPs in the same ratio. "
-            f"This is so where all layers have C channels. With fewer inputs than {even} of the outputs, as "
-            "in a first layer, the stack has the more weights; and it keeps more activations, a map for each "
-            "of its layers."
+            f"{depth} stacked 3x3 convolutions see {window}x{window} pixels with {9 * depth} C^2 weights "
+            f"instead of {kernel**2} C^2: {ratio} = {float(ratio):.3f}; the FLOPs have the same ratio. "
+            f"All layers must have C channels: with fewer inputs than {even} of the outputs, as in a first "
+            "layer, the stack has more weights. It also keeps more activations, one map per layer."
         ),
     )
 

@@ -11,13 +11,13 @@ from bench.contracts.device import Scale
 from bench.schema.case import TIMED, Case, Workload
 from models import catalogue
 from models.closed_form import cost
-from reports.claims.claim import Claim, ClaimWord, Judgement, lies_within, replicated, statement
+from reports.claims.claim import Claim, ClaimWord, Judgement, lies_within, replicated, span, statement
 from reports.claims.evidence import Evidence, Setting
 from reports.claims.timed_pairs import NO_GPU, Compared, compared, timed_case
 
 SAID_SPEED_UP = 1000
 WITHIN_FACTOR = 2
-"""`about 1000` is from 500 to 2000."""
+"""`about 1000` means 500 to 2000."""
 SHARED_BATCHES = {"alexnet": (1, 8, 128), "vgg16": (1, 8)}
 """What a processor does in seconds."""
 
@@ -49,47 +49,55 @@ def _gpu_speed_up(evidence: Evidence) -> Judgement:
     return judge_gpu(rows, evidence.setting)
 
 
-UNSETTLED = " An interval reaches over the border, or there is none: more processes would settle it."
+UNSETTLED = " An interval crosses the limit, or is missing: more processes are needed."
 
 
 def word_of(inside: Sequence[bool | None]) -> ClaimWord:
-    """All inside: it holds; all outside: it does not; some of each: it depends. What is open allows no word,
-    unless both sides are shown without it."""
+    """All inside: true; all outside: false; some of each: it depends. One that is open leaves it undecided,
+    unless the others show both."""
     if True in inside and False in inside:
         return "depends"
     if None in inside or not inside:
-        return "not testable here"
-    return "holds" if True in inside else "does not hold"
+        return "undecided"
+    return "true" if True in inside else "false"
 
 
 def judge_gpu(rows: Sequence[Compared], setting: Setting) -> Judgement:
     """Whether the GPU is about 1000 times as fast: in every row, in some or in none, by whole intervals."""
     if not rows:
-        why = "The records have one side only." if not devices.traits(setting.device).is_host else NO_GPU
-        missing = f"{why} It needs the same work on a CUDA GPU and on the processor beside it."
-        return Judgement(verdict="not testable here", reason=missing)
+        is_host = devices.traits(setting.device).is_host
+        why = NO_GPU if is_host else "The records have one side only."
+        return Judgement(
+            verdict="not tested",
+            found="needs a CUDA GPU" if is_host else "one of CPU and GPU is missing",
+            need="a GPU" if is_host else "a run",
+            reason=f"{why} The claim needs the same work on a CUDA GPU and on the CPU of its machine.",
+        )
     low, high = SAID_SPEED_UP / WITHIN_FACTOR, SAID_SPEED_UP * WITHIN_FACTOR
     inside = [lies_within(*row.ends, low, high) for row in rows]
     best = max(rows, key=lambda row: row.speed_up)
     verdict = word_of(inside)
     listed = "; ".join(f"{row.name}: {row.speed_up:,.3g}" for row in rows)
     on = (
-        f" It depends on the work and the batch: so much only in {inside.count(True)} of {len(rows)}."
+        f" It depends on network and batch size: {inside.count(True)} of {len(rows)} are about 1000."
         if (verdict == "depends")
         else UNSETTLED
-        if verdict == "not testable here"
+        if verdict == "undecided"
         else ""
     )
+    largest = span(best.speed_up, *best.ends, "x", known=verdict != "undecided")
     return Judgement(
         verdict=verdict,
         figure=best.speed_up,
         low=best.ends[0],
         high=best.ends[1],
         unit="times faster, at most",
+        found=f"at most {largest} as fast",
+        need="more processes" if verdict == "undecided" else "",
         reason=(
-            f"Wall time of the same work in fp32 on the processor, with {best.base.case.threads} threads, "
-            f"over that on the GPU: {listed}.{on} The figure is the largest of them; 'about 1000' is taken "
-            f"as {low:g} to {high:,g}. It was said of the processors of 2012, often of a single core."
+            f"CPU time over GPU time of the same work in fp32, on the CPU with {best.base.case.threads} "
+            f"threads: {listed}.{on} The figure is the largest of them; 'about 1000' means "
+            f"{low:g} to {high:,g}. The claim is about CPUs of 2012, often a single core."
         ),
     )
 
@@ -127,7 +135,12 @@ def _vgg_cost(evidence: Evidence) -> Judgement:
 def judge_vgg(rows: dict[Workload, Compared], batch: int, device: str) -> Judgement:
     """Whether VGG-16 takes at least twice as long as AlexNet, in training and in inference."""
     if len(rows) < len(TIMED):
-        return Judgement(verdict="not testable here", reason="A time of VGG-16 or of AlexNet is missing.")
+        return Judgement(
+            verdict="not tested",
+            found="a time is missing",
+            need="a run",
+            reason="A time of VGG-16 or of AlexNet is missing.",
+        )
     verdict = word_of([lies_within(*row.ends, FAR_MORE, math.inf) for row in rows.values()])
     step, forward = rows["training"], rows["inference"]
     large, small = (cost(catalogue.MODELS[model]) for model in ("vgg16", "alexnet"))
@@ -137,12 +150,14 @@ def judge_vgg(rows: dict[Workload, Compared], batch: int, device: str) -> Judgem
         low=step.ends[0],
         high=step.ends[1],
         unit="time of VGG-16 / of AlexNet, training step",
+        found=f"{span(step.speed_up, *step.ends, 'x', known=verdict != 'undecided')} per training step",
+        need="more processes" if verdict == "undecided" else "",
         reason=(
-            f"At batch {batch} in fp32 on {device} a training step takes {step.speed_up:.1f} times as long "
-            f"and a forward pass {forward.speed_up:.1f} times, for {large.macs / small.macs:.1f} times the "
-            f"arithmetic and {large.parameters / small.parameters:.1f} times the parameters. AlexNet is "
-            f"torchvision's single tower; 'far more' is taken as {FAR_MORE:g} times or more, with "
-            f"the whole interval.{UNSETTLED if verdict == 'not testable here' else ''}"
+            f"Batch {batch}, fp32, {device}: VGG-16 takes {step.speed_up:.1f}x the time per training step "
+            f"and {forward.speed_up:.1f}x per forward pass, with {large.macs / small.macs:.1f}x the "
+            f"MACs and {large.parameters / small.parameters:.1f}x the parameters. AlexNet is "
+            f"torchvision's single tower. 'Far more' means {FAR_MORE:g} times or more, with "
+            f"the whole interval.{UNSETTLED if verdict == 'undecided' else ''}"
         ),
     )
 

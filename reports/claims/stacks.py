@@ -16,7 +16,7 @@ from bench.stats.estimates import mean
 from bench.stats.verdicts import Verdict, holm, paired
 from models.blocks import KERNELS, STAGES, block_name
 from models.kernel_stacks import predicted_ratio
-from reports.claims.claim import Claim, ClaimWord, Judgement, replicated, statement
+from reports.claims.claim import Claim, ClaimWord, Judgement, Need, replicated, span, statement
 from reports.claims.evidence import Evidence, Setting
 from reports.claims.timed_pairs import NO_GPU, Compared, compared
 from reports.summary.figures import Figure
@@ -26,7 +26,8 @@ NAMED = 8
 
 
 class Tally(Struct, frozen=True):
-    """Which way several comparisons went, made at once: in one of a hundred such sets a word is false."""
+    """Which way several comparisons went, corrected for being made at once: in one of a hundred such sets a
+    word is false."""
 
     faster: tuple[str, ...]
     not_faster: tuple[str, ...]
@@ -34,15 +35,15 @@ class Tally(Struct, frozen=True):
 
     @property
     def word(self) -> ClaimWord:
-        """Whether "it is faster" holds; what is undecided counts for neither side, up to half of all."""
+        """Whether "it is faster" is true; undecided comparisons count for neither side, up to half of all."""
         decided = len(self.faster) + len(self.not_faster)
         if self.faster and self.not_faster:
             return "depends"
         if len(self.undecided) > decided:
-            return "not testable here"
+            return "undecided"
         if self.faster:
-            return "holds"
-        return "does not hold" if self.not_faster else "not testable here"
+            return "true"
+        return "false" if self.not_faster else "undecided"
 
 
 def tally(rows: Sequence[Compared]) -> Tally:
@@ -103,9 +104,9 @@ def _blocks(setting: Setting) -> dict[str, tuple[Case, Case]]:
 
 
 def _predicted() -> str:
-    """`5x5 should gain 1.39 and 7x7 1.81`"""
+    """`1.39x for 5x5 and 1.81x for 7x7`"""
     gains = (
-        f"{kernel.single} should gain {float(1 / predicted_ratio(kernel.side, 1, 1)):.2f}"
+        f"{float(1 / predicted_ratio(kernel.side, 1, 1)):.2f}x for {kernel.single}"
         for kernel in BLOCK_KERNELS
     )
     return " and ".join(gains)
@@ -134,30 +135,42 @@ def _stacks(evidence: Evidence) -> Judgement:
 
 
 def judge_stacks(rows: Sequence[Compared], device: str, planned: int) -> Judgement:
-    """Whether stacks run faster "on GPUs": of a processor the figures are shown, and settle nothing."""
+    """Whether stacks run faster "on GPUs": a CPU's figures are shown but do not decide it."""
     if not rows:
-        return Judgement(verdict="not testable here", reason="No layer and its stack were both timed.")
+        found = "no layer and its stack were both timed"
+        return Judgement(verdict="not tested", found=found, need="a run", reason=f"{found.capitalize()}.")
     went, figure = tally(rows), overall(rows)
     where = (
-        f"A training step (forward, backward to the input, update) of one layer and of its stack of 3x3 with "
-        f"ReLU between, in {len(rows)} of {planned} pairs of stage, kernel and batch: the stack is faster in "
-        f"{len(went.faster)}, slower or no different in {len(went.not_faster)}"
+        f"One training step (forward, backward to the input, update) of one layer against its stack of 3x3 "
+        f"with ReLU, {len(rows)} of {planned} pairs of stage, kernel and batch size: the stack is faster in "
+        f"{len(went.faster)}, slower or equivalent in {len(went.not_faster)}"
         + _named(went.not_faster)
-        + f", undecided in {len(went.undecided)}. By their weights {_predicted()}. "
-        "The figure is the geometric mean over the pairs. With more than half undecided, so is the claim."
+        + f", undecided in {len(went.undecided)}. Predicted from the weights: {_predicted()}. "
+        "The figure is the geometric mean of the pairs. If most pairs are undecided, so is the claim."
     )
-    verdict = went.word
+    ratio = span(figure.ratio, figure.low, figure.high, "x", known=went.word != "undecided")
+    found = f"stacks are {ratio} as fast"
     if devices.traits(device).is_host:
-        settled = f"On this processor it {'is undecided' if verdict == 'not testable here' else verdict}"
-        where = f"{NO_GPU} {settled}, which says nothing of GPUs. {where}"
-        verdict = "not testable here"
+        where = f"{NO_GPU} On this CPU the claim is {_on_cpu(went.word)}, which says nothing about GPUs. {where}"
+        return _judgement("not tested", figure, f"needs a CUDA GPU; this CPU: {ratio}", "a GPU", where)
+    need: Need = "more processes" if went.word == "undecided" else ""
+    return _judgement(went.word, figure, found, need, where)
+
+
+def _on_cpu(word: ClaimWord) -> str:
+    return "neither true nor false but depends on the stage" if word == "depends" else word
+
+
+def _judgement(verdict: ClaimWord, of: Verdict, found: str, need: Need, reason: str) -> Judgement:
     return Judgement(
         verdict=verdict,
-        figure=figure.ratio,
-        low=figure.low,
-        high=figure.high,
+        figure=of.ratio,
+        low=of.low,
+        high=of.high,
         unit="time of one layer / of its stack",
-        reason=where,
+        found=found,
+        need=need,
+        reason=reason,
     )
 
 

@@ -13,7 +13,7 @@ from bench.schema.case import Case
 from bench.stats.accuracy_verdicts import NOTHING_LEARNED, PARITY_MARGIN, Difference, difference
 from reports.analysis.learned import ACCURACY_KEY, Learned
 from reports.cells import readable
-from reports.claims.claim import ClaimWord, Judgement, replicated
+from reports.claims.claim import ClaimWord, Judgement, Need, replicated, span
 from reports.claims.evidence import Evidence, Setting
 from reports.tables.wording import signed_points
 
@@ -67,7 +67,10 @@ def both_of(cases: tuple[Case, Case], evidence: Evidence) -> tuple[Learned, Lear
 
 
 OF_TWO_MACHINES = Judgement(
-    verdict="not testable here", reason="The two sides were trained on different machines."
+    verdict="not tested",
+    found="trained on different machines",
+    need="a run",
+    reason="The two sides were trained on different machines.",
 )
 
 
@@ -84,31 +87,32 @@ def compared(base: Learned, new: Learned, margin: float = PARITY_MARGIN) -> Diff
 
 
 def word_of(found: Difference, claimed: Direction) -> ClaimWord:
-    """Equivalent means that what is claimed was looked for and is not there; inconclusive, that it may be."""
+    """Equivalent rules out a difference that matters, so the claim is false; inconclusive rules out nothing."""
     if found.verdict in ("inconclusive", "diverged"):
-        return "not testable here"
-    return "holds" if found.verdict == claimed else "does not hold"
+        return "undecided"
+    return "true" if found.verdict == claimed else "false"
 
 
-ONE_SEED = "One seed on a side shows nothing of how seeds differ: --seeds adds runs."
-TOO_FEW = "The 99% interval holds no difference at all: the seeds are too few to tell."
+ONE_SEED = "One seed per side does not show how much seeds differ: add seeds with --seeds."
+TOO_FEW = "The 99% interval includes no difference: more seeds are needed."
 
 
 def explained(found: Difference, margin: float = PARITY_MARGIN) -> str:
     """The verdict's reason in words, after the difference itself."""
     if found.reason == NOTHING_LEARNED:
-        return f"{found.reason.capitalize()}: that tells nothing of the difference."
+        return f"{found.reason.capitalize()}, so the difference says nothing."
     words = {
         "higher": "The whole 99% interval is above 0.",
         "lower": "The whole 99% interval is below 0.",
-        "equivalent": f"A difference of {points_in_words(margin)} or more is ruled out (at 95%).",
+        "equivalent": f"A difference of {points_in_words(margin)} or more is ruled out (90% interval).",
         "inconclusive": ONE_SEED if found.low is None else TOO_FEW,
         "diverged": f"{found.reason}.",
     }[found.verdict]
     seen = ""
     if found.verdict == "inconclusive" and found.detectable is not None:
         seen = (
-            f" A difference of {100 * found.detectable:.1f} points would have been seen; --seeds adds runs."
+            f" These seeds would have shown a difference of {100 * found.detectable:.1f} points. Add seeds "
+            "with --seeds."
         )
     return words + seen
 
@@ -127,30 +131,51 @@ def judge_difference(
     """A judgement on a difference of shares; `words` say what was compared."""
     shown = readable(signed_points(found.difference, found.low, found.high))
     figure = f" Difference: {shown} points." if shown else ""
+    verdict = word_of(found, claimed)
+    ends = _in_points(found.difference), _in_points(found.low), _in_points(found.high)
     return Judgement(
-        verdict=word_of(found, claimed),
-        figure=_in_points(found.difference),
-        low=_in_points(found.low),
-        high=_in_points(found.high),
+        verdict=verdict,
+        figure=ends[0],
+        low=ends[1],
+        high=ends[2],
         unit=unit,
+        found=_found(found, shown, unit),
+        need=_need(found) if verdict == "undecided" else "",
         reason=f"{words}{figure} {explained(found, margin)}",
     )
 
 
+def _found(found: Difference, shown: str, unit: str) -> str:
+    """The difference in a few words; of one that decides nothing the ends of its interval alone."""
+    if found.reason == NOTHING_LEARNED:
+        return "neither side learned anything"
+    if found.verdict == "diverged":
+        return found.reason or ""
+    if found.verdict == "inconclusive":
+        ends = (_in_points(each) for each in (found.difference, found.low, found.high))
+        return f"{span(*ends, known=False)} {unit}"
+    return f"{shown} {unit}"
+
+
+def _need(found: Difference) -> Need:
+    return "longer training" if found.reason == NOTHING_LEARNED else "more seeds"
+
+
 def trained_on(base: Learned, new: Learned) -> str:
-    """`on digits at 32 px (quick, 10 epochs, batch 32, seeds: 3)`"""
+    """`on digits at 32 px (quick, 10 epochs, batch 32, 3 seeds)`"""
     case, task = new.subject.case, new.task
     seeds = sorted({len(run.ended | run.diverged) for run in (base, new)})
     sizes = sorted({run.subject.case.image for run in (base, new)})
     return (
         f"on {task.dataset} at {' and '.join(map(str, sizes))} px ({task.recipe.name}, "
-        f"{task.recipe.epochs} epochs, batch {case.batch}, seeds: {' and '.join(map(str, seeds))})"
+        f"{task.recipe.epochs} epochs, batch {case.batch}, {' and '.join(map(str, seeds))} "
+        f"{'seed' if seeds == [1] else 'seeds'})"
     )
 
 
 def accuracies(base: Learned, new: Learned, names: tuple[str, str]) -> str:
     parts = [
-        f"{name} {100 * run.figures[ACCURACY_KEY].median:.2f}%"
+        f"{name} {100 * run.figures[ACCURACY_KEY].median:.1f}%"
         for name, run in zip(names, (base, new), strict=True)
         if ACCURACY_KEY in run.figures
     ]
@@ -158,7 +183,7 @@ def accuracies(base: Learned, new: Learned, names: tuple[str, str]) -> str:
 
 
 def rates(base: Learned, new: Learned, names: tuple[str, str]) -> str:
-    """What it costs: images a second in the training steps; empty where they were not measured."""
+    """The cost: images per second in the training steps; empty where it was not measured."""
     one, other = base.value("step_rate"), new.value("step_rate")
     if not one or not other:
         return ""

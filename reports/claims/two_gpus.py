@@ -46,11 +46,10 @@ def _two_gpus(evidence: Evidence) -> Judgement:
 
 
 def _alive(figures: Figures) -> LiveMemory | None:
-    """What is alive at the instant of the peak; of a record without a ledger what is at the end of forward,
-    when the gradients are not yet there."""
+    """What is alive at the peak; of a record without a ledger, at the end of forward, before gradients."""
     ledger = ledger_of(figures)
     if ledger is not None:
-        return LiveMemory(when=f"at the peak, which is in {ledger.phase}", kinds=ledger.tensors)
+        return LiveMemory(when=f"at the peak, during {ledger.phase}", kinds=ledger.tensors)
     kinds = {metric: figures[phase, metric].median for phase, metric in KINDS if (phase, metric) in figures}
     return LiveMemory(when="at the end of forward", kinds=kinds) if "saved_activations" in kinds else None
 
@@ -59,34 +58,34 @@ def judge_memory(alive: LiveMemory | None, peak: float | None, device: str) -> J
     """Whether the step needs more than one card had: by what is alive at one instant, and by the measured
     peak.
 
-    The tensors of that instant alone above 3 GiB: it holds. Even the peak below: it does not. Between them it
-    depends on the workspace of the algorithms, and on what libraries keep.
+    True if these tensors alone exceed 3 GiB, false if the peak does not. Between them it depends on the
+    workspace of the algorithms and on what libraries keep.
     """
     if peak is None or alive is None:
-        return Judgement(verdict="not testable here", reason="The memory of the step was not measured.")
+        found = "the memory of the step was not measured"
+        return Judgement(verdict="not tested", found=found, need="a run", reason=f"{found.capitalize()}.")
     tensors = math.fsum(alive.kinds.values())
-    verdict: ClaimWord = (
-        "holds" if tensors > CARD_BYTES else "does not hold" if peak <= CARD_BYTES else "depends"
-    )
+    verdict: ClaimWord = "true" if tensors > CARD_BYTES else "false" if peak <= CARD_BYTES else "depends"
     listed = ", ".join(
         f"{METRICS[LEDGER[kind]].brief} {size / GIB:.2f}" for kind, size in alive.kinds.items() if size
     )
     said = {
-        "holds": "These tensors alone exceed 3 GiB.",
-        "does not hold": "With the software of today the whole step would have fitted on one such card.",
-        "depends": "These tensors fit, but not all that the peak shows.",
+        "true": "These tensors alone exceed 3 GiB.",
+        "false": "With today's software the whole step would have fitted on one such card.",
+        "depends": "These tensors fit on one card; the peak does not.",
     }[verdict]
     if devices.traits(device).is_host:
-        said += " The peak is that of the process, with Python and its libraries in it."
+        said += " The peak is the process's, including Python and its libraries."
     return Judgement(
         verdict=verdict,
         figure=peak / GIB,
         unit="GiB at the peak of a step",
+        found=f"a step peaks at {peak / GIB:.1f} GiB (batch {PAPER_BATCH}, fp32)",
         reason=(
-            f"A training step of the network of 2012 at batch {PAPER_BATCH}, 227x227, fp32, on {device} "
+            f"A training step of the 2012 network (batch {PAPER_BATCH}, 227x227, fp32, {device}) "
             f"peaks at {peak / GIB:.2f} GiB. Alive {alive.when}, in GiB: {listed}; together "
-            f"{tensors / GIB:.2f}. {said} The software of 2012 kept other copies, and the paper also gained "
-            "time by the second card."
+            f"{tensors / GIB:.2f}. {said} The software of 2012 kept other copies, and the second card also "
+            "saved the paper time."
         ),
     )
 

@@ -1,1 +1,1 @@
-"""Published latencies beside the same work measured today."""
+"""Published latencies and the same work measured today."""

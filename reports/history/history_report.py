@@ -1,4 +1,4 @@
-"""Then and now as a document: a table for each model and batch, and the speed-ups by year."""
+"""Published latencies and those of this machine as a document: a part for each network, speed-ups by year."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from msgspec import structs
 from bench import devices
 from bench.stats.estimates import centre
 from reports.cells import UNRESOLVED, Cell, Quantity, Scalar, readable
-from reports.document import Document, Plot, Series, Table
+from reports.document import Document, Part, Plot, Series, Table, TableKey
+from reports.history.history_answer import NAMES, answer
 from reports.history.then_and_now import (
     LONG_STEP_FLOPS,
     OURS,
@@ -20,9 +21,9 @@ from reports.history.then_and_now import (
     published,
     same_precision,
 )
+from reports.sections.asked import Asked
 from reports.sections.machine_tables import machine_words
 from reports.summary.caches import IN_WORDS
-from reports.summary.contended import not_alone
 from reports.summary.figures import Summary
 from reports.tables.moderation_note import with_note
 from reports.tables.wording import interval_notes, with_interval
@@ -31,23 +32,28 @@ COLUMNS = ("year", "device", "library", "precision", "forward (ms)", "backward (
 SPEED_UPS = ("speed-up, same precision", "speed-up, fastest here")
 PLOT_NAME = "speed-up-by-year"
 WORK_IN_WORDS = (
-    "The work: one training step on random images, forward and backward, without the update; ours has no "
-    "dropout. What still differs: our forward ends in softmax and cross-entropy, which soumith's tables "
-    "leave out as they do dropout; jcjohnson's networks are Caffe's in training mode, with both, and their "
-    "backward goes on to the images; all these figures are means of 10 steps (100 in TensorFlow's), ours "
-    "medians of processes."
+    "Measured work: one training step on random images, forward and backward, without the optimizer and "
+    "without dropout. Differences remain. The forward pass here includes softmax and cross-entropy, which "
+    "soumith's tables leave out. jcjohnson's networks are Caffe's in training mode, with dropout and loss, "
+    "and their backward pass includes the images. Published figures are means of 10 steps (TensorFlow: 100), "
+    "those here medians of processes."
+)
+SPEED_UP_IN_WORDS = (
+    "speed-up: published time / time here; above 1x this machine is faster. Same precision pairs fp32 with "
+    "IEEE fp32 and fp16 with amp-fp16. Fastest here uses the fastest precision, in brackets."
 )
 
 
-def document(summary: Summary | None) -> Document:
-    """A table for each model and batch, the speed-ups by year as a plot, a flat row for each comparison."""
+def document(summary: Summary | None, asked: Asked | None = None) -> Document:
+    """A table for each model and batch, the speed-ups by year as a plot, a flat row for each comparison;
+    `asked` is how the command was called."""
     found = measured(summary)
     groups: dict[Work, list[Published]] = {}
     for row in published():
         groups.setdefault(row.work, []).append(row)
     return Document(
         title="Then and now",
-        remarks=not_alone(summary.figures if summary else ()),
+        answer=answer(groups, found, summary, asked or Asked()),
         text=tuple(_introduction(summary, found)),
         tables=with_note(
             (_table(key, rows, found.get(key, [])) for key, rows in groups.items()),
@@ -67,18 +73,13 @@ def _introduction(summary: Summary | None, found: dict[Work, list[MeasuredToday]
         yield IN_WORDS["warm"]
     yield WORK_IN_WORDS
     if not found:
-        yield "Nothing of this work was measured here: convbench history --run --out DIR does."
         return
-    yield (
-        "speed-up: the published total over the total here; above 1x it is faster here. 'same precision' "
-        "compares fp32 with IEEE fp32 and fp16 with mixed fp16; 'fastest here' takes any precision, which is "
-        "named. A row without a speed-up has no such measurement here."
-    )
+    yield SPEED_UP_IN_WORDS
     measured_on = {here.subject.case.device for several in found.values() for here in several}
     if all(devices.traits(name).is_host for name in measured_on):
         yield (
-            "Measured on a processor: most rows below are those of GPUs. Steps of more than "
-            f"{LONG_STEP_FLOPS / 1e12:g} TFLOP are left out by --run."
+            "Measured on a CPU; most published figures are those of GPUs. On a CPU --run skips steps of more "
+            f"than {LONG_STEP_FLOPS / 1e12:g} TFLOP."
         )
 
 
@@ -101,9 +102,11 @@ def _table(key: Work, rows: Sequence[Published], here: Sequence[MeasuredToday]) 
     notes = [f"Sources: {'; '.join(dict.fromkeys(row.source for row in rows))}."]
     notes += dict.fromkeys(f"{row.source}: {row.note}." for row in rows)
     if not here:
-        notes.append(f"Not measured here: {OURS[model]} in training at batch {batch}, {image} px.")
+        notes.append(f"Not measured here: {OURS[model]}, training, batch {batch}, {image} px.")
     return Table(
-        title=f"{model}, batch {batch}, {image} px",
+        title=f"{NAMES[model]}, batch {batch}, {image} px",
+        key=TableKey("history", (model,)),
+        part=Part(model, f"{NAMES[model]}: all published latencies"),
         columns=(*COLUMNS, *SPEED_UPS) if here else COLUMNS,
         rows=tuple(line if here else line[: len(COLUMNS)] for line in lines),
         notes=(*notes, *interval_notes(cell for line in lines for cell in line)),
@@ -131,7 +134,7 @@ def _cell(row: Published, here: MeasuredToday | None) -> Cell:
 
 
 def _rows(row: Published, here: Sequence[MeasuredToday]) -> Iterator[dict[str, Scalar]]:
-    """Times in milliseconds; one without a measurement has the published figures alone."""
+    """Times in milliseconds; a row without a measurement has the published figures only."""
     fields: dict[str, Scalar] = {
         name: value for name, value in structs.asdict(row).items() if name not in ("note", "source")
     }
@@ -178,10 +181,10 @@ def _plot(groups: dict[Work, list[Published]], found: dict[Work, list[MeasuredTo
     if series:
         yield Plot(
             name=PLOT_NAME,
-            title="Speed-up over published latencies, by their year",
-            note="Forward and backward, same precision; a point for each published device and library.",
-            x_label="year of the published figure",
-            y_label="times faster here",
+            title="Speed-up over published latencies, by year",
+            note="Forward and backward, same precision; one point per published device and library.",
+            x_label="year of publication",
+            y_label="speed-up here (x)",
             log_y=True,
             kind="points",
             series=tuple(series),

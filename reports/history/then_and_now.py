@@ -1,4 +1,4 @@
-"""Measured latency beside the published tables of 2015 to 2017: the same model, batch and work."""
+"""Measured latency and published tables of 2015 to 2017: the same network, batch size and work."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ OURS = {
     "vgg16": "vgg16+dropout=0",
     "vgg19": "vgg19+dropout=0",
 }
-"""Their names -> ours, without the dropout that their tables leave out."""
+"""Their names -> ours, without dropout, which most of their tables leave out."""
 PRECISIONS_AT: Mapping[Scale, tuple[Precision, ...]] = {
     "small": ("fp32",),
     "large": ("fp32", "tf32", "amp-fp16", "amp-bf16"),
 }
-"""Of those that the device has: the others take a processor too long."""
+"""Of those that the device has; on a CPU the rest would take too long."""
 LONG_STEP_FLOPS = 1.6e12
-"""A training step of more than this takes a processor half a minute: it is left to GPUs."""
+"""A training step of more than this takes a CPU half a minute: only GPUs measure it."""
 
 
 PublishedPrecision = Literal["fp32", "fp16"]
@@ -143,7 +143,7 @@ def case_of(row: Published, device: str, precision: Precision, threads: int) -> 
 
 
 def processes(device: str, threads: int, replicates: int) -> list[Case]:
-    """The processes that measure it, shortest steps first; a processor's without what takes it too long."""
+    """The processes that measure it, shortest steps first; on a CPU without those that take too long."""
     traits = devices.traits(device)
     precisions = [each for each in PRECISIONS_AT[traits.scale] if each in traits.precisions]
     cases = [case_of(row, device, precision, threads) for row in published() for precision in precisions]
@@ -165,7 +165,7 @@ def step_flops(case: Case) -> int:
 
 
 def measured(summary: Summary | None) -> dict[Work, list[MeasuredToday]]:
-    """What the runs have of this work, by their model, batch and image; fastest first."""
+    """The runs' measurements of this work, by model, batch and image; fastest first."""
     works = {_input(case_of(row, devices.host().name, "fp32", 1)): row.work for row in published()}
     found: dict[Work, list[MeasuredToday]] = {}
     for subject, figures in by_subject(summary.figures if summary else ()).items():
@@ -185,7 +185,7 @@ def _input(case: Case) -> tuple[str, str, int, int, int, int]:
 
 
 def _here(subject: Subject, figures: Figures) -> MeasuredToday | None:
-    """None where the phases were not timed apart."""
+    """None where the phases were not timed separately."""
     forward, backward = (figures.get((phase, "wall_time")) for phase in ("forward", "backward"))
     if forward is None or backward is None:
         return None

@@ -1,42 +1,45 @@
-"""The accuracy tables: what each case learned and how fast, and how it went from epoch to epoch."""
+"""The accuracy tables: what each case learned, how fast it trained, and how it went from epoch to epoch."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from bench import datasets
+from msgspec import structs
+
 from bench.engines import engines
 from bench.schema.metrics import PEAKS
-from bench.schema.training_task import Recipe
-from bench.stats.accuracy_verdicts import AT_CHANCE, is_at_chance
-from models import catalogue
-from reports.analysis.learned import ACCURACY_KEY, Learned, mean_by_epoch, seeds_text
+from bench.stats.accuracy_verdicts import AT_CHANCE
+from reports.analysis.learned import ACCURACY_KEY, Learned, Together, mean_by_epoch, seeds_text, together
 from reports.cells import Cell
-from reports.document import Table, TableKey
+from reports.document import Part, Table, TableKey
+from reports.sections.recipe_words import recipe_notes
 from reports.tables.case_columns import NOT_SHOWN, TableLine, TableScope, in_words, table, varying
 from reports.tables.wording import (
     MIB,
     ONE_SEED_NOTE,
     interval_notes,
     mean_percent,
-    models_named,
     percent,
     remarks,
+    with_interval,
 )
 
-KEY = TableKey("accuracy")
-TITLE = "Accuracy"
-SPEED_TITLE = "Speed of training runs"
+ACCURACY_PART = Part("accuracy", "Accuracy")
+SPEED_PART = Part("training-speed", "Training speed")
+EPOCHS_PART = Part("epochs", "Epoch by epoch", in_appendix=True)
 EPOCHS_SHOWN = 20
 """A longer training shows about as many, evenly spaced, and the first and the last."""
 
-COLUMNS = (
+ACCURACY_COLUMNS = (
     "test accuracy (%)",
     "lowest seed (%)",
     "train accuracy (%)",
     "seeds",
     "epochs",
+    "remarks",
+)
+SPEED_COLUMNS = (
     "images/s, steps",
     "images/s, loop",
     "training (s)",
@@ -47,34 +50,29 @@ COLUMNS = (
     "remarks",
 )
 ACCURACY_NOTE = (
-    "test accuracy: after the last epoch, never the best of them; ± is the 95% interval of the mean over the "
-    "seeds, in points. It says how another seed may differ, not how other test images would be classified. "
-    "train accuracy: of the training images (10,000 of them where there are more), by the same weights and "
-    "without augmentation."
+    "test accuracy: after the last epoch, never the best epoch; ± is the 95% interval of the mean over seeds, "
+    "in points. It covers other seeds, not other test images. train accuracy: of the training images (at "
+    "most 10,000), with the same weights, without augmentation."
 )
 SPEED_NOTE = (
-    "images/s, steps: of the training steps alone; loop: with the images that are made ready for them. "
-    "Both are medians of the epochs after the first, which warms up, unless it is the only one. "
-    "Evaluation is in neither, nor in the seconds of training."
+    "steps: training steps only. loop: with the preparation of the images. Both are medians of the epochs "
+    "after the first (warm-up) and exclude evaluation, as does the training time."
 )
-COMPILE_NOTE = "The seconds of training, and those to the target, include compilation."
-TARGET_NOTE = "to target: the training time until the first epoch whose test accuracy reached the target."
+COMPILE_NOTE = "training and to target include compile time."
+TARGET_NOTE = "to target: training time until the first epoch whose test accuracy reached the target."
 MEMORY_NOTE = (
-    "peak memory: the lowest of the epochs' peaks, as the first also tries algorithms; on a GPU what tensors "
-    "held, on a CPU what the process held beyond its start."
+    "peak memory: the lowest of the epochs' peaks, as the first epoch also tries algorithms; on a GPU of the "
+    "tensors, on a CPU of the process, above its start."
 )
 SKIPPED_NOTE = (
-    "skipped steps: those whose gradients overflowed in fp16. The loss scale is halved each time and never "
-    "raised again, where torch raises it after 2,000 steps."
+    "skipped steps: gradients overflowed in fp16. The loss scale is then halved and never raised again "
+    "(torch raises it after 2,000 steps)."
 )
 CHANCE = "at-chance"
 CHANCE_NOTE = (
-    f"{CHANCE}: no seed is right more than {AT_CHANCE:g} times as often as guessing: nothing was learned."
+    f"{CHANCE}: no better than guessing (at most {AT_CHANCE:g} times as often right); the network did not "
+    "learn and is left out of rankings."
 )
-OWN_INIT_NOTE = (
-    "A recipe's initialisation is for convbench's own networks: others begin as their makers leave them."
-)
-SMOOTHING_NOTE = "With label smoothing the train loss is by smoothed labels; the test loss never is."
 EPOCH_COLUMNS = {
     "train_loss": ("train loss", 1.0),
     "train_accuracy": ("train accuracy (%)", 100.0),
@@ -84,43 +82,92 @@ EPOCH_COLUMNS = {
 }
 """By metric: the column, and how many of its unit one of the record's is."""
 EPOCH_NOTE = (
-    "train loss and accuracy are those of the training steps as they ran, so they lag behind the weights of "
-    "the epoch's end, by which the test images are classified. images/s: of the whole loop."
+    "train loss and accuracy: as measured during the training steps, so they lag behind the weights at the "
+    "end of the epoch, which classify the test images. images/s: of the whole loop."
 )
 
 
 def accuracy_tables(runs: Sequence[Learned], scope: TableScope) -> Iterator[Table]:
-    """A row for each case, synthetic data among them; nothing without training runs."""
-    if not runs:
-        return
-    judged = any(run.is_judged for run in runs)
-    lines = [TableLine(subject=run.subject, cells=_cells(run)) for run in runs]
-    notes = [
-        *([ACCURACY_NOTE] if judged else []),
-        *interval_notes((line.cells[0] for line in lines), ONE_SEED_NOTE),
-        SPEED_NOTE,
-        *([COMPILE_NOTE] if any(engines()[run.subject.case.engine].compiles for run in runs) else []),
-        *([TARGET_NOTE] if any(run.task.target for run in runs) else []),
-        *([CHANCE_NOTE] if any(map(_is_at_chance, runs)) else []),
-        *([MEMORY_NOTE] if any(_peak(run) for run in runs) else []),
-        *([SKIPPED_NOTE] if any(run.value("skipped_steps") for run in runs) else []),
-        *_recipes(runs),
-        *_recipes_exceptions(runs),
-    ]
-    yield table(
-        TITLE if judged else SPEED_TITLE,
-        COLUMNS,
+    """For the runs that may be ranked together what they learned, then how fast they trained; nothing
+    without training runs."""
+    groups = together(runs)
+    told: set[str] = set()
+    for key, several in groups.items():
+        where = where_in_words(key, groups)
+        if any(run.is_judged for run in several):
+            yield _once(_accuracy(key, several, where, scope), told)
+    for key, several in groups.items():
+        if any(run.ended for run in several):
+            yield _once(_speed(key, several, where_in_words(key, groups), scope), told)
+
+
+def key_of(group: Together) -> TableKey:
+    """Of a table of accuracies, under which the curves stand."""
+    return TableKey("accuracy", (group.dataset, group.device, str(group.threads), *group.machine))
+
+
+def where_in_words(group: Together, groups: Mapping[Together, object]) -> str:
+    """`digits`, and of several groups with this dataset what tells them apart: `digits, 2 threads, machine A`"""
+    alike = [other for other in groups if other.dataset == group.dataset]
+    words = [group.dataset]
+    if len({other.device for other in alike}) > 1:
+        words.append(group.device)
+    if len({other.threads for other in alike}) > 1:
+        words.append(f"{group.threads} thread{'s' if group.threads != 1 else ''}")
+    if len({other.machine for other in alike}) > 1 and group.machine:
+        words.append(f"machine {'+'.join(group.machine)}")
+    return ", ".join(words)
+
+
+def _once(found: Table, told: set[str]) -> Table:
+    """Without the notes that stand under an earlier table."""
+    notes = tuple(note for note in found.notes if note not in told)
+    told.update(notes)
+    return structs.replace(found, notes=notes)
+
+
+def _accuracy(group: Together, runs: Sequence[Learned], where: str, scope: TableScope) -> Table:
+    lines = [TableLine(subject=run.subject, cells=_accuracy_cells(run)) for run in runs if run.is_judged]
+    found = table(
+        f"Accuracy on {where}",
+        ACCURACY_COLUMNS,
         lines,
         scope,
-        key=KEY,
-        without=NOT_SHOWN,
-        always=("dataset", "recipe"),
-        notes=notes,
+        key=key_of(group),
+        without=(*NOT_SHOWN, "dataset", "machine"),
+        notes=[
+            ACCURACY_NOTE,
+            *interval_notes((line.cells[0] for line in lines), ONE_SEED_NOTE),
+            *([CHANCE_NOTE] if any(run.is_at_chance for run in runs) else []),
+            *recipe_notes(runs),
+        ],
     )
+    return structs.replace(found, part=ACCURACY_PART)
+
+
+def _speed(group: Together, runs: Sequence[Learned], where: str, scope: TableScope) -> Table:
+    lines = [TableLine(subject=run.subject, cells=_speed_cells(run)) for run in runs if run.ended]
+    found = table(
+        f"Training speed on {where}",
+        SPEED_COLUMNS,
+        lines,
+        scope,
+        without=(*NOT_SHOWN, "dataset", "machine"),
+        notes=[
+            SPEED_NOTE,
+            *interval_notes(cell for line in lines for cell in line.cells),
+            *([COMPILE_NOTE] if any(engines()[run.subject.case.engine].compiles for run in runs) else []),
+            *([TARGET_NOTE] if any(run.task.target for run in runs) else []),
+            *([MEMORY_NOTE] if any(peak_of(run) for run in runs) else []),
+            *([SKIPPED_NOTE] if any(run.value("skipped_steps") for run in runs) else []),
+            *([] if any(run.is_judged for run in runs) else recipe_notes(runs)),
+        ],
+    )
+    return structs.replace(found, part=SPEED_PART)
 
 
 def epoch_tables(runs: Sequence[Learned]) -> Iterator[Table]:
-    """For each case that has accuracies the textbook's table, which is explained once."""
+    """For each case that has accuracies a row for each epoch, which is explained once."""
     note: tuple[str, ...] = (EPOCH_NOTE,)
     for run in runs:
         curves = [(run.curves.get(metric), *shown) for metric, shown in EPOCH_COLUMNS.items()]
@@ -135,6 +182,7 @@ def epoch_tables(runs: Sequence[Learned]) -> Iterator[Table]:
                 (epoch, *(values[epoch - 1] for values in means)) for epoch in _shown(min(map(len, means)))
             ),
             notes=note,
+            part=EPOCHS_PART,
         )
         note = ()
 
@@ -158,8 +206,7 @@ def _shown(epochs: int) -> list[int]:
     return sorted({1, *range(step, epochs + 1, step), epochs}) if epochs else []
 
 
-def _cells(run: Learned) -> tuple[Cell, ...]:
-    peak = _peak(run)
+def _accuracy_cells(run: Learned) -> tuple[Cell, ...]:
     several = len(run.accuracies) > 1
     return (
         mean_percent(run.figures.get(ACCURACY_KEY)),
@@ -167,91 +214,42 @@ def _cells(run: Learned) -> tuple[Cell, ...]:
         percent(run.value("final_train_accuracy")),
         seeds_text(run),
         run.task.recipe.epochs,
-        run.value("step_rate"),
-        run.value("loop_rate"),
-        run.value("training_time"),
-        _to_target(run),
-        run.value("energy_to_target"),
-        None if peak is None else peak / MIB,
-        round(run.value("skipped_steps") or 0) or None,
-        _remarks(run),
+        CHANCE if run.is_at_chance else None,
     )
 
 
-def _remarks(run: Learned) -> Cell:
-    """The labels of warnings, and whether anything was learned."""
-    labels = [CHANCE if _is_at_chance(run) else None, remarks(list(run.figures.values()))]
-    return ", ".join(str(label) for label in labels if label) or None
+def _speed_cells(run: Learned) -> tuple[Cell, ...]:
+    peak = peak_of(run)
+    return (
+        run.value("step_rate"),
+        run.value("loop_rate"),
+        _seconds(run, "training_time"),
+        to_target(run),
+        run.value("energy_to_target"),
+        None if peak is None else peak / MIB,
+        round(run.value("skipped_steps") or 0) or None,
+        remarks(list(run.figures.values())),
+    )
 
 
-def _is_at_chance(run: Learned) -> bool:
-    found = list(run.accuracies.values())
-    return bool(found) and is_at_chance(found, run.subject.case.classes)
+def _seconds(run: Learned, metric: str) -> Cell:
+    figure = run.figure(metric)
+    return with_interval(figure.median, figure.interval) if figure else None
 
 
-def _to_target(run: Learned) -> Cell:
+def to_target(run: Learned) -> Cell:
     """Seconds over the seeds that reached it, and how many did where some did not."""
     if run.task.target is None or not run.is_judged:
         return None
     figure = run.figure("time_to_target")
     if figure is None:
         return "not reached"
-    reached, seeds = len(set(figure.replicates)), len(run.ended | run.diverged)
-    return figure.median if reached == seeds else f"{figure.median:.4g} ({reached} of {seeds} seeds)"
+    reached = len(set(figure.replicates))
+    if reached == run.seeds:
+        return with_interval(figure.median, figure.interval)
+    return f"{figure.median:.3g} ({reached} of {run.seeds} seeds)"
 
 
-def _peak(run: Learned) -> float | None:
+def peak_of(run: Learned) -> float | None:
+    """In bytes."""
     return next((value for value in map(run.value, PEAKS) if value is not None), None)
-
-
-def _recipes(runs: Sequence[Learned]) -> Iterator[str]:
-    """What each recipe is, in words; where networks have their own rates each has its own words."""
-    models: dict[Recipe, list[Learned]] = {}
-    for run in runs:
-        models.setdefault(run.task.recipe, []).append(run)
-    names = [recipe.name for recipe in models]
-    for recipe, found in models.items():
-        shared = names.count(recipe.name) > 1
-        of = f" for {models_named([run.subject.case for run in found])}" if shared else ""
-        batches = sorted({run.subject.case.batch for run in found})
-        yield f"{recipe.name}{of}: {recipe_words(recipe)}, batch {', '.join(map(str, batches))}."
-
-
-def _recipes_exceptions(runs: Sequence[Learned]) -> Iterator[str]:
-    """Where a recipe says something that was not done, or a loss that is not the other's."""
-    if any(catalogue.arch_of(run.subject.case.model) is None for run in runs):
-        yield OWN_INIT_NOTE
-    if any(run.task.recipe.label_smoothing for run in runs):
-        yield SMOOTHING_NOTE
-    asked = {(run.task.dataset, augmentation) for run in runs for augmentation in run.task.recipe.augment}
-    for name in dict.fromkeys(run.task.dataset for run in runs):
-        dataset = datasets.datasets().get(name)
-        if dataset is None:  # another version of convbench has it
-            continue
-        idle = [
-            *(["flip"] if not dataset.mirrors and (name, "flip") in asked else []),
-            *(["pca"] if dataset.channels == 1 and (name, "pca") in asked else []),
-        ]
-        if idle:
-            yield f"{' and '.join(idle)}: not done to {name}, whose images do not allow it."
-
-
-def recipe_words(recipe: Recipe) -> str:
-    """`SGD, learning rate 0.05, constant, no momentum, ...`: every field, defaults too."""
-    epochs = "epoch" if recipe.warmup_epochs == 1 else "epochs"
-    warmup = f"after {recipe.warmup_epochs:g} {epochs} of warm-up " if recipe.warmup_epochs else ""
-    plain = {"momentum": recipe.momentum, "weight decay": recipe.weight_decay}
-    optional = [f"{name} {value:g}" if value else f"no {name}" for name, value in plain.items()]
-    smoothing = [f"label smoothing {recipe.label_smoothing:g}"] if recipe.label_smoothing else []
-    augmented = f"augmented by {', '.join(recipe.augment)}" if recipe.augment else "no augmentation"
-    return ", ".join(
-        (
-            f"SGD, learning rate {recipe.lr:g} {warmup}({recipe.schedule})",
-            *optional,
-            *smoothing,
-            augmented,
-            f"{recipe.init} initialisation",
-            "normalised images" if recipe.normalise else "images not normalised",
-            f"{recipe.epochs} epochs",
-        )
-    )

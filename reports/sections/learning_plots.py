@@ -4,64 +4,79 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from reports.analysis.learned import ACCURACY_KEY, Learned, mean_by_epoch
-from reports.document import Plot, Series
-from reports.sections.accuracy_tables import KEY
+from msgspec import Struct
+
+from reports.analysis.learned import ACCURACY_KEY, Learned, mean_by_epoch, together
+from reports.document import Plot, Series, TableKey
+from reports.sections.accuracy_tables import key_of, where_in_words
 from reports.summary.figures import Curve
 from reports.tables.case_columns import NOT_SHOWN, in_words, varying
 from reports.tables.unique_names import UniqueNames
 
 CASES_IN_A_PLOT = 6
-"""The lines of more cases than these cannot be told apart."""
+"""The lines of more cases cannot be distinguished."""
 MODELS_IN_A_LEGEND = 8
-"""More have no colour each: then every point is named in full."""
+"""There are no more colors: then every point is named in full."""
 WIDE = 30.0
-"""Losses that differ by more than this factor stand on a logarithmic axis."""
+"""Losses that differ by more than this factor get a logarithmic axis."""
 BAND = "lowest to highest seed"
-CURVES_NOTE = f"Solid: test images. Dashed: training steps, as they ran. Bands: {BAND}."
+CURVES_NOTE = f"Solid: test images. Dashed: during training steps. Bands: {BAND}."
 
 
 def learning_plots(runs: Sequence[Learned]) -> tuple[Plot, ...]:
-    """For each dataset speed against accuracy, then accuracy and loss by epoch of a few cases at a time."""
-    datasets = dict.fromkeys(run.task.dataset for run in runs if run.accuracies)
+    """For the runs that may be ranked together speed against accuracy, then accuracy and loss by epoch of a
+    few cases at a time."""
     names = UniqueNames()
+    groups = together(runs)
     return tuple(
         plot
-        for dataset in datasets
-        for plot in _of_dataset(
-            dataset, [run for run in runs if run.task.dataset == dataset and run.accuracies], names
+        for key, several in groups.items()
+        for plot in _of_group(
+            _Place(key.dataset, where_in_words(key, groups), key_of(key)),
+            [run for run in several if run.accuracies],
+            names,
         )
     )
 
 
-def _of_dataset(dataset: str, runs: Sequence[Learned], names: UniqueNames) -> Iterator[Plot]:
-    timed = [run for run in runs if run.value("loop_rate")]
+class _Place(Struct, frozen=True):
+    """Where runs were trained: the dataset, the same with what tells machines apart, and their table."""
+
+    dataset: str
+    words: str
+    table: TableKey
+
+
+def _of_group(place: _Place, runs: Sequence[Learned], names: UniqueNames) -> Iterator[Plot]:
+    timed = [run for run in runs if run.value("loop_rate") and not run.is_at_chance]
     if len(timed) > 1:
-        yield _speed(dataset, timed, names)
+        left_out = [run for run in runs if run.is_at_chance]
+        yield _speed(place, timed, left_out, names)
     for group in _groups(runs):
         models = _models(group)
-        stem = f"{dataset}-{models[0]}" if len(models) == 1 else dataset
+        stem = f"{place.dataset}-{models[0]}" if len(models) == 1 else place.dataset
         yield Plot(
             name=names.unused(f"accuracy-{stem}"),
-            title=f"Accuracy{_of(models)} on {dataset}",
+            title=f"Accuracy{_of(models)} on {place.words}",
             note=CURVES_NOTE,
-            under=KEY,
+            under=place.table,
             x_label="epoch",
             y_label="accuracy (%)",
             series=_curves(group, "test_accuracy", "train_accuracy", 100.0),
         )
         losses = _curves(group, "test_loss", "train_loss", 1.0)
         if losses:
-            yield _losses(names.unused(f"loss-{stem}"), f"Loss{_of(models)} on {dataset}", losses)
+            title = f"Loss{_of(models)} on {place.words}"
+            yield _losses(names.unused(f"loss-{stem}"), title, place, losses)
 
 
-def _losses(name: str, title: str, series: tuple[Series, ...]) -> Plot:
+def _losses(name: str, title: str, place: _Place, series: tuple[Series, ...]) -> Plot:
     values = [value for each in series for value in (*each.y, *each.low)]
     return Plot(
         name=name,
         title=title,
         note=CURVES_NOTE,
-        under=KEY,
+        under=place.table,
         x_label="epoch",
         y_label="cross-entropy (nat)",
         log_y=min(values) > 0 and max(values) > WIDE * min(values),
@@ -125,7 +140,7 @@ def _curves(runs: Sequence[Learned], solid: str, dashed: str, scale: float) -> t
 
 
 def _series(curve: Curve, label: str, scale: float, hue: int, *, dashed: bool) -> Series:
-    """The mean; of the solid line also the band, which for both would be a fog."""
+    """The mean; a band only around the solid line, as two bands would hide each other."""
     means = tuple(scale * value for value in mean_by_epoch(curve))
     by_epoch = list(zip(*curve.samples, strict=False))
     banded = len(curve.samples) > 1 and not dashed
@@ -140,16 +155,20 @@ def _series(curve: Curve, label: str, scale: float, hue: int, *, dashed: bool) -
     )
 
 
-def _speed(dataset: str, runs: Sequence[Learned], names: UniqueNames) -> Plot:
+def _speed(
+    place: _Place, runs: Sequence[Learned], at_chance: Sequence[Learned], names: UniqueNames
+) -> Plot:
+    """A point for each case that learned; those at chance are named."""
     models = _models(runs)
     in_legend = 1 < len(models) <= MODELS_IN_A_LEGEND and len(models) < len(runs)
     labels = _labels(runs, with_model=len(models) > 1 and not in_legend)
     name_of = {run.subject: label for run, label in zip(runs, labels, strict=True)}
+    gone = f" Not drawn, at chance: {', '.join(_models(at_chance))}." if at_chance else ""
     return Plot(
-        name=names.unused(f"speed-accuracy-{dataset}"),
-        title=f"Speed against accuracy{_of(models)} on {dataset}",
-        note=f"Mean test accuracy after the last epoch. Bars: {BAND}.",
-        under=KEY,
+        name=names.unused(f"speed-accuracy-{place.dataset}"),
+        title=f"Speed and accuracy{_of(models)} on {place.words}",
+        note=f"Mean test accuracy after the last epoch. Bars: {BAND}.{gone}",
+        under=place.table,
         x_label="images/s of the whole training loop",
         y_label="test accuracy (%)",
         log_x=True,

@@ -1,13 +1,15 @@
-"""Whether a precision or an engine learns as well as fp32 or eager does: differences of accuracy, judged."""
+"""Whether a precision or an engine is as accurate as fp32 or eager: differences of accuracy, judged."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from msgspec import structs
+
 from reports.analysis.learned import ACCURACY_KEY, Learned
 from reports.analysis.parity import BASES, Parity, parities
 from reports.cells import Cell
-from reports.document import Table
+from reports.document import Part, Table
 from reports.tables.case_columns import NOT_SHOWN, TableLine, TableScope, table
 from reports.tables.wording import (
     ONE_SEED_NOTE,
@@ -19,8 +21,8 @@ from reports.tables.wording import (
 )
 
 COLUMNS = (
-    "against",
-    "its accuracy (%)",
+    "base",
+    "base accuracy (%)",
     "accuracy (%)",
     "difference (points)",
     "verdict",
@@ -30,8 +32,10 @@ COLUMNS = (
     "reason",
 )
 PAIRED_NOTE = (
-    "by seed: both have the same seeds, that is the same first weights and the same images in the same order."
+    "by seed: both sides have the same seeds, so the same initial weights and the same images in the same "
+    "order."
 )
+PARITY_PART = Part("parity", "Accuracy of other precisions and engines")
 
 
 def parity_table(runs: Sequence[Learned], scope: TableScope) -> Iterator[Table]:
@@ -41,15 +45,16 @@ def parity_table(runs: Sequence[Learned], scope: TableScope) -> Iterator[Table]:
         paired = any(parity.difference.paired for parity in found)
         lines = [TableLine(subject=parity.new.subject, cells=_cells(parity)) for parity in found]
         marks = interval_notes((cell for line in lines for cell in line.cells), ONE_SEED_NOTE)
-        yield table(
+        shown = table(
             "Parity",
             COLUMNS,
             lines,
             scope,
             without=NOT_SHOWN,
-            always=("dataset", "recipe", *BASES),
+            always=tuple(BASES),
             notes=[PARITY_RULE, *([PAIRED_NOTE] if paired else []), *marks],
         )
+        yield structs.replace(shown, part=PARITY_PART)
 
 
 def _cells(parity: Parity) -> tuple[Cell, ...]:

@@ -23,10 +23,10 @@ TIME_IN_WORDS = (
 
 MIB = 2**20
 PARITY_RULE = (
-    f"equivalent: the 90% interval of the difference lies within ±{100 * PARITY_MARGIN:g} point (this is "
-    "looked at first). higher, lower: the 99% interval, which is printed, excludes 0. inconclusive: neither, "
-    "which is not 'no difference'. diverged: seeds have no accuracy, and the others' mean would flatter. "
-    "detectable: the smallest difference that would have been seen in 99 of 100 such comparisons."
+    f"equivalent: the 90% interval of the difference lies within ±{100 * PARITY_MARGIN:g} point (checked "
+    "first). higher, lower: the printed 99% interval excludes 0. inconclusive: neither, which does not mean "
+    "'no difference'. diverged: some seeds have no accuracy, so nothing is compared. detectable: the "
+    "smallest difference found in 99 of 100 such comparisons."
 )
 
 WITHIN_NOTE = f"{ONE} one process: run-to-run variation is unknown."
@@ -38,6 +38,8 @@ UNRESOLVED_NOTE = (
     f"{UNRESOLVED}: the 95% interval (in brackets) reaches more than {ABOUT:.0%} from the figure. +4: about "
     f"4 more processes would resolve it. {FOLLOWS_FROM_UNRESOLVED}: derived from an unresolved figure."
 )
+TENTH = 0.1
+"""Of a point."""
 CASES_NAMED = 3
 MODELS_NAMED = 4
 
@@ -90,7 +92,7 @@ def percent(share: float | None) -> Quantity | None:
 
 
 def mean_percent(figure: Figure | None) -> Quantity | None:
-    """`98.12 ±0.43`: a mean over seeds, its interval in points; † marks a single seed."""
+    """`98.1 ±0.4`: a mean over seeds, its interval in points; † marks a single seed."""
     if figure is None:
         return None
     interval = figure.interval
@@ -100,7 +102,6 @@ def mean_percent(figure: Figure | None) -> Quantity | None:
         high=100 * interval.high if interval else None,
         of_one=interval is None,
         interval="around",
-        digits=2,
     )
 
 
@@ -149,9 +150,9 @@ def computed_ratio(value: float | None) -> Quantity | None:
 
 
 ACCURACY_IN_WORDS = (
-    "How to read an accuracy: each seed trains in a process of its own, from its own first weights and in "
-    "its own order of the images. The figure is the mean of the seeds' test accuracies after the last epoch, "
-    "± its 95% confidence interval in points. A seed that diverged is in no mean: it is counted beside it."
+    "Accuracies: each seed trains in a process of its own, with its own initial weights and order of images. "
+    "The figure is the mean of the seeds' test accuracies after the last epoch, ± its 95% interval in "
+    "points. Diverged seeds are counted and excluded from the mean."
 )
 
 
@@ -173,15 +174,19 @@ def points(share: float | None) -> Quantity | None:
 
 
 def signed_points(found: float | None, low: float | None, high: float | None) -> Quantity | None:
-    """`-0.31 (-0.80 to +0.18)`: a difference of shares in points, with its interval if there is one."""
+    """`-0.3 (-0.8 to +0.2)`: a difference of shares in points, with its interval if there is one.
+
+    To the tenth of a point; to the hundredth where the interval is so narrow.
+    """
     if found is None:
         return None
+    half = None if low is None or high is None else _points(high - low) / 2
     return Quantity(
         value=_points(found),
         low=None if low is None else _points(low),
         high=None if high is None else _points(high),
         interval="ends",
-        digits=2,
+        digits=1 if half is None or half >= TENTH else 2,
         sign="unless zero",
     )
 

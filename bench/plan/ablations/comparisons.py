@@ -1,7 +1,7 @@
-"""The comparisons: which forms of a network, a block or a recipe stand beside which base.
+"""The comparisons: which forms of a network, a block or a recipe are compared with which base.
 
-Each comparison is about one decision. All its forms share everything else: the sizes of the timed cases, and
-of the training runs the data, the seeds and the base's own recipe.
+Each comparison is about one choice. Its forms share everything else: the sizes of the timed cases, and for
+training the data, the seeds and the base's recipe.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ def _transformed(key: str, at: Sizes, model: str, values: Sequence[str], *, chos
         else:
             others.append(Form(label=value, model=name))
     if not others:
-        raise UserError(f"{model} has nothing that another {key} would change")
+        raise UserError(f"{model} has no other {key} to compare")
     return Comparison(
         subject=model,
         level="network",
@@ -216,19 +216,18 @@ class _Definition(Struct, frozen=True):
 
 
 ABLATIONS: Mapping[str, _Definition] = {
-    "kernels": _Definition("one large kernel, or a stack of 3x3 that sees the same window", _kernels),
+    "kernels": _Definition("one large kernel or a stack of 3x3 with the same receptive field", _kernels),
     "activation": _Definition("ReLU, tanh or sigmoid", _designed("activation")),
-    "norm": _Definition("no normalisation, of the local response, or of the batch", _designed("norm")),
-    "pooling": _Definition("maximum of 2x2, of overlapping 3x3, or the average", _designed("pooling")),
-    "dropout": _Definition("dropout of one half, or none", _designed("dropout", "0.5", "0")),
+    "norm": _Definition("no normalization, local response or batch normalization", _designed("norm")),
+    "pooling": _Definition("2x2 max, overlapping 3x3 max or average pooling", _designed("pooling")),
+    "dropout": _Definition("dropout 0.5 or none", _designed("dropout", "0.5", "0")),
     "augmentation": _Definition(
-        "the images as they are, or shifted at random",
+        "unchanged or randomly shifted images",
         _retrained("augment", "none", "crop", labels={"none": "off"}),
     ),
-    "depth": _Definition("11, 13, 16 or 19 layers with weights", _designed("depth")),
+    "depth": _Definition("11, 13, 16 or 19 weight layers", _designed("depth")),
     "init": _Definition(
-        "first weights of He, of Glorot (xavier), of torchvision (kaiming), or as in 2012 (normal, with a "
-        "deviation of 0.01)",
+        "initial weights of He, Glorot (xavier), torchvision (kaiming) or 2012 (normal, deviation 0.01)",
         _retrained("init", *(init for init in INITS if init != "default")),
     ),
 }
@@ -248,11 +247,11 @@ def find(
         raise unknown("level", level, LEVELS)
     for model in models:
         if catalogue.arch_of(model) is None:
-            raise UserError(f"only networks of ours can be compared with variants of theirs, not {model}")
+            raise UserError(f"ablations need built-in networks, got '{model}'. See `convbench list models`")
     if level == "block" and models:
-        raise UserError("--level block compares blocks of convolutions, which have no --model to choose")
+        raise UserError("--level block takes no --model: it compares blocks of convolutions")
     if level == "block" and name not in ("kernels", ALL):
-        raise UserError(f"the ablation {name} compares networks: only kernels are compared at --level block")
+        raise UserError(f"--level block is for the ablation kernels, not for {name}")
     found = []
     refusals = []
     for each in ABLATIONS if name == ALL else [name]:

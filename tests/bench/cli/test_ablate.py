@@ -62,7 +62,7 @@ def test_a_run_times_and_trains_both_forms_and_writes_its_report(run: Path) -> N
         for workload in ("inference", "training", "accuracy")
     }
     report = (run / "report.md").read_text()
-    for title in ("## Dropout: cost and speed", "## Dropout: accuracy", "Dropout, lenet5, against 0"):
+    for title in ("### Dropout: cost and speed", "### Dropout: accuracy", "Dropout, LeNet-5, base 0"):
         assert title in report
     assert "plots/ablation-dropout-accuracy.png" in report
     assert (run / "plots" / "ablation-dropout-accuracy.svg").read_bytes()
@@ -101,7 +101,7 @@ def test_a_folder_is_reported_without_the_machine_that_filled_it(run: Path, conv
         "ablate", "dropout", "--model", "lenet5", "--report-only", "--out", run, "--format", "md"
     )
     assert (code, err) == (0, "")
-    assert "## Dropout: accuracy" in out
+    assert "### Dropout: accuracy" in out
     code, out, err = convbench("report", run)
     assert (code, err) == (0, "")
     assert "lenet5+dropout=0.5" in out
@@ -145,20 +145,20 @@ def test_the_options_make_the_plan(
     [
         (("kernel",), "did you mean 'kernels'"),
         (("norm", "--level", "network,block"), "unknown level"),
-        (("norm", "--level", "block"), "only kernels are compared at --level block"),
-        (("kernels", "--level", "block", "--model", "vgg11"), "no --model to choose"),
+        (("norm", "--level", "block"), "--level block is for the ablation kernels, not for norm"),
+        (("kernels", "--level", "block", "--model", "vgg11"), "--level block takes no --model"),
         (("kernels", "--model", "vgg99"), "unknown model 'vgg99'"),
-        (("kernels", "--model", "torchvision:vgg11"), "only networks of ours"),
-        (("depth", "--model", "alexnet"), "nothing that another depth would change"),
+        (("kernels", "--model", "torchvision:vgg11"), "ablations need built-in networks"),
+        (("depth", "--model", "alexnet"), "alexnet has no other depth"),
         (("norm", "--seeds", "-1"), "--seeds takes a whole number from 0"),
         (("norm", "--replicates", "many"), "--replicates takes a whole number from 0"),
-        (("norm", "--seeds", "0", "--replicates", "0"), "the plan is empty"),
-        (("init", "--seeds", "0"), "the plan is empty"),
+        (("norm", "--seeds", "0", "--replicates", "0"), "nothing to measure"),
+        (("init", "--seeds", "0"), "nothing to measure"),
         (("norm", "--epochs", "0"), "epochs takes a whole number from 1"),
         (("norm", "--epochs", ""), "takes FIELD=VALUE"),
         (("norm", "--batch", "0"), "batch takes a whole number from 1"),
         (("norm", "--precision", "fp23"), "did you mean 'fp32'"),
-        (("norm", "--precision", "tf32", "--device", "cpu"), "nothing of this plan can run here"),
+        (("norm", "--precision", "tf32", "--device", "cpu"), "can run on this machine"),
         (("norm", "--budget", "no"), "--budget takes a number above 0"),
         (("norm", "--format", "xml"), "unknown format 'xml'"),
         (("norm", "--report-only"), "there is no directory"),

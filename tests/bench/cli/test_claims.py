@@ -62,13 +62,13 @@ def test_arithmetic_is_judged_at_once_and_the_rest_says_what_is_missing(convbenc
     assert len(rows) == 20
     first = rows["params-alexnet"]
     assert list(first)[:8] == ["id", "verdict", "figure", "low", "high", "unit", "reason", "source"]
-    assert (first["verdict"], first["figure"]) == ("holds", 60_965_224)
-    assert rows["dropout"]["verdict"] == "not testable here"
+    assert (first["verdict"], first["figure"]) == ("true", 60_965_224)
+    assert rows["dropout"]["verdict"] == "not tested"
     assert "convbench claims dropout --run" in rows["dropout"]["reason"]
 
 
 def test_claims_are_chosen_by_id_and_print_as_markdown(convbench: Command) -> None:
-    answer = convbench("claims", "shapes-vgg", "top5-vgg")
+    answer = convbench("claims", "shapes-vgg", "top5-vgg", "--format", "md")
     assert answer.code == 0
     assert "| shapes-vgg " in answer.out
     assert "25,088" in answer.out
@@ -79,7 +79,7 @@ def test_claims_are_chosen_by_id_and_print_as_markdown(convbench: Command) -> No
     ("arguments", "words"),
     [
         (["claims", "drop-out"], "did you mean 'dropout'"),
-        (["claims", "--run"], "--run needs a folder for the records: --out DIR"),
+        (["claims", "--run"], "--run needs --out FOLDER (for its records)"),
         (["claims", "--from", "/missing"], "there is no directory '/missing'"),
         (["claims", "--device", "tpu"], "unknown device 'tpu'"),
         (["claims", "--seeds", "0"], "--seeds takes a whole number from 1"),
@@ -87,7 +87,7 @@ def test_claims_are_chosen_by_id_and_print_as_markdown(convbench: Command) -> No
         (["claims", "--format", "pdf"], "unknown format 'pdf'"),
         (["claims", "--budget", "-1"], "--budget takes a number above 0"),
         (["history", "/missing"], "there is no directory '/missing'"),
-        (["history", "--run"], "--run needs a folder for the records: --out DIR"),
+        (["history", "--run"], "--run needs --out FOLDER (for its records)"),
         (["history", "--replicates", "0"], "--replicates takes a whole number from 1"),
     ],
 )
@@ -131,9 +131,9 @@ def test_what_is_missing_is_run_and_then_judged_with_what_was_there(
     assert [case.replicate for case in execute.cases] == [1, 2, 3]
     assert (execute.options["resume"], execute.options["budget_seconds"]) == (True, 60)
     assert answer.code == 0
-    assert by_id(answer)["dropout"]["verdict"] == "holds"
+    assert by_id(answer)["dropout"]["verdict"] == "true"
     assert by_id(answer)["dropout"]["figure"] == pytest.approx(-4.0)
-    assert "Holds. Train accuracy less test accuracy" in (tmp_path / "out" / "claims.md").read_text()
+    assert "True. Train accuracy minus test accuracy" in (tmp_path / "out" / "claims.md").read_text()
 
 
 def test_a_case_that_several_claims_need_runs_once(
@@ -166,7 +166,7 @@ def test_the_records_in_out_are_evidence_without_run(convbench: Command, tmp_pat
     ]
     planted_records.write(tmp_path, records)
     answer = convbench("claims", "dropout", "--out", tmp_path, "--format", "json")
-    assert by_id(answer)["dropout"]["verdict"] == "holds"
+    assert by_id(answer)["dropout"]["verdict"] == "true"
 
 
 @pytest.mark.parametrize(("status", "code"), [("ok", 0), ("skipped", 0), ("diverged", 1), ("crashed", 1)])
@@ -182,7 +182,7 @@ def test_the_exit_code_is_1_where_something_that_ran_failed(
     answer = convbench("claims", "dropout", "--run", "--out", tmp_path / "out", "--format", "json")
     assert answer.code == code
     verdict = by_id(answer)["dropout"]["verdict"]
-    assert verdict == ("holds" if status == "ok" else "not testable here")
+    assert verdict == ("true" if status == "ok" else "undecided" if status == "diverged" else "not tested")
 
 
 def test_a_budget_too_small_for_any_case_still_judges_by_arithmetic(
@@ -192,8 +192,8 @@ def test_a_budget_too_small_for_any_case_still_judges_by_arithmetic(
         pass
     answer = convbench("claims", "params-vgg", "vgg-cost", "--out", tmp_path / "run", "--format", "json")
     assert answer.code == 0, answer.err
-    assert by_id(answer)["params-vgg"]["verdict"] == "holds"
-    assert by_id(answer)["vgg-cost"]["verdict"] == "not testable here"
+    assert by_id(answer)["params-vgg"]["verdict"] == "true"
+    assert by_id(answer)["vgg-cost"]["verdict"] == "not tested"
 
 
 def test_what_the_budget_left_is_said(
@@ -226,7 +226,7 @@ def test_a_claim_runs_its_case_in_a_real_process(
         said=statement("vgg-cost"),
         needs=lambda setting: (case,),
         judge=lambda evidence: Judgement(
-            verdict="holds",
+            verdict="true",
             figure=evidence.times([case])[case]["forward", "wall_time"].median,
             reason="It was measured.",
         ),
@@ -243,7 +243,7 @@ def test_a_claim_runs_its_case_in_a_real_process(
 
 
 def test_history_shows_what_was_published_without_a_run(convbench: Command) -> None:
-    answer = convbench("history")
+    answer = convbench("history", "--full")
     assert answer.code == 0
     assert "Titan X (Maxwell)" in answer.out
     assert "Not measured here: vgg16+dropout=0" in answer.out
@@ -263,7 +263,7 @@ def test_history_runs_the_same_work_and_draws_the_speed_ups(
     answer = convbench("history", "--run", "--replicates", "2", "--threads", "1", "--out", tmp_path / "out")
     assert execute.cases == published.processes("cpu", 1, 2)
     assert answer.code == 0
-    assert "Measured on a processor" in answer.out
+    assert "Measured on a CPU" in (tmp_path / "out" / "history.md").read_text()
     page = (tmp_path / "out" / "history.md").read_text()
     assert "plots/speed-up-by-year.png" in page
     assert (tmp_path / "out" / "plots" / "speed-up-by-year.svg").exists()

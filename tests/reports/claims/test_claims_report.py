@@ -22,7 +22,7 @@ from tests.planted.commands import ROOT
 from tests.planted.planted_claims import ON_CPU, ON_GPU, evidence, trained
 
 NOTHING = gather(None, ON_CPU)
-VERDICTS = {"holds", "does not hold", "depends", "not testable here", "published"}
+VERDICTS = {"true", "false", "depends", "undecided", "not tested", "cited"}
 
 
 def judgement_of(name: str, known: Evidence = NOTHING) -> Judgement:
@@ -71,9 +71,9 @@ def test_only_measured_and_trained_claims_need_cases(setting: Setting) -> None:
         ("factorise-7x7", 27 / 49, ("27/49", "7x7", "9/20")),
     ],
 )
-def test_exact_claims_hold_and_show_exact_figures(name: str, figure: float, words: tuple[str, ...]) -> None:
+def test_exact_claims_are_true_and_show_exact_figures(name: str, figure: float, words: tuple[str, ...]) -> None:
     judgement = judgement_of(name)
-    assert judgement.verdict == "holds"
+    assert judgement.verdict == "true"
     assert judgement.figure == pytest.approx(figure)
     assert judgement.low is None
     assert all(word in judgement.reason for word in words)
@@ -85,7 +85,7 @@ def test_a_figure_that_was_cut_and_not_rounded_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("exact", "about", "holds"),
+    ("exact", "about", "true"),
     [
         (60.949, False, True),
         (60.951, False, False),
@@ -105,25 +105,25 @@ def test_a_printed_figure_holds_if_it_is_rounded_rightly_or_about_right(
 
 def test_several_figures_hold_together() -> None:
     right, wrong = QuotedFigure("a", 4, 4.2, 1), QuotedFigure("b", 4, 4.6, 1)
-    assert verdict_of([right, right]) == "holds"
+    assert verdict_of([right, right]) == "true"
     assert verdict_of([right, wrong]) == "depends"
-    assert verdict_of([wrong]) == "does not hold"
+    assert verdict_of([wrong]) == "false"
 
 
 def test_what_only_others_measured_is_shown_with_its_source() -> None:
     alexnet = judgement_of("top5-alexnet")
-    assert (alexnet.verdict, alexnet.figure) == ("published", 15.3)
+    assert (alexnet.verdict, alexnet.figure) == ("cited", 15.3)
     assert "ILSVRC-2012 entry" in alexnet.reason
     vgg = judgement_of("top5-vgg")
-    assert (vgg.verdict, vgg.figure) == ("published", 7.3)
+    assert (vgg.verdict, vgg.figure) == ("cited", 7.3)
     assert "9.6% (torchvision weights metadata)" in vgg.reason
 
 
 def test_what_is_missing_is_named_with_the_command_that_runs_it(tmp_path: Path) -> None:
     without, _ = cases_of(DROPOUT, ON_CPU)
     judgement = judgement_of("dropout", evidence(tmp_path, trained(without, (0.9, 0.9))))
-    assert judgement.verdict == "not testable here"
-    assert "missing: 1 of 2" in judgement.reason
+    assert judgement.verdict == "not tested"
+    assert "Not measured: 1 of 2 cases" in judgement.reason
     assert "convbench claims dropout --run --out DIR" in judgement.reason
 
 
@@ -132,7 +132,7 @@ def test_what_failed_is_named_with_its_reason(tmp_path: Path) -> None:
     killed = planted_records.record(with_, status="oom", reason="no memory left")
     known = evidence(tmp_path, [*trained(without, (0.9, 0.9)), killed])
     judgement = judgement_of("dropout", known)
-    assert judgement.verdict == "not testable here"
+    assert judgement.verdict == "not tested"
     assert "oom (no memory left)" in judgement.reason
 
 
@@ -176,12 +176,11 @@ def test_claims_are_found_by_name_and_a_near_one_is_offered() -> None:
 
 def test_the_hand_out_has_a_line_and_a_paragraph_for_each_claim() -> None:
     found = answers(find([]), NOTHING)
-    page = document(found, ON_CPU, None)
-    [table] = page.tables
-    assert [row[0] for row in table.rows] == list(claims())
-    assert len(table.notes) == 20
-    assert all(claim.said.said in note for claim, note in zip(claims().values(), table.notes, strict=True))
-    assert "holds: 6" in " ".join(page.text)
+    page = document(found, NOTHING, None)
+    assert sorted(row[0] for table in page.tables for row in table.rows) == sorted(claims())
+    notes = " ".join(note for table in page.tables for note in table.notes)
+    assert all(claim.said.said in notes for claim in claims().values())
+    assert list(page.parts) == [table.part for table in page.tables]
     assert tuple(page.rows[0])[:8] == (
         "id",
         "verdict",

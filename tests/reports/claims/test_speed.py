@@ -56,16 +56,16 @@ EQUAL, OPEN = compared("c", 1.0), compared("d", 1.1, NOISY)
 @pytest.mark.parametrize(
     ("rows", "word"),
     [
-        ([FASTER, FASTER], "holds"),
-        ([FASTER, OPEN], "holds"),
-        ([FASTER, OPEN, OPEN], "not testable here"),
-        ([EQUAL, OPEN, OPEN], "not testable here"),
+        ([FASTER, FASTER], "true"),
+        ([FASTER, OPEN], "true"),
+        ([FASTER, OPEN, OPEN], "undecided"),
+        ([EQUAL, OPEN, OPEN], "undecided"),
         ([FASTER, SLOWER, OPEN, OPEN, OPEN], "depends"),
         ([FASTER, SLOWER], "depends"),
         ([FASTER, EQUAL], "depends"),
-        ([SLOWER, OPEN], "does not hold"),
-        ([EQUAL], "does not hold"),
-        ([OPEN], "not testable here"),
+        ([SLOWER, OPEN], "false"),
+        ([EQUAL], "false"),
+        ([OPEN], "undecided"),
     ],
 )
 def test_stacks_on_a_gpu_hold_where_all_that_is_decided_is_faster(rows: list[Compared], word: str) -> None:
@@ -85,18 +85,18 @@ def test_the_slower_stages_are_named_and_the_figure_is_the_geometric_mean() -> N
 
 def test_a_processor_settles_nothing_about_gpus_but_its_figures_are_shown() -> None:
     judgement = judge_stacks([FASTER, FASTER], "cpu", 40)
-    assert judgement.verdict == "not testable here"
+    assert (judgement.verdict, judgement.need) == ("not tested", "a GPU")
     assert judgement.figure == pytest.approx(1.4, rel=1e-2)
-    assert "On this processor it holds" in judgement.reason
+    assert "On this CPU the claim is true" in judgement.reason
 
 
 def test_one_false_word_among_many_rows_is_not_made() -> None:
     """A row that alone would be slower at 99% is not when it is one of forty made at once."""
     slower = compared("e", 0.93, (0.99, 1.0, 1.01))
     assert slower.verdict.verdict == "slower"
-    assert tally([slower]).word == "does not hold"
+    assert tally([slower]).word == "false"
     many = tally([*[OPEN] * 39, slower])
-    assert many.word == "not testable here"
+    assert many.word == "undecided"
     assert "e" in many.undecided
 
 
@@ -130,13 +130,13 @@ def test_the_blocks_of_the_ablation_are_compared_stage_by_stage(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("speed_ups", "word"),
     [
-        ([501.0, 1999.0], "holds"),
+        ([501.0, 1999.0], "true"),
         ([499.0, 1000.0], "depends"),
         ([1000.0, 2001.0], "depends"),
-        ([60.0, 240.0], "does not hold"),
-        ([2001.0], "does not hold"),
+        ([60.0, 240.0], "false"),
+        ([2001.0], "false"),
         ([60.0, 1000.0], "depends"),
-        ([], "not testable here"),
+        ([], "not tested"),
     ],
 )
 def test_about_a_thousand_is_from_500_to_2000(speed_ups: list[float], word: str) -> None:
@@ -150,12 +150,12 @@ def test_about_a_thousand_is_from_500_to_2000(speed_ups: list[float], word: str)
 @pytest.mark.parametrize(
     ("rows", "word"),
     [
-        ([compared("a", 1000.0), compared("b", 1000.0)], "holds"),
-        ([compared("a", 510.0, NOISY)], "not testable here"),
-        ([compared("a", 490.0, NOISY)], "not testable here"),
-        ([compared("a", 1000.0), compared("b", 490.0, NOISY)], "not testable here"),
+        ([compared("a", 1000.0), compared("b", 1000.0)], "true"),
+        ([compared("a", 510.0, NOISY)], "undecided"),
+        ([compared("a", 490.0, NOISY)], "undecided"),
+        ([compared("a", 1000.0), compared("b", 490.0, NOISY)], "undecided"),
         ([compared("a", 1000.0), compared("b", 10.0), compared("c", 490.0, NOISY)], "depends"),
-        ([compared("a", 1000.0, (1.0,))], "not testable here"),
+        ([compared("a", 1000.0, (1.0,))], "undecided"),
     ],
 )
 def test_an_interval_over_the_border_of_a_thousand_settles_nothing(rows: list[Compared], word: str) -> None:
@@ -164,7 +164,7 @@ def test_an_interval_over_the_border_of_a_thousand_settles_nothing(rows: list[Co
 
 def test_the_threads_are_those_of_the_records_and_not_of_the_reader() -> None:
     elsewhere = structs.replace(ON_GPU, threads=64)
-    assert "processor, with 2 threads, over" in judge_gpu([compared("a", 1000.0)], elsewhere).reason
+    assert "on the CPU with 2 threads" in judge_gpu([compared("a", 1000.0)], elsewhere).reason
 
 
 def test_gpu_rows_are_compared_with_the_processor_beside_it(tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_gpu_rows_are_compared_with_the_processor_beside_it(tmp_path: Path) -> N
         for record in timed(case, seconds[case.device], phase="forward")
     ]
     judgement = judged(claim, evidence(tmp_path, records, ON_GPU))
-    assert judgement.verdict == "does not hold"
+    assert judgement.verdict == "false"
     assert judgement.figure == pytest.approx(100, rel=1e-2)
     assert "inference of alexnet at batch 1: 100" in judgement.reason
 
@@ -186,11 +186,11 @@ def test_gpu_rows_are_compared_with_the_processor_beside_it(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("step", "forward", "word"),
     [
-        (15.0, 20.0, "holds"),
-        (2.1, 2.1, "holds"),
+        (15.0, 20.0, "true"),
+        (2.1, 2.1, "true"),
         (15.0, 1.5, "depends"),
-        (1.9, 1.9, "does not hold"),
-        (0.5, 0.5, "does not hold"),
+        (1.9, 1.9, "false"),
+        (0.5, 0.5, "false"),
     ],
 )
 def test_far_more_expensive_is_twice_or_more(step: float, forward: float, word: str) -> None:
@@ -204,14 +204,14 @@ def test_far_more_expensive_is_twice_or_more(step: float, forward: float, word: 
 
 def test_an_interval_around_twice_settles_nothing() -> None:
     rows = {"training": compared("step", 2.0), "inference": compared("forward", 2.0)}
-    assert judge_vgg(rows, 4, "cpu").verdict == "not testable here"  # type: ignore[arg-type]
+    assert judge_vgg(rows, 4, "cpu").verdict == "undecided"  # type: ignore[arg-type]
 
 
 def test_a_workload_that_is_undecided_is_no_condition_on_which_it_depends() -> None:
     rows = {"training": compared("step", 15.0), "inference": compared("forward", 2.0, NOISY)}
     judgement = judge_vgg(rows, 4, "cpu")  # type: ignore[arg-type]
-    assert judgement.verdict == "not testable here"
-    assert "An interval reaches over the border" in judgement.reason
+    assert judgement.verdict == "undecided"
+    assert "An interval crosses the limit" in judgement.reason
 
 
 def test_vgg_is_measured_against_alexnet(tmp_path: Path) -> None:
@@ -223,9 +223,9 @@ def test_vgg_is_measured_against_alexnet(tmp_path: Path) -> None:
         for record in timed(case, 3.0 if case.model == "vgg16" else 0.2, phase=WHOLE[case.workload])
     ]
     judgement = judged(claim, evidence(tmp_path, records))
-    assert judgement.verdict == "holds"
+    assert judgement.verdict == "true"
     assert judgement.figure == pytest.approx(15.0, rel=1e-2)
-    assert "21.7 times the arithmetic and 2.3 times the parameters" in judgement.reason
+    assert "21.7x the MACs and 2.3x the parameters" in judgement.reason
 
 
 def memory(tensors: float, peak: float) -> Judgement:
@@ -237,10 +237,10 @@ def memory(tensors: float, peak: float) -> Judgement:
 @pytest.mark.parametrize(
     ("tensors", "peak", "word"),
     [
-        (1 * GIB, CARD_BYTES, "does not hold"),
+        (1 * GIB, CARD_BYTES, "false"),
         (1 * GIB, CARD_BYTES + 1, "depends"),
         (CARD_BYTES, CARD_BYTES + 1, "depends"),
-        (CARD_BYTES + 2, CARD_BYTES + 3, "holds"),
+        (CARD_BYTES + 2, CARD_BYTES + 3, "true"),
     ],
 )
 def test_the_step_fits_by_its_peak_or_fails_by_what_is_alive(tensors: float, peak: float, word: str) -> None:
@@ -251,7 +251,7 @@ def test_the_step_fits_by_its_peak_or_fails_by_what_is_alive(tensors: float, pea
 
 @pytest.mark.parametrize(
     ("ledger", "word"),
-    [({}, "depends"), ({"weights": 1.0, "gradients": 0.5, "saved_activations": 1.6}, "holds")],
+    [({}, "depends"), ({"weights": 1.0, "gradients": 0.5, "saved_activations": 1.6}, "true")],
 )
 def test_gradients_count_where_the_ledger_says_that_they_are_alive_at_the_peak(
     tmp_path: Path, ledger: dict[str, float], word: str
@@ -271,7 +271,7 @@ def test_gradients_count_where_the_ledger_says_that_they_are_alive_at_the_peak(
     )
     judgement = judged(claim, evidence(tmp_path, [record], ON_GPU))
     assert judgement.verdict == word
-    assert ("at the peak, which is in backward" in judgement.reason) == bool(ledger)
+    assert ("at the peak, during backward" in judgement.reason) == bool(ledger)
 
 
 @pytest.mark.parametrize(("setting", "metric"), [(ON_CPU, "peak_resident"), (ON_GPU, "peak_allocated")])
@@ -288,7 +288,7 @@ def test_the_memory_of_a_step_at_the_papers_batch(tmp_path: Path, setting: Setti
         planted_records.fact("step", metric, 2.5 * GIB),
     )
     judgement = judged(claim, evidence(tmp_path, [record], setting))
-    assert judgement.verdict == "does not hold"
+    assert judgement.verdict == "false"
     assert judgement.figure == pytest.approx(2.5)
     assert "Alive at the end of forward" in judgement.reason
     assert "together 1.50" in judgement.reason

@@ -212,10 +212,10 @@ def test_all_is_what_can_be_compared_of_the_given_networks() -> None:
     [
         ("nrm", None, (), "did you mean 'norm'"),
         ("norm", "blck", (), "did you mean 'block'"),
-        ("norm", "block", (), "only kernels are compared at --level block"),
-        ("kernels", "block", ("vgg11",), "no --model to choose"),
-        ("kernels", None, ("torchvision:vgg11",), "only networks of ours"),
-        ("depth", None, ("alexnet",), "nothing that another depth would change"),
+        ("norm", "block", (), "--level block is for the ablation kernels, not for norm"),
+        ("kernels", "block", ("vgg11",), "--level block takes no --model"),
+        ("kernels", None, ("torchvision:vgg11",), "ablations need built-in networks"),
+        ("depth", None, ("alexnet",), "alexnet has no other depth"),
     ],
 )
 def test_what_cannot_be_compared_is_refused_in_a_sentence(

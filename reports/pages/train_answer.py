@@ -1,0 +1,203 @@
+"""The first screen of training runs: which networks learned, which is most accurate, which is fastest."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from msgspec import structs
+
+from bench.plan import training_runs
+from reports.analysis.learned import ACCURACY_KEY, Learned, Together, together
+from reports.analysis.rankings import is_ranked, time_to_target
+from reports.cells import Cell, Quantity, brief
+from reports.document import MOST_BARS, Answer, BarChart, BarRow, NextStep, Table
+from reports.pages.train_headlines import CaseNames, headlines, names_of
+from reports.sections.accuracy_tables import peak_of, to_target
+from reports.sections.machine_line import in_short
+from reports.summary.figures import Summary
+from reports.tables.case_names import network_name
+from reports.tables.wording import MIB, mean_percent, with_interval
+
+MOST_ROWS = 9
+MOST_NAMED = 2
+"""Networks at chance, or with diverged seeds, that the line of warnings names."""
+ENOUGH_SEEDS = 5
+
+
+def answer(summary: Summary, runs: Sequence[Learned], directories: Sequence[Path]) -> tuple[str, Answer]:
+    """The title of a report of training runs, and its first screen."""
+    groups = together(runs)
+    names = names_of(groups)
+    shown = _most_telling(groups)
+    seeds = sum(run.seeds for run in runs)
+    counts = f"{_counted(len(runs), 'case')}, {_counted(seeds, 'training run')}"
+    return _title(runs), Answer(
+        about=f"{in_short(summary)} · {counts}",
+        headlines=headlines(groups, names),
+        chart=_chart(groups[shown], names),
+        table=_table(shown, groups, names),
+        warnings=warnings_line(runs, names),
+        next_step=next_step(summary, runs, directories),
+    )
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def _title(runs: Sequence[Learned]) -> str:
+    """`LeNet-5, VGG-16 and 2 more, trained on digits`"""
+    models = list(dict.fromkeys(network_name(run.subject.case.model) for run in runs))
+    more = f" and {len(models) - 3} more" if len(models) > 3 else ""
+    datasets = dict.fromkeys(run.task.dataset for run in runs)
+    return f"{', '.join(models[:3])}{more}, trained on {' and '.join(datasets)}"
+
+
+def _most_telling(groups: Mapping[Together, Sequence[Learned]]) -> Together:
+    """The group with the most cases that can be ranked, then with the most cases."""
+    return max(groups, key=lambda key: (sum(map(is_ranked, groups[key])), len(groups[key])))
+
+
+def _chart(runs: Sequence[Learned], names: CaseNames) -> BarChart | None:
+    """Seconds of training to the target; without one the test accuracy. Nothing for a single bar."""
+    reached = [(run, found) for run in _learned(runs) if (found := time_to_target(run))]
+    targets = {run.task.target for run, _ in reached}
+    if len(reached) > 1 and len(targets) == 1:
+        bars = [(run, with_interval(found.median, found.interval)) for run, found in reached]
+        title = f"Seconds of training to {100 * (targets.pop() or 0):g}% test accuracy"
+    else:
+        found = [(run, mean_percent(run.figures.get(ACCURACY_KEY))) for run in _learned(runs)]
+        bars = [(run, bar) for run, bar in found if bar is not None]
+        title = "Test accuracy (%)"
+    if len(bars) < 2:
+        return None
+    rows = tuple(BarRow(names[id(run)], (bar,)) for run, bar in bars[:MOST_BARS])
+    return BarChart(title=title, rows=rows)
+
+
+def _learned(runs: Sequence[Learned]) -> list[Learned]:
+    return [run for run in runs if not run.is_at_chance]
+
+
+def _table(
+    key: Together, groups: Mapping[Together, Sequence[Learned]], names: CaseNames
+) -> Table | None:
+    """A row for each case that learned something; the caption says what they share."""
+    runs = [run for run in _learned(groups[key]) if run.ended]
+    if not runs:
+        return None
+    rows = [(names[id(run)], *_cells(run)) for run in runs[:MOST_ROWS]]
+    columns = ("network", "test accuracy (%)", "to target (s)", "training (s)", "images/s", "peak (MiB)")
+    filled = [at for at in range(len(columns)) if any(row[at] is not None for row in rows)]
+    rest = len(runs) - MOST_ROWS
+    more = [f"{rest} more rows: --section accuracy."] if rest > 0 else []
+    others = len(groups) - 1
+    if others:
+        more.append(
+            f"{_counted(others, 'other group')} of dataset, threads and machine: --section accuracy."
+        )
+    return Table(
+        title=_caption(key, runs),
+        columns=tuple(columns[at] for at in filled),
+        rows=tuple(tuple(row[at] for at in filled) for row in rows),
+        notes=tuple(more),
+    )
+
+
+def _caption(key: Together, runs: Sequence[Learned]) -> str:
+    """`digits, 28 to 32 px, cpu, 2 threads, 5 seeds each, recipe quick`"""
+    seeds = sorted({run.seeds for run in runs})
+    recipes = sorted({run.task.recipe.name for run in runs})
+    parts = (
+        key.dataset,
+        f"{_range({run.subject.case.image for run in runs})} px",
+        key.device,
+        _counted(key.threads, "thread"),
+        f"{_counted(seeds[0], 'seed')} each" if len(seeds) == 1 else f"{_range(seeds)} seeds",
+        f"recipe {recipes[0]}" if len(recipes) == 1 else "",
+    )
+    caption = ", ".join(filter(None, parts))
+    return caption[0].upper() + caption[1:]
+
+
+def _range(values: Sequence[int] | set[int]) -> str:
+    low, high = min(values), max(values)
+    return str(low) if low == high else f"{low} to {high}"
+
+
+def _cells(run: Learned) -> tuple[Cell, ...]:
+    peak = peak_of(run)
+    return (
+        mean_percent(run.figures.get(ACCURACY_KEY)),
+        to_target(run),
+        _measured(run, "training_time"),
+        _measured(run, "loop_rate"),
+        None if peak is None else Quantity(value=peak / MIB, digits=0),
+    )
+
+
+def _measured(run: Learned, metric: str) -> Quantity | None:
+    figure = run.figure(metric)
+    return with_interval(figure.median, figure.interval) if figure else None
+
+
+def warnings_line(runs: Sequence[Learned], names: CaseNames) -> str:
+    """Networks that learned nothing and seeds that diverged, by name; how many cases have one seed."""
+    nothing = [run for run in runs if run.is_at_chance]
+    lost = [run for run in runs if run.diverged]
+    single = [run for run in runs if len(run.accuracies) == 1 and not run.diverged]
+    told = [_at_chance(run, names) for run in nothing[:MOST_NAMED]]
+    told += [_more(len(nothing), "also learned nothing")] if len(nothing) > MOST_NAMED else []
+    told += [
+        f"{len(run.diverged)} of {run.seeds} seeds of {names[id(run)]} diverged (excluded from means)."
+        for run in lost[:MOST_NAMED]
+    ]
+    told += [_more(len(lost), "also lost seeds")] if len(lost) > MOST_NAMED else []
+    marks = [f"! {each}" for each in told]
+    if single:
+        marks.append(f"† {_counted(len(single), 'case')} with one seed.")
+    return " ".join(marks)
+
+
+def _more(count: int, what: str) -> str:
+    return f"{count - MOST_NAMED} more {what}."
+
+
+def _at_chance(run: Learned, names: CaseNames) -> str:
+    accuracy = mean_percent(run.figures.get(ACCURACY_KEY))
+    percent = brief(structs.replace(accuracy, unit="%", low=None, high=None, of_one=False)) if accuracy else ""
+    guess = f"{100 / run.subject.case.classes:.3g}%"
+    seeds = _counted(len(run.accuracies), "seed")
+    return (
+        f"{names[id(run)]} learned nothing: {percent}, guessing is {guess} ({seeds}, left out of rankings)."
+    )
+
+
+def next_step(summary: Summary, runs: Sequence[Learned], directories: Sequence[Path]) -> NextStep:
+    """More seeds for what learned nothing or has one seed; else the report as a page."""
+    weak = [run for run in runs if run.is_at_chance] or [run for run in runs if run.seeds == 1]
+    if not weak:
+        folders = shlex.join(map(str, directories)) or "DIR"
+        return NextStep(command=f"convbench report {folders} -o report.html", purpose="all figures as a page")
+    options = training_runs.options_of(weak[0].subject.case)
+    alike = [run for run in weak if training_runs.options_of(run.subject.case) == options]
+    seeds = max(ENOUGH_SEEDS, *(2 * run.seeds for run in alike))
+    models = dict.fromkeys(run.subject.case.model for run in alike)
+    out = ["--resume", "--out", str(directories[0])] if len(directories) == 1 else ["--out", "runs/train"]
+    words = ("convbench", "train", *models, *options, "--seeds", str(seeds), *out)
+    return NextStep(
+        command=shlex.join(words),
+        purpose=f"{seeds} seeds of {_counted(len(alike), 'case')}",
+        seconds=_seconds(summary, alike, seeds),
+    )
+
+
+def _seconds(summary: Summary, runs: Sequence[Learned], seeds: int) -> float | None:
+    """Of the further seeds, each as long as those of its case that there are; None where one is unknown."""
+    known = [summary.seconds.get(run.subject.case) for run in runs]
+    more = [seeds - run.seeds for run in runs]
+    if any(each is None for each in known):
+        return None
+    return sum((each or 0.0) * count for each, count in zip(known, more, strict=True))

@@ -1,0 +1,172 @@
+"""What training runs show, in a sentence each: claims that the seeds support, and none that they do not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from msgspec import structs
+
+from reports.analysis.learned import ACCURACY_KEY, Learned, Together
+from reports.analysis.parity import BASES, Parity, parities
+from reports.analysis.rankings import Ranking, by_accuracy, by_time_to_target, time_to_target
+from reports.cells import brief, readable
+from reports.sections.accuracy_tables import where_in_words
+from reports.tables.case_columns import NOT_SHOWN, in_words, varying
+from reports.tables.case_names import network_name
+from reports.tables.wording import mean_percent, signed_points, with_interval
+
+CaseNames = Mapping[int, str]
+"""What a run is called in its group, by `id` of the run."""
+
+MOST_HEADLINES = 4
+NAMED = 3
+"""Cases of a sentence that are named; of more their number."""
+
+
+def names_of(groups: Mapping[Together, Sequence[Learned]]) -> CaseNames:
+    """`VGG-16`, and where a network has several cases what tells them apart: `VGG-16, amp-bf16`"""
+    found = {}
+    for runs in groups.values():
+        axes = varying([run.subject for run in runs], without=("dataset", "machine", *NOT_SHOWN))
+        for run in runs:
+            words = in_words(run.subject, axes)
+            name = network_name(run.subject.case.model)
+            found[id(run)] = f"{name}, {words}" if words else name
+    return found
+
+
+def headlines(groups: Mapping[Together, Sequence[Learned]], names: CaseNames) -> tuple[str, ...]:
+    """At most MOST_HEADLINES and how many more there would be; at least one."""
+    told = [
+        sentence
+        for key, runs in groups.items()
+        for sentence in _of_group(where_in_words(key, groups), runs, names)
+    ]
+    told += [_parity(found) for runs in groups.values() for found in parities(runs)]
+    if not told:
+        return ("No training run came to an end.",)
+    more = len(told) - MOST_HEADLINES
+    shown = told[:MOST_HEADLINES]
+    return (*shown, f"And {more} more results: --section accuracy.") if more > 0 else tuple(shown)
+
+
+def _of_group(where: str, runs: Sequence[Learned], names: CaseNames) -> Iterator[str]:
+    learned = [run for run in runs if run.accuracies and not run.is_at_chance]
+    ranking = by_accuracy(runs)
+    if ranking is not None:
+        yield _most_accurate(where, ranking, names)
+        fastest = by_time_to_target([run for run in runs if run.task.target == _target(runs)])
+        if fastest is not None:
+            yield _fastest(fastest, names)
+    elif len(learned) == 1:
+        yield _alone(where, learned[0], names)
+    elif learned:
+        yield _unranked(where, learned)
+    elif any(run.is_at_chance for run in runs):
+        yield f"On {where} no network learned anything."
+    else:
+        yield from _rates(where, [run for run in runs if run.ended], names)
+
+
+def _target(runs: Sequence[Learned]) -> float | None:
+    """The most frequent; None where no run has one."""
+    targets = [run.task.target for run in runs if run.task.target is not None]
+    return max(dict.fromkeys(targets), key=targets.count) if targets else None
+
+
+def _most_accurate(where: str, ranking: Ranking, names: CaseNames) -> str:
+    """`On digits VGG-11-BN has the highest test accuracy, 98.1% ±0.4`, or what cannot be told from it."""
+    if not ranking.worse:
+        low, high = _ends((ranking.best, *ranking.level))
+        count = 1 + len(ranking.level)
+        return (
+            f"On {where} the {count} cases cannot be ranked by test accuracy: {low} to {high}, differences "
+            "are within the scatter of seeds."
+        )
+    worse = _listed(ranking.worse, names)
+    best = f"{names[id(ranking.best)]} {_percent(ranking.best)}"
+    if not ranking.level:
+        return f"On {where} the highest test accuracy is that of {best}; lower: {worse}."
+    level = _listed(ranking.level, names)
+    return f"On {where} the highest test accuracy: {best}, not distinguishable from {level}; lower: {worse}."
+
+
+def _fastest(ranking: Ranking, names: CaseNames) -> str:
+    """`First at 90%: LeNet-5, after 2.2 s ±4% of training.`"""
+    best, target = ranking.best, ranking.best.task.target or 0.0
+    first = f"First at {100 * target:g}%: {names[id(best)]}, after {_seconds(best)} of training"
+    if not ranking.level:
+        return f"{first}."
+    others = ", ".join(f"{names[id(run)]} ({_seconds(run)})" for run in ranking.level[:NAMED])
+    more = len(ranking.level) - NAMED
+    return f"{first}; not distinguishable: {others}{f' and {more} more' if more > 0 else ''}."
+
+
+def _alone(where: str, run: Learned, names: CaseNames) -> str:
+    """`VGG-small on digits: 97.2% ±0.8 test accuracy (3 seeds, 6 epochs); 90% after 30 s of training.`"""
+    target, reached = run.task.target, time_to_target(run)
+    seeds = f"{len(run.accuracies)} seed{'s' if len(run.accuracies) != 1 else ''}"
+    told = f"{names[id(run)]} on {where}: {_percent(run)} test accuracy"
+    told += f" ({seeds}, {run.task.recipe.epochs} epochs)"
+    if target is None:
+        return f"{told}."
+    if reached is None:
+        return f"{told}; not all seeds reached {100 * target:g}%."
+    return f"{told}; {100 * target:g}% after {_seconds(run)} of training."
+
+
+def _unranked(where: str, runs: Sequence[Learned]) -> str:
+    low, high = _ends(runs)
+    return (
+        f"On {where} {len(runs)} cases reach {low} to {high} test accuracy, most with one seed: too few seeds "
+        "to rank them."
+    )
+
+
+def _rates(where: str, runs: Sequence[Learned], names: CaseNames) -> Iterator[str]:
+    for run in runs:
+        figure = run.figure("loop_rate")
+        if figure is not None:
+            rate = with_interval(figure.median, figure.interval, unit=" images/s")
+            yield f"{names[id(run)]} on {where}: training at {brief(rate)}."
+
+
+def _parity(found: Parity) -> str:
+    """A precision or an engine against fp32 or eager, as the verdict says."""
+    case, judged = found.new.subject.case, found.difference
+    name, value, base = network_name(case.model), getattr(case, found.axis), BASES[found.axis]
+    points = readable(signed_points(judged.difference, judged.low, judged.high))
+    if judged.verdict == "equivalent":
+        return f"{name} in {value} is as accurate as in {base}: {points} points, within ±1."
+    if judged.verdict in ("higher", "lower"):
+        more = "more" if judged.verdict == "higher" else "less"
+        return f"{name} in {value} is {more} accurate than in {base}: {points} points."
+    if judged.verdict == "diverged" or judged.detectable is None:
+        return f"{name} in {value} against {base}: undecided, {judged.reason}."
+    return (
+        f"{name} in {value} against {base}: undecided; differences below {100 * judged.detectable:.1f} points "
+        "could not be seen."
+    )
+
+
+def _listed(runs: Sequence[Learned], names: CaseNames) -> str:
+    """`VGG-small 98.0% ±0.5, LeNet-5 96.5% ±0.5 and 2 more`"""
+    told = ", ".join(f"{names[id(run)]} {_percent(run)}" for run in runs[:NAMED])
+    more = len(runs) - NAMED
+    return f"{told} and {more} more" if more > 0 else told
+
+
+def _percent(run: Learned) -> str:
+    """`98.1% ±0.4`, in points."""
+    found = mean_percent(run.figures[ACCURACY_KEY])
+    return brief(structs.replace(found, unit="%")) if found else ""
+
+
+def _ends(runs: Sequence[Learned]) -> tuple[str, str]:
+    shares = [run.figures[ACCURACY_KEY].median for run in runs]
+    return f"{100 * min(shares):.1f}%", f"{100 * max(shares):.1f}%"
+
+
+def _seconds(run: Learned) -> str:
+    figure = time_to_target(run)
+    return brief(with_interval(figure.median, figure.interval, unit=" s")) if figure else ""
