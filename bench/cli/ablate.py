@@ -41,9 +41,7 @@ def ablate(
     ] = None,
     model: Annotated[
         list[str] | None,
-        typer.Option(
-            "--model", metavar="NAME,…", help="Built-in networks. [default: those of the ablation]"
-        ),
+        typer.Option("--model", metavar="NAME,…", help="Built-in networks. [default: those of the ablation]"),
     ] = None,
     given: Annotated[
         Given,
@@ -181,8 +179,6 @@ def _report(shown: _Shown) -> str:
     from reports.sections.asked import Asked
 
     asked = Asked(out=shown.out, is_used=True, options=shown.options)
-    document = ablations_report.build(
-        shown.wanted, [shown.out], asked, plain_intervals=shown.plain_intervals
-    )
+    document = ablations_report.build(shown.wanted, [shown.out], asked, plain_intervals=shown.plain_intervals)
     run_cases.publish(document, shown.out, shown.format_)
     return formats.render(shown.format_, output.chosen(document, shown.section, shown.full))

@@ -74,8 +74,8 @@ def claims(
     """Check 20 textbook claims about AlexNet and VGG against arithmetic and measurements."""
     from reports import claims as textbook
     from reports.claims import claims_report
-    from reports.sections.asked import Asked
     from reports.claims.evidence import gather
+    from reports.sections.asked import Asked
 
     output.check_format(format_)
     run_options = options.run_options_of(gpu, lock_clocks)
@@ -104,7 +104,6 @@ def claims(
     document = claims_report.document(claims_report.answers(wanted, evidence), evidence, found, asked)
     show_document(document, out, format_, "claims.md", section=section, full=full)
     return code_of(result)
-
 
 
 def _missing(wanted: Sequence[Claim], setting: Setting, known: Summary | None) -> list[Case]:

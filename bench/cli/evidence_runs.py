@@ -34,9 +34,7 @@ Out = Annotated[
 ]
 Device = Annotated[str, typer.Option("--device", help=AXES["device"].summary)]
 Threads = Annotated[str | None, typer.Option("--threads", metavar="N", help=AXES["threads"].summary)]
-Replicates = Annotated[
-    str | None, typer.Option(metavar="N", help="Processes per timed case. [default: 3]")
-]
+Replicates = Annotated[str | None, typer.Option(metavar="N", help="Processes per timed case. [default: 3]")]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Continue this run: measure only missing or failed cases.")
 ]

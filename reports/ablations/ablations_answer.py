@@ -71,11 +71,11 @@ def _of_blocks(blocks: Blocks) -> Iterator[str]:
     """`3x3 stack for one 5x5: 0.32x to 0.88x the step time, faster in 9 of 10 blocks; predicted 0.72x.`"""
     for sides in blocks.values():
         label = sides[0].form.label
-        chosen = [(each, found) for each in sides if each.form.label == label and (found := each.ratio("step"))]
+        chosen = [
+            (each, found) for each in sides if each.form.label == label and (found := each.ratio("step"))
+        ]
         known = [
-            (each, found)
-            for each, found in chosen
-            if with_interval(found.value, found.interval).is_resolved
+            (each, found) for each, found in chosen if with_interval(found.value, found.interval).is_resolved
         ]
         if not known:
             continue
@@ -107,7 +107,7 @@ def _span(values: Sequence[float]) -> str:
 
 
 def headline(choice: Choice) -> str:
-    """`VGG-13, kernel 3x3 → 5x5: 0.84x the step time (0.77x to 0.91x), predicted 0.81x; accuracy undecided...`"""
+    """`VGG-13, kernels own → 5x5: 0.84x (0.77x to 0.91x) the step time, faster; accuracy undecided ...`"""
     parts = [part for part in (_time_in_words(choice), _accuracy_in_words(choice)) if part]
     return f"{network_name(choice.subject)}, {choice.name}: {'; '.join(parts) or 'not measured'}."
 
@@ -143,7 +143,9 @@ def _accuracy_in_words(choice: Choice) -> str:
         return f"{'more' if found.verdict == 'higher' else 'less'} accurate, {points} points"
     if found.verdict == "diverged" or found.detectable is None or found.reason:
         return f"accuracy undecided ({found.reason})"
-    return f"accuracy undecided; only differences from {100 * found.detectable:.0f} points would have been seen"
+    return (
+        f"accuracy undecided; only differences from {100 * found.detectable:.0f} points would have been seen"
+    )
 
 
 def _chart(choices: Sequence[Choice]) -> BarChart | None:

@@ -23,9 +23,9 @@ from reports.analysis.learned import Learned, training_runs
 from reports.cells import Scalar
 from reports.document import Document, Part, Plot, Table, TableKey
 from reports.sections.asked import Asked
-from reports.sections.recipe_words import recipe_words
 from reports.sections.machine_tables import machine_tables, machine_words
 from reports.sections.outcome_tables import failed_table, skipped_table, warnings_table
+from reports.sections.recipe_words import recipe_words
 from reports.summary.caches import IN_WORDS
 from reports.summary.figures import Figure, Summary
 from reports.summary.pooling import summarise

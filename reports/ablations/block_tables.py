@@ -28,9 +28,9 @@ PHASES = ("forward", "backward", "step")
 SAID = ("workload", "image", "channels", "classes")
 """Axes that the stage says, or the title."""
 RATIO_NOTE = (
-    "Ratios: wall time of new / base; base: {base}. Below 1x the new block is faster. predicted: ratio of the "
-    "FLOPs, for a block also of the weights. FLOPs include multiplications by padding, which an algorithm may "
-    "skip: at 4 px 87% for 11x11, 51% for 5x5 and 31% for 3x3."
+    "Ratios: wall time of new / base; base: {base}. Below 1x the new block is faster. predicted: ratio of "
+    "the FLOPs, for a block also of the weights. FLOPs include multiplications by padding, which an "
+    "algorithm may skip: at 4 px 87% for 11x11, 51% for 5x5 and 31% for 3x3."
 )
 WHY_NOTE = (
     "why: the likely reason where the measured ratio differs from the prediction by more than 5% and its "

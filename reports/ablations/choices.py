@@ -62,14 +62,10 @@ class Choice(Struct, frozen=True, kw_only=True):
     @property
     def learns_nothing(self) -> bool:
         """The base learned, and the form only guesses."""
-        return bool(
-            self.trained and self.trained.new.is_at_chance and not self.trained.base.is_at_chance
-        )
+        return bool(self.trained and self.trained.new.is_at_chance and not self.trained.base.is_at_chance)
 
 
-def choices_of(
-    ablation: str, timed: Sequence[TimedPair], trained: Sequence[TrainedPair]
-) -> Iterator[Choice]:
+def choices_of(ablation: str, timed: Sequence[TimedPair], trained: Sequence[TrainedPair]) -> Iterator[Choice]:
     """A choice for each form of each network; timed under several conditions it is told by the first."""
     times = {_key(pair): pair for pair in reversed(timed)}
     runs = {_key(pair): pair for pair in reversed(trained)}

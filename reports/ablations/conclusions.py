@@ -43,8 +43,8 @@ def block_findings(sides: Sequence[TimedPair], peers: Mapping[Case, KernelRates]
     between = list(_relu(sides))
     if between:
         yield (
-            f"The ReLU inside the stack for {base} changes the step time to {_range(between)} (geometric mean "
-            f"{readable(centre(between), 2)}x)."
+            f"The ReLU inside the stack for {base} changes the step time to {_range(between)} "
+            f"(geometric mean {readable(centre(between), 2)}x)."
         )
 
 

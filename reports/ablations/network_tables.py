@@ -38,7 +38,7 @@ SPEED_NOTE = (
 )
 ACCURACY_NOTE = (
     "test accuracy: after the last epoch, mean of the seeds ± its 95% interval. gap: train accuracy (in eval "
-    "mode) minus test accuracy. difference: form minus base. step, loop: time per image relative to the base, "
+    "mode) minus test accuracy. difference: form minus base. step, loop: time per image / that of the base, "
     "of the training steps alone and with image preparation. gradient: gradient norm of the first weight / "
     "of the last, before training; far below 1 the first layers hardly learn."
 )

@@ -134,9 +134,7 @@ def _never(tanh: Race, relu: Race, unit: str) -> Judgement:
     )
     never = f"{len(tanh.reached)} of {tanh.seeds} seeds with tanh got to 75%"
     if tanh.reached:
-        return Judgement(
-            verdict="undecided", unit=unit, found=never, need="longer training", reason=reason
-        )
+        return Judgement(verdict="undecided", unit=unit, found=never, need="longer training", reason=reason)
     least = tanh.epochs / centre(relu.reached)
     many = least >= SAID_RATIO / ABOUT_FACTOR
     return Judgement(

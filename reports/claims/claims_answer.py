@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import structs
 
-from reports.claims.claim import ClaimWord, JudgedClaim
+from reports.claims.claim import ClaimWord, JudgedClaim, statements
 from reports.claims.evidence import Evidence
 from reports.document import Answer, NextStep, Table
 from reports.sections.asked import Asked
@@ -30,7 +30,6 @@ OUT = "runs/claims"
 MOST_ROWS = 12
 MORE = 10
 """Seeds or processes of the next run: at least so many, and at least twice what there are."""
-
 
 
 def answer(found: Sequence[JudgedClaim], evidence: Evidence, summary: Summary | None, asked: Asked) -> Answer:
@@ -69,7 +68,8 @@ def _counts(found: Sequence[JudgedClaim], evidence: Evidence) -> Iterator[str]:
     by_word = Counter(each.judgement.verdict for each in found)
     exact = sum(_is_exact(each) for each in found)
     if by_word["true"]:
-        yield f"{by_word['true']} true{f' ({exact} by arithmetic)' if exact else ''}"
+        how_many = "all" if exact == by_word["true"] else str(exact)
+        yield f"{by_word['true']} true{f' ({how_many} by arithmetic)' if exact else ''}"
     yield from (f"{by_word[word]} {word}" for word in ("false", "depends") if by_word[word])
     if by_word["undecided"]:
         yield f"{by_word['undecided']} undecided{_why_undecided(found, evidence)}"
@@ -151,19 +151,15 @@ def next_step(
     )
 
 
-def _command(
-    chosen: Sequence[JudgedClaim], of: Sequence[JudgedClaim], asked: Asked, *options: str
-) -> str:
-    """Claims are named unless all that can be measured are meant."""
-    possible = [each for each in of if each.claim.said.kind in ("measured", "trained")]
-    names = [each.claim.said.id for each in chosen] if len(chosen) < len(possible) or len(of) < 3 else []
+def _command(chosen: Sequence[JudgedClaim], of: Sequence[JudgedClaim], asked: Asked, *options: str) -> str:
+    """Claims are named unless a first run of all is meant."""
+    first_of_all = len(of) == len(statements()) and not options
+    names = [] if first_of_all else [each.claim.said.id for each in chosen]
     folders = [word for folder in asked.folders for word in ("--from", str(folder))]
     return asked.command(("claims", *names, "--run", *options, *folders), OUT)
 
 
-def _seconds(
-    claims: Sequence[JudgedClaim], evidence: Evidence, summary: Summary | None
-) -> float | None:
+def _seconds(claims: Sequence[JudgedClaim], evidence: Evidence, summary: Summary | None) -> float | None:
     """Of the missing processes, each as long as those of its case that there are; None where one has none."""
     if summary is None:
         return None

@@ -1,4 +1,4 @@
-"""Judgements as a document: the verdicts, a part for each topic with a paragraph for each claim, flat rows."""
+"""Judgements as a document: the verdicts, then for each topic a table and a paragraph for each claim."""
 
 from __future__ import annotations
 
@@ -97,7 +97,9 @@ def _interval(judgement: Judgement) -> str | None:
     low, high = judgement.low, judgement.high
     if low is None:
         return None
-    return f"{readable(low, 3)} to {readable(high, 3)}" if high is not None else f"at least {readable(low, 3)}"
+    return (
+        f"{readable(low, 3)} to {readable(high, 3)}" if high is not None else f"at least {readable(low, 3)}"
+    )
 
 
 def _paragraph(each: JudgedClaim) -> str:

@@ -151,7 +151,9 @@ def judge_stacks(rows: Sequence[Compared], device: str, planned: int) -> Judgeme
     ratio = span(figure.ratio, figure.low, figure.high, "x", known=went.word != "undecided")
     found = f"stacks are {ratio} as fast"
     if devices.traits(device).is_host:
-        where = f"{NO_GPU} On this CPU the claim is {_on_cpu(went.word)}, which says nothing about GPUs. {where}"
+        where = (
+            f"{NO_GPU} On this CPU the claim is {_on_cpu(went.word)}, which says nothing about GPUs. {where}"
+        )
         return _judgement("not tested", figure, f"needs a CUDA GPU; this CPU: {ratio}", "a GPU", where)
     need: Need = "more processes" if went.word == "undecided" else ""
     return _judgement(went.word, figure, found, need, where)

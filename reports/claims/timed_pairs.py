@@ -19,7 +19,7 @@ NO_GPU = "No CUDA GPU was measured."
 
 
 class Compared(Struct, frozen=True):
-    """One case against another: how many times as long the base takes, above 1 where the new one is faster."""
+    """One case against another; above 1 the new one is faster than the base."""
 
     name: str
     verdict: Verdict

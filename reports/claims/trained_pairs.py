@@ -87,7 +87,7 @@ def compared(base: Learned, new: Learned, margin: float = PARITY_MARGIN) -> Diff
 
 
 def word_of(found: Difference, claimed: Direction) -> ClaimWord:
-    """Equivalent rules out a difference that matters, so the claim is false; inconclusive rules out nothing."""
+    """Equivalent rules out a difference that matters: the claim is false. Inconclusive rules out nothing."""
     if found.verdict in ("inconclusive", "diverged"):
         return "undecided"
     return "true" if found.verdict == claimed else "false"
@@ -152,8 +152,8 @@ def _found(found: Difference, shown: str, unit: str) -> str:
     if found.verdict == "diverged":
         return found.reason or ""
     if found.verdict == "inconclusive":
-        ends = (_in_points(each) for each in (found.difference, found.low, found.high))
-        return f"{span(*ends, known=False)} {unit}"
+        value, low, high = map(_in_points, (found.difference, found.low, found.high))
+        return f"{span(value, low, high, known=False)} {unit}"
     return f"{shown} {unit}"
 
 

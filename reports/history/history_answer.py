@@ -60,7 +60,6 @@ class Match(Struct, frozen=True, kw_only=True):
         return structs.replace(found, of_one=True) if ratio.interval is None else found
 
 
-
 def answer(
     groups: Mapping[Work, Sequence[Published]],
     found: Mapping[Work, Sequence[MeasuredToday]],
@@ -166,12 +165,12 @@ def _table(matches: Sequence[Match]) -> Table:
         for match in matches
     ]
     columns = ("network", "here (ms)", "configuration", "published (ms)", "fastest published", "speed-up")
-    return Table(title="Training step, forward and backward, same precision", columns=columns, rows=tuple(rows))
+    return Table(
+        title="Training step, forward and backward, same precision", columns=columns, rows=tuple(rows)
+    )
 
 
-def next_step(
-    matches: Sequence[Match], asked: Asked
-) -> NextStep | None:
+def next_step(matches: Sequence[Match], asked: Asked) -> NextStep | None:
     """A first run where nothing was measured; more processes where a time has too few."""
     if not matches:
         return NextStep(

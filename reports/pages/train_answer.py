@@ -6,12 +6,10 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from msgspec import structs
-
 from bench.plan import training_runs
 from reports.analysis.learned import ACCURACY_KEY, Learned, Together, together
 from reports.analysis.rankings import is_ranked, time_to_target
-from reports.cells import Cell, Quantity, brief
+from reports.cells import Cell, Quantity, readable
 from reports.document import MOST_BARS, Answer, BarChart, BarRow, NextStep, Table
 from reports.pages.train_headlines import CaseNames, headlines, names_of
 from reports.sections.accuracy_tables import peak_of, to_target
@@ -68,8 +66,8 @@ def _chart(runs: Sequence[Learned], names: CaseNames) -> BarChart | None:
         bars = [(run, with_interval(found.median, found.interval)) for run, found in reached]
         title = f"Seconds of training to {100 * (targets.pop() or 0):g}% test accuracy"
     else:
-        found = [(run, mean_percent(run.figures.get(ACCURACY_KEY))) for run in _learned(runs)]
-        bars = [(run, bar) for run, bar in found if bar is not None]
+        every = [(run, mean_percent(run.figures.get(ACCURACY_KEY))) for run in _learned(runs)]
+        bars = [(run, bar) for run, bar in every if bar is not None]
         title = "Test accuracy (%)"
     if len(bars) < 2:
         return None
@@ -81,9 +79,7 @@ def _learned(runs: Sequence[Learned]) -> list[Learned]:
     return [run for run in runs if not run.is_at_chance]
 
 
-def _table(
-    key: Together, groups: Mapping[Together, Sequence[Learned]], names: CaseNames
-) -> Table | None:
+def _table(key: Together, groups: Mapping[Together, Sequence[Learned]], names: CaseNames) -> Table | None:
     """A row for each case that learned something; the caption says what they share."""
     runs = [run for run in _learned(groups[key]) if run.ended]
     if not runs:
@@ -95,9 +91,7 @@ def _table(
     more = [f"{rest} more rows: --section accuracy."] if rest > 0 else []
     others = len(groups) - 1
     if others:
-        more.append(
-            f"{_counted(others, 'other group')} of dataset, threads and machine: --section accuracy."
-        )
+        more.append(f"{_counted(others, 'other group')} of dataset, threads and machine: --section accuracy.")
     return Table(
         title=_caption(key, runs),
         columns=tuple(columns[at] for at in filled),
@@ -166,8 +160,7 @@ def _more(count: int, what: str) -> str:
 
 
 def _at_chance(run: Learned, names: CaseNames) -> str:
-    accuracy = mean_percent(run.figures.get(ACCURACY_KEY))
-    percent = brief(structs.replace(accuracy, unit="%", low=None, high=None, of_one=False)) if accuracy else ""
+    percent = f"{readable(100 * run.figures[ACCURACY_KEY].median, 3)}%"
     guess = f"{100 / run.subject.case.classes:.3g}%"
     seeds = _counted(len(run.accuracies), "seed")
     return (

@@ -118,8 +118,8 @@ def _alone(where: str, run: Learned, names: CaseNames) -> str:
 def _unranked(where: str, runs: Sequence[Learned]) -> str:
     low, high = _ends(runs)
     return (
-        f"On {where} {len(runs)} cases reach {low} to {high} test accuracy, most with one seed: too few seeds "
-        "to rank them."
+        f"On {where} {len(runs)} cases reach {low} to {high} test accuracy, most with one seed: too few "
+        "seeds to rank them."
     )
 
 
@@ -144,8 +144,8 @@ def _parity(found: Parity) -> str:
     if judged.verdict == "diverged" or judged.detectable is None:
         return f"{name} in {value} against {base}: undecided, {judged.reason}."
     return (
-        f"{name} in {value} against {base}: undecided; differences below {100 * judged.detectable:.1f} points "
-        "could not be seen."
+        f"{name} in {value} against {base}: undecided; differences below "
+        f"{100 * judged.detectable:.1f} points could not be seen."
     )
 
 

@@ -50,9 +50,9 @@ SPEED_COLUMNS = (
     "remarks",
 )
 ACCURACY_NOTE = (
-    "test accuracy: after the last epoch, never the best epoch; ± is the 95% interval of the mean over seeds, "
-    "in points. It covers other seeds, not other test images. train accuracy: of the training images (at "
-    "most 10,000), with the same weights, without augmentation."
+    "test accuracy: after the last epoch, never the best epoch; ± is the 95% interval of the mean over "
+    "seeds, in points. It covers other seeds, not other test images. train accuracy: of the training images "
+    "(at most 10,000), with the same weights, without augmentation."
 )
 SPEED_NOTE = (
     "steps: training steps only. loop: with the preparation of the images. Both are medians of the epochs "
@@ -107,7 +107,7 @@ def key_of(group: Together) -> TableKey:
 
 
 def where_in_words(group: Together, groups: Mapping[Together, object]) -> str:
-    """`digits`, and of several groups with this dataset what tells them apart: `digits, 2 threads, machine A`"""
+    """`digits`, or with what distinguishes several groups on digits: `digits, 2 threads, machine A`"""
     alike = [other for other in groups if other.dataset == group.dataset]
     words = [group.dataset]
     if len({other.device for other in alike}) > 1:
@@ -134,7 +134,7 @@ def _accuracy(group: Together, runs: Sequence[Learned], where: str, scope: Table
         lines,
         scope,
         key=key_of(group),
-        without=(*NOT_SHOWN, "dataset", "machine"),
+        without=(*NOT_SHOWN, "dataset", "machine", "target"),
         notes=[
             ACCURACY_NOTE,
             *interval_notes((line.cells[0] for line in lines), ONE_SEED_NOTE),

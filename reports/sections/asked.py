@@ -23,7 +23,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     options: tuple[str, ...] = ()
 
     def command(self, words: Sequence[str], out: str) -> str:
-        """`convbench WORDS ... --out OUT`, to be pasted into a shell; `out` is used where --out was not given."""
+        """`convbench WORDS ... --out OUT` for a shell; `out` stands for an --out that was not given."""
         resume = ["--resume"] if self.is_used else []
         folder = str(self.out) if self.out else out
         return shlex.join(("convbench", *words, *self.options, *resume, "--out", folder))

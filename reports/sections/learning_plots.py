@@ -155,15 +155,14 @@ def _series(curve: Curve, label: str, scale: float, hue: int, *, dashed: bool) -
     )
 
 
-def _speed(
-    place: _Place, runs: Sequence[Learned], at_chance: Sequence[Learned], names: UniqueNames
-) -> Plot:
+def _speed(place: _Place, runs: Sequence[Learned], at_chance: Sequence[Learned], names: UniqueNames) -> Plot:
     """A point for each case that learned; those at chance are named."""
     models = _models(runs)
     in_legend = 1 < len(models) <= MODELS_IN_A_LEGEND and len(models) < len(runs)
     labels = _labels(runs, with_model=len(models) > 1 and not in_legend)
     name_of = {run.subject: label for run, label in zip(runs, labels, strict=True)}
-    gone = f" Not drawn, at chance: {', '.join(_models(at_chance))}." if at_chance else ""
+    left_out = _labels([*runs, *at_chance], with_model=True)[len(runs) :]
+    gone = f" Not drawn, at chance: {'; '.join(left_out)}." if at_chance else ""
     return Plot(
         name=names.unused(f"speed-accuracy-{place.dataset}"),
         title=f"Speed and accuracy{_of(models)} on {place.words}",

@@ -18,9 +18,7 @@ NOTHING = gather(None, ON_CPU)
 
 
 def found(name: str, verdict: ClaimWord, need: Need = "", words: str = "planted") -> JudgedClaim:
-    return JudgedClaim(
-        claims()[name], Judgement(verdict=verdict, need=need, found=words, reason="Planted.")
-    )
+    return JudgedClaim(claims()[name], Judgement(verdict=verdict, need=need, found=words, reason="Planted."))
 
 
 PLANTED = (

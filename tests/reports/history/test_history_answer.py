@@ -85,9 +85,7 @@ def test_an_unresolved_time_is_no_number(tmp_path: Path) -> None:
 def test_without_measurements_it_says_so_and_how_to_measure() -> None:
     found = document(None).answer
     assert found is not None
-    assert found.headlines == (
-        "37 published latencies of 5 workloads; none of them was measured here.",
-    )
+    assert found.headlines == ("37 published latencies of 5 workloads; none of them was measured here.",)
     assert found.table is None
     assert found.next_step is not None
     assert found.next_step.command == "convbench history --run --out runs/history"

@@ -11,7 +11,8 @@ from msgspec import structs
 from bench.plan import training_runs
 from bench.schema.case import Case
 from bench.schema.record import Record
-from reports.analysis.learned import together, training_runs as runs_of
+from reports.analysis.learned import together
+from reports.analysis.learned import training_runs as runs_of
 from reports.document import Answer
 from reports.pages.train_answer import answer
 from reports.summary.pooling import summarise
@@ -73,7 +74,8 @@ def test_a_network_at_chance_is_named_and_in_no_ranking_chart_or_row(tmp_path: P
     lost = structs.replace(VGG, model="vgg19-bn")
     found = told(tmp_path, [*seeds(VGG, BEST), *seeds(LENET, LOWER), learned(lost, [0.1, 0.1417])])
     assert (
-        "! VGG-19-BN learned nothing: 14.2%, guessing is 10% (1 seed, left out of rankings)." in found.warnings
+        "! VGG-19-BN learned nothing: 14.2%, guessing is 10% (1 seed, left out of rankings)."
+        in found.warnings
     )
     assert not any("VGG-19-BN" in headline for headline in found.headlines)
     assert found.table is not None
@@ -108,7 +110,9 @@ def test_diverged_seeds_are_named_and_their_network_is_not_ranked(tmp_path: Path
         ((0.93, 0.98, 0.99), "VGG-small in amp-bf16 against fp32: undecided; differences below"),
     ],
 )
-def test_a_precision_is_told_as_its_verdict_says(tmp_path: Path, finals: tuple[float, ...], words: str) -> None:
+def test_a_precision_is_told_as_its_verdict_says(
+    tmp_path: Path, finals: tuple[float, ...], words: str
+) -> None:
     half = structs.replace(VGG, precision="amp-bf16")
     found = told(tmp_path, [*seeds(VGG, (0.9805, 0.9818, 0.9801)), *seeds(half, finals)])
     assert any(each.startswith(words) for each in found.headlines)
