@@ -30,15 +30,11 @@ COMMANDS = {
     "run": "Measure a suite: smoke is what to run first, quick what is run without the option.",
     "time": "Time one network: the figure, its interval, and what holds it back.",
     "train": (
-        "Train networks and report accuracy beside speed and memory. The bundled digits need no download."
+        "Train networks briefly; report accuracy, speed and memory. The default dataset needs no download."
     ),
-    "ablate": "Compare design decisions: what they cost in time and memory, and what they do to accuracy.",
-    "claims": (
-        "Judge what textbooks say about AlexNet and VGG by arithmetic, by runs there are, or by new ones."
-    ),
-    "history": (
-        "Published latencies of 2015 to 2017 beside the latency of the same work here; shortest steps first."
-    ),
+    "ablate": "Measure what a design choice costs in time and memory and does to accuracy.",
+    "claims": ("Check 20 textbook claims about AlexNet and VGG against arithmetic and measurements."),
+    "history": ("Compare this machine with latencies published in 2015-2017."),
     "report": "Say what the records of one or several runs show; with -o also the plots, in a folder beside.",
     "cost": "Parameters, MACs, FLOPs and activations of networks, beside the counts of fvcore and torch.",
     "list": "Say which models, variants, suites, axes, datasets and recipes there are.",
