@@ -31,7 +31,7 @@ def environment(session: nox.Session) -> None:
         return
     if not PYTHON.exists():
         session.run(sys.executable, "-m", "venv", str(SHARED), external=True)
-    session.run(str(PYTHON), "-m", "pip", "install", "-q", "-e", ".[dev]", external=True)
+    session.run(str(PYTHON), "-m", "pip", "install", "-q", "-e", ".[dev,docs]", external=True)
     stamp.write_text(wanted)
 
 
@@ -90,6 +90,13 @@ def fast(session: nox.Session) -> None:
 def scale(session: nox.Session) -> None:
     """Tests with the marker scale, large simulations that no other session runs; arguments go to pytest."""
     _python(session, "-m", "pytest", "-m", "scale", *session.posargs)
+
+
+@nox.session(requires=["environment"])
+def docs(session: nox.Session) -> None:
+    """Build the documentation site into build/site; a dead link fails. Arguments go to `mkdocs build`."""
+    _python(session, ".ci/docs_site.py", "build/pages")
+    _python(session, "-m", "mkdocs", "build", "--strict", *session.posargs)
 
 
 @nox.session(requires=["environment"])

@@ -10,12 +10,16 @@ from typing import get_args
 
 import pytest
 
+pytest.importorskip("yaml")
+
+import yaml
+
 from bench.schema.case_warnings import Label
 from tests.planted.commands import ROOT
 
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
-OF_A_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
+OF_A_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 Layers = list[list[str]]
 """Top to bottom; modules of one layer may not import each other."""
@@ -57,7 +61,7 @@ def written_out(path: str) -> list[str]:
     return ["".join(chosen) for chosen in itertools.product(*choices)]
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/method.md"])
+@pytest.mark.parametrize("page", ["docs/glossary.md", "docs/method.md"])
 def test_a_page_explains_every_label(page: str) -> None:
     """`other` is what older records said in words."""
     text = (ROOT / page).read_text(encoding="utf-8")
@@ -96,5 +100,34 @@ def headings(page: Path) -> list[str]:
 
 def test_the_index_has_every_page() -> None:
     index = (DOCS / "index.md").read_text(encoding="utf-8")
-    pages = {page.name for page in DOCS.glob("*.md")} - {"index.md"}
+    pages = {page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md")} - {"index.md"}
     assert [name for name in pages if f"]({name})" not in index] == []
+
+
+def test_the_site_has_every_page() -> None:
+    contents = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    pages = [page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md")]
+    assert [name for name in pages if f": {name}\n" not in contents] == []
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 120
+
+
+@pytest.mark.parametrize("name", ["bug.yml", "wrong-number.yml", "new-network-or-device.yml"])
+def test_an_issue_form_is_one_that_the_code_host_takes(name: str) -> None:
+    """It shows no form at all where a field lacks its label, or two have one id."""
+    form = yaml.safe_load((ROOT / ".github" / "ISSUE_TEMPLATE" / name).read_text(encoding="utf-8"))
+    assert {"name", "description", "body"} <= form.keys()
+    ids = [field["id"] for field in form["body"]]
+    assert len(set(ids)) == len(ids)
+    assert all(field["attributes"]["label"] for field in form["body"])
+
+
+def test_the_citation_names_the_latest_release() -> None:
+    """And the changelog has the same date for it."""
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    released = re.findall(r"^## (\d\S*) - (\S+)$", changelog, re.MULTILINE)
+    assert (cited["version"], cited["date-released"]) == released[0]
+    assert {"message", "title", "authors", "license", "cff-version"} <= cited.keys()

@@ -17,7 +17,7 @@ from tests.planted.commands import ROOT
 
 USED = (
     *("environment", "bench", "compare", "report", "prior", "pytest_benchmark"),
-    *("tests", "fast", "scale", "lint", "typing"),
+    *("tests", "fast", "scale", "lint", "typing", "docs"),
 )
 
 
@@ -71,6 +71,16 @@ def test_all_tests_run_unless_the_fast_ones_are_asked_for() -> None:
     assert ran(noxfile.tests, "-x") == ("-m", "pytest", "-x")
     assert ran(noxfile.fast, "-x") == ("-m", "pytest", "-m", "not slow", "-x")
     assert ran(noxfile.scale, "-x") == ("-m", "pytest", "-m", "scale", "-x")
+
+
+def test_docs_gathers_the_pages_and_builds_strictly() -> None:
+    session = Session("--quiet")
+    noxfile.docs(session)
+    gather, build = session.ran
+    assert gather[1:] == (".ci/docs_site.py", "build/pages")
+    assert (ROOT / gather[1]).exists()
+    assert build[1:] == ("-m", "mkdocs", "build", "--strict", "--quiet")
+    assert "docs_dir: build/pages\n" in (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
 
 
 def test_the_prior_is_that_of_the_folders_that_are_named() -> None:

@@ -25,6 +25,8 @@ WORKFLOWS: dict[str, Workflow] = {
     path.stem: yaml.safe_load(path.read_text(encoding="utf-8"))
     for path in sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 }
+WITH_A_TOKEN = ("actions/attest-build-provenance", "pypa/gh-action-pypi-publish")
+"""Actions that ask the code host for a token of this workflow's identity."""
 ON = True
 """YAML 1.1 reads the key `on` as a boolean."""
 
@@ -55,13 +57,15 @@ def test_pushes_are_tested_and_pull_requests_compared() -> None:
     assert SCRIPTS["tests.tests.2"] == ".ci/run"
     assert (ROOT / ".ci" / "run").stat().st_mode & 0o100
     assert "pull_request" in WORKFLOWS["compare"][ON]
-    assert [command[0] for command in COMMANDS] == ["ab"]
+    assert [command[0] for command in COMMANDS] == ["ab", "selftest", "run"]
 
 
 @pytest.mark.parametrize(("entry", "table"), [(False, "older than wire 1"), (True, "measured ab")])
 def test_a_base_that_cannot_talk_is_not_compared(tmp_path: Path, entry: bool, table: str) -> None:
     """The sentence stands where the table would: in the summary and in the comment."""
-    (measuring,) = (script for script in SCRIPTS.values() if commands(script))
+    (measuring,) = (
+        text for name, text in SCRIPTS.items() if name.startswith("compare.ab") and commands(text)
+    )
     for name, text in (
         ("base/bin/python", f'[ "$*" = "-P -c import bench.entry" ] && {str(entry).lower()}'),
         ("new/bin/convbench", 'echo "measured $1"'),
@@ -92,23 +96,51 @@ def test_a_workflow_may_only_read(name: str) -> None:
     assert "pull_request_target" not in WORKFLOWS[name][ON]
 
 
+WRITERS = {
+    "compare.comment": {"pull-requests": "write"},
+    "release.attest": {"id-token": "write", "attestations": "write"},
+    "release.publish": {"id-token": "write"},
+    "release.release": {"contents": "write"},
+}
+"""The jobs that may do more than read, and what. None checks out or installs anything."""
+
+
 @pytest.mark.parametrize("name", JOBS)
 def test_what_may_write_runs_nothing_of_the_pull_request(name: str) -> None:
     job = JOBS[name]
     assert job["timeout-minutes"] <= 120
-    if "permissions" not in job:
+    assert job.get("permissions") == WRITERS.get(name)
+    if name not in WRITERS:
         return
-    assert job["permissions"] == {"pull-requests": "write"}
-    assert "head.repo.full_name == github.repository" in job["if"]
     used = [step["uses"].partition("@")[0] for step in job["steps"] if "uses" in step]
-    assert used == ["actions/download-artifact"]
+    assert used[0] == "actions/download-artifact"
+    assert set(used) <= {"actions/download-artifact", *WITH_A_TOKEN}
+    assert not any(word in step.get("run", "") for step in job["steps"] for word in ("pip", "python", "nox"))
+
+
+def test_only_a_branch_of_this_repository_gets_a_comment() -> None:
+    assert "head.repo.full_name == github.repository" in JOBS["compare.comment"]["if"]
+
+
+def test_only_a_tag_is_released_and_only_after_all_checks() -> None:
+    assert WORKFLOWS["release"][ON] == {"push": {"tags": ["v*"]}}
+    order = ("tests", "build", "attest", "publish", "release")
+    assert [JOBS[f"release.{name}"].get("needs") for name in order] == [None, *order[:-1]]
+    assert JOBS["release.publish"]["environment"] == "pypi"
+    building = " ".join(text for name, text in SCRIPTS.items() if name.startswith("release.build"))
+    assert all(
+        check in building for check in ("release_notes.py", 'twine" check --strict', "selftest --device cpu")
+    )
+    assert JOBS["release.tests"]["strategy"]["matrix"]["python"] == ["3.11", "3.12", "3.13"]
 
 
 @pytest.mark.parametrize("name", STEPS)
 def test_actions_are_pinned_and_leave_no_token_behind(name: str) -> None:
     step = STEPS[name]
     if "uses" in step:
-        assert re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40}", step["uses"])
+        action, _, commit = step["uses"].partition("@")
+        assert action.startswith("actions/") or action in WITH_A_TOKEN
+        assert re.fullmatch("[0-9a-f]{40}", commit)
     if step.get("uses", "").startswith("actions/checkout@"):
         assert step["with"]["persist-credentials"] is False
 

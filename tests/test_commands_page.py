@@ -1,0 +1,17 @@
+"""docs/commands.md is what the command line says of itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.cli import COMMANDS, late_commands
+from tests.test_gpu_trial import loaded
+
+PAGE = loaded("commands_page").page()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_page_has_every_option_of_a_command(name: str) -> None:
+    section = PAGE.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
+    options = [option for each in late_commands.load(name).params if not each.hidden for option in each.opts]
+    assert [option for option in options if option.startswith("-") and option not in section] == []
