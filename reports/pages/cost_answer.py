@@ -15,6 +15,7 @@ from reports.tables.case_names import network_name
 
 SIGNIFICANT_DIGITS = 4
 MOST_HEADLINES, MOST_ROWS = 4, 10
+_UNITS = (("GMACs", 1e9), ("MMACs", 1e6), ("kMACs", 1e3))
 
 
 def answer(entries: Sequence[CostEntry]) -> Answer:
@@ -43,7 +44,7 @@ def _headline(cost: Cost) -> str:
     linear = f", {cost.parameters_linear / cost.parameters:.0%} in linear layers" if cost.parameters else ""
     return (
         f"{network_name(cost.model)}, {cost.given}, batch {cost.batch}: {cost.parameters:,} "
-        f"parameters{linear}; {brief(cost.macs / 1e9)} GMACs forward."
+        f"parameters{linear}; {_macs_in_words(cost.macs)} forward."
     )
 
 
@@ -52,10 +53,16 @@ def _costs(cost: Cost, sources: dict[str, str]) -> tuple[Cell, ...]:
     counts = (cost.macs, cost.flops_forward, cost.flops_backward)
     return (
         *(cost.model, cost.given, cost.parameters),
-        *(rounded(count / 1e9) for count in counts),
-        rounded(cost.activations / 1e6),
+        *(count / 1e9 for count in counts),
+        cost.activations / 1e6,
         published_error(cost, sources),
     )
+
+
+def _macs_in_words(macs: int) -> str:
+    """`15.5 GMACs`, `417 kMACs`"""
+    unit, size = next((each for each in _UNITS if macs >= 0.1 * each[1]), _UNITS[-1])
+    return f"{brief(macs / size)} {unit}"
 
 
 def _differing(entries: Sequence[CostEntry]) -> Iterator[str]:
@@ -77,7 +84,7 @@ def _costs_table(entries: Sequence[CostEntry]) -> Table:
     more = len(entries) - MOST_ROWS
     batches = {entry.cost.batch for entry in entries}
     return Table(
-        title="Cost" + (f" of one batch of {batches.pop()}" if len(batches) == 1 else ""),
+        title=f"Batch size {batches.pop()}" if len(batches) == 1 else "One batch",
         columns=(
             *("network", "input", "parameters", "GMACs", "GFLOPs forward", "GFLOPs backward"),
             *("activations, M", "top-5 error, %"),

@@ -170,7 +170,7 @@ def _value(value: Value) -> str:
 def batch_plan(planned: Sequence[Case], memory: str | None, output: str) -> str:
     """The cases of `max-batch`, and the memory that their largest batch may take."""
     here = [(case, feasibility.why_not_here(case)) for case in planned]
-    limit = "what can be used safely" if memory is None else memory
+    limit = "the memory that can be used safely" if memory is None else memory
     text = (
         f"Finds the largest batch size of {_several(len(planned), 'case')} in {limit}: at most "
         f"{MOST_TRIES} batch sizes run per case, each in its own process."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from msgspec import structs
 
 from bench.schema.counts import CostEntry, CountRequest, CountResult
@@ -138,8 +139,14 @@ def test_a_headline_says_where_the_parameters_are_and_what_a_forward_pass_comput
     )
     assert told.table is not None
     row = rows_of(told.table)[0]
-    assert (row["GMACs"], row["GFLOPs forward"]) == (15.47, 30.94)
+    assert (row["GMACs"], row["GFLOPs forward"]) == pytest.approx((15.47, 30.94), rel=1e-3)
     assert not told.alarms
+
+
+def test_small_networks_have_a_small_unit() -> None:
+    told = document([entry("lenet5")]).answer
+    assert told is not None
+    assert told.headlines[0].endswith("; 0.417 MMACs forward.")
 
 
 def test_counts_that_were_not_made_or_differ_are_not_called_the_same() -> None:
