@@ -35,12 +35,18 @@ def headlines(found: Findings, measured: Summary, learned: Summary | None) -> It
     """What is fastest and by how much; what may be as fast; what limits it; what it does to outputs and
     accuracy."""
     if found.winner is None:
-        yield "No configuration could be measured; the table gives the reasons."
+        yield _nothing(found)
         return
     yield " ".join((_fastest(found.winner, found), _against_plain(found)))
     yield from _against_rivals(found)
     yield _limit(found, measured)
     yield " ".join((_outputs(found.agreement), _accuracy(found.winner, learned)))
+
+
+def _nothing(found: Findings) -> str:
+    if found.tried:
+        return "No configuration could be measured; --section candidates gives the reasons."
+    return "Nothing was measured: the budget ended before the first configuration could start."
 
 
 def _fastest(winner: Case, found: Findings) -> str:

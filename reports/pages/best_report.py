@@ -17,7 +17,7 @@ from reports.summary.caches import IN_WORDS
 from reports.summary.contended import not_alone
 from reports.summary.figures import Summary, case_row
 from reports.summary.pooling import summarise
-from reports.tables.case_command import run_command
+from reports.tables.case_command import best_command, run_command
 from reports.tables.case_names import case_name
 from reports.tables.wording import interval_notes, one_line, with_interval
 
@@ -30,6 +30,8 @@ METHOD = (
     f"and {PLAIN}, are measured in interleaved pairs of processes, whose ratios have 99.75% intervals. A "
     "candidate's time is that of all its processes."
 )
+LONGER_BUDGET = 600
+"""Seconds, by default."""
 _OVERRUN = 1.1
 """A search that takes more than so many times its budget says so."""
 
@@ -51,7 +53,7 @@ def document(found: Findings, measured: Summary, learned: Summary | None) -> Doc
     """The answer, then what was tried. `measured` has the winner's figures and the ceilings."""
     alarms = (*not_alone(measured.figures, "this search"), *best_answer.alarms(found, measured))
     found = over_all_processes(found, measured)
-    first = found.winner or (found.tried[0].case if found.tried else None)
+    first = found.winner or found.base
     return Document(
         title=f"{case_name(first)}: fastest configuration" if first else "Fastest configuration",
         answer=Answer(
@@ -95,6 +97,9 @@ def _warnings(found: Findings) -> Iterator[str]:
 
 
 def _next(found: Findings) -> NextStep | None:
+    if found.winner is None and not found.tried and found.base is not None:
+        command = best_command(found.base, "--budget", f"{LONGER_BUDGET}")
+        return NextStep(command=command, purpose="searches longer")
     if found.winner is None:
         return NextStep(command="convbench doctor", purpose="finds what prevents measurements here")
     return NextStep(command=run_command(found.winner, found.gpu), purpose="runs this configuration")

@@ -17,6 +17,7 @@ class Findings(Struct, frozen=True, kw_only=True):
 
     tried        the candidates in the order of trying
     is_complete  whether nothing was left to try when the budget ended it
+    base         the first of what may be combined, with replicate 0
     winner       None where no candidate has a time
     plain        the winner's work in fp32, eager, nchw
     pairs        rivals and `plain` against the winner, in interleaved pairs
@@ -30,6 +31,7 @@ class Findings(Struct, frozen=True, kw_only=True):
 
     tried: tuple[CandidateResult, ...]
     is_complete: bool = True
+    base: Case | None = None
     winner: Case | None = None
     plain: Case | None = None
     pairs: tuple[PairRow, ...] = ()

@@ -84,7 +84,9 @@ def run_search(request: SearchRequest, directory: Path, on_progress: OnProgress)
             searching = _Search(request, store, on_progress, began, server_seconds)
             known, is_complete = searching.candidates(space, server)
         tried, excluded = tuple(known.values()), {**impossible, **unusable}
-        found = Findings(tried=tried, is_complete=is_complete, excluded=excluded, gpu=request.gpu)
+        found = Findings(
+            tried=tried, is_complete=is_complete, excluded=excluded, gpu=request.gpu, base=space.base
+        )
         if strategy.ranked(known):
             found = searching.answered(found, space, known)
     return structs.replace(found, seconds=time.monotonic() - began, budget_seconds=request.budget_seconds)
@@ -147,9 +149,10 @@ class _Search:
     def _try_all(
         self, space: Space, known: dict[Case, CandidateResult], server: Server, share: float
     ) -> bool:
-        """Add to `known` what is worth trying; whether this share of the budget was enough for all."""
+        """Add to `known` what is worth trying; whether this share of the budget was enough for all. Until
+        something has a time the share is the whole."""
         while (case := strategy.next_candidate(space, known, _is_possible)) is not None:
-            left = self._left(share)
+            left = self._left(share if strategy.ranked(known) else 1)
             if left <= 0:
                 return False
             protocol = structs.replace(
@@ -182,8 +185,7 @@ class _Search:
         return batch_runs.find_largest(request, self._directory / "largest", self._report)[0].verified
 
     def answered(self, found: Findings, space: Space, known: Mapping[Case, CandidateResult]) -> Findings:
-        """The findings with the winner, its pairs and, as far as the budget reaches, its outputs and its
-        ceilings."""
+        """The findings with the winner, its pairs and, in the budget, its outputs and its ceilings."""
         winner, pairs = self.confirmed(space, known)
         found = structs.replace(found, winner=winner, plain=strategy.plain(space, winner), pairs=tuple(pairs))
         if self._left(1) <= self._server_seconds:
@@ -223,7 +225,7 @@ class _Search:
             found = _deciding(case_pairs, folder)
             if len(found) == len(case_pairs) and all(row.verdict.n_new >= PAIRS for row in found):
                 return found
-        seconds -= max((self._pair_seconds(pair) for pair in case_pairs), default=0.0)
+        seconds -= max(map(self._pair_seconds, case_pairs), default=0.0)
         if not case_pairs or seconds <= len(sides.SIDES) * self._server_seconds:
             return []  # not even the first pair would end in time
         trial = interleaved.Trial(
@@ -236,8 +238,7 @@ class _Search:
         return _deciding(case_pairs, folder)
 
     def _pair_seconds(self, case_pair: CasePair) -> float:
-        """About what a pair of processes takes, each with a server: as long as in the search, where what was
-        compiled there is not compiled again."""
+        """About what a pair of processes takes, each with a server, where nothing is compiled anew."""
         taken = {record.case.without_replicate(): record for record in self._store.records()}
         records = [taken[case] for case in (case_pair.a, case_pair.b) if case in taken]
         measuring = sum((each.seconds or 0.0) - each.spent.get("compiling", 0.0) for each in records)

@@ -299,9 +299,24 @@ def test_nothing_measured_is_told_with_its_reasons(tmp_path: Path) -> None:
         failed, summarise([planted_records.write(tmp_path, [planted_records.record(PLAIN)])]), None
     )
     assert made.answer is not None
-    assert made.answer.headlines == ("No configuration could be measured; the table gives the reasons.",)
+    assert made.answer.headlines == (
+        "No configuration could be measured; --section candidates gives the reasons.",
+    )
     assert made.answer.table is None
     assert "oom: no memory" in made.tables[0].rows[0]
+
+
+def test_a_budget_without_time_for_any_configuration_says_so(folder: Path) -> None:
+    made = best_report.build(Findings(tried=(), is_complete=False, base=PLAIN), folder, ())
+    assert made.title == "VGG-16 inference, batch 8: fastest configuration"
+    assert made.answer is not None
+    assert made.answer.headlines == (
+        "Nothing was measured: the budget ended before the first configuration could start.",
+    )
+    assert made.answer.next_step is not None
+    assert made.answer.next_step.command == (
+        "convbench best vgg16 --workload inference --device cpu --batch 8 --budget 600"
+    )
 
 
 def test_all_that_was_tried_stands_in_the_order_of_speed(folder: Path) -> None:
