@@ -208,7 +208,7 @@ def _accuracy(winner: Case, learned: Summary | None) -> str:
         return "Accuracy: fp32, so nothing changes."
     verdicts = [
         f"{parity.difference.verdict} on {parity.new.task.dataset}, recipe {parity.new.task.recipe.name} "
-        f"({_in_points(parity.difference)} points)"
+        f"at {_in_points(parity.difference)} points"
         for parity in parities(training_runs(learned) if learned else ())
         if parity.axis == "precision"
         and parity.new.subject.case.model == winner.model

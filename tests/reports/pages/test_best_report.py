@@ -383,7 +383,7 @@ def test_training_runs_say_whether_the_precision_learns_as_well(folder: Path) ->
     winner = structs.replace(WINNER, model="vgg-small")
     found = structs.replace(FOUND, winner=winner, tried=(one(winner, 0.1),), pairs=())
     text = answer(found, folder, [trained])
-    assert "Accuracy of bf16 vs fp32: equivalent on digits, recipe quick (-0.50" in text[-1]
+    assert "Accuracy of bf16 vs fp32: equivalent on digits, recipe quick at -0.5 (" in text[-1]
     assert "Accuracy after training: not measured" in answer(FOUND, folder, [trained])[-1]
 
 
