@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Literal
 
 from msgspec import Struct
@@ -30,6 +31,18 @@ MOST_DIGITS, FEWEST_DIGITS = 4, 3
 """A measured figure has no more digits in a table, and on the first screen of a report."""
 _ENDS_SAY_NOTHING = 9.0
 """An interval that reaches beyond ten times the figure is not written."""
+
+
+class Labels(str):
+    """Text that consists of labels, each of which a page explains where it stands."""
+
+    words: tuple[str, ...]
+
+    def __new__(cls, words: Iterable[str]) -> Labels:
+        words = tuple(words)
+        found = super().__new__(cls, ", ".join(words))
+        found.words = words
+        return found
 
 
 class Quantity(Struct, frozen=True, kw_only=True):

@@ -36,10 +36,11 @@ class TableKey(Struct, frozen=True):
 class Table(Struct, frozen=True, kw_only=True):
     """Rows of cells under named columns; every row has one cell per column.
 
-    key     unlike that of any other table of the document; None where no plot belongs to it
-    shared  what holds for all rows and so has no column: `fp32`, `batch 8`
-    notes   sentences that explain the table
-    part    the part of the report in which it stands; None in a report that has none
+    key        unlike that of any other table of the document; None where no plot belongs to it
+    shared     what holds for all rows and so has no column: `fp32`, `batch 8`
+    notes      sentences that explain the table
+    part       the part of the report in which it stands; None in a report that has none
+    row_names  for each row what it is about, by which series of samples find it; or none at all
     """
 
     title: str
@@ -49,6 +50,7 @@ class Table(Struct, frozen=True, kw_only=True):
     shared: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     part: Part | None = None
+    row_names: tuple[str, ...] = ()
 
     @property
     def numeric(self) -> tuple[bool, ...]:
@@ -85,6 +87,7 @@ class Series(Struct, frozen=True, kw_only=True):
     names      what stands beside each point (nothing where it is empty), or none at all
     hue        series of the same number share colour and marker; None is the series' place in the plot
     kind       how it is drawn where that is not how its plot is
+    row_name   of samples: which row of a table they are behind; empty where none
     """
 
     label: str = ""
@@ -96,6 +99,7 @@ class Series(Struct, frozen=True, kw_only=True):
     hue: int | None = None
     dashed: bool = False
     kind: PlotKind | None = None
+    row_name: str = ""
 
 
 class Plot(Struct, frozen=True, kw_only=True):
@@ -159,6 +163,15 @@ class NextStep(Struct, frozen=True, kw_only=True):
     command: str
     purpose: str = ""
     seconds: float | None = None
+
+    @property
+    def about(self) -> str:
+        """`resolves 3 figures, about 9 minutes`"""
+        if self.seconds is None:
+            return self.purpose
+        long = self.seconds >= 90
+        duration = f"about {self.seconds / 60:.0f} minutes" if long else f"about {self.seconds:.0f} s"
+        return f"{self.purpose}, {duration}" if self.purpose else duration
 
 
 class Answer(Struct, frozen=True, kw_only=True):

@@ -23,7 +23,7 @@ def height_inches(series: Sequence[Series]) -> float:
     return AROUND_INCHES + ROW_INCHES * len({row for each in series for row in each.y})
 
 
-def draw_bars(axes: Axes, series: Sequence[Series], colours: Sequence[str]) -> None:
+def draw_bars(axes: Axes, series: Sequence[Series], colors: Sequence[str]) -> None:
     """Rows from the top; `x` are the lengths, `y` the rows that they lie in, and `names` name the rows."""
     names = {row: name for each in series for row, name in zip(each.y, each.names, strict=True)}
     ends = dict.fromkeys(names, 0.0)
@@ -33,7 +33,7 @@ def draw_bars(axes: Axes, series: Sequence[Series], colours: Sequence[str]) -> N
             each.x,
             left=[ends[row] for row in each.y],
             height=THICK,
-            color=colours[(place if each.hue is None else each.hue) % len(colours)],
+            color=colors[(place if each.hue is None else each.hue) % len(colors)],
             label=each.label,
         )
         for row, length in zip(each.y, each.x, strict=True):

@@ -1,4 +1,4 @@
-"""matplotlib's SVG -> a picture inside a page: in the page's colours and fonts, with ids that only it has."""
+"""matplotlib's SVG -> a picture inside a page: in the page's colors and fonts, with ids that only it has."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
-from reports.drawing.plots import COLOURS
+from reports.drawing.palette import COLORS
 
-PAGE_COLOURS: Mapping[str, str] = {
-    **{colour.lower(): f"var(--series-{number})" for number, colour in enumerate(COLOURS)},
+PAGE_COLORS: Mapping[str, str] = {
+    **{color.lower(): f"var(--series-{number})" for number, color in enumerate(COLORS)},
     "#000000": "currentColor",
     "#ffffff": "var(--paper)",
     "#dddddd": "var(--line)",
@@ -22,7 +22,7 @@ PAGE_COLOURS: Mapping[str, str] = {
 _DROPPED = ("metadata", "style")
 """What no reader sees, and a style sheet that would hold for the whole page."""
 _FONTS = re.compile(r"font-family:[^;]*;?\s*")
-_COLOUR = re.compile(r"#[0-9a-fA-F]{6}\b")
+_COLOR = re.compile(r"#[0-9a-fA-F]{6}\b")
 _REFERENCE = re.compile(r"(?<=url\(#)[^)]+")
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 """What a name can hold and XML cannot."""
@@ -70,7 +70,7 @@ def _attribute(key: str, value: str, name: str) -> str:
     if key == "href":
         return f"#{name}-{value[1:]}"
     if key == "style":
-        themed = _COLOUR.sub(lambda found: PAGE_COLOURS.get(found[0].lower(), found[0]), value)
+        themed = _COLOR.sub(lambda found: PAGE_COLORS.get(found[0].lower(), found[0]), value)
         value = _FONTS.sub("", themed)
     if key in _MEASURES:  # a hundredth of a point is more than a screen shows
         value = _LONG.sub(lambda found: f"{float(found[0]):.2f}", value)

@@ -1,7 +1,7 @@
 """Plots -> PNG and SVG. The same plot gives the same SVG, byte by byte.
 
-Colours are Okabe and Ito's, which all kinds of colour vision tell apart; markers differ too, for print
-without colour. matplotlib is imported late, and its global state is left as it was.
+Markers differ as well as colors, for print without color. matplotlib is imported late, and its global state
+is left as it was.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from msgspec import structs
 
 from reports.document import Document, Plot, Series
+from reports.drawing import bar_chart
 from reports.drawing.bars import draw_bars
 from reports.drawing.bars import height_inches as bars_height_inches
 from reports.drawing.label_placement import place_names
+from reports.drawing.palette import COLORS
 from reports.drawing.strips import draw_strips
 from reports.drawing.strips import height_inches as strips_height_inches
 
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FORMATS = ("png", "svg")
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31")
 MARKERS = "os^DvPX*"
 WIDTH_INCHES, HEIGHT_INCHES, LEGEND_ROW_INCHES = 7.2, 4.2, 0.2
 DOTS_PER_INCH = 150
@@ -56,15 +57,19 @@ STYLE: dict[str, Any] = {
 
 
 def write(document: Document, folder: Path) -> Document:
-    """Draw the plots into `folder` (made where there is none), as NAME.png and NAME.svg.
+    """Draw the plots into `folder` (made where there is none), as NAME.png and NAME.svg, and the chart of the
+    answer as an SVG for each color scheme.
 
-    Returns the document with links to them, for a text that will lie beside the folder. Without plots
+    Returns the document with links to them, for a text that will lie next to the folder. Without pictures
     nothing is written and the document comes back as it is. Raises OSError where it cannot write, as where
     the folder would lie in one that is not there.
     """
-    if not document.plots:
+    chart = document.answer.chart if document.answer else None
+    if not document.plots and chart is None:
         return document
     folder.mkdir(exist_ok=True)
+    for scheme, text in bar_chart.files(chart).items() if chart else ():
+        (folder / bar_chart.file_name(scheme)).write_text(text, encoding="utf-8")
     for plot in document.plots:
         for format_ in FORMATS:
             (folder / f"{plot.name}.{format_}").write_bytes(draw(plot, format_))
@@ -86,9 +91,9 @@ def draw(plot: Plot, format_: str, *, words_as_text: bool = False) -> bytes:
         FigureCanvasAgg(figure)
         axes = figure.add_subplot()
         if plot.kind == "strips":
-            draw_strips(axes, plot.series, COLOURS)
+            draw_strips(axes, plot.series, COLORS)
         elif plot.kind == "bars":
-            draw_bars(axes, plot.series, COLOURS)
+            draw_bars(axes, plot.series, COLORS)
         else:
             _draw_series(axes, plot)
         _frame(figure, axes, plot)
@@ -115,22 +120,22 @@ def _draw_series(axes: Axes, plot: Plot) -> None:
 
 
 def _line(axes: Axes, series: Series, hue: int) -> None:
-    colour, marker = COLOURS[hue % len(COLOURS)], MARKERS[hue % len(MARKERS)]
+    color, marker = COLORS[hue % len(COLORS)], MARKERS[hue % len(MARKERS)]
     if series.low:
-        axes.fill_between(series.x, series.low, series.high, color=colour, alpha=0.18, linewidth=0)
+        axes.fill_between(series.x, series.low, series.high, color=color, alpha=0.18, linewidth=0)
     axes.plot(
         series.x,
         series.y,
-        color=colour,
+        color=color,
         linestyle="--" if series.dashed else "-",
         marker=marker if len(series.x) <= MARKED_POINTS else None,
-        markerfacecolor="white" if series.dashed else colour,
+        markerfacecolor="white" if series.dashed else color,
         label=_entry(series),
     )
 
 
 def _points(axes: Axes, series: Series, hue: int) -> None:
-    colour, marker = COLOURS[hue % len(COLOURS)], MARKERS[hue % len(MARKERS)]
+    color, marker = COLORS[hue % len(COLORS)], MARKERS[hue % len(MARKERS)]
     bars = None
     if series.low:
         bars = (
@@ -141,7 +146,7 @@ def _points(axes: Axes, series: Series, hue: int) -> None:
         series.x,
         series.y,
         yerr=bars,
-        color=colour,
+        color=color,
         linestyle="none",
         marker=marker,
         markersize=6.5,

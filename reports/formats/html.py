@@ -1,4 +1,5 @@
-"""One page that needs nothing else: sortable tables and pictures, no file beside it and no network.
+"""One page that needs nothing else: the answer, then parts with sortable tables and pictures; no file beside
+it and no network.
 
 All text is escaped by the template engine; markup that is not escaped comes from this project alone. A
 Content-Security-Policy in the page forbids what the page does not have: a script that found its way in would
@@ -9,15 +10,18 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, structs
 
-from reports.cells import Cell, readable
-from reports.document import Document, Plot, Table
-from reports.drawing import plots
+from reports.cells import Cell, brief, readable
+from reports.document import BarChart, Document, Part, Plot, Series, Table
+from reports.drawing import bar_chart, plots, sample_strips
+from reports.drawing.palette import COLORS, ON_DARK
+from reports.tables import page_cells
+from reports.tables.page_cells import PageCell, printable
 from reports.tables.unique_names import UniqueNames
 
 if TYPE_CHECKING:
@@ -25,10 +29,28 @@ if TYPE_CHECKING:
 
 NAME = "html"
 
-LONG_LETTERS = 48
-"""Shorter texts stay on one line: a name that is broken in two is hard to find."""
 ELSEWHERE = "Plots"
 """The heading of the plots that belong to no table."""
+METHOD = "How these figures were made"
+"""The heading of the document's text, where it stands in the appendix."""
+PRODUCT = "convbench"
+
+
+class Samples(Struct, frozen=True):
+    """The samples behind a row, shown where a pointer or the focus is on it."""
+
+    title: str
+    words: str
+    svg: Markup
+
+
+class Row(Struct, frozen=True):
+    """`anchor` is what a link to the row points to, `name` what the link is called."""
+
+    anchor: str
+    name: str
+    cells: Sequence[PageCell]
+    samples: Samples | None
 
 
 class Picture(Struct, frozen=True):
@@ -38,13 +60,33 @@ class Picture(Struct, frozen=True):
     svg: Markup
 
 
+class PageTable(Struct, frozen=True):
+    """A table with its pictures; `is_titled` is False where the section's heading says the same."""
+
+    anchor: str
+    table: Table
+    is_titled: bool
+    rows: Sequence[Row]
+    pictures: Sequence[Picture]
+
+
 class Section(Struct, frozen=True):
-    """A heading with what stands under it; `anchor` is what a link within the page points to."""
+    """A heading with what stands under it."""
 
     anchor: str
     title: str
-    table: Table | None
-    pictures: Sequence[Picture]
+    in_appendix: bool = False
+    text: Sequence[str] = ()
+    tables: Sequence[PageTable] = ()
+    pictures: Sequence[Picture] = ()
+
+
+class Chart(Struct, frozen=True):
+    """The chart of the answer as a desk and as a phone show it."""
+
+    title: str
+    wide: Markup
+    narrow: Markup
 
 
 def render(document: Document) -> str:
@@ -56,17 +98,24 @@ def render(document: Document) -> str:
         loader=PackageLoader("reports", "formats"),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=_printable,
+        finalize=printable,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
     script = _asset("page.js")
+    builder = _Builder(document)
+    answer = document.answer
     return environment.get_template("page.html.j2").render(
         document=document,
-        sections=_sections(document),
-        kind_of=_kind_of,
-        colours=plots.COLOURS,
+        page_title=_page_title(document),
+        answer=answer,
+        chart=_chart(answer.chart) if answer and answer.chart else None,
+        best=builder.answer_table(answer.table) if answer and answer.table else None,
+        sections=builder.sections(),
+        is_folded=answer is not None,
+        colors=COLORS,
+        colors_on_dark=ON_DARK,
         style=Markup(_asset("page.css")),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -77,35 +126,105 @@ def _asset(name: str) -> str:
     return files("reports.formats").joinpath(name).read_text(encoding="utf-8")
 
 
-def _printable(cell: Cell) -> str:
-    """What stands in the page: a cell as people read it; a character that nobody sees becomes a space."""
-    text = readable(cell)
-    if text.isprintable() or hasattr(text, "__html__"):
-        return text
-    return "".join(character if character.isprintable() else " " for character in text)
+def _page_title(document: Document) -> str:
+    """Of a tab among others: it says whose page it is."""
+    if document.answer is None or PRODUCT in document.title:
+        return document.title
+    return f"{document.title} · {PRODUCT}"
 
 
-def _kind_of(cell: Cell, numeric: bool) -> str:
-    """The class of a cell: how it is aligned and where it may break."""
-    if numeric:
-        return "number"
-    return "long" if len(readable(cell)) > LONG_LETTERS else ""
+def _chart(chart: BarChart) -> Chart:
+    from markupsafe import Markup
+
+    wide, narrow = (
+        Markup(bar_chart.draw(chart, bar_chart.OF_THE_PAGE, width))
+        for width in (bar_chart.WIDE, bar_chart.NARROW)
+    )
+    return Chart(chart.title, wide, narrow)
 
 
-def _sections(document: Document) -> list[Section]:
-    names = UniqueNames()
-    found = [
-        Section(
-            names.unused(table.title),
-            table.title,
+class _Builder:
+    """What the page's anchors and the rows' samples have in common."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.names = UniqueNames()
+        for taken in ("results", "contents", "appendix", "next"):
+            self.names.unused(taken)
+        self.samples = {
+            series.row_name: series
+            for plot in document.plots
+            if plot.kind == "strips"
+            for series in plot.series
+            if series.row_name
+        }
+
+    def answer_table(self, table: Table) -> PageTable:
+        """With the fewer digits of a first screen; its rows have their samples wherever there are some."""
+        return PageTable(
+            self.names.unused(f"results {table.title}"),
             table,
-            _pictures(document.plots_under(table)),
+            True,
+            self._rows(table, brief, self.samples),
+            (),
         )
-        for table in document.tables
-    ]
-    if document.plots_apart:
-        found.append(Section(names.unused(ELSEWHERE), ELSEWHERE, None, _pictures(document.plots_apart)))
-    return found
+
+    def sections(self) -> list[Section]:
+        """The parts in their order, the appendix last, then plots that belong nowhere."""
+        document = self.document
+        found = [self._section(part, tables) for part, tables in document.parts.items()]
+        if document.answer is not None and document.text:
+            method = Section(self.names.unused(METHOD), METHOD, in_appendix=True, text=document.text)
+            at = next((n for n, section in enumerate(found) if section.in_appendix), len(found))
+            found.insert(at, method)
+        if document.plots_apart:
+            anchor = self.names.unused(ELSEWHERE)
+            apart = _pictures(document.plots_apart)
+            found.append(Section(anchor, ELSEWHERE, document.answer is not None, pictures=apart))
+        return found
+
+    def _section(self, part: Part, tables: Sequence[Table]) -> Section:
+        anchor = self.names.unused(part.name)
+        shown = [self._table(table, len(tables) > 1 or table.title != part.title) for table in tables]
+        return Section(anchor, part.title, part.in_appendix, tables=shown)
+
+    def _table(self, table: Table, is_titled: bool) -> PageTable:
+        plots_here = self.document.plots_under(table)
+        samples = self.samples if any(plot.kind == "strips" for plot in plots_here) else {}
+        anchor = self.names.unused(table.title)
+        return PageTable(
+            anchor, table, is_titled, self._rows(table, readable, samples), _pictures(plots_here)
+        )
+
+    def _rows(
+        self, table: Table, written: Callable[[Cell], str], samples: Mapping[str, Series]
+    ) -> Sequence[Row]:
+        numeric = table.numeric
+        names = table.row_names or ("",) * len(table.rows)
+        found = []
+        for cells, subject in zip(table.rows, names, strict=True):
+            shown = [
+                page_cells.shown(cell, right, written) for cell, right in zip(cells, numeric, strict=True)
+            ]
+            name = " ".join(_naming(cells, written)) or "row"
+            anchor = self.names.unused(f"{table.title} {name}")
+            series = samples.get(subject)
+            found.append(Row(anchor, name, shown, _samples(series) if series else None))
+        return found
+
+
+def _naming(cells: Sequence[Cell], written: Callable[[Cell], str]) -> Iterator[str]:
+    """The words ahead of the first figure, which say what a row is about."""
+    for cell in cells:
+        if not isinstance(cell, str | int):
+            return
+        yield written(cell)
+
+
+def _samples(series: Series) -> Samples:
+    from markupsafe import Markup
+
+    return Samples(series.label, sample_strips.in_words(series), Markup(sample_strips.draw(series)))
 
 
 def _pictures(found: Sequence[Plot]) -> list[Picture]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from urllib.parse import quote
 
 from reports.cells import Cell, brief, readable
-from reports.document import Answer, Document, Plot, Table
-from reports.drawing import text_bars
+from reports.document import Answer, BarChart, Document, Plot, Table
+from reports.drawing import bar_chart, text_bars
 
 NAME = "md"
 
@@ -38,7 +39,7 @@ def _with_answer(document: Document, answer: Answer) -> Iterator[str]:
     yield from (f"**! {escape(alarm)}**" for alarm in answer.alarms)
     yield "\n".join(f"- {escape(headline)}" for headline in answer.headlines)
     if answer.chart is not None:
-        yield "\n".join(("```text", *text_bars.lines(answer.chart, CHART_WIDTH), "```"))
+        yield _chart(document, answer.chart)
     if answer.table is not None:
         yield f"**{escape(answer.table.title)}**"
         yield _table(answer.table, brief)
@@ -56,6 +57,20 @@ def _with_answer(document: Document, answer: Answer) -> Iterator[str]:
         if part.in_appendix:
             yield from _folded(part.title, _part(document, tables))
     yield from _pictures(document, document.plots_apart)
+
+
+def _chart(document: Document, chart: BarChart) -> str:
+    """The picture for the reader's color scheme where there is one, else the same in plain text."""
+    if document.pictures is None:
+        return "\n".join(("```text", *text_bars.lines(chart, CHART_WIDTH), "```"))
+    light, dark = (
+        quote(f"{document.pictures}/{bar_chart.file_name(scheme)}") for scheme in ("light", "dark")
+    )
+    alternative = html.escape(bar_chart.in_words(chart))
+    return (
+        f'<picture>\n<source media="(prefers-color-scheme: dark)" srcset="{dark}">\n'
+        f'<img src="{light}" alt="{alternative}">\n</picture>'
+    )
 
 
 def _folded(title: str, blocks: Iterable[str]) -> Iterator[str]:

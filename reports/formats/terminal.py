@@ -90,14 +90,7 @@ def _show_next(console: Console, step: NextStep | None) -> None:
 
 def in_words(step: NextStep) -> str:
     """`convbench run --resume --out runs/1    (resolves 3 figures, about 9 minutes)`"""
-    about = ", ".join(filter(None, (step.purpose, _duration(step.seconds))))
-    return f"{step.command}    ({about})" if about else step.command
-
-
-def _duration(seconds: float | None) -> str:
-    if seconds is None:
-        return ""
-    return f"about {seconds:.0f} s" if seconds < 90 else f"about {seconds / 60:.0f} minutes"
+    return f"{step.command}    ({step.about})" if step.about else step.command
 
 
 def _parts(document: Document) -> Iterator[str]:

@@ -78,4 +78,5 @@ def _series(row: _Row, axes: Sequence[str]) -> Series:
         x=tuple(sample / figure.median for samples in spread.samples for sample in samples),
         y=tuple(float(n) for n, samples in enumerate(spread.samples, start=1) for _ in samples),
         hue=0,
+        row_name=subject_of(spread).name,
     )

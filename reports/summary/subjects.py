@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from bench.schema.case import Case
 from bench.schema.ceiling_product import Product
-from reports.summary.figures import Curve, Figure, ReadBack, Spread
+from reports.summary.figures import Curve, Figure, ReadBack, Spread, effective_text
 
 Figures = dict[tuple[str, str], Figure]
 """One subject's figures by (phase, metric)."""
@@ -39,6 +39,13 @@ class Subject(Struct, frozen=True):
     effective: ReadBack
     machine: tuple[str, ...]
     network: str = ""
+
+    @property
+    def name(self) -> str:
+        """Unlike that of any other subject of a report."""
+        return " ".join(
+            filter(None, (self.case.id, self.network, *self.machine, effective_text(self.effective)))
+        )
 
 
 def subject_of(found: Figure | Curve | Spread) -> Subject:

@@ -113,9 +113,8 @@ def table(
 ) -> Table:
     """A table whose rows begin with the model and the axes that vary; what the others say is `shared`.
 
-    `without` are axes that the title or the lines say already, `always` those that have a column even where
-    all rows share the value. Own columns that are empty in every row are left out. `metrics` are what the
-    first of them show: a cell without its figure is marked where the reason is known.
+    `without` are axes that the title or the lines say already, `always` have a column even where all rows
+    share the value. Empty columns are left out. `metrics` are what the first ones show, to mark absent cells.
     """
     lines = [_marked(line, metrics, scope.reasons) for line in lines]
     subjects = [line.subject for line in lines]
@@ -138,6 +137,7 @@ def table(
         rows=tuple(rows),
         shared=tuple(shared),
         notes=tuple(notes),
+        row_names=tuple(subject.name for subject in subjects),
     )
 
 

@@ -12,7 +12,17 @@ from bench.stats.accuracy_verdicts import ALL_EQUAL, PARITY_MARGIN
 from bench.stats.estimates import Interval, Moderated
 from bench.stats.moderation import MOST_MORE, more_processes
 from bench.stats.student_t import t_factor
-from reports.cells import ABOUT, BORROWED, FOLLOWS_FROM_UNRESOLVED, ONE, RESOLVED, UNRESOLVED, Cell, Quantity
+from reports.cells import (
+    ABOUT,
+    BORROWED,
+    FOLLOWS_FROM_UNRESOLVED,
+    ONE,
+    RESOLVED,
+    UNRESOLVED,
+    Cell,
+    Labels,
+    Quantity,
+)
 from reports.summary.figures import Figure
 
 TIME_IN_WORDS = (
@@ -165,7 +175,7 @@ def processes_text(figures: Sequence[Figure]) -> Cell:
 def remarks(figures: Sequence[Figure]) -> Cell:
     """The labels of a row's warnings; what they say stands in the table of warnings."""
     labels = dict.fromkeys(tag for figure in figures for tag in figure.tags)
-    return ", ".join(labels) or None
+    return Labels(labels) if labels else None
 
 
 def points(share: float | None) -> Quantity | None:

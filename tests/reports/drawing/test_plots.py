@@ -20,6 +20,7 @@ from reports import formats
 from reports.document import Document, Plot, Series, Table, TableKey
 from reports.drawing import plots
 from reports.drawing.bars import draw_bars
+from reports.drawing.palette import COLORS
 from reports.pages.run_report import build
 from tests.planted import planted_records
 from tests.planted.commands import ROOT
@@ -92,7 +93,11 @@ def test_speed_against_accuracy_has_a_named_point_for_each_case(tmp_path: Path) 
     assert (lenets.label, vggs.label, vggs.names) == ("lenet5", "vgg-small", ("fp32", "amp-bf16"))
     assert vggs.x == (100.0, 180.0)
     assert [*vggs.y, *vggs.low, *vggs.high] == pytest.approx([97.0, 97.0, 96.0, 97.0, 98.0, 97.0])
-    assert (plot.log_x, plot.kind, plot.under) == (True, "points", TableKey("accuracy"))
+    assert (plot.log_x, plot.kind, plot.under) == (
+        True,
+        "points",
+        TableKey("accuracy", ("digits", "cpu", "2", "A")),
+    )
 
 
 def test_a_point_alone_in_its_model_is_named_by_it(tmp_path: Path) -> None:
@@ -194,7 +199,7 @@ def test_drawing_leaves_the_users_settings() -> None:
 
 
 def test_the_curve_stands_where_it_should() -> None:
-    """Of the two halves of a plot that rises, the colour of its line is higher up in the right one."""
+    """Of the two halves of a plot that rises, the color of its line is higher up in the right one."""
     image = pixels(structs.replace(PLOT, series=(structs.replace(LINE, low=(), high=()),)))
     blue = np.all(np.abs(image[..., :3] - np.array([0x00, 0x72, 0xB2]) / 255) < 0.02, axis=2)
     rows, columns = np.nonzero(blue)
@@ -277,7 +282,7 @@ def test_bars_lie_one_after_the_other_in_their_rows() -> None:
     axes = Figure().add_subplot()
     forward = Series(label="forward", x=(1.0, 2.0), y=(0.0, 1.0), names=("conv", "relu"))
     backward = Series(label="backward", x=(5.0,), y=(1.0,), names=("relu",))
-    draw_bars(axes, (forward, backward), plots.COLOURS)
+    draw_bars(axes, (forward, backward), COLORS)
     bars = [bar for bar in axes.patches if isinstance(bar, Rectangle)]
     found = [(bar.get_y() + bar.get_height() / 2, bar.get_x(), bar.get_width()) for bar in bars]
     assert found == [(0, 0, 1), (1, 0, 2), (1, 2, 5)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import os
 import shutil
 from collections.abc import Iterator
@@ -20,44 +21,43 @@ from msgspec import structs
 
 pytest.importorskip("selenium")
 
+import itertools
+
 from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
 
 from reports import formats
-from reports.cells import Cell
+from reports.cells import Cell, Quantity, readable
 from reports.document import Document, Table
 from reports.pages.run_report import build
-from tests.planted import planted_records
+from tests.planted import planted_answer, planted_records
+from tests.planted.commands import ROOT
 from tests.planted.planted_learning import VGG, seeds
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 DRIVER = "chromedriver"
 SCRIPT = "<script>alert(1)</script>"
-DESKTOP, PHONE = (1280, 900), (375, 812)
+DESKTOP, TABLET, PHONE = (1280, 900), (768, 1024), (390, 844)
+WIDTHS = [DESKTOP, TABLET, PHONE]
 FIGURES: tuple[Cell, ...] = (
-    "12.3 ±1.2%",
+    Quantity(value=12.3, low=12.1, high=12.5),
     None,
-    "1,234 ±0.1% †",
-    "9.871 -18% +22%",
-    "-5.70x (-5.9 to -5.5)",
-    ">100",
+    Quantity(value=1234.0, of_one=True),
+    Quantity(value=1.0, low=0.1, high=50.0),
+    Quantity(value=-5.7, low=-5.9, high=-5.5, interval="ends", unit="x"),
+    Quantity(value=100.0, digits="given", more_than=True),
     "n/a",
     0.25,
+    Quantity(value=math.inf),
 )
-"""As tables print them, in disorder."""
-ASCENDING = [
-    "-5.70x (-5.9 to -5.5)",
-    "0.2500",
-    "9.871 -18% +22%",
-    "12.3 ±1.2%",
-    ">100",
-    "1,234 ±0.1% †",
-    "n/a",
-    "",
-]
+"""As tables hold them, in disorder."""
+ASCENDING = [-5.7, 0.25, 12.3, 100.0, 1234.0, math.inf]
+"""What is known of them by value; words come after them, and what is not known always last."""
 
 Driver = webdriver.Chrome
 
@@ -111,8 +111,10 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def opened(browser: Driver, report: Path) -> Driver:
-    """The page on a light desktop."""
-    return show(browser, report)
+    """The page on a light desktop, with all parts open."""
+    show(browser, report)
+    ask(browser, "document.querySelectorAll('details').forEach(part => { part.open = true; })")
+    return browser
 
 
 def show(browser: Driver, file: Path) -> Driver:
@@ -124,7 +126,7 @@ def show(browser: Driver, file: Path) -> Driver:
 
 
 def emulate(browser: Driver, scheme: str = "light", size: tuple[int, int] = DESKTOP, media: str = "") -> None:
-    """A screen of so many CSS pixels in the user's colours, or paper (`print`)."""
+    """A screen of so many CSS pixels in the user's colors, or paper (`print`)."""
     width, height = size
     metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == PHONE}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
@@ -148,7 +150,7 @@ def picture(browser: Driver, file: Path) -> np.ndarray[Any, Any]:
 
 @pytest.mark.slow
 def test_it_opens_without_a_word_and_asks_for_nothing(opened: Driver, report: Path) -> None:
-    assert opened.title == "convbench report"
+    assert "convbench" in opened.title
     assert opened.get_log("browser") == []
     events = [json.loads(entry["message"])["message"] for entry in opened.get_log("performance")]
     asked = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
@@ -198,13 +200,18 @@ def sorted_by(browser: Driver) -> list[str | None]:
 
 
 @pytest.mark.slow
-def test_a_click_sorts_by_numbers_and_leaves_gaps_last(sortable: Driver) -> None:
+def test_a_click_sorts_by_value_and_leaves_what_is_not_known_last(sortable: Driver) -> None:
     before = column(sortable, 1)
+    by_value = {cell.value if isinstance(cell, Quantity) else cell: readable(cell) for cell in FIGURES}
+    ascending, unknown = [by_value[value] for value in ASCENDING], ["", by_value[1.0]]
     button = sortable.find_element(By.CSS_SELECTOR, "thead th:nth-child(2) button")
     button.click()
-    assert (column(sortable, 1), sorted_by(sortable)) == (ASCENDING, [None, "ascending"])
+    assert (column(sortable, 1), sorted_by(sortable)) == ([*ascending, "n/a", *unknown], [None, "ascending"])
     button.click()
-    assert (column(sortable, 1), sorted_by(sortable)) == ([*ASCENDING[-2::-1], ""], [None, "descending"])
+    assert (column(sortable, 1), sorted_by(sortable)) == (
+        ["n/a", *ascending[::-1], *unknown],
+        [None, "descending"],
+    )
     button.click()
     assert (column(sortable, 1), sorted_by(sortable)) == (before, [None, None])
 
@@ -212,13 +219,208 @@ def test_a_click_sorts_by_numbers_and_leaves_gaps_last(sortable: Driver) -> None
 @pytest.mark.slow
 def test_the_keyboard_sorts_names_with_the_numbers_in_them(sortable: Driver) -> None:
     sortable.find_element(By.CSS_SELECTOR, "thead th button").send_keys(Keys.ENTER)
-    assert column(sortable, 0) == [f"m{n}" for n in range(3, 11)]
+    assert column(sortable, 0) == [f"m{n}" for n in range(2, 11)]
     assert sorted_by(sortable) == ["ascending", None]
 
 
-def luminance(colour: str) -> float:
+@pytest.mark.slow
+def test_the_filter_leaves_the_rows_that_have_all_its_words(sortable: Driver) -> None:
+    box = sortable.find_element(By.CSS_SELECTOR, ".filter input")
+    assert box.accessible_name == "Filter"
+    box.send_keys("M1 12.3")
+    rows = "[...document.querySelectorAll('tbody tr')].filter(row => row.offsetHeight)"
+    seen = f"{rows}.map(row => row.cells[0].textContent)"
+    assert ask(sortable, seen) == ["m10"]
+    assert sortable.find_element(By.CSS_SELECTOR, ".filter output").text == "1 of 9 rows"
+    box.clear()
+    box.send_keys(Keys.SPACE)
+    assert len(ask(sortable, seen)) == 9
+
+
+@pytest.mark.slow
+def test_arrow_keys_go_through_the_rows_and_the_tab_key_visits_one(sortable: Driver) -> None:
+    stops = "[...document.querySelectorAll('tbody .mark')].filter(link => link.tabIndex === 0).length"
+    focused = "document.activeElement.closest('tr').cells[0].textContent"
+    assert ask(sortable, stops) == 1
+    sortable.find_element(By.CSS_SELECTOR, "thead th:nth-child(2) button").send_keys(Keys.TAB)
+    assert ask(sortable, focused) == "m10"
+    for key, row in ((Keys.ARROW_DOWN, "m9"), (Keys.END, "m2"), (Keys.ARROW_UP, "m3"), (Keys.HOME, "m10")):
+        sortable.switch_to.active_element.send_keys(key)
+        assert ask(sortable, focused) == row
+    assert ask(sortable, stops) == 1
+
+
+@pytest.fixture(scope="module")
+def answer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("answer") / "page.html"
+    file.write_text(formats.render("html", planted_answer.document()), encoding="utf-8")
+    return file
+
+
+def is_seen(browser: Driver, selector: str) -> bool:
+    """Whether the first such element is in no closed part, and stands in the window."""
+    if not ask(browser, f"document.querySelector('{selector}').checkVisibility()"):
+        return False
+    box = ask(browser, f"document.querySelector('{selector}').getBoundingClientRect().toJSON()")
+    return bool(box["height"] > 0 and box["top"] >= -1 and box["top"] < ask(browser, "window.innerHeight"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", WIDTHS)
+def test_the_first_screen_holds_the_answer(browser: Driver, answer: Path, size: tuple[int, int]) -> None:
+    emulate(show(browser, answer), size=size)
+    browser.get(answer.as_uri())
+    for selector in ("h1", ".headlines li", ".chart", ".answer table"):
+        assert is_seen(browser, selector), selector
+    tops = [
+        ask(browser, f"document.querySelector('{selector}').getBoundingClientRect().top")
+        for selector in ("h1", ".chart", ".answer table", "#next", ".part")
+    ]
+    assert tops == sorted(tops)
+    assert ask(browser, "document.querySelector('nav details').open") == (size == DESKTOP)
+    nav = ask(browser, "document.querySelector('nav').getBoundingClientRect().toJSON()")
+    if size == DESKTOP:
+        assert nav["left"] > ask(browser, "document.querySelector('.answer').getBoundingClientRect().right")
+        assert is_seen(browser, "nav")
+    else:
+        assert nav["top"] > tops[3]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", WIDTHS)
+def test_letters_of_the_chart_can_be_read_at_any_width(
+    browser: Driver, answer: Path, size: tuple[int, int]
+) -> None:
+    emulate(show(browser, answer), size=size)
+    heights = ask(
+        browser,
+        "[...document.querySelectorAll('.chart text')]"
+        ".map(text => text.getBoundingClientRect().height).filter(height => height)",
+    )
+    assert len(heights) == 2 + 3 + 5, "a legend, three names and five values, once"
+    assert min(heights) >= 11
+
+
+@pytest.mark.slow
+def test_a_link_from_the_contents_opens_its_part(browser: Driver, answer: Path) -> None:
+    show(browser, answer)
+    assert not is_seen(browser, "#memory table")
+    browser.find_element(By.LINK_TEXT, "Peak memory").click()
+    assert is_seen(browser, "#memory table")
+    browser.find_element(By.CSS_SELECTOR, "nav button").click()
+    assert ask(browser, "[...document.querySelectorAll('.part > details')].every(part => part.open)")
+
+
+@pytest.mark.slow
+def test_the_address_of_a_row_shows_it_also_in_a_folded_part(browser: Driver, answer: Path) -> None:
+    show(browser, answer)
+    link = ask(browser, "document.querySelector('#times tbody tr:last-child .mark').href")
+    assert link.endswith("#inference-on-cpu-alexnet-12")
+    browser.get("about:blank")
+    browser.get(link)
+    assert is_seen(browser, "#inference-on-cpu-alexnet-12")
+    color = "getComputedStyle(document.querySelector('{} td')).backgroundColor"
+    marked, other = (ask(browser, color.format(place)) for place in (":target", "#times tbody tr"))
+    assert marked != other
+
+
+@pytest.mark.slow
+def test_pointer_and_focus_show_the_samples_of_a_row(browser: Driver, answer: Path) -> None:
+    show(browser, answer)
+    row = browser.find_element(By.CSS_SELECTOR, ".answer tbody tr")
+    panel = browser.find_element(By.ID, row.get_attribute("data-samples"))
+    assert not panel.is_displayed()
+    ActionChains(browser).move_to_element(row).perform()
+    assert panel.is_displayed()
+    assert "3 processes: medians -2.0% to +3.0%" in panel.text
+    box = ask(
+        browser, f"document.getElementById('{panel.get_attribute('id')}').getBoundingClientRect().toJSON()"
+    )
+    assert box["top"] >= 0
+    assert box["bottom"] <= DESKTOP[1]
+    ActionChains(browser).move_to_element(browser.find_element(By.TAG_NAME, "h1")).perform()
+    assert not panel.is_displayed()
+    link = row.find_element(By.CSS_SELECTOR, ".mark")
+    browser.execute_script("arguments[0].focus()", link)
+    assert panel.is_displayed()
+    assert link.get_attribute("aria-describedby") == panel.get_attribute("id")
+    link.send_keys(Keys.ESCAPE)
+    assert not panel.is_displayed()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_allowed", [True, False])
+def test_the_command_is_copied_or_else_chosen(browser: Driver, answer: Path, is_allowed: bool) -> None:
+    show(browser, answer)
+    wanted = "Promise.resolve(window.copied = text)" if is_allowed else "Promise.reject(Error())"
+    browser.execute_script(f"navigator.clipboard.writeText = (text) => {wanted}")
+    browser.find_element(By.CSS_SELECTOR, ".next button").click()
+    said = WebDriverWait(browser, 5).until(lambda it: it.find_element(By.CSS_SELECTOR, ".next output").text)
+    assert said == ("Copied" if is_allowed else "Press Ctrl+C")
+    found = ask(browser, "window.copied" if is_allowed else "String(getSelection())")
+    assert found == "convbench run --resume --out runs/1"
+
+
+@pytest.mark.slow
+def test_the_tab_key_goes_down_the_page(browser: Driver, answer: Path) -> None:
+    """The order of the focus is that of reading: no step goes up within the page's column."""
+    show(browser, answer)
+    places = []
+    for _ in range(12):
+        ActionChains(browser).send_keys(Keys.TAB).perform()
+        places.append(
+            ask(
+                browser,
+                "(e => [e.closest('nav') ? 'nav' : 'page', e.getBoundingClientRect().top + scrollY])"
+                "(document.activeElement)",
+            )
+        )
+    for where in ("nav", "page"):
+        tops = [top for place, top in places if place == where]
+        assert len(tops) > 2
+        assert all(after >= before - 25 for before, after in itertools.pairwise(tops)), tops
+
+
+AXE = ROOT / "tests" / "fixtures" / "axe-core" / "axe.min.js"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [DESKTOP, PHONE])
+def test_axe_finds_no_fault(browser: Driver, answer: Path, scheme: str, size: tuple[int, int]) -> None:
+    """Contrast, names, roles and keyboard, as far as a program can see them; all parts are open."""
+    emulate(show(browser, answer), scheme, size)
+    ask(browser, "document.querySelectorAll('details').forEach(part => { part.open = true; })")
+    assert axe(browser) == []
+
+
+@pytest.mark.slow
+def test_axe_finds_a_fault_that_was_planted(browser: Driver, answer: Path) -> None:
+    show(browser, answer)
+    ask(browser, "document.querySelector('.about').style.color = '#bbb'")
+    ask(browser, "document.querySelector('.mark').removeAttribute('aria-label')")
+    assert {fault.split(":")[0] for fault in axe(browser)} == {"color-contrast", "link-name"}
+
+
+@pytest.mark.slow
+def test_axe_finds_no_fault_in_the_report_of_a_run(opened: Driver) -> None:
+    emulate(opened, "dark")
+    assert axe(opened) == []
+
+
+def axe(browser: Driver) -> list[str]:
+    """Rule and element of each fault that axe-core finds in the page as it is shown."""
+    browser.execute_script(AXE.read_text(encoding="utf-8"))
+    found = browser.execute_async_script(
+        "const done = arguments[0];"
+        "axe.run(document, {resultTypes: ['violations']}).then(found => done(found.violations))"
+    )
+    return [f"{rule['id']}: {node['html'][:200]}" for rule in found for node in rule["nodes"]]
+
+
+def luminance(color: str) -> float:
     """Relative luminance of a computed `rgb(r, g, b)`, as WCAG 2 defines it."""
-    channels = [int(part) / 255 for part in colour.strip("rgba()").split(",")[:3]]
+    channels = [int(part) / 255 for part in color.strip("rgba()").split(",")[:3]]
     red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
@@ -235,16 +437,16 @@ def test_text_stands_out_from_the_paper(opened: Driver, scheme: str) -> None:
     paper = ask(opened, "getComputedStyle(document.documentElement).backgroundColor")
     assert (luminance(paper) < 0.1) == (scheme == "dark")
     for selector in ("p", ".note", "td", "thead th", "a", "figcaption p"):
-        colour = ask(opened, f"getComputedStyle(document.querySelector('{selector}')).color")
-        assert contrast(colour, paper) >= 4.5, selector
+        color = ask(opened, f"getComputedStyle(document.querySelector('{selector}')).color")
+        assert contrast(color, paper) >= 4.5, selector
     for selector, need in (("svg text", 4.5), ('svg [style*="--series-0"]', 3.0)):
         style = f"getComputedStyle(document.querySelector('{selector}'))"
-        colour = ask(opened, f"{style}.fill.startsWith('rgb') ? {style}.fill : {style}.stroke")
-        assert contrast(colour, paper) >= need, selector
+        color = ask(opened, f"{style}.fill.startsWith('rgb') ? {style}.fill : {style}.stroke")
+        assert contrast(color, paper) >= need, selector
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("size", [DESKTOP, PHONE, (320, 600)])
+@pytest.mark.parametrize("size", [*WIDTHS, (320, 600)])
 def test_only_tables_and_pictures_scroll_sideways(opened: Driver, size: tuple[int, int]) -> None:
     emulate(opened, size=size)
     assert ask(opened, "document.documentElement.scrollWidth") <= size[0]
@@ -268,7 +470,8 @@ def test_on_a_phone_the_first_column_stays(opened: Driver) -> None:
 
 @pytest.mark.slow
 def test_every_picture_has_a_size_and_every_id_is_one(opened: Driver) -> None:
-    sizes = ask(opened, "[...document.querySelectorAll('svg')].map(e => [e.clientWidth, e.clientHeight])")
+    shown = "[...document.querySelectorAll('figure svg')].filter(e => e.checkVisibility())"
+    sizes = ask(opened, f"{shown}.map(e => [e.clientWidth, e.clientHeight])")
     assert len(sizes) > 4
     assert min(min(size) for size in sizes) > 100
     ids = ask(opened, "[...document.querySelectorAll('[id]')].map(e => e.id)")
@@ -278,6 +481,7 @@ def test_every_picture_has_a_size_and_every_id_is_one(opened: Driver) -> None:
 @pytest.mark.slow
 def test_on_paper_it_is_black_on_white_and_nothing_is_cut_off(opened: Driver) -> None:
     emulate(opened, "dark", media="print", size=(700, 990))
+    assert ask(opened, "[...document.querySelectorAll('table')].every(table => table.offsetHeight > 0)")
     assert luminance(ask(opened, "getComputedStyle(document.querySelector('td')).color")) < 0.1
     assert ask(opened, "getComputedStyle(document.documentElement).backgroundColor") == "rgb(255, 255, 255)"
     assert ask(opened, "getComputedStyle(document.querySelector('nav')).display") == "none"
@@ -293,7 +497,7 @@ def test_on_paper_it_is_black_on_white_and_nothing_is_cut_off(opened: Driver) ->
 @pytest.mark.slow
 @pytest.mark.parametrize(("scheme", "size"), [("light", DESKTOP), ("dark", PHONE)])
 def test_something_is_seen(opened: Driver, tmp_path: Path, scheme: str, size: tuple[int, int]) -> None:
-    """Most of it paper, some of it ink, and in the picture its colours."""
+    """Most of it paper, some of it ink, and in the picture its colors."""
     emulate(opened, scheme, size)
     top = picture(opened, tmp_path / "top.png")
     assert top.shape[:2] == size[::-1]
@@ -302,5 +506,5 @@ def test_something_is_seen(opened: Driver, tmp_path: Path, scheme: str, size: tu
     assert 0.01 < inked.mean() < 0.4
     ask(opened, "[...document.querySelectorAll('figure')].at(-1).scrollIntoView()")
     seen = picture(opened, tmp_path / "figure.png")
-    coloured = seen.max(axis=2) - seen.min(axis=2) > 0.3
-    assert coloured.sum() > 100
+    colored = seen.max(axis=2) - seen.min(axis=2) > 0.3
+    assert colored.sum() > 100
