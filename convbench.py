@@ -8,9 +8,9 @@
     convbench.compare("runs/first", "runs/second")
     convbench.measure(module, images)                        # a live nn.Module, in this process
 
-What `__all__` names is public and stays; whatever else stands here is private, and the packages `bench`,
-`models` and `reports` are what this module is made of and may change. Importing it imports no torch. Bad
-input is a `UserError` whose message is one sentence, the one that the command line prints.
+The names in `__all__` are public and stable; everything else here is private, and the packages `bench`,
+`models` and `reports` are internals and may change. Importing convbench does not import torch. Bad input
+raises `UserError` with the sentence that the command line prints.
 """
 
 # long: a module that is imported and started under one name is one file.
@@ -53,13 +53,13 @@ _Cell = str | int | float | None
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One run folder, or several whose processes are pooled.
+    """One run folder, or several with their processes pooled.
 
     folders    where the records are
-    statuses   of a run just made: how many processes ended as `ok`, `oom`, `timeout`, `crashed`, `skipped`,
-               `invalid` or `diverged`; empty for a run that was loaded
-    remaining  of a run just made: processes that the budget left, which `resume=True` runs
-    wide       of a run just made: cases whose interval is wider than `until`
+    statuses   after `run`: how many processes ended as `ok`, `oom`, `timeout`, `crashed`, `skipped`,
+               `invalid` or `diverged`; empty after `load`
+    remaining  after `run`: processes that the budget left unmeasured; `resume=True` measures them
+    wide       after `run`: cases whose interval is wider than `until`
     """
 
     folders: tuple[Path, ...]
@@ -68,12 +68,12 @@ class Run:
     wide: int = 0
 
     def rows(self, *, plain_intervals: bool = False) -> list[dict[str, str | int | float | None]]:
-        """One plain dict for each figure, with the same keys in each: the rows of `report --format json`.
+        """One plain dict per figure, all with the same keys: the rows of `report --format json`.
 
-        Units are those that `unit` names: s, bytes, J, FLOP, count. None stands for what does not apply or
-        was not measured, and no column mixes whole numbers with others. `pandas.DataFrame(rows)` and
-        `polars.DataFrame(rows)` take them as they are: rows that are the first to fill a column come first,
-        since polars guesses its type from a hundred rows.
+        `unit` names the unit: s, bytes, J, FLOP, count. None means not applicable or not measured. A column
+        holds either whole numbers or floats. `pandas.DataFrame(rows)` and `polars.DataFrame(rows)` accept the
+        rows unchanged: rows that are the first to fill a column come first, because polars infers types from
+        the first hundred rows.
         Raises UserError for a folder without readable records.
         """
         from reports.pages import run_report
@@ -83,7 +83,7 @@ class Run:
     def report(self, format: str = "md", *, plain_intervals: bool = False) -> str:  # noqa: A002
         """The report as text, in one of the formats of `convbench report`: md, html, csv, json, terminal.
 
-        With `plain_intervals` each interval comes from its own processes alone, here as in `rows`.
+        With `plain_intervals` each interval uses only the processes of its case, here as in `rows`.
         Raises UserError for another format, or for a folder without readable records.
         """
         from reports import formats
@@ -103,9 +103,10 @@ def cost(
 ) -> Cost:
     """Parameters, FLOPs and activations of a network, layer by layer, for one batch of square images.
 
-    `model` is a network of ours or a variant (`vgg13+kernel=5x5`), `torchvision:NAME` or `FILE.py:FACTORY`;
-    `image` is the side in pixels, `input` any other shape (`3x64x80`), None the network's own. FLOPs are 2 x
-    MACs. What is not ours is counted in a process of its own, in seconds. Raises UserError for what cannot.
+    `model` is a built-in network or a variant (`vgg13+kernel=5x5`), `torchvision:NAME` or `FILE.py:FUNCTION`.
+    `image` is the side in pixels, `input` any other shape (`3x64x80`); None is the network's default. FLOPs =
+    2 x MACs. Networks that are not built in are counted in a separate process, in seconds. Raises UserError
+    for a network that cannot be counted.
     """
     from bench.plan import axes
     from bench.runner import network_costs
@@ -147,15 +148,15 @@ def run(
     resume: bool = False,
     progress: bool = True,
 ) -> Run:
-    """Measure a suite (quick) into the folder `out`, each case in processes of its own: `convbench run`.
+    """Measure a suite (default: quick) into the folder `out`, as `convbench run` does.
 
-    Every axis (`model` to `seed`) takes one value or several, and means what `convbench list axes` says;
-    `gpu` is nvidia-smi's index or a UUID, `lock_clocks_mhz` locks its SM clock; `target_ci` and `until` are
-    shares (0.01 is 1%). A case gets processes until its interval is at most `until` wide on either side, or
-    `replicates` of them. With `flush_l2` every timed step finds a cold L2. With `resume` the plan is the one
-    that `out` keeps. Records are in `out` before the next case. A bar is shown on a terminal unless
-    `progress` is False. A case that fails is in `statuses` and raises nothing.
-    Raises UserError, before anything is written, for what the command line refuses too.
+    Every axis (`model` to `seed`) takes one value or several; `convbench list axes` explains them. `gpu` is
+    the index of nvidia-smi or a UUID; `lock_clocks_mhz` locks its SM clock. `target_ci` and `until` are
+    shares (0.01 is 1%). A case gets processes until the half-width of its interval is at most `until`, or
+    exactly `replicates`. With `flush_l2` every timed step starts with a cold L2. With `resume` the plan in
+    `out` continues. Records are on disk before the next case. Terminals show a progress bar unless
+    `progress` is False. A case that fails is counted in `statuses` and raises nothing.
+    Raises UserError, before anything is written, for input that the command line refuses.
     """
     from bench.cli.options import run_options_of
     from bench.cli.progress import progress as shown
@@ -187,7 +188,7 @@ def run(
 
 
 def load(folder: _Folder, *more: _Folder) -> Run:
-    """A run from its folder; several folders are pooled. Raises UserError where one has no records."""
+    """Load a run; several folders are pooled. Raises UserError for a folder without records."""
     from reports.summary.record_stream import records_file
 
     folders = tuple(map(Path, (folder, *more)))
@@ -203,13 +204,13 @@ def compare(
     margin: float = 0.02,
     plain_intervals: bool = False,
 ) -> tuple[ComparisonRow, ...]:
-    """Faster, slower, equivalent or inconclusive: `b` against `a`, a row for each metric of each case.
+    """Compare run `b` with run `a`: one row per metric and case, with its verdict.
 
-    `verdict` is None where a row could not be compared, and `reason` says why. `ratio` is b / a with its 99%
-    interval from `low` to `high`; `base` and `new` are medians in `unit`. `margin` is the share within which
-    a change does not matter. Several folders on each side make the run the unit instead of the process.
-    `what_decides` of an inconclusive row is about how many more processes on each side it asks for. With
-    `plain_intervals` each side's variance comes from its own processes alone.
+    `verdict` is faster, slower, equivalent or inconclusive, or None if a row could not be compared, with a
+    `reason`. `ratio` is b / a with its 99% interval from `low` to `high`; `base` and `new` are medians in
+    `unit`. Changes within `margin` count as equivalent. With several folders a side the unit is the run
+    instead of the process. `what_decides` of an inconclusive row says about how many more processes each side
+    needs. With `plain_intervals` each variance uses only the processes of its side.
     Raises UserError for a side without folders, a folder without records, the same folder on both sides, or a
     bad margin.
     """
@@ -235,25 +236,25 @@ def measure(
     sampling_seconds: float = 10.0,
     progress: bool = True,
 ) -> Measured:
-    """Time a live module on its own device, in this process, and leave it as it was.
+    """Time a live module on its device, in this process, and restore its state.
 
     inputs     a tensor, a tuple of arguments, or a dict of keyword arguments; their device is the module's
     workload   inference: forward in eval mode without gradients; training: forward with the loss, backward,
                and SGD with momentum in train mode
-    loss       from the outputs (and `targets`, if given) to one number; without it cross-entropy of outputs
-               of shape (batch, classes, ...), against `targets` or random labels; an output of one number is
-               the loss itself
-    precision  fp32 is the module as it is, under the process's flags (`effective` of the result reads them
-               back: torch's own default lets a GPU's convolutions use TF32); amp-bf16 and amp-fp16 add
-               autocast (and loss scaling). Cast a module before to measure other weights
+    loss       a function of the outputs (and `targets`, if given) that returns one number. Default: cross-entropy of
+               outputs of shape (batch, classes, ...) with `targets` or random labels; an output of one
+               number is the loss itself
+    precision  fp32: the module unchanged, with the process's flags (`effective` of the result has them: by
+               default torch lets convolutions on a GPU use TF32). amp-bf16 and amp-fp16 add autocast (and
+               loss scaling). To measure other weights, cast the module first
     engine     eager, compile, compile-reduce-overhead, compile-max-autotune, or cudagraph on a GPU
-    target_ci  sampling ends when the median's 95% interval is this share of it on either side, or after
-               `sampling_seconds` for each pass (at least 20 samples)
+    target_ci  sampling ends when the half-width of the median's 95% interval is this share of it, or after
+               `sampling_seconds` per pass (at least 20 samples)
 
-    Weights, buffers, gradients, modes, torch's random states, grad mode and default dtype are afterwards what
-    they were. The stages are shown on a terminal and in a notebook unless `progress` is False.
-    Raises UserError where the module cannot be called so, lies on several devices or on meta, is on another
-    device than its inputs, or gives no tensor, and for a loss or targets without training.
+    Weights, buffers, gradients, modes, torch's random states, grad mode and default dtype are restored.
+    Terminals and notebooks show progress unless `progress` is False.
+    Raises UserError if the module cannot be called with these inputs, is on several devices or on meta, is
+    on another device than its inputs, or returns no tensor, and for a loss or targets without training.
     """
     from bench.cli.live_stages import stages
     from bench.plan import axes, suite_plan
