@@ -241,9 +241,9 @@ def measure(
     inputs     a tensor, a tuple of arguments, or a dict of keyword arguments; their device is the module's
     workload   inference: forward in eval mode without gradients; training: forward with the loss, backward,
                and SGD with momentum in train mode
-    loss       a function of the outputs (and `targets`, if given) that returns one number. Default: cross-entropy of
-               outputs of shape (batch, classes, ...) with `targets` or random labels; an output of one
-               number is the loss itself
+    loss       a function of the outputs (and `targets`, if given) that returns one number. Default:
+               cross-entropy of outputs of shape (batch, classes, ...) with `targets` or random labels; an
+               output of one number is the loss itself
     precision  fp32: the module unchanged, with the process's flags (`effective` of the result has them: by
                default torch lets convolutions on a GPU use TF32). amp-bf16 and amp-fp16 add autocast (and
                loss scaling). To measure other weights, cast the module first
