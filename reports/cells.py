@@ -187,21 +187,26 @@ def _number(found: Quantity, value: float, most_digits: int) -> str:
         return short if float(short) == value and not isinstance(value, int) else repr(value)
     sign = "+" if found.sign == "always" or (found.sign == "unless zero" and value) else ""
     if found.digits == "measured":
-        return f"{sign if value > 0 else ''}{_measured(found, value, most_digits)}"
+        text = _measured(found, value, most_digits)
+        return f"{sign}{text}" if value > 0 and text.strip("0.,") else text
     return f"{value:{sign}.{found.digits}f}"
 
 
 def _measured(found: Quantity, value: float, most_digits: int) -> str:
     """Down to the first digit of half the interval, or the second where it begins with 1 or 2; the ends of an
     interval reach as far as the value does."""
-    places = _decimals(found.value, most_digits) if found.value and math.isfinite(found.value) else 0
+    places = (
+        _decimals(found.value, most_digits) if found.value and math.isfinite(found.value) else most_digits
+    )
     half = _half_width(found)
     if half and math.isfinite(half):
         begins_small = float(f"{half:.1e}"[:3]) < 3
         places = min(places, _decimals(half, 2 if begins_small else 1))
-    if not 1e-4 <= abs(value) < 1e15:
+    is_noise = half is not None and half >= 1e-4 > abs(value)
+    if not 1e-4 <= abs(value) < 1e15 and not is_noise:
         return _in_digits(value, most_digits)
-    return f"{round(value, places):,.{max(0, places)}f}"
+    rounded = round(value, places) + 0.0  # no -0
+    return f"{rounded:,.{max(0, places)}f}"
 
 
 def _half_width(found: Quantity) -> float | None:

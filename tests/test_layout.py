@@ -73,6 +73,7 @@ def test_every_package_says_what_it_holds() -> None:
 
 OF_SEVERAL_MODULES = {
     "bench/cli/test_gpu_option.py": "one option of every command that measures",
+    "bench/cli/test_compare_command.py": "the commands compare and ab",
     "bench/child/training/test_gradient_norms.py": "what the learner and the worker do with norms",
     "bench/contracts/test_devices.py": "every device against the contract",
     "bench/contracts/test_engines.py": "every engine against the contract",

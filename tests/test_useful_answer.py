@@ -340,7 +340,7 @@ def test_what_would_decide_stands_beside_what_is_not_decided(convbench: Command,
     base, new = write(tmp_path / "base", records(noisy)), write(tmp_path / "new", records(noisy))
     rows = compared(convbench, base, new)
     assert {row["verdict"] for row in rows.values()} == {"inconclusive"}
-    answer = convbench("compare", base, new)
+    answer = convbench("compare", base, new, "--full")
     assert "more than 50 more processes on each side" in answer.out
     assert "inconclusive" in answer.out
 

@@ -13,48 +13,78 @@ from bench.plan import axes
 from models.errors import UserError
 
 
+# long: its parameters are the command's options.
 def compare(
     runs: Annotated[
-        list[Path] | None, typer.Argument(metavar="[BASE NEW]", help="The folders of two runs.")
+        list[Path] | None, typer.Argument(metavar="[BASE NEW]", help="Two run folders: before and after.")
     ] = None,
-    base: Annotated[list[Path] | None, typer.Option(help="A run before; repeat for several.")] = None,
-    new: Annotated[list[Path] | None, typer.Option(help="A run after; repeat for several.")] = None,
+    base: Annotated[
+        list[Path] | None, typer.Option(metavar="DIR", help="A run before; repeat for several runs.")
+    ] = None,
+    new: Annotated[
+        list[Path] | None, typer.Option(metavar="DIR", help="A run after; repeat for several runs.")
+    ] = None,
     margin: options.Margin = "2%",
     fail_on: Annotated[
         str | None,
-        typer.Option(help="slower (or lower) or any: exit with 1 when a row is, after Holm's correction."),
+        typer.Option(
+            metavar="[slower|any]",
+            help=(
+                "Exit with 1 if a case got worse (slower) or changed at all (any), corrected for multiple "
+                "comparisons."
+            ),
+        ),
     ] = None,
     plain_intervals: options.PlainIntervals = False,
-    format_: options.Format = "md",
+    show_all: Annotated[bool, typer.Option("--all", help="Show equivalent and identical rows too.")] = False,
+    section: options.Section = None,
+    full: options.Full = False,
+    format_: options.Format = "terminal",
 ) -> int:
-    """Faster, slower, equivalent or inconclusive: NEW against BASE, a row at a time."""
+    """Compare two runs: is NEW faster or slower than BASE, and by how much?
+
+    The md format is short, for a pull request's comment; --full adds all parts. Exits with 1 if nothing
+    could be compared, or if --fail-on finds a reason to fail.
+
+    Examples:
+
+      convbench compare runs/before runs/after
+
+      convbench compare runs/before runs/after --fail-on slower --format md
+    """
     from reports import formats
     from reports.compare import compare_report as comparing
-    from reports.compare import gate as comparison_gate
+    from reports.compare.short_form import short_form
 
     output.check_format(format_)
     gate = gate_of(fail_on)
     share = axes.positive_number("--margin", margin, MOST_MARGIN)
     sides = _sides(runs or [], base or [], new or [])
-    found = comparing.build(*sides, margin=share, plain_intervals=plain_intervals)
-    output.show(formats.render(format_, found.document))
-    if gate is None:
-        return 0
-    reasons = comparison_gate.gate_reasons(found, gate)
-    for reason in reasons:
+    found = comparing.build(
+        *sides, margin=share, plain_intervals=plain_intervals, fail_on=gate, show_all=show_all
+    )
+    document = output.chosen(found.document, section, full)
+    is_short = format_ == "md" and section is None and not full
+    output.show(formats.render(format_, short_form(document) if is_short else document))
+    for reason in found.gate.reasons if found.gate else ():
         output.complain(f"gate: {reason}")
-    return 1 if reasons else 0
+    if found.is_empty:
+        return output.complain("nothing was compared: no case matches on both sides", code=1)
+    return 1 if found.gate and found.gate.reasons else 0
 
 
 def _sides(runs: list[Path], base: list[Path], new: list[Path]) -> tuple[list[Path], list[Path]]:
+    usage = "Usage: convbench compare BASE NEW"
     if runs and (base or new):
-        raise UserError("name the runs as BASE NEW, or with --base and --new, not both")
+        raise UserError(f"name the runs as BASE NEW, or with --base and --new, not both. {usage}")
     if runs and len(runs) != 2:
         raise UserError(
-            f"compare takes two runs, BASE and NEW, not {len(runs)}; several go with --base, --new"
+            f"compare needs two run folders, got {len(runs)}. {usage}, or --base DIR and --new DIR, repeated"
         )
     if runs:
         return [runs[0]], [runs[1]]
     if not base or not new:
-        raise UserError("compare needs two runs: BASE NEW, or --base DIR --new DIR, each repeated as needed")
+        raise UserError(
+            f"compare needs two runs, before and after. {usage}, or --base DIR --new DIR, repeated"
+        )
     return base, new

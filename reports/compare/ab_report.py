@@ -1,87 +1,112 @@
-"""Interleaved pairs -> the table of verdicts: every time of every case, b against a."""
+"""Interleaved pairs -> the report: which side is faster, then every time of every case, b against a."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import structs
 
 from bench.schema.case import Caches
+from bench.schema.metrics import CLOCKS
 from bench.stats.deciding import deciding_pairs
 from bench.stats.verdicts import INTERIM_PAIRS
-from bench.studies.ab.pair_rows import PairRow
-from reports.analysis.further_processes import times, told
-from reports.cells import Cell, Quantity, Scalar, readable
-from reports.compare.verdict_tables import both_sides, percent_told
-from reports.document import Document, Table
+from bench.studies.ab.pair_rows import CasePair, PairRow
+from reports.cells import Cell, Quantity, Scalar
+from reports.compare.ab_answer import LEVEL, Trialled, answer, pair_names, short_title
+from reports.compare.answer_table import kind_of
+from reports.compare.changes import change, marked, notes_on, side, visible_from
+from reports.compare.comparison_rows import WhatDecides, decides_fields
+from reports.compare.judging import Judgement
+from reports.compare.verdict_tables import TO_DECIDE, both_sides
+from reports.compare.what_decides import in_words, what_decides
+from reports.document import Document, Part, Plot, Series, Table, TableKey
 from reports.summary.caches import IN_WORDS
 from reports.summary.figures import case_row
 
-CLOCK_COLUMNS = ("cause", "b / a in cycles", "SM clock (MHz)", "memory clock (MHz)", "power cap at work (%)")
+STEPS = Part("steps", "Whole steps")
+PHASES = Part("phases", "Phases and other clocks")
+_STEPS_KEY = TableKey("pairs", ("steps",))
+_MOST_STRIPS = 12
+CLOCK_COLUMNS = ("cause", "change in cycles", "SM clock, MHz", "memory clock, MHz", "power cap at work, %")
 """Of a GPU whose clocks were read while it worked."""
 CAUSE_IN_WORDS = (
-    "cause: what the SM clock has to do with a time that differs. code: in cycles (time x SM clock) the "
-    "verdict is the same. unknown: it is not. That it was the clock is never said here: whether a case is "
-    "compute-bound is known by ceilings, which ab does not measure. The verdict is on time either way."
+    "cause: how the SM clock explains a change in time. code: in cycles (time x SM clock) the verdict is the "
+    "same. unknown: it is not. ab never says clock: that needs ceilings, which ab does not measure. The "
+    "verdict is on time in every case."
 )
-
-
-def document(
-    found: Sequence[PairRow],
-    labels: tuple[str, str],
-    margin: float,
-    caches: Caches = "warm",
-    differences: Sequence[str] = (),
-    remarks: tuple[str, ...] = (),
-) -> Document:
-    """The table of the deciding rows, that of all others, and every row for programs; `differences` of the
-    networks on both sides stand first, behind `remarks`."""
-    text: tuple[str, ...] = (
-        *differences,
-        f"a: {labels[0]}",
-        f"b: {labels[1]}",
-        "Both were measured side by side, in pairs of processes in random order. The ratio is b / a of the"
-        " wall time; its interval is that of one look of at most four, each at a quarter of the errors that"
-        f" one comparison may make (99.75%). equivalent: inside 1 ±{100 * margin:g}%. detectable: the"
-        " smallest slowdown that this many pairs would have shown in 99 of 100 such comparisons. The variance"
-        " is that of the pairs alone: looks begin at eight, so no other case counts in it.",
-        IN_WORDS[caches],
-    )
-    if any(row.clocks.cause for row in found):
-        text = (*text, CAUSE_IN_WORDS)
-    if any(deciding_pairs(row.verdict, margin) for row in found):
-        text = (*text, TO_DECIDE_IN_WORDS)
-    tables = [_table("Whole steps", [row for row in found if row.decides], margin)]
-    others = [row for row in found if not row.decides]
-    if others:
-        tables.append(_table("Phases and other clocks (not looked at for stopping)", others, margin))
-    return Document(
-        title="a against b",
-        remarks=remarks,
-        text=text,
-        tables=tuple(tables),
-        rows=tuple(row_of(row, caches) for row in found),
-    )
-
-
 TO_DECIDE_IN_WORDS = (
-    "to decide: about how many more pairs would bring detectable down to the change that was seen (or to the "
-    "margin, if that is larger), and about how long they take. Pairs cannot be added to a folder: the same "
-    f"command with another --out and a larger --budget makes up to {INTERIM_PAIRS[-1]}."
+    "to decide: about how many more pairs would make the observed change visible (or the margin, if that is "
+    "larger), and about how long they take. Pairs cannot be added to a folder: use another --out and a "
+    f"larger --budget, for up to {INTERIM_PAIRS[-1]} pairs."
 )
 
 
-def _to_decide(row: PairRow, margin: float) -> str | None:
-    """`24 more for 2.0%, about 4 minutes`; None for a row that is decided."""
+def document(found: Sequence[PairRow], trialled: Trialled, caches: Caches = "warm") -> Document:
+    """The answer, the table of whole steps, that of all other times, and every row for programs."""
+    steps, others = ([row for row in found if row.decides is decides] for decides in (True, False))
+    tables = [_table(STEPS, steps, trialled.margin)] if steps else []
+    if others:
+        tables.append(_table(PHASES, others, trialled.margin))
+    return Document(
+        title=short_title(steps),
+        answer=answer(steps, trialled),
+        remarks=trialled.alarms,
+        text=tuple(_how_compared(found, trialled, caches)),
+        tables=tuple(tables),
+        plots=tuple(_ratio_strips(steps)),
+        rows=tuple(row_of(row, trialled.margin, caches) for row in found),
+    )
+
+
+def _how_compared(found: Sequence[PairRow], trialled: Trialled, caches: Caches) -> Iterator[str]:
+    yield f"A: {trialled.labels[0]}"
+    yield f"B: {trialled.labels[1]}"
+    yield (
+        "Both sides were measured in pairs of processes, in random order within each pair. Verdicts are on "
+        "the ratio B / A of the wall time. ab looks up to four times, so each look has a quarter of the "
+        f"error rate: the interval is {LEVEL}. equivalent: within {100 * trialled.margin:g}% of no change. "
+        "visible from: the smallest slowdown that 99 of 100 such comparisons would show. The variance is "
+        "that of the pairs alone: looks begin at eight pairs, so other cases do not count."
+    )
+    if any(not row.decides for row in found):
+        yield "ab stops by the wall time of whole steps. Phases and other clocks are reported, not looked at."
+    yield IN_WORDS[caches]
+    if any(row.clocks.cause for row in found):
+        yield CAUSE_IN_WORDS
+    if any(deciding_pairs(row.verdict, trialled.margin) for row in found):
+        yield TO_DECIDE_IN_WORDS
+
+
+def _ratio_strips(steps: Sequence[PairRow]) -> Iterator[Plot]:
+    """The ratio of every pair, a row for each case."""
+    names = pair_names([row.case_pair for row in steps])
+    shown = [row for row in steps if row.ratios][:_MOST_STRIPS]
+    if shown:
+        yield Plot(
+            name="ratio-by-pair",
+            title="B / A of each pair",
+            note="A tick is a pair, the dot their median. Above 1, B took longer.",
+            under=_STEPS_KEY,
+            x_label="B / A, wall time of a whole step",
+            y_label="",
+            kind="strips",
+            series=tuple(
+                Series(label=names[row.case_pair], x=row.ratios, y=(1.0,) * len(row.ratios), hue=0)
+                for row in shown
+            ),
+        )
+
+
+def asked_for(row: PairRow, margin: float) -> WhatDecides | None:
+    """What an inconclusive row asks for, in pairs; None for a row that is decided."""
     found = deciding_pairs(row.verdict, margin)
-    if found is None:
-        return None
-    return told(found.more, times(found.more, row.seconds), f"more for {100 * found.target:.1f}%")
+    judged = Judgement(verdict=row.verdict, base=row.a, new=row.b, paired=True, deciding=found)
+    return what_decides(judged, "pair", (row.seconds, 0.0))
 
 
-def row_of(row: PairRow, caches: Caches = "warm") -> dict[str, Scalar]:
+def row_of(row: PairRow, margin: float, caches: Caches = "warm") -> dict[str, Scalar]:
     """The fields of `convbench compare`, then what `ab` adds."""
-    verdict = row.verdict
+    verdict, asked = row.verdict, asked_for(row, margin)
     fields: dict[str, Scalar] = {
         "phase": row.phase,
         "metric": row.metric,
@@ -102,55 +127,64 @@ def row_of(row: PairRow, caches: Caches = "warm") -> dict[str, Scalar]:
         "method": verdict.method,
         "error": verdict.error,
         "freedom": verdict.freedom,
+        **decides_fields(asked),
     }
     return case_row(row.case_pair.a, fields)
 
 
-def _table(title: str, found: Sequence[PairRow], margin: float) -> Table:
-    asked = [_to_decide(row, margin) for row in found]
+def _table(part: Part, found: Sequence[PairRow], margin: float) -> Table:
+    asked = [asked_for(row, margin) for row in found]
+    kind = kind_of([row.a for row in found])
+    names = pair_names([row.case_pair for row in found])
     columns = (
         *(
             "case",
-            "phase",
-            "metric",
-            "a (ms)",
-            "b (ms)",
-            "b / a",
-            "interval",
+            "time",
+            f"A, {kind.printed}",
+            f"B, {kind.printed}",
+            "change",
             "verdict",
-            "detectable",
+            "visible from",
             "pairs",
         ),
-        *(("to decide",) if any(asked) else ()),
+        *((TO_DECIDE,) if any(asked) else ()),
         *(CLOCK_COLUMNS if any(row.clocks.cycles for row in found) else ()),
     )
     rows = tuple(
-        (*_cells(row), *((each,) if any(asked) else ()), *_clock_cells(row))[: len(columns)]
+        (
+            *_cells(row, names, kind.size),
+            *((in_words(each) if each else None,) if any(asked) else ()),
+            *_clock_cells(row),
+        )[: len(columns)]
         for row, each in zip(found, asked, strict=True)
     )
-    return Table(title=title, columns=columns, rows=rows)
+    notes = tuple(notes_on((cell for row in rows for cell in row), LEVEL))
+    key = _STEPS_KEY if part == STEPS else None
+    return Table(title=part.title, columns=columns, rows=rows, notes=notes, part=part, key=key)
 
 
 def _clock_cells(row: PairRow) -> tuple[Cell, ...]:
     """In the order of CLOCK_COLUMNS."""
     clocks = row.clocks
+    cycles = None if clocks.cycles is None else 100 * (clocks.cycles - 1)
     return (
         clocks.cause,
-        None if clocks.cycles is None else Quantity(value=clocks.cycles, digits=3),
+        None if cycles is None else Quantity(value=cycles, unit="%", digits=1, sign="always"),
         both_sides(clocks.base_sm_clock, clocks.new_sm_clock),
         both_sides(clocks.base_memory_clock, clocks.new_memory_clock),
         both_sides(clocks.base_power_cap, clocks.new_power_cap, 100.0),
     )
 
 
-def _cells(row: PairRow) -> tuple[Cell, ...]:
+def _cells(row: PairRow, names: Mapping[CasePair, str], size: float) -> tuple[Cell, ...]:
     verdict = row.verdict
-    interval = detectable = None
-    if verdict.low is not None and verdict.high is not None:
-        interval = f"{readable(verdict.low)} to {readable(verdict.high)}"
-    if verdict.detectable is not None:
-        detectable = percent_told(verdict.detectable)
-    ratio = None if verdict.ratio is None else Quantity(value=verdict.ratio, digits=3)
-    times = (1e3 * row.a, 1e3 * row.b)
-    name = row.case_pair.a.id
-    return (name, row.phase, row.metric, *times, ratio, interval, verdict.verdict, detectable, verdict.n_base)
+    return (
+        names[row.case_pair],
+        f"{row.phase} {CLOCKS[row.metric]}",
+        side(row.a, row.a_interval, 1 / size),
+        side(row.b, row.b_interval, 1 / size),
+        change(verdict),
+        marked(verdict.verdict),
+        None if verdict.detectable is None else visible_from(verdict.detectable),
+        verdict.n_base,
+    )

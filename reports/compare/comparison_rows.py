@@ -7,9 +7,10 @@ from typing import Literal
 from msgspec import Struct
 
 from bench.schema.case import Caches, Case
+from bench.schema.case_warnings import Label
 from bench.stats import accuracy_verdicts, verdicts
 from bench.stats.clock_cause import CLOCK_FIELDS, Cause
-from bench.stats.estimates import Moderated
+from bench.stats.estimates import Interval, Moderated
 from reports.cells import Scalar
 from reports.summary.figures import ACCURACY, Figure, ReadBack, case_row, place
 
@@ -54,7 +55,8 @@ class ComparisonRow(Struct, frozen=True, kw_only=True):
     verdict      None where the row was not compared, and `reason` says why not
     ratio, low, high, detectable, p, level    as in `bench.stats.verdicts.Verdict`
     n_base, n_new    processes, or runs where these are the unit
-    tags         the labels of warnings on either side
+    base_interval, new_interval    those of the two figures, each alone; None where there is none
+    tags         the labels of warnings on either side, as programs read them; `labels` are the same
     paired       whether the verdict is that of log ratios of interleaved pairs, or of equal seeds
     difference   of an accuracy, which has no ratio: low, high and detectable are then differences of shares
                  as in `bench.stats.accuracy_verdicts.Difference`, and n_base, n_new are seeds
@@ -75,6 +77,8 @@ class ComparisonRow(Struct, frozen=True, kw_only=True):
     effective: ReadBack = ReadBack()
     base: float | None = None
     new: float | None = None
+    base_interval: Interval | None = None
+    new_interval: Interval | None = None
     ratio: float | None = None
     low: float | None = None
     high: float | None = None
@@ -86,6 +90,7 @@ class ComparisonRow(Struct, frozen=True, kw_only=True):
     level: float | None = None
     reason: str | None = None
     tags: str | None = None
+    labels: tuple[Label, ...] = ()
     paired: bool = False
     difference: float | None = None
     diverged_base: int = 0
@@ -115,7 +120,7 @@ class ComparisonRow(Struct, frozen=True, kw_only=True):
     def as_row(self) -> dict[str, Scalar]:
         """The flat row that programs read; the first fields are promised, the rest follow them."""
         fields: dict[str, Scalar] = {name: getattr(self, name) for name in _ROW_FIELDS}
-        return case_row(self.case, fields | self._parts() | self._what_decides())
+        return case_row(self.case, fields | self._parts() | decides_fields(self.what_decides))
 
     def _parts(self) -> dict[str, Scalar]:
         """The two variances, so that a reader can make the interval again; `prior_freedom` counts once."""
@@ -127,14 +132,27 @@ class ComparisonRow(Struct, frozen=True, kw_only=True):
             **_of_side("new", own[1], new),
         }
 
-    def _what_decides(self) -> dict[str, Scalar]:
-        found = self.what_decides
-        return {
-            "more_of": found.of if found else None,
-            "more_processes": found.more if found and found.of != "run" else None,
-            "more_seconds": found.seconds if found else None,
-            "more_target": found.target if found else None,
-        }
+
+def decides_fields(found: WhatDecides | None) -> dict[str, Scalar]:
+    """What a row asks for, as programs read it; all None for a row that is decided."""
+    return {
+        "more_of": found.of if found else None,
+        "more_processes": found.more if found and found.of != "run" else None,
+        "more_seconds": found.seconds if found else None,
+        "more_target": found.target if found else None,
+    }
+
+
+class ComparedSides(Struct, frozen=True, kw_only=True):
+    """All that two sides say: the rows, and the cases of BASE that only failed in NEW."""
+
+    rows: tuple[ComparisonRow, ...]
+    broken: tuple[Case, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing could be compared."""
+        return all(row.verdict is None for row in self.rows)
 
 
 def _of_side(side: str, own_sd: float | None, parts: Moderated | None) -> dict[str, Scalar]:
@@ -159,6 +177,8 @@ def one_sided(base: Figure | None, new: Figure | None, reason: str) -> Compariso
         effective=figure.effective,
         base=base.median if base else None,
         new=new.median if new else None,
+        base_interval=base.interval if base else None,
+        new_interval=new.interval if new else None,
         n_base=len(base.medians) if base else 0,
         n_new=len(new.medians) if new else 0,
         reason=reason,

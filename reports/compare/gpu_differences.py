@@ -15,9 +15,9 @@ def gpu_sentence(base: Summary, new: Summary) -> Iterator[str]:
     values = {name: [_values(side, name) for side in sides] for name in names}
     differing = {name: pair for name, pair in values.items() if all(pair) and pair[0] != pair[1]}
     if differing:
-        what = "different GPUs" if UUID in differing else "the GPU set differently"
+        what = "ran on different GPUs" if UUID in differing else "ran with different GPU settings"
         listed = "; ".join(f"{name} {one} / {other}" for name, (one, other) in differing.items())
-        yield f"BASE and NEW had {what} ({listed}), which is in every ratio of GPU work."
+        yield f"BASE and NEW {what} ({listed}). Every GPU ratio includes this difference."
 
 
 def _settings(summary: Summary) -> list[Mapping[str, str]]:

@@ -14,7 +14,7 @@ from msgspec import Struct, structs
 from bench.stats import verdicts
 from bench.stats.clock_cause import InCycles, cycles_of, in_cycles
 from bench.stats.deciding import Deciding, Side, deciding, deciding_pairs, unpaired_after
-from bench.stats.estimates import Moderated, centre, moments
+from bench.stats.estimates import Interval, Moderated, across_processes, centre, moments
 from bench.stats.verdicts import Verdict
 from reports.compare.comparison_rows import ReplicationUnit
 from reports.summary.figures import Figure
@@ -27,6 +27,7 @@ Parts = tuple[Moderated, Moderated]
 class Judgement(Struct, frozen=True, kw_only=True):
     """The verdict, and the sides' values that it is about.
 
+    base_interval, new_interval    of each side's value alone; None for one process without an interval
     paired     whether it is that of pairs' log ratios
     own_sd     standard deviations of the logs of each side's values; None for pairs, and where there is none
     moderated  the variances that the verdict is by; None where each side has its own
@@ -36,6 +37,8 @@ class Judgement(Struct, frozen=True, kw_only=True):
     verdict: Verdict
     base: float
     new: float
+    base_interval: Interval | None = None
+    new_interval: Interval | None = None
     paired: bool = False
     own_sd: tuple[float, float] | None = None
     moderated: Parts | None = None
@@ -50,13 +53,18 @@ def judge(figure: Figure, other: Figure, unit: ReplicationUnit, margin: float) -
     base, new = _values(figure, unit), _values(other, unit)
     moderated = _moderated(figure, other) if unit != "run" else None
     verdict = verdicts.unpaired(base, new, margin, moderated)
-    if verdict.error is None:
-        return Judgement(verdict=verdict, base=centre(base), new=centre(new))
-    own_sd = _own_sd(base), _own_sd(new)
-    return Judgement(
+    sides = Judgement(
         verdict=verdict,
         base=centre(base),
         new=centre(new),
+        base_interval=across_processes(base) if unit == "run" else figure.interval,
+        new_interval=across_processes(new) if unit == "run" else other.interval,
+    )
+    if verdict.error is None:
+        return sides
+    own_sd = _own_sd(base), _own_sd(new)
+    return structs.replace(
+        sides,
         own_sd=own_sd,
         moderated=moderated,
         deciding=_deciding(verdict, own_sd, moderated, margin),
@@ -70,6 +78,8 @@ def _paired(pairs: Sequence[tuple[float, float]], margin: float) -> Judgement:
         verdict=verdict,
         base=centre(base),
         new=centre(new),
+        base_interval=across_processes(base),
+        new_interval=across_processes(new),
         paired=True,
         deciding=deciding_pairs(verdict, margin),
     )

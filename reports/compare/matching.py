@@ -8,6 +8,7 @@ from msgspec import Struct, structs
 
 from bench import devices
 from bench.schema.case import Case
+from bench.schema.case_warnings import Label
 from reports.compare.accuracy_matching import TO_TARGET, Trained, accuracy_rows, why_no_target
 from reports.compare.comparison_rows import (
     COMPARED_UNITS,
@@ -29,7 +30,6 @@ from reports.summary.figures import (
     same_precision,
 )
 from reports.summary.seeds import diverged
-from reports.tables.wording import remarks
 
 NO_COSTS = ("training_time", "energy_window", "energy_tick_period", "power_sensor_period")
 """A sum of what is compared already, for how long energy was counted, and how often its sensors move."""
@@ -48,6 +48,11 @@ class ComparedRun(Struct, frozen=True):
     outcomes: tuple[FailedProcesses, ...]
     bounds: Bounds = {}
     seconds: Mapping[Case, float] = {}
+
+    @property
+    def cases(self) -> list[Case]:
+        """Those of which there are figures."""
+        return list(dict.fromkeys(figure.case for figure in self.figures))
 
 
 def match(
@@ -73,6 +78,13 @@ def match(
         else:
             rows += _all_one_sided(one, other, reason)
     return tuple(rows)
+
+
+def have_a_case_in_common(base: ComparedRun, new: ComparedRun) -> bool:
+    """Whether both sides measured the same work, whatever forbids to compare it."""
+    work = _work(base, new)
+    one, other = ({work(figure.case) for figure in side.figures} for side in (base, new))
+    return not one.isdisjoint(other)
 
 
 def _is_compared(figure: Figure) -> bool:
@@ -170,6 +182,7 @@ def _judged(
     bounds = {runs[0].bounds.get(figure), runs[1].bounds.get(other)} - {None}
     compute_bound = bounds == {"compute-bound"} if bounds else None
     clocks = judge_in_cycles(figure, other, judgement.verdict, unit, margin, compute_bound)
+    labels = _labels(figure, other)
     return ComparisonRow(
         case=figure.case,
         phase=place(figure),
@@ -178,7 +191,10 @@ def _judged(
         effective=figure.effective,
         base=judgement.base,
         new=judgement.new,
-        tags=_tags(figure, other),
+        base_interval=judgement.base_interval,
+        new_interval=judgement.new_interval,
+        tags=", ".join(labels) or None,
+        labels=labels,
         paired=judgement.paired,
         caches=figure.caches,
         own_sd=judgement.own_sd,
@@ -209,9 +225,6 @@ def _exact(base: Figure, new: Figure) -> ComparisonRow:
     )
 
 
-def _tags(base: Figure, new: Figure) -> str | None:
-    """The labels are about timing."""
-    if base.unit != "s":
-        return None
-    labels = remarks([base, new])
-    return str(labels) if labels else None
+def _labels(base: Figure, new: Figure) -> tuple[Label, ...]:
+    """Of the warnings on either side, which are about timing."""
+    return tuple(dict.fromkeys((*base.tags, *new.tags))) if base.unit == "s" else ()

@@ -8,8 +8,8 @@ from reports.compare.comparison_rows import ComparisonRow
 
 _ONE_PRIOR = "the cases of both runs show"
 _TWO_PRIORS = (
-    "the other cases of its own run show (the sides are of different machines; what they borrow counts once "
-    "all the same, as the smaller of the two)"
+    "the other cases of the same run show (the machines differ, so each side borrows from its own run; what "
+    "they borrow counts once, as the smaller of the two)"
 )
 
 

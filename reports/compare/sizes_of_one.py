@@ -14,8 +14,12 @@ from reports.summary.figures import Figure, place
 RESIDENT_SCATTER = 0.05
 """Of 66 cases on two cores, two or three processes of a run each, the resident peaks of a case were within
 2.0% of each other, half of them within 0.3%. What differs by more than this is no accident."""
-_WITHIN_SCATTER = f"one process on a side: resident peaks differ by up to {RESIDENT_SCATTER:.0%} by chance"
-_ASKED_ONCE = "what a peak is made of is asked of one process, and another may have chosen other algorithms"
+_WITHIN_SCATTER = (
+    f"with one process on a side, resident peaks differ by up to {RESIDENT_SCATTER:.0%} by chance"
+)
+_ASKED_ONCE = (
+    "the parts of a peak come from one process, and other processes may have chosen other algorithms"
+)
 
 
 def row_of_sizes(base: Figure, new: Figure, margin: float) -> ComparisonRow | None:

@@ -2,141 +2,127 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from msgspec import Struct
+from msgspec import structs
 
-from bench.schema.metrics import CLOCKS, title_of
-from reports.cells import Cell, Quantity
-from reports.compare.comparison_rows import COMPARED_UNITS, EXACT_METRICS, ComparisonRow
+from reports.cells import Cell
+from reports.compare.changes import change, marked, side, visible_from
+from reports.compare.comparison_rows import COMPARED_UNITS, ComparisonRow
+from reports.compare.constant_columns import without_constant
+from reports.compare.row_words import (
+    KIND_OF_PEAK,
+    KINDS,
+    KINDS_OF_TRAINING,
+    Kind,
+    is_count,
+    is_peak,
+    what,
+)
 from reports.compare.what_decides import in_words
-from reports.document import Table
-from reports.summary.figures import EPOCH
+from reports.document import Part, Table
 from reports.summary.subjects import Subject
 from reports.tables.case_columns import NOT_SHOWN, TableLine, TableScope, scope_of, table
-from reports.tables.wording import MIB, PARITY_RULE, percent, points, signed_points
+from reports.tables.wording import PARITY_RULE, interval_notes, percent, points, signed_points
 
-_SECONDS_PER_MS = 1e-3
+PARTS = {"s": Part("time", "Time"), "bytes": Part("memory", "Memory"), "J": Part("energy", "Energy")}
+PEAK = Part("peak", "Measured peak", in_appendix=True)
+TRAINING = Part("training", "Training runs")
+COUNTS = Part("counts", "Counts that differ")
 CAUSE_IN_WORDS = (
-    "cause: what the SM clock has to do with a time that differs. clock: in cycles (time x SM clock) it is "
-    "equivalent, the case is compute-bound by the ceilings of its run, the memory clocks are equal and no "
-    "power cap was hit. code: the verdict in cycles is the same. unknown: neither. The verdict is on time "
-    "either way."
+    "cause: how the SM clock explains a change in time. clock: in cycles (time x SM clock) the case is "
+    "equivalent, it is compute-bound by its run's measured peak, the memory clocks are equal and no power "
+    "cap was hit. code: the verdict in cycles is the same. unknown: neither. The verdict is on time in every "
+    "case."
 )
 TO_DECIDE = "to decide"
 """The column of what an inconclusive row asks for."""
 TO_DECIDE_IN_WORDS = (
-    "to decide: about how many more on each side would bring detectable down to the change that was seen (or "
-    "to the margin, if that is larger), and about how long both sides together take for it."
+    "to decide: about how many more on each side would make the observed change visible (or the margin, if "
+    "that is larger), and about how long both sides together take."
 )
-LARGEST_TOLD = 10.0
-"""The largest detectable change that is told to the tenth of a percent."""
 
 
-class _Kind(Struct, frozen=True):
-    """How a unit is shown: the table's title, the unit printed and its size, the words for the verdicts."""
-
-    title: str
-    printed: str
-    size: float
-    faster: str
-    slower: str
-
-    def word(self, verdict: str | None) -> str | None:
-        return {"faster": self.faster, "slower": self.slower}.get(verdict or "", verdict)
-
-
-KINDS = {
-    "s": _Kind("Time", "ms", _SECONDS_PER_MS, "faster", "slower"),
-    "bytes": _Kind("Memory", "MiB", MIB, "smaller", "larger"),
-    "J": _Kind("Energy", "J", 1.0, "less", "more"),
-}
-"""A size that is `slower` in the JSON form is larger."""
-KINDS_OF_TRAINING = {
-    "s": _Kind("Time of training runs", "s", 1.0, "faster", "slower"),
-    "bytes": _Kind("Memory of training runs", "MiB", MIB, "smaller", "larger"),
-    "J": _Kind("Energy of training runs", "J", 1.0, "less", "more"),
-}
-
-
-def verdict_tables(rows: Sequence[ComparisonRow], counted: str) -> Iterator[Table]:
+def verdict_tables(rows: Sequence[ComparisonRow], counted: str, *, show_all: bool = False) -> Iterator[Table]:
     """A table for each unit that has rows, then the counts that differ; `counted` are processes or runs.
 
-    Training runs have tables of their own, the first of which is that of their accuracies.
+    Training runs have tables of their own, the first of which is that of their accuracies. Rows that are the
+    same in all processes of both sides are left out unless `show_all`.
     """
-    timed = [row for row in rows if row.case.task is None]
+    timed = [row for row in rows if row.case.task is None and not is_peak(row)]
     training = [row for row in rows if row.case.task is not None]
-    yield from _tables(timed, counted, KINDS, scope_of([row.case for row in timed], 1))
+    scope = scope_of([row.case for row in timed], 1)
     apart = TableScope(inputs_follow_model=False, several_machines=False)
-    yield from accuracy_verdicts([row for row in training if row.is_accuracy], apart)
-    yield from _tables([row for row in training if not row.is_accuracy], counted, KINDS_OF_TRAINING, apart)
+    for unit, found in _by_unit(timed, counted, KINDS, scope, show_all):
+        yield structs.replace(found, part=PARTS[unit])
+    for found in accuracy_verdicts([row for row in training if row.is_accuracy], apart):
+        yield structs.replace(found, part=TRAINING)
+    costs = [row for row in training if not row.is_accuracy]
+    for _, found in _by_unit(costs, counted, KINDS_OF_TRAINING, apart, show_all):
+        yield structs.replace(found, part=TRAINING)
+    peaks = [row for row in rows if is_peak(row) and row.unit == "s"]
+    for _, found in _by_unit(peaks, counted, {"s": KIND_OF_PEAK}, apart, show_all):
+        yield structs.replace(found, part=PEAK)
+    yield from _differing_counts(timed, scope)
+    yield from _differing_counts(training, apart)
 
 
-def _tables(
-    rows: Sequence[ComparisonRow], counted: str, kinds: Mapping[str, _Kind], scope: TableScope
-) -> Iterator[Table]:
+def _by_unit(
+    rows: Sequence[ComparisonRow],
+    counted: str,
+    kinds: Mapping[str, Kind],
+    scope: TableScope,
+    show_all: bool,
+) -> Iterator[tuple[str, Table]]:
     for unit in COMPARED_UNITS:
-        kind = kinds[unit]
-        compared = [
-            row for row in rows if row.unit == unit and row.verdict and row.metric not in EXACT_METRICS
-        ]
-        shown = [row for row in compared if not _is_constant(row)]
-        if not compared:
-            continue
-        same = len(compared) - len(shown)
-        yield table(
-            kind.title,
-            _columns(kind, counted),
-            [TableLine(subject=_subject(row), cells=_cells(row, kind)) for row in shown],
-            scope,
-            notes=[
-                *(
-                    [f"The same in all processes of both sides, and not shown: {same:,} rows."]
-                    if same
-                    else ()
-                ),
-                *sorted({f"inconclusive: {row.reason}." for row in shown if row.reason}),
-                *([TO_DECIDE_IN_WORDS] if any(row.what_decides for row in shown) else ()),
-            ],
-        )
+        compared = [row for row in rows if row.unit == unit and row.verdict and not is_count(row)]
+        if compared:
+            yield unit, _table(compared, counted, kinds[unit], scope, show_all)
+
+
+def _table(
+    compared: Sequence[ComparisonRow], counted: str, kind: Kind, scope: TableScope, show_all: bool
+) -> Table:
+    shown = [row for row in compared if show_all or not _is_constant(row)]
+    hidden = len(compared) - len(shown)
+    cells = [_cells(row, kind) for row in shown]
+    found = table(
+        kind.title,
+        _columns(kind, counted),
+        [TableLine(subject=_subject(row), cells=each) for row, each in zip(shown, cells, strict=True)],
+        scope,
+        notes=[
+            *([f"{hidden:,} identical rows hidden (--all shows them)."] if hidden else ()),
+            *sorted({f"inconclusive: {row.reason}." for row in shown if row.reason}),
+            *([TO_DECIDE_IN_WORDS] if any(row.what_decides for row in shown) else ()),
+            *interval_notes(cell for each in cells for cell in each),
+        ],
+    )
+    return without_constant(found, counted, "on each side")
+
+
+def _differing_counts(rows: Sequence[ComparisonRow], scope: TableScope) -> Iterator[Table]:
     different = [row for row in rows if row.verdict == "different"]
     if different:
-        yield table(
-            "Counts that differ",
+        found = table(
+            COUNTS.title,
             ["what", "BASE", "NEW"],
             [
-                TableLine(subject=_subject(row), cells=(_what(row), _count(row.base), _count(row.new)))
+                TableLine(subject=_subject(row), cells=(what(row), _count(row.base), _count(row.new)))
                 for row in different
             ],
             scope,
         )
+        yield structs.replace(found, part=COUNTS)
 
 
-def _columns(kind: _Kind, counted: str) -> list[str]:
+def _columns(kind: Kind, counted: str) -> list[str]:
     """Those of `_cells`."""
     return [
-        *("what", f"BASE ({kind.printed})", f"NEW ({kind.printed})", "ratio", "verdict"),
-        *("detectable", counted, TO_DECIDE, "remarks"),
-        *("cause", "SM clock (MHz)", "memory clock (MHz)", "power cap at work (%)"),
+        *("what", f"BASE, {kind.printed}", f"NEW, {kind.printed}", "change", "verdict"),
+        *("visible from", counted, TO_DECIDE, "remarks"),
+        *("cause", "SM clock, MHz", "memory clock, MHz", "power cap at work, %"),
     ]
-
-
-def count_of_words(rows: Sequence[ComparisonRow]) -> str:
-    """`Times and sizes: 3 slower, ... Accuracies: 1 lower, ... Counts: 12 equal, ... Not compared: 4`"""
-    words: Counter[str] = Counter(row.verdict or "none" for row in rows if not row.is_accuracy)
-    learned: Counter[str] = Counter(row.verdict or "none" for row in rows if row.is_accuracy)
-    counted = [
-        ("Times and sizes", words, ("slower", "faster", "equivalent", "inconclusive")),
-        ("Accuracies", learned, ("lower", "higher", "equivalent", "inconclusive", "diverged")),
-        ("Counts", words, ("equal", "different")),
-    ]
-    sentences = [
-        f"{what}: {', '.join(f'{found[word]:,} {word}' for word in named)}. "
-        for what, found, named in counted
-        if found is words or found
-    ]
-    return "".join(sentences) + f"Not compared: {words['none'] + learned['none']:,}"
 
 
 def accuracy_verdicts(rows: Sequence[ComparisonRow], scope: TableScope) -> Iterator[Table]:
@@ -146,11 +132,11 @@ def accuracy_verdicts(rows: Sequence[ComparisonRow], scope: TableScope) -> Itera
         yield table(
             "Accuracy",
             [
-                "BASE (%)",
-                "NEW (%)",
-                "difference (points)",
+                "BASE, %",
+                "NEW, %",
+                "difference, points",
                 "verdict",
-                "detectable (points)",
+                "visible from, points",
                 "seeds",
                 "compared",
                 "reason",
@@ -168,9 +154,9 @@ def _accuracy_cells(row: ComparisonRow) -> tuple[Cell, ...]:
         percent(row.base),
         percent(row.new),
         signed_points(row.difference, row.low, row.high),
-        row.verdict,
+        marked(row.verdict),
         points(row.detectable),
-        row.n_base if row.n_base == row.n_new else f"{row.n_base} / {row.n_new}",
+        sizes(row),
         None if row.low is None else "by seed" if row.paired else "means",
         row.reason,
     )
@@ -185,15 +171,15 @@ def _subject(row: ComparisonRow) -> Subject:
     return Subject(row.case, row.effective, ())
 
 
-def _cells(row: ComparisonRow, kind: _Kind) -> tuple[Cell, ...]:
+def _cells(row: ComparisonRow, kind: Kind) -> tuple[Cell, ...]:
     return (
-        _what(row),
-        None if row.base is None else row.base / kind.size,
-        None if row.new is None else row.new / kind.size,
-        _ratio(row),
-        kind.word(row.verdict),
-        None if row.detectable is None else percent_told(row.detectable),
-        row.n_base if row.n_base == row.n_new else f"{row.n_base} / {row.n_new}",
+        what(row),
+        side(row.base, row.base_interval, 1 / kind.size),
+        side(row.new, row.new_interval, 1 / kind.size),
+        change(row),
+        marked(kind.word(row.verdict)),
+        None if row.detectable is None else visible_from(row.detectable),
+        sizes(row),
         in_words(row.what_decides) if row.what_decides else None,
         row.tags,
         row.cause,
@@ -203,34 +189,17 @@ def _cells(row: ComparisonRow, kind: _Kind) -> tuple[Cell, ...]:
     )
 
 
+def sizes(row: ComparisonRow) -> Cell:
+    """How many processes, runs or seeds: `5`, `3 / 5` where the sides differ."""
+    return row.n_base if row.n_base == row.n_new else f"{row.n_base} / {row.n_new}"
+
+
 def both_sides(base: float | None, new: float | None, scale: float = 1.0) -> str | None:
     """`1980 / 1755`, or what both have in common; None for nothing, and for none of what is bad."""
     told = ["?" if value is None else f"{value * scale:.0f}" for value in (base, new)]
     if not (base or new):
         return None
     return told[0] if told[0] == told[1] else " / ".join(told)
-
-
-def _what(row: ComparisonRow) -> str:
-    """`step wall`, `peak allocated of forward`, `compile cold`"""
-    clock = CLOCKS.get(row.metric)
-    if clock:
-        return f"{row.phase} {clock}"
-    metric = title_of(row.metric)
-    return metric if row.phase in ("model", EPOCH) else f"{row.phase} {metric}"
-
-
-def _ratio(row: ComparisonRow) -> Quantity | None:
-    return (
-        None if row.ratio is None else Quantity(value=row.ratio, low=row.low, high=row.high, interval="ends")
-    )
-
-
-def percent_told(share: float) -> Quantity:
-    """`2.1%`, `>1000%`"""
-    if share < LARGEST_TOLD:
-        return Quantity(value=100 * share, unit="%", digits=1)
-    return Quantity(value=100 * LARGEST_TOLD, unit="%", digits="given", more_than=True)
 
 
 def _count(value: float | None) -> Cell:

@@ -51,8 +51,10 @@ def _with_answer(document: Document, answer: Answer) -> Iterator[str]:
     for part, tables in document.parts.items():
         if not part.in_appendix:
             yield from _folded(part.title, _part(document, tables))
-    yield "## Appendix"
-    yield from _folded("How these figures were made", (escape(text) for text in document.text))
+    if document.text or any(part.in_appendix for part in document.parts):
+        yield "## Appendix"
+    if document.text:
+        yield from _folded("How these figures were made", (escape(text) for text in document.text))
     for part, tables in document.parts.items():
         if part.in_appendix:
             yield from _folded(part.title, _part(document, tables))

@@ -14,7 +14,7 @@ from bench.schema.record import Record
 from bench.schema.window_clocks import WindowClocks, window_clocks
 from bench.stats import verdicts
 from bench.stats.clock_cause import InCycles, cycles_of, in_cycles
-from bench.stats.estimates import centre, mean, median
+from bench.stats.estimates import Interval, across_processes, centre, mean, median
 from bench.stats.verdicts import Verdict
 from bench.store import RECORDS, read_records
 
@@ -36,7 +36,9 @@ class PairRow(Struct, frozen=True, kw_only=True):
     """One time of one case on both sides.
 
     decides  whether `ab` stopped by this row: the whole step's wall time
-    a, b     geometric means of the process medians, in seconds
+    a, b     geometric means of the process medians, in seconds; a_interval and b_interval are theirs alone,
+             with what changed slowly in them
+    ratios   b / a of each pair
     clocks   the same in cycles, and the cause of a difference: `ab` measures no ceilings, so that it is never
              known to be the clock
     seconds  that the processes of a pair take, in the mean; None where the records do not say
@@ -51,6 +53,9 @@ class PairRow(Struct, frozen=True, kw_only=True):
     verdict: Verdict
     clocks: InCycles = InCycles()
     seconds: float | None = None
+    a_interval: Interval | None = None
+    b_interval: Interval | None = None
+    ratios: tuple[float, ...] = ()
 
 
 class _Time(Struct, frozen=True):
@@ -103,6 +108,9 @@ def _rows_of(
             verdict=verdict,
             clocks=_in_cycles(of_a, of_b, verdict, margin),
             seconds=_seconds(a, b, both),
+            a_interval=across_processes(seconds_a),
+            b_interval=across_processes(seconds_b),
+            ratios=tuple(two / one for one, two in zip(seconds_a, seconds_b, strict=True)),
         )
 
 

@@ -68,3 +68,22 @@ def label(side: Side) -> str:
     """What a side is, in a few words."""
     words = [f"{axis}={value or NONE}" for axis, value in side.changes.items()]
     return ", ".join([*words, str(side.python)] if side.python else words) or "as it is"
+
+
+def labels(sides: tuple[Side, Side], case_pairs: Sequence[CasePair]) -> tuple[str, str]:
+    """Both sides in a few words; one that changes nothing by its values of what the other changes."""
+    cases = [pair.a for pair in case_pairs], [pair.b for pair in case_pairs]
+    one, other = sides
+    return _beside(one, other, cases[0]), _beside(other, one, cases[1])
+
+
+def _beside(side: Side, other: Side, cases: Sequence[Case]) -> str:
+    if side.changes or side.python is not None:
+        return label(side)
+    values = {axis: {getattr(case, axis) for case in cases} for axis in other.changes}
+    return label(Side(changes={axis: found.pop() for axis, found in values.items() if len(found) == 1}))
+
+
+def are_same(sides: tuple[Side, Side], case_pairs: Sequence[CasePair]) -> bool:
+    """Whether both sides would measure the same work in the same environment."""
+    return sides[0].python == sides[1].python and all(pair.a == pair.b for pair in case_pairs)

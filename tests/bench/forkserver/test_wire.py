@@ -54,7 +54,7 @@ def ab_with(tmp_path: Path, convbench: Command, monkeypatch: pytest.MonkeyPatch)
     def run(b: Path, a: Path | None = None, *more: str) -> Answer:
         clock = (float(reading) for reading in (0, 0, *[1e9] * 9))
         monkeypatch.setattr(interleaved, "time", SimpleNamespace(monotonic=lambda: next(clock)))
-        sides = ("--b-python", b, *(("--a-python", a) if a else ()))
+        sides = ("--b-python", b, *(("--a-python", a) if a else ()), *(("--same",) if a == b else ()))
         return convbench("ab", *arguments, *sides, "--out", tmp_path / "out", *more)
 
     return run
@@ -63,7 +63,7 @@ def ab_with(tmp_path: Path, convbench: Command, monkeypatch: pytest.MonkeyPatch)
 def test_an_installation_of_another_layout_measures(tmp_path: Path, ab_with: Ab) -> None:
     other = installation(tmp_path / "other")
     answer = ab_with(other, other)
-    assert (answer.code, answer.err) == (0, "")
+    assert (answer.code, answer.err) == (0, f"convbench: report: {tmp_path / 'out' / 'report.md'}\n")
     for side in ("a", "b"):
         (record,) = read_records(tmp_path / "out" / side / RECORDS)
         assert (record.status, record.case.model, record.pair) == ("ok", "lenet5", 1)

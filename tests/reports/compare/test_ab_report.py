@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec import structs
@@ -16,7 +17,7 @@ from bench.schema.record import Measurement, Record
 from bench.stats import verdicts
 from bench.studies.ab.pair_rows import CasePair, PairRow, rows
 from reports import formats
-from reports.cells import readable
+from reports.compare.ab_answer import Trialled
 from reports.compare.ab_report import document
 from tests.planted import planted_records
 from tests.planted.shown_cells import row_of
@@ -48,6 +49,10 @@ def slower() -> tuple[list[Record], list[Record]]:
     """b takes 1.05 times as long as a, within 0.3%, on a machine that drifts by 100%."""
     b = [0.1 * drift * 1.05 * wobble for drift, wobble in zip(DRIFT, WOBBLE, strict=True)]
     return side(A, [0.1 * drift for drift in DRIFT]), side(B, b)
+
+
+def tried(a: str = "a", b: str = "b", **known: Any) -> Trialled:
+    return Trialled(labels=(a, b), margin=known.pop("margin", 0.02), **known)
 
 
 def read(
@@ -140,7 +145,7 @@ def test_cases_without_a_pair_have_no_row(tmp_path: Path) -> None:
 
 def test_programs_read_the_fields_of_compare(tmp_path: Path) -> None:
     found = list(read(tmp_path, *slower()).values())
-    shown = document(found, ("eager", "compile"), 0.02)
+    shown = document(found, tried("eager", "compile"))
     (row,) = json.loads(formats.render("json", shown))["rows"]
     assert list(row)[: len(COMPARED)] == COMPARED
     assert (row["engine"], row["case_b"], row["decides"]) == ("eager", B.id, True)
@@ -150,50 +155,47 @@ def test_programs_read_the_fields_of_compare(tmp_path: Path) -> None:
 
 
 def test_the_table_is_read_by_people(tmp_path: Path) -> None:
-    shown = document(list(read(tmp_path, *slower()).values()), ("engine=eager", "engine=compile"), 0.07)
+    trialled = tried("engine=eager", "engine=compile", margin=0.07)
+    shown = document(list(read(tmp_path, *slower()).values()), trialled)
     (table,) = shown.tables
     cells = row_of(table)
-    assert (cells["case"], cells["b / a"], cells["verdict"], cells["pairs"]) == (A.id, "1.050", "slower", 8)
-    assert (cells["a (ms)"], cells["b (ms)"]) == pytest.approx(
-        (100 * oracle.gmean(DRIFT), 105 * oracle.gmean(DRIFT)), rel=1e-3
-    )
-    low, high = (float(word) for word in str(cells["interval"]).split(" to "))
-    assert 1.04 < low < 1.05 < high < 1.06
+    assert (cells["case"], cells["time"]) == ("VGG-11 inference, batch 8", "forward wall")
+    assert (cells["verdict"], cells["pairs"]) == ("▲ slower", 8)
+    assert cells["change"] == "+5.0% (+4.7% to +5.3%)"
     text = " ".join(shown.text)
-    assert "a: engine=eager" in text
-    assert "b: engine=compile" in text
-    assert "1 ±7%" in text
+    assert "A: engine=eager" in text
+    assert "B: engine=compile" in text
+    assert "within 7% of no change" in text
     assert "99.75%" in text
 
 
 def test_one_pair_has_a_ratio_and_no_interval(tmp_path: Path) -> None:
     a, b = slower()
     found = list(read(tmp_path, a[:1], b[:1]).values())
-    (table,) = document(found, ("a", "b"), 0.02).tables
+    (table,) = document(found, tried()).tables
     cells = row_of(table)
-    assert (cells["interval"], cells["verdict"], cells["detectable"]) == (None, "inconclusive", None)
+    assert (cells["change"], cells["verdict"], cells["visible from"]) == ("+5.2% †", "? inconclusive", None)
 
 
 def test_two_pairs_that_say_nothing_of_each_other_are_told_in_few_digits(tmp_path: Path) -> None:
     """Student's t of two pairs that are 30 times apart reaches from nothing to more than anyone reads."""
     found = list(read(tmp_path, side(A, [0.1, 0.1]), side(B, [0.1, 3.0])).values())
-    (table,) = document(found, ("a", "b"), 0.02).tables
+    (table,) = document(found, tried()).tables
     cells = row_of(table)
-    assert len(str(cells["interval"])) < 30
-    assert readable(cells["detectable"]) == ">1000%"
+    assert (cells["change"], cells["visible from"]) == ("not resolved", ">1000%")
 
 
 @pytest.mark.parametrize("format_", formats.names())
 def test_every_format_shows_pairs_or_none(tmp_path: Path, format_: str) -> None:
     found = list(read(tmp_path, *slower()).values())
-    assert "slower" in formats.render(format_, document(found, ("a", "b"), 0.02))
-    formats.render(format_, document([], ("a", "b"), 0.02))
+    assert "slower" in formats.render(format_, document(found, tried()))
+    formats.render(format_, document([], tried()))
 
 
 def test_remarks_stand_ahead_of_all_else(tmp_path: Path) -> None:
     found = list(read(tmp_path, *slower()).values())
-    shown = document(found, ("eager", "compile"), 0.02, remarks=("Others were at work.",))
-    assert formats.render("md", shown).splitlines()[2] == "Others were at work."
+    shown = document(found, tried(alarms=("Others were at work.",)))
+    assert formats.render("md", shown).splitlines()[4] == "**! Others were at work.**"
 
 
 def test_an_inconclusive_pair_says_what_would_decide_it(tmp_path: Path) -> None:
@@ -206,10 +208,10 @@ def test_an_inconclusive_pair_says_what_would_decide_it(tmp_path: Path) -> None:
     ]
     row = read(tmp_path, timed[0], timed[1])[FIRST]
     assert row.verdict.verdict == "inconclusive"
-    report = document([row], ("a", "b"), 0.02)
+    report = document([row], tried())
     told = str(row_of(report.tables[0])["to decide"])
     more = int(told.split()[0])
-    assert told == f"{more} more for 2.0%, about {more * 12 / 60:.0f} minutes"
+    assert told == f"{more} more pairs for 2.0%, about {more * 12 / 60:.0f} minutes"
     scatter = math.sqrt(sum((log - 0.01) ** 2 for log in logs) / 7)
 
     def power(n: int) -> float:
@@ -218,14 +220,18 @@ def test_an_inconclusive_pair_says_what_would_decide_it(tmp_path: Path) -> None:
 
     assert power(7 + more) < 0.99 <= power(8 + more)
     words = " ".join(report.text)
-    assert "a larger --budget makes up to 64" in words
-    assert "no other case counts in it" in words
+    assert "a larger --budget, for up to 64 pairs" in words
+    assert "other cases do not count" in words
     (fields,) = json.loads(formats.render("json", report))["rows"]
+    assert (fields["more_of"], fields["more_processes"]) == ("pair", more)
+    assert (fields["more_seconds"], fields["more_target"]) == pytest.approx((12.0 * more, 0.02))
     assert (fields["method"], fields["level"], fields["freedom"]) == ("t", 0.9975, 7)
     half = oracle.t.ppf(1 - 0.0025 / 2, 7) * fields["error"]
     assert fields["high"] == pytest.approx(fields["ratio"] * math.exp(half))
 
 
 def test_a_decided_pair_has_no_column_for_it(tmp_path: Path) -> None:
-    report = document([read(tmp_path, *slower())[FIRST]], ("a", "b"), 0.02)
+    report = document([read(tmp_path, *slower())[FIRST]], tried())
     assert "to decide" not in report.tables[0].columns
+    (fields,) = report.rows
+    assert {fields[f"more_{name}"] for name in ("of", "processes", "seconds", "target")} == {None}

@@ -25,6 +25,8 @@ from tests.planted.shown_cells import row_of, rows_of
 BASE = (0.971, 0.968, 0.975, 0.970, 0.973)
 LOWER = (0.952, 0.950, 0.949, 0.955, 0.948)
 
+NAME = "VGG-small trained on digits, recipe quick"
+
 
 def compare(tmp_path: Path, base: Sequence[Record], new: Sequence[Record]) -> RunComparison:
     return build(
@@ -52,22 +54,24 @@ def test_a_lower_accuracy_is_found_seed_by_seed(tmp_path: Path) -> None:
         (np.mean(LOWER) - np.mean(BASE), expected.low, expected.high, test.pvalue)
     )
     assert found.ratio is None
-    assert gate_reasons(comparison, "slower") == (f"{VGG.id} epoch test_accuracy: lower, -2.06 points",)
+    (reason,) = gate_reasons(comparison, "slower")
+    assert reason == f"{NAME}, test accuracy: is lower by 2.06 (1.09 to 3.03) points"
 
 
 def test_a_higher_accuracy_fails_only_the_gate_for_any_change(tmp_path: Path) -> None:
     comparison = compare(tmp_path, seeds(VGG, LOWER), seeds(VGG, BASE))
     assert row(comparison).verdict == "higher"
     assert not gate_fails(comparison, "slower")
-    assert gate_reasons(comparison, "any") == (f"{VGG.id} epoch test_accuracy: higher, +2.06 points",)
+    (reason,) = gate_reasons(comparison, "any")
+    assert reason == f"{NAME}, test accuracy: is higher by 2.06 (1.09 to 3.03) points"
 
 
 def test_people_read_points(tmp_path: Path) -> None:
     comparison = compare(tmp_path, seeds(VGG, BASE), seeds(VGG, LOWER, rate=50.0))
     accuracy, time = table(comparison, "Accuracy"), table(comparison, "Time of training runs")
     cells = row_of(accuracy)
-    assert (cells["BASE (%)"], cells["NEW (%)"], cells["verdict"]) == ("97.14", "95.08", "lower")
-    assert str(cells["difference (points)"]).startswith("-2.06 (-")
+    assert (cells["BASE, %"], cells["NEW, %"], cells["verdict"]) == ("97.14", "95.08", "▼ lower")
+    assert str(cells["difference, points"]).startswith("-2.06 (-")
     assert (cells["dataset"], cells["recipe"], cells["seeds"], cells["compared"]) == (
         "digits",
         "quick",
@@ -76,12 +80,12 @@ def test_people_read_points(tmp_path: Path) -> None:
     )
     shown = rows_of(time)
     # the training time is the sum of the loop times, and not compared once more
-    assert [(line["what"], line["BASE (s)"], line["NEW (s)"], line["verdict"]) for line in shown] == [
-        ("loop time", 10.0, 20.0, "slower"),
-        ("time to target", 30.0, 60.0, "slower"),
+    assert [(line["what"], line["BASE, s"], line["NEW, s"], line["verdict"]) for line in shown] == [
+        ("loop time", "10.00 ±0%", "20.00 ±0%", "▲ slower"),
+        ("time to target", "30.00 ±0%", "60.00 ±0%", "▲ slower"),
     ]
-    words = comparison.document.text
-    assert any("Accuracies: 1 lower, 0 higher, 0 equivalent, 0 inconclusive, 0 diverged." in w for w in words)
+    assert comparison.document.answer is not None
+    assert "Accuracy: 1 lower (" in " ".join(comparison.document.answer.headlines)
 
 
 def test_programs_read_the_difference_and_the_recipe(tmp_path: Path) -> None:
@@ -147,7 +151,7 @@ def test_seeds_that_diverge_in_new_alone_fail_the_gate(
 
 def test_a_gate_says_which_seeds_diverged(tmp_path: Path) -> None:
     (reason,) = gate_reasons(compare(tmp_path, _partly(0), _partly(2)), "slower")
-    assert reason == f"{VGG.id} epoch test_accuracy: diverged, NEW: 2 of 5 seeds diverged"
+    assert reason == f"{NAME}, test accuracy: diverged, NEW: 2 of 5 seeds diverged"
 
 
 def test_a_side_without_a_seed_left_is_diverged_and_fails_once(tmp_path: Path) -> None:
@@ -155,7 +159,7 @@ def test_a_side_without_a_seed_left_is_diverged_and_fails_once(tmp_path: Path) -
     found = row(comparison)
     assert (found.verdict, found.new, found.n_new) == ("diverged", None, 0)
     assert found.reason == "NEW: 5 of 5 seeds diverged"
-    assert gate_reasons(comparison, "slower") == (f"{VGG.id} was measured in BASE and only failed in NEW",)
+    assert gate_reasons(comparison, "slower") == (f"{NAME} was measured in BASE and failed in NEW",)
     back = compare(tmp_path / "back", _partly(5), _partly(0))
     assert (row(back).verdict, gate_fails(back, "slower")) == ("diverged", False)
 

@@ -18,6 +18,7 @@ from bench.schema.record import Environment, Record
 from bench.stats.moderation import more_processes
 from reports import formats
 from reports.compare.compare_report import RunComparison, build
+from reports.document import NextStep
 from tests.planted import planted_records, planted_scatter
 from tests.planted.shown_cells import rows_of
 
@@ -73,14 +74,21 @@ def compare(tmp_path: Path, base: list[Record], new: list[Record], **how: Any) -
 
 
 def sentence(comparison: RunComparison) -> str:
-    """The one that counts the verdicts."""
-    return next(line for line in comparison.document.text if line.startswith("Times and sizes"))
+    """The one that says what inconclusive rows need; empty where there is none."""
+    return next((line for line in comparison.document.text if " inconclusive row" in line), "")
+
+
+def step(comparison: RunComparison) -> NextStep:
+    """The command of the first screen."""
+    answer = comparison.document.answer
+    assert answer is not None
+    assert answer.next_step is not None
+    return answer.next_step
 
 
 def commands(comparison: RunComparison) -> list[list[str]]:
-    """The options of the two commands that the sentence ends with."""
-    line = sentence(comparison)
-    words = shlex.split(line[line.index("convbench run") :])
+    """The words of the two commands of the next step."""
+    words = shlex.split(step(comparison).command)
     at = words.index("&&")
     return [words[:at], words[at + 1 :]]
 
@@ -104,14 +112,15 @@ def test_a_noisy_row_asks_for_processes_in_every_format(tmp_path: Path) -> None:
     assert [shown["to decide"] for shown in rows_of(time)] == [None] * 4 + [told]
     assert any(note.startswith("to decide: ") for note in time.notes)
     for name in formats.names():
-        assert str(more) in formats.render(name, comparison.document)
+        assert str(more) in formats.render(name, structs.replace(comparison.document, whole=True))
     assert told in formats.render("md", comparison.document)
     assert told in formats.render("html", comparison.document)
 
 
 def test_a_decided_comparison_asks_for_nothing(tmp_path: Path) -> None:
     comparison = compare(tmp_path, run_of(0, (QUIET,) * 3), run_of(1, (QUIET,) * 3))
-    assert sentence(comparison).endswith("Not compared: 0.")
+    assert sentence(comparison) == ""
+    assert step(comparison).command.endswith("--full")
     (time,) = [table for table in comparison.document.tables if table.title == "Time"]
     assert "to decide" not in time.columns
 
@@ -150,7 +159,7 @@ def test_a_case_that_failed_in_base_keeps_no_command_from_the_other_run(tmp_path
     )
     scatters = (NOISY,) * 4
     comparison = compare(tmp_path, [*run_of(0, scatters), lost], run_of(1, scatters))
-    typed = sentence(comparison).partition(": convbench ")[2]
+    typed = step(comparison).command
     assert "&&" not in typed
     assert "; convbench run --resume" in typed
 
@@ -166,13 +175,14 @@ def test_the_time_is_that_of_all_cases_that_the_commands_measure(tmp_path: Path)
     seconds = 4 * asking.more * sum(SECONDS)
     replicates = str(3 + asking.more)
     assert [words[5:] for words in commands(comparison)] == [["--replicates", replicates]] * 2
-    assert f"To decide it, in about {seconds / 60:.0f} minutes: convbench" in sentence(comparison)
+    assert step(comparison).seconds == pytest.approx(seconds)
+    assert step(comparison).purpose == "decides 1 inconclusive row"
 
 
 def test_sides_of_two_machines_are_each_measured_on_their_own(tmp_path: Path) -> None:
     scatters = (NOISY, NOISY)
     comparison = compare(tmp_path, run_of(0, scatters), run_of(1, scatters, environment=OTHER_MACHINE))
-    assert ", each on the machine of its run: convbench run" in sentence(comparison)
+    assert step(comparison).purpose == "decides 2 inconclusive rows, each on the machine of its run"
 
 
 def test_a_folder_without_a_plan_is_measured_by_its_own_command(tmp_path: Path) -> None:
@@ -201,9 +211,8 @@ def test_more_than_can_be_told(tmp_path: Path) -> None:
     assert (row["more_of"], row["more_processes"], row["more_seconds"]) == ("process", None, None)
     (time,) = [table for table in comparison.document.tables if table.title == "Time"]
     assert [shown["to decide"] for shown in rows_of(time)] == ["more than 50"]
-    words = sentence(comparison)
-    assert "asks for more than 50 more processes on each side: a quieter machine" in words
-    assert "convbench run" not in words
+    assert "1 inconclusive row needs more than 50 more processes on each side." in sentence(comparison)
+    assert step(comparison).command == "convbench doctor"
 
 
 def test_runs_are_asked_for_where_they_are_the_unit(tmp_path: Path) -> None:
@@ -227,7 +236,7 @@ def test_runs_are_asked_for_where_they_are_the_unit(tmp_path: Path) -> None:
     assert [str(shown["to decide"]).split(" for ")[0] for shown in rows_of(time)] == [
         f"{row.what_decides.more} more runs"
     ]
-    assert "more runs on each side (each a run of its own, in a new folder)." in sentence(comparison)
+    assert sentence(comparison).endswith("more runs on each side. Give each run a new folder.")
 
 
 def test_pairs_are_asked_of_ab(tmp_path: Path) -> None:
@@ -249,7 +258,7 @@ def test_pairs_are_asked_of_ab(tmp_path: Path) -> None:
     assert row.what_decides.of == "pair"
     assert row.what_decides.more is not None
     assert row.what_decides.seconds == pytest.approx(6.0 * row.what_decides.more)
-    assert "a new ab with a larger --budget has them" in sentence(comparison)
+    assert "start a new ab with a larger --budget" in sentence(comparison)
 
 
 def test_a_side_of_several_runs_gets_no_command(tmp_path: Path) -> None:
@@ -257,3 +266,4 @@ def test_a_side_of_several_runs_gets_no_command(tmp_path: Path) -> None:
     base = [keep_plan(tmp_path / f"base{at}", run_of(0, (NOISY,))) for at in (1, 2)]
     words = sentence(build(base, [keep_plan(tmp_path / "new", run_of(1, (NOISY,)))]))
     assert words.endswith("more processes on each side.")
+    assert "convbench run" not in words

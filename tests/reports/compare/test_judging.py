@@ -17,6 +17,7 @@ from bench.studies.ab import pair_rows
 from bench.studies.ab.pair_rows import CasePair
 from reports import formats
 from reports.compare import ab_report
+from reports.compare.ab_answer import Trialled
 from reports.compare.compare_report import RunComparison, build
 from reports.compare.comparison_rows import ComparisonRow
 from reports.compare.gate import gate_fails
@@ -27,6 +28,8 @@ GPU_CASE = Case(model="vgg11", batch=8, threads=2, device="cuda")
 BASE = (0.100, 0.101, 0.099, 0.1005, 0.0995)
 FAST, SLOW = 1980.0, 1755.0
 SLOWED = FAST / SLOW
+
+TRIED = Trialled(labels=("a", "b"), margin=0.02)
 
 
 def seen(metric: str, unit: str, value: float) -> Measurement:
@@ -100,8 +103,8 @@ def test_the_cause_is_in_every_format(tmp_path: Path) -> None:
     header = formats.render("csv", document).splitlines()[0].split(",")
     assert {"cause", "cycles", "cycles_verdict", "base_sm_clock", "new_power_cap"} <= set(header)
     shown = row_of(next(table for table in document.tables if table.title == "Time"))
-    assert (shown["cause"], shown["SM clock (MHz)"]) == ("clock", "1980 / 1755")
-    assert shown["memory clock (MHz)"] == "2619"
+    assert (shown["cause"], shown["SM clock, MHz"]) == ("clock", "1980 / 1755")
+    assert shown["memory clock, MHz"] == "2619"
     assert "in cycles (time x SM clock)" in formats.render("md", document)
 
 
@@ -172,14 +175,14 @@ def test_pairs_say_the_code_and_never_the_clock(tmp_path: Path) -> None:
     row = pairs(tmp_path / "clock", side(), side(SLOWED, SLOW))
     assert (row.verdict.verdict, row.clocks.cause) == ("slower", "unknown")
     assert row.clocks.cycles == pytest.approx(1.0)
-    document = ab_report.document([row], ("a", "b"), 0.02)
+    document = ab_report.document([row], TRIED)
     shown = row_of(document.tables[0])
-    assert (shown["cause"], shown["SM clock (MHz)"]) == ("unknown", "1980 / 1755")
-    assert shown["memory clock (MHz)"] == "2619"
-    assert ab_report.row_of(row)["cycles_verdict"] == "equivalent"
+    assert (shown["cause"], shown["SM clock, MHz"]) == ("unknown", "1980 / 1755")
+    assert shown["memory clock, MHz"] == "2619"
+    assert ab_report.row_of(row, TRIED.margin)["cycles_verdict"] == "equivalent"
 
 
 def test_a_table_of_pairs_without_clocks_has_no_columns_for_them(tmp_path: Path) -> None:
     row = pairs(tmp_path, side(sm_clock=None), side(1.1, None))
     assert row.clocks.cause is None
-    assert "cause" not in ab_report.document([row], ("a", "b"), 0.02).tables[0].columns
+    assert "cause" not in ab_report.document([row], TRIED).tables[0].columns

@@ -126,7 +126,7 @@ def test_both_sides_of_ab_are_of_the_kind_that_was_asked_for(
 
     monkeypatch.setattr(interleaved, "run_pairs", run_pairs)
     monkeypatch.setattr("bench.devices.cpu.last_cache_bytes", lambda: 2**20)
-    asked = ("ab", "--model", "alexnet", "--threads", 2, "--flush-l2", "--out", tmp_path / "ab")
+    asked = ("ab", "--same", "--model", "alexnet", "--threads", 2, "--flush-l2", "--out", tmp_path / "ab")
     done = convbench(*asked, "--format", "json")
     assert done.code == 0, done.err
     assert [protocol.caches for protocol in seen] == ["cold L2"]

@@ -112,13 +112,18 @@ def test_another_image_may_well_be_another_network(tmp_path: Path) -> None:
 def test_a_comparison_says_first_what_differs_and_compares_all_the_same(tmp_path: Path) -> None:
     base, new = run(tmp_path / "a", [NARROW] * 3), run(tmp_path / "b", [WIDE] * 3)
     found = compare_report.build([base], [new])
-    assert found.document.text[0] == f"net.py:build is another network on each side, BASE / NEW: {WHAT}."
+    assert _alarms(found) == (f"net.py:build is another network on each side, BASE / NEW: {WHAT}.",)
     assert [row.verdict for row in found.rows] != [None]
     commented = run(tmp_path / "c", [COMMENTED] * 3)
     note = "The source of net.py:build changed between its records (net.py), and not the network it builds."
-    assert compare_report.build([base], [commented]).document.text[0] == note
+    assert _alarms(compare_report.build([base], [commented])) == (note,)
     same = run(tmp_path / "d", [NARROW] * 3)
-    assert "net.py:build" not in compare_report.build([base], [same]).document.text[0]
+    assert _alarms(compare_report.build([base], [same])) == ()
+
+
+def _alarms(found: compare_report.RunComparison) -> tuple[str, ...]:
+    assert found.document.answer is not None
+    return found.document.answer.alarms
 
 
 def test_a_side_of_two_networks_is_not_compared(tmp_path: Path) -> None:

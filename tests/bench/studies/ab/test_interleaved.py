@@ -30,7 +30,7 @@ from bench.studies.ab.pair_rows import CasePair
 from bench.studies.ab.sides import Side, case_pairs_of, label, read_side
 from models.errors import UserError
 from tests.planted import planted_records
-from tests.planted.commands import ROOT, Command
+from tests.planted.commands import ROOT, Answer, Command
 
 SLOW = [0.05 + wobble for wobble in (0.002, -0.001, 0.001, -0.002) * 16]
 EQUAL = [0.002, -0.001, 0.001, -0.002] * 16
@@ -319,9 +319,14 @@ def test_the_whole_steps_wall_time_decides() -> None:
 
 @pytest.fixture
 def convbench_ab(tmp_path: Path, convbench: Command) -> Command:
-    """`convbench ab --out OUT`, with a folder of its own for each call."""
+    """`convbench ab --out OUT`, with a new folder for each call, and --same unless a side is given."""
     folders = (tmp_path / f"out{number}" for number in count(1))
-    return lambda *arguments: convbench("ab", "--out", next(folders), "--device", "cpu", *arguments)
+
+    def run(*arguments: str) -> Answer:
+        same = () if {"--a", "--b", "--a-python", "--b-python"} & {*arguments} else ("--same",)
+        return convbench("ab", "--out", next(folders), "--device", "cpu", *same, *arguments)
+
+    return run
 
 
 @pytest.mark.parametrize(
@@ -370,21 +375,21 @@ def test_a_gate_does_not_pass_what_was_never_seen(
     convbench_ab: Command, machine: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine({"lenet5": EQUAL, "alexnet": EQUAL})
-    for option, code in ((), 0), (("--fail-on", "slower"), 1):
+    for option, code in ((), 3), (("--fail-on", "slower"), 1):
         stop_the_clock_after(2, monkeypatch)  # one pair of one case
         answer = convbench_ab("--model", "lenet5,alexnet", "--budget", "1", *option)
         assert answer.code == code
-        assert "the budget was spent before 1 of 2 cases had a pair" in answer.err
+        assert "the budget ended before 1 of 2 cases had a pair" in answer.err
 
 
-def test_a_budget_that_lasts_for_no_pair_is_no_error(
+def test_a_budget_that_lasts_for_no_pair_leaves_the_run_incomplete(
     convbench_ab: Command, machine: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine({"lenet5": EQUAL})
     stop_the_clock_after(1, monkeypatch)
     answer = convbench_ab("--model", "lenet5", "--budget", "1")
-    assert answer.code == 0
-    assert "the budget was spent before 1 of 1 cases had a pair" in answer.err
+    assert answer.code == 3
+    assert "the budget ended before 1 of 1 cases had a pair" in answer.err
 
 
 def test_a_busy_machine_is_said_first(
@@ -398,7 +403,7 @@ def test_a_busy_machine_is_said_first(
 
     monkeypatch.setattr(interleaved, "attempt", beside_others)
     lines = convbench_ab("--model", "lenet5", "--format", "md").out.splitlines()
-    assert lines[2].startswith("The machine was not this run's alone: in 1 of 1 cases")
+    assert lines[4].startswith("**! The machine was not this run's alone: in 1 of 1 cases")
 
 
 @pytest.mark.slow

@@ -1,0 +1,214 @@
+"""By how much NEW differs from BASE: `+12% (+3% to +21%)`, `takes 12% (3% to 21%) more time`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from typing import Literal, Protocol
+
+from msgspec import structs
+
+from bench.stats.estimates import Interval
+from reports.cells import ABOUT, FOLLOWS_FROM_UNRESOLVED, UNRESOLVED, Cell, Quantity, brief
+from reports.tables.wording import BORROWED_NOTE, WITHIN_NOTE, with_interval
+
+MARKS = {
+    "slower": "▲",
+    "faster": "▼",
+    "larger": "▲",
+    "smaller": "▼",
+    "more": "▲",
+    "less": "▼",
+    "higher": "▲",
+    "lower": "▼",
+    "equivalent": "=",
+    "equal": "=",
+    "inconclusive": "?",
+    "diverged": "✗",
+    "different": "✗",
+}
+"""Stand ahead of a verdict."""
+LARGEST_TOLD = 10.0
+"""The largest detectable change that is told as it is. An interval whose end lies further out says
+nothing."""
+_WHOLE_PERCENT_FROM = 0.10
+_FACTOR_FROM = 2.0
+"""From here on a change is told as a factor: `2.5x the time`."""
+
+
+class Judged(Protocol):
+    """A ratio NEW / BASE with its verdict: a row of `compare`, or the verdict on pairs."""
+
+    @property
+    def ratio(self) -> float | None: ...
+    @property
+    def low(self) -> float | None: ...
+    @property
+    def high(self) -> float | None: ...
+    @property
+    def verdict(self) -> str | None: ...
+    @property
+    def detectable(self) -> float | None: ...
+
+
+def marked(word: str | None) -> str | None:
+    """`▲ slower`, `= equivalent`: the verdict with its mark."""
+    return None if word is None else f"{MARKS[word]} {word}"
+
+
+def change(judged: Judged) -> Quantity | None:
+    """`+12% (+3% to +21%)`; of a row that is not decided `not resolved (0.4x to 3x)` where its interval is
+    wide; `+12% †` of one process a side."""
+    ratio, low, high = judged.ratio, judged.low, judged.high
+    if ratio is None:
+        return None
+    of_one = low is None and judged.verdict == "inconclusive"
+    if low is None or high is None or low == high:
+        value = _percent(ratio)
+        return Quantity(value=value, unit="%", of_one=of_one, sign="unless zero", digits=_decimals_of(value))
+    if judged.verdict == "inconclusive":
+        factor = Quantity(value=ratio, low=low, high=high, unit="x")
+        if not factor.is_resolved:
+            return factor
+    if high > ratio * LARGEST_TOLD and low > 1:
+        value = _percent(low)
+        return Quantity(value=value, unit="%", sign="always", more_than=True, digits=_decimals_of(value))
+    return _change(_percent(ratio), _percent(low), _percent(high), sign="always")
+
+
+def _percent(ratio: float) -> float:
+    """`+5.0` of 1.05, without what only a float's rounding leaves, nor a zero with a sign."""
+    return round(100 * (ratio - 1), 6) + 0.0
+
+
+def _decimals_of(percent: float) -> int:
+    """Of a change without an interval."""
+    return 0 if percent == 0 or abs(percent) >= 10 else 1
+
+
+def _change(value: float, low: float, high: float, sign: Literal["minus", "always"] = "minus") -> Quantity:
+    """In percent, rounded by its interval, unless that would round an end to zero that is none."""
+    step = _step(max(value - low, high - value))
+    nearest = min(abs(low), abs(high))
+    digits = max(0, -math.floor(math.log10(nearest))) if 0 < nearest < step / 2 and low * high > 0 else None
+    return Quantity(
+        value=value,
+        low=low,
+        high=high,
+        unit="%",
+        interval="ends",
+        sign=sign,
+        digits="measured" if digits is None else digits,
+    )
+
+
+def _step(half: float) -> float:
+    """What a figure is rounded to by the half width of its interval."""
+    if half <= 0:
+        return 0.0
+    first = 10.0 ** math.floor(math.log10(half))
+    return first if half / first >= 3 else first / 10
+
+
+def visible_from(share: float) -> Quantity:
+    """`2.1%`, `15%`, `>1000%`: the smallest change that would have been seen."""
+    if share >= LARGEST_TOLD:
+        return Quantity(value=100 * LARGEST_TOLD, unit="%", digits="given", more_than=True)
+    return Quantity(value=100 * share, unit="%", digits=0 if share >= _WHOLE_PERCENT_FROM else 1)
+
+
+More = Literal["time", "memory", "energy"]
+"""What NEW takes more or less of."""
+
+
+def takes(judged: Judged, of: More) -> str:
+    """`takes 12% (3% to 21%) more time`, `takes 2.5x (1.6x to 4.0x) the memory`, `is 2.5x (1.6x to 4.0x) as
+    fast`: of a row that is decided."""
+    ratio = judged.ratio
+    assert ratio is not None
+    low, high = _ends(judged) or (ratio, ratio)
+    if high > ratio * LARGEST_TOLD:
+        return f"takes more than {_written(low)} the {of}"
+    if ratio >= _FACTOR_FROM:
+        return f"takes {_written(ratio, low, high)} the {of}"
+    if ratio <= 1 / _FACTOR_FROM and of == "time" and low > 0:
+        return f"is {_written(1 / ratio, 1 / high, 1 / low)} as fast"
+    sign = 1 if ratio > 1 else -1
+    near, far = sorted((sign * _percent(low), sign * _percent(high)))
+    value = sign * _percent(ratio)
+    told = (
+        _change(value, near, far)
+        if low < high
+        else Quantity(value=value, unit="%", digits=_decimals_of(value))
+    )
+    return f"takes {brief(told)} {'more' if sign > 0 else 'less'} {of}"
+
+
+def _ends(judged: Judged) -> tuple[float, float] | None:
+    """None where nothing varies, or nothing is known."""
+    low, high = judged.low, judged.high
+    return None if low is None or high is None else (low, high)
+
+
+def _written(ratio: float, low: float | None = None, high: float | None = None) -> str:
+    """`2.5x (1.6x to 4.0x)`"""
+    ends = (None, None) if low == high else (low, high)
+    return brief(Quantity(value=ratio, low=ends[0], high=ends[1], unit="x", interval="ends"))
+
+
+def best_guess(judged: Judged) -> str:
+    """`+5.0% (-14% to +19%)` of a row that is not decided, or that not even this much is known."""
+    told = change(judged)
+    if told is None:
+        return "not measured"
+    if not told.is_resolved and told.low is not None and told.high is not None and told.low < told.value / 10:
+        return UNRESOLVED
+    return brief(told)
+
+
+def side(value: float | None, interval: Interval | None, scale: float) -> Cell:
+    """A side's figure with its interval; `scale` is how many of the column's units one of its own is."""
+    return None if value is None else with_interval(value, interval, scale)
+
+
+def short_side(cell: Cell) -> Cell:
+    """The same on a first screen, where the change has the interval: `6.19`, `6.19 †`, or `?` where the
+    figure is not resolved."""
+    if not isinstance(cell, Quantity):
+        return cell
+    if not cell.is_resolved:
+        return structs.replace(cell, unresolved=True)
+    return structs.replace(cell, low=None, high=None)
+
+
+def short_change(judged: Judged) -> Quantity | None:
+    """`change` on a first screen, which has no room for the ends of an interval that says little."""
+    found = change(judged)
+    if found is None or found.is_resolved:
+        return found
+    return structs.replace(found, low=0.0, high=math.inf)
+
+
+def short_notes_on(cells: Iterable[Cell]) -> Iterator[str]:
+    """The same on a first screen, in a line each."""
+    found = [cell for cell in cells if isinstance(cell, Quantity)]
+    if any(cell.of_one for cell in found):
+        yield WITHIN_NOTE
+    if any(cell.unresolved or not cell.is_resolved for cell in found):
+        yield f"{UNRESOLVED}, {FOLLOWS_FROM_UNRESOLVED}: the interval reaches more than {ABOUT:.0%} from it."
+
+
+def notes_on(cells: Iterable[Cell], level: str = "99%") -> Iterator[str]:
+    """What the marks of these cells mean; `level` is that of the changes' intervals."""
+    found = [cell for cell in cells if isinstance(cell, Quantity)]
+    if any(cell.of_one and not cell.borrowed for cell in found):
+        yield WITHIN_NOTE
+    if any(cell.borrowed for cell in found):
+        yield BORROWED_NOTE
+    if any(cell.unresolved for cell in found):
+        yield f"{FOLLOWS_FROM_UNRESOLVED}: a time whose 95% interval reaches more than {ABOUT:.0%} from it."
+    if any(not cell.is_resolved for cell in found if cell.unit == "x"):
+        yield (
+            f"{UNRESOLVED}: the {level} interval of the ratio (in brackets) reaches more than {ABOUT:.0%} "
+            "from it."
+        )
