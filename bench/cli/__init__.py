@@ -44,8 +44,8 @@ COMMANDS = {
     "max-batch": (
         "The largest batch whose step fits into the memory: predicted from small ones, then verified."
     ),
-    "compare": "Faster, slower, equivalent or inconclusive: NEW against BASE, a row at a time.",
-    "ab": "Two configurations or environments in interleaved pairs of processes, until the verdict is clear.",
+    "compare": "Compare two runs: is NEW faster or slower than BASE, and by how much?",
+    "ab": "Measure two configurations or environments in alternation until the verdict is clear.",
     "ceilings": (
         "Measure how fast this machine multiplies and copies: the ceilings that networks stand under."
     ),

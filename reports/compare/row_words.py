@@ -69,7 +69,7 @@ def is_count(row: ComparisonRow) -> bool:
 
 
 def change_in_words(row: ComparisonRow) -> str:
-    """Of a row that changed: `takes 12% (3% to 21%) more time`, `is lower by 0.52 (0.20 to 0.84) points`."""
+    """Of a row that changed: `takes 12% (3% to 21%) more time`, `is lower by 2.1 (1.1 to 3.0) points`."""
     if row.verdict == "diverged":
         return f"diverged, {row.reason}"
     if row.difference is not None:
@@ -91,7 +91,7 @@ def _points(row: ComparisonRow) -> str:
     ends = sorted(100 * sign * end for end in (row.low, row.high) if end is not None)
     low, high = ends if len(ends) == 2 else (None, None)
     value = 100 * sign * row.difference
-    return brief(Quantity(value=value, low=low, high=high, interval="ends", digits=2))
+    return brief(Quantity(value=value, low=low, high=high, interval="ends", digits=1))
 
 
 def _count(value: float | None) -> str:

@@ -55,7 +55,7 @@ def test_a_lower_accuracy_is_found_seed_by_seed(tmp_path: Path) -> None:
     )
     assert found.ratio is None
     (reason,) = gate_reasons(comparison, "slower")
-    assert reason == f"{NAME}, test accuracy: is lower by 2.06 (1.09 to 3.03) points"
+    assert reason == f"{NAME}, test accuracy: is lower by 2.1 (1.1 to 3.0) points"
 
 
 def test_a_higher_accuracy_fails_only_the_gate_for_any_change(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_a_higher_accuracy_fails_only_the_gate_for_any_change(tmp_path: Path) ->
     assert row(comparison).verdict == "higher"
     assert not gate_fails(comparison, "slower")
     (reason,) = gate_reasons(comparison, "any")
-    assert reason == f"{NAME}, test accuracy: is higher by 2.06 (1.09 to 3.03) points"
+    assert reason == f"{NAME}, test accuracy: is higher by 2.1 (1.1 to 3.0) points"
 
 
 def test_people_read_points(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_people_read_points(tmp_path: Path) -> None:
     accuracy, time = table(comparison, "Accuracy"), table(comparison, "Time of training runs")
     cells = row_of(accuracy)
     assert (cells["BASE, %"], cells["NEW, %"], cells["verdict"]) == ("97.14", "95.08", "▼ lower")
-    assert str(cells["difference, points"]).startswith("-2.06 (-")
+    assert str(cells["difference, points"]).startswith("-2.1 (-")
     assert (cells["dataset"], cells["recipe"], cells["seeds"], cells["compared"]) == (
         "digits",
         "quick",
