@@ -19,6 +19,15 @@ INTRODUCTION = """\
 Every command with its arguments and options, made from the command line itself:
 `convbench COMMAND --help` shows the same. The [cookbook](index.md#cookbook) shows which command answers which
 question.
+
+| in every command | |
+|:--|:--|
+| several values | `--batch 1,8`, or the option twice |
+| durations | `90`, `90s`, `5m` or `2h` |
+| shares | `5%` or `0.05` |
+| the answer first | a report on the terminal is one screen; `--section NAME` prints one part, `--full` all |
+| formats | `--format`, `--json`, or the extension of `-o FILE` |
+| data and messages | the report goes to standard output, progress and errors to standard error |
 """
 
 
@@ -29,7 +38,9 @@ def page() -> str:
 
 def _command(name: str) -> Iterator[str]:
     command = late_commands.load(name)
-    context = command.context_class(command, info_name=f"convbench {name}")
+    context = command.context_class(
+        command, info_name=f"convbench {name}", help_option_names=["--help", "-h"]
+    )
     yield f"## {name}\n"
     yield f"{_paragraphs(command.help)}\n"
     yield f"```text\n{' '.join([context.command_path, *command.collect_usage_pieces(context)])}\n```\n"
