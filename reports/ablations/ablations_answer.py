@@ -6,6 +6,8 @@ import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
+from msgspec import structs
+
 from bench.stats.accuracy_verdicts import PARITY_MARGIN
 from bench.stats.verdicts import MARGIN, holm, unpaired
 from reports.ablations.choices import Choice, memory_of, ratio_with_ends
@@ -168,14 +170,14 @@ def _table(choices: Sequence[Choice]) -> Table:
     rows = tuple(
         (
             _row_name(choice, choices),
-            ratio_with_ends(choice.ratio),
-            memory_of(choice),
+            _without_unit(ratio_with_ends(choice.ratio)),
+            _without_unit(memory_of(choice)),
             _points(choice),
             verdict_text(choice),
         )
         for choice in choices[:MOST_ROWS]
     )
-    columns = ("choice", "step time", "memory", "accuracy (points)", "verdict")
+    columns = ("choice", "step time (x)", "memory (x)", "accuracy (points)", "verdict")
     filled = [at for at in range(len(columns)) if any(row[at] is not None for row in rows)]
     rest = len(choices) - MOST_ROWS
     return Table(
@@ -186,19 +188,24 @@ def _table(choices: Sequence[Choice]) -> Table:
     )
 
 
+def _without_unit(found: Quantity | None) -> Quantity | None:
+    """For a column that names it."""
+    return structs.replace(found, unit="") if found else None
+
+
 def _points(choice: Choice) -> Quantity | None:
     found = choice.accuracy
     return None if found is None else signed_points(found.difference, found.low, found.high)
 
 
 def verdict_text(choice: Choice) -> str:
-    """`▲ slower, accuracy =`"""
+    """`▲ slower, accuracy =`; of a network that no longer learns the time does not matter."""
+    if choice.learns_nothing:
+        return "✗ learns nothing"
     words = []
     if choice.time is not None and choice.time.low is not None:
         words.append(_TIME_WORDS[choice.time.verdict])
-    if choice.learns_nothing:
-        words.append("✗ learns nothing")
-    elif choice.accuracy is not None:
+    if choice.accuracy is not None:
         words.append(_ACCURACY_WORDS[choice.accuracy.verdict])
     return ", ".join(words)
 

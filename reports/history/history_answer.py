@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct, structs
@@ -47,7 +48,7 @@ class Match(Struct, frozen=True, kw_only=True):
     @property
     def total(self) -> Quantity:
         """In milliseconds."""
-        found = with_interval(self.here.total, self.here.interval, 1e3)
+        found = with_interval(self.here.total, self.here.interval, 1e3, unit=" ms")
         return structs.replace(found, of_one=True) if self.here.interval is None else found
 
     @property
@@ -103,8 +104,8 @@ def _headline(match: Match) -> str:
     """
     total, speed_up = match.total, match.speed_up
     if not total.is_resolved:
-        return f"{match.name}: the time here is {brief(total)}, in ms."
-    told = f"{match.name}: {brief(total)} ms per training step here ({match.here.name})"
+        return f"{match.name}: the time per training step here is {brief(total)}."
+    told = f"{match.name}: {brief(total)} per training step here ({match.here.name})"
     if match.row is None or speed_up is None:
         return f"{told}; nothing at this precision was published."
     row = match.row
@@ -145,7 +146,7 @@ def _chart(matches: Sequence[Match]) -> BarChart | None:
         title="Milliseconds per training step",
         series=("fastest published", "here"),
         rows=tuple(
-            BarRow(match.name, (Quantity(value=match.row.total_ms), match.total))
+            BarRow(match.name, (Quantity(value=match.row.total_ms), structs.replace(match.total, unit="")))
             for match in drawn
             if match.row is not None
         ),
@@ -156,7 +157,7 @@ def _table(matches: Sequence[Match]) -> Table:
     rows = [
         (
             match.name,
-            match.total,
+            structs.replace(match.total, unit=""),
             match.here.name,
             match.row.total_ms if match.row else None,
             f"{match.row.device}, {match.row.library}, {match.row.year}" if match.row else None,
@@ -165,8 +166,13 @@ def _table(matches: Sequence[Match]) -> Table:
         for match in matches
     ]
     columns = ("network", "here (ms)", "configuration", "published (ms)", "fastest published", "speed-up")
+    shared = {match.here.name for match in matches}
+    shown = [at for at, name in enumerate(columns) if name != "configuration" or len(shared) > 1]
+    where = shared.pop() if len(shared) == 1 else "same precision"
     return Table(
-        title="Training step, forward and backward, same precision", columns=columns, rows=tuple(rows)
+        title=f"Training step, forward and backward, {where}",
+        columns=tuple(columns[at] for at in shown),
+        rows=tuple(tuple(row[at] for at in shown) for row in rows),
     )
 
 
@@ -178,7 +184,9 @@ def next_step(matches: Sequence[Match], asked: Asked) -> NextStep | None:
         )
     weak = [match for match in matches if len(match.here.forward) < ENOUGH or not match.total.is_resolved]
     if not weak:
-        return None
+        case = matches[0].here.subject.case
+        best = ("convbench", "best", case.model, "--workload", "training", "--batch", str(case.batch))
+        return NextStep(command=shlex.join(best), purpose="finds a faster configuration")
     most = max(len(match.here.forward) for match in weak)
     count = ENOUGH if most < ENOUGH else 2 * most
     words = ("history", *map(str, asked.folders), "--run", "--replicates", str(count))

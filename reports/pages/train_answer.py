@@ -50,7 +50,7 @@ def _title(runs: Sequence[Learned]) -> str:
     models = list(dict.fromkeys(network_name(run.subject.case.model) for run in runs))
     more = f" and {len(models) - 3} more" if len(models) > 3 else ""
     datasets = dict.fromkeys(run.task.dataset for run in runs)
-    return f"{', '.join(models[:3])}{more}, trained on {' and '.join(datasets)}"
+    return f"{', '.join(models[:3])}{more}, trained on {', '.join(datasets)}"
 
 
 def _most_telling(groups: Mapping[Together, Sequence[Learned]]) -> Together:

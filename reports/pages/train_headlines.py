@@ -27,10 +27,11 @@ def names_of(groups: Mapping[Together, Sequence[Learned]]) -> CaseNames:
     """`VGG-16`, and where a network has several cases what tells them apart: `VGG-16, amp-bf16`"""
     found = {}
     for runs in groups.values():
-        axes = varying([run.subject for run in runs], without=("dataset", "machine", *NOT_SHOWN))
         for run in runs:
-            words = in_words(run.subject, axes)
             name = network_name(run.subject.case.model)
+            alike = [each.subject for each in runs if each.subject.case.model == run.subject.case.model]
+            axes = varying(alike, without=("dataset", "machine", "target", *NOT_SHOWN))
+            words = in_words(run.subject, axes)
             found[id(run)] = f"{name}, {words}" if words else name
     return found
 
@@ -40,24 +41,22 @@ def headlines(groups: Mapping[Together, Sequence[Learned]], names: CaseNames) ->
     told = [
         sentence
         for key, runs in groups.items()
-        for sentence in _of_group(where_in_words(key, groups), runs, names)
+        for sentence in _accuracies(where_in_words(key, groups), runs, names)
     ]
     told += [_parity(found) for runs in groups.values() for found in parities(runs)]
+    told += [sentence for runs in groups.values() for sentence in _speeds(runs, names)]
     if not told:
         return ("No training run came to an end.",)
     more = len(told) - MOST_HEADLINES
     shown = told[:MOST_HEADLINES]
-    return (*shown, f"And {more} more results: --section accuracy.") if more > 0 else tuple(shown)
+    return (*shown, f"And {more} more: --section accuracy.") if more > 0 else tuple(shown)
 
 
-def _of_group(where: str, runs: Sequence[Learned], names: CaseNames) -> Iterator[str]:
+def _accuracies(where: str, runs: Sequence[Learned], names: CaseNames) -> Iterator[str]:
     learned = [run for run in runs if run.accuracies and not run.is_at_chance]
     ranking = by_accuracy(runs)
     if ranking is not None:
         yield _most_accurate(where, ranking, names)
-        fastest = by_time_to_target([run for run in runs if run.task.target == _target(runs)])
-        if fastest is not None:
-            yield _fastest(fastest, names)
     elif len(learned) == 1:
         yield _alone(where, learned[0], names)
     elif learned:
@@ -66,6 +65,12 @@ def _of_group(where: str, runs: Sequence[Learned], names: CaseNames) -> Iterator
         yield f"On {where} no network learned anything."
     else:
         yield from _rates(where, [run for run in runs if run.ended], names)
+
+
+def _speeds(runs: Sequence[Learned], names: CaseNames) -> Iterator[str]:
+    fastest = by_time_to_target([run for run in runs if run.task.target == _target(runs)])
+    if fastest is not None:
+        yield _fastest(fastest, names)
 
 
 def _target(runs: Sequence[Learned]) -> float | None:
@@ -80,8 +85,7 @@ def _most_accurate(where: str, ranking: Ranking, names: CaseNames) -> str:
         low, high = _ends((ranking.best, *ranking.level))
         count = 1 + len(ranking.level)
         return (
-            f"On {where} the {count} cases cannot be ranked by test accuracy: {low} to {high}, differences "
-            "are within the scatter of seeds."
+            f"On {where} none of {count} cases is clearly the most accurate: {low} to {high} test accuracy."
         )
     worse = _listed(ranking.worse, names)
     best = f"{names[id(ranking.best)]} {_percent(ranking.best)}"

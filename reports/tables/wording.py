@@ -48,8 +48,8 @@ UNRESOLVED_NOTE = (
     f"{UNRESOLVED}: the 95% interval (in brackets) reaches more than {ABOUT:.0%} from the figure. +4: about "
     f"4 more processes would resolve it. {FOLLOWS_FROM_UNRESOLVED}: derived from an unresolved figure."
 )
-TENTH = 0.1
-"""Of a point."""
+TENTH, WIDE = 0.1, 10
+"""In points: below and from these a difference has other digits than one."""
 CASES_NAMED = 3
 MODELS_NAMED = 4
 
@@ -186,7 +186,8 @@ def points(share: float | None) -> Quantity | None:
 def signed_points(found: float | None, low: float | None, high: float | None) -> Quantity | None:
     """`-0.3 (-0.8 to +0.2)`: a difference of shares in points, with its interval if there is one.
 
-    To the tenth of a point; to the hundredth where the interval is so narrow.
+    To the tenth of a point; to the hundredth where the interval is so narrow, to the point where the
+    difference or its interval is wide.
     """
     if found is None:
         return None
@@ -196,7 +197,11 @@ def signed_points(found: float | None, low: float | None, high: float | None) ->
         low=None if low is None else _points(low),
         high=None if high is None else _points(high),
         interval="ends",
-        digits=1 if half is None or half >= TENTH else 2,
+        digits=0
+        if max(abs(_points(found)), half or 0) >= WIDE
+        else 1
+        if half is None or half >= TENTH
+        else 2,
         sign="unless zero",
     )
 

@@ -104,8 +104,8 @@ def test_a_row_has_time_memory_accuracy_and_verdict(tmp_path: Path) -> None:
     )
     assert found.table is not None
     one, other = found.table.rows
-    assert brief(one[1]).startswith("1.20x (")
-    assert brief(one[2]) == "1.20x"
+    assert brief(one[1]).startswith("1.20 (1.1")
+    assert brief(one[2]) == "1.20"
     assert brief(one[3]).startswith("0.0 (") or brief(one[3]).startswith("0.00 (")
     assert (one[4], other[4]) == ("▲ slower, accuracy =", "▼ faster, ✓ more accurate")
     assert found.table.title == (

@@ -46,7 +46,7 @@ def test_a_clear_winner_is_alone(tmp_path: Path) -> None:
 def test_seeds_that_scatter_rank_nothing(tmp_path: Path) -> None:
     records = [*seeds(VGG, (0.90, 0.95, 0.99)), *seeds(LENET, (0.91, 0.93, 0.96))]
     first = told(tmp_path, records).headlines[0]
-    assert "cannot be ranked by test accuracy" in first
+    assert first.startswith("On digits none of 2 cases is clearly the most accurate: 93.3% to 94.7%")
     assert "highest" not in first
 
 
