@@ -145,9 +145,7 @@ def _accuracy_in_words(choice: Choice) -> str:
         return f"{'more' if found.verdict == 'higher' else 'less'} accurate, {points} points"
     if found.verdict == "diverged" or found.detectable is None or found.reason:
         return f"accuracy undecided ({found.reason})"
-    return (
-        f"accuracy undecided; only differences from {100 * found.detectable:.0f} points would have been seen"
-    )
+    return f"accuracy undecided; {100 * found.detectable:.0f} points would have been seen"
 
 
 def _chart(choices: Sequence[Choice]) -> BarChart | None:

@@ -187,7 +187,7 @@ def signed_points(found: float | None, low: float | None, high: float | None) ->
     """`-0.3 (-0.8 to +0.2)`: a difference of shares in points, with its interval if there is one.
 
     To the tenth of a point; to the hundredth where the interval is so narrow, to the point where the
-    difference or its interval is wide.
+    difference is wide.
     """
     if found is None:
         return None
@@ -197,11 +197,7 @@ def signed_points(found: float | None, low: float | None, high: float | None) ->
         low=None if low is None else _points(low),
         high=None if high is None else _points(high),
         interval="ends",
-        digits=0
-        if max(abs(_points(found)), half or 0) >= WIDE
-        else 1
-        if half is None or half >= TENTH
-        else 2,
+        digits=0 if abs(_points(found)) >= WIDE else 1 if half is None or half >= TENTH else 2,
         sign="unless zero",
     )
 
