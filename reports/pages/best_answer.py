@@ -40,7 +40,8 @@ def headlines(found: Findings, measured: Summary, learned: Summary | None) -> It
     yield " ".join((_fastest(found.winner, found), _against_plain(found)))
     yield from _against_rivals(found)
     yield _limit(found, measured)
-    yield " ".join((_outputs(found.agreement), _accuracy(found.winner, learned)))
+    if found.winner != found.plain:
+        yield " ".join((_outputs(found.agreement), _accuracy(found.winner, learned)))
 
 
 def _nothing(found: Findings) -> str:
@@ -72,7 +73,8 @@ def threads_in_words(case: Case) -> str:
 
 def _against_plain(found: Findings) -> str:
     if found.plain == found.winner:
-        return f"Nothing that was tried is faster than {PLAIN}."
+        others = any(one.seconds is not None and one.case != found.plain for one in found.tried)
+        return f"Nothing that was tried is faster than {PLAIN}." if others else f"Only {PLAIN} was measured."
     row = pair_with_plain(found)
     if row is not None:
         return _judged(row, PLAIN)

@@ -49,8 +49,7 @@ def test_a_real_search_of_one_candidate(tmp_path: Path) -> None:
     (record,) = read_records(tmp_path / "run" / RECORDS)
     assert (record.status, record.case.layout, record.protocol.give_up_seconds) == ("ok", "nchw", None)
     report = (tmp_path / "run" / "report.md").read_text()
-    assert "Nothing that was tried is faster than fp32 eager." in report
-    assert "same class as fp32 eager for 64 of 64 random images (relative error 0)" in report
+    assert "Only fp32 eager was measured." in report
     assert {path.name for path in (tmp_path / "run").iterdir()} == {RECORDS, "report.md", ".lock", "logs"}
 
 

@@ -209,9 +209,12 @@ def test_a_rival_that_won_its_pairs_is_the_answer(folder: Path) -> None:
 
 
 def test_a_plain_winner_claims_nothing(folder: Path) -> None:
-    text = answer(structs.replace(FOUND, winner=PLAIN, pairs=()), folder)
+    plain = structs.replace(FOUND, winner=PLAIN, pairs=())
+    text = answer(plain, folder)
     assert text[0].endswith("Nothing that was tried is faster than fp32 eager.")
-    assert text[-1].endswith("Accuracy: fp32, so nothing changes.")
+    assert not any("Outputs" in line or "Accuracy" in line for line in text)
+    alone = answer(structs.replace(plain, tried=(one(PLAIN, 1.2),)), folder)
+    assert alone[0].endswith("Only fp32 eager was measured.")
 
 
 def test_plain_stands_against_itself_without_an_interval(folder: Path) -> None:
