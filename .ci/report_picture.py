@@ -18,6 +18,10 @@ LINE, CHARACTER, MARGIN = 19, 8.0, 16
 """Pixels: the height of a line, the width of a character, and the empty border."""
 
 
+NO_BREAK = "\N{NO-BREAK SPACE}"
+"""Stands for a blank, of which browsers draw one where there are several."""
+
+
 class Colors(NamedTuple):
     paper: str
     ink: str
@@ -43,7 +47,7 @@ def picture(lines: Sequence[str], colors: Colors) -> str:
     height = MARGIN * 2 + LINE * len(lines)
     drawn = [
         f'<text x="{MARGIN}" y="{MARGIN + LINE * (number + 1) - 5}" textLength="{CHARACTER * len(line):g}" '
-        f'lengthAdjust="spacingAndGlyphs">{escape(line)}</text>'
+        f'lengthAdjust="spacingAndGlyphs">{escape(line).replace(" ", NO_BREAK)}</text>'
         for number, line in enumerate(lines)
         if line
     ]
@@ -51,7 +55,7 @@ def picture(lines: Sequence[str], colors: Colors) -> str:
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height}" width="{width:g}" '
             f'height="{height}" role="img" font-family="ui-monospace, Menlo, Consolas, '
-            f'DejaVu Sans Mono, monospace" font-size="13" fill="{colors.ink}" xml:space="preserve">',
+            f'DejaVu Sans Mono, monospace" font-size="13" fill="{colors.ink}">',
             f"<title>The first screen of a report</title>\n<desc>{escape(chr(10).join(lines))}</desc>",
             f'<rect x="0.5" y="0.5" width="{width - 1:g}" height="{height - 1}" rx="8" fill="{colors.paper}" '
             f'stroke="{colors.frame}"/>',
