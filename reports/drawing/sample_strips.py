@@ -80,4 +80,4 @@ def _range(ratios: list[float]) -> str:
 def _percent(ratio: float) -> str:
     """`+12%`; with a decimal below ten."""
     percent = 100 * (ratio - 1)
-    return f"{percent:+.0f}%" if abs(percent) >= 10 else f"{percent:+.1f}%"
+    return f"{percent:+,.0f}%" if abs(percent) >= 10 else f"{percent:+.1f}%"

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from msgspec import structs
+
 from bench.schema.case import Workload
 from bench.schema.metrics import CLOCKS
 from bench.schema.phases import WHOLE
-from reports.cells import readable
+from reports.cells import UNRESOLVED, brief
 from reports.document import Plot, Series
 from reports.sections.latency_tables import key_of, phases_key, title_of
 from reports.summary.figures import Figure, Spread, Summary
 from reports.summary.subjects import Subject, subject_of
 from reports.tables.case_columns import in_words, varying
 from reports.tables.unique_names import UniqueNames
-from reports.tables.wording import one_line
+from reports.tables.wording import measured, one_line
 
 ROWS_IN_A_PLOT = 24
 CASES_SHOWN = 48
@@ -73,8 +75,10 @@ def _plots(workload: Workload, device: str, rows: Sequence[_Row], names: UniqueN
 def _series(row: _Row, axes: Sequence[str]) -> Series:
     spread, figure = row
     words = ", ".join(filter(None, [spread.case.model, in_words(subject_of(spread), axes)]))
+    time = structs.replace(measured(figure, 1e3), unit=" ms")
+    shown = brief(time) if time.is_resolved else UNRESOLVED
     return Series(
-        label=f"{one_line(words, NAME_LETTERS)}: {readable(1e3 * figure.median)} ms",
+        label=f"{one_line(words, NAME_LETTERS)}: {shown}",
         x=tuple(sample / figure.median for samples in spread.samples for sample in samples),
         y=tuple(float(n) for n, samples in enumerate(spread.samples, start=1) for _ in samples),
         hue=0,

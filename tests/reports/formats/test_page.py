@@ -495,6 +495,21 @@ def test_on_paper_it_is_black_on_white_and_nothing_is_cut_off(opened: Driver) ->
 
 
 @pytest.mark.slow
+def test_print_has_what_is_folded_on_the_screen(browser: Driver, answer: Path) -> None:
+    show(browser, answer)
+    opened = "[...document.querySelectorAll('.part > details')].filter(part => part.open).length"
+    browser.execute_script(f"addEventListener('afterprint', () => {{ window.opened = {opened}; }}, true)")
+    emulate(browser, media="print")
+    heights = ask(browser, "[...document.querySelectorAll('table')].map(table => table.offsetHeight)")
+    assert len(heights) == 4
+    assert min(heights) > 0, "by the style sheet, without the script"
+    emulate(browser)
+    browser.print_page()
+    assert ask(browser, "window.opened") == 0, "and closed again"
+    assert ask(browser, opened) == 0
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("scheme", "size"), [("light", DESKTOP), ("dark", PHONE)])
 def test_something_is_seen(opened: Driver, tmp_path: Path, scheme: str, size: tuple[int, int]) -> None:
     """Most of it paper, some of it ink, and in the picture its colors."""

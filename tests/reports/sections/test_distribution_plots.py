@@ -35,7 +35,7 @@ def test_few_samples_are_all_shown_relative_to_the_figure(tmp_path: Path) -> Non
     (row,) = plot.series
     assert row.x == pytest.approx((0.5, 1.0, 1.0, 1.5, 2.0))
     assert set(row.y) == {1.0}
-    assert row.label == "vgg11: 200.0 ms"
+    assert row.label == "vgg11: 200 ms"
     assert (plot.kind, plot.under) == ("strips", key_of("inference", "cpu"))
 
 
@@ -67,8 +67,8 @@ def test_only_the_whole_step_by_the_devices_own_clock(tmp_path: Path) -> None:
     )
     found = of(tmp_path, planted_records.record(train, *parts), planted_records.record(cuda, *clocks), failed)
     assert {plot.under: [row.label for row in plot.series] for plot in found} == {
-        phases_key("training", "cpu"): ["vgg11: 1,000 ms"],
-        key_of("inference", "cuda"): ["vgg11: 8.000 ms"],
+        phases_key("training", "cpu"): ["vgg11: 1,000 ms †"],
+        key_of("inference", "cuda"): ["vgg11: 8.00 ms †"],
     }
     assert [plot.x_label for plot in found] == [
         "device time of a forward / the case's figure",
@@ -92,7 +92,7 @@ def test_rows_are_told_apart_by_what_varies_and_names_are_bounded(tmp_path: Path
     cases = [VGG, structs.replace(VGG, precision="bf16"), structs.replace(VGG, model="model-" * 80)]
     (plot,) = of(tmp_path, *(stream(case, [0.1, 0.1]) for case in cases))
     labels = [row.label for row in plot.series]
-    assert labels[:2] == ["vgg11, fp32: 100.0 ms", "vgg11, bf16: 100.0 ms"]
+    assert labels[:2] == ["vgg11, fp32: 100 ms", "vgg11, bf16: 100 ms"]
     assert len(labels[2]) < 80
     assert plots.draw(plot, "png").startswith(b"\x89PNG")
 
