@@ -163,9 +163,9 @@ if (contents && parts.length) {
   name();
 }
 
-/** Opens what holds the place that the address names. */
-function reveal() {
-  const target = document.getElementById(decodeURIComponent(window.location.hash.slice(1)));
+/** Opens what holds the place that an address names. */
+function reveal(hash) {
+  const target = document.getElementById(decodeURIComponent(hash.slice(1)));
   if (!target) return;
   const inside = target.querySelector(":scope > details") ?? target;
   for (let part = inside.closest("details"); part; part = part.parentElement.closest("details")) part.open = true;
@@ -173,8 +173,13 @@ function reveal() {
   target.scrollIntoView();
 }
 
-window.addEventListener("hashchange", reveal);
-if (window.location.hash) reveal();
+// A click on the link to where one is changes no address, but the part may be closed by now.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("nav a");
+  if (link) reveal(link.hash);
+});
+window.addEventListener("hashchange", () => reveal(window.location.hash));
+if (window.location.hash) reveal(window.location.hash);
 
 let closed = [];
 window.addEventListener("beforeprint", () => {

@@ -305,8 +305,10 @@ def test_letters_of_the_chart_can_be_read_at_any_width(
 def test_a_link_from_the_contents_opens_its_part(browser: Driver, answer: Path) -> None:
     show(browser, answer)
     assert not is_seen(browser, "#memory table")
-    browser.find_element(By.LINK_TEXT, "Peak memory").click()
-    assert is_seen(browser, "#memory table")
+    for _ in range(2):  # the second time the address is there already
+        browser.find_element(By.LINK_TEXT, "Peak memory").click()
+        assert is_seen(browser, "#memory table")
+        browser.execute_script("document.querySelector('#memory details').open = false; scrollTo(0, 0)")
     browser.find_element(By.CSS_SELECTOR, "nav button").click()
     assert ask(browser, "[...document.querySelectorAll('.part > details')].every(part => part.open)")
 
