@@ -250,7 +250,7 @@ def test_a_report_in_a_file_has_its_plots_beside_it(tmp_path: Path) -> None:
     file = tmp_path / "report.md"
     report = [sys.executable, "-m", "bench", "report", str(run)]
     subprocess.run([*report, "-o", str(file)], check=True, cwd=ROOT)
-    linked = re.findall(r"\]\(([^)]+\.(?:png|svg))\)", file.read_text())
+    linked = re.findall(r"""(?:\]\(|srcset="|src=")([^)"]+\.(?:png|svg))[)"]""", file.read_text())
     assert "report-plots/speed-accuracy-digits.png" in linked
     assert sorted(linked) == sorted(f"report-plots/{f.name}" for f in (tmp_path / "report-plots").iterdir())
     printed = subprocess.run(report, check=True, cwd=ROOT, capture_output=True, text=True).stdout
