@@ -189,7 +189,7 @@ def test_a_comparison_gives_typed_rows(tmp_path: Path) -> None:
     for margin in (0, -1, 0.6, float("nan")):
         with pytest.raises(convbench.UserError, match="margin takes a number above 0"):
             convbench.compare(tmp_path / "a", tmp_path / "b", margin=margin)
-    with pytest.raises(convbench.UserError, match="stands on both sides"):
+    with pytest.raises(convbench.UserError, match="are the same run"):
         convbench.compare(tmp_path / "a", tmp_path / "a")
     with pytest.raises(convbench.UserError, match="at least one run folder on each side"):
         convbench.compare(tmp_path / "a", [])

@@ -195,7 +195,7 @@ def short_notes_on(cells: Iterable[Cell]) -> Iterator[str]:
     if any(cell.of_one for cell in found):
         yield WITHIN_NOTE
     if any(cell.unresolved or not cell.is_resolved for cell in found):
-        yield f"{UNRESOLVED}, {FOLLOWS_FROM_UNRESOLVED}: the interval reaches more than {ABOUT:.0%} from it."
+        yield f"{UNRESOLVED}, {FOLLOWS_FROM_UNRESOLVED}: the interval reaches more than {ABOUT:.0%} from the figure."
 
 
 def notes_on(cells: Iterable[Cell], level: str = "99%") -> Iterator[str]:
