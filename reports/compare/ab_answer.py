@@ -123,7 +123,7 @@ def _one(row: PairRow, trialled: Trialled) -> str:
     best = f"{named.name} changed by {brief(told)}" if told and told.is_resolved else named.name
     if verdict.verdict == "equivalent":
         return f"{b} is equivalent to {a} within {100 * trialled.margin:g}%: {best}."
-    if told is None or not told.is_resolved:
+    if told is None or told.of_one or not told.is_resolved:
         return f"{b} is not distinguishable from {a} ({named.name}): {unseen([named])}."
     return f"{b} is not distinguishable from {a}: {best} at best guess; {unseen([named])}."
 

@@ -157,13 +157,9 @@ def _written(ratio: float, low: float | None = None, high: float | None = None) 
 
 
 def best_guess(judged: Judged) -> str:
-    """`+5.0% (-14% to +19%)` of a row that is not decided, or that not even this much is known."""
+    """`+5.0% (-14% to +19%)`; nothing where it is of one process a side, or not resolved."""
     told = change(judged)
-    if told is None:
-        return "not measured"
-    if not told.is_resolved and told.low is not None and told.high is not None and told.low < told.value / 10:
-        return UNRESOLVED
-    return brief(told)
+    return "" if told is None or told.of_one or not told.is_resolved else brief(told)
 
 
 def side(value: float | None, interval: Interval | None, scale: float) -> Cell:
@@ -195,7 +191,8 @@ def short_notes_on(cells: Iterable[Cell]) -> Iterator[str]:
     if any(cell.of_one for cell in found):
         yield WITHIN_NOTE
     if any(cell.unresolved or not cell.is_resolved for cell in found):
-        yield f"{UNRESOLVED}, {FOLLOWS_FROM_UNRESOLVED}: the interval reaches more than {ABOUT:.0%} from the figure."
+        marks = f"{UNRESOLVED}, {FOLLOWS_FROM_UNRESOLVED}"
+        yield f"{marks}: the interval reaches more than {ABOUT:.0%} from the figure."
 
 
 def notes_on(cells: Iterable[Cell], level: str = "99%") -> Iterator[str]:

@@ -66,7 +66,9 @@ def _of_one(time: NamedTime, margin: float) -> str:
         return f"{time.name} is {word}: it {takes(time.judged, 'time')}."
     if word == "equivalent":
         return f"{time.name} is equivalent within {_share(margin)}: {best_guess(time.judged)}."
-    return f"{time.name} is undecided: {best_guess(time.judged)} is inconclusive; {unseen([time])}."
+    guess = best_guess(time.judged)
+    told = f"{guess} is inconclusive; " if guess else ""
+    return f"{time.name} is undecided: {told}{unseen([time])}."
 
 
 def _changes(changed: Sequence[NamedTime], words: Counter[str], all_: int) -> str:

@@ -96,6 +96,13 @@ def test_two_pairs_that_say_nothing_have_no_figure() -> None:
     assert rows_of(table)[0]["change"] == "not resolved"
 
 
+def test_one_pair_has_no_figure_in_the_headline() -> None:
+    (sentence,) = answer([pairs([0.5])], tried()).headlines
+    assert sentence.endswith(
+        "(LeNet-5 inference, batch 1): one process on a side shows nothing of how processes differ."
+    )
+
+
 def test_several_cases_are_counted() -> None:
     found = answer([pairs([0.05 + log for log in WOBBLE], batch=8), shifted(0.0)], tried())
     first, second = found.headlines

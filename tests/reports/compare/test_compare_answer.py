@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from msgspec import structs
 
 from bench.schema.case import Case
@@ -22,6 +24,7 @@ from tests.planted.planted_records import replicates
 from tests.planted.shown_cells import rows_of
 
 CPU = Case(model="vgg11", batch=8, threads=2)
+CPU_ROW = CPU.without_replicate()
 LENET = Case(model="lenet5", image=28, channels=1, classes=10, threads=2)
 QUIET = (0.100, 0.101, 0.099, 0.1005, 0.0995)
 NOISY = (0.100, 0.120, 0.085, 0.110, 0.095)
@@ -142,7 +145,9 @@ def test_no_absurd_figure_is_printed(tmp_path: Path) -> None:
 
 def test_one_process_a_side_claims_nothing(tmp_path: Path) -> None:
     found = compare(tmp_path, run((CPU, (0.1,))), run((CPU, (0.2,))))
-    assert "one process on a side shows nothing of how processes differ" in said(found)
+    assert said(found) == (
+        "VGG-11 inference, batch 8 is undecided: one process on a side shows nothing of how processes differ."
+    )
     table = answer(found).table
     assert table is not None
     assert rows_of(table)[0]["change"] == "+100% †"
@@ -280,3 +285,29 @@ def test_programs_still_read_the_ratio_with_all_digits(tmp_path: Path) -> None:
     (row,) = json.loads(formats.render("json", found.document))["rows"]
     assert row["ratio"] == pytest.approx(1.05)
     assert row["verdict"] == "slower"
+
+
+SECONDS = st.lists(st.floats(0.001, 10.0), min_size=2, max_size=5)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(base=SECONDS, new=SECONDS, factor=st.floats(0.5, 2.0))
+def test_no_claim_without_its_verdict_and_no_number_without_its_interval(
+    tmp_path_factory: pytest.TempPathFactory, base: list[float], new: list[float], factor: float
+) -> None:
+    """Whatever processes say: sentences use the rows' verdicts, and a time that is not resolved is `?`."""
+    folder = tmp_path_factory.mktemp("runs")
+    found = compare(folder, run((CPU, base), (LENET, QUIET)), run((CPU, new), (LENET, times(factor))))
+    text = said(found)
+    verdicts = {row.verdict for row in found.rows}
+    for word in ("slower", "faster", "equivalent"):
+        assert (word in text) == (word in verdicts)
+    table = answer(found).table
+    intervals = {
+        "VGG-11 inference, batch 8": next(row.base_interval for row in found.rows if row.case == CPU_ROW)
+    }
+    for shown in rows_of(table) if table else []:
+        interval = intervals.get(str(shown["case"]))
+        if interval is not None and interval.high / interval.low > 1.25**2:
+            assert shown["BASE, ms"] == "?"
+    assert "e+" not in formats.render("terminal", structs.replace(found.document, whole=True))
