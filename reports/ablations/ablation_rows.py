@@ -26,7 +26,7 @@ _TIMES: tuple[tuple[Workload, str], ...] = (
 def rows_of(
     ablation: str, sides: TimedPair, peers: Mapping[Case, KernelRates]
 ) -> Iterator[dict[str, Scalar]]:
-    """Times and sizes of a form beside its base; `predicted` is the ratio of the FLOPs, where a phase has."""
+    """Times and sizes of a form and its base; `predicted` is the ratio of the FLOPs of a phase."""
     closed = (case_work(sides.base.case), case_work(sides.new.case))
     counts = (("parameters", [each.parameters for each in closed]),)
     for metric, (base, new) in counts:
@@ -48,7 +48,7 @@ def rows_of(
 
 
 def trained_rows(ablation: str, trained_pair: TrainedPair) -> Iterator[dict[str, Scalar]]:
-    """Accuracy of a form beside its base: `ratio` is empty, `difference` in shares."""
+    """Accuracy of a form and its base: `ratio` is empty, `difference` in shares."""
     found = trained_pair.difference
     base, new = (run.figures.get(ACCURACY_KEY) for run in (trained_pair.base, trained_pair.new))
     row = _row(

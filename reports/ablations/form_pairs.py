@@ -83,7 +83,7 @@ def ratio(base: Figure, new: Figure) -> Ratio:
 
 
 def timed_pairs(figures: Iterable[Figure], comparisons: Sequence[Comparison]) -> tuple[TimedPair, ...]:
-    """Every form that was timed beside its base, in the order of the comparisons, then of the figures."""
+    """Every form that was timed with its base, in the order of the comparisons, then of the figures."""
     by_model: dict[str, list[tuple[Subject, Figures]]] = {}
     for subject, found in by_subject([f for f in figures if f.case.task is None]).items():
         by_model.setdefault(subject.case.model, []).append((subject, found))
@@ -126,7 +126,7 @@ def _alike(base: Subject, new: Subject) -> bool:
 
 
 def trained_pairs(runs: Sequence[Learned], comparisons: Sequence[Comparison]) -> tuple[TrainedPair, ...]:
-    """Every form that was trained beside its base, in the order of the comparisons."""
+    """Every form that was trained with its base, in the order of the comparisons."""
     return tuple(
         TrainedPair(
             comparison=comparison,

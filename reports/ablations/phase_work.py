@@ -58,7 +58,7 @@ def case_work(case: Case) -> CaseWork:
     if arch is None:
         raise ValueError(f"no closed form of {case.model}")
     total = cost(arch, channels=case.channels, image=case.image, classes=case.classes, batch=case.batch)
-    # A block goes on to the gradient of its input, as it would inside a network.
+    # A block continues to the gradient of its input, as it would inside a network.
     backward = 2 * total.flops_forward if is_block(case.model) else total.flops_backward
     forward_bytes, backward_bytes = _bytes(total, case)
     optimizer = PhaseWork(flops=0, bytes=OPTIMIZER_PASSES * WEIGHT_BYTES[case.precision] * total.parameters)

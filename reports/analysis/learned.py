@@ -59,7 +59,7 @@ class Learned(Struct, frozen=True, kw_only=True):
         return len(self.ended | self.diverged)
 
     def figure(self, metric: str) -> Figure | None:
-        """The metric in whatever phase it stands."""
+        """The metric, in whatever phase it was measured."""
         return next((figure for (_, name), figure in self.figures.items() if name == metric), None)
 
     def value(self, metric: str) -> float | None:
@@ -69,7 +69,7 @@ class Learned(Struct, frozen=True, kw_only=True):
 
 
 class Together(Struct, frozen=True):
-    """What runs must share to stand in one table and one ranking: the images, and where they were trained."""
+    """What runs must share to be in one table and one ranking: the images, and where they were trained."""
 
     dataset: str
     device: str
@@ -101,7 +101,7 @@ def _together(run: Learned) -> Together:
 
 
 def training_runs(summary: Summary) -> tuple[Learned, ...]:
-    """The training runs of a summary, those of which no seed came to an end among them."""
+    """The training runs of a summary, including those of which no seed finished."""
     lost = diverged(summary.outcomes)
     figures = by_subject([figure for figure in summary.figures if figure.case.task is not None])
     curves: dict[Subject, dict[str, Curve]] = {}

@@ -45,7 +45,7 @@ def by_time_to_target(runs: Sequence[Learned]) -> Ranking | None:
 
 
 def is_ranked(run: Learned) -> bool:
-    """Several seeds, none of which diverged, and better than guessing."""
+    """Several seeds, none diverged, and better than guessing."""
     return len(run.accuracies) >= FEWEST_SEEDS and not run.diverged and not run.is_at_chance
 
 

@@ -19,7 +19,7 @@ WIDTH = 64
 
 
 class QuotedFigure(Struct, frozen=True):
-    """A figure of a textbook beside the exact one, both in the unit of the last `digit` that is printed."""
+    """A textbook figure and the exact one, both in the unit of the last `digit` that is printed."""
 
     what: str
     said: float

@@ -1,4 +1,4 @@
-"""Two timed cases beside each other: the evidence of claims about speed."""
+"""Pairs of timed cases: the evidence of claims about speed."""
 
 from __future__ import annotations
 

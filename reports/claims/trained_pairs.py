@@ -1,4 +1,4 @@
-"""Two training runs beside each other: the evidence of claims about accuracy."""
+"""Pairs of training runs: the evidence of claims about accuracy."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def _headlines(matches: Sequence[Match], groups: Mapping[Work, Sequence[Publishe
 def _headline(match: Match) -> str:
     """`VGG-16, batch 64: 53 ms per training step here, 8.9x (8.7x to 9.1x) as fast as ...`
 
-    Times of one process are told beside each other, without a verdict.
+    Times of one process get no verdict.
     """
     total, speed_up = match.total, match.speed_up
     if not total.is_resolved:

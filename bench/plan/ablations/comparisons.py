@@ -45,7 +45,7 @@ class Form(Struct, frozen=True, kw_only=True):
 class Comparison(Struct, frozen=True, kw_only=True):
     """A base, and what differs from it in one decision.
 
-    topic     comparisons of one topic stand in one table: a kernel's among the blocks, else none
+    topic     comparisons of one topic share a table: the kernel of blocks, else none
     subject   what it is about: the channels of a block, or a network
     timed     the axes of the timed cases but for the model; none, and it is not timed
     trained   whether its forms are trained

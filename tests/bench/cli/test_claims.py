@@ -277,3 +277,16 @@ def test_a_dry_run_of_history_writes_nothing(convbench: Command, tmp_path: Path)
     assert answer.code == 0
     assert "alexnet+dropout=0/training/cpu" in answer.out
     assert not (tmp_path / "out").exists()
+
+
+def test_one_section_or_all_can_be_shown(convbench: Command) -> None:
+    first = convbench("claims").out
+    assert "--section cost|ablation" in first
+    assert "Claims about cost" not in first
+    part = convbench("claims", "--section", "training").out
+    assert "Claims about training" in part
+    assert "Claims about cost" not in part
+    assert "Claims about cost" in convbench("claims", "--full").out
+    wrong = convbench("claims", "--section", "trainings")
+    assert (wrong.code, wrong.err.count("\n")) == (2, 1)
+    assert "did you mean 'training'" in wrong.err
