@@ -17,7 +17,7 @@ from reports.ablations.block_tables import block_tables, stage_order
 from reports.ablations.choices import Choice, choices_of
 from reports.ablations.conclusions import block_findings, network_findings
 from reports.ablations.form_pairs import TimedPair, TrainedPair, timed_pairs, trained_pairs
-from reports.ablations.network_tables import accuracy_table, speed_table
+from reports.ablations.network_tables import accuracy_table, speed_tables
 from reports.ablations.predictions import KernelRates, kernel_rates_of
 from reports.analysis.learned import Learned, training_runs
 from reports.cells import Scalar
@@ -144,7 +144,7 @@ def _tables(
     reasons = peers if part.ablation.name in WITH_REASONS else None
     words = tuple(network_findings(part.name, part.networks, part.trained))
     for table in (
-        *speed_table(f"{part.name}: cost and speed", part.networks, reasons, scope),
+        *speed_tables(part.name, part.networks, reasons, scope),
         *accuracy_table(f"{part.name}: accuracy", _accuracy_key(part), part.trained, scope),
     ):
         yield structs.replace(_with_words(table, words), part=part.part)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from bench.schema.case import Case
 from bench.schema.phases import WHOLE
@@ -31,10 +31,25 @@ from reports.tables.wording import (
     with_interval,
 )
 
+SPEED_COLUMNS = (
+    "form",
+    "predicted",
+    "inference",
+    "forward",
+    "backward",
+    "step",
+    "time (ms)",
+    "remarks",
+    "why",
+)
+COST_COLUMNS = ("form", "parameters", "forward GFLOPs", "saved", "peak", "processes")
 SPEED_NOTE = (
-    "Ratios: form / base, of the wall time; the base is the first row of a network. FLOPs: of the whole "
-    "training step, computed. saved: tensors that autograd keeps from forward to backward. peak: peak memory "
-    "of a step."
+    "Ratios: form / base, of the wall time; the base is the first row of a network. predicted: ratio of the "
+    "FLOPs of the whole step."
+)
+COST_NOTE = (
+    "forward GFLOPs: per image, computed. saved, peak: form / base, of the tensors that autograd keeps from "
+    "forward to backward, and of the peak memory of a step."
 )
 ACCURACY_NOTE = (
     "test accuracy: after the last epoch, mean of the seeds ± its 95% interval. gap: train accuracy (in eval "
@@ -48,84 +63,92 @@ PAIRED_FORMS_NOTE = (
 )
 
 
-def speed_table(
-    title: str, sides: Sequence[TimedPair], peers: Mapping[Case, KernelRates] | None, scope: TableScope
+def speed_tables(
+    name: str, sides: Sequence[TimedPair], peers: Mapping[Case, KernelRates] | None, scope: TableScope
 ) -> Iterator[Table]:
-    """Base and forms of every network; with `peers` also why a step time differs from its prediction."""
+    """Base and forms of every network: how fast they are, then their cost; with `peers` also why a step time
+    differs from its prediction."""
     if not sides:
         return
-    lines: list[TableLine] = []
-    for base in dict.fromkeys(each.base for each in sides):
-        forms = [each for each in sides if each.base == base]
-        lines.append(_base_line(forms[0]))
-        lines += [TableLine(subject=each.new, cells=tuple(_form_cells(each, peers))) for each in forms]
-    columns = [
-        "form",
-        "parameters",
-        "forward GFLOPs",
-        "FLOPs",
-        "inference",
-        "forward",
-        "backward",
-        "step",
-        "saved",
-        "peak",
-        "time (ms)",
-        "processes",
-        "remarks",
-        "why",
-    ]
-    timed = {WHOLE[line.subject.case.workload] for line in lines}
+    speed = list(_lines(sides, _base_speed, lambda each: tuple(_speed_cells(each, peers))))
+    timed = {WHOLE[line.subject.case.workload] for line in speed}
     yield table(
-        title,
-        columns,
-        lines,
+        f"{name}: speed",
+        SPEED_COLUMNS,
+        speed,
         scope,
         without=("workload", "channels", "classes"),
         notes=[
-            SPEED_NOTE + f" time: of the whole {' or '.join(sorted(timed))}. GFLOPs: per image.",
-            *interval_notes(cell for line in lines for cell in line.cells),
+            f"{SPEED_NOTE} time: of the whole {' or '.join(sorted(timed))}.",
+            *interval_notes(cell for line in speed for cell in line.cells),
         ],
     )
-
-
-def _base_line(sides: TimedPair) -> TableLine:
-    closed = case_work(sides.base.case)
-    own = sides.base_figures[sides.base.case.workload]
-    empty: tuple[Cell, ...] = (None,) * 7
-    return TableLine(
-        subject=sides.base,
-        cells=(
-            sides.comparison.base.label,
-            closed.parameters,
-            closed.flops_forward / GIGA,
-            *empty,
-            *_own_cells(sides.base, own),
-            None,
-        ),
+    yield table(
+        f"{name}: cost",
+        COST_COLUMNS,
+        list(_lines(sides, _base_cost, lambda each: tuple(_cost_cells(each)))),
+        scope,
+        without=("workload", "channels", "classes"),
+        notes=[COST_NOTE],
     )
 
 
-def _form_cells(sides: TimedPair, peers: Mapping[Case, KernelRates] | None) -> Iterator[Cell]:
-    closed = case_work(sides.new.case)
+def _lines(
+    sides: Sequence[TimedPair],
+    of_base: Callable[[TimedPair], tuple[Cell, ...]],
+    of_form: Callable[[TimedPair], tuple[Cell, ...]],
+) -> Iterator[TableLine]:
+    """The base of a network before its forms."""
+    for base in dict.fromkeys(each.base for each in sides):
+        forms = [each for each in sides if each.base == base]
+        yield TableLine(subject=base, cells=of_base(forms[0]))
+        for each in forms:
+            yield TableLine(subject=each.new, cells=of_form(each))
+
+
+def _base_speed(sides: TimedPair) -> tuple[Cell, ...]:
+    own = sides.base_figures[sides.base.case.workload]
+    empty: tuple[Cell, ...] = (None,) * 5
+    return (sides.comparison.base.label, *empty, *_own_cells(sides.base, own), None)
+
+
+def _speed_cells(sides: TimedPair, peers: Mapping[Case, KernelRates] | None) -> Iterator[Cell]:
     inference = sides.ratio("forward", "inference")
     yield sides.form.label
-    yield closed.parameters
-    yield closed.flops_forward / GIGA
     yield computed_ratio(predicted(sides, WHOLE[sides.new.case.workload]))
     yield with_interval(inference.value, inference.interval, unit="x") if inference else None
     for phase in ("forward", "backward", "step"):
         yield ratio_cell(sides, phase)
-    yield _bytes_ratio(sides.both("training", SAVED))
-    yield _bytes_ratio(sides.peaks)
     yield from _own_cells(sides.new, sides.new_figures[sides.new.case.workload])
     yield None if peers is None else why_text(sides, peers)
 
 
+def _base_cost(sides: TimedPair) -> tuple[Cell, ...]:
+    closed = case_work(sides.base.case)
+    return (
+        sides.comparison.base.label,
+        closed.parameters,
+        closed.flops_forward / GIGA,
+        None,
+        None,
+        processes_text(list(sides.base_figures[sides.base.case.workload].values())),
+    )
+
+
+def _cost_cells(sides: TimedPair) -> Iterator[Cell]:
+    closed = case_work(sides.new.case)
+    yield sides.form.label
+    yield closed.parameters
+    yield closed.flops_forward / GIGA
+    yield _bytes_ratio(sides.both("training", SAVED))
+    yield _bytes_ratio(sides.peaks)
+    yield processes_text(list(sides.new_figures[sides.new.case.workload].values()))
+
+
 def _own_cells(subject: Subject, figures: Figures) -> tuple[Cell, ...]:
-    """The time of the whole, the processes behind it, and remarks."""
+    """The time of the whole, and remarks."""
     whole = figures.get((WHOLE[subject.case.workload], TIME))
-    return milliseconds(whole), processes_text(list(figures.values())), remarks(list(figures.values()))
+    return milliseconds(whole), remarks(list(figures.values()))
 
 
 def _bytes_ratio(found: tuple[Figure, Figure] | None) -> Quantity | None:

@@ -62,7 +62,7 @@ def test_a_run_times_and_trains_both_forms_and_writes_its_report(run: Path) -> N
         for workload in ("inference", "training", "accuracy")
     }
     report = (run / "report.md").read_text()
-    for title in ("### Dropout: cost and speed", "### Dropout: accuracy", "Dropout, LeNet-5, base 0"):
+    for title in ("### Dropout: speed", "### Dropout: accuracy", "Dropout, LeNet-5, base 0"):
         assert title in report
     assert "plots/ablation-dropout-accuracy.png" in report
     assert (run / "plots" / "ablation-dropout-accuracy.svg").read_bytes()
