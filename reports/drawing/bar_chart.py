@@ -17,8 +17,8 @@ from reports.drawing.palette import COLORS, ON_DARK
 
 WIDE, NARROW = 720, 340
 """Pixels: of a desk and of a phone. Of a narrow chart each name stands above its bars."""
-_LETTER, _FONT_SIZE = 7.2, 13
-"""Pixels: about the width of a letter of this size."""
+_FONT_SIZE, _LETTER, _SIGN = 13, 7.8, 8.4
+"""Pixels: about the widths of a letter and of a digit or sign of this size, in a wide font."""
 _BAR, _GAP, _ROW_GAP, _LINE, _SWATCH = 14, 3, 10, 20, 12
 _CAP = 3.5
 """Half the length of the line that ends an interval."""
@@ -134,7 +134,7 @@ def _rows(pen: _Pen, chart: BarChart) -> None:
     names = _LETTER * max((len(row.label) for row in chart.rows), default=0) + 10
     is_stacked = pen.right < WIDE / 2 or names > _WIDEST_NAMES * (pen.right - pen.left)
     zero = pen.left + (1 if is_stacked else names)
-    room = pen.right - zero - _LETTER * max(map(len, values), default=0) - 8
+    room = pen.right - zero - _SIGN * max(map(len, values), default=0) - 16
     longest = max((_end(bar) for row in chart.rows for bar in row.bars), default=0.0)
     scale = max(room, 20) / longest if longest > 0 else 0.0
     for row in chart.rows:

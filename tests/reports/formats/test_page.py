@@ -33,7 +33,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from reports import formats
 from reports.cells import Cell, Quantity, readable
-from reports.document import Document, Table
+from reports.document import Answer, BarChart, BarRow, Document, Table
 from reports.pages.run_report import build
 from tests.planted import planted_answer, planted_records
 from tests.planted.commands import ROOT
@@ -299,6 +299,37 @@ def test_letters_of_the_chart_can_be_read_at_any_width(
     )
     assert len(heights) == 2 + 3 + 5, "a legend, three names and five values, once"
     assert min(heights) >= 11
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [DESKTOP, PHONE])
+def test_no_word_of_a_chart_is_cut_off_or_covered(
+    browser: Driver, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    """Short values with broad signs, and a name of capitals."""
+    shares = (61.0, 28.0, 8.0)
+    rows = tuple(
+        BarRow(name, (Quantity(value=share, unit="%", digits=0),))
+        for name, share in zip(("convolution", "VGG-19-BN", "rest"), shares, strict=True)
+    )
+    answer = Answer(about="", headlines=(), chart=BarChart(title="Share", rows=rows))
+    file = tmp_path / "page.html"
+    file.write_text(formats.render("html", Document(title="T", answer=answer, tables=())), encoding="utf-8")
+    emulate(show(browser, file), size=size)
+    box = "e => e.getBoundingClientRect().toJSON()"
+    (svg,), texts, bars = (
+        [
+            each
+            for each in ask(browser, f"[...document.querySelectorAll('{what}')].map({box})")
+            if each["width"]
+        ]
+        for what in (".chart svg", ".chart text", ".chart rect")
+    )
+    assert (len(texts), len(bars)) == (6, 3)
+    assert max(text["right"] for text in texts) <= svg["right"]
+    for text in texts:
+        beside = [bar for bar in bars if bar["top"] < text["top"] + text["height"] / 2 < bar["bottom"]]
+        assert all(text["right"] <= bar["left"] or text["left"] >= bar["right"] for bar in beside)
 
 
 @pytest.mark.slow
