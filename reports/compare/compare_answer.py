@@ -174,12 +174,12 @@ def _count(name: str, rows: Sequence[ComparisonRow]) -> str:
 
 
 def _warnings(rows: Sequence[ComparisonRow]) -> Iterator[str]:
-    """`2 times ! (drifting 1, steal 1).` and `3 cases not compared (only in BASE 2, only in NEW 1).`"""
+    """`2 rows ! (drifting 1, steal 1).` and `3 cases not compared (only in BASE 2, only in NEW 1).`"""
     tagged = [row for row in rows if row.labels and is_step_time(row)]
     if tagged:
         labels: Counter[str] = Counter(label for row in tagged for label in row.labels)
-        times = "time" if len(tagged) == 1 else "times"
-        yield f"{len(tagged):,} {times} ! ({_listed(labels)}): --section time."
+        counted = "row" if len(tagged) == 1 else "rows"
+        yield f"{len(tagged):,} {counted} ! ({_listed(labels)}): --section time."
     left_out: dict[str, set[Case]] = {}
     for row in rows:
         if row.verdict is None and row.reason:

@@ -240,7 +240,7 @@ def test_warnings_are_counted_and_names_tell_cases_apart(tmp_path: Path) -> None
         structs.replace(r, warnings=[CaseWarning("drifting", "planted")]) for r in run((compiled, times(1.2)))
     ]
     found = compare(tmp_path, base, [*run((CPU, QUIET)), *drifting])
-    assert answer(found).warnings == "1 time ! (drifting 1): --section time."
+    assert answer(found).warnings == "1 row ! (drifting 1): --section time."
     assert "VGG-11 inference, batch 8, compile takes 20" in said(found)
 
 
@@ -290,7 +290,7 @@ def test_programs_still_read_the_ratio_with_all_digits(tmp_path: Path) -> None:
 SECONDS = st.lists(st.floats(0.001, 10.0), min_size=2, max_size=5)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(base=SECONDS, new=SECONDS, factor=st.floats(0.5, 2.0))
 def test_no_claim_without_its_verdict_and_no_number_without_its_interval(
     tmp_path_factory: pytest.TempPathFactory, base: list[float], new: list[float], factor: float
