@@ -16,11 +16,12 @@ _CHANGED = {"faster", "higher", "different"}
 
 class GateResult(Struct, frozen=True, kw_only=True):
     """What a gate says of a comparison: why it fails, a phrase for each row, none where it passes; and how
-    many rows are worse, or changed, but not certain enough among so many tests."""
+    many of its tests found a change that is not significant after correction."""
 
     fail_on: FailOn
     reasons: tuple[str, ...]
     uncertain: int
+    tests: int
 
     @property
     def in_words(self) -> str:
@@ -30,8 +31,8 @@ class GateResult(Struct, frozen=True, kw_only=True):
             more = f" (and {len(self.reasons) - 1:,} more)" if len(self.reasons) > 1 else ""
             return f"{gate}: FAIL (exit 1): {self.reasons[0]}{more}."
         if self.uncertain:
-            rows = "row is" if self.uncertain == 1 else "rows are"
-            return f"{gate}: PASS: {self.uncertain:,} changed {rows} not certain among so many tests."
+            found = f"{self.uncertain:,} of {self.tests:,} tests found a change"
+            return f"{gate}: PASS: {found}, none significant after correction."
         return f"{gate}: PASS."
 
 
@@ -70,6 +71,7 @@ def gate_result(compared: ComparedSides, fail_on: FailOn) -> GateResult:
         fail_on=fail_on,
         reasons=tuple(reasons),
         uncertain=sum(id(row) not in certain for row in worse),
+        tests=sum(row.p is not None for row in rows),
     )
 
 
