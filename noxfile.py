@@ -94,9 +94,9 @@ def scale(session: nox.Session) -> None:
 
 @nox.session(requires=["environment"])
 def docs(session: nox.Session) -> None:
-    """Build the documentation site into build/site; a dead link fails. Arguments go to `mkdocs build`."""
+    """Build the documentation site into build/site; a dead link fails."""
     _python(session, ".ci/docs_site.py", "build/pages")
-    _python(session, "-m", "mkdocs", "build", "--strict", *session.posargs)
+    _python(session, "-m", "mkdocs", "build", "--strict")
 
 
 @nox.session(requires=["environment"])

@@ -74,12 +74,12 @@ def test_all_tests_run_unless_the_fast_ones_are_asked_for() -> None:
 
 
 def test_docs_gathers_the_pages_and_builds_strictly() -> None:
-    session = Session("--quiet")
+    session = Session()
     noxfile.docs(session)
     gather, build = session.ran
     assert gather[1:] == (".ci/docs_site.py", "build/pages")
     assert (ROOT / gather[1]).exists()
-    assert build[1:] == ("-m", "mkdocs", "build", "--strict", "--quiet")
+    assert build[1:] == ("-m", "mkdocs", "build", "--strict")
     assert "docs_dir: build/pages\n" in (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
 
 
