@@ -13,7 +13,6 @@ The names in `__all__` are public and stable; everything else here is private, a
 raises `UserError` with the sentence that the command line prints.
 """
 
-# long: a module that is imported and started under one name is one file.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -48,7 +47,6 @@ __all__ = ["Measured", "PhaseTime", "Run", "UserError", "compare", "cost", "load
 _Names = str | Iterable[str] | None
 _Numbers = int | str | Iterable[int] | None
 _Folder = str | Path
-_Cell = str | int | float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,8 +75,9 @@ class Run:
         Raises UserError for a folder without readable records.
         """
         from reports.pages import run_report
+        from reports.tables.alike_rows import alike
 
-        return _tabular(run_report.build(self.folders, plain_intervals=plain_intervals).rows)
+        return alike(run_report.build(self.folders, plain_intervals=plain_intervals).rows)
 
     def report(self, format: str = "md", *, plain_intervals: bool = False) -> str:  # noqa: A002
         """The report as text, in one of the formats of `convbench report`: md, html, csv, json, terminal.
@@ -160,7 +159,7 @@ def run(
     """
     from bench.cli.options import run_options_of
     from bench.cli.progress import progress as shown
-    from bench.plan import plan_processes, suite_plan
+    from bench.plan import axes, plan_processes, suite_plan
     from bench.runner import plan_file
     from bench.runner.execute import run_kept
 
@@ -170,7 +169,7 @@ def run(
     chosen = run_options_of(gpu, lock_clocks_mhz)
     asked = suite_plan.Asked(
         suite=suite,
-        given=_given({**named, **numbers, "seed": seed}),
+        given=axes.read_given({**named, **numbers, "seed": seed}),
         replicates=replicates,
         until=until,
         target_ci=target_ci,
@@ -281,31 +280,6 @@ def measure(
         warnings=tuple(map(in_words, found.warnings)),
         invalid=found.invalid,
     )
-
-
-def _tabular(rows: Sequence[Mapping[str, _Cell]]) -> list[dict[str, _Cell]]:
-    first = {
-        key: n for n, row in reversed([*enumerate(rows)]) for key, cell in row.items() if cell is not None
-    }
-    keys = dict.fromkeys(key for row in rows for key in row)
-    real = {key for key in keys if any(isinstance(row.get(key), float) for row in rows)}
-    leading = set(first.values())
-    ordered = sorted(range(len(rows)), key=lambda n: n not in leading)
-    return [{key: _cell(rows[n].get(key), key in real) for key in keys} for n in ordered]
-
-
-def _cell(cell: _Cell, is_real: bool) -> _Cell:
-    return float(cell) if is_real and isinstance(cell, int) else cell
-
-
-def _given(axes_given: Mapping[str, object]) -> dict[str, tuple[str | int, ...]]:
-    from bench.plan import axes
-
-    return {axis: axes.read(axis, _several(value)) for axis, value in axes_given.items() if value is not None}
-
-
-def _several(value: object) -> list[object]:
-    return list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
 
 
 def _folders(side: _Folder | Run | Sequence[_Folder]) -> tuple[Path, ...]:

@@ -6,7 +6,6 @@ repaired by `resume`; whatever else is wrong with a file is named by its line an
 
 from __future__ import annotations
 
-import codecs
 import fcntl
 import os
 import signal
@@ -18,22 +17,19 @@ from typing import Self
 
 import msgspec
 
+from bench.record_lines import decoded, is_torn, lines, read_records, refusals
 from bench.schema import plain_text
 from bench.schema.case import Case
-from bench.schema.migrations import NewerSchemaError, decode_record
+from bench.schema.migrations import decode_record
 from bench.schema.record import Record, Status
 from models.errors import UserError
+
+__all__ = ["LOCK", "RECORDS", "TORN", "Store", "read_records", "refuse_used", "write_whole"]
 
 RECORDS = "records.jsonl"
 TORN = "torn.jsonl"
 """Where `resume` keeps the bytes of lines that were never finished."""
 LOCK = ".lock"
-
-_LINE_BEGINS = b'{"schema":'
-"""Every line begins so; an unfinished one that does not is no record of ours, and stays untouched."""
-
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What a line that is no record raises; the last where it is nested too deeply."""
 
 
 class Store:
@@ -58,7 +54,7 @@ class Store:
     @classmethod
     def create(cls, directory: Path) -> Self:
         """Begin a run in a folder that holds none; the folder is made if it is missing."""
-        with _refusals(directory), ExitStack() as opened:
+        with refusals(directory), ExitStack() as opened:
             _require_folder(directory)
             directory.mkdir(parents=True, exist_ok=True)
             _lock(directory, opened)
@@ -68,9 +64,12 @@ class Store:
             return cls(directory, records, opened.pop_all())
 
     @classmethod
-    def resume(cls, directory: Path) -> Self:
-        """Continue a run. A line that was never finished is moved to torn.jsonl, and `warning` says so."""
-        with _refusals(directory), ExitStack() as opened:
+    def resume(cls, directory: Path, told: Callable[[Record], object] = lambda record: None) -> Self:
+        """Continue a run. A line that was never finished is moved to torn.jsonl, and `warning` says so.
+
+        `told` is called with each record, in their order: whoever needs them all need not read them again.
+        """
+        with refusals(directory), ExitStack() as opened:
             _require_folder(directory)
             if not (directory / RECORDS).exists():
                 raise UserError(f"{directory} holds no run to resume: {RECORDS} is missing")
@@ -82,6 +81,7 @@ class Store:
             for record in store.records():
                 store._statuses[record.case] = record.status
                 store._last = max(store._last, record.sequence)
+                told(record)
             store._opened = opened.pop_all()
             return store
 
@@ -102,7 +102,7 @@ class Store:
         numbered = msgspec.structs.replace(record, sequence=self._last + 1)
         data = plain_text.encode(numbered) + b"\n"
         decode_record(data)
-        with _uninterrupted(), _refusals(self.directory):
+        with _uninterrupted(), refusals(self.directory):
             try:
                 _write_through(self._file, data)
             except OSError:
@@ -129,81 +129,19 @@ class Store:
         return dict(self._statuses)
 
 
-def read_records(
-    path: Path,
-    *,
-    torn: Callable[[str], None] | None = None,
-    decode: Callable[[bytes], Record] = decode_record,
-) -> Iterator[Record]:
-    """The records of a file, one at a time; the file is only read, and may be that of a run in progress.
-
-    An unfinished last line ends the records, and is told to `torn` in a sentence; `decode` is
-    `bench.schema.migrations.decode_record` or does the same. Raises UserError for a
-    file that cannot be read, and for any other line that is no record, which it names.
-    """
-    with _refusals(path):
-        for number, line in _lines(path):
-            if not line.endswith(b"\n") and _is_torn(line):
-                if torn is not None:
-                    torn(f"line {number} of {path} was never finished and is left out")
-                return
-            if line.strip():
-                yield _decode(line, number, path, decode)
-
-
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Each line with its number, from 1; an editor may have put a byte order mark before the first one.
-
-    Raises UserError for UTF-16, in which nothing could be appended.
-    """
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if number == 1 and line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-                raise UserError(f"{path} is text in UTF-16, and not a record of convbench: save it as UTF-8")
-            yield number, line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
-
-
-def _decode(
-    line: bytes, number: int, path: Path, decode: Callable[[bytes], Record] = decode_record
-) -> Record:
-    try:
-        return decode(line)
-    except NewerSchemaError as error:
-        raise UserError(f"line {number} of {path} was written by a newer convbench ({error})") from error
-    except RecursionError as error:
-        raise UserError(
-            f"line {number} of {path} is not a record of convbench: it nests too deeply"
-        ) from error
-    except _UNREADABLE as error:
-        raise UserError(f"line {number} of {path} is not a record of convbench: {error}") from error
-
-
-def _is_torn(line: bytes) -> bool:
-    """Whether a line without its newline is the beginning of one of ours.
-
-    After a loss of power a file may end in zeros that were never written over.
-    """
-    try:
-        msgspec.json.decode(line)
-    except _UNREADABLE:
-        written = line.rstrip(b"\0")
-        return written.startswith(_LINE_BEGINS) or _LINE_BEGINS.startswith(written)
-    return False
-
-
 def _repair(path: Path, records: int) -> str | None:
     """End the file with a whole line, and say in a sentence what that took."""
     size = os.fstat(records).st_size
     if size == 0 or os.pread(records, 1, size - 1) == b"\n":
         return None
     number, line = 0, b""
-    for number, line in _lines(path):  # noqa: B007 - the last one is meant
+    for number, line in lines(path):  # noqa: B007 - the last one is meant
         pass
     if not line.strip():
         _write_through(records, b"\n")
         return None
-    if not _is_torn(line):
-        _decode(line, number, path)
+    if not is_torn(line):
+        decoded(line, number, path)
         _write_through(records, b"\n")
         return f"line {number} of {path} lacked only its newline and was kept"
     with ExitStack() as opened:
@@ -227,7 +165,7 @@ def refuse_used(directory: Path) -> None:
 def write_whole(path: Path, data: bytes) -> None:
     """Put a file beside the records: whole and on the disk when this returns, or as it was. UserError."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with _refusals(path), ExitStack() as opened:
+    with refusals(path), ExitStack() as opened:
         opened.callback(beside.unlink, missing_ok=True)
         _write_through(_open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, opened), data)
         beside.replace(path)
@@ -281,13 +219,3 @@ def _uninterrupted() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextmanager
-def _refusals(path: Path) -> Iterator[None]:
-    """What the file system refuses, as a sentence."""
-    try:
-        yield
-    except OSError as error:
-        name = error.filename or path
-        raise UserError(f"cannot use {name}: {error.strerror or error}") from error

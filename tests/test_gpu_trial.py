@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
+import importlib
 import json
 import os
 import re
@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -28,17 +28,16 @@ SCRIPT = (CI / "gpu").read_text(encoding="utf-8")
 PROGRAMS = sorted(path.stem for path in CI.glob("gpu_*.py"))
 
 
+sys.path.append(str(CI))  # its programs find each other as when they are started
+
+
 def loaded(name: str) -> Any:
     """A program of `.ci`, which is no package."""
-    spec = importlib.util.spec_from_file_location(name, CI / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module: ModuleType = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return importlib.import_module(name)
 
 
 figures, probe, reference = map(loaded, ("gpu_figures", "gpu_probe", "gpu_reference"))
+instruments, children, driver = map(loaded, ("gpu_instruments", "gpu_child_probes", "gpu_driver_probes"))
 
 
 Trial = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -352,9 +351,11 @@ def test_every_probe_runs_to_its_end(
 ) -> None:
     """No slip of the pen costs minutes on a GPU machine; what they find there is not known here."""
     for name, value in {"DEVICE": "cpu", "MATRIX": 32, "BATCH": 2, "IMAGE": 8, "WORK_SECONDS": 0.02}.items():
-        monkeypatch.setattr(probe, name, value)
-    monkeypatch.setattr(probe, "network", small_network)
-    monkeypatch.setattr(probe, "answer", lambda *ignored: "said")
+        for module in (probe, instruments, driver):
+            monkeypatch.setattr(module, name, value, raising=module is instruments)
+    for module in (probe, instruments):
+        monkeypatch.setattr(module, "network", small_network)
+    monkeypatch.setattr(children, "answer", lambda *ignored: "said")
     monkeypatch.setattr(probe.time, "sleep", lambda seconds: None)
     facts = probe.Facts(tmp_path / "probe.json")
     for name, call in probe.probes(facts, PlantedNvml()):
@@ -372,7 +373,7 @@ def test_a_probe_that_fails_is_a_fact(tmp_path: Path) -> None:
     assert facts.found["broken FAILED"] == "ZeroDivisionError: division by zero"
 
 
-@pytest.mark.parametrize("program", [probe.OUT_OF_MEMORY, probe.FORK, probe.WORKERS])
+@pytest.mark.parametrize("program", [children.OUT_OF_MEMORY, children.FORK, children.WORKERS])
 def test_a_program_for_a_process_of_its_own_can_be_read(program: str) -> None:
     ast.parse(program)
 

@@ -200,7 +200,7 @@ IN_THE_CHILD = (
 """What only a child imports, and may begin with torch."""
 IN_FUNCTIONS = (
     *("bench.devices.*", "bench.engines.*", "bench.workloads.*", "bench.datasets.*"),
-    *("bench.tensors", "bench.outputs.*", "bench.test_*", "convbench"),
+    *("bench.tensors", "bench.cuda_queue", "bench.outputs.*", "bench.test_*", "convbench"),
     # For type checking alone.
     *("bench.contracts.dataset", "bench.contracts.steps", "bench.fresh_inputs"),
 )

@@ -73,7 +73,7 @@ def memory(subject: Subject) -> Pass:
     training = subject.job.case.workload == "training"
     peak = subject.device.traits.peak_metric
     metrics = (*SIZES, *(TRAINING_SIZES if training else ()), *((peak,) if peak else ()))
-    return Pass("memory", metrics, measure)
+    return Pass("memory", metrics, measure, is_fact=True)
 
 
 def of_network(subject: Subject) -> tuple[Pass, ...]:
@@ -84,11 +84,13 @@ def of_network(subject: Subject) -> tuple[Pass, ...]:
     read_back = (inferred(subject.in_force, arguments),) if subject.in_force.needs_inference else ()
     if not subject.job.facts:
         return read_back
+    flops = partial(passes.flops_counted, case, module, arguments, warnings)
+    moved = partial(passes.bytes_moved, case, module, arguments)
     return (
-        Pass("parameters", ("parameters",), partial(passes.parameters, module)),
+        Pass("parameters", ("parameters",), partial(passes.parameters, module), is_fact=True),
         *read_back,
-        Pass("FLOPs", ("flops",), partial(passes.flops_counted, case, module, arguments, warnings)),
-        Pass("bytes moved", ("bytes_moved",), partial(passes.bytes_moved, case, module, arguments)),
+        Pass("FLOPs", ("flops",), flops, is_fact=True),
+        Pass("bytes moved", ("bytes_moved",), moved, is_fact=True),
     )
 
 
@@ -101,10 +103,11 @@ def _of_steps(subject: Subject) -> Iterator[Pass]:
         yield memory(subject)
     yield _execution(subject)
     if job.facts:
-        yield Pass("ledger", (LEDGER["peak"],), partial(_ledger, subject))
+        yield Pass("ledger", (LEDGER["peak"],), partial(_ledger, subject), is_fact=True)
     if POLICIES[job.case.precision].autocast is not None:
         casts = partial(passes.cast_measurements, job, subject.module, subject.steps, device)
-        yield Pass("casts", ("casts", "cast_time") if job.facts else ("cast_time",), casts)
+        metrics = ("casts", "cast_time") if job.facts else ("cast_time",)
+        yield Pass("casts", metrics, casts, is_fact=job.facts)
     if job.layers:
         yield Pass("layers", ("layer_time",), partial(_layers, subject), "measuring")
     if job.trace is not None:

@@ -26,6 +26,7 @@ class Pass:
     name     in the log and in a warning
     spends   what its seconds count as
     metrics  that the record lacks where it fails: of a family the one that speaks for all of it
+    is_fact  whether one process of a case says it for all
     measure  raises whatever a user's module does
     """
 
@@ -33,19 +34,22 @@ class Pass:
     metrics: tuple[str, ...]
     measure: Callable[[], list[Measurement]]
     spends: Spending = "probing"
+    is_fact: bool = False
 
 
 @dataclass
 class Collected:
     """What a case's process has found so far; `invalid` is the reason why it must not be used.
 
-    `watch` knows what its seconds went to, from the making of this on.
+    `lacks_facts` says whether a pass failed that one process of a case answers for all. `watch` knows what
+    its seconds went to, from the making of this on.
     """
 
     measurements: list[Measurement] = field(default_factory=list)
     warnings: list[CaseWarning] = field(default_factory=list)
     absent: dict[str, str] = field(default_factory=dict)
     invalid: str | None = None
+    lacks_facts: bool = False
     watch: Stopwatch = field(default_factory=Stopwatch)
 
     def take(self, passes: Sequence[Pass], then: Sequence[Pass], record: Callable[[], Record]) -> None:
@@ -61,6 +65,7 @@ class Collected:
             self.measurements += self.measured(each)
         except Exception as error:  # noqa: BLE001 - of any kind: the timings are taken, and must not be lost
             traceback.print_exc()
+            self.lacks_facts = self.lacks_facts or each.is_fact
             why = described(error)
             self.warnings.append(CaseWarning("incomplete", f"{each.name}: {why}"))
             for metric in each.metrics:

@@ -150,7 +150,7 @@ def _record(
         fingerprint=with_flops(loaded, collected.measurements),
         absent=absences.told_by(warnings, collected.measurements) | collected.absent,
         warnings=warnings,
-        facts=job.facts,
+        facts=job.facts and not collected.lacks_facts,
         started_at=started_at,
         spent=collected.watch.read(),
     )

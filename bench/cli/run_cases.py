@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,13 +56,16 @@ def run_kept(
     plain_intervals: bool = False,
 ) -> int:
     """Run a plan into the folder that keeps it and show the report of all that it holds; the exit code."""
+    began = time.monotonic()
     from bench.cli import progress
     from bench.plan import plan_processes
     from bench.runner import execute as runner
 
     planned = len(plan_processes.of_plan(plan))
     with progress.progress(planned) as on_progress:
-        result = runner.run_kept(plan, out, resume=resume, budget_seconds=budget, on_progress=on_progress)
+        result = runner.run_kept(
+            plan, out, resume=resume, budget_seconds=budget, on_progress=on_progress, began=began
+        )
     return exit_code.end(result, planned, lambda: _report(out, format_, plain_intervals))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated
@@ -16,13 +15,11 @@ from bench.schema.record import FAILED
 from models.errors import UserError
 
 if TYPE_CHECKING:
-    from bench.runner.events import OnProgress, Progress
+    from bench.runner.events import OnProgress
     from bench.schema.case import Case
     from bench.schema.kept_plan import KeptPlan
     from reports.pages.time_report import Ended
     from reports.summary.figures import Summary
-
-Clock = Callable[[], float]
 
 
 # long: its parameters are the command's options.
@@ -61,33 +58,8 @@ def time_(
         return _time(plan, folder, seconds, format_, is_kept=out is not None)
 
 
-class BudgetSpentError(Exception):
-    """Another process would not end in time."""
-
-
-class Pace:
-    """Begins no process that would end after the budget if it took as long as the one before it."""
-
-    def __init__(self, seconds: float, clock: Clock = monotonic) -> None:
-        self._clock = clock
-        self._began = self._last = clock()
-        self._end, self._cycle = self._began + seconds, 0.0
-
-    @property
-    def seconds(self) -> float:
-        """Since the beginning."""
-        return self._clock() - self._began
-
-    def on_progress(self, event: Progress) -> None:
-        """Raises BudgetSpentError. The first process is waited for, however long it takes."""
-        now = self._clock()
-        if event.record is not None:
-            self._cycle, self._last = now - self._last, now
-        elif self._cycle and now + self._cycle > self._end:
-            raise BudgetSpentError
-
-
 def _time(plan: KeptPlan, out: Path, budget: float, format_: str, *, is_kept: bool) -> int:
+    began = monotonic()
     from bench.cli.live_figure import live_figure
     from bench.cli.run_cases import publish
     from reports import formats
@@ -95,9 +67,8 @@ def _time(plan: KeptPlan, out: Path, budget: float, format_: str, *, is_kept: bo
     from reports.summary.pooling import summarise
 
     assert plan.until is not None
-    pace = Pace(budget)
     with live_figure(plan.until) as show:
-        ended = _measure(plan, out, pace, show)
+        ended = _measure(plan, out, began, budget, show)
     try:
         summary = summarise([out])
     except UserError:
@@ -107,7 +78,7 @@ def _time(plan: KeptPlan, out: Path, budget: float, format_: str, *, is_kept: bo
     timed = time_report.TimedCase(
         summary=summary,
         until=plan.until,
-        seconds=pace.seconds,
+        seconds=monotonic() - began,
         ended=ended,
         nominal=_nominal_flops(plan.cases[0]),
         kept_in=out if is_kept else None,
@@ -120,20 +91,17 @@ def _time(plan: KeptPlan, out: Path, budget: float, format_: str, *, is_kept: bo
     return _code(summary, is_shown=document is not None)
 
 
-def _measure(plan: KeptPlan, out: Path, pace: Pace, show: OnProgress) -> Ended:
+def _measure(plan: KeptPlan, out: Path, began: float, budget: float, show: OnProgress) -> Ended:
     from bench.runner import execute
 
-    def on_progress(event: Progress) -> None:
-        pace.on_progress(event)
-        show(event)
-
     try:
-        # The budget of a run counts from when it begins to measure; the pace is that of the command.
-        result = execute.run_kept(plan, out, resume=False, budget_seconds=None, on_progress=on_progress)
-    except BudgetSpentError:
-        return "budget spent"
+        result = execute.run_kept(
+            plan, out, resume=False, budget_seconds=budget, on_progress=show, began=began, is_firm=True
+        )
     except KeyboardInterrupt:
         return "interrupted"
+    if result.remaining or not all(each.is_last for each in result.wide):
+        return "budget spent"
     return "most processes" if result.wide else "narrow enough"
 
 

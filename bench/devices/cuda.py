@@ -1,25 +1,24 @@
 """NVIDIA GPUs through torch.cuda: events, the caching allocator, and the driver's own count of memory."""
 
-# long: a device is one file, and this one has the most to say.
-
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bench.contracts.costs import Costs
 from bench.contracts.device import Traits
 from bench.contracts.energy_source import EnergySource
 from bench.contracts.monitor import Monitor
+from bench.cuda_queue import CudaQueue
 from bench.host import cuda_variables, gpu_facts
 from bench.host.contention import ContentionMonitor
 from bench.host.cuda_variables import EFFECTS
 from bench.host.gpu_clocks import ClockMonitor
 from bench.host.installed import version_of
-from bench.host.nvml import Nvml, UnreadableError, by_torch_uuid
+from bench.host.nvml import UnreadableError, by_torch_uuid
 from bench.host.nvml_driver import open_nvml
 from bench.host.nvml_energy import EnergyCounter
 from bench.schema.case import PRECISIONS, Case
@@ -27,9 +26,6 @@ from bench.schema.case_warnings import CaseWarning
 from bench.schema.gpu_identity import Gpu, GpuReadings
 from bench.schema.record import Effective
 from bench.schema.tuning import CUDNN_EXHAUSTIVE, CUDNN_HEURISTICS, NAMES, names
-
-if TYPE_CHECKING:
-    import torch
 
 _PEAKS = {
     "peak_allocated": "allocated_bytes.all.peak",
@@ -188,7 +184,7 @@ class Cuda:
     @cached_property
     def _queue(self) -> CudaQueue:
         """One for all who ask: it finds out once for a GPU how long to spin."""
-        return CudaQueue(self.uuid)
+        return CudaQueue(self.uuid, _highest_mhz)
 
     def uuid(self) -> str:
         """As torch gives it, without the prefix by which NVML tells a GPU from an instance of MIG."""
@@ -248,7 +244,7 @@ class Cuda:
         free, total = torch.cuda.mem_get_info()
         memory = torch.cuda.memory_stats()
         facts = {"allocation_retries": int(memory.get("num_alloc_retries", 0))}
-        if _why_shared(open_nvml, self.uuid()) is None:
+        if gpu_facts.why_shared(open_nvml, self.uuid()) is None:
             # The context, cuDNN's and cuBLAS's own memory: what the allocator does not see.
             facts["driver_other"] = total - free - torch.cuda.memory_reserved()
         return facts
@@ -270,100 +266,13 @@ class Cuda:
         return free
 
     def warnings(self) -> list[CaseWarning]:
-        shared = _why_shared(open_nvml, self.uuid())
+        shared = gpu_facts.why_shared(open_nvml, self.uuid())
         labels = [CaseWarning("no-driver-other", shared)] if shared else []
         slow = cuda_variables.slowing(os.environ)
         if slow:
             listed = "; ".join(f"{name}={value}: {EFFECTS[name]}" for name, value in slow.items())
             labels.append(CaseWarning("slow-cuda", listed))
         return labels
-
-
-class CudaQueue:
-    """The current stream of the device that `uuid` gives, once it is asked."""
-
-    def __init__(self, uuid: Callable[[], str]) -> None:
-        self._uuid = uuid
-        self._rates: dict[str, float] = {}
-
-    def clock(self) -> float:
-        return time.perf_counter()
-
-    def synchronise(self) -> None:
-        import torch
-
-        torch.cuda.synchronize()
-
-    def record(self) -> torch.cuda.Event:
-        import torch
-
-        event = torch.cuda.Event(enable_timing=True)
-        event.record()
-        return event
-
-    def elapsed(self, start: torch.cuda.Event, end: torch.cuda.Event) -> float:
-        return float(start.elapsed_time(end)) / 1e3  # torch gives milliseconds
-
-    def done(self, event: torch.cuda.Event) -> bool:
-        return bool(event.query())
-
-    def occupy(self, seconds: float) -> None:
-        import torch
-
-        torch.cuda._sleep(int(seconds * self._cycles_per_second()))
-
-    def busy_seconds(self, call: Callable[[], None]) -> float | None:
-        """Sum of the kernels' own times during one call, by torch.profiler; None where it sees no kernel.
-
-        CUPTI, which torch.profiler asks, may be closed to ordinary users, or taken by another profiler.
-        """
-        import torch
-        from torch.profiler import ProfilerActivity, profile
-
-        torch.cuda.synchronize()
-        try:
-            with profile(activities=[ProfilerActivity.CUDA, ProfilerActivity.CPU]) as trace:
-                call()
-                torch.cuda.synchronize()
-            return _kernel_seconds(trace.key_averages())
-        except RuntimeError:  # the call itself has run many times before
-            return None
-
-    def _cycles_per_second(self) -> float:
-        """Of the current GPU; a process that measures a user's modules may have several."""
-        uuid = self._uuid()
-        if uuid not in self._rates:
-            self._rates[uuid] = self._highest_rate(uuid)
-        return self._rates[uuid]
-
-    def _highest_rate(self, uuid: str) -> float:
-        """`_sleep` counts cycles of a clock that changes. At its highest, or where NVML does not say that, at
-        the higher of two that were seen: a spin must outlast the host, and may do so by more."""
-        import torch
-
-        torch.cuda._sleep(1)  # the first one loads the kernel
-        try:
-            return 1e6 * by_torch_uuid(open_nvml(), uuid).max_sm_clock_mhz()
-        except UnreadableError:
-            return max(self._seen_cycles_per_second() for _ in range(2))
-
-    def _seen_cycles_per_second(self) -> float:
-        import torch
-
-        cycles = 2_000_000
-        start = self.record()
-        torch.cuda._sleep(cycles)
-        end = self.record()
-        torch.cuda.synchronize()
-        return cycles / self.elapsed(start, end)
-
-
-def _kernel_seconds(events: Iterable[Any]) -> float | None:
-    """Of torch.profiler's averages; entries of operators repeat the time of the kernels they launched."""
-    from torch.autograd import DeviceType
-
-    on_device = [e for e in events if e.device_type == DeviceType.CUDA and not e.is_user_annotation]
-    return float(sum(e.self_device_time_total for e in on_device)) / 1e6 if on_device else None
 
 
 def _properties() -> Any:
@@ -373,19 +282,12 @@ def _properties() -> Any:
     return torch.cuda.get_device_properties(torch.cuda.current_device())
 
 
-def _why_shared(open_nvml: Callable[[], Nvml], uuid: str) -> str | None:
-    """Why memory of this GPU may be another process's; None where none but this one uses it.
-
-    Counted, not compared by process id: NVML gives the host's, and a container has its own.
-    """
+def _highest_mhz(uuid: str) -> float | None:
+    """Of the SM clock; None where NVML does not say it."""
     try:
-        gpu = by_torch_uuid(open_nvml(), uuid)
-        computing, drawing = len(gpu.compute_pids()), len(gpu.graphics_pids())
-    except UnreadableError as error:
-        return f"NVML does not say who uses the GPU: {error}"
-    if computing > 1 or drawing:
-        return f"{computing} processes compute and {drawing} draw on the GPU"
-    return None
+        return by_torch_uuid(open_nvml(), uuid).max_sm_clock_mhz()
+    except UnreadableError:
+        return None
 
 
 DEVICE = Cuda()

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench.host.nvml import Answers, Nvml, UnreadableError, full_uuid
+from bench.host.nvml import Answers, Nvml, UnreadableError, by_torch_uuid, full_uuid
 from bench.schema.gpu_identity import GpuReadings, Peer
 
 SETTINGS = (
@@ -97,3 +97,18 @@ def _peer(nvml: Nvml, uuid: str, other: str) -> Peer:
     asked.ask("nvlinks", lambda: nvml.nvlinks_between(uuid, other))
     asked.ask("peer_access", lambda: nvml.peer_access(uuid, other))
     return Peer(uuid=other, absent=asked.absent, **asked.found)
+
+
+def why_shared(open_nvml: Callable[[], Nvml], uuid: str) -> str | None:
+    """Why memory of this GPU may be another process's; None where none but this one uses it.
+
+    Counted, not compared by process id: NVML gives the host's, and a container has its own.
+    """
+    try:
+        gpu = by_torch_uuid(open_nvml(), uuid)
+        computing, drawing = len(gpu.compute_pids()), len(gpu.graphics_pids())
+    except UnreadableError as error:
+        return f"NVML does not say who uses the GPU: {error}"
+    if computing > 1 or drawing:
+        return f"{computing} processes compute and {drawing} draw on the GPU"
+    return None

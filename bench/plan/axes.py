@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench import devices, engines, workloads
@@ -76,6 +76,15 @@ def read(axis: str, values: Iterable[object]) -> tuple[Value, ...]:
     if not found:
         raise UserError(f"the axis {axis} needs at least one value")
     return tuple(dict.fromkeys(found))
+
+
+def read_given(given: Mapping[str, object]) -> dict[str, tuple[Value, ...]]:
+    """Each axis that has a value, or several in a list or a text; None leaves it out. Raises UserError."""
+    return {axis: read(axis, _several(value)) for axis, value in given.items() if value is not None}
+
+
+def _several(value: object) -> list[object]:
+    return list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
 
 
 def _parts(axis: str, value: object) -> Sequence[object]:

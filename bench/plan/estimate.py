@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from bench import datasets, devices, engines
 from bench.contracts.costs import Costs
@@ -22,7 +22,7 @@ from bench.schema.kept_plan import KeptPlan
 from bench.timing.repeats import Repeats, enough_on_queue, enough_samples, repeats_of
 
 SERVER_SECONDS = 2.5
-"""A fork server, which imports torch; a replicate has one, and each process of a pair of `ab`."""
+"""A fork server, which imports torch; a round has one, and each process of a pair of `ab`."""
 INDUCTOR_SECONDS = 1.0
 """More, where it imports torch.compile's compiler too."""
 REPORT_SECONDS = 3.0
@@ -59,9 +59,9 @@ def estimate_seconds(planned: Collection[Case], protocol: MeasurementProtocol) -
     if not planned:
         return 0.0
     cases = sum(case_seconds(case, protocol, facts=case.replicate == 1) for case in planned)
-    replicates = {case.replicate for case in planned}
-    servers = sum(server_seconds([case for case in planned if case.replicate == each]) for each in replicates)
-    return cases + servers + REPORT_SECONDS
+    replicates = sorted({case.replicate for case in planned})
+    rounds = [[case for case in planned if case.replicate == each] for each in replicates]
+    return cases + servers_seconds(rounds, cpu_cores.usable_cores()) + REPORT_SECONDS
 
 
 def plan_seconds(plan: KeptPlan, runnable: Collection[Case], budget_seconds: float | None = None) -> float:
@@ -83,7 +83,8 @@ def further_seconds(plan: KeptPlan, runnable: Iterable[Case]) -> float:
     able = {case for case in runnable if case.replicate == 1}
     waited = [case for case in plan_processes.waited_for(plan) if case in able]
     cases = sum(case_seconds(case, plan.protocol, facts=False) for case in waited)
-    return max(0.0, more) * cases + (_FURTHER_ROUNDS * server_seconds(waited) if waited else 0.0)
+    rounds = [waited] * _FURTHER_ROUNDS if waited else []
+    return max(0.0, more) * cases + servers_seconds(rounds, cpu_cores.usable_cores())
 
 
 def expected_processes(until: float) -> float:
@@ -102,6 +103,14 @@ def server_seconds(planned: Collection[Case]) -> float:
     """A fork server for these cases."""
     compiled = any(case.workload != "ceiling" and engines.get(case.engine).compiles for case in planned)
     return SERVER_SECONDS + (INDUCTOR_SECONDS if compiled else 0.0)
+
+
+def servers_seconds(rounds: Sequence[Collection[Case]], cores: int = 2) -> float:
+    """The servers of these rounds: two start at once where there is a core for each."""
+    seconds = [server_seconds(cases) for cases in rounds]
+    if cores < 2:
+        return sum(seconds)
+    return sum(map(max, itertools.zip_longest(seconds[::2], seconds[1::2], fillvalue=0.0)))
 
 
 def case_seconds(

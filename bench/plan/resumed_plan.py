@@ -77,6 +77,8 @@ def _refuse_other_suite(kept: KeptPlan, asked: Asked, where: str) -> None:
     now = suite_plan.of_suite(structs.replace(asked, replicates=None, until=None))
     is_named_so = asked.suite == kept.suite and not asked.suite.endswith(".toml")
     if set(now.cases) == set(kept.cases) and (is_named_so or now.protocol == kept.protocol):
+        if not is_named_so and asked.replicates is None and asked.until is None:
+            _refuse_other_rule(kept, now, where)
         return
     if asked.suite != kept.suite:
         raise UserError(
@@ -86,6 +88,24 @@ def _refuse_other_suite(kept: KeptPlan, asked: Asked, where: str) -> None:
         f"--suite {asked.suite}, as it is now and with these options, is not the plan of {where}: "
         f"{_MAY_CHANGE}"
     )
+
+
+def _refuse_other_rule(kept: KeptPlan, now: KeptPlan, where: str) -> None:
+    """UserError where a suite's file asks for another number of processes than the folder has: no option
+    says which of the two is meant."""
+    wanted, has = _rule(now), _rule(kept)
+    if wanted != has:
+        raise UserError(
+            f"{now.suite} asks for {wanted}, and the plan of {where} has {has}: "
+            f"pass {wanted} to change the plan, or {has} to keep it"
+        )
+
+
+def _rule(plan: KeptPlan) -> str:
+    """As an option."""
+    if plan.until is not None:
+        return f"--until {100 * plan.until:.4g}%"
+    return f"--replicates {plan.replicates}"
 
 
 def _shown(value: object) -> str:

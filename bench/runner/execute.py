@@ -6,8 +6,8 @@ import math
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from msgspec import Struct
@@ -20,19 +20,18 @@ from bench.runner.attempt import attempt
 from bench.runner.case_server import server_for
 from bench.runner.clock_lock import clocks_locked
 from bench.runner.command_seconds import CommandSeconds
+from bench.runner.earlier import Earlier
 from bench.runner.events import OnProgress, Progress
 from bench.runner.facts import KnownFacts
-from bench.runner.precision import Precision
 from bench.runner.questions import fetch, refuse_idle_devices, unrunnable
-from bench.runner.resumed_networks import refuse_changed
+from bench.runner.round_servers import RoundServers
 from bench.runner.rounds import Round, Schedule, Target, Wide, target_of
 from bench.runner.run_folder import CHECKPOINTS, checkpoint_of
 from bench.runner.run_options import RunOptions
-from bench.schema.case import TIMED, Case, MeasurementProtocol
+from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.kept_plan import KeptPlan
 from bench.schema.record import Record, Status
 from bench.store import RECORDS, Store, refuse_used
-from models.errors import UserError
 
 
 class RunResult(Struct, frozen=True, kw_only=True):
@@ -65,43 +64,63 @@ def run_plan(
     auto: bool = False,
     options: RunOptions | None = None,
     plan: KeptPlan | None = None,
+    began: float | None = None,
+    is_firm: bool = False,
 ) -> RunResult:
     """Measure what is pending of `planned`; every record is in `directory` before the next case starts.
 
-    `auto` says that devices of the plan were chosen by what the driver lists, not by the user: then a device
-    of which torch can run no case is an error and not a row of skipped cases. The data of training runs
-    are fetched first. A `plan` is kept in the directory, and its target asks for more processes.
+    `auto`: devices were chosen by what the driver lists, not by the user; then one of which torch can run no
+    case is an error and not a row of skipped cases. The data of training runs are fetched first. A `plan` is
+    kept in the directory, and its target asks for more processes. The budget counts from `began`
+    (`time.monotonic`), or from now; `is_firm`: only the first process may end later.
     Raises UserError when nothing of the plan can run here or the directory refuses: nothing was changed.
     """
-    began, options, seconds = time.monotonic(), options or RunOptions(), CommandSeconds()
-    resuming = resume and (directory / RECORDS).exists()
-    if not resuming:
-        refuse_used(directory)  # before seconds are spent on asking torch
+    now, options, seconds = time.monotonic(), options or RunOptions(), CommandSeconds()
+    resuming = _goes_on(directory, resume)
     with ExitStack() as stack:
         stack.enter_context(clocks_locked(options, planned))
-        resumed = stack.enter_context(_resume(directory, protocol, planned)) if resuming else None
-        plan = plan and plan_file.on_this_machine(plan, resumed, planned)
+        earlier = Earlier(planned, target_of(plan))
+        resumed = stack.enter_context(Store.resume(directory, earlier.take)) if resuming else None
+        earlier.begin(protocol, directory)
+        plan = plan and plan_file.on_this_machine(plan, resumed, earlier.machine, planned)
         with seconds.on("starting"):
-            server = stack.enter_context(server_for(planned, gpu=options.gpu))
+            servers = stack.enter_context(_servers(planned, earlier.schedule, options))
         with seconds.on("probing"):
-            reasons = _questioned(planned, server, resumed, auto, options)
+            reasons = _questioned(planned, servers.current, earlier, directory, auto, options)
         store = resumed or stack.enter_context(_create(directory))
         stack.callback(shutil.rmtree, directory / "work", ignore_errors=True)
-        if plan is not None:
-            plan_file.write(directory, plan)
-        schedule = Schedule(planned, store.records(), target_of(plan), Precision())
-        ends = _ends(began, budget_seconds, plan)
-        _measure_pending(schedule, protocol, store, server, reasons, ends, on_progress, options, seconds)
-        return _result(schedule, store, planned, seconds.spent())
+        _keep(plan, directory)
+        ends = _ends(now if began is None else began, budget_seconds, plan, is_firm)
+        _measure_pending(earlier, protocol, store, servers, reasons, ends, on_progress, options, seconds)
+        return _result(earlier.schedule, store, planned, seconds.spent())
+
+
+def _goes_on(directory: Path, resume: bool) -> bool:
+    """Whether there are records to go on with. UserError, before seconds are spent on asking torch, where
+    there are some and nobody asked for that."""
+    resuming = resume and (directory / RECORDS).exists()
+    if not resuming:
+        refuse_used(directory)
+    return resuming
+
+
+def _keep(plan: KeptPlan | None, directory: Path) -> None:
+    if plan is not None:
+        plan_file.write(directory, plan)
 
 
 def _questioned(
-    planned: Sequence[Case], server: Server, resumed: Store | None, auto: bool, options: RunOptions
+    planned: Sequence[Case],
+    server: Server,
+    earlier: Earlier,
+    directory: Path,
+    auto: bool,
+    options: RunOptions,
 ) -> Mapping[Case, str]:
     """Why cases cannot run here, by case; the data of the others are there, their networks as they were."""
     reasons = unrunnable(planned, server)
     refuse_idle_devices(planned, reasons, auto)
-    refuse_changed(resumed, planned, server)
+    earlier.networks.refuse_changed(directory, server)
     fetch(planned, options, server)
     return reasons
 
@@ -114,16 +133,19 @@ def _create(directory: Path) -> Store:
 
 
 class _Ends(Struct, frozen=True, kw_only=True):
-    """Moments of `time.monotonic` from which on no process begins: a planned one, and a further one."""
+    """Moments of `time.monotonic` from which on no process begins: a planned one, and a further one; whether
+    a planned one too begins only if it will probably end by then."""
 
     planned: float
     further: float
+    is_firm: bool = False
 
 
-def _ends(began: float, budget_seconds: float | None, plan: KeptPlan | None) -> _Ends:
+def _ends(began: float, budget_seconds: float | None, plan: KeptPlan | None, is_firm: bool) -> _Ends:
     """The user's budget is for all; what a suite promises takes no planned process away."""
     if budget_seconds is not None:
-        return _Ends(planned=began + budget_seconds, further=began + budget_seconds)
+        end = began + budget_seconds
+        return _Ends(planned=end, further=end, is_firm=is_firm)
     promised = plan.budget_seconds if plan is not None else None
     return _Ends(planned=math.inf, further=math.inf if promised is None else began + promised)
 
@@ -149,6 +171,8 @@ def run_kept(
     resume: bool,
     budget_seconds: float | None,
     on_progress: OnProgress,
+    began: float | None = None,
+    is_firm: bool = False,
 ) -> RunResult:
     """`run_plan` of a plan that the directory is to keep, or keeps already. Raises UserError likewise, and
     where the run would go on on another machine."""
@@ -162,30 +186,16 @@ def run_kept(
         auto=plan.auto,
         options=RunOptions(gpu=plan.gpu, lock_clocks_mhz=plan.lock_clocks_mhz),
         plan=plan,
+        began=began,
+        is_firm=is_firm,
     )
 
 
-@contextmanager
-def _resume(directory: Path, protocol: MeasurementProtocol, planned: Sequence[Case]) -> Iterator[Store]:
-    """The run to go on with.
-
-    UserError where its times have warm caches and those to come a cold L2, or the other way round: no report
-    could pool them.
-    """
-    with Store.resume(directory) as store:
-        timed = (record for record in store.records() if record.case.workload in TIMED)
-        found = next((record.protocol.caches for record in timed), protocol.caches)
-        if found != protocol.caches and any(case.workload in TIMED for case in planned):
-            other = "warm caches" if found == "warm" else "a cold L2 (--flush-l2)"
-            raise UserError(f"{directory} has times with {other}: a run of the other kind needs a new --out")
-        yield store
-
-
 def _measure_pending(
-    schedule: Schedule,
+    earlier: Earlier,
     protocol: MeasurementProtocol,
     store: Store,
-    server: Server,
+    servers: RoundServers,
     reasons: Mapping[Case, str],
     ends: _Ends,
     on_progress: OnProgress,
@@ -194,36 +204,64 @@ def _measure_pending(
 ) -> None:
     """Round after round, until none is left or the time is.
 
-    One server for each round: processes of one server share its memory layout, replicates must not.
+    One server for each round, of which the first has started: processes of one server share its memory
+    layout, replicates must not.
     """
-    known = KnownFacts(store.records())
+    schedule, known = earlier.schedule, earlier.known
     for case in schedule.over():  # a run that was killed when its record had just come
         _forget_checkpoint(case, store.directory)
-    fresh: Server | None = server
+    fresh: Server | None = servers.current
     while round_ := schedule.next_round(ends.further - time.monotonic()):
         end = ends.planned if round_.is_planned else ends.further
-        with ExitStack() as stack:
-            current = fresh
-            for case in round_.cases:
-                left = end - time.monotonic()
-                if left <= 0:
-                    return
-                if not round_.is_planned and not schedule.fits(case, left):
-                    continue  # a shorter one may
-                with seconds.on("starting"):
-                    current = current or stack.enter_context(_server(round_, options, known))
-                fresh = None
-                on_progress(_told(case, schedule, round_))
-                record = _measured(case, protocol, store.directory, current, reasons, options, known)
-                record = store.append(seconds.told(record))
-                schedule.add(record)
-                if not feasibility.is_retried(record):
-                    _forget_checkpoint(case, store.directory)
-                on_progress(_told(case, schedule, round_, record))
+        current = fresh
+        for case in round_.cases:
+            left = end - time.monotonic()
+            starting = 0.0 if current is not None else servers.seconds_to_next(round_.cases)
+            if _is_spent(left, starting, ends, schedule, case):
+                return
+            if not round_.is_planned and not schedule.fits(case, left):
+                continue  # a shorter one may
+            with seconds.on("starting"):
+                current = current or _next_server(servers, round_, schedule, options, known)
+            fresh = None
+            on_progress(_told(case, schedule, round_))
+            record = _measured(case, protocol, store.directory, current, reasons, options, known)
+            record = store.append(seconds.told(record))
+            schedule.add(record)
+            if not feasibility.is_retried(record):
+                _forget_checkpoint(case, store.directory)
+            on_progress(_told(case, schedule, round_, record))
 
 
-def _server(round_: Round, options: RunOptions, known: KnownFacts) -> Server:
-    return server_for(round_.cases, gpu=options.gpu, facts=known.lack(round_.cases, environment.describe()))
+def _is_spent(left: float, starting: float, ends: _Ends, schedule: Schedule, case: Case) -> bool:
+    """Whether no process begins any more, with so many seconds left, of which a server takes some to start.
+    The first process of a run is waited for, however firm its budget is."""
+    if ends.is_firm:
+        return schedule.done > 0 and not schedule.fits(case, left - starting)
+    return left <= 0
+
+
+def _servers(planned: Sequence[Case], schedule: Schedule, options: RunOptions) -> RoundServers:
+    """The first one answers what is asked before the run, too."""
+    todo = schedule.todo()
+    later = [case for case in todo if case.replicate != todo[0].replicate]
+    return RoundServers(
+        lambda: server_for(planned, gpu=options.gpu),
+        (lambda: server_for(later, gpu=options.gpu, facts=False)) if later else None,
+    )
+
+
+def _next_server(
+    servers: RoundServers, round_: Round, schedule: Schedule, options: RunOptions, known: KnownFacts
+) -> Server:
+    """With the one after it, if there will probably be another round: of that, facts will be known."""
+    lack = known.lack(round_.cases, environment.describe())
+    is_last = schedule.total <= schedule.done + len(round_.cases)
+    goes_on = not is_last or (round_.is_planned and schedule.target is not None)
+    return servers.next(
+        lambda: server_for(round_.cases, gpu=options.gpu, facts=lack),
+        (lambda: server_for(round_.cases, gpu=options.gpu, facts=False)) if goes_on else None,
+    )
 
 
 def _measured(

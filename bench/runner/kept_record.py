@@ -17,6 +17,7 @@ def completed(kept: Kept, outcome: Outcome) -> Record:
         kept.record,
         absent={**_absent(kept, outcome), **kept.record.absent},
         warnings=[*kept.record.warnings, CaseWarning("incomplete", f"{name}: {outcome.reason}")],
+        facts=kept.record.facts and not kept.to_come,
     )
 
 

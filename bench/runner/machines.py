@@ -25,11 +25,17 @@ def here(gpu: str | None, cases: Iterable[Case]) -> Machine:
 def recorded(records: Iterable[Record]) -> Machine | None:
     """That of the first record that says it, with the first board that any names; None without one."""
     found: Machine | None = None
-    for described in (record.environment for record in records):
-        if described is not None and (found is None or found.gpu is None):
-            gpu = _board(described)
-            found = Machine(cpu=described.cpu, cores_usable=described.cores_usable, gpu=gpu)
+    for record in records:
+        found = known_with(found, record)
     return found
+
+
+def known_with(found: Machine | None, record: Record) -> Machine | None:
+    """What `recorded` says with one more record, where it says `found` without it."""
+    described = record.environment
+    if described is None or (found is not None and found.gpu is not None):
+        return found
+    return Machine(cpu=described.cpu, cores_usable=described.cores_usable, gpu=_board(described))
 
 
 def refuse_other(directory: Path, began_on: Machine | None, now: Machine) -> None:

@@ -13,7 +13,7 @@ from bench.plan.suite_plan import Asked
 from bench.runner import machines
 from bench.schema import plain_text
 from bench.schema.case import Case
-from bench.schema.kept_plan import PLAN_SCHEMA, KeptPlan
+from bench.schema.kept_plan import PLAN_SCHEMA, KeptPlan, Machine
 from bench.store import RECORDS, Store, write_whole
 from models.errors import UserError
 
@@ -76,10 +76,12 @@ def write(directory: Path, plan: KeptPlan) -> None:
     write_whole(directory / PLAN, msgspec.json.format(plain_text.encode(plan), indent=1) + b"\n")
 
 
-def on_this_machine(plan: KeptPlan, resumed: Store | None, planned: Iterable[Case]) -> KeptPlan:
-    """The plan with the machine that it is run on. UserError where it was begun on another one."""
+def on_this_machine(
+    plan: KeptPlan, resumed: Store | None, recorded: Machine | None, planned: Iterable[Case]
+) -> KeptPlan:
+    """The plan with the machine that it is run on. UserError where it was begun on another one: the plan's,
+    or that of the `recorded`."""
     now = machines.here(plan.gpu, planned)
     if resumed is not None:
-        began_on = plan.machine or machines.recorded(resumed.records())
-        machines.refuse_other(resumed.directory, began_on, now)
+        machines.refuse_other(resumed.directory, plan.machine or recorded, now)
     return structs.replace(plan, machine=plan.machine or now)

@@ -104,14 +104,23 @@ class Schedule:
     ) -> None:
         """For a run whose folder holds `records`; without a target only what is planned is run."""
         self.target, self._widths = target, widths
+        self._planned = planned
         self._standings: dict[Case, Standing] = {}
-        is_open: dict[Case, bool] = {}
+        self._is_open: dict[Case, bool] = {}
         for record in records:
-            is_open[record.case] = feasibility.is_retried(record)
-            self._note(record, is_over=not is_open[record.case])
-        over = {case for case, again in is_open.items() if not again}
-        self._todo = [case for case in planned if case not in over]
-        self._over = [case for case in planned if case in over]
+            self.add_earlier(record)
+        self.begin()
+
+    def add_earlier(self, record: Record) -> None:
+        """A record of the folder, of before this sitting; `begin` is to be called after the last."""
+        self._is_open[record.case] = feasibility.is_retried(record)
+        self._note(record, is_over=not self._is_open[record.case])
+
+    def begin(self) -> None:
+        """See what the earlier records leave of the plan."""
+        over = {case for case, again in self._is_open.items() if not again}
+        self._todo = [case for case in self._planned if case not in over]
+        self._over = [case for case in self._planned if case in over]
         aimed_at = set(self._of_target())
         self.further = {case for case in over if structs.replace(case, replicate=1) in aimed_at}
         self.done = len(self.further.union(self._over))

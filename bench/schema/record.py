@@ -101,8 +101,8 @@ class Record(Struct, frozen=True, kw_only=True):
     fingerprint   of the network that was measured; None in older records, and where no network was built
     absent        metric -> the reason why it could not be measured here (`energy`: no NVML)
     warnings      what to beware of, in the order in which it was found
-    facts         whether this process was asked what one process says for all of its case: counts, the
-                  ledger, and on a CPU sizes and peaks. Where not, another record of the case has them
+    facts         whether this process said what one process says for all of its case: counts, the ledger, and
+                  on a CPU sizes and peaks. Where it was not asked, or failed to, another record may have them
     started_at    UTC, ISO 8601
     sequence      the record's place in its file, from 1
     pair          the number of the interleaved pair that it belongs to, or None

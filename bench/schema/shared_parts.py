@@ -6,45 +6,37 @@ one object in all records that one reader returns.
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw, Struct, structs
 
-from bench.schema.case import Case, MeasurementProtocol
-from bench.schema.case_warnings import CaseWarning
-from bench.schema.gpu_identity import GpuReadings
 from bench.schema.migrations import decode_record, is_current
-from bench.schema.network_fingerprint import NetworkFingerprint
-from bench.schema.record import SCHEMA, Effective, Environment, Measurement, Record, Status
+from bench.schema.record import Record
 
 T = TypeVar("T")
 
-_NULL, _NOTHING = Raw(b"null"), Raw(b"{}")
+_SHARED = ("protocol", "environment", "effective", "fingerprint", "absent")
+_FIELDS = structs.fields(Record)
+_NAMES = Record.__struct_fields__
 
 
-class _RawRecord(Struct, kw_only=True):
-    """`Record`, field by field, with what is shared as it is written."""
+def _as_written() -> type[Struct]:
+    """`Record` with what is shared as it is written."""
+    fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
+    for each in _FIELDS:
+        kind = Raw if each.name in _SHARED else each.type
+        if each.required:
+            fields.append((each.name, kind))
+            continue
+        default = each.default
+        if each.default_factory is not msgspec.NODEFAULT:
+            default = each.default_factory()
+        fields.append((each.name, kind, Raw(msgspec.json.encode(default)) if kind is Raw else default))
+    return msgspec.defstruct("_RawRecord", fields, kw_only=True)
 
-    schema: int = SCHEMA
-    case: Case
-    protocol: Raw
-    status: Status
-    reason: str | None = None
-    measurements: list[Measurement] = []
-    environment: Raw = _NULL
-    gpu_readings: GpuReadings | None = None
-    effective: Raw = _NOTHING
-    fingerprint: Raw = _NULL
-    absent: Raw = _NOTHING
-    warnings: list[CaseWarning] = []
-    facts: bool = True
-    started_at: str
-    sequence: int = 0
-    pair: int | None = None
-    seconds: float | None = None
-    spent: dict[str, float] = {}
-    between: dict[str, float] = {}
+
+_RawRecord = _as_written()
 
 
 class SharingReader:
@@ -52,38 +44,20 @@ class SharingReader:
 
     def __init__(self) -> None:
         self._decoder = msgspec.json.Decoder(_RawRecord)
-        self._protocol = _Part(msgspec.json.Decoder(MeasurementProtocol))
-        self._environment = _Part(msgspec.json.Decoder(Environment | None))
-        self._effective = _Part(msgspec.json.Decoder(Effective))
-        self._fingerprint = _Part(msgspec.json.Decoder(NetworkFingerprint | None))
-        self._absent = _Part(msgspec.json.Decoder(dict[str, str]))
+        self._parts = [
+            (at, _Part(msgspec.json.Decoder(each.type)))
+            for at, each in enumerate(_FIELDS)
+            if each.name in _SHARED
+        ]
 
     def decode(self, encoded: bytes) -> Record:
         """A record of this schema or an older one, as one of this schema."""
         if not is_current(encoded):
             encoded = msgspec.json.encode(decode_record(encoded))
-        raw = self._decoder.decode(encoded)
-        return Record(
-            schema=raw.schema,
-            case=raw.case,
-            protocol=self._protocol(raw.protocol),
-            status=raw.status,
-            reason=raw.reason,
-            measurements=raw.measurements,
-            environment=self._environment(raw.environment),
-            gpu_readings=raw.gpu_readings,
-            effective=self._effective(raw.effective),
-            fingerprint=self._fingerprint(raw.fingerprint),
-            absent=self._absent(raw.absent),
-            warnings=raw.warnings,
-            facts=raw.facts,
-            started_at=raw.started_at,
-            sequence=raw.sequence,
-            pair=raw.pair,
-            seconds=raw.seconds,
-            spent=raw.spent,
-            between=raw.between,
-        )
+        values = list(structs.astuple(self._decoder.decode(encoded)))
+        for at, part in self._parts:
+            values[at] = part(values[at])
+        return Record(**dict(zip(_NAMES, values, strict=True)))
 
 
 class _Part(Generic[T]):

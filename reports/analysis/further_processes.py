@@ -10,6 +10,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from bench.plan import estimate
 from bench.plan.suite import MOST_PROCESSES, first_processes
 from bench.schema.case import Case
 from bench.schema.kept_plan import KeptPlan
@@ -31,7 +32,7 @@ class Further(Struct, frozen=True, kw_only=True):
     """The processes that would narrow an interval, beside those there are.
 
     more     about how many; None: more than MOST_MORE
-    seconds  that they take, one after the other; None where the records do not say
+    seconds  that they take, one after the other, with their servers; None where the records do not say
     target   the half width that they bring the interval to, a share
     """
 
@@ -59,7 +60,10 @@ def further(figure: Figure, seconds: Mapping[Case, float], target: float) -> Fur
     if parts is None or not is_watched(figure):
         return None
     more = more_processes(parts, len(figure.medians), target)
-    return Further(more=more, seconds=times(more, seconds.get(figure.case)), target=target)
+    taken = times(more, seconds.get(figure.case))
+    if taken is not None and more is not None:
+        taken += estimate.servers_seconds([[figure.case]] * more)
+    return Further(more=more, seconds=taken, target=target)
 
 
 def furthest(figures: Iterable[Figure], seconds: Mapping[Case, float], target: float) -> Further | None:
@@ -68,9 +72,11 @@ def furthest(figures: Iterable[Figure], seconds: Mapping[Case, float], target: f
     return max(found, key=lambda each: math.inf if each.more is None else each.more, default=None)
 
 
-def times(more: int | None, seconds: float | None) -> float | None:
-    """What so many processes take."""
-    return None if more is None or seconds is None else more * seconds
+def times(more: int | None, seconds: float | None, servers: int = 0) -> float | None:
+    """What so many processes take, for each of which so many servers are started."""
+    if more is None or seconds is None:
+        return None
+    return more * (seconds + servers * estimate.SERVER_SECONDS)
 
 
 def told(more: int | None, seconds: float | None, what: str = "more") -> str:
@@ -102,8 +108,8 @@ class Narrowing(Struct, frozen=True, kw_only=True):
     of        cases of several processes
     beyond    wide ones that would need more processes than a case gets
     processes that the case has which needs most, in the end
-    seconds   that the processes take which `--until` runs: of wide cases, and of those that have fewer than
-              it begins with; None where the records do not say
+    seconds   that the processes take which `--until` runs, with their servers: of wide cases, and of those
+              that have fewer than it begins with; None where the records do not say
     """
 
     wide: int
@@ -136,8 +142,14 @@ def narrowing(summary: Summary, target: float) -> Narrowing:
         processes=max(
             (min(processes[case] + more, MOST_PROCESSES) for case, more in wide.items()), default=0
         ),
-        seconds=sum(known) if len(known) == len(taken) else None,
+        seconds=sum(known) + _servers(runs) if len(known) == len(taken) else None,
     )
+
+
+def _servers(more: Mapping[Case, int]) -> float:
+    """Seconds to start one for each round, of cases that need so many more processes."""
+    rounds = range(max(more.values(), default=0))
+    return estimate.servers_seconds([[case for case, n in more.items() if n > at] for at in rounds])
 
 
 def narrowing_in_words(summary: Summary, directories: Sequence[Path], target: float) -> Iterator[str]:
@@ -166,7 +178,8 @@ def seconds_to(processes: int, summary: Summary) -> float | None:
     there = {figure.case: len(figure.medians) for figure in summary.figures if is_watched(figure)}
     if not all(case in summary.seconds for case in there):
         return None
-    return math.fsum(max(processes - n, 0) * summary.seconds[case] for case, n in there.items())
+    more = {case: max(processes - n, 0) for case, n in there.items()}
+    return math.fsum(n * summary.seconds[case] for case, n in more.items()) + _servers(more)
 
 
 def with_further(

@@ -24,12 +24,12 @@ def what_decides(
     each = None if base is None or new is None else base + new
     of: ReplicationUnit = "run" if unit == "run" else "pair" if judgement.paired else "process"
     if found is not None:
-        taken = None if of == "run" else times(found.more, each)
+        taken = None if of == "run" else times(found.more, each, servers=2)
         return WhatDecides(more=found.more, of=of, target=found.target, seconds=taken)
     if verdict.reason != ONE_PROCESS:
         return None
     lacking = _FEWEST - min(verdict.n_base, verdict.n_new)
-    return WhatDecides(more=lacking, of=of, seconds=None if of == "run" else times(lacking, each))
+    return WhatDecides(more=lacking, of=of, seconds=None if of == "run" else times(lacking, each, servers=2))
 
 
 def in_words(found: WhatDecides) -> str:

@@ -40,12 +40,21 @@ class OneKind:
     def take(self, record: Record, folder: str) -> None:
         """`folder` is where the record stands, for the sentence."""
         found = caches_of(record)
-        if found is None or found == self.caches:
+        if found is not None and found != self.caches:
+            self.take_found((found, folder))
+
+    @property
+    def found(self) -> tuple[Caches, str] | None:
+        """The kind, and the folder of the first record that has it; None where no step was timed."""
+        return None if self.caches is None else (self.caches, self._folder)
+
+    def take_found(self, found: tuple[Caches, str] | None) -> None:
+        """What another one has found, in records that follow."""
+        if found is None or found[0] == self.caches:
             return
-        if self.caches is None:
-            self.caches, self._folder = found, folder
-            return
-        raise refusal((self.caches, self._folder), (found, folder))
+        if self.caches is not None:
+            raise refusal((self.caches, self._folder), found)
+        self.caches, self._folder = found
 
 
 def refusal(one: tuple[Caches, str], other: tuple[Caches, str]) -> UserError:

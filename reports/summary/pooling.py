@@ -14,11 +14,10 @@ from msgspec import Struct, structs
 
 from bench.schema.case import TIMED, Caches, Case
 from bench.schema.case_warnings import CaseWarning, Label
-from bench.schema.record import Record, Status
+from bench.schema.record import Status
 from bench.stats.estimates import across_processes, centre, mean, mean_interval
-from reports.summary.caches import OneKind, of_metric
+from reports.summary.caches import of_metric
 from reports.summary.columns import columns_of
-from reports.summary.condensing import condensed
 from reports.summary.environments import Labels, conditions, environments_of, hardware
 from reports.summary.figures import (
     RAW_UNITS,
@@ -35,10 +34,10 @@ from reports.summary.figures import (
 from reports.summary.measured_networks import Networks
 from reports.summary.moderated_figures import moderated, restless, scatter_of
 from reports.summary.process import Process
-from reports.summary.record_stream import names_of, read_records
+from reports.summary.reading import Reader, read_processes
+from reports.summary.record_stream import parts_of
 from reports.summary.seeds import by_seed
 from reports.summary.sharing import uncollected
-from reports.summary.time_spent import TimeSpent
 
 _Processes = dict[tuple[int, int], Process]
 """By (directory, replicate): of one process that was run again the last record counts."""
@@ -56,9 +55,9 @@ def summarise(directories: Sequence[Path], plain_intervals: bool = False) -> Sum
     Raises UserError as `read_records` does, and for times with warm caches beside times with a cold L2.
     """
     notes: list[str] = []
-    kind = OneKind()
-    spent = TimeSpent()
-    ordered = _read(directories, kind, spent, notes)
+    parts = parts_of(directories)
+    reader = Reader(parts)
+    ordered = _in_order(read_processes(parts, reader, notes.append))
     environments, label_of = environments_of(
         process.environment for _, processes in ordered for process in processes.values()
     )
@@ -68,7 +67,7 @@ def summarise(directories: Sequence[Path], plain_intervals: bool = False) -> Sum
         for case, processes in ordered
         for group in _groups(case, processes.values(), label_of, networks)
     ]
-    figures = [figure for group in groups for figure in _figures(group, kind.caches)]
+    figures = [figure for group in groups for figure in _figures(group, reader.kind.caches)]
     warned: list[WarningCount] = []
     if not plain_intervals:
         lent = moderated(figures, lambda each: hardware(each.machine, each.case.device, environments))
@@ -85,27 +84,17 @@ def summarise(directories: Sequence[Path], plain_intervals: bool = False) -> Sum
         warnings=(*_warnings(ordered), *warned),
         notes=(*networks.notes(), *notes),
         records=sum(len(processes) for _, processes in ordered),
-        caches=kind.caches,
+        caches=reader.kind.caches,
         networks=networks.measured,
         seconds=_seconds(ordered),
-        spent=spent.seconds,
+        spent=reader.spent.seconds,
     )
 
 
-def _read(
-    directories: Sequence[Path], kind: OneKind, spent: TimeSpent, notes: list[str]
-) -> list[tuple[Case, _Processes]]:
-    """The processes of each case, cases in the order of a report; notes on the files are added to `notes`."""
-    names = names_of(directories)
-
-    def checked() -> Iterator[tuple[int, Record]]:
-        for directory, record in read_records(directories, notes.append):
-            kind.take(record, names[directory])
-            spent.take(record)
-            yield directory, record
-
+def _in_order(found: Iterable[tuple[Case, Process]]) -> list[tuple[Case, _Processes]]:
+    """The processes of each case, cases in the order of a report."""
     cases: dict[Case, _Processes] = {}
-    for case, process in condensed(checked()):
+    for case, process in found:
         cases.setdefault(case, {})[process.run, process.replicate] = process
     return sorted(cases.items(), key=lambda item: sort_key(item[0]))
 

@@ -10,6 +10,8 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from msgspec import Struct, structs
+
 from bench.schema.record import Record
 from bench.schema.shared_parts import SharingReader
 from bench.store import RECORDS
@@ -17,26 +19,68 @@ from bench.store import read_records as read_file
 from models.errors import UserError
 
 
+class Part(Struct, frozen=True, kw_only=True):
+    """Whole lines of a run's records.
+
+    run    the index of its directory
+    name   of the directory, as it was given
+    path   the file
+    begin  the byte with which the first line begins
+    end    the byte with which the first line behind them begins; None: they are the last of the file
+    size   in bytes, when it was looked at
+    """
+
+    run: int
+    name: str
+    path: Path
+    begin: int = 0
+    end: int | None = None
+    size: int = 0
+
+    def cut(self, size: int) -> tuple[Part, Part]:
+        """Itself in two, the first of about so many bytes."""
+        with self.path.open("rb") as file:
+            file.seek(self.begin + size)
+            file.readline()
+            at = file.tell()
+        first = structs.replace(self, end=at, size=at - self.begin)
+        return first, structs.replace(self, begin=at, size=self.size - first.size)
+
+
+def parts_of(directories: Sequence[Path]) -> list[Part]:
+    """All records of each run, in the order in which they are named; a directory that is named twice once.
+
+    Raises UserError for what is missing or unreadable.
+    """
+    return [_whole(index, path) for index, path in enumerate(_each_once(directories))]
+
+
+def _whole(index: int, directory: Path) -> Part:
+    file = records_file(directory)
+    try:
+        return Part(run=index, name=str(directory), path=file, size=file.stat().st_size)
+    except OSError as error:
+        raise UserError(f"{str(file)!r} cannot be read: {os.strerror(error.errno or 0)}") from error
+
+
 def read_records(directories: Sequence[Path], warn: Callable[[str], None]) -> Iterator[tuple[int, Record]]:
     """Every record of every run, as (index of its directory, record), in the order they were written.
 
-    A directory that is named twice is read once. Equal machines, protocols and networks are one object each
-    in all records. Raises UserError for what is missing, unreadable, empty, foreign, newer or corrupt.
+    Raises UserError for what is missing, unreadable, empty, foreign, newer or corrupt.
     """
+    return read_parts(parts_of(directories), warn)
+
+
+def read_parts(parts: Sequence[Part], warn: Callable[[str], None]) -> Iterator[tuple[int, Record]]:
+    """Likewise of some parts. Equal machines, protocols and networks are one object each in all records."""
     decode = SharingReader().decode
-    for index, directory in enumerate(_each_once(directories)):
-        file = records_file(directory)
-        found = False
-        for record in read_file(file, torn=warn, decode=decode):
+    for part in parts:
+        found = part.begin > 0
+        for record in read_file(part.path, torn=warn, decode=decode, begin=part.begin, end=part.end):
             found = True
-            yield index, record
+            yield part.run, record
         if not found:
-            raise UserError(f"{file} holds no complete record")
-
-
-def names_of(directories: Sequence[Path]) -> list[str]:
-    """The directory of each index of `read_records`, as it was named."""
-    return [str(path) for path in _each_once(directories)]
+            raise UserError(f"{part.path} holds no complete record")
 
 
 def _each_once(directories: Sequence[Path]) -> list[Path]:

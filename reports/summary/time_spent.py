@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from bench.schema.record import Record
 
 
@@ -15,5 +17,10 @@ class TimeSpent:
     def take(self, record: Record) -> None:
         """A record that is one process, whether or not it was run again."""
         for part in (record.spent, record.between):
-            for what, seconds in part.items():
-                self.seconds[what] = self.seconds.get(what, 0.0) + seconds
+            if part:
+                self.add(part)
+
+    def add(self, seconds: Mapping[str, float]) -> None:
+        """What was spent elsewhere, by what it went to."""
+        for what, spent in seconds.items():
+            self.seconds[what] = self.seconds.get(what, 0.0) + spent

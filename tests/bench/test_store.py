@@ -123,7 +123,8 @@ def test_a_file_system_that_refuses_every_folder() -> None:
 
 def test_a_second_run_on_one_folder_is_refused_until_the_first_is_gone(tmp_path: Path) -> None:
     code = (
-        "import sys; from bench.store import *; store = Store.create(Path(sys.argv[1]));"
+        "import sys; from pathlib import Path; from bench.store import *;"
+        "store = Store.create(Path(sys.argv[1]));"
         "print('locked', flush=True); input()"
     )
     with subprocess.Popen(

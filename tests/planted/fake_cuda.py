@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from bench import cuda_queue
 from bench.devices import cuda
 from bench.devices.cuda import Cuda
 from bench.devices.fake import FREE_BYTES, Event, FakeDevice
@@ -89,7 +90,8 @@ class FakeCuda(FakeDevice):
             "mem_get_info": lambda: (self.free_memory(), self._capacity_bytes),
         }.items():
             monkeypatch.setattr(torch.cuda, name, function)
-        monkeypatch.setattr(cuda, "time", SimpleNamespace(perf_counter=self.clock))
+        for module in (cuda, cuda_queue):
+            monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=self.clock))
         monkeypatch.setattr(cuda, "open_nvml", lambda: FakeNvml((gpu,)))
         monkeypatch.setattr(Cuda, "uuid", lambda device: gpu.uuid().removeprefix("GPU-"))
         monkeypatch.setattr(Cuda, "torch_name", lambda device: "cpu")

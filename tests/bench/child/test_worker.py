@@ -533,6 +533,7 @@ def test_a_side_measurement_that_fails_costs_no_timing(
     assert found["model", "parameters"] == [61_706]
     words = " ".join(str(error).split())
     assert record.warnings[-1] == CaseWarning("incomplete", f"memory: {type(error).__name__}: {words}")
+    assert not record.facts
 
 
 class Small(FakeDevice):

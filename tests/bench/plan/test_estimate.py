@@ -112,16 +112,21 @@ def test_what_this_processor_cannot_do_takes_no_time(
     assert case_seconds(Case(model="alexnet", device="cuda", precision="amp-bf16"), PROTOCOL) > 0
 
 
-def test_a_run_has_a_server_for_each_replicate_and_a_report() -> None:
-    """Inductor is imported by the server of the replicate that compiles alone."""
+@pytest.mark.parametrize(("cores", "servers"), [(1, 3), (2, 2)])
+def test_a_run_has_a_server_for_each_replicate_and_a_report(
+    monkeypatch: pytest.MonkeyPatch, cores: int, servers: int
+) -> None:
+    """Inductor is imported by the server of the replicate that compiles alone; two start at once, if there is
+    a core for each."""
+    monkeypatch.setattr(cpu_cores, "usable_cores", lambda: cores)
     plain, compiled = Case(model="lenet5"), Case(model="lenet5", engine="compile")
-    second = structs.replace(plain, replicate=2)
+    second, third = (structs.replace(plain, replicate=number) for number in (2, 3))
     assert estimate.server_seconds([plain]) == estimate.SERVER_SECONDS
     assert estimate.server_seconds([plain, compiled]) == estimate.SERVER_SECONDS + estimate.INDUCTOR_SECONDS
     cases = sum(case_seconds(case, PROTOCOL) for case in (plain, compiled))
-    cases += case_seconds(second, PROTOCOL, facts=False)
-    total = cases + 2 * estimate.SERVER_SECONDS + estimate.INDUCTOR_SECONDS + estimate.REPORT_SECONDS
-    assert estimate_seconds([plain, compiled, second], PROTOCOL) == pytest.approx(total)
+    cases += 2 * case_seconds(second, PROTOCOL, facts=False)
+    total = cases + servers * estimate.SERVER_SECONDS + estimate.INDUCTOR_SECONDS + estimate.REPORT_SECONDS
+    assert estimate_seconds([plain, compiled, second, third], PROTOCOL) == pytest.approx(total)
 
 
 def test_a_process_that_is_not_asked_for_facts_runs_three_steps_fewer_on_a_host() -> None:
@@ -152,8 +157,9 @@ def test_the_processes_expected_are_those_that_were_simulated() -> None:
     assert (found[0], found[-1]) == (10.0, 2.0)
 
 
-def test_a_target_adds_processes_and_a_budget_takes_them_away() -> None:
-    """1.2 more processes of each of three cases, and the servers of four rounds."""
+def test_a_target_adds_processes_and_a_budget_takes_them_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """1.2 more processes of each of three cases, and the servers of four rounds, two at a time."""
+    monkeypatch.setattr(cpu_cores, "usable_cores", lambda: 2)
     cases = [structs.replace(CPU_CASE, seed=seed) for seed in range(3)]
     plan = KeptPlan(
         suite="one", cases=cases, ceilings=False, auto=False, protocol=MeasurementProtocol(), until=0.05
@@ -161,7 +167,7 @@ def test_a_target_adds_processes_and_a_budget_takes_them_away() -> None:
     first = plan_processes.of_plan(plan)
     alone = estimate_seconds(first, plan.protocol)
     each = case_seconds(CPU_CASE, plan.protocol, facts=False)
-    whole = alone + 1.2 * 3 * each + 4 * estimate.SERVER_SECONDS
+    whole = alone + 1.2 * 3 * each + 2 * estimate.SERVER_SECONDS
     assert estimate.plan_seconds(plan, first) == pytest.approx(whole)
     assert estimate.plan_seconds(plan, first, alone / 2) == alone / 2
     promised = structs.replace(plan, budget_seconds=alone / 2)

@@ -12,7 +12,7 @@ import pytest
 from msgspec import structs
 
 from bench.forkserver.client import Outcome, Server
-from bench.host import environment
+from bench.host import cpu_cores, environment
 from bench.runner import case_server, execute
 from bench.runner.attempt import attempt
 from bench.runner.execute import run_plan
@@ -41,6 +41,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
         cases: Sequence[Case],
         *,
         failing: Sequence[Case] = (),
+        incomplete: Sequence[Case] = (),
         machine: Environment = MACHINE,
         resume: bool = False,
     ) -> list[tuple[str, int, bool]]:
@@ -53,7 +54,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
             found = planted_records.record(case, environment=described)
             if case in failing:
                 return structs.replace(found, status="crashed", reason="planted")
-            return structs.replace(found, facts=facts)
+            return structs.replace(found, facts=facts and case not in incomplete)
 
         monkeypatch.setattr(case_server, "Server", lambda **_: nullcontext(object()))
         monkeypatch.setattr(execute, "unrunnable", lambda planned, server: {})
@@ -78,6 +79,15 @@ def test_the_first_process_of_each_case_is_asked_and_no_other(run: Run) -> None:
 def test_where_it_fails_the_next_one_is_asked(run: Run) -> None:
     cases = replicates(LENET, 4)
     assert [facts for *_, facts in run(cases, failing=cases[:2])] == [True, True, True, False]
+
+
+def test_where_a_pass_of_the_first_fails_the_next_one_is_asked_and_no_third(run: Run) -> None:
+    """Its time counts; what one process says for all is still to be said. Two say that none will."""
+    cases = replicates(LENET, 4)
+    assert [facts for *_, facts in run(cases, incomplete=cases[:1])] == [True, True, False, False]
+    others = replicates(VGG, 4)
+    asked = run([*cases, *others], incomplete=others, resume=True)
+    assert asked == [("vgg11", number, number <= 2) for number in range(1, 5)]
 
 
 def test_a_run_that_goes_on_asks_for_what_the_folder_lacks_alone(run: Run) -> None:
@@ -135,9 +145,25 @@ def test_a_server_is_told_whether_its_children_are_asked_for_facts(
         return ()
 
     monkeypatch.setattr(case_server, "preload", preload)
+    monkeypatch.setattr(cpu_cores, "usable_cores", lambda: 1)
     first, second, third = replicates(LENET, 3)
     run([first, second, third], failing=[first])
     assert told == [True, True, False]
+
+
+def test_a_server_that_starts_beside_the_first_expects_that_facts_will_be_known(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[bool] = []
+
+    def preload(cases: Sequence[Case], *, facts: bool) -> tuple[str, ...]:
+        told.append(facts)
+        return ()
+
+    monkeypatch.setattr(case_server, "preload", preload)
+    monkeypatch.setattr(cpu_cores, "usable_cores", lambda: 2)
+    run(replicates(LENET, 3))
+    assert told == [True, False, False]
 
 
 def test_ceilings_lack_no_facts() -> None:

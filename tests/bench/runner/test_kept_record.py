@@ -183,3 +183,4 @@ def test_what_is_known_already_keeps_its_own_reason() -> None:
     assert found.warnings[-1] == CaseWarning("incomplete", "energy: killed by the kernel")
     done = completed(Kept(record=record, to_come={}), Outcome(kind="crashed", reason="killed", seconds=1.0))
     assert done.warnings[-1].detail == "the end of the case: killed"
+    assert (found.facts, done.facts) == (False, True)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from bench import devices
+from bench import devices, record_lines
 from bench.host import environment
 from bench.plan.suite_plan import Asked
 from bench.runner import case_server, execute, machines, plan_file
@@ -19,6 +19,7 @@ from bench.runner.execute import RunResult, run_kept
 from bench.runner.plan_file import PLAN, plan_for
 from bench.schema.case import Case
 from bench.schema.kept_plan import PLAN_SCHEMA, Machine
+from bench.schema.migrations import decode_record
 from bench.schema.record import Environment, Measurement, Record
 from bench.store import RECORDS, read_records
 from models.errors import UserError
@@ -102,6 +103,25 @@ def test_a_budget_ends_it_anywhere_and_resume_goes_on_with_the_folders_name_alon
     assert recorded(tmp_path / "run") == recorded(tmp_path / "whole")
 
 
+@pytest.mark.parametrize(("budget", "processes"), [(1e-9, 1), (25, 2), (35, 3), (45, 4)])
+def test_a_firm_budget_begins_no_process_that_would_end_later_but_the_first(
+    clock: Clock, tmp_path: Path, budget: float, processes: int
+) -> None:
+    """Of a single case; each process takes 10 s. Two seconds of the budget went before the run began."""
+    plan = plan_for(structs.replace(TWO, given={**TWO.given, "model": ("vgg11",)}), tmp_path, resume=False)
+    result = run_kept(
+        plan,
+        tmp_path,
+        resume=False,
+        budget_seconds=budget,
+        on_progress=ignore,
+        began=clock.now - 2.0,
+        is_firm=True,
+    )
+    assert len(recorded(tmp_path)) == processes
+    assert result.remaining or not all(each.is_last for each in result.wide)
+
+
 def test_the_time_that_a_suite_promises_cuts_no_first_round(clock: Clock, tmp_path: Path) -> None:
     plan = structs.replace(plan_for(TWO, tmp_path, resume=False), budget_seconds=15.0)
     result = run_kept(plan, tmp_path, resume=False, budget_seconds=None, on_progress=ignore)
@@ -119,6 +139,24 @@ def test_a_lower_target_adds_processes_only_where_they_are_missing(clock: Clock,
     kept = plan_file.read(tmp_path)
     assert kept is not None
     assert kept.until == 0.04
+
+
+def test_a_run_that_goes_on_reads_each_record_once(
+    clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go(tmp_path, TWO, budget=35)
+    before = recorded(tmp_path)
+    read: list[int] = []
+
+    def decode(line: bytes) -> Record:
+        record = decode_record(line)
+        read.append(record.sequence)
+        return record
+
+    monkeypatch.setattr(record_lines, "decoded", lambda line, *_: decode(line))
+    (tmp_path / PLAN).unlink()  # so that the records say where it was begun
+    go(tmp_path, TWO, resume=True)
+    assert read == list(range(1, len(before) + 1))
 
 
 def test_a_number_of_processes_takes_the_place_of_the_target(clock: Clock, tmp_path: Path) -> None:
@@ -228,6 +266,29 @@ def test_a_suite_file_that_was_edited_is_refused(clock: Clock, tmp_path: Path) -
     moved.write_text(text)
     go(out, structs.replace(asked, suite=str(moved)), resume=True, budget=5)
     assert go(out, resume=True).remaining == 0
+    assert recorded(out) == [("lenet5", 1), ("lenet5", 2)]
+
+
+@pytest.mark.parametrize(
+    ("edited", "words"),
+    [
+        ("replicates = 3", "asks for --replicates 3, and the plan of .* has --replicates 2: pass --repl"),
+        ("until = 0.03", "asks for --until 3%, and the plan of .* has --replicates 2: pass --until 3% to"),
+    ],
+)
+def test_another_number_of_processes_in_the_suites_file_is_no_silent_change(
+    clock: Clock, tmp_path: Path, edited: str, words: str
+) -> None:
+    """The folder keeps its plan until an option says otherwise."""
+    suite, out = tmp_path / "mine.toml", tmp_path / "run"
+    text = '\n[[cases]]\nmodel = "lenet5"\ndevice = "cpu"\n'
+    suite.write_text("replicates = 2" + text)
+    asked = Asked(suite=str(suite))
+    go(out, asked, budget=5)
+    suite.write_text(edited + text)
+    with pytest.raises(UserError, match=words):
+        go(out, asked, resume=True)
+    go(out, structs.replace(asked, replicates=2), resume=True)
     assert recorded(out) == [("lenet5", 1), ("lenet5", 2)]
 
 

@@ -211,7 +211,7 @@ def test_an_inconclusive_pair_says_what_would_decide_it(tmp_path: Path) -> None:
     report = document([row], tried())
     told = str(row_of(report.tables[0])["to decide"])
     more = int(told.split()[0])
-    assert told == f"{more} more pairs for 2.0%, about {more * 12 / 60:.0f} minutes"
+    assert told == f"{more} more pairs for 2.0%, about {more * 17 / 60:.0f} minutes"
     scatter = math.sqrt(sum((log - 0.01) ** 2 for log in logs) / 7)
 
     def power(n: int) -> float:
@@ -224,7 +224,7 @@ def test_an_inconclusive_pair_says_what_would_decide_it(tmp_path: Path) -> None:
     assert "other cases do not count" in words
     (fields,) = json.loads(formats.render("json", report))["rows"]
     assert (fields["more_of"], fields["more_processes"]) == ("pair", more)
-    assert (fields["more_seconds"], fields["more_target"]) == pytest.approx((12.0 * more, 0.02))
+    assert (fields["more_seconds"], fields["more_target"]) == pytest.approx((17.0 * more, 0.02))
     assert (fields["method"], fields["level"], fields["freedom"]) == ("t", 0.9975, 7)
     half = oracle.t.ppf(1 - 0.0025 / 2, 7) * fields["error"]
     assert fields["high"] == pytest.approx(fields["ratio"] * math.exp(half))

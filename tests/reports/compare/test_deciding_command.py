@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from tests.planted.shown_cells import rows_of
 
 OTHER_MACHINE = structs.replace(planted_records.MACHINE, cpu="Other CPU")
 SECONDS = (4.0, 6.0)
+SERVER = 2.5
 """What a process of BASE and of NEW takes."""
 QUIET, NOISY = 0.001, 0.02
 
@@ -105,10 +107,10 @@ def test_a_noisy_row_asks_for_processes_in_every_format(tmp_path: Path) -> None:
     assert more is not None
     row = json.loads(formats.render("json", comparison.document))["rows"][-1]
     assert (row["more_of"], row["more_processes"]) == ("process", more)
-    assert row["more_seconds"] == pytest.approx(more * sum(SECONDS))
+    assert row["more_seconds"] == pytest.approx(more * (sum(SECONDS) + 2 * SERVER))
     assert row["more_target"] == pytest.approx(0.02)
     (time,) = [table for table in comparison.document.tables if table.title == "Time"]
-    told = f"{more} more for 2.0%, about {10 * more / 60:.0f} minutes"
+    told = f"{more} more for 2.0%, about {15 * more / 60:.0f} minutes"
     assert [shown["to decide"] for shown in rows_of(time)] == [None] * 4 + [told]
     assert any(note.startswith("to decide: ") for note in time.notes)
     for name in formats.names():
@@ -172,7 +174,8 @@ def test_the_time_is_that_of_all_cases_that_the_commands_measure(tmp_path: Path)
     assert asking is not None
     assert asking.more is not None
     assert asking.more + 3 > 10
-    seconds = 4 * asking.more * sum(SECONDS)
+    servers = 2 * math.ceil(asking.more / 2) * SERVER  # on each side two start at once
+    seconds = 4 * asking.more * sum(SECONDS) + servers
     replicates = str(3 + asking.more)
     assert [words[5:] for words in commands(comparison)] == [["--replicates", replicates]] * 2
     assert step(comparison).seconds == pytest.approx(seconds)
@@ -198,9 +201,9 @@ def test_a_folder_without_a_plan_is_measured_by_its_own_command(tmp_path: Path) 
 def test_one_process_asks_for_a_second(tmp_path: Path) -> None:
     comparison = compare(tmp_path, run_of(0, (QUIET,), processes=1), run_of(1, (QUIET,), processes=1))
     (row,) = json.loads(formats.render("json", comparison.document))["rows"]
-    assert (row["more_processes"], row["more_seconds"], row["more_target"]) == (1, 10.0, None)
+    assert (row["more_processes"], row["more_seconds"], row["more_target"]) == (1, 15.0, None)
     (time,) = [table for table in comparison.document.tables if table.title == "Time"]
-    assert [shown["to decide"] for shown in rows_of(time)] == ["at least 1 more, about 10 s"]
+    assert [shown["to decide"] for shown in rows_of(time)] == ["at least 1 more, about 15 s"]
     assert [words[5:] for words in commands(comparison)] == [["--replicates", "2"]] * 2
 
 
@@ -257,7 +260,7 @@ def test_pairs_are_asked_of_ab(tmp_path: Path) -> None:
     assert row.what_decides is not None
     assert row.what_decides.of == "pair"
     assert row.what_decides.more is not None
-    assert row.what_decides.seconds == pytest.approx(6.0 * row.what_decides.more)
+    assert row.what_decides.seconds == pytest.approx((6.0 + 2 * SERVER) * row.what_decides.more)
     assert "start a new ab with a larger --budget" in sentence(comparison)
 
 
