@@ -92,12 +92,12 @@ def _warnings(found: Findings) -> Iterator[str]:
             "that have begun are finished."
         )
     failed = sum(one.seconds is None for one in found.tried)
-    if failed:
+    if failed and found.winner is not None:
         yield f"{failed} of {len(found.tried)} configurations failed; --section candidates gives the reasons."
 
 
 def _next(found: Findings) -> NextStep | None:
-    if found.winner is None and not found.tried and found.base is not None:
+    if found.winner is None and not found.is_complete and found.base is not None:
         command = best_command(found.base, "--budget", f"{LONGER_BUDGET}")
         return NextStep(command=command, purpose="searches longer")
     if found.winner is None:
