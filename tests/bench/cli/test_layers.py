@@ -77,7 +77,7 @@ def test_the_layers_costs_add_up_to_the_networks(run: Path) -> None:
 @pytest.mark.slow
 def test_the_report_has_the_tables_and_the_pictures(run: Path) -> None:
     report = (run / "run" / "report.md").read_text()
-    for title in ("## Layers: their sum", "forward", "backward"):
+    for title in ("## Sum of the layers and the whole step", "forward", "backward"):
         assert title in report
     assert "(plots/layers-lenet5-training" in report
     assert "| sum " in report
