@@ -1,4 +1,4 @@
-"""What on this machine would spoil a measurement, and what to do about it. Read only, without torch."""
+"""What on this machine makes measurements unreliable, and what to do about it. Read only, without torch."""
 
 from __future__ import annotations
 

@@ -210,7 +210,7 @@ def _cells(one: CandidateResult, found: Findings) -> tuple[Cell, ...]:
 
 
 def _failure(one: CandidateResult) -> str | None:
-    """`timeout: not finished within 120 s`"""
+    """`timeout: timed out after 120 s while timing`"""
     if one.failure is None:
         return None
     return f"{one.failure.status}: {one.failure.reason}" if one.failure.reason else one.failure.status
