@@ -12,7 +12,7 @@ from reports.tables.label_meanings import MEANINGS
 
 LONG_LETTERS = 48
 """Shorter texts stay on one line: a name that is broken in two is hard to find."""
-UNKNOWN, NUMBER, LONG, ONE_PROCESS = "unknown", "number", "long", "one"
+UNKNOWN, NUMBER, LONG, ONE_PROCESS, LABELS = "unknown", "number", "long", "one", "labels"
 """Classes of the style sheet. What is unknown stands last however a table is sorted."""
 MARKS = {
     "▲": "bad",
@@ -43,6 +43,8 @@ def shown(cell: Cell, numeric: bool, written: Callable[[Cell], str]) -> PageCell
         classes.append(UNKNOWN)
     elif isinstance(cell, Quantity) and cell.of_one:
         classes.append(ONE_PROCESS)
+    elif isinstance(cell, Labels):
+        classes = [LABELS]
     elif isinstance(cell, str) and (mark := MARKS.get(cell[:1])):
         classes.append(mark)
     return PageCell(text, " ".join(classes), value, _labels(cell))

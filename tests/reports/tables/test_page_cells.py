@@ -51,7 +51,7 @@ def test_labels_are_explained_and_prose_is_not() -> None:
     found = shown(Labels(("drifting", "steal")), False, readable)
     assert [label for label, _ in found.labels] == ["drifting", "steal"]
     assert not shown("drifting, steal", False, readable).labels
-    assert found.text == "drifting, steal"
+    assert (found.text, found.classes) == ("drifting, steal", "labels")
 
 
 def test_every_label_has_a_meaning() -> None:
