@@ -26,8 +26,8 @@ from reports.tables.wording import signed_points, with_interval
 OUT = "runs/ablations"
 MOST_HEADLINES = 4
 MOST_ROWS = 10
-MOST_CHARTED = 4
-"""With more rows the table alone fills the first screen."""
+FEW, MOST_CHARTED = 4, 3
+"""Of more choices the first screen has room for two headlines; of more than MOST_CHARTED for no chart."""
 MORE_SEEDS, MORE_PROCESSES = 10, 8
 """Of the next run: at least so many, and at least twice what there are."""
 _TIME_WORDS = {"slower": "▲ slower", "faster": "▼ faster", "equivalent": "time =", "inconclusive": "time ?"}
@@ -48,11 +48,12 @@ def answer(
 ) -> Answer:
     """What a reader came for, of the ablations of these names."""
     told = [*_of_blocks(blocks), *map(headline, sorted(choices, key=_notable))]
-    more = len(told) - MOST_HEADLINES
+    most = MOST_HEADLINES if len(choices) <= FEW else 2
+    more = len(told) - most
     return Answer(
         about=in_short(summary),
         alarms=not_alone(summary.figures),
-        headlines=tuple(told[:MOST_HEADLINES]) or ("Nothing was measured of both sides of a choice.",),
+        headlines=tuple(told[:most]) or ("Nothing was measured of both sides of a choice.",),
         chart=_chart(choices),
         table=_table(choices) if len(choices) > 1 or more > 0 else None,
         next_step=next_step(names, choices, asked),

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct, structs
 
 from reports.cells import Quantity, brief
-from reports.document import MOST_BARS, Answer, BarChart, BarRow, NextStep, Table
+from reports.document import Answer, BarChart, BarRow, NextStep, Table
 from reports.history.then_and_now import MeasuredToday, Published, Work, same_precision
 from reports.sections.asked import Asked
 from reports.sections.machine_line import in_short
@@ -25,7 +25,8 @@ NAMES: Mapping[str, str] = {
 }
 """By the name in the published tables."""
 OUT = "runs/history"
-MOST_HEADLINES = 4
+MOST_HEADLINES, MOST_CHARTED = 4, 3
+"""Of more networks the first screen has no room for a chart."""
 ENOUGH = 3
 """Processes that give a usable interval."""
 
@@ -139,8 +140,8 @@ def _ratio(ratio: Quantity) -> str:
 
 def _chart(matches: Sequence[Match]) -> BarChart | None:
     """Milliseconds of both sides; nothing for a single row."""
-    drawn = [match for match in matches if match.row is not None and match.total.is_resolved][:MOST_BARS]
-    if len(drawn) < 2:
+    drawn = [match for match in matches if match.row is not None and match.total.is_resolved]
+    if not 2 <= len(drawn) <= MOST_CHARTED:
         return None
     return BarChart(
         title="Milliseconds per training step",
