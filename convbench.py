@@ -181,7 +181,7 @@ def run(
     )
     plan = plan_file.plan_for(asked, Path(out), resume=resume)
     seconds = suite_plan.seconds_of(budget_seconds)
-    with shown(len(plan_processes.of_plan(plan)), is_wanted=progress) as on_progress:
+    with shown(len(plan_processes.of_plan(plan)), is_wanted=progress, in_lines=False) as on_progress:
         ended = run_kept(plan, Path(out), resume=resume, budget_seconds=seconds, on_progress=on_progress)
     return Run(folders=(Path(out),), statuses=ended.statuses, remaining=ended.remaining, wide=len(ended.wide))
 

@@ -72,7 +72,9 @@ class Store:
         with refusals(directory), ExitStack() as opened:
             _require_folder(directory)
             if not (directory / RECORDS).exists():
-                raise UserError(f"{directory} holds no run to resume: {RECORDS} is missing")
+                raise UserError(
+                    f"{directory} is not a run folder (no {RECORDS}). Give the folder that --out named"
+                )
             records = _open(directory / RECORDS, os.O_RDWR | os.O_APPEND, opened)
             _lock(directory, opened)
             warning = _repair(directory / RECORDS, records)
@@ -150,7 +152,7 @@ def _repair(path: Path, records: int) -> str | None:
     _sync_folder(path.parent)
     os.ftruncate(records, os.fstat(records).st_size - len(line))
     os.fsync(records)
-    return f"line {number} of {path} was never finished: its {len(line)} bytes were moved to {TORN}"
+    return f"line {number} of {path} was incomplete: moved its {len(line)} bytes to {TORN}"
 
 
 def refuse_used(directory: Path) -> None:
@@ -158,7 +160,7 @@ def refuse_used(directory: Path) -> None:
     _require_folder(directory)
     if (directory / RECORDS).exists():
         raise UserError(
-            f"{directory} holds a run already: continue it with --resume, or choose another folder"
+            f"{directory} already contains a run. Add --resume to continue it, or choose another --out"
         )
 
 
@@ -190,7 +192,7 @@ def _require_folder(directory: Path) -> None:
     if reason is not None:
         raise UserError(reason)
     if directory.exists() and not directory.is_dir():
-        raise UserError(f"{directory} is a file, and a run needs a folder")
+        raise UserError(f"{directory} is a file. Give a folder as --out")
 
 
 def _lock(directory: Path, opened: ExitStack) -> None:
@@ -200,7 +202,7 @@ def _lock(directory: Path, opened: ExitStack) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise UserError(
-            f"another run is writing to {directory}: wait for it, or choose another folder"
+            f"{directory} is in use by another convbench process. Wait for it, or choose another --out"
         ) from None
 
 

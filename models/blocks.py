@@ -78,8 +78,9 @@ def block(name: str) -> Arch:
     read = _NAME.fullmatch(name)
     if read is None:
         raise UserError(
-            f"block {name!r} cannot be read: write {FORM}, layers joined by dashes, such as"
-            f" {block_name(256, '3x3-relu-3x3')}; accepted are KxK, and after it {', '.join(_ACTIVATIONS)}"
+            f"cannot read block {name!r}. Write {FORM}, layers joined by dashes, such as"
+            f" {block_name(256, '3x3-relu-3x3')}; layers are KxK,"
+            f" each optionally followed by {', '.join(_ACTIVATIONS)}"
         )
     channels = int(read["channels"])
     return Arch(
@@ -99,7 +100,5 @@ def _layer(word: str, channels: int, name: str) -> Layer:
         return _ACTIVATIONS[word]
     height, width = map(int, word.split("x"))
     if height != width or height % 2 == 0:
-        raise UserError(
-            f"block {name!r} has a kernel of {word}: it is square, and odd to keep the resolution"
-        )
+        raise UserError(f"kernel {word} of block {name!r} must be square and odd, to keep the resolution")
     return Conv(channels, height, padding=height // 2)

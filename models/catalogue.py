@@ -112,7 +112,7 @@ def parse(spec: str) -> Source:
     is built.
     """
     if re.search(r"[\x00-\x1f\x7f]", spec):  # tables and terminals would take them for their own
-        raise UserError(f"model {spec!r} has control characters in its name: rename the file or its folder")
+        raise UserError(f"model {spec!r} has control characters in its name. Rename the file or folder")
     arch = arch_of(spec)
     if arch is not None:
         return Ours(arch)
@@ -120,7 +120,7 @@ def parse(spec: str) -> Source:
         raise _without_colon(spec)
     place, factory, arguments = structs.astuple(spec_text.read(spec))
     if not place or not factory:
-        raise UserError(f"model {spec!r} cannot be read: accepted are {FORMS}")
+        raise UserError(f"cannot read model {spec!r}. Accepted: {FORMS}")
     if place == "torchvision":
         return _torchvision(factory, arguments)
     if place == "timm":
@@ -130,7 +130,7 @@ def parse(spec: str) -> Source:
     if reason is not None:
         raise UserError(reason)
     if not factory.isidentifier():
-        raise UserError(f"{factory!r} in model {spec!r} is not the name of a function; accepted are {FORMS}")
+        raise UserError(f"{factory!r} in model {spec!r} is not a function name. Accepted: {FORMS}")
     if place.endswith(".py"):
         factory_file.check(path, factory)
         return FileFactory(path, factory, arguments)
@@ -144,13 +144,13 @@ def _without_colon(spec: str) -> UserError:
     if reason is not None and "/" in spec:
         return UserError(reason)
     if spec.endswith(".py"):
-        told = f"model {spec!r} does not say which function to call: write {spec}:FUNCTION"
+        told = f"model {spec!r} names no function. Give {spec}:FUNCTION"
         with contextlib.suppress(UserError):
-            told += f"; it defines {factory_file.listed(factory_file.names_of(path)) or 'nothing'}"
+            told += f". It defines {factory_file.listed(factory_file.names_of(path)) or 'nothing'}"
         return UserError(told)
     theirs = [library for library in ("torchvision",) if spec.lower() in libraries.torchvision_names()]
     if theirs:
-        return UserError(f"unknown model {spec!r}: did you mean '{theirs[0]}:{spec.lower()}'?")
+        return UserError(f"unknown model {spec!r}. Did you mean '{theirs[0]}:{spec.lower()}'?")
     return unknown("model", spec, MODELS)
 
 
@@ -206,7 +206,7 @@ def why_impossible(spec: str, channels: int, image: int, classes: int, other_inp
 
 def _torchvision(name: str, arguments: Literals) -> Torchvision:
     if "+" in name:
-        raise UserError(f"torchvision:{name}: only networks of ours can be transformed")
+        raise UserError(f"torchvision:{name} cannot be transformed: only built-in networks can")
     known = list(libraries.torchvision_names())
     # An empty list means that torchvision is laid out in another way than we know: it is asked later.
     if known and name.lower() not in known:
@@ -219,7 +219,7 @@ def _torchvision(name: str, arguments: Literals) -> Torchvision:
 
 def _timm(name: str, arguments: Literals) -> Timm:
     if "+" in name:
-        raise UserError(f"timm:{name}: only networks of ours can be transformed")
+        raise UserError(f"timm:{name} cannot be transformed: only built-in networks can")
     known = libraries.timm_networks()
     if not known:
         raise UserError(f"timm:{name} needs the package timm: pip install 'convbench[timm]'")
@@ -230,13 +230,11 @@ def _timm(name: str, arguments: Literals) -> Timm:
 
 def _module(module: str, factory: str, arguments: Literals) -> ModuleFactory:
     if not all(part.isidentifier() for part in module.split(".")):
-        raise UserError(f"{module!r} is neither a module nor a file that ends in .py; accepted are {FORMS}")
+        raise UserError(f"{module!r} is neither a module nor a .py file. Accepted: {FORMS}")
     package = module.split(".")[0]
     if package in OUR_PACKAGES:
         path = f"{module.replace('.', '/')}.py"
-        raise UserError(
-            f"{package!r} is a package of convbench itself; name the file instead: {path}:{factory}"
-        )
+        raise UserError(f"{package!r} is a package of convbench. Give the file instead: {path}:{factory}")
     # The child looks in the current folder last, as here; only the first package can be sought unimported.
     here = importlib.machinery.PathFinder.find_spec(package, [str(Path.cwd())])
     if package not in sys.modules and importlib.util.find_spec(package) is None and here is None:
@@ -244,5 +242,5 @@ def _module(module: str, factory: str, arguments: Literals) -> ModuleFactory:
         if "." in module:
             raise UserError(missing)
         near = nearest(module, ["torchvision", "timm", "block"])
-        raise UserError(f"{missing}, and no library of networks either{near}; accepted are {FORMS}")
+        raise UserError(f"{missing}, nor a library of networks{near}. Accepted: {FORMS}")
     return ModuleFactory(module, factory, arguments)

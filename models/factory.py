@@ -64,7 +64,7 @@ def _named(name: str, made: Callable[..., object], arguments: Literals, sizes: S
     missing = [each for each in needed if each not in filled and each not in given]
     if missing:
         example = ", ".join(f"{each}=..." for each in missing)
-        raise FactoryError(f"{name} needs {_listed(missing)}: write {name.rpartition(':')[2]}({example})")
+        raise FactoryError(f"{name} needs {_listed(missing)}. Give {name.rpartition(':')[2]}({example})")
     try:
         signature.bind(*arguments.positional, **arguments.named, **given)
     except TypeError as error:

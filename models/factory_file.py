@@ -10,9 +10,9 @@ from pathlib import Path
 from models.errors import UserError, nearest
 
 _NO_PYTHON = {
-    ".ipynb": "a notebook: write its code to a file, jupyter nbconvert --to script FILE",
-    ".pyc": "compiled Python: name the source, a file that ends in .py",
-    ".so": "a compiled library: name a file that ends in .py and imports it",
+    ".ipynb": "a notebook. Convert it: jupyter nbconvert --to script FILE",
+    ".pyc": "compiled Python. Give the source, a .py file",
+    ".so": "a compiled library. Give a .py file that imports it",
     **dict.fromkeys(
         (".pt", ".pth", ".ckpt", ".bin", ".safetensors", ".npz", ".h5"),
         "of weights, not code that builds a network",
@@ -36,7 +36,7 @@ def expand(path: Path) -> Path:
 def why_no_python(path: Path) -> str | None:
     """What a path is that leads to no Python file, in a sentence; None where it may, or leads nowhere."""
     if path.is_dir():
-        return f"{path} is a folder: name a file in it, {path / 'FILE.py'}:FUNCTION"
+        return f"{path} is a folder. Give a file in it: {path / 'FILE.py'}:FUNCTION"
     if path.suffix in _NO_PYTHON:
         return f"{path} is {_NO_PYTHON[path.suffix]}"
     if path.suffix != ".py" and path.is_file():
@@ -51,8 +51,8 @@ def check(path: Path, factory: str) -> None:
     if factory in names or names & {"*", "__getattr__"}:
         return
     if not names:
-        raise UserError(f"{path} does not define {factory!r}: it defines nothing at top level")
-    near = nearest(factory, sorted(names)) or f": it defines {listed(names)}"
+        raise UserError(f"{path} does not define {factory!r} (it defines nothing at top level)")
+    near = nearest(factory, sorted(names)) or f". It defines {listed(names)}"
     raise UserError(f"{path} does not define {factory!r} at top level{near}")
 
 

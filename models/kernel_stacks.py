@@ -164,7 +164,7 @@ def _with_runs(
         parts += rewrite(units)
         longest = max(longest, len(units))
     if longest < shortest:
-        raise UserError(f"{arch.name} has nowhere {shortest} stacked 3x3 convolutions")
+        raise UserError(f"{arch.name} has no {shortest} stacked 3x3 convolutions")
     return structs.replace(arch, layers=flat(parts))
 
 

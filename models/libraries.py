@@ -227,7 +227,9 @@ def _ask_timm() -> bytes:
     try:
         done = subprocess.run(asked, capture_output=True, timeout=_ASK_LIMIT_SECONDS, check=False)
     except subprocess.TimeoutExpired:
-        raise UserError(f"timm did not list its networks within {_ASK_LIMIT_SECONDS:g} s") from None
+        raise UserError(
+            f"timm did not list its networks within {_ASK_LIMIT_SECONDS:g} s. Is its installation complete?"
+        ) from None
     if done.returncode:
         lines = done.stderr.decode(errors="replace").strip().splitlines()
         raise UserError(f"timm cannot be imported: {lines[-1] if lines else f'exit code {done.returncode}'}")

@@ -47,7 +47,7 @@ def load_torchvision(source: Torchvision, *, channels: int, image: int, classes:
 
     name = f"torchvision:{source.name}"
     if channels != 3:
-        raise UserError(f"{name} takes images of 3 channels only, not {channels}")
+        raise UserError(f"{name} needs images of 3 channels, got {channels}")
     names = torchvision.models.list_models()
     if source.name not in names:
         raise UserError(f"unknown torchvision model {source.name!r}{nearest(source.name, names)}")
@@ -86,5 +86,5 @@ def _named(name: str, arguments: Literals) -> Mapping[str, Any]:
         if each in _WEIGHTS:
             raise FactoryError(f"{name} is measured with random weights: {each} cannot be given")
         if each in _AXES:
-            raise FactoryError(f"{each} of {name} is an axis of its own: write --{_AXES[each]}")
+            raise FactoryError(f"{each} of {name} is an option. Give --{_AXES[each]}")
     return arguments.named

@@ -75,7 +75,7 @@ def expand(name: str) -> list[str]:
         return [name]
     found = _matching(pattern.lower(), MODELS)
     if not found:
-        raise _nothing(name, pattern, "network of ours", MODELS)
+        raise _nothing(name, pattern, "built-in network", MODELS)
     return [f"{each}{plus}{changes}" for each in found]
 
 

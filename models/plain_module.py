@@ -42,8 +42,8 @@ def refuse_script(module: nn.Module, name: str) -> None:
         if isinstance(each, torch.jit.ScriptModule):
             where = f" in {part}" if part else ""
             raise UserError(
-                f"{name} returned a TorchScript module{where}, which torch.jit.script or torch.jit.trace "
-                "made: name a factory of the nn.Module itself"
+                f"{name} returned a TorchScript module{where}, made by torch.jit.script or "
+                "torch.jit.trace. Give a function that returns the nn.Module"
             )
 
 
@@ -53,8 +53,8 @@ def switched(module: nn.Module, name: str) -> None:
         module.train()
     except Exception as error:
         raise UserError(
-            f"{name} returned a module that cannot be switched between training and evaluation, as that of a "
-            "program of torch.export: name a factory of the nn.Module itself "
+            f"{name} returned a module that cannot switch between training and evaluation, such as one "
+            "of torch.export. Give a function that returns the nn.Module "
             f"({type(error).__name__}: {error})"
         ) from error
 

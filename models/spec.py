@@ -46,9 +46,7 @@ def read(spec: str) -> Spec:
             return Spec(spec[:colon], factory, arguments)
     place, _, factory = spec.rpartition(":")
     if calls or "(" in factory:
-        raise UserError(
-            f"the arguments of {spec!r} cannot be read: they are written as Python's, build(width=2)"
-        )
+        raise UserError(f"cannot read the arguments of {spec!r}. Write them as in Python: build(width=2)")
     return Spec(place, factory)
 
 

@@ -117,7 +117,7 @@ def with_depth(arch: Arch, depth: Depth) -> Arch:
     columns = COLUMNS[COLUMN_OF_DEPTH[depth]].split("/")
     units = [[part for part in stage if isinstance(part, ConvUnit)] for stage in stages]
     if len(stages) != len(columns) or not all(map(_is_vgg_stage, stages)):
-        raise UserError(f"{arch.name} has no depth to choose: it is not five stages of 3x3 convolutions")
+        raise UserError(f"depth needs a network of five stages of 3x3 convolutions, and {arch.name} is none")
     parts: list[Part] = []
     for stage, own, column in zip(stages, units, columns, strict=True):
         wanted = column.count("conv")

@@ -91,9 +91,9 @@ def _arguments(name: str, made: object) -> Arguments:
         arguments = Arguments((), dict(made))
     else:
         kind = "nothing" if made is None else kind_of(made)
-        raise FactoryError(f"{name} returned {kind}; accepted are {_ACCEPTED}")
+        raise FactoryError(f"{name} returned {kind}. Accepted: {_ACCEPTED}")
     if not arguments.tensors():
-        raise FactoryError(f"{name} returned no tensor; accepted are {_ACCEPTED}")
+        raise FactoryError(f"{name} returned no tensor. Accepted: {_ACCEPTED}")
     return arguments.each(torch.Tensor.detach)
 
 

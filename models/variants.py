@@ -89,9 +89,9 @@ def split(name: str) -> tuple[str, dict[str, str]]:
     for word in words:
         key, equals, value = word.partition("=")
         if not equals:
-            raise UserError(f"{word!r} in model {name!r} cannot be read: write +TRANSFORMATION=VALUE")
+            raise UserError(f"cannot read {word!r} in model {name!r}. Write +TRANSFORMATION=VALUE")
         if key in values:
-            raise UserError(f"model {name!r} names {key} twice")
+            raise UserError(f"model {name!r} gives {key} twice")
         values[key] = value
     return base, values
 
@@ -113,7 +113,7 @@ def variant(name: str, networks: Mapping[str, Arch]) -> Arch:
     ordered = [f"{key}={values[key]}" for key in TRANSFORMATIONS if key in values]
     canonical = "+".join([base, *ordered])
     if name != canonical:
-        raise UserError(f"model {name!r} has its transformations in another order: write {canonical}")
+        raise UserError(f"model {name!r} has its transformations in the wrong order. Write {canonical}")
     arch = networks[base]
     for key, value in values.items():
         arch = TRANSFORMATIONS[key].values[value](arch)

@@ -103,12 +103,12 @@ def test_a_network_that_is_not_ours_is_counted() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"model": "lenet6"}, "did you mean 'lenet5'"),
+        ({"model": "lenet6"}, "Did you mean 'lenet5'"),
         ({"model": "vgg16", "image": 8}, "smallest image that works is 32x32"),
-        ({"model": "vgg16", "image": 0}, "image takes a whole number from 1"),
-        ({"model": "vgg16", "batch": "many"}, "batch takes a whole number from 1"),
-        ({"model": "lenet5,alexnet"}, "model takes one value here, not 'lenet5,alexnet'"),
-        ({"model": "vgg16", "image": "64,96"}, "image takes one value here, not '64,96'"),
+        ({"model": "vgg16", "image": 0}, "image must be a whole number from 1"),
+        ({"model": "vgg16", "batch": "many"}, "batch must be a whole number from 1"),
+        ({"model": "lenet5,alexnet"}, "model must be a single value here, got 'lenet5,alexnet'"),
+        ({"model": "vgg16", "image": "64,96"}, "image must be a single value here, got '64,96'"),
     ],
 )
 def test_bad_input_of_cost_is_one_sentence(arguments: dict[str, Any], words: str) -> None:
@@ -151,7 +151,7 @@ def test_a_table_finds_the_type_of_every_column_in_its_first_rows(tmp_path: Path
 def test_a_report_is_the_command_lines(convbench_command: Command, tmp_path: Path) -> None:
     folder = write(tmp_path / "run", example())
     assert convbench.load(folder).report("csv") == convbench_command("report", folder, "--format", "csv").out
-    with pytest.raises(convbench.UserError, match="did you mean 'html'"):
+    with pytest.raises(convbench.UserError, match="Did you mean 'html'"):
         convbench.load(folder).report("htm")
 
 
@@ -187,7 +187,7 @@ def test_a_comparison_gives_typed_rows(tmp_path: Path) -> None:
     assert row.low < 1.5 < row.high
     assert row.case.model == "lenet5"
     for margin in (0, -1, 0.6, float("nan")):
-        with pytest.raises(convbench.UserError, match="margin takes a number above 0"):
+        with pytest.raises(convbench.UserError, match="margin must be a number above 0"):
             convbench.compare(tmp_path / "a", tmp_path / "b", margin=margin)
     with pytest.raises(convbench.UserError, match="are the same run"):
         convbench.compare(tmp_path / "a", tmp_path / "a")
@@ -213,29 +213,29 @@ def test_a_run_is_measured_into_its_folder_and_loaded(tmp_path: Path) -> None:
         **asked,
     )
     assert again.statuses == {"ok": 2}
-    with pytest.raises(convbench.UserError, match="holds a run already"):
+    with pytest.raises(convbench.UserError, match="already contains a run"):
         convbench.run(out=tmp_path / "run", batch=1, replicates=1, progress=False, **asked)
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"model": "lenet6"}, "did you mean 'lenet5'"),
+        ({"model": "lenet6"}, "Did you mean 'lenet5'"),
         ({"model": ["lenet5", "vgg"]}, "unknown model 'vgg'"),
-        ({"suite": "quik"}, "did you mean 'quick'"),
-        ({"batch": 0}, "batch takes a whole number from 1"),
-        ({"batch": [1.5]}, "batch takes a whole number from 1"),
+        ({"suite": "quik"}, "Did you mean 'quick'"),
+        ({"batch": 0}, "batch must be a whole number from 1"),
+        ({"batch": [1.5]}, "batch must be a whole number from 1"),
         ({"batch": []}, "batch needs at least one value"),
         ({"device": "tpu"}, "unknown device 'tpu'"),
-        ({"replicates": 0}, "replicates takes a whole number from 1 to 1000"),
-        ({"until": 5}, "until takes a number above 0 and up to 1, not 5"),
-        ({"until": "5 percent"}, "until takes a number above 0 and up to 1"),
+        ({"replicates": 0}, "replicates must be a whole number from 1 to 1000"),
+        ({"until": 5}, "until must be a number above 0 and up to 1, got 5"),
+        ({"until": "5 percent"}, "until must be a number above 0 and up to 1"),
         ({"until": 0.05, "replicates": 3}, "replicates fixes how many processes a case has"),
-        ({"resume": True}, "holds no run to resume"),
-        ({"target_ci": 2.0}, "target-ci takes a number above 0"),
-        ({"time_limit_seconds": float("nan")}, "time-limit takes a number above 0"),
-        ({"budget_seconds": -1}, "budget takes a number above 0"),
-        ({"precision": "tf32", "device": "cpu"}, "nothing of this plan can run here"),
+        ({"resume": True}, "is not a run folder"),
+        ({"target_ci": 2.0}, "target-ci must be a number above 0"),
+        ({"time_limit_seconds": float("nan")}, "time-limit must be a number of seconds above 0"),
+        ({"budget_seconds": -1}, "budget must be a number of seconds above 0"),
+        ({"precision": "tf32", "device": "cpu"}, "run on this machine"),
     ],
 )
 def test_bad_input_of_run_is_one_sentence_before_anything_is_written(

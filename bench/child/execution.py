@@ -37,7 +37,7 @@ def of_loading(network: Network) -> list[CaseWarning]:
         found.append(CaseWarning("already-compiled", detail))
     if network.lost_settings:
         lost = ", ".join(network.lost_settings)
-        found.append(CaseWarning("process-state", f"loading the network changed {lost} for good"))
+        found.append(CaseWarning("process-state", f"loading the network changed {lost} permanently"))
     return found
 
 

@@ -83,9 +83,7 @@ def memory_warnings(device: Device, engine: Engine) -> list[CaseWarning]:
     if not engine.replays_graphs or device.queue() is None:
         return []
     return [
-        CaseWarning(
-            "no-peak", "the replay of a CUDA graph allocates nothing, so only the reserved peak is known"
-        )
+        CaseWarning("no-peak", "replaying a CUDA graph allocates nothing: only the reserved peak is known")
     ]
 
 

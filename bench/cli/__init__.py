@@ -1,7 +1,8 @@
 """The command line: the only place that prints or exits.
 
 Exit codes: 0 all went well; 1 the work ran and something failed or got slower; 2 the input was bad;
-130 interrupted. A module for each command; this one turns what a user can cause into a sentence.
+3 incomplete: the budget left cases unmeasured; 130 interrupted. A module for each command; this one turns
+what a user can cause into a sentence.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from bench.cli import streams
+from bench.cli import kept_run, streams
 from bench.cli.late_commands import Commands, LateCommand
 from bench.cli.output import complain, forget
 from models.errors import UserError
@@ -26,40 +27,61 @@ else:
 INTERRUPTED = 130
 """The exit code after Ctrl-C."""
 
+MEASURE, COMPARE, UNDERSTAND, CHECK = "Measure", "Compare", "Understand", "Check"
+
 COMMANDS = {
-    "run": "Measure a suite: smoke is what to run first, quick what is run without the option.",
-    "time": "Time one network: the figure, its interval, and what holds it back.",
+    "run": (MEASURE, "Measure latency and memory. Options take several values: --batch 1,8."),
+    "time": (MEASURE, "Time one network in about 30 seconds."),
     "train": (
-        "Train networks briefly; report accuracy, speed and memory. The default dataset needs no download."
+        MEASURE,
+        "Train networks briefly; report accuracy, speed and memory. The default dataset needs no download.",
     ),
-    "ablate": "Measure what a design choice costs in time and memory and does to accuracy.",
-    "claims": ("Check 20 textbook claims about AlexNet and VGG against arithmetic and measurements."),
-    "history": ("Compare this machine with latencies published in 2015-2017."),
-    "report": "Say what the records of one or several runs show; with -o also the plots, in a folder beside.",
-    "cost": "Parameters, MACs, FLOPs and activations of networks, beside the counts of fvcore and torch.",
-    "list": "Say which models, variants, suites, axes, datasets and recipes there are.",
+    "ablate": (MEASURE, "Measure what a design choice costs in time and memory and does to accuracy."),
     "best": (
-        "Search for the fastest precision, layout, engine, tuning and threads; confirm the winner in pairs."
+        MEASURE,
+        "Find the fastest configuration of a network and confirm it against fp32 eager.",
     ),
-    "max-batch": (
-        "The largest batch whose step fits into the memory: predicted from small ones, then verified."
+    "max-batch": (MEASURE, "Find the largest batch that fits in memory, and verify it."),
+    "ceilings": (MEASURE, "Measure this machine's peak compute and memory bandwidth."),
+    "compare": (COMPARE, "Compare two runs: is NEW faster or slower than BASE, and by how much?"),
+    "ab": (
+        COMPARE,
+        "Measure two configurations or environments in alternation until the verdict is clear.",
     ),
-    "compare": "Compare two runs: is NEW faster or slower than BASE, and by how much?",
-    "ab": "Measure two configurations or environments in alternation until the verdict is clear.",
-    "ceilings": (
-        "Measure how fast this machine multiplies and copies: the ceilings that networks stand under."
+    "history": (COMPARE, "Compare this machine with latencies published in 2015-2017."),
+    "report": (
+        UNDERSTAND,
+        "Show the report of one or more runs. With -o FILE, plots are saved next to the file.",
     ),
     "layers": (
-        "Time every layer, forward and backward, beside its FLOPs, its bytes and what the machine can do."
+        UNDERSTAND,
+        "Show where a network spends its time: every layer, forward and backward, vs the machine's peak.",
     ),
-    "selftest": "Recover answers that are known beforehand, on this machine. Exit code 1 when one is wrong.",
-    "doctor": "What on this machine would spoil a measurement, and what to do about it.",
+    "cost": (UNDERSTAND, "Count parameters, FLOPs and activations, cross-checked with fvcore and torch."),
+    "claims": (
+        UNDERSTAND,
+        "Check 20 textbook claims about AlexNet and VGG against arithmetic and measurements.",
+    ),
+    "list": (UNDERSTAND, "List models, variants, suites, axes, datasets and recipes."),
+    "doctor": (
+        CHECK,
+        "Find what makes measurements on this machine unreliable, and how to fix it. Read-only.",
+    ),
+    "selftest": (CHECK, "Check the harness against known answers. Exits with 1 if one is missed."),
 }
-"""What the list of commands says of each: the first sentences of its own help. A module for each."""
+"""Of each command, which has a module of its own: its panel, and the first sentences of its own help."""
+
+_EPILOG = """Examples:
+  convbench run --suite smoke
+  convbench time vgg16
+  convbench best alexnet --batch 8
+
+Exit codes: 0, 1 something failed or got slower, 2 bad input, 3 incomplete, 130 interrupted."""
 
 app = typer.Typer(
     cls=Commands,
-    help="Benchmark of the networks that began deep learning: LeNet-5, AlexNet and every VGG.",
+    help="Benchmark LeNet-5, AlexNet and VGG on GPU or CPU: cost, latency, memory, energy, accuracy.",
+    epilog=_EPILOG,
     context_settings={"help_option_names": ["--help", "-h"]},
     pretty_exceptions_enable=False,
 )
@@ -83,14 +105,15 @@ def everywhere(
     """The options of `convbench` itself; typer calls the callback of --version."""
 
 
-for _name, _summary in COMMANDS.items():
-    app.command(_name, help=_summary, cls=LateCommand)(lambda: None)
+for _name, (_panel, _summary) in COMMANDS.items():
+    app.command(_name, help=_summary, cls=LateCommand, rich_help_panel=_panel)(lambda: None)
 
 
 def main() -> NoReturn:
     """The command `convbench`: every error a user can cause becomes one sentence and exit code 2."""
     signal.signal(signal.SIGTERM, _terminate)
     streams.prepare()
+    kept_run.current.begin(None)
     try:
         # A shell completes `convbench`: its script must not be made for `python -m bench`.
         code = app(sys.argv[1:] or ["--help"], prog_name="convbench", standalone_mode=False) or 0
@@ -100,7 +123,9 @@ def main() -> NoReturn:
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except _ClickError as error:
-        code = complain(error.format_message())
+        from bench.cli import click_errors
+
+        code = complain(click_errors.sentence(error))
     except SystemExit as leaving:
         if not isinstance(leaving.__context__, BrokenPipeError):
             raise
@@ -108,7 +133,7 @@ def main() -> NoReturn:
     except OSError as error:
         code = _without_file(error)
     if code == INTERRUPTED:  # newer releases of typer turn the exception into its code
-        complain("interrupted; a folder given as --out keeps what was finished")
+        complain(kept_run.interrupted())
     sys.exit(code)
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @axis_options
 def ab(
     *,
-    out: Annotated[Path, typer.Option(help="Save the records of both sides here, in DIR/a and DIR/b.")],
+    out: options.NewOut = None,
     a: Annotated[
         str | None,
         typer.Option("--a", metavar="AXIS=VALUE,…", help="Configuration of side A, e.g. engine=eager."),
@@ -76,12 +76,6 @@ def ab(
     """Measure two configurations or environments in alternation until the verdict is clear.
 
     Each pair measures A and B one after the other, in random order, so slow changes of the machine cancel.
-
-    Examples:
-
-      convbench ab --model lenet5 --a layout=nchw --b layout=channels-last --budget 10m --out runs/layout
-
-      convbench ab --model vgg11 --a-python old/bin/python --b-python new/bin/python --out runs/upgrade
     """
     from bench.studies.ab import interleaved as pairs
     from bench.studies.ab import sides as ab_sides
@@ -109,7 +103,8 @@ def ab(
     if dry_run:
         output.show(plan_report.pairs_plan(trial.case_pairs, trial.protocol, INTERIM_PAIRS, format_))
         return 0
-    return _ab(trial, out, seconds, gate, _Shown(format_, section, full))
+    folder = output.kept_folder(out, resume=False)
+    return _ab(trial, folder, seconds, gate, _Shown(format_, section, full))
 
 
 class _Shown(NamedTuple):

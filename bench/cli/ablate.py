@@ -35,7 +35,7 @@ def ablate(
             autocompletion=completion.of_names(lambda: (*ablations.ABLATIONS, ablations.ALL)),
         ),
     ],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Save records, report and plots here.")],
+    out: options.NewOut = None,
     level: Annotated[
         str | None, typer.Option(metavar="LEVEL", help="block or network. [default: both]")
     ] = None,
@@ -98,8 +98,11 @@ def ablate(
     overrides = {} if epochs is None else recipes.assignments([f"epochs={epochs}"])
     seconds = suite_plan.seconds_of(budget)
     planned = _planned(wanted, given, overrides, count, runs)
+    if report_only and out is None:
+        raise UserError("--report-only needs --out FOLDER (the run to report)")
+    folder = output.kept_folder(out, resume=resume)
     shown = _Shown(
-        wanted, out, format_, plain_intervals, section, full, _repeated(level, model, given, epochs)
+        wanted, folder, format_, plain_intervals, section, full, _repeated(level, model, given, epochs)
     )
     if report_only:
         output.show(_report(shown))
@@ -109,7 +112,7 @@ def ablate(
         return 0
     auto = "auto" in given.get("device", ("auto",))
     result = run_cases.run(
-        planned, at.protocol, out, resume=resume, budget=seconds, auto=auto, run_options=run_options
+        planned, at.protocol, folder, resume=resume, budget=seconds, auto=auto, run_options=run_options
     )
     return exit_code.end(result, len(planned), lambda: _report(shown))
 
@@ -166,9 +169,7 @@ def _planned(
     planned = ablations.processes(timed, trained, replicates, seeds)
     if not planned:
         raise UserError("nothing to measure: --replicates 0 skips timing and --seeds 0 skips training")
-    reasons = [feasibility.why_not_here(case) for case in planned]
-    if all(reasons):
-        raise UserError(f"none of the {len(planned)} processes can run on this machine: {reasons[0]}")
+    feasibility.refuse_impossible(planned)
     return planned
 
 

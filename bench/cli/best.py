@@ -71,7 +71,7 @@ def best(
     asked = options.run_options_of(gpu, lock_clocks)
     request = SearchRequest(
         given={"model": axes.read("model", [model]), **given, **also_given},
-        budget_seconds=axes.positive_number("--budget", budget, 1e8),
+        budget_seconds=axes.seconds("--budget", budget, 1e8),
         max_batch=max_batch,
         resume=resume,
         ceilings=ceilings,

@@ -15,7 +15,6 @@ from bench.plan import axes, ceiling_cases, expand, feasibility, suite_plan
 from bench.plan.axes import Value
 from bench.schema import case
 from bench.schema.case import Case, MeasurementProtocol
-from models.errors import UserError
 from reports.pages import plan_report
 
 
@@ -30,12 +29,8 @@ def ceilings(
     out: options.Out = None,
     time_limit: options.TimeLimit = None,
     budget: options.Budget = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Continue this run: measure only missing or failed cases.")
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the cases and the estimated time.")
-    ] = False,
+    resume: options.Resume = False,
+    dry_run: options.DryRun = False,
     plain_intervals: options.PlainIntervals = False,
     section: options.Section = None,
     full: options.Full = False,
@@ -43,8 +38,8 @@ def ceilings(
 ) -> int:
     """Measure this machine's peak compute and memory bandwidth.
 
-    Times matrix products and VGG's convolutions in every dtype of the device, and copies; compares
-    them with the datasheet where it is known.
+    Matrix products, VGG's convolutions and a copy, in every precision that the
+    device has, compared with its datasheet.
     """
     output.check_format(format_)
     run_options = options.run_options_of(gpu, lock_clocks)
@@ -87,9 +82,7 @@ def _cases(given: Mapping[str, tuple[Value, ...]]) -> list[Case]:
         for each in case.ARITHMETIC
         if each in wanted
     )
-    reasons = {case: feasibility.why_not_here(case) for case in found}
-    if all(reasons.values()):
-        raise UserError(f"nothing of this plan can run here: {reasons[found[0]]}")
+    feasibility.refuse_impossible(found)
     # what was not asked for need not be listed as impossible
     return (
         found

@@ -45,12 +45,6 @@ def compare(
 
     The md format is short, for a pull request's comment; --full adds all parts. Exits with 1 if nothing
     could be compared, or if --fail-on finds a reason to fail.
-
-    Examples:
-
-      convbench compare runs/before runs/after
-
-      convbench compare runs/before runs/after --fail-on slower --format md
     """
     from reports import formats
     from reports.compare import compare_report as comparing

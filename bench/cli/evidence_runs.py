@@ -51,8 +51,8 @@ def refuse_without_run(runs: bool, *, resume: bool, budget: str | None) -> None:
 
 def records_folder(out: Path | None) -> Path:
     if out is None:
-        raise UserError("--run needs --out FOLDER (for its records)")
-    return out
+        raise UserError("--run needs --out FOLDER (where to save the records)")
+    return output.kept_folder(out, resume=False)
 
 
 def folders_with(out: Path | None, folders: Sequence[Path]) -> list[Path]:

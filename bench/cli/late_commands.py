@@ -8,17 +8,25 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from models.errors import unknown
+
 _Context = Any
 """Newer releases of typer carry a click of their own, older ones use the package: this is either's."""
 
 
 def load(name: str) -> Any:
     """The command of the module `bench.cli.NAME`, with its options: its function has the module's name."""
+    from bench.cli import examples, help_layout
+    from bench.cli.common_options import with_common_options
+
     module = name.replace("-", "_")
     found = vars(importlib.import_module(f"bench.cli.{module}"))
+    function = with_common_options(found.get(module) or found[f"{module}_"])
     alone = typer.Typer(add_completion=False)
-    alone.command(name, cls=_Command)(found.get(module) or found[f"{module}_"])
-    return typer.main.get_command(alone)
+    alone.command(name, cls=_Command, epilog=examples.epilog(name))(function)
+    command = typer.main.get_command(alone)
+    help_layout.lay_out(command.params)
+    return command
 
 
 class LateCommand(TyperCommand):
@@ -32,17 +40,38 @@ class LateCommand(TyperCommand):
 class Commands(TyperGroup):
     """All commands, with the options that stand before them."""
 
+    def resolve_command(self, ctx: _Context, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """That of the first argument. UserError for one that there is not."""
+        if args and not args[0].startswith("-") and args[0] not in self.commands:
+            raise unknown("command", args[0], self.commands)
+        return super().resolve_command(ctx, args)
+
     def get_params(self, ctx: _Context) -> list[Any]:
         """Typer's own flags are None where they are not given, and it imports pydantic, in 0.1 s, to see that
         this is no text: False is taken as it is."""
         options = super().get_params(ctx)
         for option in options:
-            if getattr(option, "is_flag", False) and option.default is None:
-                option.default = False
+            if getattr(option, "is_flag", False):
+                option.metavar = ""  # no type of Python
+                option.default = option.default or False
         return options
 
 
 class _Command(TyperCommand):
+    def collect_usage_pieces(self, ctx: _Context) -> list[str]:
+        """`[OPTIONS] MODEL...`: what stands for an argument says how many there are."""
+        arguments = [each.metavar or "" for each in self.params if each.param_type_name == "argument"]
+        return ["[OPTIONS]", *arguments]
+
+    def get_help_option(self, ctx: _Context) -> Any:
+        """That of all commands, among the options of the output and not in a panel of its own."""
+        from bench.cli import help_layout
+
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.rich_help_panel, option.metavar = help_layout.OUTPUT, ""
+        return option
+
     def parse_args(self, ctx: _Context, args: list[str]) -> list[str]:
         """As ever; without arguments the defaults are taken as they are, for the same price."""
         if args or ctx.resilient_parsing or any(option.required for option in self.params):

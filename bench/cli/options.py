@@ -10,27 +10,26 @@ import typer
 
 from bench import devices
 from bench.cli import completion
-from bench.plan.axes import AXES, MOST_MHZ, whole_number
+from bench.plan.axes import AXES, DEVICE_ALIASES, MOST_MHZ, whole_number
 from bench.runner.run_options import RunOptions
 from bench.stats.verdicts import FailOn
 from models.errors import unknown
-from reports import formats
 
 MOST_MARGIN = 0.5
 
 OneDevice = Annotated[
     str,
     typer.Option(
-        "--device", help=f"{', '.join(devices.devices())} or auto.", autocompletion=completion.DEVICE
+        "--device",
+        help=f"{', '.join(devices.devices())} or auto.",
+        autocompletion=completion.DEVICE,
+        callback=lambda name: DEVICE_ALIASES.get(name, name),
     ),
 ]
 
 Gpu = Annotated[
     str | None,
-    typer.Option(
-        "--gpu",
-        help="The NVIDIA GPU to use: nvidia-smi's index, or a UUID, of which the beginning is enough.",
-    ),
+    typer.Option("--gpu", help="NVIDIA GPU: an index of nvidia-smi, or the beginning of a UUID."),
 ]
 
 LockClocks = Annotated[
@@ -38,7 +37,7 @@ LockClocks = Annotated[
     typer.Option(
         "--lock-clocks",
         metavar="MHZ",
-        help="Lock the GPU's SM clock while measuring, and unlock it at the end. Usually only root may.",
+        help="Lock the GPU's SM clock while measuring, unlock it at the end. Usually needs root.",
     ),
 ]
 
@@ -53,42 +52,57 @@ SuiteName = Annotated[
     ),
 ]
 TargetCi = Annotated[
-    str | None, typer.Option("--target-ci", help="Stop sampling at this half width, e.g. 1%.")
+    str | None,
+    typer.Option("--target-ci", help="Stop sampling once the 95% interval is within this, e.g. 1%."),
 ]
-TimeLimit = Annotated[str | None, typer.Option("--time-limit", help="Seconds for each case.")]
+TimeLimit = Annotated[str | None, typer.Option("--time-limit", help="Time limit per case: 90, 90s or 5m.")]
 FlushL2 = Annotated[
     bool | None,
     typer.Option(
         "--flush-l2/--no-flush-l2",
-        help="Write over the L2 (of a CPU the last cache) before each sample, for cold figures.",
+        help="Overwrite the L2 cache (on a CPU the last-level cache) before each sample: cold times.",
     ),
 ]
-Budget = Annotated[str | None, typer.Option("--budget", help="Seconds after which no further case begins.")]
+Budget = Annotated[
+    str | None,
+    typer.Option(
+        "--budget", help="Start no new case after this time: 600, 10m or 2h. Continue with --resume."
+    ),
+]
 Until = Annotated[
     str | None,
-    typer.Option("--until", help="Run more processes of a case until its interval is +-this, e.g. 5%."),
+    typer.Option(
+        "--until", help="Measure more processes per case until the 95% interval is within this, e.g. 5%."
+    ),
 ]
-Format = Annotated[
-    str,
-    typer.Option("--format", help=f"One of {', '.join(formats.names())}.", autocompletion=completion.FORMAT),
-]
+Format = Annotated[str, "declared in bench.cli.common_options"]
 Out = Annotated[
     Path | None,
-    typer.Option("--out", help="Folder for the records and the report; without it nothing is kept."),
+    typer.Option("--out", help="Save records and report here (default: nothing is saved)."),
+]
+NewOut = Annotated[
+    Path | None,
+    typer.Option("--out", help="Save records and report here (default: runs/NUMBER)."),
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Continue this run: measure only missing or failed cases.")
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show the cases and the estimated time; measure nothing.")
 ]
 PlainIntervals = Annotated[
     bool,
     typer.Option(
         "--plain-intervals",
-        help="Take each interval from its own processes alone, not from what the run's other cases show too.",
+        help="Compute each interval from its own processes, without the scatter of other cases.",
     ),
 ]
-Margin = Annotated[str, typer.Option("--margin", help="Changes inside this share do not matter.")]
 Section = Annotated[
     str | None,
     typer.Option("--section", metavar="NAME", help="Show one part of the report, e.g. memory."),
 ]
 Full = Annotated[bool, typer.Option("--full", help="Show the whole report, not only its answer.")]
+Margin = Annotated[str, typer.Option("--margin", help="Treat differences smaller than this as equivalent.")]
 
 
 def run_options_of(gpu: str | int | None, lock_clocks: str | int | None) -> RunOptions:

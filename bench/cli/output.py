@@ -3,20 +3,47 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from msgspec import structs
 
+from bench.cli import kept_run
 from bench.schema.plain_text import as_text
 from models.errors import UserError, unknown
 
 if TYPE_CHECKING:
     from reports.document import Document
+
+
+@dataclass
+class Settings:
+    """What the options that every command has ask for.
+
+    is_quiet    only the answer and errors
+    is_verbose  also samples and paths of logs
+    file        where the answer goes; None for standard output
+    """
+
+    is_quiet: bool = False
+    is_verbose: bool = False
+    file: Path | None = None
+
+
+settings = Settings()
+"""Of the command that runs."""
+
+
+def note(sentence: str) -> None:
+    """One line on standard error that is no error; nothing with --quiet."""
+    if not settings.is_quiet:
+        complain(sentence)
 
 
 def complain(sentence: str, code: int = 2) -> int:
@@ -29,7 +56,10 @@ def complain(sentence: str, code: int = 2) -> int:
 
 
 def show(text: str) -> None:
-    """Print to the terminal, to a file or to another program."""
+    """Print to standard output, or write to the file that --output names."""
+    if settings.file is not None:
+        write(settings.file, text)
+        return
     try:
         print(text, end="", flush=True)
     except BrokenPipeError:
@@ -62,14 +92,30 @@ def chosen(document: Document, section: str | None, full: bool) -> Document:
     return document.only(section)
 
 
+_RUNS = Path("runs")
+_NEEDS_OUT = "--resume needs --out FOLDER (the run to continue)"
+
+
+def kept_folder(out: Path | None, *, resume: bool) -> Path:
+    """The user's folder for a run, or the first of runs/1, runs/2, ... that there is not. UserError: nothing
+    to resume."""
+    if out is None and resume:
+        raise UserError(_NEEDS_OUT)
+    numbered = (_RUNS / str(number) for number in itertools.count(1))
+    folder = out or next(path for path in numbered if not path.exists())
+    kept_run.current.begin(folder)
+    return folder
+
+
 @contextlib.contextmanager
 def folder(out: Path | None, *, resume: bool) -> Iterator[Path]:
     """Where records go: the user's folder, or one that is gone afterwards. UserError: nothing to resume."""
+    kept_run.current.begin(out)
     if out is not None:
         yield out
         return
     if resume:
-        raise UserError("--resume goes on with a folder: name it with --out")
+        raise UserError(_NEEDS_OUT)
     with tempfile.TemporaryDirectory(prefix="convbench-") as made:
         yield Path(made) / "run"
 

@@ -1,7 +1,7 @@
-"""What a person sees while a run goes on: one bar, redrawn between cases and at news only.
+"""What a person sees while a run goes on: a bar on a terminal, and elsewhere a line for each process.
 
-A bar that redraws itself would take processor time from the very thing that is measured, so there is no
-refreshing thread. Nothing is shown where standard error is not a terminal.
+Both are written between cases and at news only: a thread that redraws the bar would take processor time from
+what is measured. Failures are always shown; with --quiet nothing else is.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from bench import datasets
-from bench.cli import half_widths
+from bench.cli import case_lines, half_widths, kept_run, output
 from bench.schema.case import Case
 from bench.schema.epochs import EpochDone, TrainingEvent
 from bench.schema.record import FAILED
@@ -26,17 +26,24 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def progress(total: int, *, is_wanted: bool = True) -> Iterator[Callable[[Progress], None]]:
-    """A function to be told of every case that starts or ends."""
+def progress(
+    total: int, *, is_wanted: bool = True, in_lines: bool = True
+) -> Iterator[Callable[[Progress], None]]:
+    """A function to be told of every case that starts or ends; without `in_lines` it is silent where there is
+    no terminal."""
     if not is_wanted:
         yield lambda event: None
         return
     console = _console()
+    lines = case_lines.CaseLines()
     with _bar(console) as bar:
         task = bar.add_task("starting", total=total)
 
         def on_progress(event: Progress) -> None:
+            _begin(event, is_shown=console.is_terminal or in_lines)
             if not console.is_terminal:
+                if in_lines:
+                    _say_line(lines, event)
                 return
             _say_failure(bar, event)
             total = None if event.round is None else event.total  # it grows with the rounds
@@ -44,6 +51,24 @@ def progress(total: int, *, is_wanted: bool = True) -> Iterator[Callable[[Progre
             bar.refresh()
 
         yield on_progress
+
+
+def _begin(event: Progress, *, is_shown: bool = True) -> None:
+    """Remember how far the run is; at its first event say where the records go."""
+    if is_shown and not kept_run.current.has_begun and kept_run.current.folder is not None:
+        output.note(f"saving to {kept_run.current.folder}")
+    kept_run.current.told(event.done, event.total)
+
+
+def _say_line(lines: case_lines.CaseLines, event: Progress) -> None:
+    """Of a process that has ended."""
+    if event.record is None:
+        return
+    said = lines.told(event)
+    if event.record.status in FAILED:
+        output.complain(said)
+    else:
+        output.note(said)
 
 
 def described(event: Progress) -> str:
@@ -68,9 +93,13 @@ class TrainingBar:
         self._model, self._last = "", ""
         self._epochs, self._before = 0, 0
         self._learns = True
+        self._lines = case_lines.CaseLines()
 
     def on_progress(self, event: Progress) -> None:
         """A run starts (no record) or has ended."""
+        _begin(event)
+        if not self._is_shown:
+            _say_line(self._lines, event)
         if not self._is_shown or event.case.task is None:
             return
         if event.record is None:
@@ -136,12 +165,12 @@ def _bar(console: Console) -> Bar:
         TimeRemainingColumn(),
         TextColumn("{task.description}", markup=False),
     )
-    return Bar(*columns, console=console, auto_refresh=False, disable=not console.is_terminal)
+    is_hidden = output.settings.is_quiet or not console.is_terminal
+    return Bar(*columns, console=console, auto_refresh=False, disable=is_hidden)
 
 
 def _say_failure(bar: Bar, event: Progress) -> None:
     from rich.markup import escape
 
-    record = event.record
-    if record is not None and record.status in (*FAILED, "skipped"):
-        bar.console.print(escape(f"{record.status}: {event.case.id}: {record.reason}"))
+    if event.record is not None and case_lines.has_no_figures(event.record):
+        bar.console.print(escape(case_lines.failure(event)))

@@ -2,60 +2,56 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from bench.cli import completion, options, output
-from models.errors import UserError
+from bench.cli import options, output
+from bench.store import RECORDS
+
+_STDIN = (Path("-"), Path("/dev/stdin"))
 
 
 def report(
-    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Folders that runs have written.")],
-    format_: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            help="md, or what the file's name ends with: html, csv, json.",
-            autocompletion=completion.FORMAT,
+    folders: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="DIR...",
+            help="Run folders (the --out of earlier commands); - reads records from standard input.",
         ),
-    ] = None,
-    file: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Write here and not to the terminal.")
-    ] = None,
+    ],
+    file: Path | None = None,  # -o of all commands, written with its plots
     plain_intervals: options.PlainIntervals = False,
+    format_: options.Format = "terminal",
 ) -> int:
-    """Say what the records of one or several runs show; with -o also the plots, in a folder beside."""
+    """Show the report of one or more runs. With -o FILE, plots are saved next to the file."""
     from reports import formats
     from reports.drawing import plots
     from reports.pages import run_report as reporting
 
-    chosen = format_ or _format_of(file)
-    output.check_format(chosen)
-    document = reporting.build(folders, plain_intervals=plain_intervals)
+    with _with_records(folders) as read:
+        document = reporting.build(read, plain_intervals=plain_intervals)
     if file is None:
-        output.show(formats.render(chosen, document))
+        output.show(formats.render(format_, document))
         return 0
     # what is no file (/dev/stdout) has no place beside it
-    if chosen == "md" and (file.is_file() or not file.exists()):
+    if format_ == "md" and (file.is_file() or not file.exists()):
         document = plots.write(document, file.with_name(f"{file.stem}-plots"))
-    output.write(file, formats.render(chosen, document))
+    output.write(file, formats.render(format_, document))
     return 0
 
 
-_PLAIN = ("", "txt")
-"""Ends of files that get markdown, which reads as text; `/dev/stdout` has none."""
-
-
-def _format_of(file: Path | None) -> str:
-    """The format that a file's name ends with; md for no file. UserError for an end that no format has."""
-    from reports import formats
-
-    end = file.suffix.removeprefix(".") if file else ""
-    if end in _PLAIN:
-        return "md"
-    if end in formats.names():
-        return end
-    known = ", ".join(f".{name}" for name in (*formats.names(), "txt"))
-    raise UserError(f"no report ends with .{end} as {file} does: accepted are {known}, or say --format")
+@contextlib.contextmanager
+def _with_records(folders: Sequence[Path]) -> Iterator[list[Path]]:
+    """The folders, with one that holds the records of standard input in the place of `-`."""
+    with tempfile.TemporaryDirectory(prefix="convbench-") as made:
+        stdin = Path(made) / "stdin"
+        if any(folder in _STDIN for folder in folders):
+            stdin.mkdir()
+            (stdin / RECORDS).write_bytes(sys.stdin.buffer.read())
+        yield list(dict.fromkeys(stdin if folder in _STDIN else folder for folder in folders))

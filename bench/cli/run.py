@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,18 +18,18 @@ from reports.pages import plan_report
 @axis_options
 def run(
     *,
-    out: Annotated[Path, typer.Option(help="Folder for the records and the report.")],
+    out: options.NewOut = None,
     suite: Annotated[
         str | None,
         typer.Option(
             "--suite",
-            help="smoke, quick, standard, full or FILE.toml; quick without the option.",
+            help="smoke, quick, standard, full or FILE.toml (default: quick).",
             autocompletion=completion.SUITE,
         ),
     ] = None,
     given: Annotated[Given, Axes(*AXES)],
     replicates: Annotated[
-        str | None, typer.Option(help="Processes for each case, whatever their intervals.")
+        str | None, typer.Option(help="Processes per case: 3 for an interval, 5 or more to compare.")
     ] = None,
     until: options.Until = None,
     target_ci: options.TargetCi = None,
@@ -39,24 +38,23 @@ def run(
     budget: options.Budget = None,
     ceilings: Annotated[
         bool | None,
-        typer.Option(help="First measure what the machine can do; a whole suite does unless told not to."),
+        typer.Option(help="Measure the machine's peak first. On by default for a whole suite."),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the plan that --out keeps.")] = False,
+    resume: options.Resume = False,
     gpu: options.Gpu = None,
     lock_clocks: options.LockClocks = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and write nothing.")] = False,
+    dry_run: options.DryRun = False,
     plain_intervals: options.PlainIntervals = False,
     format_: options.Format = "terminal",
 ) -> int:
-    """Measure a suite: smoke is what to run first, quick what is run without the option.
+    """Measure latency and memory. Options take several values: --batch 1,8.
 
-    A case gets more processes until its interval is as narrow as --until says, 10 at most.
-    --replicates fixes their number instead. --resume needs nothing but --out.
+    Without options the suite quick is measured; --suite smoke is the one to run first. --device,
+    --image, --channels, --classes, --threads and --seed change all cases of the suite; any other axis
+    option replaces the suite's cases with all combinations of the values you give.
 
-    Every axis takes several values, repeated or separated by commas. The
-    options device, image, channels, classes, threads and seed change the whole
-    suite; naming any other axis makes the plan the product of the given values
-    and the suite's main axes.
+    Each case gets processes until its 95% interval is within --until, at most 10; --replicates fixes
+    their number instead. --resume needs only --out.
     """
     output.check_format(format_)
     chosen = options.run_options_of(gpu, lock_clocks)
@@ -72,9 +70,11 @@ def run(
         gpu=chosen.gpu,
         lock_clocks_mhz=chosen.lock_clocks_mhz,
     )
+    out = output.kept_folder(out, resume=resume)
     plan = plan_file.plan_for(asked, out, resume=resume)
     seconds = suite_plan.seconds_of(budget)
     if dry_run:
-        output.show(plan_report.dry_run_of(plan, seconds, format_))
+        pending = plan_file.pending(plan, out) if resume else None
+        output.show(plan_report.dry_run_of(plan, seconds, format_, pending))
         return 0
     return run_cases.run_kept(plan, out, resume, seconds, format_, plain_intervals=plain_intervals)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli import completion, options, output
+from bench.cli import completion, kept_run, options, output
 from bench.cli.axis_options import Axes, Given, axis_options
 from bench.plan import axes, single_case
 from bench.schema.record import FAILED
@@ -38,10 +38,10 @@ def time_(
     out: options.Out = None,
     format_: options.Format = "terminal",
 ) -> int:
-    """Time one network: the figure, its interval, and what holds it back.
+    """Time one network in about 30 seconds.
 
-    Forward of one image unless an axis says otherwise; each axis takes one
-    value. Ctrl-C ends it with the figure so far.
+    Measures inference with batch size 1 unless options say otherwise; each option takes one value.
+    Ctrl-C ends it with the figure so far.
     """
     output.check_format(format_)
     chosen = options.run_options_of(gpu, lock_clocks)
@@ -53,7 +53,7 @@ def time_(
         gpu=chosen.gpu,
         lock_clocks_mhz=chosen.lock_clocks_mhz,
     )
-    seconds = axes.positive_number("--budget", budget, 1e8)
+    seconds = axes.seconds("--budget", budget, 1e8)
     with output.folder(out, resume=False) as folder:
         return _time(plan, folder, seconds, format_, is_kept=out is not None)
 

@@ -14,7 +14,7 @@ from bench import datasets
 from bench.cli import completion, exit_code, options, output, run_cases
 from bench.cli.axis_options import Axes, Given, axis_options
 from bench.host import cpu_cores
-from bench.plan import axes, recipes, suite_plan, training_runs
+from bench.plan import axes, feasibility, recipes, suite_plan, training_runs
 from bench.plan.axes import AXES, NumericAxis
 from bench.runner.run_options import RunOptions
 from bench.schema.case import Case, MeasurementProtocol
@@ -33,7 +33,7 @@ TIME_LIMIT_SECONDS = 1e6
 def train(
     *,
     models: options.Models,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Save records, report and plots here.")],
+    out: options.NewOut = None,
     dataset: Annotated[
         str,
         typer.Option(
@@ -123,10 +123,11 @@ def train(
     if dry_run:
         output.show(plan_report.training_plan(planned, format_))
         return 0
+    folder = output.kept_folder(out, resume=resume)
     run_options = structs.replace(run_options, data_dir=data_dir, tensorboard=tensorboard)
     is_auto = "auto" in given.get("device", ("auto",))
-    result = _train(planned, protocol, out, run_options, budget_seconds, resume, is_auto)
-    return exit_code.end(result, len(planned), lambda: _report(out, format_, section, full))
+    result = _train(planned, protocol, folder, run_options, budget_seconds, resume, is_auto)
+    return exit_code.end(result, len(planned), lambda: _report(folder, format_, section, full))
 
 
 def _overrides(assigned: Sequence[str], named: Mapping[str, str | None]) -> dict[str, str]:
@@ -149,9 +150,7 @@ def _number(axis: str, text: str) -> int:
 
 def _refuse(planned: Sequence[Case], dataset: str, data_dir: Path | None, tensorboard: Path | None) -> None:
     """Raise UserError for impossible wishes, as far as they are known before torch is imported."""
-    reason = training_runs.why_impossible(planned)
-    if reason:
-        raise UserError(f"none of the {len(planned)} training runs can run on this machine: {reason}")
+    feasibility.refuse_impossible(planned)
     missing = datasets.get(dataset).why_missing(data_dir)
     if missing:
         raise UserError(missing)

@@ -18,7 +18,7 @@ def cache_folder() -> Path:
         try:
             cache = Path.home() / ".cache"
         except RuntimeError:
-            raise UserError("there is no home folder for downloads: set XDG_CACHE_HOME") from None
+            raise UserError("no home folder for downloads. Set XDG_CACHE_HOME") from None
     return cache / "convbench" / "datasets"
 
 
@@ -42,7 +42,7 @@ class File:
             return f"{path} is missing"
         except OSError as error:
             return f"{path} cannot be read ({error.strerror})"
-        return None if size == self.size else f"{path} has {size:,} bytes and should have {self.size:,}"
+        return None if size == self.size else f"{path} has {size:,} bytes instead of {self.size:,}"
 
     def read(self, folder: Path) -> bytes:
         """The file's bytes, and no others than those of the checksum; UserError."""
@@ -56,7 +56,7 @@ class File:
             raise UserError(f"{path} cannot be read ({error.strerror})") from error
         md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
         if md5 != self.md5:
-            raise UserError(f"{path} has the checksum (md5) {md5} and should have {self.md5}")
+            raise UserError(f"{path} has md5 {md5} instead of {self.md5}. Delete it and download it again")
         return content
 
 
@@ -95,8 +95,8 @@ class Archive:
 
     def _told(self, data_dir: Path | None, fault: str) -> str:
         if data_dir is None:
-            return f"{self.dataset} does not lie whole in the cache: {fault}"
+            return f"{self.dataset} is incomplete in the cache: {fault}"
         return (
-            f"--data-dir {data_dir} does not hold {self.dataset} whole: {fault}; "
-            f"it must hold the folder {self.top} as torchvision unpacks it"
+            f"--data-dir {data_dir} does not contain all of {self.dataset}: {fault}. "
+            f"It must contain the folder {self.top} as torchvision unpacks it"
         )

@@ -86,7 +86,7 @@ def _failed(archive: Archive, folder: Path, error: Exception) -> str:
     remedy = "set XDG_CACHE_HOME to another folder" if _is_local(error) else "try again on another network"
     return (
         f"{archive.dataset} could not be downloaded to {folder}: {reason.rstrip('.')}; {remedy}, "
-        f"or name with --data-dir a folder that holds {archive.top} as torchvision unpacks it"
+        f"or give --data-dir a folder that contains {archive.top} as torchvision unpacks it"
     )
 
 

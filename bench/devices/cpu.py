@@ -79,7 +79,7 @@ class Cpu:
 
     def why_unsupported(self, case: Case) -> str | None:
         if case.precision == "tf32":
-            return "tf32 is a mode of NVIDIA GPUs; a CPU has fp32, amp-bf16, amp-fp16, bf16 and fp16"
+            return "tf32 needs an NVIDIA GPU; a CPU supports fp32, amp-bf16, amp-fp16, bf16 and fp16"
         return None
 
     def why_unusable(self, case: Case) -> str | None:
@@ -88,13 +88,13 @@ class Cpu:
         half = _HALF_TYPES.get(case.precision)
         # oneDNN's own answer: without these instructions it emulates, which measures nothing a user wants.
         if half == "bf16" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
-            return "this CPU has no bf16 convolutions (oneDNN needs AVX-512 or newer)"
+            return "this CPU does not support bf16 convolutions (oneDNN needs AVX-512 or newer)"
         if half == "fp16" and not torch.ops.mkldnn._is_mkldnn_fp16_supported():
-            return "this CPU has no fp16 convolutions (oneDNN needs AVX512-FP16 or newer)"
+            return "this CPU does not support fp16 convolutions (oneDNN needs AVX512-FP16 or newer)"
         return None
 
     def why_no_flush(self) -> str | None:
-        return None if last_cache_bytes() else "the kernel does not say how large the last cache is"
+        return None if last_cache_bytes() else "the kernel does not report the size of the last-level cache"
 
     def torch_name(self) -> str:
         return "cpu"
@@ -137,7 +137,7 @@ class Cpu:
 
         size = last_cache_bytes()
         if size is None:
-            raise UserError(f"no cold figures on the CPU: {self.why_no_flush()}")
+            raise UserError(f"--flush-l2 is not possible on cpu: {self.why_no_flush()}")
         buffer = torch.zeros(2 * size, dtype=torch.uint8)
 
         def write_over() -> None:  # by all of torch's threads, so that each group of cores takes its part

@@ -95,9 +95,9 @@ class Cuda:
             pynvml.nvmlInit()
             count = pynvml.nvmlDeviceGetCount()
         except pynvml.NVMLError as error:
-            return f"no CUDA GPU was found: {error}"
+            return f"no CUDA GPU found: {error}"
         if not count:
-            return "no CUDA GPU was found: the driver lists none"
+            return "no CUDA GPU found: the driver lists none"
         torch_version = version_of("torch") or ""
         return f"torch {torch_version} is a build without CUDA" if "+cpu" in torch_version else None
 
@@ -108,13 +108,13 @@ class Cuda:
         import torch
 
         if not torch.cuda.is_available():
-            return f"torch {torch.__version__} cannot use a CUDA GPU here"
+            return f"torch {torch.__version__} cannot use a CUDA GPU on this machine"
         if case.precision == "tf32" and torch.cuda.get_device_capability() < (8, 0):
-            return f"{torch.cuda.get_device_name()} has no tf32 (compute capability 8.0 and later)"
+            return f"{torch.cuda.get_device_name()} does not support tf32 (needs compute capability 8.0)"
         if case.precision in ("bf16", "amp-bf16") and not torch.cuda.is_bf16_supported(
             including_emulation=False
         ):
-            return f"{torch.cuda.get_device_name()} has no bf16 (compute capability 8.0 and later)"
+            return f"{torch.cuda.get_device_name()} does not support bf16 (needs compute capability 8.0)"
         return None
 
     def why_no_flush(self) -> str | None:

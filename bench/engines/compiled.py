@@ -46,7 +46,7 @@ class Compiled:
         from torch.utils import _triton
 
         if not _triton.has_triton_package():
-            return "torch.compile needs Triton, and it is not installed"
+            return "torch.compile needs Triton, which is not installed"
         return _why_nothing_is_built("C", "CC", _C_COMPILERS)
 
     def wrap(self, module: Any, tuning: str = "") -> Any:
@@ -66,7 +66,7 @@ class Compiled:
             # The kernel counts the process's memory as a whole.
             held = [
                 CaseWarning(
-                    "peak-holds-compiler", "the peak also holds what torch.compile left in the process"
+                    "peak-holds-compiler", "the peak includes memory that torch.compile left in the process"
                 )
             ]
             return (warnings if self.replays_graphs else []) + (held if traits.is_host else [])
@@ -99,9 +99,9 @@ class Compiled:
 def _why_nothing_is_built(language: str, variable: str, compilers: Sequence[str]) -> str | None:
     """`variable` of the environment names another compiler than the usual ones."""
     if os.environ.get(variable) is None and not any(map(shutil.which, compilers)):
-        return f"torch.compile needs a {language} compiler, and there is none ({' or '.join(compilers)})"
+        return f"torch.compile needs a {language} compiler ({' or '.join(compilers)}), which is not installed"
     if not (Path(sysconfig.get_path("include")) / "Python.h").exists():
-        return "torch.compile needs Python's headers (Python.h), and they are not installed"
+        return "torch.compile needs Python's headers (Python.h), which are not installed"
     return None
 
 

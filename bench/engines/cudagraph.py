@@ -28,11 +28,11 @@ class CudaGraph:
 
     def why_unsupported(self, case: Case, traits: Traits) -> str | None:
         if case.workload == "accuracy":
-            return "cudagraph replays one step on the same images and so trains nothing"
+            return "cudagraph replays one step on the same images and cannot train"
         if not traits.captures_graphs:
-            return "the engine cudagraph needs --device cuda"
+            return "engine cudagraph needs --device cuda"
         if case.workload == "training" and case.precision == "amp-fp16":
-            return "cudagraph cannot capture amp-fp16 training: GradScaler decides on the host at every step"
+            return "cudagraph cannot capture amp-fp16 training (GradScaler waits for the host every step)"
         return None
 
     def why_unusable(self, case: Case, traits: Traits) -> str | None:

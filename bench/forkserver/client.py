@@ -24,6 +24,7 @@ from bench.forkserver.pipe import PipeReader
 from bench.forkserver.process_tree import kill, marked
 from bench.forkserver.stages import last_line, last_stage
 from bench.forkserver.wire import ERROR, KEPT, RESULT, WIRE, Cancel, Channel, Ended, Ready, Request, readable
+from bench.schema import durations
 from bench.schema.job import ABILITIES
 from models.errors import UserError
 
@@ -72,7 +73,7 @@ class Server:
 
     def __enter__(self) -> Self:
         if sys.platform != "linux":
-            raise UserError(f"convbench measures on Linux only, and this is {sys.platform}")
+            raise UserError(f"convbench measures on Linux only; this is {sys.platform}")
         self._start()
         return self
 
@@ -139,7 +140,9 @@ class Server:
             self._stop()
             raise
         seconds = time.monotonic() - began
-        late = f"not finished within {time_limit_seconds:g} s{last_stage(log)}" if is_late else None
+        late = (
+            f"timed out after {durations.in_words(time_limit_seconds)}{last_stage(log)}" if is_late else None
+        )
         if ended is None:
             return self._lost(folder, log, late, seconds)
         kills = memory_kills() - kills

@@ -60,7 +60,7 @@ def why_not_started(python: Path, environment: Mapping[str, str], problem: str) 
         return f"{_named(python, found.version)} did not start: {problem}"
     if not found.version:
         return f"convbench is not installed in {python}"
-    return f"{_named(python, found.version)} is older than wire {WIRE}; install a newer one there"
+    return f"{_named(python, found.version)} is older than wire {WIRE}. Install a newer one there"
 
 
 def _named(python: Path, version: str) -> str:

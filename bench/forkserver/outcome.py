@@ -65,7 +65,7 @@ def outcome(
     elif code == -signal.SIGKILL and late is not None:
         kind, reason = "timeout", late
     elif code == -signal.SIGKILL and memory_kills:
-        kind, reason = "oom", "killed by the kernel, which had run out of memory" + last_stage(log)
+        kind, reason = "oom", "out of memory (killed by the kernel)" + last_stage(log)
     elif code < 0:
         reason = describe_exit(code).removeprefix("was ") + last_stage(log)
     elif failure is not None:

@@ -78,9 +78,7 @@ class ContentionMonitor:
 
     def _unseen(self) -> Iterator[CaseWarning]:
         if self._start.ticks is None or self._last.ticks is None:
-            yield CaseWarning(
-                "no-others", f"{self._stat} cannot be read, so nobody knows who else was at work"
-            )
+            yield CaseWarning("no-others", f"{self._stat} cannot be read: load by other programs is unknown")
 
 
 def _read(stat: Path, usable: Set[int], clock: Clock) -> Reading:
@@ -131,7 +129,7 @@ class Window:
         if self.start.ticks is not None and self.end.ticks is not None:
             steal = steal_share(self.start.ticks, self.end.ticks)
             if steal > MOST_STEAL:
-                yield CaseWarning("steal", f"other machines took {100 * steal:.1f}% of the processor")
+                yield CaseWarning("steal", f"other virtual machines took {100 * steal:.1f}% of CPU time")
 
     def contended(self) -> Iterator[CaseWarning]:
         """A label where other programs took too much, by more than a reading may be wrong."""

@@ -21,7 +21,7 @@ def resolve(text: str, open_nvml: Callable[[], Nvml], environ: Mapping[str, str]
     Raises UserError where there is no such GPU, several, or one that CUDA_VISIBLE_DEVICES hides.
     """
     if not text:
-        raise UserError("--gpu takes nvidia-smi's index or a UUID of a GPU, not ''")
+        raise UserError("--gpu must be an index of nvidia-smi or a UUID, got ''")
     try:
         nvml = open_nvml()
         gpus = nvml.gpus()
@@ -29,9 +29,9 @@ def resolve(text: str, open_nvml: Callable[[], Nvml], environ: Mapping[str, str]
         numbers = {gpu.index(): gpu for gpu in gpus}
         there = "; ".join(_in_words(number, gpu, instances) for number, gpu in numbers.items())
     except UnreadableError as error:
-        raise UserError(f"--gpu {text}: no GPU was found: {error}") from error
+        raise UserError(f"--gpu {text}: no GPU found: {error}") from error
     if not gpus:
-        raise UserError(f"--gpu {text}: no GPU was found: the driver lists none")
+        raise UserError(f"--gpu {text}: no GPU found: the driver lists none")
     if text.isdecimal():
         named = [numbers[int(text)].uuid()] if int(text) in numbers else []
     else:
@@ -86,7 +86,7 @@ def _whole(text: str, uuid: str, instances: Mapping[str, Sequence[str]]) -> str:
     """Of a GPU that is divided its one instance, which is what CUDA runs on; UserError where it has more."""
     parts = instances.get(uuid, ())
     if len(parts) > 1:
-        raise UserError(f"--gpu {text} is divided by MIG: name one of its instances, {', '.join(parts)}")
+        raise UserError(f"--gpu {text} is divided by MIG. Give one of its instances: {', '.join(parts)}")
     return parts[0] if parts else uuid
 
 

@@ -36,7 +36,7 @@ class ClassScores:
             detail = f"the loss takes {main.name}, one of {main.count} tensors returned"
             self._seen[main.name] = CaseWarning("main-output", detail)
         if shape[1] > self._classes:
-            detail = f"the network has {shape[1]:,} outputs, and {self._classes} classes are learned"
+            detail = f"the network has {shape[1]:,} outputs for {self._classes} classes"
             self._seen["classes"] = CaseWarning("other-classes", detail)
         return main.tensor
 

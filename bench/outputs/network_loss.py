@@ -88,7 +88,7 @@ def _binary(main: MainOutput, targets: Tensor) -> Callable[[Any], Tensor]:
 def _which(main: MainOutput) -> tuple[CaseWarning, ...]:
     """A word where the loss leaves a part of the output aside, or is made by the network."""
     if not main.tensor.ndim:
-        return (CaseWarning("main-output", f"{main.name or 'the output'} is one number: it is the loss"),)
+        return (CaseWarning("main-output", f"{main.name or 'the output'} is a scalar and used as the loss"),)
     if main.count == 1:
         return ()
     return (CaseWarning("main-output", f"the loss takes {main.name}, one of {main.count} tensors returned"),)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bench import devices, engines, workloads
 from bench.plan import input_shapes
@@ -19,10 +19,14 @@ Value = str | int
 
 @dataclass(frozen=True)
 class NamedAxis:
-    """An axis of names; `accepted` is asked late, so that listing plug-ins costs nothing unless needed."""
+    """An axis of names; `accepted` is asked late, so that listing plug-ins costs nothing unless needed.
+
+    aliases  other names that users know, and the accepted name that each means
+    """
 
     summary: str
     accepted: Callable[[], Iterable[str]]
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -41,31 +45,53 @@ class ShapeAxis:
     summary: str
 
 
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", re.IGNORECASE)
+"""float() alone would also take `nan`, `1_0` and the digits of other scripts."""
+_SECONDS_IN = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
 MOST_MHZ = 10_000
 """Of `--lock-clocks`: more than any GPU has, and what this one has, it says itself."""
 
+DEVICE_ALIASES = {"gpu": "cuda"}
+_BY_DTYPE = {"float32": "fp32", "float": "fp32", "bfloat16": "bf16", "float16": "fp16", "half": "fp16"}
+
 AXES: dict[str, NamedAxis | NumericAxis | ShapeAxis] = {
     "model": NamedAxis(
-        "a network of the catalogue, torchvision:NAME, timm:NAME or FILE.py:FACTORY; vgg1* for several",
+        "Network: a name or wildcard of `convbench list models`, torchvision:NAME, timm:NAME or "
+        "FILE.py:FUNCTION.",
         lambda: catalogue.MODELS,
     ),
-    "workload": NamedAxis("forward alone, or a whole training step", lambda: workloads.workloads()),
+    "workload": NamedAxis(
+        "inference (forward only) or training (forward, backward, optimizer).", lambda: workloads.workloads()
+    ),
     "device": NamedAxis(
-        "where it runs; auto takes a CUDA GPU if there is one", lambda: [*devices.devices(), "auto"]
+        "cpu, cuda or auto (a CUDA GPU if present).",
+        lambda: [*devices.devices(), "auto"],
+        DEVICE_ALIASES,
     ),
-    "precision": NamedAxis("dtype of weights, autocast and TF32", lambda: PRECISIONS),
-    "engine": NamedAxis("how it is executed", lambda: engines.engines()),
-    "layout": NamedAxis("memory format of weights and images", lambda: LAYOUTS),
+    "precision": NamedAxis("fp32, tf32, amp-bf16, amp-fp16, bf16 or fp16.", lambda: PRECISIONS, _BY_DTYPE),
+    "engine": NamedAxis(
+        "eager, compile, compile-reduce-overhead, compile-max-autotune or cudagraph.",
+        lambda: engines.engines(),
+    ),
+    "layout": NamedAxis(
+        "Memory format: nchw or channels-last (alias: nhwc).",
+        lambda: LAYOUTS,
+        {"nhwc": "channels-last", "channels_last": "channels-last"},
+    ),
     "tuning": NamedAxis(
-        "what else is switched on; several joined by +", lambda: (tuning.NONE, *tuning.NAMES)
+        f"Optimizations, joined by +: {', '.join(tuning.NAMES)}; or none.",
+        lambda: (tuning.NONE, *tuning.NAMES),
     ),
-    "batch": NumericAxis("images in a step", 1, 65_536),
-    "image": NumericAxis("side of the square image, pixels; the network's own by default", 1, 8_192),
-    "input": ShapeAxis("shape of one input in place of image and channels, without the batch: 3x224x320"),
-    "channels": NumericAxis("channels of the image; the network's own by default", 1, 1_024),
-    "classes": NumericAxis("outputs of the classifier; the network's own by default", 1, 1_000_000),
-    "threads": NumericAxis("CPU threads of torch; the usable physical cores by default", 1, 1_024),
-    "seed": NumericAxis("seed of weights and data", 0, 2**32 - 1),
+    "batch": NumericAxis("Batch size.", 1, 65_536),
+    "image": NumericAxis("Image size in pixels, square (default: the network's own).", 1, 8_192),
+    "input": ShapeAxis(
+        "Shape of one input without the batch, such as 3x224x320; replaces image and channels."
+    ),
+    "channels": NumericAxis("Image channels (default: the network's own).", 1, 1_024),
+    "classes": NumericAxis("Outputs of the classifier (default: the network's own).", 1, 1_000_000),
+    "threads": NumericAxis("CPU threads (default: usable physical cores).", 1, 1_024),
+    "seed": NumericAxis("Seed of weights and data.", 0, 2**32 - 1),
 }
 
 
@@ -74,7 +100,7 @@ def read(axis: str, values: Iterable[object]) -> tuple[Value, ...]:
     parts = [part for value in values for part in _parts(axis, value)]
     found = [checked(axis, part) for part in parts]
     if not found:
-        raise UserError(f"the axis {axis} needs at least one value")
+        raise UserError(f"{axis} needs at least one value")
     return tuple(dict.fromkeys(found))
 
 
@@ -97,7 +123,7 @@ def read_one(axis: str, value: object) -> Value:
     """The one value of an axis, checked. Raises UserError, also for several."""
     values = read(axis, [value])
     if len(values) > 1:
-        raise UserError(f"{axis} takes one value here, not {_shown(value)}")
+        raise UserError(f"{axis} must be a single value here, got {_shown(value)}")
     return values[0]
 
 
@@ -109,7 +135,8 @@ def checked(axis: str, value: object) -> Value:
     if isinstance(kind, ShapeAxis):
         return input_shapes.read(value)
     if not isinstance(value, str) or not value:
-        raise UserError(f"{axis} takes a name, not {value!r}")
+        raise UserError(f"{axis} must be a name, got {value!r}")
+    value = kind.aliases.get(value.lower(), value)
     if axis == "tuning":
         return tuning.read(value)
     if axis == "model":
@@ -130,7 +157,7 @@ def whole_number(name: str, value: object, low: int, high: int) -> int:
     elif isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,18}", value):
         number = int(value)
     if number is None or not low <= number <= high:
-        raise UserError(f"{name} takes a whole number from {low} to {high}, not {_shown(value)}")
+        raise UserError(f"{name} must be a whole number from {low} to {high}, got {_shown(value)}")
     return number
 
 
@@ -139,13 +166,26 @@ def positive_number(name: str, value: object, high: float, *, or_zero: bool = Fa
     otherwise."""
     written = "" if isinstance(value, bool) else str(value)
     text, percent = (written[:-1], 100.0) if written.endswith("%") else (written, 1.0)
-    # float() alone would also take `nan`, `1_0` and the digits of other scripts.
-    plain = re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", text, re.IGNORECASE)
-    number = float(text) / percent if plain else -1.0
+    number = float(text) / percent if _NUMBER.fullmatch(text) else -1.0
     if not (0 < number <= high or (or_zero and number == 0)):
         accepted = f"from 0 to {high:g}" if or_zero else f"above 0 and up to {high:g}"
-        raise UserError(f"{name} takes a number {accepted}, not {_shown(value)}")
+        hint = f". Did you mean {written}%?" if percent == 1 and high <= 1 < number <= 100 * high else ""
+        raise UserError(f"{name} must be a number {accepted}, got {_shown(value)}{hint}")
     return number
+
+
+def seconds(name: str, value: object, high: float) -> float:
+    """A time above 0 and at most `high` seconds, from a number of seconds or a text: `90`, `90s`, `5m`, `2h`.
+    UserError otherwise."""
+    written = "" if isinstance(value, bool) else str(value)
+    number, unit = (written[:-1], written[-1]) if written[-1:] in _SECONDS_IN else (written, "s")
+    found = float(number) * _SECONDS_IN[unit] if _NUMBER.fullmatch(number) else -1.0
+    if not 0 < found <= high:
+        raise UserError(
+            f"{name} must be a number of seconds above 0 and up to {high:g}, or a time such as 5m or 2h, "
+            f"got {_shown(value)}"
+        )
+    return found
 
 
 def _shown(value: object) -> str:

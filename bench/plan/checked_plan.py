@@ -24,12 +24,12 @@ def refuse_impossible(plan: KeptPlan, where: str) -> None:
         _check_rule(plan)
         suite_file.protocol_of_table(structs.asdict(plan.protocol), where)
     except UserError as error:
-        raise UserError(f"{where} plans what cannot be: {error}") from error
+        raise UserError(f"{where} is not a valid plan: {error}") from error
 
 
 def _check(case: Case) -> None:
     if case.replicate != 1 or case.task is not None:
-        raise UserError(f"{case.id} is no case of a suite")
+        raise UserError(f"{case.id} is not a case of a suite")
     for axis in AXES:
         value = getattr(case, axis)
         if value or axis not in _MAY_BE_EMPTY:
@@ -38,9 +38,9 @@ def _check(case: Case) -> None:
 
 def _check_rule(plan: KeptPlan) -> None:
     if not plan.cases or len(set(plan.cases)) != len(plan.cases) or not set(plan.single) <= set(plan.cases):
-        raise UserError("its cases are none, or one stands there twice")
+        raise UserError("it has no cases, or a case twice")
     if (plan.replicates is None) == (plan.until is None):
-        raise UserError("it has either replicates or until")
+        raise UserError("it needs either replicates or until")
     if plan.replicates is not None:
         axes.whole_number("replicates", plan.replicates, 1, 1000)
     if plan.until is not None:

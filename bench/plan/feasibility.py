@@ -9,6 +9,7 @@ from bench.schema import tuning
 from bench.schema.case import Case
 from bench.schema.record import Record, Status
 from models import catalogue
+from models.errors import UserError
 
 ACCIDENTS: tuple[Status, ...] = ("crashed", "timeout")
 """They may not repeat themselves; the other statuses are answers."""
@@ -32,6 +33,22 @@ def why_impossible(case: Case) -> str | None:
 def why_not_here(case: Case) -> str | None:
     """What is known without torch against running a case on this machine, in a sentence."""
     return devices.get(case.device).why_absent() or why_impossible(case)
+
+
+def refuse_impossible(planned: Sequence[Case]) -> None:
+    """UserError where none of the processes can run on this machine, as far as is known without torch."""
+    reasons = [why_not_here(case) for case in planned]
+    if reasons and all(reasons):
+        raise UserError(none_can_run(planned, str(reasons[0])))
+
+
+def none_can_run(planned: Sequence[Case], reason: str) -> str:
+    """The sentence for a plan of which nothing can run; `reason` is that of the first process."""
+    cases = len(set(map(Case.without_replicate, planned)))
+    which = "the case cannot run" if cases == 1 else f"none of the {cases} cases can run"
+    on_host = any(devices.traits(case.device).is_host for case in planned)
+    hint = "" if on_host else ". Try --device cpu, or run `convbench doctor`"
+    return f"{which} on this machine: {reason}{hint}"
 
 
 def is_retried(record: Record) -> bool:

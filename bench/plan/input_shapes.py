@@ -22,12 +22,12 @@ def read(value: object) -> str:
     """A shape as it stands in a case, without leading zeros. Raises UserError."""
     if not isinstance(value, str) or not re.fullmatch(r"[0-9]{1,9}(x[0-9]{1,9}){0,3}", value):
         raise UserError(
-            f"input takes 1 to {MOST_DIMENSIONS} sizes joined by x, channels first and without the batch"
-            f" (3x224x320, 64x1000, 3x16x112x112), not {value!r}"
+            f"input must be 1 to {MOST_DIMENSIONS} sizes joined by x, channels first, without the batch"
+            f" (3x224x320, 64x1000, 3x16x112x112), got {value!r}"
         )
     sizes = shape_of(value)
     if not all(1 <= size <= LARGEST for size in sizes):
-        raise UserError(f"every size of an input is from 1 to {LARGEST:,}, not {value}")
+        raise UserError(f"each size of input must be from 1 to {LARGEST:,}, got {value}")
     return "x".join(map(str, sizes))
 
 
@@ -35,7 +35,7 @@ def refuse_both(axes: Mapping[str, object], where: str) -> None:
     """UserError where a block or the options name a shape and the sides or channels of a square image."""
     named = [size for size in SIZES if size in axes]
     if "input" in axes and named:
-        raise UserError(f"{where}: input says channels and sides already: leave out {' and '.join(named)}")
+        raise UserError(f"{where}: input already gives channels and image size. Omit {' and '.join(named)}")
 
 
 def merged(block: Mapping[str, Values], given: Mapping[str, object]) -> dict[str, Values]:

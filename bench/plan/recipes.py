@@ -189,7 +189,7 @@ def assignments(texts: Iterable[str]) -> dict[str, str]:
     for text in texts:
         field, equals, value = text.partition("=")
         if not equals or not value:
-            raise UserError(f"--set takes FIELD=VALUE, such as momentum=0.9, not {text!r}")
+            raise UserError(f"--set must be FIELD=VALUE, such as momentum=0.9, got {text!r}")
         name = field.strip().replace("-", "_")
         if name in found:
             raise UserError(f"{name} is set twice: to {found[name]} and to {value.strip()}")

@@ -14,7 +14,7 @@ from bench.schema.case import Case
 from bench.schema.kept_plan import KeptPlan
 from models.errors import UserError
 
-_MAY_CHANGE = "--resume changes --replicates, --until and --budget alone"
+_MAY_CHANGE = "With --resume only --replicates, --until and --budget may change"
 _MOST_SHOWN = 6
 
 
@@ -27,8 +27,7 @@ def changed(kept: KeptPlan, asked: Asked, where: str) -> KeptPlan:
     for option, wanted, has in _options(kept, asked):
         if wanted != has:
             raise UserError(
-                f"{option} asks for {_shown(wanted)}, and the plan of {where} has {_shown(has)}: "
-                f"{_MAY_CHANGE}"
+                f"{option} is {_shown(has)} in the plan of {where}, got {_shown(wanted)}. {_MAY_CHANGE}"
             )
     _refuse_other_suite(kept, asked, where)
     replicates, until = suite_plan.rule_of(asked)
@@ -81,12 +80,9 @@ def _refuse_other_suite(kept: KeptPlan, asked: Asked, where: str) -> None:
             _refuse_other_rule(kept, now, where)
         return
     if asked.suite != kept.suite:
-        raise UserError(
-            f"--suite asks for {asked.suite}, and the plan of {where} has {kept.suite}: {_MAY_CHANGE}"
-        )
+        raise UserError(f"--suite is {kept.suite} in the plan of {where}, got {asked.suite}. {_MAY_CHANGE}")
     raise UserError(
-        f"--suite {asked.suite}, as it is now and with these options, is not the plan of {where}: "
-        f"{_MAY_CHANGE}"
+        f"--suite {asked.suite} with these options no longer matches the plan of {where}. {_MAY_CHANGE}"
     )
 
 

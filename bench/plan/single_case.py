@@ -11,7 +11,7 @@ from bench.plan.suite_plan import USUAL_SUITE, Asked
 from bench.schema.kept_plan import KeptPlan
 from models.errors import UserError
 
-SEVERAL = "convbench run measures several"
+SEVERAL = "`convbench run` takes several"
 
 
 def plan_of(
@@ -29,10 +29,10 @@ def plan_of(
     """
     named = axes.read("model", [model])
     if len(named) > 1:
-        raise UserError(f"{model!r} stands for {len(named)} networks, and time takes one: {SEVERAL}")
+        raise UserError(f"time measures one network, got {len(named)} ({model!r}). {SEVERAL}")
     for axis, values in given.items():
         if len(values) > 1:
-            raise UserError(f"--{axis} takes one value here, not {len(values)}: {SEVERAL}")
+            raise UserError(f"--{axis} must be a single value here, got {len(values)}. {SEVERAL}")
     return suite_plan.of_suite(
         Asked(
             suite=USUAL_SUITE,

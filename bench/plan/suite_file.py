@@ -28,13 +28,13 @@ def from_toml(path: Path) -> Suite:
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise UserError(f"cannot read the suite {path}: {error.strerror or error}") from error
+        raise UserError(f"cannot read suite {path}: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
-        raise UserError(f"the suite {path} is not TOML: {error}") from error
+        raise UserError(f"suite {path} is not valid TOML: {error}") from error
     _only(found, ("name", "summary", "replicates", "until", "protocol", "cases"), f"key in {path}")
     blocks = found.get("cases")
     if not isinstance(blocks, list) or not blocks or not all(isinstance(block, dict) for block in blocks):
-        raise UserError(f"{path} needs at least one table [[cases]]")
+        raise UserError(f"{path} needs at least one [[cases]] table")
     replicates, until = _rule(found, path)
     return Suite(
         name=_text(found, "name", path.stem, path),
@@ -51,7 +51,7 @@ def _rule(found: Mapping[str, object], path: Path) -> tuple[int, float | None]:
     if "until" not in found:
         return axes.whole_number("replicates", found.get("replicates", 3), 1, 1000), None
     if "replicates" in found:
-        raise UserError(f"{path} has both replicates and until: the first fixes what the second decides")
+        raise UserError(f"{path} has both replicates and until. Give one of them")
     until = axes.positive_number("until", found["until"], 1.0)
     return first_processes(until), until
 
@@ -59,7 +59,7 @@ def _rule(found: Mapping[str, object], path: Path) -> tuple[int, float | None]:
 def _text(table: Mapping[str, object], key: str, usual: str, path: Path) -> str:
     value = table.get(key, usual)
     if not isinstance(value, str):
-        raise UserError(f"{key} in {path} is a text, not {value!r}")
+        raise UserError(f"{key} in {path} must be a string, got {value!r}")
     return value
 
 
@@ -72,7 +72,7 @@ def _only(table: Mapping[str, object], accepted: tuple[str, ...], kind: str) -> 
 def _block(table: dict[str, Any], path: Path) -> Block:
     _only(table, tuple(AXES), f"axis in {path}")
     if "model" not in table:
-        raise UserError(f"every [[cases]] of {path} needs a model")
+        raise UserError(f"each [[cases]] table of {path} needs a model")
     return {
         axis: axes.read(axis, values if isinstance(values, list) else [values])
         for axis, values in table.items()
@@ -85,7 +85,7 @@ def protocol_of_table(table: object, path: str) -> MeasurementProtocol:
     Raises UserError for a key or a value that no protocol has.
     """
     if not isinstance(table, dict):
-        raise UserError(f"protocol in {path} is a table, [protocol]")
+        raise UserError(f"protocol in {path} must be a table: [protocol]")
     _only(
         table,
         tuple(field.name for field in structs.fields(MeasurementProtocol)),
@@ -99,10 +99,10 @@ def protocol_of_table(table: object, path: str) -> MeasurementProtocol:
     if not all(0 < value <= _LARGEST for name, value in items if (name, value) not in _OFF):
         raise UserError(
             f"every value in [protocol] of {path} must be above 0 and at most {_LARGEST:g}; "
-            "energy_seconds = 0 leaves energy out"
+            "energy_seconds = 0 turns energy off"
         )
     if protocol.min_samples > protocol.max_samples:
-        raise UserError(f"[protocol] of {path} asks for more min_samples than max_samples")
+        raise UserError(f"[protocol] of {path}: min_samples must not exceed max_samples")
     if protocol.fewest_samples is not None and protocol.fewest_samples > protocol.min_samples:
-        raise UserError(f"[protocol] of {path} asks for more fewest_samples than min_samples")
+        raise UserError(f"[protocol] of {path}: fewest_samples must not exceed min_samples")
     return protocol

@@ -47,6 +47,8 @@ def of_suite(asked: Asked) -> KeptPlan:
 
     UserError also where the L2 is to be written over on a device whose L2 is not known.
     """
+    if not isinstance(asked.ceilings, bool | None):
+        raise UserError(f"ceilings must be true or false, got {asked.ceilings!r}")
     name = asked.suite or USUAL_SUITE
     suite = named_suites.find(name, devices.auto())
     cases = cases_of(suite, asked.given)
@@ -87,7 +89,8 @@ def rule_of(asked: Asked) -> tuple[int | None, float | None]:
     """The number of processes and the target that were asked for, of which one at most is not None."""
     if asked.replicates is not None and asked.until is not None:
         raise UserError(
-            "--replicates fixes how many processes a case has, and --until lets its interval decide: give one"
+            "give --replicates (a fixed number of processes) or --until (as many as the interval needs), "
+            "not both"
         )
     if asked.replicates is not None:
         return axes.whole_number("--replicates", asked.replicates, 1, 1000), None
@@ -97,9 +100,7 @@ def rule_of(asked: Asked) -> tuple[int | None, float | None]:
 def cases_of(suite: Suite, given: Mapping[str, tuple[Value, ...]]) -> list[Case]:
     """The plan's cases; UserError when none of them can run here as far as is known without torch."""
     cases = expand.cases(suite, given, cpu_cores.usable_cores())
-    reasons = [feasibility.why_not_here(case) for case in cases]
-    if all(reasons):
-        raise UserError(f"nothing of this plan can run here: {reasons[0]}")
+    feasibility.refuse_impossible(cases)
     return cases
 
 
@@ -109,12 +110,12 @@ def protocol_of(
     """The suite's protocol with what was given in its place; None leaves it."""
     if flush_l2 is not None:
         if not isinstance(flush_l2, bool):
-            raise UserError(f"flush_l2 is true or false, not {flush_l2!r}")
+            raise UserError(f"flush_l2 must be true or false, got {flush_l2!r}")
         protocol = structs.replace(protocol, flush_l2=flush_l2)
     if target_ci is not None:
         protocol = structs.replace(protocol, target_ci=axes.positive_number("--target-ci", target_ci, 1.0))
     if time_limit is not None:
-        limit = axes.positive_number("--time-limit", time_limit, 1e7)
+        limit = axes.seconds("--time-limit", time_limit, 1e7)
         protocol = structs.replace(protocol, time_limit_seconds=limit)
     return protocol
 
@@ -129,4 +130,4 @@ def refuse_flush(protocol: MeasurementProtocol, cases: Iterable[Case]) -> None:
 
 def seconds_of(budget: object) -> float | None:
     """The budget in seconds, or None."""
-    return None if budget is None else axes.positive_number("--budget", budget, 1e8)
+    return None if budget is None else axes.seconds("--budget", budget, 1e8)

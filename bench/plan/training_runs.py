@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from msgspec import Struct, structs
 
 from bench import datasets, devices
 from bench.host import cpu_cores
-from bench.plan import expand, feasibility, recipes
+from bench.plan import expand, recipes
 from bench.plan.axes import Value
 from bench.schema.case import Case
 from bench.schema.training_task import TrainingTask
@@ -57,12 +57,12 @@ def cases(request: TrainingRequest, threads: int) -> list[Case]:
 def _case(request: TrainingRequest, fields: dict[str, Value], threads: int) -> Case:
     model = str(fields["model"])
     if is_block(model):
-        raise UserError(f"{model} has no classifier, and so learns nothing: convbench run times it")
+        raise UserError(f"{model} has no classifier and cannot be trained. Time it with `convbench run`")
     dataset = datasets.get(request.dataset)
     prescribed = recipes.find(request.recipe, model)
     recipe = recipes.changed(prescribed.recipe, request.overrides)
     if request.target is not None and not dataset.learns:
-        raise UserError(f"{dataset.name} has nothing to learn, and so no --target accuracy")
+        raise UserError(f"--target needs a dataset with labels to learn, got {dataset.name!r}")
     task = TrainingTask(
         dataset=dataset.name, recipe=recipe, target=request.target, deterministic=request.deterministic
     )
@@ -86,12 +86,6 @@ def _case(request: TrainingRequest, fields: dict[str, Value], threads: int) -> C
 def _channels(model: str, own: int) -> int:
     """The dataset's, or three equal ones of a grey image for a network that takes nothing else."""
     return 3 if isinstance(catalogue.parse(model), catalogue.Torchvision) else own
-
-
-def why_impossible(planned: Sequence[Case]) -> str | None:
-    """A sentence when none of the runs can be, as far as is known without torch."""
-    reasons = [feasibility.why_not_here(case) for case in planned]
-    return reasons[0] if reasons and all(reasons) else None
 
 
 def options_of(case: Case) -> tuple[str, ...]:

@@ -140,8 +140,7 @@ class EnergyMeter:
             self.labels.append(
                 CaseWarning(
                     "energy-mismatch",
-                    f"by the counter the steps take {watts:.0f} W, "
-                    f"by readings of the power {sampled_watts:.0f} W",
+                    f"the energy counter gives {watts:.0f} W, power readings give {sampled_watts:.0f} W",
                 )
             )
 

@@ -96,8 +96,8 @@ def _attempted(
         record = _found(outcome)
         if record is None:
             assert outcome.kind != "result"
-            kept = _measurements(case, epochs)
-            return structs.replace(unmeasured, status=outcome.kind, reason=outcome.reason, measurements=kept)
+            kept, reason = _measurements(case, epochs), f"{outcome.reason}{_way_out(outcome, options)}"
+            return structs.replace(unmeasured, status=outcome.kind, reason=reason, measurements=kept)
     except msgspec.DecodeError as error:
         # A user's module may print into, or replace, anything in its process.
         kept, reason = _measurements(case, epochs), f"unreadable result: {error}"
@@ -106,6 +106,13 @@ def _attempted(
     if other is not None:
         return structs.replace(unmeasured, status="crashed", reason=other)
     return _with_lock(record, options.lock_clocks_mhz)
+
+
+def _way_out(outcome: Outcome, options: RunOptions) -> str:
+    """What a user can do about the end of a process; nothing where a budget ended it, and not its limit."""
+    if outcome.kind == "timeout" and math.isinf(options.ends_by):
+        return ". Raise --time-limit, or use a smaller batch"
+    return ". Use a smaller batch, or see `convbench max-batch`" if outcome.kind == "oom" else ""
 
 
 def _found(outcome: Outcome) -> Record | None:

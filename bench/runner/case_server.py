@@ -30,4 +30,4 @@ def refuse_idle_gpu(gpu: str | None, cases: Iterable[Case]) -> None:
     """UserError for a GPU that was chosen where nothing runs on one."""
     names = sorted({case.device for case in cases})
     if gpu is not None and not any(devices.traits(name).uses_nvml for name in names):
-        raise UserError(f"--gpu chooses among NVIDIA's GPUs, and all of this runs on {', '.join(names)}")
+        raise UserError(f"--gpu selects an NVIDIA GPU, but all cases run on {', '.join(names)}. Omit it")

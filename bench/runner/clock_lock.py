@@ -33,12 +33,12 @@ def clocks_locked(options: RunOptions, cases: Sequence[Case]) -> Iterator[None]:
         yield
         return
     if not on_gpu:
-        raise UserError("--lock-clocks is for NVIDIA's GPUs, and nothing of this plan runs on one")
+        raise UserError("--lock-clocks needs cases on an NVIDIA GPU. Give --device cuda, or omit it")
     try:
         gpu = _gpu(options.gpu)
         own = any(marker.is_own for marker in locked_clocks.markers() if marker.uuid == gpu.uuid())
     except UnreadableError as error:
-        raise UserError(f"--lock-clocks: no GPU was found: {error}") from error
+        raise UserError(f"--lock-clocks: no GPU found: {error}") from error
     if own:
         yield
         return

@@ -44,8 +44,8 @@ def refuse_other(directory: Path, began_on: Machine | None, now: Machine) -> Non
         return
     for what, then, here_ in _differences(began_on, now):
         raise UserError(
-            f"{directory} was begun on {what} {then}, and here it is {here_}: choose another --out, or go on "
-            "where it was begun"
+            f"{directory} was started on {what} {then}, and this is {here_}. Choose another --out, or "
+            "continue on the first machine"
         )
 
 

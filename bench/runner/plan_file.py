@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct, structs
 
-from bench.plan import checked_plan, resumed_plan, suite_plan
+from bench.plan import checked_plan, feasibility, plan_processes, resumed_plan, suite_plan
 from bench.plan.suite_plan import Asked
 from bench.runner import machines
 from bench.schema import plain_text
@@ -41,13 +41,13 @@ def read(directory: Path) -> KeptPlan | None:
         schema = msgspec.json.decode(encoded, type=_Numbered).schema
         if schema > PLAN_SCHEMA:
             raise UserError(
-                f"{path} was written by a newer convbench (schema {schema}; this one reads up to "
-                f"{PLAN_SCHEMA})"
+                f"{path} was written by a newer convbench (schema {schema}, this version reads up to "
+                f"{PLAN_SCHEMA}). Update convbench"
             )
         plan = msgspec.json.decode(encoded, type=KeptPlan)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UserError(
-            f"{path} is damaged: {error}; without it the run goes on with the options with which it was begun"
+            f"{path} is damaged: {error}. Delete it and give --resume the options of the first command"
         ) from error
     checked_plan.refuse_impossible(plan, str(path))
     return plan
@@ -64,11 +64,19 @@ def plan_for(asked: Asked, directory: Path, *, resume: bool) -> KeptPlan:
         return resumed_plan.changed(kept, asked, str(directory))
     if resume and not asked.names_a_plan():
         if not (directory / RECORDS).exists():
-            raise UserError(f"{directory} holds no run to resume")
+            raise UserError(
+                f"{directory} is not a run folder (no {RECORDS}). Give the folder that --out named"
+            )
         raise UserError(
-            f"{directory} keeps no plan ({PLAN}) to resume: name the suite or the axes that it was begun with"
+            f"{directory} has no {PLAN}. Give --resume the suite or the options of the first command"
         )
     return suite_plan.of_suite(asked)
+
+
+def pending(plan: KeptPlan, directory: Path) -> list[Case]:
+    """The processes that a resumed run in this folder begins with."""
+    file = directory / RECORDS
+    return feasibility.pending(plan_processes.of_plan(plan), read_records(file) if file.exists() else ())
 
 
 def write(directory: Path, plan: KeptPlan) -> None:

@@ -41,7 +41,7 @@ def refuse_idle_devices(planned: Sequence[Case], reasons: Mapping[Case, str], au
     """UserError where nothing can run for these reasons, or nothing on a device that was chosen for the
     user."""
     if all(case in reasons for case in planned):
-        raise UserError(f"nothing of this plan can run here: {reasons[planned[0]]}")
+        raise UserError(feasibility.none_can_run(planned, reasons[planned[0]]))
     if not auto:
         return
     able = {case.device for case in planned if case not in reasons}
@@ -49,7 +49,7 @@ def refuse_idle_devices(planned: Sequence[Case], reasons: Mapping[Case, str], au
     for device in {case.device for case in planned} - able - {host}:
         reason = next(reasons[case] for case in planned if case.device == device)
         raise UserError(
-            f"--device auto chose {device}, where nothing can run: {reason}; pass --device {host}"
+            f"--device auto chose {device}, where no case can run: {reason}. Give --device {host}"
         )
 
 

@@ -63,6 +63,6 @@ def refuse_other(case: Case, before: NetworkFingerprint, now: NetworkFingerprint
     """Raise UserError where two records-to-be of one name are of two networks; `which` is the first."""
     if not same_network(before, now):
         raise UserError(
-            f"{case.model} is no longer {which}, then / now: {difference(before, now)}; "
-            "choose another --out, or put the network back as it was"
+            f"{case.model} is no longer {which} (before / now: {difference(before, now)}). "
+            "Choose another --out, or restore the network"
         )

@@ -23,7 +23,7 @@ def why_no_text(name: str) -> str | None:
     """Why a name cannot stand in a record or a message, in a sentence; None where it can."""
     if not _is_odd(name):
         return None
-    return f"{as_text(name)} has bytes that are no UTF-8, which a record cannot hold: give it another name"
+    return f"{as_text(name)} is not a UTF-8 name. Rename the file"
 
 
 def encode(message: object) -> bytes:

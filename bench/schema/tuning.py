@@ -35,7 +35,7 @@ def read(text: str) -> str:
         return ""
     for name in text.split("+"):
         if name == NONE:
-            raise UserError(f"tuning {text!r}: none stands alone")
+            raise UserError(f"tuning {text!r}: none cannot be combined")
         if name not in NAMES:
             raise unknown("tuning", name, (NONE, *NAMES))
     return joined(text.split("+"))

@@ -43,7 +43,7 @@ def refit(machines: Sequence[Sequence[Scatter]], kept: Published = PUBLISHED) ->
     count = sum(each[0].size for each in series)
     if count < FEWEST_CASES:
         raise UserError(
-            f"a prior takes {FEWEST_CASES} cases of two processes or more; these runs have {count}"
+            f"a prior needs {FEWEST_CASES} cases with two processes or more; these runs have {count}"
         )
     _, d0, slope, levels, errors = max(
         (_at(series, freedom, kept) for freedom in _FREEDOMS), key=lambda found: found[0]

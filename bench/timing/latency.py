@@ -65,7 +65,9 @@ def time_steps(
     if not protocol.max_samples:
         return latency
     if warm.stationary is False:
-        latency.warn("not-stationary", f"step times still changed after {warm.seconds:.0f} s of warm-up")
+        latency.warn(
+            "not-stationary", f"still not steady after {warm.seconds:.0f} s of warm-up; try a larger warm-up"
+        )
     latency.measurements.append(
         Measurement(phase=steps.whole_phase, metric="warmup_steps", unit="count", samples=[warm.steps])
     )
@@ -151,7 +153,9 @@ def _measure_with(
     latency.windows[timer.metric] = used.readings
     latency.invalid = latency.invalid or used.fault
     if sampling.halves_differ(used.samples.values[-1], tolerance=2 * protocol.target_ci):
-        latency.warn("drifting", f"the {timer.metric} of {steps.whole_phase} changed inside the window")
+        latency.warn(
+            "drifting", f"{steps.whole_phase} became faster or slower while its {timer.metric} was measured"
+        )
     return used.samples.values
 
 
@@ -203,7 +207,7 @@ def additivity(parts: Sequence[Sequence[float]], whole: Sequence[float]) -> str 
     interval = estimates.within_process(differences)
     if interval is None or max(interval.low, -interval.high) < max(0.01 * step, 20e-6):
         return None
-    return f"the phases' sum differs from the step by {100 * difference / step:+.1f}%"
+    return f"phases sum to {(step + difference) / step:.2g}x the step: phase times are unreliable"
 
 
 def _median(latency: Latency, phase: Phase, metric: str) -> float:

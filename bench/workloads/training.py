@@ -161,7 +161,7 @@ def _optimizer(weights: list[torch.Tensor], case: Case) -> torch.optim.SGD:
     if FUSED_OPTIMIZER not in names(case.tuning):
         return torch.optim.SGD(weights, lr=rate, momentum=MOMENTUM)
     if any(weight.is_complex() for weight in weights):
-        raise UserError(f"{case.model} has complex weights, and the tuning {FUSED_OPTIMIZER} takes real ones")
+        raise UserError(f"tuning {FUSED_OPTIMIZER} needs real weights, and {case.model} has complex ones")
     optimizer = torch.optim.SGD(weights, lr=rate, momentum=MOMENTUM, fused=True)
     # torch's fused form makes the buffers of unwritten memory, and learns from that where a GradScaler
     # skipped the first step.

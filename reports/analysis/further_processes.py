@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from bench.plan import estimate
 from bench.plan.suite import MOST_PROCESSES, first_processes
+from bench.schema import durations
 from bench.schema.case import Case
 from bench.schema.kept_plan import KeptPlan
 from bench.schema.phases import whole
@@ -25,7 +26,6 @@ TARGET = 0.05
 """The half width of an interval that is good enough where nobody asked for another."""
 WHEN_ALONE = ", once no other program runs there"
 """What must be so before further processes of a contended run tell more."""
-_MINUTE, _HOUR = 60.0, 3600.0
 
 
 class Further(Struct, frozen=True, kw_only=True):
@@ -88,11 +88,7 @@ def told(more: int | None, seconds: float | None, what: str = "more") -> str:
 
 def about(seconds: float) -> str:
     """`about 50 s`, `about 4 minutes`, `about 3 hours`"""
-    if seconds < 1.5 * _MINUTE:
-        return f"about {max(round(seconds), 1)} s"
-    if seconds < 1.5 * _HOUR:
-        return f"about {seconds / _MINUTE:.0f} minutes"
-    return f"about {seconds / _HOUR:.0f} hours"
+    return f"about {durations.in_words(max(seconds, 1))}"
 
 
 def is_watched(figure: Figure) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
@@ -21,6 +22,8 @@ PLAIN_WIDTH = 200
 """Columns where no terminal says how many: tables take what they need of it."""
 TEXT_WIDTH = 100
 """Longer lines of prose are hard to read."""
+COLOR = "CONVBENCH_COLOR"
+"""The variable that says `auto`, `always` or `never`; `--color` sets it."""
 
 
 def render(document: Document) -> str:
@@ -32,7 +35,7 @@ def render(document: Document) -> str:
     text = io.StringIO()
     console = Console(
         file=text,
-        force_terminal=interactive,
+        force_terminal=_is_colored(is_terminal=interactive),
         width=None if interactive else PLAIN_WIDTH,
         highlight=False,
     )
@@ -49,6 +52,12 @@ def render(document: Document) -> str:
         _show_text(console, document.paragraphs)
         _show_tables(console, document)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
+
+
+def _is_colored(*, is_terminal: bool) -> bool:
+    """Whether text has colors and bold letters."""
+    asked = os.environ.get(COLOR, "auto")
+    return is_terminal and not os.environ.get("NO_COLOR") if asked == "auto" else asked == "always"
 
 
 def _show_answer(console: Console, title: str, answer: Answer) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from bench.plan import estimate, feasibility, plan_processes
 from bench.plan.axes import Value
 from bench.plan.suite import MOST_PROCESSES
+from bench.schema import durations
 from bench.schema.case import ARITHMETIC, Case, MeasurementProtocol
 from bench.schema.kept_plan import KeptPlan
 from bench.studies.ab.pair_rows import CasePair
@@ -31,9 +32,12 @@ def dry_run(planned: Sequence[Case], protocol: MeasurementProtocol, output: str)
     return _rendered(here, f"{_counted(here)}: {time}.{_skipped(here)}", output)
 
 
-def dry_run_of(plan: KeptPlan, budget_seconds: float | None, output: str) -> str:
-    """The same of a plan that may ask for more processes of a case than it begins with."""
-    planned = plan_processes.of_plan(plan)
+def dry_run_of(
+    plan: KeptPlan, budget_seconds: float | None, output: str, pending: Sequence[Case] | None = None
+) -> str:
+    """The same of a plan that may ask for more processes of a case than it begins with; `pending` are those
+    that a resumed run begins with."""
+    planned = plan_processes.of_plan(plan) if pending is None else pending
     if plan.until is None:
         return dry_run(planned, plan.protocol, output)
     here = _here(planned)
@@ -98,11 +102,7 @@ def _rendered(here: _Here, text: str, output: str) -> str:
 
 
 def _about(seconds: float) -> str:
-    minutes = seconds / 60
-    for unit, most, divisor in (("minutes", 180, 1), ("hours", 72 * 60, 60), ("days", math.inf, 24 * 60)):
-        if minutes < most:
-            return "about a minute or less" if minutes < 1.5 else f"about {minutes / divisor:.0f} {unit}"
-    raise AssertionError
+    return "about a minute or less" if seconds < 90 else f"about {durations.in_words(seconds)}"
 
 
 def pairs_plan(

@@ -78,7 +78,7 @@ def test_resume_continues_and_the_last_record_of_a_case_counts(tmp_path: Path) -
 
 def test_a_run_is_not_begun_over_another(folder: Path) -> None:
     before = (folder / RECORDS).read_bytes()
-    with pytest.raises(UserError, match="holds a run already: continue it with --resume"):
+    with pytest.raises(UserError, match=r"already contains a run. Add --resume to continue it"):
         Store.create(folder)
     assert (folder / RECORDS).read_bytes() == before
 
@@ -93,7 +93,7 @@ def test_a_refusal_releases_the_lock(folder: Path) -> None:
 @pytest.mark.parametrize("exists", [True, False])
 def test_there_must_be_a_run_to_resume(tmp_path: Path, exists: bool) -> None:
     folder = tmp_path if exists else tmp_path / "missing"
-    with pytest.raises(UserError, match="holds no run to resume"):
+    with pytest.raises(UserError, match="is not a run folder"):
         Store.resume(folder)
     assert list(tmp_path.iterdir()) == []
 

@@ -108,16 +108,16 @@ def test_names_that_a_file_does_not_define(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        ("vgg161", "did you mean 'vgg16'"),
-        ("VGG-16", "did you mean 'vgg16"),
+        ("vgg161", "Did you mean 'vgg16'"),
+        ("VGG-16", "Did you mean 'vgg16"),
         ("", "unknown model"),
-        ("torchvision:vgg61", "unknown torchvision model 'vgg61': did you mean 'vgg"),
-        ("torchvision:", "cannot be read"),
-        (":make", "cannot be read"),
+        ("torchvision:vgg61", "unknown torchvision model 'vgg61'. Did you mean 'vgg"),
+        ("torchvision:", "cannot read model"),
+        (":make", "cannot read model"),
         ("no/such.py:make", r"cannot read no/such.py: No such file"),
         ("tests.py:make:x", "neither a module nor a file"),
         ("net.py", "write net.py:FUNCTION"),
-        ("net+norm=bn.py", "write net[+]norm=bn.py:FUNCTION"),
+        ("net+norm=bn.py", "Give net[+]norm=bn.py:FUNCTION"),
         ("net.py:1st", "not the name of a function"),
         ("nosuchpackage.net:make", "no package or module 'nosuchpackage'"),
         ("models.net:make", "models/net.py:make"),
@@ -138,7 +138,7 @@ def test_files_that_are_not_python(tmp_path: Path, content: bytes) -> None:
 
 def test_a_folder_is_not_a_file(tmp_path: Path) -> None:
     (tmp_path / "net.py").mkdir()
-    with pytest.raises(UserError, match="is a folder: name a file in it"):
+    with pytest.raises(UserError, match=r"is a folder. Give a file in it"):
         parse(f"{tmp_path}/net.py:f")
 
 

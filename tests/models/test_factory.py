@@ -226,16 +226,16 @@ def test_other_files_are_called_what_they_are(tmp_path: Path, name: str, words: 
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        ("{0}:make", "is a folder: name a file in it"),
-        ("{0}", "is a folder: name a file in it"),
+        ("{0}:make", "is a folder. Give a file in it"),
+        ("{0}", "is a folder. Give a file in it"),
         ("{0}/empty.py:make", "it defines nothing at top level"),
-        ("{0}/net.py:buidl", "does not define 'buidl' at top level: did you mean 'build'"),
+        ("{0}/net.py:buidl", "does not define 'buidl' at top level. Did you mean 'build'"),
         ("{0}/net.py:zzz", "at top level: it defines Net, build, nn"),
         ("{0}/net.py", "write .*net.py:FUNCTION; it defines Net, build, nn"),
         ("{0}/a\nb.py:make", "has control characters"),
         ("hf:resnet50", "no package or module 'hf'.* accepted are .*torchvision:NAME, timm:NAME"),
-        ("torchvison:resnet50", "no package or module 'torchvison'.*did you mean 'torchvision'"),
-        ("resnet50", "did you mean 'torchvision:resnet50'"),
+        ("torchvison:resnet50", "no package or module 'torchvison'.*Did you mean 'torchvision'"),
+        ("resnet50", "Did you mean 'torchvision:resnet50'"),
     ],
 )
 def test_what_cannot_be_a_network_is_told(tmp_path: Path, spec: str, words: str) -> None:

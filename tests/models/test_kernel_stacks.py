@@ -345,7 +345,7 @@ def test_configuration_c_is_vgg16_with_1x1() -> None:
 def test_what_is_not_a_run_of_stacked_convolutions() -> None:
     three = Conv(4, 3, padding=1)
     for between in (ResponseNorm(), Pool("max", 2, 2), Conv(4, 3), Conv(4, 3, 2, 1), Conv(4, 3, 1, 1, 2)):
-        with pytest.raises(UserError, match="nowhere 2 stacked"):
+        with pytest.raises(UserError, match="no 2 stacked"):
             merged(network(three, RELU, between, three, RELU), 5)
 
 
@@ -354,7 +354,7 @@ def test_networks_with_nothing_to_change() -> None:
         factorised(MODELS["vgg16"])
     with pytest.raises(UserError, match="lenet5 has no stride"):
         factorised(MODELS["lenet5"], stride="early")
-    with pytest.raises(UserError, match="vgg13 has nowhere 3 stacked"):
+    with pytest.raises(UserError, match="vgg13 has no 3 stacked"):
         merged(MODELS["vgg13"], 7)
-    with pytest.raises(UserError, match="vgg13 has nowhere 3 stacked"):
+    with pytest.raises(UserError, match="vgg13 has no 3 stacked"):
         pointwise(MODELS["vgg13"])

@@ -99,7 +99,7 @@ def test_arguments_go_to_the_builder() -> None:
         ("torchvision:vgg11(weights='DEFAULT')", "measured with random weights: weights cannot be given"),
         (
             "torchvision:vgg11(num_classes=3)",
-            "num_classes of torchvision:vgg11 is an axis of its own: write --classes",
+            "num_classes of torchvision:vgg11 is an option. Give --classes",
         ),
         ("torchvision:vgg11(0.1)", "takes its arguments by name"),
         ("torchvision:vgg11(depth=3)", "torchvision:vgg11 failed with TypeError: .*'depth'"),
@@ -181,7 +181,7 @@ def test_a_timm_that_cannot_be_imported_is_told(timm: Path) -> None:
 @pytest.mark.usefixtures("timm")
 def test_names_of_timm() -> None:
     assert parse("timm:resnet50.c2(drop_rate=0.1)") == Timm("resnet50.c2", Literals((), {"drop_rate": 0.1}))
-    with pytest.raises(UserError, match="unknown timm model 'resnet5': did you mean 'resnet50'"):
+    with pytest.raises(UserError, match=r"unknown timm model 'resnet5'. Did you mean 'resnet50'"):
         parse("timm:resnet5")
 
 

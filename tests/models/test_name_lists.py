@@ -69,8 +69,8 @@ def test_all_of_torchvision_are_its_networks_of_classification() -> None:
 @pytest.mark.parametrize(
     ("pattern", "words"),
     [
-        ("torchvision:resnt*", "no network of torchvision matches 'resnt[*]': did you mean 'resnet"),
-        ("vg11*", "no network of ours matches 'vg11[*]': did you mean 'vgg11'"),
+        ("torchvision:resnt*", "no network of torchvision matches 'resnt[*]'. Did you mean 'resnet"),
+        ("vg11*", "no built-in network matches 'vg11[*]'. Did you mean 'vgg11'"),
     ],
 )
 def test_a_wildcard_that_nothing_matches_is_told(pattern: str, words: str) -> None:

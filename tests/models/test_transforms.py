@@ -168,7 +168,7 @@ def test_a_deeper_small_vgg_keeps_its_channels() -> None:
 
 @pytest.mark.parametrize("name", ["lenet5", "alexnet", "alexnet-grouped", "vgg16-c"])
 def test_only_vggs_have_a_depth(name: str) -> None:
-    with pytest.raises(UserError, match=f"{name} has no depth to choose"):
+    with pytest.raises(UserError, match=f"3x3 convolutions, and {name} is none"):
         with_depth(MODELS[name], 13)
 
 

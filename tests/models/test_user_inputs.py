@@ -80,9 +80,9 @@ def test_a_second_dimension_that_is_the_batch_by_accident_is_no_batch(tmp_path: 
 @pytest.mark.parametrize(
     ("code", "words"),
     [
-        (returning("None"), "net.py:inputs returned nothing; accepted are a tensor, a tuple of positional"),
-        (returning("[torch.zeros(batch)]"), "returned an object of type list; accepted are a tensor"),
-        (returning("(batch, 3)"), "net.py:inputs returned no tensor; accepted are a tensor"),
+        (returning("None"), "net.py:inputs returned nothing. Accepted: a tensor, a tuple of positional"),
+        (returning("[torch.zeros(batch)]"), "returned an object of type list. Accepted: a tensor"),
+        (returning("(batch, 3)"), "net.py:inputs returned no tensor. Accepted: a tensor"),
         (
             returning("torch.zeros(8, 5)"),
             "net.py:inputs was asked for a batch of 4 and returned (8, 5): the batch is the first dimension"

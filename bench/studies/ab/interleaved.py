@@ -106,10 +106,10 @@ def run_pairs(
 def _refuse(directory: Path, folders: Sequence[Path]) -> None:
     """UserError where there is no place for two new runs; before seconds are spent on asking torch."""
     if directory.exists() and not directory.is_dir():
-        raise UserError(f"{directory} is a file, and a run needs a folder")
+        raise UserError(f"{directory} is a file. Give a folder as --out")
     for folder in folders:
         if (folder / RECORDS).exists():
-            raise UserError(f"{folder} holds a run already: choose another folder (pairs cannot be resumed)")
+            raise UserError(f"{folder} already contains a run. Choose another --out (ab cannot resume)")
         refuse_used(folder)
 
 
@@ -132,9 +132,9 @@ def _check(trial: Trial, index: int) -> Environment:
     except UserError as error:
         raise UserError(f"side {SIDES[index]}: {error}") from error
     except msgspec.DecodeError as error:
-        raise UserError(f"side {SIDES[index]}: {side.python} answers strangely: {error}") from error
+        raise UserError(f"side {SIDES[index]}: unreadable answer of {side.python}: {error}") from error
     for case, reason in reasons.items():
-        raise UserError(f"side {SIDES[index]} cannot run {case.id} here: {reason}")
+        raise UserError(f"side {SIDES[index]} cannot run {case.id} on this machine: {reason}")
     return found
 
 

@@ -29,8 +29,8 @@ def case_pairs_of(a: Sequence[Case], b: Sequence[Case]) -> list[CasePair]:
     """The sides' cases, one beside the other. Raises UserError where the sides' plans do not match."""
     if len(a) != len(b):
         raise UserError(
-            f"side a has {len(a)} cases and side b {len(b)}: on both sides change axes of which the plan"
-            " has one value only"
+            f"side a has {len(a)} cases and side b {len(b)}. Change only axes of which the plan "
+            "has a single value"
         )
     return [CasePair(a=x.without_replicate(), b=y.without_replicate()) for x, y in zip(a, b, strict=True)]
 
@@ -41,14 +41,16 @@ def read_side(text: str | None, python: Path | None) -> Side:
     for part in _assignments(text) if text else []:
         axis, equals, value = (word.strip() for word in part.partition("="))
         if not equals:
-            raise UserError(f"a side is written axis=value, for example engine=compile, not {part!r}")
+            raise UserError(f"a side must be AXIS=VALUE, for example engine=compile, got {part!r}")
         if axis not in AXES:
             raise unknown("axis", axis, AXES)
         if axis in changes:
-            raise UserError(f"a side has one value of each axis, and {axis} is given twice")
+            raise UserError(f"{axis} is given twice for one side")
         changes[axis] = read_one(axis, value)
     if python is not None and not (python.is_file() and os.access(python, os.X_OK)):
-        raise UserError(f"{python} is not a Python interpreter that can be started")
+        raise UserError(
+            f"{python} is not a Python interpreter. Give one with convbench installed"
+        )
     # absolute, as ./python is a name to look for on the PATH; not resolved, as a venv's is a symlink
     return Side(changes=changes, python=None if python is None else python.absolute())
 

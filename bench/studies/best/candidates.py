@@ -31,7 +31,7 @@ def first_case(given: Mapping[str, tuple[Value, ...]], threads: int) -> Case:
     value. `threads` are the usable cores. Raises UserError for several values of what is not searched."""
     for axis, values in given.items():
         if axis not in SEARCHED and len(values) > 1:
-            raise UserError(f"best takes one {axis} at a time, not {len(values)}")
+            raise UserError(f"best needs a single {axis}, got {len(values)}")
     first = {axis: values[:1] for axis, values in given.items()}
     one = Suite(name="", summary="", blocks=(first,), replicates=1)
     case = expand.cases(one, first, threads)[0].without_replicate()
@@ -63,7 +63,7 @@ def narrowed(space: Space, why_not: WhyNot) -> tuple[Space, Mapping[str, str]]:
         for axis, values in space.values.items()
     }
     if not all(values.values()):
-        raise UserError(f"nothing can be tried here: {next(iter(excluded.values()))}")
+        raise UserError(f"no configuration can run on this machine: {next(iter(excluded.values()))}")
     first = {axis: found[0] for axis, found in values.items()}
     return Space(base=structs.replace(space.base, **first), values=values), excluded
 
@@ -104,5 +104,5 @@ def _meaningful(base: Case, tunings: Iterable[Value], engines: Iterable[Value]) 
     }
     found = [value for value, against in reasons.items() if None in against]
     if not found:
-        raise UserError(f"nothing can be tried here: {next(iter(reasons.values()))[0]}")
+        raise UserError(f"no configuration can run on this machine: {next(iter(reasons.values()))[0]}")
     return tuple(sorted(found, key=lambda value: len(tuning.names(str(value)))))

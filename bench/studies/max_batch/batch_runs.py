@@ -63,7 +63,7 @@ def find_largest(request: BatchRequest, directory: Path, on_progress: OnProgress
             store.refuse_others(lambda case: any(_is_sized(case, each) for each in request.cases))
         server = stack.enter_context(server_for(request.cases, gpu=request.options.gpu))
         for case, reason in unrunnable(request.cases, server).items():
-            raise UserError(f"{case.model} cannot run here: {reason}")
+            raise UserError(f"{case.model} cannot run on this machine: {reason}")
         free = {device: _free_memory(device, server) for device in {case.device for case in request.cases}}
         limits = [limit_of(request.memory, free[case.device], case) for case in request.cases]
         refuse_changed(store, request.cases, server)

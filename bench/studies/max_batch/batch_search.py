@@ -115,11 +115,13 @@ def limit_of(text: str | None, free: int, case: Case) -> int:
         return int(free * positive_number("--memory", text, 1.0))
     size = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?(B|[KMG]i?B)", text)
     if size is None or not float(size[1]):
-        raise UserError(f"--memory takes a size such as 4GiB or 600MB, or a share such as 80%, not {text!r}")
+        raise UserError(
+            f"--memory must be a size such as 4GiB or 600MB, or a share such as 80%, got {text!r}"
+        )
     limit = int(float(size[1]) * _UNITS[size[2]])
     if limit > free:
         raise UserError(
-            f"--memory {text} is more than the {free / 2**30:.1f} GiB that {case.device} has free"
+            f"--memory must be at most the {free / 2**30:.1f} GiB that {case.device} has free, got {text!r}"
         )
     return limit
 
@@ -142,13 +144,13 @@ def largest_batch(
         """Run what is chosen until nothing is; returns why it had to end before, or None."""
         while (batch := choose()) is not None:
             if len(tries) == MOST_TRIES:
-                return f"given up after {MOST_TRIES} runs"
+                return f"stopped after {MOST_TRIES} tries"
             if not may_go_on():
-                return "the budget was spent before the answer was sure"
+                return "the time budget ended before the answer was verified"
             record = measure(structs.replace(case, batch=batch))
             tries.append(_run_of(record, limit))
             if record.status not in ("ok", "oom") or (record.status == "ok" and tries[-1].peak is None):
-                return f"the run of batch {batch} says nothing: {record.reason or 'its memory is not known'}"
+                return f"batch size {batch} gave no answer: {record.reason or 'its memory was not measured'}"
         return None
 
     remark = go(lambda: probe(tries, limit, careful))

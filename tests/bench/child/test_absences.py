@@ -8,7 +8,7 @@ from bench.schema.record import Measurement
 
 
 def test_a_machine_that_does_not_say_who_was_at_work_lacks_both_shares_for_that_reason() -> None:
-    why = "/proc/stat cannot be read, so nobody knows who else was at work"
+    why = "/proc/stat cannot be read: load by other programs is unknown"
     assert absences.told_by([CaseWarning("no-others", why)], []) == {
         "steal_share": why,
         "others_share": why,

@@ -111,7 +111,7 @@ def test_a_folder_is_reported_without_the_machine_that_filled_it(run: Path, conv
 def test_a_used_folder_is_refused_without_resume(run: Path, convbench: Command) -> None:
     code, _, err = convbench("ablate", *TINY, "--out", run)
     assert code == 2
-    assert "holds a run already" in err
+    assert "already contains a run" in err
 
 
 def test_a_dry_run_writes_nothing(tmp_path: Path, convbench: Command) -> None:
@@ -143,7 +143,7 @@ def test_the_options_make_the_plan(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("kernel",), "did you mean 'kernels'"),
+        (("kernel",), "Did you mean 'kernels'"),
         (("norm", "--level", "network,block"), "unknown level"),
         (("norm", "--level", "block"), "--level block is for the ablation kernels, not for norm"),
         (("kernels", "--level", "block", "--model", "vgg11"), "--level block takes no --model"),

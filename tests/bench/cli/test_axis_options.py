@@ -23,7 +23,7 @@ def test_the_options_stand_in_the_place_of_the_parameter_and_come_as_one_mapping
     assert list(inspect.signature(command).parameters) == ["first", "model", "batch", "last"]
     assert command(first=1, model=["lenet5,vgg16"], batch=None, last="") == 7
     assert got == [1, {"model": ("lenet5", "vgg16")}, ""]
-    with pytest.raises(UserError, match="batch takes a whole number"):
+    with pytest.raises(UserError, match="batch must be a whole number"):
         command(first=1, model=None, batch=["none"])
 
 

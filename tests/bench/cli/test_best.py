@@ -135,7 +135,7 @@ def test_a_finished_search_is_resumed_without_measuring_anything(
     assert again.measured == []
     refused = convbench(*SEARCH, "--out", tmp_path / "run")
     assert refused.code == 2
-    assert "holds a run already" in refused.err
+    assert "already contains a run" in refused.err
 
 
 def test_a_rival_that_is_faster_in_every_pair_becomes_the_answer(
@@ -236,13 +236,13 @@ def test_a_dry_run_shows_what_would_be_tried_and_writes_nothing(tmp_path: Path, 
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (("vgg-61",), "did you mean"),
-        (("lenet5", "--precision", "bf61"), "did you mean 'bf16'"),
+        (("vgg-61",), "Did you mean"),
+        (("lenet5", "--precision", "bf61"), "Did you mean 'bf16'"),
         (("lenet5", "--workload", "inference,training"), "best takes one workload at a time, not 2"),
         (("lenet5", "--engine", "eager", "--tuning", "freezing"), "freezing is for engines that compile"),
-        (("lenet5", "--precision", "tf32", "--device", "cpu"), "tf32 is a mode of NVIDIA GPUs"),
-        (("lenet5", "--image", "8"), "nothing can be tried here"),
-        (("lenet5", "--budget", "0"), "--budget takes a number above 0"),
+        (("lenet5", "--precision", "tf32", "--device", "cpu"), "tf32 needs an NVIDIA GPU"),
+        (("lenet5", "--image", "8"), "no configuration can run on this machine"),
+        (("lenet5", "--budget", "0"), "--budget must be a number of seconds above 0"),
         (("lenet5", "--format", "htm"), "unknown format"),
         (("lenet5", "--from", "/no/such/run"), "there is no directory"),
     ],

@@ -15,11 +15,11 @@ RATES = ("flops_per_second", "bytes_per_second")
     ("arguments", "words"),
     [
         (["--device", "tpu"], "unknown device"),
-        (["--precision", "tf32", "--device", "cpu"], "nothing of this plan can run here: tf32"),
-        (["--replicates", "0"], "--replicates takes a whole number"),
+        (["--precision", "tf32", "--device", "cpu"], "run on this machine: tf32"),
+        (["--replicates", "0"], "--replicates must be a whole number"),
         (["--resume"], "name it with --out"),
-        (["--format", "jsn"], "did you mean 'json'"),
-        (["--budget", "ten"], "--budget takes a number"),
+        (["--format", "jsn"], "Did you mean 'json'"),
+        (["--budget", "ten"], "--budget must be a number"),
     ],
 )
 def test_bad_options(convbench: Command, arguments: list[str], words: str) -> None:

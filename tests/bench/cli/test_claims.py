@@ -82,10 +82,10 @@ def test_claims_are_chosen_by_id_and_print_as_markdown(convbench: Command) -> No
         (["claims", "--run"], "--run needs --out FOLDER (for its records)"),
         (["claims", "--from", "/missing"], "there is no directory '/missing'"),
         (["claims", "--device", "tpu"], "unknown device 'tpu'"),
-        (["claims", "--seeds", "0"], "--seeds takes a whole number from 1"),
-        (["claims", "--threads", "no"], "threads takes a whole number from 1"),
+        (["claims", "--seeds", "0"], "--seeds must be a whole number from 1"),
+        (["claims", "--threads", "no"], "threads must be a whole number from 1"),
         (["claims", "--format", "pdf"], "unknown format 'pdf'"),
-        (["claims", "--budget", "-1"], "--budget takes a number above 0"),
+        (["claims", "--budget", "-1"], "--budget must be a number of seconds above 0"),
         (["history", "/missing"], "there is no directory '/missing'"),
         (["history", "--run"], "--run needs --out FOLDER (for its records)"),
         (["history", "--replicates", "0"], "--replicates takes a whole number from 1"),
@@ -201,7 +201,7 @@ def test_what_the_budget_left_is_said(
 ) -> None:
     monkeypatch.setattr(runner, "run_plan", Runner(learned, left=2))
     answer = convbench("claims", "dropout", "--run", "--out", tmp_path / "out")
-    assert "2 of 6 cases are left: the same command with --resume runs them" in answer.err
+    assert "2 of 6 processes not measured. Continue with: convbench claims" in answer.err
 
 
 def test_records_of_a_gpu_are_a_gpu_wherever_they_are_read(convbench: Command, tmp_path: Path) -> None:
@@ -238,7 +238,7 @@ def test_a_claim_runs_its_case_in_a_real_process(
     assert 0 < by_id(answer)["vgg-cost"]["figure"] < 10
     again = convbench(*arguments)
     assert again.code == 2
-    assert "holds a run already" in again.err
+    assert "already contains a run" in again.err
     assert by_id(convbench(*arguments, "--resume")) == by_id(answer)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bench.cli import exit_code
+from bench.cli import exit_code, kept_run
 from bench.runner import case_server, plan_file
 from bench.runner import execute as runner
 from bench.runner.execute import RunResult
@@ -31,48 +31,48 @@ def real(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 BAD_OPTIONS = [
-    (["--model", "lenet6"], "did you mean 'lenet5'"),
+    (["--model", "lenet6"], "Did you mean 'lenet5'"),
     (["--model", "lenet5,vgg"], "unknown model 'vgg'"),
-    (["--model", ""], "model takes a name"),
+    (["--model", ""], "model must be a name"),
     (["--model", "nets.py"], "does not say which function to call"),
     (["--model", "/missing/nets.py:make"], "cannot read /missing/nets.py"),
     (["--model", "no_such_package:make"], "no package or module 'no_such_package'"),
-    (["--model", "torchvision:resnet81"], "did you mean 'resnet18'"),
-    (["--suite", "quik"], "did you mean 'quick'"),
+    (["--model", "torchvision:resnet81"], "Did you mean 'resnet18'"),
+    (["--suite", "quik"], "Did you mean 'quick'"),
     (["--suite", "missing.toml"], "missing.toml: No such file"),
-    (["--workload", "train"], "did you mean 'training'"),
+    (["--workload", "train"], "Did you mean 'training'"),
     (["--device", "tpu"], "unknown device 'tpu'"),
-    (["--precision", "fp23"], "did you mean 'fp32'"),
-    (["--engine", "compiled"], "did you mean 'compile'"),
-    (["--layout", "nhwc"], "did you mean 'nchw'"),
-    (["--format", "jsn"], "did you mean 'json'"),
-    (["--target-ci", "0"], "--target-ci takes a number above 0"),
-    (["--target-ci", "nan"], "--target-ci takes a number above 0"),
-    (["--target-ci", ""], "--target-ci takes a number above 0"),
-    (["--time-limit", "-3"], "--time-limit takes a number above 0"),
-    (["--time-limit", "inf"], "--time-limit takes a number above 0"),
-    (["--budget", "ten"], "--budget takes a number above 0"),
-    (["--budget", ""], "--budget takes a number above 0"),
-    (["--replicates", "0"], "--replicates takes a whole number from 1 to 1000"),
-    (["--replicates", ""], "--replicates takes a whole number from 1 to 1000"),
-    (["--replicates", "2.5"], "--replicates takes a whole number from 1 to 1000"),
-    (["--until", "0"], "--until takes a number above 0 and up to 1, not '0'"),
-    (["--until", "5"], "--until takes a number above 0 and up to 1, not '5'"),
-    (["--until", "5 %"], "--until takes a number above 0 and up to 1, not '5 %'"),
-    (["--until", ""], "--until takes a number above 0 and up to 1, not ''"),
+    (["--precision", "fp23"], "Did you mean 'fp32'"),
+    (["--engine", "compiled"], "Did you mean 'compile'"),
+    (["--layout", "nchv"], "Did you mean 'nchw'"),
+    (["--format", "jsn"], "Did you mean 'json'"),
+    (["--target-ci", "0"], "--target-ci must be a number above 0"),
+    (["--target-ci", "nan"], "--target-ci must be a number above 0"),
+    (["--target-ci", ""], "--target-ci must be a number above 0"),
+    (["--time-limit", "-3"], "--time-limit must be a number of seconds above 0"),
+    (["--time-limit", "inf"], "--time-limit must be a number of seconds above 0"),
+    (["--budget", "ten"], "--budget must be a number of seconds above 0"),
+    (["--budget", ""], "--budget must be a number of seconds above 0"),
+    (["--replicates", "0"], "--replicates must be a whole number from 1 to 1000"),
+    (["--replicates", ""], "--replicates must be a whole number from 1 to 1000"),
+    (["--replicates", "2.5"], "--replicates must be a whole number from 1 to 1000"),
+    (["--until", "0"], "--until must be a number above 0 and up to 1, got '0'"),
+    (["--until", "5"], "--until must be a number above 0 and up to 1, got '5'. Did you mean 5%?"),
+    (["--until", "5 %"], "--until must be a number above 0 and up to 1, got '5 %'"),
+    (["--until", ""], "--until must be a number above 0 and up to 1, got ''"),
     (["--until", "5%", "--replicates", "3"], "--replicates fixes how many processes a case has"),
     (["--model", "vgg16", "--image", "16"], "smallest image that works is 32x32"),
-    (["--precision", "tf32", "--device", "cpu"], "nothing of this plan can run here: tf32"),
+    (["--precision", "tf32", "--device", "cpu"], "run on this machine: tf32"),
     (["--engine", "cudagraph", "--device", "cpu"], "needs --device cuda"),
     (["--model", "torchvision:resnet18", "--channels", "1"], "3 channels only"),
-    (["--bacth", "3"], "No such option"),
-    (["--batch"], "requires an argument"),
-    (["surplus"], "unexpected extra argument"),
+    (["--bacth", "3"], "unknown option '--bacth'. Did you mean '--batch'?"),
+    (["--batch"], "--batch needs a value"),
+    (["surplus"], "unexpected argument 'surplus'"),
 ]
 NUMBERS = ("batch", "image", "channels", "classes", "threads", "seed")
 BAD_NUMBERS = ("-1", "--5", "1e3", "", "nan", "٣", str(10**30), "1,x")
 BAD_OPTIONS += [
-    ([f"--{axis}", value], f"{axis} takes a whole number from") for axis in NUMBERS for value in BAD_NUMBERS
+    ([f"--{axis}", value], f"{axis} must be a whole number from") for axis in NUMBERS for value in BAD_NUMBERS
 ]
 
 
@@ -92,17 +92,16 @@ def test_bad_options_end_with_2_and_a_sentence_before_anything_is_written(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["run"], "Missing option '--out'"),
-        (["measure"], "No such command 'measure'"),
-        (["list", "modles"], "did you mean 'models'"),
+        (["measure"], "unknown command 'measure'"),
+        (["list", "modles"], "Did you mean 'models'"),
         (["list", "--format", "yaml"], "unknown format 'yaml'"),
-        (["report"], "Missing argument"),
+        (["report"], "DIR... is missing. Usage: convbench report"),
         (["report", "/missing"], "/missing"),
-        (["cost"], "Missing argument"),
-        (["cost", "lenet6"], "did you mean 'lenet5'"),
-        (["cost", "vgg16", "--image", "0"], "image takes a whole number"),
-        (["cost", "vgg16", "--batch", ""], "batch takes a whole number"),
-        (["--verbose"], "No such option"),
+        (["cost"], "MODEL... is missing. Usage: convbench cost"),
+        (["cost", "lenet6"], "Did you mean 'lenet5'"),
+        (["cost", "vgg16", "--image", "0"], "image must be a whole number"),
+        (["cost", "vgg16", "--batch", ""], "batch must be a whole number"),
+        (["--verbose"], "unknown option '--verbose'"),
     ],
 )
 def test_bad_commands_end_with_2_and_a_sentence(convbench: Command, arguments: list[str], words: str) -> None:
@@ -130,7 +129,7 @@ def test_a_bad_suite_file(convbench: Command, tmp_path: Path, text: str) -> None
         ("file/run", "Not a directory"),
         ("a" * 300, "File name too long"),
         ("/proc/convbench", "No such file"),
-        ("used", "holds a run already"),
+        ("used", "already contains a run"),
     ],
 )
 def test_a_folder_that_cannot_be_used(
@@ -193,15 +192,15 @@ def planted_run(directory: Path, statuses: list[Status]) -> None:
 @pytest.mark.parametrize(
     ("statuses", "code"),
     [
-        (["ok", "ok"], 0),
-        (["ok", "skipped"], 0),
+        (["ok", "ok"], 3),
+        (["ok", "skipped"], 3),
         (["ok", "oom"], 1),
         (["timeout", "ok"], 1),
         (["crashed"], 1),
         (["ok", "invalid", "skipped"], 1),
     ],
 )
-def test_the_exit_code_says_whether_a_case_failed(
+def test_the_exit_code_says_whether_a_case_failed_or_was_left(
     convbench: Command,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -221,7 +220,10 @@ def test_the_exit_code_says_whether_a_case_failed(
     )
     assert answer.code == code
     assert "convbench: a line was repaired\n" in answer.err
-    assert "3 of 4 cases are left: the same command with --resume runs them" in answer.err
+    assert (
+        "time budget used up, 3 of 4 processes not measured. Continue with: convbench run --res" in answer.err
+    )
+    assert answer.err.endswith(f"convbench: report: {tmp_path}/run/report.md\n")
     assert "lenet5" in (tmp_path / "run" / "report.md").read_text()
     assert "lenet5" in answer.out
 
@@ -267,17 +269,23 @@ def test_options_reach_the_run(convbench: Command, tmp_path: Path, monkeypatch: 
 @pytest.mark.parametrize(
     ("halves", "is_last", "words"),
     [
-        ([0.123, 0.061], False, "the time is spent; 2 of 4 cases are wider than +-5%, the widest vgg11"),
-        ([0.061], True, "1 of 4 cases are wider than +-5%, the widest vgg11"),
-        ([3.94], False, "(+-394%): --resume"),
-        ([1.7e5], True, "(more than +-1,000%), after 10"),
-        ([None], False, "(no interval yet): --resume goes on with them"),
+        ([0.123, 0.061], False, "2 of 4 cases have intervals wider than ±5%, the widest vgg11"),
+        ([0.061], True, "(±6.1%) is wider than ±5%, after 10 processes each"),
+        ([3.94], False, "(±394%) is wider than ±5%. Continue with: convbench run --resume --out runs/1"),
+        ([1.7e5], True, "(more than ±1,000%) is wider than ±5%, after 10"),
+        ([None], False, "(no interval yet) is wider than ±5%. Continue"),
         ([], False, None),
     ],
 )
 def test_the_end_says_which_intervals_are_too_wide(
-    capsys: pytest.CaptureFixture[str], halves: list[float | None], is_last: bool, words: str | None
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    halves: list[float | None],
+    is_last: bool,
+    words: str | None,
 ) -> None:
+    monkeypatch.setattr(sys, "argv", ["convbench", "run"])
+    kept_run.current.begin(Path("runs/1"))
     cases = [Case(model=model) for model in ("vgg11", "vgg13", "vgg16", "vgg19")]
     wide = [Wide(case=case, half=half, is_last=is_last) for case, half in zip(cases, halves, strict=False)]
     target = Target(half=0.05, first=2, cases=cases)
@@ -290,7 +298,7 @@ def test_the_end_says_which_intervals_are_too_wide(
         return
     assert is_one_sentence(said)
     assert words in said
-    assert ("after 10 processes of each" in said) == is_last
+    assert ("after 10 processes each" in said) == is_last
     assert ("--resume" in said) != is_last
 
 
@@ -322,8 +330,8 @@ def test_a_run_is_resumed_by_its_folder_alone(
     refused = convbench("run", *out, "--resume", "--batch", 8)
     assert refused.code == 2
     assert is_one_sentence(refused.err)
-    assert "--batch asks for 8" in refused.err
-    assert "has 1: --resume changes --replicates, --until and --budget alone" in refused.err
+    assert "--batch is 1 in the plan of" in refused.err
+    assert "got 8. With --resume only --replicates, --until and --budget may change" in refused.err
     assert len(seen) == 4
 
 
@@ -341,7 +349,7 @@ def test_a_dry_run_shows_the_plan_an_estimate_and_what_is_skipped_and_writes_not
     answer = convbench(*line, "fp32,tf32", "--replicates", 3, "--device", "cpu")
     assert (answer.code, answer.err) == (0, "")
     assert "12 processes, 6 of which can run here; about" in answer.out
-    assert "tf32 is a mode of NVIDIA GPUs" in " ".join(answer.out.split())
+    assert "tf32 needs an NVIDIA GPU" in " ".join(answer.out.split())
     rows = json.loads(convbench(*line, "fp32,tf32", "--replicates", 3, "--format", "json").out)["rows"]
     assert len(rows) == 12
     assert {(row["model"], row["precision"], row["skipped"] is None) for row in rows} == {
@@ -410,7 +418,7 @@ def test_a_report_goes_to_a_file_whole_or_not_at_all(
     assert link.is_symlink(), "what a link points to is replaced, not the link"
     paragraphs = target.read_text().split("\n\n")
     without_pictures = "\n\n".join(text for text in paragraphs if "link-plots/" not in text)
-    assert without_pictures.strip() == convbench("report", finished).out.strip()
+    assert without_pictures.strip() == convbench("report", finished, "--format", "md").out.strip()
     assert {path.name for path in tmp_path.iterdir()} == {"run", "out.md", "link.md", "link-plots"}
 
 
@@ -449,7 +457,7 @@ def test_ctrl_c_is_130(convbench: Command, tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(runner, "run_plan", pressed)
     answer = convbench("run", "--model", "lenet5", "--out", tmp_path / "run")
-    told = "convbench: interrupted; a folder given as --out keeps what was finished\n"
+    told = "convbench: interrupted before anything was measured\n"
     assert answer == Answer(130, "", told)
 
 
@@ -537,7 +545,11 @@ def test_one_real_run_from_the_command_to_the_report(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     done = real("run", "--suite", suite, "--device", "cpu", "--out", folder, "--format", "json")
     assert done.returncode == 0, done.stderr
-    assert re.fullmatch(r"convbench: \d+ s: \w[\w ,]* \d+%(, [\w ]+ \d+%)+\n", done.stderr)
+    first, line, spent, last = done.stderr.splitlines()
+    assert first == f"convbench: saving to {folder}"
+    assert re.fullmatch(r"convbench: 1/1 lenet5/\S+ #1: [\d.]+ ms, took \d+ s", line)
+    assert re.fullmatch(r"convbench: \d+ s: \w[\w ,]* \d+%(, [\w ]+ \d+%)+", spent)
+    assert last == f"convbench: report: {folder}/report.md"
     rows = json.loads(done.stdout)["rows"]
     wall = [r for r in rows if (r["phase"], r["metric"]) == ("forward", "wall_time")]
     assert [row["processes"] for row in wall] == [1]

@@ -97,13 +97,13 @@ def test_without_a_driver_there_is_no_gpu_to_choose(
     monkeypatch.setattr(nvml_driver, "open_nvml", no_driver)
     answer = convbench("doctor", "--gpu", "0")
     assert answer.code == 2
-    assert answer.err == "convbench: --gpu 0: no GPU was found: NVML Shared Library Not Found\n"
+    assert answer.err == "convbench: --gpu 0: no GPU found: NVML Shared Library Not Found\n"
 
 
 def test_an_empty_name_of_a_gpu_is_told_what_is_accepted(convbench: Command) -> None:
     answer = convbench("doctor", "--gpu", "")
     assert answer.code == 2
-    assert answer.err == "convbench: --gpu takes nvidia-smi's index or a UUID of a GPU, not ''\n"
+    assert answer.err == "convbench: --gpu must be an index of nvidia-smi or a UUID, got ''\n"
 
 
 @pytest.mark.usefixtures("twins")

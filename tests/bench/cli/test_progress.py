@@ -1,4 +1,4 @@
-"""What a person sees while networks train: on a terminal lines and a bar, elsewhere nothing."""
+"""What a person sees while networks train: on a terminal lines and a bar, elsewhere a line for each run."""
 
 from __future__ import annotations
 
@@ -171,11 +171,13 @@ def test_a_run_with_a_target_says_how_far_it_is() -> None:
         assert progress.described(structs.replace(event, round=without)) == f"{case.id} #3"
 
 
-def test_where_there_is_no_terminal_nothing_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_there_is_no_terminal_a_line_is_shown_for_each_run(monkeypatch: pytest.MonkeyPatch) -> None:
     with plain(monkeypatch) as stream, progress.training(PLANNED) as bar:
         one_run(bar)
         bar.on_progress(ended(PLANNED[1], 2, "crashed", "why"))
-    assert stream.getvalue() == ""
+    first, second = stream.getvalue().splitlines()
+    assert first.startswith(f"convbench: 1/3 {PLANNED[0].id} #{PLANNED[0].replicate}: took ")
+    assert second.startswith(f"convbench: 2/3 crashed: {PLANNED[1].id}: why (took ")
 
 
 def test_a_case_that_does_not_train_is_left_to_others(seen: Callable[[list[Case], Run], str]) -> None:

@@ -74,23 +74,23 @@ def records(folder: Path) -> list[Record]:
 
 
 BAD_OPTIONS = [
-    (["lenet6"], "did you mean 'lenet5'"),
-    ([""], "model takes a name"),
+    (["lenet6"], "Did you mean 'lenet5'"),
+    ([""], "model must be a name"),
     (["/missing/nets.py:make"], "cannot read /missing/nets.py"),
-    (["block:64:3x3"], "block:64:3x3 has no classifier, and so learns nothing"),
-    (["lenet5", "--dataset", "digit"], "unknown dataset 'digit': did you mean 'digits'"),
+    (["block:64:3x3"], "block:64:3x3 has no classifier and cannot be trained"),
+    (["lenet5", "--dataset", "digit"], "unknown dataset 'digit'. Did you mean 'digits'"),
     (["lenet5", "--dataset", "fashion-mnist", "--data-dir", "/missing"], "/missing"),
     (["lenet5", "--dataset", "cifar10", "--data-dir", "/dev/null"], "/dev/null"),
-    (["lenet5", "--recipe", "textbok"], "did you mean 'textbook'"),
-    (["lenet5", "--epochs", "0"], "epochs takes a whole number from 1"),
-    (["lenet5", "--epochs", "ten"], "epochs takes a whole number from 1"),
-    (["lenet5", "--epochs", ""], "epochs takes a whole number from 1"),
-    (["lenet5", "--lr", "0"], "lr takes a number above 0"),
-    (["lenet5", "--lr", ""], "lr takes a number above 0"),
-    (["lenet5", "--lr", "nan"], "lr takes a number above 0"),
-    (["lenet5", "--set", "momentum"], "--set takes FIELD=VALUE"),
-    (["lenet5", "--set", "moment=0"], "did you mean 'momentum'"),
-    (["lenet5", "--set", "augment=flop"], "did you mean 'flip'"),
+    (["lenet5", "--recipe", "textbok"], "Did you mean 'textbook'"),
+    (["lenet5", "--epochs", "0"], "epochs must be a whole number from 1"),
+    (["lenet5", "--epochs", "ten"], "epochs must be a whole number from 1"),
+    (["lenet5", "--epochs", ""], "epochs must be a whole number from 1"),
+    (["lenet5", "--lr", "0"], "lr must be a number above 0"),
+    (["lenet5", "--lr", ""], "lr must be a number above 0"),
+    (["lenet5", "--lr", "nan"], "lr must be a number above 0"),
+    (["lenet5", "--set", "momentum"], "--set must be FIELD=VALUE"),
+    (["lenet5", "--set", "moment=0"], "Did you mean 'momentum'"),
+    (["lenet5", "--set", "augment=flop"], "Did you mean 'flip'"),
     (["lenet5", "--set", "lr=0.1", "--lr", "0.2"], "lr is set twice"),
     (["lenet5", "--set", "epochs=1", "--epochs", "1"], "epochs is set twice"),
     (["lenet5", "--set", "lr=0.1", "--set", "lr=0.2"], "lr is set twice: to 0.1 and to 0.2"),
@@ -118,7 +118,7 @@ BAD_OPTIONS = [
     (["lenet5", "--format", "jsn"], "did you mean 'json'"),
     (["lenet5", "--sead", "1"], "No such option"),
     (["lenet5", "--deterministic=maybe"], "--deterministic"),
-    ([], "Missing argument 'MODEL...'"),
+    ([], "MODEL... is missing. Usage: convbench train"),
 ]
 
 
@@ -135,10 +135,10 @@ def test_bad_input_ends_with_2_and_a_sentence_before_anything_is_written(
     assert not (tmp_path / "run").exists()
 
 
-def test_without_a_folder_nothing_is_done(train: Command) -> None:
-    answer = train("lenet5")
+def test_without_a_folder_nothing_can_be_resumed(train: Command) -> None:
+    answer = train("lenet5", "--resume")
     assert (answer.code, is_one_sentence(answer.err)) == (2, True)
-    assert "Missing option '--out'" in answer.err
+    assert "--resume needs --out FOLDER" in answer.err
 
 
 def test_a_file_is_no_folder(train: Command, tmp_path: Path) -> None:
@@ -293,10 +293,10 @@ def test_a_spent_budget_leaves_the_rest_for_resume(
 ) -> None:
     arguments = (net("good"), "--epochs", 1, "--seeds", 2, "--out", tmp_path / "run")
     answer = trains(*arguments, "--budget", 1e-6)
-    assert answer.code == 0
-    said, _time_spent = answer.err.splitlines(keepends=True)
+    assert answer.code == 3
+    _time_spent, said = answer.err.splitlines(keepends=True)
     assert is_one_sentence(said)
-    assert "the budget is spent; 2 of 2 cases are left: the same command with --resume" in answer.err
+    assert "time budget used up, 2 of 2 processes not measured. Continue with: convbench train" in answer.err
     assert records(tmp_path / "run") == []
     assert trains(*arguments, "--resume").code == 0
     assert [record.status for record in records(tmp_path / "run")] == ["ok", "ok"]

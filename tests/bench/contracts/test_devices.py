@@ -58,7 +58,7 @@ def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
 def test_devices_are_known_by_their_names() -> None:
     assert {"cpu", "cuda", "mps"} <= set(devices.devices())
     assert all(device.name == name for name, device in devices.devices().items())
-    with pytest.raises(UserError, match="did you mean 'cuda'"):
+    with pytest.raises(UserError, match="Did you mean 'cuda'"):
         devices.get("cude")
 
 

@@ -45,7 +45,7 @@ def test_engines_are_known_by_their_names_eager_first() -> None:
     wanted = {"eager", "compile", "compile-reduce-overhead", "compile-max-autotune", "cudagraph"}
     assert wanted <= set(names)
     assert all(engine.name == name for name, engine in engines.engines().items())
-    with pytest.raises(UserError, match="did you mean 'cudagraph'"):
+    with pytest.raises(UserError, match="Did you mean 'cudagraph'"):
         engines.get("cudagraphs")
 
 

@@ -237,7 +237,7 @@ def test_datasets_are_known_by_their_names_and_digits_is_the_usual_one() -> None
     assert next(iter(datasets())) == "digits"
     assert set(datasets()) == {"digits", "fashion-mnist", "cifar10", "synthetic"}
     assert all(get(name).name == name for name in datasets())
-    with pytest.raises(UserError, match=r"did you mean 'fashion-mnist'.*cifar10"):
+    with pytest.raises(UserError, match=r"Did you mean 'fashion-mnist'.*cifar10"):
         get("FashionMNIST")
 
 

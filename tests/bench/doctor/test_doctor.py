@@ -375,7 +375,7 @@ def test_for_the_cpu_no_gpu_is_looked_at(tmp_path: Path) -> None:
 
 
 def test_an_unknown_device_is_refused() -> None:
-    with pytest.raises(UserError, match="did you mean 'cuda'"):
+    with pytest.raises(UserError, match="Did you mean 'cuda'"):
         doctor.examine("cudda")
 
 

@@ -192,7 +192,7 @@ def test_a_job_ends_at_its_limit(run: Run, trace: str, server: Server, job: str)
     assert outcome.kind == "timeout"
     assert 0.3 <= outcome.seconds < 2
     stage = "" if job == "hang_in_c" else " (during: warm-up)"
-    assert outcome.reason == f"not finished within 0.3 s{stage}"
+    assert outcome.reason == f"timed out after 0.3 s{stage}"
     assert marked(TRACE, trace) == [server.pid]
     assert run("echo", b"ab").result == b"ba"
 

@@ -75,7 +75,7 @@ def test_an_installation_of_another_layout_measures(tmp_path: Path, ab_with: Ab)
     ("planted", "sentence"),
     [
         ({"version": None, "entry": None}, "convbench is not installed in OTHER"),
-        ({"entry": None}, "OTHER's convbench 0.9 is older than wire 1; install a newer one there"),
+        ({"entry": None}, "OTHER's convbench 0.9 is older than wire 1. Install a newer one there"),
         ({"wire": 2}, "OTHER's convbench 0.9 speaks wire 2, this one wire 1"),
         ({"schema": 99}, f"OTHER's convbench 0.9 writes schema 99, this one reads up to {SCHEMA}"),
         ({"questions": ["why-unusable", "describe"]}, "OTHER's convbench 0.9 cannot measure"),

@@ -100,9 +100,9 @@ def test_of_a_divided_gpu_an_instance_must_be_named() -> None:
 
 
 def test_a_machine_without_a_driver_or_a_gpu_says_so() -> None:
-    with pytest.raises(UserError, match=r"^--gpu 0: no GPU was found: NVML Shared Library Not Found$"):
+    with pytest.raises(UserError, match=r"^--gpu 0: no GPU found: NVML Shared Library Not Found$"):
         resolve("0", no_driver, {})
-    with pytest.raises(UserError, match=r"^--gpu 0: no GPU was found: the driver lists none$"):
+    with pytest.raises(UserError, match=r"^--gpu 0: no GPU found: the driver lists none$"):
         chosen("0", driver=FakeNvml(()))
 
 

@@ -78,7 +78,7 @@ def test_what_is_no_number_of_the_axis_is_told_in_one_short_sentence(axis: str, 
     with pytest.raises(UserError) as caught:
         axes.read(axis, [value])
     sentence = str(caught.value)
-    assert sentence.startswith(f"{axis} takes a whole number from {kind.low} to {kind.high}, not ")
+    assert sentence.startswith(f"{axis} must be a whole number from {kind.low} to {kind.high}, not ")
     assert len(sentence) < 200
 
 
@@ -111,7 +111,7 @@ def test_an_unknown_name_gets_the_nearest_and_all_that_are_accepted(
     with pytest.raises(UserError, match=f"unknown {axis} '{given}'") as caught:
         axes.read(axis, [given])
     if nearest is not None:
-        assert f"did you mean {nearest!r}?" in str(caught.value)
+        assert f"Did you mean {nearest!r}?" in str(caught.value)
     kind = AXES[axis]
     assert isinstance(kind, axes.NamedAxis)
     assert all(name in str(caught.value) for name in kind.accepted())
@@ -150,7 +150,7 @@ def test_a_positive_number_may_be_a_percentage(value: str, number: float) -> Non
     ],
 )
 def test_what_is_no_positive_number_up_to_the_limit_is_told(value: str) -> None:
-    with pytest.raises(UserError, match="--target-ci takes a number above 0 and up to 1, not ") as caught:
+    with pytest.raises(UserError, match="--target-ci must be a number above 0 and up to 1, got ") as caught:
         axes.positive_number("--target-ci", value, 1.0)
     assert len(str(caught.value)) < 200
 
@@ -159,7 +159,7 @@ def test_a_model_in_a_file_is_looked_for_but_not_run(tmp_path: Path) -> None:
     path = tmp_path / "net.py"
     path.write_text("raise SystemExit('run')\ndef make(): ...\n")
     assert axes.read("model", [f"{path}:make"]) == (f"{path}:make",)
-    with pytest.raises(UserError, match=r"does not define 'mak'.*did you mean 'make'"):
+    with pytest.raises(UserError, match=r"does not define 'mak'.*Did you mean 'make'"):
         axes.read("model", [f"{path}:mak"])
     with pytest.raises(UserError, match=r"cannot read .*missing\.py"):
         axes.read("model", [f"{tmp_path / 'missing.py'}:make"])

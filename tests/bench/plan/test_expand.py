@@ -190,7 +190,7 @@ def test_a_model_name_cannot_leave_its_folder() -> None:
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"precision": "tf32"}, "tf32 is a mode of NVIDIA GPUs"),
+        ({"precision": "tf32"}, "tf32 needs an NVIDIA GPU"),
         ({"engine": "cudagraph"}, "needs --device cuda"),
         ({"model": "vgg16", "image": 16}, "nothing is left"),
         ({"model": "torchvision:resnet18", "channels": 1}, "3 channels only"),

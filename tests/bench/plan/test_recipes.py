@@ -82,7 +82,7 @@ def test_every_recipe_prescribes_something_that_can_be_trained(name: str, model:
 
 
 def test_an_unknown_recipe_is_told_with_the_nearest() -> None:
-    with pytest.raises(UserError, match="unknown recipe 'textbok': did you mean 'textbook'"):
+    with pytest.raises(UserError, match=r"unknown recipe 'textbok'. Did you mean 'textbook'"):
         find("textbok", "lenet5")
 
 
@@ -151,25 +151,25 @@ def test_zero_switches_off_what_a_recipe_has(field: str) -> None:
 @pytest.mark.parametrize(
     ("field", "text", "words"),
     [
-        ("epochs", "0", "epochs takes a whole number from 1"),
-        ("epochs", "100001", "epochs takes a whole number from 1"),
-        ("epochs", "1.5", "epochs takes a whole number from 1"),
-        ("lr", "0", "lr takes a number above 0"),
-        ("lr", "-0.1", "lr takes a number above 0"),
-        ("lr", "nan", "lr takes a number above 0"),
-        ("lr", "1001", "lr takes a number above 0"),
-        ("momentum", "1.1", "momentum takes a number from 0 to 1"),
-        ("momentum", "-1", "momentum takes a number from 0 to 1"),
-        ("weight_decay", "inf", "weight_decay takes a number from 0"),
-        ("warmup_epochs", "one", "warmup_epochs takes a number from 0"),
-        ("schedule", "cosinus", "unknown schedule 'cosinus': did you mean 'cosine'"),
-        ("label_smoothing", "2", "label_smoothing takes a number from 0 to 1"),
-        ("augment", "crop+flop", "unknown augment 'flop': did you mean 'flip'"),
+        ("epochs", "0", "epochs must be a whole number from 1"),
+        ("epochs", "100001", "epochs must be a whole number from 1"),
+        ("epochs", "1.5", "epochs must be a whole number from 1"),
+        ("lr", "0", "lr must be a number above 0"),
+        ("lr", "-0.1", "lr must be a number above 0"),
+        ("lr", "nan", "lr must be a number above 0"),
+        ("lr", "1001", "lr must be a number above 0"),
+        ("momentum", "1.1", "momentum must be a number from 0 to 1"),
+        ("momentum", "-1", "momentum must be a number from 0 to 1"),
+        ("weight_decay", "inf", "weight_decay must be a number from 0"),
+        ("warmup_epochs", "one", "warmup_epochs must be a number from 0"),
+        ("schedule", "cosinus", "unknown schedule 'cosinus'. Did you mean 'cosine'"),
+        ("label_smoothing", "2", "label_smoothing must be a number from 0 to 1"),
+        ("augment", "crop+flop", "unknown augment 'flop'. Did you mean 'flip'"),
         ("augment", "", "unknown augment ''"),
         ("augment", "crop+none", "unknown augment 'none'"),
-        ("init", "keiming", "unknown init 'keiming': did you mean 'kaiming'"),
-        ("normalise", "true", "unknown normalise 'true': accepted are yes, no"),
-        ("moment", "0", "unknown recipe field 'moment': did you mean 'momentum'"),
+        ("init", "keiming", "unknown init 'keiming'. Did you mean 'kaiming'"),
+        ("normalise", "true", "unknown normalise 'true'. Accepted: yes, no"),
+        ("moment", "0", "unknown recipe field 'moment'. Did you mean 'momentum'"),
         ("name", "mine", "unknown recipe field 'name'"),
     ],
 )

@@ -37,7 +37,9 @@ def test_every_axis_takes_one_value() -> None:
 
 @pytest.mark.parametrize("axis", [axis for axis in AXES if axis != "model"])
 def test_several_values_are_sent_to_run(axis: str) -> None:
-    with pytest.raises(UserError, match=f"--{axis} takes one value here, not 2: convbench run measures"):
+    with pytest.raises(
+        UserError, match=f"--{axis} must be a single value here, got 2: convbench run measures"
+    ):
         single_case.plan_of("vgg16", {axis: (1, 2)}, until="5%")
 
 
@@ -48,11 +50,11 @@ def test_several_networks_are_sent_to_run(model: str) -> None:
 
 
 def test_a_network_that_does_not_exist_has_a_nearest_one() -> None:
-    with pytest.raises(UserError, match="did you mean 'vgg16'"):
+    with pytest.raises(UserError, match="Did you mean 'vgg16'"):
         plan("vgg166")
 
 
 @pytest.mark.parametrize("until", ["0", "-5%", "200%", "narrow", "nan"])
 def test_no_width_is_refused(until: str) -> None:
-    with pytest.raises(UserError, match="--until takes a number above 0"):
+    with pytest.raises(UserError, match="--until must be a number above 0"):
         single_case.plan_of("vgg16", {}, until=until)

@@ -106,11 +106,11 @@ def test_without_a_gpu_it_is_said_in_one_sentence(
     words = ("run", "--model", "lenet5", "--out", tmp_path / "out", "--lock-clocks", 1200, "--device")
     answer = convbench(*words, "cpu")
     assert answer.code == 2
-    assert answer.err.endswith("--lock-clocks is for NVIDIA's GPUs, and nothing of this plan runs on one\n")
+    assert answer.err.endswith("--lock-clocks needs cases on an NVIDIA GPU. Give --device cuda, or omit it\n")
     monkeypatch.setattr(nvml_driver, "open_nvml", no_driver)
     answer = convbench(*words, "cuda")
     assert answer.code == 2
-    assert answer.err.endswith("--lock-clocks: no GPU was found: NVML Shared Library Not Found\n")
+    assert answer.err.endswith("--lock-clocks: no GPU found: NVML Shared Library Not Found\n")
 
 
 @pytest.mark.usefixtures("gpus")

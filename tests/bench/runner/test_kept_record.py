@@ -94,7 +94,7 @@ def has(record: Record, metric: str) -> bool:
     [
         ("leaving", "exited with code 3"),
         ("falling", "killed by SIGSEGV (during: FLOPs)"),
-        ("hanging", f"not finished within {HANGS_FOR:g} s (during: FLOPs)"),
+        ("hanging", f"timed out after {HANGS_FOR:g} s (during: FLOPs)"),
     ],
 )
 def test_however_a_count_ends_its_time_is_kept(

@@ -299,7 +299,7 @@ def test_a_target_and_a_number_contradict_each_other(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("bad", ["5", "0", "-5%", "x", "", "nan", "101%", True, 0])
 def test_a_bad_target_is_a_sentence(tmp_path: Path, bad: object) -> None:
-    with pytest.raises(UserError, match="--until takes a number above 0 and up to 1, not"):
+    with pytest.raises(UserError, match="--until must be a number above 0 and up to 1, got"):
         plan_for(structs.replace(TWO, until=bad), tmp_path, resume=False)
 
 
@@ -307,11 +307,11 @@ def test_a_folder_without_a_plan_resumes_with_the_plan_spelled_out(clock: Clock,
     """As one of before: by its name alone nothing is begun in it."""
     go(tmp_path, TWO, budget=15)
     (tmp_path / PLAN).unlink()
-    with pytest.raises(UserError, match=r"keeps no plan .* name the suite or the axes"):
+    with pytest.raises(UserError, match=r"has no plan.json. Give --resume the suite or the options"):
         go(tmp_path, resume=True)
     assert go(tmp_path, TWO, resume=True).wide == []
     assert (tmp_path / PLAN).exists()
-    with pytest.raises(UserError, match=r"typo holds no run to resume$"):
+    with pytest.raises(UserError, match=r"typo is not a run folder \(no records.jsonl\)"):
         go(tmp_path / "typo", resume=True)
     assert not (tmp_path / "typo").exists()
 
@@ -332,19 +332,19 @@ DAMAGES: dict[str, tuple[Callable[[str], str], str]] = {
     "deep": (lambda text: "[" * 100_000, "is damaged"),
     "newer": (damaged(lambda plan: plan.update(schema=PLAN_SCHEMA + 1)), "was written by a newer convbench"),
     "unknown field": (damaged(lambda plan: plan.update(more=1)), "is damaged"),
-    "no cases": (damaged(lambda plan: plan.update(cases=[])), "its cases are none"),
-    "twice": (damaged(lambda plan: plan.update(cases=plan["cases"] * 2)), "stands there twice"),
+    "no cases": (damaged(lambda plan: plan.update(cases=[])), "it has no cases"),
+    "twice": (damaged(lambda plan: plan.update(cases=plan["cases"] * 2)), "or a case twice"),
     "both rules": (damaged(lambda plan: plan.update(replicates=3)), "either replicates or until"),
     "no rule": (damaged(lambda plan: plan.update(until=None)), "either replicates or until"),
-    "bad target": (damaged(lambda plan: plan.update(until=0)), "until takes a number"),
-    "many": (damaged(lambda plan: plan.update(until=None, replicates=10**9)), "replicates takes a whole"),
-    "bad budget": (damaged(lambda plan: plan.update(budget_seconds=-1)), "budget_seconds takes"),
+    "bad target": (damaged(lambda plan: plan.update(until=0)), "until must be a number"),
+    "many": (damaged(lambda plan: plan.update(until=None, replicates=10**9)), "replicates must be a whole"),
+    "bad budget": (damaged(lambda plan: plan.update(budget_seconds=-1)), "budget_seconds must be"),
     "elsewhere": (damaged(lambda plan: plan["cases"][0].update(model="../../etc/passwd")), "etc/passwd"),
     "control": (damaged(lambda plan: plan["cases"][0].update(model="a\u0000.py:f")), "control characters"),
     "device": (damaged(lambda plan: plan["cases"][0].update(device="../cpu")), "unknown device"),
     "engine": (damaged(lambda plan: plan["cases"][0].update(engine="../eager")), "unknown engine"),
-    "batch": (damaged(lambda plan: plan["cases"][0].update(batch=0)), "batch takes"),
-    "replicate": (damaged(lambda plan: plan["cases"][0].update(replicate=2)), "is no case of a suite"),
+    "batch": (damaged(lambda plan: plan["cases"][0].update(batch=0)), "batch must be"),
+    "replicate": (damaged(lambda plan: plan["cases"][0].update(replicate=2)), "is not a case of a suite"),
     "protocol": (damaged(lambda plan: plan["protocol"].update(min_samples=0)), "above 0"),
     "machine": (damaged(lambda plan: plan.update(machine={"cpu": 3})), "is damaged"),
 }
@@ -368,9 +368,7 @@ def test_a_run_whose_plan_is_damaged_goes_on_without_it(clock: Clock, tmp_path: 
     """As the sentence says."""
     go(tmp_path, TWO, budget=15)
     (tmp_path / PLAN).write_text("{")
-    with pytest.raises(
-        UserError, match=r"without it the run goes on with the options with which it was begun$"
-    ):
+    with pytest.raises(UserError, match=r"Delete it and give --resume the options of the first command$"):
         go(tmp_path, TWO, resume=True)
     (tmp_path / PLAN).unlink()
     assert go(tmp_path, TWO, resume=True).wide == []
@@ -391,7 +389,7 @@ def test_the_files_of_planned_cases_stay_in_their_folder() -> None:
 @pytest.mark.parametrize(
     ("elsewhere", "words"),
     [
-        ({"cpu": "Another CPU"}, "was begun on the processor Another CPU, and here it is"),
+        ({"cpu": "Another CPU"}, "was started on the processor Another CPU, and this is"),
         ({"cores_usable": 96}, "a machine whose usable cores were 96"),
     ],
 )
@@ -421,7 +419,7 @@ GPU_RUN = Machine(cpu="Test CPU", cores_usable=2, gpu="GPU-1")
 
 def test_a_run_does_not_go_on_on_another_gpu(tmp_path: Path) -> None:
     other = structs.replace(GPU_RUN, gpu="GPU-2")
-    with pytest.raises(UserError, match="was begun on the GPU GPU-1, and here it is GPU-2: choose another"):
+    with pytest.raises(UserError, match=r"was started on the GPU GPU-1, and this is GPU-2. Choose another"):
         machines.refuse_other(tmp_path, GPU_RUN, other)
     machines.refuse_other(tmp_path, GPU_RUN, GPU_RUN)
     machines.refuse_other(tmp_path, GPU_RUN, structs.replace(GPU_RUN, gpu=None))

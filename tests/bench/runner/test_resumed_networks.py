@@ -66,7 +66,7 @@ def test_another_network_is_refused_with_what_differs_and_where(
     store, case = begun(NET)
     before = store.path.read_bytes()
     (tmp_path / "net.py").write_text(NET.replace("8, 3)", "16, 3)"))
-    with store, pytest.raises(UserError, match=r"is no longer the one in .*run, then / now") as raised:
+    with store, pytest.raises(UserError, match=r"is no longer the one in .*run \(before / now: ") as raised:
         refuse_changed(store, [structs.replace(case, batch=32, replicate=2)], NONE)
     # (3 x 9 + 1) x width, then 14 x 14 x width x 10 and 10 biases
     assert "parameters 15,914 / 31,818" in str(raised.value)
@@ -112,6 +112,6 @@ def test_a_side_of_pairs_is_one_network_from_the_first_pair_on() -> None:
     known: dict[tuple[int, Case], NetworkFingerprint] = {}
     for record in records[:2]:
         interleaved._refuse_edited(known, [record, record])
-    words = "no longer that of the first pair on side b, then / now: first difference: 1 is ReLU / Tanh"
+    words = "no longer that of the first pair on side b (before / now: first difference: 1 is ReLU / Tanh"
     with pytest.raises(UserError, match=words):
         interleaved._refuse_edited(known, [records[0], records[2]])

@@ -260,7 +260,7 @@ def test_a_run_that_is_late_keeps_its_epochs_and_goes_on_from_there(
     train: Train, uninterrupted: Record, tmp_path: Path
 ) -> None:
     model = f"{nets(tmp_path, 3 * STEPS)}:hanging"
-    words = "not finished within 10 s (during: training)"  # two epochs take one, on a busy machine five
+    words = "timed out after 10 s (during: training)"  # two epochs take one, on a busy machine five
     record = resumed(train, model, tmp_path, 2, "timeout", words, limit_seconds=10.0)
     assert learnt(record) == learnt(uninterrupted)
 

@@ -41,10 +41,10 @@ def test_names_are_read_in_any_order_and_kept_sorted(text: str, read: str) -> No
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("freesing", "unknown tuning 'freesing': did you mean 'freezing'"),
+        ("freesing", "unknown tuning 'freesing'. Did you mean 'freezing'"),
         ("freezing+", "unknown tuning ''"),
         ("freezing+none", "none stands alone"),
-        ("", "takes a name"),
+        ("", "must be a name"),
     ],
 )
 def test_what_is_no_tuning_is_told(text: str, problem: str) -> None:

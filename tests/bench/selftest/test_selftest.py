@@ -56,7 +56,7 @@ def test_without_a_gpu_its_checks_are_skipped_with_the_reason(rows: list[Check])
 
 
 def test_an_unknown_device_is_refused() -> None:
-    with pytest.raises(UserError, match="did you mean 'cuda'"):
+    with pytest.raises(UserError, match="Did you mean 'cuda'"):
         selftest.rows("cudda")
 
 

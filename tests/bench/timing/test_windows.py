@@ -182,7 +182,7 @@ def test_stolen_time_in_the_kernels_file_spoils_a_window(tmp_path: Path) -> None
     monitor.end()
     facts = monitor.after(AT_REST)
     assert (facts.disturbed, facts.usable) == (
-        CaseWarning("steal", "other machines took 10.0% of the processor"),
+        CaseWarning("steal", "other virtual machines took 10.0% of CPU time"),
         True,
     )
     monitor.before()

@@ -172,7 +172,7 @@ def test_both_sides_of_a_comparison_come_from_one_machine(tmp_path: Path) -> Non
 def test_claims_are_found_by_name_and_a_near_one_is_offered() -> None:
     assert [claim.said.id for claim in find(["vgg-cost", "params-vgg"])] == ["params-vgg", "vgg-cost"]
     assert len(find([])) == 20
-    with pytest.raises(UserError, match="did you mean 'dropout'"):
+    with pytest.raises(UserError, match="Did you mean 'dropout'"):
         find(["drop-out"])
 
 

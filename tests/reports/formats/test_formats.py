@@ -103,7 +103,7 @@ def test_every_module_is_a_format() -> None:
 
 
 def test_an_unknown_format_offers_the_nearest() -> None:
-    with pytest.raises(UserError, match="did you mean 'json'"):
+    with pytest.raises(UserError, match="Did you mean 'json'"):
         formats.render("jsn", _document((1,)))
 
 

@@ -124,14 +124,14 @@ def test_a_side_is_read() -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("engin=eager", "unknown axis 'engin': did you mean 'engine'"),
-        ("engine=compil", "unknown engine 'compil': did you mean 'compile'"),
-        ("batch=0", "batch takes a whole number from 1"),
-        ("engine", "a side is written axis=value"),
-        ("engine=eager,", "a side is written axis=value"),
-        ("engine=eager,compile", "a side is written axis=value"),
+        ("engin=eager", "unknown axis 'engin'. Did you mean 'engine'"),
+        ("engine=compil", "unknown engine 'compil'. Did you mean 'compile'"),
+        ("batch=0", "batch must be a whole number from 1"),
+        ("engine", "a side must be AXIS=VALUE"),
+        ("engine=eager,", "a side must be AXIS=VALUE"),
+        ("engine=eager,compile", "a side must be AXIS=VALUE"),
         ("engine=eager,engine=compile", "engine is given twice"),
-        ("engine=", "takes a name"),
+        ("engine=", "must be a name"),
     ],
 )
 def test_a_side_that_is_none(text: str, problem: str) -> None:
@@ -268,7 +268,7 @@ def test_a_used_folder_is_refused_before_anything_is_measured(
     placed = machine({"lenet5": SLOW})
     monkeypatch.setattr(interleaved, "_check", lambda *_: pytest.fail("torch was asked"))
     planted_records.write(tmp_path / used, [])
-    with pytest.raises(UserError, match=r"holds a run already: choose another") as refused:
+    with pytest.raises(UserError, match=r"already contains a run: choose another") as refused:
         execute(trial("lenet5"), tmp_path)
     assert "--resume" not in str(refused.value)
     file = tmp_path / "file"
@@ -332,12 +332,12 @@ def convbench_ab(tmp_path: Path, convbench: Command) -> Command:
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (("--a", "engin=eager"), "did you mean 'engine'"),
-        (("--b", "engine"), "a side is written axis=value"),
+        (("--a", "engin=eager"), "Did you mean 'engine'"),
+        (("--b", "engine"), "a side must be AXIS=VALUE"),
         (("--b-python", "/no/such/python"), "is not a Python interpreter"),
-        (("--fail-on", "faster"), "accepted are slower, any"),
-        (("--margin", "60%"), "--margin takes a number above 0"),
-        (("--budget", "0"), "--budget takes a number above 0"),
+        (("--fail-on", "faster"), "Accepted: slower, any"),
+        (("--margin", "60%"), "--margin must be a number above 0"),
+        (("--budget", "0"), "--budget must be a number of seconds above 0"),
         (("--format", "htm"), "unknown"),
         (("--batch", "1,8", "--a", "batch=1"), "side a has 1 cases and side b 2"),
         (("--b", "precision=tf32"), "tf32"),

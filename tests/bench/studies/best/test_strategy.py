@@ -176,7 +176,7 @@ def test_a_precision_that_is_far_slower_is_tried_in_one_layout_only() -> None:
 
 def test_a_precision_that_was_not_done_in_its_time_has_no_second_layout() -> None:
     here = space(precision=("fp16", "fp32"))
-    late = CandidateResult(case=here.base, failure=Failure("timeout", "not finished within 120 s"))
+    late = CandidateResult(case=here.base, failure=Failure("timeout", "timed out after 120 s"))
     after = next_candidate(here, {here.base: late}, lambda case: True)
     assert after is not None
     assert (after.precision, after.layout) == ("fp32", "nchw")
@@ -289,7 +289,7 @@ def test_what_the_machine_cannot_run_is_left_out_with_its_reason() -> None:
     assert found.values["engine"] == ("eager", "compile-max-autotune")
     assert found.values["threads"] == (4, 2)
     assert found.values["batch"] == (candidates.BATCH["small"],)
-    with pytest.raises(UserError, match="nothing can be tried here: no bf16 here"):
+    with pytest.raises(UserError, match="no configuration can run on this machine: no bf16 here"):
         narrowed(space(precision=("bf16",)), why_not)
 
 
@@ -316,7 +316,9 @@ def test_tunings_are_those_that_mean_something(
 
 
 def test_a_tuning_without_an_engine_for_it_is_refused() -> None:
-    with pytest.raises(UserError, match="nothing can be tried here: freezing is for engines that compile"):
+    with pytest.raises(
+        UserError, match="no configuration can run on this machine: freezing is for engines that compile"
+    ):
         space(tuning=("freezing",), engine=("eager",))
 
 

@@ -344,9 +344,9 @@ def test_nothing_fits_is_exit_code_1(sized: Command, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--memory", "many"), "--memory takes a size"),
+        (("--memory", "many"), "--memory must be a size"),
         (("--memory", "9999GiB"), "--memory 9999GiB is more than"),
-        (("--batch", "4"), "No such option"),
+        (("--batch", "4"), "unknown option '--batch'"),
     ],
 )
 def test_what_is_wrong_is_said_in_a_sentence(

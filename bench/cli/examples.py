@@ -1,0 +1,62 @@
+"""What the help of a command ends with: command lines to paste, and its exit codes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+EXAMPLES: Mapping[str, tuple[str, ...]] = {
+    "run": (
+        "convbench run --suite smoke",
+        "convbench run --model vgg16 --batch 1,8 --precision fp32,bf16",
+        "convbench run --resume --until 5% --out runs/1",
+    ),
+    "time": ("convbench time vgg16", "convbench time vgg16 --batch 8 --engine compile --budget 2m"),
+    "train": (
+        "convbench train lenet5 --seeds 3",
+        "convbench train vgg11-bn --precision fp32,bf16 --target 95%",
+    ),
+    "ablate": ("convbench ablate kernels --dry-run", "convbench ablate kernels --level block --budget 10m"),
+    "best": ("convbench best vgg16 --batch 8", "convbench best alexnet --workload training --budget 5m"),
+    "max-batch": ("convbench max-batch vgg16 --memory 4GiB", "convbench max-batch lenet5 --memory 80%"),
+    "ceilings": ("convbench ceilings", "convbench ceilings --precision fp32,bf16 --out runs/peak"),
+    "compare": (
+        "convbench compare runs/before runs/after",
+        "convbench compare runs/before runs/after --fail-on slower --format md",
+    ),
+    "ab": (
+        "convbench ab --model vgg16 --a engine=eager --b engine=compile",
+        "convbench ab --model lenet5 --b-python ~/new-torch/bin/python --budget 10m",
+    ),
+    "history": ("convbench history runs/1", "convbench history --run --out runs/history"),
+    "report": (
+        "convbench report runs/1",
+        "convbench report runs/1 -o report.html",
+        "cat runs/*/records.jsonl | convbench report -",
+    ),
+    "layers": ("convbench layers vgg16 --batch 8", "convbench layers vgg16 --workload inference"),
+    "cost": ("convbench cost vgg16 --layers", "convbench cost 'vgg*' --image 64 --json"),
+    "claims": ("convbench claims", "convbench claims --from runs/1", "convbench claims --run --dry-run"),
+    "list": ("convbench list models", "convbench list axes", "convbench list models --library torchvision"),
+    "doctor": ("convbench doctor", "convbench doctor --device cpu --json"),
+    "selftest": ("convbench selftest", "convbench selftest --device cpu"),
+}
+
+_MEASURED = "1 a case failed, 2 bad input, 3 incomplete: continue with --resume, 130 interrupted"
+_FIRST = {
+    "cost": "0, 1 the counts of a built-in network differ, 2 bad input",
+    "compare": "0, 1 the gate failed or no case is on both sides, 2 bad input",
+    "ab": "0, 1 a case or the gate failed, 2 bad input, 3 incomplete, 130 interrupted",
+    "max-batch": "0, 1 not even batch size 1 fits, 2 bad input, 130 interrupted",
+    "best": "0, 1 nothing could be measured, 2 bad input, 130 interrupted",
+    "time": "0, 1 the case failed, 2 bad input, 130 interrupted",
+    "selftest": "0, 1 a check failed, 2 bad input, 130 interrupted",
+    "report": "0, 2 bad input",
+    "list": "0, 2 bad input",
+    "doctor": "0, 1 a clock stays locked, 2 bad input",
+}
+
+
+def epilog(command: str) -> str:
+    """Of the help of a command."""
+    codes = _FIRST.get(command, f"0, {_MEASURED}")
+    return "\n".join(("Examples:", *(f"  {line}" for line in EXAMPLES[command]), "", f"Exit codes: {codes}."))

@@ -1,0 +1,64 @@
+"""Where an option stands in the help of its command, and what stands for its value."""
+
+from __future__ import annotations
+
+from typing import Any
+
+WHAT, HOW, OUTPUT = "What", "How carefully", "Output"
+
+_CAREFULLY = (
+    *("replicates", "seeds", "until", "target_ci", "time_limit", "budget", "flush_l2", "lock_clocks"),
+    *("ceilings", "margin", "fail_on", "plain_intervals", "deterministic"),
+)
+_OUT = (
+    *("out", "file", "format_", "json", "section", "full", "all_", "quiet", "verbose", "color"),
+    *("dry_run", "resume", "report_only", "run", "trace", "tensorboard", "layers"),
+)
+
+_NAMES = "workload device precision engine layout tuning dataset recipe level model"
+_NUMBERS = "batch image channels classes threads seed replicates seeds epochs"
+_METAVARS = {
+    **dict.fromkeys(_NAMES.split(), "NAME"),
+    **dict.fromkeys(_NUMBERS.split(), "N"),
+    **dict.fromkeys(("out", "base", "new", "from_", "data_dir", "tensorboard"), "FOLDER"),
+    **dict.fromkeys(("file", "trace"), "FILE"),
+    **dict.fromkeys(("until", "target_ci", "margin", "target"), "PERCENT"),
+    **dict.fromkeys(("time_limit", "budget"), "TIME"),
+    **dict.fromkeys(("a", "b"), "AXIS=VALUE"),
+    **dict.fromkeys(("a_python", "b_python"), "PYTHON"),
+    "input": "SHAPE",
+    "input_": "SHAPE",
+    "lr": "NUMBER",
+    "set_": "FIELD=VALUE",
+    "suite": "SUITE",
+    "gpu": "GPU",
+    "memory": "SIZE",
+    "format_": "FORMAT",
+    "section": "NAME",
+    "library": "NAME",
+    "color": "WHEN",
+    "fail_on": "VERDICT",
+}
+_ARGUMENTS = {"name": "ABLATION", "what": "[WHAT]"}
+
+
+def lay_out(parameters: list[Any]) -> None:
+    """Give each option of a command its panel and the word for its value, and sort the options by panel."""
+    for each in parameters:
+        if each.param_type_name != "option":
+            each.metavar = each.metavar or _ARGUMENTS.get(each.name, each.name.upper())
+            each.display_type_rich = lambda ctx: None  # its name says enough, and its type is Python's
+            continue
+        each.help = each.help and each.help.replace("[default: ", r"\[default: ")  # it is no markup
+        if getattr(each, "rich_help_panel", None) is None:
+            each.rich_help_panel = _panel(each.name)
+        if each.is_flag:
+            each.metavar = ""  # it has no value, and no type of Python
+        elif each.metavar is None and each.name in _METAVARS:
+            each.metavar = _METAVARS[each.name] + (",..." if each.multiple and each.name != "from_" else "")
+    order = (None, WHAT, HOW, OUTPUT)
+    parameters.sort(key=lambda each: order.index(getattr(each, "rich_help_panel", None)))
+
+
+def _panel(name: str) -> str:
+    return OUTPUT if name in _OUT else HOW if name in _CAREFULLY else WHAT
