@@ -164,7 +164,7 @@ def test_several_folders_are_pooled(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("given", ["yes", 1])
 def test_what_is_neither_true_nor_false_is_refused_in_a_sentence(tmp_path: Path, given: Any) -> None:
-    with pytest.raises(convbench.UserError, match=f"^flush_l2 is true or false, not {given!r}"):
+    with pytest.raises(convbench.UserError, match=f"^flush_l2 must be true or false, got {given!r}"):
         convbench.run(out=tmp_path / "run", model="lenet5", flush_l2=given)
 
 
@@ -230,7 +230,7 @@ def test_a_run_is_measured_into_its_folder_and_loaded(tmp_path: Path) -> None:
         ({"replicates": 0}, "replicates must be a whole number from 1 to 1000"),
         ({"until": 5}, "until must be a number above 0 and up to 1, got 5"),
         ({"until": "5 percent"}, "until must be a number above 0 and up to 1"),
-        ({"until": 0.05, "replicates": 3}, "replicates fixes how many processes a case has"),
+        ({"until": 0.05, "replicates": 3}, "give --replicates (a fixed number of processes)"),
         ({"resume": True}, "is not a run folder"),
         ({"target_ci": 2.0}, "target-ci must be a number above 0"),
         ({"time_limit_seconds": float("nan")}, "time-limit must be a number of seconds above 0"),

@@ -107,6 +107,6 @@ def _searched(request: SearchRequest, out: Path, trained: list[Path]) -> tuple[D
 
     if trained:
         summarise(trained)  # what cannot be read is refused before minutes are spent
-    with progress.progress(int(request.budget_seconds)) as on_progress:
+    with progress.progress(int(request.budget_seconds), in_seconds=True) as on_progress:
         found = runner.run_search(request, out, on_progress)
     return reporting.build(found, out, trained), 0 if found.winner else 1

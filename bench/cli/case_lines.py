@@ -22,8 +22,9 @@ Clock = Callable[[], float]
 class CaseLines:
     """Counts the processes that end, and estimates how long the rest takes by how long they took."""
 
-    def __init__(self, clock: Clock = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self, clock: Clock = time.monotonic, *, in_seconds: bool = False) -> None:
+        """With `in_seconds` a command counts the seconds of its budget in the place of processes."""
+        self._clock, self._in_seconds = clock, in_seconds
         self._began = self._last = clock()
         self._ended = 0
 
@@ -34,8 +35,8 @@ class CaseLines:
         now = self._clock()
         took, self._last = now - self._last, now
         self._ended += 1
-        left = max(0, event.total - event.done) * (now - self._began) / self._ended
-        count = f"{event.done}/{event.total}"
+        left = 0 if self._in_seconds else (event.total - event.done) * (now - self._began) / self._ended
+        count = f"{event.done}/{event.total}{' s' if self._in_seconds else ''}"
         name = f"{event.case.id} #{event.case.replicate}"
         times = f"took {durations.in_words(took)}" + (
             f", about {durations.in_words(left)} left" if left else ""

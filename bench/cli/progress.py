@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 
 @contextmanager
 def progress(
-    total: int, *, is_wanted: bool = True, in_lines: bool = True
+    total: int, *, is_wanted: bool = True, in_lines: bool = True, in_seconds: bool = False
 ) -> Iterator[Callable[[Progress], None]]:
     """A function to be told of every case that starts or ends; without `in_lines` it is silent where there is
-    no terminal."""
+    no terminal; `in_seconds` says that `total` is a budget and no number of processes."""
     if not is_wanted:
         yield lambda event: None
         return
     console = _console()
-    lines = case_lines.CaseLines()
+    lines = case_lines.CaseLines(in_seconds=in_seconds)
     with _bar(console) as bar:
         task = bar.add_task("starting", total=total)
 

@@ -132,17 +132,15 @@ class Server:
         request = Request(
             question=question, argument=argument, folder=str(folder.resolve()), log=str(log.resolve())
         )
-        kills = memory_kills()
-        began = time.monotonic()
+        kills, began = memory_kills(), time.monotonic()
         try:
             ended, is_late = self._wait(request, began + time_limit_seconds, reader, on_message)
         except BaseException:
             self._stop()
             raise
         seconds = time.monotonic() - began
-        late = (
-            f"timed out after {durations.in_words(time_limit_seconds)}{last_stage(log)}" if is_late else None
-        )
+        limit = durations.in_words(time_limit_seconds)
+        late = f"timed out after {limit}{last_stage(log)}" if is_late else None
         if ended is None:
             return self._lost(folder, log, late, seconds)
         kills = memory_kills() - kills

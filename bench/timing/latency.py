@@ -65,9 +65,7 @@ def time_steps(
     if not protocol.max_samples:
         return latency
     if warm.stationary is False:
-        latency.warn(
-            "not-stationary", f"still not steady after {warm.seconds:.0f} s of warm-up; try a larger warm-up"
-        )
+        latency.warn("not-stationary", f"still not steady after {warm.seconds:.0f} s of warm-up; enlarge it")
     latency.measurements.append(
         Measurement(phase=steps.whole_phase, metric="warmup_steps", unit="count", samples=[warm.steps])
     )

@@ -118,7 +118,7 @@ def test_names_that_a_file_does_not_define(tmp_path: Path, text: str) -> None:
         ("tests.py:make:x", "neither a module nor a file"),
         ("net.py", "write net.py:FUNCTION"),
         ("net+norm=bn.py", "Give net[+]norm=bn.py:FUNCTION"),
-        ("net.py:1st", "not the name of a function"),
+        ("net.py:1st", "not a function name"),
         ("nosuchpackage.net:make", "no package or module 'nosuchpackage'"),
         ("models.net:make", "models/net.py:make"),
     ],

@@ -57,7 +57,7 @@ def test_a_factory_is_given_literals_and_the_sizes_that_it_names(
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        ("Net", r"Net needs the argument 'width': write Net\(width=\.\.\.\)"),
+        ("Net", r"Net needs the argument 'width'. Give Net\(width=\.\.\.\)"),
         ("Net(1, height=2)", "does not take these arguments .*'height'.*: it takes .*'width', 'depth'"),
         ("Net(1, 2, 3)", "does not take these arguments .*too many positional"),
         ("Net(1, classes=3)", "classes is an axis of its own: --classes 3"),
@@ -211,8 +211,8 @@ def test_a_home_folder_that_the_shell_left(tmp_path: Path, monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("net.ipynb", "is a notebook: write its code to a file"),
-        ("net.pyc", "is compiled Python: name the source"),
+        ("net.ipynb", "is a notebook. Convert it"),
+        ("net.pyc", "is compiled Python. Give the source"),
         ("net.pth", "is of weights, not code"),
         ("net.txt", "is not a Python file: its name must end in .py"),
     ],

@@ -48,9 +48,7 @@ def read_side(text: str | None, python: Path | None) -> Side:
             raise UserError(f"{axis} is given twice for one side")
         changes[axis] = read_one(axis, value)
     if python is not None and not (python.is_file() and os.access(python, os.X_OK)):
-        raise UserError(
-            f"{python} is not a Python interpreter. Give one with convbench installed"
-        )
+        raise UserError(f"{python} is not a Python interpreter. Give one with convbench installed")
     # absolute, as ./python is a name to look for on the PATH; not resolved, as a venv's is a symlink
     return Side(changes=changes, python=None if python is None else python.absolute())
 

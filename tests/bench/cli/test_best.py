@@ -238,7 +238,7 @@ def test_a_dry_run_shows_what_would_be_tried_and_writes_nothing(tmp_path: Path, 
     [
         (("vgg-61",), "Did you mean"),
         (("lenet5", "--precision", "bf61"), "Did you mean 'bf16'"),
-        (("lenet5", "--workload", "inference,training"), "best takes one workload at a time, not 2"),
+        (("lenet5", "--workload", "inference,training"), "best needs a single workload, got 2"),
         (("lenet5", "--engine", "eager", "--tuning", "freezing"), "freezing is for engines that compile"),
         (("lenet5", "--precision", "tf32", "--device", "cpu"), "tf32 needs an NVIDIA GPU"),
         (("lenet5", "--image", "8"), "no configuration can run on this machine"),

@@ -17,7 +17,7 @@ RATES = ("flops_per_second", "bytes_per_second")
         (["--device", "tpu"], "unknown device"),
         (["--precision", "tf32", "--device", "cpu"], "run on this machine: tf32"),
         (["--replicates", "0"], "--replicates must be a whole number"),
-        (["--resume"], "name it with --out"),
+        (["--resume"], "--resume needs --out FOLDER"),
         (["--format", "jsn"], "Did you mean 'json'"),
         (["--budget", "ten"], "--budget must be a number"),
     ],

@@ -34,7 +34,7 @@ BAD_OPTIONS = [
     (["--model", "lenet6"], "Did you mean 'lenet5'"),
     (["--model", "lenet5,vgg"], "unknown model 'vgg'"),
     (["--model", ""], "model must be a name"),
-    (["--model", "nets.py"], "does not say which function to call"),
+    (["--model", "nets.py"], "names no function"),
     (["--model", "/missing/nets.py:make"], "cannot read /missing/nets.py"),
     (["--model", "no_such_package:make"], "no package or module 'no_such_package'"),
     (["--model", "torchvision:resnet81"], "Did you mean 'resnet18'"),
@@ -60,7 +60,7 @@ BAD_OPTIONS = [
     (["--until", "5"], "--until must be a number above 0 and up to 1, got '5'. Did you mean 5%?"),
     (["--until", "5 %"], "--until must be a number above 0 and up to 1, got '5 %'"),
     (["--until", ""], "--until must be a number above 0 and up to 1, got ''"),
-    (["--until", "5%", "--replicates", "3"], "--replicates fixes how many processes a case has"),
+    (["--until", "5%", "--replicates", "3"], "give --replicates (a fixed number of processes)"),
     (["--model", "vgg16", "--image", "16"], "smallest image that works is 32x32"),
     (["--precision", "tf32", "--device", "cpu"], "run on this machine: tf32"),
     (["--engine", "cudagraph", "--device", "cpu"], "needs --device cuda"),
@@ -554,8 +554,8 @@ def test_one_real_run_from_the_command_to_the_report(tmp_path: Path) -> None:
     wall = [r for r in rows if (r["phase"], r["metric"]) == ("forward", "wall_time")]
     assert [row["processes"] for row in wall] == [1]
     assert "lenet5" in (folder / "report.md").read_text()
-    (line,) = (folder / RECORDS).read_bytes().splitlines()
-    assert msgspec.json.decode(line, type=Record).status == "ok"
+    (record,) = (folder / RECORDS).read_bytes().splitlines()
+    assert msgspec.json.decode(record, type=Record).status == "ok"
 
 
 @pytest.mark.slow
@@ -610,5 +610,5 @@ def test_a_file_of_a_kind_that_no_report_has_is_refused(
 def test_nothing_is_resumed_without_a_folder(convbench: Command, command: list[str]) -> None:
     answer = convbench(*command, "--resume")
     assert (answer.code, answer.out) == (2, "")
-    assert "name it with --out" in answer.err
+    assert "--resume needs --out FOLDER" in answer.err
     assert is_one_sentence(answer.err)

@@ -114,7 +114,7 @@ def test_a_gpu_for_what_runs_on_the_processor_is_refused(
     words = ["cpu" if word == "cuda" else word for word in _words(command, tmp_path / "out")]
     answer = convbench(*words, "--gpu", "1")
     assert answer.code == 2
-    assert answer.err.endswith("--gpu chooses among NVIDIA's GPUs, and all of this runs on cpu\n")
+    assert answer.err.endswith("--gpu selects an NVIDIA GPU, but all cases run on cpu. Omit it\n")
 
 
 @pytest.mark.usefixtures("twins")

@@ -124,7 +124,7 @@ def test_names_that_are_no_utf_8(convbench: Command, run: Path, monkeypatch: pyt
         answer = convbench("run", *options)
         assert answer.code == 2
         assert is_one_sentence(answer.err)
-        assert "n\\xe9t.py:make has bytes that are no UTF-8" in answer.err
+        assert "n\\xe9t.py:make is not a UTF-8 name" in answer.err
 
 
 def test_a_folder_that_no_message_could_name_is_refused_before_it_is_made(
@@ -134,7 +134,7 @@ def test_a_folder_that_no_message_could_name_is_refused_before_it_is_made(
     answer = convbench("run", "--suite", "smoke", "--out", folder)
     assert answer.code == 2
     assert is_one_sentence(answer.err)
-    assert "r\\xe9sum\\xe9 has bytes that are no UTF-8" in answer.err
+    assert "r\\xe9sum\\xe9 is not a UTF-8 name" in answer.err
     assert not folder.exists()
 
 

@@ -132,9 +132,9 @@ def test_a_spent_budget_ends_with_what_there_is(convbench: Command, plant: Plant
     [
         (
             ("lenet5", "--batch", "1,8"),
-            "--batch must be a single value here, got 2: convbench run measures several",
+            "--batch must be a single value here, got 2. `convbench run` takes several",
         ),
-        (("vgg*",), "stands for"),
+        (("vgg*",), "time measures one network, got 11"),
         (("lenet6",), "Did you mean 'lenet5'"),
         (("lenet5", "--budget", "0"), "--budget must be a number of seconds above 0"),
         (("lenet5", "--until", "wide"), "--until must be a number above 0"),

@@ -51,13 +51,13 @@ def test_several_shapes_are_several_cases() -> None:
 
 @pytest.mark.parametrize("text", ["", "x", "3x", "3x64x", "3xax80", "3 x 64", "-3x64", "1x2x3x4x5"])
 def test_what_is_no_shape_is_refused(text: str) -> None:
-    with pytest.raises(UserError, match="sizes joined by x, channels first and without the batch"):
+    with pytest.raises(UserError, match="sizes joined by x, channels first, without the batch"):
         axes.read_one("input", text or "x")
 
 
 @pytest.mark.parametrize("text", ["0x64", "3x0x80", "3x64x99999999"])
 def test_sizes_have_their_limits(text: str) -> None:
-    with pytest.raises(UserError, match="every size of an input is from 1 to"):
+    with pytest.raises(UserError, match="each size of input must be from 1 to"):
         axes.read_one("input", text)
 
 

@@ -252,7 +252,7 @@ def test_slow_steps_take_few_samples_in_a_suite_and_as_many_as_it_says_in_a_file
     few = GOOD.replace("min_samples = 30", "min_samples = 30\nfewest_samples = 4")
     assert named_suites.find(str(written(tmp_path, few)), "cpu").protocol.fewest_samples == 4
     many = written(tmp_path, few.replace("fewest_samples = 4", "fewest_samples = 31"))
-    with pytest.raises(UserError, match="more fewest_samples than min_samples"):
+    with pytest.raises(UserError, match="fewest_samples must not exceed min_samples"):
         named_suites.find(str(many), "cpu")
 
 
@@ -288,11 +288,11 @@ def test_a_suite_may_ask_for_a_cold_l2(tmp_path: Path, flush: bool) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "needs at least one table [[cases]]"),
-        ("cases = []", "needs at least one table [[cases]]"),
-        ("cases = 3", "needs at least one table [[cases]]"),
-        ("cases = [1]", "needs at least one table [[cases]]"),
-        ("[cases]\nmodel = 'lenet5'", "needs at least one table [[cases]]"),
+        ("", "needs at least one [[cases]] table"),
+        ("cases = []", "needs at least one [[cases]] table"),
+        ("cases = 3", "needs at least one [[cases]] table"),
+        ("cases = [1]", "needs at least one [[cases]] table"),
+        ("[cases]\nmodel = 'lenet5'", "needs at least one [[cases]] table"),
         ("[[cases]]\nbatch = 1", "needs a model"),
         ("replicate = 3\n" + CASES, "Did you mean 'replicates'"),
         (CASES + "batchs = 2", "Did you mean 'batch'"),
@@ -321,21 +321,21 @@ def test_a_suite_may_ask_for_a_cold_l2(tmp_path: Path, flush: bool) -> None:
         ("until = 0\n" + CASES, "until must be a number above 0 and up to 1"),
         ("until = true\n" + CASES, "until must be a number above 0 and up to 1"),
         ("until = '5%'\nreplicates = 3\n" + CASES, "has both replicates and until"),
-        ("protocol = 3\n" + CASES, "is a table, [protocol]"),
+        ("protocol = 3\n" + CASES, "must be a table: [protocol]"),
         (CASES + "[protocol]\nmin_samples = 'x'", "[protocol]"),
         (CASES + "[protocol]\nmin_samples = 20.5", "[protocol]"),
         (CASES + "[protocol]\nmin_samples = 0", "above 0"),
-        (CASES + "[protocol]\nmin_samples = 3000", "more min_samples than max_samples"),
+        (CASES + "[protocol]\nmin_samples = 3000", "min_samples must not exceed max_samples"),
         (CASES + "[protocol]\nmax_samples = 1" + "0" * 30, "[protocol]"),
         (CASES + "[protocol]\ntarget_ci = -0.01", "above 0"),
         (CASES + "[protocol]\ntarget_ci = nan", "above 0"),
         (CASES + "[protocol]\ntime_limit_seconds = inf", "above 0"),
-        (CASES + "[protocol]\nenergy_seconds = -1", "energy_seconds = 0 leaves energy out"),
+        (CASES + "[protocol]\nenergy_seconds = -1", "energy_seconds = 0 turns energy off"),
         (CASES + "[protocol]\ntime_limit_seconds = true", "[protocol]"),
-        ("this is not TOML", "is not TOML"),
-        (CASES + CASES.replace("[[cases]]", ""), "is not TOML"),
-        ("a = " + "[" * 5000, "is not TOML"),
-        ("a = 1" + "0" * 6000, "is not TOML"),
+        ("this is not TOML", "is not valid TOML"),
+        (CASES + CASES.replace("[[cases]]", ""), "is not valid TOML"),
+        ("a = " + "[" * 5000, "is not valid TOML"),
+        ("a = 1" + "0" * 6000, "is not valid TOML"),
     ],
 )
 def test_a_bad_suite_file_is_a_sentence_that_names_it(tmp_path: Path, text: str, words: str) -> None:
@@ -351,7 +351,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     for name, words in (
         ("missing.toml", "No such file"),
         ("folder.toml", "Is a directory"),
-        ("binary.toml", "is not TOML"),
+        ("binary.toml", "is not valid TOML"),
     ):
         with pytest.raises(UserError, match=words) as caught:
             suite_file.from_toml(tmp_path / name)

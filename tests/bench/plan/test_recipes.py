@@ -203,7 +203,7 @@ def test_assignments_are_read_from_texts() -> None:
 
 @pytest.mark.parametrize("text", ["momentum", "momentum=", "", "momentum 0.9"])
 def test_what_is_no_assignment_is_a_sentence(text: str) -> None:
-    with pytest.raises(UserError, match="--set takes FIELD=VALUE"):
+    with pytest.raises(UserError, match="--set must be FIELD=VALUE"):
         assignments([text])
 
 

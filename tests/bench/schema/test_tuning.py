@@ -43,7 +43,7 @@ def test_names_are_read_in_any_order_and_kept_sorted(text: str, read: str) -> No
     [
         ("freesing", "unknown tuning 'freesing'. Did you mean 'freezing'"),
         ("freezing+", "unknown tuning ''"),
-        ("freezing+none", "none stands alone"),
+        ("freezing+none", "none cannot be combined"),
         ("", "must be a name"),
     ],
 )

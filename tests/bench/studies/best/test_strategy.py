@@ -323,7 +323,7 @@ def test_a_tuning_without_an_engine_for_it_is_refused() -> None:
 
 
 def test_several_values_of_what_is_not_searched_are_refused() -> None:
-    with pytest.raises(UserError, match="best takes one workload at a time, not 2"):
+    with pytest.raises(UserError, match="best needs a single workload, got 2"):
         space(workload=("inference", "training"))
 
 
