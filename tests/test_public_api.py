@@ -230,7 +230,7 @@ def test_a_run_is_measured_into_its_folder_and_loaded(tmp_path: Path) -> None:
         ({"replicates": 0}, "replicates must be a whole number from 1 to 1000"),
         ({"until": 5}, "until must be a number above 0 and up to 1, got 5"),
         ({"until": "5 percent"}, "until must be a number above 0 and up to 1"),
-        ({"until": 0.05, "replicates": 3}, "give --replicates (a fixed number of processes)"),
+        ({"until": 0.05, "replicates": 3}, "give --replicates"),
         ({"resume": True}, "is not a run folder"),
         ({"target_ci": 2.0}, "target-ci must be a number above 0"),
         ({"time_limit_seconds": float("nan")}, "time-limit must be a number of seconds above 0"),

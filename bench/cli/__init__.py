@@ -41,7 +41,7 @@ COMMANDS = {
         MEASURE,
         "Find the fastest configuration of a network and confirm it against fp32 eager.",
     ),
-    "max-batch": (MEASURE, "Find the largest batch that fits in memory, and verify it."),
+    "max-batch": (MEASURE, "Find the largest batch size that fits in memory, and verify it."),
     "ceilings": (MEASURE, "Measure this machine's peak compute and memory bandwidth."),
     "compare": (COMPARE, "Compare two runs: is NEW faster or slower than BASE, and by how much?"),
     "ab": (
@@ -65,7 +65,7 @@ COMMANDS = {
     "list": (UNDERSTAND, "List models, variants, suites, axes, datasets and recipes."),
     "doctor": (
         CHECK,
-        "Find what makes measurements on this machine unreliable, and how to fix it. Read-only.",
+        "Find what makes measurements on this machine unreliable, and how to fix it.",
     ),
     "selftest": (CHECK, "Check the harness against known answers. Exits with 1 if one is missed."),
 }

@@ -51,7 +51,7 @@ def refuse_without_run(runs: bool, *, resume: bool, budget: str | None) -> None:
 
 def records_folder(out: Path | None) -> Path:
     if out is None:
-        raise UserError("--run needs --out FOLDER (where to save the records)")
+        raise UserError("--run needs --out FOLDER (for its records)")
     return output.kept_folder(out, resume=False)
 
 

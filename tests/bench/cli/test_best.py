@@ -111,7 +111,7 @@ def test_the_planted_winner_is_confirmed_by_pairs_with_the_plain_one(
     tmp_path: Path, machine: Place, convbench: Command
 ) -> None:
     machine(by_value)
-    answer = convbench(*SEARCH, "--out", tmp_path / "run")
+    answer = convbench(*SEARCH, "--out", tmp_path / "run", "--quiet")
     assert (answer.code, answer.err) == (0, "")
     winner = answer.rows()[0]
     assert winner["is_winner"]

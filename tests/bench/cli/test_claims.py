@@ -78,7 +78,7 @@ def test_claims_are_chosen_by_id_and_print_as_markdown(convbench: Command) -> No
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["claims", "drop-out"], "did you mean 'dropout'"),
+        (["claims", "drop-out"], "Did you mean 'dropout'"),
         (["claims", "--run"], "--run needs --out FOLDER (for its records)"),
         (["claims", "--from", "/missing"], "there is no directory '/missing'"),
         (["claims", "--device", "tpu"], "unknown device 'tpu'"),
@@ -88,7 +88,7 @@ def test_claims_are_chosen_by_id_and_print_as_markdown(convbench: Command) -> No
         (["claims", "--budget", "-1"], "--budget must be a number of seconds above 0"),
         (["history", "/missing"], "there is no directory '/missing'"),
         (["history", "--run"], "--run needs --out FOLDER (for its records)"),
-        (["history", "--replicates", "0"], "--replicates takes a whole number from 1"),
+        (["history", "--replicates", "0"], "--replicates must be a whole number from 1"),
     ],
 )
 def test_bad_input_is_one_sentence(convbench: Command, arguments: list[str], words: str) -> None:

@@ -338,8 +338,8 @@ def test_a_run_is_resumed_by_its_folder_alone(
 def test_a_dry_run_says_what_the_target_may_add(convbench: Command, tmp_path: Path) -> None:
     line = ("run", "--dry-run", "--out", tmp_path / "run", "--model", "lenet5,vgg11", "--device", "cpu")
     said = " ".join(convbench(*line, "--until", "3%").out.split())
-    assert "6 processes first, 6 of which can run here, then more of the cases whose interval is" in said
-    assert "wider than +-3%, 10 of a case at most; about" in said
+    assert "2 cases, 6 processes at first, then more for each case whose 95% interval is" in said
+    assert "wider than ±3% (at most 10 per case): about" in said
 
 
 def test_a_dry_run_shows_the_plan_an_estimate_and_what_is_skipped_and_writes_nothing(
@@ -348,7 +348,8 @@ def test_a_dry_run_shows_the_plan_an_estimate_and_what_is_skipped_and_writes_not
     line = ["run", "--dry-run", "--out", tmp_path / "run", "--model", "lenet5,vgg11", "--precision"]
     answer = convbench(*line, "fp32,tf32", "--replicates", 3, "--device", "cpu")
     assert (answer.code, answer.err) == (0, "")
-    assert "12 processes, 6 of which can run here; about" in answer.out
+    assert "2 cases, 6 processes: about" in answer.out
+    assert "2 cases cannot run on this machine." in answer.out
     assert "tf32 needs an NVIDIA GPU" in " ".join(answer.out.split())
     rows = json.loads(convbench(*line, "fp32,tf32", "--replicates", 3, "--format", "json").out)["rows"]
     assert len(rows) == 12

@@ -210,8 +210,8 @@ def test_all_is_what_can_be_compared_of_the_given_networks() -> None:
 @pytest.mark.parametrize(
     ("name", "level", "models", "words"),
     [
-        ("nrm", None, (), "did you mean 'norm'"),
-        ("norm", "blck", (), "did you mean 'block'"),
+        ("nrm", None, (), "Did you mean 'norm'"),
+        ("norm", "blck", (), "Did you mean 'block'"),
         ("norm", "block", (), "--level block is for the ablation kernels, not for norm"),
         ("kernels", "block", ("vgg11",), "--level block takes no --model"),
         ("kernels", None, ("torchvision:vgg11",), "ablations need built-in networks"),
