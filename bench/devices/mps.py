@@ -78,12 +78,12 @@ class Mps:
 
     def why_absent(self) -> str | None:
         if sys.platform != "darwin":
-            return f"no Apple GPU found: MPS needs macOS, and this is {platform.system()}"
+            return f"no Apple GPU was found: MPS is part of macOS, and this is {platform.system()}"
         return None
 
     def why_unsupported(self, case: Case) -> str | None:
         if case.precision == "tf32":
-            return "tf32 needs an NVIDIA GPU; MPS supports fp32, amp-bf16, amp-fp16, bf16 and fp16"
+            return "tf32 is a mode of NVIDIA GPUs; MPS has fp32, amp-bf16, amp-fp16, bf16 and fp16"
         return None
 
     def why_unusable(self, case: Case) -> str | None:
@@ -92,13 +92,13 @@ class Mps:
         if not torch.backends.mps.is_built():
             return f"torch {torch.__version__} was built without MPS"
         if not torch.backends.mps.is_available():
-            return f"torch {torch.__version__} cannot use MPS: macOS is too old or the GPU unsupported"
+            return f"torch {torch.__version__} has no MPS here: this macOS is too old, or its GPU has none"
         if case.precision in ("bf16", "amp-bf16") and not torch.backends.mps.is_macos_or_newer(14, 0):
-            return "bf16 on MPS needs macOS 14 or newer"
+            return "MPS has bf16 from macOS 14 on"
         return None
 
     def why_no_flush(self) -> str | None:
-        return "torch.mps does not report the L2 size"
+        return "torch.mps does not say how large the L2 is"
 
     def torch_name(self) -> str:
         return "mps"
@@ -124,7 +124,7 @@ class Mps:
         torch.mps.synchronize()
 
     def flush(self) -> Callable[[], None]:
-        raise UserError(f"--flush-l2 is not possible on mps: {self.why_no_flush()}")
+        raise UserError(f"no cold figures on MPS: {self.why_no_flush()}")
 
     def queue(self) -> MpsQueue:
         return MpsQueue(self.torch_name())

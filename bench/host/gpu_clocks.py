@@ -96,7 +96,7 @@ class ClockMonitor:
                 fresh.setdefault(reason, []).append(reading.replace("_", " "))
         self._named.update(moment.absent)
         return [
-            CaseWarning("unmonitored", f"NVML does not report {', '.join(readings)}: {reason}")
+            CaseWarning("unmonitored", f"NVML does not say {', '.join(readings)}: {reason}")
             for reason, readings in fresh.items()
         ]
 
@@ -117,7 +117,9 @@ def _says_nothing(moment: GpuState) -> bool:
 def _at_rest(last: GpuState, at_work: Sequence[GpuState]) -> list[CaseWarning]:
     if at_work or _says_nothing(last):
         return []
-    return [CaseWarning("read-at-rest", "clocks and power were read after the work and may be too low")]
+    return [
+        CaseWarning("read-at-rest", "clocks and power were read after the work, when they may have fallen")
+    ]
 
 
 def _figures(last: GpuState, at_work: Sequence[GpuState]) -> list[Measurement]:

@@ -71,7 +71,7 @@ def markers(folder: Path | None = None) -> list[LockMarker]:
         except FileNotFoundError:  # given back meanwhile
             continue
         except msgspec.DecodeError as error:
-            raise UserError(f"{file} is not a record of locked clocks ({error}). Delete it") from error
+            raise UserError(f"{file} does not say which clocks are locked ({error}): delete it") from error
     return found
 
 
@@ -80,7 +80,8 @@ def refuse_left_locked(uuid: str | None, folder: Path | None = None) -> None:
     for marker in markers(folder):
         if uuid in (None, marker.uuid) and not marker.is_held:
             raise UserError(
-                f"a killed convbench left the SM clock of {marker.uuid} locked at {marker.mhz} MHz: {_MEND}"
+                f"a convbench that was killed left the SM clock of {marker.uuid} locked at {marker.mhz} MHz: "
+                f"{_MEND}"
             )
 
 
@@ -106,7 +107,7 @@ def locked(gpu: NvmlGpu, mhz: int, folder: Path | None = None) -> Iterator[None]
             file.unlink(missing_ok=True)
     if refused is not None:
         raise UserError(
-            f"--lock-clocks: the driver did not lock the clock of {uuid} ({refused}). It usually needs root"
+            f"--lock-clocks: the driver does not lock the clock of {uuid} ({refused}); mostly root alone may"
         ) from refused
 
 
@@ -139,11 +140,11 @@ def _lockable(gpu: NvmlGpu, mhz: int) -> str:
     try:
         uuid, most = gpu.uuid(), gpu.max_sm_clock_mhz()
     except UnreadableError as error:
-        raise UserError(f"--lock-clocks: the driver does not report the GPU's clocks ({error})") from error
+        raise UserError(f"--lock-clocks: the driver does not say what the GPU can do ({error})") from error
     if is_divided(gpu):
-        raise UserError(f"--lock-clocks: {uuid} is divided by MIG, whose instances share one clock")
+        raise UserError(f"--lock-clocks: {uuid} is divided by MIG, and its clock is that of all its parts")
     if mhz > most:
-        raise UserError(f"--lock-clocks must be at most {most} (MHz) for {uuid}, got {mhz}")
+        raise UserError(f"--lock-clocks: the SM clock of {uuid} goes up to {most} MHz, not {mhz}")
     return uuid
 
 

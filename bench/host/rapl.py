@@ -63,5 +63,5 @@ def _number(file: Path) -> int:
 
 def _in_words(error: OSError | ValueError) -> str:
     if isinstance(error, PermissionError):
-        return f"not permitted: only root can read RAPL under {POWERCAP}"
+        return f"not permitted: RAPL under {POWERCAP} can be read by root alone"
     return f"RAPL cannot be read: {error}"

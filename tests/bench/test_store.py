@@ -102,7 +102,7 @@ def test_a_folder_that_is_a_file(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"kept")
     for begin in (Store.create, Store.resume):
-        with pytest.raises(UserError, match="is a file, and a run needs a folder"):
+        with pytest.raises(UserError, match=r"is a file. Give a folder as --out"):
             begin(path)
     with pytest.raises(UserError, match="Not a directory"):
         Store.create(path / "below")
@@ -133,7 +133,7 @@ def test_a_second_run_on_one_folder_is_refused_until_the_first_is_gone(tmp_path:
         assert first.stdout is not None
         first.stdout.readline()
         for begin in (Store.create, Store.resume):
-            with pytest.raises(UserError, match="another run is writing to"):
+            with pytest.raises(UserError, match="is in use by another convbench process"):
                 begin(tmp_path)
         first.kill()
     with Store.resume(tmp_path) as store:
@@ -177,7 +177,7 @@ def test_the_warning_names_the_line_and_where_its_bytes_are(folder: Path) -> Non
         file.write(b'{"schema":1,"ca')
     with Store.resume(folder) as store:
         assert store.warning == (
-            f"line 4 of {folder / RECORDS} was never finished: its 15 bytes were moved to torn.jsonl"
+            f"line 4 of {folder / RECORDS} was incomplete: moved its 15 bytes to torn.jsonl"
         )
 
 
@@ -195,7 +195,7 @@ def test_other_corruption_is_named_by_its_line_and_left_alone(folder: Path, line
     lines[1] = line
     path.write_bytes(b"\n".join(lines))
     before = path.read_bytes()
-    with pytest.raises(UserError, match=r"line 2 of .*records\.jsonl is not a record of convbench"):
+    with pytest.raises(UserError, match=r"line 2 of .*records\.jsonl is not a convbench record"):
         Store.resume(folder)
     with pytest.raises(UserError, match=r"line 2 of"):
         list(read_records(path))
@@ -208,7 +208,7 @@ def test_other_corruption_is_named_by_its_line_and_left_alone(folder: Path, line
 def test_a_foreign_file_is_refused_and_left_alone(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / RECORDS
     path.write_bytes(content)
-    with pytest.raises(UserError, match=r"line 1 of .* is not a record of convbench"):
+    with pytest.raises(UserError, match=r"line 1 of .* is not a convbench record"):
         Store.resume(tmp_path)
     assert path.read_bytes() == content
     assert not (tmp_path / TORN).exists()
@@ -328,7 +328,5 @@ def test_a_killed_writer_loses_nothing_it_was_told_is_written(tmp_path: Path) ->
 def test_a_line_that_is_nested_too_deeply_is_no_record(tmp_path: Path, schema: int, end: bytes) -> None:
     path = tmp_path / RECORDS
     path.write_bytes(b'{"schema":%d,"x":' % schema + b"[" * 100_000 + b"]" * 100_000 + b"}\n" + end)
-    with pytest.raises(
-        UserError, match=f"line 1 of {path} is not a record of convbench: it nests too deeply"
-    ):
+    with pytest.raises(UserError, match=f"line 1 of {path} is not a convbench record: nested too deeply"):
         list(read_records(path))

@@ -108,8 +108,8 @@ def test_a_block_runs_forward_and_backward(layers: str) -> None:
         ("block:64:3x3--3x3", "cannot read"),
         ("block:64:3x3-gelu-3x3", "cannot read.*relu, tanh, sigmoid"),
         ("block:64:3x3+norm=bn", "cannot read"),
-        ("block:64:3x5", "a kernel of 3x5: it is square"),
-        ("block:64:4x4", "a kernel of 4x4: it is square, and odd"),
+        ("block:64:3x5", "kernel 3x5 of block 'block:64:3x5' must be square"),
+        ("block:64:4x4", "kernel 4x4 of block 'block:64:4x4' must be square and odd"),
     ],
 )
 def test_bad_names_are_told_in_a_sentence(name: str, words: str) -> None:

@@ -289,4 +289,4 @@ def test_one_section_or_all_can_be_shown(convbench: Command) -> None:
     assert "Claims about cost" in convbench("claims", "--full").out
     wrong = convbench("claims", "--section", "trainings")
     assert (wrong.code, wrong.err.count("\n")) == (2, 1)
-    assert "did you mean 'training'" in wrong.err
+    assert "Did you mean 'training'" in wrong.err

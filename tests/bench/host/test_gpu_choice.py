@@ -94,7 +94,7 @@ def test_a_short_uuid_that_fits_several_gpus_names_none() -> None:
 
 
 def test_of_a_divided_gpu_an_instance_must_be_named() -> None:
-    with pytest.raises(UserError, match="divided by MIG: name one of its instances, MIG-dddd, MIG-eeee"):
+    with pytest.raises(UserError, match=r"divided by MIG. Give one of its instances: MIG-dddd, MIG-eeee"):
         chosen("1", driver=MANY)
     assert chosen("MIG-e", driver=MANY) == "MIG-eeee"
 

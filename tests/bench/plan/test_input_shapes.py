@@ -62,9 +62,11 @@ def test_sizes_have_their_limits(text: str) -> None:
 
 
 def test_a_shape_and_the_sides_of_a_square_are_not_asked_for_together() -> None:
-    with pytest.raises(UserError, match=r"the options: input already gives channels and image size. Omit image"):
+    with pytest.raises(
+        UserError, match=r"the options: input already gives channels and image size. Omit image"
+    ):
         planned({}, input=("3x64x80",), image=(64,))
-    with pytest.raises(UserError, match=r"the suite: input says .* leave out image and channels"):
+    with pytest.raises(UserError, match=r"the suite: input already gives .* Omit image and channels"):
         planned({"input": ("3x64x80",), "image": (64,), "channels": (3,)})
 
 

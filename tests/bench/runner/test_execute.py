@@ -258,7 +258,7 @@ def test_resuming_runs_what_crashed_timed_out_was_torn_or_is_new_and_nothing_els
     finally:
         story.nets.write_text(NETS)
     assert started == [hanging, *story.planned[:4], story.planned[-1]]
-    assert "was never finished" in (result.warning or "")
+    assert "was incomplete" in (result.warning or "")
     kept = whole.splitlines()[:-1]
     assert records.read_bytes().splitlines()[: len(kept)] == kept
     last = {record.case: record for record in read_records(records)}
@@ -369,7 +369,7 @@ def test_ctrl_c_ends_the_command_and_a_second_run_is_refused_meanwhile(story: St
     trace = f"{os.getpid()}-interrupted"
     with hanging_run(story, copied, trace) as process:
         began = time.monotonic()
-        with pytest.raises(UserError, match="another run is writing to"):
+        with pytest.raises(UserError, match="is in use by another convbench process"):
             run_plan(story.planned, FAST, copied, resume=True, budget_seconds=None, on_progress=ignore)
         assert time.monotonic() - began < 1
         pressed = time.monotonic()

@@ -219,17 +219,17 @@ def test_the_plan_comes_back_as_it_was_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("asked", "option", "has"),
     [
-        (Asked(given={"batch": (8,)}), "--batch asks for 8", "has 1"),
-        (Asked(given={"model": ("lenet5",)}), "--model asks for lenet5", "has lenet5, vgg11"),
-        (Asked(given={"model": ("vgg16", "lenet5", "vgg11")}), "--model asks for", "has lenet5, vgg11"),
-        (Asked(given={"input": ("3x64x80",)}), "--input asks for 3x64x80", "has 1x28x28, 3x224x224"),
-        (Asked(suite="standard"), "--suite asks for standard", "has quick"),
-        (Asked(target_ci="2%"), "--target-ci asks for 0.02", "has 0.01"),
-        (Asked(time_limit=5), "--time-limit asks for 5.0", "has 600.0"),
-        (Asked(flush_l2=True), "--flush-l2 asks for yes", "has no"),
-        (Asked(ceilings=True), "--ceilings asks for yes", "has no"),
-        (Asked(gpu="GPU-1"), "--gpu asks for GPU-1", "has none"),
-        (Asked(lock_clocks_mhz=900), "--lock-clocks asks for 900", "has none"),
+        (Asked(given={"batch": (8,)}), "--batch is 1 in", "got 8"),
+        (Asked(given={"model": ("lenet5",)}), "--model is lenet5, vgg11 in", "got lenet5"),
+        (Asked(given={"model": ("vgg16", "lenet5", "vgg11")}), "--model is lenet5, vgg11 in", "got"),
+        (Asked(given={"input": ("3x64x80",)}), "--input is 1x28x28, 3x224x224 in", "got 3x64x80"),
+        (Asked(suite="standard"), "--suite is quick in", "got standard"),
+        (Asked(target_ci="2%"), "--target-ci is 0.01 in", "got 0.02"),
+        (Asked(time_limit=5), "--time-limit is 600.0 in", "got 5.0"),
+        (Asked(flush_l2=True), "--flush-l2 is no in", "got yes"),
+        (Asked(ceilings=True), "--ceilings is no in", "got yes"),
+        (Asked(gpu="GPU-1"), "--gpu is none in", "got GPU-1"),
+        (Asked(lock_clocks_mhz=900), "--lock-clocks is none in", "got 900"),
     ],
 )
 def test_another_option_is_refused_with_what_the_folder_has(
@@ -260,7 +260,7 @@ def test_a_suite_file_that_was_edited_is_refused(clock: Clock, tmp_path: Path) -
     asked = Asked(suite=str(suite))
     go(out, asked, budget=5)
     suite.write_text(text + "batch = [1, 8]\n")
-    with pytest.raises(UserError, match=r"mine.toml, as it is now.*is not the plan of"):
+    with pytest.raises(UserError, match=r"mine.toml with these options no longer matches the plan of"):
         go(out, asked, resume=True)
     moved = tmp_path / "moved.toml"
     moved.write_text(text)
@@ -293,7 +293,7 @@ def test_another_number_of_processes_in_the_suites_file_is_no_silent_change(
 
 
 def test_a_target_and_a_number_contradict_each_other(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"--replicates fixes .* --until lets"):
+    with pytest.raises(UserError, match=r"give --replicates .* or --until .* not both"):
         plan_for(structs.replace(TWO, replicates=2), tmp_path, resume=False)
 
 

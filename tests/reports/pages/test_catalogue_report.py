@@ -39,7 +39,7 @@ def test_what_a_library_does_not_say_is_left_open(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     ("what", "library", "words"),
     [
-        ("models", "keras", "unknown library 'keras': accepted are torchvision, timm"),
+        ("models", "keras", "unknown library 'keras'. Accepted: torchvision, timm"),
         ("axes", "timm", "--library applies to models only"),
         ("models", "timm", r"timm is not installed: pip install 'convbench\[timm\]'"),
     ],

@@ -61,7 +61,7 @@ def _a_directory_of_that_name(run: Path) -> Path:
         (_holding(LINE + b"\xff\xfe\n"), "line 2"),
         (_holding(LINE.decode().encode("utf-16")), "UTF-16"),
         (_holding(json.dumps([{"name": "x"}]).encode()), "line 1"),
-        (_holding(b'{"benchmarks": []}\n'), "not a record of convbench"),
+        (_holding(b'{"benchmarks": []}\n'), "not a convbench record"),
         (_holding(LINE + NEWER), "newer"),
         (_holding(b'{"schema":1,"x":' + b"[" * 100_000 + b"\n"), "deeply"),
     ],

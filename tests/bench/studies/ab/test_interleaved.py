@@ -268,7 +268,7 @@ def test_a_used_folder_is_refused_before_anything_is_measured(
     placed = machine({"lenet5": SLOW})
     monkeypatch.setattr(interleaved, "_check", lambda *_: pytest.fail("torch was asked"))
     planted_records.write(tmp_path / used, [])
-    with pytest.raises(UserError, match=r"already contains a run: choose another") as refused:
+    with pytest.raises(UserError, match=r"already contains a run. Choose another") as refused:
         execute(trial("lenet5"), tmp_path)
     assert "--resume" not in str(refused.value)
     file = tmp_path / "file"

@@ -135,14 +135,14 @@ def test_a_run_that_crashed_ends_the_search_with_what_is_known() -> None:
     found = answer(World(lambda batch: 500 + 10 * batch, fails_at=300, status="crashed"), 4000)
     assert found.verified is not None
     assert found.verified < 300
-    assert found.remark == "the run of batch 350 says nothing: planted"
+    assert found.remark == "batch size 350 gave no answer: planted"
 
 
 def test_a_record_without_a_peak_ends_it_too() -> None:
     found = largest_batch(ON_GPU, MIB, lambda case: planted_records.record(case))
     assert (found.verified, found.remark) == (
         None,
-        "the run of batch 2 says nothing: its memory is not known",
+        "batch size 2 gave no answer: its memory was not measured",
     )
 
 
