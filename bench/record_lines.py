@@ -73,7 +73,7 @@ def lines(path: Path, begin: int = 0, end: int | None = None) -> Iterator[tuple[
                 yield number, line
                 continue
             if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-                raise UserError(f"{path} is text in UTF-16, and not a record of convbench: save it as UTF-8")
+                raise UserError(f"{path} is UTF-16 text, not convbench records. Save it as UTF-8")
             yield number, line.removeprefix(codecs.BOM_UTF8)
 
 
@@ -88,12 +88,12 @@ def decoded(
     try:
         return decode(line)
     except NewerSchemaError as error:
-        why = f"was written by a newer convbench ({error})"
+        why = f"was written by a newer convbench ({error}). Update convbench"
         raise UserError(f"line {lines_before(path, begin) + number} of {path} {why}") from error
     except _UNREADABLE as error:
-        why = "it nests too deeply" if isinstance(error, RecursionError) else str(error)
+        why = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         where = f"line {lines_before(path, begin) + number} of {path}"
-        raise UserError(f"{where} is not a record of convbench: {why}") from error
+        raise UserError(f"{where} is not a convbench record: {why}") from error
 
 
 def is_torn(line: bytes) -> bool:

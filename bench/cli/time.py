@@ -15,7 +15,7 @@ from bench.schema.record import FAILED
 from models.errors import UserError
 
 if TYPE_CHECKING:
-    from bench.runner.events import OnProgress
+    from bench.runner.events import OnProgress, Progress
     from bench.schema.case import Case
     from bench.schema.kept_plan import KeptPlan
     from reports.pages.time_report import Ended
@@ -94,9 +94,13 @@ def _time(plan: KeptPlan, out: Path, budget: float, format_: str, *, is_kept: bo
 def _measure(plan: KeptPlan, out: Path, began: float, budget: float, show: OnProgress) -> Ended:
     from bench.runner import execute
 
+    def on_progress(event: Progress) -> None:
+        kept_run.current.told(event.done, event.total)
+        show(event)
+
     try:
         result = execute.run_kept(
-            plan, out, resume=False, budget_seconds=budget, on_progress=show, began=began, is_firm=True
+            plan, out, resume=False, budget_seconds=budget, on_progress=on_progress, began=began, is_firm=True
         )
     except KeyboardInterrupt:
         return "interrupted"

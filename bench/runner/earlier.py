@@ -48,4 +48,4 @@ class Earlier:
         self.schedule.begin()
         if self._caches not in (None, protocol.caches) and self._times_anything:
             other = "warm caches" if self._caches == "warm" else "a cold L2 (--flush-l2)"
-            raise UserError(f"{directory} has times with {other}: a run of the other kind needs a new --out")
+            raise UserError(f"{directory} has times with {other}. Choose another --out for the other kind")

@@ -14,7 +14,7 @@ from bench.runner import machines
 from bench.schema import plain_text
 from bench.schema.case import Case
 from bench.schema.kept_plan import PLAN_SCHEMA, KeptPlan, Machine
-from bench.store import RECORDS, Store, write_whole
+from bench.store import RECORDS, Store, read_records, write_whole
 from models.errors import UserError
 
 PLAN = "plan.json"
