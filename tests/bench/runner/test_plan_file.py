@@ -242,7 +242,7 @@ def test_another_option_is_refused_with_what_the_folder_has(
     said = str(refused.value)
     assert option in said
     assert has in said
-    assert "--resume changes --replicates, --until and --budget alone" in said
+    assert "With --resume only --replicates, --until and --budget may change" in said
     assert ((tmp_path / PLAN).read_bytes(), (tmp_path / RECORDS).read_bytes()) == before
 
 
