@@ -19,7 +19,7 @@ def run_command(case: Case, gpu: str | None = None) -> str:
     could be another is named."""
     chosen = [] if gpu is None else ["--gpu", gpu]
     words = ["convbench", "run", *_options(case, (*_OF_RUN, *_sizes(case), "classes", "seed"))]
-    return shlex.join([*words, *chosen, "--out", "RUN"])
+    return shlex.join([*words, *chosen])
 
 
 def layers_command(case: Case, *more: str) -> str:
