@@ -552,7 +552,8 @@ def test_something_is_seen(opened: Driver, tmp_path: Path, scheme: str, size: tu
     paper = top[2, 2]
     inked = np.abs(top - paper).max(axis=2) > 0.25
     assert 0.01 < inked.mean() < 0.4
-    ask(opened, "[...document.querySelectorAll('figure')].at(-1).scrollIntoView()")
+    second = "f => f.querySelector('[style*=\"--series-1\"]')"
+    ask(opened, f"[...document.querySelectorAll('.parts figure')].filter({second}).at(-1).scrollIntoView()")
     seen = picture(opened, tmp_path / "figure.png")
     colored = seen.max(axis=2) - seen.min(axis=2) > 0.3
     assert colored.sum() > 100
