@@ -62,7 +62,7 @@ def lines(path: Path, begin: int = 0, end: int | None = None) -> Iterator[tuple[
 
     Raises UserError for UTF-16, in which nothing could be appended.
     """
-    with path.open("rb") as file:
+    with path.open("rb", buffering=_BLOCK_BYTES) as file:
         left = math.inf if end is None else end - begin
         file.seek(begin)
         for number, line in enumerate(file, start=1):

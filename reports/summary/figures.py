@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from msgspec import Struct, structs
@@ -93,10 +94,11 @@ class Figure(Struct, frozen=True, kw_only=True):
 
     @property
     def images_per_second(self) -> float | None:
-        """Only where the metric is the time of a batch."""
+        """Only if the metric is the time of a batch, and long enough for the rate to be a number."""
         if self.metric not in THROUGHPUT_METRICS or self.median <= 0:
             return None
-        return self.case.batch / self.median
+        rate = self.case.batch / self.median
+        return rate if math.isfinite(rate) else None
 
     def as_row(self) -> dict[str, Scalar]:
         """The flat row that programs read; the first fields are promised, the rest follow them."""

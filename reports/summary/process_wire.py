@@ -5,8 +5,9 @@ What many processes share is written once, and is one object again where it arri
 
 from __future__ import annotations
 
+import itertools
 from array import array
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 import msgspec
@@ -59,6 +60,12 @@ class _Row(Struct, array_like=True, gc=False):
     seconds: float | None
 
 
+class _Message(Struct, array_like=True):
+    blocks: list[bytes]
+    caches: tuple[Caches, str] | None
+    seconds: dict[str, float]
+
+
 class _Sent(Struct, array_like=True, gc=False):
     cases: list[Case]
     effectives: list[ReadBack]
@@ -70,8 +77,6 @@ class _Sent(Struct, array_like=True, gc=False):
     clocks: list[tuple[tuple[str, WindowClocks], ...]]
     networks: list[NetworkFingerprint | None]
     rows: list[_Row]
-    caches: tuple[Caches, str] | None
-    seconds: dict[str, float]
 
 
 class _Table(Generic[T]):
@@ -87,9 +92,30 @@ class _Table(Generic[T]):
         return list(self._places)
 
 
-# long: a line for each field of a process
+BLOCK = 5_000
+"""Records that are encoded together: their processes are then forgotten."""
+
+
 def encode(found: Condensed) -> bytes:
     """All of it, in the order of the records."""
+    return joined(blocks_of(found.records), found.caches, found.seconds)
+
+
+def blocks_of(records: Iterable[tuple[Case, Process]]) -> list[bytes]:
+    """Records, encoded as they come."""
+    left, blocks = iter(records), []
+    while block := list(itertools.islice(left, BLOCK)):
+        blocks.append(_encoded(block))
+    return blocks
+
+
+def joined(blocks: list[bytes], caches: tuple[Caches, str] | None, seconds: dict[str, float]) -> bytes:
+    """What `encode` makes of records in blocks, and of the rest of `Condensed`."""
+    return msgspec.msgpack.encode(_Message(blocks, caches, seconds))
+
+
+# long: a line for each field of a process
+def _encoded(records: Sequence[tuple[Case, Process]]) -> bytes:
     cases, effectives, environments = _Table[Case](), _Table[ReadBack](), _Table[bytes]()
     warnings, absents = _Table[tuple[CaseWarning, ...]](), _Table[tuple[tuple[str, str], ...]]()
     keys, sizes = _Table[tuple[Key, ...]](), _Table[tuple[int, ...]]()
@@ -116,7 +142,7 @@ def encode(found: Condensed) -> bytes:
             network=networks(process.network),
             seconds=process.seconds,
         )
-        for case, process in found.records
+        for case, process in records
     ]
     sent = _Sent(
         cases=cases.values(),
@@ -129,19 +155,19 @@ def encode(found: Condensed) -> bytes:
         clocks=clocks.values(),
         networks=networks.values(),
         rows=rows,
-        caches=found.caches,
-        seconds=found.seconds,
     )
     return msgspec.msgpack.encode(sent)
 
 
 def decode(encoded: bytes) -> Condensed:
     """What `encode` was given; its records can be gone through once. Raises msgspec.DecodeError."""
-    sent = msgspec.msgpack.decode(encoded, type=_Sent)
-    return Condensed(records=_records(sent), caches=sent.caches, seconds=sent.seconds)
+    message = msgspec.msgpack.decode(encoded, type=_Message)
+    records = itertools.chain.from_iterable(map(_records, message.blocks))
+    return Condensed(records=records, caches=message.caches, seconds=message.seconds)
 
 
-def _records(sent: _Sent) -> Iterator[tuple[Case, Process]]:
+def _records(block: bytes) -> Iterator[tuple[Case, Process]]:
+    sent = msgspec.msgpack.decode(block, type=_Sent)
     for row in sent.rows:
         yield (
             sent.cases[row.case],

@@ -21,7 +21,7 @@ from bench.schema.record import Record
 from reports.summary.caches import OneKind
 from reports.summary.condensing import condensed
 from reports.summary.process import Process
-from reports.summary.process_wire import Condensed, decode, encode
+from reports.summary.process_wire import Condensed, blocks_of, decode, joined
 from reports.summary.record_stream import Part, read_parts
 from reports.summary.sharing import uncollected
 from reports.summary.time_spent import TimeSpent
@@ -143,6 +143,5 @@ def main(words: Sequence[str]) -> None:
         raise _SaidError(sentence)
 
     reader = Reader(parts)
-    records = list(reader.processes(parts, warn))
-    found = Condensed(records=records, caches=reader.kind.found, seconds=reader.spent.seconds)
-    sys.stdout.buffer.write(encode(found))
+    blocks = blocks_of(reader.processes(parts, warn))
+    sys.stdout.buffer.write(joined(blocks, reader.kind.found, reader.spent.seconds))

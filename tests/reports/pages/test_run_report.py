@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -311,3 +312,13 @@ def test_a_report_never_imports_torch(tmp_path: Path) -> None:
         "assert not {'torch', 'torchvision', 'fvcore'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
+
+
+@pytest.mark.parametrize("seconds", [1e-318, 1e-300, 1e300])
+def test_no_cell_of_a_time_beyond_all_measure_is_infinite(tmp_path: Path, seconds: float) -> None:
+    """A planted clock gave it; its rate may be no number."""
+    case = Case(model="lenet5")
+    records = planted_records.replicates(case, [seconds * factor for factor in (1.0, 1.01, 1.02)])
+    document = build([planted_records.write(tmp_path, records)])
+    for name in formats.names():
+        assert not re.search(r"\b(inf|nan|Infinity|NaN)\b", formats.render(name, document)), name

@@ -6,13 +6,16 @@ import msgspec
 import pytest
 
 from bench.store import RECORDS, read_records
+from reports.summary import process_wire
 from reports.summary.condensing import condensed
 from reports.summary.process_wire import Condensed, decode, encode
 from tests.planted import planted_records
 from tests.reports.summary.test_condensing import FIXTURES
 
 
-def test_processes_of_every_kind_arrive_in_their_order() -> None:
+@pytest.mark.parametrize("at_once", [1, 7, 5_000])
+def test_processes_of_every_kind_arrive_in_their_order(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+    monkeypatch.setattr(process_wire, "BLOCK", at_once)
     sent = [
         found
         for run, folder in enumerate(FIXTURES)
