@@ -15,6 +15,7 @@ from reports.analysis.learned import together
 from reports.analysis.learned import training_runs as runs_of
 from reports.document import Answer
 from reports.pages.train_answer import answer
+from reports.pages.train_report import build
 from reports.summary.pooling import summarise
 from tests.planted import planted_learning, planted_records
 from tests.planted.planted_learning import DIGITS, VGG, diverged, learned, seeds
@@ -186,3 +187,12 @@ def test_case_names_are_those_people_use(tmp_path: Path) -> None:
     found = told(tmp_path, [*seeds(VGG, BEST), *seeds(half, BEST)])
     assert found.table is not None
     assert [row[0] for row in found.table.rows] == ["VGG-small, fp32", "VGG-small, amp-bf16"]
+
+
+def test_a_report_of_training_runs_alone_begins_with_them(tmp_path: Path) -> None:
+    records = [*seeds(VGG, BEST), *seeds(LENET, LOWER)]
+    alone = build([planted_records.write(tmp_path / "alone", records)])
+    assert alone.answer is not None
+    assert "VGG-small 98.1%" in alone.answer.headlines[0]
+    mixed = build([planted_records.write(tmp_path / "mixed", [*records, *planted_records.example()])])
+    assert mixed.answer is None or "highest test accuracy" not in " ".join(mixed.answer.headlines)
