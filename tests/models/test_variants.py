@@ -99,7 +99,7 @@ def test_a_variant_takes_a_step(name: str, image: int) -> None:
     ("name", "words"),
     [
         ("vgg13+kernal=5x5", "unknown transformation 'kernal'. Did you mean 'kernel'.*pooling"),
-        ("vgg13+kernel=5x4", "unknown value of kernel '5x4'. Did you mean '"),
+        ("vgg13+kernel=5x4", "unknown value of kernel '5x4'. Accepted: 3x3.*1x1"),
         ("vgg13+dropout=0.50", "unknown value of dropout '0.50'. Did you mean '0.5'"),
         ("vgg13+dropout=", "unknown value of dropout ''"),
         ("vgg31+kernel=5x5", "unknown model 'vgg31'. Did you mean 'vgg1"),
