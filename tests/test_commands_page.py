@@ -1,13 +1,19 @@
-"""docs/commands.md is what the command line says of itself."""
+"""docs/commands.md is what the command line says of itself; `pytest --update-golden` writes it anew."""
 
 from __future__ import annotations
 
 import pytest
 
 from bench.cli import COMMANDS, late_commands
+from tests.planted.commands import ROOT
+from tests.planted.golden import Golden
 from tests.test_gpu_trial import loaded
 
 PAGE = loaded("commands_page").page()
+
+
+def test_the_page_is_current(golden: Golden) -> None:
+    golden.check(ROOT / "docs" / "commands.md", PAGE)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
