@@ -29,8 +29,9 @@ where it is about so much."""
 State = Literal["resolved", "about", "not resolved"]
 MOST_DIGITS, FEWEST_DIGITS = 4, 3
 """A measured figure has no more digits in a table, and on the first screen of a report."""
-_ENDS_SAY_NOTHING = 9.0
-"""An interval that reaches beyond ten times the figure is not written."""
+MOST_REACH = 9.0
+"""By this share of a figure its interval may reach beyond it: one that reaches beyond ten times the figure is
+not written."""
 
 
 class Labels(str):
@@ -45,18 +46,23 @@ class Labels(str):
         return found
 
 
+_AT_BOTH_ENDS = ("x", "%")
+"""Units that stand at both ends of an interval; others only behind all of it."""
+
+
 class Quantity(Struct, frozen=True, kw_only=True):
     """A number and what is known of it; `readable` writes it.
 
     value      in the unit that its column names, or `unit`
     low, high  the ends of its interval, in the same unit; None where there is none
-    unit       what stands right behind the number: `x` of a ratio, `%` of a share
+    unit       what stands right behind the number: `x` of a ratio, `%` of a share, ` ms` of a time
     of_one     whether it is of one process or one seed, and so says nothing of others
     moderated  whether its interval is moderated by what other cases show
     borrowed   whether its interval is wholly that of other cases, since it is of one process
     more       about how many more processes would resolve it, where that is known
     unresolved whether it follows from a figure that is not resolved
-    interval   how the interval is told: as shares of the value, as half its width, or by its ends
+    interval   how the interval is told: as shares of the value, as half its width, by its ends, or by the
+               digits of the value alone, where it stands elsewhere
     digits     the decimals, all the figures that were `given`, those of a count (`whole`), or, of what was
                `measured`, four figures in all
     sign       `minus` alone, or also a plus, as differences have it: `always`, or `unless zero`
@@ -73,7 +79,7 @@ class Quantity(Struct, frozen=True, kw_only=True):
     borrowed: bool = False
     more: int | None = None
     unresolved: bool = False
-    interval: Literal["relative", "around", "ends"] = "relative"
+    interval: Literal["relative", "around", "ends", "unwritten"] = "relative"
     digits: int | Literal["measured", "given", "whole"] = "measured"
     sign: Literal["minus", "always", "unless zero"] = "minus"
     more_than: bool = False
@@ -164,8 +170,9 @@ def _is_within(found: Quantity) -> bool:
 def _known_of_unresolved(found: Quantity) -> str:
     """`(2.7x to 23x; +4)`: the ends of the interval unless they say nothing, and the processes it takes."""
     known = []
-    if found.shares is not None and max(found.shares) <= _ENDS_SAY_NOTHING:
-        known.append(f"{_two_digits(found.low)}{found.unit} to {_two_digits(found.high)}{found.unit}")
+    if found.shares is not None and max(found.shares) <= MOST_REACH:
+        first = found.unit if found.unit in _AT_BOTH_ENDS else ""
+        known.append(f"{_two_digits(found.low)}{first} to {_two_digits(found.high)}{found.unit}")
     if found.more is not None:
         known.append(f"+{found.more}" if found.more <= MOST_MORE else f"+>{MOST_MORE}")
     return f"({'; '.join(known)})" if known else ""
@@ -200,6 +207,8 @@ def _measured(found: Quantity, value: float, most_digits: int) -> str:
     )
     half = _half_width(found)
     if half and math.isfinite(half):
+        rounded = float(f"{half:.0e}")  # 0.97 is 1, and so begins with 1
+        half = rounded if rounded >= 10 ** math.ceil(math.log10(half)) else half
         begins_small = float(f"{half:.1e}"[:3]) < 3
         places = min(places, _decimals(half, 2 if begins_small else 1))
     is_noise = half is not None and half >= 1e-4 > abs(value)
@@ -216,12 +225,13 @@ def _half_width(found: Quantity) -> float | None:
 
 
 def _interval(found: Quantity, most_digits: int) -> str:
-    if found.low is None or found.high is None or _is_within(found):
+    if found.low is None or found.high is None or _is_within(found) or found.interval == "unwritten":
         return ""
     if found.interval == "around":
         return f"±{_number(found, found.high - found.value, most_digits)}"
     if found.interval == "ends" or found.state == "about":
-        low, high = (_number(found, end, most_digits) + found.unit for end in (found.low, found.high))
+        unit = found.unit if found.unit in _AT_BOTH_ENDS else ""
+        low, high = (_number(found, end, most_digits) + unit for end in (found.low, found.high))
         return f"({low} to {high})"
     return _relative(found)
 

@@ -39,6 +39,7 @@ class Table(Struct, frozen=True, kw_only=True):
     key        unlike that of any other table of the document; None where no plot belongs to it
     shared     what holds for all rows and so has no column: `fp32`, `batch 8`
     notes      sentences that explain the table
+    optional   columns that a narrow terminal leaves out, the first of them first
     part       the part of the report in which it stands; None in a report that has none
     row_names  for each row what it is about, by which series of samples find it; or none at all
     """
@@ -49,6 +50,7 @@ class Table(Struct, frozen=True, kw_only=True):
     key: TableKey | None = None
     shared: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
     part: Part | None = None
     row_names: tuple[str, ...] = ()
 
@@ -252,6 +254,15 @@ class Document(Struct, frozen=True, kw_only=True):
         keys = {table.key for table in named[name]} - {None}
         plots = tuple(plot for plot in self.plots if plot.under in keys)
         return structs.replace(self, answer=None, text=(), tables=named[name], plots=plots, whole=True)
+
+    def with_notes_once(self) -> Document:
+        """The same, where each note stands under the first table that has it, and under no further one."""
+        seen: set[str] = set()
+        tables = []
+        for table in self.tables:
+            tables.append(structs.replace(table, notes=tuple(n for n in table.notes if n not in seen)))
+            seen.update(table.notes)
+        return structs.replace(self, tables=tuple(tables))
 
     def plots_under(self, table: Table) -> tuple[Plot, ...]:
         """The plots that belong to a table."""

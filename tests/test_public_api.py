@@ -169,7 +169,7 @@ def test_what_is_neither_true_nor_false_is_refused_in_a_sentence(tmp_path: Path,
 
 
 def test_a_folder_without_a_run_is_refused_at_once(tmp_path: Path) -> None:
-    with pytest.raises(convbench.UserError, match="no run was written there"):
+    with pytest.raises(convbench.UserError, match="is not a run folder"):
         convbench.load(tmp_path)
     with pytest.raises(convbench.UserError, match="there is no directory"):
         convbench.load(tmp_path / "none")

@@ -27,6 +27,8 @@ def report(
     ],
     file: Path | None = None,  # -o of all commands, written with its plots
     plain_intervals: options.PlainIntervals = False,
+    section: options.Section = None,
+    full: options.Full = False,
     format_: options.Format = "terminal",
 ) -> int:
     """Show the report of one or more runs. With -o FILE, plots are saved next to the file."""
@@ -36,6 +38,7 @@ def report(
 
     with _with_records(folders) as read:
         document = reporting.build(read, plain_intervals=plain_intervals)
+    document = output.chosen(document, section, full)
     if file is None:
         output.show(formats.render(format_, document))
         return 0

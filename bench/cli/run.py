@@ -45,6 +45,8 @@ def run(
     lock_clocks: options.LockClocks = None,
     dry_run: options.DryRun = False,
     plain_intervals: options.PlainIntervals = False,
+    section: options.Section = None,
+    full: options.Full = False,
     format_: options.Format = "terminal",
 ) -> int:
     """Measure latency and memory. Options take several values: --batch 1,8.
@@ -77,4 +79,6 @@ def run(
         pending = plan_file.pending(plan, out) if resume else None
         output.show(plan_report.dry_run_of(plan, seconds, format_, pending))
         return 0
-    return run_cases.run_kept(plan, out, resume, seconds, format_, plain_intervals=plain_intervals)
+    return run_cases.run_kept(
+        plan, out, resume, seconds, format_, plain_intervals=plain_intervals, section=section, full=full
+    )

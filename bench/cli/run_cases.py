@@ -54,6 +54,8 @@ def run_kept(
     format_: str,
     *,
     plain_intervals: bool = False,
+    section: str | None = None,
+    full: bool = False,
 ) -> int:
     """Run a plan into the folder that keeps it and show the report of all that it holds; the exit code."""
     began = time.monotonic()
@@ -66,7 +68,7 @@ def run_kept(
         result = runner.run_kept(
             plan, out, resume=resume, budget_seconds=budget, on_progress=on_progress, began=began
         )
-    return exit_code.end(result, planned, lambda: _report(out, format_, plain_intervals))
+    return exit_code.end(result, planned, lambda: _report(out, format_, plain_intervals, section, full))
 
 
 def _report(

@@ -36,6 +36,7 @@ def time_(
     gpu: options.Gpu = None,
     lock_clocks: options.LockClocks = None,
     out: options.Out = None,
+    full: options.Full = False,
     format_: options.Format = "terminal",
 ) -> int:
     """Time one network in about 30 seconds.
@@ -55,10 +56,10 @@ def time_(
     )
     seconds = axes.seconds("--budget", budget, 1e8)
     with output.folder(out, resume=False) as folder:
-        return _time(plan, folder, seconds, format_, is_kept=out is not None)
+        return _time(plan, folder, seconds, format_, is_kept=out is not None, full=full)
 
 
-def _time(plan: KeptPlan, out: Path, budget: float, format_: str, *, is_kept: bool) -> int:
+def _time(plan: KeptPlan, out: Path, budget: float, format_: str, *, is_kept: bool, full: bool) -> int:
     began = monotonic()
     from bench.cli.live_figure import live_figure
     from bench.cli.run_cases import publish
@@ -85,6 +86,7 @@ def _time(plan: KeptPlan, out: Path, budget: float, format_: str, *, is_kept: bo
     )
     document = time_report.build(timed)
     if document is not None:
+        document = output.chosen(document, None, full)
         output.show(publish(document, out, format_) if is_kept else formats.render(format_, document))
     if ended == "interrupted":
         raise KeyboardInterrupt

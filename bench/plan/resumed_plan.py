@@ -1,4 +1,5 @@
-"""What a resumed run may change of its folder's plan: how many processes its cases get, and nothing else."""
+"""What a resumed run may change of its folder's plan: how many processes its cases get, and whether the
+machine's peak is measured too."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from bench.schema.case import Case
 from bench.schema.kept_plan import KeptPlan
 from models.errors import UserError
 
-_MAY_CHANGE = "With --resume only --replicates, --until and --budget may change"
+_MAY_CHANGE = "With --resume only --replicates, --until, --budget and --ceilings may change"
 _MOST_SHOWN = 6
 
 
@@ -30,6 +31,8 @@ def changed(kept: KeptPlan, asked: Asked, where: str) -> KeptPlan:
                 f"{option} is {_shown(has)} in the plan of {where}, got {_shown(wanted)}. {_MAY_CHANGE}"
             )
     _refuse_other_suite(kept, asked, where)
+    if asked.ceilings:
+        kept = structs.replace(kept, ceilings=True)
     replicates, until = suite_plan.rule_of(asked)
     if replicates is None and until is None:
         return kept
@@ -47,7 +50,7 @@ def _options(kept: KeptPlan, asked: Asked) -> Iterator[tuple[str, object, object
         ("--target-ci", asked.target_ci, protocol.target_ci, kept.protocol.target_ci),
         ("--time-limit", asked.time_limit, protocol.time_limit_seconds, kept.protocol.time_limit_seconds),
         ("--flush-l2", asked.flush_l2, protocol.flush_l2, kept.protocol.flush_l2),
-        ("--ceilings", asked.ceilings, asked.ceilings, kept.ceilings),
+        ("--no-ceilings", None if asked.ceilings else asked.ceilings, False, kept.ceilings),
         ("--gpu", asked.gpu, asked.gpu, kept.gpu or machine),
         ("--lock-clocks", asked.lock_clocks_mhz, asked.lock_clocks_mhz, kept.lock_clocks_mhz),
     ):

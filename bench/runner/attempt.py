@@ -18,6 +18,7 @@ from bench import datasets, engines
 from bench.forkserver.client import Outcome, Server
 from bench.forkserver.pipe import PipeReader
 from bench.forkserver.stopwatch import Stopwatch
+from bench.host import command_line
 from bench.runner import questions
 from bench.runner.kept_record import completed
 from bench.runner.run_folder import cache_of, checkpoint_of, log_of
@@ -59,13 +60,22 @@ def attempt(
     asked = job.Job(case=case, protocol=protocol, environment=environment, facts=asks)
     unmeasured = _skipped(asked, reason)
     if reason is not None:
-        return unmeasured
+        return _signed(unmeasured)
     watch = Stopwatch()
     record = _attempted(asked, unmeasured, directory, server, options or RunOptions(), watch)
     if record.status == "ok" and not any(warning.label == "incomplete" for warning in record.warnings):
         log_of(case, directory).unlink(missing_ok=True)
     outside = watch.read()
-    return structs.replace(record, seconds=sum(outside.values()), spent=_spent(record, outside))
+    return _signed(structs.replace(record, seconds=sum(outside.values()), spent=_spent(record, outside)))
+
+
+def _signed(record: Record) -> Record:
+    """With when it was finished and by which command."""
+    return structs.replace(record, finished_at=_now(), command=command_line.typed())
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _spent(record: Record, outside: Mapping[str, float]) -> dict[str, float]:
@@ -144,7 +154,7 @@ def _skipped(asked: job.Job, reason: str | None) -> Record:
         status="skipped",
         reason=reason,
         environment=asked.environment,
-        started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        started_at=_now(),
     )
 
 

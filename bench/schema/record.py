@@ -103,11 +103,13 @@ class Record(Struct, frozen=True, kw_only=True):
     warnings      what to beware of, in the order in which it was found
     facts         whether this process said what one process says for all of its case: counts, the ledger, and
                   on a CPU sizes and peaks. Where it was not asked, or failed to, another record may have them
-    started_at    UTC, ISO 8601
+    started_at    UTC, ISO 8601; finished_at too, None in older records
     sequence      the record's place in its file, from 1
     pair          the number of the interleaved pair that it belongs to, or None
     seconds       that its processes took, from launch to end; None where none was launched
     spent         what those seconds went to (`bench.schema.spending`), all of them; empty in older records
+    command       by which the record was made, as one types it; None in older records, and where a program
+                  called convbench
     between       seconds that the command took since the record before, or since it began, by what they went
                   to: servers, questions before the run; empty in older records, and where other commands than
                   those that measure a plan wrote it
@@ -132,6 +134,8 @@ class Record(Struct, frozen=True, kw_only=True):
     seconds: float | None = None
     spent: dict[str, float] = {}
     between: dict[str, float] = {}
+    command: str | None = None
+    finished_at: str | None = None
 
 
 def single(phase: Phase, metric: str, value: float, unit: str) -> Measurement:

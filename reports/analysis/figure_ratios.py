@@ -16,16 +16,19 @@ from bench.stats.moderation import moderated_shift
 from reports.summary.figures import Figure
 
 
-def ratio(numerator: Figure, denominator: Figure) -> Ratio:
-    """Across processes where there are two or more of each, with moderated variances where both have them."""
+def ratio(numerator: Figure, denominator: Figure, level: float = LEVEL) -> Ratio:
+    """Across processes where there are two or more of each, with moderated variances where both have them.
+
+    `level` is the confidence of such an interval; any other has that of the figures' own.
+    """
     if min(len(numerator.medians), len(denominator.medians)) > 1:
         parts = parts_of(numerator, denominator)
         if parts is not None:
             shift = moderated_shift(numerator.medians, denominator.medians, *parts)
-            low, high = shift.around(LEVEL)
-            return Ratio(shift.ratio, Interval(low, high, "across-processes", LEVEL, "moderated"))
+            low, high = shift.around(level)
+            return Ratio(shift.ratio, Interval(low, high, "across-processes", level, "moderated"))
         if min(*numerator.medians, *denominator.medians) > 0:
-            return ratio_across_processes(numerator.medians, denominator.medians)
+            return ratio_across_processes(numerator.medians, denominator.medians, level)
     return combined(numerator.median, numerator.interval, denominator.median, denominator.interval)
 
 

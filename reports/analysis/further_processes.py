@@ -203,7 +203,7 @@ def share(value: float) -> str:
 
 def target_of(directories: Sequence[Path]) -> float:
     """The half width that these runs were made for, the smallest; TARGET where none was."""
-    found = [plan.until for plan in map(_plan, directories) if plan is not None and plan.until is not None]
+    found = [plan.until for plan in map(plan_of, directories) if plan is not None and plan.until is not None]
     return min(found, default=TARGET)
 
 
@@ -215,12 +215,12 @@ def again(*options: str) -> str:
 def resume_command(directory: Path, *options: str) -> str | None:
     """What continues a run, as one types it; None where the folder keeps no plan, and so cannot say what it
     measures."""
-    if _plan(directory) is None:
+    if plan_of(directory) is None:
         return None
     return shlex.join(["convbench", "run", "--resume", "--out", str(directory), *options])
 
 
-def _plan(directory: Path) -> KeptPlan | None:
+def plan_of(directory: Path) -> KeptPlan | None:
     """None where there is none, or none that this version reads: then nothing can be said of it here."""
     from bench.runner import plan_file
 

@@ -147,7 +147,7 @@ def _bound(known: Utilisation, figures: Figures) -> Bound | None:
     if moving is None or (computing is None and known.flops != 0):
         return None
     computing = computing or 0.0
-    shares = f"at its ceiling arithmetic takes {_percent(computing)} of the time, memory {_percent(moving)}"
+    shares = f"{_percent(computing)} of peak compute, {_percent(moving)} of peak bandwidth"
     if (known.time.phase, "device_time") not in figures and max(computing, moving) < SMALL_SHARE:
         return Bound("host-bound", shares)
     return Bound("compute-bound" if computing >= moving else "memory-bound", shares)

@@ -1,11 +1,12 @@
-"""The rows as CSV (RFC 4180 with plain newlines): unrounded, in the units that each row names."""
+"""The figures as CSV (RFC 4180 with plain newlines): unrounded, in the units that each row names."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from bench.schema.metrics import is_of
 from reports.cells import Scalar
 from reports.document import Document
 
@@ -13,9 +14,26 @@ NAME = "csv"
 
 
 def render(document: Document) -> str:
-    """A header with every field of any row, then the rows; what is not there is empty."""
-    fields = list(dict.fromkeys(field for row in document.rows for field in row))
-    return _line(fields) + "".join(_line([row.get(field) for field in fields]) for row in document.rows)
+    """A header with every field of any row, then the rows; what is not there is empty.
+
+    Of figures, which have a `median`, those without a value, counts of how much was measured and fields that
+    no row fills are left out.
+    """
+    rows = [row for row in document.rows if _is_figure(row)]
+    fields = list(dict.fromkeys(field for row in rows for field in row))
+    if any("median" in row for row in rows):
+        fields = [field for field in fields if any(_is_filled(row.get(field)) for row in rows)]
+    return _line(fields) + "".join(_line([row.get(field) for field in fields]) for row in rows)
+
+
+def _is_figure(row: Mapping[str, Scalar]) -> bool:
+    if "median" not in row:
+        return True
+    return row["median"] is not None and not is_of(str(row.get("metric")), "sampling")
+
+
+def _is_filled(value: Scalar) -> bool:
+    return value is not None and value != ""
 
 
 def _line(cells: Sequence[Scalar]) -> str:

@@ -24,6 +24,7 @@ _SPECIAL = re.compile(r"[\\|*`\[\]]|(?<![^\W_])_|_(?![^\W_])|~(?=~)|^>")
 def render(document: Document) -> str:
     """A heading and the answer, then each part folded; without an answer paragraphs, and a section for each
     table. Links lead to the plots that were drawn."""
+    document = document.with_notes_once()
     if document.answer is not None:
         return "\n\n".join(_with_answer(document, document.answer)) + "\n"
     blocks = [f"# {escape(document.title)}", *(escape(text) for text in document.paragraphs)]
@@ -43,7 +44,8 @@ def _with_answer(document: Document, answer: Answer) -> Iterator[str]:
     if answer.table is not None:
         yield f"**{escape(answer.table.title)}**"
         yield _table(answer.table, brief)
-        yield from (escape(note) for note in answer.table.footnotes)
+        if answer.table.footnotes:
+            yield " ".join(escape(note) for note in answer.table.footnotes)
     if answer.warnings:
         yield escape(answer.warnings)
     if answer.next_step is not None:
@@ -88,9 +90,9 @@ def _part(document: Document, tables: Sequence[Table]) -> Iterator[str]:
 
 
 def _section(document: Document, table: Table, heading: str) -> Iterator[str]:
-    yield f"{heading} {escape(table.title)}"
-    yield _table(table, readable)
-    yield from (escape(note) for note in table.footnotes)
+    yield f"{heading} {escape(table.title)}\n{_table(table, readable)}"
+    if table.footnotes:
+        yield " ".join(escape(note) for note in table.footnotes)
     yield from _pictures(document, document.plots_under(table))
 
 
@@ -107,8 +109,8 @@ def _pictures(document: Document, plots: Sequence[Plot]) -> Iterator[str]:
         return
     for plot in plots:
         stem = quote(f"{document.pictures}/{plot.name}")
-        yield f"![{escape(plot.title)}]({stem}.png)"
-        yield escape(f"{plot.title}. {plot.note}".strip()) + f" ([SVG]({stem}.svg))"
+        caption = escape(f"{plot.title}. {plot.note}".strip())
+        yield f"![{escape(plot.title)}]({stem}.png)\n{caption} ([SVG]({stem}.svg))"
 
 
 def _table(table: Table, written: Callable[[Cell], str]) -> str:

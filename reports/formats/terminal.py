@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Literal
 
 from reports.cells import Cell, brief, readable
 from reports.document import Answer, Document, NextStep, Table
@@ -24,6 +24,8 @@ TEXT_WIDTH = 100
 """Longer lines of prose are hard to read."""
 COLOR = "CONVBENCH_COLOR"
 """The variable that says `auto`, `always` or `never`; `--color` sets it."""
+COLUMN_GAP = 2
+"""Spaces between two columns of a table."""
 
 
 def render(document: Document) -> str:
@@ -31,6 +33,7 @@ def render(document: Document) -> str:
     are those of standard output."""
     from rich.console import Console
 
+    document = document.with_notes_once()
     interactive = sys.stdout.isatty()
     text = io.StringIO()
     console = Console(
@@ -76,7 +79,7 @@ def _show_answer(console: Console, title: str, answer: Answer) -> None:
             console.print(Text(line), no_wrap=True, crop=True)
     if answer.table is not None:
         console.print(Text(f"\n{answer.table.title}", style="bold"), width=width)
-        console.print(_table(answer.table, brief))
+        console.print(_table(answer.table, brief, width), width=width)
         _show_text(console, answer.table.footnotes, style="dim")
     if answer.warnings:
         _show_text(console, [answer.warnings], style="yellow")
@@ -103,9 +106,14 @@ def in_words(step: NextStep) -> str:
 
 
 def _parts(document: Document) -> Iterator[str]:
-    names = [part.name for part in document.parts]
+    names = [part.name for part in document.parts if not part.in_appendix]
     if names:
-        yield f"More: --section {'|'.join(names)}, or --full"
+        yield in_line(names)
+
+
+def in_line(names: Sequence[str]) -> str:
+    """How the parts of a report are shown."""
+    return f"More: --section {'|'.join(names)}, or --full"
 
 
 def _show_tables(console: Console, document: Document) -> None:
@@ -113,18 +121,33 @@ def _show_tables(console: Console, document: Document) -> None:
 
     for table in (table for tables in document.parts.values() for table in tables):
         console.print(Text(f"\n{table.title}", style="bold"))
-        console.print(_table(table, readable))
+        console.print(_table(table, readable, console.width))
         _show_text(console, table.footnotes, style="dim")
 
 
-def _table(table: Table, written: Callable[[Cell], str]) -> RichTable:
+def _table(table: Table, written: Callable[[Cell], str], width: int) -> RichTable:
+    """Without as many of its optional columns as `width` has no room for."""
     from rich import box
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name, numeric in zip(table.columns, table.numeric, strict=True):
-        grid.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
-    for row in table.rows:
-        grid.add_row(*(Text(" ".join(written(cell).split())) for cell in row))
+    texts = [[" ".join(written(cell).split()) for cell in row] for row in table.rows]
+    kept = _fitting(table, texts, width)
+    grid = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    for at in kept:
+        align: Literal["left", "right"] = "right" if table.numeric[at] else "left"
+        grid.add_column(Text(table.columns[at]), justify=align, overflow="fold")
+    for row in texts:
+        grid.add_row(*(Text(row[at]) for at in kept))
     return grid
+
+
+def _fitting(table: Table, texts: Sequence[Sequence[str]], width: int) -> list[int]:
+    """The columns to show: optional ones go until the others fit."""
+    kept = list(range(len(table.columns)))
+    widths = [max(map(len, (name, *(row[at] for row in texts)))) for at, name in enumerate(table.columns)]
+    for name in table.optional:
+        if sum(widths[at] + COLUMN_GAP for at in kept) - COLUMN_GAP <= width:
+            break
+        kept.remove(table.columns.index(name))
+    return kept

@@ -1,4 +1,4 @@
-"""Runs -> the report: what was measured where, then the tables, then what failed."""
+"""Runs -> the report: its answer, the tables by question, then the appendix."""
 
 from __future__ import annotations
 
@@ -9,11 +9,16 @@ from msgspec import structs
 
 from bench.schema.spending import in_words
 from reports.analysis.further_processes import narrowing_in_words, target_of, with_further
-from reports.analysis.layer_shares import layers_of, reached_by_layers
-from reports.analysis.learned import training_runs
+from reports.analysis.layer_shares import Layers, layers_of, reached_by_layers
+from reports.analysis.learned import Learned, training_runs
 from reports.analysis.measured_ceilings import ceilings_of, is_ceiling
-from reports.analysis.utilisation import reached
-from reports.document import Document
+from reports.analysis.utilisation import Utilisation, reached
+from reports.document import Document, Table
+from reports.pages import run_parts as parts
+from reports.pages.alarms import alarms
+from reports.pages.next_command import unfinished
+from reports.pages.run_answer import RunFound, answer
+from reports.pages.run_parts import in_part
 from reports.sections.accuracy_tables import accuracy_tables, epoch_tables
 from reports.sections.ceiling_tables import ceiling_tables
 from reports.sections.compile_tables import economics_tables
@@ -21,17 +26,15 @@ from reports.sections.conditions_table import conditions_table
 from reports.sections.cost_tables import cost_table, precision_table
 from reports.sections.distribution_plots import distribution_plots
 from reports.sections.energy_tables import energy_tables
-from reports.sections.latency_tables import latency_tables
+from reports.sections.latency_tables import phase_tables, whole_step_tables
 from reports.sections.layer_plots import layer_plots
 from reports.sections.layer_tables import layer_tables
 from reports.sections.learning_plots import learning_plots
 from reports.sections.ledger_plots import ledger_plots
 from reports.sections.ledger_tables import ledger_tables
-from reports.sections.machine_tables import machine_tables, machine_words
+from reports.sections.machine_tables import machine_lines, machine_tables, machine_words
 from reports.sections.memory_tables import memory_tables
 from reports.sections.outcome_tables import (
-    CANNOT_RUN,
-    FAILURES,
     absences_table,
     failed_table,
     skipped_table,
@@ -42,7 +45,6 @@ from reports.sections.roofline_plots import roofline_plots
 from reports.sections.speedup_tables import speedup_tables
 from reports.sections.utilisation_tables import flat_rows, utilisation_tables, without_ceilings
 from reports.summary.caches import IN_WORDS
-from reports.summary.contended import not_alone
 from reports.summary.figures import Summary, is_of_layers
 from reports.summary.pooling import summarise
 from reports.tables.case_columns import TableScope, scope_of
@@ -60,54 +62,27 @@ def build(directories: Sequence[Path], *, plain_intervals: bool = False) -> Docu
     return document(summarise(directories, plain_intervals), directories)
 
 
-# long: it is the report's table of contents, a line for each section in reading order.
+# long: it is where all that is found meets.
 def document(summary: Summary, directories: Sequence[Path] = ()) -> Document:
-    """The tables that have rows, in reading order, and every figure as a flat row; the `directories` are
+    """The answer, then the tables that have rows, and every figure as a flat row; the `directories` are
     those that one would go on measuring in."""
-    machines = len(summary.environments)
     ceilings = ceilings_of(summary)
     networks = [figure for figure in summary.figures if not is_ceiling(figure)]
     timed = [figure for figure in networks if figure.case.task is None and not is_of_layers(figure)]
-    reasons = reasons_of(summary.absences)
     target = target_of(directories)
     scope = structs.replace(
-        scope_of([figure.case for figure in timed], machines, reasons), seconds=summary.seconds, target=target
+        scope_of([f.case for f in timed], len(summary.environments), reasons_of(summary.absences)),
+        seconds=summary.seconds,
+        target=target,
     )
     figures = (*summary.figures, *ceilings.rates)
     used = reached(timed, ceilings)
     layers = layers_of(networks, ceilings)
     runs = training_runs(summary)
-    # no table of costs has the inputs of training runs
-    learning = TableScope(inputs_follow_model=False, several_machines=machines > 1)
-    return Document(
+    whole = Document(
         title="convbench report",
-        remarks=not_alone(summary.figures),
         text=(*_introduction(summary, directories, target), *without_ceilings(used)),
-        tables=with_note(
-            (
-                *machine_tables(summary),
-                *ceiling_tables(summary, ceilings),
-                *cost_table(timed, reasons),
-                *latency_tables(timed, scope),
-                *speedup_tables(timed, scope),
-                *economics_tables(timed, scope),
-                *utilisation_tables(used, scope),
-                *memory_tables(timed, scope),
-                *ledger_tables(timed, scope),
-                *energy_tables(timed, scope),
-                *layer_tables(layers, scope),
-                *accuracy_tables(runs, learning),
-                *parity_table(runs, learning),
-                *epoch_tables(runs),
-                *precision_table(networks),
-                *conditions_table(timed, scope),
-                *failed_table(summary.outcomes),
-                *skipped_table(summary.outcomes),
-                *absences_table(summary.absences),
-                *warnings_table(summary),
-            ),
-            summary.figures,
-        ),
+        tables=_tables(summary, scope, used, layers, runs),
         plots=(
             *distribution_plots(summary),
             *roofline_plots(used),
@@ -116,6 +91,7 @@ def document(summary: Summary, directories: Sequence[Path] = ()) -> Document:
             *learning_plots(runs),
         ),
         spent=summary.spent,
+        origin=structs.replace(summary.origin, machines=tuple(machine_lines(summary))),
         rows=(
             *with_further(
                 flat_rows(figures, [*used, *reached_by_layers(layers)]), figures, summary.seconds, target
@@ -123,19 +99,69 @@ def document(summary: Summary, directories: Sequence[Path] = ()) -> Document:
             *(absence.as_row() for absence in summary.absences),
         ),
     )
+    found = RunFound(
+        summary=summary,
+        reached=used,
+        alarms=alarms(summary, used, layers, ceilings, directories),
+        parts=[part.name for part in whole.parts if not part.in_appendix],
+        directories=directories,
+        unfinished=unfinished(summary, directories),
+        target=target,
+    )
+    title, first = answer(found)
+    return structs.replace(whole, title=title, answer=first)
+
+
+# long: it is the report's table of contents, a line for each section in reading order.
+def _tables(
+    summary: Summary,
+    scope: TableScope,
+    used: Sequence[Utilisation],
+    layers: Sequence[Layers],
+    runs: Sequence[Learned],
+) -> tuple[Table, ...]:
+    networks = [figure for figure in summary.figures if not is_ceiling(figure)]
+    timed = [figure for figure in networks if figure.case.task is None and not is_of_layers(figure)]
+    # no table of costs has the inputs of training runs
+    learning = TableScope(inputs_follow_model=False, several_machines=scope.several_machines)
+    return with_note(
+        (
+            *in_part(parts.ACCURACY, accuracy_tables(runs, learning)),
+            *in_part(parts.ACCURACY, parity_table(runs, learning)),
+            *in_part(parts.LATENCY, whole_step_tables(timed, scope)),
+            *in_part(parts.TRAINING, phase_tables(timed, scope)),
+            *in_part(parts.SPEED_UPS, speedup_tables(timed, scope)),
+            *in_part(parts.SPEED_UPS, economics_tables(timed, scope)),
+            *in_part(parts.PEAK, utilisation_tables(used, scope)),
+            *in_part(parts.MEMORY, memory_tables(timed, scope)),
+            *in_part(parts.ENERGY, energy_tables(timed, scope)),
+            *in_part(parts.LAYERS, layer_tables(layers, scope)),
+            *in_part(parts.FAILURES, failed_table(summary.outcomes)),
+            *in_part(parts.MEMORY_BY_KIND, ledger_tables(timed, scope)),
+            *in_part(parts.SYSTEM, machine_tables(summary)),
+            *in_part(parts.CEILINGS, ceiling_tables(summary, ceilings_of(summary))),
+            *in_part(parts.COST, cost_table(timed, scope.reasons)),
+            *in_part(parts.EPOCHS, epoch_tables(runs)),
+            *in_part(parts.PRECISION, precision_table(networks)),
+            *in_part(parts.CONDITIONS, conditions_table(timed, scope)),
+            *in_part(parts.SKIPPED, skipped_table(summary.outcomes)),
+            *in_part(parts.ABSENT, absences_table(summary.absences)),
+            *in_part(parts.WARNINGS, warnings_table(summary)),
+        ),
+        summary.figures,
+    )
 
 
 def _introduction(summary: Summary, directories: Sequence[Path], target: float) -> Iterator[str]:
-    """First what a reader must know: where, how much, and whether anything failed."""
+    """Where, how much, and how the figures were made."""
     yield from machine_words(summary)
-    measured = len({figure.case for figure in summary.figures})
+    ended = len({figure.case for figure in summary.figures})
     failed = len({outcome.case for outcome in summary.outcomes if outcome.status != "skipped"})
     skipped = len({outcome.case for outcome in summary.outcomes if outcome.status == "skipped"})
-    counts = (
-        f"Cases measured: {measured:,}. Cases with failures: {_counted(failed, FAILURES)}. "
-        f"Cases that cannot run here: {_counted(skipped, CANNOT_RUN)}. Processes: {summary.records:,}."
-    )
-    yield " ".join((counts, *narrowing_in_words(summary, directories, target)))
+    counts = [f"{ended:,} of {ended + failed + skipped:,} cases measured ({summary.records:,} processes)"]
+    counts += [f"{failed:,} failed"] if failed else []
+    counts += [f"{skipped:,} skipped on this machine"] if skipped else []
+    yield " ".join((f"{', '.join(counts)}.", *narrowing_in_words(summary, directories, target)))
     learned = {figure.case.task is not None for figure in summary.figures}
     if learned != {True}:
         yield TIME_IN_WORDS
@@ -143,14 +169,6 @@ def _introduction(summary: Summary, directories: Sequence[Path], target: float) 
         yield IN_WORDS[summary.caches]
     if True in learned:
         yield ACCURACY_IN_WORDS
-    yield (
-        "Rows that differ in batch, precision, layout or workload answer different questions and are not "
-        "ranked. A remark beside a row is explained under Warnings."
-    )
     if summary.spent:
-        yield f"Of {sum(summary.spent.values()):,.0f} s before this report: {in_words(summary.spent)}."
+        yield f"Time spent: {sum(summary.spent.values()):,.0f} s ({in_words(summary.spent)})."
     yield from summary.notes
-
-
-def _counted(cases: int, table: str) -> str:
-    return f"{cases:,} (see {table})" if cases else "none"

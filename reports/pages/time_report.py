@@ -1,29 +1,40 @@
-"""One network, timed: the figure, its interval, and what holds it back."""
+"""One network, timed: the figure, its interval, and what limits it."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from bench import devices
+from bench.plan.suite import MOST_PROCESSES
+from bench.schema.case import Case
 from bench.schema.metrics import CLOCKS
 from bench.schema.phases import PHASES
+from reports.analysis.best_measured import is_resolved
 from reports.analysis.further_processes import further, resume_command, with_further
 from reports.analysis.measured_ceilings import ceilings_of
-from reports.analysis.nominal_limit import Limit, limit_of, rate, whole_time
+from reports.analysis.nominal_limit import NOT_KNOWN, Limit, limit_of, rate, whole_time
 from reports.analysis.utilisation import Utilisation, reached
-from reports.cells import Cell, Quantity, Scalar
-from reports.document import Document, Table
+from reports.cells import Cell, Quantity, Scalar, brief
+from reports.document import Answer, Document, NextStep, Part, Table
+from reports.pages.run_headlines import configuration, images_per_second, in_own_unit, of_peak, peak_share
+from reports.pages.run_warnings import UNRELIABLE
+from reports.sections.machine_line import machine_words
+from reports.sections.machine_tables import machine_lines
 from reports.sections.utilisation_tables import flat_rows
 from reports.summary.contended import not_alone
 from reports.summary.figures import Figure, Summary
 from reports.summary.subjects import Figures, by_subject
 from reports.tables.case_columns import in_words
+from reports.tables.case_names import case_name
 from reports.tables.wording import MIB, following, interval_notes, milliseconds, one_line, remarks
 
 GIGA = 1e9
+DETAILS = Part("details", "One step")
 Ended = Literal["narrow enough", "budget spent", "most processes", "interrupted"]
 """Why no further process was run."""
 _AXES = ("workload", "device", "precision", "engine", "layout", "tuning", "batch", "threads")
@@ -51,13 +62,60 @@ def build(timed: TimedCase) -> Document | None:
         return None
     of_case = by_subject(figures)[whole.subject]
     limit = limit_of(whole, timed.nominal)
+    summary = timed.summary
     return Document(
-        title=f"convbench time {whole.subject.case.model}",
-        remarks=not_alone(figures),
-        text=(f"{in_words(whole.subject, _AXES)}.",),
+        title=f"{case_name(whole.subject.case)}: {brief(in_own_unit(whole.time))}",
+        answer=_answer(timed, whole, limit),
+        text=(f"{in_words(whole.subject, _AXES)}.", *_prior_note(whole.time)),
         tables=(_table(timed, whole, of_case, limit),),
         rows=tuple(_rows(timed, found, whole, limit)),
+        origin=structs.replace(summary.origin, machines=tuple(machine_lines(summary))),
     )
+
+
+def _answer(timed: TimedCase, whole: Utilisation, limit: Limit) -> Answer:
+    case, count = whole.subject.case, len(whole.time.medians)
+    processes = f"{count} process{'es' if count != 1 else ''}, {timed.seconds:.0f} s"
+    where = ", ".join(filter(None, (configuration(whole), "" if is_host(case) else case.device)))
+    facts = [f"{brief(images_per_second(whole.time))} images/s", *_limit(whole, limit)]
+    told = (
+        f"{case_name(case)}, {where}: {brief(in_own_unit(whole.time))} ({processes})"
+        f"{'; ' + ', '.join(facts) if is_resolved(whole.time) else ''}."
+    )
+    labels = [label for label in UNRELIABLE if label in whole.time.tags]
+    return Answer(
+        about=" · ".join(machine_words(timed.summary)),
+        alarms=not_alone(timed.summary.figures),
+        headlines=(told, *_ended(timed, whole.time)),
+        warnings=f"! The figure may not repeat: {', '.join(labels)}." if labels else "",
+        next_step=_next(timed, whole),
+    )
+
+
+def _limit(whole: Utilisation, limit: Limit) -> Iterator[str]:
+    """The share of the measured peak, else of the nominal rate, where the time is resolved."""
+    share = peak_share(whole)
+    if share is not None:
+        yield of_peak(whole, share)
+    elif limit.nominal_share is not None and limit.nominal_share <= 1:
+        yield f"{limit.nominal_share:.0%} of the CPU's nominal {whole.dtype} rate"
+    elif limit.label != NOT_KNOWN:
+        yield limit.label
+
+
+def _next(timed: TimedCase, whole: Utilisation) -> NextStep:
+    """What goes on with a figure that is not narrow enough; else where its time goes."""
+    typed = resume_command(timed.kept_in) if timed.kept_in is not None else None
+    if typed and timed.ended in ("budget spent", "interrupted"):
+        more = further(whole.time, timed.summary.seconds, timed.until)
+        return NextStep(
+            command=typed,
+            purpose=f"narrows it to ±{100 * timed.until:g}%",
+            seconds=more.seconds if more else None,
+        )
+    case = whole.subject.case
+    words = ["convbench", "layers", case.model, "--workload", case.workload, "--batch", str(case.batch)]
+    return NextStep(command=shlex.join(words), purpose="shows where the time goes")
 
 
 def _rows(
@@ -72,6 +130,11 @@ def _rows(
         yield row
 
 
+def is_host(case: Case) -> bool:
+    """Whether it runs on the CPU, which needs no naming."""
+    return devices.traits(case.device).is_host
+
+
 def half_width(figure: Figure) -> float | None:
     """Of its interval across processes, relative; None without one."""
     interval = figure.interval
@@ -84,13 +147,12 @@ def _table(timed: TimedCase, whole: Utilisation, figures: Figures, limit: Limit)
     rows = (*_times(whole, figures), *_reached(whole, limit), *_conditions(timed, whole, figures))
     return Table(
         title="One step",
+        part=DETAILS,
         columns=("what", "value"),
         rows=tuple((what, cell) for what, cell in rows if cell is not None),
         notes=(
             *interval_notes(cell for _, cell in rows),
-            *_prior_note(whole.time),
-            *_ended(timed, whole.time),
-            *([] if whole.arithmetic else ["convbench run --ceilings measures what the machine can do."]),
+            *([] if whole.arithmetic else ["% of peak: add --ceilings to convbench run."]),
         ),
     )
 
@@ -102,15 +164,15 @@ def _times(whole: Utilisation, figures: Figures) -> Iterator[tuple[str, Cell]]:
         yield ("time (ms)" if metric == "wall_time" else f"{clock} time (ms)"), milliseconds(figure)
     for phase in PHASES:
         if phase != whole.time.phase:
-            yield f"of it {phase} (ms)", milliseconds(figures.get((phase, "wall_time")))
+            yield f"{phase} (ms)", milliseconds(figures.get((phase, "wall_time")))
     yield "images/s", following(whole.time.images_per_second, whole.time)
 
 
 def _reached(whole: Utilisation, limit: Limit) -> Iterator[tuple[str, Cell]]:
     arithmetic, traffic = rate(whole.time, whole.flops), rate(whole.time, whole.bytes)
     yield "limit", f"{limit.label}: {limit.why}"
-    yield "arithmetic (GFLOP/s)", following(_in_giga(arithmetic), whole.time)
-    yield "memory traffic, at most (GB/s)", following(_in_giga(traffic), whole.time)
+    yield "compute (GFLOP/s)", following(_in_giga(arithmetic), whole.time)
+    yield "memory traffic, upper bound (GB/s)", following(_in_giga(traffic), whole.time)
     yield "arithmetic intensity (FLOP/byte)", whole.intensity
 
 
@@ -119,15 +181,15 @@ def _in_giga(value: float | None) -> Cell:
 
 
 def _conditions(timed: TimedCase, whole: Utilisation, figures: Figures) -> Iterator[tuple[str, Cell]]:
-    for metric, words in (("cpu_utilisation", "in use"), ("others_share", "taken by other programs")):
+    for metric, words in (("cpu_utilisation", "CPU use"), ("others_share", "CPU use of other programs")):
         figure = figures.get(("window", metric))
-        yield f"threads' time {words} (%)", Quantity(value=100 * figure.median, digits=1) if figure else None
+        yield f"{words} (%)", Quantity(value=100 * figure.median, digits=1) if figure else None
     for metric in ("peak_allocated", "peak_resident"):
         peak = figures.get((whole.time.phase, metric))
         yield f"{metric.replace('_', ' ')} (MiB)", peak.median / MIB if peak else None
     count, samples = len(whole.time.medians), whole.time.samples
     processes = "1 process" if count == 1 else f"{count} processes"
-    yield "measured", f"{processes}, {samples:,} samples, {timed.seconds:.0f} s in all"
+    yield "measured", f"{processes}, {samples:,} samples, {timed.seconds:.0f} s"
     yield "failed", _failed(timed.summary)
     yield "remarks", remarks([whole.time])
 
@@ -143,25 +205,23 @@ def _prior_note(time: Figure) -> Sequence[str]:
     if not parts or parts.cases > 1:
         return ()
     return (
-        "The interval leans on how much processes usually differ (the published prior), as no other case was "
-        "measured beside it.",
+        "The interval uses the published prior of how much processes differ, as this run has no other case.",
     )
 
 
 def _ended(timed: TimedCase, time: Figure) -> Sequence[str]:
     half = half_width(time)
-    typed = resume_command(timed.kept_in) if timed.kept_in is not None else None
     wanted = f"±{100 * timed.until:g}%"
     if timed.ended == "interrupted":
-        return (f"Interrupted: this is what was known by then.{f' To go on: {typed}' if typed else ''}",)
+        return ("Interrupted: this is the figure so far.",)
     if half is not None and half <= timed.until:
         return ()
     if timed.ended == "budget spent":
         more = further(time, timed.summary.seconds, timed.until)
         known = more is not None and len(time.medians) > 1
-        told = f": {more.in_words}" if more is not None and known else ""
-        how = f"{typed} goes on" if typed else "a larger --budget has room for more"
-        return (f"The budget was spent before the interval was within {wanted}; {how}{told}.",)
+        told = f" (needs {more.in_words})" if more is not None and known else ""
+        how = "" if timed.kept_in else "; raise --budget"
+        return (f"Time budget used up before the interval was within {wanted}{how}{told}.",)
     if timed.ended == "most processes":
-        return (f"No more processes are run of one case, though the interval is not within {wanted}.",)
+        return (f"{MOST_PROCESSES} processes did not bring the interval within {wanted}.",)
     return ()

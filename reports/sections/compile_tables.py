@@ -1,4 +1,4 @@
-"""What compiling took, what it gains at every step, and after how many steps it has paid for itself."""
+"""Compile time, what a compiled step saves, and the steps until compile time is recovered."""
 
 from __future__ import annotations
 
@@ -63,14 +63,13 @@ def _compile_table(figures: Sequence[Figure], scope: TableScope) -> Iterator[Tab
     ]
     if lines:
         yield table(
-            "Compiling",
+            "Compile time",
             ["cold (s)", "warm (s)", "graph breaks", "recompiles", "processes"],
             lines,
             scope,
             metrics=tuple(COMPILING),
             notes=[
-                "cold: with an empty compiler cache; warm: in another process that finds it filled. "
-                "The latency tables show the steady state after either.",
+                "cold: with an empty compiler cache; warm: in a second process, with that cache filled.",
                 *interval_notes(cell for line in lines for cell in line.cells),
             ],
         )
@@ -93,7 +92,7 @@ def _payoff_table(figures: Sequence[Figure], scope: TableScope) -> Iterator[Tabl
             lines.append(TableLine(subject=subject, cells=cells))
     if lines:
         yield table(
-            "When compiling has paid for itself",
+            "Compile break-even",
             [
                 "gain (ms/step)",
                 *(f"steps, {cache} cache" for cache in CACHES),
@@ -102,9 +101,9 @@ def _payoff_table(figures: Sequence[Figure], scope: TableScope) -> Iterator[Tabl
             lines,
             scope,
             notes=[
-                "gain: the eager step's wall time less the compiled one's. Compiling has paid for itself "
-                "after the steps, and the images in them, that end no later than as many eager ones. In "
-                "brackets what follows from the ends of the gain's 95% interval; never: no gain to pay with.",
+                "gain: wall time saved per step. steps, images: how many it takes until compile time is "
+                "recovered, in brackets at the ends of the gain's 95% interval. never: the compiled step "
+                "is not faster.",
                 *interval_notes(cell for line in lines for cell in line.cells),
             ],
         )

@@ -23,17 +23,17 @@ COLUMNS = {
     "thermal_slowdown_share": ("thermal slowdown (%)", 100.0),
     "software_power_cap_share": ("power cap (%)", 100.0),
     "power_cap_at_work": ("power cap at work (%)", 100.0),
-    "steal_share": ("stolen time (%)", 100.0),
-    "retakes": ("windows taken again", 1.0),
+    "steal_share": ("steal time (%)", 100.0),
+    "retakes": ("re-measured windows", 1.0),
 }
 """By metric: the column, and how many of its unit one of the record's is."""
 SM_CLOCKS = ("sm_clock", "sm_clock_at_rest")
 """Whoever has one of them was watched."""
 NOTE = (
-    "A window is one pass of one clock over a case. Clocks, power and temperature are those right after its "
-    "last sample, while the GPU works on (at rest: when it had nothing to do); shares are those of its time, "
-    "and 'at work' that of these readings. A window under a slowdown is not used, and one with stolen time "
-    "is labelled; either is taken again."
+    "A window is one timing pass of one clock over a case. Clocks, power and temperature are read right "
+    "after its last sample, with the GPU still busy (at rest: idle). Percentages are shares of the window, "
+    "'at work' of these readings. Windows with a slowdown or steal time are re-measured; those with a "
+    "slowdown are discarded."
 )
 
 

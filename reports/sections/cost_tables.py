@@ -21,15 +21,15 @@ def precision_table(figures: Sequence[Figure]) -> Iterator[Table]:
     keys = list(dict.fromkeys(key for _, _, effective in seen for key, _ in effective))
     if seen:
         yield Table(
-            title="Precision, as read back while measuring",
+            title="Precision actually used",
             columns=("device", "precision", *(key.replace("_", " ") for key in keys)),
             rows=tuple(
                 (device, precision, *(dict(effective).get(key) for key in keys))
                 for device, precision, effective in seen
             ),
             notes=(
-                "What torch answered once the precision was set, and the dtypes of the tensors in a step. "
-                "conv and matmul say how fp32 tensors are multiplied: ieee is all of fp32, tf32 is not.",
+                "Flags as torch reports them, and dtypes of the tensors in a step. conv, matmul: how fp32 "
+                "tensors are multiplied; ieee is full fp32.",
             ),
         )
 
@@ -68,7 +68,7 @@ def cost_table(figures: Sequence[Figure], reasons: Reasons | None = None) -> Ite
     if costs:
         several = any(counted.network for counted in costs)
         yield Table(
-            title="Cost of one image",
+            title="Parameters and FLOPs per image",
             columns=("model", *(["network"] if several else []), *_COST_COLUMNS),
             rows=tuple(
                 (
@@ -79,8 +79,8 @@ def cost_table(figures: Sequence[Figure], reasons: Reasons | None = None) -> Ite
                 for counted, cost in costs.items()
             ),
             notes=(
-                "input is channels x height x width. Counted, not measured: G is 10^9, and a MAC "
-                "(multiply and accumulate) is two FLOPs. Backward is counted where training was measured.",
+                "input: channels x height x width. G is 10^9; a MAC (multiply-accumulate) is two FLOPs. "
+                "Backward is counted where training was measured.",
                 *_own_inputs(figures),
             ),
         )
@@ -101,7 +101,7 @@ def _counted(figure: Figure) -> _Counted:
 
 def _own_inputs(figures: Sequence[Figure]) -> Iterator[str]:
     if any(figure.effective.inputs for figure in figures):
-        yield "Of a network that says by `inputs` what it takes, input is a batch of it, with dtypes."
+        yield "input of a network with its own `inputs`: a whole batch, with dtypes."
 
 
 def _cost_cells(

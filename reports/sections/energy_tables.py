@@ -22,8 +22,8 @@ POWERS = {
     "peak_power": "peak (W)",
 }
 PERIODS = {
-    "energy_tick_period": ("counter moves every (ms)", 1e3),
-    "power_sensor_period": ("power moves every (ms)", 1e3),
+    "energy_tick_period": ("counter period (ms)", 1e3),
+    "power_sensor_period": ("power period (ms)", 1e3),
 }
 OF_STEP = ("energy", "energy_total", *POWERS, *PERIODS)
 CONDITIONS = {
@@ -45,9 +45,8 @@ METRICS = ("energy", "energy", "energy", "energy_total", *POWERS, *PERIODS)
 """What the first of the columns show."""
 
 NOTE = (
-    "J/image, images/J and J/step are above the idle power, which was measured just before, with nothing to "
-    "do; 'with idle' is all that was counted. average: by the counter; sampled: the mean of readings of the "
-    "power meanwhile; peak: the highest of them."
+    "J/image, images/J and J/step exclude idle power, measured just before; 'with idle' includes it. "
+    "average: by the energy counter; sampled, peak: mean and highest power reading."
 )
 
 
@@ -65,7 +64,7 @@ def energy_tables(figures: Sequence[Figure], scope: TableScope) -> Iterator[Tabl
             scope_note = devices.traits(device).energy_scope
             marks = interval_notes(cell for line in lines for cell in line.cells)
             yield table(
-                f"Energy of {workload} on {device}",
+                f"Energy, {workload} on {device}",
                 COLUMNS,
                 lines,
                 scope,

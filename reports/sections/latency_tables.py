@@ -13,32 +13,42 @@ from reports.document import Table, TableKey
 from reports.summary.figures import Figure
 from reports.summary.subjects import Figures, Subject, by_subject
 from reports.tables.case_columns import TableLine, TableScope, table
-from reports.tables.wording import following, interval_notes, milliseconds, processes_text, remarks
+from reports.tables.time_units import TimeUnit, unit_of
+from reports.tables.wording import following, interval_notes, measured, processes_text, remarks
 
 CLOCKS_NOTE = (
-    "device: the GPU's own time, between CUDA events; wall: from synchronised to synchronised; "
-    "host: until Python's call returns."
+    "device: GPU time between CUDA events; wall: time between two synchronizations; host: time until the "
+    "Python call returns."
 )
-THROUGHPUT_NOTE = "images/s: the images of a batch over its {} time ({})."
-FURTHER_NOTE = "{}: about how many more processes would narrow the interval to that, and how long they take."
+THROUGHPUT_NOTE = "images/s: batch size over the {} time of the {}."
+FURTHER_NOTE = "{}: processes to add for that interval, and the time they take."
 PHASES_NOTE = (
-    "step is timed in a pass of its own, without the clocks between the phases, so the phases need not "
-    "add up to it exactly. forward includes the loss."
+    "step is timed separately; the phases may differ from it by a few percent. forward includes the loss."
 )
 
 
-def latency_tables(figures: Sequence[Figure], scope: TableScope) -> Iterator[Table]:
-    """For each workload and device: the whole step by every clock there is, and training by phase."""
+def whole_step_tables(figures: Sequence[Figure], scope: TableScope) -> Iterator[Table]:
+    """For each workload and device the whole step by every clock; on one clock, training has its phases."""
+    for workload, device, rows in _by_place(figures):
+        whole = WHOLE[workload]
+        clocks = [clock for clock in CLOCKS if any((whole, clock) in f for f in rows.values())]
+        if workload == "inference" or len(clocks) > 1:
+            yield _by_clock(workload, device, rows, clocks, scope)
+
+
+def phase_tables(figures: Sequence[Figure], scope: TableScope) -> Iterator[Table]:
+    """For each device the training step by phase."""
+    for workload, device, rows in _by_place(figures):
+        if workload == "training":
+            yield _by_phase(workload, device, rows, scope)
+
+
+def _by_place(figures: Sequence[Figure]) -> Iterator[tuple[Workload, str, dict[Subject, Figures]]]:
     subjects = by_subject([figure for figure in figures if figure.metric in CLOCKS])
-    for workload, whole in WHOLE.items():
+    for workload in WHOLE:
         for device in dict.fromkeys(s.case.device for s in subjects if s.case.workload == workload):
             here = (workload, device)
-            rows = {s: f for s, f in subjects.items() if (s.case.workload, s.case.device) == here}
-            clocks = [clock for clock in CLOCKS if any((whole, clock) in f for f in rows.values())]
-            if workload == "inference" or len(clocks) > 1:
-                yield _by_clock(workload, device, rows, clocks, scope)
-            if workload == "training":
-                yield _by_phase(workload, device, rows, scope)
+            yield *here, {s: f for s, f in subjects.items() if (s.case.workload, s.case.device) == here}
 
 
 def title_of(workload: Workload, device: str) -> str:
@@ -66,9 +76,9 @@ def _by_clock(
     whole = WHOLE[workload]
     title, key = title_of(workload, device), key_of(workload, device)
     keys = [(whole, clock) for clock in clocks]
-    columns = [f"{CLOCKS[clock]} (ms)" for clock in clocks] if len(clocks) > 1 else ["time (ms)"]
+    columns = [CLOCKS[clock] for clock in clocks] if len(clocks) > 1 else ["time"]
     notes = [*([CLOCKS_NOTE] if len(clocks) > 1 else []), _throughput_note(whole, clocks)]
-    return _latency_table(title, key, rows, keys, [*columns, "images/s"], scope, notes)
+    return _latency_table(title, key, rows, keys, columns, scope, notes)
 
 
 def _by_phase(workload: Workload, device: str, rows: dict[Subject, Figures], scope: TableScope) -> Table:
@@ -76,11 +86,10 @@ def _by_phase(workload: Workload, device: str, rows: dict[Subject, Figures], sco
     metrics = {metric for figures in rows.values() for _, metric in figures}
     clock = next(clock for clock in CLOCKS if clock in metrics)
     keys = [(phase, clock) for phase in PHASES]
-    columns = [f"{phase} (ms)" for phase in PHASES]
     notes = [PHASES_NOTE, _throughput_note("step", metrics)]
     if len(metrics) > 1:
-        notes.append(f"{CLOCKS[clock]} time; the other clocks of each phase are in the JSON and CSV forms.")
-    return _latency_table(title, key, rows, keys, [*columns, "images/s"], scope, notes)
+        notes.append(f"{CLOCKS[clock]} time; JSON and CSV have the other clocks of each phase.")
+    return _latency_table(title, key, rows, keys, PHASES, scope, notes)
 
 
 def _latency_table(
@@ -92,9 +101,10 @@ def _latency_table(
     scope: TableScope,
     notes: Sequence[str],
 ) -> Table:
-    """One column for each (phase, metric) of `keys`, then those of `_cells`."""
+    """One of the columns for each (phase, metric) of `keys`, then those of `_cells`."""
+    unit = unit_of(figures[each].median for figures in rows.values() for each in keys if each in figures)
     lines = [
-        TableLine(subject=subject, cells=_cells(figures, keys, scope))
+        TableLine(subject=subject, cells=_cells(figures, keys, unit, scope))
         for subject, figures in rows.items()
         if any(each in figures for each in keys)
     ]
@@ -102,7 +112,7 @@ def _latency_table(
     asks = any(line.cells[-2] is not None for line in lines)
     return table(
         title,
-        [*columns, "processes", narrow, "remarks"],
+        [*(f"{name} ({unit.name})" for name in columns), "images/s", "processes", narrow, "remarks"],
         lines,
         scope,
         key=key,
@@ -115,11 +125,13 @@ def _latency_table(
     )
 
 
-def _cells(figures: Figures, keys: Sequence[tuple[str, str]], scope: TableScope) -> tuple[Cell, ...]:
+def _cells(
+    figures: Figures, keys: Sequence[tuple[str, str]], unit: TimeUnit, scope: TableScope
+) -> tuple[Cell, ...]:
     """The times, then throughput, processes, what would narrow the interval, and remarks."""
     present = [figures[each] for each in keys if each in figures]
     return (
-        *(milliseconds(figures.get(each)) for each in keys),
+        *(measured(figures[each], unit.per_second) if each in figures else None for each in keys),
         _throughput(figures, keys[-1][0]),
         processes_text(present),
         _further(present, scope),

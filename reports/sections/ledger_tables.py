@@ -1,4 +1,4 @@
-"""The memory ledger: what is alive at the instant of a step's peak, by kind."""
+"""Peak memory by kind: what is alive when a step's memory is highest."""
 
 from __future__ import annotations
 
@@ -17,18 +17,14 @@ from reports.tables.wording import MIB, processes_text
 
 NOTES = {
     "saved_activations": (
-        "saved activations: what autograd keeps for backward at that instant; other tensors: activations and "
-        "gradients on their way, and under autocast casts of the weights that are kept outside the step. The "
-        "full size of each kind stands in the table of memory."
+        "saved activations: tensors held for backward at the peak; other tensors: activations and gradients "
+        "in flight, and autocast's copies of the weights kept between steps."
     ),
-    "workspace": "workspace: what the operator of the peak takes beside the tensors that it leaves.",
-    "library_workspace": "library workspace: what cuBLAS keeps from one call to the next.",
-    "rounding": "rounding: what the allocator's blocks have beyond what was asked for.",
-    "residual": "residual: the allocator's peak less the sum, which nothing explains.",
-    "not tensors": (
-        "not tensors: the process's peak less that of its tensors: memory of libraries and threads, and what "
-        "the heap has not given back."
-    ),
+    "workspace": "workspace: temporary memory of the operator that reaches the peak.",
+    "library_workspace": "library workspace: memory that cuBLAS keeps between calls.",
+    "rounding": "rounding: allocated beyond the requested size.",
+    "residual": "residual: unexplained part of the allocator's peak.",
+    "non-tensor": "non-tensor: libraries, threads and freed memory the allocator still holds.",
 }
 
 
@@ -55,7 +51,7 @@ def _table(workload: Workload, device: str, rows: dict[Subject, Figures], scope:
     beside = (kind for each in ledgers.values() for kind, size in each.beside.items() if size)
     kinds = [*dict.fromkeys(found), *dict.fromkeys(beside)]
     counts = any(ledger.beside for ledger in ledgers.values())
-    ends = ["sum", "residual", "peak"] if counts else ["peak", "peak resident", "not tensors"]
+    ends = ["sum", "residual", "peak"] if counts else ["peak", "peak resident", "non-tensor"]
     lines = []
     for subject, ledger in ledgers.items():
         resident = rows[subject].get((WHOLE[workload], RESIDENT))
@@ -64,7 +60,7 @@ def _table(workload: Workload, device: str, rows: dict[Subject, Figures], scope:
             "residual": ledger.residual,
             "peak": ledger.peak,
             "peak resident": resident.median if resident else None,
-            "not tensors": resident.median - ledger.peak if resident else None,
+            "non-tensor": resident.median - ledger.peak if resident else None,
         }
         known = {**ledger.tensors, **ledger.beside}
         sizes = [*(known.get(kind) for kind in kinds), *(own[end] for end in ends)]
@@ -73,7 +69,7 @@ def _table(workload: Workload, device: str, rows: dict[Subject, Figures], scope:
         lines.append(TableLine(subject=subject, cells=cells))
     columns = [*(METRICS[LEDGER[kind]].brief for kind in kinds), *ends, "peak in", "processes"]
     notes = [note for name, note in NOTES.items() if name in (*kinds, *ends)]
-    title = f"Memory at the instant of the peak of {workload} on {device} (MiB)"
+    title = f"Peak memory by kind, {workload} on {device} (MiB)"
     key = key_of(workload, device)
     metrics = [LEDGER[kind] for kind in kinds]
     return table(

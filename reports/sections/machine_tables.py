@@ -22,18 +22,25 @@ def machine_tables(summary: Summary) -> Iterator[Table]:
     common = tuple((name, values[0]) for name, values in columns.items() if len(set(values)) == 1)
     differing = tuple((name, *values) for name, values in columns.items() if len(set(values)) > 1)
     if common:
-        yield Table(title="Machine and versions", columns=("what", "value"), rows=common)
+        yield Table(title="System", columns=("what", "value"), rows=common)
     if differing:
         yield Table(
             title="Where the machines differ",
             columns=("what", *machines),
             rows=differing,
-            notes=("Figures are pooled only over machines that differ in nothing but host and commit.",),
+            notes=("Processes are pooled only over machines that differ in host name and commit alone.",),
         )
 
 
 def machine_words(summary: Summary) -> Iterator[str]:
-    """A line for each GPU, processor and torch; machines that are alike in these share one."""
+    """`Machine A, B: Test CPU (2 cores, 8.0 GiB), torch 2.11.0.`: a sentence for each of the lines."""
+    several = len(summary.environments) > 1
+    yield from (f"Machine{' ' if several else ': '}{line}." for line in machine_lines(summary))
+
+
+def machine_lines(summary: Summary) -> Iterator[str]:
+    """`A, B: Test CPU (2 cores, 8.0 GiB), torch 2.11.0`: a line for each GPU, processor and torch, without
+    labels where there is one machine."""
     labels: dict[str, list[str]] = {}
     for label, environment in summary.environments.items():
         gpu = [environment.gpu.name] if environment.gpu else []
@@ -42,8 +49,7 @@ def machine_words(summary: Summary) -> Iterator[str]:
         words = [*gpu, cpu, *([f"torch {torch}"] if torch else [])]
         labels.setdefault(one_line(", ".join(words)), []).append(label)
     for line, alike in labels.items():
-        which = f" {', '.join(alike)}" if len(summary.environments) > 1 else ""
-        yield f"Machine{which}: {line}."
+        yield f"{', '.join(alike)}: {line}" if len(summary.environments) > 1 else line
 
 
 def fields_by_machine(summary: Summary) -> dict[str, dict[str, str]]:

@@ -21,20 +21,17 @@ What is moved takes no room."""
 
 NOTES = {
     "saved_activations": (
-        "saved activations: what autograd keeps from forward to backward; under autocast that includes the "
-        "cast copies of the weights."
+        "saved activations: tensors that autograd keeps for backward, with autocast's copies of the weights."
     ),
     "peak_resident": (
-        "peak resident: the process's resident memory at its highest in one step, above what it held "
-        "before the model was made; in compiled rows it includes the compiler's own heap."
+        "peak resident: highest resident memory in one step, minus what the process used before building the "
+        "model; compiled rows include the compiler's heap."
     ),
-    "peak_allocated": "peak allocated: tensors, at their highest in one step.",
-    "peak_reserved": "peak reserved: what the allocator took from the driver, its cache with it.",
-    "driver_other": "driver other: what the driver says is in use beyond the allocator.",
+    "peak_allocated": "peak allocated: highest total of tensors in one step.",
+    "peak_reserved": "peak reserved: memory the allocator took from the driver, cache included.",
+    "driver_other": "driver other: memory in use outside the allocator, as the driver reports it.",
 }
-PEAK_IN_NOTE = (
-    "peak in: the phase of the step that reaches {}; several where they reach the same or processes differ."
-)
+PEAK_IN_NOTE = "peak in: the phase that reaches {}; several where they tie or processes differ."
 
 
 def memory_tables(figures: Sequence[Figure], scope: TableScope) -> Iterator[Table]:
@@ -46,7 +43,7 @@ def memory_tables(figures: Sequence[Figure], scope: TableScope) -> Iterator[Tabl
         for device in dict.fromkeys(s.case.device for s in subjects if s.case.workload == workload):
             here = (workload, device)
             rows = {s: f for s, f in subjects.items() if (s.case.workload, s.case.device) == here}
-            yield _table(f"Memory of {workload} on {device} (MiB)", rows, WHOLE[workload], scope)
+            yield _table(f"Memory, {workload} on {device} (MiB)", rows, WHOLE[workload], scope)
 
 
 def _table(title: str, rows: dict[Subject, Figures], whole: str, scope: TableScope) -> Table:

@@ -12,7 +12,7 @@ from reports.summary.figures import Absence, FailedProcesses, Summary
 from reports.tables.wording import models_named, named, one_line
 
 FAILURES = "Failures"
-CANNOT_RUN = "Cannot run here"
+CANNOT_RUN = "Skipped on this machine"
 
 
 def failed_table(outcomes: Sequence[FailedProcesses]) -> Iterator[Table]:
@@ -22,7 +22,7 @@ def failed_table(outcomes: Sequence[FailedProcesses]) -> Iterator[Table]:
             title=FAILURES,
             columns=("case", "status", "reason", "processes"),
             rows=tuple((o.case.id, o.status, one_line(o.reason), o.processes) for o in failed),
-            notes=("None of these processes is in a table above.",),
+            notes=("Failed processes are excluded from all other tables.",),
         )
 
 
@@ -71,7 +71,5 @@ def warnings_table(summary: Summary) -> Iterator[Table]:
                 (warned.label, len(warned.cases), warned.processes, models_named(warned.cases))
                 for warned in summary.warnings
             ),
-            notes=("The words and numbers below are those of the first case with the warning.", *words)
-            if words
-            else (),
+            notes=("One example per warning.", *words) if words else (),
         )

@@ -1,4 +1,4 @@
-"""Speed-ups: a GPU over the CPU, compiled and CUDA graph over eager, AMP over fp32, where both were measured.
+"""Speed-ups: a GPU over the CPU, compiled and CUDA graph over eager, AMP over fp32.
 
 Always the wall time of the whole step (training) or forward (inference), the one clock that every
 device has; and always between two cases that are equal in all other axes.
@@ -47,16 +47,15 @@ class SpeedupKind(Struct, frozen=True, kw_only=True):
 
 
 COMPILED = SpeedupKind(
-    title="Speed-up of compiled engines over eager",
+    title="Speed-up from torch.compile",
     is_base=lambda case: case.engine == "eager",
     is_new=_compiles,
     key=lambda case: structs.replace(case, engine=""),
     base="eager (ms)",
     new="compiled (ms)",
     note=(
-        "Steady state: what compiling took is not in it. The layout is the one that the user sets: "
-        "inside its graph Inductor may choose another (its layout optimisation), so this compares what "
-        "is written, not the same kernels."
+        "Steady state, without compile time. The layout is the one you set; Inductor may choose another "
+        "inside its graph."
     ),
 )
 
@@ -71,29 +70,29 @@ def _over_the_host(device: Device) -> SpeedupKind:
         key=lambda case: structs.replace(case, device="", threads=0),
         base=f"{host.name} (ms)",
         new=f"{device.name} (ms)",
-        note="Only where the precision that was read back is the same on both devices.",
+        note="Both devices used the same precision.",
     )
 
 
 OTHERS = (
     COMPILED,
     SpeedupKind(
-        title="Speed-up of a CUDA graph over eager",
+        title="Speed-up from CUDA graphs",
         is_base=lambda case: case.engine == "eager",
         is_new=lambda case: case.engine == "cudagraph",
         key=lambda case: structs.replace(case, engine=""),
         base="eager (ms)",
         new="graph (ms)",
-        note="The graph replays eager's kernels, so what it gains is the time to launch them.",
+        note="The graph replays the kernels of eager, so it saves launch time.",
     ),
     SpeedupKind(
-        title="Speed-up of automatic mixed precision over fp32",
+        title="Speed-up from AMP",
         is_base=lambda case: case.precision == "fp32",
         is_new=lambda case: case.precision in MIXED,
         key=lambda case: structs.replace(case, precision="fp32"),
         base="fp32 (ms)",
         new="amp (ms)",
-        note="fp32 is IEEE arithmetic everywhere, without TF32.",
+        note="fp32 is IEEE arithmetic, without TF32.",
         same_precision=False,
     ),
 )
@@ -130,7 +129,7 @@ def speedup_tables(figures: Sequence[Figure], scope: TableScope) -> Iterator[Tab
             lines,
             scope,
             notes=[
-                f"Wall time of the whole training step or inference; above 1x is faster. {comparison.note}",
+                f"Wall time of the whole step; above 1x is faster. {comparison.note}",
                 *interval_notes(cell for line in lines for cell in line.cells),
             ],
         )

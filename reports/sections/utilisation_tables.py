@@ -1,4 +1,4 @@
-"""Utilisation tables: how much of the machine each step used, and what held it back."""
+"""Share of peak: how much of the machine each step used, and what limits it."""
 
 from __future__ import annotations
 
@@ -18,32 +18,29 @@ from reports.tables.wording import following, interval_notes, milliseconds, with
 
 GIGA, TERA = 1e9, 1e12
 SHARES_NOTE = (
-    "of arithmetic: FLOPs over the time, over the best matrix product or convolution in the dtype that did "
-    "the work. of bandwidth: the bytes that the operators move one by one (of any optimizer those that a "
-    "fused one moves), over the time, over the best copy."
+    "% of peak compute: FLOP/s over the fastest measured matrix product or convolution in the dtype used. % "
+    "of peak bandwidth: bytes that the operators move one by one (of an optimizer those of a fused one), per "
+    "second, over the fastest measured copy."
 )
 CACHES_NOTE = (
-    "Above 100%: more than the ceiling. Caches and fused kernels spare the memory what the operators move "
-    "between them, a network that fits into the caches needs it little, and what writes in place need not "
-    "fetch its target first, as a copy must."
+    "Bandwidth above 100%: caches and fused kernels save memory traffic between operators, and in-place "
+    "writes do not read their target first, as a copy does."
 )
 PHASES_NOTE = (
-    "The least time that the two ceilings allow, as a share of the measured one; and what holds a phase back."
+    "Shortest time that both peaks allow, as a share of the measured time, and what limits the phase."
 )
 MEANINGS: dict[Label, str] = {
-    "compute-bound": "of its two ceilings the one of arithmetic is nearer",
-    "memory-bound": "of its two ceilings the one of memory is nearer",
+    "compute-bound": "peak compute is the nearer limit",
+    "memory-bound": "peak bandwidth is the nearer limit",
     "launch-bound": "the GPU waits for Python to launch its kernels",
     "host-bound": (
-        f"the GPU stands idle for another reason (wall time is more than {1 + IDLE:g} x device time), or a "
-        f"processor is below {SMALL_SHARE:.0%} of both ceilings: the time is that of Python, dispatch, "
-        "threads, the rearranging of tensors, or operators that are slow without being products (pooling, "
-        "dropout)"
+        f"the GPU is idle for another reason (wall time above {1 + IDLE:g} x device time), or a CPU is below "
+        f"{SMALL_SHARE:.0%} of both peaks: the time goes to Python, dispatch, threads, layout changes, or "
+        "slow operators such as pooling and dropout"
     ),
 }
 NO_CEILINGS = (
-    "How far these times are from what the machine can do is not known for {} of {} cases: no ceilings were "
-    "measured for them. convbench run --ceilings measures them."
+    "% of peak is missing for {} of {} cases (peak not measured). Add it: convbench run --resume --ceilings."
 )
 
 
@@ -66,7 +63,7 @@ def utilisation_tables(found: Sequence[Utilisation], scope: TableScope) -> Itera
     for key in dict.fromkeys(key_of(each.subject.case) for each in known):
         rows = [each for each in known if key_of(each.subject.case) == key]
         case = rows[0].subject.case
-        title = f"Utilisation of {case.workload} on {case.device}"
+        title = f"Share of peak, {case.workload} on {case.device}"
         whole = [each for each in rows if each.is_whole]
         if whole:
             yield _table(title, key, whole, scope)
@@ -80,7 +77,7 @@ def _table(title: str, key: TableKey, rows: Sequence[Utilisation], scope: TableS
     lines = [TableLine(subject=each.subject, cells=_cells(each, size)) for each in rows]
     return table(
         title,
-        ["time (ms)", unit, "of arithmetic", "of bandwidth", "FLOP/byte", "bound", "why"],
+        ["time (ms)", unit, "% of peak compute", "% of peak bandwidth", "FLOP/byte", "limit"],
         lines,
         scope,
         key=key,
@@ -88,7 +85,7 @@ def _table(title: str, key: TableKey, rows: Sequence[Utilisation], scope: TableS
         metrics=("wall_time", "flops", "flops", "bytes_moved", "flops"),
         notes=[
             SHARES_NOTE,
-            f"Ceilings: {'; '.join(_ceilings(rows))}.",
+            f"Measured peak: {'; '.join(_ceilings(rows))}.",
             *(
                 [CACHES_NOTE]
                 if any(each.bandwidth_share and each.bandwidth_share.value > 1 for each in rows)
@@ -105,12 +102,11 @@ def _cells(each: Utilisation, size: float) -> tuple[Cell, ...]:
         milliseconds(each.time),
         None if each.flops is None else following(each.flops / each.time.median / size, each.time),
         *(
-            with_interval(share.value, share.interval, 100, "%") if share else None
+            with_interval(share.value, share.interval, 100) if share else None
             for share in (each.utilisation, each.bandwidth_share)
         ),
         each.intensity,
         each.bound.label if each.bound else None,
-        each.bound.why if each.bound else None,
     )
 
 

@@ -9,12 +9,12 @@ from models.errors import UserError
 
 IN_WORDS: dict[Caches, str] = {
     "warm": (
-        "Caches: warm. A timed step follows others, and finds in the L2 and in the allocator's cache what "
-        "they left there."
+        "Caches: warm. A timed step follows others and uses what they left in the L2 and in the allocator's "
+        "cache."
     ),
     "cold L2": (
-        "Caches: cold L2, warm allocator (--flush-l2). A buffer of twice the L2, on a CPU of twice the last "
-        "cache, is written over before each sample and outside of what is timed; a sample is one step."
+        "Caches: cold L2, warm allocator (--flush-l2). Before each sample a buffer twice as large as the L2 "
+        "(on a CPU the last cache) is overwritten, untimed; a sample is one step."
     ),
 }
 

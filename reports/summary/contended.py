@@ -47,7 +47,7 @@ def _sentence(marks: Iterable[tuple[Hashable, Case, bool]], whose: str) -> tuple
     if count <= MOST_CONTENDED * rows:
         return ()
     return (
-        f"The machine was not {whose}'s alone: in {count:,} of {rows:,} cases on the CPU other programs took "
-        f"more than {CONTENDED:.0%} of the threads' time (contended). These figures are too slow, by an "
-        "amount that no interval holds.",
+        f"The machine was not {whose}'s alone: other programs took more than {CONTENDED:.0%} of CPU time in "
+        f"{count:,} of {rows:,} cases (contended). These times are too slow by more than their intervals "
+        "show.",
     )

@@ -20,7 +20,8 @@ from bench.stats.estimates import Interval
 from bench.stats.moderation import Scatter
 from models.catalogue import MODELS
 from reports.cells import Scalar
-from reports.summary.interval_fields import interval_fields
+from reports.document import Origin
+from reports.summary.interval_fields import interval_fields, state_of, usable_interval
 
 THROUGHPUT_METRICS = ("device_time", "wall_time")
 """Times of a whole batch, from which images per second follow."""
@@ -102,13 +103,15 @@ class Figure(Struct, frozen=True, kw_only=True):
 
     def as_row(self) -> dict[str, Scalar]:
         """The flat row that programs read; the first fields are promised, the rest follow them."""
+        by_shares = self.unit not in RAW_UNITS
+        usable = usable_interval(self.median, self.interval, by_shares)
         fields: dict[str, Scalar] = {
             "phase": place(self),
             "metric": self.metric,
             "unit": self.unit,
             "median": self.median,
-            "low": self.interval.low if self.interval else None,
-            "high": self.interval.high if self.interval else None,
+            "low": usable.low if usable else None,
+            "high": usable.high if usable else None,
             "processes": len(self.medians),
             "samples": self.samples,
             "interval": self.interval.kind if self.interval else None,
@@ -117,7 +120,8 @@ class Figure(Struct, frozen=True, kw_only=True):
             "machine": "+".join(self.machine),
             "warnings": ", ".join(self.tags),
             "caches": self.caches,
-            **interval_fields(self.interval, self.medians, self.unit not in RAW_UNITS),
+            "state": state_of(self.median, self.interval, by_shares),
+            **interval_fields(self.interval, self.medians, by_shares),
         }
         if self.network:
             fields["network"] = self.network
@@ -204,7 +208,8 @@ class Summary(Struct, frozen=True, kw_only=True):
     """All that a report prints. `notes` are about the record files themselves; `caches` are what all timed
     steps found, None where none was timed; `networks` are those of which records say what they were;
     `seconds` are what a process of a case takes, in the mean; `spent` are those of all processes and of the
-    commands between them, by what they went to (`bench.schema.spending`)."""
+    commands between them, by what they went to (`bench.schema.spending`); `origin` is by which commands they
+    were made, and when."""
 
     figures: tuple[Figure, ...]
     curves: tuple[Curve, ...] = ()
@@ -219,6 +224,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     networks: tuple[MeasuredNetwork, ...] = ()
     seconds: dict[Case, float] = {}
     spent: dict[str, float] = {}
+    origin: Origin = Origin()
 
 
 def case_row(case: Case, fields: dict[str, Scalar]) -> dict[str, Scalar]:

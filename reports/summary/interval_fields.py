@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from bench.stats.estimates import Interval, moments
-from reports.cells import Scalar
+from reports.cells import MOST_REACH, Quantity, Scalar
 
 
 def interval_fields(interval: Interval | None, medians: Sequence[float], has_logs: bool) -> dict[str, Scalar]:
@@ -33,3 +33,23 @@ def interval_fields(interval: Interval | None, medians: Sequence[float], has_log
     elif has_logs and min(medians) > 0:
         own = math.sqrt(moments(list(map(math.log, medians)))[1])
     return {"method": interval.method, "freedom": float(len(medians) - 1), "own_sd": own}
+
+
+def state_of(value: float, interval: Interval | None, by_shares: bool) -> str | None:
+    """`resolved`, `about` or `not resolved` by the interval, `one process` where that knows no other.
+
+    None without an interval, and where `by_shares` is False: accuracies and losses are not judged so.
+    """
+    if interval is None or not by_shares or value <= 0:
+        return None
+    if interval.kind != "across-processes":
+        return "one process"
+    return Quantity(value=value, low=interval.low, high=interval.high).state
+
+
+def usable_interval(value: float, interval: Interval | None, by_shares: bool) -> Interval | None:
+    """The interval; None where it reaches beyond ten times the value, or a tenth of it."""
+    if interval is None or not by_shares or value <= 0:
+        return interval
+    shares = Quantity(value=value, low=interval.low, high=interval.high).shares
+    return interval if shares is not None and max(shares) <= MOST_REACH else None

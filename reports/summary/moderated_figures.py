@@ -141,8 +141,8 @@ def _in_words(figure: Figure) -> str:
     assert figure.interval.parts is not None
     parts = figure.interval.parts
     return (
-        f"its processes differ more than this run leads to expect: the {figure.metric} scatters by "
-        f"{parts.own_sd:.1%} between them (standard deviation), where {parts.prior_sd:.1%} was expected"
+        f"processes differ more than those of the run's other cases: {figure.metric} has a standard "
+        f"deviation of {parts.own_sd:.1%} between processes, {parts.prior_sd:.1%} was expected"
     )
 
 

@@ -58,9 +58,7 @@ def summarise(directories: Sequence[Path], plain_intervals: bool = False) -> Sum
     parts = parts_of(directories)
     reader = Reader(parts)
     ordered = _in_order(read_processes(parts, reader, notes.append))
-    environments, label_of = environments_of(
-        process.environment for _, processes in ordered for process in processes.values()
-    )
+    environments, label_of = environments_of(each.environment for _, of in ordered for each in of.values())
     networks = _networks(ordered)
     groups = [
         group
@@ -88,6 +86,7 @@ def summarise(directories: Sequence[Path], plain_intervals: bool = False) -> Sum
         networks=networks.measured,
         seconds=_seconds(ordered),
         spent=reader.spent.seconds,
+        origin=reader.origin.origin(),
     )
 
 

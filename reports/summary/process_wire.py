@@ -18,6 +18,7 @@ from bench.schema.case_warnings import CaseWarning
 from bench.schema.network_fingerprint import NetworkFingerprint
 from bench.schema.record import Status
 from bench.schema.window_clocks import WindowClocks
+from reports.document import Origin
 from reports.summary.figures import ReadBack
 from reports.summary.process import Key, Process
 
@@ -30,11 +31,13 @@ class Condensed(Struct, array_like=True, gc=False):
     records  each as a process, with its case, whose replicate is 0
     caches   what timed steps found, and in which folder; None where none was timed
     seconds  what their time went to
+    origin   by which commands they were made, and when
     """
 
     records: Iterable[tuple[Case, Process]]
     caches: tuple[Caches, str] | None
     seconds: dict[str, float]
+    origin: Origin = Origin()
 
 
 class _Row(Struct, array_like=True, gc=False):
@@ -64,6 +67,7 @@ class _Message(Struct, array_like=True):
     blocks: list[bytes]
     caches: tuple[Caches, str] | None
     seconds: dict[str, float]
+    origin: Origin
 
 
 class _Sent(Struct, array_like=True, gc=False):
@@ -98,7 +102,7 @@ BLOCK = 5_000
 
 def encode(found: Condensed) -> bytes:
     """All of it, in the order of the records."""
-    return joined(blocks_of(found.records), found.caches, found.seconds)
+    return joined(blocks_of(found.records), found.caches, found.seconds, found.origin)
 
 
 def blocks_of(records: Iterable[tuple[Case, Process]]) -> list[bytes]:
@@ -109,9 +113,11 @@ def blocks_of(records: Iterable[tuple[Case, Process]]) -> list[bytes]:
     return blocks
 
 
-def joined(blocks: list[bytes], caches: tuple[Caches, str] | None, seconds: dict[str, float]) -> bytes:
+def joined(
+    blocks: list[bytes], caches: tuple[Caches, str] | None, seconds: dict[str, float], origin: Origin
+) -> bytes:
     """What `encode` makes of records in blocks, and of the rest of `Condensed`."""
-    return msgspec.msgpack.encode(_Message(blocks, caches, seconds))
+    return msgspec.msgpack.encode(_Message(blocks, caches, seconds, origin))
 
 
 # long: a line for each field of a process
@@ -163,7 +169,7 @@ def decode(encoded: bytes) -> Condensed:
     """What `encode` was given; its records can be gone through once. Raises msgspec.DecodeError."""
     message = msgspec.msgpack.decode(encoded, type=_Message)
     records = itertools.chain.from_iterable(map(_records, message.blocks))
-    return Condensed(records=records, caches=message.caches, seconds=message.seconds)
+    return Condensed(records=records, caches=message.caches, seconds=message.seconds, origin=message.origin)
 
 
 def _records(block: bytes) -> Iterator[tuple[Case, Process]]:

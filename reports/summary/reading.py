@@ -22,6 +22,7 @@ from reports.summary.caches import OneKind
 from reports.summary.condensing import condensed
 from reports.summary.process import Process
 from reports.summary.process_wire import Condensed, blocks_of, decode, joined
+from reports.summary.record_origin import RecordOrigin
 from reports.summary.record_stream import Part, read_parts
 from reports.summary.sharing import uncollected
 from reports.summary.time_spent import TimeSpent
@@ -39,11 +40,12 @@ main(sys.argv[1:])
 
 
 class Reader:
-    """Reads parts of runs; `kind` and `spent` are of what it has read so far."""
+    """Reads parts of runs; `kind`, `spent` and `origin` are of what it has read so far."""
 
     def __init__(self, parts: Sequence[Part]) -> None:
         self.kind = OneKind()
         self.spent = TimeSpent()
+        self.origin = RecordOrigin()
         self._names = {part.run: part.name for part in parts}
 
     def processes(self, parts: Sequence[Part], warn: Callable[[str], None]) -> Iterator[tuple[Case, Process]]:
@@ -55,12 +57,14 @@ class Reader:
         """What another process has read, behind what this one has. Raises UserError likewise."""
         self.kind.take_found(found.caches)
         self.spent.add(found.seconds)
+        self.origin.add(found.origin)
         return found.records
 
     def _checked(self, records: Iterable[tuple[int, Record]]) -> Iterator[tuple[int, Record]]:
         for directory, record in records:
             self.kind.take(record, self._names[directory])
             self.spent.take(record)
+            self.origin.take(record)
             yield directory, record
 
 
@@ -144,4 +148,4 @@ def main(words: Sequence[str]) -> None:
 
     reader = Reader(parts)
     blocks = blocks_of(reader.processes(parts, warn))
-    sys.stdout.buffer.write(joined(blocks, reader.kind.found, reader.spent.seconds))
+    sys.stdout.buffer.write(joined(blocks, reader.kind.found, reader.spent.seconds, reader.origin.origin()))

@@ -80,7 +80,7 @@ def read_parts(parts: Sequence[Part], warn: Callable[[str], None]) -> Iterator[t
             found = True
             yield part.run, record
         if not found:
-            raise UserError(f"{part.path} holds no complete record")
+            raise UserError(f"{part.path} has no complete record")
 
 
 def _each_once(directories: Sequence[Path]) -> list[Path]:
@@ -92,11 +92,13 @@ def records_file(directory: Path) -> Path:
     file = directory / RECORDS
     try:
         if not directory.exists():
-            raise UserError(f"there is no directory {str(directory)!r}")
+            raise UserError(f"there is no directory {str(directory)!r}. Give the folder that --out named")
         if not directory.is_dir():
-            raise UserError(f"{str(directory)!r} is a file; give the directory that holds {RECORDS}")
+            raise UserError(f"{directory} is a file. Give the run folder that has {RECORDS} in it")
         if not file.exists():
-            raise UserError(f"{str(directory)!r} holds no {RECORDS}: no run was written there")
+            raise UserError(
+                f"{directory} is not a run folder (no {RECORDS}). Give the folder that --out named"
+            )
     except OSError as error:
         raise UserError(f"{str(directory)!r} cannot be read: {os.strerror(error.errno or 0)}") from error
     return file

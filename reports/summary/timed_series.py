@@ -30,7 +30,7 @@ class TimedSeries(Struct, frozen=True, gc=False):
 
 def of_single(key: Key, sample: float) -> TimedSeries:
     """Of a single sample."""
-    words = f"{_name(key)} is a single sample, and so may be one slow step"
+    words = f"{_name(key)} is a single sample, perhaps one slow step"
     return TimedSeries(array("d", [sample]), (CaseWarning("one-sample", words),))
 
 
@@ -52,8 +52,8 @@ def _alike_neighbours(key: Key, samples: int, above: int, crossings: int) -> tup
         return ()
     worth = effective_samples(samples, correlation)
     words = (
-        f"neighbouring samples of {_name(key)} are alike ({correlation:.2f}): "
-        f"{samples} of them say as much as {worth:.0f} independent ones"
+        f"samples of {_name(key)} correlate with the next ({correlation:.2f}): {samples} samples count as "
+        f"{worth:.0f} independent ones"
     )
     return (CaseWarning("autocorrelated", words),)
 
@@ -63,7 +63,7 @@ def _two_modes(key: Key, ordered: Sequence[float]) -> tuple[CaseWarning, ...]:
     if modes is None:
         return ()
     of = f"{modes.share:.0%} of the samples of {_name(key)}"
-    return (CaseWarning("bimodal", f"{of} take {modes.ratio:.2f} x the others' time"),)
+    return (CaseWarning("bimodal", f"{of} take {modes.ratio:.2f}x as long as the rest"),)
 
 
 def _name(key: Key) -> str:

@@ -15,7 +15,7 @@ _OURS = re.compile(rf"({'|'.join(_FAMILIES)})(\d*)((?:-\w+)*)")
 
 
 def network_name(model: str) -> str:
-    """`VGG-16-BN`, `VGG-13 with kernel=5x5`; a user's network by its file's name, others as they are typed."""
+    """`VGG-16-BN`, `VGG-13 with kernel=5x5`; a user's by its file's name, others as they are typed."""
     base, *changes = model.split("+")
     if base in MODELS:
         return _ours(base) + (f" with {' and '.join(changes)}" if changes else "")

@@ -12,8 +12,8 @@ from reports.summary.figures import Figure
 from reports.summary.moderated_figures import is_whole
 
 IN_SIMULATION = (
-    "In simulation they cover 95 to 98% (91 to 95% for the noisiest fifth). --plain-intervals leaves the "
-    "other cases out."
+    "In simulations they cover 95 to 98% (91 to 95% for the noisiest fifth). --plain-intervals uses each "
+    "case's own processes only."
 )
 
 
@@ -38,12 +38,11 @@ def moderation_in_words(figures: Sequence[Figure]) -> str:
     lenders = (
         f"that of {_counted(others)} other {'case' if max(others) == 1 else 'cases'} of this run"
         if max(others) > 0
-        else "the published prior, as there is no other case in this run"
+        else "the published prior (this run has no other case)"
     )
     return (
         f"Intervals of {processes} processes are moderated: a case's own scatter counts for n - 1 degrees of "
-        f"freedom, {lenders}, at the same scatter within processes, for "
-        f"{_range([round(each.prior_freedom, 1) for each in parts])}. {IN_SIMULATION}"
+        f"freedom, {lenders} for {_range([round(each.prior_freedom, 1) for each in parts])}. {IN_SIMULATION}"
     )
 
 

@@ -27,8 +27,8 @@ from reports.summary.figures import Figure
 
 TIME_IN_WORDS = (
     "Times: geometric mean of per-process medians, with the 95% confidence interval across processes. "
-    f"about: the interval reaches {RESOLVED:.0%} to {ABOUT:.0%} from the figure. Two figures whose "
-    "intervals overlap need not differ at all."
+    f"about: the interval reaches {RESOLVED:.0%} to {ABOUT:.0%} from the figure. Two figures with "
+    "overlapping intervals may be equal."
 )
 
 MIB = 2**20

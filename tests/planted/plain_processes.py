@@ -97,18 +97,18 @@ def _counted(measurement: Measurement) -> Sequence[float]:
 def _noticed(measurement: Measurement, ordered: Sequence[float]) -> Iterator[CaseWarning]:
     of = f"the {measurement.metric} of {measurement.phase}"
     if len(ordered) == 1:
-        yield CaseWarning("one-sample", f"{of} is a single sample, and so may be one slow step")
+        yield CaseWarning("one-sample", f"{of} is a single sample, perhaps one slow step")
     correlation = autocorrelation(measurement.samples)
     if correlation is not None:
         worth = effective_samples(len(ordered), correlation)
         yield CaseWarning(
             "autocorrelated",
-            f"neighbouring samples of {of} are alike ({correlation:.2f}): "
-            f"{len(ordered)} of them say as much as {worth:.0f} independent ones",
+            f"samples of {of} correlate with the next ({correlation:.2f}): {len(ordered)} samples count as "
+            f"{worth:.0f} independent ones",
         )
     modes = two_modes(ordered)
     if modes is not None:
         yield CaseWarning(
             "bimodal",
-            f"{modes.share:.0%} of the samples of {of} take {modes.ratio:.2f} x the others' time",
+            f"{modes.share:.0%} of the samples of {of} take {modes.ratio:.2f}x as long as the rest",
         )

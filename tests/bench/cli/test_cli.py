@@ -331,7 +331,9 @@ def test_a_run_is_resumed_by_its_folder_alone(
     assert refused.code == 2
     assert is_one_sentence(refused.err)
     assert "--batch is 1 in the plan of" in refused.err
-    assert "got 8. With --resume only --replicates, --until and --budget may change" in refused.err
+    assert (
+        "got 8. With --resume only --replicates, --until, --budget and --ceilings may change" in refused.err
+    )
     assert len(seen) == 4
 
 

@@ -227,7 +227,6 @@ def test_the_plan_comes_back_as_it_was_written(tmp_path: Path) -> None:
         (Asked(target_ci="2%"), "--target-ci is 0.01 in", "got 0.02"),
         (Asked(time_limit=5), "--time-limit is 600.0 in", "got 5.0"),
         (Asked(flush_l2=True), "--flush-l2 is no in", "got yes"),
-        (Asked(ceilings=True), "--ceilings is no in", "got yes"),
         (Asked(gpu="GPU-1"), "--gpu is none in", "got GPU-1"),
         (Asked(lock_clocks_mhz=900), "--lock-clocks is none in", "got 900"),
     ],
@@ -242,7 +241,7 @@ def test_another_option_is_refused_with_what_the_folder_has(
     said = str(refused.value)
     assert option in said
     assert has in said
-    assert "With --resume only --replicates, --until and --budget may change" in said
+    assert "With --resume only --replicates, --until, --budget and --ceilings may change" in said
     assert ((tmp_path / PLAN).read_bytes(), (tmp_path / RECORDS).read_bytes()) == before
 
 

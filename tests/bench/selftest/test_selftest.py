@@ -266,6 +266,6 @@ def test_the_command_says_whether_the_harness_can_be_trusted(
     folder = tmp_path / "new" / "folder"
     assert checking.selftest("cpu", out=folder, format_="json") == code
     shown = msgspec.json.decode(capsys.readouterr().out)
-    assert shown == {"rows": [{"name": "a", "status": status, "expected": "1", "measured": "2"}]}
+    assert shown["rows"] == [{"name": "a", "status": status, "expected": "1", "measured": "2"}]
     assert msgspec.json.decode((folder / "selftest.json").read_bytes()) == shown
     assert "| a " in (folder / "selftest.md").read_text()

@@ -81,18 +81,18 @@ def test_its_interval_is_the_times_and_the_ceilings(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flops", "moved", "label", "why"),
     [
-        (6e9, 2e8, "compute-bound", "arithmetic takes 60% of the time, memory 20%"),
-        (2e9, 6e8, "memory-bound", "arithmetic takes 20% of the time, memory 60%"),
+        (6e9, 2e8, "compute-bound", "60% of peak compute, 20% of peak bandwidth"),
+        (2e9, 6e8, "memory-bound", "20% of peak compute, 60% of peak bandwidth"),
         # more than the bandwidth of a copy: it fits into the caches
-        (2e9, 2e9, "memory-bound", "arithmetic takes 20% of the time, memory 200%"),
-        (1.6e9, 1e6, "compute-bound", "arithmetic takes 16% of the time, memory <1%"),
-        (1.4e9, 1.4e8, "host-bound", "arithmetic takes 14% of the time, memory 14%"),
+        (2e9, 2e9, "memory-bound", "20% of peak compute, 200% of peak bandwidth"),
+        (1.6e9, 1e6, "compute-bound", "16% of peak compute, <1% of peak bandwidth"),
+        (1.4e9, 1.4e8, "host-bound", "14% of peak compute, 14% of peak bandwidth"),
     ],
 )
 def test_the_bound_of_a_processor(tmp_path: Path, flops: float, moved: float, label: str, why: str) -> None:
     bound = inference(tmp_path, flops, moved).bound
     assert bound is not None
-    assert (bound.label, bound.why) == (label, f"at its ceiling {why}")
+    assert (bound.label, bound.why) == (label, why)
 
 
 LAUNCHING = CaseWarning("launch-bound", "x")
@@ -107,7 +107,7 @@ LAUNCHING = CaseWarning("launch-bound", "x")
             0.02,
             (),
             "compute-bound",
-            "at its ceiling arithmetic takes 57% of the time, memory 19%",
+            "57% of peak compute, 19% of peak bandwidth",
         ),
         (0.1, 0.125, 0.02, (), "host-bound", "wall time is 1.25 x device time"),
         (
@@ -285,63 +285,62 @@ def _table(document: Document, title: str) -> Table:
 def test_the_table_has_shares_bound_and_ceilings(tmp_path: Path) -> None:
     one = step(CPU, planted_records.time("forward", 0.1), flops=6e9, moved=2e8)
     document = build([planted_records.write(tmp_path, [one, ceilings()])])
-    table = _table(document, "Utilisation of inference on cpu")
+    table = _table(document, "Share of peak, inference on cpu")
     assert row_of(table) == {
         "model": "vgg11",
-        "time (ms)": "100.0 ±3.0% †",
+        "time (ms)": "100.0 †",
         "GFLOP/s": pytest.approx(60),
-        "of arithmetic": "60.00% ±4.3% †",
-        "of bandwidth": "20.00% ±4.3% †",
+        "% of peak compute": "60.00 †",
+        "% of peak bandwidth": "20.00 †",
         "FLOP/byte": pytest.approx(30),
-        "bound": "compute-bound",
-        "why": "at its ceiling arithmetic takes 60% of the time, memory 20%",
+        "limit": "compute-bound",
     }
     assert any(
-        note == "Ceilings: fp32 100.0 GFLOP/s (matmul:1024x1024x1024); memory 10.00 GB/s (copy:1GiB)."
+        note == "Measured peak: fp32 100.0 GFLOP/s (matmul:1024x1024x1024); memory 10.00 GB/s (copy:1GiB)."
         for note in table.notes
     )
-    assert not any("Above 100%" in note for note in table.notes)
-    assert not any("no ceilings" in text for text in document.text)
+    assert not any("Bandwidth above 100%" in note for note in table.notes)
+    assert not any("peak not measured" in text for text in document.text)
 
 
 def test_more_than_a_ceiling_is_explained(tmp_path: Path) -> None:
     one = step(CPU, planted_records.time("forward", 0.1), flops=6e9, moved=2e9)
     table = _table(
-        build([planted_records.write(tmp_path, [one, ceilings()])]), "Utilisation of inference on cpu"
+        build([planted_records.write(tmp_path, [one, ceilings()])]), "Share of peak, inference on cpu"
     )
-    assert any("Above 100%" in note for note in table.notes)
+    assert any("Bandwidth above 100%" in note for note in table.notes)
 
 
 def test_what_is_host_bound_on_a_processor_need_not_be_python(tmp_path: Path) -> None:
     """Pooling and dropout reach a few percent of a copy's bandwidth there, by uncounted arithmetic."""
     one = step(CPU, planted_records.time("forward", 0.1), flops=1e8, moved=1e7)
     table = _table(
-        build([planted_records.write(tmp_path, [one, ceilings()])]), "Utilisation of inference on cpu"
+        build([planted_records.write(tmp_path, [one, ceilings()])]), "Share of peak, inference on cpu"
     )
-    assert any("host-bound: " in note and "pooling, dropout" in note for note in table.notes)
-    assert any("of any optimizer those that a fused one moves" in note for note in table.notes)
+    assert any("host-bound: " in note and "pooling and dropout" in note for note in table.notes)
+    assert any("of an optimizer those of a fused one" in note for note in table.notes)
 
 
 def test_training_has_its_phases(tmp_path: Path) -> None:
     document = build([planted_records.write(tmp_path, [training(), ceilings()])])
-    table = _table(document, "Utilisation of training on cpu, by phase")
+    table = _table(document, "Share of peak, training on cpu, by phase")
     assert table.rows == (("vgg11", "20% compute-bound", "20% compute-bound", "50% memory-bound"),)
-    assert not any("Above 100%" in note for note in table.notes)
-    assert len(_table(document, "Utilisation of training on cpu").rows) == 1
+    assert not any("Bandwidth above 100%" in note for note in table.notes)
+    assert len(_table(document, "Share of peak, training on cpu").rows) == 1
 
 
 def test_a_phase_above_its_ceiling_is_explained(tmp_path: Path) -> None:
     slow = ceilings(bytes_per_second=2e9)
     document = build([planted_records.write(tmp_path, [training(), slow])])
-    table = _table(document, "Utilisation of training on cpu, by phase")
+    table = _table(document, "Share of peak, training on cpu, by phase")
     assert table.rows[0][-1] == "250% memory-bound"
-    assert any("Above 100%" in note for note in table.notes)
+    assert any("Bandwidth above 100%" in note for note in table.notes)
 
 
 def test_without_ceilings_a_sentence_says_how_to_get_them(tmp_path: Path) -> None:
     one = step(CPU, planted_records.time("forward", 0.1), flops=6e9, moved=2e8)
     document = build([planted_records.write(tmp_path, [one])])
-    assert not [table for table in document.tables if table.title.startswith("Utilisation")]
+    assert not [table for table in document.tables if table.title.startswith("Share of peak")]
     assert any("1 of 1 cases" in text and "--ceilings" in text for text in document.text)
 
 

@@ -66,7 +66,7 @@ def test_a_terminal_shows_the_answer_and_names_the_parts() -> None:
         "ms per image",
         "Best configuration",
         ANSWER.warnings,
-        "--section memory|system",
+        "More: --section memory, or --full",
         "Next: convbench layers vgg16 --batch 8    (shows why, about 2 minutes)",
     ]
     assert [text for text in order if text not in shown] == []

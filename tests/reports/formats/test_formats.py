@@ -14,11 +14,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+from msgspec import structs
 
 from models.errors import UserError
 from reports import formats
 from reports.cells import Scalar, readable
-from reports.document import Document, Table
+from reports.document import Answer, Document, Origin, Part, Table
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30) | st.text(
     "|\\`*_[]<>&~#;ab \n", max_size=30
@@ -68,7 +69,73 @@ def test_csv_keeps_a_carriage_return() -> None:
 @given(st.lists(st.tuples(cells, cells), min_size=1, max_size=4))
 def test_json_keeps_every_cell(rows: list[tuple[Scalar, ...]]) -> None:
     document = _document(*rows)
-    assert json.loads(formats.render("json", document)) == {"rows": list(document.rows)}
+    assert json.loads(formats.render("json", document))["rows"] == list(document.rows)
+
+
+def test_json_says_how_its_figures_came_about() -> None:
+    """A program needs no other file to know the command, the time, the machine and the result."""
+    answered = structs.replace(
+        _document((1,)),
+        answer=Answer(about="", headlines=("VGG-16: 1 s.",), alarms=("Busy.",), warnings="1 case failed."),
+        origin=Origin(
+            commands=("convbench run",),
+            started_at="2026-01-01T00:00:00+00:00",
+            finished_at="2026-01-01T00:01:00+00:00",
+            machines=("Test CPU",),
+        ),
+    )
+    found = json.loads(formats.render("json", answered))
+    assert found.pop("convbench")
+    assert found == {
+        "schema": 1,
+        "command": ["convbench run"],
+        "started_at": "2026-01-01T00:00:00+00:00",
+        "finished_at": "2026-01-01T00:01:00+00:00",
+        "machines": ["Test CPU"],
+        "headline": ["VGG-16: 1 s."],
+        "warnings": ["Busy.", "1 case failed."],
+        "rows": [{"column 0": 1}],
+    }
+
+
+def test_csv_has_figures_only() -> None:
+    """A figure without a value, a count of warm-up steps and a field that nothing fills are no figures."""
+    rows: tuple[dict[str, Scalar], ...] = (
+        {"metric": "wall_time", "median": 0.1, "tuning": "", "target": None},
+        {"metric": "energy", "median": None, "tuning": "", "reason": "no counter"},
+        {"metric": "warmup_steps", "median": 3.0, "tuning": ""},
+    )
+    document = structs.replace(_document((1,)), rows=rows)
+    assert formats.render("csv", document) == "metric,median\nwall_time,0.1\n"
+
+
+def test_a_narrow_terminal_leaves_out_optional_columns_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The figure stays; what one can do without goes."""
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("NO_COLOR", "1")
+    table = Table(
+        title="Measured",
+        columns=("network", "time (ms)", "memory (MiB)", "images/s"),
+        rows=(("VGG-16", "344 ±10%", "1,758", "2.9"),),
+        optional=("memory (MiB)", "images/s"),
+    )
+    text = formats.render("terminal", Document(title="", tables=(table,)))
+    assert "memory" not in text
+    assert "images/s" in text
+    assert "344 ±10%" in text
+
+
+def test_a_note_stands_under_the_first_table_that_needs_it() -> None:
+    """Once in a report, and in each part where it is shown alone."""
+    first, second = (
+        Table(title=t, columns=("a",), rows=((1,),), notes=("The same note.",), part=Part(t.lower(), t))
+        for t in ("One", "Two")
+    )
+    document = Document(title="", tables=(first, second))
+    for name in ("md", "terminal"):
+        assert formats.render(name, document).count("The same note.") == 1
+        assert formats.render(name, document.only("two")).count("The same note.") == 1
 
 
 @given(st.tuples(cells, cells))
@@ -109,7 +176,7 @@ def test_an_unknown_format_offers_the_nearest() -> None:
 
 def test_a_document_without_rows_is_still_rendered() -> None:
     empty = Document(title="Nothing", tables=())
-    assert json.loads(formats.render("json", empty)) == {"rows": []}
+    assert json.loads(formats.render("json", empty))["rows"] == []
     assert formats.render("csv", empty).strip() == ""
     assert formats.render("md", empty) == "# Nothing\n"
 

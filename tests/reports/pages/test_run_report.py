@@ -45,12 +45,12 @@ def test_training_has_its_phases_in_one_row(tmp_path: Path) -> None:
     table = _table(_report(tmp_path, planted_records.example()), "Training on cpu, by phase")
     assert len(table.rows) == 1
     assert str(_column(table, "step (ms)")[0]).startswith("1,000 ±")
-    assert str(_column(table, "backward (ms)")[0]).startswith("600.0 ±")
+    assert str(_column(table, "backward (ms)")[0]).startswith("600 ±")
 
 
 def test_one_process_is_marked_and_explained(tmp_path: Path) -> None:
     table = _table(_report(tmp_path, planted_records.replicates(CPU, [0.1])), "Inference on cpu")
-    assert _column(table, "time (ms)") == ["100.0 ±3.0% †"]
+    assert _column(table, "time (ms)") == ["100.0 †"]
     assert any(note.startswith("†") for note in table.notes)
 
 
@@ -62,7 +62,7 @@ def _plain(tmp_path: Path, records: list[Record]) -> Table:
 def test_a_wide_interval_shows_both_sides(tmp_path: Path) -> None:
     # t(1) = 12.706 x log(1.03)/2 on either side of log: x 1.207 and / 1.207
     table = _plain(tmp_path, planted_records.replicates(CPU, [0.1, 0.103]))
-    assert _column(table, "time (ms)") == ["101.5 -17% +21%"]
+    assert _column(table, "time (ms)") == ["about 101 (84 to 122)"]
 
 
 def test_a_figure_whose_interval_reaches_beyond_a_quarter_is_not_resolved_nor_what_follows_from_it(
@@ -72,7 +72,7 @@ def test_a_figure_whose_interval_reaches_beyond_a_quarter_is_not_resolved_nor_wh
     table = _plain(tmp_path, planted_records.replicates(CPU, [0.1, 0.11]))
     assert _column(table, "time (ms)") == ["not resolved (57 to 192; +1)"]
     assert _column(table, "images/s") == ["?"]
-    assert any("more replicates" in note for note in table.notes)
+    assert any("more processes would resolve it" in note for note in table.notes)
 
 
 def test_processes_that_disagree_have_no_ends(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_cuda_over_cpu_where_all_else_is_equal(tmp_path: Path) -> None:
     ]
     table = _table(_report(tmp_path, records), "Speed-up of CUDA over the CPU")
     # both sides +3% and -3% of the median: log(1.03) and log(1/0.97) in quadrature, so 4.3%
-    assert _column(table, "speed-up") == ["20.00x ±4.3% †"]
+    assert _column(table, "speed-up") == ["20.00x †"]
 
 
 def test_no_speed_up_between_precisions_that_were_read_back_differently(tmp_path: Path) -> None:
@@ -151,8 +151,8 @@ def test_a_cuda_graph_is_no_compiled_engine(tmp_path: Path) -> None:
     records = [_cuda(0.004), _cuda(0.002, engine="compile-reduce-overhead"), _cuda(0.001, engine="cudagraph")]
     report = _report(tmp_path, records)
     for title, speedup in (
-        ("Speed-up of compiled engines over eager", "2.000x"),
-        ("Speed-up of a CUDA graph over eager", "4.000x"),
+        ("Speed-up from torch.compile", "2.000x"),
+        ("Speed-up from CUDA graphs", "4.000x"),
     ):
         table = _table(report, title)
         assert [str(cell).split()[0] for cell in _column(table, "speed-up")] == [speedup]
@@ -161,8 +161,7 @@ def test_a_cuda_graph_is_no_compiled_engine(tmp_path: Path) -> None:
 def test_the_first_lines_say_where_how_much_and_whether_anything_failed(tmp_path: Path) -> None:
     assert _report(tmp_path, planted_records.example()).text[:2] == (
         "Machine: Test GPU, Test CPU (2 cores, 8.0 GiB), torch 2.11.0.",
-        "Cases measured: 6. Cases with failures: 1 (see Failures). "
-        "Cases that cannot run here: 1 (see Cannot run here). Processes: 16.",
+        "6 of 8 cases measured (16 processes), 1 failed, 1 skipped on this machine.",
     )
 
 
@@ -198,12 +197,12 @@ def test_images_per_second_of_training_are_those_of_the_step(tmp_path: Path) -> 
 def test_speed_up_over_several_processes(tmp_path: Path) -> None:
     compiled = msgspec.structs.replace(CPU, engine="compile")
     records = planted_records.replicates(CPU, [0.2, 0.2]) + planted_records.replicates(compiled, [0.1, 0.1])
-    table = _table(_report(tmp_path, records), "Speed-up of compiled engines over eager")
-    assert str(_column(table, "speed-up")[0]).startswith("2.000x ±")
+    table = _table(_report(tmp_path, records), "Speed-up from torch.compile")
+    assert str(_column(table, "speed-up")[0]).startswith("2.00x ±")
 
 
 def test_the_cost_is_that_of_one_image(tmp_path: Path) -> None:
-    table = _table(_report(tmp_path, planted_records.example()), "Cost of one image")
+    table = _table(_report(tmp_path, planted_records.example()), "Parameters and FLOPs per image")
     assert _column(table, "parameters") == [61_706, 132_863_336]
     assert _column(table, "forward GMACs") == pytest.approx([0.000423432, 7.609090048])
     assert _column(table, "forward GFLOPs") == pytest.approx([0.000846864, 15.218180096])
@@ -216,7 +215,7 @@ def test_training_and_inference_of_one_network_share_a_row_of_costs(tmp_path: Pa
         planted_records.record(CPU, planted_records.fact("forward", "flops", 800.0, "FLOP")),
         planted_records.record(training, planted_records.fact("backward", "flops", 400.0, "FLOP")),
     ]
-    table = _table(_report(tmp_path, records), "Cost of one image")
+    table = _table(_report(tmp_path, records), "Parameters and FLOPs per image")
     assert _column(table, "forward GFLOPs") == pytest.approx([100e-9])
     assert _column(table, "backward GFLOPs") == pytest.approx([200e-9])
 
@@ -240,18 +239,18 @@ def _peaks(forward: int, backward: int, optimizer: int, *, replicate: int = 1) -
     ],
 )
 def test_the_phase_of_the_peak_is_named(tmp_path: Path, records: list[Record], phases: str) -> None:
-    table = _table(_report(tmp_path, records), "Memory of training on cpu (MiB)")
+    table = _table(_report(tmp_path, records), "Memory, training on cpu (MiB)")
     assert _column(table, "peak in") == [phases]
 
 
 def test_inference_has_one_phase_and_so_no_column_for_it(tmp_path: Path) -> None:
     record = planted_records.record(CPU, planted_records.fact("forward", "peak_resident", 100))
-    table = _table(_report(tmp_path, [record]), "Memory of inference on cpu (MiB)")
+    table = _table(_report(tmp_path, [record]), "Memory, inference on cpu (MiB)")
     assert "peak in" not in table.columns
 
 
 def test_memory_is_that_of_the_whole_step_in_mebibytes(tmp_path: Path) -> None:
-    table = _table(_report(tmp_path, planted_records.example()), "Memory of training on cpu (MiB)")
+    table = _table(_report(tmp_path, planted_records.example()), "Memory, training on cpu (MiB)")
     assert _column(table, "weights") == pytest.approx([132_863_336 * 4 / 2**20])
     assert _column(table, "saved activations") == [512.0]
     assert _column(table, "peak resident") == [3072.0]
@@ -278,8 +277,8 @@ def test_the_machine_has_the_capability_and_the_precision_table_has_precisions(t
     )
     record = planted_records.record(CPU, planted_records.time("forward", 0.1), effective=effective)
     report = _report(tmp_path, [record])
-    assert ("CPU instructions", "AVX512") in _table(report, "Machine and versions").rows
-    assert _table(report, "Precision, as read back while measuring").columns == (
+    assert ("CPU instructions", "AVX512") in _table(report, "System").rows
+    assert _table(report, "Precision actually used").columns == (
         "device",
         "precision",
         "matmul",
@@ -295,8 +294,8 @@ def test_streams_that_are_not_independent_are_labelled(tmp_path: Path) -> None:
     warnings = _table(report, "Warnings")
     assert _column(warnings, "warning") == ["autocorrelated", "bimodal"]
     _, autocorrelated, bimodal = warnings.notes
-    assert "40 of them say as much as 1 independent ones" in autocorrelated
-    assert bimodal.startswith("bimodal: 50% of the samples of the wall_time of forward take 1.20 x")
+    assert "40 samples count as 1 independent ones" in autocorrelated
+    assert bimodal.startswith("bimodal: 50% of the samples of the wall_time of forward take 1.20x as long")
 
 
 @pytest.mark.slow

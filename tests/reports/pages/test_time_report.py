@@ -56,18 +56,18 @@ def test_the_figure_and_what_follows_from_it(tmp_path: Path) -> None:
     found = cells(answer(tmp_path, inference(1, 0.098, *window), inference(2, 0.1 / 0.98, *window)))
     assert value(found["time (ms)"]) == pytest.approx(100)
     assert value(found["images/s"]) == pytest.approx(80)
-    assert value(found["arithmetic (GFLOP/s)"]) == pytest.approx(150)
-    assert value(found["memory traffic, at most (GB/s)"]) == pytest.approx(5)
+    assert value(found["compute (GFLOP/s)"]) == pytest.approx(150)
+    assert value(found["memory traffic, upper bound (GB/s)"]) == pytest.approx(5)
     assert value(found["arithmetic intensity (FLOP/byte)"]) == pytest.approx(30)
-    assert value(found["threads' time in use (%)"]) == pytest.approx(95)
-    assert value(found["threads' time taken by other programs (%)"]) == pytest.approx(2)
+    assert value(found["CPU use (%)"]) == pytest.approx(95)
+    assert value(found["CPU use of other programs (%)"]) == pytest.approx(2)
     assert str(found["limit"]).startswith("compute-bound: at 200 GFLOP/s")
-    assert found["measured"] == "2 processes, 14 samples, 12 s in all"
+    assert found["measured"] == "2 processes, 14 samples, 12 s"
 
 
 def test_what_follows_from_a_time_that_is_not_resolved_is_no_number(tmp_path: Path) -> None:
     found = cells(answer(tmp_path, inference(1, 0.05), inference(2, 0.2)))
-    follow = ("images/s", "arithmetic (GFLOP/s)", "memory traffic, at most (GB/s)")
+    follow = ("images/s", "compute (GFLOP/s)", "memory traffic, upper bound (GB/s)")
     assert {name: readable(found[name]) for name in follow} == dict.fromkeys(follow, "?")
 
 
@@ -82,12 +82,13 @@ def test_a_spent_budget_says_how_many_processes_are_missing(tmp_path: Path) -> N
     """As many as narrow the moderated interval of these two, at the 4 s that one took."""
     records = [structs.replace(inference(n, s), seconds=4.0) for n, s in ((1, 0.098), (2, 0.108))]
     document = answer(tmp_path, *records, ended="budget spent")
-    (row,), (table,) = document.rows, document.tables
+    (row,) = document.rows
     more = row["more_processes"]
     assert isinstance(more, int)
     assert more > 0
-    told = next(note for note in table.notes if note.startswith("The budget was spent"))
-    assert told.endswith(f"a larger --budget has room for more: {more} more, about {4 * more} s.")
+    assert document.answer is not None
+    told = document.answer.headlines[1]
+    assert told.endswith(f"raise --budget (needs {more} more, about {row['more_seconds']:.0f} s).")
 
 
 def test_a_training_step_has_its_phases(tmp_path: Path) -> None:
@@ -96,8 +97,8 @@ def test_a_training_step_has_its_phases(tmp_path: Path) -> None:
     times = [planted_records.time(phase, seconds) for phase, seconds in parts.items()]  # type: ignore[arg-type]
     found = cells(answer(tmp_path, planted_records.record(case, *times)))
     assert value(found["time (ms)"]) == pytest.approx(1000)
-    assert value(found["of it backward (ms)"]) == pytest.approx(600)
-    assert "of it step (ms)" not in found
+    assert value(found["backward (ms)"]) == pytest.approx(600)
+    assert "step (ms)" not in found
 
 
 def test_on_a_gpu_every_clock_has_a_line_and_waiting_is_the_limit(tmp_path: Path) -> None:
@@ -116,40 +117,54 @@ def test_on_a_gpu_every_clock_has_a_line_and_waiting_is_the_limit(tmp_path: Path
     times = [found[name] for name in ("device time (ms)", "time (ms)", "host time (ms)")]
     assert [value(each) for each in times] == pytest.approx([0.9, 1.0, 0.95])
     assert str(found["limit"]).startswith("launch-bound: host time is 1.06 x device time")
-    assert document.remarks == ()
+    assert document.answer is not None
+    assert document.answer.alarms == ()
 
 
 @pytest.mark.parametrize(
     ("ended", "words"),
     [
-        ("budget spent", "The budget was spent before the interval was within ±5%"),
-        ("most processes", "No more processes are run of one case"),
-        ("interrupted", "Interrupted: this is what was known by then."),
+        ("budget spent", "Time budget used up before the interval was within ±5%; raise --budget"),
+        ("most processes", "10 processes did not bring the interval within ±5%."),
+        ("interrupted", "Interrupted: this is the figure so far."),
     ],
 )
 def test_a_wide_interval_says_why_it_is_wide(tmp_path: Path, ended: Ended, words: str) -> None:
-    (table,) = answer(tmp_path, inference(1, 0.05), inference(2, 0.2), ended=ended).tables
-    assert any(note.startswith(words) for note in table.notes)
+    found = answer(tmp_path, inference(1, 0.05), inference(2, 0.2), ended=ended).answer
+    assert found is not None
+    assert found.headlines[1].startswith(words)
 
 
-@pytest.mark.parametrize(
-    ("ended", "words"),
-    [
-        ("budget spent", "was within ±5%; convbench run --resume --out {} goes on: "),
-        ("interrupted", "known by then. To go on: convbench run --resume --out {}"),
-    ],
-)
-def test_a_kept_run_says_the_command_that_goes_on(tmp_path: Path, ended: Ended, words: str) -> None:
+@pytest.mark.parametrize("ended", ["budget spent", "interrupted"])
+def test_a_kept_run_says_the_command_that_goes_on(tmp_path: Path, ended: Ended) -> None:
     summary = summarise([planted_records.write(tmp_path, [inference(1, 0.05), inference(2, 0.2)])])
     plan_file.write(tmp_path, single_case.plan_of("lenet5", {"device": ("cpu",)}, until="5%"))
     document = build(TimedCase(summary=summary, until=0.05, seconds=1.0, ended=ended, kept_in=tmp_path))
     assert document is not None
-    assert any(words.format(tmp_path) in note for note in document.tables[0].notes)
+    assert document.answer is not None
+    assert document.answer.next_step is not None
+    assert document.answer.next_step.command == f"convbench run --resume --out {tmp_path}"
+
+
+def test_the_answer_is_one_sentence_with_its_interval_and_its_limit(tmp_path: Path) -> None:
+    """15 GFLOP in 0.1 s are 75% of 200 GFLOP/s."""
+    found = answer(tmp_path, inference(1, 0.0995), inference(2, 0.1005)).answer
+    assert found is not None
+    (told,) = found.headlines
+    assert told.startswith("VGG-11 inference, batch 8, fp32 eager: 100 ms ±")
+    assert told.endswith("(2 processes, 12 s); 80 images/s, 75% of the CPU's nominal fp32 rate.")
+
+
+def test_of_an_unresolved_time_nothing_follows_in_the_answer(tmp_path: Path) -> None:
+    found = answer(tmp_path, inference(1, 0.05), inference(2, 0.2)).answer
+    assert found is not None
+    assert found.headlines[0].endswith(" (2 processes, 12 s).")
+    assert "images/s" not in found.headlines[0]
 
 
 def test_one_process_is_marked_as_one(tmp_path: Path) -> None:
     (table,) = answer(tmp_path, inference(1, 0.1)).tables
-    assert any(note.startswith("†: one process") for note in table.notes)
+    assert any(note.startswith("† one process") for note in table.notes)
 
 
 def test_without_a_time_there_is_no_answer(tmp_path: Path) -> None:

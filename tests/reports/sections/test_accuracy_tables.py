@@ -47,7 +47,7 @@ def row(found: Table, number: int = 0) -> dict[str, Scalar]:
 
 def test_markdown_is_the_golden_one(tmp_path: Path, golden: Golden) -> None:
     document = structs.replace(report(tmp_path, planted_learning.example()), pictures="plots")
-    golden.check(GOLDEN, formats.render("md", document))
+    golden.check(GOLDEN, formats.render("md", document).replace(str(tmp_path), "runs/1"))
 
 
 def test_accuracy_is_the_mean_of_the_last_epochs_with_students_interval(tmp_path: Path) -> None:
@@ -304,6 +304,6 @@ def test_recipes_are_told_in_words(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("format_", formats.names())
 def test_every_format_shows_training_runs_without_pictures(tmp_path: Path, format_: str) -> None:
-    text = formats.render(format_, report(tmp_path, planted_learning.example()))
+    text = formats.render(format_, structs.replace(report(tmp_path, planted_learning.example()), whole=True))
     assert "amp-fp16" in text
     assert ".png" not in text

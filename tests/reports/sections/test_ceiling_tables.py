@@ -265,12 +265,10 @@ def test_ceilings_are_in_no_table_of_networks(tmp_path: Path) -> None:
     both = run_report.build([planted_records.write(tmp_path / "both", [on_cpu(), *networks])])
     added = set(tables(both)) - set(tables(alone))
     assert {"Measured peak", "Peak by matrix and convolution size, cpu, 2 threads"} <= added
-    for title in ("Inference on cpu", "Memory of inference on cpu (MiB)", "Cost of one image", "Warnings"):
+    memory, cost = "Memory, inference on cpu (MiB)", "Parameters and FLOPs per image"
+    for title in ("Inference on cpu", memory, cost, "Warnings"):
         assert tables(both)[title] == tables(alone)[title]
-    assert (
-        tables(both)["Precision, as read back while measuring"]
-        == tables(alone)["Precision, as read back while measuring"]
-    )
+    assert tables(both)["Precision actually used"] == tables(alone)["Precision actually used"]
 
 
 def test_programs_get_the_rates_as_rows(tmp_path: Path) -> None:

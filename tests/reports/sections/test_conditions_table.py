@@ -49,7 +49,7 @@ def test_the_clocks_of_a_gpu_are_shown(tmp_path: Path) -> None:
     assert shown["SM clock (MHz)"] == pytest.approx(1980)
     assert shown["power (W)"] == pytest.approx(420)
     assert shown["power cap (%)"] == pytest.approx(25)
-    assert not {"thermal slowdown (%)", "windows taken again", "temperature (°C)"} & shown.keys()
+    assert not {"thermal slowdown (%)", "re-measured windows", "temperature (°C)"} & shown.keys()
 
 
 def test_clocks_that_were_read_at_rest_stand_in_columns_of_their_own(tmp_path: Path) -> None:
@@ -73,8 +73,8 @@ def test_windows_taken_again_add_up_over_the_processes(tmp_path: Path) -> None:
         for number, retakes in ((1, 0), (2, 2), (3, 1))
     ]
     shown = row(conditions(tmp_path, *records))
-    assert shown["windows taken again"] == 3
-    assert shown["stolen time (%)"] == pytest.approx(3)
+    assert shown["re-measured windows"] == 3
+    assert shown["steal time (%)"] == pytest.approx(3)
 
 
 def test_an_undisturbed_processor_needs_no_table(tmp_path: Path) -> None:

@@ -69,8 +69,8 @@ def test_an_image_a_step_and_an_joule(tmp_path: Path) -> None:
         measured(INFERENCE, *counted("forward", 12.8, 14.4)),
         measured(TRAINING, *counted("step", 64.0, 70.0)),
     )
-    inference, training = tables(document, "Energy of")
-    assert [inference.title, training.title] == ["Energy of inference on cuda", "Energy of training on cuda"]
+    inference, training = tables(document, "Energy, ")
+    assert [inference.title, training.title] == ["Energy, inference on cuda", "Energy, training on cuda"]
     shown = row(inference)
     assert shown["J/image"] == "0.2000"
     assert shown["images/J"] == pytest.approx(5.0)
@@ -87,9 +87,9 @@ def test_several_processes_have_an_interval(tmp_path: Path) -> None:
         measured(structs.replace(INFERENCE, replicate=number), *counted("forward", joules, 15.0))
         for number, joules in ((1, 12.7), (2, 12.8), (3, 12.9))
     ]
-    shown = row(tables(built(tmp_path, *records), "Energy of")[0])
+    shown = row(tables(built(tmp_path, *records), "Energy, ")[0])
     assert str(shown["J/step"]).startswith("12.80 ±")
-    assert str(shown["J/image"]).startswith("0.2000 ±")
+    assert str(shown["J/image"]).startswith("0.200 ±")
     assert shown["processes"] == 3
 
 
@@ -105,7 +105,7 @@ def test_clocks_and_throttling_are_those_of_the_energys_own_window(tmp_path: Pat
         seen("software_power_cap_share", "1", 0.25),
         seen("thermal_slowdown_share", "1", 0.0),
     )
-    shown = row(tables(built(tmp_path, record), "Energy of")[0])
+    shown = row(tables(built(tmp_path, record), "Energy, ")[0])
     assert (shown["SM clock (MHz)"], shown["memory clock (MHz)"], shown["temperature (°C)"]) == (
         1410.0,
         2619.0,
@@ -117,7 +117,7 @@ def test_clocks_and_throttling_are_those_of_the_energys_own_window(tmp_path: Pat
 
 def test_a_step_that_took_no_more_than_idle_has_no_images_per_joule(tmp_path: Path) -> None:
     quiet = structs.replace(INFERENCE, device="cpu")
-    (table,) = tables(built(tmp_path, measured(quiet, *counted("forward", -0.1, 3.0))), "Energy of")
+    (table,) = tables(built(tmp_path, measured(quiet, *counted("forward", -0.1, 3.0))), "Energy, ")
     assert "images/J" not in table.columns
     assert row(table)["J/step"] == "-0.1000"
     assert any("RAPL" in note and "other processes" in note for note in table.notes)
@@ -146,7 +146,7 @@ def test_a_gpu_lost_half_way_shows_its_idle_power_and_the_reason(tmp_path: Path)
         absent={"energy": "GPU is lost"},
     )
     document = built(tmp_path, lost, measured(INFERENCE, *counted("forward", 12.8, 14.4)))
-    (table,) = tables(document, "Energy of")
+    (table,) = tables(document, "Energy, ")
     first = row(table)
     assert (first["model"], first["idle (W)"], first["J/step"]) == ("vgg11", 75.0, NOT_MEASURED)
     assert table.footnotes[-1].startswith(

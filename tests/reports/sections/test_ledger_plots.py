@@ -50,7 +50,7 @@ def test_the_kinds_add_up_to_the_peak_and_empty_ones_are_left_out(tmp_path: Path
     }
     assert {series.names for series in plot.series} == {("vgg11, batch 8", "vgg11, batch 16")}
     assert [table.title for table in document.tables if plot in document.plots_under(table)] == [
-        "Memory at the instant of the peak of training on cuda (MiB)"
+        "Peak memory by kind, training on cuda (MiB)"
     ]
     assert plots.draw(plot, "png").startswith(b"\x89PNG")
 

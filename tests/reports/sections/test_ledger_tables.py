@@ -65,7 +65,7 @@ def ledger(tmp_path: Path, *records: Record) -> Ledger | None:
 
 
 def test_on_a_gpu_the_sum_and_the_residual_are_the_allocators_peak(tmp_path: Path) -> None:
-    table = tables(tmp_path, on_gpu())["Memory at the instant of the peak of training on cuda (MiB)"]
+    table = tables(tmp_path, on_gpu())["Peak memory by kind, training on cuda (MiB)"]
     assert row(table) == {
         "model": "vgg11",
         "weights": 500,
@@ -89,22 +89,22 @@ def test_of_a_record_that_knows_only_the_operators_workspace_the_rest_is_residua
     record = planted_records.record(
         ON_GPU, *entries(workspace=256, peak=1830), environment=planted_records.GPU_MACHINE
     )
-    table = tables(tmp_path, record)["Memory at the instant of the peak of training on cuda (MiB)"]
+    table = tables(tmp_path, record)["Peak memory by kind, training on cuda (MiB)"]
     assert not {"library workspace", "rounding"}.intersection(table.columns)
     assert row(table)["residual"] == 1830 - 1796
 
 
 def test_on_a_cpu_the_peak_of_tensors_stands_beside_that_of_the_process(tmp_path: Path) -> None:
-    table = tables(tmp_path, on_cpu())["Memory at the instant of the peak of training on cpu (MiB)"]
+    table = tables(tmp_path, on_cpu())["Peak memory by kind, training on cpu (MiB)"]
     found = row(table)
-    assert (found["peak"], found["peak resident"], found["not tensors"]) == (1540, 1700, 160)
+    assert (found["peak"], found["peak resident"], found["non-tensor"]) == (1540, 1700, 160)
     assert not {"workspace", "sum", "residual"}.intersection(table.columns)
 
 
 def test_the_ledger_is_not_among_the_full_sizes(tmp_path: Path) -> None:
     found = tables(tmp_path, on_cpu())
-    assert "weights" not in found["Memory of training on cpu (MiB)"].columns
-    assert "Memory of training on cpu (MiB)" not in tables(tmp_path / "other", on_gpu())
+    assert "weights" not in found["Memory, training on cpu (MiB)"].columns
+    assert "Memory, training on cpu (MiB)" not in tables(tmp_path / "other", on_gpu())
 
 
 def test_processes_that_peak_in_different_phases_are_not_mixed(tmp_path: Path) -> None:

@@ -44,10 +44,10 @@ def test_the_figures_of_one_process_stand_there_without_a_mark(tmp_path: Path) -
     for name, failing in (("first", False), ("second", True)):
         run = planted_records.write(tmp_path / name, processes(4, failing=failing))
         document = run_report.build([run])
-        [memory] = [table for table in document.tables if table.title.startswith("Memory of inference")]
+        [memory] = [table for table in document.tables if table.title.startswith("Memory, inference")]
         row = row_of(memory)
         assert (row["weights"], row["peak resident"], row["processes"]) == (500.0, 700.0, 1)
-        [ledger] = [table for table in document.tables if table.title.startswith("Memory at the instant")]
+        [ledger] = [table for table in document.tables if table.title.startswith("Peak memory by kind")]
         assert (row_of(ledger)["peak"], row_of(ledger)["processes"]) == (600.0, 1)
         text = formats.render("md", structs.replace(document, text=(), tables=(memory, ledger)))
         assert ONE not in text

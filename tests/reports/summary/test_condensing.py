@@ -15,7 +15,7 @@ from bench.schema.record import Measurement, Record, Status
 from bench.store import RECORDS, read_records
 from reports.cells import Scalar
 from reports.pages.run_report import build
-from reports.summary import condensing, pooling
+from reports.summary import condensing, reading
 from reports.summary.process import Process
 from reports.summary.record_stream import read_records as read_stream
 from tests.planted import planted_records
@@ -87,7 +87,7 @@ def test_every_row_of_a_report_is_that_of_records_read_one_by_one(
     runs: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = [build([folder]) for folder in runs] + [build([FIXTURES[-1], runs[0]])]
-    monkeypatch.setattr(pooling, "condensed", plain)
+    monkeypatch.setattr(reading, "condensed", plain)
     expected = [build([folder]) for folder in runs] + [build([FIXTURES[-1], runs[0]])]
     for document, other in zip(found, expected, strict=True):
         assert document.text == other.text

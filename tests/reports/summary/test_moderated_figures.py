@@ -244,7 +244,7 @@ def test_one_process_borrows_where_four_other_cases_have_several(tmp_path: Path)
     text = shown(tmp_path / "four", records)["vgg19"]
     assert text.endswith("§")
     page = formats.render("md", build([tmp_path / "four"]))
-    assert "§: one process: the interval is what the run's other cases lead to expect" in page
+    assert "§ one process: the interval is what the run's other cases predict" in page
 
 
 def test_one_process_beside_three_cases_has_its_own_interval_alone(tmp_path: Path) -> None:
@@ -263,7 +263,7 @@ def test_one_case_alone_has_the_published_prior_and_the_report_says_so(tmp_path:
     assert figure.interval.parts.cases == 1
     assert 1 < figure.interval.parts.prior_freedom < 2
     text = formats.render("md", build([tmp_path]))
-    assert "the published prior, as there is no other case in this run, " in text
+    assert "the published prior (this run has no other case)" in text
 
 
 def test_identical_samples_in_identical_processes_have_a_width_all_the_same(tmp_path: Path) -> None:
@@ -338,7 +338,7 @@ def test_a_case_that_changes_level_in_the_middle_of_the_run_is_restless(tmp_path
     [row] = rows_of(warnings)
     assert (row["warning"], row["cases"], row["processes"], row["models"]) == ("restless", 1, 4, "vgg19")
     own = np.std(np.log([0.1, 0.1, 0.13, 0.13]), ddof=1)
-    assert any(f"{own:.1%} between them" in note for note in warnings.notes)
+    assert any(f"{own:.1%} between processes" in note for note in warnings.notes)
     [figure] = [f for f in summarise([tmp_path]).figures if f.case.model == "vgg19"]
     assert figure.interval is not None
     assert figure.interval.method == "moderated"
@@ -437,8 +437,8 @@ def test_the_sentence_stands_once_with_the_runs_own_numbers(tmp_path: Path) -> N
     freedoms = sorted(round(each.prior_freedom, 1) for each in parts)
     told = f"{freedoms[0]:g}" if freedoms[0] == freedoms[-1] else f"{freedoms[0]:g} to {freedoms[-1]:g}"
     assert "Intervals of 2 to 3 processes are moderated: a case's own scatter counts for n - 1" in text
-    assert f"that of the 6 other cases of this run, at the same scatter within processes, for {told}." in text
-    assert "--plain-intervals leaves the other cases out" in text
+    assert f"that of the 6 other cases of this run for {told}." in text
+    assert "--plain-intervals uses each case's own processes only" in text
 
 
 def test_what_is_not_resolved_says_how_many_more_processes_would_resolve_it(tmp_path: Path) -> None:

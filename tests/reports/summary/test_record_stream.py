@@ -53,7 +53,7 @@ def _a_directory_of_that_name(run: Path) -> Path:
     [
         (_absent, "no directory"),
         (_a_file, "is a file"),
-        (_without_records, f"holds no {RECORDS}"),
+        (_without_records, "is not a run folder"),
         (_a_directory_of_that_name, "directory"),
         (_holding(b""), "no complete record"),
         (_holding(LINE[:50]), "no complete record"),

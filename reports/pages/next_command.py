@@ -1,0 +1,97 @@
+"""The next command of a run: what helps most against its worst defect, else what one asks next."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+from bench.plan.feasibility import ACCIDENTS
+from bench.plan.suite import MOST_PROCESSES
+from bench.schema.case import Case
+from reports.analysis.best_measured import BestMeasured
+from reports.analysis.further_processes import narrowing, plan_of, resume_command, seconds_to, share
+from reports.document import NextStep
+from reports.summary.contended import not_alone
+from reports.summary.figures import Summary
+
+
+class Unfinished(Struct, frozen=True):
+    """Cases of a run's plan that have no record yet."""
+
+    missing: tuple[Case, ...] = ()
+
+
+def unfinished(summary: Summary, directories: Sequence[Path]) -> Unfinished:
+    """Of the only directory; nothing where it keeps no plan."""
+    plan = plan_of(directories[0]) if len(directories) == 1 else None
+    if plan is None:
+        return Unfinished()
+    known = {figure.case for figure in summary.figures} | {each.case for each in summary.outcomes}
+    planned = dict.fromkeys(case.without_replicate() for case in plan.cases)
+    return Unfinished(tuple(case for case in planned if case not in known))
+
+
+def next_step(
+    summary: Summary,
+    tasks: Sequence[BestMeasured],
+    directories: Sequence[Path],
+    left: Unfinished,
+    target: float,
+) -> NextStep:
+    """Complete, to be pasted; of a folder without a plan, or of several, the report as a page."""
+    resume = resume_command(directories[0]) if len(directories) == 1 else None
+    if resume is not None:
+        step = _resuming(summary, tasks, resume, left, target)
+        if step is not None:
+            return step
+    return _following(tasks, directories)
+
+
+def _resuming(
+    summary: Summary, tasks: Sequence[BestMeasured], resume: str, left: Unfinished, target: float
+) -> NextStep | None:
+    """What goes on with the run, or None where nothing of it is missing."""
+    failed = {outcome.case for outcome in summary.outcomes if outcome.status in ACCIDENTS}
+    if left.missing:
+        return NextStep(command=resume, purpose=f"measures the remaining {_cases(len(left.missing))}")
+    if failed:
+        return NextStep(command=resume, purpose="tries again what failed")
+    single = [task for task in tasks if len(task.shown.time.medians) == 1]
+    found = narrowing(summary, target)
+    if single or found.wide > found.beyond:
+        narrowed = found.wide - found.beyond
+        return NextStep(
+            command=f"{resume} --until {share(target)}",
+            purpose=f"more processes for {_cases(len(single))}" if single else f"narrows {_cases(narrowed)}",
+            seconds=None if single else found.seconds,
+        )
+    if found.wide:
+        first = ", once no other program runs" if not_alone(summary.figures) else ""
+        return NextStep(
+            command=f"{resume} --replicates {2 * MOST_PROCESSES}",
+            purpose=f"narrows {_cases(found.wide)}{first}",
+            seconds=seconds_to(2 * MOST_PROCESSES, summary),
+        )
+    if tasks and all(task.shown.arithmetic is None for task in tasks):
+        return NextStep(command=f"{resume} --ceilings", purpose="measures the peak, for % of peak")
+    return None
+
+
+def _following(tasks: Sequence[BestMeasured], directories: Sequence[Path]) -> NextStep:
+    """Where the time of the slowest goes, or the figures as a page."""
+    resolved = [task for task in tasks if task.is_resolved]
+    if directories and not resolved:
+        runs = shlex.join(map(str, directories))
+        return NextStep(command=f"convbench report {runs} -o report.html", purpose="all figures as a page")
+    if not resolved:
+        return NextStep(command="convbench doctor", purpose="finds what makes measurements unreliable")
+    case = max(resolved, key=lambda task: task.shown.time.median / task.case.batch).case
+    words = ["convbench", "best", case.model, "--workload", case.workload, "--batch", str(case.batch)]
+    return NextStep(command=shlex.join(words), purpose="finds its fastest configuration")
+
+
+def _cases(count: int) -> str:
+    return f"{count:,} case{'s' if count != 1 else ''}"

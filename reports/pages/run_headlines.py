@@ -1,0 +1,204 @@
+"""A run's result in one to four sentences, each only as strong as its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from msgspec import structs
+
+from bench import devices
+from bench.schema.phases import PHASES, WHOLE
+from bench.schema.tuning import names
+from bench.stats.estimates import Ratio
+from reports.analysis.best_measured import BestMeasured, is_plain, is_resolved
+from reports.analysis.utilisation import Utilisation
+from reports.cells import Cell, Quantity, brief, readable
+from reports.summary.figures import Figure, Summary
+from reports.summary.subjects import Figures, Subject, by_subject
+from reports.tables.case_names import case_name, network_name
+from reports.tables.time_units import unit_of
+from reports.tables.wording import following, measured, with_interval
+
+MOST, FEW = 4, 2
+"""Sentences where all tasks have one, and where a further one counts the rest."""
+NAMED = 3
+RATIO_DIGITS = 2
+
+
+def title_of(tasks: Sequence[BestMeasured]) -> str:
+    """`VGG-16: 149 ms`; the networks alone where no time is resolved."""
+    first = next((task for task in tasks if task.is_resolved), None)
+    if first is not None:
+        what = "" if first.case.workload == "inference" else f" {first.case.workload}"
+        return (
+            f"{network_name(first.case.model)}{what}: {brief(in_own_unit(first.shown.time, written=False))}"
+        )
+    models = list(dict.fromkeys(task.case.model for task in tasks))
+    return named([network_name(model) for model in models]) if models else "convbench report"
+
+
+def named(words: Sequence[str]) -> str:
+    """`LeNet-5, AlexNet and 13 more`"""
+    shown = list(words) if len(words) <= NAMED else words[: NAMED - 1]
+    more = len(words) - len(shown)
+    if more:
+        return f"{', '.join(shown)} and {more:,} more"
+    return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
+
+
+def headlines(tasks: Sequence[BestMeasured], summary: Summary) -> tuple[str, ...]:
+    """Of the first tasks a sentence each, then what is not resolved and what has no sentence."""
+    if not tasks:
+        return (_without_tasks(summary),)
+    figures = by_subject(summary.figures)
+    resolved = [task for task in tasks if task.is_resolved]
+    told = resolved if len(tasks) <= MOST else resolved[:FEW]
+    several_devices = len({task.case.device for task in tasks}) > 1
+    return (
+        *(_sentence(task, figures, several_devices) for task in told),
+        *_rest(len(resolved) - len(told), [task for task in tasks if not task.is_resolved]),
+    )
+
+
+def _without_tasks(summary: Summary) -> str:
+    if not summary.figures:
+        return "No case was measured."
+    if any(figure.case.task is not None for figure in summary.figures):
+        return "Networks were trained; the accuracy section has the results."
+    return "No network was timed; the sections have what was measured."
+
+
+def _rest(more: int, unresolved: Sequence[BestMeasured]) -> Iterator[str]:
+    if unresolved:
+        also = f" {more:,} more cases are resolved." if more else ""
+        yield f"Not resolved: {_names(unresolved)}; repeated processes differ too much.{also}"
+    elif more:
+        yield f"{more:,} more cases are in the latency section."
+
+
+def _names(tasks: Sequence[BestMeasured]) -> str:
+    """`LeNet-5 and VGG-11 inference`, each once."""
+    workloads = {task.case.workload for task in tasks}
+    alike = workloads.pop() if len(workloads) == 1 else ""
+    names = (network_name(task.case.model) + ("" if alike else f" {task.case.workload}") for task in tasks)
+    return " ".join(filter(None, (named(list(dict.fromkeys(names))), alike)))
+
+
+def _sentence(task: BestMeasured, figures: Mapping[Subject, Figures], several_devices: bool) -> str:
+    """`VGG-16 inference, batch 8: 149 ms with bf16, 8.1x as fast as fp32 eager (7x to 9x); 54 images/s.`"""
+    time = brief(in_own_unit(task.shown.time))
+    per_step = " per step" if task.case.workload == "training" else ""
+    facts = [f"{brief(images_per_second(task.shown.time))} images/s", *_facts(task, figures)]
+    where = f" on {task.case.device}" if several_devices else ""
+    return f"{case_name(task.case)}{where}: {time}{per_step}{_how(task)}; {', '.join(facts)}."
+
+
+def in_own_unit(figure: Figure, *, written: bool = True) -> Quantity:
+    """A resolved time in ms, µs or s, the unit behind it, with its interval or only rounded by it."""
+    unit = unit_of([figure.median])
+    found = measured(figure, unit.per_second)
+    return structs.replace(found, unit=f" {unit.name}", interval="relative" if written else "unwritten")
+
+
+def images_per_second(figure: Figure) -> Cell:
+    """Rounded by the interval of the time; a mark where that is not resolved."""
+    rate, interval = figure.images_per_second, figure.interval
+    if rate is None or not is_resolved(figure):
+        return following(rate, figure)
+    across = interval if interval is not None and interval.kind == "across-processes" else None
+    return Quantity(
+        value=rate,
+        low=figure.case.batch / across.high if across else None,
+        high=figure.case.batch / across.low if across else None,
+        interval="unwritten",
+    )
+
+
+def _how(task: BestMeasured) -> str:
+    """The configuration, and what it gains where that is known."""
+    words = configuration(task.shown)
+    if task.speed_up is not None:
+        return f" with {words}, {gain(task.speed_up, ' as fast as fp32 eager')}"
+    if not task.others:
+        return "" if is_plain(task.case) else f" with {words}"
+    return f" with {words} ({_others(task)})"
+
+
+def _others(task: BestMeasured) -> str:
+    """Why none of the other configurations is named."""
+    unresolved = [other for other in task.others if not is_resolved(other.time)]
+    if len(unresolved) == len(task.others):
+        return f"{named([configuration(other) for other in unresolved])} not resolved"
+    if any(len(other.time.medians) == 1 for other in task.others) or len(task.shown.time.medians) == 1:
+        return "single processes: not compared"
+    if len(task.others) == 1:
+        return f"{configuration(task.others[0])} not shown to be faster"
+    return f"none of {len(task.others)} others shown to be faster"
+
+
+def gain(found: Ratio, of: str = "") -> str:
+    """`8.1x (6.6x to 9.8x)`, or `at least 1.2x` where no more is known; `of` stands ahead of the brackets."""
+    interval = found.interval
+    if interval is None or not with_interval(found.value, interval).is_resolved:
+        low = found.value if interval is None else interval.low
+        return f"at least {_times(low)}{of}"
+    return f"{_times(found.value)}{of} ({_times(interval.low)} to {_times(interval.high)})"
+
+
+def _times(ratio: float) -> str:
+    return readable(Quantity(value=ratio, unit="x"), RATIO_DIGITS)
+
+
+def configuration(found: Utilisation) -> str:
+    """`amp-bf16, channels-last, compile`: what is not plain; `fp32 eager` where all is."""
+    case = found.subject.case
+    if is_plain(case):
+        return "fp32 eager"
+    layout = "" if case.layout == "nchw" else case.layout
+    engine = "" if case.engine == "eager" else case.engine
+    return ", ".join(filter(None, (case.precision, layout, engine, *names(case.tuning))))
+
+
+def _facts(task: BestMeasured, figures: Mapping[Subject, Figures]) -> Iterator[str]:
+    """What explains the time: what limits it, else how a step divides."""
+    share, bound = peak_share(task.shown), task.shown.bound
+    if share is not None:
+        yield of_peak(task.shown, share)
+    elif bound is not None and bound.label == "launch-bound":
+        yield bound.label
+    elif task.case.workload == "training":
+        yield from _phases(figures.get(task.shown.subject, {}))
+
+
+def of_peak(found: Utilisation, share: tuple[Quantity, str]) -> str:
+    """`compute-bound, 51% of this CPU's bf16 peak`"""
+    where = "this CPU's" if devices.traits(found.subject.case.device).is_host else "this GPU's"
+    what = f"{found.dtype} peak" if share[1] == "compute" else "memory bandwidth"
+    return f"{f'{found.bound.label}, ' if found.bound else ''}{brief(share[0])} of {where} {what}"
+
+
+def peak_share(found: Utilisation) -> tuple[Quantity, str] | None:
+    """The larger of the two shares in whole percent, and of what; None unless both are resolved.
+
+    A share of bandwidth above 100% says that caches spare the memory, and is none of a peak.
+    """
+    shares = [(found.utilisation, "compute"), (found.bandwidth_share, "memory")]
+    known = [
+        (with_interval(share.value, share.interval), what) for share, what in shares if share is not None
+    ]
+    if len(known) < 2 or not all(cell.is_resolved for cell, _ in known):
+        return None
+    cell, what = max(known, key=lambda each: each[0].value)
+    if cell.value > 1:
+        return None
+    return Quantity(value=100 * cell.value, unit="%", digits=0, of_one=cell.of_one), what
+
+
+def _phases(figures: Figures) -> Iterator[str]:
+    """`forward 33%, backward 64%, optimizer 3%`, where every part is resolved and they add up."""
+    parts = {phase: figures.get((phase, "wall_time")) for phase in PHASES if phase != WHOLE["training"]}
+    found = {phase: figure for phase, figure in parts.items() if figure is not None}
+    adds_up = not any("not-additive" in figure.tags for figure in found.values())
+    if len(found) == len(parts) and adds_up and all(map(is_resolved, found.values())):
+        total = sum(figure.median for figure in found.values())
+        yield ", ".join(f"{phase} {figure.median / total:.0%}" for phase, figure in found.items())

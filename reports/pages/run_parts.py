@@ -1,0 +1,35 @@
+"""The parts of a run's report, in the order of questions; the appendix documents what the others rest on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from msgspec import structs
+
+from reports.document import Part, Table
+
+ACCURACY = Part("accuracy", "Accuracy")
+LATENCY = Part("latency", "All configurations")
+TRAINING = Part("training", "Training by phase")
+SPEED_UPS = Part("speed-ups", "Speed-ups and compile time")
+PEAK = Part("peak", "Share of peak")
+MEMORY = Part("memory", "Memory")
+ENERGY = Part("energy", "Energy")
+LAYERS = Part("layers", "Time by layer")
+FAILURES = Part("failures", "Failures")
+MEMORY_BY_KIND = Part("memory-by-kind", "Peak memory by kind", in_appendix=True)
+SYSTEM = Part("system", "System", in_appendix=True)
+CEILINGS = Part("ceilings", "Measured peak", in_appendix=True)
+COST = Part("cost", "Parameters and FLOPs", in_appendix=True)
+EPOCHS = Part("epochs", "Training by epoch", in_appendix=True)
+PRECISION = Part("precision", "Precision actually used", in_appendix=True)
+CONDITIONS = Part("conditions", "Conditions while measuring", in_appendix=True)
+SKIPPED = Part("skipped", "Skipped on this machine", in_appendix=True)
+ABSENT = Part("not-measured", "Not measured", in_appendix=True)
+WARNINGS = Part("warnings", "Warnings", in_appendix=True)
+
+
+def in_part(part: Part, tables: Iterable[Table]) -> Iterator[Table]:
+    """The tables, each as one of the part."""
+    for table in tables:
+        yield structs.replace(table, part=part)

@@ -1,0 +1,58 @@
+"""One line that counts what to beware of, by what the reader must do."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from bench.schema.case_warnings import Label
+from bench.schema.record import FAILED
+from reports.analysis.best_measured import BestMeasured
+from reports.cells import ONE
+from reports.summary.figures import Figure, Summary
+
+UNRELIABLE: tuple[Label, ...] = (
+    "contended",
+    "restless",
+    "drifting",
+    "bimodal",
+    "steal",
+    "slowdown",
+    "not-stationary",
+    "not-additive",
+)
+"""Labels of figures that another run may not repeat, however narrow their interval."""
+UNRELIABLE_MARK = "!"
+MOST_LABELS = 3
+
+
+def is_unreliable(figure: Figure) -> bool:
+    """Whether a figure has such a label."""
+    return any(label in figure.tags for label in UNRELIABLE)
+
+
+def warnings_line(tasks: Sequence[BestMeasured], summary: Summary) -> str:
+    """`2 cases failed. 4 cases † have one process. ! 3 cases are unreliable (drifting 2, steal 1).`"""
+    return " ".join(_warnings(tasks, summary))
+
+
+def _warnings(tasks: Sequence[BestMeasured], summary: Summary) -> Iterator[str]:
+    failed = {outcome.case for outcome in summary.outcomes if outcome.status in FAILED}
+    skipped = {outcome.case for outcome in summary.outcomes if outcome.status == "skipped"}
+    if failed:
+        yield f"{_cases(len(failed))} failed."
+    if skipped:
+        yield f"{_cases(len(skipped))} cannot run on this machine."
+    times = [each.time for task in tasks for each in (task.shown, *task.others)]
+    single = sum(len(time.medians) == 1 for time in times)
+    if single:
+        yield f"{_cases(single)} {ONE} {'has' if single == 1 else 'have'} one process: not compared."
+    unreliable = [time for time in times if is_unreliable(time)]
+    if unreliable:
+        counts = Counter(label for time in unreliable for label in UNRELIABLE if label in time.tags)
+        labels = ", ".join(f"{label} {count:,}" for label, count in counts.most_common(MOST_LABELS))
+        yield f"{UNRELIABLE_MARK} {_cases(len(unreliable))} may not repeat ({labels})."
+
+
+def _cases(count: int) -> str:
+    return f"{count:,} case{'s' if count != 1 else ''}"
