@@ -124,31 +124,46 @@ def kind_of(layer: Layer) -> str:
 class Gap(Struct, frozen=True, kw_only=True):
     """The sum of the layers' times against a step that was not taken to pieces, in seconds.
 
-    is_beyond  whether they differ by more than MOST_GAP and beyond their intervals, which neither noise nor
-               the clocks between the layers explain
+    least  by which share of the step they differ at least, with a sign: beyond both intervals
     """
 
     added: float
     whole: float
-    is_beyond: bool
+    least: float
 
     @property
     def share(self) -> float:
         """Of the step: above 0 where the sum is longer."""
         return self.added / self.whole - 1
 
+    @property
+    def is_beyond(self) -> bool:
+        """Whether they differ by more than measuring costs."""
+        return abs(self.least) > MOST_GAP
+
 
 def gap_of(found: Layers) -> Gap:
-    """What the tables of one case add up to, beside its step."""
+    """What the tables of one case add up to, beside its step; no gap where they have no rows."""
     rows = [row for of_part in found.parts.values() for row in of_part]
     whole = found.together[ALL_LAYERS, "whole_time"]
+    if not rows:
+        return Gap(added=whole.median, whole=whole.median, least=0.0)
     added = sum(row.seconds for row in rows)
-    half_of_added = math.sqrt(sum(_half(row.reached.time) ** 2 for row in rows))
-    beyond = abs(added - whole.median) > max(MOST_GAP * whole.median, half_of_added + _half(whole))
-    kernels = any(row.piece.layer.kind == KERNEL for row in rows)
-    if kernels and added < whole.median and not devices.traits(found.subject.case.device).is_host:
-        beyond = False  # between the kernels of a graph or of a compiler a GPU stands idle
-    return Gap(added=added, whole=whole.median, is_beyond=beyond)
+    unsure = math.sqrt(sum(_half(row.reached.time) ** 2 for row in rows)) + _half(whole)
+    least = max(0.0, abs(added - whole.median) - unsure) / whole.median
+    signed = math.copysign(least, added - whole.median)
+    return Gap(
+        added=added,
+        whole=whole.median,
+        least=0.0 if signed < 0 and idles_between_kernels(found) else signed,
+    )
+
+
+def idles_between_kernels(found: Layers) -> bool:
+    """Whether the step may be longer than its parts: a GPU stands idle between the kernels of a graph or of a
+    compiler."""
+    kernels = (row.piece.layer.kind == KERNEL for rows in found.parts.values() for row in rows)
+    return any(kernels) and not devices.traits(found.subject.case.device).is_host
 
 
 def _half(figure: Figure) -> float:

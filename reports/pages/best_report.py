@@ -13,12 +13,14 @@ from reports.document import Answer, Document, NextStep, Part, Table
 from reports.pages import best_answer
 from reports.pages.best_answer import ALIKE, PLAIN, in_words, pair_with_plain, speed
 from reports.pages.candidate_figures import over_all_processes, plain_of, ratio_to_plain
+from reports.sections.machine_line import machine_words
 from reports.summary.caches import IN_WORDS
 from reports.summary.contended import not_alone
 from reports.summary.figures import Summary, case_row
 from reports.summary.pooling import summarise
 from reports.tables.case_command import best_command, run_command
 from reports.tables.case_names import case_name
+from reports.tables.time_units import TimeUnit, unit_of
 from reports.tables.wording import interval_notes, one_line, with_interval
 
 FASTEST = 5
@@ -76,8 +78,7 @@ def _about(found: Findings, measured: Summary) -> str:
     told = f"{count} configuration{'' if count == 1 else 's'}"
     if found.seconds is not None and found.budget_seconds is not None:
         told += f" in {found.seconds:.0f} s of a budget of {found.budget_seconds:.0f} s"
-    machines = dict.fromkeys(environment.cpu for environment in measured.environments.values())
-    return " · ".join((*machines, told))
+    return " · ".join((*machine_words(measured), told))
 
 
 def _warnings(found: Findings) -> Iterator[str]:
@@ -134,13 +135,19 @@ def _fastest(found: Findings) -> Table | None:
     shown = f"Fastest {len(rows)} of {len(found.tried)}" if len(found.tried) > len(rows) else "What was tried"
     return Table(
         title=shown,
-        columns=("configuration", *(["batch"] if several else []), *_TIMES, "vs the first"),
+        columns=("configuration", *(["batch"] if several else []), *_time_columns(found), "vs the first"),
         rows=tuple(rows),
         notes=interval_notes(cell for row in rows for cell in row),
     )
 
 
-_TIMES = ("time (ms)", "images/s", f"vs {PLAIN}")
+def _time_columns(found: Findings) -> tuple[str, ...]:
+    return f"time ({_unit(found).name})", "images/s", f"vs {PLAIN}"
+
+
+def _unit(found: Findings) -> TimeUnit:
+    """One for all candidates."""
+    return unit_of(one.seconds for one in found.tried if one.seconds is not None)
 
 
 def _standing(one: CandidateResult, found: Findings) -> Cell:
@@ -159,7 +166,7 @@ def _standing(one: CandidateResult, found: Findings) -> Cell:
 
 def _time_cells(one: CandidateResult, found: Findings) -> tuple[Cell, ...]:
     assert one.seconds is not None
-    step = with_interval(one.seconds, one.interval, 1e3)
+    step = with_interval(one.seconds, one.interval, _unit(found).per_second)
     rate: Cell = one.images_per_second
     return (
         step,
@@ -192,7 +199,7 @@ def _tried_table(found: Findings) -> Iterator[Table]:
         title="All candidates, fastest first",
         columns=(
             *("configuration", *(["batch"] if several else [])),
-            *(*_TIMES, "samples", "remark"),
+            *(*_time_columns(found), "samples", "remark"),
         ),
         rows=tuple(rows),
         part=CANDIDATES,

@@ -90,6 +90,7 @@ def _costs_table(entries: Sequence[CostEntry]) -> Table:
             *("activations, M", "top-5 error, %"),
         ),
         rows=tuple(rows),
+        optional=("activations, M", "GFLOPs backward"),
         notes=(
             *([f"And {more} more: --section networks."] if more > 0 else []),
             "MACs: of convolutions and matrix products. FLOPs: 2 x MACs.",

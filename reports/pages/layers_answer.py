@@ -11,8 +11,11 @@ from reports.analysis.measured_ceilings import Rate
 from reports.cells import Cell, Quantity
 from reports.document import Answer, BarChart, BarRow, NextStep, Table
 from reports.sections.layer_tables import names_of, of_limit, saved, together
-from reports.sections.layer_work_tables import NAME_LETTERS, label_of, percent
+from reports.sections.layer_work_tables import NAME_LETTERS, label_of
+from reports.tables.case_columns import in_words as axes_in_words
+from reports.tables.case_columns import varying
 from reports.tables.case_command import best_command, layers_command
+from reports.tables.case_names import network_name
 from reports.tables.time_words import in_words
 from reports.tables.wording import interval_notes, milliseconds, one_line, with_interval
 
@@ -38,7 +41,7 @@ def answer(about: str, alarms: tuple[str, ...], found: Sequence[Layers]) -> tupl
         about=about,
         alarms=alarms,
         headlines=(*headlines[:MOST_HEADLINES], *([f"And {more} more."] if more > 0 else [])),
-        chart=_chart([layers for layers in found if layers not in unresolved], names),
+        chart=_chart([layers for layers in found if layers not in unresolved]),
         table=_most_to_gain(found[0]) if len(found) == 1 else _cases(found, names),
         warnings=_warnings(found),
         next_step=_next(found[0], bool(alarms or unresolved)),
@@ -80,7 +83,7 @@ def _of_peak(layers: Layers) -> str:
     return f"; {share:.0%} of measured peak compute ({dtype})"
 
 
-def _chart(found: Sequence[Layers], names: Mapping[str, str]) -> BarChart | None:
+def _chart(found: Sequence[Layers]) -> BarChart | None:
     """The share of each kind of layer, a bar for each case; None of more cases than a chart has room for."""
     if not 0 < len(found) <= MOST_CHARTED:
         return None
@@ -92,19 +95,30 @@ def _chart(found: Sequence[Layers], names: Mapping[str, str]) -> BarChart | None
     rows = [BarRow(kind, tuple(_bar(each.get(kind, 0.0)) for each in shares)) for kind in kinds]
     if max(rest) >= 0.005:
         rows.append(BarRow("rest", tuple(_bar(share) for share in rest)))
-    series = tuple(names[layers.name] for layers in found) if len(found) > 1 else ("",)
+    series = _short_names(found) if len(found) > 1 else ("",)
     return BarChart(title="Share of the step by kind of layer", rows=tuple(rows), series=series)
 
 
-def _bar(share: float) -> Quantity:
-    return Quantity(value=100 * share, unit="%", digits=0)
+def _short_names(found: Sequence[Layers]) -> tuple[str, ...]:
+    """The network, and what tells cases of one network apart."""
+    subjects = [layers.subject for layers in found]
+    axes = varying(subjects)
+    return tuple(
+        " ".join(filter(None, (network_name(each.case.model), axes_in_words(each, axes))))
+        for each in subjects
+    )
+
+
+def _bar(share: float) -> Quantity | None:
+    return Quantity(value=100 * share, unit="%", digits=0) if share else None
 
 
 def _most_to_gain(layers: Layers) -> Table:
     """The layers that would save the most at their limit; without limits the longest."""
     every = headrooms(layers)
-    certain = [each for each in every if together(each).is_resolved]
     has_limit = any(each.limit for each in every)
+    resolved = [each for each in every if together(each).is_resolved]
+    certain = [each for each in resolved if each.saved_seconds] if has_limit else resolved
     rows = [
         (
             one_line(label_of(each.layer), NAME_LETTERS),
@@ -116,7 +130,7 @@ def _most_to_gain(layers: Layers) -> Table:
         for each in certain[:LARGEST]
     ]
     others = [label_of(each.layer) for each in certain[LARGEST : LARGEST + 4]]
-    unresolved = len(every) - len(certain)
+    unresolved = len(every) - len(resolved)
     return Table(
         title="Most to gain: time above the nearer limit" if has_limit else "Longest layers",
         columns=(
@@ -148,7 +162,7 @@ def _cases(found: Sequence[Layers], names: Mapping[str, str]) -> Table:
                 names[layers.name],
                 milliseconds(layers.together[ALL_LAYERS, "whole_time"]),
                 f"{label_of(first.layer)} ({first.layer.kind})" if first else None,
-                None if first is None else percent(first.share),
+                None if first is None else Quantity(value=100 * first.share, unit="%", digits=0),
                 None if first is None else of_limit(first),
                 None if first is None else saved(first),
             )

@@ -11,10 +11,12 @@ from bench.schema.spending import in_words
 from reports.analysis.further_processes import narrowing_in_words, target_of, with_further
 from reports.analysis.layer_shares import Layers, layers_of, reached_by_layers
 from reports.analysis.learned import Learned, training_runs
-from reports.analysis.measured_ceilings import ceilings_of, is_ceiling
+from reports.analysis.measured_ceilings import Ceilings, ceilings_of, is_ceiling
 from reports.analysis.utilisation import Utilisation, reached
-from reports.document import Document, Table
+from reports.document import Answer, Document, Table
+from reports.pages import ceilings_answer, layers_answer
 from reports.pages import run_parts as parts
+from reports.pages.about_line import about
 from reports.pages.alarms import alarms
 from reports.pages.next_command import unfinished
 from reports.pages.run_answer import RunFound, answer
@@ -99,7 +101,7 @@ def document(summary: Summary, directories: Sequence[Path] = ()) -> Document:
             *(absence.as_row() for absence in summary.absences),
         ),
     )
-    found = RunFound(
+    known = RunFound(
         summary=summary,
         reached=used,
         alarms=alarms(summary, used, layers, ceilings, directories),
@@ -108,8 +110,19 @@ def document(summary: Summary, directories: Sequence[Path] = ()) -> Document:
         unfinished=unfinished(summary, directories),
         target=target,
     )
-    title, first = answer(found)
-    return structs.replace(whole, title=title, answer=first)
+    title, found = _answer(known, layers, ceilings)
+    return structs.replace(whole, title=title, answer=found)
+
+
+def _answer(known: RunFound, layers: Sequence[Layers], ceilings: Ceilings) -> tuple[str, Answer]:
+    """The title and the first screen: of what `layers` or `ceilings` measured alone their own."""
+    line = about(known.summary, known.unfinished)
+    networks = {figure.case for figure in known.summary.figures if not is_ceiling(figure)}
+    if layers and networks <= {each.subject.case for each in layers}:
+        return layers_answer.answer(line, known.alarms, layers)
+    if ceilings.rates and not networks:
+        return ceilings_answer.answer(line, known.alarms, known.summary, ceilings)
+    return answer(known)
 
 
 # long: it is the report's table of contents, a line for each section in reading order.
@@ -126,6 +139,7 @@ def _tables(
     learning = TableScope(inputs_follow_model=False, several_machines=scope.several_machines)
     return with_note(
         (
+            *layer_tables(layers, scope),
             *in_part(parts.ACCURACY, accuracy_tables(runs, learning)),
             *in_part(parts.ACCURACY, parity_table(runs, learning)),
             *in_part(parts.LATENCY, whole_step_tables(timed, scope)),
@@ -135,11 +149,10 @@ def _tables(
             *in_part(parts.PEAK, utilisation_tables(used, scope)),
             *in_part(parts.MEMORY, memory_tables(timed, scope)),
             *in_part(parts.ENERGY, energy_tables(timed, scope)),
-            *in_part(parts.LAYERS, layer_tables(layers, scope)),
             *in_part(parts.FAILURES, failed_table(summary.outcomes)),
             *in_part(parts.MEMORY_BY_KIND, ledger_tables(timed, scope)),
             *in_part(parts.SYSTEM, machine_tables(summary)),
-            *in_part(parts.CEILINGS, ceiling_tables(summary, ceilings_of(summary))),
+            *ceiling_tables(summary, ceilings_of(summary)),
             *in_part(parts.COST, cost_table(timed, scope.reasons)),
             *in_part(parts.EPOCHS, epoch_tables(runs)),
             *in_part(parts.PRECISION, precision_table(networks)),

@@ -24,8 +24,8 @@ CONDITIONS = {"sm_clock": "SM clock (MHz)", "memory_clock": "memory clock (MHz)"
 
 KINDS = (MatrixProduct, Convolution, Copy)
 
-PEAK = Part("peak", "Measured peak")
-PRODUCTS = Part("peak-by-size", "Peak by matrix and convolution size")
+PEAK = Part("ceilings", "Measured peak")
+PRODUCTS = Part("ceilings-by-size", "Peak by matrix and convolution size")
 BEST_NOTE = (
     "The fastest of matrix products and of VGG's convolutions, and of copies (bytes read plus bytes "
     "written); medians of short windows. % of peak of a network refers to these figures, not to a datasheet."

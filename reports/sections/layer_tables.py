@@ -86,6 +86,7 @@ def _by_layer(layers: Layers, name: str) -> Table:
         columns=columns,
         rows=tuple(rows),
         part=LAYERS,
+        optional=("kind",),
         notes=(
             LIMIT_NOTE if has_limit else TIME_NOTE,
             *((BETWEEN_NOTE,) if BETWEEN in every else ()),

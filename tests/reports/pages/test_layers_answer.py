@@ -13,7 +13,7 @@ from reports.analysis.layer_headroom import gap_of, headrooms, kind_of, kind_sha
 from reports.analysis.layer_shares import Layers, layers_of
 from reports.analysis.measured_ceilings import ceilings_of, is_ceiling
 from reports.document import Answer
-from reports.pages import layers_answer
+from reports.pages import layers_answer, run_report
 from reports.summary.pooling import summarise
 from tests.planted import planted_records
 from tests.planted.planted_ceilings import ceilings
@@ -57,7 +57,7 @@ def test_the_layer_that_would_save_the_most_comes_first(tmp_path: Path) -> None:
     table = answered(tmp_path, eager(), ceilings()).table
     assert table is not None
     rows = rows_of(table)
-    assert [row["layer"] for row in rows] == ["conv1", "fc1", "flat"]
+    assert [row["layer"] for row in rows] == ["conv1", "fc1"]
     assert (rows[0]["% of limit"], rows[0]["could save (ms)"]) == ("50% compute", "30.00")
     assert (rows[1]["% of limit"], rows[1]["could save (ms)"]) == ("89% memory", "3.000")
 
@@ -110,7 +110,7 @@ def test_several_cases_have_a_row_each_and_are_not_ranked(tmp_path: Path) -> Non
         "VGG-11 training, batch 8",
     ]
     assert told.chart is not None
-    assert told.chart.series == ("AlexNet training, batch 8", "VGG-11 training, batch 8")
+    assert told.chart.series == ("AlexNet", "VGG-11")
 
 
 @pytest.mark.parametrize(
@@ -172,3 +172,18 @@ def test_headrooms_count_all_parts_of_a_step(tmp_path: Path) -> None:
     assert first.seconds == pytest.approx(60 * MS)
     assert first.limit_seconds == pytest.approx(30 * MS)
     assert sum(kind_shares(layers).values()) == pytest.approx(100 / 98)
+
+
+def test_a_run_has_the_first_screen_of_what_was_measured(tmp_path: Path) -> None:
+    """Layers alone, ceilings alone, and beside another case neither."""
+    other = planted_records.record(structs.replace(CASE, model="vgg11"), planted_records.time("step", 0.1))
+    titles = [
+        run_report.build([planted_records.write(tmp_path / name, records)]).title
+        for name, records in (
+            ("layers", [eager(), ceilings()]),
+            ("ceilings", [ceilings()]),
+            ("both", [eager(), ceilings(), other]),
+        )
+    ]
+    assert titles[:2] == ["AlexNet training, batch 8: time by layer", "Measured peak"]
+    assert "by layer" not in titles[2]
