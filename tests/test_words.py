@@ -14,7 +14,7 @@ PAGES = [
     *sorted((ROOT / "docs").rglob("*.md")),
     *sorted((ROOT / ".github").rglob("*.md")),
 ]
-MADE = ("CHANGELOG.md", "commands.md")
+MADE = ("commands.md",)
 """Pages that are made from other texts."""
 PAGES = [page for page in PAGES if page.name not in MADE]
 METAPHORS = (
