@@ -54,6 +54,7 @@ def answer_table(tasks: Sequence[BestMeasured], more: int, summary: Summary) -> 
         title=f"{title}: {', '.join(shared)}" if shared else title,
         columns=tuple(shown),
         rows=tuple(zip(*shown.values(), strict=True)),
+        row_names=tuple(task.shown.subject.name for task in tasks),
         notes=(f"{more:,} more rows: --section latency",) if more else (),
         optional=tuple(name for name in ("memory (MiB)", "images/s", "% of peak") if name in shown),
     )

@@ -308,6 +308,9 @@ def test_a_real_report_is_whole_and_small(tmp_path: Path) -> None:
     tags = [tag for tag, attributes in found.tags if attributes.get("class") != "chart"]
     assert tags.count("figure") == len(shown.plots) > 0
     assert tags.count("table") >= len(shown.tables)
+    assert shown.answer is not None
+    assert shown.answer.table is not None
+    assert len(shown.answer.table.row_names) == len(shown.answer.table.rows), "so they find their samples"
     assert "tried <64 GiB> | free 1 GiB" in " ".join(found.of("td"))
     assert len(text) < 500_000
 
