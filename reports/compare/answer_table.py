@@ -68,6 +68,7 @@ def _table(shown: Sequence[ComparisonRow], times: Sequence[ComparisonRow], show_
         ),
         rows=tuple(cells),
         shared=shared,
+        optional=("visible from",),
     )
     notes = (
         COLUMNS_IN_WORDS,

@@ -174,7 +174,7 @@ def short_side(cell: Cell) -> Cell:
         return cell
     if not cell.is_resolved:
         return structs.replace(cell, unresolved=True)
-    return structs.replace(cell, low=None, high=None)
+    return structs.replace(cell, interval="unwritten")
 
 
 def short_change(judged: Judged) -> Quantity | None:

@@ -36,7 +36,7 @@ from reports.compare.left_out_tables import failed_table, uncompared_table
 from reports.compare.matching import ComparedRun, have_a_case_in_common, match
 from reports.compare.nearest_mismatch import Mismatch, nearest_mismatch
 from reports.compare.verdict_tables import verdict_tables
-from reports.document import Document
+from reports.document import Document, Origin
 from reports.summary import caches
 from reports.summary.contended import not_alone
 from reports.summary.figures import Figure, Summary
@@ -125,6 +125,19 @@ def _document(
             *environment_table(differing),
         ),
         rows=tuple(row.as_row() for row in rows),
+        origin=_of_both(sides[0].origin, sides[1].origin),
+    )
+
+
+def _of_both(base: Origin, new: Origin) -> Origin:
+    """From the first process of either side to the last."""
+    started = [each.started_at for each in (base, new) if each.started_at is not None]
+    finished = [each.finished_at for each in (base, new) if each.finished_at is not None]
+    return Origin(
+        commands=(*base.commands, *new.commands),
+        started_at=min(started, default=None),
+        finished_at=max(finished, default=None),
+        machines=tuple(dict.fromkeys((*base.machines, *new.machines))),
     )
 
 
