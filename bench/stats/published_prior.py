@@ -6,10 +6,10 @@ cases (LeNet-5, AlexNet, VGG-11 and VGG-16 at batch 1 and 8), of which the proce
 two-core runs, in which processes scattered by 2.0 to 5.7% with 3 degrees of freedom.
 
 Three quick runs of convbench on one busy machine (two cores of an AMD EPYC, torch 2.14.1, 57 cases, 400
-processes, November 2026) gave, by `nox -s prior -- RUN...`, a level of 4.5%, a slope of 0.51 and 2.0 degrees
-of freedom: 1.6 `level_sd` above the published level. One machine does not say how machines differ, and with its
-level the intervals of two processes would cover more than 98% on a quiet one, so the constants stay. They are
-never changed by hand.
+processes, November 2026) gave, by `nox -s prior -- RUN...`, a level of 4.5%, a slope of 0.51 and 2.0
+degrees of freedom: 1.6 `level_sd` above the published level. One machine does not say how machines
+differ, and with its level the intervals of two processes would cover more than 98% on a quiet one, so
+the constants stay. They are never changed by hand.
 """
 
 from __future__ import annotations
