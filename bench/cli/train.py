@@ -190,8 +190,8 @@ def _train(
 def _report(out: Path, format_: str, section: str | None, full: bool) -> str:
     """Write report.md and the plots into the folder; what is chosen of the report as text in a format."""
     from reports import formats
-    from reports.pages import train_report
+    from reports.pages import run_report
 
-    document = train_report.build([out])
+    document = run_report.build([out])
     run_cases.publish(document, out, format_)
     return formats.render(format_, output.chosen(document, section, full))

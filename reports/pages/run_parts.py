@@ -8,7 +8,6 @@ from msgspec import structs
 
 from reports.document import Part, Table
 
-ACCURACY = Part("accuracy", "Accuracy")
 LATENCY = Part("latency", "All configurations")
 TRAINING = Part("training", "Training by phase")
 SPEED_UPS = Part("speed-ups", "Speed-ups and compile time")
@@ -19,7 +18,6 @@ FAILURES = Part("failures", "Failures")
 MEMORY_BY_KIND = Part("memory-by-kind", "Peak memory by kind", in_appendix=True)
 SYSTEM = Part("system", "System", in_appendix=True)
 COST = Part("cost", "Parameters and FLOPs", in_appendix=True)
-EPOCHS = Part("epochs", "Training by epoch", in_appendix=True)
 PRECISION = Part("precision", "Precision actually used", in_appendix=True)
 CONDITIONS = Part("conditions", "Conditions while measuring", in_appendix=True)
 SKIPPED = Part("skipped", "Skipped on this machine", in_appendix=True)

@@ -14,7 +14,7 @@ from reports.analysis.learned import Learned, training_runs
 from reports.analysis.measured_ceilings import Ceilings, ceilings_of, is_ceiling
 from reports.analysis.utilisation import Utilisation, reached
 from reports.document import Answer, Document, Table
-from reports.pages import ceilings_answer, layers_answer
+from reports.pages import ceilings_answer, layers_answer, train_answer
 from reports.pages import run_parts as parts
 from reports.pages.about_line import about
 from reports.pages.alarms import alarms
@@ -110,18 +110,22 @@ def document(summary: Summary, directories: Sequence[Path] = ()) -> Document:
         unfinished=unfinished(summary, directories),
         target=target,
     )
-    title, found = _answer(known, layers, ceilings)
+    title, found = _answer(known, layers, ceilings, runs)
     return structs.replace(whole, title=title, answer=found)
 
 
-def _answer(known: RunFound, layers: Sequence[Layers], ceilings: Ceilings) -> tuple[str, Answer]:
-    """The title and the first screen: of what `layers` or `ceilings` measured alone their own."""
+def _answer(
+    known: RunFound, layers: Sequence[Layers], ceilings: Ceilings, runs: Sequence[Learned]
+) -> tuple[str, Answer]:
+    """The title and the first screen: of what `layers`, `ceilings` or `train` measured alone their own."""
     line = about(known.summary, known.unfinished)
     networks = {figure.case for figure in known.summary.figures if not is_ceiling(figure)}
     if layers and networks <= {each.subject.case for each in layers}:
         return layers_answer.answer(line, known.alarms, layers)
     if ceilings.rates and not networks:
         return ceilings_answer.answer(line, known.alarms, known.summary, ceilings)
+    if runs and all(case.task is not None for case in networks):
+        return train_answer.answer(known, runs)
     return answer(known)
 
 
@@ -140,8 +144,8 @@ def _tables(
     return with_note(
         (
             *layer_tables(layers, scope),
-            *in_part(parts.ACCURACY, accuracy_tables(runs, learning)),
-            *in_part(parts.ACCURACY, parity_table(runs, learning)),
+            *accuracy_tables(runs, learning),
+            *parity_table(runs, learning),
             *in_part(parts.LATENCY, whole_step_tables(timed, scope)),
             *in_part(parts.TRAINING, phase_tables(timed, scope)),
             *in_part(parts.SPEED_UPS, speedup_tables(timed, scope)),
@@ -154,7 +158,7 @@ def _tables(
             *in_part(parts.SYSTEM, machine_tables(summary)),
             *ceiling_tables(summary, ceilings_of(summary)),
             *in_part(parts.COST, cost_table(timed, scope.reasons)),
-            *in_part(parts.EPOCHS, epoch_tables(runs)),
+            *epoch_tables(runs),
             *in_part(parts.PRECISION, precision_table(networks)),
             *in_part(parts.CONDITIONS, conditions_table(timed, scope)),
             *in_part(parts.SKIPPED, skipped_table(summary.outcomes)),

@@ -6,11 +6,15 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from msgspec import structs
+
 from bench.plan import training_runs
 from reports.analysis.learned import ACCURACY_KEY, Learned, Together, together
 from reports.analysis.rankings import is_ranked, time_to_target
 from reports.cells import Cell, Quantity, readable
 from reports.document import MOST_BARS, Answer, BarChart, BarRow, NextStep, Table
+from reports.pages import first_screen
+from reports.pages.run_answer import RunFound
 from reports.pages.train_headlines import CaseNames, headlines, names_of
 from reports.sections.accuracy_tables import peak_of, to_target
 from reports.sections.machine_line import in_short
@@ -24,20 +28,33 @@ MOST_NAMED = 2
 ENOUGH_SEEDS = 5
 
 
-def answer(summary: Summary, runs: Sequence[Learned], directories: Sequence[Path]) -> tuple[str, Answer]:
-    """The title of a report of training runs, and its first screen."""
+def answer(found: RunFound, runs: Sequence[Learned]) -> tuple[str, Answer]:
+    """The title of a report of training runs, and its first screen: at most 24 lines of 100 columns."""
     groups = together(runs)
     names = names_of(groups)
     shown = _most_telling(groups)
-    seeds = sum(run.seeds for run in runs)
-    counts = f"{_counted(len(runs), 'case')}, {_counted(seeds, 'training run')}"
-    return _title(runs), Answer(
-        about=f"{in_short(summary)} · {counts}",
-        headlines=headlines(groups, names),
-        chart=_chart(groups[shown], names),
-        table=_table(shown, groups, names),
-        warnings=warnings_line(runs, names),
-        next_step=next_step(summary, runs, directories),
+    counts = f"{_counted(len(runs), 'case')}, {_counted(sum(run.seeds for run in runs), 'training run')}"
+    title, about = _title(runs), f"{in_short(found.summary)} · {counts}"
+    told, warnings = headlines(groups, names), warnings_line(runs, names)
+    texts = [
+        f"{title} · {about}",
+        *(f"! {alarm}" for alarm in found.alarms),
+        *told,
+        *([warnings] if warnings else []),
+        f"More: --section {'|'.join(found.parts)}, or --full",
+    ]
+    left = first_screen.LINES - first_screen.lines_of(texts) - 2  # an empty line, and the next command
+    fit = [run for run in groups[shown] if not run.is_at_chance and run.ended]
+    chart = _chart(groups[shown], names)
+    rows, charted = first_screen.room(left, min(len(fit), MOST_ROWS), len(chart.rows) if chart else 0)
+    return title, Answer(
+        about=about,
+        alarms=found.alarms,
+        headlines=told,
+        chart=structs.replace(chart, rows=chart.rows[:charted]) if chart and charted else None,
+        table=_table(shown, groups, names, rows),
+        warnings=warnings,
+        next_step=next_step(found.summary, runs, found.directories),
     )
 
 
@@ -79,15 +96,17 @@ def _learned(runs: Sequence[Learned]) -> list[Learned]:
     return [run for run in runs if not run.is_at_chance]
 
 
-def _table(key: Together, groups: Mapping[Together, Sequence[Learned]], names: CaseNames) -> Table | None:
-    """A row for each case that learned something; the caption says what they share."""
+def _table(
+    key: Together, groups: Mapping[Together, Sequence[Learned]], names: CaseNames, most: int
+) -> Table | None:
+    """A row for each case that learned something, `most` of them; the caption says what they share."""
     runs = [run for run in _learned(groups[key]) if run.ended]
     if not runs:
         return None
-    rows = [(names[id(run)], *_cells(run)) for run in runs[:MOST_ROWS]]
+    rows = [(names[id(run)], *_cells(run)) for run in runs[:most]]
     columns = ("network", "test accuracy (%)", "to target (s)", "training (s)", "images/s", "peak (MiB)")
     filled = [at for at in range(len(columns)) if any(row[at] is not None for row in rows)]
-    rest = len(runs) - MOST_ROWS
+    rest = len(runs) - most
     more = [f"{rest} more rows: --section accuracy."] if rest > 0 else []
     others = len(groups) - 1
     if others:
@@ -96,7 +115,8 @@ def _table(key: Together, groups: Mapping[Together, Sequence[Learned]], names: C
         title=_caption(key, runs),
         columns=tuple(columns[at] for at in filled),
         rows=tuple(tuple(row[at] for at in filled) for row in rows),
-        notes=tuple(more),
+        notes=(" ".join(more),) if more else (),
+        optional=("peak (MiB)", "images/s", "training (s)"),
     )
 
 

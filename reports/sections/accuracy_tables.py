@@ -27,7 +27,7 @@ from reports.tables.wording import (
 
 ACCURACY_PART = Part("accuracy", "Accuracy")
 SPEED_PART = Part("training-speed", "Training speed")
-EPOCHS_PART = Part("epochs", "Epoch by epoch", in_appendix=True)
+EPOCHS_PART = Part("epochs", "Training by epoch", in_appendix=True)
 EPOCHS_SHOWN = 20
 """A longer training shows about as many, evenly spaced, and the first and the last."""
 

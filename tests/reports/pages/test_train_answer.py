@@ -11,11 +11,13 @@ from msgspec import structs
 from bench.plan import training_runs
 from bench.schema.case import Case
 from bench.schema.record import Record
+from reports import formats
 from reports.analysis.learned import together
 from reports.analysis.learned import training_runs as runs_of
 from reports.document import Answer
+from reports.pages.run_answer import RunFound
+from reports.pages.run_report import build
 from reports.pages.train_answer import answer
-from reports.pages.train_report import build
 from reports.summary.pooling import summarise
 from tests.planted import planted_learning, planted_records
 from tests.planted.planted_learning import DIGITS, VGG, diverged, learned, seeds
@@ -27,7 +29,7 @@ BEST, CLOSE, LOWER = (0.981, 0.982, 0.980), (0.980, 0.982, 0.979), (0.930, 0.931
 
 def told(folder: Path, records: Iterable[Record]) -> Answer:
     summary = summarise([planted_records.write(folder, records)])
-    return answer(summary, runs_of(summary), [folder])[1]
+    return answer(RunFound(summary=summary, reached=(), directories=[folder]), runs_of(summary))[1]
 
 
 def test_the_most_accurate_is_named_with_what_cannot_be_told_from_it(tmp_path: Path) -> None:
@@ -194,5 +196,15 @@ def test_a_report_of_training_runs_alone_begins_with_them(tmp_path: Path) -> Non
     alone = build([planted_records.write(tmp_path / "alone", records)])
     assert alone.answer is not None
     assert "VGG-small 98.1%" in alone.answer.headlines[0]
+    assert {"accuracy", "training-speed", "epochs"} <= {part.name for part in alone.parts}
     mixed = build([planted_records.write(tmp_path / "mixed", [*records, *planted_records.example()])])
-    assert mixed.answer is None or "highest test accuracy" not in " ".join(mixed.answer.headlines)
+    assert mixed.answer is not None
+    assert "highest test accuracy" not in " ".join(mixed.answer.headlines)
+
+
+def test_the_first_screen_is_at_most_24_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reports.formats.terminal.PLAIN_WIDTH", 100)
+    few = [*seeds(VGG, BEST), *seeds(LENET, LOWER), *seeds(DEEP, CLOSE)]
+    for name, records in (("few", few), ("example", planted_learning.example())):
+        text = formats.render("terminal", build([planted_records.write(tmp_path / name, records)]))
+        assert len(text.splitlines()) <= 24, text
