@@ -45,7 +45,10 @@ def row(found: Table, number: int = 0) -> dict[str, Scalar]:
     return row_of(found, number)
 
 
-def test_markdown_is_the_golden_one(tmp_path: Path, golden: Golden) -> None:
+def test_markdown_is_the_golden_one(tmp_path: Path, golden: Golden, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next command has the folder, and the options in which the runs differ from this machine's usual."""
+    monkeypatch.setattr("bench.host.cpu_cores.usable_cores", lambda: 2)
+    monkeypatch.setattr("bench.devices.auto", lambda: "cpu")
     document = structs.replace(report(tmp_path, planted_learning.example()), pictures="plots")
     golden.check(GOLDEN, formats.render("md", document).replace(str(tmp_path), "runs/1"))
 
