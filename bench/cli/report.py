@@ -34,7 +34,7 @@ def report(
     """Show the report of one or more runs. With -o FILE, plots are saved next to the file."""
     from reports import formats
     from reports.drawing import plots
-    from reports.pages import train_report as reporting
+    from reports.pages import run_report as reporting
 
     with _with_records(folders) as read:
         document = reporting.build(read, plain_intervals=plain_intervals)
