@@ -16,6 +16,7 @@ from reports.analysis.further_processes import narrowing, plan_of, resume_comman
 from reports.document import NextStep
 from reports.summary.contended import not_alone
 from reports.summary.figures import Summary
+from reports.tables.case_command import best_command, run_command
 
 
 class Unfinished(Struct, frozen=True):
@@ -41,13 +42,13 @@ def next_step(
     left: Unfinished,
     target: float,
 ) -> NextStep:
-    """Complete, to be pasted; of a folder without a plan, or of several, the report as a page."""
+    """Complete, to be pasted; only a single folder that keeps its plan is gone on with."""
     resume = resume_command(directories[0]) if len(directories) == 1 else None
     if resume is not None:
         step = _resuming(summary, tasks, resume, left, target)
         if step is not None:
             return step
-    return _following(tasks, directories)
+    return _following(tasks, directories, target)
 
 
 def _resuming(
@@ -80,17 +81,19 @@ def _resuming(
     return None
 
 
-def _following(tasks: Sequence[BestMeasured], directories: Sequence[Path]) -> NextStep:
-    """Where the time of the slowest goes, or the figures as a page."""
+def _following(tasks: Sequence[BestMeasured], directories: Sequence[Path], target: float) -> NextStep:
+    """What one asks next of the slowest network; where no time is resolved, a run that resolves one."""
     resolved = [task for task in tasks if task.is_resolved]
-    if directories and not resolved:
+    if resolved:
+        slowest = max(resolved, key=lambda task: task.shown.time.median / task.case.batch)
+        return NextStep(command=best_command(slowest.case), purpose="finds its fastest configuration")
+    if tasks:
+        command = f"{run_command(tasks[0].case)} --until {share(target)}"
+        return NextStep(command=command, purpose="measures it in as many processes as it takes, 10 at most")
+    if directories:
         runs = shlex.join(map(str, directories))
         return NextStep(command=f"convbench report {runs} -o report.html", purpose="all figures as a page")
-    if not resolved:
-        return NextStep(command="convbench doctor", purpose="finds what makes measurements unreliable")
-    case = max(resolved, key=lambda task: task.shown.time.median / task.case.batch).case
-    words = ["convbench", "best", case.model, "--workload", case.workload, "--batch", str(case.batch)]
-    return NextStep(command=shlex.join(words), purpose="finds its fastest configuration")
+    return NextStep(command="convbench doctor", purpose="finds what makes measurements unreliable")
 
 
 def _cases(count: int) -> str:
