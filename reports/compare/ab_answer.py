@@ -24,11 +24,11 @@ from reports.compare.changes import (
     takes,
     visible_from,
 )
-from reports.compare.constant_columns import without_constant
 from reports.compare.deciding_command import FIND_NOISE
 from reports.compare.row_names import row_names, shared_words
 from reports.compare.verdict_sentences import CHANGED, NamedTime, sentences, title, unseen
 from reports.document import Answer, NextStep, Table
+from reports.tables.constant_columns import without_constant
 
 LEVEL = "99.75%"
 """Of the intervals: that of one look of four."""

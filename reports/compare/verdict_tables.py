@@ -9,7 +9,6 @@ from msgspec import structs
 from reports.cells import Cell
 from reports.compare.changes import change, marked, side, visible_from
 from reports.compare.comparison_rows import COMPARED_UNITS, ComparisonRow
-from reports.compare.constant_columns import without_constant
 from reports.compare.row_words import (
     KIND_OF_PEAK,
     KINDS,
@@ -23,6 +22,7 @@ from reports.compare.what_decides import in_words
 from reports.document import Part, Table
 from reports.summary.subjects import Subject
 from reports.tables.case_columns import NOT_SHOWN, TableLine, TableScope, scope_of, table
+from reports.tables.constant_columns import without_constant
 from reports.tables.wording import PARITY_RULE, interval_notes, percent, points, signed_points
 
 PARTS = {"s": Part("time", "Time"), "bytes": Part("memory", "Memory"), "J": Part("energy", "Energy")}

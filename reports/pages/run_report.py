@@ -50,6 +50,7 @@ from reports.summary.caches import IN_WORDS
 from reports.summary.figures import Summary, is_of_layers
 from reports.summary.pooling import summarise
 from reports.tables.case_columns import TableScope, scope_of
+from reports.tables.constant_columns import without_constant
 from reports.tables.missing import reasons_of
 from reports.tables.moderation_note import with_note
 from reports.tables.wording import ACCURACY_IN_WORDS, TIME_IN_WORDS
@@ -84,7 +85,9 @@ def document(summary: Summary, directories: Sequence[Path] = ()) -> Document:
     whole = Document(
         title="convbench report",
         text=(*_introduction(summary, directories, target), *without_ceilings(used)),
-        tables=_tables(summary, scope, used, layers, runs),
+        tables=tuple(
+            without_constant(each, "processes") for each in _tables(summary, scope, used, layers, runs)
+        ),
         plots=(
             *distribution_plots(summary),
             *roofline_plots(used),

@@ -88,7 +88,7 @@ def test_columns_that_do_not_vary_stand_in_the_note(tmp_path: Path) -> None:
     assert table.columns[:2] == ("model", "layout")
     assert "engine" not in table.columns
     assert table.footnotes[0] == (
-        "All rows: fp32, eager, batch 8, 224 px, input channels: 3, 1000 classes, CPU threads: 2."
+        "All rows: fp32, eager, batch 8, 224 px, input channels: 3, 1000 classes, CPU threads: 2, 1 process."
     )
 
 
