@@ -171,10 +171,12 @@ def _facts(task: BestMeasured, figures: Mapping[Subject, Figures]) -> Iterator[s
 
 
 def of_peak(found: Utilisation, share: tuple[Quantity, str]) -> str:
-    """`compute-bound, 51% of this CPU's bf16 peak`"""
+    """`compute-bound, about 51% of this CPU's bf16 peak`"""
     where = "this CPU's" if devices.traits(found.subject.case.device).is_host else "this GPU's"
     what = f"{found.dtype} peak" if share[1] == "compute" else "memory bandwidth"
-    return f"{f'{found.bound.label}, ' if found.bound else ''}{brief(share[0])} of {where} {what}"
+    about = "about " if share[0].state == "about" else ""
+    amount = brief(structs.replace(share[0], interval="unwritten"))
+    return f"{f'{found.bound.label}, ' if found.bound else ''}{about}{amount} of {where} {what}"
 
 
 def peak_share(found: Utilisation) -> tuple[Quantity, str] | None:
@@ -191,7 +193,9 @@ def peak_share(found: Utilisation) -> tuple[Quantity, str] | None:
     cell, what = max(known, key=lambda each: each[0].value)
     if cell.value > 1:
         return None
-    return Quantity(value=100 * cell.value, unit="%", digits=0, of_one=cell.of_one), what
+    ends = None if cell.low is None or cell.high is None else (100 * cell.low, 100 * cell.high)
+    low, high = ends or (None, None)
+    return Quantity(value=100 * cell.value, low=low, high=high, unit="%", digits=0, of_one=cell.of_one), what
 
 
 def _phases(figures: Figures) -> Iterator[str]:

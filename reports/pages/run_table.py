@@ -111,7 +111,7 @@ def _of_peak(tasks: Sequence[BestMeasured]) -> Iterator[Cell]:
     shares = [peak_share(task.shown) for task in tasks]
     for task, share in zip(tasks, shares, strict=True):
         if share is not None:
-            yield f"{brief(share[0])} {share[1]}"
+            yield f"{brief(structs.replace(share[0], interval='unwritten'))} {share[1]}"
         else:
             yield FOLLOWS_FROM_UNRESOLVED if any(shares) and task.shown.arithmetic is not None else None
 

@@ -138,6 +138,8 @@ def test_the_share_of_the_peak_needs_a_resolved_peak(tmp_path: Path) -> None:
     """A GFLOP in 0.1 s are 10 of 20 GFLOP/s."""
     (headline,) = answer(tmp_path / "known", timed(VGG, 0.1), peak(20e9)).headlines
     assert "compute-bound, 50% of this CPU's fp32 peak" in headline
+    (rough,) = answer(tmp_path / "rough", timed(VGG, 0.1), peak(20e9, (0.93, 1.0, 1.07))).headlines
+    assert "compute-bound, about 50% of this CPU's fp32 peak" in rough
     unknown = answer(tmp_path / "unknown", timed(VGG, 0.1), peak(20e9, APART))
     assert "peak" not in unknown.headlines[0]
     assert unknown.table is not None
