@@ -11,7 +11,7 @@ from reports.cells import Cell
 from reports.compare.changes import marked, short_change, short_notes_on, short_side, side, visible_from
 from reports.compare.comparison_rows import ComparisonRow
 from reports.compare.row_names import short_names
-from reports.compare.row_words import KINDS, Kind, change_in_words, is_count, is_peak, is_step_time, what
+from reports.compare.row_words import KINDS, Kind, change_in_words, is_count, is_step_time, what
 from reports.document import Table
 
 MOST_ROWS = 6
@@ -24,7 +24,7 @@ def answer_table(rows: Sequence[ComparisonRow], *, show_all: bool = False) -> Ta
     """The changed times, whole steps and large changes first, then the undecided whole steps; with `show_all`
     the equivalent ones too. Where no time is shown, what else changed. None where there is nothing."""
     found = [row for row in rows if row.verdict is not None]
-    times = [row for row in found if row.unit == "s" and not is_count(row) and not is_peak(row)]
+    times = [row for row in found if row.unit == "s" and not is_count(row) and not row.is_peak]
     shown = _times(times, show_all)
     if shown:
         return _table(shown, times, show_all)

@@ -13,8 +13,8 @@ from reports.compare.comparison_rows import ComparedSides, ComparisonRow, Replic
 from reports.compare.gate import GateResult
 from reports.compare.nearest_mismatch import Mismatch
 from reports.compare.row_names import row_names
-from reports.compare.row_words import KINDS, in_words, is_count, is_peak, is_step_time
-from reports.compare.verdict_sentences import MOST_NAMED, NamedTime, sentences, title
+from reports.compare.row_words import KINDS, in_words, is_count, is_step_time
+from reports.compare.verdict_sentences import CHANGED, MOST_NAMED, NamedTime, sentences, title
 from reports.document import Answer, NextStep
 from reports.tables.wording import models_named
 
@@ -137,7 +137,7 @@ def _step_times(rows: Sequence[ComparisonRow], names: Mapping[Case, str]) -> lis
 def _groups(rows: Sequence[ComparisonRow]) -> Iterator[tuple[str, list[ComparisonRow]]]:
     """All but the times of whole steps; counts only where one differs."""
     found = [row for row in rows if row.verdict is not None]
-    costs = [row for row in found if not (is_count(row) or is_peak(row) or row.is_accuracy)]
+    costs = [row for row in found if not (is_count(row) or row.is_peak or row.is_accuracy)]
     yield from (
         (name, group)
         for name, group in (
@@ -146,9 +146,19 @@ def _groups(rows: Sequence[ComparisonRow]) -> Iterator[tuple[str, list[Compariso
             ("Memory", [row for row in costs if row.unit == "bytes"]),
             ("Energy", [row for row in costs if row.unit == "J"]),
             ("Counts", [row for row in found if row.verdict == "different"]),
+            ("Peak", _peaks(rows)),
         )
         if group
     )
+
+
+def _peaks(rows: Sequence[ComparisonRow]) -> list[ComparisonRow]:
+    """The times of products, where the machine changed under the networks or no network was measured."""
+    peaks = [row for row in rows if row.is_peak and row.unit == "s" and row.verdict is not None]
+    networks = [row for row in rows if not row.is_peak]
+    has_changed = any(row.verdict in CHANGED for row in peaks)
+    is_told = not networks or (has_changed and any(row.verdict is not None for row in networks))
+    return peaks if is_told else []
 
 
 def _sentence(name: str, rows: Sequence[ComparisonRow], names: Mapping[Case, str]) -> str:
@@ -156,7 +166,7 @@ def _sentence(name: str, rows: Sequence[ComparisonRow], names: Mapping[Case, str
     changed = [row for row in rows if row.verdict not in ("equivalent", "equal", "inconclusive")]
     changed.sort(key=lambda row: row.metric not in _PEAKS)
     told = [in_words(row, names[row.case]) for row in changed[:MOST_NAMED]]
-    if changed and changed[0].unit == "s":
+    if changed and changed[0].unit == "s" and not changed[0].is_peak:
         told = []  # the table has them
     elif len(changed) > MOST_NAMED:
         told.append(f"{len(changed) - MOST_NAMED:,} more")

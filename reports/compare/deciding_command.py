@@ -22,7 +22,6 @@ from reports.analysis.further_processes import (
     share,
 )
 from reports.compare.comparison_rows import ComparisonRow, WhatDecides
-from reports.compare.row_words import is_peak
 from reports.document import NextStep
 from reports.summary.contended import not_alone
 from reports.summary.figures import THROUGHPUT_METRICS, Summary
@@ -99,7 +98,7 @@ def deciding_step(
 
 
 def _asked(rows: Sequence[ComparisonRow]) -> list[_Asked]:
-    networks = (row for row in rows if not is_peak(row))
+    networks = (row for row in rows if not row.is_peak)
     return [_Asked(row, row.what_decides) for row in networks if row.what_decides is not None]
 
 

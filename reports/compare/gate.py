@@ -57,7 +57,7 @@ def gate_result(compared: ComparedSides, fail_on: FailOn) -> GateResult:
     rows = [row for row in compared.rows if row.verdict is not None]
     names = row_names(row.case for row in compared.rows)
     reasons = [f"{names[case]} was measured in BASE and failed in NEW" for case in compared.broken]
-    if not rows:
+    if compared.is_empty:
         reasons.append("nothing was compared")
     failing = _FAILING | (_CHANGED if fail_on == "any" else set())
     holds = _holds(rows)

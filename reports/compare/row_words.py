@@ -58,11 +58,6 @@ def is_step_time(row: ComparisonRow) -> bool:
     return row.phase == whole(row.case) and row.metric == WALL
 
 
-def is_peak(row: ComparisonRow) -> bool:
-    """Whether it is of what the machine can do, and of no network."""
-    return row.case.workload == "ceiling"
-
-
 def is_count(row: ComparisonRow) -> bool:
     """Whether it does not scatter, and is equal or different."""
     return row.metric in EXACT_METRICS

@@ -15,7 +15,6 @@ from reports.compare.row_words import (
     KINDS_OF_TRAINING,
     Kind,
     is_count,
-    is_peak,
     what,
 )
 from reports.compare.what_decides import in_words
@@ -49,7 +48,7 @@ def verdict_tables(rows: Sequence[ComparisonRow], counted: str, *, show_all: boo
     Training runs have tables of their own, the first of which is that of their accuracies. Rows that are the
     same in all processes of both sides are left out unless `show_all`.
     """
-    timed = [row for row in rows if row.case.task is None and not is_peak(row)]
+    timed = [row for row in rows if row.case.task is None and not row.is_peak]
     training = [row for row in rows if row.case.task is not None]
     scope = scope_of([row.case for row in timed], 1)
     apart = TableScope(inputs_follow_model=False, several_machines=False)
@@ -60,7 +59,7 @@ def verdict_tables(rows: Sequence[ComparisonRow], counted: str, *, show_all: boo
     costs = [row for row in training if not row.is_accuracy]
     for _, found in _by_unit(costs, counted, KINDS_OF_TRAINING, apart, show_all):
         yield structs.replace(found, part=TRAINING)
-    peaks = [row for row in rows if is_peak(row) and row.unit == "s"]
+    peaks = [row for row in rows if row.is_peak and row.unit == "s"]
     for _, found in _by_unit(peaks, counted, {"s": KIND_OF_PEAK}, apart, show_all):
         yield structs.replace(found, part=PEAK)
     yield from _differing_counts(timed, scope)

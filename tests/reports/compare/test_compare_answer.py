@@ -19,7 +19,7 @@ from reports import formats
 from reports.compare.compare_report import RunComparison, build
 from reports.compare.short_form import short_form
 from reports.document import Answer
-from tests.planted import planted_records
+from tests.planted import planted_ceilings, planted_records
 from tests.planted.planted_records import replicates
 from tests.planted.shown_cells import rows_of
 
@@ -166,6 +166,26 @@ def test_nothing_in_common_names_the_nearest_mismatch(tmp_path: Path) -> None:
     )
     (table,) = (table for table in found.document.tables if table.title == "Not compared")
     assert table.notes[0].endswith("image 64 px in BASE, 28 px in NEW.")
+
+
+def test_equal_peaks_are_no_comparison_of_networks(tmp_path: Path) -> None:
+    """A whole suite measures the machine's peak on both sides: the gate must not pass for that alone."""
+    peak = planted_ceilings.ceilings()
+    base, new = run((structs.replace(CPU, image=64), QUIET)), run((structs.replace(CPU, image=28), QUIET))
+    found = compare(tmp_path, [peak, *base], [peak, *new], fail_on="slower")
+    assert found.is_empty
+    assert found.document.title == "Nothing was compared"
+    assert "image 64 px in BASE, 28 px in NEW" in said(found)
+    assert found.gate is not None
+    assert found.gate.reasons == ("nothing was compared",)
+
+
+def test_runs_of_peaks_alone_are_compared(tmp_path: Path) -> None:
+    peak = [planted_ceilings.ceilings()]
+    found = compare(tmp_path, peak, peak)
+    assert not found.is_empty
+    assert found.document.title == "Peak: all 2 inconclusive"
+    assert said(found) == "Peak: all 2 inconclusive."
 
 
 def test_the_same_work_under_another_precision_is_no_mismatch_of_cases(tmp_path: Path) -> None:
