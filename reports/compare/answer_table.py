@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import structs
 
 from reports.cells import Cell
-from reports.compare.changes import marked, short_change, short_notes_on, short_side, side, visible_from
+from reports.compare.changes import beside, marked, short_change, short_notes_on, short_side, side, visible_from
 from reports.compare.comparison_rows import ComparisonRow
 from reports.compare.row_names import short_names
 from reports.compare.row_words import KINDS, Kind, change_in_words, is_count, is_step_time, what
@@ -88,11 +88,13 @@ def kind_of(seconds: Sequence[float]) -> Kind:
 
 
 def _cells(row: ComparisonRow, kind: Kind, name: str) -> tuple[Cell, ...]:
+    base = side(row.base, row.base_interval, 1 / kind.size)
+    new = side(row.new, row.new_interval, 1 / kind.size)
     return (
         name if is_step_time(row) else f"{name}: {what(row)}",
-        short_side(side(row.base, row.base_interval, 1 / kind.size)),
-        short_side(side(row.new, row.new_interval, 1 / kind.size)),
-        short_change(row),
+        short_side(base),
+        short_side(new),
+        beside(short_change(row), base, new),
         marked(kind.word(row.verdict)),
         None if row.detectable is None else visible_from(row.detectable),
     )

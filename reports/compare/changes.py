@@ -177,6 +177,14 @@ def short_side(cell: Cell) -> Cell:
     return structs.replace(cell, interval="unwritten")
 
 
+def beside(found: Quantity | None, *sides: Cell) -> Quantity | None:
+    """A change between these sides: `?` where it has no interval of its own and a side is not resolved."""
+    unresolved = any(isinstance(each, Quantity) and not each.is_resolved for each in sides)
+    if found is None or not found.of_one or not unresolved:
+        return found
+    return structs.replace(found, unresolved=True)
+
+
 def short_change(judged: Judged) -> Quantity | None:
     """`change` on a first screen, which has no room for the ends of an interval that says little."""
     found = change(judged)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
+from bench.stats.verdicts import NO_RATIO, ONE_PROCESS
 from reports.cells import brief
 from reports.compare.changes import LARGEST_TOLD, Judged, best_guess, takes, visible_from
 
@@ -35,6 +36,8 @@ def title(times: Sequence[NamedTime]) -> str:
         return f"{sum(words[word] for word in changed):,} of {len(times):,} times changed"
     if words["equivalent"] == len(times):
         return f"All {len(times):,} times are equivalent"
+    if words["inconclusive"] == len(times):
+        return f"All {len(times):,} times are inconclusive"
     return f"No change found in {len(times):,} times, {words['inconclusive']:,} inconclusive"
 
 
@@ -105,10 +108,17 @@ def _the_others(count: int) -> str:
 
 
 def unseen(undecided: Sequence[NamedTime]) -> str:
-    """`changes below 15% may have gone unseen, at worst below 40%`: of the best known time, and the worst."""
+    """`changes below 15% may have gone unseen, at worst below 40%`: of the best known time, and the worst;
+    then how many have one process on a side."""
     known = [each.judged.detectable for each in undecided if each.judged.detectable is not None]
-    if len(known) < len(undecided):
-        return "one process on a side shows nothing of how processes differ"
+    single = sum(each.judged.detectable is None and each.judged.ratio is not None for each in undecided)
+    if not known:
+        return ONE_PROCESS if single else NO_RATIO
+    also = f"; {single:,} {'has' if single == 1 else 'have'} one process on a side" if single else ""
+    return _unseen(known) + also
+
+
+def _unseen(known: Sequence[float]) -> str:
     if min(known) >= LARGEST_TOLD:
         return "even a tenfold change may have gone unseen"
     best, worst = (brief(visible_from(share)) for share in (min(known), max(known)))

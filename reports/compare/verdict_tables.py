@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from msgspec import structs
 
 from reports.cells import Cell
-from reports.compare.changes import change, marked, side, visible_from
+from reports.compare.changes import beside, change, marked, side, visible_from
 from reports.compare.comparison_rows import COMPARED_UNITS, ComparisonRow
 from reports.compare.row_words import (
     KIND_OF_PEAK,
@@ -171,11 +171,13 @@ def _subject(row: ComparisonRow) -> Subject:
 
 
 def _cells(row: ComparisonRow, kind: Kind) -> tuple[Cell, ...]:
+    base = side(row.base, row.base_interval, 1 / kind.size)
+    new = side(row.new, row.new_interval, 1 / kind.size)
     return (
         what(row),
-        side(row.base, row.base_interval, 1 / kind.size),
-        side(row.new, row.new_interval, 1 / kind.size),
-        change(row),
+        base,
+        new,
+        beside(change(row), base, new),
         marked(kind.word(row.verdict)),
         None if row.detectable is None else visible_from(row.detectable),
         sizes(row),

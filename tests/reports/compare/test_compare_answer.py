@@ -118,7 +118,7 @@ def test_inconclusive_is_never_called_equal(tmp_path: Path) -> None:
     (sentence,) = answer(found).headlines
     assert sentence.startswith("Undecided: all 2 times are inconclusive; changes below ")
     assert sentence.endswith("may have gone unseen.")
-    assert found.document.title == "No change found in 2 times, 2 inconclusive"
+    assert found.document.title == "All 2 times are inconclusive"
     for word in ("equivalent", "No time changed", "slower", "faster"):
         assert word not in sentence
 
@@ -151,6 +151,30 @@ def test_one_process_a_side_claims_nothing(tmp_path: Path) -> None:
     table = answer(found).table
     assert table is not None
     assert rows_of(table)[0]["change"] == "+100% †"
+
+
+def test_what_one_process_hides_is_not_said_of_all(tmp_path: Path) -> None:
+    base, new = run((batch(1), NOISY), (batch(2), QUIET)), run((batch(1), NOISY), (batch(2), (0.2,)))
+    sentence = said(compare(tmp_path, base, new))
+    assert sentence.startswith("Undecided: all 2 times are inconclusive; changes below ")
+    assert sentence.endswith("% may have gone unseen; 1 has one process on a side.")
+
+
+def test_a_change_of_an_unresolved_side_is_no_number(tmp_path: Path) -> None:
+    """Two runs of BASE that differ twofold, and one of NEW: 68% would follow from a figure that is not
+    known."""
+    one, other, new = (
+        planted_records.write(tmp_path / name, run((CPU, medians)))
+        for name, medians in (("one", QUIET), ("other", times(2.0)), ("new", times(2.4)))
+    )
+    failed = planted_records.record(CPU, status="oom", reason="out of memory")
+    found = build([one, other], [new, planted_records.write(tmp_path / "failed", [failed])])
+    table = answer(found).table
+    assert table is not None
+    (row,) = rows_of(table)
+    assert (row["BASE, ms"], row["change"]) == ("?", "?")
+    (whole,) = (each for each in found.document.tables if each.title == "Time")
+    assert rows_of(whole)[0]["change"] == "?"
 
 
 def test_nothing_in_common_names_the_nearest_mismatch(tmp_path: Path) -> None:
