@@ -93,6 +93,14 @@ class Quantity(Struct, frozen=True, kw_only=True):
         return 1 - self.low / self.value, self.high / self.value - 1
 
     @property
+    def across(self) -> tuple[float, float] | None:
+        """The ends of its interval; None where there is none, or that of one process, which says nothing of
+        the next."""
+        if self.low is None or self.high is None or (self.of_one and not self.borrowed):
+            return None
+        return self.low, self.high
+
+    @property
     def state(self) -> State:
         """How well the figure is known, by the wider half of its interval."""
         wider = max(self.shares) if self.shares is not None else 0.0

@@ -166,7 +166,7 @@ def _table(rows: Sequence[PairRow]) -> Table:
         notes=(
             COLUMNS_IN_WORDS,
             *short_notes_on(cell for row in cells for cell in row),
-            *((f"{more:,} more rows: --section steps.",) if more else ()),
+            *((f"{more:,} more row{'s' if more != 1 else ''}: --section steps.",) if more else ()),
         ),
     )
     return without_constant(table, "pairs")

@@ -8,7 +8,15 @@ from collections.abc import Iterator, Sequence
 from msgspec import structs
 
 from reports.cells import Cell
-from reports.compare.changes import beside, marked, short_change, short_notes_on, short_side, side, visible_from
+from reports.compare.changes import (
+    beside,
+    marked,
+    short_change,
+    short_notes_on,
+    short_side,
+    side,
+    visible_from,
+)
 from reports.compare.comparison_rows import ComparisonRow
 from reports.compare.row_names import short_names
 from reports.compare.row_words import KINDS, Kind, change_in_words, is_count, is_step_time, what

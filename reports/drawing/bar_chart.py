@@ -163,10 +163,9 @@ def _bar(pen: _Pen, zero: float, bar: Quantity, scale: float, look: Mapping[str,
 
 
 def _whisker(pen: _Pen, zero: float, middle: float, bar: Quantity, scale: float) -> None:
-    ends = _interval(bar)
-    if ends is None:
+    if bar.across is None:
         return
-    low, high = (_short(zero + max(end, 0) * scale) for end in ends)
+    low, high = (_short(zero + max(end, 0) * scale) for end in bar.across)
     cap = f"{_short(middle - _CAP)}V{_short(middle + _CAP)}"
     pen.rule(f"M{low} {cap}M{low} {_short(middle)}H{high}M{high} {cap}", pen.palette.ink)
 
@@ -175,19 +174,11 @@ def _is_drawn(bar: Quantity) -> bool:
     return bar.is_resolved and not bar.unresolved
 
 
-def _interval(bar: Quantity) -> tuple[float, float] | None:
-    """What is of one process says nothing of the next."""
-    if bar.low is None or bar.high is None or (bar.of_one and not bar.borrowed):
-        return None
-    return bar.low, bar.high
-
-
 def _end(bar: Quantity | None) -> float:
     """How far a bar reaches, with its whisker."""
     if bar is None or not _is_drawn(bar):
         return 0.0
-    ends = _interval(bar)
-    return max(bar.value, ends[1] if ends else 0.0)
+    return max(bar.value, bar.across[1] if bar.across else 0.0)
 
 
 def _row_in_words(chart: BarChart, row: BarRow) -> str:

@@ -61,7 +61,7 @@ def _end(bar: Quantity | None) -> float:
     """How far a bar reaches, with its whisker."""
     if bar is None or not _is_drawn(bar):
         return 0.0
-    return max(bar.value, bar.high or 0.0)
+    return max(bar.value, bar.across[1] if bar.across else 0.0)
 
 
 def _bar(bar: Quantity | None, longest: float, cells: int, fill: str) -> str:

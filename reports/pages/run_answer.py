@@ -14,7 +14,7 @@ from reports.document import MOST_BARS, Answer, BarChart, BarRow
 from reports.pages import first_screen
 from reports.pages.about_line import about
 from reports.pages.next_command import Unfinished, next_step
-from reports.pages.run_headlines import headlines, title_of
+from reports.pages.run_headlines import headlines, title_of, where
 from reports.pages.run_table import answer_table
 from reports.pages.run_warnings import warnings_line
 from reports.summary.figures import Summary
@@ -134,7 +134,8 @@ def _apart(task: BestMeasured, tasks: Sequence[BestMeasured]) -> Iterator[str]:
         yield task.case.workload
     if len({case.batch for case in cases}) > 1:
         yield f"batch {task.case.batch}"
-    if len({case.device for case in cases}) > 1:
-        yield task.case.device
+    place = where(task, tasks)
+    if place:
+        yield place
     if len({(case.model, case.image) for case in cases}) > len({case.model for case in cases}):
         yield f"{task.case.image} px"

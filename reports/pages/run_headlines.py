@@ -53,9 +53,8 @@ def headlines(tasks: Sequence[BestMeasured], summary: Summary) -> tuple[str, ...
     figures = by_subject(summary.figures)
     resolved = [task for task in tasks if task.is_resolved]
     told = resolved if len(tasks) <= MOST else resolved[:FEW]
-    several_devices = len({task.case.device for task in tasks}) > 1
     return (
-        *(_sentence(task, figures, several_devices) for task in told),
+        *(_sentence(task, figures, where(task, tasks)) for task in told),
         *_rest(len(resolved) - len(told), [task for task in tasks if not task.is_resolved]),
     )
 
@@ -84,13 +83,28 @@ def _names(tasks: Sequence[BestMeasured]) -> str:
     return " ".join(filter(None, (named(list(dict.fromkeys(names))), alike)))
 
 
-def _sentence(task: BestMeasured, figures: Mapping[Subject, Figures], several_devices: bool) -> str:
+def where(task: BestMeasured, tasks: Sequence[BestMeasured]) -> str:
+    """`cuda`, `cpu, machine B`: of these tasks' devices and machines what is not common to all."""
+    told = (of(task) for of in (_device, _machine) if len({of(each) for each in tasks}) > 1)
+    return ", ".join(filter(None, told))
+
+
+def _device(task: BestMeasured) -> str:
+    return task.case.device
+
+
+def _machine(task: BestMeasured) -> str:
+    """`machine A`; nothing in a report of a single one."""
+    return f"machine {'+'.join(task.shown.subject.machine)}" if task.shown.subject.machine else ""
+
+
+def _sentence(task: BestMeasured, figures: Mapping[Subject, Figures], place: str) -> str:
     """`VGG-16 inference, batch 8: 149 ms with bf16, 8.1x as fast as fp32 eager (7x to 9x); 54 images/s.`"""
     time = brief(in_own_unit(task.shown.time))
     per_step = " per step" if task.case.workload == "training" else ""
     facts = [f"{brief(images_per_second(task.shown.time))} images/s", *_facts(task, figures)]
-    where = f" on {task.case.device}" if several_devices else ""
-    return f"{case_name(task.case)}{where}: {time}{per_step}{_how(task)}; {', '.join(facts)}."
+    on = f" on {place}" if place else ""
+    return f"{case_name(task.case)}{on}: {time}{per_step}{_how(task)}; {', '.join(facts)}."
 
 
 def in_own_unit(figure: Figure, *, written: bool = True) -> Quantity:

@@ -178,7 +178,8 @@ def _introduction(summary: Summary, directories: Sequence[Path], target: float) 
     ended = len({figure.case for figure in summary.figures})
     failed = len({outcome.case for outcome in summary.outcomes if outcome.status != "skipped"})
     skipped = len({outcome.case for outcome in summary.outcomes if outcome.status == "skipped"})
-    counts = [f"{ended:,} of {ended + failed + skipped:,} cases measured ({summary.records:,} processes)"]
+    processes = f"{summary.records:,} process{'es' if summary.records != 1 else ''}"
+    counts = [f"{ended:,} of {ended + failed + skipped:,} cases measured ({processes})"]
     counts += [f"{failed:,} failed"] if failed else []
     counts += [f"{skipped:,} skipped on this machine"] if skipped else []
     yield " ".join((f"{', '.join(counts)}.", *narrowing_in_words(summary, directories, target)))

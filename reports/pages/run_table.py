@@ -55,7 +55,7 @@ def answer_table(tasks: Sequence[BestMeasured], more: int, summary: Summary) -> 
         columns=tuple(shown),
         rows=tuple(zip(*shown.values(), strict=True)),
         row_names=tuple(task.shown.subject.name for task in tasks),
-        notes=(f"{more:,} more rows: --section latency",) if more else (),
+        notes=(f"{more:,} more row{'s' if more != 1 else ''}: --section latency",) if more else (),
         optional=tuple(name for name in ("memory (MiB)", "images/s", "% of peak") if name in shown),
     )
 

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from bench.schema.case_warnings import Label
 from bench.schema.record import FAILED
 from reports.analysis.best_measured import BestMeasured
-from reports.cells import ONE
+from reports.cells import BORROWED, ONE
 from reports.summary.figures import Figure, Summary
+from reports.tables.wording import measured
 
 UNRELIABLE: tuple[Label, ...] = (
     "contended",
@@ -44,9 +45,11 @@ def _warnings(tasks: Sequence[BestMeasured], summary: Summary) -> Iterator[str]:
     if skipped:
         yield f"{_cases(len(skipped))} cannot run on this machine."
     times = [each.time for task in tasks for each in (task.shown, *task.others)]
-    single = sum(len(time.medians) == 1 for time in times)
-    if single:
-        yield f"{_cases(single)} {ONE} {'has' if single == 1 else 'have'} one process: not compared."
+    singles = [measured(time) for time in times if len(time.medians) == 1]
+    if singles:
+        marks = " or ".join(dict.fromkeys(BORROWED if each.borrowed else ONE for each in singles))
+        has = "has" if len(singles) == 1 else "have"
+        yield f"{_cases(len(singles))} {marks} {has} one process: not compared."
     unreliable = [time for time in times if is_unreliable(time)]
     if unreliable:
         counts = Counter(label for time in unreliable for label in UNRELIABLE if label in time.tags)

@@ -107,7 +107,7 @@ def _table(
     columns = ("network", "test accuracy (%)", "to target (s)", "training (s)", "images/s", "peak (MiB)")
     filled = [at for at in range(len(columns)) if any(row[at] is not None for row in rows)]
     rest = len(runs) - most
-    more = [f"{rest} more rows: --section accuracy."] if rest > 0 else []
+    more = [f"{rest} more row{'s' if rest != 1 else ''}: --section accuracy."] if rest > 0 else []
     others = len(groups) - 1
     if others:
         more.append(f"{_counted(others, 'other group')} of dataset, threads and machine: --section accuracy.")

@@ -95,8 +95,8 @@ class Figure(Struct, frozen=True, kw_only=True):
 
     @property
     def images_per_second(self) -> float | None:
-        """Only if the metric is the time of a batch, and long enough for the rate to be a number."""
-        if self.metric not in THROUGHPUT_METRICS or self.median <= 0:
+        """Only of the time of a network's batch, and one long enough for the rate to be a number."""
+        if self.metric not in THROUGHPUT_METRICS or self.median <= 0 or self.case.workload == "ceiling":
             return None
         rate = self.case.batch / self.median
         return rate if math.isfinite(rate) else None

@@ -36,6 +36,15 @@ def test_a_whisker_reaches_to_the_upper_end_of_the_interval() -> None:
     assert second == f"b  {'█' * 20}┤ 20.0 ±5%"
 
 
+def test_one_process_has_no_whisker() -> None:
+    """Its interval says nothing of the next process, and is not written either."""
+    of_one = Quantity(value=40.0, low=30.0, high=50.0, of_one=True)
+    chart = BarChart(title="ms", rows=(BarRow("a", (of_one,)), BarRow("b", (ms(20.0),))))
+    _, first, _ = text_bars.lines(chart, 60)
+    assert "┤" not in first
+    assert first.endswith("█ 40.0 †")
+
+
 def test_two_series_stand_side_by_side_on_one_scale() -> None:
     chart = BarChart(
         title="ms",

@@ -153,6 +153,33 @@ def test_a_network_above_the_measured_peak_is_the_first_line(tmp_path: Path) -> 
     assert not answer(tmp_path / "high", timed(VGG, 0.1), peak(20e9)).alarms
 
 
+def test_the_same_case_on_two_machines_is_told_with_its_machine(tmp_path: Path) -> None:
+    other = structs.replace(planted_records.MACHINE, host="other", cpu="Other CPU")
+    there = [structs.replace(record, environment=other) for record in timed(VGG, 0.02)]
+    shown = build(
+        [
+            planted_records.write(tmp_path / "here", timed(VGG, 0.1)),
+            planted_records.write(tmp_path / "there", there),
+        ]
+    ).answer
+    assert shown is not None
+    assert [line.split(":")[0] for line in shown.headlines] == [
+        "VGG-16 inference, batch 8 on machine A",
+        "VGG-16 inference, batch 8 on machine B",
+    ]
+    assert shown.chart is not None
+    assert [row.label for row in shown.chart.rows] == ["VGG-16 machine A", "VGG-16 machine B"]
+
+
+def test_single_processes_are_counted_by_the_marks_of_the_table(tmp_path: Path) -> None:
+    """Beside cases of several processes a single one has a borrowed interval, which has another mark."""
+    names = ("lenet5", "alexnet", "vgg11", "vgg13", "vgg19")
+    several = [timed(structs.replace(VGG, model=name), 0.1, (1.0, 1.01, 0.99, 1.02)) for name in names]
+    shown = answer(tmp_path, *several, timed(VGG, 0.1, (1.0,)))
+    assert "§" in shown.headlines[0]
+    assert shown.warnings == "1 case § has one process: not compared."
+
+
 def test_warnings_are_counted_by_what_a_reader_must_do(tmp_path: Path) -> None:
     drifting = [structs.replace(each, warnings=[CaseWarning("drifting")]) for each in timed(VGG, 0.1)]
     failed = planted_records.record(structs.replace(VGG, batch=4096), status="oom", reason="too large")

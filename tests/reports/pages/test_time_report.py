@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec import structs
@@ -160,6 +161,28 @@ def test_of_an_unresolved_time_nothing_follows_in_the_answer(tmp_path: Path) -> 
     assert found is not None
     assert found.headlines[0].endswith(" (2 processes, 12 s).")
     assert "images/s" not in found.headlines[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "command"),
+    [
+        (
+            {"precision": "bf16", "image": 64},
+            "--device cpu --precision bf16 --batch 8 --threads 2 --image 64",
+        ),
+        ({"channels": 1}, "convbench best vgg11 --workload inference --device cpu --batch 8 --channels 1"),
+    ],
+)
+def test_the_next_command_is_of_the_case_that_was_timed(
+    tmp_path: Path, changes: dict[str, Any], command: str
+) -> None:
+    """`layers` has no option for other channels."""
+    case = structs.replace(CASE, **changes)
+    records = [structs.replace(each, case=case) for each in (inference(1, 0.1),)]
+    found = answer(tmp_path, *records).answer
+    assert found is not None
+    assert found.next_step is not None
+    assert found.next_step.command.endswith(command)
 
 
 def test_one_process_is_marked_as_one(tmp_path: Path) -> None:

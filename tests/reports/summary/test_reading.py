@@ -93,7 +93,7 @@ def lines(count: int, record: Record | None = None) -> bytes:
 
 def test_damage_in_the_second_half_is_named_by_its_line(tmp_path: Path, answers: Answers) -> None:
     (tmp_path / RECORDS).write_bytes(lines(8) + b'{"schema":4, broken\n' + lines(1))
-    with pytest.raises(UserError, match=r"line 9 of .* is not a record of convbench"):
+    with pytest.raises(UserError, match=r"line 9 of .* is not a convbench record"):
         summarise([tmp_path])
     assert answers == [None]
 
