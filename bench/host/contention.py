@@ -125,7 +125,7 @@ class Window:
             yield Measurement(phase="window", metric=metric, unit=unit, samples=[float(value)])
 
     def stolen(self) -> Iterator[CaseWarning]:
-        """A label where other machines took too much."""
+        """A label where other virtual machines took too much."""
         if self.start.ticks is not None and self.end.ticks is not None:
             steal = steal_share(self.start.ticks, self.end.ticks)
             if steal > MOST_STEAL:

@@ -19,7 +19,7 @@ from models.errors import UserError, unknown
 
 
 class Prescription(Struct, frozen=True, kw_only=True):
-    """A recipe with the two sizes that are axes of a case: images in a step, side of the image in pixels."""
+    """A recipe with the two sizes that are axes of a case: batch size and image size in pixels."""
 
     recipe: Recipe
     batch: int

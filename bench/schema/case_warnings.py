@@ -71,7 +71,7 @@ class CaseWarning(Struct, frozen=True, omit_defaults=True):
 
 
 def in_words(warning: CaseWarning) -> str:
-    """`steal: other machines took 3.1% of the processor`"""
+    """`steal: other virtual machines took 3.1% of CPU time`"""
     if warning.label == "other" or not warning.detail:
         return warning.detail or warning.label
     return f"{warning.label}: {warning.detail}"

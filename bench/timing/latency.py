@@ -101,13 +101,13 @@ def _from_a_cold_l2(steps: Steps, flush: Call) -> Steps:
 
 
 def _say_windows(latency: Latency, monitor: Monitor) -> None:
-    """What was seen in the windows, and how many were taken again."""
+    """What was seen in the windows, and how many were re-measured."""
     if monitor is not NO_MONITOR:
         latency.measurements += windows.window_measurements(latency.windows, len(latency.disturbed))
         latency.warnings += windows.merge_labels(latency.windows)
     if latency.disturbed:
         count, first = len(latency.disturbed), latency.disturbed[0]
-        latency.warn("retaken", f"windows taken again: {count}, the first after {first}")
+        latency.warn("retaken", f"re-measured windows: {count}, the first after {first}")
 
 
 def _warm_up(steps: Steps, device: Device, protocol: MeasurementProtocol) -> sampling.WarmUp:

@@ -52,7 +52,7 @@ def document(summary: Summary | None, asked: Asked | None = None) -> Document:
     for row in published():
         groups.setdefault(row.work, []).append(row)
     return Document(
-        title="Then and now",
+        title="This machine vs published results, 2015-2017",
         answer=answer(groups, found, summary, asked or Asked()),
         text=tuple(_introduction(summary, found)),
         tables=with_note(

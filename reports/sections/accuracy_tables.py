@@ -40,8 +40,8 @@ ACCURACY_COLUMNS = (
     "remarks",
 )
 SPEED_COLUMNS = (
-    "images/s, steps",
-    "images/s, loop",
+    "images/s (training steps)",
+    "images/s (with data loading)",
     "training (s)",
     "to target (s)",
     "energy to target (J)",
@@ -55,7 +55,7 @@ ACCURACY_NOTE = (
     "(at most 10,000), with the same weights, without augmentation."
 )
 SPEED_NOTE = (
-    "steps: training steps only. loop: with the preparation of the images. Both are medians of the epochs "
+    "images/s with data loading includes the preparation of the images. images/s are medians of the epochs "
     "after the first (warm-up) and exclude evaluation, as does the training time."
 )
 COMPILE_NOTE = "training and to target include compile time."

@@ -56,7 +56,8 @@ class Pipeline:
         own = len(mean)
         if own not in (1, channels):
             raise UserError(
-                f"images of {own} channels cannot train a network of {channels}: accepted are {own} channels"
+                f"the images of this dataset have {own} channels and cannot train a network of {channels}: "
+                f"set the network's channels to {own}"
             )
         self._device = torch.device(device)
         self._image, self._channels = image, channels

@@ -114,7 +114,7 @@ def test_stolen_time_never_makes_a_case_invalid() -> None:
     assert found.invalid is None
     assert found.warnings == [
         CaseWarning("steal", "3% (wall_time)"),
-        CaseWarning("retaken", "windows taken again: 1, the first after steal: 3%"),
+        CaseWarning("retaken", "re-measured windows: 1, the first after steal: 3%"),
     ]
 
 
@@ -125,7 +125,7 @@ def test_time_stolen_from_the_host_spoils_its_own_window_alone_where_the_device_
     assert found.invalid is None
     assert found.warnings == [
         CaseWarning("steal", "3% (device_time, wall_time, host_time)"),
-        CaseWarning("retaken", "windows taken again: 1, the first after steal: 3%"),
+        CaseWarning("retaken", "re-measured windows: 1, the first after steal: 3%"),
     ]
     assert {m.metric for m in found.measurements if m.disturbed} == {"host_time"}
 
@@ -135,7 +135,7 @@ def test_throttled_then_fine() -> None:
     device = FakeDevice()
     found = latency.time_steps(planted(device, COSTS), device, PROTOCOL, Planted([SLOWED, FINE]))
     assert found.invalid is None
-    assert found.warnings == [CaseWarning("retaken", "windows taken again: 1, the first after slowdown: hot")]
+    assert found.warnings == [CaseWarning("retaken", "re-measured windows: 1, the first after slowdown: hot")]
     assert figure(found, "retakes") == [1]
     assert figure(found, "device_time", "step") == pytest.approx([17 * MS] * 20)
     disturbed = [m for m in found.measurements if m.disturbed]

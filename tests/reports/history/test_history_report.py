@@ -1,4 +1,4 @@
-"""Then and now: published rows beside planted measurements of the same work, and no others."""
+"""Published rows next to planted measurements of the same work, and no others."""
 
 from __future__ import annotations
 
