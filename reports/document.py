@@ -158,19 +158,21 @@ class BarChart(Struct, frozen=True, kw_only=True):
 class NextStep(Struct, frozen=True, kw_only=True):
     """The command that answers what the report leaves open: complete, to be pasted.
 
-    purpose  what it does, as `resolves 3 figures`; may be empty
-    seconds  about how long it takes, or None
+    purpose       what it does, as `resolves 3 figures`; may be empty
+    seconds       about how long it takes, or None
+    has_dry_run   whether its --dry-run estimates the time, which a reader is told where `seconds` is None
     """
 
     command: str
     purpose: str = ""
     seconds: float | None = None
+    has_dry_run: bool = False
 
     @property
     def about(self) -> str:
         """`resolves 3 figures, about 9 minutes`"""
         if self.seconds is None:
-            return self.purpose
+            return f"{self.purpose}; --dry-run estimates the time" if self.has_dry_run else self.purpose
         long = self.seconds >= 90
         duration = f"about {self.seconds / 60:.0f} minutes" if long else f"about {self.seconds:.0f} s"
         return f"{self.purpose}, {duration}" if self.purpose else duration

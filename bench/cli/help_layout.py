@@ -60,5 +60,10 @@ def lay_out(parameters: list[Any]) -> None:
     parameters.sort(key=lambda each: order.index(getattr(each, "rich_help_panel", None)))
 
 
+def unwrapped(text: str) -> str:
+    """A docstring whose paragraphs have a line each, so that the terminal's width alone breaks them."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+
+
 def _panel(name: str) -> str:
     return OUTPUT if name in _OUT else HOW if name in _CAREFULLY else WHAT

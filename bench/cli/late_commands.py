@@ -26,6 +26,7 @@ def load(name: str) -> Any:
     alone.command(name, cls=_Command, epilog=examples.epilog(name))(function)
     command = typer.main.get_command(alone)
     help_layout.lay_out(command.params)
+    command.help = command.help and help_layout.unwrapped(command.help)
     return command
 
 

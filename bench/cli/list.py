@@ -15,7 +15,7 @@ def list_(
     what: Annotated[
         str,
         typer.Argument(
-            help="What to list: models, variants, suites, axes, datasets or recipes. [default: all]",
+            help="What to list: models, variants, suites, axes, datasets or recipes.",
             autocompletion=completion.of_names(catalogue_report.catalogue_documents),
         ),
     ] = "all",

@@ -37,7 +37,7 @@ def answer(found: Sequence[JudgedClaim], evidence: Evidence, summary: Summary | 
     rows = shown(found)
     return Answer(
         about=_about(evidence, summary),
-        alarms=not_alone(summary.figures if summary else ()),
+        alarms=not_alone(summary.figures) if summary and any(map(_is_measured, found)) else (),
         headlines=(headline(found, evidence),),
         table=_table(rows) if len(found) > 1 else None,
         next_step=next_step(found, evidence, summary, asked),
@@ -85,6 +85,11 @@ def _counts(found: Sequence[JudgedClaim], evidence: Evidence) -> Iterator[str]:
 
 def _is_exact(each: JudgedClaim) -> bool:
     return each.claim.said.kind == "exact" and each.judgement.verdict == "true"
+
+
+def _is_measured(each: JudgedClaim) -> bool:
+    """Whether the verdict rests on measurements, which may be those of a busy machine."""
+    return each.claim.said.kind in ("measured", "trained") and each.judgement.verdict != "not tested"
 
 
 def _why_undecided(found: Sequence[JudgedClaim], evidence: Evidence) -> str:
@@ -142,12 +147,15 @@ def next_step(
                 command=_command(open_, found, asked, option, str(more)),
                 purpose=f"{need} for {len(open_)} undecided",
                 seconds=_seconds(open_, further, summary),
+                has_dry_run=True,
             )
     untested = [each for each in found if each.judgement.need == "a run"]
     if not untested:
         return None
     return NextStep(
-        command=_command(untested, found, asked), purpose=f"measures what {len(untested)} claims need"
+        command=_command(untested, found, asked),
+        purpose=f"measures what {len(untested)} claims need",
+        has_dry_run=True,
     )
 
 

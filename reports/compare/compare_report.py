@@ -103,7 +103,7 @@ def _document(
     differing = environment_differences(*sides)
     known = Circumstances(
         sides=(_named(folders.base), _named(folders.new)),
-        environment=environment_in_words(differing),
+        environment=environment_in_words(differing, *sides),
         alarms=tuple(_alarms(sides, differing)),
         margin=margin,
         unit=unit,

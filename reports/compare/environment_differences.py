@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from reports.document import Part, Table
+from reports.sections.machine_line import machine_words
 from reports.sections.machine_tables import fields_by_machine
 from reports.summary.figures import Summary
 
@@ -38,8 +39,16 @@ def environment_table(differing: Differences) -> Iterator[Table]:
         )
 
 
-def environment_in_words(differing: Differences) -> str:
-    """`same machine and versions`, `torch 2.11.0 → 2.12.0, commit abc → def and 3 more differences`"""
+def environment_in_words(differing: Differences, base: Summary, new: Summary) -> str:
+    """What both sides ran on, then `same machine and versions` or what differs.
+
+    `Intel Xeon, 2 cores, no GPU · torch 2.11.0 → 2.12.0, commit abc → def and 3 more differences`
+    """
+    shared = [word for word in machine_words(new) if word in tuple(machine_words(base))]
+    return " · ".join((*shared, _differences_in_words(differing)))
+
+
+def _differences_in_words(differing: Differences) -> str:
     if not differing:
         return SAME
     ordered = sorted(differing, key=lambda found: _rank(found[0]))

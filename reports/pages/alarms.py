@@ -50,8 +50,9 @@ def _layers_apart(layers: Sequence[Layers], summary: Summary) -> Iterator[str]:
         worst = max(found, key=lambda each: abs(each.gap))
         more = f" ({len(found):,} cases)" if len(found) > 1 else ""
         yield (
-            f"The layers of {case_name(worst.subject.case)} differ from the whole step by "
-            f"at least {worst.gap:+.0%}{more}: shares by layer are unreliable."
+            f"The layers of {case_name(worst.subject.case)} add up to at least {abs(worst.gap):.0%} "
+            f"{'more' if worst.gap > 0 else 'less'} than the whole step{more}: "
+            "shares by layer are unreliable."
         )
 
 

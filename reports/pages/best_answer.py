@@ -219,7 +219,8 @@ def _accuracy(winner: Case, learned: Summary | None) -> str:
     if verdicts:
         return f"Accuracy of {winner.precision} vs fp32: {'; '.join(verdicts)}."
     train = ["convbench", "train", winner.model, "--precision", f"fp32,{winner.precision}"]
-    return f"Accuracy after training: not measured; {shlex.join([*train, '--seeds', str(SEEDS)])} does."
+    command = shlex.join([*train, "--seeds", str(SEEDS)])
+    return f"Accuracy after training: not measured. To measure it: {command}"
 
 
 def _in_points(found: Difference) -> str:

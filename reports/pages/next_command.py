@@ -57,9 +57,10 @@ def _resuming(
     """What goes on with the run, or None where nothing of it is missing."""
     failed = {outcome.case for outcome in summary.outcomes if outcome.status in ACCIDENTS}
     if left.missing:
-        return NextStep(command=resume, purpose=f"measures the remaining {_cases(len(left.missing))}")
+        purpose = f"measures the remaining {_cases(len(left.missing))}"
+        return NextStep(command=resume, purpose=purpose, has_dry_run=True)
     if failed:
-        return NextStep(command=resume, purpose="tries again what failed")
+        return NextStep(command=resume, purpose="tries again what failed", has_dry_run=True)
     single = [task for task in tasks if len(task.shown.time.medians) == 1]
     found = narrowing(summary, target)
     if single or found.wide > found.beyond:
@@ -68,6 +69,7 @@ def _resuming(
             command=f"{resume} --until {share(target)}",
             purpose=f"more processes for {_cases(len(single))}" if single else f"narrows {_cases(narrowed)}",
             seconds=None if single else found.seconds,
+            has_dry_run=True,
         )
     if found.wide:
         first = ", once no other program runs" if not_alone(summary.figures) else ""

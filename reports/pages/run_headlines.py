@@ -69,10 +69,10 @@ def _without_tasks(summary: Summary) -> str:
 
 def _rest(more: int, unresolved: Sequence[BestMeasured]) -> Iterator[str]:
     if unresolved:
-        also = f" {more:,} more cases are resolved." if more else ""
+        also = f" {more:,} more {'result is' if more == 1 else 'results are'} resolved." if more else ""
         yield f"Not resolved: {_names(unresolved)}; repeated processes differ too much.{also}"
     elif more:
-        yield f"{more:,} more cases are in the latency section."
+        yield f"{more:,} more results: --section latency."
 
 
 def _names(tasks: Sequence[BestMeasured]) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from bench.schema.case import Case
 from bench.schema.case_warnings import Label
-from bench.schema.record import FAILED
+from bench.schema.record import FAILED, Status
 from reports.analysis.best_measured import BestMeasured
 from reports.cells import BORROWED, ONE
 from reports.summary.figures import Figure, Summary
+from reports.tables.case_names import case_name
 from reports.tables.wording import measured
 
 UNRELIABLE: tuple[Label, ...] = (
@@ -25,6 +27,8 @@ UNRELIABLE: tuple[Label, ...] = (
 """Labels of figures that another run may not repeat, however narrow their interval."""
 UNRELIABLE_MARK = "!"
 MOST_LABELS = 3
+MOST_NAMED = 1
+"""Failed cases that the line has room to name."""
 
 
 def is_unreliable(figure: Figure) -> bool:
@@ -33,17 +37,17 @@ def is_unreliable(figure: Figure) -> bool:
 
 
 def warnings_line(tasks: Sequence[BestMeasured], summary: Summary) -> str:
-    """`2 cases failed. 4 cases † have one process. ! 3 cases are unreliable (drifting 2, steal 1).`"""
+    """`1 case failed: VGG-16 training, batch 8 (oom). ! 3 cases may not repeat (drifting 2, steal 1).`"""
     return " ".join(_warnings(tasks, summary))
 
 
 def _warnings(tasks: Sequence[BestMeasured], summary: Summary) -> Iterator[str]:
-    failed = {outcome.case for outcome in summary.outcomes if outcome.status in FAILED}
+    failed = {outcome.case: outcome.status for outcome in summary.outcomes if outcome.status in FAILED}
     skipped = {outcome.case for outcome in summary.outcomes if outcome.status == "skipped"}
     if failed:
-        yield f"{_cases(len(failed))} failed."
+        yield f"{_cases(len(failed))} failed{_which(failed)}."
     if skipped:
-        yield f"{_cases(len(skipped))} cannot run on this machine."
+        yield f"{_cases(len(skipped))} cannot run on this machine: --section skipped."
     times = [each.time for task in tasks for each in (task.shown, *task.others)]
     singles = [measured(time) for time in times if len(time.medians) == 1]
     if singles:
@@ -55,6 +59,14 @@ def _warnings(tasks: Sequence[BestMeasured], summary: Summary) -> Iterator[str]:
         counts = Counter(label for time in unreliable for label in UNRELIABLE if label in time.tags)
         labels = ", ".join(f"{label} {count:,}" for label, count in counts.most_common(MOST_LABELS))
         yield f"{UNRELIABLE_MARK} {_cases(len(unreliable))} may not repeat ({labels})."
+
+
+def _which(failed: Mapping[Case, Status]) -> str:
+    """`: VGG-16 training, batch 8 (oom)`; of more cases how many failed in which way."""
+    if len(failed) <= MOST_NAMED:
+        return ": " + "; ".join(f"{case_name(case)} ({status})" for case, status in failed.items())
+    counts = Counter(failed.values()).most_common()
+    return f" ({', '.join(f'{status} {count:,}' for status, count in counts)}): --section failures"
 
 
 def _cases(count: int) -> str:

@@ -204,6 +204,7 @@ def next_step(summary: Summary, runs: Sequence[Learned], directories: Sequence[P
         command=shlex.join(words),
         purpose=f"{seeds} seeds of {_counted(len(alike), 'case')}",
         seconds=_seconds(summary, alike, seeds),
+        has_dry_run=True,
     )
 
 

@@ -62,7 +62,7 @@ def _accuracies(where: str, runs: Sequence[Learned], names: CaseNames) -> Iterat
     elif learned:
         yield _unranked(where, learned)
     elif any(run.is_at_chance for run in runs):
-        yield f"On {where} no network learned anything."
+        yield f"No network learned anything on {where}."
     else:
         yield from _rates(where, [run for run in runs if run.ended], names)
 
@@ -80,19 +80,19 @@ def _target(runs: Sequence[Learned]) -> float | None:
 
 
 def _most_accurate(where: str, ranking: Ranking, names: CaseNames) -> str:
-    """`On digits VGG-11-BN has the highest test accuracy, 98.1% ±0.4`, or what cannot be told from it."""
+    """`Highest test accuracy on digits: VGG-11-BN 98.1% ±0.4`, or that no case is the most accurate."""
     if not ranking.worse:
         low, high = _ends((ranking.best, *ranking.level))
         count = 1 + len(ranking.level)
         return (
-            f"On {where} none of {count} cases is clearly the most accurate: {low} to {high} test accuracy."
+            f"None of {count} cases is clearly the most accurate on {where}: {low} to {high} test accuracy."
         )
     worse = _listed(ranking.worse, names)
     best = f"{names[id(ranking.best)]} {_percent(ranking.best)}"
     if not ranking.level:
-        return f"On {where} the highest test accuracy is that of {best}; lower: {worse}."
+        return f"Highest test accuracy on {where}: {best}; lower: {worse}."
     level = _listed(ranking.level, names)
-    return f"On {where} the highest test accuracy: {best}, not distinguishable from {level}; lower: {worse}."
+    return f"Highest test accuracy on {where}: {best}, not distinguishable from {level}; lower: {worse}."
 
 
 def _fastest(ranking: Ranking, names: CaseNames) -> str:
@@ -122,7 +122,7 @@ def _alone(where: str, run: Learned, names: CaseNames) -> str:
 def _unranked(where: str, runs: Sequence[Learned]) -> str:
     low, high = _ends(runs)
     return (
-        f"On {where} {len(runs)} cases reach {low} to {high} test accuracy, most with one seed: too few "
+        f"{len(runs)} cases reach {low} to {high} test accuracy on {where}, most with one seed: too few "
         "seeds to rank them."
     )
 

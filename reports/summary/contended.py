@@ -15,7 +15,7 @@ MOST_CONTENDED = 0.25
 """Above this share of rows the machine was not the run's alone: that stands ahead of every figure."""
 
 
-def not_alone(figures: Iterable[Figure], whose: str = "this run") -> tuple[str, ...]:
+def not_alone(figures: Iterable[Figure], whose: str = "This run") -> tuple[str, ...]:
     """A sentence where more than MOST_CONTENDED of the cases on a processor had neighbours there, else none.
 
     A case counts once, whatever it has of figures. Those on other devices are left out, since neighbours of
@@ -24,7 +24,7 @@ def not_alone(figures: Iterable[Figure], whose: str = "this run") -> tuple[str, 
     return _sentence(((subject_of(each), each.case, "contended" in each.tags) for each in figures), whose)
 
 
-def records_not_alone(records: Iterable[Record], whose: str = "this run") -> tuple[str, ...]:
+def records_not_alone(records: Iterable[Record], whose: str = "This run") -> tuple[str, ...]:
     """The same of records that are not summed up."""
     ended = (record for record in records if record.status == "ok")
     return _sentence(
@@ -47,7 +47,7 @@ def _sentence(marks: Iterable[tuple[Hashable, Case, bool]], whose: str) -> tuple
     if count <= MOST_CONTENDED * rows:
         return ()
     return (
-        f"The machine was not {whose}'s alone: other programs took more than {CONTENDED:.0%} of CPU time in "
-        f"{count:,} of {rows:,} cases (contended). These times are too slow by more than their intervals "
+        f"{whose} shared the machine: other programs took more than {CONTENDED:.0%} of CPU time in "
+        f"{count:,} of {rows:,} cases (contended). Their times are too long, by more than the intervals "
         "show.",
     )

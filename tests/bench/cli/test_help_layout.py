@@ -50,6 +50,14 @@ def test_help_has_examples_and_exit_codes_and_no_type_of_python(
         assert type_ not in answer.out, type_
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_description_is_broken_by_the_width_alone(name: str) -> None:
+    """A line break of the docstring would leave a short line in the middle of a paragraph."""
+    described = late_commands.load(name).help
+    assert described
+    assert all("\n" not in paragraph for paragraph in described.split("\n\n"))
+
+
 def test_the_help_of_all_has_a_panel_for_each_question(convbench: Command) -> None:
     said = convbench("-h").out
     places = [

@@ -6,13 +6,17 @@ from pathlib import Path
 
 from msgspec import structs
 
+from bench.schema.case import Case
+from bench.schema.case_warnings import CaseWarning
 from reports.claims import claims, find
 from reports.claims.claim import ClaimWord, JudgedClaim, Judgement, Need, span
 from reports.claims.claims_answer import answer, headline, next_step, shown
 from reports.claims.claims_report import answers
 from reports.claims.evidence import gather
 from reports.sections.asked import Asked
-from tests.planted.planted_claims import ON_CPU
+from reports.summary.pooling import summarise
+from tests.planted import planted_records
+from tests.planted.planted_claims import ON_CPU, timed
 
 NOTHING = gather(None, ON_CPU)
 
@@ -77,6 +81,19 @@ def test_without_measurements_the_next_command_measures() -> None:
     step = answer(answers(find([]), NOTHING), NOTHING, None, Asked()).next_step
     assert step is not None
     assert step.command == "convbench claims --run --out runs/claims"
+    assert step.about == "measures what 11 claims need; --dry-run estimates the time"
+
+
+def test_a_busy_machine_is_an_alarm_only_where_a_verdict_rests_on_measurements(tmp_path: Path) -> None:
+    busy = [
+        structs.replace(each, warnings=[CaseWarning("contended", "planted")])
+        for each in timed(Case(model="vgg16", threads=2), 0.1)
+    ]
+    summary = summarise([planted_records.write(tmp_path, busy)])
+    exact, measured = (PLANTED[0],), (PLANTED[0], PLANTED[1])
+    assert answer(exact, NOTHING, summary, Asked()).alarms == ()
+    (alarm,) = answer(measured, NOTHING, summary, Asked()).alarms
+    assert alarm.startswith("This run shared the machine")
 
 
 def test_more_seeds_are_at_least_twice_as_many() -> None:

@@ -291,6 +291,15 @@ def test_warnings_are_counted_and_names_tell_cases_apart(tmp_path: Path) -> None
     assert "VGG-11 inference, batch 8, compile takes 20" in said(found)
 
 
+def test_the_first_line_names_what_both_sides_ran_on(tmp_path: Path) -> None:
+    newer = structs.replace(planted_records.MACHINE, libraries={"torch": "2.12.0"})
+    new = [structs.replace(record, environment=newer) for record in run((CPU, QUIET))]
+    alike = compare(tmp_path / "alike", run((CPU, QUIET)), run((CPU, QUIET)))
+    assert "no GPU · torch 2.11.0 · same machine and versions" in answer(alike).about
+    other = compare(tmp_path / "other", run((CPU, QUIET)), new)
+    assert "no GPU · torch 2.11.0 → 2.12.0" in answer(other).about
+
+
 def test_another_version_stands_in_the_first_line_and_another_processor_is_an_alarm(tmp_path: Path) -> None:
     newer = structs.replace(planted_records.MACHINE, libraries={"torch": "2.12.0"}, cpu="Other CPU")
     new = [structs.replace(record, environment=newer) for record in run((CPU, QUIET))]

@@ -127,8 +127,8 @@ def test_the_answer_says_what_how_fast_how_sure_and_how_much_is_left(folder: Pat
     assert text[1] == "Limit: 38% of this CPU's measured bf16 peak (4.00 TFLOP/s, 2 threads)."
     assert text[2].startswith(
         "Outputs: same class as fp32 eager for 60 of 64 random images; 9 of 64 images are near ties in "
-        "fp32, so their class may flip (relative error 0.012). Accuracy after training: not measured; "
-        "convbench train vgg16 --precision fp32,bf16 --seeds 5 does."
+        "fp32, so their class may flip (relative error 0.012). Accuracy after training: not measured. "
+        "To measure it: convbench train vgg16 --precision fp32,bf16 --seeds 5"
     )
 
 

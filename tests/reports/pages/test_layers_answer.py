@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,17 @@ def test_the_sum_contradicts_the_step_only_beyond_five_percent_and_the_intervals
     gap = gap_of(layers)
     assert gap.is_beyond == is_beyond
     assert (gap.added, gap.whole) == pytest.approx((sum_ms * MS, whole_ms * MS))
+
+
+@pytest.mark.parametrize(("whole_ms", "words"), [(150, "% less than"), (60, "% more than")])
+def test_a_contradicting_sum_is_told_without_a_sign(tmp_path: Path, whole_ms: float, words: str) -> None:
+    others = [each for each in eager().measurements if each.phase != ALL_LAYERS]
+    record = planted_records.record(CASE, *others, *together(100, whole_ms))
+    built = run_report.build([planted_records.write(tmp_path, [record])])
+    assert built.answer is not None
+    (alarm,) = built.answer.alarms
+    told = rf"The layers of AlexNet training, batch 8 add up to at least \d+{words} the whole step: .*"
+    assert re.fullmatch(told, alarm)
 
 
 def test_a_gpu_that_idles_between_the_kernels_of_a_graph_contradicts_nothing(tmp_path: Path) -> None:

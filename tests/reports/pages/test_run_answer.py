@@ -184,7 +184,18 @@ def test_warnings_are_counted_by_what_a_reader_must_do(tmp_path: Path) -> None:
     drifting = [structs.replace(each, warnings=[CaseWarning("drifting")]) for each in timed(VGG, 0.1)]
     failed = planted_records.record(structs.replace(VGG, batch=4096), status="oom", reason="too large")
     found = answer(tmp_path, drifting, [failed])
-    assert found.warnings == "1 case failed. ! 1 case may not repeat (drifting 1)."
+    assert found.warnings == (
+        "1 case failed: VGG-16 inference, batch 4096 (oom). ! 1 case may not repeat (drifting 1)."
+    )
+
+
+def test_several_failures_are_counted_by_status_with_the_part_that_lists_them(tmp_path: Path) -> None:
+    failed = [
+        planted_records.record(structs.replace(VGG, batch=batch), status=status, reason="planted")
+        for batch, status in ((1024, "oom"), (2048, "oom"), (64, "crashed"))
+    ]
+    found = answer(tmp_path, timed(VGG, 0.1), failed)
+    assert found.warnings == "3 cases failed (oom 2, crashed 1): --section failures."
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,9 @@ def test_speeds_and_times_to_the_target(tmp_path: Path) -> None:
     """10 s an epoch; 90% of the images are right after the third of four epochs, as 0.95 x 0.97 is more."""
     document = report(tmp_path, seeds(VGG, FINALS))
     found = row(table(document, "Training speed"))
-    assert (found["images/s (training steps)"], found["images/s (with data loading)"]) == pytest.approx((125.0, 100.0))
+    assert (found["images/s (training steps)"], found["images/s (with data loading)"]) == pytest.approx(
+        (125.0, 100.0)
+    )
     assert (found["training (s)"], found["to target (s)"]) == ("40.00 ±0%", "30.00 ±0%")
     assert found["peak memory (MiB)"] == 64.0
     assert "target 90%" in table(document, "Training speed").shared

@@ -20,7 +20,7 @@ from reports.summary.pooling import summarise
 from tests.planted import planted_learning, planted_records
 
 CONTENDED = CaseWarning("contended", "other programs took 34% of the time of the 2 threads (wall_time)")
-FIRST = "The machine was not this run's alone: other programs took more than 10% of CPU time in 2 of 7 cases"
+FIRST = "This run shared the machine: other programs took more than 10% of CPU time in 2 of 7 cases"
 
 
 def record(batch: int, *warnings: CaseWarning, device: str = "cpu", replicate: int = 1) -> Record:
@@ -67,21 +67,23 @@ def test_training_runs_of_which_nobody_knows_do_not_dilute(tmp_path: Path) -> No
 def test_it_stands_ahead_of_all_else_in_every_format_with_text(tmp_path: Path) -> None:
     document = run_report.build([planted_records.write(tmp_path, run(2, 5))])
     assert formats.render("md", document).splitlines()[4].startswith(f"**! {FIRST}")
-    assert formats.render("terminal", document).split("\n", 2)[1].startswith("! The machine was not")
+    assert formats.render("terminal", document).split("\n", 2)[1].startswith("! This run shared")
     page = formats.render("html", document)
-    assert page.index("The machine was not") < page.index("Machine: ")
+    assert page.index("This run shared the machine") < page.index("Machine: ")
     assert json.loads(formats.render("json", document))["warnings"][0].startswith(FIRST)
 
 
 def test_a_quiet_run_says_nothing(tmp_path: Path) -> None:
     document = run_report.build([planted_records.write(tmp_path, run(0, 4))])
     assert "contended" not in formats.render("md", document)
-    assert not any("alone" in each for each in json.loads(formats.render("json", document))["warnings"])
+    assert not any(
+        "shared the machine" in each for each in json.loads(formats.render("json", document))["warnings"]
+    )
 
 
 def test_a_comparison_names_the_side(tmp_path: Path) -> None:
     base = planted_records.write(tmp_path / "base", run(0, 4))
     new = planted_records.write(tmp_path / "new", run(3, 1))
     (sentence,) = compare_report.build([base], [new]).document.remarks
-    assert sentence.startswith("The machine was not NEW's alone: other programs took")
+    assert sentence.startswith("NEW shared the machine: other programs took")
     assert "in 3 of 4 cases" in sentence

@@ -403,7 +403,7 @@ def test_a_busy_machine_is_said_first(
 
     monkeypatch.setattr(interleaved, "attempt", beside_others)
     lines = convbench_ab("--model", "lenet5", "--format", "md").out.splitlines()
-    assert lines[4].startswith("**! The machine was not this run's alone: ")
+    assert lines[4].startswith("**! This run shared the machine: ")
 
 
 @pytest.mark.slow
