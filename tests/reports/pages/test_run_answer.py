@@ -19,7 +19,7 @@ from bench.runner import plan_file
 from bench.schema.case import Case
 from bench.schema.case_warnings import CaseWarning
 from bench.schema.phases import Phase
-from bench.schema.record import Record
+from bench.schema.record import Record, Status
 from bench.stats.estimates import Interval, Ratio
 from reports import formats
 from reports.cells import Quantity, readable
@@ -190,9 +190,10 @@ def test_warnings_are_counted_by_what_a_reader_must_do(tmp_path: Path) -> None:
 
 
 def test_several_failures_are_counted_by_status_with_the_part_that_lists_them(tmp_path: Path) -> None:
+    ends: tuple[tuple[int, Status], ...] = ((1024, "oom"), (2048, "oom"), (64, "crashed"))
     failed = [
         planted_records.record(structs.replace(VGG, batch=batch), status=status, reason="planted")
-        for batch, status in ((1024, "oom"), (2048, "oom"), (64, "crashed"))
+        for batch, status in ends
     ]
     found = answer(tmp_path, timed(VGG, 0.1), failed)
     assert found.warnings == "3 cases failed (oom 2, crashed 1): --section failures."
