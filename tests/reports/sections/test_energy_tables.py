@@ -87,10 +87,11 @@ def test_several_processes_have_an_interval(tmp_path: Path) -> None:
         measured(structs.replace(INFERENCE, replicate=number), *counted("forward", joules, 15.0))
         for number, joules in ((1, 12.7), (2, 12.8), (3, 12.9))
     ]
-    shown = row(tables(built(tmp_path, *records), "Energy, ")[0])
+    energy = tables(built(tmp_path, *records), "Energy, ")[0]
+    shown = row(energy)
     assert str(shown["J/step"]).startswith("12.80 ±")
     assert str(shown["J/image"]).startswith("0.200 ±")
-    assert shown["processes"] == 3
+    assert "3 processes" in energy.shared
 
 
 def test_clocks_and_throttling_are_those_of_the_energys_own_window(tmp_path: Path) -> None:

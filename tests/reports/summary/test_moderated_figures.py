@@ -336,7 +336,8 @@ def test_a_case_that_changes_level_in_the_middle_of_the_run_is_restless(tmp_path
     assert {rows[model].get("remarks") for model in MODELS[:5]} == {None}
     [warnings] = [table for table in document.tables if table.title == "Warnings"]
     [row] = rows_of(warnings)
-    assert (row["warning"], row["cases"], row["processes"], row["models"]) == ("restless", 1, 4, "vgg19")
+    assert (row["warning"], row["cases"], row["models"]) == ("restless", 1, "vgg19")
+    assert "4 processes" in warnings.shared
     own = np.std(np.log([0.1, 0.1, 0.13, 0.13]), ddof=1)
     assert any(f"{own:.1%} between processes" in note for note in warnings.notes)
     [figure] = [f for f in summarise([tmp_path]).figures if f.case.model == "vgg19"]
