@@ -16,7 +16,7 @@ from bench.cli import COMMANDS, late_commands
 INTRODUCTION = """\
 # Commands
 
-Every command with its arguments and options, made from the command line itself:
+Every command with its arguments and options, generated from the command line:
 `convbench COMMAND --help` shows the same. The [cookbook](index.md#cookbook) shows which command answers which
 question.
 

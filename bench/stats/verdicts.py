@@ -39,7 +39,7 @@ DETECTABLE_POWER = 0.99
 INTERIM_PAIRS = (8, 16, 32, 64)
 """Pairs after which `ab` may look; at each of them only a quarter of the errors may be made."""
 
-ONE_PROCESS = "one process on a side shows nothing of how processes differ"
+ONE_PROCESS = "one process on a side does not show how processes differ"
 NO_RATIO = "a value of zero has no ratio"
 
 

@@ -149,12 +149,12 @@ def _servers(more: Mapping[Case, int]) -> float:
 
 
 def narrowing_in_words(summary: Summary, directories: Sequence[Path], target: float) -> Iterator[str]:
-    """`9 of 24 cases of several processes are wider than ±5%. To narrow them, in about 4 minutes: convbench
+    """`9 of 24 cases with several processes are wider than ±5%. To narrow them, in about 4 minutes: convbench
     run --resume --out runs/1 --until 5%`. Nothing where no case is."""
     found = narrowing(summary, target)
     if not found.wide:
         return
-    seen = f"{found.wide:,} of {found.of:,} cases of several processes are wider than ±{share(target)}"
+    seen = f"{found.wide:,} of {found.of:,} cases with several processes are wider than ±{share(target)}"
     if found.beyond == found.wide:
         yield (
             f"{seen}; each would need more than {MOST_PROCESSES} processes, after which --until gives up "

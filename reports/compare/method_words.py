@@ -24,9 +24,9 @@ def method_in_words(rows: Sequence[ComparisonRow], same_machine: bool) -> Iterat
     yield (
         "Times and energies: each side's variance is moderated, drawn towards what "
         f"{lent if cases[-1] > 1 else 'the published prior expects'}, which counts for "
-        f"{_range(worths)} degrees of freedom ({_range(cases)} measured cases of several processes). "
-        "In simulation a thing is told from itself in about 1 of 100 comparisons at most. --plain-intervals "
-        "leaves the other cases out. Sizes keep their own variance."
+        f"{_range(worths)} degrees of freedom ({_range(cases)} measured cases with several processes). "
+        "In simulations at most about 1 of 100 comparisons of equal sides found a difference. "
+        "--plain-intervals leaves the other cases out. Sizes keep their own variance."
     )
 
 

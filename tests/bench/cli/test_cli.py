@@ -583,8 +583,8 @@ def test_a_real_run_with_a_cold_l2_says_so(tmp_path: Path) -> None:
         ("page.html", [], "<!doctype html>"),
         ("rows.json", [], "{"),
         ("rows.csv", [], "model,"),
-        ("report.txt", [], "# convbench report"),
-        ("page.html", ["--format", "md"], "# convbench report"),
+        ("report.txt", [], "# LeNet-5: "),
+        ("page.html", ["--format", "md"], "# LeNet-5: "),
     ],
 )
 def test_a_report_has_the_format_of_its_file_unless_told(

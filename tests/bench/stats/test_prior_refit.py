@@ -78,5 +78,5 @@ def test_cases_of_one_process_count_for_nothing() -> None:
 
 @pytest.mark.parametrize("cases", [0, 19])
 def test_too_few_cases_are_refused(cases: int) -> None:
-    with pytest.raises(UserError, match=f"20 cases of two processes or more; these runs have {cases}"):
+    with pytest.raises(UserError, match=f"20 cases with two processes or more; these runs have {cases}"):
         refit([drawn(np.random.default_rng(4), cases, -8.0, 0.7, 2.0), []])

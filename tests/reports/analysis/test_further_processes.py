@@ -104,7 +104,7 @@ def test_the_line_of_counts_ends_with_the_command_that_narrows_them_all(tmp_path
     seconds = SECONDS * sum(more) + servers(max(more))
     line = counts(document)
     told_first, _, typed = line.partition(" To narrow them, ")
-    assert told_first.endswith("2 of 3 cases of several processes are wider than ±5%.")
+    assert told_first.endswith("2 of 3 cases with several processes are wider than ±5%.")
     assert typed.startswith(f"in {about(seconds)}: ")
     assert shlex.split(typed.partition(": ")[2]) == [
         *("convbench", "run", "--resume", "--out", str(folder), "--until", "5%")
@@ -139,7 +139,7 @@ def test_a_narrow_target_begins_with_a_third_process_of_every_case(tmp_path: Pat
 def test_what_would_need_too_many_is_not_promised(tmp_path: Path) -> None:
     """Of two wide cases one would stay wide after the ten processes at which a run stops."""
     line = counts(build([keep_plan(tmp_path / "both", run_of((QUIET, QUIET, NOISY, NOISIEST)))]))
-    assert "2 of 4 cases of several processes are wider than ±5%. To narrow 1 of them, in " in line
+    assert "2 of 4 cases with several processes are wider than ±5%. To narrow 1 of them, in " in line
     alone = counts(build([keep_plan(tmp_path / "alone", run_of((QUIET, QUIET, QUIET, NOISIEST)))]))
     assert "; each would need more than 10 processes, after which --until gives up" in alone
     assert "convbench run" not in alone

@@ -99,7 +99,7 @@ def test_two_pairs_that_say_nothing_have_no_figure() -> None:
 def test_one_pair_has_no_figure_in_the_headline() -> None:
     (sentence,) = answer([pairs([0.5])], tried()).headlines
     assert sentence.endswith(
-        "(LeNet-5 inference, batch 1): one process on a side shows nothing of how processes differ."
+        "(LeNet-5 inference, batch 1): one process on a side does not show how processes differ."
     )
 
 

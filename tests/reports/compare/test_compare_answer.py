@@ -146,7 +146,7 @@ def test_no_absurd_figure_is_printed(tmp_path: Path) -> None:
 def test_one_process_a_side_claims_nothing(tmp_path: Path) -> None:
     found = compare(tmp_path, run((CPU, (0.1,))), run((CPU, (0.2,))))
     assert said(found) == (
-        "VGG-11 inference, batch 8 is undecided: one process on a side shows nothing of how processes differ."
+        "VGG-11 inference, batch 8 is undecided: one process on a side does not show how processes differ."
     )
     table = answer(found).table
     assert table is not None
