@@ -55,9 +55,17 @@ def answer_table(tasks: Sequence[BestMeasured], more: int, summary: Summary) -> 
         columns=tuple(shown),
         rows=tuple(zip(*shown.values(), strict=True)),
         row_names=tuple(task.shown.subject.name for task in tasks),
-        notes=(f"{more:,} more row{'s' if more != 1 else ''}: --section latency",) if more else (),
+        notes=tuple(filter(None, ["; ".join(_where(more, "machine" in varying))])),
         optional=tuple(name for name in ("memory (MiB)", "images/s", "% of peak") if name in shown),
     )
+
+
+def _where(more: int, by_machine: bool) -> Iterator[str]:
+    """The parts that have what the table leaves out."""
+    if more:
+        yield f"{more:,} more row{'s' if more != 1 else ''}: --section latency"
+    if by_machine:
+        yield "machines A, B, ...: --section system"
 
 
 def _axes(tasks: Sequence[BestMeasured]) -> tuple[list[str], list[str]]:

@@ -169,6 +169,8 @@ def test_the_same_case_on_two_machines_is_told_with_its_machine(tmp_path: Path) 
     ]
     assert shown.chart is not None
     assert [row.label for row in shown.chart.rows] == ["VGG-16 machine A", "VGG-16 machine B"]
+    assert shown.table is not None
+    assert shown.table.notes == ("machines A, B, ...: --section system",)
 
 
 def test_single_processes_are_counted_by_the_marks_of_the_table(tmp_path: Path) -> None:
