@@ -27,13 +27,14 @@ def alarms(
     """A busy machine, then each kind of contradiction by its worst case; nothing where there is none."""
     return (
         *not_alone(summary.figures),
-        *_above_peak(reached),
+        *above_peak(reached),
         *_layers_apart(layers, summary),
         *_peak_drop(ceilings, directories),
     )
 
 
-def _above_peak(reached: Sequence[Utilisation]) -> Iterator[str]:
+def above_peak(reached: Sequence[Utilisation]) -> Iterator[str]:
+    """A sentence on the step that is furthest above the peak that was measured for it; else none."""
     found = list(contradictions.above_peak(reached))
     if found:
         worst = max(found, key=lambda each: each.times)

@@ -18,6 +18,7 @@ from reports.analysis.measured_ceilings import ceilings_of
 from reports.analysis.parity import parities
 from reports.analysis.utilisation import Utilisation, reached
 from reports.cells import ONE, Quantity, brief, readable
+from reports.pages.alarms import above_peak
 from reports.pages.candidate_figures import figure_of, ratio_to_plain, result_of
 from reports.summary.figures import Summary
 from reports.tables.case_names import case_name
@@ -164,15 +165,20 @@ def _limit(found: Findings, measured: Summary) -> str:
             f"% of peak: not measured, since the budget had less than the {found.ceiling_seconds:.0f} s left "
             "that it takes; --resume measures it."
         )
-    whole = _whole(found.winner, measured)
+    whole = next(iter(_wholes(found.winner, measured)), None)
     if whole is None or whole.utilisation is None or whole.arithmetic is None:
         return "% of peak: not measured; it takes counted FLOPs and a measured peak (--ceilings)."
     if not with_interval(whole.time.median, whole.time.interval).is_resolved:
         return "% of peak: not known, since the time is not resolved."
+    share = with_interval(whole.utilisation.value, whole.utilisation.interval)
+    if share.value > 1 or not share.is_resolved:
+        why = "is too low" if share.value > 1 else "is not resolved"
+        return f"% of peak: not known, since the measured {whole.dtype} peak {why}."
     machine = "CPU" if devices.traits(found.winner.device).is_host else "GPU"
     peak = f"{brief(whole.arithmetic.per_second / 1e12)} TFLOP/s"
     threads = threads_in_words(found.winner)
-    told = f"{whole.utilisation.value:.0%} of this {machine}'s measured {whole.dtype} peak"
+    about = "about " if share.state == "about" else ""
+    told = f"{about}{share.value:.0%} of this {machine}'s measured {whole.dtype} peak"
     bound = f"; {whole.bound.label}" if whole.bound else ""
     return f"Limit: {told} ({', '.join(filter(None, (peak, threads)))}){bound}{_of_bandwidth(whole)}."
 
@@ -181,13 +187,15 @@ def _of_bandwidth(whole: Utilisation) -> str:
     """Of what memory limits, how far."""
     if whole.bound is None or whole.bound.label != "memory-bound" or whole.bandwidth_share is None:
         return ""
-    return f" at {whole.bandwidth_share.value:.0%} of peak bandwidth"
+    share = with_interval(whole.bandwidth_share.value, whole.bandwidth_share.interval)
+    # above 1 caches spare the memory
+    return f" at {share.value:.0%} of peak bandwidth" if share.is_resolved and share.value <= 1 else ""
 
 
-def _whole(winner: Case, measured: Summary) -> Utilisation | None:
-    """The wall time of its whole step, and what that reached."""
-    figures = [figure for figure in measured.figures if figure.case == winner]
-    return next((each for each in reached(figures, ceilings_of(measured)) if each.is_whole), None)
+def _wholes(case: Case, measured: Summary) -> list[Utilisation]:
+    """The wall times of its whole steps, and what they reached."""
+    figures = [figure for figure in measured.figures if figure.case == case]
+    return [each for each in reached(figures, ceilings_of(measured)) if each.is_whole]
 
 
 def _outputs(found: Agreement | str | None) -> str:
@@ -228,7 +236,10 @@ def _in_points(found: Difference) -> str:
 
 
 def alarms(found: Findings, measured: Summary) -> Iterator[str]:
-    """Where the search and its confirmation in pairs contradict each other."""
+    """Where the winner is above the measured peak, or the search and its confirmation in pairs contradict
+    each other."""
+    if found.winner is not None:
+        yield from above_peak(_wholes(found.winner, measured))
     row = pair_with_plain(found)
     if row is not None and row.verdict.verdict == "slower":
         yield f"{PLAIN} was faster than the fastest of the search in {pairs_in_words(row)}: search again."

@@ -72,7 +72,8 @@ def _where(kind: str) -> str:
 
 
 def _of_peak(layers: Layers) -> str:
-    """`; 56% of peak compute (fp32)`; nothing where the peak or some layer's FLOPs are not known."""
+    """`; 56% of peak compute (fp32)`; nothing where the peak or some layer's FLOPs are not known, or the peak
+    is below what was reached."""
     rows = [row for of_part in layers.parts.values() for row in of_part]
     flops = sum(row.reached.flops or 0.0 for row in rows)
     peak: Rate | None = next((row.reached.arithmetic for row in rows if row.reached.arithmetic), None)
@@ -80,7 +81,7 @@ def _of_peak(layers: Layers) -> str:
     if peak is None or not flops:
         return ""
     share = flops / layers.together[ALL_LAYERS, "whole_time"].median / peak.per_second
-    return f"; {share:.0%} of measured peak compute ({dtype})"
+    return f"; {share:.0%} of measured peak compute ({dtype})" if share <= 1 else ""
 
 
 def _chart(found: Sequence[Layers]) -> BarChart | None:

@@ -88,9 +88,14 @@ FOUND = Findings(
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """The winner at 0.16 s and a bf16 product at 4 TFLOP/s."""
+    return under_peak(tmp_path / "best", 4e12)
+
+
+def under_peak(folder: Path, flops_per_second: float) -> Path:
+    """The winner, which computes 1.5 TFLOP/s, and a bf16 product."""
     ceiling = Case(model="ceilings", workload="ceiling", precision="bf16", threads=2)
     return planted_records.write(
-        tmp_path / "best",
+        folder,
         [
             planted_records.record(
                 structs.replace(WINNER, replicate=1),
@@ -101,7 +106,9 @@ def folder(tmp_path: Path) -> Path:
             planted_records.record(
                 ceiling,
                 structs.replace(planted_records.time("product", 1.0), product=MATMUL),
-                structs.replace(planted_records.fact("product", "flops", 4e12, "FLOP"), product=MATMUL),
+                structs.replace(
+                    planted_records.fact("product", "flops", flops_per_second, "FLOP"), product=MATMUL
+                ),
             ),
         ],
     )
@@ -294,6 +301,12 @@ def test_what_was_not_measured_is_said_and_never_called_equal(folder: Path) -> N
         folder.parent / "bare", [planted_records.record(WINNER, planted_records.time("forward", 0.16))]
     )
     assert any(line.startswith("% of peak: not measured") for line in answer(FOUND, without))
+
+
+def test_a_winner_above_the_measured_peak_is_the_first_line_and_no_share(tmp_path: Path) -> None:
+    found = shown(FOUND, under_peak(tmp_path, 1e12))
+    assert found.alarms[0].startswith("The measured bf16 peak is too low: VGG-16 inference, batch 8 reached")
+    assert found.headlines[1] == "% of peak: not known, since the measured bf16 peak is too low."
 
 
 def test_nothing_measured_is_told_with_its_reasons(tmp_path: Path) -> None:

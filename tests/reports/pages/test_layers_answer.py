@@ -43,6 +43,12 @@ def test_the_headline_says_the_step_its_largest_kind_and_its_share_of_the_peak(t
     assert told.next_step.command == "convbench best alexnet --workload training --device cpu --batch 8"
 
 
+def test_a_step_above_the_measured_peak_has_no_share_of_it(tmp_path: Path) -> None:
+    """3.003 GFLOP in 98 ms are 31 GFLOP/s."""
+    told = answered(tmp_path, eager(), ceilings(flops_per_second=20e9))
+    assert "peak" not in told.headlines[0]
+
+
 def test_bars_are_the_shares_by_kind(tmp_path: Path) -> None:
     chart = answered(tmp_path, eager()).chart
     assert chart is not None
