@@ -20,7 +20,7 @@ from reports.sections.accuracy_tables import peak_of, to_target
 from reports.sections.machine_line import in_short
 from reports.summary.figures import Summary
 from reports.tables.case_names import network_name
-from reports.tables.wording import MIB, mean_percent, with_interval
+from reports.tables.wording import MIB, mean_percent, of_seeds
 
 MOST_ROWS = 9
 MOST_NAMED = 2
@@ -80,7 +80,7 @@ def _chart(runs: Sequence[Learned], names: CaseNames) -> BarChart | None:
     reached = [(run, found) for run in _learned(runs) if (found := time_to_target(run))]
     targets = {run.task.target for run, _ in reached}
     if len(reached) > 1 and len(targets) == 1:
-        bars = [(run, with_interval(found.median, found.interval)) for run, found in reached]
+        bars = [(run, of_seeds(found)) for run, found in reached]
         title = f"Seconds of training to {100 * (targets.pop() or 0):g}% test accuracy"
     else:
         every = [(run, mean_percent(run.figures.get(ACCURACY_KEY))) for run in _learned(runs)]
@@ -154,7 +154,7 @@ def _cells(run: Learned) -> tuple[Cell, ...]:
 
 def _measured(run: Learned, metric: str) -> Quantity | None:
     figure = run.figure(metric)
-    return with_interval(figure.median, figure.interval) if figure else None
+    return of_seeds(figure) if figure else None
 
 
 def warnings_line(runs: Sequence[Learned], names: CaseNames) -> str:

@@ -13,7 +13,7 @@ from reports.cells import brief, readable
 from reports.sections.accuracy_tables import where_in_words
 from reports.tables.case_columns import NOT_SHOWN, in_words, varying
 from reports.tables.case_names import network_name
-from reports.tables.wording import mean_percent, signed_points, with_interval
+from reports.tables.wording import mean_percent, of_seeds, signed_points
 
 CaseNames = Mapping[int, str]
 """What a run is called in its group, by `id` of the run."""
@@ -56,7 +56,7 @@ def _accuracies(where: str, runs: Sequence[Learned], names: CaseNames) -> Iterat
     learned = [run for run in runs if run.accuracies and not run.is_at_chance]
     ranking = by_accuracy(runs)
     if ranking is not None:
-        yield _most_accurate(where, ranking, names)
+        yield f"{_most_accurate(where, ranking, names)}{_not_ranked(learned, ranking)}."
     elif len(learned) == 1:
         yield _alone(where, learned[0], names)
     elif learned:
@@ -68,9 +68,18 @@ def _accuracies(where: str, runs: Sequence[Learned], names: CaseNames) -> Iterat
 
 
 def _speeds(runs: Sequence[Learned], names: CaseNames) -> Iterator[str]:
-    fastest = by_time_to_target([run for run in runs if run.task.target == _target(runs)])
+    alike = [run for run in runs if run.task.target == _target(runs)]
+    fastest = by_time_to_target(alike)
     if fastest is not None:
-        yield _fastest(fastest, names)
+        reached = [run for run in alike if time_to_target(run) and not run.is_at_chance]
+        yield f"{_fastest(fastest, names)}{_not_ranked(reached, fastest)}."
+
+
+def _not_ranked(runs: Sequence[Learned], ranking: Ranking) -> str:
+    """`; not ranked: 1 case with one seed or diverged seeds`: what a table may show as better still."""
+    left_out = len(runs) - 1 - len(ranking.level) - len(ranking.worse)
+    cases = "case" if left_out == 1 else "cases"
+    return f"; not ranked: {left_out} {cases} with one seed or diverged seeds" if left_out else ""
 
 
 def _target(runs: Sequence[Learned]) -> float | None:
@@ -84,15 +93,13 @@ def _most_accurate(where: str, ranking: Ranking, names: CaseNames) -> str:
     if not ranking.worse:
         low, high = _ends((ranking.best, *ranking.level))
         count = 1 + len(ranking.level)
-        return (
-            f"None of {count} cases is clearly the most accurate on {where}: {low} to {high} test accuracy."
-        )
+        return f"None of {count} cases is clearly the most accurate on {where}: {low} to {high} test accuracy"
     worse = _listed(ranking.worse, names)
     best = f"{names[id(ranking.best)]} {_percent(ranking.best)}"
     if not ranking.level:
-        return f"Highest test accuracy on {where}: {best}; lower: {worse}."
+        return f"Highest test accuracy on {where}: {best}; lower: {worse}"
     level = _listed(ranking.level, names)
-    return f"Highest test accuracy on {where}: {best}, not distinguishable from {level}; lower: {worse}."
+    return f"Highest test accuracy on {where}: {best}, not distinguishable from {level}; lower: {worse}"
 
 
 def _fastest(ranking: Ranking, names: CaseNames) -> str:
@@ -100,10 +107,10 @@ def _fastest(ranking: Ranking, names: CaseNames) -> str:
     best, target = ranking.best, ranking.best.task.target or 0.0
     first = f"First at {100 * target:g}%: {names[id(best)]}, after {_seconds(best)} of training"
     if not ranking.level:
-        return f"{first}."
+        return first
     others = ", ".join(f"{names[id(run)]} ({_seconds(run)})" for run in ranking.level[:NAMED])
     more = len(ranking.level) - NAMED
-    return f"{first}; not distinguishable: {others}{f' and {more} more' if more > 0 else ''}."
+    return f"{first}; not distinguishable: {others}{f' and {more} more' if more > 0 else ''}"
 
 
 def _alone(where: str, run: Learned, names: CaseNames) -> str:
@@ -122,8 +129,8 @@ def _alone(where: str, run: Learned, names: CaseNames) -> str:
 def _unranked(where: str, runs: Sequence[Learned]) -> str:
     low, high = _ends(runs)
     return (
-        f"{len(runs)} cases reach {low} to {high} test accuracy on {where}, most with one seed: too few "
-        "seeds to rank them."
+        f"{len(runs)} cases reach {low} to {high} test accuracy on {where}; not ranked, since that takes two "
+        "cases of several seeds each, none of which diverged."
     )
 
 
@@ -131,8 +138,7 @@ def _rates(where: str, runs: Sequence[Learned], names: CaseNames) -> Iterator[st
     for run in runs:
         figure = run.figure("loop_rate")
         if figure is not None:
-            rate = with_interval(figure.median, figure.interval, unit=" images/s")
-            yield f"{names[id(run)]} on {where}: training at {brief(rate)}."
+            yield f"{names[id(run)]} on {where}: training at {brief(of_seeds(figure, unit=' images/s'))}."
 
 
 def _parity(found: Parity) -> str:
@@ -167,10 +173,16 @@ def _percent(run: Learned) -> str:
 
 
 def _ends(runs: Sequence[Learned]) -> tuple[str, str]:
-    shares = [run.figures[ACCURACY_KEY].median for run in runs]
-    return f"{100 * min(shares):.1f}%", f"{100 * max(shares):.1f}%"
+    """The lowest and the highest mean, each with the digits that its interval leaves it."""
+    figures = sorted((run.figures[ACCURACY_KEY] for run in runs), key=lambda figure: figure.median)
+    low, high = (mean_percent(figure) for figure in (figures[0], figures[-1]))
+    assert low is not None
+    assert high is not None
+    return tuple(
+        brief(structs.replace(each, unit="%", interval="unwritten", of_one=False)) for each in (low, high)
+    )
 
 
 def _seconds(run: Learned) -> str:
     figure = time_to_target(run)
-    return brief(with_interval(figure.median, figure.interval, unit=" s")) if figure else ""
+    return brief(of_seeds(figure, unit=" s")) if figure else ""

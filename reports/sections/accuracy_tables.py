@@ -20,9 +20,9 @@ from reports.tables.wording import (
     ONE_SEED_NOTE,
     interval_notes,
     mean_percent,
+    of_seeds,
     percent,
     remarks,
-    with_interval,
 )
 
 ACCURACY_PART = Part("accuracy", "Accuracy")
@@ -234,7 +234,7 @@ def _speed_cells(run: Learned) -> tuple[Cell, ...]:
 
 def _seconds(run: Learned, metric: str) -> Cell:
     figure = run.figure(metric)
-    return with_interval(figure.median, figure.interval) if figure else None
+    return of_seeds(figure) if figure else None
 
 
 def to_target(run: Learned) -> Cell:
@@ -246,7 +246,7 @@ def to_target(run: Learned) -> Cell:
         return "not reached"
     reached = len(set(figure.replicates))
     if reached == run.seeds:
-        return with_interval(figure.median, figure.interval)
+        return of_seeds(figure)
     return f"{figure.median:.3g} ({reached} of {run.seeds} seeds)"
 
 

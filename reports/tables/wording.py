@@ -69,6 +69,12 @@ def with_interval(value: float, interval: Interval | None, scale: float = 1.0, u
     )
 
 
+def of_seeds(figure: Figure, unit: str = "") -> Quantity:
+    """A figure of training runs; † marks a single seed."""
+    found = with_interval(figure.median, figure.interval, unit=unit)
+    return structs.replace(found, of_one=True) if figure.interval is None else found
+
+
 def measured(figure: Figure, scale: float = 1.0) -> Quantity:
     """A figure with its interval, and if it is not resolved with about how many more processes it takes."""
     found = with_interval(figure.median, figure.interval, scale)

@@ -92,8 +92,8 @@ def test_ctrl_c_gives_the_figure_so_far(convbench: Command, plant: Plant) -> Non
     plant(process(1, 0.002), then=KeyboardInterrupt())
     answer = convbench("time", "lenet5")
     assert answer.code == 130
-    assert "2.000" in answer.out
-    assert "Interrupted: this is what was known by then." in answer.out
+    assert "2.00 ms" in answer.out
+    assert "Interrupted: this is the figure so far." in answer.out
 
 
 def test_ctrl_c_before_the_first_figure_is_an_interrupt_like_any(convbench: Command, plant: Plant) -> None:
@@ -105,7 +105,7 @@ def test_ctrl_c_before_the_first_figure_is_an_interrupt_like_any(convbench: Comm
 
 def test_a_process_that_is_killed_costs_its_own_figure_alone(convbench: Command, plant: Plant) -> None:
     plant(process(1, 0.002), failed(2), process(3, 0.002))
-    answer = convbench("time", "lenet5")
+    answer = convbench("time", "lenet5", "--full")
     assert answer.code == 1
     assert "2 processes, 14 samples" in answer.out
     assert "1 crashed: killed by signal 9" in answer.out
@@ -121,10 +121,10 @@ def test_a_model_that_fails_at_once_is_one_sentence(convbench: Command, plant: P
 
 def test_a_spent_budget_ends_with_what_there_is(convbench: Command, plant: Plant) -> None:
     plant(process(1, 0.002), remaining=1)
-    answer = convbench("time", "lenet5", "--budget", "1e-9", "--until", "0.1%")
+    answer = convbench("time", "lenet5", "--budget", "1e-9", "--until", "0.1%", "--full")
     assert answer.code == 0
     assert "1 process, 7 samples" in answer.out
-    assert "The budget was spent before the interval was within ±0.1%" in answer.out
+    assert "Time budget used up before the interval was within ±0.1%" in answer.out
 
 
 @pytest.mark.parametrize(
@@ -174,5 +174,5 @@ def test_a_real_ctrl_c_keeps_what_was_measured(tmp_path: Path) -> None:
         os.killpg(started.pid, signal.SIGINT)
         out, err = started.communicate(timeout=60)
     assert started.returncode == 130
-    assert "Interrupted: this is what was known by then." in out
+    assert "Interrupted: this is the figure so far." in out
     assert "Traceback" not in err

@@ -21,6 +21,7 @@ from reports.pages.train_answer import answer
 from reports.summary.pooling import summarise
 from tests.planted import planted_learning, planted_records
 from tests.planted.planted_learning import DIGITS, VGG, diverged, learned, seeds
+from tests.planted.shown_cells import rows_of
 
 LENET = structs.replace(VGG, model="lenet5")
 DEEP = structs.replace(VGG, model="vgg11")
@@ -49,13 +50,13 @@ def test_a_clear_winner_is_alone(tmp_path: Path) -> None:
 def test_seeds_that_scatter_rank_nothing(tmp_path: Path) -> None:
     records = [*seeds(VGG, (0.90, 0.95, 0.99)), *seeds(LENET, (0.91, 0.93, 0.96))]
     first = told(tmp_path, records).headlines[0]
-    assert first.startswith("None of 2 cases is clearly the most accurate on digits: 93.3% to 94.7%")
+    assert first.startswith("None of 2 cases is clearly the most accurate on digits: 93% to 95%")
     assert "highest" not in first
 
 
 def test_one_seed_each_ranks_nothing(tmp_path: Path) -> None:
     found = told(tmp_path, [*seeds(VGG, (0.98,)), *seeds(LENET, (0.93,))])
-    assert found.headlines[0].endswith("too few seeds to rank them.")
+    assert found.headlines[0].endswith("several seeds each, none of which diverged.")
     assert "† 2 cases with one seed." in found.warnings
 
 
@@ -71,6 +72,27 @@ def test_the_first_at_the_target_is_claimed_only_where_times_differ(tmp_path: Pa
     ]
     [first] = [each for each in told(tmp_path / "alike", alike).headlines if each.startswith("First")]
     assert "not distinguishable: VGG-small" in first
+
+
+def test_a_better_case_of_one_seed_is_counted_beside_the_ranking(tmp_path: Path) -> None:
+    """The table shows its 99.5% and its 3 s, with a mark, above what the sentences call the best."""
+    records = [*seeds(VGG, BEST), *seeds(LENET, LOWER), *seeds(DEEP, (0.995,), rate=1000.0)]
+    found = told(tmp_path, records)
+    accuracy, first = (each for each in found.headlines if each.startswith(("Highest", "First")))
+    for sentence in (accuracy, first):
+        assert sentence.endswith("; not ranked: 1 case with one seed or diverged seeds.")
+    assert found.table is not None
+    row = next(row for row in rows_of(found.table) if row["network"] == "VGG-11")
+    assert (row["to target (s)"], row["training (s)"]) == ("3.00 †", "4.00 †")
+
+
+def test_what_is_not_ranked_has_the_digits_of_its_intervals(tmp_path: Path) -> None:
+    records = [*seeds(VGG, (0.98, 0.6, 0.3)), *seeds(LENET, (0.995,))]
+    (sentence,) = (each for each in told(tmp_path, records).headlines if "reach" in each)
+    assert sentence == (
+        "2 cases reach 60% to 99.5% test accuracy on digits; not ranked, since that takes two cases of "
+        "several seeds each, none of which diverged."
+    )
 
 
 def test_a_network_at_chance_is_named_and_in_no_ranking_chart_or_row(tmp_path: Path) -> None:
