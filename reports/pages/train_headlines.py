@@ -11,6 +11,7 @@ from reports.analysis.parity import BASES, Parity, parities
 from reports.analysis.rankings import Ranking, by_accuracy, by_time_to_target, time_to_target
 from reports.cells import brief, readable
 from reports.sections.accuracy_tables import where_in_words
+from reports.summary.figures import Figure
 from reports.tables.case_columns import NOT_SHOWN, in_words, varying
 from reports.tables.case_names import network_name
 from reports.tables.wording import mean_percent, of_seeds, signed_points
@@ -175,12 +176,13 @@ def _percent(run: Learned) -> str:
 def _ends(runs: Sequence[Learned]) -> tuple[str, str]:
     """The lowest and the highest mean, each with the digits that its interval leaves it."""
     figures = sorted((run.figures[ACCURACY_KEY] for run in runs), key=lambda figure: figure.median)
-    low, high = (mean_percent(figure) for figure in (figures[0], figures[-1]))
-    assert low is not None
-    assert high is not None
-    return tuple(
-        brief(structs.replace(each, unit="%", interval="unwritten", of_one=False)) for each in (low, high)
-    )
+    return _mean(figures[0]), _mean(figures[-1])
+
+
+def _mean(figure: Figure) -> str:
+    found = mean_percent(figure)
+    assert found is not None
+    return brief(structs.replace(found, unit="%", interval="unwritten", of_one=False))
 
 
 def _seconds(run: Learned) -> str:

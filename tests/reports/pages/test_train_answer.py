@@ -83,7 +83,7 @@ def test_a_better_case_of_one_seed_is_counted_beside_the_ranking(tmp_path: Path)
         assert sentence.endswith("; not ranked: 1 case with one seed or diverged seeds.")
     assert found.table is not None
     row = next(row for row in rows_of(found.table) if row["network"] == "VGG-11")
-    assert (row["to target (s)"], row["training (s)"]) == ("3.00 †", "4.00 †")
+    assert (row["to target (s)"], row["training (s)"]) == ("3.000 †", "4.000 †")
 
 
 def test_what_is_not_ranked_has_the_digits_of_its_intervals(tmp_path: Path) -> None:
