@@ -155,7 +155,7 @@ def _speed(group: Together, runs: Sequence[Learned], where: str, scope: TableSco
         without=(*NOT_SHOWN, "dataset", "machine"),
         notes=[
             SPEED_NOTE,
-            *interval_notes(cell for line in lines for cell in line.cells),
+            *interval_notes((cell for line in lines for cell in line.cells), ONE_SEED_NOTE),
             *([COMPILE_NOTE] if any(engines()[run.subject.case.engine].compiles for run in runs) else []),
             *([TARGET_NOTE] if any(run.task.target for run in runs) else []),
             *([MEMORY_NOTE] if any(peak_of(run) for run in runs) else []),
