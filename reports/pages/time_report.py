@@ -87,9 +87,17 @@ def _answer(timed: TimedCase, whole: Utilisation, limit: Limit) -> Answer:
         about=" · ".join(machine_words(timed.summary)),
         alarms=not_alone(timed.summary.figures),
         headlines=(told, *_ended(timed, whole.time)),
-        warnings=f"! The figure may not repeat: {', '.join(labels)}." if labels else "",
+        warnings=" ".join(_warnings(labels, timed.summary)),
         next_step=_next(timed, whole),
     )
+
+
+def _warnings(labels: Sequence[str], summary: Summary) -> Iterator[str]:
+    if labels:
+        yield f"! The figure may not repeat: {', '.join(labels)}."
+    failed = _failed(summary)
+    if failed is not None:
+        yield f"! Not in the figure: {failed}."
 
 
 def _limit(whole: Utilisation, limit: Limit) -> Iterator[str]:
@@ -195,7 +203,7 @@ def _conditions(timed: TimedCase, whole: Utilisation, figures: Figures) -> Itera
     yield "remarks", remarks([whole.time])
 
 
-def _failed(summary: Summary) -> Cell:
+def _failed(summary: Summary) -> str | None:
     found = [f"{each.processes} {each.status}: {one_line(each.reason)}" for each in summary.outcomes]
     return "; ".join(found) or None
 

@@ -28,7 +28,7 @@ def test_steps_that_change_the_process_are_told_of() -> None:
 def test_what_loading_did_is_told_of() -> None:
     found = execution.of_loading(Network(nn.Linear(1, 1), was_compiled=True, lost_settings=("x", "y")))
     assert [warning.label for warning in found] == ["already-compiled", "process-state"]
-    assert found[1].detail == "loading the network changed x, y for good"
+    assert found[1].detail == "loading the network changed x, y permanently"
     assert execution.of_loading(Network(nn.Linear(1, 1))) == []
 
 

@@ -88,7 +88,8 @@ def test_a_finished_run_is_resumed_without_running_anything_and_reported_again(
     before = (run / RECORDS).read_bytes()
     code, out, err = convbench("ablate", *TINY, "--out", run, "--resume", "--format", "json")
     assert code == 0
-    [where_the_time_went] = err.splitlines()
+    [where_the_time_went, where_the_report_is] = err.splitlines()
+    assert where_the_report_is.startswith("convbench: report: ")
     assert "measuring" not in where_the_time_went
     assert (run / RECORDS).read_bytes() == before
     metrics = {row["metric"] for row in json.loads(out)["rows"]}
