@@ -56,7 +56,7 @@ class File:
             raise UserError(f"{path} cannot be read ({error.strerror})") from error
         md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
         if md5 != self.md5:
-            raise UserError(f"{path} has md5 {md5} instead of {self.md5}. Delete it and download it again")
+            raise UserError(f"{path} has md5 {md5} instead of {self.md5}")
         return content
 
 
@@ -95,8 +95,9 @@ class Archive:
 
     def _told(self, data_dir: Path | None, fault: str) -> str:
         if data_dir is None:
-            return f"{self.dataset} is incomplete in the cache: {fault}"
+            return f"{self.dataset} is incomplete in the cache: {fault}. Run the command again to download it"
         return (
             f"--data-dir {data_dir} does not contain all of {self.dataset}: {fault}. "
-            f"It must contain the folder {self.top} as torchvision unpacks it"
+            f"Give a --data-dir that contains the folder {self.top} as torchvision unpacks it, "
+            f"or leave --data-dir out to download {self.dataset}"
         )
