@@ -147,11 +147,13 @@ def test_the_first_steps_run_on_a_machine_without_a_gpu(trial: Trial, tmp_path: 
 STUB = """#!/bin/sh
 case "$*" in
     *"bench selftest"*) setsid sh -c 'echo $$ >"$WORK/pid"; exec sleep 300' & sleep 300 ;;
-    *"bench doctor"*) echo "the planted failure"; exit 3 ;;
+    *"bench doctor"*) echo "the planted failure"; exit 1 ;;
+    *"bench run"*) exit 3 ;;
     *) echo "planted" ;;
 esac
 """
-"""In place of Python: `doctor` fails; `selftest` takes too long, and starts a process in another session."""
+"""In place of Python: `doctor` fails; a budget leaves cases of `energy`; `selftest` takes too long, and
+starts a process in another session."""
 
 
 @pytest.mark.slow
@@ -160,12 +162,13 @@ def test_a_step_that_fails_or_is_late_ends_no_other(trial: Trial, tmp_path: Path
     stub.write_text(STUB)
     stub.chmod(0o755)
     began = time.monotonic()
-    done = trial("doctor", "probe", "selftest", "layers", PYTHON=str(stub), LIMIT="12")
+    done = trial("doctor", "energy", "probe", "selftest", "layers", PYTHON=str(stub), LIMIT="12")
     assert time.monotonic() - began < 60
     assert done.returncode == 1
     assert "the planted failure" in done.stdout
     found = summary(tmp_path)
-    assert found["doctor"] == ("failed", "exit code 3")
+    assert found["doctor"] == ("failed", "exit code 1")
+    assert found["energy"] == ("ok", ""), "a budget that ends is no failure"
     assert found["probe"] == ("ok", "")
     assert found["selftest"][0] == "late"
     assert found["layers"] == ("skipped", "no time left")

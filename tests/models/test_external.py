@@ -140,7 +140,7 @@ def test_a_factory_is_given_what_it_names(net: Path, signature: str, sizes: str)
         ("import nosuchmodule\ndef make(): ...", "ModuleNotFoundError: No module named 'nosuchmodule'"),
         ("def make(): raise RuntimeError('first\\nsecond')", "RuntimeError: first$"),
         ("def make(): raise SystemExit(3)", "SystemExit: 3"),
-        ("def make(depth): ...", r"needs the argument 'depth': write make\(depth=\.\.\.\)"),
+        ("def make(depth): ...", r"needs the argument 'depth'\. Give make\(depth=\.\.\.\)"),
         ("def make(): return 3", "returned an object of type int, not an nn.Module"),
         ("make = 3", "an object of type int, not a callable"),
         ("from math import *", "AttributeError: .*'make'"),
@@ -183,5 +183,5 @@ def test_a_module_of_the_current_folder(tmp_path: Path, monkeypatch: pytest.Monk
 def test_torchvision() -> None:
     module = load("torchvision:squeezenet1_1", channels=3, image=64, classes=7).module
     assert module(torch.zeros(2, 3, 64, 64)).shape == (2, 7)
-    with pytest.raises(UserError, match="3 channels only, not 1"):
+    with pytest.raises(UserError, match="needs images of 3 channels, got 1"):
         load("torchvision:squeezenet1_1", channels=1, image=64, classes=7)

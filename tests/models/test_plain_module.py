@@ -114,16 +114,18 @@ def test_a_module_that_takes_one_mode_is_refused() -> None:
         def train(self, mode: bool = True) -> Fixed:
             raise NotImplementedError("Calling train() is not supported yet.")
 
-    with pytest.raises(UserError, match=r"net.py:build .* cannot be switched .*torch.export"):
+    with pytest.raises(
+        UserError, match=r"net.py:build .* cannot switch between training and evaluation.*torch.export"
+    ):
         switched(nn.Sequential(Fixed()), "net.py:build")
 
 
 def test_torchscript_is_refused_wherever_it_is() -> None:
     script = torch.jit.script(nn.Linear(1, 1))
     refuse_script(nn.Linear(1, 1), "net.py:build")
-    with pytest.raises(UserError, match=r"net.py:build returned a TorchScript module, which"):
+    with pytest.raises(UserError, match=r"net.py:build returned a TorchScript module, made by"):
         refuse_script(script, "net.py:build")
-    with pytest.raises(UserError, match=r"net.py:build returned a TorchScript module in 1, which"):
+    with pytest.raises(UserError, match=r"net.py:build returned a TorchScript module in 1, made by"):
         refuse_script(nn.Sequential(nn.ReLU(), script), "net.py:build")
 
 

@@ -192,9 +192,13 @@ def test_what_cannot_run_is_in_the_plan_with_its_reason(train: Command, tmp_path
     assert skipped["examples/tiny.py:build"] is None
 
 
-def only_where_the_time_went(err: str) -> bool:
-    """Whether the last line is all that there is."""
-    return re.fullmatch(r"convbench: [0-9,]+ s: [a-z0-9 ,%-]+\n", err) is not None
+def says_only_how_the_run_went(err: str, folder: Path, processes: int = 1) -> bool:
+    """Whether it names the folder, each process, what the time went to, and the report; and nothing else."""
+    ended = (rf"{i}/{processes} \S+ #\d+: .*\btook .+" for i in range(1, processes + 1))
+    time_spent = r"[0-9.,]+ (s|minutes): [a-z0-9 ,%-]+"
+    place = re.escape(str(folder))
+    lines = (f"saving to {place}", *ended, time_spent, rf"report: {place}/report\.md")
+    return re.fullmatch("".join(f"convbench: {line}\n" for line in lines), err) is not None
 
 
 def rows_of(text: str, metric: str) -> dict[str, float]:
@@ -208,7 +212,7 @@ def test_a_run_reports_what_was_learnt(trains: Command, net: Callable[[str], str
     folder = tmp_path / "run"
     answer = trains(net("good"), "--epochs", 2, "--seeds", 2, "--out", folder, "--format", "json")
     assert answer.code == 0
-    assert only_where_the_time_went(answer.err)
+    assert says_only_how_the_run_went(answer.err, folder, processes=2)
     found = records(folder)
     assert [(record.status, record.case.learning_seed) for record in found] == [("ok", 0), ("ok", 1)]
     finals = [m.samples[-1] for r in found for m in r.measurements if m.metric == "test_accuracy"]
@@ -227,7 +231,7 @@ def test_every_format_is_of_the_same_run(
 ) -> None:
     answer = trains(net("good"), "--epochs", 1, "--out", tmp_path / "run", "--format", format_)
     assert answer.code == 0
-    assert only_where_the_time_went(answer.err)
+    assert says_only_how_the_run_went(answer.err, tmp_path / "run")
     assert ":good" in answer.out
     if format_ == "csv":
         assert any(row["model"].endswith(":good") for row in csv.DictReader(io.StringIO(answer.out)))
@@ -315,7 +319,7 @@ def test_every_option_reaches_the_case(trains: Command, net: Callable[[str], str
     options += ["--set", "momentum=0.5", "--set", "augment=flip+pca", "--lr", "0.01", "--epochs", "1"]
     answer = trains(net("good"), *options, "--seed", 3, "--out", tmp_path / "run")
     assert answer.code == 0
-    assert only_where_the_time_went(answer.err)
+    assert says_only_how_the_run_went(answer.err, tmp_path / "run")
     (record,) = records(tmp_path / "run")
     case = record.case
     assert case.task is not None

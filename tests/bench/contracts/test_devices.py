@@ -153,7 +153,7 @@ def test_a_cpu_writes_over_twice_its_last_cache(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_cpu_whose_cache_is_unknown_has_no_cold_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cpu, "last_cache_bytes", lambda: None)
-    with pytest.raises(UserError, match="does not say how large the last cache is"):
+    with pytest.raises(UserError, match="kernel does not report the size of the last-level cache"):
         suite_plan.refuse_flush(MeasurementProtocol(flush_l2=True), [CASE])
     suite_plan.refuse_flush(MeasurementProtocol(), [CASE])
 
