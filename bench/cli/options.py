@@ -10,7 +10,7 @@ import typer
 
 from bench import devices
 from bench.cli import completion
-from bench.plan.axes import AXES, DEVICE_ALIASES, MOST_MHZ, whole_number
+from bench.plan.axes import AXES, MOST_MHZ, whole_number
 from bench.runner.run_options import RunOptions
 from bench.stats.verdicts import FailOn
 from models.errors import unknown
@@ -23,7 +23,7 @@ OneDevice = Annotated[
         "--device",
         help=f"{', '.join(devices.devices())} or auto.",
         autocompletion=completion.DEVICE,
-        callback=lambda name: DEVICE_ALIASES.get(name, name),
+        callback=lambda name: devices.aliases().get(name, name),
     ),
 ]
 

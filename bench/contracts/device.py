@@ -23,6 +23,7 @@ class Traits(Struct, frozen=True, kw_only=True):
     """What is true of a kind of device on every machine: data, known without torch and without the device.
 
     title             in headings and sentences: `the CPU`, `CUDA`
+    aliases           other names that users know it by
     preference        `auto` takes the present device of the highest; what is below the host, by name alone
     is_host           whether it is the processor that Python runs on: then `Case.threads` matter to it
     scale             how large its suites, ablations, searches and ceilings are
@@ -67,6 +68,7 @@ class Traits(Struct, frozen=True, kw_only=True):
     costs: Costs
     uses_gpu: bool
     uses_nvml: bool
+    aliases: tuple[str, ...] = ()
     caveat: str = ""
 
 

@@ -16,6 +16,11 @@ def devices() -> dict[str, Device]:
     return {device.name: device for device in plugins.find(sys.modules[__name__], "DEVICE")}
 
 
+def aliases() -> dict[str, str]:
+    """Other names that users know, and the name of the device that each means."""
+    return {alias: device.name for device in devices().values() for alias in device.traits.aliases}
+
+
 def get(name: str) -> Device:
     """The device of that name; UserError with the nearest name otherwise."""
     if name not in devices():

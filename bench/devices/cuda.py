@@ -57,6 +57,7 @@ COSTS = Costs(
 )
 TRAITS = Traits(
     title="CUDA",
+    aliases=("gpu",),
     preference=10,
     is_host=False,
     scale="large",

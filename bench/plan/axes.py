@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from bench import devices, engines, workloads
 from bench.plan import input_shapes
@@ -19,14 +19,14 @@ Value = str | int
 
 @dataclass(frozen=True)
 class NamedAxis:
-    """An axis of names; `accepted` is asked late, so that listing plug-ins costs nothing unless needed.
+    """An axis of names; both are asked late, so that listing plug-ins costs nothing unless needed.
 
     aliases  other names that users know, and the accepted name that each means
     """
 
     summary: str
     accepted: Callable[[], Iterable[str]]
-    aliases: Mapping[str, str] = field(default_factory=dict)
+    aliases: Callable[[], Mapping[str, str]] = dict
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,6 @@ _SECONDS_IN = {"s": 1.0, "m": 60.0, "h": 3600.0}
 MOST_MHZ = 10_000
 """Of `--lock-clocks`: more than any GPU has, and what this one has, it says itself."""
 
-DEVICE_ALIASES = {"gpu": "cuda"}
 _BY_DTYPE = {"float32": "fp32", "float": "fp32", "bfloat16": "bf16", "float16": "fp16", "half": "fp16"}
 
 AXES: dict[str, NamedAxis | NumericAxis | ShapeAxis] = {
@@ -67,9 +66,11 @@ AXES: dict[str, NamedAxis | NumericAxis | ShapeAxis] = {
     "device": NamedAxis(
         "cpu, cuda or auto (a CUDA GPU if present).",
         lambda: [*devices.devices(), "auto"],
-        DEVICE_ALIASES,
+        lambda: devices.aliases(),
     ),
-    "precision": NamedAxis("fp32, tf32, amp-bf16, amp-fp16, bf16 or fp16.", lambda: PRECISIONS, _BY_DTYPE),
+    "precision": NamedAxis(
+        "fp32, tf32, amp-bf16, amp-fp16, bf16 or fp16.", lambda: PRECISIONS, lambda: _BY_DTYPE
+    ),
     "engine": NamedAxis(
         "eager, compile, compile-reduce-overhead, compile-max-autotune or cudagraph.",
         lambda: engines.engines(),
@@ -77,7 +78,7 @@ AXES: dict[str, NamedAxis | NumericAxis | ShapeAxis] = {
     "layout": NamedAxis(
         "Memory format: nchw or channels-last (alias: nhwc).",
         lambda: LAYOUTS,
-        {"nhwc": "channels-last", "channels_last": "channels-last"},
+        lambda: {"nhwc": "channels-last", "channels_last": "channels-last"},
     ),
     "tuning": NamedAxis(
         f"Optimizations, joined by +: {', '.join(tuning.NAMES)}; or none.",
@@ -136,7 +137,7 @@ def checked(axis: str, value: object) -> Value:
         return input_shapes.read(value)
     if not isinstance(value, str) or not value:
         raise UserError(f"{axis} must be a name, got {value!r}")
-    value = kind.aliases.get(value.lower(), value)
+    value = kind.aliases().get(value.lower(), value)
     if axis == "tuning":
         return tuning.read(value)
     if axis == "model":
