@@ -63,7 +63,9 @@ def ab_with(tmp_path: Path, convbench: Command, monkeypatch: pytest.MonkeyPatch)
 def test_an_installation_of_another_layout_measures(tmp_path: Path, ab_with: Ab) -> None:
     other = installation(tmp_path / "other")
     answer = ab_with(other, other)
-    assert (answer.code, answer.err) == (0, f"convbench: report: {tmp_path / 'out' / 'report.md'}\n")
+    out = tmp_path / "out"
+    assert answer.code == 0
+    assert answer.err == f"convbench: saving to {out}\nconvbench: report: {out / 'report.md'}\n"
     for side in ("a", "b"):
         (record,) = read_records(tmp_path / "out" / side / RECORDS)
         assert (record.status, record.case.model, record.pair) == ("ok", "lenet5", 1)
@@ -81,7 +83,7 @@ def test_an_installation_of_another_layout_measures(tmp_path: Path, ab_with: Ab)
         ({"questions": ["why-unusable", "describe"]}, "OTHER's convbench 0.9 cannot measure"),
         (
             {"machine": {"cores_usable": "two"}},
-            "OTHER answers strangely: Expected `int`, got `str` - at `$.cores_usable`",
+            "unreadable answer of OTHER: Expected `int`, got `str` - at `$.cores_usable`",
         ),
         ({"dying": "sys.exit('no torch here')"}, "OTHER's convbench 0.9 did not start: no torch here"),
         ({"dying": "os._exit(3)"}, "OTHER's convbench 0.9 did not start: exited with code 3"),
@@ -259,7 +261,7 @@ def test_every_case_is_asked_of_another_installation(tmp_path: Path, ab_with: Ab
     answer = ab_with(other, able, "--batch", "1,8")
     assert answer.code == 2
     refused = "lenet5/inference/cpu/fp32/eager/nchw/b8/t1/i28/c1/k10"
-    assert answer.err == f"convbench: side b cannot run {refused} here: {reason}\n"
+    assert answer.err == f"convbench: side b cannot run {refused} on this machine: {reason}\n"
 
 
 # A conversation of wire 1 that was kept: what is said today must mean the same.

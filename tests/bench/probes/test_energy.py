@@ -203,7 +203,7 @@ def test_power_that_is_more_than_a_tenth_from_the_counter_is_labelled(watts: flo
     device = Metered()
     figures, meter, _ = metered(device, counter(device, power=sensor(device, watts)))
     assert figures["sampled_power"] == pytest.approx(watts, abs=1e-3)
-    words = f"by the counter the steps take 400 W, by readings of the power {watts:.0f} W"
+    words = f"the energy counter gives 400 W, power readings give {watts:.0f} W"
     assert meter.labels == ([CaseWarning("energy-mismatch", words)] if labelled else [])
     assert figures["energy_total"] == pytest.approx(BUSY * 5 * MS, rel=EXACT), "the counter's stays"
 

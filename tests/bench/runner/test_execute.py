@@ -181,7 +181,7 @@ def test_what_cannot_run_is_skipped_with_the_reason(story: Story) -> None:
     assert "tf32 needs an NVIDIA GPU" in reasons
     assert "vgg16 cannot take images of 16x16" in reasons
     if devices.get("cuda").why_absent():
-        assert "cannot use a CUDA GPU here" in reasons
+        assert "cannot use a CUDA GPU on this machine" in reasons
 
 
 def test_a_line_has_the_fields_that_were_promised(story: Story) -> None:
@@ -285,7 +285,9 @@ def test_a_folder_with_warm_caches_is_not_continued_with_a_cold_l2(story: Story,
     """Their times could never be in one report."""
     before = (copied / RECORDS).read_bytes()
     cold = structs.replace(FAST, flush_l2=True)
-    with pytest.raises(UserError, match="has times with warm caches: a run of the other kind needs a new"):
+    with pytest.raises(
+        UserError, match=r"has times with warm caches\. Choose another --out for the other kind$"
+    ):
         run_plan(story.planned, cold, copied, resume=True, budget_seconds=None, on_progress=ignore)
     assert (copied / RECORDS).read_bytes() == before
 
@@ -377,7 +379,9 @@ def test_ctrl_c_ends_the_command_and_a_second_run_is_refused_meanwhile(story: St
         _, errors = process.communicate(timeout=10)
         assert time.monotonic() - pressed < 2
         assert process.returncode == 130
-        assert errors == "convbench: interrupted; a folder given as --out keeps what was finished\n"
+        saved = f"interrupted; 0 of 1 processes are saved in {copied}"
+        how = f"convbench run --resume --out {copied}"
+        assert errors == f"convbench: saving to {copied}\nconvbench: {saved}. Continue with: {how}\n"
         assert gone(trace, seconds=1)
     assert (copied / RECORDS).read_bytes() == before
     assert not (copied / "work").exists()
@@ -401,7 +405,7 @@ def test_a_gpu_that_auto_chose_and_torch_cannot_use_is_an_error(
     """The user who named the device gets skipped cases and the figures of the other device."""
     gpu = Case(model="lenet5", device="cuda", image=28, channels=1, classes=10)
     cpu = structs.replace(gpu, device="cpu")
-    monkeypatch.setattr(run, "unrunnable", lambda planned, server: {gpu: "torch cannot use a CUDA GPU here"})
+    monkeypatch.setattr(run, "unrunnable", lambda planned, server: {gpu: "no CUDA GPU"})
     monkeypatch.setattr(run, "_measure_pending", lambda *arguments: 0)
     out = tmp_path / "out"
 
@@ -413,9 +417,8 @@ def test_a_gpu_that_auto_chose_and_torch_cannot_use_is_an_error(
     if not auto:
         go()
         return
-    with pytest.raises(
-        UserError, match=r"auto chose cuda.*torch cannot use a CUDA GPU here; pass --device cpu"
-    ):
+    sentence = "--device auto chose cuda, where no case can run: no CUDA GPU. Give --device cpu"
+    with pytest.raises(UserError, match=f"^{sentence}$"):
         go()
     assert not out.exists()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import cast
@@ -113,5 +114,5 @@ def test_a_side_of_pairs_is_one_network_from_the_first_pair_on() -> None:
     for record in records[:2]:
         interleaved._refuse_edited(known, [record, record])
     words = "no longer that of the first pair on side b (before / now: first difference: 1 is ReLU / Tanh"
-    with pytest.raises(UserError, match=words):
+    with pytest.raises(UserError, match=re.escape(words)):
         interleaved._refuse_edited(known, [records[0], records[2]])
