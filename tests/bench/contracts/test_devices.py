@@ -153,11 +153,7 @@ def test_a_cpu_writes_over_twice_its_last_cache(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_cpu_whose_cache_is_unknown_has_no_cold_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cpu, "last_cache_bytes", lambda: None)
-<<<<<<< Updated upstream
     with pytest.raises(UserError, match="kernel does not report the size of the last-level cache"):
-=======
-    with pytest.raises(UserError, match="does not report the size of the last-level cache"):
->>>>>>> Stashed changes
         suite_plan.refuse_flush(MeasurementProtocol(flush_l2=True), [CASE])
     suite_plan.refuse_flush(MeasurementProtocol(), [CASE])
 
