@@ -337,7 +337,7 @@ def test_the_result_reads_well_in_a_terminal_and_in_a_notebook() -> None:
     found = convbench.measure(Sandwich(), IMAGES, **QUICK)
     text, page = str(found), found._repr_html_()
     assert "| forward | wall " in text
-    assert "Within one process" in text
+    assert "in this process; another process may differ by more" in text
     assert "<td>forward</td><td>wall</td>" in page
     assert "&lt;b&gt;Sandwich&lt;/b&gt;, inference, cpu" in page
     assert "<b>Sandwich" not in page
@@ -393,4 +393,4 @@ def test_the_precision_in_effect_is_the_processs_and_the_modules_own() -> None:
     """`fp32` adds nothing to the module: what it really is stands beside it."""
     found = convbench.measure(nn.Linear(8, 8).bfloat16(), torch.ones(4, 8).bfloat16(), **QUICK)
     assert found.effective == {"conv": "ieee", "matmul": "ieee", "weights": "bfloat16"}
-    assert "Precision in effect: matmul ieee, conv ieee, weights bfloat16." in str(found)
+    assert "Precision actually used: matmul ieee, conv ieee, weights bfloat16." in str(found)

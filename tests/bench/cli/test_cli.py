@@ -225,7 +225,7 @@ def test_the_exit_code_says_whether_a_case_failed_or_was_left(
     )
     assert answer.err.endswith(f"convbench: report: {tmp_path}/run/report.md\n")
     assert "lenet5" in (tmp_path / "run" / "report.md").read_text()
-    assert "lenet5" in answer.out
+    assert "LeNet-5" in answer.out
 
 
 def test_options_reach_the_run(convbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
