@@ -33,6 +33,7 @@ import pytest
 import torch
 import torchvision
 from sklearn.datasets import load_digits
+from tqdm import tqdm
 
 from bench.contracts.dataset import Dataset, Images, Split
 from bench.datasets import cifar10, datasets, download, fashion_mnist, get
@@ -525,9 +526,16 @@ def test_a_cache_that_cannot_be_written_is_a_sentence(
 
 def started(plant: Plant) -> multiprocessing.context.ForkProcess:
     """`fetch` in a process of its own, which shares the plants."""
-    process = multiprocessing.get_context("fork").Process(target=plant.dataset.fetch, args=(None,))
+    process = multiprocessing.get_context("fork").Process(target=fetch_under_an_own_lock, args=(plant,))
     process.start()
     return process
+
+
+def fetch_under_an_own_lock(plant: Plant) -> None:
+    """torchvision shows progress by tqdm, whose lock forked processes share: one that is killed while it
+    holds it would stop this one for good."""
+    tqdm.set_lock(threading.RLock())
+    plant.dataset.fetch(None)
 
 
 def test_a_kill_in_the_midst_leaves_nothing_to_be_read_and_the_next_fetch_clears_up(plant: Plant) -> None:
