@@ -104,4 +104,4 @@ def test_a_prior_takes_more_than_a_few_cases(tmp_path: Path) -> None:
     words = [sys.executable, "examples/refit_prior.py", str(folder)]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert done.stderr == "a prior takes 20 cases of two processes or more; these runs have 1\n"
+    assert done.stderr == "a prior needs 20 cases with two processes or more; these runs have 1\n"
