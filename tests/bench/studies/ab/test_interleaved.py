@@ -427,7 +427,9 @@ def test_a_real_pair_in_two_environments(
         *("--suite", suite, "--threads", "1", "--b", "batch=2", "--b-python", python, "--budget", "1"),
         *("--format", "json"),
     )
-    assert (answer.code, answer.err) == (0, f"convbench: report: {tmp_path / 'out1' / 'report.md'}\n")
+    out = tmp_path / "out1"
+    assert answer.code == 0
+    assert answer.err == f"convbench: saving to {out}\nconvbench: report: {out / 'report.md'}\n"
     (row,) = [row for row in json.loads(answer.out)["rows"] if row["decides"]]
     assert (row["verdict"], row["n_base"], row["n_new"], row["low"]) == ("inconclusive", 1, 1, None)
     assert row["ratio"] == pytest.approx(row["new"] / row["base"])
