@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from bench.cli import half_widths
 from bench.runner.precision import Precision
 from bench.schema.phases import whole
+from bench.schema.plurals import how_many
 from bench.schema.record import FAILED, find
 from bench.stats.estimates import centre, median
 
@@ -54,8 +55,7 @@ class FigureSoFar:
         seconds = centre(self._medians)
         width = self._precision.widths(self._until).get(event.case.without_replicate())
         interval = "" if width is None else f" {half_widths.in_words(width.half, '±')}"
-        count = len(self._medians)
-        processes = "1 process" if count == 1 else f"{count} processes"
+        processes = how_many(len(self._medians), "process", "processes")
         speed = event.case.batch / seconds
         return f"{1e3 * seconds:.4g} ms{interval}, {speed:.4g} images/s, {failed}{processes}, "
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.outputs.main_output import MainOutput, described, main_output
 from bench.schema.case_warnings import CaseWarning
+from bench.schema.plurals import how_many
 from models.errors import UserError
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def _others(count: int, classes: int) -> tuple[CaseWarning, ...]:
     """A word where there are not as many outputs as the case has classes."""
     if count == classes:
         return ()
-    outputs = "1 output" if count == 1 else f"{count:,} outputs"
+    outputs = how_many(count, "output")
     labels = "are 0 and 1" if count == 1 else f"lie below {count:,}"
     detail = f"the network has {outputs}, where --classes is {classes:,}: the labels {labels}"
     return (CaseWarning("other-classes", detail),)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import structs
 
+from bench.schema.plurals import how_many
 from bench.stats.accuracy_verdicts import PARITY_MARGIN
 from bench.stats.verdicts import MARGIN, holm, unpaired
 from reports.ablations.choices import Choice, memory_of, ratio_with_ends
@@ -222,7 +223,7 @@ def _caption(choices: Sequence[Choice]) -> str:
     seeds = {pair.base.seeds for pair in trained}
     if trained and len(seeds) == 1:
         count = seeds.pop()
-        told += f"; accuracy on {trained[0].base.task.dataset}, {count} seed{'s' if count != 1 else ''}"
+        told += f"; accuracy on {trained[0].base.task.dataset}, {how_many(count, 'seed')}"
     return told
 
 
@@ -234,12 +235,12 @@ def next_step(names: Sequence[str], choices: Sequence[Choice], asked: Asked) -> 
     if seeds:
         most = max(choice.trained.new.seeds for choice in seeds if choice.trained)
         words = ("ablate", name, "--seeds", str(max(MORE_SEEDS, 2 * most)))
-        purpose = f"more seeds for {_counted(len(seeds))}"
+        purpose = f"more seeds for {how_many(len(seeds), 'undecided choice')}"
         return NextStep(command=asked.command(words, OUT), purpose=purpose)
     if times:
         most = max(max(choice.time.n_new, choice.time.n_base) for choice in times if choice.time)
         words = ("ablate", name, "--replicates", str(max(MORE_PROCESSES, 2 * most)))
-        purpose = f"more processes for {_counted(len(times))}"
+        purpose = f"more processes for {how_many(len(times), 'undecided choice')}"
         return NextStep(command=asked.command(words, OUT), purpose=purpose)
     timed = next((choice.timed for choice in choices if choice.timed), None)
     if timed is None:
@@ -247,7 +248,3 @@ def next_step(names: Sequence[str], choices: Sequence[Choice], asked: Asked) -> 
     case = timed.new.case
     command = shlex.join(("convbench", "layers", case.model, "--batch", str(case.batch)))
     return NextStep(command=command, purpose="where the time of this choice goes")
-
-
-def _counted(count: int) -> str:
-    return f"{count} undecided choice{'s' if count != 1 else ''}"

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
+from bench.schema.plurals import how_many
 from bench.stats.deciding import deciding_pairs
 from bench.stats.moderation import MOST_MORE
 from bench.stats.verdicts import INTERIM_PAIRS
@@ -102,9 +103,9 @@ def _headlines(rows: Sequence[PairRow], trialled: Trialled) -> Iterator[str]:
         yield "No case was measured on both sides: nothing was compared."
     last = []
     if trialled.failed:
-        last.append(f"{trialled.failed:,} {_cases(trialled.failed)} failed on a side.")
+        last.append(f"{how_many(trialled.failed, 'case')} failed on a side.")
     if trialled.unseen:
-        last.append(f"The budget ended before {trialled.unseen:,} {_cases(trialled.unseen)} had a pair.")
+        last.append(f"The budget ended before {how_many(trialled.unseen, 'case')} had a pair.")
     if trialled.gate:
         last.append(trialled.gate)
     if last:
@@ -166,7 +167,7 @@ def _table(rows: Sequence[PairRow]) -> Table:
         notes=(
             COLUMNS_IN_WORDS,
             *short_notes_on(cell for row in cells for cell in row),
-            *((f"{more:,} more row{'s' if more != 1 else ''}: --section steps.",) if more else ()),
+            *((f"{how_many(more, 'more row')}: --section steps.",) if more else ()),
         ),
     )
     return without_constant(table, "pairs")
@@ -217,7 +218,3 @@ def _seconds(rows: Sequence[PairRow], margin: float) -> int | None:
         more = found.more if found is not None and found.more is not None else more
         total += row.seconds * min(row.verdict.n_base + more, INTERIM_PAIRS[-1])
     return 60 * math.ceil(total / 60) if rows else None
-
-
-def _cases(count: int) -> str:
-    return "case" if count == 1 else "cases"

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from msgspec import Struct
 
 from bench.schema.case import Case
+from bench.schema.plurals import how_many
 from reports.compare.answer_table import answer_table
 from reports.compare.comparison_rows import ComparedSides, ComparisonRow, ReplicationUnit
 from reports.compare.gate import GateResult
@@ -110,7 +111,7 @@ def _headlines(compared: ComparedSides, known: Circumstances, names: Mapping[Cas
         yield f"{NOTHING}. {_why_nothing(compared.rows, known)}"
     if compared.broken:
         count = len(compared.broken)
-        yield f"{count:,} {_cases(count)} of BASE failed in NEW: {models_named(compared.broken)}."
+        yield f"{how_many(count, 'case')} of BASE failed in NEW: {models_named(compared.broken)}."
     times = _step_times(compared.rows, names)
     if times:
         yield from sentences(times, known.margin)
@@ -188,8 +189,7 @@ def _warnings(rows: Sequence[ComparisonRow]) -> Iterator[str]:
     tagged = [row for row in rows if row.labels and is_step_time(row)]
     if tagged:
         labels: Counter[str] = Counter(label for row in tagged for label in row.labels)
-        counted = "row" if len(tagged) == 1 else "rows"
-        yield f"{len(tagged):,} {counted} ! ({_listed(labels)}): --section time."
+        yield f"{how_many(len(tagged), 'row')} ! ({_listed(labels)}): --section time."
     left_out: dict[str, set[Case]] = {}
     for row in rows:
         if row.verdict is None and row.reason:
@@ -200,14 +200,10 @@ def _warnings(rows: Sequence[ComparisonRow]) -> Iterator[str]:
     )
     if counts and compared:
         count = len({case for cases in left_out.values() for case in cases} - compared)
-        yield f"{count:,} {_cases(count)} not compared ({_listed(counts)}): --section not-compared."
+        yield f"{how_many(count, 'case')} not compared ({_listed(counts)}): --section not-compared."
 
 
 def _listed(counts: Counter[str]) -> str:
     """`only in BASE 2, only in NEW 1`, the most frequent first, three at most."""
     told = [f"{word} {count:,}" for word, count in counts.most_common(3)]
     return ", ".join([*told, *(["..."] if len(counts) > 3 else [])])
-
-
-def _cases(count: int) -> str:
-    return "case" if count == 1 else "cases"

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct, structs
 
+from bench.schema.plurals import how_many
 from reports.cells import Quantity, brief
 from reports.document import Answer, BarChart, BarRow, NextStep, Table
 from reports.history.then_and_now import MeasuredToday, Published, Work, same_precision
@@ -191,5 +192,6 @@ def next_step(matches: Sequence[Match], asked: Asked) -> NextStep | None:
     most = max(len(match.here.forward) for match in weak)
     count = ENOUGH if most < ENOUGH else 2 * most
     words = ("history", *map(str, asked.folders), "--run", "--replicates", str(count))
-    times = "1 time" if len(weak) == 1 else f"{len(weak)} times"
-    return NextStep(command=asked.command(words, OUT), purpose=f"narrows the interval of {times}")
+    return NextStep(
+        command=asked.command(words, OUT), purpose=f"narrows the interval of {how_many(len(weak), 'time')}"
+    )

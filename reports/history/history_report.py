@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import structs
 
 from bench import devices
+from bench.schema.plurals import how_many
 from bench.stats.estimates import centre
 from reports.cells import UNRESOLVED, Cell, Quantity, Scalar, readable
 from reports.document import Document, Part, Plot, Series, Table, TableKey
@@ -97,7 +98,7 @@ def _table(key: Work, rows: Sequence[Published], here: Sequence[MeasuredToday]) 
             for part in (each.forward, each.backward)
         )
         device = f"here: {each.subject.case.device} {'+'.join(each.subject.machine)}".strip()
-        torch = f"torch, {processes_words(len(each.forward))}"
+        torch = f"torch, {how_many(len(each.forward), 'process', 'processes')}"
         lines.append(("now", device, torch, each.name, *parts, total, None, None))
     notes = [f"Sources: {'; '.join(dict.fromkeys(row.source for row in rows))}."]
     notes += dict.fromkeys(f"{row.source}: {row.note}." for row in rows)
@@ -111,10 +112,6 @@ def _table(key: Work, rows: Sequence[Published], here: Sequence[MeasuredToday]) 
         rows=tuple(line if here else line[: len(COLUMNS)] for line in lines),
         notes=(*notes, *interval_notes(cell for line in lines for cell in line)),
     )
-
-
-def processes_words(count: int) -> str:
-    return "1 process" if count == 1 else f"{count} processes"
 
 
 def _speed_ups(row: Published, here: Sequence[MeasuredToday]) -> tuple[Cell, Cell]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bench.schema.plurals import how_many
 from reports.pages.next_command import Unfinished
 from reports.sections.machine_line import machine_words
 from reports.summary.figures import Summary
@@ -17,7 +18,7 @@ def _counts(summary: Summary, unfinished: Unfinished) -> str:
     known = measured | {outcome.case for outcome in summary.outcomes} | set(unfinished.missing)
     seconds = sum(summary.spent.values())
     taken = f" in {duration(seconds)}" if seconds else ""
-    return f"{len(measured):,} of {len(known):,} case{'s' if len(known) != 1 else ''}{taken}"
+    return f"{len(measured):,} of {how_many(len(known), 'case')}{taken}"
 
 
 def duration(seconds: float) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from bench import devices
 from bench.schema.agreement import Agreement
 from bench.schema.case import Case
+from bench.schema.plurals import how_many
 from bench.schema.tuning import names
 from bench.stats.accuracy_verdicts import Difference
 from bench.stats.verdicts import MARGIN
@@ -69,7 +70,7 @@ def threads_in_words(case: Case) -> str:
     """`1 thread`; nothing on a GPU."""
     if not devices.traits(case.device).is_host:
         return ""
-    return f"{case.threads} thread{'s' if case.threads > 1 else ''}"
+    return how_many(case.threads, "thread")
 
 
 def _against_plain(found: Findings) -> str:
@@ -138,7 +139,7 @@ def _judged(row: PairRow, other: str) -> str:
 
 def pairs_in_words(row: PairRow) -> str:
     """`8 pairs`"""
-    return "1 pair" if row.verdict.n_new == 1 else f"{row.verdict.n_new} pairs"
+    return how_many(row.verdict.n_new, "pair")
 
 
 def _against_rivals(found: Findings) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from bench.schema.plurals import how_many
 from bench.store import RECORDS
 from bench.studies.best.search_result import Findings
 from bench.studies.best.strategy import GIVE_UP, CandidateResult
@@ -74,8 +75,7 @@ def document(found: Findings, measured: Summary, learned: Summary | None) -> Doc
 
 def _about(found: Findings, measured: Summary) -> str:
     """`Intel Xeon, 2 cores · torch 2.15.0 · 14 configurations in 96 s of a budget of 600 s`"""
-    count = len(found.tried)
-    told = f"{count} configuration{'' if count == 1 else 's'}"
+    told = how_many(len(found.tried), "configuration")
     if found.seconds is not None and found.budget_seconds is not None:
         told += f" in {found.seconds:.0f} s of a budget of {found.budget_seconds:.0f} s"
     return " · ".join((*machine_words(measured), told))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from msgspec import structs
 
 from bench.schema.finding import Finding, Status
+from bench.schema.plurals import how_many
 from reports.document import Answer, Document, NextStep, Part, Table
 
 ORDER: tuple[Status, ...] = ("warn", "unknown", "ok")
@@ -47,7 +48,7 @@ def verdict(findings: Sequence[Finding]) -> str:
     warnings = sum(finding.status == "warn" for finding in findings)
     if not warnings:
         return "No problems found."
-    return f"{'1 problem' if warnings == 1 else f'{warnings} problems'} found; expect noisy measurements."
+    return f"{how_many(warnings, 'problem')} found; expect noisy measurements."
 
 
 def has_warnings(findings: Sequence[Finding]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bench.schema.layer_phases import ALL_LAYERS
+from bench.schema.plurals import how_many
 from reports.analysis.layer_headroom import gap_of, headrooms, kind_shares
 from reports.analysis.layer_shares import Layers
 from reports.analysis.measured_ceilings import Rate
@@ -180,11 +181,11 @@ def _cases(found: Sequence[Layers], names: Mapping[str, str]) -> Table:
 
 def _warnings(found: Sequence[Layers]) -> str:
     tags = [tag for layers in found for tag in layers.together[ALL_LAYERS, "whole_time"].tags]
-    counted = {tag: tags.count(tag) for tag in dict.fromkeys(tags)}
-    if not counted:
+    counts = {tag: tags.count(tag) for tag in dict.fromkeys(tags)}
+    if not counts:
         return ""
-    cases = "1 case" if len(found) == 1 else f"{len(found)} cases"
-    return f"Warnings in {cases}: {', '.join(f'{tag} {count}' for tag, count in counted.items())}."
+    told = ", ".join(f"{tag} {count}" for tag, count in counts.items())
+    return f"Warnings in {how_many(len(found), 'case')}: {told}."
 
 
 def _next(layers: Layers, measure_again: bool) -> NextStep:

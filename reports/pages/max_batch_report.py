@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import structs
 
 from bench import devices
+from bench.schema.plurals import how_many
 from bench.studies.max_batch.batch_search import CLOSE, LargestBatch
 from reports.cells import Cell, Scalar, brief
 from reports.document import Answer, Document, NextStep, Part, Table
@@ -55,7 +56,7 @@ def _about(answers: Sequence[LargestBatch]) -> str:
     """`cpu · 12 batch sizes run`"""
     places = ", ".join(dict.fromkeys(answer.case.device for answer in answers))
     runs = sum(len(answer.tries) for answer in answers)
-    return f"{places} · {runs} batch size{'' if runs == 1 else 's'} run"
+    return f"{places} · {how_many(runs, 'batch size')} run"
 
 
 def _names(answers: Sequence[LargestBatch]) -> list[str]:

@@ -11,6 +11,7 @@ from msgspec import Struct
 from bench.plan.feasibility import ACCIDENTS
 from bench.plan.suite import MOST_PROCESSES
 from bench.schema.case import Case
+from bench.schema.plurals import how_many
 from reports.analysis.best_measured import BestMeasured
 from reports.analysis.further_processes import narrowing, plan_of, resume_command, seconds_to, share
 from reports.document import NextStep
@@ -57,7 +58,7 @@ def _resuming(
     """What goes on with the run, or None where nothing of it is missing."""
     failed = {outcome.case for outcome in summary.outcomes if outcome.status in ACCIDENTS}
     if left.missing:
-        purpose = f"measures the remaining {_cases(len(left.missing))}"
+        purpose = f"measures the remaining {how_many(len(left.missing), 'case')}"
         return NextStep(command=resume, purpose=purpose, has_dry_run=True)
     if failed:
         return NextStep(command=resume, purpose="tries again what failed", has_dry_run=True)
@@ -67,7 +68,11 @@ def _resuming(
         narrowed = found.wide - found.beyond
         return NextStep(
             command=f"{resume} --until {share(target)}",
-            purpose=f"more processes for {_cases(len(single))}" if single else f"narrows {_cases(narrowed)}",
+            purpose=(
+                f"more processes for {how_many(len(single), 'case')}"
+                if single
+                else f"narrows {how_many(narrowed, 'case')}"
+            ),
             seconds=None if single else found.seconds,
             has_dry_run=True,
         )
@@ -75,7 +80,7 @@ def _resuming(
         first = ", once no other program runs" if not_alone(summary.figures) else ""
         return NextStep(
             command=f"{resume} --replicates {2 * MOST_PROCESSES}",
-            purpose=f"narrows {_cases(found.wide)}{first}",
+            purpose=f"narrows {how_many(found.wide, 'case')}{first}",
             seconds=seconds_to(2 * MOST_PROCESSES, summary),
         )
     if tasks and all(task.shown.arithmetic is None for task in tasks):
@@ -96,7 +101,3 @@ def _following(tasks: Sequence[BestMeasured], directories: Sequence[Path], targe
         runs = shlex.join(map(str, directories))
         return NextStep(command=f"convbench report {runs} -o report.html", purpose="all figures as a page")
     return NextStep(command="convbench doctor", purpose="finds what makes measurements unreliable")
-
-
-def _cases(count: int) -> str:
-    return f"{count:,} case{'s' if count != 1 else ''}"

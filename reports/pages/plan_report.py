@@ -11,6 +11,7 @@ from bench.plan.suite import MOST_PROCESSES
 from bench.schema import durations
 from bench.schema.case import ARITHMETIC, Case, MeasurementProtocol
 from bench.schema.kept_plan import KeptPlan
+from bench.schema.plurals import how_many
 from bench.studies.ab.pair_rows import CasePair
 from bench.studies.best import strategy
 from bench.studies.best.strategy import Space
@@ -75,16 +76,12 @@ def _counted(here: _Here) -> str:
     """`22 cases, 38 processes`: of those that can run."""
     runnable = _runnable(here)
     cases = len({case.without_replicate() for case in runnable})
-    return f"{_several(cases, 'case')}, {_several(len(runnable), 'process', 'processes')}"
+    return f"{how_many(cases, 'case')}, {how_many(len(runnable), 'process', 'processes')}"
 
 
 def _skipped(here: _Here) -> str:
     cases = len({case.without_replicate() for case, _, told in here if told != RUNS})
-    return f" {_several(cases, 'case')} cannot run on this machine." if cases else ""
-
-
-def _several(count: int, one: str, several: str = "") -> str:
-    return f"{count:,} {one if count == 1 else several or f'{one}s'}"
+    return f" {how_many(cases, 'case')} cannot run on this machine." if cases else ""
 
 
 def _rendered(here: _Here, text: str, output: str) -> str:
@@ -140,7 +137,7 @@ def training_plan(planned: Sequence[Case], output: str) -> str:
         rows.append((case.id, case.learning_seed, case.task.recipe.epochs, here))
         listed.append(case_row(case, {"learning_seed": case.learning_seed, "skipped": reason}))
     table = Table(title="Plan", columns=("case", "seed", "epochs", "on this machine"), rows=tuple(rows))
-    text = (f"{_several(len(planned), 'training run')}.",)
+    text = (f"{how_many(len(planned), 'training run')}.",)
     return formats.render(output, Document(title=TITLE, text=text, tables=(table,), rows=tuple(listed)))
 
 
@@ -149,10 +146,10 @@ def search_plan(space: Space, excluded: Mapping[str, str], budget_seconds: float
     it leaves out."""
     axes = tuple((axis, ", ".join(map(_value, values))) for axis, values in space.values.items())
     first = strategy.first_candidates(space)
-    combinations = _several(math.prod(map(len, space.values.values())), "combination")
+    combinations = how_many(math.prod(map(len, space.values.values())), "combination")
     text = (
         f"{case_name(space.base)}: tries up to {combinations} one by one, beginning with "
-        f"{_several(len(first), 'pair')} of precision and layout, then confirms the fastest in pairs with "
+        f"{how_many(len(first), 'pair')} of precision and layout, then confirms the fastest in pairs with "
         f"fp32 eager; {budget_seconds:.0f} s at most."
     )
     tables = [Table(title="Values to choose from", columns=("axis", "values"), rows=axes)]
@@ -172,7 +169,7 @@ def batch_plan(planned: Sequence[Case], memory: str | None, output: str) -> str:
     here = [(case, feasibility.why_not_here(case)) for case in planned]
     limit = "the memory that can be used safely" if memory is None else memory
     text = (
-        f"Finds the largest batch size of {_several(len(planned), 'case')} in {limit}: at most "
+        f"Finds the largest batch size of {how_many(len(planned), 'case')} in {limit}: at most "
         f"{MOST_TRIES} batch sizes run per case, each in its own process."
     )
     rows = tuple((_without_batch(case), f"skipped: {reason}" if reason else RUNS) for case, reason in here)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from msgspec import structs
 
+from bench.schema.plurals import how_many
 from bench.schema.spending import in_words
 from reports.analysis.further_processes import narrowing_in_words, target_of, with_further
 from reports.analysis.layer_shares import Layers, layers_of, reached_by_layers
@@ -178,7 +179,7 @@ def _introduction(summary: Summary, directories: Sequence[Path], target: float) 
     ended = len({figure.case for figure in summary.figures})
     failed = len({outcome.case for outcome in summary.outcomes if outcome.status != "skipped"})
     skipped = len({outcome.case for outcome in summary.outcomes if outcome.status == "skipped"})
-    processes = f"{summary.records:,} process{'es' if summary.records != 1 else ''}"
+    processes = how_many(summary.records, "process", "processes")
     counts = [f"{ended:,} of {ended + failed + skipped:,} cases measured ({processes})"]
     counts += [f"{failed:,} failed"] if failed else []
     counts += [f"{skipped:,} skipped on this machine"] if skipped else []

@@ -8,6 +8,7 @@ from msgspec import structs
 
 from bench import devices
 from bench.schema.phases import WHOLE
+from bench.schema.plurals import how_many
 from reports.analysis.best_measured import BestMeasured
 from reports.cells import FOLLOWS_FROM_UNRESOLVED, Cell, brief
 from reports.document import Table
@@ -63,7 +64,7 @@ def answer_table(tasks: Sequence[BestMeasured], more: int, summary: Summary) -> 
 def _where(more: int, by_machine: bool) -> Iterator[str]:
     """The parts that have what the table leaves out."""
     if more:
-        yield f"{more:,} more row{'s' if more != 1 else ''}: --section latency"
+        yield f"{how_many(more, 'more row')}: --section latency"
     if by_machine:
         yield "machines A, B, ...: --section system"
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from bench.schema.case import Case
 from bench.schema.case_warnings import Label
+from bench.schema.plurals import how_many
 from bench.schema.record import FAILED, Status
 from reports.analysis.best_measured import BestMeasured
 from reports.cells import BORROWED, ONE
@@ -45,20 +46,20 @@ def _warnings(tasks: Sequence[BestMeasured], summary: Summary) -> Iterator[str]:
     failed = {outcome.case: outcome.status for outcome in summary.outcomes if outcome.status in FAILED}
     skipped = {outcome.case for outcome in summary.outcomes if outcome.status == "skipped"}
     if failed:
-        yield f"{_cases(len(failed))} failed{_which(failed)}."
+        yield f"{how_many(len(failed), 'case')} failed{_which(failed)}."
     if skipped:
-        yield f"{_cases(len(skipped))} cannot run on this machine: --section skipped."
+        yield f"{how_many(len(skipped), 'case')} cannot run on this machine: --section skipped."
     times = [each.time for task in tasks for each in (task.shown, *task.others)]
     singles = [measured(time) for time in times if len(time.medians) == 1]
     if singles:
         marks = " or ".join(dict.fromkeys(BORROWED if each.borrowed else ONE for each in singles))
         has = "has" if len(singles) == 1 else "have"
-        yield f"{_cases(len(singles))} {marks} {has} one process: not compared."
+        yield f"{how_many(len(singles), 'case')} {marks} {has} one process: not compared."
     unreliable = [time for time in times if is_unreliable(time)]
     if unreliable:
         counts = Counter(label for time in unreliable for label in UNRELIABLE if label in time.tags)
         labels = ", ".join(f"{label} {count:,}" for label, count in counts.most_common(MOST_LABELS))
-        yield f"{UNRELIABLE_MARK} {_cases(len(unreliable))} may not repeat ({labels})."
+        yield f"{UNRELIABLE_MARK} {how_many(len(unreliable), 'case')} may not repeat ({labels})."
 
 
 def _which(failed: Mapping[Case, Status]) -> str:
@@ -67,7 +68,3 @@ def _which(failed: Mapping[Case, Status]) -> str:
         return ": " + "; ".join(f"{case_name(case)} ({status})" for case, status in failed.items())
     counts = Counter(failed.values()).most_common()
     return f" ({', '.join(f'{status} {count:,}' for status, count in counts)}): --section failures"
-
-
-def _cases(count: int) -> str:
-    return f"{count:,} case{'s' if count != 1 else ''}"

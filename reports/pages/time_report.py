@@ -13,6 +13,7 @@ from bench.plan.suite import MOST_PROCESSES
 from bench.schema.case import Case
 from bench.schema.metrics import CLOCKS
 from bench.schema.phases import PHASES
+from bench.schema.plurals import how_many
 from reports.analysis.best_measured import is_resolved
 from reports.analysis.further_processes import further, resume_command, with_further
 from reports.analysis.measured_ceilings import ceilings_of
@@ -75,7 +76,7 @@ def build(timed: TimedCase) -> Document | None:
 
 def _answer(timed: TimedCase, whole: Utilisation, limit: Limit) -> Answer:
     case, count = whole.subject.case, len(whole.time.medians)
-    processes = f"{count} process{'es' if count != 1 else ''}, {timed.seconds:.0f} s"
+    processes = f"{how_many(count, 'process', 'processes')}, {timed.seconds:.0f} s"
     where = ", ".join(filter(None, (configuration(whole), "" if is_host(case) else case.device)))
     facts = [f"{brief(images_per_second(whole.time))} images/s", *_limit(whole, limit)]
     told = (
@@ -197,7 +198,7 @@ def _conditions(timed: TimedCase, whole: Utilisation, figures: Figures) -> Itera
         peak = figures.get((whole.time.phase, metric))
         yield f"{metric.replace('_', ' ')} (MiB)", peak.median / MIB if peak else None
     count, samples = len(whole.time.medians), whole.time.samples
-    processes = "1 process" if count == 1 else f"{count} processes"
+    processes = how_many(count, "process", "processes")
     yield "measured", f"{processes}, {samples:,} samples, {timed.seconds:.0f} s"
     yield "failed", _failed(timed.summary)
     yield "remarks", remarks([whole.time])

@@ -9,6 +9,7 @@ from pathlib import Path
 from msgspec import structs
 
 from bench.plan import training_runs
+from bench.schema.plurals import how_many
 from reports.analysis.learned import ACCURACY_KEY, Learned, Together, together
 from reports.analysis.rankings import is_ranked, time_to_target
 from reports.cells import Cell, Quantity, readable
@@ -33,7 +34,7 @@ def answer(found: RunFound, runs: Sequence[Learned]) -> tuple[str, Answer]:
     groups = together(runs)
     names = names_of(groups)
     shown = _most_telling(groups)
-    counts = f"{_counted(len(runs), 'case')}, {_counted(sum(run.seeds for run in runs), 'training run')}"
+    counts = f"{how_many(len(runs), 'case')}, {how_many(sum(run.seeds for run in runs), 'training run')}"
     title, about = _title(runs), f"{in_short(found.summary)} · {counts}"
     told, warnings = headlines(groups, names), warnings_line(runs, names)
     texts = [
@@ -56,10 +57,6 @@ def answer(found: RunFound, runs: Sequence[Learned]) -> tuple[str, Answer]:
         warnings=warnings,
         next_step=next_step(found.summary, runs, found.directories),
     )
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _title(runs: Sequence[Learned]) -> str:
@@ -107,10 +104,10 @@ def _table(
     columns = ("network", "test accuracy (%)", "to target (s)", "training (s)", "images/s", "peak (MiB)")
     filled = [at for at in range(len(columns)) if any(row[at] is not None for row in rows)]
     rest = len(runs) - most
-    more = [f"{rest} more row{'s' if rest != 1 else ''}: --section accuracy."] if rest > 0 else []
+    more = [f"{how_many(rest, 'more row')}: --section accuracy."] if rest > 0 else []
     others = len(groups) - 1
     if others:
-        more.append(f"{_counted(others, 'other group')} of dataset, threads and machine: --section accuracy.")
+        more.append(f"{how_many(others, 'other group')} of dataset, threads and machine: --section accuracy.")
     return Table(
         title=_caption(key, runs),
         columns=tuple(columns[at] for at in filled),
@@ -128,8 +125,8 @@ def _caption(key: Together, runs: Sequence[Learned]) -> str:
         key.dataset,
         f"{_range({run.subject.case.image for run in runs})} px",
         key.device,
-        _counted(key.threads, "thread"),
-        f"{_counted(seeds[0], 'seed')} each" if len(seeds) == 1 else f"{_range(seeds)} seeds",
+        how_many(key.threads, "thread"),
+        f"{how_many(seeds[0], 'seed')} each" if len(seeds) == 1 else f"{_range(seeds)} seeds",
         f"recipe {recipes[0]}" if len(recipes) == 1 else "",
     )
     caption = ", ".join(filter(None, parts))
@@ -171,7 +168,7 @@ def warnings_line(runs: Sequence[Learned], names: CaseNames) -> str:
     told += [_more(len(lost), "also lost seeds")] if len(lost) > MOST_NAMED else []
     marks = [f"! {each}" for each in told]
     if single:
-        marks.append(f"† {_counted(len(single), 'case')} with one seed.")
+        marks.append(f"† {how_many(len(single), 'case')} with one seed.")
     return " ".join(marks)
 
 
@@ -182,7 +179,7 @@ def _more(count: int, what: str) -> str:
 def _at_chance(run: Learned, names: CaseNames) -> str:
     percent = f"{readable(100 * run.figures[ACCURACY_KEY].median, 3)}%"
     guess = f"{100 / run.subject.case.classes:.3g}%"
-    seeds = _counted(len(run.accuracies), "seed")
+    seeds = how_many(len(run.accuracies), "seed")
     return (
         f"{names[id(run)]} learned nothing: {percent}, guessing is {guess} ({seeds}, left out of rankings)."
     )
@@ -202,7 +199,7 @@ def next_step(summary: Summary, runs: Sequence[Learned], directories: Sequence[P
     words = ("convbench", "train", *models, *options, "--seeds", str(seeds), *out)
     return NextStep(
         command=shlex.join(words),
-        purpose=f"{seeds} seeds of {_counted(len(alike), 'case')}",
+        purpose=f"{seeds} seeds of {how_many(len(alike), 'case')}",
         seconds=_seconds(summary, alike, seeds),
         has_dry_run=True,
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import structs
 
+from bench.schema.plurals import how_many
 from reports.analysis.learned import ACCURACY_KEY, Learned, Together
 from reports.analysis.parity import BASES, Parity, parities
 from reports.analysis.rankings import Ranking, by_accuracy, by_time_to_target, time_to_target
@@ -79,8 +80,7 @@ def _speeds(runs: Sequence[Learned], names: CaseNames) -> Iterator[str]:
 def _not_ranked(runs: Sequence[Learned], ranking: Ranking) -> str:
     """`; not ranked: 1 case with one seed or diverged seeds`: what a table may show as better still."""
     left_out = len(runs) - 1 - len(ranking.level) - len(ranking.worse)
-    cases = "case" if left_out == 1 else "cases"
-    return f"; not ranked: {left_out} {cases} with one seed or diverged seeds" if left_out else ""
+    return f"; not ranked: {how_many(left_out, 'case')} with one seed or diverged seeds" if left_out else ""
 
 
 def _target(runs: Sequence[Learned]) -> float | None:
@@ -117,7 +117,7 @@ def _fastest(ranking: Ranking, names: CaseNames) -> str:
 def _alone(where: str, run: Learned, names: CaseNames) -> str:
     """`VGG-small on digits: 97.2% ±0.8 test accuracy (3 seeds, 6 epochs); 90% after 30 s of training.`"""
     target, reached = run.task.target, time_to_target(run)
-    seeds = f"{len(run.accuracies)} seed{'s' if len(run.accuracies) != 1 else ''}"
+    seeds = how_many(len(run.accuracies), "seed")
     told = f"{names[id(run)]} on {where}: {_percent(run)} test accuracy"
     told += f" ({seeds}, {run.task.recipe.epochs} epochs)"
     if target is None:

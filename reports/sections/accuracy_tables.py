@@ -9,6 +9,7 @@ from msgspec import structs
 
 from bench.engines import engines
 from bench.schema.metrics import PEAKS
+from bench.schema.plurals import how_many
 from bench.stats.accuracy_verdicts import AT_CHANCE
 from reports.analysis.learned import ACCURACY_KEY, Learned, Together, mean_by_epoch, seeds_text, together
 from reports.cells import Cell
@@ -113,7 +114,7 @@ def where_in_words(group: Together, groups: Mapping[Together, object]) -> str:
     if len({other.device for other in alike}) > 1:
         words.append(group.device)
     if len({other.threads for other in alike}) > 1:
-        words.append(f"{group.threads} thread{'s' if group.threads != 1 else ''}")
+        words.append(how_many(group.threads, "thread"))
     if len({other.machine for other in alike}) > 1 and group.machine:
         words.append(f"machine {'+'.join(group.machine)}")
     return ", ".join(words)

@@ -8,6 +8,7 @@ from msgspec import structs
 
 from bench import devices
 from bench.schema.ceiling_product import Convolution, Copy, MatrixProduct, Product, product_name
+from bench.schema.plurals import how_many
 from reports.analysis.datasheet import Datasheet, datasheet_of
 from reports.analysis.measured_ceilings import ARITHMETIC_RATE, BANDWIDTH, Ceilings, best, is_ceiling
 from reports.cells import Cell, Quantity
@@ -169,7 +170,7 @@ def place_in_words(place: Place, several_machines: bool) -> str:
     device, threads, machine = place
     words = [
         device,
-        *([f"{threads} thread{'s' if threads > 1 else ''}"] if threads else []),
+        *([how_many(threads, "thread")] if threads else []),
         *([f"machine {'+'.join(machine)}"] if several_machines else []),
     ]
     return ", ".join(words)

@@ -8,6 +8,7 @@ from msgspec import structs
 
 from bench.schema.layer_phases import ALL_LAYERS, BETWEEN, KERNEL, PARTS, Layer
 from bench.schema.layer_phases import Part as StepPart
+from bench.schema.plurals import how_many
 from reports.analysis.layer_headroom import Headroom, by_layer, gap_of, headroom
 from reports.analysis.layer_shares import Layers
 from reports.cells import Cell, Quantity
@@ -77,7 +78,7 @@ def _by_layer(layers: Layers, name: str) -> Table:
         _layer_cells(each, [times.get((part, each.layer)) for part in parts], has_limit) for each in named
     ]
     if small:
-        told = f"{len(small):,} more kernel{'s' if len(small) > 1 else ''}"
+        told = how_many(len(small), "more kernel")
         rows.append(_sum_of(told, small, len(parts), has_limit))
     rows.append(_sum_of("sum", list(every.values()), len(parts), has_limit))
     return Table(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bench import devices
+from bench.schema.plurals import how_many
 from bench.schema.record import Environment
 from reports.summary.figures import Summary
 from reports.tables.wording import one_line
@@ -29,7 +30,7 @@ def _machine(environment: Environment, summary: Summary) -> str:
     used = {figure.case.device for figure in summary.figures}
     if environment.gpu is not None and any(devices.traits(device).uses_gpu for device in used):
         return one_line(environment.gpu.name, 60)
-    cores = f"{environment.cores_usable} core{'s' if environment.cores_usable != 1 else ''}"
+    cores = how_many(environment.cores_usable, "core")
     capability = _capability(summary)
     name = one_line(environment.cpu.replace("(R)", "").replace("(TM)", ""), 50)
     told = f"{name}, {cores}{f' ({capability})' if capability else ''}"
