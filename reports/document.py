@@ -7,6 +7,7 @@ from typing import Literal
 
 from msgspec import Struct, structs
 
+from bench.schema import durations
 from models.errors import unknown
 from reports.cells import NOT_MEASURED, Cell, Missing, Quantity, Scalar
 
@@ -173,8 +174,7 @@ class NextStep(Struct, frozen=True, kw_only=True):
         """`resolves 3 figures, about 9 minutes`"""
         if self.seconds is None:
             return f"{self.purpose}; --dry-run estimates the time" if self.has_dry_run else self.purpose
-        long = self.seconds >= 90
-        duration = f"about {self.seconds / 60:.0f} minutes" if long else f"about {self.seconds:.0f} s"
+        duration = durations.about(self.seconds)
         return f"{self.purpose}, {duration}" if self.purpose else duration
 
 

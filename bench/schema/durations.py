@@ -16,3 +16,8 @@ def in_words(seconds: float) -> str:
     if seconds < 2 * _DAY:
         return f"{round(seconds / _HOUR, 1 if seconds < 10 * _HOUR else 0):g} hours"
     return f"{seconds / _DAY:.0f} days"
+
+
+def about(seconds: float) -> str:
+    """`about 50 s`, `about 4 minutes`, `about 3 hours`: of an estimate, which is no shorter than a second."""
+    return f"about {in_words(max(seconds, 1))}"

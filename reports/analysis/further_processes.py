@@ -83,12 +83,7 @@ def told(more: int | None, seconds: float | None, what: str = "more") -> str:
     """`4 more, about 50 s`, `12 more pairs`, `more than 50`; `what` follows the number."""
     if more is None:
         return f"more than {MOST_MORE}"
-    return f"{more} {what}" + (f", {about(seconds)}" if seconds is not None else "")
-
-
-def about(seconds: float) -> str:
-    """`about 50 s`, `about 4 minutes`, `about 3 hours`"""
-    return f"about {durations.in_words(max(seconds, 1))}"
+    return f"{more} {what}" + (f", {durations.about(seconds)}" if seconds is not None else "")
 
 
 def is_watched(figure: Figure) -> bool:
@@ -164,7 +159,7 @@ def narrowing_in_words(summary: Summary, directories: Sequence[Path], target: fl
     what = "them" if not found.beyond else f"{found.wide - found.beyond:,} of them"
     typed = resume_command(directories[0], "--until", share(target)) if len(directories) == 1 else None
     seconds = found.seconds if typed else seconds_to(found.processes, summary)
-    last = f", in {about(seconds)}" if seconds is not None else ""
+    last = f", in {durations.about(seconds)}" if seconds is not None else ""
     first = WHEN_ALONE if not_alone(summary.figures) else ""
     yield f"{seen}. To narrow {what}{last}{first}: {typed or again('--replicates', str(found.processes))}"
 

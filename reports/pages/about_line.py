@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bench.schema import durations
 from bench.schema.plurals import how_many
 from reports.pages.next_command import Unfinished
 from reports.sections.machine_line import machine_words
@@ -17,12 +18,5 @@ def _counts(summary: Summary, unfinished: Unfinished) -> str:
     measured = {figure.case for figure in summary.figures}
     known = measured | {outcome.case for outcome in summary.outcomes} | set(unfinished.missing)
     seconds = sum(summary.spent.values())
-    taken = f" in {duration(seconds)}" if seconds else ""
+    taken = f" in {durations.in_words(seconds)}" if seconds else ""
     return f"{len(measured):,} of {how_many(len(known), 'case')}{taken}"
-
-
-def duration(seconds: float) -> str:
-    """`45 s`, `7 minutes`, `2.5 hours`"""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"

@@ -15,10 +15,11 @@ from scipy import stats as oracle
 from bench.runner import plan_file
 from bench.schema.case import MeasurementProtocol
 from bench.schema.case_warnings import CaseWarning
+from bench.schema.durations import about
 from bench.schema.kept_plan import KeptPlan
 from bench.schema.record import Record
 from reports import formats
-from reports.analysis.further_processes import about, further, narrowing, rounded_down, share, told
+from reports.analysis.further_processes import further, narrowing, rounded_down, share, told
 from reports.document import Document
 from reports.pages.run_report import build
 from reports.summary.pooling import summarise
