@@ -14,7 +14,7 @@ FROM_OUTSIDE = {
     "reports/drawing/inline_svg.py": "the SVG that matplotlib writes",
     "reports/drawing/plots.py": "labels that matplotlib would leave out of a legend",
     "reports/formats/csv.py": "the end of a line that the csv module writes",
-    "reports/formats/markdown.py": "characters that would be markup",
+    "reports/formats/md.py": "characters that would be markup",
     "reports/summary/figures.py": "digits in the names of users' models, which are sorted as numbers",
     "reports/tables/case_names.py": "models' names, as users type them",
     "reports/tables/unique_names.py": "characters that a file's name may not have",

@@ -1,4 +1,4 @@
-"""A document -> text. Each module here is a format: its NAME, and `render(document) -> str`.
+"""A document -> text. Each module here is a format, named as users name it: `render(document) -> str`.
 
 To add a format, add a file.
 """
@@ -17,29 +17,19 @@ from reports.document import Document
 class Format(Protocol):
     """What a module of this package has."""
 
-    NAME: str
-
     def render(self, document: Document) -> str:
         """The document in this format, ending with a newline."""
         ...
 
 
 @cache
-def _formats() -> dict[str, Format]:
-    found = [
-        cast(Format, importlib.import_module(f"{__name__}.{module.name}"))
-        for module in pkgutil.iter_modules(__path__)
-    ]
-    return {format_.NAME: format_ for format_ in found}
-
-
 def names() -> tuple[str, ...]:
-    """The formats there are, as users name them."""
-    return tuple(sorted(_formats()))
+    """The formats there are, as users name them; none is imported for that."""
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
 
 
 def render(name: str, document: Document) -> str:
     """The document as text; raises UserError for a format that does not exist."""
-    if name not in _formats():
+    if name not in names():
         raise unknown("format", name, names())
-    return _formats()[name].render(document)
+    return cast(Format, importlib.import_module(f"{__name__}.{name}")).render(document)

@@ -10,8 +10,6 @@ from bench.schema.metrics import is_of
 from reports.cells import Scalar
 from reports.document import Document
 
-NAME = "csv"
-
 
 def render(document: Document) -> str:
     """A header with every field of any row, then the rows; what is not there is empty.

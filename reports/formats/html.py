@@ -27,8 +27,6 @@ from reports.tables.unique_names import UniqueNames
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-NAME = "html"
-
 ELSEWHERE = "Plots"
 """The heading of the plots that belong to no table."""
 METHOD = "How these figures were made"

@@ -10,7 +10,6 @@ from bench.host.installed import version_of
 from bench.schema.plain_text import encode
 from reports.document import Document, Origin
 
-NAME = "json"
 SCHEMA = 1
 """Of the object, whatever that of the records is."""
 

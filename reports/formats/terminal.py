@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table as RichTable
 
-NAME = "terminal"
-
 PLAIN_WIDTH = 200
 """Columns where no terminal says how many: tables take what they need of it."""
 TEXT_WIDTH = 100

@@ -11,8 +11,6 @@ from reports.cells import Cell, brief, readable
 from reports.document import Answer, BarChart, Document, Plot, Table
 from reports.drawing import bar_chart, text_bars
 
-NAME = "md"
-
 CHART_WIDTH = 90
 """Letters of a line of code that a code host shows without scrolling."""
 
