@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import hmac
 import importlib.metadata
 import os
 import platform
 import re
 import subprocess
+import uuid
 from pathlib import Path
 
 import psutil
@@ -20,6 +22,11 @@ _LIBRARIES = (
     *("nvidia-cudnn-cu13", "nvidia-cudnn-cu12", "nvidia-cublas", "nvidia-cublas-cu12"),
 )
 """Distributions: of cuDNN and cuBLAS those for CUDA 13 and 12, of which one is installed."""
+NODE_NAME = "CONVBENCH_NODE_NAME"
+"""The environment variable that names the machine as its cluster does."""
+MACHINE_ID = Path("/etc/machine-id")
+_CONVBENCH = uuid.UUID("8f0d3c5e-9a41-4b6b-a1d7-2e64c0b7f935")
+"""Drawn once: it makes a machine's id one that only convbench's records have."""
 _MOVES_TIMINGS = re.compile(
     r"^(OMP|KMP|GOMP|MKL|DNNL|ONEDNN|MALLOC|CUDA|CUBLAS|CUDNN|NVIDIA"
     r"|TORCH|TORCHINDUCTOR|TORCHDYNAMO|AOT[A-Z]*|INDUCTOR|PYTORCH|TRITON)_"
@@ -41,7 +48,28 @@ def describe() -> Environment:
         libraries=_libraries(),
         variables=_variables(),
         commit=_commit(Path(__file__).resolve().parents[2]),
+        node=node_name(),
+        machine_id=machine_id(MACHINE_ID),
     )
+
+
+def node_name() -> str | None:
+    """What the cluster calls this machine: what the user says, else what Slurm says."""
+    return os.environ.get(NODE_NAME) or os.environ.get("SLURMD_NODENAME") or None
+
+
+def machine_id(file: Path) -> str | None:
+    """That of machine-id(5), hashed for convbench alone; None where the machine has none.
+
+    The id itself is confidential. What `systemd-id128 machine-id --app-specific` prints for `_CONVBENCH` is
+    the same: HMAC-SHA256 under the id as key, cut to a UUID of version 4.
+    """
+    try:
+        secret = uuid.UUID(hex=file.read_text(encoding="ascii").strip())
+    except (OSError, ValueError):  # missing, empty, or "uninitialized", as in images of containers
+        return None
+    digest = hmac.digest(secret.bytes, _CONVBENCH.bytes, "sha256")
+    return uuid.UUID(bytes=digest[:16], version=4).hex
 
 
 def _cpu_name() -> str:

@@ -60,8 +60,12 @@ class Measurement(Struct, frozen=True, kw_only=True, omit_defaults=True):
     windows: list[str] = []
 
 
-class Environment(Struct, frozen=True, kw_only=True):
-    """The machine and the software of a record; equal between two runs when nothing changed."""
+class Environment(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The machine and the software of a record; equal between two runs when nothing changed.
+
+    node        the name that its cluster gives the machine, where it gives one (`--node-name`)
+    machine_id  the machine's own, hashed; None where it has none, and in older records
+    """
 
     host: str
     os: str
@@ -75,6 +79,8 @@ class Environment(Struct, frozen=True, kw_only=True):
     variables: dict[str, str]
     """Environment variables that move timings: OMP_*, KMP_*, MALLOC_*, LD_PRELOAD ..."""
     commit: str | None
+    node: str | None = None
+    machine_id: str | None = None
 
 
 class Effective(Struct, frozen=True, kw_only=True):

@@ -9,9 +9,10 @@ from bench.schema.record import Environment
 
 
 def conditions_of(environment: Environment, *, uses_gpu: bool) -> Environment:
-    """The environment without what moves no time: the host's name, the commit, and what chose the GPU."""
+    """The environment without what moves no time: the machine's names, the commit, and what chose the GPU."""
     gpu = environment.gpu if uses_gpu else None
-    return whatever_chose_the_gpu(structs.replace(environment, host="", commit=None, gpu=gpu))
+    bare = structs.replace(environment, host="", node=None, machine_id=None, commit=None, gpu=gpu)
+    return whatever_chose_the_gpu(bare)
 
 
 def whatever_chose_the_gpu(environment: Environment) -> Environment:

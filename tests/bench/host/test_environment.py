@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 import subprocess
 import sys
@@ -142,3 +143,36 @@ def test_the_commit_says_whether_the_checkout_was_changed(tmp_path: Path) -> Non
     assert environment._commit(tmp_path) == commit
     (tmp_path / "file").write_text("2")
     assert environment._commit(tmp_path) == f"{commit}-dirty"
+
+
+def test_the_user_names_the_node_else_slurm_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(environment.NODE_NAME, raising=False)
+    monkeypatch.delenv("SLURMD_NODENAME", raising=False)
+    assert environment.node_name() is None
+    monkeypatch.setenv("SLURMD_NODENAME", "slurm7")
+    assert environment.describe().node == "slurm7"
+    monkeypatch.setenv(environment.NODE_NAME, "mine")
+    assert environment.node_name() == "mine"
+
+
+def test_the_machine_id_is_kept_as_a_hash_alone(tmp_path: Path) -> None:
+    """The hash is that of sd_id128_get_machine_app_specific(3), computed here from its definition."""
+    file = tmp_path / "machine-id"
+    file.write_text("0123456789abcdef0123456789abcdef\n", encoding="ascii")
+    found = environment.machine_id(file)
+    assert found is not None
+    kept = bytearray(hmac.digest(bytes.fromhex("0123456789abcdef" * 2), _APPLICATION, "sha256")[:16])
+    kept[6] = kept[6] & 0x0F | 0x40
+    kept[8] = kept[8] & 0x3F | 0x80
+    assert bytes.fromhex(found) == bytes(kept)
+
+
+_APPLICATION = bytes.fromhex("8f0d3c5e9a414b6ba1d72e64c0b7f935")
+
+
+@pytest.mark.parametrize("text", ["", "uninitialized\n", "none of these"])
+def test_an_image_without_a_machine_id_has_none(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "machine-id"
+    assert environment.machine_id(file) is None
+    file.write_text(text, encoding="ascii")
+    assert environment.machine_id(file) is None
