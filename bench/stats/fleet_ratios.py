@@ -1,0 +1,168 @@
+"""Which units of a fleet are slow: each unit's log ratio to the fleet's robust centre, over all tests.
+
+A unit is a GPU or a CPU, a test is a case without its replicate, and a value is the natural log of the
+median of one process. All units are of one kind; kinds are never judged together. That units differ is no
+news, all of them do, so the question asked of each is one-sided: is it more than `margin` slower than the
+centre? Holm's correction is over the units, and a unit of which it holds is a `suspect`: it was picked for
+looking slow, and only `confirm` (`bench.stats.confirmed_ratios`), from data of its own, calls it `slow`.
+docs/statistics.md has the formulas and what was simulated. Pure; numpy is imported with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+MARGIN = 0.03
+"""So much slower than the centre (a share) a unit may be."""
+SUSPECT_ERROR = 0.05
+"""The share of fleets in which any unit within the margin may become a suspect, which costs it a second look."""
+SLOW_ERROR = 0.01
+"""The share of confirmations in which any unit within the margin may be called slow."""
+
+WhyNotJudged = Literal["no test", "one process", "alone"]
+"""Why a unit has no interval: none of its tests counts; nothing shows how processes differ; it is the only
+unit, and so its own centre."""
+
+
+class CentreOfTest(Struct, frozen=True, kw_only=True):
+    """One test over all units.
+
+    log_centre  of a process median; None where the test does not count
+    units       that have the test
+    weight      share of the test in a unit's log ratio; the weights of all tests add up to 1, and it is 0
+                where the test does not count: fewer than two units have it, or fewer than half
+    process_sd  standard deviation of the log of a process median around its unit's mean, over all units
+    """
+
+    log_centre: float | None
+    units: int
+    weight: float
+    process_sd: float | None
+
+
+class UnitRatio(Struct, frozen=True, kw_only=True):
+    """How much slower one unit is than the centre.
+
+    log_ratio   weighted mean over its tests of log(unit / centre), above 0 is slower; None without a test
+    low, high   the 95% interval of log_ratio, for this unit alone; None where it is not judged
+    error       standard error of log_ratio
+    freedom     degrees of freedom of the error
+    p           one-sided, of "at most `margin` slower"
+    adjusted_p  the same after Holm's correction over the units
+    suspect     adjusted_p is at most SUSPECT_ERROR
+    tests       how many tests log_ratio is over
+    processes   how many rounds of processes the unit has: the most that any of its tests has
+    why         it was not judged; None where it was
+    """
+
+    log_ratio: float | None
+    low: float | None = None
+    high: float | None = None
+    error: float | None = None
+    freedom: float | None = None
+    p: float | None = None
+    adjusted_p: float | None = None
+    suspect: bool = False
+    tests: int = 0
+    processes: int = 0
+    why: WhyNotJudged | None = None
+
+
+class RoundScatter(Struct, frozen=True):
+    """How a unit's mean over the tests of one round (the k-th process of each test) varies around its mean over
+    all rounds: the variance expected of a unit of this kind, of logs, and the degrees of freedom that the
+    expectation is worth."""
+
+    variance: float
+    freedom: float
+
+
+class FleetRatios(Struct, frozen=True, kw_only=True):
+    """A fleet judged by its first run.
+
+    margin      a share: 0.03 is 3%
+    tests       in the order of the array's second axis
+    units       in the order of the array's first axis
+    nodes       index of the node of each unit
+    by_test     units x tests: log(unit / centre) of the unit's mean over processes; NaN where missing, or
+                where the test does not count
+    over_units  standard deviation of the units' true log ratios (robust, without what processes add);
+                None for fewer than three units
+    over_nodes  the same of the nodes' means; None for fewer than three nodes
+    over_processes  standard deviation of a process median of a test around its unit's mean, typical of a
+                test; None where no test has two processes of a unit
+    round_scatter   None where no unit has two processes of a test
+    shift       log(the fleet's own centre / the centre given as `against`), weighted over tests; None without
+    """
+
+    margin: float
+    tests: tuple[CentreOfTest, ...]
+    units: tuple[UnitRatio, ...]
+    nodes: tuple[int, ...]
+    by_test: Array
+    over_units: float | None
+    over_nodes: float | None
+    over_processes: float | None
+    round_scatter: RoundScatter | None
+    shift: float | None = None
+
+    @property
+    def suspects(self) -> tuple[int, ...]:
+        """Indices of the units that the first run makes suspects, slowest first."""
+        found = [index for index, unit in enumerate(self.units) if unit.suspect]
+        return tuple(sorted(found, key=lambda index: -(self.units[index].log_ratio or 0.0)))
+
+
+class ConfirmedRatio(Struct, frozen=True, kw_only=True):
+    """One suspect measured again beside two references; all figures from these rounds alone, but for the
+    references' own ratios to the centre, which are the first run's.
+
+    unit        index of the suspect in the first run
+    references  indices of its references
+    rounds      in which the suspect and both references were measured
+    log_ratio   of the suspect to the centre; None without a round
+    low, high   its 95% interval; None for fewer than two rounds
+    error       standard error of log_ratio; freedom: its degrees of freedom
+    p           one-sided, of "at most `margin` slower"; adjusted_p: after Holm's correction over the suspects
+    slow        adjusted_p is at most SLOW_ERROR
+    references_differ  the two references contradict each other, each corrected by its ratio of the first run:
+                one of them has changed since, and the suspect must be measured beside others
+    """
+
+    unit: int
+    references: tuple[int, int]
+    rounds: int
+    log_ratio: float | None
+    low: float | None = None
+    high: float | None = None
+    error: float | None = None
+    freedom: float | None = None
+    p: float | None = None
+    adjusted_p: float | None = None
+    slow: bool = False
+    references_differ: bool = False
+
+
+def judge(
+    log_medians: Array,
+    nodes: Sequence[int],
+    *,
+    margin: float = MARGIN,
+    against: Array | None = None,
+) -> FleetRatios:
+    """Judge the first run of a fleet: units of one kind.
+
+    log_medians  units x tests x processes, NaN where missing. The k-th process of every test of a unit stands
+                 at index k: what changes slowly is the same for processes of one round
+    nodes        index of the node of each unit, from 0
+    against      log centre of each test from elsewhere (a good run), NaN where there is none; tests without
+                 one do not count. Its own uncertainty is not in the intervals
+    """
+    raise NotImplementedError
