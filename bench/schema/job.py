@@ -51,6 +51,7 @@ class Job(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     facts         ask what one process says for all of its case: counts, the ledger, and on a host sizes and
                   peaks of memory
     trace         file for a Chrome trace of a few steps, or None
+    step_digest   make a deterministic training step when all else is measured
     """
 
     case: Case
@@ -62,6 +63,7 @@ class Job(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     layers: bool = False
     facts: bool = True
     trace: str | None = None
+    step_digest: bool = False
 
 
 class TrainingFiles(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -89,7 +91,7 @@ class ColdCompile(Struct, frozen=True, kw_only=True):
 LATER: Mapping[type[Struct], frozenset[str]] = {
     MeasurementProtocol: frozenset({"flush_l2", "fewest_samples"}),
     Case: frozenset({"input"}),
-    Job: frozenset({"facts"}),
+    Job: frozenset({"facts", "step_digest"}),
 }
 """Fields that came after the first version of the wire. The default of each means what was done before it
 existed, and is not sent: an older installation is refused for what is used, and not for what exists."""

@@ -22,6 +22,7 @@ from bench.schema.gpu_identity import Gpu, GpuReadings
 from bench.schema.layer_phases import Layer
 from bench.schema.network_fingerprint import NetworkFingerprint
 from bench.schema.phases import Phase
+from bench.schema.step_digest import StepDigest
 
 SCHEMA = 4
 
@@ -107,6 +108,7 @@ class Record(Struct, frozen=True, kw_only=True):
     fingerprint   of the network that was measured; None in older records, and where no network was built
     absent        metric -> the reason why it could not be measured here (`energy`: no NVML)
     warnings      what to beware of, in the order in which it was found
+    step_digest   of a deterministic training step, after all else was measured; None where nobody asked for it
     facts         whether this process said what one process says for all of its case: counts, the ledger, and
                   on a CPU sizes and peaks. Where it was not asked, or failed to, another record may have them
     started_at    UTC, ISO 8601; finished_at too, None in older records
@@ -133,6 +135,7 @@ class Record(Struct, frozen=True, kw_only=True):
     fingerprint: NetworkFingerprint | None = None
     absent: dict[str, str] = {}
     warnings: list[CaseWarning] = []
+    step_digest: StepDigest | None = None
     facts: bool = True
     started_at: str
     sequence: int = 0
