@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 pytest.importorskip("nox")
+
+from nox.command import CommandFailed
 
 import noxfile
 from tests.planted.commands import ROOT
@@ -30,14 +34,30 @@ def test_every_session_is_listed_and_explained_in_a_line() -> None:
 
 
 class Session:
-    """Keeps what a session would run."""
+    """Keeps what a session would run, and ends its commands with `code`."""
 
-    def __init__(self, *posargs: str) -> None:
+    def __init__(self, *posargs: str, code: int = 0) -> None:
         self.posargs = list(posargs)
         self.ran: list[tuple[str, ...]] = []
+        self.logged: list[str] = []
+        self.code = code
 
-    def run(self, *command: str, **options: object) -> None:
+    def run(self, *command: str, success_codes: Container[int] = (0,), **options: object) -> None:
         self.ran.append(command)
+        if self.code not in success_codes:
+            raise CommandFailed
+
+    run_install = run
+
+    def log(self, text: str) -> None:
+        self.logged.append(text)
+
+    def error(self, text: str) -> None:
+        raise QuitError(text)
+
+
+class QuitError(Exception):
+    """What `session.error` raises."""
 
 
 def ran(function: Any, *posargs: str) -> tuple[str, ...]:
@@ -65,6 +85,137 @@ def test_pytest_benchmark_measures_the_networks() -> None:
         "--benchmark-autosave",
     )
     assert (ROOT / command[2]).exists()
+
+
+def test_a_file_takes_the_place_of_the_networks() -> None:
+    command = ran(noxfile.pytest_benchmark, "bench/test_harness.py", "-k", "append")
+    assert command[2:] == ("--benchmark-only", "bench/test_harness.py", "-k", "append")
+    one_test = ran(noxfile.pytest_benchmark, "bench/test_harness.py::test_append")
+    assert "bench/test_networks.py" not in one_test
+
+
+@pytest.mark.parametrize("code", [2, 3, 130])
+def test_bad_input_and_an_incomplete_run_keep_their_exit_code(code: int) -> None:
+    with pytest.raises(SystemExit) as leaving:
+        noxfile.bench(Session("--model", "nosuch", code=code))
+    assert leaving.value.code == code
+
+
+def test_what_failed_or_got_slower_is_a_failed_session() -> None:
+    with pytest.raises(CommandFailed):
+        noxfile.compare(Session("runs/1", "runs/2", "--fail-on", "slower", code=1))
+
+
+def test_nox_itself_ends_with_the_code_of_the_command(tmp_path: Path) -> None:
+    """A session alone, in an environment that exists."""
+    nox = [sys.executable, "-m", "nox", "--noxfile", str(ROOT / "noxfile.py")]
+    done = subprocess.run(
+        [*nox, "-s", "report", "--", str(tmp_path / "none")],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=os.environ | {"CONVBENCH_PYTHON": sys.executable},
+    )
+    assert done.returncode == 2, done.stderr
+    assert "nothing is installed" in done.stderr
+    assert f"there is no directory '{tmp_path / 'none'}'" in done.stderr
+    assert done.stdout == ""
+
+
+def test_compare_without_folders_takes_the_last_two_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(noxfile, "RUNS", tmp_path)
+    with pytest.raises(QuitError, match="compare needs two runs"):
+        noxfile.compare(Session())
+    for number in (2, 9, 10):
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "records.jsonl").touch()
+    (tmp_path / "11").mkdir()  # without a record
+    last = (str(tmp_path / "9"), str(tmp_path / "10"))
+    assert ran(noxfile.compare) == ("-m", "bench", "compare", *last)
+    assert ran(noxfile.compare, "--margin", "3%") == ("-m", "bench", "compare", *last, "--margin", "3%")
+    assert ran(noxfile.compare, "runs/7") == ("-m", "bench", "compare", "runs/7")
+    sides = ("--base", "a", "--new", "b")
+    assert ran(noxfile.compare, *sides) == ("-m", "bench", "compare", *sides)
+
+
+@pytest.fixture
+def fresh_clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A noxfile whose environment does not exist."""
+    for name in ("CONVBENCH_PYTHON", "CONVBENCH_TORCH"):
+        monkeypatch.delenv(name, raising=False)
+    shared = tmp_path / "environment"
+    monkeypatch.setattr(noxfile, "SHARED", shared)
+    monkeypatch.setattr(noxfile, "PYTHON", shared / "bin" / "python")
+    monkeypatch.setattr(noxfile, "GIVEN", None)
+    return shared
+
+
+def installed_by(shared: Path, *posargs: str) -> list[tuple[str, ...]]:
+    """What the session `environment` runs; the interpreter exists afterwards, as if it had been made."""
+    session = Session(*posargs)
+    shared.mkdir(exist_ok=True)
+    noxfile.environment(session)
+    (shared / "bin").mkdir(exist_ok=True)
+    (shared / "bin" / "python").touch()
+    return session.ran
+
+
+def test_the_environment_is_installed_once_and_upgraded_when_asked(fresh_clone: Path) -> None:
+    venv, pip = installed_by(fresh_clone)
+    assert venv[1:3] == ("-m", "venv")
+    assert pip[1:4] == ("-m", "pip", "install")
+    assert pip[-1] == ".[dev,docs]"
+    assert installed_by(fresh_clone) == []
+    ((*_, strategy, _, _),) = installed_by(fresh_clone, "--upgrade")
+    assert strategy == "eager"
+
+
+def test_what_was_not_installed_is_installed_the_next_time(
+    fresh_clone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing = Session(code=1)
+    fresh_clone.mkdir()
+    with pytest.raises(CommandFailed):
+        noxfile.environment(failing)
+    assert installed_by(fresh_clone)
+
+
+def test_install_only_installs(fresh_clone: Path) -> None:
+    """nox skips `run` under --install-only, and not `run_install`."""
+
+    class InstallOnly(Session):
+        run_install = Session.run
+
+        def run(self, *command: str, **options: object) -> None:
+            raise AssertionError("skipped under --install-only")
+
+    session = InstallOnly()
+    fresh_clone.mkdir()
+    noxfile.environment(session)
+    assert len(session.ran) == 2
+
+
+def test_torch_without_cuda_comes_from_its_own_index(
+    fresh_clone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONVBENCH_TORCH", "cpu")
+    _, pip = installed_by(fresh_clone)
+    assert "https://download.pytorch.org/whl/cpu" in pip
+    monkeypatch.setenv("CONVBENCH_TORCH", "rocm")
+    with pytest.raises(QuitError, match="must be cpu or cuda, got 'rocm'"):
+        installed_by(fresh_clone)
+
+
+def test_an_environment_that_exists_is_used_as_it_is(
+    fresh_clone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(noxfile, "GIVEN", "/opt/torch/bin/python")
+    session = Session()
+    noxfile.environment(session)
+    assert session.ran == []
+    assert "/opt/torch/bin/python" in session.logged[0]
 
 
 def test_all_tests_run_unless_the_fast_ones_are_asked_for() -> None:
