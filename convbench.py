@@ -142,6 +142,7 @@ def run(
     target_ci: float | None = None,
     time_limit_seconds: float | None = None,
     flush_l2: bool | None = None,
+    step_digest: bool | None = None,
     budget_seconds: float | None = None,
     ceilings: bool | None = None,
     resume: bool = False,
@@ -152,7 +153,8 @@ def run(
     Every axis (`model` to `seed`) takes one value or several; `convbench list axes` explains them. `gpu` is
     the index of nvidia-smi or a UUID; `lock_clocks_mhz` locks its SM clock. `target_ci` and `until` are
     shares (0.01 is 1%). A case gets processes until the half-width of its interval is at most `until`, or
-    exactly `replicates`. With `flush_l2` every timed step starts with a cold L2. With `resume` the plan in
+    exactly `replicates`. With `flush_l2` every timed step starts with a cold L2; with
+    `step_digest` a deterministic step is made of each network (docs/fleet.md). With `resume` the plan in
     `out` continues. Records are on disk before the next case. Terminals show a progress bar unless
     `progress` is False. A case that fails is counted in `statuses` and raises nothing.
     Raises UserError, before anything is written, for input that the command line refuses.
@@ -175,6 +177,7 @@ def run(
         target_ci=target_ci,
         time_limit=time_limit_seconds,
         flush_l2=flush_l2,
+        step_digest=step_digest,
         ceilings=ceilings,
         gpu=chosen.gpu,
         lock_clocks_mhz=chosen.lock_clocks_mhz,

@@ -1,7 +1,7 @@
 """In the child: what is asked of a case beside its time, in the order in which it is asked.
 
-What only steps comes first, then what watches the operators of a step or copies the network: a pass that
-ends the process takes those behind it along.
+What only steps comes first, then what watches the operators of a step or copies the network, at last what
+builds it anew: a pass that ends the process takes those behind it along.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from functools import partial
 
 import torch
 
-from bench.child import execution, passes
+from bench.child import deterministic_step, execution, passes
 from bench.child.collected import Collected, Pass
 from bench.child.in_force import InForce, inferred
 from bench.child.layers import chrome_trace
@@ -92,6 +92,17 @@ def of_network(subject: Subject) -> tuple[Pass, ...]:
         Pass("FLOPs", ("flops",), flops, is_fact=True),
         Pass("bytes moved", ("bytes_moved",), moved, is_fact=True),
     )
+
+
+def of_new_network(subject: Subject) -> tuple[Pass, ...]:
+    """What is done with a network built anew, for which gradients of the timed one make room."""
+
+    def digest() -> list[Measurement]:
+        subject.steps.setup()
+        subject.collected.step_digest = deterministic_step.digest_step(subject.job.case, subject.device)
+        return []
+
+    return (Pass("deterministic step", (), digest),) if subject.job.step_digest else ()
 
 
 def _of_steps(subject: Subject) -> Iterator[Pass]:

@@ -14,6 +14,7 @@ from bench.schema.job import Kept
 from bench.schema.plain_text import encode
 from bench.schema.record import Measurement, Record
 from bench.schema.spending import Spending
+from bench.schema.step_digest import StepDigest
 
 MESSAGE_LIMIT = 200
 """Characters of an error in a warning."""
@@ -42,7 +43,7 @@ class Collected:
     """What a case's process has found so far; `invalid` is the reason why it must not be used.
 
     `lacks_facts` says whether a pass failed that one process of a case answers for all. `watch` knows what
-    its seconds went to, from the making of this on.
+    its seconds went to, from the making of this on. `step_digest` is None until somebody asks for it.
     """
 
     measurements: list[Measurement] = field(default_factory=list)
@@ -50,6 +51,7 @@ class Collected:
     absent: dict[str, str] = field(default_factory=dict)
     invalid: str | None = None
     lacks_facts: bool = False
+    step_digest: StepDigest | None = None
     watch: Stopwatch = field(default_factory=Stopwatch)
 
     def take(self, passes: Sequence[Pass], then: Sequence[Pass], record: Callable[[], Record]) -> None:

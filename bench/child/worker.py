@@ -120,10 +120,10 @@ def run(job: Job, device: Device) -> tuple[Record, float]:
         if not job.protocol.max_samples:  # then memory is what was asked for, and its failure is the case's
             collected.measurements += collected.measured(case_passes.memory(subject))
         collected.absent |= absences.of_case(job, engine, steps)
-        counts = case_passes.of_network(subject)
-        collected.take(case_passes.of_steps(subject), counts, record)
+        later = (*case_passes.of_network(subject), *case_passes.of_new_network(subject))
+        collected.take(case_passes.of_steps(subject), later, record)
     with execution.without_compiler():
-        collected.take(counts, (), record)
+        collected.take(later, (), record)
     return record(), first_step_at
 
 
@@ -150,6 +150,7 @@ def _record(
         fingerprint=with_flops(loaded, collected.measurements),
         absent=absences.told_by(warnings, collected.measurements) | collected.absent,
         warnings=warnings,
+        step_digest=collected.step_digest,
         facts=job.facts and not collected.lacks_facts,
         started_at=started_at,
         spent=collected.watch.read(),

@@ -32,6 +32,13 @@ Gpu = Annotated[
     typer.Option("--gpu", help="NVIDIA GPU: an index of nvidia-smi, or the beginning of a UUID."),
 ]
 
+StepDigest = Annotated[
+    bool | None,
+    typer.Option(
+        help="Also keep digests of a deterministic training step: the same bits on all machines of a kind.",
+    ),
+]
+
 LockClocks = Annotated[
     str | None,
     typer.Option(

@@ -41,6 +41,7 @@ def run(
         typer.Option(help="Measure the machine's peak first. On by default for a whole suite."),
     ] = None,
     resume: options.Resume = False,
+    step_digest: options.StepDigest = None,
     gpu: options.Gpu = None,
     lock_clocks: options.LockClocks = None,
     dry_run: options.DryRun = False,
@@ -69,6 +70,7 @@ def run(
         time_limit=time_limit,
         flush_l2=flush_l2,
         ceilings=ceilings,
+        step_digest=step_digest,
         gpu=chosen.gpu,
         lock_clocks_mhz=chosen.lock_clocks_mhz,
     )

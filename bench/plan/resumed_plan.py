@@ -49,6 +49,7 @@ def _options(kept: KeptPlan, asked: Asked) -> Iterator[tuple[str, object, object
     for option, given, wanted, has in (
         ("--target-ci", asked.target_ci, protocol.target_ci, kept.protocol.target_ci),
         ("--time-limit", asked.time_limit, protocol.time_limit_seconds, kept.protocol.time_limit_seconds),
+        ("--step-digest", asked.step_digest, asked.step_digest, kept.step_digest),
         ("--flush-l2", asked.flush_l2, protocol.flush_l2, kept.protocol.flush_l2),
         ("--no-ceilings", None if asked.ceilings else asked.ceilings, False, kept.ceilings),
         ("--gpu", asked.gpu, asked.gpu, kept.gpu or machine),

@@ -36,6 +36,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     ceilings: bool | None = None
     gpu: str | None = None
     lock_clocks_mhz: int | None = None
+    step_digest: bool | None = None
 
     def names_a_plan(self) -> bool:
         """Whether it says what to measure."""
@@ -68,6 +69,7 @@ def of_suite(asked: Asked) -> KeptPlan:
         replicates=replicates,
         until=until,
         budget_seconds=_promised_seconds(suite) if is_whole and rule_of(asked) == (None, None) else None,
+        step_digest=bool(asked.step_digest),
         gpu=asked.gpu,
         lock_clocks_mhz=asked.lock_clocks_mhz,
     )

@@ -51,18 +51,21 @@ def attempt(
 ) -> Record:
     """The record of one case: skipped where there is a `reason`, or what its process left behind.
 
-    Without `facts` the process is asked for times alone, if its installation knows how.
+    Without `facts` the process is asked for times alone, if its installation knows how, and makes no
+    deterministic step.
 
     What the child printed is kept in `directory`/logs, unless all went well. Of a training run that did not
     end, its finished epochs are in the record; of a case that a pass beside its timing ended, all before it.
     """
     asks = facts or not server.knows("Job.facts")
-    asked = job.Job(case=case, protocol=protocol, environment=environment, facts=asks)
+    options = options or RunOptions()
+    digests = facts and options.step_digest and server.knows("Job.step_digest")
+    asked = job.Job(case=case, protocol=protocol, environment=environment, facts=asks, step_digest=digests)
     unmeasured = _skipped(asked, reason)
     if reason is not None:
         return _signed(unmeasured)
     watch = Stopwatch()
-    record = _attempted(asked, unmeasured, directory, server, options or RunOptions(), watch)
+    record = _attempted(asked, unmeasured, directory, server, options, watch)
     if record.status == "ok" and not any(warning.label == "incomplete" for warning in record.warnings):
         log_of(case, directory).unlink(missing_ok=True)
     outside = watch.read()

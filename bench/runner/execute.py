@@ -184,7 +184,7 @@ def run_kept(
         budget_seconds=budget_seconds,
         on_progress=on_progress,
         auto=plan.auto,
-        options=RunOptions(gpu=plan.gpu, lock_clocks_mhz=plan.lock_clocks_mhz),
+        options=RunOptions(gpu=plan.gpu, lock_clocks_mhz=plan.lock_clocks_mhz, step_digest=plan.step_digest),
         plan=plan,
         began=began,
         is_firm=is_firm,
@@ -276,6 +276,7 @@ def _measured(
     """What its process says; of what is `known` it is not asked again."""
     described = environment.describe()
     facts, reason = not known.of(case, described), reasons.get(case)
+    options = known.asked(options, case, described)
     record = attempt(case, protocol, described, directory, server, reason, options, facts=facts)
     known.learn(record)
     return record

@@ -8,8 +8,10 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import structs
 
+from bench.runner.run_options import RunOptions
 from bench.schema.case import TIMED, Case
 from bench.schema.record import Environment, Record
+from bench.schema.step_digest import stepped
 
 MOST_ASKED = 2
 """Processes that end well without having said them, before no further one is asked: it would say the same."""
@@ -25,6 +27,7 @@ class KnownFacts:
 
     def __init__(self, earlier: Iterable[Record] = ()) -> None:
         self._known: set[tuple[Case, bytes]] = set()
+        self._digested: set[tuple[Case, bytes]] = set()
         self._failed: Counter[tuple[Case, bytes]] = Counter()
         for record in earlier:
             self.learn_earlier(record)
@@ -37,6 +40,11 @@ class KnownFacts:
         """Whether a process of one of these must be asked."""
         return any(case.workload in TIMED and not self.of(case, environment) for case in cases)
 
+    def asked(self, options: RunOptions, case: Case, environment: Environment) -> RunOptions:
+        """Without the deterministic step where a process has made it already: several cases may share one."""
+        known = (stepped(case), _machine(environment)) in self._digested
+        return structs.replace(options, step_digest=options.step_digest and not known)
+
     def learn_earlier(self, record: Record) -> None:
         """What a record of an earlier sitting says of its case."""
         if record.environment is not None and record.environment.gpu is None:
@@ -47,6 +55,8 @@ class KnownFacts:
         ended = record.status == "ok" and record.case.workload in TIMED
         if not ended or record.environment is None:
             return
+        if record.step_digest is not None:
+            self._digested.add((stepped(record.case), _machine(record.environment)))
         of = record.case.without_replicate(), _machine(record.environment)
         if of not in self._known and not record.facts:
             self._failed[of] += 1

@@ -19,6 +19,7 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     on_event     is given what a training run says while it goes on
     layers       measure every layer of a timed case too
     trace        file for a Chrome trace of a timed case, or None
+    step_digest  make a deterministic training step when all else of a timed case is measured
     gpu          full UUID of the only GPU that their processes see, or None
     lock_clocks_mhz  what the GPU's SM clock is locked at meanwhile, or None
     caches       folder in which Inductor's caches outlive their process: a case that has been compiled there
@@ -31,6 +32,7 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     on_event: Callable[[TrainingEvent], None] = lambda event: None
     layers: bool = False
     trace: Path | None = None
+    step_digest: bool = False
     gpu: str | None = None
     lock_clocks_mhz: int | None = None
     caches: Path | None = None

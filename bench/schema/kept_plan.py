@@ -33,6 +33,7 @@ class KeptPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     until           half width (relative) at which a case is finished; None where the number is fixed
     budget_seconds  after which no process begins that only the target asks for; None: the suite promises
                     no time
+    step_digest     whether a deterministic training step is made of each network
     gpu             UUID that `--gpu` chose, or None
     machine         None only before it has begun
     """
@@ -47,6 +48,7 @@ class KeptPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     replicates: int | None = None
     until: float | None = None
     budget_seconds: float | None = None
+    step_digest: bool = False
     gpu: str | None = None
     lock_clocks_mhz: int | None = None
     machine: Machine | None = None

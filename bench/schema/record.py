@@ -108,7 +108,7 @@ class Record(Struct, frozen=True, kw_only=True):
     fingerprint   of the network that was measured; None in older records, and where no network was built
     absent        metric -> the reason why it could not be measured here (`energy`: no NVML)
     warnings      what to beware of, in the order in which it was found
-    step_digest   of a deterministic training step, after all else was measured; None where nobody asked for it
+    step_digest   of a deterministic training step, made at the end; None where nobody asked for it
     facts         whether this process said what one process says for all of its case: counts, the ledger, and
                   on a CPU sizes and peaks. Where it was not asked, or failed to, another record may have them
     started_at    UTC, ISO 8601; finished_at too, None in older records

@@ -1,4 +1,4 @@
-"""The bits of one deterministic training step, as digests: equal on all units of a kind that compute rightly."""
+"""The bits of a deterministic training step, as digests: equal on all units of a kind that compute right."""
 
 from __future__ import annotations
 

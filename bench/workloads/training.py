@@ -94,6 +94,12 @@ class TrainingStep:
         self._network_loss: NetworkLoss | None = None
         self._loss: torch.Tensor | None = None
 
+    @property
+    def loss(self) -> torch.Tensor:
+        """Of the last forward pass; of a block its output."""
+        assert self._loss is not None
+        return self._loss
+
     def setup(self) -> None:
         self.fresh.put_back()
         self._optimizer.zero_grad(set_to_none=True)

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from reports.analysis import contradictions
+from reports.analysis.bit_for_bit import compare
 from reports.analysis.layer_shares import Layers
 from reports.analysis.measured_ceilings import Ceilings
 from reports.analysis.utilisation import Utilisation
 from reports.cells import Quantity, readable
+from reports.sections.digest_tables import digest_alarms
 from reports.summary.contended import not_alone
 from reports.summary.figures import Summary
 from reports.tables.case_names import case_name
@@ -24,8 +26,9 @@ def alarms(
     ceilings: Ceilings,
     directories: Sequence[Path],
 ) -> tuple[str, ...]:
-    """A busy machine, then each kind of contradiction by its worst case; nothing where there is none."""
+    """A machine that computes wrongly, a busy one, then each kind of contradiction by its worst case."""
     return (
+        *digest_alarms(compare(summary.digests)),
         *not_alone(summary.figures),
         *above_peak(reached),
         *_layers_apart(layers, summary),

@@ -9,6 +9,7 @@ from msgspec import structs
 
 from bench.schema.plurals import how_many
 from bench.schema.spending import in_words
+from reports.analysis.bit_for_bit import compare
 from reports.analysis.further_processes import narrowing_in_words, target_of, with_further
 from reports.analysis.layer_shares import Layers, layers_of, reached_by_layers
 from reports.analysis.learned import Learned, training_runs
@@ -27,6 +28,7 @@ from reports.sections.ceiling_tables import ceiling_tables
 from reports.sections.compile_tables import economics_tables
 from reports.sections.conditions_table import conditions_table
 from reports.sections.cost_tables import cost_table, precision_table
+from reports.sections.digest_tables import digest_tables
 from reports.sections.distribution_plots import distribution_plots
 from reports.sections.energy_tables import energy_tables
 from reports.sections.latency_tables import phase_tables, whole_step_tables
@@ -164,6 +166,7 @@ def _tables(
             *in_part(parts.COST, cost_table(timed, scope.reasons)),
             *epoch_tables(runs),
             *in_part(parts.PRECISION, precision_table(networks)),
+            *in_part(parts.BIT_FOR_BIT, digest_tables(compare(summary.digests))),
             *in_part(parts.CONDITIONS, conditions_table(timed, scope)),
             *in_part(parts.SKIPPED, skipped_table(summary.outcomes)),
             *in_part(parts.ABSENT, absences_table(summary.absences)),

@@ -205,6 +205,7 @@ class _Batch:
             clocks=waiting.clocks,
             network=record.fingerprint,
             seconds=record.seconds,
+            digest=record.step_digest,
         )
 
 

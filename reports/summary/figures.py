@@ -21,6 +21,7 @@ from bench.stats.moderation import Scatter
 from models.catalogue import MODELS
 from reports.cells import Scalar
 from reports.document import Origin
+from reports.summary.digests import Digested
 from reports.summary.interval_fields import interval_fields, state_of, usable_interval
 
 THROUGHPUT_METRICS = ("device_time", "wall_time")
@@ -207,6 +208,7 @@ class MeasuredNetwork(Struct, frozen=True):
 class Summary(Struct, frozen=True, kw_only=True):
     """All that a report prints. `notes` are about the record files themselves; `caches` are what all timed
     steps found, None where none was timed; `networks` are those of which records say what they were;
+    `digests` are those of deterministic steps;
     `seconds` are what a process of a case takes, in the mean; `spent` are those of all processes and of the
     commands between them, by what they went to (`bench.schema.spending`); `origin` is by which commands they
     were made, and when."""
@@ -222,6 +224,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     records: int
     caches: Caches | None = None
     networks: tuple[MeasuredNetwork, ...] = ()
+    digests: tuple[Digested, ...] = ()
     seconds: dict[Case, float] = {}
     spent: dict[str, float] = {}
     origin: Origin = Origin()

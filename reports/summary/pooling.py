@@ -18,6 +18,7 @@ from bench.schema.record import Status
 from bench.stats.estimates import across_processes, centre, mean, mean_interval
 from reports.summary.caches import of_metric
 from reports.summary.columns import columns_of
+from reports.summary.digests import Digested, digested
 from reports.summary.environments import Labels, conditions, environments_of, hardware
 from reports.summary.figures import (
     RAW_UNITS,
@@ -84,6 +85,7 @@ def summarise(directories: Sequence[Path], plain_intervals: bool = False) -> Sum
         records=sum(len(processes) for _, processes in ordered),
         caches=reader.kind.caches,
         networks=networks.measured,
+        digests=tuple(_digests(ordered)),
         seconds=_seconds(ordered),
         spent=reader.spent.seconds,
         origin=reader.origin.origin(),
@@ -105,6 +107,14 @@ def _seconds(cases: Iterable[tuple[Case, _Processes]]) -> dict[Case, float]:
         for case, processes in cases
     }
     return {case: mean(seconds) for case, seconds in taken.items() if seconds}
+
+
+def _digests(cases: Iterable[tuple[Case, _Processes]]) -> Iterator[Digested]:
+    for case, processes in cases:
+        for each in processes.values():
+            if each.digest is not None:
+                found = digested(case, each.environment, each.network, each.digest)
+                yield from () if found is None else (found,)
 
 
 def _networks(cases: Iterable[tuple[Case, _Processes]]) -> Networks:

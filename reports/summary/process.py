@@ -15,6 +15,7 @@ from bench.schema.layer_phases import Layer
 from bench.schema.network_fingerprint import NetworkFingerprint
 from bench.schema.phases import Phase
 from bench.schema.record import Status
+from bench.schema.step_digest import StepDigest
 from bench.schema.window_clocks import WindowClocks
 from bench.stats.published_prior import PUBLISHED
 from reports.summary.figures import ReadBack
@@ -43,7 +44,8 @@ class Process(Struct, frozen=True, gc=False):
     the low ends of their intervals within the process and the high ends, and the variances of the logs of the
     samples of times and energies (else UNKNOWN_VARIANCE). `curves` are the
     epochs of a training run, by metric and unit; `spreads` are some samples of the time of the whole step;
-    `clocks` are those of the GPU in the window of a time, by its metric; `seconds` are those that it took.
+    `clocks` are those of the GPU in the window of a time, by its metric; `seconds` are those that it took;
+    `digest` is that of its deterministic step.
     """
 
     run: int
@@ -63,6 +65,7 @@ class Process(Struct, frozen=True, gc=False):
     clocks: tuple[tuple[str, WindowClocks], ...]
     network: NetworkFingerprint | None
     seconds: float | None
+    digest: StepDigest | None = None
 
 
 def numbers_of(processes: Sequence[Process]) -> NDArray[np.float64]:

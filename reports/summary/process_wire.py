@@ -17,6 +17,7 @@ from bench.schema.case import Caches, Case
 from bench.schema.case_warnings import CaseWarning
 from bench.schema.network_fingerprint import NetworkFingerprint
 from bench.schema.record import Status
+from bench.schema.step_digest import StepDigest
 from bench.schema.window_clocks import WindowClocks
 from reports.document import Origin
 from reports.summary.figures import ReadBack
@@ -61,6 +62,7 @@ class _Row(Struct, array_like=True, gc=False):
     clocks: int
     network: int
     seconds: float | None
+    digest: StepDigest | None
 
 
 class _Message(Struct, array_like=True):
@@ -147,6 +149,7 @@ def _encoded(records: Sequence[tuple[Case, Process]]) -> bytes:
             clocks=clocks(process.clocks),
             network=networks(process.network),
             seconds=process.seconds,
+            digest=process.digest,
         )
         for case, process in records
     ]
@@ -195,5 +198,6 @@ def _records(block: bytes) -> Iterator[tuple[Case, Process]]:
                 clocks=sent.clocks[row.clocks],
                 network=sent.networks[row.network],
                 seconds=row.seconds,
+                digest=row.digest,
             ),
         )

@@ -17,8 +17,10 @@ from bench.runner import case_server, execute
 from bench.runner.attempt import attempt
 from bench.runner.execute import run_plan
 from bench.runner.facts import KnownFacts
+from bench.runner.run_options import RunOptions
 from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.record import Environment, Record
+from bench.schema.step_digest import StepDigest
 from tests.planted import planted_records
 from tests.planted.planted_records import GPU_MACHINE, MACHINE
 
@@ -200,3 +202,32 @@ def test_an_installation_from_before_is_asked_for_all(
     server = Asked(*known)
     attempt(LENET, MeasurementProtocol(), MACHINE, tmp_path, cast(Server, server), facts=False)
     assert {name: value for name, value in server.job.items() if name == "facts"} == sent
+
+
+DIGEST = StepDigest(loss="a", gradients="b", weights="c")
+
+
+def test_a_deterministic_step_is_made_once_for_all_cases_that_share_it() -> None:
+    """It is of training in eager mode, whatever the case beside which it is made."""
+    known, options = KnownFacts(), RunOptions(step_digest=True)
+    training = structs.replace(LENET, workload="training", engine="compile", replicate=2)
+    assert known.asked(options, LENET, MACHINE).step_digest
+    known.learn(planted_records.record(LENET))
+    assert known.asked(options, LENET, MACHINE).step_digest
+    known.learn(structs.replace(planted_records.record(LENET), step_digest=DIGEST))
+    assert not known.asked(options, training, MACHINE).step_digest
+    assert known.asked(options, structs.replace(LENET, batch=2), MACHINE).step_digest
+    assert not known.asked(RunOptions(), VGG, MACHINE).step_digest
+
+
+@pytest.mark.parametrize("known", [(), ("Job.facts",), ("Job.facts", "Job.step_digest")])
+@pytest.mark.parametrize("facts", [True, False])
+def test_the_first_process_of_a_case_is_asked_for_the_step_where_its_installation_knows_it(
+    tmp_path: Path, known: tuple[str, ...], facts: bool
+) -> None:
+    server = Asked(*known)
+    options = RunOptions(step_digest=True)
+    attempt(
+        LENET, MeasurementProtocol(), MACHINE, tmp_path, cast(Server, server), options=options, facts=facts
+    )
+    assert server.job.get("step_digest", False) is (facts and "Job.step_digest" in known)
