@@ -24,7 +24,17 @@ class Unit(Struct, frozen=True):
     @property
     def name(self) -> str:
         """For people: the beginning of a GPU's UUID, else the node's name."""
-        return self.id[:SHORT_UUID] if self.id.startswith(UUID_BEGINS) else self.node
+        return self.id[:SHORT_UUID] if self.is_gpu else self.node
+
+    @property
+    def is_gpu(self) -> bool:
+        """Whether it is known by a UUID, and so may share its node."""
+        return self.id.startswith(UUID_BEGINS)
+
+    @property
+    def machine(self) -> str:
+        """What units of one machine share. Two clusters may have processors in nodes of one name."""
+        return self.node if self.is_gpu else self.id
 
 
 UNKNOWN = Unit("", "")

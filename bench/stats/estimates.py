@@ -1,14 +1,13 @@
 """Medians, intervals and ratios, and when they may be printed. Pure; scipy is imported late, for its price.
 
 Samples within a process are not independent evidence about the next process: clocks, memory layout and
-the algorithms that a library picked are drawn once for each. So there are two kinds of interval, never
-mixed: `within-process`, how well one process was sampled, and `across-processes`, what another run of
-the same command would show.
+the algorithms that a library picked are drawn once for each. So kinds of interval are never mixed:
+`within-process`, how well one process was sampled, `across-processes`, what another run of the same command
+would show, `across-machines` and `across-gpus`, what another unit would (`bench.stats.levels`).
 
-Across processes a t interval on logs is used at every number of processes. A bootstrap needs 20, and
-was not better there: over 3,000 simulated runs of 20 processes (normal, exponential, bimodal and t3
-logs) the t interval covered 95.5, 91.6, 92.7 and 96.2%, BCa 93.3, 89.5, 91.5 and 92.9%, and the
-percentile bootstrap as little; the order is the same at 50.
+Across processes a t interval on logs is used at every number of processes. A bootstrap needs 20, and was not
+better there: over 3,000 simulated runs of 20 processes (normal, exponential, bimodal and t3 logs) the t
+interval covered 95.5, 91.6, 92.7 and 96.2%, BCa 93.3, 89.5, 91.5 and 92.9%; likewise at 50.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from bench.stats.student_t import t_factor
 LEVEL = 0.95
 """The confidence of every interval in a report."""
 
-IntervalKind = Literal["across-processes", "within-process"]
+IntervalKind = Literal["across-machines", "across-gpus", "across-processes", "within-process"]
 IntervalMethod = Literal["t", "moderated", "borrowed"]
 """How an interval across processes was made: from the case's own processes, with what the run's other cases
 show of scatter beside them (`bench.stats.moderation`), or from these alone, for a single process."""
@@ -62,6 +61,11 @@ class Interval(Struct, frozen=True, gc=False):
     method: IntervalMethod | None = None
     parts: Moderated | None = None
 
+    @property
+    def is_across(self) -> bool:
+        """Whether it says anything of other processes."""
+        return self.kind != "within-process"
+
 
 class Ratio(Struct, frozen=True, gc=False):
     """One quantity over another, dimensionless, with its interval where there is one."""
@@ -85,8 +89,8 @@ def median(samples: Sequence[float]) -> float:
 def median_ranks(n: int, level: float = LEVEL) -> tuple[int, int] | None:
     """Indices from 0 of the two order statistics that enclose the median of any distribution.
 
-    Exact: the count of samples below the median is binomial(n, 1/2), and integers of any length hold
-    its tail. None where even the full range covers less than `level` (five samples or fewer at 95%).
+    Exact: the count of samples below it is binomial(n, 1/2). None where even the full range covers less than
+    `level` (five samples or fewer at 95%).
     """
     total = 2**n
     term = tail = 1  # the ways to have 0, then at most `rank`, samples below the median
@@ -165,8 +169,7 @@ def across_processes(medians: Sequence[float], level: float = LEVEL) -> Interval
         return None
     _, variance = moments(list(map(math.log, medians)))
     factor = bounded_exp(t_factor(n - 1, level) * math.sqrt(variance / n))
-    value = centre(medians)
-    return Interval(value / factor, value * factor, "across-processes", level, "t")
+    return Interval(centre(medians) / factor, centre(medians) * factor, "across-processes", level, "t")
 
 
 def mean(values: Sequence[float]) -> float:
@@ -189,9 +192,7 @@ def mean_interval(values: Sequence[float], level: float = LEVEL) -> Interval | N
 class Shift(Struct, frozen=True, gc=False):
     """A difference of means: its standard error, and the degrees of freedom of that error.
 
-    Of logs, whose difference is the log of a ratio, or of the values themselves.
-
-    `error` is 0 where nothing varies; `freedom` then says nothing.
+    Of logs (then the log of a ratio) or of values. Where nothing varies `error` is 0, `freedom` no matter.
     """
 
     mean: float

@@ -97,7 +97,7 @@ def _of_blocks(blocks: Blocks) -> Iterator[str]:
 def _directions(sides: Sequence[TimedPair]) -> Counter[str]:
     """How many are faster and slower, tested at once."""
     found = [
-        unpaired(both[0].medians, both[1].medians, moderated=parts_of(*both))
+        unpaired(both[0].independent, both[1].independent, moderated=parts_of(*both))
         for each in sides
         if (both := each.times("step"))
     ]

@@ -52,7 +52,10 @@ class Choice(Struct, frozen=True, kw_only=True):
     def time(self) -> Verdict | None:
         """Of the whole time: None where it was not timed."""
         found = self.timed.times(self.phase, self.timed.new.case.workload) if self.timed else None
-        return unpaired(found[0].medians, found[1].medians, moderated=parts_of(*found)) if found else None
+        if found is None:
+            return None
+        one, other = found
+        return unpaired(one.independent, other.independent, moderated=parts_of(one, other))
 
     @property
     def accuracy(self) -> Difference | None:

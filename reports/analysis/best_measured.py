@@ -111,6 +111,6 @@ def _confirmed(base: Figure, new: Figure, compared: int) -> Ratio | None:
         return None
     found = ratio(base, new, level=1 - (1 - LEVEL) / compared)
     interval = found.interval
-    if interval is None or interval.kind != "across-processes" or interval.method == "borrowed":
+    if interval is None or not interval.is_across or interval.method == "borrowed":
         return None
     return found if interval.low > 1 else None

@@ -60,7 +60,7 @@ def above_peak(found: Sequence[Utilisation]) -> Iterator[AbovePeak]:
 def _at_least(share: Ratio) -> float:
     """The lower end of its interval; that of a single process holds nothing of how processes differ."""
     interval = share.interval
-    if interval is None or interval.kind != "across-processes":
+    if interval is None or not interval.is_across:
         return share.value / SLACK
     return interval.low
 

@@ -9,27 +9,46 @@ from bench.stats.estimates import (
     Interval,
     Moderated,
     Ratio,
+    mean_shift,
     ratio_across_processes,
     ratio_within_process,
 )
 from bench.stats.moderation import moderated_shift
 from reports.summary.figures import Figure
+from reports.summary.units_in_common import units_in_common, units_of
 
 
 def ratio(numerator: Figure, denominator: Figure, level: float = LEVEL) -> Ratio:
-    """Across processes where there are two or more of each, with moderated variances where both have them.
+    """Across processes where there are two or more of each, with moderated variances where both have them; of
+    several units across these.
 
     `level` is the confidence of such an interval; any other has that of the figures' own.
     """
-    if min(len(numerator.medians), len(denominator.medians)) > 1:
+    if numerator.levels is not None or denominator.levels is not None:
+        return _across_units(numerator, denominator, level)
+    above, below = numerator.medians, denominator.medians
+    if min(len(above), len(below)) > 1:
         parts = parts_of(numerator, denominator)
         if parts is not None:
-            shift = moderated_shift(numerator.medians, denominator.medians, *parts)
+            shift = moderated_shift(above, below, *parts)
             low, high = shift.around(level)
             return Ratio(shift.ratio, Interval(low, high, "across-processes", level, "moderated"))
-        if min(*numerator.medians, *denominator.medians) > 0:
-            return ratio_across_processes(numerator.medians, denominator.medians, level)
+        if min(*above, *below) > 0:
+            return ratio_across_processes(above, below, level)
     return combined(numerator.median, numerator.interval, denominator.median, denominator.interval)
+
+
+def _across_units(numerator: Figure, denominator: Figure, level: float) -> Ratio:
+    """By pairs where both were measured on the same units: what a machine does to both is then in neither.
+
+    Where the units differ there is no interval: it would be of two sets of machines that nobody drew.
+    """
+    pairs = units_in_common(denominator, numerator)
+    if pairs is None or units_of(numerator).keys() != units_of(denominator).keys():
+        return Ratio(numerator.median / denominator.median, None)
+    shift = mean_shift(pairs.log_ratios)
+    low, high = shift.around(level)
+    return Ratio(shift.ratio, Interval(low, high, pairs.kind, level, "t"))
 
 
 def parts_of(one: Figure, other: Figure) -> tuple[Moderated, Moderated] | None:
@@ -52,4 +71,5 @@ def combined(numerator: float, above: Interval | None, denominator: float, below
         return found
     methods = (above.method, below.method)
     method = next((each for each in ("borrowed", "moderated") if each in methods), "t")
-    return Ratio(found.value, structs.replace(found.interval, kind="across-processes", method=method))
+    kind = above.kind if above.kind == below.kind else "across-processes"
+    return Ratio(found.value, structs.replace(found.interval, kind=kind, method=method))

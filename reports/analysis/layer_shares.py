@@ -10,6 +10,7 @@ from bench.schema.layer_phases import ALL_LAYERS, KERNEL, LayerPart, Part, part_
 from reports.analysis.measured_ceilings import Ceilings, arithmetic_dtype
 from reports.analysis.utilisation import Utilisation
 from reports.summary.figures import Figure, effective_text
+from reports.summary.machine_labels import machine_text
 from reports.summary.subjects import Figures, Subject, by_subject, subject_of
 
 
@@ -104,7 +105,9 @@ def _layers(
         if "layer_time" in of_it and of_it["layer_time"].median > 0:
             parts.setdefault(piece.part, []).append(_row(piece, subject, of_it, whole, ceilings))
     alike = [other for other in subjects if other.case == subject.case]
-    told = f" ({'+'.join(subject.machine)}: {effective_text(subject.effective)})" if len(alike) > 1 else ""
+    told = (
+        f" ({machine_text(subject.machine)}: {effective_text(subject.effective)})" if len(alike) > 1 else ""
+    )
     told += f" (network {subject.network})" if subject.network else ""
     return Layers(
         subject=subject,

@@ -11,6 +11,7 @@ from bench.schema.training_task import TrainingTask
 from bench.stats.accuracy_verdicts import is_at_chance
 from bench.stats.estimates import mean
 from reports.cells import Cell
+from reports.summary.case_order import sort_key
 from reports.summary.figures import (
     ACCURACY,
     EPOCH,
@@ -18,7 +19,6 @@ from reports.summary.figures import (
     Figure,
     ReadBack,
     Summary,
-    sort_key,
 )
 from reports.summary.seeds import by_seed, diverged
 from reports.summary.subjects import Figures, Subject, by_subject, subject_of

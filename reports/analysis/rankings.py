@@ -40,7 +40,7 @@ def by_time_to_target(runs: Sequence[Learned]) -> Ranking | None:
     fit = [run for run in runs if is_ranked(run) and time_to_target(run) is not None]
     times = [figure for run in fit if (figure := time_to_target(run))]
     pairs = itertools.combinations(times, 2)
-    ps = [_p(unpaired(one.medians, other.medians)) for one, other in pairs]
+    ps = [_p(unpaired(one.independent, other.independent)) for one, other in pairs]
     return _ranked(fit, [-figure.median for figure in times], ps)
 
 

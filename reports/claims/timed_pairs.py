@@ -43,7 +43,7 @@ def compared(name: str, base: Figures, new: Figures, workload: Workload) -> Comp
     if key not in base or key not in new:
         return None
     one, other = base[key], new[key]
-    verdict = unpaired(one.medians, other.medians, moderated=parts_of(one, other))
+    verdict = unpaired(one.independent, other.independent, moderated=parts_of(one, other))
     return Compared(name, verdict, one, other)
 
 

@@ -26,6 +26,7 @@ from reports.sections.asked import Asked
 from reports.sections.machine_tables import machine_words
 from reports.summary.caches import IN_WORDS
 from reports.summary.figures import Summary
+from reports.summary.machine_labels import machine_text
 from reports.tables.moderation_note import with_note
 from reports.tables.wording import interval_notes, with_interval
 
@@ -97,7 +98,7 @@ def _table(key: Work, rows: Sequence[Published], here: Sequence[MeasuredToday]) 
             Quantity(value=1e3 * centre(part), unresolved=not total.is_resolved)
             for part in (each.forward, each.backward)
         )
-        device = f"here: {each.subject.case.device} {'+'.join(each.subject.machine)}".strip()
+        device = f"here: {each.subject.case.device} {machine_text(each.subject.machine)}".strip()
         torch = f"torch, {how_many(len(each.forward), 'process', 'processes')}"
         lines.append(("now", device, torch, each.name, *parts, total, None, None))
     notes = [f"Sources: {'; '.join(dict.fromkeys(row.source for row in rows))}."]

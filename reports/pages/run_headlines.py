@@ -14,6 +14,7 @@ from reports.analysis.best_measured import BestMeasured, is_plain, is_resolved
 from reports.analysis.utilisation import Utilisation
 from reports.cells import Cell, Quantity, brief, readable
 from reports.summary.figures import Figure, Summary
+from reports.summary.machine_labels import machine_text
 from reports.summary.subjects import Figures, Subject, by_subject
 from reports.tables.case_names import case_name, network_name
 from reports.tables.time_units import unit_of
@@ -95,7 +96,7 @@ def _device(task: BestMeasured) -> str:
 
 def _machine(task: BestMeasured) -> str:
     """`machine A`; nothing in a report of a single one."""
-    return f"machine {'+'.join(task.shown.subject.machine)}" if task.shown.subject.machine else ""
+    return f"machine {machine_text(task.shown.subject.machine)}" if task.shown.subject.machine else ""
 
 
 def _sentence(task: BestMeasured, figures: Mapping[Subject, Figures], place: str) -> str:
@@ -119,7 +120,7 @@ def images_per_second(figure: Figure) -> Cell:
     rate, interval = figure.images_per_second, figure.interval
     if rate is None or not is_resolved(figure):
         return following(rate, figure)
-    across = interval if interval is not None and interval.kind == "across-processes" else None
+    across = interval if interval is not None and interval.is_across else None
     return Quantity(
         value=rate,
         low=figure.case.batch / across.high if across else None,

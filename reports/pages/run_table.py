@@ -15,6 +15,7 @@ from reports.document import Table
 from reports.pages.run_headlines import configuration, gain, images_per_second, peak_share
 from reports.pages.run_warnings import UNRELIABLE_MARK, is_unreliable
 from reports.summary.figures import Summary
+from reports.summary.machine_labels import machine_text
 from reports.summary.subjects import Figures, Subject, by_subject
 from reports.tables.case_names import network_name
 from reports.tables.time_units import TimeUnit, unit_of
@@ -32,7 +33,7 @@ _AXES: dict[str, tuple[_Value, str]] = {
     ),
     "configuration": (lambda task: configuration(task.shown), "{}"),
     "threads": (lambda task: _threads(task), "threads: {}"),
-    "machine": (lambda task: "+".join(task.shown.subject.machine), "machine {}"),
+    "machine": (lambda task: machine_text(task.shown.subject.machine), "machine {}"),
 }
 _SILENT = ("input", "machine")
 """Not worth a column where they follow from the network, or where there is one."""

@@ -148,7 +148,7 @@ def is_host(case: Case) -> bool:
 def half_width(figure: Figure) -> float | None:
     """Of its interval across processes, relative; None without one."""
     interval = figure.interval
-    if interval is None or interval.kind != "across-processes" or interval.low <= 0:
+    if interval is None or not interval.is_across or interval.low <= 0:
         return None
     return float((interval.high / interval.low) ** 0.5 - 1)
 

@@ -15,6 +15,7 @@ from reports.analysis.learned import ACCURACY_KEY, Learned, Together, mean_by_ep
 from reports.cells import Cell
 from reports.document import Part, Table, TableKey
 from reports.sections.recipe_words import recipe_notes
+from reports.summary.machine_labels import machine_text
 from reports.tables.case_columns import NOT_SHOWN, TableLine, TableScope, in_words, table, varying
 from reports.tables.wording import (
     MIB,
@@ -116,7 +117,7 @@ def where_in_words(group: Together, groups: Mapping[Together, object]) -> str:
     if len({other.threads for other in alike}) > 1:
         words.append(how_many(group.threads, "thread"))
     if len({other.machine for other in alike}) > 1 and group.machine:
-        words.append(f"machine {'+'.join(group.machine)}")
+        words.append(f"machine {machine_text(group.machine)}")
     return ", ".join(words)
 
 

@@ -14,6 +14,7 @@ from reports.analysis.measured_ceilings import ARITHMETIC_RATE, BANDWIDTH, Ceili
 from reports.cells import Cell, Quantity
 from reports.document import Part, Table
 from reports.summary.figures import Figure, Summary
+from reports.summary.machine_labels import machine_text
 from reports.summary.subjects import Subject, by_product, subject_of
 from reports.tables.wording import interval_notes, measured, processes_text, remarks
 
@@ -171,7 +172,7 @@ def place_in_words(place: Place, several_machines: bool) -> str:
     words = [
         device,
         *([how_many(threads, "thread")] if threads else []),
-        *([f"machine {'+'.join(machine)}"] if several_machines else []),
+        *([f"machine {machine_text(machine)}"] if several_machines else []),
     ]
     return ", ".join(words)
 
@@ -183,7 +184,7 @@ def _kind(product: Product) -> int:
 
 def _place_cells(place: Place, several_machines: bool) -> tuple[Cell, ...]:
     device, threads, machine = place
-    return device, threads, "+".join(machine) if several_machines else None
+    return device, threads, machine_text(machine) if several_machines else None
 
 
 def scaled(figure: Figure) -> Quantity:

@@ -12,6 +12,7 @@ from reports.analysis.utilisation import Utilisation
 from reports.cells import readable
 from reports.document import Plot, Series, TableKey
 from reports.sections.utilisation_tables import key_of
+from reports.summary.machine_labels import machine_text
 from reports.tables.case_columns import in_words, varying
 from reports.tables.unique_names import UniqueNames
 
@@ -138,7 +139,7 @@ def _by_ceilings(whole: Sequence[Utilisation]) -> dict[str, list[Utilisation]]:
         if _of_host(each) and len(threads) > 1:
             title += f", threads: {case.threads}"
         if len(machines) > 1:
-            title += f", machine {'+'.join(each.subject.machine)}"
+            title += f", machine {machine_text(each.subject.machine)}"
         found.setdefault(title, []).append(each)
     return found
 

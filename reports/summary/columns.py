@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from bench.schema.window_clocks import WindowClocks
 from bench.stats.estimates import Interval
+from reports.summary.places import Places
 from reports.summary.process import NO_INTERVAL, Key, Process, numbers_of
 
 
@@ -26,12 +27,19 @@ class Column(NamedTuple):
 
 
 class Origins:
-    """Where the values of a column come from: one object for all columns of the same processes."""
+    """Where the values of a column come from: one object for all columns of the same processes.
 
-    def __init__(self, processes: Sequence[Process]) -> None:
+    `machines` are those of several units, one for each process; None of one unit.
+    """
+
+    def __init__(self, processes: Sequence[Process], places: Places) -> None:
         self.processes = processes
+        self.places = places
         self.replicates = tuple([process.replicate for process in processes])
-        self.runs = tuple([process.run for process in processes])
+        self.runs = tuple([places.run(process) for process in processes])
+        self.units = tuple([places.unit(process) for process in processes])
+        several = len(set(self.units)) > 1
+        self.machines = [unit.machine for unit in self.units] if several else None
         self.pairs = tuple([process.pair for process in processes])
         self._clocked = any(process.clocks for process in processes)
 
@@ -43,7 +51,7 @@ class Origins:
         return found if any(found) else ()
 
 
-def columns_of(group: Iterable[Process]) -> dict[Key, Column]:
+def columns_of(group: Iterable[Process], places: Places) -> dict[Key, Column]:
     """Each metric over the processes that have it.
 
     Processes of one case nearly always have the same metrics, and then a column is read off at once.
@@ -53,7 +61,7 @@ def columns_of(group: Iterable[Process]) -> dict[Key, Column]:
         alike[process.keys].append(process)
     columns: dict[Key, Column] = {}
     for keys, processes in alike.items():
-        origins = Origins(processes)
+        origins = Origins(processes, places)
         medians, lows, highs, withins = numbers_of(processes)
         sizes = zip(*[process.sizes for process in processes], strict=True)
         for at, (key, of_each) in enumerate(zip(keys, sizes, strict=True)):
@@ -71,7 +79,7 @@ def _joined(one: Column, other: Column) -> Column:
         None,
         one.withins + other.withins,
         one.sizes + other.sizes,
-        Origins((*one.origins.processes, *other.origins.processes)),
+        Origins((*one.origins.processes, *other.origins.processes), one.origins.places),
     )
 
 

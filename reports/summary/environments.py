@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 
 import msgspec
 from msgspec import structs
 
 from bench import devices
 from bench.schema.record import Environment
-from bench.schema.replicate_conditions import conditions_of, whatever_chose_the_gpu
+from bench.schema.replicate_conditions import whatever_chose_the_gpu
+from reports.summary.machine_labels import label_of
 
 Labels = dict[bytes, tuple[str, ...]]
 """Of each encoded environment the labels of the machines that it may be."""
 
 
-Hardware = tuple[object, ...]
+Processor = tuple[str, int, int, tuple[str, str | None] | None]
+Hardware = tuple[Processor, ...]
 """Processor and, for work on a GPU, the GPU; empty where nothing is known of them."""
-
-
-@lru_cache(maxsize=1024)
-def _decode(encoded: bytes) -> Environment | None:
-    return msgspec.json.decode(encoded, type=Environment | None)
-
-
-@lru_cache(maxsize=1024)
-def conditions(encoded: bytes, device: str) -> bytes:
-    """What must be equal for two processes to be replicates of each other."""
-    environment = _decode(encoded)
-    if environment is None:
-        return b""
-    uses_gpu = devices.traits(device).uses_gpu
-    return msgspec.json.encode(conditions_of(environment, uses_gpu=uses_gpu))
 
 
 def environments_of(encoded: Iterable[bytes]) -> tuple[dict[str, Environment], Labels]:
@@ -41,22 +28,31 @@ def environments_of(encoded: Iterable[bytes]) -> tuple[dict[str, Environment], L
     A child that measures on the CPU may not have looked for a GPU; it does not make another machine, but is
     of all those that differ from it in their GPU alone.
     """
-    decoded = {raw: _decode(raw) for raw in dict.fromkeys(encoded)}
+    decoded = {raw: msgspec.json.decode(raw, type=Environment | None) for raw in dict.fromkeys(encoded)}
     found = {
         raw: whatever_chose_the_gpu(environment)
         for raw, environment in decoded.items()
         if environment is not None
     }
-    fuller = [(_without_gpu(other), other) for other in found.values() if other.gpu]
-    distinct: list[Environment] = []
+    fuller: defaultdict[bytes, list[Environment]] = defaultdict(list)
+    for environment in found.values():
+        if environment.gpu is not None:
+            fuller[_key(_without_gpu(environment))].append(environment)
+    distinct: dict[bytes, str] = {}  # by what is equal of environments that are: a fleet has thousands
+    environments: dict[str, Environment] = {}
     labels: Labels = {}
     for raw, environment in found.items():
-        whole = [other for without, other in fuller if without == environment] or [environment]
-        for each in whole:
-            if each not in distinct:
-                distinct.append(each)
-        labels[raw] = tuple(dict.fromkeys(_label(distinct.index(each)) for each in whole))
-    return {_label(index): environment for index, environment in enumerate(distinct)}, labels
+        own: dict[str, None] = {}
+        for each in fuller.get(_key(environment)) or [environment]:
+            label = distinct.setdefault(_key(each), label_of(len(distinct)))
+            environments.setdefault(label, each)
+            own[label] = None
+        labels[raw] = tuple(own)
+    return environments, labels
+
+
+def _key(environment: Environment) -> bytes:
+    return msgspec.json.encode(environment, order="deterministic")
 
 
 def hardware(labels: Iterable[str], device: str, environments: Mapping[str, Environment]) -> Hardware:
@@ -74,15 +70,16 @@ def hardware(labels: Iterable[str], device: str, environments: Mapping[str, Envi
     return tuple(sorted(found, key=repr))
 
 
+def kind_of_hardware(labels: Iterable[str], device: str, environments: Mapping[str, Environment]) -> Hardware:
+    """The same without what tells two GPUs of one name apart: cases of one kind lend to each other."""
+    found = hardware(labels, device, environments)
+    return tuple(dict.fromkeys(_without_uuid(each) for each in found))
+
+
+def _without_uuid(found: Processor) -> Processor:
+    cpu, physical, usable, gpu = found
+    return cpu, physical, usable, gpu and (gpu[0], None)
+
+
 def _without_gpu(environment: Environment) -> Environment:
     return whatever_chose_the_gpu(structs.replace(environment, gpu=None))
-
-
-def _label(index: int) -> str:
-    """A, B, ..., Z, AA, AB, ..."""
-    letters = ""
-    index += 1
-    while index:
-        index, digit = divmod(index - 1, 26)
-        letters = chr(ord("A") + digit) + letters
-    return letters

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import math
-import re
 
 from msgspec import Struct, structs
 
-from bench.schema.case import PRECISIONS, Caches, Case
+from bench.schema.case import Caches, Case
 from bench.schema.case_warnings import CaseWarning, Label
 from bench.schema.ceiling_product import Product, product_name
 from bench.schema.layer_phases import ALL_LAYERS, Layer
 from bench.schema.network_fingerprint import NetworkFingerprint
 from bench.schema.phases import Phase
 from bench.schema.record import Environment, Status
-from bench.schema.training_task import TrainingTask
+from bench.schema.units import Unit
 from bench.schema.window_clocks import WindowClocks
-from bench.stats.estimates import Interval
+from bench.stats.estimates import Interval, Moderated
+from bench.stats.levels import Levels, levels
 from bench.stats.moderation import Scatter
-from models.catalogue import MODELS
 from reports.cells import Scalar
 from reports.document import Origin
 from reports.summary.digests import Digested
-from reports.summary.interval_fields import interval_fields, state_of, usable_interval
+from reports.summary.interval_fields import interval_fields, levels_fields, state_of, usable_interval
+from reports.summary.machine_labels import machine_text
 
 THROUGHPUT_METRICS = ("device_time", "wall_time")
 """Times of a whole batch, from which images per second follow."""
@@ -56,20 +56,24 @@ class Figure(Struct, frozen=True, kw_only=True):
     case       with replicate 0
     median     one process: the median of its samples; several: the geometric mean of their medians
                (`bench.stats.estimates.centre`), so that it is the centre of the interval; in `unit`. Of
-               accuracies and losses (RAW_UNITS): the mean over the seeds
-    interval   across processes from two up, else within the process; None where there is none
+               accuracies and losses (RAW_UNITS): the mean over the seeds. Of several units the mean over
+               their nodes (`bench.stats.levels`)
+    interval   across machines or GPUs where several units measured it, across processes from two up, else
+               within the process; None where there is none
     medians    of each process; of what it learned (LEARNED) not the median but the last epoch's value,
                of SPEEDS without the first epoch
     replicates for each of the medians, the process's number
-    runs       for each of the medians, the index of the directory that it came from
+    units      for each of the medians, the GPU or the processor that it was measured on
+    runs       for each of the medians, the index of the run that it came from
     pairs      for each of the medians, the number of its interleaved pair, or None
     clocks     for each of the medians of a time, the GPU's clocks in its window, or None; else empty
     samples    raw samples behind it, all processes together
     machine    labels of the environments the processes ran in (`Summary.environments`)
     network    which of several networks under the case's name: `1`, `2` ...; empty where there is one
     tags       the labels of these processes' warnings
-    scatter    of a time or an energy, how its processes and the samples within them scatter; None where a
-               sample is zero or less
+    scatter    of a time or an energy, how processes of one unit and the samples within them scatter; None
+               where a sample is zero or less
+    of_processes  of several units, the moderated variance of processes of one of them
     caches     what the timed steps found; None for what is no latency
     """
 
@@ -86,13 +90,29 @@ class Figure(Struct, frozen=True, kw_only=True):
     interval: Interval | None
     medians: tuple[float, ...]
     replicates: tuple[int, ...]
+    units: tuple[Unit, ...] = ()
     runs: tuple[int, ...]
     pairs: tuple[int | None, ...]
     clocks: tuple[WindowClocks | None, ...] = ()
     samples: int
     tags: tuple[Label, ...]
     scatter: Scatter | None = None
+    of_processes: Moderated | None = None
     caches: Caches | None = None
+
+    @property
+    def levels(self) -> Levels | None:
+        """Of a quantity that several units measured. What a network learns is no quantity of a machine."""
+        if self.unit in RAW_UNITS or len(set(self.units)) < 2:
+            return None
+        return levels(self.medians, self.units, [unit.machine for unit in self.units])
+
+    @property
+    def independent(self) -> tuple[float, ...]:
+        """What the interval is made from: the medians of processes, or, of several units, those of nodes or
+        units. Processes of several machines are never independent of each other."""
+        found = self.levels
+        return found.outer if found else self.medians
 
     @property
     def images_per_second(self) -> float | None:
@@ -118,11 +138,12 @@ class Figure(Struct, frozen=True, kw_only=True):
             "interval": self.interval.kind if self.interval else None,
             "images_per_second": self.images_per_second,
             "effective": effective_text(self.effective),
-            "machine": "+".join(self.machine),
+            "machine": machine_text(self.machine),
             "warnings": ", ".join(self.tags),
             "caches": self.caches,
             "state": state_of(self.median, self.interval, by_shares),
-            **interval_fields(self.interval, self.medians, by_shares),
+            **interval_fields(self.interval, self.independent, by_shares),
+            **levels_fields(self.levels, self.units),
         }
         if self.network:
             fields["network"] = self.network
@@ -267,25 +288,6 @@ def same_precision(one: ReadBack, other: ReadBack) -> bool:
     """Whether all precision that both sides read back is equal; a device has facts that another has not."""
     first, second = dict(one.precision), dict(other.precision)
     return all(first[key] == second[key] for key in first.keys() & second.keys())
-
-
-_PLACES = {name: place for place, name in enumerate(MODELS)}
-
-
-def sort_key(case: Case) -> tuple[object, ...]:
-    """Models in the catalogue's order, others by name with numbers in theirs; then fp32 and eager first."""
-    parts = re.split(r"(\d+)", case.model)
-    name = tuple((int(part) if part.isdecimal() else 0, part) for part in parts)
-    place = _PLACES.get(case.model, len(_PLACES))
-    precision, engine = PRECISIONS.index(case.precision), (case.engine != "eager", case.engine)
-    axes = structs.replace(case, model="", precision="fp32", engine="", task=None)
-    task = _task_key(case.task) if case.task else ()
-    return (place, name, case.workload, task, case.device, precision, engine, *structs.astuple(axes))
-
-
-def _task_key(task: TrainingTask) -> tuple[object, ...]:
-    """By what a reader knows the task by; the rest only so that two tasks always have an order."""
-    return (task.dataset, task.recipe.name, task.target or 0.0, repr(task))
 
 
 def effective_text(effective: ReadBack) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from bench.schema.units import Unit
 from bench.stats.estimates import Interval, moments
+from bench.stats.levels import Levels
 from reports.cells import MOST_REACH, Quantity, Scalar
 
 
@@ -35,6 +37,21 @@ def interval_fields(interval: Interval | None, medians: Sequence[float], has_log
     return {"method": interval.method, "freedom": float(len(medians) - 1), "own_sd": own}
 
 
+def levels_fields(levels: Levels | None, units: Sequence[Unit]) -> dict[str, Scalar]:
+    """How many machines and GPUs, and how these scatter; nothing of a single unit.
+
+    `freedom` and `own_sd` are those of machines, or of the GPUs of one machine.
+    """
+    if levels is None:
+        return {}
+    return {
+        "machines": len({unit.machine for unit in units}),
+        "gpus": levels.units if units[0].is_gpu else None,
+        "unit_sd": levels.unit_sd,
+        "process_sd": levels.process_sd,
+    }
+
+
 def state_of(value: float, interval: Interval | None, by_shares: bool) -> str | None:
     """`resolved`, `about` or `not resolved` by the interval, `one process` where that knows no other.
 
@@ -42,7 +59,7 @@ def state_of(value: float, interval: Interval | None, by_shares: bool) -> str | 
     """
     if interval is None or not by_shares or value <= 0:
         return None
-    if interval.kind != "across-processes":
+    if not interval.is_across:
         return "one process"
     return Quantity(value=value, low=interval.low, high=interval.high).state
 

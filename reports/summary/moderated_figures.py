@@ -20,7 +20,8 @@ from bench.schema.ceiling_product import Product
 from bench.schema.layer_phases import ALL_LAYERS
 from bench.schema.metrics import is_of
 from bench.schema.phases import whole
-from bench.stats.estimates import Interval, across_processes, moments
+from bench.stats.estimates import Interval, Moderated, across_processes, moments
+from bench.stats.levels import grouped, levels, pooled_variance
 from bench.stats.moderation import (
     Scatter,
     fit,
@@ -29,6 +30,7 @@ from bench.stats.moderation import (
     moderated_interval,
     with_medians,
 )
+from reports.summary.columns import Column
 from reports.summary.figures import THROUGHPUT_METRICS, Figure, WarningCount
 from reports.summary.subjects import Subject, subject_of
 
@@ -42,24 +44,30 @@ WHOLE_OF_LAYERS = "whole_time"
 """The whole step of the pass that times layers: the prior of all times of that pass."""
 
 
-def scatter_of(
-    metric: str, medians: Sequence[float], withins: Sequence[float], sizes: Sequence[int]
-) -> Scatter | None:
-    """How processes scatter from their medians, variances within and numbers of samples; None where a
-    variance is not known, which is below zero then.
+def scatter_of(metric: str, column: Column) -> Scatter | None:
+    """How processes of one unit scatter from their medians, variances within and numbers of samples; None
+    where a variance is not known, which is below zero then.
+
+    Of several units the processes of each scatter around its own mean: their degrees of freedom are those of
+    one process more in one unit.
 
     The one value that a process has of an energy is a mean over seconds of steps and no single sample: how
     unsure it is at the least is not known, and so zero. For the rest as
     `bench.stats.moderation.case_scatter` has it, without an object for each of very many processes.
     """
+    medians, withins = column.medians, column.withins
     if min(withins) < 0:
         return None
-    n = len(medians)
+    if column.origins.machines is not None:
+        variance, freedom = pooled_variance(grouped(medians, column.origins.units).values()) or (0.0, 0)
+    else:
+        variance = moments(list(map(math.log, medians)))[1] if len(medians) > 1 else 0.0
+        freedom = len(medians) - 1
     return Scatter(
-        processes=n,
-        variance=moments(list(map(math.log, medians)))[1] if n > 1 else 0.0,
-        within=math.fsum(withins) / n,
-        floor=0.0 if is_of(metric, "energy") else _floor(withins, sizes),
+        processes=freedom + 1,
+        variance=variance,
+        within=math.fsum(withins) / len(medians),
+        floor=0.0 if is_of(metric, "energy") else _floor(withins, column.sizes),
     )
 
 
@@ -81,17 +89,27 @@ def moderated(figures: Iterable[Figure], machine_of: Callable[[Figure], Machine]
         prior = fit(list(_lenders(found[at] for at in here)))
         scatters = [scatter for at in here if (scatter := found[at].scatter)]
         for at, parts in zip(here, moderate_all(scatters, prior), strict=True):
-            interval = moderated_interval(found[at].medians, parts)
-            if interval is not None:
-                found[at] = structs.replace(found[at], interval=interval)
+            found[at] = _with_parts(found[at], parts)
     return found
+
+
+def _with_parts(figure: Figure, parts: Moderated) -> Figure:
+    """Of several units the interval stays: the scatter of processes says nothing of that of machines."""
+    if figure.levels is not None:
+        return structs.replace(figure, of_processes=parts)
+    interval = moderated_interval(figure.medians, parts)
+    return figure if interval is None else structs.replace(figure, interval=interval)
 
 
 def interval_like(figure: Figure | None, medians: Sequence[float]) -> Interval | None:
     """The interval of a quantity of the same processes, of which the figure's prior and floor hold too.
 
-    The plain one where the figure's is not moderated; None for one process.
+    The plain one where the figure's is not moderated; None for one process. Of several units `medians` are of
+    all their processes.
     """
+    if figure and figure.levels is not None:
+        found = levels(medians, figure.units, [unit.machine for unit in figure.units])
+        return found.interval() if found else None
     interval = figure.interval if figure else None
     if interval is None or interval.parts is None or len(medians) < 2 or min(medians) <= 0:
         return across_processes(medians)

@@ -15,11 +15,14 @@ from msgspec import Struct, structs
 from bench.schema.case import TIMED, Caches, Case
 from bench.schema.case_warnings import CaseWarning, Label
 from bench.schema.record import Status
-from bench.stats.estimates import across_processes, centre, mean, mean_interval
+from bench.stats.estimates import Interval, across_processes, centre, mean, mean_interval
+from bench.stats.levels import levels
+from models.errors import UserError
 from reports.summary.caches import of_metric
-from reports.summary.columns import columns_of
+from reports.summary.case_processes import Processes, by_case
+from reports.summary.columns import Column, columns_of
 from reports.summary.digests import Digested, digested
-from reports.summary.environments import Labels, conditions, environments_of, hardware
+from reports.summary.environments import Labels, environments_of, kind_of_hardware
 from reports.summary.figures import (
     RAW_UNITS,
     Absence,
@@ -30,18 +33,15 @@ from reports.summary.figures import (
     Spread,
     Summary,
     WarningCount,
-    sort_key,
 )
 from reports.summary.measured_networks import Networks
 from reports.summary.moderated_figures import moderated, restless, scatter_of
+from reports.summary.places import Places
 from reports.summary.process import Process
 from reports.summary.reading import Reader, read_processes
 from reports.summary.record_stream import parts_of
 from reports.summary.seeds import by_seed
 from reports.summary.sharing import uncollected
-
-_Processes = dict[tuple[int, int], Process]
-"""By (directory, replicate): of one process that was run again the last record counts."""
 
 FEW = 5
 OF_FEW = f"with fewer than {FEW} processes, two kinds of processes may not both have been seen"
@@ -49,6 +49,7 @@ PROCESSES_SPREAD = 12
 """Of how many processes of a case samples are kept: lines in a picture that can be told apart."""
 
 
+# long: it is where all that is read meets.
 @uncollected()
 def summarise(directories: Sequence[Path], plain_intervals: bool = False) -> Summary:
     """Read and pool the runs in `directories`; with `plain_intervals` no case lends to another.
@@ -58,18 +59,20 @@ def summarise(directories: Sequence[Path], plain_intervals: bool = False) -> Sum
     notes: list[str] = []
     parts = parts_of(directories)
     reader = Reader(parts)
-    ordered = _in_order(read_processes(parts, reader, notes.append))
+    ordered, places = by_case(read_processes(parts, reader, notes.append), parts)
+    if not ordered:
+        raise UserError(f"{directories[0]} has no run folder with a complete record")
     environments, label_of = environments_of(each.environment for _, of in ordered for each in of.values())
     networks = _networks(ordered)
     groups = [
         group
         for case, processes in ordered
-        for group in _groups(case, processes.values(), label_of, networks)
+        for group in _groups(case, processes.values(), label_of, networks, places(case))
     ]
     figures = [figure for group in groups for figure in _figures(group, reader.kind.caches)]
     warned: list[WarningCount] = []
     if not plain_intervals:
-        lent = moderated(figures, lambda each: hardware(each.machine, each.case.device, environments))
+        lent = moderated(figures, lambda each: kind_of_hardware(each.machine, each.case.device, environments))
         figures, warned = restless(lent)
     return Summary(
         figures=tuple(figures),
@@ -92,15 +95,7 @@ def summarise(directories: Sequence[Path], plain_intervals: bool = False) -> Sum
     )
 
 
-def _in_order(found: Iterable[tuple[Case, Process]]) -> list[tuple[Case, _Processes]]:
-    """The processes of each case, cases in the order of a report."""
-    cases: dict[Case, _Processes] = {}
-    for case, process in found:
-        cases.setdefault(case, {})[process.run, process.replicate] = process
-    return sorted(cases.items(), key=lambda item: sort_key(item[0]))
-
-
-def _seconds(cases: Iterable[tuple[Case, _Processes]]) -> dict[Case, float]:
+def _seconds(cases: Iterable[tuple[Case, Processes]]) -> dict[Case, float]:
     """The mean over the processes that ended well and whose time was kept."""
     taken = {
         case: [p.seconds for p in processes.values() if p.status == "ok" and p.seconds is not None]
@@ -109,7 +104,7 @@ def _seconds(cases: Iterable[tuple[Case, _Processes]]) -> dict[Case, float]:
     return {case: mean(seconds) for case, seconds in taken.items() if seconds}
 
 
-def _digests(cases: Iterable[tuple[Case, _Processes]]) -> Iterator[Digested]:
+def _digests(cases: Iterable[tuple[Case, Processes]]) -> Iterator[Digested]:
     for case, processes in cases:
         for each in processes.values():
             if each.digest is not None:
@@ -117,7 +112,7 @@ def _digests(cases: Iterable[tuple[Case, _Processes]]) -> Iterator[Digested]:
                 yield from () if found is None else (found,)
 
 
-def _networks(cases: Iterable[tuple[Case, _Processes]]) -> Networks:
+def _networks(cases: Iterable[tuple[Case, Processes]]) -> Networks:
     """Those of the processes that ended well."""
     return Networks(
         (case, [process.network for process in processes.values() if process.status == "ok"])
@@ -133,35 +128,37 @@ class _Group(Struct, frozen=True, kw_only=True, gc=False):
     machine: tuple[str, ...]
     network: str
     processes: Sequence[Process]
+    places: Places
 
 
 def _groups(
-    case: Case, processes: Iterable[Process], label_of: Labels, networks: Networks
+    case: Case, processes: Iterable[Process], label_of: Labels, networks: Networks, places: Places
 ) -> Iterator[_Group]:
-    """What differed in more than host name, commit or what chose the GPU is never pooled, nor is what was
-    measured of two networks under one name."""
+    """Two kinds of machine are never pooled, nor is what was measured of two networks under one name."""
     alike: dict[tuple[ReadBack, bytes, str], list[Process]] = {}
     for process in processes:
         if process.status == "ok":
             network = networks.label(case, process.network)
-            key = (process.effective, conditions(process.environment, case.device), network)
+            key = (process.effective, places.kind(process), network)
             alike.setdefault(key, []).append(process)
     for (effective, _, network), group in alike.items():
         machine = tuple(sorted({label for p in group for label in label_of.get(p.environment, ())}))
-        yield _Group(case=case, effective=effective, machine=machine, network=network, processes=group)
+        yield _Group(
+            case=case,
+            effective=effective,
+            machine=machine,
+            network=network,
+            processes=group,
+            places=places,
+        )
 
 
 def _figures(group: _Group, caches: Caches | None) -> Iterator[Figure]:
     """One figure for each metric; `caches` are those of all timed steps."""
     tags = tuple(dict.fromkeys(warning.label for process in group.processes for warning in process.warnings))
-    for (phase, metric, unit, layer, product), column in columns_of(group.processes).items():
+    for (phase, metric, unit, layer, product), column in columns_of(group.processes, group.places).items():
         medians, origins = column.medians, column.origins
-        if unit in RAW_UNITS:
-            values = list(by_seed(group.case, origins.replicates, medians).values())
-            value, interval = mean(values), mean_interval(values)
-        else:
-            value = centre(medians)
-            interval = across_processes(medians) if len(medians) > 1 else column.interval
+        value, interval = _value(group.case, unit, column)
         yield Figure(
             case=group.case,
             effective=group.effective,
@@ -176,14 +173,28 @@ def _figures(group: _Group, caches: Caches | None) -> Iterator[Figure]:
             interval=interval,
             medians=medians,
             replicates=origins.replicates,
+            units=origins.units,
             runs=origins.runs,
             pairs=origins.pairs,
             clocks=origins.clocks(metric) if layer is None and product is None else (),
             samples=sum(column.sizes),
             tags=tags,
-            scatter=scatter_of(metric, medians, column.withins, column.sizes),
+            scatter=scatter_of(metric, column),
             caches=of_metric(caches, metric) if group.case.workload in TIMED else None,
         )
+
+
+def _value(case: Case, unit: str, column: Column) -> tuple[float, Interval | None]:
+    """The figure, and its interval as it is without other cases."""
+    medians, origins = column.medians, column.origins
+    if unit in RAW_UNITS:
+        values = list(by_seed(case, origins.replicates, medians).values())
+        return mean(values), mean_interval(values)
+    if origins.machines is not None:
+        found = levels(medians, origins.units, origins.machines)
+        assert found is not None
+        return found.value, found.interval()
+    return centre(medians), across_processes(medians) if len(medians) > 1 else column.interval
 
 
 def _curves(group: _Group) -> Iterator[Curve]:
@@ -236,7 +247,7 @@ def _absences(group: _Group) -> Iterator[Absence]:
         yield Absence(case=group.case, metric=metric, reason=reason, processes=processes)
 
 
-def _warnings(cases: Iterable[tuple[Case, _Processes]]) -> tuple[WarningCount, ...]:
+def _warnings(cases: Iterable[tuple[Case, Processes]]) -> tuple[WarningCount, ...]:
     examples: dict[Label, CaseWarning] = {}
     carriers: dict[Label, Counter[Case]] = {}
     few: set[Case] = set()

@@ -7,10 +7,10 @@ cannot read its half, or finds anything to say of it, this process reads that ha
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -35,7 +35,7 @@ _ENTER = f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).resolve().parents[2])!r})
 from reports.summary.reading import main
-main(sys.argv[1:])
+main(sys.stdin.buffer.read())
 """
 
 
@@ -103,30 +103,41 @@ def _halves(parts: Sequence[Part]) -> tuple[list[Part], list[Part]]:
     return list(parts), []
 
 
-@contextmanager
+@contextlib.contextmanager
 def _second(parts: Sequence[Part]) -> Iterator[subprocess.Popen[bytes] | None]:
     """The process that reads these parts; it is ended with what is done beside it. None where none starts."""
-    words = [word for part in parts for word in (str(part.run), part.name, str(part.path), str(part.begin))]
-    command = [sys.executable, "-P", "-c", _ENTER, *words]
+    command = [sys.executable, "-P", "-c", _ENTER]
     try:
-        started = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        started = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
     except OSError:
         yield None
         return
     with started:
         try:
+            _ask(started, parts)
             yield started
         finally:
             started.kill()
+
+
+def _ask(second: subprocess.Popen[bytes], parts: Sequence[Part]) -> None:
+    """By its input: the parts of a fleet are more than fit on a command line."""
+    asked = [(part.run, part.name, str(part.path), part.alone, part.begin) for part in parts]
+    assert second.stdin is not None
+    with contextlib.suppress(BrokenPipeError), second.stdin as pipe:  # of one that died nothing is read
+        pipe.write(msgspec.msgpack.encode(asked))
 
 
 def _answer(second: subprocess.Popen[bytes] | None) -> Condensed | None:
     """None where it has none."""
     if second is None:
         return None
-    encoded, _ = second.communicate()
+    assert second.stdout is not None
+    encoded = second.stdout.read()
     try:
-        return decode(encoded) if second.returncode == 0 else None
+        return decode(encoded) if second.wait() == 0 else None
     except msgspec.DecodeError:
         return None
 
@@ -136,11 +147,13 @@ class _SaidError(Exception):
 
 
 @uncollected()
-def main(words: Sequence[str]) -> None:
+def main(asked: bytes) -> None:
     """The second process: what it has read goes to standard output, if nothing is to be said of it."""
     parts = [
-        Part(run=int(run), name=name, path=Path(path), begin=int(begin))
-        for run, name, path, begin in zip(*[iter(words)] * 4, strict=True)
+        Part(run=run, name=name, path=Path(path), alone=alone, begin=begin)
+        for run, name, path, alone, begin in msgspec.msgpack.decode(
+            asked, type=list[tuple[int, str, str, bool, int]]
+        )
     ]
 
     def warn(sentence: str) -> None:

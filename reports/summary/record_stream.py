@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from msgspec import Struct, structs
 
+from bench.run_folders import named_run
 from bench.schema.record import Record
 from bench.schema.shared_parts import SharingReader
 from bench.store import RECORDS
@@ -23,16 +25,20 @@ class Part(Struct, frozen=True, kw_only=True):
     """Whole lines of a run's records.
 
     run    the index of its directory
-    name   of the directory, as it was given
+    named  the index of the run that it belongs to: attempts of a fleet are one, else it is the directory
+    name   of the directory: as it was given, or below one that was
     path   the file
+    alone  whether it was named itself, so that it must have records
     begin  the byte with which the first line begins
     end    the byte with which the first line behind them begins; None: they are the last of the file
     size   in bytes, when it was looked at
     """
 
     run: int
+    named: int = 0
     name: str
     path: Path
+    alone: bool = True
     begin: int = 0
     end: int | None = None
     size: int = 0
@@ -50,17 +56,37 @@ class Part(Struct, frozen=True, kw_only=True):
 def parts_of(directories: Sequence[Path]) -> list[Part]:
     """All records of each run, in the order in which they are named; a directory that is named twice once.
 
-    Raises UserError for what is missing or unreadable.
+    A folder of run folders stands for all of these (`bench.run_folders`). Raises UserError for what is
+    missing or unreadable.
     """
-    return [_whole(index, path) for index, path in enumerate(_each_once(directories))]
+    parts: dict[Path, Part] = {}
+    runs = 0
+    for folder in _each_once(directories):
+        with _readable(folder):
+            found = named_run(folder)
+        several = len(found.run_folders) > 1
+        for each in found.run_folders:
+            if each.resolve() not in parts:
+                part = _whole(len(parts), runs, each)
+                parts[each.resolve()] = structs.replace(part, alone=not several)
+            runs += not found.is_fleet
+        runs += found.is_fleet
+    return list(parts.values())
 
 
-def _whole(index: int, directory: Path) -> Part:
+def _whole(index: int, run: int, directory: Path) -> Part:
     file = records_file(directory)
+    with _readable(file):
+        return Part(run=index, named=run, name=str(directory), path=file, size=file.stat().st_size)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """UserError where the path cannot be read."""
     try:
-        return Part(run=index, name=str(directory), path=file, size=file.stat().st_size)
+        yield
     except OSError as error:
-        raise UserError(f"{str(file)!r} cannot be read: {os.strerror(error.errno or 0)}") from error
+        raise UserError(f"{str(path)!r} cannot be read: {os.strerror(error.errno or 0)}") from error
 
 
 def read_records(directories: Sequence[Path], warn: Callable[[str], None]) -> Iterator[tuple[int, Record]]:
@@ -79,8 +105,10 @@ def read_parts(parts: Sequence[Part], warn: Callable[[str], None]) -> Iterator[t
         for record in read_file(part.path, torn=warn, decode=decode, begin=part.begin, end=part.end):
             found = True
             yield part.run, record
-        if not found:
+        if not found and part.alone:
             raise UserError(f"{part.path} has no complete record")
+        if not found:
+            warn(f"{part.path} has no complete record and was left out.")
 
 
 def _each_once(directories: Sequence[Path]) -> list[Path]:
@@ -90,7 +118,7 @@ def _each_once(directories: Sequence[Path]) -> list[Path]:
 def records_file(directory: Path) -> Path:
     """The file of a run's records. Raises UserError where the directory has none."""
     file = directory / RECORDS
-    try:
+    with _readable(directory):
         if not directory.exists():
             raise UserError(f"there is no directory {str(directory)!r}. Give the folder that --out named")
         if not directory.is_dir():
@@ -99,6 +127,4 @@ def records_file(directory: Path) -> Path:
             raise UserError(
                 f"{directory} is not a run folder (no {RECORDS}). Give the folder that --out named"
             )
-    except OSError as error:
-        raise UserError(f"{str(directory)!r} cannot be read: {os.strerror(error.errno or 0)}") from error
     return file

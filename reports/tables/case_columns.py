@@ -11,6 +11,7 @@ from bench.schema.training_task import TrainingTask
 from reports.cells import Cell, Quantity, readable
 from reports.document import Table, TableKey
 from reports.summary.figures import ReadBack, effective_text
+from reports.summary.machine_labels import machine_text
 from reports.summary.subjects import Subject
 from reports.tables.missing import Reasons, marked
 
@@ -53,7 +54,7 @@ AXES: dict[str, Axis] = {
     "target": Axis(value=lambda s: _target(s.case.task), phrase="target {}"),
     "deterministic": Axis(value=lambda s: _deterministic(s.case.task), phrase="deterministic: {}"),
     "network": Axis(value=lambda s: s.network, phrase="network {}"),
-    "machine": Axis(value=lambda s: "+".join(s.machine), phrase="machine {}"),
+    "machine": Axis(value=lambda s: machine_text(s.machine), phrase="machine {}"),
 }
 SECONDARY = ("deterministic", "target", "seed", "threads")
 """Not named where other axes tell the cases apart as well."""

@@ -78,8 +78,8 @@ def of_seeds(figure: Figure, unit: str = "") -> Quantity:
 def measured(figure: Figure, scale: float = 1.0) -> Quantity:
     """A figure with its interval, and if it is not resolved with about how many more processes it takes."""
     found = with_interval(figure.median, figure.interval, scale)
-    if found.is_resolved or figure.interval is None or figure.interval.kind == "within-process":
-        return found
+    if found.is_resolved or figure.interval is None or figure.interval.kind != "across-processes":
+        return found  # of several machines: more processes would not resolve it
     return structs.replace(found, more=_more_to_resolve(figure.interval, len(figure.medians)))
 
 

@@ -310,9 +310,10 @@ def test_an_energy_is_a_mean_and_has_no_floor_of_a_single_sample(tmp_path: Path)
 
 
 def test_cases_of_one_machine_lend_to_each_other_whatever_the_commit(tmp_path: Path) -> None:
-    """A run that went on after a commit, or in a new container, with those cases alone that were wide."""
+    """A run that went on after a commit, or in a new container of the node, with those cases alone that were
+    wide."""
     records = run_of(6, processes=2)
-    again = structs.replace(planted_records.MACHINE, host="new", commit="def5678")
+    again = structs.replace(planted_records.MACHINE, host="new", node="lab", commit="def5678")
     later = [
         structs.replace(record, environment=again)
         for record in timed(case_of("lenet5"), [0.01] * 3)

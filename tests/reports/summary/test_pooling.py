@@ -149,12 +149,43 @@ def test_other_software_is_not_merged(tmp_path: Path) -> None:
     assert list(summary.environments) == ["A", "B"]
 
 
-def test_another_host_or_commit_is_merged_and_shown(tmp_path: Path) -> None:
-    other = msgspec.structs.replace(planted_records.GPU_MACHINE, host="other", commit="def")
+def test_another_commit_is_merged_and_shown(tmp_path: Path) -> None:
+    other = msgspec.structs.replace(planted_records.GPU_MACHINE, commit="def")
     summary = _pair(
         tmp_path, planted_records.record(CASE, planted_records.time("forward", 0.2), environment=other)
     )
     assert _only(summary).machine == ("A", "B")
+    assert _only(summary).levels is None
+
+
+def _moved(records: list[Record], **changes: Any) -> list[Record]:
+    """The records on another machine."""
+    machine = msgspec.structs.replace(planted_records.MACHINE, **changes)
+    return [msgspec.structs.replace(record, environment=machine) for record in records]
+
+
+def test_processes_of_two_hosts_are_not_independent(tmp_path: Path) -> None:
+    """One figure of two machines: its interval has one degree of freedom, however many processes they ran."""
+    times = {"lab": (0.100, 0.101, 0.102), "other": (0.110, 0.111, 0.112)}
+    runs = [
+        planted_records.write(tmp_path / host, _moved(planted_records.replicates(CASE, medians), host=host))
+        for host, medians in times.items()
+    ]
+    figure = _only(summarise(runs))
+    means = [float(oracle.gmean(medians)) for medians in times.values()]
+    logs = np.log(means)
+    low, high = np.exp(oracle.t.interval(0.95, 1, logs.mean(), oracle.sem(logs)))
+    assert figure.interval is not None
+    assert figure.interval.kind == "across-machines"
+    assert (figure.median, figure.interval.low, figure.interval.high) == pytest.approx(
+        (oracle.gmean(means), low, high)
+    )
+    assert (len(figure.medians), figure.machine) == (6, ("A", "B"))
+    assert figure.independent == pytest.approx(means)
+    assert [unit.node for unit in figure.units] == ["lab"] * 3 + ["other"] * 3
+    row = figure.as_row()
+    assert (row["machines"], row["gpus"], row["processes"], row["freedom"]) == (2, None, 6, 1.0)
+    assert row["process_sd"] == pytest.approx(0.0095, rel=0.1)
 
 
 def test_a_process_that_saw_no_gpu_is_no_second_machine(tmp_path: Path) -> None:
@@ -188,7 +219,6 @@ def _cuda(environment: Environment, seconds: float, readings: GpuReadings | None
 @pytest.mark.parametrize(
     "changes",
     [
-        {"uuid": "GPU-2222"},
         {"power_limit_watts": 350.0},
         {"application_sm_clock_mhz": 1410},
         {"locked_clocks_mhz": 1200},
@@ -197,9 +227,7 @@ def _cuda(environment: Environment, seconds: float, readings: GpuReadings | None
         {"driver": "580.1"},
     ],
 )
-def test_two_gpus_of_one_name_or_one_set_differently_are_never_pooled(
-    tmp_path: Path, changes: dict[str, Any]
-) -> None:
+def test_one_gpu_set_in_two_ways_is_never_pooled(tmp_path: Path, changes: dict[str, Any]) -> None:
     settings = {
         "power_limit_watts": 700.0,
         "application_sm_clock_mhz": 1755,
@@ -257,8 +285,9 @@ def test_the_processor_beside_two_gpus_is_the_machine_of_both(tmp_path: Path) ->
     summary = summarise(
         [planted_records.write(tmp_path, records[:1]), planted_records.write(tmp_path / "b", records[1:])]
     )
-    machines = {f.median: f.machine for f in summary.figures}
-    assert machines == {0.1: ("A",), 0.2: ("B",), 0.3: ("A", "B")}
+    machines = {f.case.device: f.machine for f in summary.figures}
+    assert machines == {"cuda": ("A", "B"), "cpu": ("A", "B")}
+    assert {f.case.device: len(set(f.units)) for f in summary.figures} == {"cuda": 2, "cpu": 1}
 
 
 def test_a_warning_over_several_cases_is_listed_once(tmp_path: Path) -> None:
