@@ -13,7 +13,7 @@ from bench.cli import completion
 from bench.plan.axes import AXES, MOST_MHZ, whole_number
 from bench.runner.run_options import RunOptions
 from bench.stats.verdicts import FailOn
-from models.errors import unknown
+from models.errors import UserError, unknown
 
 MOST_MARGIN = 0.5
 
@@ -37,6 +37,34 @@ StepDigest = Annotated[
     typer.Option(
         help="Also keep digests of a deterministic training step: the same bits on all machines of a kind.",
     ),
+]
+GpuOrAll = Annotated[
+    str | None,
+    typer.Option(
+        "--gpu",
+        help="NVIDIA GPU: an index of nvidia-smi, the beginning of a UUID, or all: each GPU of this host, in "
+        "a folder of its own below --out.",
+    ),
+]
+Together = Annotated[
+    bool,
+    typer.Option(
+        "--together",
+        help="With --gpu all: measure all GPUs at the same time. Such figures are pooled with no others.",
+    ),
+]
+Shard = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        metavar="I/N",
+        help="Measure one of N equal parts of all processes: 0/4 is the first, 3/4 the last. Needs "
+        "--replicates. convbench merge unites the parts.",
+    ),
+]
+NodeName = Annotated[
+    str | None,
+    typer.Option("--node-name", metavar="NAME", help="Name of this machine in reports (default: host name)."),
 ]
 
 LockClocks = Annotated[
@@ -127,7 +155,16 @@ def gpu_of(text: str | None) -> str | None:
         return None
     from bench.host import gpu_choice, nvml_driver
 
+    if text == gpu_choice.ALL:
+        raise UserError(f"--gpu {text} works with convbench run. Here give one GPU: an index or a UUID")
     return gpu_choice.resolve(text, nvml_driver.open_nvml, os.environ)
+
+
+def all_gpus() -> list[str]:
+    """The full UUIDs of the GPUs that `--gpu all` measures. Raises UserError without any."""
+    from bench.host import gpu_choice, nvml_driver
+
+    return gpu_choice.all_of_host(nvml_driver.open_nvml, os.environ)
 
 
 def gate_of(fail_on: str | None) -> FailOn | None:

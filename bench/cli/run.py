@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from bench.cli import completion, options, output, run_cases
+from bench.cli import completion, options, output, run_cases, run_gpus
 from bench.cli.axis_options import Axes, Given, axis_options
-from bench.plan import suite_plan
+from bench.plan import node_names, suite_plan
 from bench.plan.axes import AXES
 from bench.runner import plan_file
 from reports.pages import plan_report
@@ -42,7 +42,10 @@ def run(
     ] = None,
     resume: options.Resume = False,
     step_digest: options.StepDigest = None,
-    gpu: options.Gpu = None,
+    gpu: options.GpuOrAll = None,
+    together: options.Together = False,
+    shard: options.Shard = None,
+    node_name: options.NodeName = None,
     lock_clocks: options.LockClocks = None,
     dry_run: options.DryRun = False,
     plain_intervals: options.PlainIntervals = False,
@@ -58,9 +61,13 @@ def run(
 
     Each case gets processes until its 95% interval is within --until, at most 10; --replicates fixes
     their number instead. --resume needs only --out.
+
+    On several machines, --shard I/N gives each machine 1/N of the processes of every case, and convbench
+    merge unites their folders.
     """
     output.check_format(format_)
-    chosen = options.run_options_of(gpu, lock_clocks)
+    on_all = run_gpus.is_meant(gpu, out, resume=resume, together=together)
+    chosen = options.run_options_of(None if on_all else gpu, lock_clocks)
     asked = suite_plan.Asked(
         suite=suite,
         given=given,
@@ -73,14 +80,19 @@ def run(
         step_digest=step_digest,
         gpu=chosen.gpu,
         lock_clocks_mhz=chosen.lock_clocks_mhz,
+        shard=shard,
+        node_name=None if node_name is None else node_names.checked(node_name),
+    )
+    shown = run_cases.Shown(
+        format_=format_, plain_intervals=plain_intervals, section=section, full=full
     )
     out = output.kept_folder(out, resume=resume)
-    plan = plan_file.plan_for(asked, out, resume=resume)
     seconds = suite_plan.seconds_of(budget)
+    if on_all:
+        return run_gpus.run(asked, out, seconds, shown, resume=resume, together=together, dry_run=dry_run)
+    plan = plan_file.plan_for(asked, out, resume=resume)
     if dry_run:
         pending = plan_file.pending(plan, out) if resume else None
         output.show(plan_report.dry_run_of(plan, seconds, format_, pending))
         return 0
-    return run_cases.run_kept(
-        plan, out, resume, seconds, format_, plain_intervals=plain_intervals, section=section, full=full
-    )
+    return run_cases.run_kept(plan, out, resume, seconds, shown)

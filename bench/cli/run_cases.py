@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from bench.cli import exit_code, output
 from bench.schema.case import Case, MeasurementProtocol
 
@@ -15,6 +17,15 @@ if TYPE_CHECKING:
     from bench.runner.run_options import RunOptions
     from bench.schema.kept_plan import KeptPlan
     from reports.document import Document
+
+
+class Shown(Struct, frozen=True, kw_only=True):
+    """What is shown of a report, and how: `--format`, `--plain-intervals`, `--section` and `--full`."""
+
+    format_: str
+    plain_intervals: bool = False
+    section: str | None = None
+    full: bool = False
 
 
 def run(
@@ -51,11 +62,7 @@ def run_kept(
     out: Path,
     resume: bool,
     budget: float | None,
-    format_: str,
-    *,
-    plain_intervals: bool = False,
-    section: str | None = None,
-    full: bool = False,
+    shown: Shown,
 ) -> int:
     """Run a plan into the folder that keeps it and show the report of all that it holds; the exit code."""
     began = time.monotonic()
@@ -68,19 +75,17 @@ def run_kept(
         result = runner.run_kept(
             plan, out, resume=resume, budget_seconds=budget, on_progress=on_progress, began=began
         )
-    return exit_code.end(result, planned, lambda: _report(out, format_, plain_intervals, section, full))
+    return exit_code.end(result, planned, lambda: report([out], out, shown))
 
 
-def _report(
-    out: Path, format_: str, plain_intervals: bool, section: str | None = None, full: bool = False
-) -> str:
-    """That of all that the folder holds, left there too; --section and --full choose what is shown."""
+def report(runs: Sequence[Path], out: Path, shown: Shown) -> str:
+    """That of all that the runs hold, left in the folder too."""
     from reports import formats
     from reports.pages import run_report
 
-    document = run_report.build([out], plain_intervals=plain_intervals)
+    document = run_report.build(runs, plain_intervals=shown.plain_intervals)
     leave(document, out)
-    return formats.render(format_, output.chosen(document, section, full))
+    return formats.render(shown.format_, output.chosen(document, shown.section, shown.full))
 
 
 def publish(document: Document, out: Path, format_: str, name: str = "report.md") -> str:
@@ -115,4 +120,5 @@ def run_and_report(
 ) -> int:
     """Run the cases into the folder and show the report of all that it holds; the exit code."""
     result = run(planned, protocol, out, resume=resume, budget=budget, auto=auto, run_options=run_options)
-    return exit_code.end(result, len(planned), lambda: _report(out, format_, plain_intervals, section, full))
+    shown = Shown(format_=format_, plain_intervals=plain_intervals, section=section, full=full)
+    return exit_code.end(result, len(planned), lambda: report([out], out, shown))

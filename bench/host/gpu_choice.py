@@ -12,6 +12,8 @@ from bench.host.nvml import Nvml, NvmlGpu, UnreadableError
 from models.errors import UserError
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
+ALL = "all"
+"""In the place of one GPU: all of this host."""
 
 
 def resolve(text: str, open_nvml: Callable[[], Nvml], environ: Mapping[str, str]) -> str:
@@ -22,6 +24,40 @@ def resolve(text: str, open_nvml: Callable[[], Nvml], environ: Mapping[str, str]
     """
     if not text:
         raise UserError("--gpu must be an index of nvidia-smi or a UUID, got ''")
+    nvml, numbers, instances, there = _listed(text, open_nvml)
+    if text.isdecimal():
+        named = [numbers[int(text)].uuid()] if int(text) in numbers else []
+    else:
+        known = [*instances, *(instance for each in instances.values() for instance in each)]
+        named = [uuid for uuid in known if text.startswith(("GPU-", "MIG-")) and uuid.startswith(text)]
+    if len(named) != 1:
+        what = "names several GPUs" if named else "is no GPU"
+        raise UserError(f"--gpu {text} {what} of this machine, which has {there}")
+    uuid = _whole(text, named[0], instances)
+    if _hidden([uuid], _visible(text, nvml, environ), instances):
+        raise UserError(f"--gpu {text} is hidden: {VISIBLE} is {environ[VISIBLE]!r}")
+    return uuid
+
+
+def all_of_host(open_nvml: Callable[[], Nvml], environ: Mapping[str, str]) -> list[str]:
+    """The full UUIDs of all GPUs that CUDA_VISIBLE_DEVICES leaves, in the order of nvidia-smi; of one that is
+    divided by MIG those of its instances. Raises UserError where there is none."""
+    nvml, numbers, instances, _ = _listed(ALL, open_nvml)
+    boards = [numbers[number].uuid() for number in sorted(numbers)]
+    found = [uuid for board in boards for uuid in instances[board] or [board]]
+    hidden = _hidden(found, _visible(ALL, nvml, environ), instances)
+    left = [uuid for uuid in found if uuid not in hidden]
+    if not left:
+        raise UserError(f"--gpu {ALL}: {VISIBLE} is {environ[VISIBLE]!r}, which hides all GPUs")
+    return left
+
+
+_Listed = tuple[Nvml, Mapping[int, NvmlGpu], Mapping[str, Sequence[str]], str]
+
+
+def _listed(text: str, open_nvml: Callable[[], Nvml]) -> _Listed:
+    """The driver, its GPUs by index, the MIG instances of each by its UUID, and all of them in words.
+    UserError without any GPU."""
     try:
         nvml = open_nvml()
         gpus = nvml.gpus()
@@ -32,17 +68,7 @@ def resolve(text: str, open_nvml: Callable[[], Nvml], environ: Mapping[str, str]
         raise UserError(f"--gpu {text}: no GPU found: {error}") from error
     if not gpus:
         raise UserError(f"--gpu {text}: no GPU found: the driver lists none")
-    if text.isdecimal():
-        named = [numbers[int(text)].uuid()] if int(text) in numbers else []
-    else:
-        known = [*instances, *(instance for each in instances.values() for instance in each)]
-        named = [uuid for uuid in known if text.startswith(("GPU-", "MIG-")) and uuid.startswith(text)]
-    if len(named) != 1:
-        what = "names several GPUs" if named else "is no GPU"
-        raise UserError(f"--gpu {text} {what} of this machine, which has {there}")
-    uuid = _whole(text, named[0], instances)
-    _refuse_hidden(text, uuid, nvml, instances, environ)
-    return uuid
+    return nvml, numbers, instances, there
 
 
 def seeing_only(gpu: str | None, environ: Mapping[str, str] | None = None) -> Mapping[str, str] | None:
@@ -90,20 +116,23 @@ def _whole(text: str, uuid: str, instances: Mapping[str, Sequence[str]]) -> str:
     return parts[0] if parts else uuid
 
 
-def _refuse_hidden(
-    text: str, uuid: str, nvml: Nvml, instances: Mapping[str, Sequence[str]], environ: Mapping[str, str]
-) -> None:
-    """UserError where CUDA_VISIBLE_DEVICES is set without this GPU, or without the board of this instance."""
-    if VISIBLE not in environ:
-        return
-    seen = _visible(text, nvml, environ)
+def _hidden(
+    uuids: Sequence[str], visible: Sequence[str] | None, instances: Mapping[str, Sequence[str]]
+) -> list[str]:
+    """Those that are not visible, neither themselves nor as instances of a board that is."""
+    return [uuid for uuid in uuids if visible is not None and not _is_seen(uuid, visible, instances)]
+
+
+def _is_seen(uuid: str, visible: Sequence[str], instances: Mapping[str, Sequence[str]]) -> bool:
     own = [uuid, *(board for board, parts in instances.items() if uuid in parts)]
-    if not any(each.startswith(visible) for each in own for visible in seen):
-        raise UserError(f"--gpu {text} is hidden: {VISIBLE} is {environ[VISIBLE]!r}")
+    return any(each.startswith(seen) for each in own for seen in visible)
 
 
-def _visible(text: str, nvml: Nvml, environ: Mapping[str, str]) -> list[str]:
-    """The UUIDs that CUDA_VISIBLE_DEVICES names, in its order, up to a word that names none: as CUDA does."""
+def _visible(text: str, nvml: Nvml, environ: Mapping[str, str]) -> list[str] | None:
+    """The UUIDs that CUDA_VISIBLE_DEVICES names, in its order, up to a word that names none: as CUDA does.
+    None where it is not set."""
+    if VISIBLE not in environ:
+        return None
     visible: list[str] = []
     for token in environ[VISIBLE].split(","):
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import structs
 
-from bench.plan import axes, suite_file
+from bench.plan import axes, node_names, shards, suite_file
 from bench.plan.axes import AXES
 from bench.schema.case import Case
 from bench.schema.kept_plan import KeptPlan
@@ -47,5 +47,12 @@ def _check_rule(plan: KeptPlan) -> None:
         axes.positive_number("until", plan.until, 1.0)
     if plan.budget_seconds is not None:
         axes.positive_number("budget_seconds", plan.budget_seconds, 1e8)
+    axes.whole_number("gpus_at_once", plan.gpus_at_once, 1, 1000)
+    if plan.shard is not None:
+        shards.read(str(plan.shard))
+        if plan.until is not None:
+            raise UserError(shards.needs_a_number(None))
+    if plan.node_name is not None:
+        node_names.checked(plan.node_name)
     if plan.lock_clocks_mhz is not None:
         axes.whole_number("lock_clocks_mhz", plan.lock_clocks_mhz, 1, axes.MOST_MHZ)

@@ -68,9 +68,10 @@ def but_for(single: Iterable[Case], ordered: Iterable[Case]) -> list[Case]:
     return [case for case in ordered if case.replicate == 1 or structs.replace(case, replicate=1) not in once]
 
 
-def with_ceilings(planned: Sequence[Case]) -> list[Case]:
+def with_ceilings(planned: Sequence[Case], replicate: int = 1) -> list[Case]:
     """The plan behind the ceilings that its cases stand under: a process for each device and arithmetic."""
-    return [*ceilings.needed(case for case in planned if why_impossible(case) is None), *planned]
+    needed = ceilings.needed(case for case in planned if why_impossible(case) is None)
+    return [*(structs.replace(case, replicate=replicate) for case in needed), *planned]
 
 
 def _product(block: Block, threads: int) -> list[Case]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from msgspec import structs
 
 from bench import devices
-from bench.plan import suite_plan
+from bench.plan import shards, suite_plan
 from bench.plan.axes import Value
 from bench.plan.suite_plan import Asked
 from bench.schema.case import Case
@@ -36,6 +36,11 @@ def changed(kept: KeptPlan, asked: Asked, where: str) -> KeptPlan:
     replicates, until = suite_plan.rule_of(asked)
     if replicates is None and until is None:
         return kept
+    if kept.shard is not None and (replicates, until) != (kept.replicates, None):
+        raise UserError(
+            f"{where} is shard {kept.shard} of a plan with --replicates {kept.replicates}, which must be the "
+            "same in all shards. Choose another --out"
+        )
     single = kept.single if replicates is None else []
     return structs.replace(kept, replicates=replicates, until=until, single=single, budget_seconds=None)
 
@@ -54,6 +59,8 @@ def _options(kept: KeptPlan, asked: Asked) -> Iterator[tuple[str, object, object
         ("--no-ceilings", None if asked.ceilings else asked.ceilings, False, kept.ceilings),
         ("--gpu", asked.gpu, asked.gpu, kept.gpu or machine),
         ("--lock-clocks", asked.lock_clocks_mhz, asked.lock_clocks_mhz, kept.lock_clocks_mhz),
+        ("--shard", asked.shard, shards.read(asked.shard), kept.shard),
+        ("--node-name", asked.node_name, asked.node_name, kept.node_name),
     ):
         if given is not None:
             yield option, wanted, has
@@ -77,7 +84,7 @@ def _refuse_other_suite(kept: KeptPlan, asked: Asked, where: str) -> None:
     """
     if asked.suite is None:
         return
-    now = suite_plan.of_suite(structs.replace(asked, replicates=None, until=None))
+    now = suite_plan.of_suite(structs.replace(asked, replicates=None, until=None, shard=None))
     is_named_so = asked.suite == kept.suite and not asked.suite.endswith(".toml")
     if set(now.cases) == set(kept.cases) and (is_named_so or now.protocol == kept.protocol):
         if not is_named_so and asked.replicates is None and asked.until is None:

@@ -8,7 +8,7 @@ from msgspec import Struct, structs
 
 from bench import devices
 from bench.host import cpu_cores
-from bench.plan import axes, expand, feasibility, named_suites
+from bench.plan import axes, expand, feasibility, named_suites, plan_processes, shards
 from bench.plan.axes import Value
 from bench.plan.suite import Suite
 from bench.schema.case import Case, MeasurementProtocol
@@ -22,8 +22,10 @@ class Asked(Struct, frozen=True, kw_only=True):
     """What a run was asked for, by a program or in the texts of a command line. None leaves a thing to the
     suite, or to the plan of the folder that is resumed.
 
-    given  the axes that were named
-    gpu    full UUID
+    given         the axes that were named
+    gpu           full UUID
+    gpus_at_once  those that the same command measures at the same time
+    shard         `I/N`
     """
 
     suite: str | None = None
@@ -37,6 +39,9 @@ class Asked(Struct, frozen=True, kw_only=True):
     gpu: str | None = None
     lock_clocks_mhz: int | None = None
     step_digest: bool | None = None
+    gpus_at_once: int = 1
+    shard: str | None = None
+    node_name: str | None = None
 
     def names_a_plan(self) -> bool:
         """Whether it says what to measure."""
@@ -56,10 +61,13 @@ def of_suite(asked: Asked) -> KeptPlan:
     replicates, until = rule_of(asked)
     if replicates is None and until is None:
         replicates, until = (suite.replicates, None) if suite.until is None else (None, suite.until)
+    shard = shards.read(asked.shard)
+    if shard is not None and until is not None:
+        raise UserError(shards.needs_a_number(None if asked.until is not None else name))
     protocol = protocol_of(suite.protocol, asked.target_ci, asked.time_limit, asked.flush_l2)
     refuse_flush(protocol, cases)
     is_whole = not expand.is_product(asked.given)
-    return KeptPlan(
+    plan = KeptPlan(
         suite=name,
         cases=cases,
         single=_single(suite, asked) if is_whole else [],
@@ -72,7 +80,12 @@ def of_suite(asked: Asked) -> KeptPlan:
         step_digest=bool(asked.step_digest),
         gpu=asked.gpu,
         lock_clocks_mhz=asked.lock_clocks_mhz,
+        gpus_at_once=asked.gpus_at_once,
+        node_name=asked.node_name,
     )
+    if shard is not None:
+        shards.refuse_empty(plan_processes.of_plan(structs.replace(plan, ceilings=False)), shard)
+    return structs.replace(plan, shard=shard)
 
 
 def _single(suite: Suite, asked: Asked) -> list[Case]:

@@ -13,7 +13,6 @@ from pathlib import Path
 from msgspec import Struct
 
 from bench.forkserver.client import Server
-from bench.host import environment
 from bench.plan import feasibility, plan_processes
 from bench.runner import plan_file
 from bench.runner.attempt import attempt
@@ -27,7 +26,7 @@ from bench.runner.questions import fetch, refuse_idle_devices, unrunnable
 from bench.runner.round_servers import RoundServers
 from bench.runner.rounds import Round, Schedule, Target, Wide, target_of
 from bench.runner.run_folder import CHECKPOINTS, checkpoint_of
-from bench.runner.run_options import RunOptions
+from bench.runner.run_options import RunOptions, described, options_of
 from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.kept_plan import KeptPlan
 from bench.schema.record import Record, Status
@@ -184,7 +183,7 @@ def run_kept(
         budget_seconds=budget_seconds,
         on_progress=on_progress,
         auto=plan.auto,
-        options=RunOptions(gpu=plan.gpu, lock_clocks_mhz=plan.lock_clocks_mhz, step_digest=plan.step_digest),
+        options=options_of(plan),
         plan=plan,
         began=began,
         is_firm=is_firm,
@@ -255,7 +254,7 @@ def _next_server(
     servers: RoundServers, round_: Round, schedule: Schedule, options: RunOptions, known: KnownFacts
 ) -> Server:
     """With the one after it, if there will probably be another round: of that, facts will be known."""
-    lack = known.lack(round_.cases, environment.describe())
+    lack = known.lack(round_.cases, described(options))
     is_last = schedule.total <= schedule.done + len(round_.cases)
     goes_on = not is_last or (round_.is_planned and schedule.target is not None)
     return servers.next(
@@ -274,10 +273,10 @@ def _measured(
     known: KnownFacts,
 ) -> Record:
     """What its process says; of what is `known` it is not asked again."""
-    described = environment.describe()
-    facts, reason = not known.of(case, described), reasons.get(case)
-    options = known.asked(options, case, described)
-    record = attempt(case, protocol, described, directory, server, reason, options, facts=facts)
+    machine = described(options)
+    facts, reason = not known.of(case, machine), reasons.get(case)
+    options = known.asked(options, case, machine)
+    record = attempt(case, protocol, machine, directory, server, reason, options, facts=facts)
     known.learn(record)
     return record
 

@@ -6,9 +6,12 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from bench.host import environment
 from bench.schema.epochs import TrainingEvent
+from bench.schema.kept_plan import KeptPlan
+from bench.schema.record import Environment
 
 
 class RunOptions(Struct, frozen=True, kw_only=True):
@@ -24,6 +27,8 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     lock_clocks_mhz  what the GPU's SM clock is locked at meanwhile, or None
     caches       folder in which Inductor's caches outlive their process: a case that has been compiled there
                  is not compiled from an empty cache again; None for one that goes with each process
+    gpus_at_once  GPUs of this host that the same command measures at the same time
+    node_name    what this machine is called in records, or None for what its cluster calls it
     ends_by      the moment of `time.monotonic` at which a budget is spent that no process may outlast
     """
 
@@ -36,4 +41,24 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     gpu: str | None = None
     lock_clocks_mhz: int | None = None
     caches: Path | None = None
+    gpus_at_once: int = 1
+    node_name: str | None = None
     ends_by: float = math.inf
+
+
+def options_of(plan: KeptPlan) -> RunOptions:
+    """What a kept plan asks for."""
+    return RunOptions(
+        gpu=plan.gpu,
+        lock_clocks_mhz=plan.lock_clocks_mhz,
+        gpus_at_once=plan.gpus_at_once,
+        node_name=plan.node_name,
+    )
+
+
+def described(options: RunOptions) -> Environment:
+    """This machine as the records of such a run describe it."""
+    found = environment.describe()
+    return structs.replace(
+        found, node=options.node_name or found.node, gpus_at_once=options.gpus_at_once
+    )

@@ -6,8 +6,8 @@ from msgspec import Struct
 
 from bench.schema.case import Case, MeasurementProtocol
 
-PLAN_SCHEMA = 1
-"""Of `plan.json`; a newer one is refused."""
+PLAN_SCHEMA = 2
+"""Of `plan.json`; a newer one is refused. 2: shards, GPUs at the same time, the node's name."""
 
 
 class Machine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -19,6 +19,16 @@ class Machine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     cpu: str
     cores_usable: int
     gpu: str | None = None
+
+
+class Shard(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which of `count` equal parts of a plan's processes; the first one is 0."""
+
+    index: int
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.count}"
 
 
 class KeptPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,6 +45,9 @@ class KeptPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
                     no time
     step_digest     whether a deterministic training step is made of each network
     gpu             UUID that `--gpu` chose, or None
+    shard           the part of the processes that is measured here, or None for all of them
+    gpus_at_once    GPUs of this host that the same command measures at the same time, this one included
+    node_name       what `--node-name` calls this machine, or None
     machine         None only before it has begun
     """
 
@@ -51,4 +64,7 @@ class KeptPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     step_digest: bool = False
     gpu: str | None = None
     lock_clocks_mhz: int | None = None
+    shard: Shard | None = None
+    gpus_at_once: int = 1
+    node_name: str | None = None
     machine: Machine | None = None

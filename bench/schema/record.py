@@ -66,6 +66,7 @@ class Environment(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     node        the name that its cluster gives the machine, where it gives one (`--node-name`)
     machine_id  the machine's own, hashed; None where it has none, and in older records
+    gpus_at_once  GPUs of this host that the same command measured at the same time (`--together`)
     """
 
     host: str
@@ -82,6 +83,7 @@ class Environment(Struct, frozen=True, kw_only=True, omit_defaults=True):
     commit: str | None
     node: str | None = None
     machine_id: str | None = None
+    gpus_at_once: int = 1
 
 
 class Effective(Struct, frozen=True, kw_only=True):

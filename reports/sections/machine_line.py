@@ -24,6 +24,9 @@ def machine_words(summary: Summary) -> Iterator[str]:
     versions = dict.fromkeys(each.libraries["torch"] for each in environments if "torch" in each.libraries)
     if versions:
         yield f"torch {' and '.join(versions)}"
+    at_once = {each.gpus_at_once for each in environments} - {1}
+    if at_once:
+        yield f"{' and '.join(map(str, sorted(at_once)))} GPUs of a host at work at once (--together)"
 
 
 def _machine(environment: Environment, summary: Summary) -> str:

@@ -76,6 +76,7 @@ def _fields(environment: Environment, capability: str | None) -> dict[str, str]:
         **(_gpu_fields(environment.gpu) if environment.gpu else {}),
         "CPU": environment.cpu,
         "CPU instructions": capability,
+        "GPUs measured at once": _at_once(environment),
         "physical cores": f"{environment.cores_physical} ({environment.cores_usable} usable)",
         "memory": _gib(environment.memory_bytes),
         "host": environment.host,
@@ -86,6 +87,11 @@ def _fields(environment: Environment, capability: str | None) -> dict[str, str]:
         "commit": environment.commit,
     }
     return {name: one_line(value) for name, value in fields.items() if value is not None}
+
+
+def _at_once(environment: Environment) -> str | None:
+    """Of `--together`; nothing to say of a GPU that was measured alone."""
+    return str(environment.gpus_at_once) if environment.gpus_at_once > 1 else None
 
 
 def _gpu_fields(gpu: Gpu) -> dict[str, str | None]:
