@@ -83,9 +83,7 @@ def run(
         shard=shard,
         node_name=None if node_name is None else node_names.checked(node_name),
     )
-    shown = run_cases.Shown(
-        format_=format_, plain_intervals=plain_intervals, section=section, full=full
-    )
+    shown = run_cases.Shown(format_=format_, plain_intervals=plain_intervals, section=section, full=full)
     out = output.kept_folder(out, resume=resume)
     seconds = suite_plan.seconds_of(budget)
     if on_all:

@@ -61,9 +61,14 @@ def run(
         raise
     for sentence in ended.refused:
         output.complain(sentence)
-    runs = [folder for folder in plans if (folder / RECORDS).exists()]
+    runs = [folder for folder in plans if _holds_records(folder)]
     code = exit_code.end(ended.result, planned, lambda: run_cases.report(runs, out, shown))
     return 1 if ended.refused else code
+
+
+def _holds_records(folder: Path) -> bool:
+    file = folder / RECORDS
+    return file.exists() and file.stat().st_size > 0
 
 
 def _plans(asked: Asked, out: Path, *, resume: bool, together: bool) -> gpu_folders.Plans:

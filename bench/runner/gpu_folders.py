@@ -10,11 +10,12 @@ from msgspec import structs
 
 from bench.plan import suite_plan
 from bench.plan.suite_plan import Asked
+from bench.record_lines import refusals
 from bench.runner import plan_file
 from bench.runner.plan_file import PLAN
 from bench.schema.kept_plan import KeptPlan
 from bench.schema.units import SHORT_UUID, UUID_BEGINS
-from bench.store import RECORDS, refusals, refuse_used
+from bench.store import RECORDS, refuse_used
 from models.errors import UserError
 
 Plans = Mapping[Path, KeptPlan]
@@ -33,11 +34,11 @@ def new_plans(asked: Asked, uuids: Sequence[str], out: Path, *, together: bool) 
     """What each GPU is to measure; nothing is written. UserError where the folder is used already."""
     refuse_used(out)
     if begun(out):
-        raise UserError(
-            f"{out} already contains a run. Add --resume to continue it, or choose another --out"
-        )
+        raise UserError(f"{out} already contains a run. Add --resume to continue it, or choose another --out")
     plan = suite_plan.of_suite(structs.replace(asked, gpus_at_once=len(uuids) if together else 1))
-    return {out / name: structs.replace(plan, gpu=uuid) for uuid, name in zip(uuids, names(uuids), strict=True)}
+    return {
+        out / name: structs.replace(plan, gpu=uuid) for uuid, name in zip(uuids, names(uuids), strict=True)
+    }
 
 
 def kept_plans(asked: Asked, out: Path) -> Plans:

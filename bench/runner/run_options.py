@@ -59,6 +59,4 @@ def options_of(plan: KeptPlan) -> RunOptions:
 def described(options: RunOptions) -> Environment:
     """This machine as the records of such a run describe it."""
     found = environment.describe()
-    return structs.replace(
-        found, node=options.node_name or found.node, gpus_at_once=options.gpus_at_once
-    )
+    return structs.replace(found, node=options.node_name or found.node, gpus_at_once=options.gpus_at_once)
