@@ -22,11 +22,12 @@ from bench.runner.command_seconds import CommandSeconds
 from bench.runner.earlier import Earlier
 from bench.runner.events import OnProgress, Progress
 from bench.runner.facts import KnownFacts
+from bench.runner.plan_options import described, options_of
 from bench.runner.questions import fetch, refuse_idle_devices, unrunnable
 from bench.runner.round_servers import RoundServers
 from bench.runner.rounds import Round, Schedule, Target, Wide, target_of
 from bench.runner.run_folder import CHECKPOINTS, checkpoint_of
-from bench.runner.run_options import RunOptions, described, options_of
+from bench.runner.run_options import RunOptions
 from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.kept_plan import KeptPlan
 from bench.schema.record import Record, Status

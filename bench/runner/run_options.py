@@ -6,12 +6,9 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
-from bench.host import environment
 from bench.schema.epochs import TrainingEvent
-from bench.schema.kept_plan import KeptPlan
-from bench.schema.record import Environment
 
 
 class RunOptions(Struct, frozen=True, kw_only=True):
@@ -44,19 +41,3 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     gpus_at_once: int = 1
     node_name: str | None = None
     ends_by: float = math.inf
-
-
-def options_of(plan: KeptPlan) -> RunOptions:
-    """What a kept plan asks for."""
-    return RunOptions(
-        gpu=plan.gpu,
-        lock_clocks_mhz=plan.lock_clocks_mhz,
-        gpus_at_once=plan.gpus_at_once,
-        node_name=plan.node_name,
-    )
-
-
-def described(options: RunOptions) -> Environment:
-    """This machine as the records of such a run describe it."""
-    found = environment.describe()
-    return structs.replace(found, node=options.node_name or found.node, gpus_at_once=options.gpus_at_once)
