@@ -15,6 +15,7 @@ def options_of(plan: KeptPlan) -> RunOptions:
     return RunOptions(
         gpu=plan.gpu,
         lock_clocks_mhz=plan.lock_clocks_mhz,
+        step_digest=plan.step_digest,
         gpus_at_once=plan.gpus_at_once,
         node_name=plan.node_name,
     )
