@@ -7,12 +7,15 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from bench.schema.migrations import NewerSchemaError, decode_record
 from bench.schema.record import Record
 from models.errors import UserError
+
+T = TypeVar("T")
 
 _LINE_BEGINS = b'{"schema":'
 """Every line begins so; an unfinished one that does not is no record of ours, and stays untouched."""
@@ -31,10 +34,22 @@ def read_records(
     begin: int = 0,
     end: int | None = None,
 ) -> Iterator[Record]:
+    """The records of a file, as `each_decoded` reads them."""
+    return each_decoded(path, decode, torn=torn, begin=begin, end=end)
+
+
+def each_decoded(
+    path: Path,
+    decode: Callable[[bytes], T],
+    *,
+    torn: Callable[[str], None] | None = None,
+    begin: int = 0,
+    end: int | None = None,
+) -> Iterator[T]:
     """The records of a file, one at a time; the file is only read, and may be that of a run in progress.
 
-    An unfinished last line ends the records, and is told to `torn` in a sentence; `decode` is
-    `bench.schema.migrations.decode_record` or does the same. Lines before the byte `begin`, where one begins,
+    An unfinished last line ends the records, and is told to `torn` in a sentence; `decode` raises as
+    `bench.schema.migrations.decode_record` does. Lines before the byte `begin`, where one begins,
     and from the byte `end` on are left out. Raises UserError for a file that cannot be read, and for any
     other line that is no record, which it names.
     """
@@ -77,13 +92,7 @@ def lines(path: Path, begin: int = 0, end: int | None = None) -> Iterator[tuple[
             yield number, line.removeprefix(codecs.BOM_UTF8)
 
 
-def decoded(
-    line: bytes,
-    number: int,
-    path: Path,
-    decode: Callable[[bytes], Record] = decode_record,
-    begin: int = 0,
-) -> Record:
+def decoded(line: bytes, number: int, path: Path, decode: Callable[[bytes], T], begin: int = 0) -> T:
     """`number` is counted from the byte `begin` on."""
     try:
         return decode(line)

@@ -143,7 +143,7 @@ def _repair(path: Path, records: int) -> str | None:
         _write_through(records, b"\n")
         return None
     if not is_torn(line):
-        decoded(line, number, path)
+        decoded(line, number, path, decode_record)
         _write_through(records, b"\n")
         return f"line {number} of {path} lacked only its newline and was kept"
     with ExitStack() as opened:

@@ -10,6 +10,7 @@ from msgspec import Struct, structs
 from bench.schema import durations
 from models.errors import unknown
 from reports.cells import NOT_MEASURED, Cell, Missing, Quantity, Scalar
+from reports.dot_chart import DotChart
 
 
 class Part(Struct, frozen=True):
@@ -79,7 +80,7 @@ def _is_number(cell: Cell) -> bool:
     return math.isfinite(cell.value) if isinstance(cell, Quantity) else not isinstance(cell, str)
 
 
-PlotKind = Literal["lines", "points", "strips", "bars"]
+PlotKind = Literal["lines", "points", "strips", "bars", "heat"]
 
 
 class Series(Struct, frozen=True, kw_only=True):
@@ -110,7 +111,8 @@ class Plot(Struct, frozen=True, kw_only=True):
 
     Of kind `strips` each series is a row that its label names: `x` are its samples, and `y` says for each
     the number of the process that it is of. Of kind `bars` `x` are lengths, `y` the rows that
-    they lie in (0 is on top) and `names` the names of these rows; the series lie one after the other.
+    they lie in (0 is on top) and `names` the names of these rows; the series lie one after the other. Of kind
+    `heat` each series is a row of numbers `y` in the columns `x`, which the `names` of the first series name.
 
     name    the stem of its files: letters, digits and hyphens, unlike any other in the document
     note    one line that says how to read it
@@ -184,7 +186,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     about      one line: machine, versions, counts, time
     alarms     what forbids to trust the figures: a busy machine, figures that contradict each other
     headlines  one to four sentences that state the result
-    chart      at most one
+    chart      at most one, of bars; or of `dots`
     table      at most one, of at most about ten rows; its notes only if its cells need them
     warnings   one line that counts the warnings by what the reader must do, or nothing
     next_step  one, for the worst defect, else the natural next question
@@ -194,9 +196,15 @@ class Answer(Struct, frozen=True, kw_only=True):
     alarms: tuple[str, ...] = ()
     headlines: tuple[str, ...]
     chart: BarChart | None = None
+    dots: DotChart | None = None
     table: Table | None = None
     warnings: str = ""
     next_step: NextStep | None = None
+
+    @property
+    def picture(self) -> BarChart | DotChart | None:
+        """The chart, whichever kind it is."""
+        return self.chart or self.dots
 
 
 class Origin(Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""The chart of an answer as SVG: inside a page in the page's colors, or a file for light or dark paper.
+"""A chart of bars as SVG: inside a page in the page's colors, or a file for light or dark paper.
 
 Bars of several series differ in fill as well as in color, and every bar has its value beside it.
 """
@@ -6,103 +6,31 @@ Bars of several series differ in fill as well as in color, and every bar has its
 from __future__ import annotations
 
 from collections.abc import Mapping
-from xml.etree import ElementTree
-from xml.etree.ElementTree import Element, SubElement
-
-from msgspec import Struct
 
 from reports.cells import Quantity, brief
 from reports.document import BarChart, BarRow
-from reports.drawing.palette import COLORS, ON_DARK
+from reports.drawing.chart_pen import WIDE, Palette, Pen, printable, short
 
-WIDE, NARROW = 720, 340
-"""Pixels: of a desk and of a phone. Of a narrow chart each name stands above its bars."""
-_FONT_SIZE, _LETTER, _SIGN = 13, 7.8, 8.4
-"""Pixels: about the widths of a letter and of a digit or sign of this size, in a wide font."""
-_BAR, _GAP, _ROW_GAP, _LINE, _SWATCH = 14, 3, 10, 20, 12
+_LETTER, _SIGN = 7.8, 8.4
+"""Pixels: about the widths of a letter and of a digit or sign, in a wide font."""
+_BAR, _GAP, _ROW_GAP, _SWATCH = 14, 3, 10, 12
 _CAP = 3.5
 """Half the length of the line that ends an interval."""
 _WIDEST_NAMES = 0.4
 """Names that take a larger share of the width stand above their bars."""
 
 
-class Palette(Struct, frozen=True):
-    """The colors of a chart; without `paper` it lies on what is there."""
-
-    ink: str
-    quiet: str
-    series: tuple[str, ...]
-    paper: str = ""
-
-
-OF_THE_PAGE = Palette("currentColor", "var(--quiet)", tuple(f"var(--series-{n})" for n in range(len(COLORS))))
-SCHEMES: Mapping[str, Palette] = {
-    "light": Palette("#1b1f24", "#59636e", COLORS, "#ffffff"),
-    "dark": Palette("#e3e6ea", "#9ba5af", ON_DARK, "#14171a"),
-}
-
-
 def in_words(chart: BarChart) -> str:
     """What the chart shows, for those who do not see it: every name with its values."""
-    return _printable(f"{chart.title}: {'; '.join(_row_in_words(chart, row) for row in chart.rows)}.")
-
-
-def file_name(scheme: str) -> str:
-    """No plot is called so."""
-    return f"answer-{scheme}.svg"
-
-
-def files(chart: BarChart) -> dict[str, str]:
-    """Color scheme -> a whole SVG file."""
-    return {scheme: draw(chart, palette, is_file=True) for scheme, palette in SCHEMES.items()}
+    return printable(f"{chart.title}: {'; '.join(_row_in_words(chart, row) for row in chart.rows)}.")
 
 
 def draw(chart: BarChart, palette: Palette, width: int = WIDE, *, is_file: bool = False) -> str:
     """An `<svg>` element of this width in pixels; a file also holds the title."""
-    root = Element("svg", {"role": "img", "aria-label": in_words(chart)})
-    margin = 12 if is_file else 0
-    pen = _Pen(root, palette, margin, width - margin)
-    if is_file:
-        root.set("xmlns", "http://www.w3.org/2000/svg")
-        root.set("font-family", "system-ui, sans-serif")
-        root.set("width", str(width))
-        paper = SubElement(root, "rect", {"width": "100%", "height": "100%", "fill": palette.paper})
-        pen.text(margin, pen.line(), chart.title, {"font-weight": "600"})
-    root.set("font-size", str(_FONT_SIZE))
+    pen = Pen(palette, width, in_words(chart), title=chart.title if is_file else None)
     _legend(pen, chart)
     _rows(pen, chart)
-    height = round(pen.down + margin)
-    root.set("viewBox", f"0 0 {width} {height}")
-    if is_file:
-        root.set("height", str(height))
-        paper.set("rx", "6")
-    return ElementTree.tostring(root, encoding="unicode") + ("\n" if is_file else "")
-
-
-class _Pen:
-    """Where on the picture the next line goes, between `left` and `right`."""
-
-    def __init__(self, root: Element, palette: Palette, left: float, right: float) -> None:
-        self.root, self.palette = root, palette
-        self.left, self.right = left, right
-        self.down: float = left
-
-    def line(self) -> float:
-        """The middle of a new line of text."""
-        self.down += _LINE
-        return self.down - _LINE / 2
-
-    def text(self, x: float, y: float, words: str, more: Mapping[str, str] | None = None) -> None:
-        found = {"x": _short(x), "y": _short(y), "dy": "0.35em", "fill": self.palette.ink, **(more or {})}
-        SubElement(self.root, "text", found).text = _printable(words)
-
-    def rule(self, path: str, color: str) -> None:
-        found = {"d": path, "stroke": color, "stroke-width": "1.4", "fill": "none"}
-        SubElement(self.root, "path", found)
-
-    def block(self, x: float, y: float, size: tuple[float, float], look: Mapping[str, str]) -> None:
-        place = dict(zip(("x", "y", "width", "height"), map(_short, (x, y, *size)), strict=True))
-        SubElement(self.root, "rect", {**place, **look})
+    return pen.drawn()
 
 
 def _look(palette: Palette, at: int, series: int) -> dict[str, str]:
@@ -112,7 +40,7 @@ def _look(palette: Palette, at: int, series: int) -> dict[str, str]:
     return {"fill": color, "fill-opacity": f"{filled:g}", "stroke": color, "stroke-width": "1.4"}
 
 
-def _legend(pen: _Pen, chart: BarChart) -> None:
+def _legend(pen: Pen, chart: BarChart) -> None:
     """What the fills mean, on one line if it has room; nothing for one series."""
     if len(chart.series) == 1:
         return
@@ -128,7 +56,7 @@ def _legend(pen: _Pen, chart: BarChart) -> None:
     pen.down += 6
 
 
-def _rows(pen: _Pen, chart: BarChart) -> None:
+def _rows(pen: Pen, chart: BarChart) -> None:
     """All bars begin at one line, which stands for zero."""
     values = [brief(bar) for row in chart.rows for bar in row.bars if bar is not None]
     names = _LETTER * max((len(row.label) for row in chart.rows), default=0) + 10
@@ -148,11 +76,11 @@ def _rows(pen: _Pen, chart: BarChart) -> None:
         bottom = pen.down - _GAP
         if not is_stacked:
             pen.text(pen.left, (top + bottom) / 2, row.label)
-        pen.rule(f"M{_short(zero)} {_short(top - 1)}V{_short(bottom + 1)}", pen.palette.quiet)
+        pen.rule(f"M{short(zero)} {short(top - 1)}V{short(bottom + 1)}", pen.palette.quiet)
         pen.down += _ROW_GAP - _GAP
 
 
-def _bar(pen: _Pen, zero: float, bar: Quantity, scale: float, look: Mapping[str, str]) -> None:
+def _bar(pen: Pen, zero: float, bar: Quantity, scale: float, look: Mapping[str, str]) -> None:
     """A bar with its whisker and value, and the step down to the next."""
     middle = pen.down + _BAR / 2
     if _is_drawn(bar):
@@ -162,12 +90,12 @@ def _bar(pen: _Pen, zero: float, bar: Quantity, scale: float, look: Mapping[str,
     pen.down += _BAR + _GAP
 
 
-def _whisker(pen: _Pen, zero: float, middle: float, bar: Quantity, scale: float) -> None:
+def _whisker(pen: Pen, zero: float, middle: float, bar: Quantity, scale: float) -> None:
     if bar.across is None:
         return
-    low, high = (_short(zero + max(end, 0) * scale) for end in bar.across)
-    cap = f"{_short(middle - _CAP)}V{_short(middle + _CAP)}"
-    pen.rule(f"M{low} {cap}M{low} {_short(middle)}H{high}M{high} {cap}", pen.palette.ink)
+    low, high = (short(zero + max(end, 0) * scale) for end in bar.across)
+    cap = f"{short(middle - _CAP)}V{short(middle + _CAP)}"
+    pen.rule(f"M{low} {cap}M{low} {short(middle)}H{high}M{high} {cap}", pen.palette.ink)
 
 
 def _is_drawn(bar: Quantity) -> bool:
@@ -185,12 +113,3 @@ def _row_in_words(chart: BarChart, row: BarRow) -> str:
     named = zip(chart.series, row.bars, strict=True)
     values = (f"{name} {brief(bar)}".strip() for name, bar in named if bar is not None)
     return f"{row.label} {', '.join(values) or 'no figure'}"
-
-
-def _short(number: float) -> str:
-    return f"{number:.1f}"
-
-
-def _printable(text: str) -> str:
-    """XML cannot hold control characters."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)

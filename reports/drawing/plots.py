@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from msgspec import structs
 
 from reports.document import Document, Plot, Series
-from reports.drawing import bar_chart
+from reports.drawing import answer_chart
 from reports.drawing.bars import draw_bars
 from reports.drawing.bars import height_inches as bars_height_inches
+from reports.drawing.heat_map import draw_heat_map
+from reports.drawing.heat_map import height_inches as heat_height_inches
 from reports.drawing.label_placement import place_names
 from reports.drawing.palette import COLORS
 from reports.drawing.strips import draw_strips
@@ -64,12 +66,12 @@ def write(document: Document, folder: Path) -> Document:
     nothing is written and the document comes back as it is. Raises OSError where it cannot write, as where
     the folder would lie in one that is not there.
     """
-    chart = document.answer.chart if document.answer else None
+    chart = document.answer.picture if document.answer else None
     if not document.plots and chart is None:
         return document
     folder.mkdir(exist_ok=True)
-    for scheme, text in bar_chart.files(chart).items() if chart else ():
-        (folder / bar_chart.file_name(scheme)).write_text(text, encoding="utf-8")
+    for scheme, text in answer_chart.files(chart).items() if chart else ():
+        (folder / answer_chart.file_name(scheme)).write_text(text, encoding="utf-8")
     for plot in document.plots:
         for format_ in FORMATS:
             (folder / f"{plot.name}.{format_}").write_bytes(draw(plot, format_))
@@ -94,10 +96,12 @@ def draw(plot: Plot, format_: str, *, words_as_text: bool = False) -> bytes:
             draw_strips(axes, plot.series, COLORS)
         elif plot.kind == "bars":
             draw_bars(axes, plot.series, COLORS)
+        elif plot.kind == "heat":
+            draw_heat_map(axes, plot.series)
         else:
             _draw_series(axes, plot)
         _frame(figure, axes, plot)
-        if plot.kind != "bars" and any(series.names for series in plot.series):
+        if plot.kind not in ("bars", "heat") and any(series.names for series in plot.series):
             place_names(figure, axes, plot.series)
         picture = io.BytesIO()
         metadata = {"Date": None} if format_ == "svg" else {}
@@ -110,6 +114,8 @@ def _height_inches(plot: Plot) -> float:
         return strips_height_inches(plot.series)
     if plot.kind == "bars":
         return bars_height_inches(plot.series)
+    if plot.kind == "heat":
+        return heat_height_inches(plot.series)
     return HEIGHT_INCHES + LEGEND_ROW_INCHES * _legend_rows(plot)
 
 
@@ -169,6 +175,8 @@ def _frame(figure: Figure, axes: Axes, plot: Plot) -> None:
     axes.set_title(plot.note, loc="left", fontsize=8.5, color="#444444", wrap=True)
     axes.set_xlabel(plot.x_label)
     axes.set_ylabel(plot.y_label)
+    if plot.kind == "heat":
+        return
     _scale(axes, "x", plot.log_x, [x for series in plot.series for x in series.x])
     if plot.kind == "strips":
         return

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, structs
 
 from reports.cells import Cell, brief, readable
-from reports.document import BarChart, Document, Part, Plot, Series, Table
-from reports.drawing import bar_chart, plots, sample_strips
+from reports.document import Document, Part, Plot, Series, Table
+from reports.drawing import answer_chart, chart_pen, plots, sample_strips
 from reports.drawing.palette import COLORS, ON_DARK
 from reports.tables import page_cells
 from reports.tables.page_cells import PageCell, printable
@@ -108,7 +108,7 @@ def render(document: Document) -> str:
         document=document,
         page_title=_page_title(document),
         answer=answer,
-        chart=_chart(answer.chart) if answer and answer.chart else None,
+        chart=_chart(answer.picture) if answer and answer.picture else None,
         best=builder.answer_table(answer.table) if answer and answer.table else None,
         sections=builder.sections(),
         is_folded=answer is not None,
@@ -131,12 +131,12 @@ def _page_title(document: Document) -> str:
     return f"{document.title} · {PRODUCT}"
 
 
-def _chart(chart: BarChart) -> Chart:
+def _chart(chart: answer_chart.Chart) -> Chart:
     from markupsafe import Markup
 
     wide, narrow = (
-        Markup(bar_chart.draw(chart, bar_chart.OF_THE_PAGE, width))
-        for width in (bar_chart.WIDE, bar_chart.NARROW)
+        Markup(answer_chart.draw(chart, chart_pen.OF_THE_PAGE, width))
+        for width in (chart_pen.WIDE, chart_pen.NARROW)
     )
     return Chart(chart.title, wide, narrow)
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from urllib.parse import quote
 
 from reports.cells import Cell, brief, readable
-from reports.document import Answer, BarChart, Document, Plot, Table
-from reports.drawing import bar_chart, text_bars
+from reports.document import Answer, Document, Plot, Table
+from reports.drawing import answer_chart
 
 CHART_WIDTH = 90
 """Letters of a line of code that a code host shows without scrolling."""
@@ -37,8 +37,8 @@ def _with_answer(document: Document, answer: Answer) -> Iterator[str]:
     yield escape(answer.about)
     yield from (f"**! {escape(alarm)}**" for alarm in answer.alarms)
     yield "\n".join(f"- {escape(headline)}" for headline in answer.headlines)
-    if answer.chart is not None:
-        yield _chart(document, answer.chart)
+    if answer.picture is not None:
+        yield _chart(document, answer.picture)
     if answer.table is not None:
         yield f"**{escape(answer.table.title)}**"
         yield _table(answer.table, brief)
@@ -61,14 +61,14 @@ def _with_answer(document: Document, answer: Answer) -> Iterator[str]:
     yield from _pictures(document, document.plots_apart)
 
 
-def _chart(document: Document, chart: BarChart) -> str:
+def _chart(document: Document, chart: answer_chart.Chart) -> str:
     """The picture for the reader's color scheme where there is one, else the same in plain text."""
     if document.pictures is None:
-        return "\n".join(("```text", *text_bars.lines(chart, CHART_WIDTH), "```"))
+        return "\n".join(("```text", *answer_chart.lines(chart, CHART_WIDTH), "```"))
     light, dark = (
-        quote(f"{document.pictures}/{bar_chart.file_name(scheme)}") for scheme in ("light", "dark")
+        quote(f"{document.pictures}/{answer_chart.file_name(scheme)}") for scheme in ("light", "dark")
     )
-    alternative = html.escape(bar_chart.in_words(chart))
+    alternative = html.escape(answer_chart.in_words(chart))
     return (
         f'<picture>\n<source media="(prefers-color-scheme: dark)" srcset="{dark}">\n'
         f'<img src="{light}" alt="{alternative}">\n</picture>'

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from reports.cells import Cell, brief, readable
 from reports.document import Answer, Document, NextStep, Table
-from reports.drawing import text_bars
+from reports.drawing import answer_chart
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -71,9 +71,9 @@ def _show_answer(console: Console, title: str, answer: Answer) -> None:
     console.print()
     for headline in answer.headlines:
         console.print(Text(headline, style="bold"), width=width)
-    if answer.chart is not None:
+    if answer.picture is not None:
         console.print()
-        for line in text_bars.lines(answer.chart, width):
+        for line in answer_chart.lines(answer.picture, width):
             console.print(Text(line), no_wrap=True, crop=True)
     if answer.table is not None:
         console.print(Text(f"\n{answer.table.title}", style="bold"), width=width)

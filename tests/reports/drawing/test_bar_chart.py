@@ -14,7 +14,7 @@ from msgspec import structs
 from reports import formats
 from reports.cells import Quantity
 from reports.document import BarChart, BarRow
-from reports.drawing import bar_chart, plots
+from reports.drawing import answer_chart, bar_chart, chart_pen, plots
 from reports.drawing.palette import COLORS, ON_DARK
 from tests.planted.planted_answer import CHART, document
 
@@ -28,8 +28,8 @@ ONE = BarChart(
 )
 
 
-def drawn(chart: BarChart, width: int = bar_chart.WIDE) -> Element:
-    return ElementTree.fromstring(bar_chart.draw(chart, bar_chart.OF_THE_PAGE, width))
+def drawn(chart: BarChart, width: int = chart_pen.WIDE) -> Element:
+    return ElementTree.fromstring(bar_chart.draw(chart, chart_pen.OF_THE_PAGE, width))
 
 
 def bars(svg: Element) -> list[Element]:
@@ -68,7 +68,7 @@ def test_one_process_has_no_whisker() -> None:
     assert (len(bars(svg)), whiskers(svg)) == (1, [])
 
 
-@pytest.mark.parametrize("width", [bar_chart.WIDE, bar_chart.NARROW])
+@pytest.mark.parametrize("width", [chart_pen.WIDE, chart_pen.NARROW])
 def test_series_differ_by_more_than_their_color_and_have_a_legend(width: int) -> None:
     svg = drawn(CHART, width)
     assert len({bar.get("fill-opacity") for bar in bars(svg)}) == 2
@@ -77,7 +77,7 @@ def test_series_differ_by_more_than_their_color_and_have_a_legend(width: int) ->
     assert not {"", *CHART.series} & {text.text for text in drawn(ONE, width).iter("text")}
 
 
-@pytest.mark.parametrize("width", [bar_chart.WIDE, bar_chart.NARROW])
+@pytest.mark.parametrize("width", [chart_pen.WIDE, chart_pen.NARROW])
 def test_nothing_reaches_beyond_the_picture(width: int) -> None:
     svg = drawn(CHART, width)
     _, _, right, bottom = map(float, svg.get("viewBox", "").split())
@@ -96,7 +96,7 @@ def test_the_words_have_every_name_and_value() -> None:
 
 
 def test_files_are_whole_and_in_the_colors_of_their_scheme() -> None:
-    found = bar_chart.files(CHART)
+    found = answer_chart.files(CHART)
     assert list(found) == ["light", "dark"]
     for text, color in zip(found.values(), (COLORS[0], ON_DARK[0]), strict=True):
         assert ElementTree.fromstring(text).tag == "{http://www.w3.org/2000/svg}svg"
@@ -108,7 +108,7 @@ def test_files_are_whole_and_in_the_colors_of_their_scheme() -> None:
 
 def test_markup_and_control_characters_in_names_are_text() -> None:
     planted = structs.replace(ONE, title="<t>\x07", rows=(BarRow('<b>"&\x07', ONE.rows[0].bars),))
-    for text in (*bar_chart.files(planted).values(), bar_chart.draw(planted, bar_chart.OF_THE_PAGE)):
+    for text in (*answer_chart.files(planted).values(), bar_chart.draw(planted, chart_pen.OF_THE_PAGE)):
         root = ElementTree.fromstring(text)
         assert '<b>"& ' in [found.text for found in root.iter() if found.tag.endswith("text")]
 
