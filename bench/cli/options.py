@@ -35,7 +35,7 @@ Gpu = Annotated[
 StepDigest = Annotated[
     bool | None,
     typer.Option(
-        help="Also keep digests of a deterministic training step: the same bits on all machines of a kind.",
+        help="Also keep digests of a deterministic training step, to compare bits. [default: with --gpu all]",
     ),
 ]
 GpuOrAll = Annotated[

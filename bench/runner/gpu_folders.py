@@ -31,11 +31,16 @@ def begun(out: Path) -> list[Path]:
 
 
 def new_plans(asked: Asked, uuids: Sequence[str], out: Path, *, together: bool) -> Plans:
-    """What each GPU is to measure; nothing is written. UserError where the folder is used already."""
+    """What each GPU is to measure; nothing is written. UserError where the folder is used already.
+
+    Of each a deterministic step is made too, unless nobody wants it: here there is something to compare with.
+    """
     refuse_used(out)
     if begun(out):
         raise UserError(f"{out} already contains a run. Add --resume to continue it, or choose another --out")
-    plan = suite_plan.of_suite(structs.replace(asked, gpus_at_once=len(uuids) if together else 1))
+    digests = asked.step_digest is not False
+    at_once = len(uuids) if together else 1
+    plan = suite_plan.of_suite(structs.replace(asked, gpus_at_once=at_once, step_digest=digests))
     return {
         out / name: structs.replace(plan, gpu=uuid) for uuid, name in zip(uuids, names(uuids), strict=True)
     }

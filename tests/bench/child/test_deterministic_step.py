@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -22,11 +21,16 @@ from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.job import Job
 from bench.schema.step_digest import StepDigest, first_difference
 from models import process_state, random_state
+from reports.pages import run_report
+from tests.planted import planted_records
 from tests.planted.commands import ROOT
 from tests.planted.faulty_networks import FLIPS_ON
 
 CPU = devices.get("cpu")
 LENET = Case(model="lenet5", workload="training", batch=4, image=28, channels=1, classes=10, threads=2)
+HASTY = MeasurementProtocol(
+    warmup_steps=1, warmup_seconds=0, warmup_limit_seconds=0.01, min_samples=1, max_samples=1
+)
 FAULTY = ROOT / "tests" / "planted" / "faulty_networks.py"
 
 
@@ -174,25 +178,12 @@ def test_a_digest_is_of_values_whatever_the_layout() -> None:
     assert digest_of([torch.tensor([0.0])]) != digest_of([torch.tensor([-0.0])])
 
 
-@pytest.fixture
-def measured() -> Callable[..., object]:
-    hasty = MeasurementProtocol(
-        warmup_steps=1, warmup_seconds=0, warmup_limit_seconds=0.01, min_samples=1, max_samples=1
-    )
-
-    def measure(*, step_digest: bool) -> StepDigest | None:
-        job = Job(case=LENET, protocol=hasty, environment=environment.describe(), step_digest=step_digest)
-        return worker.run(job, CPU)[0].step_digest
-
-    return measure
-
-
 @pytest.mark.slow
-def test_a_case_makes_the_step_after_its_times_if_it_is_asked_to(
-    measured: Callable[..., StepDigest | None],
-) -> None:
-    assert measured(step_digest=True) == digest_step(LENET, CPU)
-    assert measured(step_digest=False) is None
+def test_a_case_makes_the_step_after_its_times_if_it_is_asked_to() -> None:
+    job = Job(case=LENET, protocol=HASTY, environment=environment.describe())
+    assert worker.run(job, CPU)[0].step_digest is None
+    asked = structs.replace(job, step_digest=True)
+    assert worker.run(asked, CPU)[0].step_digest == digest_step(LENET, CPU)
 
 
 @pytest.mark.cuda
@@ -213,3 +204,21 @@ def test_on_a_gpu_what_torch_has_no_deterministic_kernel_for_is_said() -> None:
         structs.replace(LENET, model="alexnet", device="cuda", image=224, channels=3), devices.get("cuda")
     )
     assert found.why_none == "adaptive_avg_pool2d_backward_cuda has no deterministic implementation"
+
+
+@pytest.mark.slow
+def test_a_flip_on_one_of_three_nodes_is_named_by_their_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the gradient to the sentence: one bit of 80 numbers, on node2."""
+    monkeypatch.setenv(FLIPS_ON, "node2")
+    folders = []
+    for node in ("node1", "node2", "node3"):
+        monkeypatch.setenv("CONVBENCH_NODE_NAME", node)
+        machine = structs.replace(environment.describe(), node=node)
+        job = Job(case=of_file("flipping"), protocol=HASTY, environment=machine, step_digest=True)
+        folders.append(planted_records.write(tmp_path / node, [worker.run(job, CPU)[0]]))
+    answer = run_report.build(folders).answer
+    assert answer is not None
+    assert answer.alarms[0].startswith("node2 computes another gradient than 2 others of its kind in ")
+    assert "Likely silent data corruption" in answer.alarms[0]

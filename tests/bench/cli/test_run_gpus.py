@@ -16,7 +16,7 @@ from msgspec import structs
 
 from bench.devices import cuda
 from bench.host import nvml_driver
-from bench.runner import case_server, execute
+from bench.runner import case_server, execute, gpu_folders, plan_file
 from bench.runner.run_options import RunOptions
 from bench.schema.case import Case
 from bench.schema.gpu_identity import Gpu
@@ -71,6 +71,18 @@ def _of(record: Record) -> tuple[str, int, int]:
     assert environment is not None
     assert isinstance(environment.gpu, Gpu)
     return str(environment.gpu.uuid), environment.gpus_at_once, record.case.replicate
+
+
+@pytest.mark.usefixtures("twins")
+@pytest.mark.parametrize(("more", "wanted"), [((), True), (("--no-step-digest",), False)])
+def test_the_gpus_of_a_host_make_a_deterministic_step_for_there_is_another_to_compare_with(
+    convbench: Command, tmp_path: Path, more: tuple[str, ...], wanted: bool
+) -> None:
+    assert (
+        convbench("run", "--gpu", "all", *WORDS, *more, "--replicates", 1, "--out", tmp_path / "D").code == 0
+    )
+    plans = [plan_file.read(folder) for folder in gpu_folders.begun(tmp_path / "D")]
+    assert [plan is not None and plan.step_digest for plan in plans] == [wanted, wanted]
 
 
 @pytest.mark.usefixtures("twins")

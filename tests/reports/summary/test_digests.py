@@ -27,7 +27,7 @@ def of(environment: Environment, case: Case = LENET) -> Digested:
     "other",
     [
         structs.replace(NODE, host="b", node="node2", machine_id="2", commit="other", os="Linux-6.2"),
-        structs.replace(NODE, memory_bytes=1, cores_usable=1, cores_physical=1),
+        structs.replace(NODE, memory_bytes=1, cores_usable=1, cores_physical=1, gpus_at_once=8),
         structs.replace(
             NODE, gpu=structs.replace(GPU, uuid="GPU-2", power_limit_watts=300.0, ecc_mode=False)
         ),
