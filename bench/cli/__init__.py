@@ -43,6 +43,7 @@ COMMANDS = {
     ),
     "max-batch": (MEASURE, "Find the largest batch size that fits in memory, and verify it."),
     "ceilings": (MEASURE, "Measure this machine's peak compute and memory bandwidth."),
+    "fleet": (MEASURE, "Measure the same plan on many machines, one job on each; show what is missing."),
     "compare": (COMPARE, "Compare two runs: is NEW faster or slower than BASE, and by how much?"),
     "ab": (
         COMPARE,

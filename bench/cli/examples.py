@@ -19,6 +19,18 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "best": ("convbench best vgg16 --batch 8", "convbench best alexnet --workload training --budget 5m"),
     "max-batch": ("convbench max-batch vgg16 --memory 4GiB", "convbench max-batch lenet5 --memory 80%"),
     "ceilings": ("convbench ceilings", "convbench ceilings --precision fp32,bf16 --out runs/peak"),
+    "fleet": (
+        "convbench fleet run --suite smoke --executor slurm --nodes 8 --out runs/fleet",
+        "convbench fleet status runs/fleet",
+        "convbench fleet run --resume --out runs/fleet",
+    ),
+    "fleet run": (
+        "convbench fleet run --suite smoke --nodes 2 --device cpu --out runs/cells",
+        "convbench fleet run --executor slurm --nodes 'gpu[01-16]' --out runs/fleet",
+        "convbench fleet run --resume --out runs/fleet",
+    ),
+    "fleet status": ("convbench fleet status runs/fleet", "convbench fleet status runs/fleet --json"),
+    "fleet cancel": ("convbench fleet cancel runs/fleet",),
     "compare": (
         "convbench compare runs/before runs/after",
         "convbench compare runs/before runs/after --fail-on slower --format md",
@@ -52,6 +64,10 @@ _FIRST = {
     "selftest": "0, 1 a check failed, 2 bad input, 130 interrupted",
     "report": "0, 2 bad input",
     "list": "0, 2 bad input",
+    "fleet": "0, 1 a case failed, 2 bad input, 3 a node or a process is missing, 130 interrupted",
+    "fleet run": "0, 1 a case failed, 2 bad input, 3 a node or a process is missing, 130 interrupted",
+    "fleet status": "0 complete, 1 a case failed, 2 bad input, 3 not complete",
+    "fleet cancel": "0, 2 bad input",
     "doctor": "0, 1 a clock stays locked, 2 bad input",
 }
 

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-WHAT, HOW, OUTPUT = "What", "How carefully", "Output"
+WHAT, WHERE, HOW, OUTPUT = "What", "Where", "How carefully", "Output"
+
+_WHERE = (
+    *("executor", "nodes", "partition", "setup", "setup_file", "container", "convbench", "sbatch"),
+    *("jobs_at_once", "exclusive", "job_time"),
+)
 
 _CAREFULLY = (
     *("replicates", "seeds", "until", "target_ci", "time_limit", "budget", "flush_l2", "lock_clocks"),
@@ -15,17 +20,21 @@ _OUT = (
     *("dry_run", "resume", "report_only", "run", "trace", "tensorboard", "layers"),
 )
 
-_NAMES = "workload device precision engine layout tuning dataset recipe level model"
-_NUMBERS = "batch image channels classes threads seed replicates seeds epochs"
+_NAMES = "executor partition workload device precision engine layout tuning dataset recipe level model"
+_NUMBERS = "jobs_at_once batch image channels classes threads seed replicates seeds epochs"
 _METAVARS = {
     **dict.fromkeys(_NAMES.split(), "NAME"),
     **dict.fromkeys(_NUMBERS.split(), "N"),
     **dict.fromkeys(("out", "base", "new", "from_", "data_dir", "tensorboard"), "FOLDER"),
-    **dict.fromkeys(("file", "trace"), "FILE"),
+    **dict.fromkeys(("file", "trace", "setup_file"), "FILE"),
     **dict.fromkeys(("until", "target_ci", "margin", "target"), "PERCENT"),
-    **dict.fromkeys(("time_limit", "budget"), "TIME"),
+    **dict.fromkeys(("time_limit", "budget", "job_time"), "TIME"),
     **dict.fromkeys(("a", "b"), "AXIS=VALUE"),
     **dict.fromkeys(("a_python", "b_python"), "PYTHON"),
+    **dict.fromkeys(("container", "convbench"), "COMMAND"),
+    "nodes": "LIST|N",
+    "setup": "LINE",
+    "sbatch": "OPTION",
     "input": "SHAPE",
     "input_": "SHAPE",
     "lr": "NUMBER",
@@ -39,7 +48,9 @@ _METAVARS = {
     "color": "WHEN",
     "fail_on": "VERDICT",
 }
-_ARGUMENTS = {"name": "ABLATION", "what": "[WHAT]"}
+_WHOLE = ("from_", "setup", "sbatch")
+"""Options that may be repeated, and whose value is no list."""
+_ARGUMENTS = {"folder": "FOLDER", "name": "ABLATION", "what": "[WHAT]"}
 
 
 def lay_out(parameters: list[Any]) -> None:
@@ -55,8 +66,10 @@ def lay_out(parameters: list[Any]) -> None:
         if each.is_flag:
             each.metavar = ""  # it has no value, and no type of Python
         elif each.metavar is None and each.name in _METAVARS:
-            each.metavar = _METAVARS[each.name] + (",..." if each.multiple and each.name != "from_" else "")
-    order = (None, WHAT, HOW, OUTPUT)
+            each.metavar = _METAVARS[each.name] + (
+                ",..." if each.multiple and each.name not in _WHOLE else ""
+            )
+    order = (None, WHAT, WHERE, HOW, OUTPUT)
     parameters.sort(key=lambda each: order.index(getattr(each, "rich_help_panel", None)))
 
 
@@ -66,4 +79,6 @@ def unwrapped(text: str) -> str:
 
 
 def _panel(name: str) -> str:
+    if name in _WHERE:
+        return WHERE
     return OUTPUT if name in _OUT else HOW if name in _CAREFULLY else WHAT

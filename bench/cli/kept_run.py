@@ -7,7 +7,18 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-_RESUMABLE = ("run", "train", "ablate", "best", "max-batch", "ceilings", "layers", "claims", "history")
+_RESUMABLE = (
+    "run",
+    "train",
+    "ablate",
+    "best",
+    "max-batch",
+    "ceilings",
+    "layers",
+    "claims",
+    "history",
+    "fleet",
+)
 
 
 @dataclass
@@ -59,9 +70,11 @@ def how_to_continue() -> str:
 
 
 def _continuing(arguments: list[str], folder: Path) -> list[str]:
-    """A run's folder keeps its plan; the other commands must be told again what to measure."""
-    if arguments[0] == "run":
-        return ["run", "--resume", "--out", str(folder)]
+    """A run's folder keeps its plan, and so does a fleet's; the other commands must be told again what to
+    measure."""
+    if arguments[0] in ("run", "fleet"):
+        words = ["fleet", "run"] if arguments[0] == "fleet" else ["run"]
+        return [*words, "--resume", "--out", str(folder)]
     again = [each for each in arguments if each != "--resume"]
     named = any(each == "--out" or each.startswith("--out=") for each in again)
     return [*again, "--resume", *([] if named else ["--out", str(folder)])]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from typing import Any
 
 import typer
@@ -15,12 +16,15 @@ _Context = Any
 
 
 def load(name: str) -> Any:
-    """The command of the module `bench.cli.NAME`, with its options: its function has the module's name."""
+    """The command of the module `bench.cli.NAME`, with its options: its function has the module's name. That
+    of `fleet run` is `fleet_run`; `fleet` is a group, whose module has `SUBCOMMANDS`."""
     from bench.cli import examples, help_layout
     from bench.cli.common_options import with_common_options
 
-    module = name.replace("-", "_")
+    module = name.replace("-", "_").replace(" ", "_")
     found = vars(importlib.import_module(f"bench.cli.{module}"))
+    if "SUBCOMMANDS" in found:
+        return _group(name, found["SUBCOMMANDS"], found["HELP"])
     function = with_common_options(found.get(module) or found[f"{module}_"])
     alone = typer.Typer(add_completion=False)
     alone.command(name, cls=_Command, epilog=examples.epilog(name))(function)
@@ -30,16 +34,38 @@ def load(name: str) -> Any:
     return command
 
 
+def _group(name: str, subcommands: Mapping[str, str], help_: str) -> Any:
+    """The commands of a group, each imported when it is called."""
+    from bench.cli import examples
+
+    alone = typer.Typer(cls=Commands, add_completion=False, help=help_, epilog=examples.epilog(name))
+    alone.callback()(lambda: None)
+    for each, summary in subcommands.items():
+        alone.command(each, help=summary, cls=LateCommand)(lambda: None)
+    group = typer.main.get_command(alone)
+    for each, command in group.commands.items():  # type: ignore[attr-defined]
+        command.full_name = f"{name} {each}"
+    return group
+
+
 class LateCommand(TyperCommand):
     """Knows of a command its name and its line among the others, until it is called."""
 
+    full_name: str | None = None
+    """With the group before it; None outside of one."""
+
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
         """That of the command itself, which parses its arguments."""
-        return load(self.name or "").make_context(info_name, args, parent=parent, **extra)
+        return load(self.full_name or self.name or "").make_context(info_name, args, parent=parent, **extra)
 
 
 class Commands(TyperGroup):
     """All commands, with the options that stand before them."""
+
+    def parse_args(self, ctx: _Context, args: list[str]) -> list[str]:
+        """Without arguments the help is shown."""
+        found: list[str] = super().parse_args(ctx, args or ["--help"])
+        return found
 
     def resolve_command(self, ctx: _Context, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """That of the first argument. UserError for one that there is not."""

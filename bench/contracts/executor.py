@@ -11,18 +11,18 @@ from msgspec import Struct
 from bench.schema.fleet_plan import Site
 
 JobPhase = Literal["waiting", "running", "ended"]
-JobEnd = Literal["by itself", "timed out", "node lost", "cancelled"]
+JobEnd = Literal["by itself", "timed out", "node lost", "node down", "cancelled"]
 
 
 class Node(Struct, frozen=True, kw_only=True):
     """A node that the executor knows.
 
-    has_gpus      whether it says that it has any
+    gpus          how many it says that it has
     why_unusable  in words, where it would get no job now: `down: not responding`
     """
 
     name: str
-    has_gpus: bool = False
+    gpus: int = 0
     why_unusable: str | None = None
 
 
@@ -53,18 +53,18 @@ class Submitted(Struct, frozen=True, kw_only=True):
 class JobState(Struct, frozen=True, kw_only=True):
     """What the executor knows of a job.
 
-    end        how it ended, in the phase `ended` only
-    word       the scheduler's own: `NODE_FAIL`
-    reason     likewise: `NodeDown`, `Priority`
-    exit_code  of its script, where it is known
+    end          how it ended, in the phase `ended` only
+    word         the scheduler's own: `NODE_FAIL`
+    reason       likewise: `NodeDown`, `Priority`
+    is_hopeless  whether it waits for a node that gets no jobs
     """
 
     id: str
     phase: JobPhase
+    is_hopeless: bool = False
     end: JobEnd | None = None
     word: str = ""
     reason: str = ""
-    exit_code: int | None = None
 
 
 class Executor(Protocol):
@@ -73,13 +73,13 @@ class Executor(Protocol):
     name           on the command line
     summary        one line about it
     jobs_at_once   how many it takes by default; None for any number
-    jobs_outlive   whether jobs go on when the command that started them ends
+    is_here        whether its nodes are this host: then its jobs end with the command that started them
     """
 
     name: str
     summary: str
     jobs_at_once: int | None
-    jobs_outlive: bool
+    is_here: bool
 
     def why_absent(self) -> str | None:
         """A sentence when this host has no such executor."""

@@ -35,20 +35,21 @@ def why_not_here(case: Case) -> str | None:
     return devices.get(case.device).why_absent() or why_impossible(case)
 
 
-def refuse_impossible(planned: Sequence[Case]) -> None:
-    """UserError where none of the processes can run on this machine, as far as is known without torch."""
-    reasons = [why_not_here(case) for case in planned]
+def refuse_impossible(planned: Sequence[Case], *, is_here: bool = True) -> None:
+    """UserError where none of the processes can run on this machine, as far as is known without torch; or,
+    unless `is_here`, on any machine."""
+    reasons = [why_not_here(case) if is_here else why_impossible(case) for case in planned]
     if reasons and all(reasons):
-        raise UserError(none_can_run(planned, str(reasons[0])))
+        raise UserError(none_can_run(planned, str(reasons[0]), "this machine" if is_here else "any machine"))
 
 
-def none_can_run(planned: Sequence[Case], reason: str) -> str:
+def none_can_run(planned: Sequence[Case], reason: str, where: str = "this machine") -> str:
     """The sentence for a plan of which nothing can run; `reason` is that of the first process."""
     cases = len(set(map(Case.without_replicate, planned)))
     which = "the case cannot run" if cases == 1 else f"none of the {cases} cases can run"
     on_host = any(devices.traits(case.device).is_host for case in planned)
     hint = "" if on_host else ". Try --device cpu, or run `convbench doctor`"
-    return f"{which} on this machine: {reason}{hint}"
+    return f"{which} on {where}: {reason}{hint}"
 
 
 def is_retried(record: Record) -> bool:

@@ -10,7 +10,7 @@ from bench import devices
 from bench.host import cpu_cores
 from bench.plan import axes, expand, feasibility, named_suites, plan_processes, shards
 from bench.plan.axes import Value
-from bench.plan.suite import Suite
+from bench.plan.suite import Block, Suite
 from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.kept_plan import KeptPlan
 from models.errors import UserError
@@ -48,16 +48,19 @@ class Asked(Struct, frozen=True, kw_only=True):
         return self.suite is not None or bool(self.given)
 
 
-def of_suite(asked: Asked) -> KeptPlan:
+def of_suite(asked: Asked, elsewhere: str | None = None) -> KeptPlan:
     """The plan of `convbench run`. A whole suite begins with its ceilings unless told not to.
 
+    `elsewhere` is the device that `auto` takes on the machines that run the plan, where this one does not.
     UserError also where the L2 is to be written over on a device whose L2 is not known.
     """
     if not isinstance(asked.ceilings, bool | None):
         raise UserError(f"ceilings must be true or false, got {asked.ceilings!r}")
     name = asked.suite or USUAL_SUITE
-    suite = named_suites.find(name, devices.auto())
-    cases = cases_of(suite, asked.given)
+    suite = named_suites.find(name, elsewhere or devices.auto())
+    if elsewhere is not None:
+        suite = _on(suite, elsewhere)
+    cases = cases_of(suite, asked.given, is_here=elsewhere is None)
     replicates, until = rule_of(asked)
     if replicates is None and until is None:
         replicates, until = (suite.replicates, None) if suite.until is None else (None, suite.until)
@@ -65,7 +68,8 @@ def of_suite(asked: Asked) -> KeptPlan:
     if shard is not None and until is not None:
         raise UserError(shards.needs_a_number(None if asked.until is not None else name))
     protocol = protocol_of(suite.protocol, asked.target_ci, asked.time_limit, asked.flush_l2)
-    refuse_flush(protocol, cases)
+    if elsewhere is None:
+        refuse_flush(protocol, cases)
     is_whole = not expand.is_product(asked.given)
     plan = KeptPlan(
         suite=name,
@@ -86,6 +90,16 @@ def of_suite(asked: Asked) -> KeptPlan:
     if shard is not None:
         shards.refuse_empty(plan_processes.of_plan(structs.replace(plan, ceilings=False)), shard)
     return structs.replace(plan, shard=shard)
+
+
+def _on(suite: Suite, device: str) -> Suite:
+    """The suite with this device wherever it leaves it to `auto`."""
+
+    def named(block: Block) -> Block:
+        asked = block.get("device", ("auto",))
+        return {**block, "device": tuple(device if each == "auto" else each for each in asked)}
+
+    return structs.replace(suite, blocks=tuple(map(named, suite.blocks)), once=tuple(map(named, suite.once)))
 
 
 def _single(suite: Suite, asked: Asked) -> list[Case]:
@@ -112,10 +126,11 @@ def rule_of(asked: Asked) -> tuple[int | None, float | None]:
     return None, None if asked.until is None else axes.positive_number("--until", asked.until, 1.0)
 
 
-def cases_of(suite: Suite, given: Mapping[str, tuple[Value, ...]]) -> list[Case]:
-    """The plan's cases; UserError when none of them can run here as far as is known without torch."""
+def cases_of(suite: Suite, given: Mapping[str, tuple[Value, ...]], *, is_here: bool = True) -> list[Case]:
+    """The plan's cases; UserError when none of them can run here as far as is known without torch, or, unless
+    `is_here`, on any machine."""
     cases = expand.cases(suite, given, cpu_cores.usable_cores())
-    feasibility.refuse_impossible(cases)
+    feasibility.refuse_impossible(cases, is_here=is_here)
     return cases
 
 

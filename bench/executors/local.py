@@ -1,0 +1,152 @@
+"""This host, without any scheduler: a job is a process group of its own."""
+
+from __future__ import annotations
+
+import platform
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+import psutil
+from msgspec import Struct
+
+from bench.contracts.executor import Job, JobState, Node, Refused, Submitted
+from bench.host.nvml import UnreadableError
+from bench.host.nvml_driver import open_nvml
+from bench.schema.fleet_plan import Site
+from models.errors import UserError
+
+MOST_CELLS = 64
+_KILL_SECONDS = 10
+_TIMED_OUT = (124, 137)
+"""What `timeout` of coreutils says of a program that it ended, with SIGTERM and with SIGKILL."""
+_WRAPPED = 'timeout -k "$1" "$2" bash "$3"; echo $? > "$4"'
+
+
+class _Process(Struct, frozen=True):
+    """Which process a job is: numbers are used again, so its start counts too."""
+
+    pid: int
+    created: float
+    host: str
+
+
+class LocalExecutor:
+    """Jobs as processes of this host, found again by the file beside their script."""
+
+    name = "local"
+    summary = "this host, one job after the other; --nodes N makes N cells of its CPU, to try a fleet out"
+    jobs_at_once: int | None = 1
+    is_here = True
+
+    def __init__(self) -> None:
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+
+    def why_absent(self) -> str | None:
+        """Every host has itself."""
+        return None
+
+    def nodes(self, wanted: str | None, site: Site) -> tuple[Node, ...]:
+        """This host, or cells of it. UserError for a number of them that makes no sense."""
+        gpus = _gpus()
+        if wanted is None:
+            return (Node(name=platform.node().partition(".")[0] or "localhost", gpus=gpus),)
+        if wanted.isdecimal():
+            if not 1 <= int(wanted) <= MOST_CELLS:
+                raise UserError(f"--nodes must be from 1 to {MOST_CELLS} on this host, got {wanted}")
+            names = [f"cell{number}" for number in range(1, int(wanted) + 1)]
+        else:
+            names = [name for each in wanted.split(",") if (name := each.strip())]
+        return tuple(Node(name=name, gpus=gpus) for name in dict.fromkeys(names))
+
+    def submit(self, job: Job, site: Site) -> str:
+        """Start it, with its output in its log."""
+        words = [str(_KILL_SECONDS), f"{job.seconds:.0f}", str(job.script), str(_file(job, "ended"))]
+        try:
+            with job.log.open("ab") as log:
+                child = subprocess.Popen(
+                    ["bash", "-c", _WRAPPED, "convbench", *words],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+        except OSError as error:
+            raise Refused(f"cannot start bash: {error.strerror or error}") from error
+        self._children[job.name] = child
+        process = _Process(child.pid, psutil.Process(child.pid).create_time(), platform.node())
+        _file(job, "pid").write_bytes(msgspec.json.encode(process))
+        return str(child.pid)
+
+    def states(self, submitted: Sequence[Submitted]) -> Mapping[str, JobState]:
+        """Of those that this host has started. UserError for a job that another host has."""
+        found = {}
+        for each in submitted:
+            process = _process(each.job)
+            if process is not None:
+                found[each.job.name] = self._state(each.job, process)
+        return found
+
+    def _state(self, job: Job, process: _Process) -> JobState:
+        child = self._children.get(job.name)
+        if child is not None:
+            child.poll()  # so that it is no zombie
+        if _is_alive(process):
+            return JobState(id=str(process.pid), phase="running")
+        code = _file(job, "ended")
+        is_late = code.exists() and code.read_text().strip() in map(str, _TIMED_OUT)
+        return JobState(id=str(process.pid), phase="ended", end="timed out" if is_late else "by itself")
+
+    def cancel(self, submitted: Sequence[Submitted]) -> None:
+        """End their process groups, and wait until they are gone."""
+        alive = [each for job in submitted if (each := _process(job.job)) and _is_alive(each)]
+        for sent, seconds in ((signal.SIGTERM, _KILL_SECONDS), (signal.SIGKILL, 1)):
+            left = [psutil.Process(each.pid) for each in alive if _is_alive(each)]
+            for each in left:
+                _send(each, sent)
+            psutil.wait_procs(left, timeout=seconds)
+
+
+def _send(process: psutil.Process, sent: signal.Signals) -> None:
+    """To the job's own process and all below it: `timeout` has a group of its own."""
+    with suppress(psutil.NoSuchProcess):
+        for each in process.children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                each.send_signal(sent)
+        process.send_signal(sent)
+
+
+def _gpus() -> int:
+    try:
+        return len(open_nvml().gpus())
+    except UnreadableError:
+        return 0
+
+
+def _file(job: Job, ending: str) -> Path:
+    return job.script.with_suffix(f".{ending}")
+
+
+def _process(job: Job) -> _Process | None:
+    """Of a job that was started; UserError where that was on another host."""
+    try:
+        process = msgspec.json.decode(_file(job, "pid").read_bytes(), type=_Process)
+    except (OSError, msgspec.DecodeError):
+        return None
+    if process.host != platform.node():
+        raise UserError(f"the jobs of this fleet are processes of {process.host}: give the command there")
+    return process
+
+
+def _is_alive(process: _Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        found = psutil.Process(process.pid)
+        is_same = abs(found.create_time() - process.created) < 1
+        return is_same and found.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+EXECUTOR = LocalExecutor()
