@@ -210,6 +210,8 @@ def _resumed(out: Path, asked: FleetAsked, name: str | None, format_: str, *, dr
     plan = fleet_plans.resumed(fleet_folder.read(out), asked, name, out)
     executor = _present(plan.executor)
     nodes = _nodes(executor, ",".join(plan.nodes), plan.site)
+    if asked.nodes is not None and _nodes(executor, asked.nodes, plan.site) != nodes:
+        raise UserError(f"--nodes is {', '.join(plan.nodes)} in the plan of {out}, got {asked.nodes}")
     if dry_run:
         states, _ = dispatch.asked_now(out, plan, executor)
         missing = [node for node in nodes for state in states if state.node == node.name and state.is_gap]

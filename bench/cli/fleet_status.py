@@ -20,10 +20,9 @@ def fleet_status(folder: Folder, *, format_: options.Format = "terminal") -> int
     """Show how each node of a fleet stands; ask the scheduler about what is under way."""
     plan = fleet_folder.read(folder)
     executor = executors.get(plan.executor)
-    if executor.why_absent() is None:
+    states, trouble = node_states.states_of(folder), executor.why_absent()
+    if trouble is None:
         states, trouble = dispatch.asked_now(folder, plan, executor)
-    else:
-        states, trouble = node_states.states_of(folder), executor.why_absent()
     if trouble:
         output.complain(f"as last seen, since {plan.executor} does not answer: {trouble}")
     output.show(formats.render(format_, fleet_state_report.document(folder, plan, states)))

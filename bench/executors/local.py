@@ -102,11 +102,11 @@ class LocalExecutor:
 
     def cancel(self, submitted: Sequence[Submitted]) -> None:
         """End their process groups, and wait until they are gone."""
-        alive = [each for job in submitted if (each := _process(job.job)) and _is_alive(each)]
+        alive = [found for each in submitted if (found := _process(each.job)) and _is_alive(found)]
         for sent, seconds in ((signal.SIGTERM, _KILL_SECONDS), (signal.SIGKILL, 1)):
-            left = [psutil.Process(each.pid) for each in alive if _is_alive(each)]
-            for each in left:
-                _send(each, sent)
+            left = [psutil.Process(found.pid) for found in alive if _is_alive(found)]
+            for process in left:
+                _send(process, sent)
             psutil.wait_procs(left, timeout=seconds)
 
 

@@ -31,7 +31,8 @@ def end(folder: Path, alive: list[Submitted], executor: Executor) -> None:
     """Cancel jobs, and keep that a person wanted it: first on the disk, for whoever watches them."""
     before = {name: JobFiles(folder, name).seen() for name in (each.job.name for each in alive)}
     for each in alive:
-        seen = structs.replace(before[each.job.name], id=each.id, phase="ended", end="cancelled")
+        now = {"id": each.id, "phase": "ended", "end": "cancelled", "word": "", "reason": ""}
+        seen = structs.replace(before[each.job.name], **now)
         JobFiles(folder, each.job.name).write_seen(seen)
     try:
         if alive:

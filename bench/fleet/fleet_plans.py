@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import sysconfig
 import uuid
@@ -132,13 +133,18 @@ def keep_suite(asked: Asked, folder: Path) -> None:
             raise UserError(f"cannot copy {asked.suite}: {error.strerror or error}") from error
 
 
-def resumed(kept: FleetPlan, asked: FleetAsked, executor: str | None, where: Path) -> FleetPlan:
-    """The kept plan, with what is said of the site now. UserError where something else is to be measured, or
-    elsewhere."""
-    if asked.nodes is not None or asked.together or asked.run != Asked():
-        raise UserError(
-            f"--resume continues the plan of {where}: leave out what to measure and --nodes, which it keeps"
-        )
+def resumed(kept: FleetPlan, asked: FleetAsked, executor: str | None, folder: Path) -> FleetPlan:
+    """The kept plan, with what is said of the site now: the command by which the fleet was begun resumes it
+    too. UserError where something else is to be measured, or elsewhere."""
     if executor not in (None, kept.executor):
-        raise UserError(f"--executor is {kept.executor} in the plan of {where}, got {executor}")
+        raise UserError(f"--executor is {kept.executor} in the plan of {folder}, got {executor}")
+    if asked.run == Asked() and not asked.together:
+        return structs.replace(kept, site=asked.site)
+    device = "cuda" if "--gpu" in kept.arguments else devices.host().name
+    wanted = _arguments(_fixed(asked.run, device), device, folder, together=asked.together)
+    if tuple(wanted) != kept.arguments:
+        raise UserError(
+            f"{folder} measures `{shlex.join(kept.arguments)}` on each node, got `{shlex.join(wanted)}`. "
+            "--resume needs only --out"
+        )
     return structs.replace(kept, site=asked.site)

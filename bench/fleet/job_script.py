@@ -28,6 +28,10 @@ left() {{
     echo "$code" > "$at.exit"
 }}
 trap left EXIT
+# Without these a shell that is ended leaves the code of the command before.
+trap 'exit 143' TERM
+trap 'exit 130' INT
+trap 'exit 129' HUP
 echo "${{SLURM_JOB_ID:--}} $(date +%s)" > "$at.started"
 export CONVBENCH_NODE_NAME={node}
 cd {folder} || exit 1

@@ -97,7 +97,7 @@ def _end(
         return "refused"
     if job.down:
         return "node down"
-    if seen.end in _ENDS:
+    if seen.end is not None and seen.end in _ENDS:
         return _ENDS[seen.end]
     if codes[-1] == 3:
         return "out of time"
@@ -113,7 +113,7 @@ def _reason(name: StateName, job: KeptJob, seen: Seen, code: int | None, covered
     said = " ".join(word for word in (seen.word, seen.reason) if word not in ("", "None"))
     if name in ("waiting", "running"):
         return said if name == "waiting" else ""
-    parts = [said] if said else []
+    parts = [said] if said and seen.phase == "ended" else []
     if name == "job lost":
         parts = ["the scheduler does not know the job, which left no exit code"]
     elif code is not None:
