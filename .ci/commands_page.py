@@ -33,7 +33,13 @@ question.
 
 def page() -> str:
     """The whole page, as markdown."""
-    return "\n".join([INTRODUCTION, *(line for name in COMMANDS for line in _command(name))])
+    return "\n".join([INTRODUCTION, *(line for name in names() for line in _command(name))])
+
+
+def names() -> list[str]:
+    """Every command; those of a group behind it: `fleet`, `fleet run`."""
+    inner = {name: getattr(late_commands.load(name), "commands", {}) for name in COMMANDS}
+    return [each for name in COMMANDS for each in (name, *(f"{name} {below}" for below in inner[name]))]
 
 
 def _command(name: str) -> Iterator[str]:
@@ -54,6 +60,11 @@ def _command(name: str) -> Iterator[str]:
     for title, rows in panels.items():
         yield f"| {title} | |\n|:--|:--|"
         yield from rows
+        yield ""
+    inner = getattr(command, "commands", {})
+    if inner:
+        yield "| Commands | |\n|:--|:--|"
+        yield from (_row(f"{name} {below}", each.help) for below, each in inner.items())
         yield ""
     if command.epilog:
         yield f"{_paragraphs(command.epilog)}\n"

@@ -28,8 +28,8 @@ _ENDS: Mapping[JobEnd, StateName] = {
 
 
 def states_of(folder: Path) -> tuple[NodeState, ...]:
-    """Of each node of the fleet in this folder, as the command that ran it last saw it. UserError for a folder
-    of no fleet."""
+    """Of each node of the fleet in this folder, as the command that ran it last saw it. UserError where the
+    folder is none of a fleet."""
     plan = fleet_folder.read(folder)
     jobs = job_files.kept_jobs(folder)
     return tuple(

@@ -1,5 +1,5 @@
-"""What a node runs in the place of convbench: the same plan, folder, store and exit codes, and a record with a
-known answer for each process instead of a measurement. PLANTED says what befalls it on this node:
+"""What a node runs in the place of convbench: the same plan, folder, store and exit codes, and a record with
+a known answer for each process instead of a measurement. PLANTED says what befalls it on this node:
 
 slow      each process takes 2 s
 stuck     after the first process nothing more happens
@@ -13,6 +13,7 @@ It finds the node's name as convbench does. A device `cuda` gets the folders GPU
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import time
@@ -39,16 +40,16 @@ PLANTED = os.environ.get("PLANTED", "")
 def main() -> int:
     """As `convbench run`: the exit code."""
     words = sys.argv[2:]
-    options = {word: value for word, value in zip(words, words[1:], strict=False) if word.startswith("--")}
+    options = {word: value for word, value in itertools.pairwise(words) if word.startswith("--")}
     out = Path(options["--out"])
     if PLANTED == "bad":
-        print("convbench: unknown model 'lenet6'. Did you mean 'lenet5'?", file=sys.stderr)
+        sys.stderr.write("convbench: unknown model 'lenet6'. Did you mean 'lenet5'?\n")
         return 2
     folders = [out / name for name in ("GPU-a", "GPU-b")] if options.get("--gpu") == "all" else [out]
     try:
         return max(measured(folder, options, resume="--resume" in words) for folder in folders)
     except UserError as error:
-        print(f"convbench: {error}", file=sys.stderr)
+        sys.stderr.write(f"convbench: {error}\n")
         return 2
 
 
@@ -79,7 +80,7 @@ def record(case: Case, number: int) -> Record:
         return planted_records.record(case, status="crashed", reason="Segmentation fault", environment=host)
     if number == 2 and PLANTED == "oom":
         return planted_records.record(case, status="oom", reason="out of memory", environment=host)
-    print(f"convbench: {number} {case.id} #{case.replicate}: 4 ms", file=sys.stderr, flush=True)
+    sys.stderr.write(f"convbench: {number} {case.id} #{case.replicate}: 4 ms\n")
     return planted_records.record(case, planted_records.time("forward", SECONDS), environment=host)
 
 

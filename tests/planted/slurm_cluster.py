@@ -62,7 +62,10 @@ SchedulerParameters=batch_sched_delay=0,sched_interval=2,bf_interval=2
 ReturnToService=2
 MinJobAge=86400
 """
-_NODE = "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=2 RealMemory=4096 State=UNKNOWN\n"
+_NODE = (
+    "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=2 RealMemory=4096 "
+    "State=UNKNOWN\n"
+)
 _PARTITION = "PartitionName=test Nodes=ALL Default=YES MaxTime=INFINITE State=UP\n"
 
 
@@ -137,7 +140,11 @@ class SlurmCluster:
         with (self.folder / "log" / f"{name}.out").open("ab") as log:
             found = shutil.which(program, path=_PATH)
             self._daemons[name] = subprocess.Popen(
-                [found or program, *words], env=self.environment, stdout=log, stderr=log, start_new_session=True
+                [found or program, *words],
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
 
     def _is_up(self) -> bool:

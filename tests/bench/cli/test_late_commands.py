@@ -75,6 +75,13 @@ def test_the_list_says_of_a_command_what_its_own_help_begins_with(name: str) -> 
     assert " ".join(said.partition("\n\n")[0].split()) == COMMANDS[name][1]
 
 
+def test_the_list_of_a_group_says_what_the_help_of_its_commands_begins_with() -> None:
+    for name, listed in late_commands.load("fleet").commands.items():
+        said = late_commands.load(f"fleet {name}").help
+        assert said is not None
+        assert " ".join(said.partition("\n\n")[0].split()) == listed.help
+
+
 def test_every_command_of_the_list_is_one() -> None:
     listed = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     assert list(listed) == list(COMMANDS)
