@@ -10,25 +10,42 @@ docs/statistics.md has the formulas and what was simulated. Pure; numpy is impor
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 from msgspec import Struct
-from numpy.typing import NDArray
+from scipy.special import stdtrit
 
-Array = NDArray[np.float64]
+from bench.stats.estimates import LEVEL
+from bench.stats.fleet_arithmetic import (
+    Array,
+    Centre,
+    UnitMeans,
+    Weighed,
+    centred,
+    given_centre,
+    holm_adjusted,
+    node_means,
+    p_above,
+    robust_centre,
+    true_spread,
+    unit_means,
+    weigh,
+)
+from bench.stats.fleet_scatter import Errors, round_scatter, squared_errors
 
 MARGIN = 0.03
 """So much slower than the centre (a share) a unit may be."""
 SUSPECT_ERROR = 0.05
-"""The share of fleets in which any unit within the margin may become a suspect, which costs it a second look."""
+"""The share of fleets in which any unit within the margin may become a suspect: it costs a second look."""
 SLOW_ERROR = 0.01
 """The share of confirmations in which any unit within the margin may be called slow."""
 
 WhyNotJudged = Literal["no test", "one process", "alone"]
-"""Why a unit has no interval: none of its tests counts; nothing shows how processes differ; it is the only
-unit, and so its own centre."""
+"""Why a unit has no interval: none of its tests counts; nothing shows how its processes differ; it is the
+only unit, and so its own centre."""
 
 
 class CentreOfTest(Struct, frozen=True, kw_only=True):
@@ -76,9 +93,9 @@ class UnitRatio(Struct, frozen=True, kw_only=True):
 
 
 class RoundScatter(Struct, frozen=True):
-    """How a unit's mean over the tests of one round (the k-th process of each test) varies around its mean over
-    all rounds: the variance expected of a unit of this kind, of logs, and the degrees of freedom that the
-    expectation is worth."""
+    """How a unit's mean over the tests of one round (the k-th process of each test) varies around its mean
+    over all rounds: the variance expected of a unit of this kind, of logs, and the degrees of freedom that
+    the expectation is worth."""
 
     variance: float
     freedom: float
@@ -99,6 +116,7 @@ class FleetRatios(Struct, frozen=True, kw_only=True):
     over_processes  standard deviation of a process median of a test around its unit's mean, typical of a
                 test; None where no test has two processes of a unit
     round_scatter   None where no unit has two processes of a test
+    centre_error    standard error of the centre, as a unit's log ratio has it
     shift       log(the fleet's own centre / the centre given as `against`), weighted over tests; None without
     """
 
@@ -111,6 +129,7 @@ class FleetRatios(Struct, frozen=True, kw_only=True):
     over_nodes: float | None
     over_processes: float | None
     round_scatter: RoundScatter | None
+    centre_error: float
     shift: float | None = None
 
     @property
@@ -156,6 +175,7 @@ def judge(
     *,
     margin: float = MARGIN,
     against: Array | None = None,
+    against_errors: Array | None = None,
 ) -> FleetRatios:
     """Judge the first run of a fleet: units of one kind.
 
@@ -163,6 +183,104 @@ def judge(
                  at index k: what changes slowly is the same for processes of one round
     nodes        index of the node of each unit, from 0
     against      log centre of each test from elsewhere (a good run), NaN where there is none; tests without
-                 one do not count. Its own uncertainty is not in the intervals
+                 one do not count
+    against_errors  their standard errors; 0 without
     """
-    raise NotImplementedError
+    table, node_of = unit_means(log_medians), np.asarray(nodes, np.int64)
+    centre = robust_centre(table.values) if against is None else given_centre(table.values, against)
+    weighed = weigh(table, centre)
+    if against is None:
+        centre, weighed = centred(centre, weighed)
+    scatter = round_scatter(table, weighed)
+    errors = squared_errors(table, centre, weighed, scatter, node_of)
+    if against_errors is not None:
+        errors = errors._replace(centre=float(np.nansum((weighed.weights * against_errors) ** 2)))
+    return FleetRatios(
+        margin=margin,
+        tests=_tests(table, centre, weighed),
+        units=_units(table, weighed, errors, margin),
+        nodes=tuple(nodes),
+        by_test=table.values - centre.values,
+        over_units=true_spread(weighed.ratios, errors.own),
+        over_nodes=true_spread(*node_means(weighed.ratios, errors.own, node_of)),
+        over_processes=_typical_sd(weighed.process_variances),
+        round_scatter=RoundScatter(*scatter.expected) if scatter.expected else None,
+        centre_error=math.sqrt(errors.centre),
+        shift=None if against is None else _shift(table, centre, weighed),
+    )
+
+
+def _tests(table: UnitMeans, centre: Centre, weighed: Weighed) -> tuple[CentreOfTest, ...]:
+    return tuple(
+        CentreOfTest(log_centre=_known(value), units=units, weight=weight, process_sd=_root(variance))
+        for value, units, weight, variance in zip(
+            centre.values.tolist(),
+            (table.counts > 0).sum(0).tolist(),
+            weighed.weights.tolist(),
+            weighed.process_variances.tolist(),
+            strict=True,
+        )
+    )
+
+
+def _units(table: UnitMeans, weighed: Weighed, errors: Errors, margin: float) -> tuple[UnitRatio, ...]:
+    total = errors.total
+    p = p_above(weighed.ratios - math.log1p(margin), total, errors.freedom)
+    half = stdtrit(errors.freedom, (1 + LEVEL) / 2) * np.sqrt(total)
+    columns = (
+        weighed.ratios,
+        weighed.ratios - half,
+        weighed.ratios + half,
+        np.sqrt(total),
+        errors.freedom,
+        p,
+        holm_adjusted(p),
+    )
+    tests = (weighed.shares > 0).sum(1).tolist()
+    processes = table.counts.max(1, initial=0).tolist()
+    alone = (table.counts > 0).any(1).sum() == 1
+    return tuple(
+        _unit(row, of_tests, of_processes, alone)
+        for row, of_tests, of_processes in zip(np.stack(columns, 1).tolist(), tests, processes, strict=True)
+    )
+
+
+def _unit(row: list[float], tests: int, processes: int, alone: bool) -> UnitRatio:
+    ratio, low, high, error, freedom, p, adjusted = row
+    if math.isnan(ratio):
+        why: WhyNotJudged = "alone" if alone and processes else "no test"
+        return UnitRatio(log_ratio=None, processes=processes, why=why)
+    if math.isnan(error):
+        return UnitRatio(log_ratio=ratio, tests=tests, processes=processes, why="one process")
+    return UnitRatio(
+        log_ratio=ratio,
+        low=low,
+        high=high,
+        error=error,
+        freedom=freedom,
+        p=p,
+        adjusted_p=adjusted,
+        suspect=adjusted <= SUSPECT_ERROR,
+        tests=tests,
+        processes=processes,
+    )
+
+
+def _shift(table: UnitMeans, centre: Centre, weighed: Weighed) -> float | None:
+    """Of the fleet's own centre from the one given, over the tests that both have."""
+    apart = robust_centre(table.values).values - centre.values
+    weights = np.where(np.isfinite(apart), weighed.weights, 0.0)
+    return float(np.nansum(weights * apart) / weights.sum()) if weights.any() else None
+
+
+def _typical_sd(variances: Array) -> float | None:
+    known = variances[np.isfinite(variances)]
+    return math.sqrt(float(np.median(known))) if len(known) else None
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _root(variance: float) -> float | None:
+    return None if math.isnan(variance) else math.sqrt(variance)
