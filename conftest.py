@@ -9,21 +9,19 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
 
-import msgspec
 import pytest
 from msgspec import structs
 
 from bench import cli, devices
 from bench.forkserver.client import Server
-from bench.host import environment
 from bench.plan import feasibility
+from bench.pytest_plugin import measuring_mode, round_counts
 from bench.schema.case import Case
 from tests.planted.commands import Answer, Command
 from tests.planted.golden import Golden
 
-_ASK_FOR_FIGURES = ("only", "enable", "autosave", "save", "json", "compare", "compare_fail", "histogram")
+pytest_plugins = ("bench.pytest_plugin.saved_runs", "bench.pytest_plugin.axes_of_cases")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,7 +35,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Switch benchmarks to a single run before pytest-benchmark reads its options; let Ctrl-C work."""
-    if not any(config.getoption(f"benchmark_{name}", None) for name in _ASK_FOR_FIGURES):
+    measuring_mode.refuse_impossible(config)
+    if not measuring_mode.asks_for_figures(config):
         config.option.benchmark_disable = True
     for device in devices.devices().values():
         if not device.traits.is_host:
@@ -53,6 +52,18 @@ def pytest_configure(config: pytest.Config) -> None:
     ):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, usual)
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Whether benchmarks are measured, and which options do nothing."""
+    if not measuring_mode.is_measured(config):
+        return ["convbench: benchmarks run once, at a small size; --benchmark-only measures them"]
+    idle = round_counts.without_effect(config)
+    return (
+        [f"convbench: no effect on its benchmarks, which warm up by themselves: {', '.join(idle)}"]
+        if idle
+        else []
+    )
 
 
 @pytest.fixture(scope="session")
@@ -96,7 +107,7 @@ def golden(pytestconfig: pytest.Config) -> Golden:
 @pytest.fixture(scope="session")
 def full_size(pytestconfig: pytest.Config) -> bool:
     """Whether benchmarks are being measured; False in a plain `pytest`, which wants them small."""
-    return not pytestconfig.option.benchmark_disable
+    return measuring_mode.is_measured(pytestconfig)
 
 
 @pytest.fixture(scope="session")
@@ -115,33 +126,6 @@ def small(case: Case) -> Case:
         if feasibility.why_impossible(tried) is None:
             return tried
     return case
-
-
-def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, Any]) -> None:
-    """Make pytest-benchmark's machine info what stays the same between two runs of one machine.
-
-    py-cpuinfo's clock rates are those of the moment (the advertised one too, where the CPU's name has none).
-    The GPUs are the driver's answer: torch, and with it CUDA, is not touched.
-    """
-    cpu = machine_info["cpu"]
-    machine_info["cpu"] = {key: value for key, value in cpu.items() if not key.startswith("hz_")}
-    described = msgspec.to_builtins(environment.describe())
-    # pytest-benchmark keeps the commit by itself; a new one does not make another machine.
-    machine_info["convbench"] = {key: described[key] for key in described if key not in ("commit", "gpu")}
-    machine_info["gpus"] = _gpu_names()
-
-
-def _gpu_names() -> list[str]:
-    """The GPUs that the driver lists, with its version; empty without a driver."""
-    import pynvml
-
-    try:
-        pynvml.nvmlInit()
-        driver = pynvml.nvmlSystemGetDriverVersion()
-        handles = map(pynvml.nvmlDeviceGetHandleByIndex, range(pynvml.nvmlDeviceGetCount()))
-        return [f"{pynvml.nvmlDeviceGetName(handle)}, driver {driver}" for handle in handles]
-    except pynvml.NVMLError:
-        return []
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

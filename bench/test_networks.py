@@ -13,7 +13,6 @@ import contextlib
 import ctypes
 import functools
 import gc
-import math
 import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from bench.contracts.steps import Call, Steps
 from bench.host import cpu_cores
 from bench.plan import expand, feasibility, named_suites
 from bench.probes import memory
+from bench.pytest_plugin import axes_of_cases, measuring_mode, round_counts
 from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.phases import Phase
 from bench.schema.record import Effective, Measurement
@@ -67,10 +67,14 @@ def _name(case: Case) -> str:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """`test_inference[alexnet-cpu-fp32-eager-b1]`, `test_training[alexnet-cpu-fp32-eager-b2-backward]`."""
-    cases, _ = _quick(not metafunc.config.option.benchmark_disable)
+    cases, _ = _quick(measuring_mode.is_measured(metafunc.config))
     workload = metafunc.function.__name__.removeprefix("test_")
-    chosen = {name: _name(case) for name, case in cases.items() if case.workload == workload}
-    metafunc.parametrize("subject", list(chosen), ids=list(chosen.values()), indirect=True, scope="module")
+    chosen = [
+        pytest.param(name, id=_name(case), marks=axes_of_cases.marks_of(case))
+        for name, case in cases.items()
+        if case.workload == workload
+    ]
+    metafunc.parametrize("subject", chosen, indirect=True, scope="module")
     if "phase" in metafunc.fixturenames:
         metafunc.parametrize("phase", TRAINING_PHASES)
 
@@ -200,20 +204,21 @@ def _torch_unchanged(case: Case) -> Iterator[None]:
             torch.compiler.reset()
 
 
-def test_inference(benchmark: Benchmark, subject: Subject, full_size: bool) -> None:
-    _measure(benchmark, subject, "forward", full_size)
+def test_inference(benchmark: Benchmark, subject: Subject, pytestconfig: pytest.Config) -> None:
+    _measure(benchmark, subject, "forward", pytestconfig)
 
 
-def test_training(benchmark: Benchmark, subject: Subject, phase: Phase, full_size: bool) -> None:
-    _measure(benchmark, subject, phase, full_size)
+def test_training(benchmark: Benchmark, subject: Subject, phase: Phase, pytestconfig: pytest.Config) -> None:
+    _measure(benchmark, subject, phase, pytestconfig)
 
 
-def _measure(benchmark: Benchmark, subject: Subject, phase: Phase, full_size: bool) -> None:
+def _measure(benchmark: Benchmark, subject: Subject, phase: Phase, config: pytest.Config) -> None:
     """Time one phase, and say in `extra_info` what it was and what it needed."""
-    case = subject.case
+    case, full_size = subject.case, measuring_mode.is_measured(config)
     setup, target = subject.calls(phase)
-    rounds = _rounds(subject, phase) if full_size else 1
+    rounds = _rounds(subject, phase, config) if full_size else 1
     # The table ranks what stands in one group: only what does the same in the same precision.
+    benchmark.params = axes_of_cases.parameters_of(case, phase)
     benchmark.group = f"{case.workload} {phase} {case.precision} {case.layout} b{case.batch}"
     benchmark.pedantic(target, setup=setup, teardown=subject.check, rounds=rounds)
     info = benchmark.extra_info
@@ -232,7 +237,7 @@ def _measure(benchmark: Benchmark, subject: Subject, phase: Phase, full_size: bo
             info["flops_per_second"] = subject.flops[phase] / benchmark.stats.stats.median
 
 
-def _rounds(subject: Subject, phase: Phase) -> int:
+def _rounds(subject: Subject, phase: Phase, config: pytest.Config) -> int:
     """As many rounds as the suite's protocol takes samples when its target is not reached before."""
     _, protocol = _quick(True)
     durations = []
@@ -240,5 +245,6 @@ def _rounds(subject: Subject, phase: Phase) -> int:
         start = subject.device.clock()
         subject.run(phase)
         durations.append(subject.device.clock() - start)
-    wanted = math.ceil(protocol.sampling_seconds / statistics.median(durations))
-    return max(protocol.min_samples, min(protocol.max_samples, wanted))
+    return round_counts.rounds_of(
+        statistics.median(durations), round_counts.protocol_in_force(protocol, config)
+    )

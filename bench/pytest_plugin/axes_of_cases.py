@@ -1,0 +1,57 @@
+"""A case's axes as pytest and pytest-benchmark know them: marks to select by, parameters to group by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from bench import devices, engines
+from bench.schema.case import PRECISIONS, TIMED, Case
+from bench.schema.phases import Phase
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marks that are no device's: those say what they need where tests skip without it."""
+    for name in (*TIMED, *engines.engines(), *PRECISIONS):
+        config.addinivalue_line("markers", f"{name}: a benchmark of such a case")
+
+
+def marks_of(case: Case) -> list[pytest.MarkDecorator]:
+    """`-m "cuda and compile and training"` selects by these. The CPU has none: it is always there."""
+    names = [case.workload, case.engine, case.precision]
+    if not devices.traits(case.device).is_host:
+        names.append(case.device)
+    return [getattr(pytest.mark, name) for name in names]
+
+
+def parameters_of(case: Case, phase: Phase) -> dict[str, str | int]:
+    """`--benchmark-group-by=param:batch,param:precision` groups by these, and the CSV has them as columns."""
+    return {
+        "model": case.model,
+        "workload": case.workload,
+        "device": case.device,
+        "precision": case.precision,
+        "engine": case.engine,
+        "layout": case.layout,
+        "batch": case.batch,
+        "phase": phase,
+    }
+
+
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
+def pytest_benchmark_group_stats(benchmarks: Sequence[dict[str, Any]], group_by: str) -> None:
+    """Give each benchmark all parameters that it is grouped by: a KeyError would lose every table."""
+    for name in _named(group_by):
+        for benchmark in benchmarks:
+            known: Mapping[str, object] = benchmark.get("params") or {}
+            benchmark["params"] = {**known, name: known.get(name, "none")}
+
+
+def _named(group_by: str) -> Iterator[str]:
+    for word in group_by.split(","):
+        kind, _, name = word.partition(":")
+        if kind == "param" and name:
+            yield name

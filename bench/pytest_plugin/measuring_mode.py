@@ -1,0 +1,49 @@
+"""Whether benchmarks are measured, and which options cannot be obeyed: decided here and nowhere else.
+
+A benchmark either is measured, or runs once at a reduced size to show that it works. pytest-benchmark keeps
+nothing of a run in which it is disabled, so what is reduced is never written, compared or shown.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+
+import pytest
+
+_ASK = (
+    *("only", "enable", "autosave", "save", "save_data", "json", "compare", "compare_fail"),
+    *("histogram", "cprofile", "cprofile_dump"),
+)
+"""Options of pytest-benchmark that are of no use without figures: `--benchmark-only` and so on."""
+
+
+def asks_for_figures(config: pytest.Config) -> bool:
+    """Whether any option asks pytest-benchmark for figures."""
+    return any(config.getoption(f"benchmark_{name}", None) for name in _ASK)
+
+
+def is_measured(config: pytest.Config) -> bool:
+    """Whether benchmarks are measured, as pytest-benchmark has decided; False without it.
+
+    `--benchmark-enable` overrides `--benchmark-disable`, and the workers of pytest-xdist measure nothing.
+    """
+    session = getattr(config, "_benchmarksession", None)
+    return session is not None and not session.disabled and not session.skip
+
+
+def refuse_impossible(config: pytest.Config) -> None:
+    """pytest.UsageError, before anything is measured, for figures that cannot be had."""
+    if not asks_for_figures(config) or config.getoption("benchmark_skip", False):
+        return
+    if os.environ.get("PYTEST_XDIST_WORKER") or config.getoption("dist", "no") != "no":
+        raise pytest.UsageError(
+            "benchmarks cannot be measured by parallel workers (pytest-xdist): they slow each other down. "
+            "Omit -n, or the options that ask for figures"
+        )
+    if config.getoption("benchmark_compare_fail", None) and not config.getoption("benchmark_compare", None):
+        raise pytest.UsageError("--benchmark-compare-fail compares with nothing. Add --benchmark-compare")
+    if config.getoption("benchmark_histogram", None) and importlib.util.find_spec("pygal") is None:
+        raise pytest.UsageError(
+            "--benchmark-histogram needs pygal: pip install 'pytest-benchmark[histogram]'"
+        )
