@@ -36,6 +36,20 @@ from bench.stats.fleet_arithmetic import (
 )
 from bench.stats.fleet_scatter import Errors, round_scatter, squared_errors
 
+__all__ = [
+    "MARGIN",
+    "SLOW_ERROR",
+    "SUSPECT_ERROR",
+    "Array",
+    "CentreOfTest",
+    "ConfirmedRatio",
+    "FleetRatios",
+    "RoundScatter",
+    "UnitRatio",
+    "WhyNotJudged",
+    "judge",
+]
+
 MARGIN = 0.03
 """So much slower than the centre (a share) a unit may be."""
 SUSPECT_ERROR = 0.05

@@ -108,7 +108,7 @@ def test_noisy_gpus_are_not_named() -> None:
 def test_intervals_cover_what_is_true(units: int, shared: float) -> None:
     """In 93 to 99% of 95, with what a round shares and without; few units are judged carefully."""
     covered = []
-    for index in range(max(25, 800 // units)):
+    for index in range(max(25, 600 // units)):
         rng = np.random.default_rng([20, units, index])
         fleet = simulated_fleet(rng, units, planted=(), shared=shared)
         first = judge(fleet.measured(rng, slice(None), 3), fleet.nodes)

@@ -1,0 +1,1 @@
+"""`convbench fleet confirm`: the suspects of a fleet again, in rounds beside references."""
