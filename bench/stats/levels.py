@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from msgspec import Struct, structs
 
@@ -100,7 +100,7 @@ def pooled_variance(groups: Iterable[Sequence[float]]) -> tuple[float, int] | No
     return (squares / freedom, freedom) if freedom else None
 
 
-class PairedUnits(Struct, frozen=True, gc=False):
+class PairedUnits(Struct, Generic[K], frozen=True, gc=False):
     """Units that were measured before and after.
 
     kind        what is counted: nodes, or, where there is one node, its units
@@ -110,13 +110,13 @@ class PairedUnits(Struct, frozen=True, gc=False):
 
     kind: OuterLevel
     log_ratios: tuple[float, ...]
-    units: tuple[Hashable, ...]
+    units: tuple[K, ...]
     of_unit: tuple[float, ...]
 
 
 def paired_units(
     before: Mapping[K, Sequence[float]], after: Mapping[K, Sequence[float]], node_of: Mapping[K, Hashable]
-) -> PairedUnits | None:
+) -> PairedUnits[K] | None:
     """Pairs the units that both sides have; None with fewer than two, or where a value has no log.
 
     What changes between the sides, a driver or a firmware, belongs to a node, and so a node is one pair.

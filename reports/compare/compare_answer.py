@@ -13,6 +13,7 @@ from reports.compare.answer_table import answer_table
 from reports.compare.comparison_rows import ComparedSides, ComparisonRow, ReplicationUnit
 from reports.compare.gate import GateResult
 from reports.compare.nearest_mismatch import Mismatch
+from reports.compare.paired_machines import against_in_words, machine_counts
 from reports.compare.row_names import row_names
 from reports.compare.row_words import KINDS, in_words, is_count, is_step_time
 from reports.compare.verdict_sentences import CHANGED, MOST_NAMED, NamedTime, sentences, title
@@ -95,6 +96,9 @@ def _sizes(rows: Sequence[ComparisonRow], unit: ReplicationUnit) -> Iterator[str
     if not timed:
         return
     base, new = _range([row.n_base for row in timed]), _range([row.n_new for row in timed])
+    if timed[0].across is not None:
+        yield from machine_counts(timed)
+        return
     if all(row.paired for row in timed):
         yield f"{base} {_UNITS['pair']}"
         return
@@ -115,6 +119,7 @@ def _headlines(compared: ComparedSides, known: Circumstances, names: Mapping[Cas
     times = _step_times(compared.rows, names)
     if times:
         yield from sentences(times, known.margin)
+        yield from against_in_words(compared.rows, names)
     counted = [_sentence(name, rows, names) for name, rows in _groups(compared.rows)]
     last = [*counted, *([known.gate.in_words] if known.gate else [])]
     if last:

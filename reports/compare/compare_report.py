@@ -2,7 +2,8 @@
 
 The unit is the process; where both sides have several runs it is the run, with one value for each: runs
 made at different times differ by more than their processes can show. Of the two sides of an `ab` run the
-pairs are compared: what changed slowly is in both of a pair.
+pairs are compared: what changed slowly is in both of a pair. Of several machines these are counted, and
+paired where both sides hold the same.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from reports.compare.joint_prior import same_machine, with_one_prior
 from reports.compare.left_out_tables import failed_table, uncompared_table
 from reports.compare.matching import ComparedRun, have_a_case_in_common, match
 from reports.compare.nearest_mismatch import Mismatch, nearest_mismatch
+from reports.compare.paired_machines import unit_tables
 from reports.compare.verdict_tables import verdict_tables
 from reports.document import Document, Origin
 from reports.summary import caches
@@ -42,6 +44,7 @@ from reports.summary.contended import not_alone
 from reports.summary.figures import Figure, Summary
 from reports.summary.measured_networks import differences
 from reports.summary.pooling import summarise
+from reports.summary.record_stream import runs_of
 
 BASE, NEW = "BASE", "NEW"
 
@@ -119,7 +122,8 @@ def _document(
         remarks=tuple(_not_alone(sides)),
         text=tuple(how_compared(rows, folders, unit, margin, same_machine=alike)),
         tables=(
-            *verdict_tables(rows, "runs" if unit == "run" else "processes", show_all=show_all),
+            *verdict_tables(rows, _counted(rows, unit), show_all=show_all),
+            *unit_tables(rows),
             *uncompared_table(rows, mismatch),
             *failed_table(*sides),
             *environment_table(differing),
@@ -127,6 +131,14 @@ def _document(
         rows=tuple(row.as_row() for row in rows),
         origin=_of_both(sides[0].origin, sides[1].origin),
     )
+
+
+def _counted(rows: Sequence[ComparisonRow], unit: ReplicationUnit) -> str:
+    """The column of how many there are on each side."""
+    across = {row.across for row in rows if row.verdict is not None and not row.is_accuracy} - {None}
+    if across:
+        return "machines" if "across-machines" in across else "GPUs"
+    return "runs" if unit == "run" else "processes"
 
 
 def _of_both(base: Origin, new: Origin) -> Origin:
@@ -204,7 +216,7 @@ def _summaries(base: Sequence[Path], new: Sequence[Path], plain_intervals: bool)
 
 def _unit(base: Sequence[Path], new: Sequence[Path]) -> ReplicationUnit:
     folders = [{path.resolve() for path in side} for side in (base, new)]
-    if all(len(side) > 1 for side in folders):
+    if all(sum(map(runs_of, side)) > 1 for side in folders):
         return "run"
     # pair 1 of another `ab` run was measured at another time, whatever its number
     is_one_run = all(len(side) == 1 for side in folders) and len({p.parent for s in folders for p in s}) == 1

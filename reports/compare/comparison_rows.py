@@ -11,7 +11,9 @@ from bench.schema.case_warnings import Label
 from bench.stats import accuracy_verdicts, verdicts
 from bench.stats.clock_cause import CLOCK_FIELDS, Cause
 from bench.stats.estimates import Interval, Moderated
+from bench.stats.levels import OuterLevel
 from reports.cells import Scalar
+from reports.compare.unit_changes import UnitChange
 from reports.summary.figures import ACCURACY, Figure, ReadBack, case_row, place
 
 COMPARED_UNITS = ("s", "bytes", "J")
@@ -68,6 +70,10 @@ class ComparisonRow(Struct, frozen=True, kw_only=True):
     own_sd       standard deviations of the logs of the processes (or runs) of BASE and of NEW
     moderated    the variances of BASE and of NEW, where the verdict is by moderated ones
     what_decides of an inconclusive row
+    across       what n_base and n_new count, where a side is of several machines or GPUs
+    changes      of each unit that both sides hold, where these are paired
+    against      those of them that went against the verdict
+    unpaired_units    that one side alone holds
     """
 
     case: Case
@@ -111,6 +117,10 @@ class ComparisonRow(Struct, frozen=True, kw_only=True):
     own_sd: tuple[float, float] | None = None
     moderated: tuple[Moderated, Moderated] | None = None
     what_decides: WhatDecides | None = None
+    across: OuterLevel | None = None
+    changes: tuple[UnitChange, ...] = ()
+    against: tuple[UnitChange, ...] = ()
+    unpaired_units: int = 0
 
     @property
     def is_accuracy(self) -> bool:
@@ -125,7 +135,15 @@ class ComparisonRow(Struct, frozen=True, kw_only=True):
     def as_row(self) -> dict[str, Scalar]:
         """The flat row that programs read; the first fields are promised, the rest follow them."""
         fields: dict[str, Scalar] = {name: getattr(self, name) for name in _ROW_FIELDS}
-        return case_row(self.case, fields | self._parts() | decides_fields(self.what_decides))
+        own = fields | self._parts() | decides_fields(self.what_decides)
+        return case_row(self.case, own | (self._units() if self.across else {}))
+
+    def _units(self) -> dict[str, Scalar]:
+        return {
+            "across": self.across,
+            "units": len(self.changes),
+            "against": ", ".join(each.unit.id for each in self.against),
+        }
 
     def _parts(self) -> dict[str, Scalar]:
         """The two variances, so that a reader can make the interval again; `prior_freedom` counts once."""

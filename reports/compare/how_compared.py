@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from reports.compare.comparison_rows import ComparisonRow, ReplicationUnit
 from reports.compare.deciding_command import ComparedFolders, deciding_in_words
 from reports.compare.method_words import method_in_words
+from reports.compare.paired_machines import machines_in_words
 from reports.compare.verdict_tables import CAUSE_IN_WORDS
 from reports.summary import caches
 
@@ -47,13 +48,16 @@ def how_compared(
 
 
 def _unit_in_words(rows: Sequence[ComparisonRow], unit: ReplicationUnit) -> Iterator[str]:
+    yield from machines_in_words(rows)
+    judged = [row for row in rows if row.low is not None and not row.across]
+    if not judged and any(row.across for row in rows):
+        return
     if unit == "run":
         yield (
             "The unit is the run: each run gives one value, so the intervals include what changes between "
             "runs. Each side has its own variance: how processes differ does not tell how runs differ."
         )
         return
-    judged = [row for row in rows if row.low is not None]
     paired = sum(row.paired for row in judged)
     if paired:
         yield (

@@ -1,4 +1,5 @@
-"""Two sides' figures of one metric -> the verdict, by pair, by process or by run; of times in cycles too.
+"""Two sides' figures of one metric -> the verdict, by pair, by machine, by process or by run; of times in
+cycles too.
 
 By process, times and energies have moderated variances. By pair and by run each has its own: how runs differ
 is not how processes differ, and no prior of it is known.
@@ -17,6 +18,7 @@ from bench.stats.deciding import Deciding, Side, deciding, deciding_pairs, unpai
 from bench.stats.estimates import Interval, Moderated, across_processes, centre, moments
 from bench.stats.verdicts import Verdict
 from reports.compare.comparison_rows import ReplicationUnit
+from reports.compare.unit_changes import AcrossUnits, across_units
 from reports.summary.figures import Figure
 from reports.summary.moderated_figures import interval_like
 
@@ -32,6 +34,7 @@ class Judgement(Struct, frozen=True, kw_only=True):
     own_sd     standard deviations of the logs of each side's values; None for pairs, and where there is none
     moderated  the variances that the verdict is by; None where each side has its own
     deciding   what would decide it; None where it is decided, and where nothing is known of the scatter
+    several    the machines, where a side is of several units
     """
 
     verdict: Verdict
@@ -43,6 +46,7 @@ class Judgement(Struct, frozen=True, kw_only=True):
     own_sd: tuple[float, float] | None = None
     moderated: Parts | None = None
     deciding: Deciding | None = None
+    several: AcrossUnits | None = None
 
 
 def judge(figure: Figure, other: Figure, unit: ReplicationUnit, margin: float) -> Judgement:
@@ -50,6 +54,9 @@ def judge(figure: Figure, other: Figure, unit: ReplicationUnit, margin: float) -
     pairs = _pairs(figure, other) if unit == "pair" else []
     if pairs:
         return _paired(pairs, margin)
+    several = across_units(figure, other, margin)
+    if several is not None:
+        return _across(several)
     base, new = _values(figure, unit), _values(other, unit)
     moderated = _moderated(figure, other) if unit != "run" else None
     verdict = verdicts.unpaired(base, new, margin, moderated)
@@ -82,6 +89,18 @@ def _paired(pairs: Sequence[tuple[float, float]], margin: float) -> Judgement:
         new_interval=across_processes(new),
         paired=True,
         deciding=deciding_pairs(verdict, margin),
+    )
+
+
+def _across(found: AcrossUnits) -> Judgement:
+    return Judgement(
+        verdict=found.verdict,
+        base=found.base,
+        new=found.new,
+        base_interval=found.base_interval,
+        new_interval=found.new_interval,
+        paired=bool(found.changes),
+        several=found,
     )
 
 

@@ -202,6 +202,10 @@ def _judged(
         paired=judgement.paired,
         caches=figure.caches,
         own_sd=judgement.own_sd,
+        across=judgement.several.kind if judgement.several else None,
+        changes=judgement.several.changes if judgement.several else (),
+        against=judgement.several.against if judgement.several else (),
+        unpaired_units=judgement.several.unpaired_units if judgement.several else 0,
         moderated=judgement.moderated,
         what_decides=what_decides(
             judgement, unit, (runs[0].seconds.get(figure.case), runs[1].seconds.get(other.case))

@@ -19,6 +19,8 @@ def what_decides(
     `seconds` are those of a process of BASE and of NEW. A side of one process asks for a second one: how many
     more is seen then.
     """
+    if judgement.several is not None:
+        return None  # more machines, which no command adds
     base, new = seconds
     verdict, found = judgement.verdict, judgement.deciding
     each = None if base is None or new is None else base + new

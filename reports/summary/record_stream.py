@@ -74,6 +74,13 @@ def parts_of(directories: Sequence[Path]) -> list[Part]:
     return list(parts.values())
 
 
+def runs_of(folder: Path) -> int:
+    """How many runs a named folder stands for. Raises UserError where it is unreadable."""
+    with _readable(folder):
+        found = named_run(folder)
+    return 1 if found.is_fleet else len(found.run_folders)
+
+
 def _whole(index: int, run: int, directory: Path) -> Part:
     file = records_file(directory)
     with _readable(file):

@@ -7,7 +7,7 @@ from bench.stats.levels import PairedUnits, grouped, paired_units
 from reports.summary.figures import RAW_UNITS, Figure
 
 
-def units_in_common(before: Figure, after: Figure) -> PairedUnits | None:
+def units_in_common(before: Figure, after: Figure) -> PairedUnits[str] | None:
     """The units that both figures have; None with fewer than two.
 
     Units are equal by what they are: a GPU that sits in another node now is still that GPU.
