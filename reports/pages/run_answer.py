@@ -8,6 +8,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from reports.analysis.best_measured import BestMeasured, best_measured
+from reports.analysis.machine_spread import machine_spreads
 from reports.analysis.utilisation import Utilisation
 from reports.cells import Quantity
 from reports.document import MOST_BARS, Answer, BarChart, BarRow
@@ -17,6 +18,7 @@ from reports.pages.next_command import Unfinished, next_step
 from reports.pages.run_headlines import headlines, title_of, where
 from reports.pages.run_table import answer_table
 from reports.pages.run_warnings import warnings_line
+from reports.sections.unit_tables import spread_sentence
 from reports.summary.figures import Summary
 from reports.tables.case_names import network_name
 from reports.tables.time_units import unit_of
@@ -51,7 +53,8 @@ def answer(found: RunFound) -> tuple[str, Answer]:
     """The title of the report, and its first screen: at most 24 lines of 100 columns."""
     tasks = best_measured(found.reached)
     chosen = by_prominence(tasks)
-    told = headlines(chosen, found.summary)
+    spreads = machine_spreads([each.time for each in found.reached])
+    told = (*headlines(chosen, found.summary), *spread_sentence(spreads))
     title, line = title_of(chosen), about(found.summary, found.unfinished)
     warnings = warnings_line(tasks, found.summary)
     step = next_step(found.summary, tasks, found.directories, found.unfinished, found.target)

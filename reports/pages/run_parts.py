@@ -10,6 +10,7 @@ from reports.document import Part, Table
 
 LATENCY = Part("latency", "All configurations")
 TRAINING = Part("training", "Training by phase")
+MACHINES = Part("machines", "Machine by machine")
 SPEED_UPS = Part("speed-ups", "Speed-ups and compile time")
 PEAK = Part("peak", "Share of peak")
 MEMORY = Part("memory", "Memory")

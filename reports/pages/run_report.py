@@ -13,6 +13,7 @@ from reports.analysis.bit_for_bit import compare
 from reports.analysis.further_processes import narrowing_in_words, target_of, with_further
 from reports.analysis.layer_shares import Layers, layers_of, reached_by_layers
 from reports.analysis.learned import Learned, training_runs
+from reports.analysis.machine_spread import machine_spreads
 from reports.analysis.measured_ceilings import Ceilings, ceilings_of, is_ceiling
 from reports.analysis.utilisation import Utilisation, reached
 from reports.document import Answer, Document, Table
@@ -48,6 +49,7 @@ from reports.sections.outcome_tables import (
 from reports.sections.parity_tables import parity_table
 from reports.sections.roofline_plots import roofline_plots
 from reports.sections.speedup_tables import speedup_tables
+from reports.sections.unit_tables import SEVERAL_IN_WORDS, unit_tables
 from reports.sections.utilisation_tables import flat_rows, utilisation_tables, without_ceilings
 from reports.summary.caches import IN_WORDS
 from reports.summary.figures import Summary, is_of_layers
@@ -154,6 +156,7 @@ def _tables(
             *parity_table(runs, learning),
             *in_part(parts.LATENCY, whole_step_tables(timed, scope)),
             *in_part(parts.TRAINING, phase_tables(timed, scope)),
+            *in_part(parts.MACHINES, unit_tables(machine_spreads(timed), scope)),
             *in_part(parts.SPEED_UPS, speedup_tables(timed, scope)),
             *in_part(parts.SPEED_UPS, economics_tables(timed, scope)),
             *in_part(parts.PEAK, utilisation_tables(used, scope)),
@@ -190,6 +193,8 @@ def _introduction(summary: Summary, directories: Sequence[Path], target: float) 
     learned = {figure.case.task is not None for figure in summary.figures}
     if learned != {True}:
         yield TIME_IN_WORDS
+    if any(figure.levels for figure in summary.figures):
+        yield SEVERAL_IN_WORDS
     if summary.caches is not None:
         yield IN_WORDS[summary.caches]
     if True in learned:

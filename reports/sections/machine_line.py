@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from bench import devices
 from bench.schema.plurals import how_many
 from bench.schema.record import Environment
+from bench.schema.units import Unit
 from reports.summary.figures import Summary
 from reports.tables.wording import one_line
 
@@ -17,16 +18,30 @@ def in_short(summary: Summary) -> str:
 
 
 def machine_words(summary: Summary) -> Iterator[str]:
-    """What the machines and the versions of torch are."""
+    """What the machines are, how many, and the versions of torch."""
     environments = list(summary.environments.values())
-    machines = list(dict.fromkeys(_machine(each, summary) for each in environments))
-    yield from machines if len(machines) == 1 else [f"{len(machines):,} machines"] if machines else []
+    kinds = list(dict.fromkeys(_machine(each, summary) for each in environments))
+    if kinds:
+        yield _counted(kinds, {unit for figure in summary.figures for unit in figure.units})
     versions = dict.fromkeys(each.libraries["torch"] for each in environments if "torch" in each.libraries)
     if versions:
         yield f"torch {' and '.join(versions)}"
     at_once = {each.gpus_at_once for each in environments} - {1}
     if at_once:
         yield f"{' and '.join(map(str, sorted(at_once)))} GPUs of a host at work at once (--together)"
+
+
+def _counted(kinds: Sequence[str], units: Collection[Unit]) -> str:
+    """`NVIDIA H200, 32 GPUs of 4 machines`, `Intel Xeon, no GPU, 4 machines`, `5 machines of 2 kinds`"""
+    processors = {unit.machine for unit in units if not unit.is_gpu}
+    machines = max(len({unit.node for unit in units}), len(processors))
+    gpus = sum(unit.is_gpu for unit in units)
+    if len(kinds) > 1:
+        counted = how_many(max(machines, len(kinds)), "machine")
+        return counted if machines <= len(kinds) else f"{counted} of {len(kinds):,} kinds"
+    if gpus > 1:
+        return f"{kinds[0]}, {how_many(gpus, 'GPU')} of {how_many(machines, 'machine')}"
+    return f"{kinds[0]}, {how_many(machines, 'machine')}" if machines > 1 else kinds[0]
 
 
 def _machine(environment: Environment, summary: Summary) -> str:

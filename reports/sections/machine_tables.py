@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from bench.schema.gpu_identity import Gpu
 from bench.schema.record import Environment
 from reports.document import Table
 from reports.summary.figures import Figure, Summary
+from reports.summary.machine_labels import listed
 from reports.tables.wording import one_line
 
 GIB = 2**30
 UUID = "GPU UUID"
+MOST_COLUMNS = 8
+"""Machines that a table has side by side."""
+MOST_VALUES = 4
+POOLED_NOTE = (
+    "Figures are pooled only over machines of one kind, which differ in nothing but names, commit, UUID, "
+    "VBIOS, power limit, application clocks, ECC and system memory; never over two drivers or versions."
+)
 
 
 def machine_tables(summary: Summary) -> Iterator[Table]:
@@ -24,12 +33,20 @@ def machine_tables(summary: Summary) -> Iterator[Table]:
     if common:
         yield Table(title="System", columns=("what", "value"), rows=common)
     if differing:
+        many = len(machines) > MOST_COLUMNS
         yield Table(
             title="Where the machines differ",
-            columns=("what", *machines),
-            rows=differing,
-            notes=("Processes are pooled only over machines that differ in host name and commit alone.",),
+            columns=("what", "values") if many else ("what", *machines),
+            rows=tuple((name, _counted(values)) for name, *values in differing) if many else differing,
+            notes=(POOLED_NOTE,),
         )
+
+
+def _counted(values: Sequence[str | None]) -> str:
+    """`550.1 (7), 560.2 (1)`, the most frequent first, or how many values there are."""
+    counts = Counter(value or "none" for value in values)
+    told = ", ".join(f"{value} ({count:,})" for value, count in counts.most_common(MOST_VALUES))
+    return told if len(counts) <= MOST_VALUES else f"{told} and {len(counts) - MOST_VALUES:,} more"
 
 
 def machine_words(summary: Summary) -> Iterator[str]:
@@ -49,7 +66,7 @@ def machine_lines(summary: Summary) -> Iterator[str]:
         words = [*gpu, cpu, *([f"torch {torch}"] if torch else [])]
         labels.setdefault(one_line(", ".join(words)), []).append(label)
     for line, alike in labels.items():
-        yield f"{', '.join(alike)}: {line}" if len(summary.environments) > 1 else line
+        yield f"{listed(alike)}: {line}" if len(summary.environments) > 1 else line
 
 
 def fields_by_machine(summary: Summary) -> dict[str, dict[str, str]]:
@@ -80,6 +97,7 @@ def _fields(environment: Environment, capability: str | None) -> dict[str, str]:
         "physical cores": f"{environment.cores_physical} ({environment.cores_usable} usable)",
         "memory": _gib(environment.memory_bytes),
         "host": environment.host,
+        "node": environment.node,
         "system": environment.os,
         "Python": environment.python,
         **environment.libraries,

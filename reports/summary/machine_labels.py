@@ -15,6 +15,13 @@ def machine_text(labels: Sequence[str]) -> str:
     return f"{labels[0]}+{labels[1]}+...+{labels[-1]} ({len(labels):,})"
 
 
+def listed(labels: Sequence[str]) -> str:
+    """`A, B`, `A, B and 998 more`"""
+    if len(labels) <= MOST_LABELS:
+        return ", ".join(labels)
+    return f"{labels[0]}, {labels[1]} and {len(labels) - 2:,} more"
+
+
 def label_of(index: int) -> str:
     """A, B, ..., Z, AA, AB, ..."""
     letters = ""

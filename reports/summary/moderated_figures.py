@@ -116,6 +116,14 @@ def interval_like(figure: Figure | None, medians: Sequence[float]) -> Interval |
     return moderated_interval(medians, with_medians(interval.parts, medians))
 
 
+def interval_of_unit(figure: Figure, medians: Sequence[float]) -> Interval | None:
+    """Of the processes of one of the units that measured the figure, by what those of its kind show; None for
+    one process."""
+    if figure.of_processes is None or len(medians) < 2 or min(medians) <= 0:
+        return across_processes(medians)
+    return moderated_interval(medians, with_medians(figure.of_processes, medians))
+
+
 def restless(figures: Iterable[Figure]) -> tuple[list[Figure], list[WarningCount]]:
     """The figures, with the label of those whose processes differ more than the run leads to expect, and the
     warning of their cases."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 
 from msgspec import structs
 
+from bench.stats.estimates import Moderated
 from reports.cells import Quantity
 from reports.document import Table
 from reports.summary.figures import Figure
@@ -30,10 +32,10 @@ def with_note(tables: Iterable[Table], figures: Sequence[Figure]) -> tuple[Table
 
 def moderation_in_words(figures: Sequence[Figure]) -> str:
     """From the whole steps that are moderated, or where there is none from all figures that are."""
-    all_of_them = [figure for figure in figures if figure.interval and figure.interval.method == "moderated"]
+    all_of_them = [figure for figure in figures if _moderated(figure)]
     used = [figure for figure in all_of_them if is_whole(figure)] or all_of_them
-    parts = [figure.interval.parts for figure in used if figure.interval and figure.interval.parts]
-    processes = _range([len(figure.medians) for figure in used])
+    parts = [found for figure in used if (found := _moderated(figure))]
+    processes = _range([n for figure in used for n in _processes(figure)])
     others = [each.cases - 1 for each in parts]
     lenders = (
         f"that of {_counted(others)} other {'case' if max(others) == 1 else 'cases'} of this run"
@@ -44,6 +46,19 @@ def moderation_in_words(figures: Sequence[Figure]) -> str:
         f"Intervals of {processes} processes are moderated: a case's own scatter counts for n - 1 degrees of "
         f"freedom, {lenders} for {_range([round(each.prior_freedom, 1) for each in parts])}. {IN_SIMULATION}"
     )
+
+
+def _moderated(figure: Figure) -> Moderated | None:
+    """Its own variance, or that of the processes of each of its units."""
+    if figure.interval and figure.interval.method == "moderated":
+        return figure.interval.parts
+    return figure.of_processes
+
+
+def _processes(figure: Figure) -> Collection[int]:
+    """How many each of its units has."""
+    counts = Counter(figure.units).values()
+    return {count for count in counts if count > 1} or {len(figure.medians)}
 
 
 def _counted(others: Sequence[int]) -> str:
