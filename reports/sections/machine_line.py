@@ -33,8 +33,7 @@ def machine_words(summary: Summary) -> Iterator[str]:
 
 def _counted(kinds: Sequence[str], units: Collection[Unit]) -> str:
     """`NVIDIA H200, 32 GPUs of 4 machines`, `Intel Xeon, no GPU, 4 machines`, `5 machines of 2 kinds`"""
-    processors = {unit.machine for unit in units if not unit.is_gpu}
-    machines = max(len({unit.node for unit in units}), len(processors))
+    machines = len({unit.node for unit in units})
     gpus = sum(unit.is_gpu for unit in units)
     if len(kinds) > 1:
         counted = how_many(max(machines, len(kinds)), "machine")

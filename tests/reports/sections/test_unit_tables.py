@@ -59,7 +59,7 @@ def test_the_spread_over_machines_stands_beside_that_over_processes(tmp_path: Pa
     (row,) = rows_of(table)
     assert row["machines"] == 4
     assert "12 processes" in table.shared
-    assert (row["over machines"], row["over processes"], row["slowest"]) == ("5.09%", "1.00%", "n4")
+    assert (row["over machines"], row["over processes"], row["slowest"]) == ("4.84%", "1.00%", "n4")
     assert "GPUs" not in row
 
 
