@@ -20,11 +20,23 @@ import msgspec
 from bench.record_lines import decoded, is_torn, lines, read_records, refusals
 from bench.schema import plain_text
 from bench.schema.case import Case
+from bench.schema.merged import MERGED
 from bench.schema.migrations import decode_record
 from bench.schema.record import Record, Status
 from models.errors import UserError
 
-__all__ = ["LOCK", "RECORDS", "TORN", "Store", "read_records", "refuse_used", "write_whole"]
+__all__ = [
+    "LOCK",
+    "RECORDS",
+    "TORN",
+    "Store",
+    "locked",
+    "read_records",
+    "refuse_used",
+    "sync_folder",
+    "write_through",
+    "write_whole",
+]
 
 RECORDS = "records.jsonl"
 TORN = "torn.jsonl"
@@ -60,7 +72,7 @@ class Store:
             _lock(directory, opened)
             refuse_used(directory)
             records = _open(directory / RECORDS, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL, opened)
-            _sync_folder(directory)
+            sync_folder(directory)
             return cls(directory, records, opened.pop_all())
 
     @classmethod
@@ -71,6 +83,11 @@ class Store:
         """
         with refusals(directory), ExitStack() as opened:
             _require_folder(directory)
+            if (directory / MERGED).exists():
+                raise UserError(
+                    f"{directory} was made by convbench merge. Continue the runs that were merged, and merge "
+                    "them again with --resume"
+                )
             if not (directory / RECORDS).exists():
                 raise UserError(
                     f"{directory} is not a run folder (no {RECORDS}). Give the folder that --out named"
@@ -106,7 +123,7 @@ class Store:
         decode_record(data)
         with _uninterrupted(), refusals(self.directory):
             try:
-                _write_through(self._file, data)
+                write_through(self._file, data)
             except OSError:
                 os.ftruncate(self._file, self._end)
                 raise
@@ -140,16 +157,16 @@ def _repair(path: Path, records: int) -> str | None:
     for number, line in lines(path):  # noqa: B007 - the last one is meant
         pass
     if not line.strip():
-        _write_through(records, b"\n")
+        write_through(records, b"\n")
         return None
     if not is_torn(line):
         decoded(line, number, path, decode_record)
-        _write_through(records, b"\n")
+        write_through(records, b"\n")
         return f"line {number} of {path} lacked only its newline and was kept"
     with ExitStack() as opened:
         torn = _open(path.with_name(TORN), os.O_WRONLY | os.O_APPEND | os.O_CREAT, opened)
-        _write_through(torn, line + b"\n")
-    _sync_folder(path.parent)
+        write_through(torn, line + b"\n")
+    sync_folder(path.parent)
     os.ftruncate(records, os.fstat(records).st_size - len(line))
     os.fsync(records)
     return f"line {number} of {path} was incomplete: moved its {len(line)} bytes to {TORN}"
@@ -169,19 +186,19 @@ def write_whole(path: Path, data: bytes) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     with refusals(path), ExitStack() as opened:
         opened.callback(beside.unlink, missing_ok=True)
-        _write_through(_open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, opened), data)
+        write_through(_open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, opened), data)
         beside.replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
 
-def _write_through(descriptor: int, data: bytes) -> None:
+def write_through(descriptor: int, data: bytes) -> None:
     """Write all of it to the disk."""
     while data:
         data = data[os.write(descriptor, data) :]
     os.fsync(descriptor)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Put a folder's new entries on the disk."""
     with ExitStack() as opened:
         os.fsync(_open(folder, os.O_RDONLY | os.O_DIRECTORY, opened))
@@ -204,6 +221,14 @@ def _lock(directory: Path, opened: ExitStack) -> None:
         raise UserError(
             f"{directory} is in use by another convbench process. Wait for it, or choose another --out"
         ) from None
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Hold the lock of a folder's runs. UserError where another process has it."""
+    with refusals(directory), ExitStack() as opened:
+        _lock(directory, opened)
+        yield
 
 
 def _open(path: Path, flags: int, opened: ExitStack) -> int:

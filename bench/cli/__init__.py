@@ -54,6 +54,10 @@ COMMANDS = {
         UNDERSTAND,
         "Show the report of one or more runs. With -o FILE, plots are saved next to the file.",
     ),
+    "merge": (
+        UNDERSTAND,
+        "Merge runs of several machines or shards into one folder, each record once.",
+    ),
     "layers": (
         UNDERSTAND,
         "Show where a network spends its time: every layer, forward and backward, vs the machine's peak.",

@@ -45,6 +45,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "convbench report runs/1 -o report.html",
         "cat runs/*/records.jsonl | convbench report -",
     ),
+    "merge": (
+        "convbench merge shard0 shard1 shard2 --out runs/all",
+        "convbench merge shard3 --out runs/all --resume",
+    ),
     "layers": ("convbench layers vgg16 --batch 8", "convbench layers vgg16 --workload inference"),
     "cost": ("convbench cost vgg16 --layers", "convbench cost 'vgg*' --image 64 --json"),
     "claims": ("convbench claims", "convbench claims --from runs/1", "convbench claims --run --dry-run"),
@@ -63,6 +67,7 @@ _FIRST = {
     "time": "0, 1 the case failed, 2 bad input, 130 interrupted",
     "selftest": "0, 1 a check failed, 2 bad input, 130 interrupted",
     "report": "0, 2 bad input",
+    "merge": "0, 2 bad input or a conflict, 130 interrupted",
     "list": "0, 2 bad input",
     "fleet": "0, 1 a case failed, 2 bad input, 3 a node or a process is missing, 130 interrupted",
     "fleet run": "0, 1 a case failed, 2 bad input, 3 a node or a process is missing, 130 interrupted",

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from bench.schema.fleet_plan import FLEET, NODES
+from bench.record_lines import refusals
+from bench.run_folders import FLEET, NODES, named_run
 from bench.store import RECORDS
 from models.errors import UserError
-
-_DEEPEST = 4
-"""Levels below a folder of runs that are looked into: nodes, NODE, ATTEMPT, GPU."""
 
 
 def source_runs(named: Sequence[Path], out: Path) -> list[Path]:
@@ -20,21 +18,29 @@ def source_runs(named: Sequence[Path], out: Path) -> list[Path]:
     found: dict[Path, Path] = {}
     for path in named:
         _refuse(path, out)
-        below = list(_runs_below(path, _DEEPEST))
+        with refusals(path):
+            below = [folder for folder in named_run(path).run_folders if (folder / RECORDS).exists()]
         if not below:
             raise UserError(f"{path} is no run folder and holds none (no {RECORDS}). Give folders of --out")
         for folder in below:
             found.setdefault(folder.resolve(), folder)
-    return sorted(found.values(), key=_in_counting_order)
+    return sorted(found.values(), key=in_counting_order)
 
 
 def of_one_run(folder: Path) -> Path:
     """What the folder is a part of: all attempts of a node of a fleet are one run."""
     folder = folder.resolve()
     for above in folder.parents:
-        if (above / FLEET).exists() and folder.is_relative_to(above / NODES):
-            return above / NODES / folder.relative_to(above / NODES).parts[0]
+        nodes = above / NODES
+        if folder.is_relative_to(nodes) and (above / FLEET).exists():
+            return nodes / folder.relative_to(nodes).parts[0]
     return folder
+
+
+def in_counting_order(folder: Path) -> tuple[tuple[int, str], ...]:
+    """Attempt 10 after attempt 9."""
+    parts = re.split(r"(\d+)", str(folder))
+    return tuple((int(part), "") if part.isdecimal() else (-1, part) for part in parts)
 
 
 def _refuse(path: Path, out: Path) -> None:
@@ -46,22 +52,3 @@ def _refuse(path: Path, out: Path) -> None:
         raise UserError(f"{path} is both a run to merge and --out. Choose another --out")
     if out.resolve().is_relative_to(path.resolve()):
         raise UserError(f"--out {out} is inside {path}, which is merged. Choose a folder outside of it")
-
-
-def _runs_below(folder: Path, depth: int) -> Iterator[Path]:
-    """The folder itself where it is a run, of a fleet those of its nodes, else all below it."""
-    if (folder / RECORDS).exists():
-        yield folder
-        return
-    if (folder / FLEET).exists():
-        folder, depth = folder / NODES, depth - 1
-    if depth > 0 and folder.is_dir():
-        for below in sorted(folder.iterdir()):
-            if below.is_dir() and not below.is_symlink() and not below.name.startswith("."):
-                yield from _runs_below(below, depth - 1)
-
-
-def _in_counting_order(folder: Path) -> tuple[tuple[int, str], ...]:
-    """Attempt 10 after attempt 9."""
-    parts = re.split(r"(\d+)", str(folder))
-    return tuple((int(part), "") if part.isdecimal() else (-1, part) for part in parts)
