@@ -36,7 +36,7 @@ def missing_shards(sources: Iterable[Source]) -> list[Shard]:
         if source.plan != first.plan:
             raise UserError(
                 f"{first.folder} is shard {its_shard} of a plan and {source.folder} is shard {shard} of "
-                "another plan. Give all shards the same options, --threads among them where machines have other cores"
+                "another plan. Give all shards the same options, also --threads where their cores differ"
             )
     if not shards:
         return []

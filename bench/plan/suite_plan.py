@@ -12,7 +12,7 @@ from bench.plan import axes, expand, feasibility, named_suites, plan_processes, 
 from bench.plan.axes import Value
 from bench.plan.suite import Block, Suite
 from bench.schema.case import Case, MeasurementProtocol
-from bench.schema.kept_plan import KeptPlan
+from bench.schema.kept_plan import KeptPlan, Shard
 from models.errors import UserError
 
 USUAL_SUITE = "quick"
@@ -87,8 +87,12 @@ def of_suite(asked: Asked, elsewhere: str | None = None) -> KeptPlan:
         gpus_at_once=asked.gpus_at_once,
         node_name=asked.node_name,
     )
-    if shard is not None:
-        shards.refuse_empty(plan_processes.of_plan(structs.replace(plan, ceilings=False)), shard)
+    return plan if shard is None else _one_shard(plan, shard)
+
+
+def _one_shard(plan: KeptPlan, shard: Shard) -> KeptPlan:
+    """The plan for one of the machines that share it."""
+    shards.refuse_empty(plan_processes.of_plan(structs.replace(plan, ceilings=False)), shard)
     return structs.replace(plan, shard=shard)
 
 
