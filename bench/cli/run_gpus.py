@@ -62,6 +62,7 @@ def run(
     for sentence in ended.refused:
         output.complain(sentence)
     runs = [folder for folder in plans if _holds_records(folder)]
+    runs = [out] if len(runs) == len(plans) else runs
     code = exit_code.end(ended.result, planned, lambda: run_cases.report(runs, out, shown))
     return 1 if ended.refused else code
 

@@ -28,7 +28,7 @@ def machine_words(summary: Summary) -> Iterator[str]:
         yield f"torch {' and '.join(versions)}"
     at_once = {each.gpus_at_once for each in environments} - {1}
     if at_once:
-        yield f"{' and '.join(map(str, sorted(at_once)))} GPUs of a host at work at once (--together)"
+        yield f"{' and '.join(map(str, sorted(at_once)))} GPUs at once (--together)"
 
 
 def _counted(kinds: Sequence[str], units: Collection[Unit]) -> str:

@@ -95,7 +95,8 @@ def test_each_gpu_has_a_run_below_out_and_the_report_is_of_all(
     assert answer.code == 0, answer.err
     assert measured(out) == {uuid[:12]: [(uuid, at_once, 1), (uuid, at_once, 2)] for uuid in UUIDS}
     assert (out / "report.md").exists()
-    assert ("2 GPUs of a host at work at once (--together)" in answer.out) == (at_once == 2)
+    assert ("2 GPUs at once (--together)" in " ".join(answer.out.split())) == (at_once == 2)
+    assert f"convbench report {out} -o" in " ".join(answer.out.split())
     again = convbench("run", *WORDS, "--gpu", "all", "--replicates", 2, "--out", out)
     assert (again.code, is_one_sentence(again.err)) == (2, True)
     assert "already contains a run. Add --resume" in again.err
