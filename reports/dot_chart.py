@@ -15,7 +15,7 @@ class Dot(Struct, frozen=True):
 class DotChart(Struct, frozen=True, kw_only=True):
     """A dot for each of many things, on an axis that holds zero, and a line at the margin.
 
-    title   what is drawn, and in which unit: `Slower than the centre, %`
+    title   what is drawn, and in which unit: `Slower than the center, %`
     what    a dot is: `GPU`; its plural has an s
     margin  from where on a dot stands out, in the same unit
     """

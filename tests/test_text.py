@@ -15,6 +15,7 @@ FROM_OUTSIDE = {
     "reports/drawing/plots.py": "labels that matplotlib would leave out of a legend",
     "reports/formats/csv.py": "the end of a line that the csv module writes",
     "reports/formats/md.py": "characters that would be markup",
+    "reports/fleet/fleet_found.py": "digits in the names of nodes, which are sorted as numbers",
     "reports/summary/case_order.py": "digits in the names of users' models, which are sorted as numbers",
     "reports/tables/case_names.py": "models' names, as users type them",
     "reports/tables/unique_names.py": "characters that a file's name may not have",

@@ -30,6 +30,11 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "convbench fleet run --resume --out runs/fleet",
     ),
     "fleet status": ("convbench fleet status runs/fleet", "convbench fleet status runs/fleet --json"),
+    "fleet report": (
+        "convbench fleet report runs/fleet",
+        "convbench fleet report runs/fleet --against runs/before --fail-on suspect",
+        "convbench fleet report runs/node1 runs/node2 runs/node3 --format csv",
+    ),
     "fleet cancel": ("convbench fleet cancel runs/fleet",),
     "compare": (
         "convbench compare runs/before runs/after",
@@ -72,6 +77,7 @@ _FIRST = {
     "fleet": "0, 1 a case failed, 2 bad input, 3 a node or a process is missing, 130 interrupted",
     "fleet run": "0, 1 a case failed, 2 bad input, 3 a node or a process is missing, 130 interrupted",
     "fleet status": "0 complete, 1 a case failed, 2 bad input, 3 not complete",
+    "fleet report": "0, 1 a slow GPU (--fail-on suspect: a suspect too), 2 bad input, 3 something is missing",
     "fleet cancel": "0, 2 bad input",
     "doctor": "0, 1 a clock stays locked, 2 bad input",
 }

@@ -5,7 +5,6 @@ All dots of one color are one path: a fleet has thousands, and an element for ea
 
 from __future__ import annotations
 
-from reports.cells import FEWEST_DIGITS, readable
 from reports.dot_chart import Dot, DotChart
 from reports.drawing.axis_ticks import ticks
 from reports.drawing.chart_pen import LINE, WIDE, Palette, Pen, printable, short
@@ -75,7 +74,7 @@ def _piles(chart: DotChart, scale: _Scale) -> dict[tuple[int, bool], list[Dot]]:
 
 
 def _dots(pen: Pen, piles: dict[tuple[int, bool], list[Dot]], floor: float, pitch: float) -> None:
-    """A stroke of no length with round ends is a dot."""
+    """A stroke of no length with round ends is a dot. A style: that of a page wins over attributes."""
     for stands_out, color, across in ((False, _USUAL, _DOT), (True, _OUTSTANDING, _DOT + 2)):
         strokes = "".join(
             f"M{short(column * _PITCH)} {short(floor - _PITCH / 2 - at * pitch)}h0"
@@ -84,7 +83,7 @@ def _dots(pen: Pen, piles: dict[tuple[int, bool], list[Dot]], floor: float, pitc
             for at in range(len(pile))
         )
         if strokes:
-            look = {"stroke-width": short(across), "stroke-linecap": "round"}
+            look = {"stroke-width": short(across), "style": "stroke-linecap:round"}
             pen.rule(strokes, pen.palette.series[color], look)
 
 
@@ -116,4 +115,5 @@ def _how_many(chart: DotChart, count: int) -> str:
 
 
 def _number(value: float) -> str:
-    return readable(value, FEWEST_DIGITS)
+    """With the decimal that matters beside a margin of a few percent."""
+    return f"{value:.1f}"

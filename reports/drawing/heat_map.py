@@ -75,7 +75,7 @@ def draw_heat_map(axes: Axes, series: Sequence[Series]) -> None:
 def _write_numbers(axes: Axes, cells: Sequence[Sequence[float]], most: float) -> None:
     for down, row in enumerate(cells):
         for across, value in enumerate(row):
-            words = "none" if math.isnan(value) else f"{value:.1f}"
+            words = "none" if math.isnan(value) else f"{value:.1f}".replace("-0.0", "0.0")
             ink = LIGHT_INK if abs(value) > FULL * most else DARK_INK
             axes.text(
                 across + 0.5, down + 0.5, words, ha="center", va="center", fontsize=CELL_SIZE, color=ink

@@ -43,7 +43,7 @@ def test_what_has_a_name_has_another_color_and_is_named_with_its_value() -> None
     svg = drawn(FLEET)
     usual, outstanding = (chart_pen.OF_THE_PAGE.series[at] for at in (0, 1))
     assert [color for color, _, _ in dots(svg)] == [usual] * 4 + [outstanding]
-    assert "node5 <GPU> 3 5.00" in [text.text for text in svg.iter("text")]
+    assert "node5 <GPU> 3 5.0" in [text.text for text in svg.iter("text")]
 
 
 @pytest.mark.parametrize("width", [chart_pen.WIDE, chart_pen.NARROW])
@@ -62,7 +62,7 @@ def test_a_fleet_of_thousands_needs_few_elements() -> None:
 
 
 def test_the_words_say_what_the_picture_shows() -> None:
-    words = "Slower, %: 4 GPUs from -1.00 to 1.00, below the margin of 3.00; node5 <GPU> 3 5.00."
+    words = "Slower, %: 4 GPUs from -1.0 to 1.0, below the margin of 3.0; node5 <GPU> 3 5.0."
     assert answer_chart.in_words(FLEET) == words
     assert drawn(FLEET).get("aria-label") == words
 

@@ -1,0 +1,1 @@
+"""Which unit of a fleet is slow, why, and what is missing."""

@@ -1,0 +1,252 @@
+"""The records of a fleet as arrays: units x tests x processes.
+
+A unit's row holds the logs of its process medians and what was read of the machine meanwhile; records are
+read one at a time and forgotten.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from msgspec import Raw, Struct
+
+from bench.record_lines import each_decoded
+from bench.schema.case import Case
+from bench.schema.record import Environment
+from bench.schema.replicate_conditions import kind_of
+from bench.schema.units import Unit, unit_of
+from bench.stats.fleet_arithmetic import Array
+from models.errors import UserError
+from reports.document import Origin
+from reports.fleet.slim_lines import (
+    COLUMNS,
+    SlimLine,
+    Test,
+    UnitReadings,
+    environment_of,
+    facts_of,
+    log_median,
+    readings_of,
+    slim,
+    test_of,
+)
+from reports.summary.case_order import sort_key
+from reports.summary.record_stream import Part, parts_of
+from reports.summary.sharing import uncollected
+
+
+class MeasuredUnit(Struct, frozen=True, kw_only=True):
+    """A row of the arrays: a unit under one set of conditions.
+
+    uses_gpu     whether the unit is a GPU
+    kind         what must be equal for two units to be compared: all that is not the unit itself
+    environment  of its last record; None where that says nothing
+    readings     of its last record that has some
+    failed       processes that gave no time, by status
+    """
+
+    unit: Unit
+    uses_gpu: bool
+    kind: bytes
+    environment: Environment | None
+    readings: UnitReadings | None = None
+    failed: dict[str, int] = {}
+
+
+class FleetRecords(Struct, frozen=True, kw_only=True):
+    """All that a fleet's records say of its units.
+
+    logs   units x tests x processes: log of the median time in s, NaN where missing; the k-th process of
+           every test of a unit stands at index k
+    facts  of each name in COLUMNS an array alike
+    notes  about the files themselves
+    """
+
+    units: tuple[MeasuredUnit, ...]
+    tests: tuple[Case, ...]
+    logs: Array
+    facts: dict[str, Array]
+    records: int
+    origin: Origin
+    notes: tuple[str, ...] = ()
+
+
+@uncollected()
+def read_fleet(directories: Sequence[Path]) -> FleetRecords:
+    """The records of fleets and runs; a run that is named twice counts once, and so does a process.
+
+    Raises UserError for what is missing, unreadable or foreign, and where nothing was timed.
+    """
+    notes: list[str] = []
+    reader = _Reader()
+    for part in parts_of(directories):
+        reader.read(part, notes.append)
+    if not reader.rows:
+        names = ", ".join(repr(str(each)) for each in directories)
+        raise UserError(
+            f"{names} has no timed step. Give the folder of a fleet, or of runs that measured one"
+        )
+    return reader.found(notes)
+
+
+class _Row(Struct):
+    """What is known of a unit so far."""
+
+    unit: Unit
+    uses_gpu: bool
+    kind: bytes
+    environment: Environment | None
+    at: int
+    gpu_readings: Raw = Raw(b"null")
+
+
+class _Reader:
+    """Fills columns, an entry for each process; of a process that is recorded twice the last time counts, and
+    a failure never in the place of a time."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[Unit, bytes], _Row] = {}
+        self._tests: dict[Case, int] = {}
+        self._known_cases: dict[bytes, tuple[Test | None, int, int]] = {}
+        self._known_rows: dict[tuple[bytes, bool], _Row] = {}
+        self._entries: dict[tuple[int, int, int, int], int] = {}
+        self._logs = array("d")
+        self._facts = array("d")
+        self._statuses: list[str] = []
+        self._commands: dict[str, None] = {}
+        self._begun: list[str] = []
+        self._ended: list[str] = []
+        self._count = 0
+
+    def read(self, part: Part, warn: Callable[[str], None]) -> None:
+        """All of a file. Raises UserError for what is no record."""
+        last = row = None
+        for line in each_decoded(part.path, slim, torn=warn, begin=part.begin, end=part.end):
+            if last is None:
+                self._begun.append(line.started_at)
+            last = line
+            row = self._take(part.named, line, row)
+        if last is None:
+            warn(f"{part.path} has no complete record")
+        else:
+            self._ended.append(last.finished_at or last.started_at)
+
+    def _take(self, run: int, line: SlimLine, before: _Row | None) -> _Row | None:
+        """The row that the line belongs to: where it failed before it looked at its machine, that of the line
+        before it, since a folder has one unit."""
+        self._count += 1
+        if line.command is not None:
+            self._commands[line.command] = None
+        test, replicate, at = self._test(line.case)
+        if test is None or line.status == "skipped":
+            return before
+        is_known = bytes(line.environment) != b"null"
+        row = self._row(line, uses_gpu=test.uses_gpu) if is_known else before
+        if row is None:
+            return None
+        if bytes(line.gpu_readings) != b"null":
+            row.gpu_readings = line.gpu_readings
+        log, clock = log_median(line, test)
+        key = (run, row.at, at, replicate)
+        entry = self._entries.get(key)
+        if entry is None:
+            self._entries[key] = len(self._logs)
+            self._logs.append(log)
+            self._facts.extend(facts_of(line, clock))
+            self._statuses.append(line.status)
+        elif log == log or self._logs[entry] != self._logs[entry]:
+            self._logs[entry] = log
+            width = len(COLUMNS)
+            self._facts[entry * width : (entry + 1) * width] = array("d", facts_of(line, clock))
+            self._statuses[entry] = line.status
+        return row
+
+    def _test(self, case: Raw) -> tuple[Test | None, int, int]:
+        """With the number of its process and its place among the tests."""
+        text = bytes(case)
+        known = self._known_cases.get(text)
+        if known is None:
+            test, replicate = test_of(case)
+            at = -1 if test is None else self._tests.setdefault(test.case, len(self._tests))
+            known = self._known_cases[text] = (test, replicate, at)
+        return known
+
+    def _row(self, line: SlimLine, *, uses_gpu: bool) -> _Row:
+        text = bytes(line.environment)
+        known = self._known_rows.get((text, uses_gpu))
+        if known is None:
+            environment = environment_of(line)
+            unit, kind = unit_of(environment, uses_gpu=uses_gpu), _kind(environment, uses_gpu=uses_gpu)
+            new = _Row(unit, uses_gpu, kind, environment, len(self.rows))
+            known = self._known_rows[text, uses_gpu] = self.rows.setdefault((unit, kind), new)
+        return known
+
+    def found(self, notes: Sequence[str]) -> FleetRecords:
+        """All of it, tests in the order of a report."""
+        rounds = _rounds(self._entries)
+        shape = (len(self.rows), len(self._tests), 1 + max(rounds.values(), default=0))
+        logs = np.full(shape, np.nan)
+        facts = np.full((*shape, len(COLUMNS)), np.nan)
+        failed: list[dict[str, int]] = [{} for _ in self.rows]
+        keys = list(self._entries)
+        places = tuple(
+            np.array(each, np.intp)
+            for each in zip(
+                *((row, test, rounds[run, row, number]) for run, row, test, number in keys), strict=True
+            )
+        )
+        logs[places] = np.frombuffer(self._logs)
+        facts[places] = np.frombuffer(self._facts).reshape(-1, len(COLUMNS))
+        for (_, row, _, _), status in zip(keys, self._statuses, strict=True):
+            if status != "ok":
+                failed[row][status] = failed[row].get(status, 0) + 1
+        tests = sorted(self._tests, key=sort_key)
+        order = [self._tests[test] for test in tests]
+        return FleetRecords(
+            units=tuple(_measured(row, failed[row.at]) for row in self.rows.values()),
+            tests=tuple(tests),
+            logs=logs[:, order],
+            facts={name: facts[..., at][:, order] for at, name in enumerate(COLUMNS)},
+            records=self._count,
+            origin=Origin(
+                commands=tuple(self._commands),
+                started_at=min(self._begun, default=None),
+                finished_at=max(self._ended, default=None),
+            ),
+            notes=tuple(notes),
+        )
+
+
+def _rounds(entries: Iterable[tuple[int, int, int, int]]) -> dict[tuple[int, int, int], int]:
+    """(run, unit, number of a process) -> its place among the unit's processes: of a run that was dealt out a
+    unit has some numbers only."""
+    numbers: dict[int, set[tuple[int, int]]] = {}
+    for run, row, _, number in entries:
+        numbers.setdefault(row, set()).add((run, number))
+    return {
+        (run, row, number): place
+        for row, found in numbers.items()
+        for place, (run, number) in enumerate(sorted(found))
+    }
+
+
+def _measured(row: _Row, failed: dict[str, int]) -> MeasuredUnit:
+    line = SlimLine(case=Raw(b""), status="", started_at="", gpu_readings=row.gpu_readings)
+    return MeasuredUnit(
+        unit=row.unit,
+        uses_gpu=row.uses_gpu,
+        kind=row.kind,
+        environment=row.environment,
+        readings=readings_of(line),
+        failed=failed,
+    )
+
+
+def _kind(environment: Environment | None, *, uses_gpu: bool) -> bytes:
+    if environment is None:
+        return b""
+    return msgspec.json.encode((uses_gpu, kind_of(environment, uses_gpu=uses_gpu)))

@@ -1,0 +1,275 @@
+"""A fleet's report on planted fleets: who is slow and why, what is missing, and the exit code."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from msgspec import structs
+
+from bench.stats.fleet_ratios import ConfirmedRatio
+from models.errors import UserError
+from reports import formats
+from reports.document import Document
+from reports.fleet import fleet_document
+from reports.fleet.fleet_found import found_in
+from reports.fleet.fleet_records import read_fleet
+from tests.planted import planted_fleet
+from tests.planted.planted_fleet import WITH_CAUSES, Place, PlantedFleet, folders, uuid, write
+
+SMALL = PlantedFleet(nodes=4, gpus=4, tests=4)
+SLOW: Place = (3, 2)
+
+
+def built(folder: Path, fleet: PlantedFleet) -> fleet_document.FleetReport:
+    return fleet_document.build(folders(write(folder, fleet)))
+
+
+def lines(document: Document) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(formats.render("csv", document))))
+
+
+@pytest.fixture(scope="module")
+def causes(tmp_path_factory: pytest.TempPathFactory) -> fleet_document.FleetReport:
+    """64 GPUs, two of them slow with reasons."""
+    return built(tmp_path_factory.mktemp("fleet"), WITH_CAUSES)
+
+
+def test_a_slow_gpu_is_a_suspect_by_name_with_interval_and_likely_cause(
+    causes: fleet_document.FleetReport,
+) -> None:
+    answer = causes.document.answer
+    assert answer is not None
+    assert causes.document.title == "2 of 64 GPUs are suspects"
+    first, worst, other = answer.headlines
+    assert first.startswith("62 of 64 GPUs are within ±")
+    assert first.endswith("of the fleet's center. 2 are suspects:")
+    assert worst.startswith(f"node2 GPU 1 ({uuid((2, 1))[:12]}) is 8.")
+    assert "PCIe x8, others x16" in worst
+    assert "2 uncorrected ECC errors" in worst
+    assert "1 remapped memory rows, a reset is pending" in worst
+    assert "suspect: not confirmed yet; likely cause: SM clock 9% lower, thermal slowdown in 41%" in other
+
+
+def test_the_first_screen_has_at_most_24_lines_of_100_columns(causes: fleet_document.FleetReport) -> None:
+    lines = formats.render("terminal", causes.document).splitlines()
+    assert len(lines) <= 24
+    assert all(len(line) <= 100 for line in lines if not line.startswith("Next: "))
+
+
+def test_the_chart_has_a_dot_for_each_gpu_and_names_for_the_slow_ones(
+    causes: fleet_document.FleetReport,
+) -> None:
+    answer = causes.document.answer
+    assert answer is not None
+    assert answer.dots is not None
+    assert len(answer.dots.dots) == 64
+    assert sorted(round(dot.value) for dot in answer.dots.dots if dot.name) == [6, 8]
+    assert answer.dots.margin == pytest.approx(3.0)
+
+
+def test_csv_has_a_line_for_each_gpu_for_health_checks(causes: fleet_document.FleetReport) -> None:
+    found = lines(causes.document)
+    assert len(found) == 64
+    assert list(found[0])[:7] == ["uuid", "node", "ratio", "low", "high", "state", "cause"]
+    states = {line["uuid"]: line["state"] for line in found}
+    assert [each for each, state in states.items() if state != "ok"] == [uuid((2, 1)), uuid((5, 3))]
+    slow = next(line for line in found if line["uuid"] == uuid((5, 3)))
+    assert float(slow["low"]) < float(slow["ratio"]) < float(slow["high"])
+    assert float(slow["ratio"]) == pytest.approx(1.06, abs=0.01)
+    assert slow["node"] == "node5"
+    assert slow["cause"].startswith("SM clock 9% lower")
+
+
+def test_a_suspect_fails_only_where_that_is_asked_for(tmp_path: Path) -> None:
+    directory = write(tmp_path, changed(SMALL, slow={SLOW: 0.08}))
+    assert fleet_document.build(folders(directory)).code == 0
+    assert fleet_document.build(folders(directory), fail_on="suspect").code == 1
+
+
+def changed(fleet: PlantedFleet, **changes: object) -> PlantedFleet:
+    return replace(fleet, **changes)  # type: ignore[arg-type]
+
+
+def test_a_larger_margin_forgives_more(tmp_path: Path) -> None:
+    directory = write(tmp_path, changed(SMALL, slow={SLOW: 0.06}))
+    states = [
+        {line["state"] for line in lines(fleet_document.build(folders(directory), margin=margin).document)}
+        for margin in (0.03, 0.1)
+    ]
+    assert states == [{"ok", "suspect"}, {"ok"}]
+
+
+def test_a_healthy_fleet_is_said_to_be_so(tmp_path: Path) -> None:
+    found = built(tmp_path, SMALL)
+    assert found.code == 0
+    assert found.document.title == "16 GPUs, none slow"
+    assert found.document.answer is not None
+    (headline,) = found.document.answer.headlines
+    assert headline.startswith("All 16 GPUs are within ±")
+
+
+def test_a_gpu_that_lacks_a_test_is_a_gap(tmp_path: Path) -> None:
+    found = built(tmp_path, changed(SMALL, lacking=frozenset({(1, 0)})))
+    assert found.code == fleet_document.GAPS
+    assert found.document.answer is not None
+    assert "node1 GPU 0" in found.document.answer.warnings
+    assert "lacks 1 of 4 cases" in found.document.answer.warnings
+
+
+def test_gpus_with_another_driver_are_a_group_of_their_own(tmp_path: Path) -> None:
+    """A whole node that is slower by its driver is no slow GPU of the others' kind."""
+    slower = {(2, gpu): 0.05 for gpu in range(4)}
+    found = built(tmp_path, changed(SMALL, drivers={2: "575.51"}, slow=slower))
+    assert {line["state"] for line in lines(found.document)} == {"ok"}
+    assert {line["kind"] for line in lines(found.document) if line["node"] == "node2"} == {"2"}
+    assert found.document.answer is not None
+    warnings = found.document.answer.warnings
+    assert "node2 has driver 575.51: its GPUs are a group of their own." in warnings
+
+
+def test_a_fleet_that_is_slow_as_a_whole_is_seen_against_a_good_one(tmp_path: Path) -> None:
+    good = write(tmp_path / "good", SMALL)
+    places = changed(SMALL).places
+    slow = write(tmp_path / "slow", changed(SMALL, slow=dict.fromkeys(places, 0.06), seed=2))
+    alone = fleet_document.build(folders(slow))
+    assert alone.document.answer is not None
+    assert alone.document.answer.alarms == ()
+    (first, *_) = folders(good)
+    found = fleet_document.build(folders(slow), against=first)
+    assert found.document.answer is not None
+    (alarm,) = found.document.answer.alarms
+    assert alarm.startswith("The whole fleet is ")
+    assert "% slower than" in alarm
+    assert "before-after" in [part.name for part in found.document.parts]
+
+
+def test_processors_are_judged_too_and_contention_is_named(tmp_path: Path) -> None:
+    fleet = PlantedFleet(nodes=6, gpus=0, tests=4, slow={(4, 0): 0.09}, others={(4, 0): 0.5})
+    found = built(tmp_path, fleet)
+    assert found.document.title == "1 of 6 CPUs is a suspect"
+    assert found.document.answer is not None
+    assert re.match(r"node4 is [89]\.\d% \(", found.document.answer.headlines[1])
+    assert "other programs took 50% of CPU time" in found.document.answer.headlines[1]
+
+
+def test_a_lost_node_is_a_named_gap_and_the_next_command_measures_it(tmp_path: Path) -> None:
+    fleet = planted_fleet.write_fleet(tmp_path / "fleet", changed(SMALL, missing=frozenset({3})))
+    found = fleet_document.build([fleet])
+    assert found.code == fleet_document.GAPS
+    answer = found.document.answer
+    assert answer is not None
+    assert answer.about.startswith("12 GPUs (Test GPU) on 3 nodes · smoke, 4 cases x 3 processes")
+    assert answer.warnings.startswith("Missing: node3 (node lost: NODE_FAIL")
+    assert answer.next_step is not None
+    assert answer.next_step.command == f"convbench fleet run --resume --out {fleet}"
+    *_, last = lines(found.document)
+    assert (last["node"], last["state"], last["uuid"]) == ("node3", "missing", "")
+    (table,) = found.document.only("missing").tables
+    assert [row[0] for row in table.rows] == ["node3"]
+
+
+def test_suspects_are_to_be_confirmed(tmp_path: Path) -> None:
+    fleet = planted_fleet.write_fleet(tmp_path / "fleet", changed(SMALL, slow={SLOW: 0.08}))
+    answer = fleet_document.build([fleet]).document.answer
+    assert answer is not None
+    assert answer.next_step is not None
+    assert answer.next_step.command == f"convbench fleet confirm {fleet}"
+
+
+def confirmed(low: float, high: float, *, slow: bool) -> fleet_document.FleetReport:
+    """Of GPU 2 on node 3, measured again beside two others."""
+    with tempfile.TemporaryDirectory() as made:
+        records = read_fleet(folders(write(Path(made), changed(SMALL, slow={SLOW: 0.08}))))
+    unit = next(at for at, each in enumerate(records.units) if each.unit.id == uuid(SLOW))
+    again = ConfirmedRatio(
+        unit=unit, references=(0, 1), rounds=6, log_ratio=(low + high) / 2, low=low, high=high, slow=slow
+    )
+    found = found_in([Path("fleet")], records, margin=0.03, confirmed=lambda kind: (again,))
+    return fleet_document.FleetReport(fleet_document.document(found), fleet_document.exit_code(found, "slow"))
+
+
+def test_a_confirmed_gpu_is_slow_by_the_interval_of_its_own_rounds_and_fails() -> None:
+    found = confirmed(0.06, 0.08, slow=True)
+    assert found.code == fleet_document.SLOW
+    assert found.document.title == "1 of 16 GPUs is slow"
+    answer = found.document.answer
+    assert answer is not None
+    assert "is 7.3% (6.2% to 8.3%) slow, confirmed beside 2 others;" in answer.headlines[1]
+    (line,) = [each for each in lines(found.document) if each["state"] == "slow"]
+    assert float(line["low"]) == pytest.approx(math.exp(0.06))
+
+
+def test_a_suspect_that_a_second_look_clears_is_none() -> None:
+    found = confirmed(-0.01, 0.02, slow=False)
+    assert found.code == 0
+    assert {each["state"] for each in lines(found.document)} == {"ok"}
+
+
+def test_a_suspect_of_which_a_second_look_shows_nothing_stays_one() -> None:
+    found = confirmed(0.0, 0.06, slow=False)
+    assert found.document.answer is not None
+    assert "suspect: measured again in 6 rounds, not confirmed" in found.document.answer.headlines[1]
+
+
+def test_one_unit_has_a_report_without_a_verdict(tmp_path: Path) -> None:
+    found = built(tmp_path, PlantedFleet(nodes=1, gpus=1, tests=2))
+    assert found.code == 0
+    assert [line["state"] for line in lines(found.document)] == ["not judged"]
+    assert found.document.answer is not None
+    assert found.document.answer.headlines[0].startswith("One GPU: nothing shows whether it is slow")
+
+
+def test_a_process_that_two_attempts_recorded_counts_once_and_a_failure_never_hides_a_time(
+    tmp_path: Path,
+) -> None:
+    directory = write(tmp_path, PlantedFleet(nodes=3, gpus=1, tests=2))
+    (first, *_) = folders(directory)
+    file = first / "records.jsonl"
+    text = file.read_bytes()
+    failed = b"".join(
+        line.replace(b'"status":"ok"', b'"status":"oom"') for line in text.splitlines(keepends=True)
+    )
+    before = lines(fleet_document.build(folders(directory)).document)
+    file.write_bytes(text + text + failed)
+    assert lines(fleet_document.build(folders(directory)).document) == before
+
+
+def test_every_format_shows_the_report(causes: fleet_document.FleetReport) -> None:
+    document = structs.replace(causes.document, plots=())
+    for name in ("md", "json", "terminal", "html"):
+        assert "62 of 64 GPUs" in formats.render(name, document)
+    assert "node5" in formats.render("csv", document)
+
+
+def test_the_picture_of_nodes_and_tests_has_a_row_for_each_node(causes: fleet_document.FleetReport) -> None:
+    (plot,) = causes.document.plots
+    assert [series.label for series in plot.series] == [f"node{at}" for at in range(1, 9)]
+    assert all(len(series.y) == 12 for series in plot.series)
+    (table,) = causes.document.only("nodes").tables
+    assert len(table.rows) == 8
+
+
+def test_a_folder_that_timed_nothing_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "records.jsonl").write_bytes(b"")
+    with pytest.raises(UserError, match="has no timed step"):
+        fleet_document.build([tmp_path])
+
+
+def test_the_planted_times_are_what_the_records_say(tmp_path: Path) -> None:
+    fleet = PlantedFleet(nodes=2, gpus=2, tests=3)
+    found = read_fleet(folders(write(tmp_path, fleet)))
+    expected = planted_fleet.log_times(fleet)
+    assert found.logs.shape == expected.shape
+    order = [found.tests.index(structs.replace(case, replicate=0)) for case in planted_fleet.cases(fleet)]
+    for unit in range(4):
+        for at, column in enumerate(order):
+            assert [math.exp(value) for value in found.logs[unit, column]] == pytest.approx(
+                [math.exp(value) for value in expected[unit, at]]
+            )
