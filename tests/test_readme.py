@@ -21,6 +21,7 @@ from tests.planted.commands import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+NODE = ROOT / "tests" / "planted" / "upgraded_convbench.py"
 TUTORIAL = ROOT / "docs" / "tutorial.md"
 INCOMPLETE = 3
 """The exit code where the budget ended before the plan did."""
@@ -73,8 +74,10 @@ def test_command(page: Path, command: str, folder_of: Callable[[Path], Path]) ->
         "train": ["--epochs", "1"],
         "ablate": ["--epochs", "1", "--budget", "1"],
         "best": ["--budget", "10", "--no-ceilings"],
+        # Nodes answer at once; that they measure is tested elsewhere.
+        "fleet run": ["--convbench", shlex.join([sys.executable, str(NODE)])],
     }
-    added = quick.get(arguments[0], [])
+    added = quick.get(" ".join(arguments[:2]), quick.get(arguments[0], []))
     if arguments[0] == "run" and {"--replicates", "--until", "--suite", "--resume"}.isdisjoint(arguments):
         added = [*added, "--until", "100%"]
     if "--replicates" in arguments:
@@ -110,6 +113,11 @@ def why_refused(command: str) -> str | None:
     if name not in cli.COMMANDS:
         return f"there is no command {name}"
     loaded = late_commands.load(name)
+    if hasattr(loaded, "commands") and arguments:  # a group
+        name, *arguments = f"{name} {arguments[0]}", *arguments[1:]
+        if name.split()[1] not in loaded.commands:
+            return f"there is no command {name}"
+        loaded = late_commands.load(name)
     context = loaded.context_class(loaded, info_name=name)
     try:
         loaded.make_parser(context).parse_args(args=arguments)

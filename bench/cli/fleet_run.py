@@ -96,6 +96,7 @@ def fleet_run(
     target_ci: options.TargetCi = None,
     time_limit: options.TimeLimit = None,
     flush_l2: options.FlushL2 = None,
+    step_digest: options.StepDigest = None,
     ceilings: Annotated[bool | None, typer.Option(help="Measure each machine's peak first.")] = None,
     lock_clocks: options.LockClocks = None,
     resume: Annotated[
@@ -125,6 +126,7 @@ def fleet_run(
             target_ci=target_ci,
             time_limit=time_limit,
             flush_l2=flush_l2,
+            step_digest=step_digest,
             ceilings=ceilings,
             lock_clocks_mhz=chosen.lock_clocks_mhz,
         ),

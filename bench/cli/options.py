@@ -35,7 +35,8 @@ Gpu = Annotated[
 StepDigest = Annotated[
     bool | None,
     typer.Option(
-        help="Also keep digests of a deterministic training step, to compare bits. [default: with --gpu all]",
+        help="Also keep digests of a deterministic training step, to compare bits. "
+        "[default: with --gpu all, and in fleets]",
     ),
 ]
 GpuOrAll = Annotated[

@@ -91,7 +91,8 @@ def _device(run: Asked, executor: Executor, nodes: Sequence[Node]) -> str:
 
 
 def _fixed(run: Asked, device: str) -> Asked:
-    """With a number of processes and without `auto`: a node whose driver fails must not measure its CPU."""
+    """With a number of processes and without `auto`: a node whose driver fails must not measure its CPU. A
+    fleet has what to compare bits with, so each network makes a deterministic step unless nobody wants it."""
     if run.until is not None:
         raise UserError("a fleet measures a fixed number of processes per case: give --replicates")
     given = {axis: values for axis, values in run.given.items() if axis != "device" or values != ("auto",)}
@@ -99,7 +100,12 @@ def _fixed(run: Asked, device: str) -> Asked:
         given.setdefault("device", (device,))
     suite = named_suites.find(run.suite or USUAL_SUITE, device)
     is_open = run.replicates is None and suite.until is not None
-    return structs.replace(run, given=given, replicates=USUAL_REPLICATES if is_open else run.replicates)
+    return structs.replace(
+        run,
+        given=given,
+        replicates=USUAL_REPLICATES if is_open else run.replicates,
+        step_digest=run.step_digest is not False,
+    )
 
 
 def _arguments(run: Asked, device: str, folder: Path, *, together: bool) -> list[str]:
@@ -116,7 +122,11 @@ def _arguments(run: Asked, device: str, folder: Path, *, together: bool) -> list
         ("--lock-clocks", run.lock_clocks_mhz),
     ):
         words += [] if value is None else [option, str(value)]
-    for option, is_on in (("flush-l2", run.flush_l2), ("ceilings", run.ceilings)):
+    for option, is_on in (
+        ("flush-l2", run.flush_l2),
+        ("ceilings", run.ceilings),
+        ("step-digest", run.step_digest),
+    ):
         words += [] if is_on is None else [f"--{option}" if is_on else f"--no-{option}"]
     if devices.traits(device).uses_nvml:
         words += ["--gpu", run.gpu or "all", *(["--together"] if together else [])]
