@@ -29,6 +29,8 @@ where it is about so much."""
 State = Literal["resolved", "about", "not resolved"]
 MOST_DIGITS, FEWEST_DIGITS = 4, 3
 """A measured figure has no more digits in a table, and on the first screen of a report."""
+POINTS = 100.0
+"""The whole range of an accuracy."""
 MOST_REACH = 9.0
 """By this share of a figure its interval may reach beyond it: one that reaches beyond ten times the figure is
 not written."""
@@ -61,6 +63,8 @@ class Quantity(Struct, frozen=True, kw_only=True):
     borrowed   whether its interval is wholly that of other cases, since it is of one process
     more       about how many more processes would resolve it, where that is known
     unresolved whether it follows from a figure that is not resolved
+    reach      of a figure whose interval is judged in its own unit and not by shares of it, as accuracies are
+               in points: by how much it may reach from the figure; None of all others
     interval   how the interval is told: as shares of the value, as half its width, by its ends, or by the
                digits of the value alone, where it stands elsewhere
     digits     the decimals, all the figures that were `given`, those of a count (`whole`), or, of what was
@@ -79,6 +83,7 @@ class Quantity(Struct, frozen=True, kw_only=True):
     borrowed: bool = False
     more: int | None = None
     unresolved: bool = False
+    reach: float | None = None
     interval: Literal["relative", "around", "ends", "unwritten"] = "relative"
     digits: int | Literal["measured", "given", "whole"] = "measured"
     sign: Literal["minus", "always", "unless zero"] = "minus"
@@ -103,12 +108,16 @@ class Quantity(Struct, frozen=True, kw_only=True):
     @property
     def state(self) -> State:
         """How well the figure is known, by the wider half of its interval."""
+        if self.reach is not None and self.low is not None and self.high is not None:
+            wide = max(self.value - self.low, self.high - self.value) > self.reach
+            return UNRESOLVED if wide else "resolved"
         wider = max(self.shares) if self.shares is not None else 0.0
         return "resolved" if wider <= RESOLVED else "about" if wider <= ABOUT else UNRESOLVED
 
     @property
     def is_resolved(self) -> bool:
-        """Whether the figure may be written as a number: its interval reaches at most a quarter of it."""
+        """Whether the figure may be written as a number: its interval reaches at most a quarter of it, or its
+        `reach`."""
         return self.state != UNRESOLVED
 
 
@@ -142,6 +151,12 @@ def readable(cell: Cell, most_digits: int = MOST_DIGITS) -> str:
 def brief(cell: Cell) -> str:
     """As `readable`, with the fewer digits of a report's first screen."""
     return readable(cell, FEWEST_DIGITS)
+
+
+def in_two(found: Quantity) -> tuple[str, str]:
+    """The number and its interval on a first screen, for a sentence with words between them: `12%`, `(3% to
+    21%)`."""
+    return f"{_number(found, found.value, FEWEST_DIGITS)}{found.unit}", _interval(found, FEWEST_DIGITS)
 
 
 def _in_digits(value: float, digits: int) -> str:
@@ -178,12 +193,21 @@ def _is_within(found: Quantity) -> bool:
 def _known_of_unresolved(found: Quantity) -> str:
     """`(2.7x to 23x; +4)`: the ends of the interval unless they say nothing, and the processes it takes."""
     known = []
-    if found.shares is not None and max(found.shares) <= MOST_REACH:
+    if found.reach is not None and found.low is not None and found.high is not None:
+        known += _ends_in_points(found, found.low, found.high)
+    elif found.shares is not None and max(found.shares) <= MOST_REACH:
         first = found.unit if found.unit in _AT_BOTH_ENDS else ""
         known.append(f"{_two_digits(found.low)}{first} to {_two_digits(found.high)}{found.unit}")
     if found.more is not None:
         known.append(f"+{found.more}" if found.more <= MOST_MORE else f"+>{MOST_MORE}")
     return f"({'; '.join(known)})" if known else ""
+
+
+def _ends_in_points(found: Quantity, low: float, high: float) -> list[str]:
+    """`58 to 82`; nothing of an interval that reaches as far as an accuracy can."""
+    if max(abs(low), abs(high)) >= POINTS and (low <= 0 or high - low >= POINTS):
+        return []
+    return [f"{low:.0f} to {high:.0f}{found.unit}"]
 
 
 def _two_digits(value: float | None) -> str:

@@ -208,12 +208,15 @@ class Answer(Struct, frozen=True, kw_only=True):
 
 
 class Origin(Struct, frozen=True, kw_only=True):
-    """By which commands the records of a report were made, when (ISO 8601, UTC), and on which machines."""
+    """By which commands and versions of convbench the records of a report were made, when (ISO 8601, UTC),
+    and on which machines."""
 
     commands: tuple[str, ...] = ()
     started_at: str | None = None
     finished_at: str | None = None
     machines: tuple[str, ...] = ()
+    versions: tuple[str, ...] = ()
+    commits: tuple[str, ...] = ()
 
 
 class Document(Struct, frozen=True, kw_only=True):
@@ -224,7 +227,7 @@ class Document(Struct, frozen=True, kw_only=True):
     answer    the first screen; None of a report that is no longer than one
     text      how the figures were made: in the appendix of a report with an answer, else ahead of its tables
     remarks   ahead of all else where there is no answer: that the figures are not to be trusted
-    origin    for programs: by which commands, when and where the records were made
+    origin    by which commands, when and where the records were made
     spent     seconds by what they went to
     pictures  the folder of the plots' files as seen from the text's, or None
     whole     whether a terminal shows all parts, and not the answer alone

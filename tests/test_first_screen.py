@@ -127,7 +127,7 @@ def test_a_verdict_comes_first_and_says_by_how_much(tmp_path: Path, convbench: C
     new = run_of(tmp_path / "new", (VGG, (1.1, 1.102, 1.098, 1.101, 1.099)))
     answer = convbench("compare", str(base), str(new), "--format", "terminal")
     first = " ".join(answer.out.splitlines()[:8])
-    assert re.search(r"VGG-16.*takes 10(\.0)?% .*more time", first)
+    assert re.search(r"VGG-16.* is 10(\.0)?% slower", first)
     assert len(answer.out.splitlines()) <= LINES
     same = convbench(
         "compare", str(base), str(base.with_name("new")), "--fail-on", "slower", "--format", "terminal"

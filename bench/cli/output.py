@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -19,7 +20,7 @@ from bench.schema.plain_text import as_text
 from models.errors import UserError, unknown
 
 if TYPE_CHECKING:
-    from reports.document import Document
+    from reports.document import Document, Origin
 
 
 @dataclass
@@ -81,15 +82,32 @@ def check_format(name: str) -> None:
 
 
 def chosen(document: Document, section: str | None, full: bool) -> Document:
-    """What --section and --full leave of a report: one part, all parts, or by default its answer.
+    """What --section and --full leave of a report: one part, all parts, or by default its answer. One that
+    rests on no records says that this command made it.
 
     Raises UserError for a section that the report lacks, and for both options at once.
     """
+    if document.origin is None:
+        document = structs.replace(document, origin=_of_this_command())
     if section is None:
         return structs.replace(document, whole=True) if full else document
     if full:
         raise UserError("--section shows one part and --full all of them: give one of the two")
     return document.only(section)
+
+
+def _of_this_command() -> Origin:
+    from bench.host import command_line, environment
+    from bench.host.installed import version_of
+    from reports.document import Origin
+
+    command, version, commit = command_line.typed(), version_of("convbench"), environment.commit()
+    return Origin(
+        commands=(command,) if command else (),
+        started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        versions=(version,) if version else (),
+        commits=(commit,) if commit else (),
+    )
 
 
 _RUNS = Path("runs")

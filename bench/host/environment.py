@@ -47,7 +47,7 @@ def describe() -> Environment:
         gpu=None,
         libraries=_libraries(),
         variables=_variables(),
-        commit=_commit(Path(__file__).resolve().parents[2]),
+        commit=commit(),
         node=node_name(),
         machine_id=machine_id(MACHINE_ID),
     )
@@ -94,6 +94,11 @@ def _variables() -> dict[str, str]:
     if "LD_PRELOAD" in os.environ:
         chosen["LD_PRELOAD"] = os.environ["LD_PRELOAD"]
     return dict(sorted(chosen.items()))
+
+
+def commit() -> str | None:
+    """That of this installation of convbench, where it is a checkout."""
+    return _commit(Path(__file__).resolve().parents[2])
 
 
 def _commit(root: Path) -> str | None:

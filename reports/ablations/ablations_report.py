@@ -24,6 +24,7 @@ from reports.cells import Scalar
 from reports.document import Document, Part, Plot, Table, TableKey
 from reports.sections.asked import Asked
 from reports.sections.machine_tables import machine_tables, machine_words
+from reports.sections.origin import origin_of
 from reports.sections.outcome_tables import failed_table, skipped_table, warnings_table
 from reports.sections.recipe_words import recipe_words
 from reports.summary.caches import IN_WORDS
@@ -101,6 +102,7 @@ def document(ablations: Sequence[Ablation], summary: Summary, asked: Asked | Non
             summary,
             asked or Asked(),
         ),
+        origin=origin_of(summary),
         text=(
             *machine_words(summary),
             *_introduction(parts, summary.caches),

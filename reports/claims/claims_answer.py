@@ -15,6 +15,7 @@ from reports.sections.asked import Asked
 from reports.sections.machine_line import in_short
 from reports.summary.contended import not_alone
 from reports.summary.figures import Summary
+from reports.tables.listing import and_more
 
 MARKS: Mapping[ClaimWord, str] = {
     "true": "✓",
@@ -28,6 +29,8 @@ ORDER: tuple[ClaimWord, ...] = ("false", "depends", "true", "undecided", "not te
 """Of the rows: what may surprise comes first."""
 OUT = "runs/claims"
 MOST_ROWS = 12
+MOST_UNTESTED = 5
+"""Claims without a verdict that the headline names."""
 MORE = 10
 """Seeds or processes of the next run: at least so many, and at least twice what there are."""
 
@@ -78,9 +81,15 @@ def _counts(found: Sequence[JudgedClaim], evidence: Evidence) -> Iterator[str]:
         yield f"{needs['a GPU']} need{'s' if needs['a GPU'] == 1 else ''} a GPU"
     rest = by_word["not tested"] - needs["a GPU"]
     if rest:
-        yield f"{rest} not tested"
+        yield f"{rest} not tested ({_untested(found)})"
     if by_word["cited"]:
         yield f"{by_word['cited']} cited only"
+
+
+def _untested(found: Sequence[JudgedClaim]) -> str:
+    """`relu-speed, dropout and 3 more`: claims that a run would settle, by the names that `claims` takes."""
+    open_ = (each for each in found if each.judgement.verdict == "not tested")
+    return and_more([each.claim.said.id for each in open_ if each.judgement.need != "a GPU"], MOST_UNTESTED)
 
 
 def _is_exact(each: JudgedClaim) -> bool:

@@ -11,6 +11,7 @@ from reports.claims.evidence import Evidence
 from reports.document import Document, Part, Table
 from reports.sections.asked import Asked
 from reports.sections.machine_tables import machine_words
+from reports.sections.origin import origin_of
 from reports.summary.caches import IN_WORDS
 from reports.summary.figures import Summary
 
@@ -42,6 +43,7 @@ def document(
         text=tuple(_introduction(evidence, summary)),
         tables=tuple(_tables(found)),
         rows=tuple(_row(each) for each in found),
+        origin=origin_of(summary),
     )
 
 

@@ -20,6 +20,7 @@ from reports.claims.claim import Claim, ClaimWord, Judgement, Need, replicated, 
 from reports.claims.evidence import Evidence, Setting
 from reports.claims.timed_pairs import NO_GPU, Compared, compared
 from reports.summary.figures import Figure
+from reports.tables.listing import and_more
 
 NAMED = 8
 """As many pairs as a reader can take in."""
@@ -114,8 +115,7 @@ def _predicted() -> str:
 
 def _named(names: Sequence[str]) -> str:
     """In brackets, and not more than a reader can take in."""
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f" ({', '.join(names[:NAMED])}{more})" if names else ""
+    return f" ({and_more(names, NAMED)})" if names else ""
 
 
 def _side(image: int, at: Sizes) -> int:

@@ -28,7 +28,7 @@ from reports.compare.changes import (
 from reports.compare.deciding_command import FIND_NOISE
 from reports.compare.row_names import row_names, shared_words
 from reports.compare.verdict_sentences import CHANGED, NamedTime, sentences, title, unseen
-from reports.document import Answer, NextStep, Table
+from reports.document import Answer, NextStep, Origin, Table
 from reports.tables.constant_columns import without_constant
 
 LEVEL = "99.75%"
@@ -48,6 +48,7 @@ class Trialled(Struct, frozen=True, kw_only=True):
     failed   cases that failed on a side
     unseen   cases without a pair when the budget was spent
     gate     `Gate --fail-on slower: PASS`; empty where none was asked for
+    origin   of the records of both sides
     again    the words of the command without --out and --budget, so that it can be asked for more pairs
     out      its folder
     """
@@ -58,6 +59,7 @@ class Trialled(Struct, frozen=True, kw_only=True):
     failed: int = 0
     unseen: int = 0
     gate: str = ""
+    origin: Origin | None = None
     again: tuple[str, ...] = ()
     out: str = ""
 
@@ -162,6 +164,7 @@ def _table(rows: Sequence[PairRow]) -> Table:
             "visible from",
             "pairs",
         ),
+        optional=("pairs", "visible from"),
         rows=tuple(cells),
         shared=shared_words(case for row in rows for case in (row.case_pair.a, row.case_pair.b)),
         notes=(

@@ -55,6 +55,7 @@ def document(found: Sequence[PairRow], trialled: Trialled, caches: Caches = "war
         tables=tuple(tables),
         plots=tuple(_ratio_strips(steps)),
         rows=tuple(row_of(row, trialled.margin, caches) for row in found),
+        origin=trialled.origin,
     )
 
 
@@ -160,7 +161,16 @@ def _table(part: Part, found: Sequence[PairRow], margin: float) -> Table:
     )
     notes = tuple(notes_on((cell for row in rows for cell in row), LEVEL))
     key = _STEPS_KEY if part == STEPS else None
-    return Table(title=part.title, columns=columns, rows=rows, notes=notes, part=part, key=key)
+    droppable = (*reversed(CLOCK_COLUMNS), TO_DECIDE, "pairs", "visible from", f"A, {kind.printed}")
+    return Table(
+        title=part.title,
+        columns=columns,
+        rows=rows,
+        notes=notes,
+        part=part,
+        key=key,
+        optional=tuple(name for name in droppable if name in columns),
+    )
 
 
 def _clock_cells(row: PairRow) -> tuple[Cell, ...]:

@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 from msgspec import structs
 
 from bench.stats.estimates import Interval
-from reports.cells import ABOUT, FOLLOWS_FROM_UNRESOLVED, UNRESOLVED, Cell, Quantity, brief
+from reports.cells import ABOUT, FOLLOWS_FROM_UNRESOLVED, UNRESOLVED, Cell, Quantity, brief, in_two
 from reports.tables.wording import BORROWED_NOTE, WITHIN_NOTE, with_interval
 
 MARKS = {
@@ -133,15 +133,38 @@ def takes(judged: Judged, of: More) -> str:
         return f"takes {_written(ratio, low, high)} the {of}"
     if ratio <= 1 / _FACTOR_FROM and of == "time" and low > 0:
         return f"is {_written(1 / ratio, 1 / high, 1 / low)} as fast"
+    return f"takes {brief(_in_percent(judged))} {'more' if ratio > 1 else 'less'} {of}"
+
+
+def in_speed(judged: Judged) -> str:
+    """`is 12% slower (3% to 21%)`, `is faster, in 10% (8% to 12%) less time`, `is slower, at 2.5x (1.6x to
+    4.0x) the time`: of a row that is decided."""
+    ratio = judged.ratio
+    assert ratio is not None
+    low, high = _ends(judged) or (ratio, ratio)
+    if high > ratio * LARGEST_TOLD:
+        return f"is slower, at more than {_written(low)} the time"
+    if ratio >= _FACTOR_FROM:
+        return f"is slower, at {_written(ratio, low, high)} the time"
+    if ratio <= 1 / _FACTOR_FROM and low > 0:
+        return f"is faster, at {_written(1 / ratio, 1 / high, 1 / low)} the speed"
+    if ratio <= 1:
+        return f"is faster, in {brief(_in_percent(judged))} less time"
+    number, interval = in_two(_in_percent(judged))
+    return " ".join(filter(None, (f"is {number} slower", interval)))
+
+
+def _in_percent(judged: Judged) -> Quantity:
+    """`12% (3% to 21%)`, of more or of less."""
+    ratio = judged.ratio
+    assert ratio is not None
+    low, high = _ends(judged) or (ratio, ratio)
     sign = 1 if ratio > 1 else -1
     near, far = sorted((sign * _percent(low), sign * _percent(high)))
     value = sign * _percent(ratio)
-    told = (
-        _change(value, near, far)
-        if low < high
-        else Quantity(value=value, unit="%", digits=_decimals_of(value))
-    )
-    return f"takes {brief(told)} {'more' if sign > 0 else 'less'} {of}"
+    if low < high:
+        return _change(value, near, far)
+    return Quantity(value=value, unit="%", digits=_decimals_of(value))
 
 
 def _ends(judged: Judged) -> tuple[float, float] | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from msgspec import Struct
 
 from bench.schema.case import Case
-from bench.schema.plurals import how_many
+from bench.schema.plurals import all_of, how_many
 from reports.compare.answer_table import answer_table
 from reports.compare.comparison_rows import ComparedSides, ComparisonRow, ReplicationUnit
 from reports.compare.gate import GateResult
@@ -184,9 +184,13 @@ def _count(name: str, rows: Sequence[ComparisonRow]) -> str:
     """`Memory: all 14 equivalent`, `Memory: 1 larger, 13 equivalent`"""
     kind = KINDS.get(rows[0].unit)
     words: Counter[str] = Counter(row.verdict or "" for row in rows)
-    told = [f"{words[word]:,} {kind.word(word) if kind else word}" for word in _WORDS if words[word]]
-    alone = len(told) == 1 and len(rows) > 1 and not is_count(rows[0])
-    return f"{name}: {'all ' if alone else ''}{', '.join(told)}"
+    alone = len(words) == 1 and len(rows) > 1 and not is_count(rows[0])
+    told = [
+        f"{all_of(words[word]) if alone else f'{words[word]:,}'} {kind.word(word) if kind else word}"
+        for word in _WORDS
+        if words[word]
+    ]
+    return f"{name}: {', '.join(told)}"
 
 
 def _warnings(rows: Sequence[ComparisonRow]) -> Iterator[str]:

@@ -39,8 +39,9 @@ from reports.compare.nearest_mismatch import Mismatch, nearest_mismatch
 from reports.compare.paired_machines import unit_tables
 from reports.compare.verdict_tables import verdict_tables
 from reports.document import Document, Origin
+from reports.sections.origin import origin_of
 from reports.summary import caches
-from reports.summary.contended import not_alone
+from reports.summary.contended import neither_alone
 from reports.summary.figures import Figure, Summary
 from reports.summary.measured_networks import differences
 from reports.summary.pooling import summarise
@@ -129,7 +130,7 @@ def _document(
             *environment_table(differing),
         ),
         rows=tuple(row.as_row() for row in rows),
-        origin=_of_both(sides[0].origin, sides[1].origin),
+        origin=_of_both(*(origin_of(side) or Origin() for side in sides)),
     )
 
 
@@ -150,6 +151,8 @@ def _of_both(base: Origin, new: Origin) -> Origin:
         started_at=min(started, default=None),
         finished_at=max(finished, default=None),
         machines=tuple(dict.fromkeys((*base.machines, *new.machines))),
+        versions=tuple(dict.fromkeys((*base.versions, *new.versions))),
+        commits=tuple(dict.fromkeys((*base.commits, *new.commits))),
     )
 
 
@@ -162,8 +165,8 @@ def _alarms(sides: tuple[Summary, Summary], differing: Differences) -> Iterator[
 
 
 def _not_alone(sides: tuple[Summary, Summary]) -> Iterator[str]:
-    for name, summary in zip((BASE, NEW), sides, strict=True):
-        yield from not_alone(summary.figures, name)
+    base, new = sides
+    yield from neither_alone(base.figures, new.figures, (BASE, NEW))
 
 
 def _named(paths: Sequence[Path]) -> str:

@@ -90,6 +90,7 @@ def _table(
         _columns(kind, counted),
         [TableLine(subject=_subject(row), cells=each) for row, each in zip(shown, cells, strict=True)],
         scope,
+        optional=(*_columns(kind, counted)[:-9:-1], f"BASE, {kind.printed}"),
         notes=[
             *([f"{hidden:,} identical rows hidden (--all shows them)."] if hidden else ()),
             *sorted({f"inconclusive: {row.reason}." for row in shown if row.reason}),
@@ -144,6 +145,7 @@ def accuracy_verdicts(rows: Sequence[ComparisonRow], scope: TableScope) -> Itera
             scope,
             without=NOT_SHOWN,
             always=("dataset", "recipe"),
+            optional=("compared", "seeds", "visible from, points", "reason", "BASE, %"),
             notes=[PARITY_RULE],
         )
 

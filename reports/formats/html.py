@@ -21,6 +21,7 @@ from reports.document import Document, Part, Plot, Series, Table
 from reports.drawing import answer_chart, chart_pen, plots, sample_strips
 from reports.drawing.palette import COLORS, ON_DARK
 from reports.tables import page_cells
+from reports.tables.origin_words import origin_in_words
 from reports.tables.page_cells import PageCell, printable
 from reports.tables.unique_names import UniqueNames
 
@@ -67,6 +68,12 @@ class PageTable(Struct, frozen=True):
     rows: Sequence[Row]
     pictures: Sequence[Picture]
 
+    @property
+    def legend(self) -> Sequence[tuple[str, str]]:
+        """Each label of the rows once, with what it means: no pointer is needed to read it."""
+        labels = (label for row in self.rows for cell in row.cells for label in cell.labels)
+        return [(label, meaning) for label, meaning in dict.fromkeys(labels) if meaning]
+
 
 class Section(Struct, frozen=True):
     """A heading with what stands under it."""
@@ -112,6 +119,7 @@ def render(document: Document) -> str:
         best=builder.answer_table(answer.table) if answer and answer.table else None,
         sections=builder.sections(),
         is_folded=answer is not None,
+        origin=origin_in_words(document.origin),
         colors=COLORS,
         colors_on_dark=ON_DARK,
         style=Markup(_asset("page.css")),

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from urllib.parse import quote
 
 from reports.cells import Cell, brief, readable
-from reports.document import Answer, Document, Plot, Table
+from reports.document import Answer, Document, Part, Plot, Table
 from reports.drawing import answer_chart
+from reports.tables.origin_words import origin_in_words
 
 CHART_WIDTH = 90
 """Letters of a line of code that a code host shows without scrolling."""
@@ -29,6 +30,7 @@ def render(document: Document) -> str:
     for table in document.tables:
         blocks += _section(document, table, "##")
     blocks += _pictures(document, document.plots_apart)
+    blocks += _origin(document)
     return "\n\n".join(blocks) + "\n"
 
 
@@ -50,15 +52,23 @@ def _with_answer(document: Document, answer: Answer) -> Iterator[str]:
         yield f"Next:\n\n```sh\n{answer.next_step.command}\n```"
     for part, tables in document.parts.items():
         if not part.in_appendix:
-            yield from _folded(part.title, _part(document, tables))
+            yield from _folded(part.title, _part(document, part, tables))
     if document.text or any(part.in_appendix for part in document.parts):
         yield "## Appendix"
     if document.text:
         yield from _folded("How these figures were made", (escape(text) for text in document.text))
     for part, tables in document.parts.items():
         if part.in_appendix:
-            yield from _folded(part.title, _part(document, tables))
+            yield from _folded(part.title, _part(document, part, tables))
     yield from _pictures(document, document.plots_apart)
+    yield from _origin(document)
+
+
+def _origin(document: Document) -> Iterator[str]:
+    """How the report was made."""
+    told = origin_in_words(document.origin)
+    if told:
+        yield escape(told)
 
 
 def _chart(document: Document, chart: answer_chart.Chart) -> str:
@@ -82,13 +92,16 @@ def _folded(title: str, blocks: Iterable[str]) -> Iterator[str]:
     yield "</details>"
 
 
-def _part(document: Document, tables: Sequence[Table]) -> Iterator[str]:
+def _part(document: Document, part: Part, tables: Sequence[Table]) -> Iterator[str]:
+    """Without the title of an only table, which the part has."""
     for table in tables:
-        yield from _section(document, table, "###")
+        is_titled = len(tables) > 1 or table.title != part.title
+        yield from _section(document, table, "###" if is_titled else "")
 
 
 def _section(document: Document, table: Table, heading: str) -> Iterator[str]:
-    yield f"{heading} {escape(table.title)}\n{_table(table, readable)}"
+    title = f"{heading} {escape(table.title)}\n" if heading else ""
+    yield f"{title}{_table(table, readable)}"
     if table.footnotes:
         yield " ".join(escape(note) for note in table.footnotes)
     yield from _pictures(document, document.plots_under(table))

@@ -8,9 +8,10 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from reports.cells import Cell, brief, readable
+from reports.cells import Cell, Quantity, brief, readable
 from reports.document import Answer, Document, NextStep, Table
 from reports.drawing import answer_chart
+from reports.tables.origin_words import origin_in_words
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,7 +45,7 @@ def render(document: Document) -> str:
         _show_answer(console, document.title, document.answer)
         if document.whole:
             _show_tables(console, document)
-            _show_text(console, document.text)
+            _show_text(console, (*document.text, *filter(None, [origin_in_words(document.origin)])))
         else:
             _show_text(console, _parts(document), style="dim")
         _show_next(console, document.answer.next_step)
@@ -124,7 +125,8 @@ def _show_tables(console: Console, document: Document) -> None:
 
 
 def _table(table: Table, written: Callable[[Cell], str], width: int) -> RichTable:
-    """Without as many of its optional columns as `width` has no room for."""
+    """Without as many of its optional columns as `width` has no room for; a figure stays on one line, and
+    words give way."""
     from rich import box
     from rich.table import Table as RichTable
     from rich.text import Text
@@ -134,7 +136,8 @@ def _table(table: Table, written: Callable[[Cell], str], width: int) -> RichTabl
     grid = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for at in kept:
         align: Literal["left", "right"] = "right" if table.numeric[at] else "left"
-        grid.add_column(Text(table.columns[at]), justify=align, overflow="fold")
+        is_figure = any(isinstance(row[at], Quantity | int | float) for row in table.rows)
+        grid.add_column(Text(table.columns[at]), justify=align, overflow="fold", no_wrap=is_figure)
     for row in texts:
         grid.add_row(*(Text(row[at]) for at in kept))
     return grid

@@ -24,6 +24,7 @@ from reports.history.then_and_now import (
 )
 from reports.sections.asked import Asked
 from reports.sections.machine_tables import machine_words
+from reports.sections.origin import origin_of
 from reports.summary.caches import IN_WORDS
 from reports.summary.figures import Summary
 from reports.summary.machine_labels import machine_text
@@ -65,6 +66,7 @@ def document(summary: Summary | None, asked: Asked | None = None) -> Document:
         rows=tuple(
             each for key, rows in groups.items() for row in rows for each in _rows(row, found.get(key, []))
         ),
+        origin=origin_of(summary),
     )
 
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from bench.plan.suite import FIRST_PROCESSES
 from bench.schema.plurals import how_many
 from bench.store import RECORDS
 from bench.studies.best.search_result import Findings
 from bench.studies.best.strategy import GIVE_UP, CandidateResult
+from reports.analysis.further_processes import times
 from reports.cells import Cell, Quantity, Scalar
 from reports.document import Answer, Document, NextStep, Part, Table
 from reports.pages import best_answer
 from reports.pages.best_answer import ALIKE, PLAIN, in_words, pair_with_plain, speed
-from reports.pages.candidate_figures import over_all_processes, plain_of, ratio_to_plain
+from reports.pages.candidate_figures import over_all_processes, peak_memory, plain_of, ratio_to_plain
 from reports.sections.machine_line import machine_words
+from reports.sections.origin import origin_of
 from reports.summary.caches import IN_WORDS
 from reports.summary.contended import not_alone
 from reports.summary.figures import Summary, case_row
@@ -24,6 +27,11 @@ from reports.tables.case_names import case_name
 from reports.tables.time_units import TimeUnit, unit_of
 from reports.tables.wording import interval_notes, one_line, with_interval
 
+ALIKE_MARK, FASTER_MARK = "=", "▼"
+MARKS = {
+    ALIKE_MARK: f"{ALIKE_MARK}: not distinguishable from the first in pairs of processes.",
+    FASTER_MARK: f"{FASTER_MARK}: faster than the first in pairs of processes.",
+}
 FASTEST = 5
 """So many candidates stand on the first screen."""
 CANDIDATES = Part("candidates", "All candidates")
@@ -63,13 +71,14 @@ def document(found: Findings, measured: Summary, learned: Summary | None) -> Doc
             about=_about(found, measured),
             alarms=alarms,
             headlines=tuple(best_answer.headlines(found, measured, learned)),
-            table=_fastest(found),
+            table=_fastest(found, measured),
             warnings=" ".join(_warnings(found)),
-            next_step=_next(found),
+            next_step=_next(found, measured),
         ),
         text=(METHOD, *_caches(found, measured)),
         tables=(*_tried_table(found), *_left_out_table(found)),
         rows=tuple(_row(one, found) for one in _in_order(found)),
+        origin=origin_of(measured),
     )
 
 
@@ -97,13 +106,18 @@ def _warnings(found: Findings) -> Iterator[str]:
         yield f"{failed} of {len(found.tried)} configurations failed; --section candidates gives the reasons."
 
 
-def _next(found: Findings) -> NextStep | None:
+def _next(found: Findings, measured: Summary) -> NextStep | None:
     if found.winner is None and not found.is_complete and found.base is not None:
         command = best_command(found.base, "--budget", f"{LONGER_BUDGET}")
-        return NextStep(command=command, purpose="searches longer")
+        return NextStep(command=command, purpose="searches longer", seconds=LONGER_BUDGET)
     if found.winner is None:
         return NextStep(command="convbench doctor", purpose="finds what prevents measurements here")
-    return NextStep(command=run_command(found.winner, found.gpu), purpose="runs this configuration")
+    return NextStep(
+        command=run_command(found.winner, found.gpu),
+        purpose="runs this configuration",
+        seconds=times(FIRST_PROCESSES, measured.seconds.get(found.winner.without_replicate()), 1),
+        has_dry_run=True,
+    )
 
 
 def _caches(found: Findings, measured: Summary) -> list[str]:
@@ -117,28 +131,52 @@ def _in_order(found: Findings) -> list[CandidateResult]:
     )
 
 
-def _fastest(found: Findings) -> Table | None:
-    """The first few, with how they stand to the winner."""
-    timed = [one for one in _in_order(found) if one.seconds is not None]
+def _fastest(found: Findings, measured: Summary) -> Table | None:
+    """The winner and the next few, with a mark where the pairs do not distinguish one from the winner."""
+    timed = [one for one in _in_order(found) if one.seconds is not None][:FASTEST]
     if not timed:
         return None
-    several = len({one.case.batch for one in timed}) > 1
-    rows = [
-        (
-            in_words(one.case),
-            *([one.case.batch] if several else []),
-            *_time_cells(one, found),
-            _standing(one, found),
-        )
-        for one in timed[:FASTEST]
-    ]
+    marks = [_mark(one, found) for one in timed]
+    columns: dict[str, list[Cell]] = {
+        "#": [_place(mark, place) for place, mark in enumerate(marks, 1)],
+        "configuration": [in_words(one.case) for one in timed],
+    }
+    if len({one.case.batch for one in found.tried}) > 1:
+        columns["batch"] = [one.case.batch for one in timed]
+    cells = zip(*(_time_cells(one, found) for one in timed), strict=True)
+    columns |= {name: list(several) for name, several in zip(_time_columns(found), cells, strict=True)}
+    memory = [peak_memory(one.case, measured) for one in timed]
+    if any(each is not None for each in memory):
+        columns["memory (MiB)"] = list(memory)
+    rows = tuple(zip(*columns.values(), strict=True))
     shown = f"Fastest {len(rows)} of {len(found.tried)}" if len(found.tried) > len(rows) else "What was tried"
     return Table(
         title=shown,
-        columns=("configuration", *(["batch"] if several else []), *_time_columns(found), "vs the first"),
-        rows=tuple(rows),
-        notes=interval_notes(cell for row in rows for cell in row),
+        columns=tuple(columns),
+        rows=rows,
+        notes=(
+            *(MARKS[mark] for mark in MARKS if mark in marks),
+            *interval_notes(cell for row in rows for cell in row),
+        ),
+        optional=tuple(name for name in ("memory (MiB)", "images/s") if name in columns),
     )
+
+
+def _mark(one: CandidateResult, found: Findings) -> str:
+    """What pairs say of a candidate and the winner; nothing of what was in no pair, or is slower."""
+    for row in found.pairs:
+        sides = (row.case_pair.a, row.case_pair.b)
+        if one.case != found.winner and one.case in sides and found.winner in sides:
+            if row.verdict.verdict in ALIKE:
+                return ALIKE_MARK
+            is_slower = (row.verdict.verdict == "faster") == (found.winner == row.case_pair.b)
+            return "" if is_slower else FASTER_MARK
+    return ""
+
+
+def _place(mark: str, place: int) -> str:
+    """`1`, `=` of what the pairs do not distinguish from the winner, `▼ 2` of what is faster in them."""
+    return mark if mark == ALIKE_MARK else f"{mark} {place}".strip()
 
 
 def _time_columns(found: Findings) -> tuple[str, ...]:
@@ -148,20 +186,6 @@ def _time_columns(found: Findings) -> tuple[str, ...]:
 def _unit(found: Findings) -> TimeUnit:
     """One for all candidates."""
     return unit_of(one.seconds for one in found.tried if one.seconds is not None)
-
-
-def _standing(one: CandidateResult, found: Findings) -> Cell:
-    """What pairs say of a candidate and the winner; of what was in no pair nothing but its time is known."""
-    if one.case == found.winner:
-        return "fastest"
-    for row in found.pairs:
-        sides = (row.case_pair.a, row.case_pair.b)
-        if one.case in sides and found.winner in sides:
-            if row.verdict.verdict in ALIKE:
-                return "= not distinguishable"
-            is_slower = (row.verdict.verdict == "faster") == (found.winner == row.case_pair.b)
-            return "▲ slower" if is_slower else "▼ faster"
-    return None
 
 
 def _time_cells(one: CandidateResult, found: Findings) -> tuple[Cell, ...]:

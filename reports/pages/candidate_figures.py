@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from msgspec import structs
 
+from bench import devices
 from bench.schema.case import Case
 from bench.schema.phases import whole
 from bench.stats.estimates import Ratio
 from bench.studies.best.search_result import Findings
 from bench.studies.best.strategy import CandidateResult
 from reports.analysis.figure_ratios import combined
+from reports.cells import Quantity
 from reports.summary.figures import Figure, Summary
+from reports.tables.wording import whole_mib
 
 
 def over_all_processes(found: Findings, measured: Summary) -> Findings:
@@ -39,6 +42,18 @@ def figure_of(case: Case, measured: Summary) -> Figure | None:
         ),
         None,
     )
+
+
+def peak_memory(case: Case, measured: Summary) -> Quantity | None:
+    """Of the whole step; None where nobody measured it."""
+    metric = devices.traits(case.device).peak_metric
+    found = (
+        figure.median
+        for figure in measured.figures
+        if (figure.case, figure.phase, figure.metric) == (case, whole(case), metric) and figure.layer is None
+    )
+    peak = next(found, None)
+    return None if peak is None else whole_mib(peak)
 
 
 def result_of(case: Case, found: Findings) -> CandidateResult:

@@ -13,11 +13,16 @@ from bench.plan.suite import MOST_PROCESSES
 from bench.schema.case import Case
 from bench.schema.plurals import how_many
 from reports.analysis.best_measured import BestMeasured
+from reports.analysis.contradictions import above_peak
 from reports.analysis.further_processes import narrowing, plan_of, resume_command, seconds_to, share
+from reports.analysis.utilisation import Utilisation
 from reports.document import NextStep
 from reports.summary.contended import not_alone
 from reports.summary.figures import Summary
-from reports.tables.case_command import best_command, run_command
+from reports.tables.case_command import best_command, ceilings_command, run_command
+
+_PROCESSES = 3
+"""Of a peak that is measured again: what an interval takes."""
 
 
 class Unfinished(Struct, frozen=True):
@@ -39,29 +44,51 @@ def unfinished(summary: Summary, directories: Sequence[Path]) -> Unfinished:
 def next_step(
     summary: Summary,
     tasks: Sequence[BestMeasured],
+    reached: Sequence[Utilisation],
     directories: Sequence[Path],
     left: Unfinished,
     target: float,
 ) -> NextStep:
-    """Complete, to be pasted; only a single folder that keeps its plan is gone on with."""
+    """Complete, to be pasted; only a single folder that keeps its plan is gone on with. A network above the
+    measured peak asks for another peak before anything else but what is missing."""
     resume = resume_command(directories[0]) if len(directories) == 1 else None
+    above = _peak_again(summary, reached)
     if resume is not None:
-        step = _resuming(summary, tasks, resume, left, target)
+        step = _lacking(summary, resume, left) or above or _resuming(summary, tasks, resume, target)
         if step is not None:
             return step
-    return _following(tasks, directories, target)
+    return above or _following(tasks, directories, target)
 
 
-def _resuming(
-    summary: Summary, tasks: Sequence[BestMeasured], resume: str, left: Unfinished, target: float
-) -> NextStep | None:
-    """What goes on with the run, or None where nothing of it is missing."""
+def _peak_again(summary: Summary, reached: Sequence[Utilisation]) -> NextStep | None:
+    """What measures a peak again that a network computed faster than; None where none did."""
+    found = list(above_peak(reached))
+    if not found:
+        return None
+    worst = max(found, key=lambda each: each.times).reached
+    alone = ", once no other program runs" if not_alone(summary.figures) else ""
+    seconds = [summary.seconds[case] for case in summary.seconds if case.workload == "ceiling"]
+    return NextStep(
+        command=ceilings_command(worst.subject.case, worst.dtype, "--replicates", str(_PROCESSES)),
+        purpose=f"measures the peak again{alone}",
+        seconds=_PROCESSES * max(seconds) if seconds else None,
+        has_dry_run=True,
+    )
+
+
+def _lacking(summary: Summary, resume: str, left: Unfinished) -> NextStep | None:
+    """What measures cases that have no figure; None where there are none."""
     failed = {outcome.case for outcome in summary.outcomes if outcome.status in ACCIDENTS}
     if left.missing:
         purpose = f"measures the remaining {how_many(len(left.missing), 'case')}"
         return NextStep(command=resume, purpose=purpose, has_dry_run=True)
     if failed:
         return NextStep(command=resume, purpose="tries again what failed", has_dry_run=True)
+    return None
+
+
+def _resuming(summary: Summary, tasks: Sequence[BestMeasured], resume: str, target: float) -> NextStep | None:
+    """What goes on with a run of which nothing is missing, or None where it is narrow enough."""
     single = [task for task in tasks if len(task.shown.time.medians) == 1]
     found = narrowing(summary, target)
     if single or found.wide > found.beyond:

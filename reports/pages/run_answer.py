@@ -56,8 +56,8 @@ def answer(found: RunFound) -> tuple[str, Answer]:
     spreads = machine_spreads([each.time for each in found.reached])
     told = (*headlines(chosen, found.summary), *spread_sentence(spreads))
     title, line = title_of(chosen), about(found.summary, found.unfinished)
-    warnings = warnings_line(tasks, found.summary)
-    step = next_step(found.summary, tasks, found.directories, found.unfinished, found.target)
+    warnings = warnings_line(tasks, found.summary, len(found.unfinished.missing))
+    step = next_step(found.summary, tasks, found.reached, found.directories, found.unfinished, found.target)
     texts = [
         f"{title} · {line}",
         *(f"! {alarm}" for alarm in found.alarms),

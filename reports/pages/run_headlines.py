@@ -13,16 +13,19 @@ from bench.stats.estimates import Ratio
 from reports.analysis.best_measured import BestMeasured, is_plain, is_resolved
 from reports.analysis.utilisation import Utilisation
 from reports.cells import Cell, Quantity, brief, readable
+from reports.sections.peak_share import peak_share
 from reports.summary.figures import Figure, Summary
 from reports.summary.machine_labels import machine_text
 from reports.summary.subjects import Figures, Subject, by_subject
 from reports.tables.case_names import case_name, network_name
+from reports.tables.listing import within
 from reports.tables.time_units import unit_of
 from reports.tables.wording import following, measured, with_interval
 
 MOST, FEW = 4, 2
 """Sentences where all tasks have one, and where a further one counts the rest."""
 NAMED = 3
+"""Parts of a list in a sentence."""
 RATIO_DIGITS = 2
 
 
@@ -35,16 +38,7 @@ def title_of(tasks: Sequence[BestMeasured]) -> str:
             f"{network_name(first.case.model)}{what}: {brief(in_own_unit(first.shown.time, written=False))}"
         )
     models = list(dict.fromkeys(task.case.model for task in tasks))
-    return named([network_name(model) for model in models]) if models else "convbench report"
-
-
-def named(words: Sequence[str]) -> str:
-    """`LeNet-5, AlexNet and 13 more`"""
-    shown = list(words) if len(words) <= NAMED else words[: NAMED - 1]
-    more = len(words) - len(shown)
-    if more:
-        return f"{', '.join(shown)} and {more:,} more"
-    return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
+    return within([network_name(model) for model in models], NAMED) if models else "convbench report"
 
 
 def headlines(tasks: Sequence[BestMeasured], summary: Summary) -> tuple[str, ...]:
@@ -81,7 +75,7 @@ def _names(tasks: Sequence[BestMeasured]) -> str:
     workloads = {task.case.workload for task in tasks}
     alike = workloads.pop() if len(workloads) == 1 else ""
     names = (network_name(task.case.model) + ("" if alike else f" {task.case.workload}") for task in tasks)
-    return " ".join(filter(None, (named(list(dict.fromkeys(names))), alike)))
+    return " ".join(filter(None, (within(list(dict.fromkeys(names)), NAMED), alike)))
 
 
 def where(task: BestMeasured, tasks: Sequence[BestMeasured]) -> str:
@@ -143,7 +137,7 @@ def _others(task: BestMeasured) -> str:
     """Why none of the other configurations is named."""
     unresolved = [other for other in task.others if not is_resolved(other.time)]
     if len(unresolved) == len(task.others):
-        return f"{named([configuration(other) for other in unresolved])} not resolved"
+        return f"{within([configuration(other) for other in unresolved], NAMED)} not resolved"
     if any(len(other.time.medians) == 1 for other in task.others) or len(task.shown.time.medians) == 1:
         return "single processes: not compared"
     if len(task.others) == 1:
@@ -192,25 +186,6 @@ def of_peak(found: Utilisation, share: tuple[Quantity, str]) -> str:
     about = "about " if share[0].state == "about" else ""
     amount = brief(structs.replace(share[0], interval="unwritten"))
     return f"{f'{found.bound.label}, ' if found.bound else ''}{about}{amount} of {where} {what}"
-
-
-def peak_share(found: Utilisation) -> tuple[Quantity, str] | None:
-    """The larger of the two shares in whole percent, and of what; None unless both are resolved.
-
-    A share of bandwidth above 100% says that caches spare the memory, and is none of a peak.
-    """
-    shares = [(found.utilisation, "compute"), (found.bandwidth_share, "memory")]
-    known = [
-        (with_interval(share.value, share.interval), what) for share, what in shares if share is not None
-    ]
-    if len(known) < 2 or not all(cell.is_resolved for cell, _ in known):
-        return None
-    cell, what = max(known, key=lambda each: each[0].value)
-    if cell.value > 1:
-        return None
-    ends = None if cell.low is None or cell.high is None else (100 * cell.low, 100 * cell.high)
-    low, high = ends or (None, None)
-    return Quantity(value=100 * cell.value, low=low, high=high, unit="%", digits=0, of_one=cell.of_one), what
 
 
 def _phases(figures: Figures) -> Iterator[str]:

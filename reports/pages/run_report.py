@@ -26,7 +26,7 @@ from reports.pages.run_answer import RunFound, answer
 from reports.pages.run_parts import in_part
 from reports.sections.accuracy_tables import accuracy_tables, epoch_tables
 from reports.sections.ceiling_tables import ceiling_tables
-from reports.sections.compile_tables import economics_tables
+from reports.sections.compile_tables import compile_table
 from reports.sections.conditions_table import conditions_table
 from reports.sections.cost_tables import cost_table, precision_table
 from reports.sections.digest_tables import digest_tables
@@ -38,8 +38,9 @@ from reports.sections.layer_tables import layer_tables
 from reports.sections.learning_plots import learning_plots
 from reports.sections.ledger_plots import ledger_plots
 from reports.sections.ledger_tables import ledger_tables
-from reports.sections.machine_tables import machine_lines, machine_tables, machine_words
+from reports.sections.machine_tables import machine_tables, machine_words
 from reports.sections.memory_tables import memory_tables
+from reports.sections.origin import origin_of
 from reports.sections.outcome_tables import (
     absences_table,
     failed_table,
@@ -48,7 +49,7 @@ from reports.sections.outcome_tables import (
 )
 from reports.sections.parity_tables import parity_table
 from reports.sections.roofline_plots import roofline_plots
-from reports.sections.speedup_tables import speedup_tables
+from reports.sections.speedup_tables import speedup_table
 from reports.sections.unit_tables import SEVERAL_IN_WORDS, unit_tables
 from reports.sections.utilisation_tables import flat_rows, utilisation_tables, without_ceilings
 from reports.summary.caches import IN_WORDS
@@ -101,7 +102,7 @@ def document(summary: Summary, directories: Sequence[Path] = ()) -> Document:
             *learning_plots(runs),
         ),
         spent=summary.spent,
-        origin=structs.replace(summary.origin, machines=tuple(machine_lines(summary))),
+        origin=origin_of(summary),
         rows=(
             *with_further(
                 flat_rows(figures, [*used, *reached_by_layers(layers)]), figures, summary.seconds, target
@@ -154,16 +155,16 @@ def _tables(
             *layer_tables(layers, scope),
             *accuracy_tables(runs, learning),
             *parity_table(runs, learning),
-            *in_part(parts.LATENCY, whole_step_tables(timed, scope)),
+            *in_part(parts.LATENCY, whole_step_tables(timed, used, scope)),
             *in_part(parts.TRAINING, phase_tables(timed, scope)),
             *in_part(parts.MACHINES, unit_tables(machine_spreads(timed), scope)),
-            *in_part(parts.SPEED_UPS, speedup_tables(timed, scope)),
-            *in_part(parts.SPEED_UPS, economics_tables(timed, scope)),
-            *in_part(parts.PEAK, utilisation_tables(used, scope)),
-            *in_part(parts.MEMORY, memory_tables(timed, scope)),
+            *in_part(parts.SPEED_UPS, speedup_table(timed, scope)),
+            *in_part(parts.SPEED_UPS, compile_table(timed, scope)),
             *in_part(parts.ENERGY, energy_tables(timed, scope)),
             *in_part(parts.FAILURES, failed_table(summary.outcomes)),
-            *in_part(parts.MEMORY_BY_KIND, ledger_tables(timed, scope)),
+            *in_part(parts.PEAK, utilisation_tables(used, scope)),
+            *in_part(parts.MEMORY, memory_tables(timed, scope)),
+            *in_part(parts.MEMORY, ledger_tables(timed, scope)),
             *in_part(parts.SYSTEM, machine_tables(summary)),
             *ceiling_tables(summary, ceilings_of(summary)),
             *in_part(parts.COST, cost_table(timed, scope.reasons)),

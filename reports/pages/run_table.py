@@ -12,14 +12,15 @@ from bench.schema.plurals import how_many
 from reports.analysis.best_measured import BestMeasured
 from reports.cells import FOLLOWS_FROM_UNRESOLVED, Cell, brief
 from reports.document import Table
-from reports.pages.run_headlines import configuration, gain, images_per_second, peak_share
+from reports.pages.run_headlines import configuration, gain, images_per_second
 from reports.pages.run_warnings import UNRELIABLE_MARK, is_unreliable
+from reports.sections.peak_share import peak_share
 from reports.summary.figures import Summary
 from reports.summary.machine_labels import machine_text
 from reports.summary.subjects import Figures, Subject, by_subject
 from reports.tables.case_names import network_name
 from reports.tables.time_units import TimeUnit, unit_of
-from reports.tables.wording import MIB, measured
+from reports.tables.wording import measured, whole_mib
 
 BASELINE = "(baseline)"
 _Value = Callable[[BestMeasured], str]
@@ -127,7 +128,7 @@ def _of_peak(tasks: Sequence[BestMeasured]) -> Iterator[Cell]:
 
 
 def _memory(task: BestMeasured, figures: Figures) -> Cell:
-    """At the peak of a step, in whole MiB."""
+    """At the peak of a step."""
     metric = devices.traits(task.case.device).peak_metric
     peak = figures.get((WHOLE[task.case.workload], metric))
-    return None if peak is None else round(peak.median / MIB)
+    return None if peak is None else whole_mib(peak.median)

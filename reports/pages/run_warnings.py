@@ -7,12 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from bench.schema.case import Case
 from bench.schema.case_warnings import Label
+from bench.schema.phases import whole
 from bench.schema.plurals import how_many
 from bench.schema.record import FAILED, Status
 from reports.analysis.best_measured import BestMeasured
 from reports.cells import BORROWED, ONE
 from reports.summary.figures import Figure, Summary
 from reports.tables.case_names import case_name
+from reports.tables.listing import within
 from reports.tables.wording import measured
 
 UNRELIABLE: tuple[Label, ...] = (
@@ -37,9 +39,31 @@ def is_unreliable(figure: Figure) -> bool:
     return any(label in figure.tags for label in UNRELIABLE)
 
 
-def warnings_line(tasks: Sequence[BestMeasured], summary: Summary) -> str:
-    """`1 case failed: VGG-16 training, batch 8 (oom). ! 3 cases may not repeat (drifting 2, steal 1).`"""
-    return " ".join(_warnings(tasks, summary))
+def warnings_line(tasks: Sequence[BestMeasured], summary: Summary, missing: int = 0) -> str:
+    """`1 case failed: VGG-16 training, batch 8 (oom). ! 3 cases may not repeat (drifting 2, steal 1).`
+
+    `missing` is how many cases of the plan have no record yet.
+    """
+    return " ".join((*_not_shown(summary, missing), *_warnings(tasks, summary)))
+
+
+def _not_shown(summary: Summary, missing: int) -> Iterator[str]:
+    """What a reader may take for measured, and is not or is not wholly."""
+    if missing:
+        yield f"{how_many(missing, 'case')} not measured yet."
+    incomplete = [warned for warned in summary.warnings if warned.label == "incomplete"]
+    if incomplete:
+        cases = dict.fromkeys(case for warned in incomplete for case in warned.cases)
+        yield f"{how_many(len(cases), 'case')} with missing figures (incomplete): --section warnings."
+    zero = dict.fromkeys(each.case for each in summary.figures if _is_step(each) and each.median <= 0)
+    if zero:
+        names = within([case_name(case) for case in zero], MOST_NAMED + 1)
+        yield f"{how_many(len(zero), 'case')} left out, as all times are 0: {names}."
+
+
+def _is_step(figure: Figure) -> bool:
+    """Whether it is the time of a whole step, by which a network is shown."""
+    return (figure.phase, figure.metric) == (whole(figure.case), "wall_time") and figure.layer is None
 
 
 def _warnings(tasks: Sequence[BestMeasured], summary: Summary) -> Iterator[str]:

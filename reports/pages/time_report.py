@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from bench import devices
 from bench.plan.suite import MOST_PROCESSES
@@ -21,10 +21,11 @@ from reports.analysis.nominal_limit import NOT_KNOWN, Limit, limit_of, rate, who
 from reports.analysis.utilisation import Utilisation, reached
 from reports.cells import Cell, Quantity, Scalar, brief
 from reports.document import Answer, Document, NextStep, Part, Table
-from reports.pages.run_headlines import configuration, images_per_second, in_own_unit, of_peak, peak_share
+from reports.pages.run_headlines import configuration, images_per_second, in_own_unit, of_peak
 from reports.pages.run_warnings import UNRELIABLE
 from reports.sections.machine_line import machine_words
-from reports.sections.machine_tables import machine_lines
+from reports.sections.origin import origin_of
+from reports.sections.peak_share import peak_share
 from reports.sections.utilisation_tables import flat_rows
 from reports.summary.contended import not_alone
 from reports.summary.figures import Figure, Summary
@@ -70,7 +71,7 @@ def build(timed: TimedCase) -> Document | None:
         text=(f"{in_words(whole.subject, _AXES)}.", *_prior_note(whole.time)),
         tables=(_table(timed, whole, of_case, limit),),
         rows=tuple(_rows(timed, found, whole, limit)),
-        origin=structs.replace(summary.origin, machines=tuple(machine_lines(summary))),
+        origin=origin_of(summary),
     )
 
 

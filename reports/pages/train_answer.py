@@ -21,6 +21,7 @@ from reports.sections.accuracy_tables import peak_of, to_target
 from reports.sections.machine_line import in_short
 from reports.summary.figures import Summary
 from reports.tables.case_names import network_name
+from reports.tables.listing import and_more
 from reports.tables.wording import MIB, mean_percent, of_seeds
 
 MOST_ROWS = 9
@@ -62,9 +63,8 @@ def answer(found: RunFound, runs: Sequence[Learned]) -> tuple[str, Answer]:
 def _title(runs: Sequence[Learned]) -> str:
     """`LeNet-5, VGG-16 and 2 more, trained on digits`"""
     models = list(dict.fromkeys(network_name(run.subject.case.model) for run in runs))
-    more = f" and {len(models) - 3} more" if len(models) > 3 else ""
     datasets = dict.fromkeys(run.task.dataset for run in runs)
-    return f"{', '.join(models[:3])}{more}, trained on {', '.join(datasets)}"
+    return f"{and_more(models, 3)}, trained on {', '.join(datasets)}"
 
 
 def _most_telling(groups: Mapping[Together, Sequence[Learned]]) -> Together:
@@ -77,11 +77,11 @@ def _chart(runs: Sequence[Learned], names: CaseNames) -> BarChart | None:
     reached = [(run, found) for run in _learned(runs) if (found := time_to_target(run))]
     targets = {run.task.target for run, _ in reached}
     if len(reached) > 1 and len(targets) == 1:
-        bars = [(run, of_seeds(found)) for run, found in reached]
+        bars = [(run, bar) for run, found in reached if (bar := of_seeds(found)).is_resolved]
         title = f"Seconds of training to {100 * (targets.pop() or 0):g}% test accuracy"
     else:
         every = [(run, mean_percent(run.figures.get(ACCURACY_KEY))) for run in _learned(runs)]
-        bars = [(run, bar) for run, bar in every if bar is not None]
+        bars = [(run, bar) for run, bar in every if bar is not None and bar.is_resolved]
         title = "Test accuracy (%)"
     if len(bars) < 2:
         return None

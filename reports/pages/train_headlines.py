@@ -15,6 +15,7 @@ from reports.sections.accuracy_tables import where_in_words
 from reports.summary.figures import Figure
 from reports.tables.case_columns import NOT_SHOWN, in_words, varying
 from reports.tables.case_names import network_name
+from reports.tables.listing import and_more
 from reports.tables.wording import mean_percent, of_seeds, signed_points
 
 CaseNames = Mapping[int, str]
@@ -61,6 +62,8 @@ def _accuracies(where: str, runs: Sequence[Learned], names: CaseNames) -> Iterat
         yield f"{_most_accurate(where, ranking, names)}{_not_ranked(learned, ranking)}."
     elif len(learned) == 1:
         yield _alone(where, learned[0], names)
+    elif learned and not any(map(_is_resolved, learned)):
+        yield f"{_not_resolved(where, len(learned))}."
     elif learned:
         yield _unranked(where, learned)
     elif any(run.is_at_chance for run in runs):
@@ -91,10 +94,11 @@ def _target(runs: Sequence[Learned]) -> float | None:
 
 def _most_accurate(where: str, ranking: Ranking, names: CaseNames) -> str:
     """`Highest test accuracy on digits: VGG-11-BN 98.1% ±0.4`, or that no case is the most accurate."""
+    if not ranking.worse and not any(map(_is_resolved, (ranking.best, *ranking.level))):
+        return _not_resolved(where, 1 + len(ranking.level))
     if not ranking.worse:
-        low, high = _ends((ranking.best, *ranking.level))
-        count = 1 + len(ranking.level)
-        return f"None of {count} cases is clearly the most accurate on {where}: {low} to {high} test accuracy"
+        alike = (ranking.best, *ranking.level)
+        return f"None of {len(alike)} cases is clearly the most accurate on {where}: {_span(alike)}"
     worse = _listed(ranking.worse, names)
     best = f"{names[id(ranking.best)]} {_percent(ranking.best)}"
     if not ranking.level:
@@ -109,17 +113,16 @@ def _fastest(ranking: Ranking, names: CaseNames) -> str:
     first = f"First at {100 * target:g}%: {names[id(best)]}, after {_seconds(best)} of training"
     if not ranking.level:
         return first
-    others = ", ".join(f"{names[id(run)]} ({_seconds(run)})" for run in ranking.level[:NAMED])
-    more = len(ranking.level) - NAMED
-    return f"{first}; not distinguishable: {others}{f' and {more} more' if more > 0 else ''}"
+    others = [f"{names[id(run)]} ({_seconds(run)})" for run in ranking.level]
+    return f"{first}; not distinguishable: {and_more(others, NAMED)}"
 
 
 def _alone(where: str, run: Learned, names: CaseNames) -> str:
     """`VGG-small on digits: 97.2% ±0.8 test accuracy (3 seeds, 6 epochs); 90% after 30 s of training.`"""
     target, reached = run.task.target, time_to_target(run)
     seeds = how_many(len(run.accuracies), "seed")
-    told = f"{names[id(run)]} on {where}: {_percent(run)} test accuracy"
-    told += f" ({seeds}, {run.task.recipe.epochs} epochs)"
+    accuracy = f"{_percent(run)} test accuracy" if _is_resolved(run) else f"test accuracy {_percent(run)}"
+    told = f"{names[id(run)]} on {where}: {accuracy} ({seeds}, {run.task.recipe.epochs} epochs)"
     if target is None:
         return f"{told}."
     if reached is None:
@@ -128,10 +131,9 @@ def _alone(where: str, run: Learned, names: CaseNames) -> str:
 
 
 def _unranked(where: str, runs: Sequence[Learned]) -> str:
-    low, high = _ends(runs)
     return (
-        f"{len(runs)} cases reach {low} to {high} test accuracy on {where}; not ranked, since that takes two "
-        "cases of several seeds each, none of which diverged."
+        f"{len(runs)} cases on {where}: {_span(runs)}; not ranked, since that takes two cases of several "
+        "seeds each, none of which diverged."
     )
 
 
@@ -162,9 +164,7 @@ def _parity(found: Parity) -> str:
 
 def _listed(runs: Sequence[Learned], names: CaseNames) -> str:
     """`VGG-small 98.0% ±0.5, LeNet-5 96.5% ±0.5 and 2 more`"""
-    told = ", ".join(f"{names[id(run)]} {_percent(run)}" for run in runs[:NAMED])
-    more = len(runs) - NAMED
-    return f"{told} and {more} more" if more > 0 else told
+    return and_more([f"{names[id(run)]} {_percent(run)}" for run in runs], NAMED)
 
 
 def _percent(run: Learned) -> str:
@@ -173,10 +173,24 @@ def _percent(run: Learned) -> str:
     return brief(structs.replace(found, unit="%")) if found else ""
 
 
-def _ends(runs: Sequence[Learned]) -> tuple[str, str]:
-    """The lowest and the highest mean, each with the digits that its interval leaves it."""
-    figures = sorted((run.figures[ACCURACY_KEY] for run in runs), key=lambda figure: figure.median)
-    return _mean(figures[0]), _mean(figures[-1])
+def _is_resolved(run: Learned) -> bool:
+    found = mean_percent(run.figures.get(ACCURACY_KEY))
+    return found is not None and found.is_resolved
+
+
+def _not_resolved(where: str, cases: int) -> str:
+    return f"Accuracy on {where} is not resolved in any of {cases} cases: seeds differ too much"
+
+
+def _span(runs: Sequence[Learned]) -> str:
+    """`93% to 95% test accuracy`: the lowest and the highest mean that is resolved, each with the digits that
+    its interval leaves it; then how many are not resolved."""
+    known = (run.figures[ACCURACY_KEY] for run in runs if _is_resolved(run))
+    figures = sorted(known, key=lambda figure: figure.median)
+    open_ = len(runs) - len(figures)
+    also = f" ({how_many(open_, 'case')} not resolved)" if open_ else ""
+    ends = " to ".join(dict.fromkeys((_mean(figures[0]), _mean(figures[-1]))))
+    return f"{ends} test accuracy{also}"
 
 
 def _mean(figure: Figure) -> str:

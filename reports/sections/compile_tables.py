@@ -13,8 +13,9 @@ from reports.cells import Cell, Quantity
 from reports.document import Table
 from reports.sections.speedup_tables import COMPILED, pairs_of, speed_up
 from reports.summary.figures import Figure
-from reports.summary.subjects import by_subject, subject_of
+from reports.summary.subjects import Figures, Subject, by_subject, subject_of
 from reports.tables.case_columns import TableLine, TableScope, table
+from reports.tables.constant_columns import without_constant
 from reports.tables.wording import interval_notes, measured, processes_text
 
 COMPILING: dict[str, Callable[[Figure], Cell]] = {
@@ -23,7 +24,13 @@ COMPILING: dict[str, Callable[[Figure], Cell]] = {
     "graph_breaks": lambda figure: round(figure.median),
     "recompiles": lambda figure: round(figure.median),
 }
+_COUNTS = ("graph breaks", "recompiles")
 CACHES = ("cold", "warm")
+CACHES_NOTE = "cold: with an empty compiler cache; warm: in a second process, with that cache filled."
+PAYOFF_NOTE = (
+    "gain: wall time saved per step. steps: how many it takes until compile time is recovered, in brackets "
+    "at the ends of the gain's 95% interval. never: the compiled step is not faster."
+)
 NEVER = "never"
 ROUNDING = 1e-9
 """30 s at 0.05 s a step are 600 steps, whatever the last digit of their quotient."""
@@ -40,73 +47,63 @@ class Range(Struct, frozen=True):
     borrowed: bool = False
 
 
-def economics_tables(figures: Sequence[Figure], scope: TableScope) -> Iterator[Table]:
-    """What compiling took; then, where the same was also run eagerly, what it gains and when it pays."""
-    yield from _compile_table(figures, scope)
-    yield from _payoff_table(figures, scope)
-
-
-def _compile_table(figures: Sequence[Figure], scope: TableScope) -> Iterator[Table]:
-    """Seconds to the first result with an empty and with a filled cache; breaks and recompiles."""
+def compile_table(figures: Sequence[Figure], scope: TableScope) -> Iterator[Table]:
+    """Seconds to the first result with an empty and with a filled cache; where the same was also run eagerly,
+    what compiling gains and after how many steps it has paid."""
+    saved = _gains(figures)
     lines = [
-        TableLine(
-            subject=subject,
-            cells=(
-                *(
-                    next((show(f) for (_, metric), f in found.items() if metric == name), None)
-                    for name, show in COMPILING.items()
-                ),
-                processes_text(list(found.values())),
-            ),
-        )
+        TableLine(subject=subject, cells=_cells(found, saved.get(subject)))
         for subject, found in by_subject([f for f in figures if f.metric in COMPILING]).items()
     ]
-    if lines:
-        yield table(
-            "Compile time",
-            ["cold (s)", "warm (s)", "graph breaks", "recompiles", "processes"],
-            lines,
-            scope,
-            metrics=tuple(COMPILING),
-            notes=[
-                "cold: with an empty compiler cache; warm: in a second process, with that cache filled.",
-                *interval_notes(cell for line in lines for cell in line.cells),
-            ],
-        )
+    if not lines:
+        return
+    cells = [cell for line in lines for cell in line.cells]
+    found = table(
+        "Compile time and break-even",
+        [
+            *("cold (s)", "warm (s)", *_COUNTS, "gain (ms/step)"),
+            *(f"steps, {cache} cache" for cache in CACHES),
+            "processes",
+        ],
+        lines,
+        scope,
+        metrics=tuple(COMPILING),
+        optional=("processes", *_COUNTS, "steps, warm cache", "warm (s)"),
+        notes=[CACHES_NOTE, *([PAYOFF_NOTE] if saved else []), *interval_notes(cells)],
+    )
+    for name in _COUNTS:
+        found = without_constant(found, name)
+    yield found
 
 
-def _payoff_table(figures: Sequence[Figure], scope: TableScope) -> Iterator[Table]:
+def _gains(figures: Sequence[Figure]) -> dict[Subject, tuple[Range, float]]:
+    """What a step of a compiled case saves, and how long it takes; the first of several eager ones counts."""
     whole = [f for f in figures if f.metric == "wall_time" and f.phase == WHOLE.get(f.case.workload)]
-    seconds = {(subject_of(f), f.metric): f.median for f in figures if f.metric in COMPILING}
-    lines = []
+    found: dict[Subject, tuple[Range, float]] = {}
     for eager, compiled in pairs_of(whole, COMPILED):
-        subject = subject_of(compiled)
-        spent = [seconds.get((subject, f"compile_{cache}")) for cache in CACHES]
-        if any(spent):
-            gained = gain(eager.median, speed_up(eager, compiled))
-            # To the first result: a step is in it, which running eagerly would have taken as well.
-            more = [each and max(0.0, each - compiled.median) for each in spent]
-            paid = [None if each is None else steps_until_paid(each, gained) for each in more]
-            images = [each and scaled(each, compiled.case.batch) for each in paid]
-            cells = (_cell(scaled(gained, 1e3)), *map(_whole, paid), *map(_whole, images))
-            lines.append(TableLine(subject=subject, cells=cells))
-    if lines:
-        yield table(
-            "Compile break-even",
-            [
-                "gain (ms/step)",
-                *(f"steps, {cache} cache" for cache in CACHES),
-                *(f"images, {cache} cache" for cache in CACHES),
-            ],
-            lines,
-            scope,
-            notes=[
-                "gain: wall time saved per step. steps, images: how many it takes until compile time is "
-                "recovered, in brackets at the ends of the gain's 95% interval. never: the compiled step "
-                "is not faster.",
-                *interval_notes(cell for line in lines for cell in line.cells),
-            ],
-        )
+        saved = gain(eager.median, speed_up(eager, compiled))
+        found.setdefault(subject_of(compiled), (saved, compiled.median))
+    return found
+
+
+def _cells(found: Figures, saved: tuple[Range, float] | None) -> tuple[Cell, ...]:
+    named = {metric: figure for (_, metric), figure in found.items()}
+    seconds = [named.get(f"compile_{cache}") for cache in CACHES]
+    return (
+        *(show(named[name]) if name in named else None for name, show in COMPILING.items()),
+        None if saved is None else _cell(scaled(saved[0], 1e3)),
+        *(_paid(each, saved) for each in seconds),
+        processes_text(list(found.values())),
+    )
+
+
+def _paid(spent: Figure | None, saved: tuple[Range, float] | None) -> Cell:
+    """Steps until the seconds are recovered: those to the first result, less the step that is in them, which
+    running eagerly would have taken as well."""
+    if spent is None or saved is None:
+        return None
+    gained, step = saved
+    return _whole(steps_until_paid(max(0.0, spent.median - step), gained))
 
 
 def gain(eager_seconds: float, faster: Ratio) -> Range:
@@ -138,9 +135,9 @@ def scaled(found: Range, factor: float) -> Range:
     )
 
 
-def _whole(found: Range | None) -> Cell:
+def _whole(found: Range) -> Cell:
     """`1,234 (900 to 2,000)`, `1,234 (900 to never)` or `never`"""
-    return None if found is None else structs.replace(_cell(found), digits="whole", endless=NEVER)
+    return structs.replace(_cell(found), digits="whole", endless=NEVER)
 
 
 def _cell(found: Range) -> Quantity:

@@ -11,7 +11,7 @@ from bench.schema.metrics import CLOCKS
 from bench.schema.phases import WHOLE
 from reports.cells import UNRESOLVED, brief
 from reports.document import Plot, Series
-from reports.sections.latency_tables import key_of, phases_key, title_of
+from reports.sections.latency_tables import key_of, title_of
 from reports.summary.figures import Figure, Spread, Summary
 from reports.summary.subjects import Subject, subject_of
 from reports.tables.case_columns import in_words, varying
@@ -63,7 +63,7 @@ def _plots(workload: Workload, device: str, rows: Sequence[_Row], names: UniqueN
             name=names.unused(f"samples-{workload}-{device}"),
             title=f"{title}: the samples of each process",
             note=NOTE + more,
-            under=(key_of if workload == "inference" else phases_key)(workload, device),
+            under=key_of(workload, device),
             x_label=f"{clock} time of a {WHOLE[workload]} / the case's figure",
             y_label="",
             log_x=0 < WIDE * min(samples) < max(samples),

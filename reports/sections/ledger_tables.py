@@ -27,6 +27,8 @@ NOTES = {
     "non-tensor": "non-tensor: libraries, threads and freed memory the allocator still holds.",
 }
 
+_OPTIONAL = ("processes", "peak in", "inputs", "buffers", "non-tensor", "peak resident", "residual", "sum")
+
 
 def ledger_tables(figures: Sequence[Figure], scope: TableScope) -> Iterator[Table]:
     """For each workload and device the ledgers of its cases, in MiB."""
@@ -73,7 +75,15 @@ def _table(workload: Workload, device: str, rows: dict[Subject, Figures], scope:
     key = key_of(workload, device)
     metrics = [LEDGER[kind] for kind in kinds]
     return table(
-        title, columns, lines, scope, key=key, without=("workload", "device"), notes=notes, metrics=metrics
+        title,
+        columns,
+        lines,
+        scope,
+        key=key,
+        without=("workload", "device"),
+        notes=notes,
+        metrics=metrics,
+        optional=_OPTIONAL,
     )
 
 

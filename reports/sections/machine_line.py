@@ -18,7 +18,7 @@ def in_short(summary: Summary) -> str:
 
 
 def machine_words(summary: Summary) -> Iterator[str]:
-    """What the machines are, how many, and the versions of torch."""
+    """What the machines are, how many, and the versions of torch; of a machine what was used of it."""
     environments = list(summary.environments.values())
     kinds = list(dict.fromkeys(_machine(each, summary) for each in environments))
     if kinds:
@@ -45,13 +45,21 @@ def _counted(kinds: Sequence[str], units: Collection[Unit]) -> str:
 
 def _machine(environment: Environment, summary: Summary) -> str:
     used = {figure.case.device for figure in summary.figures}
-    if environment.gpu is not None and any(devices.traits(device).uses_gpu for device in used):
-        return one_line(environment.gpu.name, 60)
+    processor = _processor(environment, summary)
+    if environment.gpu is None:
+        return f"{processor}, no GPU"
+    if not any(devices.traits(device).uses_gpu for device in used):
+        return processor
+    gpu = one_line(environment.gpu.name, 60)
+    return f"{gpu} and {processor}" if any(devices.traits(device).is_host for device in used) else gpu
+
+
+def _processor(environment: Environment, summary: Summary) -> str:
+    """`Intel Xeon, 2 cores (AVX512)`"""
     cores = how_many(environment.cores_usable, "core")
     capability = _capability(summary)
     name = one_line(environment.cpu.replace("(R)", "").replace("(TM)", ""), 50)
-    told = f"{name}, {cores}{f' ({capability})' if capability else ''}"
-    return told if environment.gpu is not None else f"{told}, no GPU"
+    return f"{name}, {cores}{f' ({capability})' if capability else ''}"
 
 
 def _capability(summary: Summary) -> str | None:

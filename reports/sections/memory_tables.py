@@ -76,6 +76,10 @@ def _table(title: str, rows: dict[Subject, Figures], whole: str, scope: TableSco
         without=("workload", "device"),
         notes=notes,
         metrics=kinds,
+        optional=(
+            *("processes", "allocation retries", "peak in"),
+            *(title_of(kind) for kind in reversed(kinds) if kind != peak),
+        ),
     )
 
 

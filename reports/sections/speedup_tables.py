@@ -17,12 +17,14 @@ from bench.schema.case import Case, Precision
 from bench.schema.phases import WHOLE
 from bench.stats.estimates import Ratio
 from reports.analysis.figure_ratios import ratio
+from reports.cells import Cell
 from reports.document import Table
 from reports.summary.figures import Figure, same_precision
 from reports.summary.measured_networks import is_same_network
 from reports.summary.subjects import subject_of
 from reports.tables.case_columns import TableLine, TableScope, table
-from reports.tables.wording import interval_notes, milliseconds, with_interval
+from reports.tables.time_units import TimeUnit, unit_of
+from reports.tables.wording import interval_notes, measured, with_interval
 
 MIXED: tuple[Precision, ...] = ("amp-bf16", "amp-fp16")
 
@@ -34,9 +36,9 @@ def _compiles(case: Case) -> bool:
 
 
 class SpeedupKind(Struct, frozen=True, kw_only=True):
-    """Cases with the same `key` may be compared; by default also the precision read back must agree."""
+    """Cases with the same `key` may be compared; by default also the precision read back must agree. `base`
+    and `new` are what people call the two sides."""
 
-    title: str
     is_base: Callable[[Case], bool]
     is_new: Callable[[Case], bool]
     key: Callable[[Case], Case]
@@ -45,14 +47,18 @@ class SpeedupKind(Struct, frozen=True, kw_only=True):
     note: str
     same_precision: bool = True
 
+    @property
+    def name(self) -> str:
+        """`eager → compiled`"""
+        return f"{self.base} → {self.new}"
+
 
 COMPILED = SpeedupKind(
-    title="Speed-up from torch.compile",
     is_base=lambda case: case.engine == "eager",
     is_new=_compiles,
     key=lambda case: structs.replace(case, engine=""),
-    base="eager (ms)",
-    new="compiled (ms)",
+    base="eager",
+    new="compiled",
     note=(
         "Steady state, without compile time. The layout is the one you set; Inductor may choose another "
         "inside its graph."
@@ -63,13 +69,12 @@ COMPILED = SpeedupKind(
 def _over_the_host(device: Device) -> SpeedupKind:
     host = devices.host()
     return SpeedupKind(
-        title=f"Speed-up of {device.traits.title} over {host.traits.title}",
         is_base=lambda case: case.device == host.name,
         is_new=lambda case: case.device == device.name,
         # threads belong to the host's side alone
         key=lambda case: structs.replace(case, device="", threads=0),
-        base=f"{host.name} (ms)",
-        new=f"{device.name} (ms)",
+        base=host.name,
+        new=device.name,
         note="Both devices used the same precision.",
     )
 
@@ -77,21 +82,19 @@ def _over_the_host(device: Device) -> SpeedupKind:
 OTHERS = (
     COMPILED,
     SpeedupKind(
-        title="Speed-up from CUDA graphs",
         is_base=lambda case: case.engine == "eager",
         is_new=lambda case: case.engine == "cudagraph",
         key=lambda case: structs.replace(case, engine=""),
-        base="eager (ms)",
-        new="graph (ms)",
+        base="eager",
+        new="CUDA graph",
         note="The graph replays the kernels of eager, so it saves launch time.",
     ),
     SpeedupKind(
-        title="Speed-up from AMP",
         is_base=lambda case: case.precision == "fp32",
         is_new=lambda case: case.precision in MIXED,
         key=lambda case: structs.replace(case, precision="fp32"),
-        base="fp32 (ms)",
-        new="amp (ms)",
+        base="fp32",
+        new="AMP",
         note="fp32 is IEEE arithmetic, without TF32.",
         same_precision=False,
     ),
@@ -104,35 +107,40 @@ def comparisons() -> tuple[SpeedupKind, ...]:
     return (*map(_over_the_host, over), *OTHERS)
 
 
-def speedup_tables(figures: Sequence[Figure], scope: TableScope) -> Iterator[Table]:
-    """A table for each comparison that has a pair."""
+def speedup_table(figures: Sequence[Figure], scope: TableScope) -> Iterator[Table]:
+    """A row for each pair of each comparison; none without a pair."""
     whole = [f for f in figures if f.metric == "wall_time" and f.phase == WHOLE[f.case.workload]]
-    for comparison in comparisons():
-        pairs = list(pairs_of(whole, comparison))
-        if not pairs:
-            continue
-        ratios = [speed_up(base, new) for base, new in pairs]
-        lines = [
-            TableLine(
-                subject=subject_of(new),
-                cells=(
-                    milliseconds(base),
-                    milliseconds(new),
-                    with_interval(found.value, found.interval, unit="x"),
-                ),
-            )
-            for (base, new), found in zip(pairs, ratios, strict=True)
-        ]
-        yield table(
-            comparison.title,
-            [comparison.base, comparison.new, "speed-up"],
-            lines,
-            scope,
-            notes=[
-                f"Wall time of the whole step; above 1x is faster. {comparison.note}",
-                *interval_notes(cell for line in lines for cell in line.cells),
-            ],
-        )
+    found = [(kind, *pair) for kind in comparisons() for pair in pairs_of(whole, kind)]
+    if not found:
+        return
+    unit = unit_of(figure.median for _, *sides in found for figure in sides)
+    lines = [
+        TableLine(subject=subject_of(new), cells=_cells(comparison, base, new, unit))
+        for comparison, base, new in found
+    ]
+    told = dict.fromkeys(f"{comparison.name}: {comparison.note}" for comparison, _, _ in found)
+    yield table(
+        "Speed-ups",
+        ["comparison", f"before ({unit.name})", f"after ({unit.name})", "speed-up"],
+        lines,
+        scope,
+        optional=(f"before ({unit.name})", f"after ({unit.name})"),
+        notes=[
+            "Wall time of the whole step; above 1x is faster.",
+            *told,
+            *interval_notes(cell for line in lines for cell in line.cells),
+        ],
+    )
+
+
+def _cells(comparison: SpeedupKind, base: Figure, new: Figure, unit: TimeUnit) -> tuple[Cell, ...]:
+    found = speed_up(base, new)
+    return (
+        comparison.name,
+        measured(base, unit.per_second),
+        measured(new, unit.per_second),
+        with_interval(found.value, found.interval, unit="x"),
+    )
 
 
 def pairs_of(figures: Sequence[Figure], comparison: SpeedupKind) -> Iterator[tuple[Figure, Figure]]:

@@ -83,6 +83,7 @@ def _table(title: str, key: TableKey, rows: Sequence[Utilisation], scope: TableS
         key=key,
         without=("workload", "device"),
         metrics=("wall_time", "flops", "flops", "bytes_moved", "flops"),
+        optional=("FLOP/byte", unit, "time (ms)", "limit"),
         notes=[
             SHARES_NOTE,
             f"Measured peak: {'; '.join(_ceilings(rows))}.",

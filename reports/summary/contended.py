@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 
 from bench import devices
 from bench.schema.case import Case
@@ -21,7 +21,29 @@ def not_alone(figures: Iterable[Figure], whose: str = "This run") -> tuple[str, 
     A case counts once, whatever it has of figures. Those on other devices are left out, since neighbours of
     the host do not make their figures wrong, and training runs, of which nobody watches the neighbours.
     """
-    return _sentence(((subject_of(each), each.case, "contended" in each.tags) for each in figures), whose)
+    return _sentence(_marks(figures), whose)
+
+
+def _marks(figures: Iterable[Figure]) -> Iterator[tuple[Hashable, Case, bool]]:
+    """Each with its row and case, and whether it was contended."""
+    yield from ((subject_of(each), each.case, "contended" in each.tags) for each in figures)
+
+
+def neither_alone(base: Sequence[Figure], new: Sequence[Figure], names: tuple[str, str]) -> tuple[str, ...]:
+    """A single sentence where neither of two runs had the machine to itself; of one of them that of
+    `not_alone`."""
+    told = tuple(not_alone(figures, name) for figures, name in zip((base, new), names, strict=True))
+    if not all(told):
+        return (*told[0], *told[1])
+    counts = (
+        f"{count:,} of {rows:,} cases in {name}"
+        for (count, rows), name in zip(map(_counts, map(_marks, (base, new))), names, strict=True)
+    )
+    return (
+        f"{' and '.join(names)} shared the machine: other programs took more than {CONTENDED:.0%} of CPU "
+        f"time in {' and '.join(counts)} (contended). Their times are too long, by more than the intervals "
+        "show.",
+    )
 
 
 def records_not_alone(records: Iterable[Record], whose: str = "This run") -> tuple[str, ...]:
@@ -38,12 +60,7 @@ def records_not_alone(records: Iterable[Record], whose: str = "This run") -> tup
 
 
 def _sentence(marks: Iterable[tuple[Hashable, Case, bool]], whose: str) -> tuple[str, ...]:
-    """From rows, each with its case and whether it was contended; one row may come several times."""
-    contended: dict[Hashable, bool] = {}
-    for row, case, mark in marks:
-        if case.task is None and devices.traits(case.device).is_host:
-            contended[row] = contended.get(row, False) or mark
-    count, rows = sum(contended.values()), len(contended)
+    count, rows = _counts(marks)
     if count <= MOST_CONTENDED * rows:
         return ()
     return (
@@ -51,3 +68,12 @@ def _sentence(marks: Iterable[tuple[Hashable, Case, bool]], whose: str) -> tuple
         f"{count:,} of {rows:,} cases (contended). Their times are too long, by more than the intervals "
         "show.",
     )
+
+
+def _counts(marks: Iterable[tuple[Hashable, Case, bool]]) -> tuple[int, int]:
+    """How many rows were contended, and how many there are; one row may come several times."""
+    contended: dict[Hashable, bool] = {}
+    for row, case, mark in marks:
+        if case.task is None and devices.traits(case.device).is_host:
+            contended[row] = contended.get(row, False) or mark
+    return sum(contended.values()), len(contended)

@@ -56,6 +56,8 @@ AXES: dict[str, Axis] = {
     "network": Axis(value=lambda s: s.network, phrase="network {}"),
     "machine": Axis(value=lambda s: machine_text(s.machine), phrase="machine {}"),
 }
+_READ_BACK = "read back"
+"""The column of what was in force, where two rows are one case."""
 SECONDARY = ("deterministic", "target", "seed", "threads")
 """Not named where other axes tell the cases apart as well."""
 INPUT_AXES = ("image", "input", "channels", "classes")
@@ -111,35 +113,39 @@ def table(
     always: Sequence[str] = (),
     notes: Sequence[str] = (),
     metrics: Sequence[str] = (),
+    optional: Sequence[str] = (),
 ) -> Table:
     """A table whose rows begin with the model and the axes that vary; what the others say is `shared`.
 
     `without` are axes that the title or the lines say already, `always` have a column even where all rows
     share the value. Empty columns are left out. `metrics` are what the first ones show, to mark absent cells.
+    `optional` are what a narrow terminal leaves out, the first of them first.
     """
     lines = [_marked(line, metrics, scope.reasons) for line in lines]
     subjects = [line.subject for line in lines]
     shown, shared = _shown(subjects, scope, without, always)
-    effective = ["read back"] if _effective_differs(subjects) else []
+    effective = [_READ_BACK] if _effective_differs(subjects) else []
     filled = [i for i in range(len(columns)) if any(line.cells[i] is not None for line in lines)]
-    rows = (
-        (
-            line.subject.case.model,
-            *(AXES[name].value(line.subject) for name in shown),
-            *([effective_text(line.subject.effective)] if effective else []),
-            *(line.cells[i] for i in filled),
-        )
-        for line in lines
-    )
+    present = [columns[i] for i in filled]
     return Table(
         title=title,
         key=key,
-        columns=("model", *shown, *effective, *(columns[i] for i in filled)),
-        rows=tuple(rows),
+        columns=("model", *shown, *effective, *present),
+        rows=tuple(_row(line, [*shown, *effective], filled) for line in lines),
         shared=tuple(shared),
         notes=tuple(notes),
+        optional=tuple(name for name in optional if name in present),
         row_names=tuple(subject.name for subject in subjects),
     )
+
+
+def _row(line: TableLine, axes: Sequence[str], filled: Sequence[int]) -> tuple[Cell, ...]:
+    subject = line.subject
+    said = (
+        effective_text(subject.effective) if name == _READ_BACK else AXES[name].value(subject)
+        for name in axes
+    )
+    return (subject.case.model, *said, *(line.cells[i] for i in filled))
 
 
 def _marked(line: TableLine, metrics: Sequence[str], reasons: Reasons) -> TableLine:

@@ -40,6 +40,13 @@ def best_command(case: Case, *more: str) -> str:
     return shlex.join(["convbench", "best", case.model, *_options(case, axes), *more])
 
 
+def ceilings_command(case: Case, dtype: str | None, *more: str) -> str:
+    """The command that measures the peak under which a case stands."""
+    words = ["convbench", "ceilings", *_options(case, ("device", *(("threads",) if case.threads else ())))]
+    precision = [] if dtype is None else ["--precision", dtype]
+    return shlex.join([*words, *precision, *more])
+
+
 def _sizes(case: Case) -> tuple[str, ...]:
     return ("input",) if case.input else ("image", "channels")
 

@@ -7,7 +7,13 @@ from msgspec import structs
 from reports.cells import Cell
 from reports.document import Table
 
-_ONE = {"processes": "process", "runs": "run", "pairs": "pair"}
+_ONE = {
+    "processes": "process",
+    "runs": "run",
+    "pairs": "pair",
+    "graph breaks": "graph break",
+    "recompiles": "recompile",
+}
 
 
 def without_constant(found: Table, name: str, whose: str = "") -> Table:
@@ -23,6 +29,7 @@ def without_constant(found: Table, name: str, whose: str = "") -> Table:
         found,
         columns=found.columns[:at] + found.columns[at + 1 :],
         rows=tuple(row[:at] + row[at + 1 :] for row in found.rows),
+        optional=tuple(other for other in found.optional if other != name),
         shared=(*found.shared, " ".join(filter(None, (_counted(values.pop(), name), whose)))),
     )
 

@@ -24,6 +24,7 @@ from reports.cells import (
     Quantity,
 )
 from reports.summary.figures import Figure
+from reports.tables.listing import and_more
 
 TIME_IN_WORDS = (
     "Times: geometric mean of per-process medians, with the 95% confidence interval across processes. "
@@ -47,6 +48,12 @@ BORROWED_NOTE = (
 UNRESOLVED_NOTE = (
     f"{UNRESOLVED}: the 95% interval (in brackets) reaches more than {ABOUT:.0%} from the figure. +4: about "
     f"4 more processes would resolve it. {FOLLOWS_FROM_UNRESOLVED}: derived from an unresolved figure."
+)
+MOST_POINTS = 10.0
+"""An accuracy, or a difference of two, whose interval reaches further is not resolved."""
+POINTS_UNRESOLVED_NOTE = (
+    f"{UNRESOLVED}: the interval (in brackets, in points) reaches more than {MOST_POINTS:g} points from the "
+    "accuracy or difference. Add seeds."
 )
 TENTH, WIDE = 0.1, 10
 """In points: below and from these a difference has other digits than one."""
@@ -108,17 +115,23 @@ def percent(share: float | None) -> Quantity | None:
 
 
 def mean_percent(figure: Figure | None) -> Quantity | None:
-    """`98.1 ±0.4`: a mean over seeds, its interval in points; † marks a single seed."""
+    """`98.1 ±0.4`: a mean over seeds, its interval in points, or `not resolved (58 to 82)`; † marks a single
+    seed."""
     if figure is None:
         return None
     interval = figure.interval
-    return Quantity(
+    found = Quantity(
         value=100 * figure.median,
         low=100 * interval.low if interval else None,
         high=100 * interval.high if interval else None,
         of_one=interval is None,
+        reach=MOST_POINTS,
         interval="around",
     )
+    if found.is_resolved or interval is None:
+        return found
+    ends = (max(0.0, 100 * interval.low), min(100.0, 100 * interval.high))  # no accuracy is beyond these
+    return structs.replace(found, low=ends[0], high=ends[1])
 
 
 def milliseconds(figure: Figure | None) -> Quantity | None:
@@ -130,26 +143,24 @@ def interval_notes(cells: Iterable[Cell], of_one: str = WITHIN_NOTE) -> tuple[st
     """The notes that explain the marks of these cells; `of_one` that of a single process, or seed."""
     quantities = [cell for cell in cells if isinstance(cell, Quantity)]
     shown = [each for each in quantities if not each.unresolved]
-    is_resolved = len(shown) == len(quantities) and all(each.is_resolved for each in shown)
+    open_ = [each for each in quantities if each.unresolved or not each.is_resolved]
+    in_points = [each for each in open_ if each.reach is not None]
     return (
         *((of_one,) if any(each.of_one for each in shown) else ()),
         *((BORROWED_NOTE,) if any(each.borrowed for each in shown) else ()),
-        *(() if is_resolved else (UNRESOLVED_NOTE,)),
+        *((UNRESOLVED_NOTE,) if len(open_) > len(in_points) else ()),
+        *((POINTS_UNRESOLVED_NOTE,) if in_points else ()),
     )
 
 
 def named(cases: Sequence[Case]) -> str:
     """The first few cases by id, and how many more."""
-    ids = ", ".join(case.id for case in cases[:CASES_NAMED])
-    more = len(cases) - CASES_NAMED
-    return f"{ids} and {more:,} more" if more > 0 else ids
+    return and_more([case.id for case in cases], CASES_NAMED)
 
 
 def models_named(cases: Sequence[Case]) -> str:
     """The first few models of these cases, and how many more; short where ids would fill a table."""
-    models = list(dict.fromkeys(case.model for case in cases))
-    more = len(models) - MODELS_NAMED
-    return ", ".join(models[:MODELS_NAMED]) + (f" and {more:,} more" if more > 0 else "")
+    return and_more(list(dict.fromkeys(case.model for case in cases)), MODELS_NAMED)
 
 
 def one_line(text: str, limit: int = 300) -> str:
@@ -158,6 +169,12 @@ def one_line(text: str, limit: int = 300) -> str:
     if len(line) <= limit:
         return line
     return f"{line[: limit // 3]} ... {line[-(limit - limit // 3) :]}"
+
+
+def whole_mib(size: float) -> Quantity:
+    """A size in bytes as whole MiB; a small one to the tenth."""
+    found = size / MIB
+    return Quantity(value=found, digits="whole" if found >= 10 else 1)
 
 
 def computed_ratio(value: float | None) -> Quantity | None:
@@ -193,7 +210,7 @@ def signed_points(found: float | None, low: float | None, high: float | None) ->
     """`-0.3 (-0.8 to +0.2)`: a difference of shares in points, with its interval if there is one.
 
     To the tenth of a point; to the hundredth where the interval is so narrow, to the point where the
-    difference is wide.
+    difference is wide. `not resolved (-40 to 44)` where neither a sign nor MOST_POINTS is known.
     """
     if found is None:
         return None
@@ -202,6 +219,7 @@ def signed_points(found: float | None, low: float | None, high: float | None) ->
         value=_points(found),
         low=None if low is None else _points(low),
         high=None if high is None else _points(high),
+        reach=MOST_POINTS if low is not None and high is not None and low < 0 < high else None,
         interval="ends",
         digits=0 if abs(_points(found)) >= WIDE else 1 if half is None or half >= TENTH else 2,
         sign="unless zero",

@@ -40,7 +40,7 @@ PLANTED = (
 def test_the_headline_counts_every_verdict_and_tells_undecided_from_not_tested() -> None:
     assert headline(PLANTED, NOTHING) == (
         "8 claims about AlexNet and VGG: 2 true (1 by arithmetic), 1 false, 2 undecided (3 seeds), "
-        "1 needs a GPU, 1 not tested, 1 cited only."
+        "1 needs a GPU, 1 not tested (augmentation), 1 cited only."
     )
 
 
@@ -107,3 +107,11 @@ def test_the_first_screen_fits_with_all_claims() -> None:
     told = answer(answers(find([]), NOTHING), NOTHING, None, Asked())
     assert told.table is not None
     assert 1 + 1 + len(told.headlines) * 2 + 4 + len(told.table.rows) + 2 <= 24
+
+
+def test_claims_without_a_verdict_are_named() -> None:
+    """A count alone does not say which to ask for."""
+    (headline,) = answer(answers(find([]), NOTHING), NOTHING, None, Asked()).headlines
+    open_ = [each for each in answers(find([]), NOTHING) if each.judgement.need == "a run"]
+    named = ", ".join(each.claim.said.id for each in open_[:5])
+    assert f"{len(open_)} not tested ({named} and {len(open_) - 5} more)" in headline

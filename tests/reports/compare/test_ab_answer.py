@@ -106,7 +106,7 @@ def test_one_pair_has_no_figure_in_the_headline() -> None:
 def test_several_cases_are_counted() -> None:
     found = answer([pairs([0.05 + log for log in WOBBLE], batch=8), shifted(0.0)], tried())
     first, second = found.headlines
-    assert first.startswith("1 of 2 times is slower: LeNet-5 inference, batch 8 takes 5.1")
+    assert first.startswith("1 of 2 times changed: LeNet-5 inference, batch 8 is 5.1")
     assert second == "1 is equivalent within 2%."
 
 

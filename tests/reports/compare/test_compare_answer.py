@@ -65,9 +65,9 @@ def test_a_slowdown_is_the_first_sentence(tmp_path: Path) -> None:
     base = run((batch(1), QUIET), (batch(2), QUIET), (batch(4), QUIET))
     new = run((batch(1), QUIET), (batch(2), times(1.12)), (batch(4), QUIET))
     found = compare(tmp_path, base, new)
-    assert found.document.title == "1 of 3 times is slower"
+    assert found.document.title == "1 slower, 2 equivalent"
     assert answer(found).headlines == (
-        "1 of 3 times is slower: VGG-11 inference, batch 2 takes 12.0% (9.8% to 14.3%) more time.",
+        "1 of 3 times changed: VGG-11 inference, batch 2 is 12.0% slower (9.8% to 14.3%).",
         "2 are equivalent within 2%.",
     )
     assert answer(found).about.endswith("· same machine and versions · 5 processes a side")
@@ -83,8 +83,10 @@ def test_a_speed_up_is_told_as_less_time_and_a_large_one_as_a_factor(tmp_path: P
     base = run((batch(1), QUIET), (batch(2), QUIET))
     new = run((batch(1), times(0.9)), (batch(2), times(0.25)))
     first, *_ = answer(compare(tmp_path, base, new)).headlines
-    assert first.startswith("2 of 2 times are faster: VGG-11 inference, batch 2 is 4.00x (3.92x to 4.08x)")
-    assert " as fast; VGG-11 inference, batch 1 takes 10" in first
+    assert first.startswith(
+        "2 of 2 times changed (2 faster): VGG-11 inference, batch 2 is faster, at 4.00x (3.92x to 4.08x) the "
+        "speed; VGG-11 inference, batch 1 is faster, in 10"
+    )
     assert first.endswith("less time.")
 
 
@@ -92,14 +94,14 @@ def test_changes_in_both_directions_are_counted_apart(tmp_path: Path) -> None:
     base = run((batch(1), QUIET), (batch(2), QUIET))
     new = run((batch(1), times(0.9)), (batch(2), times(1.2)))
     found = compare(tmp_path, base, new)
-    assert found.document.title == "2 of 2 times changed"
-    assert "2 of 2 times changed (1 slower, 1 faster): VGG-11 inference, batch 2 takes 20" in said(found)
+    assert found.document.title == "1 slower, 1 faster"
+    assert "2 of 2 times changed (1 slower, 1 faster): VGG-11 inference, batch 2 is 20" in said(found)
 
 
 def test_equivalent_times_are_no_news_and_no_change_is_claimed(tmp_path: Path) -> None:
     base = run((batch(1), QUIET), (batch(2), QUIET))
     found = compare(tmp_path, base, base)
-    assert answer(found).headlines == ("No time changed: all 2 are equivalent within 2%.",)
+    assert answer(found).headlines == ("No time changed: both are equivalent within 2%.",)
     assert answer(found).table is None
     for word in ("slower", "faster"):
         assert word not in said(found)
@@ -116,9 +118,9 @@ def test_inconclusive_is_never_called_equal(tmp_path: Path) -> None:
     )
     found = compare(tmp_path, base, new)
     (sentence,) = answer(found).headlines
-    assert sentence.startswith("Undecided: all 2 times are inconclusive; changes below ")
+    assert sentence.startswith("Undecided: both times are inconclusive; changes below ")
     assert sentence.endswith("may have gone unseen.")
-    assert found.document.title == "All 2 times are inconclusive"
+    assert found.document.title == "Both times are inconclusive"
     for word in ("equivalent", "No time changed", "slower", "faster"):
         assert word not in sentence
 
@@ -156,7 +158,7 @@ def test_one_process_a_side_claims_nothing(tmp_path: Path) -> None:
 def test_what_one_process_hides_is_not_said_of_all(tmp_path: Path) -> None:
     base, new = run((batch(1), NOISY), (batch(2), QUIET)), run((batch(1), NOISY), (batch(2), (0.2,)))
     sentence = said(compare(tmp_path, base, new))
-    assert sentence.startswith("Undecided: all 2 times are inconclusive; changes below ")
+    assert sentence.startswith("Undecided: both times are inconclusive; changes below ")
     assert sentence.endswith("% may have gone unseen; 1 has one process on a side.")
 
 
@@ -208,8 +210,8 @@ def test_runs_of_peaks_alone_are_compared(tmp_path: Path) -> None:
     peak = [planted_ceilings.ceilings()]
     found = compare(tmp_path, peak, peak)
     assert not found.is_empty
-    assert found.document.title == "Peak: all 2 inconclusive"
-    assert said(found) == "Peak: all 2 inconclusive."
+    assert found.document.title == "Peak: both inconclusive"
+    assert said(found) == "Peak: both inconclusive."
 
 
 def test_the_same_work_under_another_precision_is_no_mismatch_of_cases(tmp_path: Path) -> None:
@@ -288,7 +290,7 @@ def test_warnings_are_counted_and_names_tell_cases_apart(tmp_path: Path) -> None
     ]
     found = compare(tmp_path, base, [*run((CPU, QUIET)), *drifting])
     assert answer(found).warnings == "1 row ! (drifting 1): --section time."
-    assert "VGG-11 inference, batch 8, compile takes 20" in said(found)
+    assert "VGG-11 inference, batch 8, compile is 20.0% slower" in said(found)
 
 
 def test_the_first_line_names_what_both_sides_ran_on(tmp_path: Path) -> None:
@@ -315,7 +317,7 @@ def test_the_short_form_is_the_answer_alone(tmp_path: Path) -> None:
     base, new = run((CPU, QUIET), (batch(1), QUIET)), run((CPU, times(1.12)), (batch(1), QUIET))
     found = compare(tmp_path, base, new)
     text = formats.render("md", short_form(found.document))
-    assert text.startswith("# 1 of 2 times is slower\n")
+    assert text.startswith("# 1 slower, 1 equivalent\n")
     assert len(text.splitlines()) < 30
     assert "Appendix" not in text
     assert "<details>" not in text

@@ -8,7 +8,8 @@ from msgspec import structs
 from models.errors import UserError
 from reports import formats
 from reports.cells import Quantity
-from reports.document import Answer, BarChart, BarRow, Document, NextStep, Part, Table
+from reports.document import Answer, BarChart, BarRow, Document, NextStep, Origin, Part, Table
+from reports.tables.origin_words import origin_in_words
 
 MEMORY, SYSTEM = Part("memory", "Memory"), Part("system", "System", in_appendix=True)
 ANSWER = Answer(
@@ -105,3 +106,41 @@ def test_markdown_folds_the_parts_after_the_answer() -> None:
 def test_programs_get_the_same_rows_whether_or_not_there_is_an_answer() -> None:
     document = structs.replace(DOCUMENT, rows=({"median": 0.149},))
     assert formats.render("csv", document) == "median\n0.149\n"
+
+
+def test_every_format_for_people_says_how_the_report_was_made() -> None:
+    """The command, the version and commit, and the time: what it takes to make it again."""
+    origin = Origin(
+        commands=("convbench run --model vgg16", "convbench run --resume", "convbench run --until 2%"),
+        started_at="2026-01-01T10:00:00+00:00",
+        finished_at="2026-01-01T11:07:00+01:00",
+        versions=("0.1.0",),
+        commits=("abc1234",),
+    )
+    made = structs.replace(DOCUMENT, origin=origin)
+    line = (
+        "Made by convbench run --model vgg16, convbench run --resume and 1 more; convbench 0.1.0, commit "
+        "abc1234; 2026-01-01 10:00 to 10:07 UTC."
+    )
+    assert formats.render("md", made).rstrip().endswith(line)
+    assert line in formats.render("html", made)
+    whole = formats.render("terminal", structs.replace(made, whole=True))
+    assert line in " ".join(whole.split())
+    assert "Made by" not in formats.render("terminal", made), "the first screen has no room for it"
+
+
+@pytest.mark.parametrize(
+    ("origin", "line"),
+    [
+        (None, ""),
+        (Origin(), ""),
+        (Origin(started_at="2026-01-01T10:00:00Z"), "2026-01-01 10:00 UTC."),
+        (Origin(commits=("a", "b"), started_at="yesterday"), "Commit a, b; yesterday."),
+        (
+            Origin(started_at="2026-01-01T23:59:00Z", finished_at="2026-01-02T00:10:00Z"),
+            "2026-01-01 23:59 to 2026-01-02 00:10 UTC.",
+        ),
+    ],
+)
+def test_what_is_not_known_of_the_origin_is_left_out(origin: Origin | None, line: str) -> None:
+    assert origin_in_words(origin) == line

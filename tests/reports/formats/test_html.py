@@ -21,6 +21,7 @@ from reports.document import Answer, Document, Plot, Series, Table, TableKey
 from reports.drawing import plots
 from reports.drawing.inline_svg import PAGE_COLORS, inline
 from reports.pages.run_report import build
+from reports.tables.label_meanings import MEANINGS
 from tests.planted import planted_answer, planted_records
 from tests.planted.commands import ROOT
 
@@ -254,7 +255,7 @@ def test_the_answer_stands_ahead_of_the_contents_and_all_parts() -> None:
 def test_the_contents_name_the_parts_and_one_appendix() -> None:
     shown = page(planted_answer.document())
     assert shown.of("a") == ["Results", "All configurations", "Peak memory", "Appendix"]
-    assert [tag for tag, _ in shown.tags].count("details") == 5
+    assert [tag for tag, _ in shown.tags].count("details") == 5 + 2, "of two tables what their labels mean"
 
 
 def test_a_report_without_an_answer_has_its_tables_in_view() -> None:
@@ -324,3 +325,13 @@ def test_the_command_writes_the_page_and_nothing_beside(tmp_path: Path) -> None:
     subprocess.run(command, check=True, cwd=ROOT)
     assert [found.name for found in file.parent.iterdir()] == ["page.html"]
     assert file.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+
+def test_the_meaning_of_each_label_is_text_under_its_table() -> None:
+    """A title needs a pointer that hovers: neither a phone nor a keyboard has one."""
+    text = formats.render("html", planted_answer.document())
+    legend = text[text.index('<details class="legend">') :]
+    legend = legend[: legend.index("</details>")]
+    for label in ("drifting", "steal"):
+        assert legend.count(f"<dt>{label}</dt>") == 1
+        assert f"<dd>{MEANINGS[label]}</dd>" in legend

@@ -193,10 +193,10 @@ def test_without_pairs_nothing_is_called_confirmed(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("ratios", "standing", "is_alike"),
     [
-        ((0.8, 0.81, 0.79) * 2, "▲ slower", False),
-        ((1.001, 0.999) * 4, "= not distinguishable", True),
-        ((0.7, 1.5, 0.9, 1.2), "= not distinguishable", True),
-        ((0.9,), "= not distinguishable", True),
+        ((0.8, 0.81, 0.79) * 2, "2", False),
+        ((1.001, 0.999) * 4, "=", True),
+        ((0.7, 1.5, 0.9, 1.2), "=", True),
+        ((0.9,), "=", True),
     ],
 )
 def test_a_rival_is_told_as_its_pairs_judge_it(
@@ -204,7 +204,9 @@ def test_a_rival_is_told_as_its_pairs_judge_it(
 ) -> None:
     made = shown(structs.replace(FOUND, pairs=(pair(RIVAL, WINNER, ratios), *FOUND.pairs)), folder)
     assert made.table is not None
-    assert [row["vs the first"] for row in rows_of(made.table)][:2] == ["fastest", standing]
+    assert [row["#"] for row in rows_of(made.table)][:3] == ["1", standing, "3"]
+    assert "vs fp32 eager" in made.table.columns
+    assert any(note.startswith("=: not distinguishable") for note in made.table.notes) == is_alike
     sentence = "Not distinguishable from bf16, channels-last, compile, 2 threads ("
     assert any(line.startswith(sentence) for line in made.headlines) == is_alike
 
@@ -239,10 +241,10 @@ def test_headline_and_table_quote_one_figure_over_all_processes(tmp_path: Path) 
     assert made.answer.table is not None
     first = made.answer.table.rows[0]
     mean = (0.16 * 0.17 * 0.18) ** (1 / 3)
-    assert isinstance(first[1], Quantity)
-    assert first[1].value == pytest.approx(1e3 * mean)
+    assert isinstance(first[2], Quantity)
+    assert first[2].value == pytest.approx(1e3 * mean)
     assert made.rows[0]["seconds"] == pytest.approx(mean)
-    assert brief(first[1]).split()[0] in made.answer.headlines[0]
+    assert brief(first[2]).split()[0] in made.answer.headlines[0]
     assert not made.answer.alarms
 
 
@@ -253,6 +255,23 @@ def test_a_search_that_its_pairs_contradict_is_the_first_line(tmp_path: Path) ->
         "bf16, channels-last, compile, freezing, 2 threads: 160 ms in the search, 1.70 s to 1.80 s in the "
         "pairs."
     )
+
+
+def test_the_next_command_says_how_long_it_takes_and_the_table_how_much_memory(folder: Path) -> None:
+    """Of the winner's own process: what it held at most, and what it took."""
+    kept = [
+        planted_records.record(
+            structs.replace(WINNER, replicate=1),
+            planted_records.time("forward", 0.16),
+            planted_records.fact("forward", "peak_resident", 700 * 2**20),
+        )
+    ]
+    timed = [structs.replace(each, seconds=20.0) for each in kept]
+    made = shown(FOUND, planted_records.write(folder.parent / "timed", timed))
+    assert made.table is not None
+    assert [row["memory (MiB)"] for row in rows_of(made.table)][:2] == ["700", None]
+    assert made.next_step is not None
+    assert made.next_step.about.startswith("runs this configuration, about ")
 
 
 def search_and_pairs(tmp_path: Path, searched: float, paired: Sequence[float]) -> tuple[Findings, Path]:

@@ -153,6 +153,48 @@ def test_a_network_above_the_measured_peak_is_the_first_line(tmp_path: Path) -> 
     assert not answer(tmp_path / "high", timed(VGG, 0.1), peak(20e9)).alarms
 
 
+def test_a_peak_that_is_too_low_is_measured_again_before_anything_else(tmp_path: Path) -> None:
+    """What a search or more processes would add rests on it too."""
+    step = answer(tmp_path, timed(VGG, 0.1), peak(5e9)).next_step
+    assert step is not None
+    assert step.command == "convbench ceilings --device cpu --threads 2 --precision fp32 --replicates 3"
+    assert step.purpose == "measures the peak again"
+    fine = answer(tmp_path / "fine", timed(VGG, 0.1), peak(20e9)).next_step
+    assert fine is not None
+    assert fine.command.startswith("convbench best vgg16")
+
+
+def test_the_first_line_names_the_processor_and_the_gpu_where_both_were_used(tmp_path: Path) -> None:
+    gpu = [
+        structs.replace(record, environment=planted_records.GPU_MACHINE)
+        for record in timed(structs.replace(VGG, device="cuda"), 0.01)
+    ]
+    cpu = [structs.replace(each, environment=planted_records.GPU_MACHINE) for each in timed(VGG, 0.1)]
+    both = answer(tmp_path / "both", cpu, gpu)
+    assert both.about.startswith("Test GPU and Test CPU, 2 cores")
+    alone = answer(tmp_path / "alone", gpu)
+    assert alone.about.startswith("Test GPU · torch")
+
+
+def test_a_network_whose_times_are_all_zero_is_named_and_not_dropped_silently(tmp_path: Path) -> None:
+    found = answer(tmp_path, timed(VGG, 0.1), timed(Case(model="lenet5", threads=2), 0.0))
+    assert found.warnings.startswith("1 case left out, as all times are 0: LeNet-5 inference, batch 1.")
+
+
+def test_what_is_incomplete_or_not_measured_yet_is_on_the_first_screen(tmp_path: Path) -> None:
+    incomplete = [
+        structs.replace(record, warnings=[CaseWarning("incomplete", "ledger: planted")])
+        for record in timed(VGG, 0.1)
+    ]
+    folder = planted_records.write(tmp_path, incomplete)
+    plan_file.write(folder, single_case.plan_of("lenet5", {"device": ("cpu",)}, until="5%"))
+    found = build([folder]).answer
+    assert found is not None
+    assert found.warnings.startswith(
+        "1 case not measured yet. 1 case with missing figures (incomplete): --section warnings."
+    )
+
+
 def test_the_same_case_on_two_machines_is_told_with_its_machine(tmp_path: Path) -> None:
     other = structs.replace(planted_records.MACHINE, host="other", cpu="Other CPU")
     there = [structs.replace(record, environment=other) for record in timed(VGG, 0.02)]
@@ -324,7 +366,7 @@ def test_parts_come_in_the_order_of_questions_and_the_appendix_last(tmp_path: Pa
     """What one came for, then what it rests on; any of it alone by its name."""
     found = report(tmp_path, planted_records.example())
     names = [part.name for part in found.parts]
-    assert names[:5] == ["latency", "training", "speed-ups", "memory", "failures"]
+    assert names[:6] == ["latency", "training", "speed-ups", "failures", "memory", "system"]
     assert [part.in_appendix for part in found.parts] == sorted(part.in_appendix for part in found.parts)
     only = formats.render("terminal", found.only("memory"))
     assert "Memory, training on cpu (MiB)" in only

@@ -14,6 +14,7 @@ from bench.schema.record import Record
 from reports import formats
 from reports.analysis.learned import together
 from reports.analysis.learned import training_runs as runs_of
+from reports.cells import readable
 from reports.document import Answer
 from reports.pages.run_answer import RunFound
 from reports.pages.run_report import build
@@ -50,7 +51,9 @@ def test_a_clear_winner_is_alone(tmp_path: Path) -> None:
 def test_seeds_that_scatter_rank_nothing(tmp_path: Path) -> None:
     records = [*seeds(VGG, (0.90, 0.95, 0.99)), *seeds(LENET, (0.91, 0.93, 0.96))]
     first = told(tmp_path, records).headlines[0]
-    assert first.startswith("None of 2 cases is clearly the most accurate on digits: 93% to 95%")
+    assert first == (
+        "None of 2 cases is clearly the most accurate on digits: 93% test accuracy (1 case not resolved)."
+    )
     assert "highest" not in first
 
 
@@ -88,10 +91,24 @@ def test_a_better_case_of_one_seed_is_counted_beside_the_ranking(tmp_path: Path)
 
 def test_what_is_not_ranked_has_the_digits_of_its_intervals(tmp_path: Path) -> None:
     records = [*seeds(VGG, (0.98, 0.6, 0.3)), *seeds(LENET, (0.995,))]
-    (sentence,) = (each for each in told(tmp_path, records).headlines if "reach" in each)
+    (sentence,) = (each for each in told(tmp_path, records).headlines if "not ranked" in each)
     assert sentence == (
-        "2 cases reach 60% to 99.5% test accuracy on digits; not ranked, since that takes two cases of "
-        "several seeds each, none of which diverged."
+        "2 cases on digits: 99.5% test accuracy (1 case not resolved); not ranked, since that takes two "
+        "cases of several seeds each, none of which diverged."
+    )
+
+
+def test_an_accuracy_that_its_seeds_do_not_show_is_no_number(tmp_path: Path) -> None:
+    """98, 60 and 30%: their mean is 63% ±85, which is no accuracy, and has no bar and no claim."""
+    found = told(tmp_path, seeds(VGG, (0.98, 0.6, 0.3)))
+    assert found.headlines[0].startswith("VGG-small on digits: test accuracy not resolved (3 seeds, ")
+    assert found.chart is None
+    assert found.table is not None
+    row = dict(zip(found.table.columns, map(readable, found.table.rows[0]), strict=True))
+    assert row["test accuracy (%)"] == "not resolved"
+    both = told(tmp_path / "both", [*seeds(VGG, (0.98, 0.6, 0.3)), *seeds(LENET, (0.9, 0.5, 0.99))])
+    assert both.headlines[0] == (
+        "Accuracy on digits is not resolved in any of 2 cases: seeds differ too much."
     )
 
 

@@ -15,7 +15,7 @@ from reports.document import Plot
 from reports.drawing import plots
 from reports.pages.run_report import build
 from reports.sections.distribution_plots import CASES_SHOWN, ROWS_IN_A_PLOT, distribution_plots
-from reports.sections.latency_tables import key_of, phases_key
+from reports.sections.latency_tables import key_of
 from reports.summary.pooling import PROCESSES_SPREAD, summarise
 from tests.planted import planted_records
 
@@ -67,7 +67,7 @@ def test_only_the_whole_step_by_the_devices_own_clock(tmp_path: Path) -> None:
     )
     found = of(tmp_path, planted_records.record(train, *parts), planted_records.record(cuda, *clocks), failed)
     assert {plot.under: [row.label for row in plot.series] for plot in found} == {
-        phases_key("training", "cpu"): ["vgg11: 1,000 ms †"],
+        key_of("training", "cpu"): ["vgg11: 1,000 ms †"],
         key_of("inference", "cuda"): ["vgg11: 8.00 ms †"],
     }
     assert [plot.x_label for plot in found] == [
@@ -83,7 +83,7 @@ def test_every_plot_stands_under_a_table_of_the_report(tmp_path: Path) -> None:
     assert {table.title for table in tables} == {
         "Inference on cpu",
         "Inference on cuda",
-        "Training on cpu, by phase",
+        "Training on cpu",
     }
     assert len(tables) == len(samples)
 

@@ -87,3 +87,11 @@ def test_a_comparison_names_the_side(tmp_path: Path) -> None:
     (sentence,) = compare_report.build([base], [new]).document.remarks
     assert sentence.startswith("NEW shared the machine: other programs took")
     assert "in 3 of 4 cases" in sentence
+
+
+def test_two_busy_sides_are_told_in_one_sentence(tmp_path: Path) -> None:
+    base = planted_records.write(tmp_path / "base", run(2, 2))
+    new = planted_records.write(tmp_path / "new", run(3, 1))
+    (sentence,) = compare_report.build([base], [new]).document.remarks
+    assert sentence.startswith("BASE and NEW shared the machine: other programs took more than 10% of CPU ")
+    assert "in 2 of 4 cases in BASE and 3 of 4 cases in NEW (contended)" in sentence
