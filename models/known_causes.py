@@ -48,7 +48,7 @@ def _of_import(error: ImportError) -> str | None:
     if part:
         return f"imports {error.name!r}, which {package!r} does not have, as it is installed or found here"
     return (
-        f"imports {error.name!r}, which is neither installed with convbench nor beside the file:"
+        f"imports {error.name!r}, which is neither installed with convbench nor next to the file:"
         " install it there"
     )
 

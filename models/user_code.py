@@ -44,14 +44,12 @@ def _told(error: BaseException) -> str:
         asked = _refused_by_argparse(error.__traceback__)
         if asked is not None:
             return (
-                f"reads command-line arguments when it is loaded, of which it gets none: {asked};"
+                f"reads command-line arguments when it is loaded, but convbench passes none: {asked};"
                 f" give them defaults, or {_BEHIND_MAIN}"
             )
         return f"ends the program when it is loaded ({description}): {_BEHIND_MAIN}"
     if isinstance(error, EOFError):
-        return (
-            f"asks for input when it is loaded, and there is nobody to answer ({description}): {_BEHIND_MAIN}"
-        )
+        return f"asks for input when it is loaded, but convbench gives none ({description}): {_BEHIND_MAIN}"
     cause = known_cause(error)
     return f"{cause} ({description})" if cause else f"failed with {description}"
 

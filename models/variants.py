@@ -45,7 +45,7 @@ TRANSFORMATIONS: Mapping[str, Transformation] = MappingProxyType(
             {str(depth): partial(with_depth, depth=depth) for depth in COLUMN_OF_DEPTH},
         ),
         "norm": Transformation(
-            "normalisation: none, of the local response, of the batch",
+            "normalization: none, local response, batch",
             {norm: partial(with_normalisation, norm=norm) for norm in get_args(Normalisation)},
         ),
         "kernel": Transformation(

@@ -65,7 +65,7 @@ def _vgg(name: str, column: str, *, batch_norm: bool = False) -> Arch:
     return Arch(
         name=name,
         family="vgg",
-        summary=f"configuration {column}" + (" with batch normalisation" if batch_norm else ""),
+        summary=f"configuration {column}" + (" with batch normalization" if batch_norm else ""),
         source=f"Simonyan & Zisserman 2014, table 1, column {column}",
         year=2014,
         layers=read_column(COLUMNS[column], batch_norm=batch_norm),

@@ -19,6 +19,7 @@ import pytest
 from bench.forkserver.client import Server
 from bench.runner import execute, network_costs
 from tests.planted.commands import ROOT, Answer, Command, is_one_sentence
+from tests.planted.standing_server import StandingServer
 
 pytestmark = pytest.mark.slow
 
@@ -90,7 +91,7 @@ def server(in_the_folder: Path) -> Iterator[Server]:
 def one_server(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """All commands ask one server, which would take seconds to start for each; a job has its own process."""
     monkeypatch.setattr(network_costs, "Server", lambda: nullcontext(server))
-    monkeypatch.setattr(execute, "server_for", lambda cases, gpu=None, facts=True: nullcontext(server))
+    monkeypatch.setattr(execute, "server_for", lambda cases, gpu=None, facts=True: StandingServer(server))
 
 
 def costs(convbench: Command, *specs: str, size: tuple[object, ...] = SIZE) -> list[dict[str, Any]]:

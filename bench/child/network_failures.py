@@ -22,11 +22,11 @@ _DEVICE_FAULT = re.compile(r"CUDA error|CUDNN_STATUS_|CUBLAS_STATUS_|unable to f
 _CAUSES = (
     (
         r"Expected more than 1 value per channel",
-        "batch normalisation needs more than one value of each channel, so a larger --batch or --image",
+        "batch normalization needs more than one value of each channel, so a larger --batch or --image",
     ),
     (
         r"Expected more than 1 spatial element",
-        "instance normalisation needs more than one pixel of each channel, so a larger --image",
+        "instance normalization needs more than one pixel of each channel, so a larger --image",
     ),
     (
         r"modified by an inplace operation|leaf Variable that requires grad is being used in an in-place",

@@ -11,7 +11,7 @@ import typer
 from msgspec import structs
 
 from bench import devices
-from bench.cli import options, output
+from bench.cli import options, output, section_names
 from bench.cli.axis_options import Axes, Given, axis_options
 from bench.cli.options import MOST_MARGIN, gate_of
 from bench.plan import axes, named_suites, suite_plan
@@ -67,7 +67,7 @@ def ab(
         ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the cases and the estimated time; measure nothing.")
+        bool, typer.Option("--dry-run", help="Show the cases, estimated time and disk use; measure nothing.")
     ] = False,
     section: options.Section = None,
     full: options.Full = False,
@@ -81,6 +81,7 @@ def ab(
     from bench.studies.ab import sides as ab_sides
 
     output.check_format(format_)
+    section_names.check("ab", section, full=full)
     gate = gate_of(fail_on)
     chosen = named_suites.find(suite, devices.auto())
     sides = (ab_sides.read_side(a, a_python), ab_sides.read_side(b, b_python))
@@ -145,7 +146,7 @@ def _ab(trial: Trial, out: Path, budget: float | None, gate: FailOn | None, show
     rows = pair_rows.rows(trial.case_pairs, out, trial.margin)
     document = reporting.document(rows, trialled, trial.protocol.caches)
     output.write(out / "report.md", formats.render("md", document))
-    chosen = output.chosen(document, shown.section, shown.full)
+    chosen = output.measured(document, shown.section, shown.full)
     is_short = shown.format == "md" and shown.section is None and not shown.full
     output.show(formats.render(shown.format, short_form(chosen) if is_short else chosen))
     if trialled.failed:

@@ -9,7 +9,7 @@ from typing import Annotated, NamedTuple
 import typer
 
 from bench import devices
-from bench.cli import completion, exit_code, options, output, run_cases
+from bench.cli import completion, exit_code, options, output, run_cases, section_names
 from bench.cli.axis_options import Axes, Given, axis_options
 from bench.contracts.device import Scale
 from bench.host import cpu_cores
@@ -77,7 +77,7 @@ def ablate(
         bool, typer.Option("--report-only", help="Measure nothing; report the records in --out.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the cases and the estimated time; measure nothing.")
+        bool, typer.Option("--dry-run", help="Show the cases, estimated time and disk use; measure nothing.")
     ] = False,
     plain_intervals: options.PlainIntervals = False,
     section: options.Section = None,
@@ -89,6 +89,7 @@ def ablate(
     Without options sizes are smaller on a CPU than on a GPU.
     """
     output.check_format(format_)
+    section_names.check("ablate", section, full=full)
     run_options = options.run_options_of(gpu, lock_clocks)
     models = [str(each) for each in axes.read("model", model)] if model else []
     at = ablations.sizes("large" if report_only else _scale_of(given))
@@ -182,4 +183,4 @@ def _report(shown: _Shown) -> str:
     asked = Asked(out=shown.out, is_used=True, options=shown.options)
     document = ablations_report.build(shown.wanted, [shown.out], asked, plain_intervals=shown.plain_intervals)
     run_cases.publish(document, shown.out, shown.format_)
-    return formats.render(shown.format_, output.chosen(document, shown.section, shown.full))
+    return formats.render(shown.format_, output.measured(document, shown.section, shown.full))

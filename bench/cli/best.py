@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli import completion, options, output, run_cases
+from bench.cli import completion, exit_code, options, output, run_cases, section_names
 from bench.cli.axis_options import Axes, Given, axis_options
 from bench.plan import axes
 
 if TYPE_CHECKING:
     from bench.studies.best.search_request import SearchRequest
+    from bench.studies.best.search_result import Findings
     from reports.document import Document
 
 
@@ -42,7 +43,11 @@ def best(
     ],
     from_: Annotated[
         list[Path] | None,
-        typer.Option("--from", help="Runs of `convbench train` that compare the accuracy of precisions."),
+        typer.Option(
+            "--from",
+            metavar="FOLDER",
+            help="Use this run of `convbench train`, which compares the accuracy of precisions; repeatable.",
+        ),
     ] = None,
     gpu: options.Gpu = None,
     lock_clocks: options.LockClocks = None,
@@ -52,7 +57,7 @@ def best(
     ceilings: Annotated[bool, typer.Option(help="Measure the machine's peak, for the % of peak.")] = True,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the search in --out.")] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would be tried; measure nothing.")
+        bool, typer.Option("--dry-run", help="Show what would be tried and the disk use; measure nothing.")
     ] = False,
     out: options.Out = None,
     section: options.Section = None,
@@ -68,6 +73,7 @@ def best(
     from reports import formats
 
     output.check_format(format_)
+    section_names.check("best", section, full=full)
     asked = options.run_options_of(gpu, lock_clocks)
     request = SearchRequest(
         given={"model": axes.read("model", [model]), **given, **also_given},
@@ -81,10 +87,10 @@ def best(
     if dry_run:
         return _plan(request, format_)
     with output.folder(out, resume=resume) as folder:
-        document, code = _searched(request, folder, from_ or [])
+        document, found = _searched(request, folder, from_ or [])
         run_cases.leave(document, folder)
-        output.show(formats.render(format_, output.chosen(document, section, full)))
-        return code
+        output.show(formats.render(format_, output.measured(document, section, full)))
+        return _code(found)
 
 
 def _plan(request: SearchRequest, format_: str) -> int:
@@ -98,8 +104,8 @@ def _plan(request: SearchRequest, format_: str) -> int:
     return 0
 
 
-def _searched(request: SearchRequest, out: Path, trained: list[Path]) -> tuple[Document, int]:
-    """The report of the search and the exit code: 1 where nothing could be measured."""
+def _searched(request: SearchRequest, out: Path, trained: list[Path]) -> tuple[Document, Findings]:
+    """The report of the search, and what it found."""
     from bench.cli import progress
     from bench.studies.best import search_run as runner
     from reports.pages import best_report as reporting
@@ -109,4 +115,11 @@ def _searched(request: SearchRequest, out: Path, trained: list[Path]) -> tuple[D
         summarise(trained)  # what cannot be read is refused before minutes are spent
     with progress.progress(int(request.budget_seconds), in_seconds=True) as on_progress:
         found = runner.run_search(request, out, on_progress)
-    return reporting.build(found, out, trained), 0 if found.winner else 1
+    return reporting.build(found, out, trained), found
+
+
+def _code(found: Findings) -> int:
+    """1 where nothing could be measured, or else 3 where the budget ended the search."""
+    if found.tried and found.winner is None:
+        return 1
+    return exit_code.cut_short("before the search was complete") if found.is_cut_short else 0

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from bench import devices
-from bench.cli import options, output, run_cases
+from bench.cli import options, output, run_cases, section_names
 from bench.cli.axis_options import Axes, Given, axis_options
 from bench.host import cpu_cores
 from bench.plan import axes, ceiling_cases, expand, feasibility, suite_plan
@@ -42,6 +42,7 @@ def ceilings(
     device has, compared with its datasheet.
     """
     output.check_format(format_)
+    section_names.check("ceilings", section, full=full)
     run_options = options.run_options_of(gpu, lock_clocks)
     count = axes.whole_number("--replicates", replicates, 1, 1000)
     planned = expand.interleave_replicates(_cases(given), count)

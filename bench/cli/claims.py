@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bench import devices
-from bench.cli import completion, options, output
+from bench.cli import completion, options, output, section_names
 from bench.cli.evidence_runs import (
     Device,
     DryRun,
+    From,
     Out,
     Replicates,
     Resume,
@@ -50,10 +50,7 @@ def claims(
         ),
     ] = None,
     run: Run = False,
-    from_: Annotated[
-        list[Path] | None,
-        typer.Option("--from", metavar="DIR", help="Use the records of this run too; repeatable."),
-    ] = None,
+    from_: From = None,
     out: Out = None,
     device: Device = "auto",
     gpu: options.Gpu = None,
@@ -78,6 +75,7 @@ def claims(
     from reports.sections.asked import Asked
 
     output.check_format(format_)
+    section_names.check("claims", section, full=full)
     run_options = options.run_options_of(gpu, lock_clocks)
     wanted = textbook.find(names or [])
     folders = list(from_ or [])

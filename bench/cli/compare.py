@@ -19,10 +19,10 @@ def compare(
         list[Path] | None, typer.Argument(metavar="[BASE NEW]", help="Two run folders: before and after.")
     ] = None,
     base: Annotated[
-        list[Path] | None, typer.Option(metavar="DIR", help="A run before; repeat for several runs.")
+        list[Path] | None, typer.Option(metavar="FOLDER", help="A run before; repeat for several runs.")
     ] = None,
     new: Annotated[
-        list[Path] | None, typer.Option(metavar="DIR", help="A run after; repeat for several runs.")
+        list[Path] | None, typer.Option(metavar="FOLDER", help="A run after; repeat for several runs.")
     ] = None,
     margin: options.Margin = "2%",
     fail_on: Annotated[
@@ -73,12 +73,13 @@ def _sides(runs: list[Path], base: list[Path], new: list[Path]) -> tuple[list[Pa
         raise UserError(f"name the runs as BASE NEW, or with --base and --new, not both. {usage}")
     if runs and len(runs) != 2:
         raise UserError(
-            f"compare needs two run folders, got {len(runs)}. {usage}, or --base DIR and --new DIR, repeated"
+            f"compare needs two run folders, got {len(runs)}. {usage}, or --base FOLDER and --new FOLDER, "
+            "repeated"
         )
     if runs:
         return [runs[0]], [runs[1]]
     if not base or not new:
         raise UserError(
-            f"compare needs two runs, before and after. {usage}, or --base DIR --new DIR, repeated"
+            f"compare needs two runs, before and after. {usage}, or --base FOLDER --new FOLDER, repeated"
         )
     return base, new

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli import options, output
+from bench.cli import options, output, section_names
 from bench.plan import axes
 
 
@@ -34,6 +34,7 @@ def cost(
     from reports.pages import cost_report as costs
 
     output.check_format(format_)
+    section_names.check("cost", section, full=full)
     given = {"image": image, "input": input_, "channels": channels, "classes": classes, "batch": batch}
     sizes = {axis: axes.read_one(axis, value) for axis, value in given.items() if value is not None}
     entries = network_costs.entries([str(name) for name in axes.read("model", models)], sizes)
@@ -42,5 +43,5 @@ def cost(
         output.show(msgspec.json.format(msgspec.json.encode(listed), indent=2).decode() + "\n")
     else:
         document = costs.document(entries, layers=layers)
-        output.show(formats.render(format_, output.chosen(document, section, full or layers)))
+        output.show(formats.render(format_, output.measured(document, section, full or layers)))
     return 1 if any(cost_answer.miscounted(entry) for entry in entries) else 0

@@ -26,10 +26,14 @@ if TYPE_CHECKING:
 
 
 Run = Annotated[bool, typer.Option("--run", help="Measure what is missing; records go to --out.")]
+From = Annotated[
+    list[Path] | None,
+    typer.Option("--from", metavar="FOLDER", help="Use the records of this run too; repeatable."),
+]
 Out = Annotated[
     Path | None,
     typer.Option(
-        metavar="DIR", help="Save the report, and the records of --run, here. [default: nothing is saved]"
+        metavar="FOLDER", help="Save the report, and the records of --run, here. [default: nothing is saved]"
     ),
 ]
 Device = Annotated[str, typer.Option("--device", help=AXES["device"].summary)]
@@ -39,7 +43,7 @@ Resume = Annotated[
     bool, typer.Option("--resume", help="Continue this run: measure only missing or failed cases.")
 ]
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Show the cases and the estimated time; measure nothing.")
+    bool, typer.Option("--dry-run", help="Show the cases, estimated time and disk use; measure nothing.")
 ]
 
 
@@ -70,7 +74,7 @@ def show_document(
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         run_cases.publish(document, out, format_, name)
-    output.show(formats.render(format_, output.chosen(document, section, full)))
+    output.show(formats.render(format_, output.measured(document, section, full)))
 
 
 def setting_of(

@@ -44,7 +44,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "convbench ab --model vgg16 --a engine=eager --b engine=compile",
         "convbench ab --model lenet5 --b-python ~/new-torch/bin/python --budget 10m",
     ),
-    "history": ("convbench history runs/1", "convbench history --run --out runs/history"),
+    "history": ("convbench history --from runs/1", "convbench history --run --out runs/history"),
     "report": (
         "convbench report runs/1",
         "convbench report runs/1 -o report.html",
@@ -62,14 +62,15 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "selftest": ("convbench selftest", "convbench selftest --device cpu"),
 }
 
-_MEASURED = "1 a case failed, 2 bad input, 3 incomplete: continue with --resume, 130 interrupted"
+_CONTINUE = "3 incomplete: continue with --resume, 130 interrupted"
+_MEASURED = f"1 a case failed, 2 bad input, {_CONTINUE}"
 _FIRST = {
     "cost": "0, 1 the counts of a built-in network differ, 2 bad input",
     "compare": "0, 1 the gate failed or no case is on both sides, 2 bad input",
     "ab": "0, 1 a case or the gate failed, 2 bad input, 3 incomplete, 130 interrupted",
-    "max-batch": "0, 1 not even batch size 1 fits, 2 bad input, 130 interrupted",
-    "best": "0, 1 nothing could be measured, 2 bad input, 130 interrupted",
-    "time": "0, 1 the case failed, 2 bad input, 130 interrupted",
+    "max-batch": f"0, 1 not even batch size 1 fits, 2 bad input, {_CONTINUE}",
+    "best": f"0, 1 nothing could be measured, 2 bad input, {_CONTINUE}",
+    "time": "0, 1 the case failed, 2 bad input, 3 incomplete: no time for a second process, 130 interrupted",
     "selftest": "0, 1 a check failed, 2 bad input, 130 interrupted",
     "report": "0, 2 bad input",
     "merge": "0, 2 bad input or a conflict, 130 interrupted",

@@ -52,6 +52,11 @@ def say_left(result: RunResult, planned: int) -> None:
         output.note(_wide(result, result.target))
 
 
+def cut_short(when: str) -> int:
+    """Say that the budget ended `when`, and how to continue; the exit code."""
+    return output.complain(f"time budget used up {when}{kept_run.how_to_continue()}", INCOMPLETE)
+
+
 def say_spent(spent: Mapping[str, float]) -> None:
     """`312 s: measuring 71%, warming up 14%, starting 9%, building 6%`; nothing for a command that measured
     nothing."""

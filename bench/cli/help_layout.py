@@ -21,7 +21,7 @@ _OUT = (
 )
 
 _NAMES = "executor partition workload device precision engine layout tuning dataset recipe level model"
-_NUMBERS = "jobs_at_once batch image channels classes threads seed replicates seeds epochs"
+_NUMBERS = "jobs_at_once batch image channels classes threads seed first_seed replicates seeds epochs"
 _METAVARS = {
     **dict.fromkeys(_NAMES.split(), "NAME"),
     **dict.fromkeys(_NUMBERS.split(), "N"),

@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 
 from bench import devices
-from bench.cli import options, output
+from bench.cli import old_spellings, options, output, section_names
 from bench.cli.evidence_runs import (
     Device,
     DryRun,
+    From,
     Out,
     Replicates,
     Resume,
@@ -34,11 +35,9 @@ from reports.pages import plan_report
 
 # long: its parameters are the command's options.
 def history(
-    folders: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="[DIR...]", help="Run folders (the --out of earlier commands)."),
-    ] = None,
+    folders: Annotated[list[Path] | None, typer.Argument(hidden=True)] = None,  # the old form of --from
     run: Run = False,
+    from_: From = None,
     out: Out = None,
     device: Device = "auto",
     gpu: options.Gpu = None,
@@ -59,8 +58,11 @@ def history(
     from reports.sections.asked import Asked
 
     output.check_format(format_)
+    section_names.check("history", section, full=full)
     run_options = options.run_options_of(gpu, lock_clocks)
-    known = list(folders or [])
+    if folders:
+        old_spellings.say_old("history FOLDER", "history --from FOLDER")
+    known = [*(from_ or []), *(folders or [])]
     summary_of(known)  # folders that cannot be read are an error before anything is measured
     setting = setting_of(device, threads, replicates, None, None)
     seconds = suite_plan.seconds_of(budget)

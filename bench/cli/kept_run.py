@@ -8,15 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _RESUMABLE = (
-    "run",
-    "train",
-    "ablate",
-    "best",
-    "max-batch",
-    "ceilings",
-    "layers",
-    "claims",
-    "history",
+    *("run", "time", "train", "ablate", "best", "max-batch", "ceilings", "layers", "claims", "history"),
     "fleet",
 )
 
@@ -70,11 +62,15 @@ def how_to_continue() -> str:
 
 
 def _continuing(arguments: list[str], folder: Path) -> list[str]:
-    """A run's folder keeps its plan, and so does a fleet's; the other commands must be told again what to
-    measure."""
-    if arguments[0] in ("run", "fleet"):
-        words = ["fleet", "run"] if arguments[0] == "fleet" else ["run"]
-        return [*words, "--resume", "--out", str(folder)]
+    """`run --resume` where the folder keeps the plan of what was asked, or those of its GPUs; so for a fleet;
+    else the whole command."""
+    from bench.runner.plan_file import PLAN
+
+    if arguments[0] == "fleet":
+        return ["fleet", "run", "--resume", "--out", str(folder)]
+    keeps_plan = (folder / PLAN).exists() or any(folder.glob(f"*/{PLAN}"))
+    if arguments[0] == "time" or (arguments[0] == "run" and keeps_plan):
+        return ["run", "--resume", "--out", str(folder)]
     again = [each for each in arguments if each != "--resume"]
     named = any(each == "--out" or each.startswith("--out=") for each in again)
     return [*again, "--resume", *([] if named else ["--out", str(folder)])]

@@ -56,7 +56,10 @@ class LateCommand(TyperCommand):
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
         """That of the command itself, which parses its arguments."""
-        return load(self.full_name or self.name or "").make_context(info_name, args, parent=parent, **extra)
+        from bench.cli import old_spellings
+
+        name = self.full_name or self.name or ""
+        return load(name).make_context(info_name, old_spellings.current(name, args), parent=parent, **extra)
 
 
 class Commands(TyperGroup):
@@ -87,7 +90,11 @@ class Commands(TyperGroup):
 class _Command(TyperCommand):
     def collect_usage_pieces(self, ctx: _Context) -> list[str]:
         """`[OPTIONS] MODEL...`: what stands for an argument says how many there are."""
-        arguments = [each.metavar or "" for each in self.params if each.param_type_name == "argument"]
+        arguments = [
+            each.metavar or ""
+            for each in self.params
+            if each.param_type_name == "argument" and not getattr(each, "hidden", False)
+        ]
         return ["[OPTIONS]", *arguments]
 
     def get_help_option(self, ctx: _Context) -> Any:

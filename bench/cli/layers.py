@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from msgspec import structs
 
-from bench.cli import options, output, run_cases
+from bench.cli import options, output, run_cases, section_names
 from bench.cli.axis_options import Axes, Given, axis_options
 from bench.host import cpu_cores
 from bench.plan import axes, expand, suite_plan
@@ -31,7 +31,10 @@ def layers(
     models: options.Models,
     given: Annotated[
         Given,
-        Axes("workload", "device", "precision", "engine", "layout", "batch", "image", "input", "threads"),
+        Axes(
+            *("workload", "device", "precision", "engine", "layout", "tuning", "batch", "image", "input"),
+            *("channels", "classes", "threads", "seed"),
+        ),
     ],
     gpu: options.Gpu = None,
     lock_clocks: options.LockClocks = None,
@@ -49,7 +52,7 @@ def layers(
         bool, typer.Option("--resume", help="Continue this run: measure only missing or failed cases.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the cases and the estimated time; measure nothing.")
+        bool, typer.Option("--dry-run", help="Show the cases, estimated time and disk use; measure nothing.")
     ] = False,
     plain_intervals: options.PlainIntervals = False,
     section: options.Section = None,
@@ -62,6 +65,7 @@ def layers(
     --workload inference is given.
     """
     output.check_format(format_)
+    section_names.check("layers", section, full=full)
     run_options = options.run_options_of(gpu, lock_clocks)
     given = {"model": axes.read("model", models), **given}
     every = Suite(name="layers", summary="every layer", blocks=({"workload": ("training",)},), replicates=1)
@@ -77,7 +81,7 @@ def layers(
     auto = expand.left_to_auto(every, given)
     run_options = structs.replace(run_options, layers=True, trace=trace)
     if dry_run:
-        output.show(plan_report.dry_run(planned, protocol, format_))
+        output.show(plan_report.dry_run(planned, protocol, format_, layers=True))
         return 0
     with output.folder(out, resume=resume) as folder:
         return run_cases.run_and_report(

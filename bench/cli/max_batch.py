@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli import options, output, run_cases
+from bench.cli import exit_code, options, output, run_cases, section_names
 from bench.cli.axis_options import Axes, Given, axis_options
 from bench.plan import axes, suite_plan
 from bench.plan.suite import Suite
@@ -15,6 +16,7 @@ from bench.studies.max_batch.batch_search import MEMORY_ONLY
 
 if TYPE_CHECKING:
     from bench.studies.max_batch.batch_runs import BatchRequest
+    from bench.studies.max_batch.batch_search import LargestBatch
     from reports.document import Document
 
 
@@ -52,7 +54,9 @@ def max_batch(
     resume: Annotated[
         bool, typer.Option("--resume", help="Reuse the batch sizes that --out has records of.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the cases; measure nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the cases and the disk use; measure nothing.")
+    ] = False,
     out: options.Out = None,
     section: options.Section = None,
     full: options.Full = False,
@@ -66,6 +70,7 @@ def max_batch(
     from reports import formats
 
     output.check_format(format_)
+    section_names.check("max-batch", section, full=full)
     block = {"model": axes.read("model", models)}
     suite = Suite(name="max-batch", summary="", blocks=(block,), replicates=1, protocol=MEMORY_ONLY)
     request = BatchRequest(
@@ -82,18 +87,26 @@ def max_batch(
         output.show(plan_report.batch_plan(request.cases, memory, format_))
         return 0
     with output.folder(out, resume=resume) as folder:
-        document, code = _searched(request, folder)
+        document, answers = _searched(request, folder)
         run_cases.leave(document, folder)
-        output.show(formats.render(format_, output.chosen(document, section, full)))
-        return code
+        output.show(formats.render(format_, output.measured(document, section, full)))
+        return _code(answers)
 
 
-def _searched(request: BatchRequest, out: Path) -> tuple[Document, int]:
-    """The report of the search and the exit code: 1 where not even one image fits."""
+def _searched(request: BatchRequest, out: Path) -> tuple[Document, list[LargestBatch]]:
+    """The report of the search, and its answers."""
     from bench.cli import progress
     from bench.studies.max_batch import batch_runs as runner
     from reports.pages import max_batch_report
 
     with progress.progress(request.most_runs) as on_progress:
         answers = runner.find_largest(request, out, on_progress)
-    return max_batch_report.document(answers), 0 if all(answer.verified for answer in answers) else 1
+    return max_batch_report.document(answers), answers
+
+
+def _code(answers: Sequence[LargestBatch]) -> int:
+    """1 where not even one image fits, or else 3 where the budget ended a search."""
+    if any(not answer.verified and not answer.is_cut_short for answer in answers):
+        return 1
+    cut = sum(answer.is_cut_short for answer in answers)
+    return exit_code.cut_short(f"before {cut} of {len(answers)} answers were verified") if cut else 0

@@ -124,7 +124,7 @@ Resume = Annotated[
     bool, typer.Option("--resume", help="Continue this run: measure only missing or failed cases.")
 ]
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Show the cases and the estimated time; measure nothing.")
+    bool, typer.Option("--dry-run", help="Show the cases, estimated time and disk use; measure nothing.")
 ]
 PlainIntervals = Annotated[
     bool,

@@ -81,6 +81,17 @@ def check_format(name: str) -> None:
         raise unknown("format", name, formats.names())
 
 
+def measured(document: Document, section: str | None, full: bool) -> Document:
+    """As `chosen`, of a report for which something was measured: where it lacks the section, its answer, and
+    a sentence that says so."""
+    names = [part.name for part in document.parts]
+    if section is None or section in names:
+        return chosen(document, section, full)
+    has = f"It has: {', '.join(names)}" if names else "It has no sections"
+    complain(f"this report has no section {section!r}, because nothing was measured for it. {has}")
+    return document
+
+
 def chosen(document: Document, section: str | None, full: bool) -> Document:
     """What --section and --full leave of a report: one part, all parts, or by default its answer. One that
     rests on no records says that this command made it.
@@ -149,6 +160,8 @@ def write(path: Path, text: str) -> None:
             return
         beside.write_text(text, encoding="utf-8")
         beside.replace(target)
+    except BrokenPipeError:
+        return  # as in `show`: `-o /dev/stdout | head`
     except OSError as error:
         with contextlib.suppress(OSError):
             beside.unlink()

@@ -21,7 +21,7 @@ def report(
     folders: Annotated[
         list[Path],
         typer.Argument(
-            metavar="DIR...",
+            metavar="FOLDER...",
             help="Run folders (the --out of earlier commands); - reads records from standard input.",
         ),
     ],

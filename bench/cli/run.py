@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli import completion, options, output, run_cases, run_gpus
+from bench.cli import completion, options, output, run_cases, run_gpus, section_names
 from bench.cli.axis_options import Axes, Given, axis_options
 from bench.plan import node_names, suite_plan
 from bench.plan.axes import AXES
@@ -66,6 +66,7 @@ def run(
     merge unites their folders.
     """
     output.check_format(format_)
+    section_names.check("run", section, full=full)
     on_all = run_gpus.is_meant(gpu, out, resume=resume, together=together)
     chosen = options.run_options_of(None if on_all else gpu, lock_clocks)
     asked = suite_plan.Asked(

@@ -85,7 +85,7 @@ def report(runs: Sequence[Path], out: Path, shown: Shown) -> str:
 
     document = run_report.build(runs, plain_intervals=shown.plain_intervals)
     leave(document, out)
-    return formats.render(shown.format_, output.chosen(document, shown.section, shown.full))
+    return formats.render(shown.format_, output.measured(document, shown.section, shown.full))
 
 
 def publish(document: Document, out: Path, format_: str, name: str = "report.md") -> str:

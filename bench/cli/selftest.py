@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli import options, output
+from bench.cli import options, output, section_names
 from bench.cli.options import OneDevice
 
 
@@ -27,6 +27,7 @@ def selftest(
     from reports.pages import selftest_report as reporting
 
     output.check_format(format_)
+    section_names.check("selftest", section, full=full)
     chosen = options.gpu_of(gpu)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)  # before half a minute is spent
@@ -35,5 +36,5 @@ def selftest(
     if out is not None:
         for kept in ("md", "json"):
             output.write(out / f"selftest.{kept}", formats.render(kept, document))
-    output.show(formats.render(format_, output.chosen(document, section, full)))
+    output.show(formats.render(format_, output.measured(document, section, full)))
     return 1 if reporting.failed(checks) else 0

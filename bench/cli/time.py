@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from bench.cli import completion, kept_run, options, output
+from bench.cli import completion, exit_code, kept_run, options, output
 from bench.cli.axis_options import Axes, Given, axis_options
 from bench.plan import axes, single_case
+from bench.schema.plurals import how_many
 from bench.schema.record import FAILED
 from models.errors import UserError
 
@@ -59,6 +60,13 @@ def time_(
         return _time(plan, folder, seconds, format_, is_kept=out is not None, full=full)
 
 
+class _Ending(NamedTuple):
+    """Why no further process was run, and how many of the first processes the budget left unmeasured."""
+
+    why: Ended
+    remaining: int = 0
+
+
 def _time(plan: KeptPlan, out: Path, budget: float, format_: str, *, is_kept: bool, full: bool) -> int:
     began = monotonic()
     from bench.cli.live_figure import live_figure
@@ -69,18 +77,18 @@ def _time(plan: KeptPlan, out: Path, budget: float, format_: str, *, is_kept: bo
 
     assert plan.until is not None
     with live_figure(plan.until) as show:
-        ended = _measure(plan, out, began, budget, show)
+        ending = _measure(plan, out, began, budget, show)
     try:
         summary = summarise([out])
     except UserError:
-        if ended != "interrupted":
+        if ending.why != "interrupted":
             raise
         raise KeyboardInterrupt from None  # before anything was measured
     timed = time_report.TimedCase(
         summary=summary,
         until=plan.until,
         seconds=monotonic() - began,
-        ended=ended,
+        ended=ending.why,
         nominal=_nominal_flops(plan.cases[0]),
         kept_in=out if is_kept else None,
     )
@@ -88,12 +96,12 @@ def _time(plan: KeptPlan, out: Path, budget: float, format_: str, *, is_kept: bo
     if document is not None:
         document = output.chosen(document, None, full)
         output.show(publish(document, out, format_) if is_kept else formats.render(format_, document))
-    if ended == "interrupted":
+    if ending.why == "interrupted":
         raise KeyboardInterrupt
-    return _code(summary, is_shown=document is not None)
+    return _code(summary, ending.remaining, is_shown=document is not None)
 
 
-def _measure(plan: KeptPlan, out: Path, began: float, budget: float, show: OnProgress) -> Ended:
+def _measure(plan: KeptPlan, out: Path, began: float, budget: float, show: OnProgress) -> _Ending:
     from bench.runner import execute
 
     def on_progress(event: Progress) -> None:
@@ -105,18 +113,25 @@ def _measure(plan: KeptPlan, out: Path, began: float, budget: float, show: OnPro
             plan, out, resume=False, budget_seconds=budget, on_progress=on_progress, began=began, is_firm=True
         )
     except KeyboardInterrupt:
-        return "interrupted"
+        return _Ending("interrupted")
     if result.remaining or not all(each.is_last for each in result.wide):
-        return "budget spent"
-    return "most processes" if result.wide else "narrow enough"
+        return _Ending("budget spent", result.remaining)
+    return _Ending("most processes" if result.wide else "narrow enough")
 
 
-def _code(summary: Summary, *, is_shown: bool) -> int:
+def _code(summary: Summary, remaining: int, *, is_shown: bool) -> int:
     failed = [outcome for outcome in summary.outcomes if outcome.status in FAILED]
     if not is_shown and summary.outcomes:
         first = summary.outcomes[0]
         output.complain(f"{first.case.id} ended as {first.status}: {first.reason}")
-    return 1 if failed or not is_shown else 0
+    if failed or not is_shown:
+        return 1
+    if not remaining:
+        return 0
+    left = how_many(remaining, "process", "processes")
+    return output.complain(
+        f"time budget used up, {left} not measured{kept_run.how_to_continue()}", exit_code.INCOMPLETE
+    )
 
 
 def _nominal_flops(case: Case) -> float | None:

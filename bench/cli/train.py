@@ -11,7 +11,7 @@ import typer
 from msgspec import structs
 
 from bench import datasets
-from bench.cli import completion, exit_code, options, output, run_cases
+from bench.cli import completion, exit_code, options, output, run_cases, section_names
 from bench.cli.axis_options import Axes, Given, axis_options
 from bench.host import cpu_cores
 from bench.plan import axes, feasibility, recipes, suite_plan, training_runs
@@ -44,7 +44,7 @@ def train(
     ] = "digits",
     data_dir: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Folder with the dataset. [default: downloaded to a cache]"),
+        typer.Option(metavar="FOLDER", help="Folder with the dataset. [default: downloaded to a cache]"),
     ] = None,
     recipe: Annotated[
         str,
@@ -72,8 +72,10 @@ def train(
     seeds: Annotated[
         str, typer.Option(metavar="N", help="Training runs per case, one per seed: 5 or more to compare.")
     ] = "1",
-    seed: Annotated[str, typer.Option(metavar="N", help="The first seed.")] = "0",
-    also_given: Annotated[Given, Axes("precision", "engine", "device", "layout")],
+    first_seed: Annotated[
+        str, typer.Option(metavar="N", help="The seed of the first training run; each further one adds 1.")
+    ] = "0",
+    also_given: Annotated[Given, Axes("precision", "engine", "device", "layout", "tuning")],
     gpu: options.Gpu = None,
     lock_clocks: options.LockClocks = None,
     threads: Annotated[str | None, typer.Option(metavar="N", help=AXES["threads"].summary)] = None,
@@ -85,7 +87,7 @@ def train(
         bool, typer.Option("--deterministic", help="Fail on operators without a deterministic version.")
     ] = False,
     tensorboard: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write TensorBoard curves here.")
+        Path | None, typer.Option(metavar="FOLDER", help="Write TensorBoard curves here.")
     ] = None,
     time_limit: options.TimeLimit = None,
     budget: options.Budget = None,
@@ -93,7 +95,7 @@ def train(
         bool, typer.Option("--resume", help="Continue interrupted runs from their last finished epoch.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the cases and the estimated time; train nothing.")
+        bool, typer.Option("--dry-run", help="Show the cases, estimated time and disk use; train nothing.")
     ] = False,
     section: options.Section = None,
     full: options.Full = False,
@@ -101,6 +103,7 @@ def train(
 ) -> int:
     """Train networks briefly; report accuracy, speed and memory. The default dataset needs no download."""
     output.check_format(format_)
+    section_names.check("train", section, full=full)
     run_options = options.run_options_of(gpu, lock_clocks)
     given = {"model": axes.read("model", models), **given, **also_given}
     request = training_runs.TrainingRequest(
@@ -111,7 +114,7 @@ def train(
         target=None if target is None else axes.positive_number("--target", target, 1.0),
         deterministic=deterministic,
         seeds=axes.whole_number("--seeds", seeds, 1, 1000),
-        seed=_number("seed", seed),
+        seed=_number("seed", first_seed, "--first-seed"),
     )
     usable = cpu_cores.usable_cores() if threads is None else _number("threads", threads)
     planned = training_runs.cases(request, usable)
@@ -121,7 +124,7 @@ def train(
     )
     budget_seconds = suite_plan.seconds_of(budget)
     if dry_run:
-        output.show(plan_report.training_plan(planned, format_))
+        output.show(plan_report.training_plan(planned, protocol, format_))
         return 0
     folder = output.kept_folder(out, resume=resume)
     run_options = structs.replace(run_options, data_dir=data_dir, tensorboard=tensorboard)
@@ -142,10 +145,11 @@ def _overrides(assigned: Sequence[str], named: Mapping[str, str | None]) -> dict
     return texts
 
 
-def _number(axis: str, text: str) -> int:
+def _number(axis: str, text: str, option: str | None = None) -> int:
+    """Of an option in the range of an axis, whose name it has unless another is given. Raises UserError."""
     kind = AXES[axis]
     assert isinstance(kind, NumericAxis)
-    return axes.whole_number(f"--{axis}", text, kind.low, kind.high)
+    return axes.whole_number(option or f"--{axis}", text, kind.low, kind.high)
 
 
 def _refuse(planned: Sequence[Case], dataset: str, data_dir: Path | None, tensorboard: Path | None) -> None:
@@ -194,4 +198,4 @@ def _report(out: Path, format_: str, section: str | None, full: bool) -> str:
 
     document = run_report.build([out])
     run_cases.publish(document, out, format_)
-    return formats.render(format_, output.chosen(document, section, full))
+    return formats.render(format_, output.measured(document, section, full))

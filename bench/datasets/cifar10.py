@@ -28,7 +28,7 @@ class CIFAR10:
     """60,000 photographs of animals and vehicles, 6,000 of each class."""
 
     name = "cifar10"
-    summary = "60,000 photographs of animals and vehicles, 32x32 colour"
+    summary = "60,000 photographs of animals and vehicles, 32x32 color"
     source = "Krizhevsky 2009, Learning Multiple Layers of Features from Tiny Images"
     channels = 3
     image = 32

@@ -17,7 +17,7 @@ class Synthetic:
     """
 
     name = "synthetic"
-    summary = "2,560 images of noise, 32x32 colour, for speed alone"
+    summary = "2,560 images of noise, 32x32 color, for speed alone"
     source = "a random generator with a fixed seed"
     channels = 3
     image = 32

@@ -43,7 +43,7 @@ _PLANS = 10
 """torch's own `cudnn.benchmark_limit`: how many plans cuDNN tries for a convolution, 0 for all."""
 
 COSTS = Costs(
-    source="published rates of a data-centre GPU (H100) at the shares usual in networks; untested on a GPU",
+    source="published rates of a data-center GPU (H100) at the shares usual in networks; untested on a GPU",
     process_seconds=0.5,
     parameter_seconds=1e-9,
     first_step_seconds=0.004,

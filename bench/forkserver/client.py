@@ -5,6 +5,7 @@ The parent's side. It never imports torch, and sleeps in `poll` while the child 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 import msgspec
 
@@ -53,6 +54,7 @@ class Server:
     preload      what children will do, in words of `bench.entry.PRELOAD`, e.g. ("timed", "compiled")
     python       another installed environment's interpreter, whose own convbench then measures
 
+    `begin` starts it ahead of entering, which then only waits: two that import torch at the same time.
     Entering raises UserError when the server cannot start or speaks another wire, and on other systems than
     Linux.
     """
@@ -70,6 +72,16 @@ class Server:
         self._python = python
         self._interpreter = python or Path(sys.executable)
         self._process: subprocess.Popen[bytes] | None = None
+        self._errors: IO[bytes] | None = None
+        self._is_ready = False
+
+    def begin(self) -> None:
+        """Start its process and do not wait until it is ready. Whoever calls this must leave the server, as a
+        context manager, even if it was never entered."""
+        if sys.platform == "linux" and self._process is None:
+            self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `_start` or `_stop`
+            with contextlib.suppress(OSError):  # entering tries again, and says what is wrong
+                self._spawn(self._errors.fileno())
 
     def __enter__(self) -> Self:
         if sys.platform != "linux":
@@ -80,7 +92,7 @@ class Server:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stop()
+        self._stop(at_once=not self._is_ready)
 
     @property
     def pid(self) -> int | None:
@@ -182,12 +194,15 @@ class Server:
 
     def _start(self) -> None:
         """Start a server, wait until it is ready, and see that the two understand each other."""
-        with tempfile.TemporaryFile() as errors:
+        with self._errors or tempfile.TemporaryFile() as errors:
+            self._errors = None
             try:
-                self._spawn(errors.fileno())
+                if self._process is None:
+                    self._spawn(errors.fileno())
                 self._ready = self._greeting()
                 reason = why_not_understood(self._interpreter, self._ready)
                 if reason is None:
+                    self._is_ready = True
                     return
                 raise UserError(reason)
             except EOFError:
@@ -199,7 +214,7 @@ class Server:
                 self._stop()
                 problem = "did not say that it was ready"
             except BaseException:
-                self._stop()
+                self._stop(at_once=True)
                 raise
             errors.seek(0)
             last = last_line(errors.read().decode(errors="replace"))
@@ -236,14 +251,25 @@ class Server:
             self._process.stdout.fileno(), self._process.stdin.fileno(), decoder
         )
 
-    def _stop(self) -> int:
-        """Close the server's input, upon which it ends all that is below it and itself; return its code."""
+    def _stop(self, *, at_once: bool = False) -> int:
+        """Close the server's input, upon which it ends all that is below it and itself; return its code.
+
+        `at_once`: kill it, as it does not see its input close before it has imported all that it was told to.
+        """
         process, self._process = self._process, None
+        self._is_ready = False
+        if self._errors is not None:
+            self._errors.close()
+            self._errors = None
         if process is None:
+            if at_once:  # an interrupt may have come between its start and our knowing of it
+                kill(marked(MARK, self._mark))
             return 0
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.close()
+        if at_once:
+            process.kill()
         try:
             process.wait(KILL_LIMIT_SECONDS)
         except subprocess.TimeoutExpired:

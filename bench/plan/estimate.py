@@ -186,8 +186,22 @@ def _warm_up_seconds(step: float, protocol: MeasurementProtocol) -> float:
     )
 
 
+def samples_of(case: Case, protocol: MeasurementProtocol) -> int:
+    """About how many samples a process of a timed case keeps, over all clocks."""
+    traits = devices.traits(case.device)
+    step = step_seconds(case, traits.costs, cores_of(case, traits.costs))
+    return sum(_window(clock, step, case, protocol, traits.costs)[0] for clock in traits.clocks)
+
+
 def _pass_seconds(clock: str, step: float, case: Case, protocol: MeasurementProtocol, costs: Costs) -> float:
-    """One clock's window: the samples that reach the target, or that fit into its time."""
+    samples, seconds = _window(clock, step, case, protocol, costs)
+    return samples * seconds
+
+
+def _window(
+    clock: str, step: float, case: Case, protocol: MeasurementProtocol, costs: Costs
+) -> tuple[int, float]:
+    """One clock's samples, those that reach the target or that fit into its time, and the seconds of one."""
     is_queued = len(devices.traits(case.device).clocks) > 1
     repeats = (
         repeats_of(step, step, _SHIELD_STEPS, alone=protocol.flush_l2) if is_queued else {clock: Repeats()}
@@ -196,7 +210,7 @@ def _pass_seconds(clock: str, step: float, case: Case, protocol: MeasurementProt
     fewest = enough_on_queue(protocol, sample) if is_queued else enough_samples(protocol, step)
     needed = max(_FEWEST_SAMPLES, math.ceil((_HALF_WIDTH * costs.noise / protocol.target_ci) ** 2))
     fitting = int(protocol.sampling_seconds / sample)
-    return min(protocol.max_samples, max(fewest, min(needed, fitting))) * sample
+    return min(protocol.max_samples, max(fewest, min(needed, fitting))), sample
 
 
 def _energy_seconds(step: float, traits: Traits, protocol: MeasurementProtocol) -> float:

@@ -30,6 +30,11 @@ def why_impossible(case: Case) -> str | None:
     )
 
 
+def is_possible(case: Case) -> bool:
+    """Whether a case does not contradict itself."""
+    return why_impossible(case) is None
+
+
 def why_not_here(case: Case) -> str | None:
     """What is known without torch against running a case on this machine, in a sentence."""
     return devices.get(case.device).why_absent() or why_impossible(case)

@@ -21,8 +21,8 @@ from models.errors import UserError
 class TrainingRequest(Struct, frozen=True, kw_only=True):
     """What is to be trained.
 
-    axes       model, and whichever of device, precision, engine, layout, batch, image are given, each with
-               its values; what is absent is usual, or the recipe's
+    axes       model, and whichever of device, precision, engine, layout, tuning, batch, image are given, each
+               with its values; what is absent is usual, or the recipe's
     overrides  fields of the recipe that are set, as texts
     seeds      training runs of each case
     seed       of the first
@@ -43,6 +43,7 @@ _USUAL: Mapping[str, tuple[Value, ...]] = {
     "precision": ("fp32",),
     "engine": ("eager",),
     "layout": ("nchw",),
+    "tuning": ("",),
 }
 
 
@@ -80,6 +81,8 @@ def _case(request: TrainingRequest, fields: dict[str, Value], threads: int) -> C
     given = {axis: value for axis, value in fields.items() if axis != "model"}
     if given["device"] == "auto":
         given["device"] = devices.auto()
+    if request.deterministic and given["tuning"]:
+        raise UserError("--deterministic and --tuning both choose cuDNN's algorithms. Use one of them")
     return structs.replace(case, **given)
 
 
@@ -105,7 +108,7 @@ def options_of(case: Case) -> tuple[str, ...]:
             words += [f"--{axis}", str(getattr(case, axis))]
     if case.threads != cpu_cores.usable_cores():
         words += ["--threads", str(case.threads)]
-    words += ["--seed", str(case.seed)] if case.seed else []
+    words += ["--first-seed", str(case.seed)] if case.seed else []
     words += [] if task.target is None else ["--target", f"{task.target:g}"]
     return (*words, *(["--deterministic"] if task.deterministic else []))
 

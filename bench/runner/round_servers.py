@@ -1,10 +1,12 @@
 """A fork server for each round, two of them started at once: torch's import keeps one core busy for seconds,
-and nothing is measured meanwhile. One that waits for its round sleeps."""
+and nothing is measured meanwhile. One that waits for its round sleeps.
+
+No thread waits for them: an interrupt ends both at once, however far their imports are.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
@@ -62,7 +64,9 @@ def _started(servers: Sequence[Server]) -> list[tuple[Server, ExitStack]]:
     """All of them at the same time, each with what ends it."""
     with ExitStack() as undo:
         opened = [undo.enter_context(ExitStack()) for _ in servers]
-        with ThreadPoolExecutor(len(servers)) as pool:
-            entered = list(pool.map(lambda stack, server: stack.enter_context(server), opened, servers))
+        for server, stack in zip(servers, opened, strict=True):
+            stack.push(server)
+            server.begin()
+        entered = [server.__enter__() for server in servers]
         undo.pop_all()
     return list(zip(entered, opened, strict=True))

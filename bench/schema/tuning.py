@@ -50,6 +50,8 @@ def why_unsupported(case: Case, *, compiles: bool, of_device: Container[str]) ->
     """A sentence when the case contradicts a name of its tuning; `compiles` is its engine's, `of_device` are
     the names that mean something on its device."""
     chosen = names(case.tuning)
+    if FUSED_OPTIMIZER in chosen and case.workload == "accuracy":
+        return f"every training run has a fused optimizer already: omit {FUSED_OPTIMIZER}"
     if FUSED_OPTIMIZER in chosen and case.workload != "training":
         return f"{FUSED_OPTIMIZER} is about the optimizer of --workload training"
     if FREEZING in chosen and case.workload != "inference":

@@ -85,7 +85,7 @@ def checks(rig: Rig) -> Checks:
         "host sleep inside a step, shielded": _shielded,
         "host sleep inside a step, not shielded": _not_shielded,
         "host time does not wait": _host_time,
-        "a timer that does not synchronise is caught": _forgetful,
+        "a timer that does not synchronize is caught": _forgetful,
         **({"memory of a known size": _allocation} if rig.device.traits.peak_metric else {}),
     }
     return {

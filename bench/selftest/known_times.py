@@ -101,7 +101,7 @@ def _additivity(extra_seconds: float) -> Answer:
 
 
 def _told(share: float, labelled: bool) -> str:
-    return f"phases / step = {share:.2f}, {'labelled' if labelled else 'not labelled'}"
+    return f"phases / step = {share:.2f}, {'labeled' if labelled else 'not labeled'}"
 
 
 def _allocation() -> Answer:

@@ -36,7 +36,9 @@ def limit_of(found: Utilisation, nominal: float | None) -> Limit:
     if found.bound is not None:
         return Limit(label=found.bound.label, why=found.bound.why)
     if not devices.traits(found.subject.case.device).is_host:
-        return Limit(label=NOT_KNOWN, why="the GPU does not wait: its arithmetic or its memory holds it back")
+        return Limit(
+            label=NOT_KNOWN, why="the GPU does not wait: its compute or its memory bandwidth is the limit"
+        )
     if "contended" in found.time.tags:
         return Limit(label=NOT_KNOWN, why="other programs took a part of the time")
     if nominal is None or found.flops is None:

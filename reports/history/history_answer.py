@@ -191,7 +191,8 @@ def next_step(matches: Sequence[Match], asked: Asked) -> NextStep | None:
         return NextStep(command=shlex.join(best), purpose="finds a faster configuration")
     most = max(len(match.here.forward) for match in weak)
     count = ENOUGH if most < ENOUGH else 2 * most
-    words = ("history", *map(str, asked.folders), "--run", "--replicates", str(count))
+    folders = [word for folder in asked.folders for word in ("--from", str(folder))]
+    words = ("history", *folders, "--run", "--replicates", str(count))
     return NextStep(
         command=asked.command(words, OUT), purpose=f"narrows the interval of {how_many(len(weak), 'time')}"
     )

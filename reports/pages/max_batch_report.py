@@ -9,13 +9,14 @@ from msgspec import structs
 from bench import devices
 from bench.schema.plurals import how_many
 from bench.studies.max_batch.batch_search import CLOSE, LargestBatch
-from reports.cells import Cell, Scalar, brief
+from reports.cells import Cell, Scalar
 from reports.document import Answer, Document, NextStep, Part, Table
 from reports.summary.figures import ReadBack, case_row
 from reports.summary.subjects import Subject
 from reports.tables.case_columns import TableLine, in_words, scope_of, table, varying
 from reports.tables.case_command import run_command
 from reports.tables.case_names import network_name
+from reports.tables.size_words import size_in_words
 from reports.tables.wording import MIB, one_line
 
 MOST_HEADLINES = 4
@@ -73,11 +74,11 @@ def _names(answers: Sequence[LargestBatch]) -> list[str]:
 
 def _headline(answer: LargestBatch, name: str) -> str:
     """`LeNet-5 training: batch 5,124 fits in 600 MiB (peak 598 MiB); batch 5,227 does not.`"""
-    limit = memory_in_words(answer.limit)
+    limit = size_in_words(answer.limit)
     if answer.verified is None:
         told = f"no batch size was found that fits in {limit}"
         return f"{name}: {told if answer.remark is None else one_line(answer.remark)}."
-    peak = "" if answer.peak is None else f" (peak {memory_in_words(answer.peak)})"
+    peak = "" if answer.peak is None else f" (peak {size_in_words(answer.peak)})"
     return f"{name}: batch {answer.verified:,} fits in {limit}{peak}{_next_larger(answer)}."
 
 
@@ -90,11 +91,6 @@ def _next_larger(answer: LargestBatch) -> str:
     if devices.get(answer.case.device).overcommits:
         return "; larger ones are not expected to"
     return ""
-
-
-def memory_in_words(size: float) -> str:
-    """`598 MiB`, `23.5 GiB`"""
-    return f"{brief(size / MIB)} MiB" if size < 1024 * MIB else f"{brief(size / (1024 * MIB))} GiB"
 
 
 def _warnings(answers: Sequence[LargestBatch], names: Sequence[str]) -> Iterator[str]:
@@ -114,7 +110,7 @@ def _next(answers: Sequence[LargestBatch]) -> NextStep | None:
 def _table(answers: Sequence[LargestBatch], names: Sequence[str]) -> Table:
     """A row for each answer; the limit of all of them is in the title where it is one."""
     limits = {answer.limit for answer in answers}
-    title = "Largest batch size" + (f" in {memory_in_words(limits.pop())}" if len(limits) == 1 else "")
+    title = "Largest batch size" + (f" in {size_in_words(limits.pop())}" if len(limits) == 1 else "")
     rows = tuple(
         (name, answer.verified, _mib(answer.peak), _mib(answer.limit))
         for answer, name in zip(answers, names, strict=True)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from bench.plan import estimate, feasibility, plan_processes
+from bench.host import cpu_cores
+from bench.plan import disk_estimate, estimate, feasibility, plan_processes
 from bench.plan.axes import Value
+from bench.plan.disk_estimate import DiskUse
 from bench.plan.suite import MOST_PROCESSES
 from bench.schema import durations
 from bench.schema.case import ARITHMETIC, Case, MeasurementProtocol
@@ -15,22 +17,28 @@ from bench.schema.plurals import how_many
 from bench.studies.ab.pair_rows import CasePair
 from bench.studies.best import strategy
 from bench.studies.best.strategy import Space
-from bench.studies.max_batch.batch_search import MOST_TRIES
+from bench.studies.max_batch.batch_search import MEMORY_ONLY, MOST_TRIES
 from reports import formats
 from reports.cells import Cell, Scalar
 from reports.document import Document, Table
 from reports.summary.figures import case_row
 from reports.tables.case_names import case_name
+from reports.tables.size_words import size_in_words
 
 TITLE = "Dry run: nothing is measured"
 RUNS = "runs"
 
 
-def dry_run(planned: Sequence[Case], protocol: MeasurementProtocol, output: str) -> str:
-    """The cases in their order with their processes, what cannot run and why, and the estimated time."""
+def dry_run(
+    planned: Sequence[Case], protocol: MeasurementProtocol, output: str, *, layers: bool = False
+) -> str:
+    """The cases in their order with their processes, what cannot run and why, and the estimated time and disk
+    use; with `layers` each process times every layer."""
     here = _here(planned)
-    time = _about(estimate.estimate_seconds(_runnable(here), protocol))
-    return _rendered(here, f"{_counted(here)}: {time}.{_skipped(here)}", output)
+    runnable = _runnable(here)
+    time = _about(estimate.estimate_seconds(runnable, protocol))
+    disk = _on_disk(disk_estimate.disk_use(runnable, protocol, layers=layers))
+    return _rendered(here, f"{_counted(here)}: {time}, {disk}.{_skipped(here)}", output)
 
 
 def dry_run_of(
@@ -43,9 +51,11 @@ def dry_run_of(
         return dry_run(planned, plan.protocol, output)
     here = _here(planned)
     time = _about(estimate.plan_seconds(plan, _runnable(here), budget_seconds))
+    disk = _on_disk(disk_estimate.disk_use(_runnable(here), plan.protocol))
     text = (
         f"{_counted(here)} at first, then more for each case whose 95% interval is wider than "
-        f"±{100 * plan.until:.3g}% (at most {MOST_PROCESSES} per case): {time}.{_skipped(here)}"
+        f"±{100 * plan.until:.3g}% (at most {MOST_PROCESSES} per case): {time}; at first {disk}."
+        f"{_skipped(here)}"
     )
     return _rendered(here, text, output)
 
@@ -102,32 +112,41 @@ def _about(seconds: float) -> str:
     return "about a minute or less" if seconds < 90 else f"about {durations.in_words(seconds)}"
 
 
+def _on_disk(use: DiskUse) -> str:
+    """`about 2.1 MiB of disk`, and what is deleted at the end: `and 96 MiB more while it runs`"""
+    more = f" and {size_in_words(use.meanwhile)} more while it runs" if use.meanwhile else ""
+    return f"about {size_in_words(use.kept)} of disk{more}"
+
+
 def pairs_plan(
     case_pairs: Sequence[CasePair], protocol: MeasurementProtocol, looks: Sequence[int], output: str
 ) -> str:
     """The pairs of cases of `ab`, and the seconds that a pair of processes of each takes, with its servers.
     `looks` are the numbers of pairs after which a verdict may fall."""
     columns = ("a", "b", "per pair (s)", "of it starting (s)")
-    rows, listed, total = [], [], 0.0
+    rows, listed, total, kept = [], [], 0.0, 0.0
     for pair in case_pairs:
         sides = [case for case in (pair.a, pair.b) if feasibility.why_not_here(case) is None]
-        servers = sum(estimate.server_seconds([case]) for case in sides)
+        servers = estimate.servers_seconds([[case] for case in sides], cpu_cores.usable_cores())
         seconds = servers + sum(estimate.case_seconds(case, protocol) for case in sides)
         rows.append((pair.a.id, pair.b.id, seconds, servers))
         listed.append(case_row(pair.a, {"b": pair.b.id, "pair_seconds": seconds, "server_seconds": servers}))
         total += seconds
+        kept += sum(disk_estimate.record_bytes(case, protocol) for case in sides)
     text = (
         f"{looks[0]} to {looks[-1]} pairs of processes per case, until its verdict is clear: "
-        f"{_about(looks[0] * total)} to {_about(looks[-1] * total)}. Each process starts from a new fork "
-        "server; the estimate includes it."
+        f"{_about(looks[0] * total)} to {_about(looks[-1] * total)}, "
+        f"{size_in_words(looks[0] * kept)} to {size_in_words(looks[-1] * kept)} of disk. Each process "
+        "starts from a new fork server; the estimate includes it."
     )
     table = Table(title="Plan", columns=columns, rows=tuple(rows))
     document = Document(title=TITLE, text=(text,), tables=(table,), rows=tuple(listed))
     return formats.render(output, document)
 
 
-def training_plan(planned: Sequence[Case], output: str) -> str:
-    """The training runs in their order with their seeds, what cannot run and why."""
+def training_plan(planned: Sequence[Case], protocol: MeasurementProtocol, output: str) -> str:
+    """The training runs in their order with their seeds, what cannot run and why, and the estimated time and
+    disk use."""
     rows: list[tuple[Cell, ...]] = []
     listed: list[dict[str, Scalar]] = []
     for case in planned:
@@ -137,7 +156,10 @@ def training_plan(planned: Sequence[Case], output: str) -> str:
         rows.append((case.id, case.learning_seed, case.task.recipe.epochs, here))
         listed.append(case_row(case, {"learning_seed": case.learning_seed, "skipped": reason}))
     table = Table(title="Plan", columns=("case", "seed", "epochs", "on this machine"), rows=tuple(rows))
-    text = (f"{how_many(len(planned), 'training run')}.",)
+    runnable = _runnable(_here(planned))
+    time = _about(estimate.estimate_seconds(runnable, protocol))
+    disk = _on_disk(disk_estimate.disk_use(runnable, protocol))
+    text = (f"{how_many(len(planned), 'training run')}: {time}, {disk}.",)
     return formats.render(output, Document(title=TITLE, text=text, tables=(table,), rows=tuple(listed)))
 
 
@@ -150,7 +172,7 @@ def search_plan(space: Space, excluded: Mapping[str, str], budget_seconds: float
     text = (
         f"{case_name(space.base)}: tries up to {combinations} one by one, beginning with "
         f"{how_many(len(first), 'pair')} of precision and layout, then confirms the fastest in pairs with "
-        f"fp32 eager; {budget_seconds:.0f} s at most."
+        f"fp32 eager; {budget_seconds:.0f} s at most, {_on_disk(_of_search(space, first, budget_seconds))}."
     )
     tables = [Table(title="Values to choose from", columns=("axis", "values"), rows=axes)]
     if excluded:
@@ -158,6 +180,15 @@ def search_plan(space: Space, excluded: Mapping[str, str], budget_seconds: float
         tables.append(Table(title="Not tried on this machine", columns=("value", "reason"), rows=left_out))
     rows = tuple(case_row(case, {}) for case in first)
     return formats.render(output, Document(title=TITLE, text=(text,), tables=tuple(tables), rows=rows))
+
+
+def _of_search(space: Space, first: Sequence[Case], budget_seconds: float) -> DiskUse:
+    """Of as many processes as the budget has time for, or as there are combinations."""
+    seconds = max(1.0, estimate.case_seconds(space.base, MeasurementProtocol()))
+    processes = min(math.prod(map(len, space.values.values())), budget_seconds / seconds)
+    record = disk_estimate.record_bytes(space.base, MeasurementProtocol())
+    use = disk_estimate.disk_use(first, MeasurementProtocol())
+    return DiskUse(use.kept + processes * record, use.meanwhile)
 
 
 def _value(value: Value) -> str:
@@ -170,7 +201,8 @@ def batch_plan(planned: Sequence[Case], memory: str | None, output: str) -> str:
     limit = "the memory that can be used safely" if memory is None else memory
     text = (
         f"Finds the largest batch size of {how_many(len(planned), 'case')} in {limit}: at most "
-        f"{MOST_TRIES} batch sizes run per case, each in its own process."
+        f"{MOST_TRIES} batch sizes run per case, each in its own process; "
+        f"{_on_disk(disk_estimate.disk_use(_runnable(_here(planned)) * MOST_TRIES, MEMORY_ONLY))} at most."
     )
     rows = tuple((_without_batch(case), f"skipped: {reason}" if reason else RUNS) for case, reason in here)
     table = Table(title="Plan", columns=("case", "on this machine"), rows=rows)

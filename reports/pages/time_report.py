@@ -31,7 +31,7 @@ from reports.summary.contended import not_alone
 from reports.summary.figures import Figure, Summary
 from reports.summary.subjects import Figures, by_subject
 from reports.tables.case_columns import in_words
-from reports.tables.case_command import best_command, has_layers_command, layers_command
+from reports.tables.case_command import layers_command
 from reports.tables.case_names import case_name
 from reports.tables.wording import MIB, following, interval_notes, milliseconds, one_line, remarks
 
@@ -124,9 +124,7 @@ def _next(timed: TimedCase, whole: Utilisation) -> NextStep:
             seconds=more.seconds if more else None,
         )
     case = whole.subject.case
-    if has_layers_command(case):
-        return NextStep(command=layers_command(case), purpose="shows where the time goes")
-    return NextStep(command=best_command(case), purpose="finds its fastest configuration")
+    return NextStep(command=layers_command(case), purpose="shows where the time goes")
 
 
 def _rows(

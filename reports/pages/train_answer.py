@@ -189,7 +189,7 @@ def next_step(summary: Summary, runs: Sequence[Learned], directories: Sequence[P
     """More seeds for what learned nothing or has one seed; else the report as a page."""
     weak = [run for run in runs if run.is_at_chance] or [run for run in runs if run.seeds == 1]
     if not weak:
-        folders = shlex.join(map(str, directories)) or "DIR"
+        folders = shlex.join(map(str, directories)) or "FOLDER"
         return NextStep(command=f"convbench report {folders} -o report.html", purpose="all figures as a page")
     options = training_runs.options_of(weak[0].subject.case)
     alike = [run for run in weak if training_runs.options_of(run.subject.case) == options]

@@ -26,7 +26,7 @@ WIDE = 2.0
 """Samples that differ by more than this factor stand on a logarithmic axis."""
 NOTE = (
     "A line is a process, a tick a twentieth of its samples, the dot its median. 1 is the case's figure, "
-    "which stands beside its name."
+    "printed next to its name."
 )
 
 _Row = tuple[Spread, Figure]

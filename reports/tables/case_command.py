@@ -24,14 +24,9 @@ def run_command(case: Case, gpu: str | None = None) -> str:
 
 def layers_command(case: Case, *more: str) -> str:
     """The command that shows where the time of a case's step goes."""
-    size = "input" if case.input else "image"
-    axes = ("workload", "device", "precision", "layout", "engine", "batch", "threads", size)
+    how = ("workload", "device", "precision", "layout", "engine", "tuning", "batch", "threads")
+    axes = (*how, *_sizes(case), "classes", "seed")
     return shlex.join(["convbench", "layers", case.model, *_options(case, axes, _PLAIN), *more])
-
-
-def has_layers_command(case: Case) -> bool:
-    """Whether `layers` has an option for all in which this case is not the usual one."""
-    return not _options(case, ("channels", "classes", "tuning", "seed")) or bool(case.input)
 
 
 def best_command(case: Case, *more: str) -> str:

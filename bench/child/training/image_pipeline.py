@@ -67,7 +67,7 @@ class Pipeline:
         self._colours: Tensor | None = None
         if "pca" in recipe.augment and own == 3:
             if colours is None:
-                raise ValueError("the colour jitter needs the training set's colour basis")
+                raise ValueError("the color jitter needs the training set's color basis")
             self._colours = colours.to(self._device, torch.float32)
         self._moments: tuple[Tensor, Tensor] | None = None
         if recipe.normalise:

@@ -174,7 +174,7 @@ def _prepare(
     module.train()
     stage("reading the data")
     split = dataset.load(None if files.data_dir is None else Path(files.data_dir))
-    forward = engines.get(case.engine).wrap(module)
+    forward = engines.get(case.engine).wrap(module, case.tuning)
     return network, Learner(case, device, module, forward, dataset, split), in_force, loaded
 
 

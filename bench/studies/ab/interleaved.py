@@ -28,6 +28,7 @@ from bench.runner.events import Progress
 from bench.runner.facts import KnownFacts
 from bench.runner.questions import ask_child, unrunnable
 from bench.runner.resumed_networks import refuse_other
+from bench.runner.round_servers import RoundServers
 from bench.runner.run_options import RunOptions
 from bench.schema import job
 from bench.schema.case import Case, MeasurementProtocol
@@ -64,6 +65,11 @@ class Pairs(Struct, kw_only=True):
     log_ratios: list[float]
     failures: int = 0
     verdict: Verdict | None = None
+
+    @property
+    def tried(self) -> int:
+        """Pairs that ran, failed ones among them."""
+        return len(self.log_ratios) + self.failures
 
     @property
     def is_over(self) -> bool:
@@ -168,26 +174,31 @@ def _pair(
     facts: tuple[KnownFacts, KnownFacts],
     pair: int,
 ) -> list[Record]:
-    """The records of a and b, measured one after the other, chance choosing which comes first.
+    """The records of a and b, measured one after the other, chance choosing which comes first. Their servers
+    start at once where there are two cores, before either is measured; the second one sleeps meanwhile.
 
     Each side's first process says, after its timing, what one process says for all.
     """
     records: dict[int, Record] = {}
-    for index in random.sample((0, 1), 2):
-        case = structs.replace(_of(case_pair, index), replicate=pair)
-        python = trial.sides[index].python
-        with server_for([case], gpu=trial.options.gpu, python=python) as server:
+    cases = [structs.replace(_of(case_pair, index), replicate=pair) for index in (0, 1)]
+
+    def server_of(index: int) -> Server:
+        return server_for([cases[index]], gpu=trial.options.gpu, python=trial.sides[index].python)
+
+    first, second = random.sample((0, 1), 2)
+    with RoundServers(lambda: server_of(first), lambda: server_of(second)) as servers:
+        for index in (first, second):
             record = attempt(
-                case,
+                cases[index],
                 trial.protocol,
                 environments[index],
                 stores[index].directory,
-                server,
+                servers.current if index == first else servers.next(lambda: server_of(second)),
                 options=trial.options,
-                facts=not facts[index].of(case, environments[index]),
+                facts=not facts[index].of(cases[index], environments[index]),
             )
-        facts[index].learn(record)
-        records[index] = stores[index].append(structs.replace(record, pair=pair))
+            facts[index].learn(record)
+            records[index] = stores[index].append(structs.replace(record, pair=pair))
     return [records[0], records[1]]
 
 

@@ -17,6 +17,7 @@ class Findings(Struct, frozen=True, kw_only=True):
 
     tried        the candidates in the order of trying
     is_complete  whether nothing was left to try when the budget ended it
+    is_cut_short  whether the budget left anything unmeasured: candidates, pairs, outputs or the winner's peak
     base         the first of what may be combined, with replicate 0
     winner       None where no candidate has a time
     plain        the winner's work in fp32, eager, nchw
@@ -31,6 +32,7 @@ class Findings(Struct, frozen=True, kw_only=True):
 
     tried: tuple[CandidateResult, ...]
     is_complete: bool = True
+    is_cut_short: bool = False
     base: Case | None = None
     winner: Case | None = None
     plain: Case | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -29,8 +28,8 @@ from bench.schema.record import Record
 from bench.stats import verdicts
 from bench.store import RECORDS, Store, refuse_used
 from bench.studies.ab import interleaved, sides
-from bench.studies.ab.pair_rows import CasePair, PairRow, rows
-from bench.studies.best import candidates, strategy
+from bench.studies.ab.pair_rows import CasePair, PairRow
+from bench.studies.best import candidates, kept_pairs, strategy
 from bench.studies.best.search_request import SearchRequest
 from bench.studies.best.search_result import Findings
 from bench.studies.best.strategy import CandidateResult, Space
@@ -89,7 +88,12 @@ def run_search(request: SearchRequest, directory: Path, on_progress: OnProgress)
         )
         if strategy.ranked(known):
             found = searching.answered(found, space, known)
-    return structs.replace(found, seconds=time.monotonic() - began, budget_seconds=request.budget_seconds)
+    return structs.replace(
+        found,
+        is_cut_short=searching.is_cut_short or not is_complete,
+        seconds=time.monotonic() - began,
+        budget_seconds=request.budget_seconds,
+    )
 
 
 def _is_part(case: Case, base: Case) -> bool:
@@ -101,7 +105,10 @@ def _engines_of(space: Space) -> list[Case]:
 
 
 class _Search:
-    """One search, with its budget; the records go to `store`, the bar is told of the seconds."""
+    """One search, with its budget; the records go to `store`, the bar is told of the seconds.
+
+    is_cut_short  whether the budget has left anything unmeasured so far
+    """
 
     def __init__(
         self,
@@ -118,6 +125,7 @@ class _Search:
         self._directory = store.directory
         self._caches = store.directory / "caches"
         self._began = began
+        self.is_cut_short = False
         self._options = structs.replace(
             request.run_options, caches=self._caches, ends_by=began + request.budget_seconds
         )
@@ -151,7 +159,7 @@ class _Search:
     ) -> bool:
         """Add to `known` what is worth trying; whether this share of the budget was enough for all. Until
         something has a time the share is the whole."""
-        while (case := strategy.next_candidate(space, known, _is_possible)) is not None:
+        while (case := strategy.next_candidate(space, known, feasibility.is_possible)) is not None:
             left = self._left(share if strategy.ranked(known) else 1)
             if left <= 0:
                 return False
@@ -189,6 +197,7 @@ class _Search:
         winner, pairs = self.confirmed(space, known)
         found = structs.replace(found, winner=winner, plain=strategy.plain(space, winner), pairs=tuple(pairs))
         if self._left(1) <= self._server_seconds:
+            self.is_cut_short = True
             return structs.replace(
                 found,
                 agreement=_NO_TIME_TO_COMPARE,
@@ -218,15 +227,14 @@ class _Search:
     def _pairs(self, case_pairs: Sequence[CasePair], seconds: float) -> list[PairRow]:
         """The whole step's row of each pair of cases that was run: from an earlier search that took all its
         pairs, or measured now."""
-        for number in itertools.count(1):
-            folder = self._directory / f"pairs-{number}"
-            if not folder.exists():
-                break
-            found = _deciding(case_pairs, folder)
-            if len(found) == len(case_pairs) and all(row.verdict.n_new >= PAIRS for row in found):
-                return found
+        earlier, folder = kept_pairs.find(case_pairs, self._directory, PAIRS)
+        if earlier is not None:
+            return earlier
         seconds -= max(map(self._pair_seconds, case_pairs), default=0.0)
-        if not case_pairs or seconds <= len(sides.SIDES) * self._server_seconds:
+        if not case_pairs:
+            return []
+        if seconds <= len(sides.SIDES) * self._server_seconds:
+            self.is_cut_short = True
             return []  # not even the first pair would end in time
         trial = interleaved.Trial(
             case_pairs=case_pairs,
@@ -234,8 +242,9 @@ class _Search:
             most_pairs=PAIRS,
             options=self._options,
         )
-        interleaved.run_pairs(trial, folder, budget_seconds=seconds, on_progress=self._report)
-        return _deciding(case_pairs, folder)
+        met = interleaved.run_pairs(trial, folder, budget_seconds=seconds, on_progress=self._report)
+        self.is_cut_short |= any(not pairs.is_over and pairs.tried < PAIRS for pairs in met)
+        return kept_pairs.deciding(case_pairs, folder)
 
     def _pair_seconds(self, case_pair: CasePair) -> float:
         """About what a pair of processes takes, each with a server, where nothing is compiled anew."""
@@ -251,6 +260,7 @@ class _Search:
         """
         seconds = self._ceiling_seconds(winner)
         if seconds is not None and self._left(1) < seconds:
+            self.is_cut_short = True
             return seconds
         for case in self._unknown_ceilings(winner):
             self._measured(case, PROTOCOL, server)
@@ -273,6 +283,7 @@ class _Search:
         """Of the winner's outputs with those of fp32, or why nothing is known of it."""
         left = self._left(1)
         if left <= 0:
+            self.is_cut_short = True
             return _NO_TIME_TO_COMPARE
         cache = cache_of(winner, self._caches)
         asked = AgreementRequest(case=winner, cache_folder=str(cache.resolve()) if cache.exists() else None)
@@ -287,13 +298,3 @@ class _Search:
         except UserError as error:
             return str(error)
         return msgspec.json.decode(answer, type=Agreement)
-
-
-def _is_possible(case: Case) -> bool:
-    return feasibility.why_impossible(case) is None
-
-
-def _deciding(case_pairs: Sequence[CasePair], folder: Path) -> list[PairRow]:
-    if not all((folder / side / RECORDS).exists() for side in sides.SIDES):
-        return []
-    return [row for row in rows(case_pairs, folder, verdicts.MARGIN) if row.decides]

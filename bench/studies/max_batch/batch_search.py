@@ -94,6 +94,7 @@ class LargestBatch(Struct, frozen=True, kw_only=True):
     peak       of the verified batch, in bytes
     refused    the smallest batch that was run and did not fit, or None
     remark     why the answer is not what was asked for, or None
+    is_cut_short  whether the time budget ended the search
     """
 
     case: Case
@@ -105,6 +106,7 @@ class LargestBatch(Struct, frozen=True, kw_only=True):
     refused: int | None
     tries: tuple[BatchRun, ...]
     remark: str | None = None
+    is_cut_short: bool = False
 
 
 def limit_of(text: str | None, free: int, case: Case) -> int:
@@ -139,13 +141,16 @@ def largest_batch(
     """
     careful = devices.get(case.device).overcommits
     tries: list[BatchRun] = []
+    is_cut_short = False
 
     def go(choose: Callable[[], int | None]) -> str | None:
         """Run what is chosen until nothing is; returns why it had to end before, or None."""
+        nonlocal is_cut_short
         while (batch := choose()) is not None:
             if len(tries) == MOST_TRIES:
                 return f"stopped after {MOST_TRIES} tries"
             if not may_go_on():
+                is_cut_short = True
                 return "the time budget ended before the answer was verified"
             record = measure(structs.replace(case, batch=batch))
             tries.append(_run_of(record, limit))
@@ -156,7 +161,7 @@ def largest_batch(
     remark = go(lambda: probe(tries, limit, careful))
     line = fit(_points(tries))
     remark = remark or go(lambda: refine(tries, limit, careful))
-    return _answer(case, limit, tries, line, remark)
+    return structs.replace(_answer(case, limit, tries, line, remark), is_cut_short=is_cut_short)
 
 
 def _answer(

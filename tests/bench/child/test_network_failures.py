@@ -148,7 +148,7 @@ def test_a_failure_says_what_the_network_was_given(tmp_path: Path) -> None:
 
 def test_one_image_has_no_batch_statistics() -> None:
     sentence = refusal("normalised", batch=1)
-    assert "batch normalisation needs more than one value of each channel, so a larger --batch" in sentence
+    assert "batch normalization needs more than one value of each channel, so a larger --batch" in sentence
     assert measured("normalised", batch=2).status == "ok"
 
 

@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import nullcontext
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,6 +26,7 @@ from bench.studies.best import search_run
 from bench.studies.max_batch import batch_runs
 from tests.planted import planted_records
 from tests.planted.commands import ROOT, Command, is_one_sentence
+from tests.planted.standing_server import StandingServer
 
 TINY = (
     *("best", "lenet5", "--device", "cpu", "--batch", "2", "--threads", "1", "--layout", "nchw"),
@@ -85,7 +85,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Case], float
     def place(seconds: Callable[[Case], float | None]) -> Machine:
         placed = Machine(seconds)
         agreement = msgspec.json.encode(Agreement(images=64, agreeing=64, near_ties=0, relative_error=0.01))
-        monkeypatch.setattr(case_server, "Server", lambda **_: nullcontext())
+        monkeypatch.setattr(case_server, "Server", lambda **_: StandingServer(None))
         for module in (search_run, interleaved):
             monkeypatch.setattr(module, "attempt", placed.measure)
         monkeypatch.setattr(interleaved, "_check", lambda trial, index: planted_records.MACHINE)
@@ -200,7 +200,8 @@ def test_a_spent_budget_reports_what_was_measured(
     seconds = count()
     monkeypatch.setattr(search_run, "time", SimpleNamespace(monotonic=lambda: float(next(seconds))))
     answer = convbench(*SEARCH, "--budget", "20", "--out", tmp_path / "run")
-    assert answer.code == 0
+    assert answer.code == 3
+    assert "time budget used up before the search was complete. Continue with: convbench best" in answer.err
     assert 1 < len(answer.rows()) < 10
     report = (tmp_path / "run" / "report.md").read_text()
     assert "The budget ended the search before everything was tried" in report
@@ -214,7 +215,7 @@ def test_no_pair_begins_that_the_budget_has_no_time_for(
     seconds = count(step=5)
     monkeypatch.setattr(search_run, "time", SimpleNamespace(monotonic=lambda: float(next(seconds))))
     options = ("--precision", "fp32", "--engine", "eager", "--budget", "60", "--out", tmp_path / "run")
-    assert convbench(*SEARCH, *options).code == 0
+    assert convbench(*SEARCH, *options).code == 3
     assert len(placed.measured) < 5
     assert not list((tmp_path / "run").glob("pairs-*"))
     assert "not compared (the budget was used up)" in (tmp_path / "run" / "report.md").read_text()

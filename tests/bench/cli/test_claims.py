@@ -86,7 +86,7 @@ def test_claims_are_chosen_by_id_and_print_as_markdown(convbench: Command) -> No
         (["claims", "--threads", "no"], "threads must be a whole number from 1"),
         (["claims", "--format", "pdf"], "unknown format 'pdf'"),
         (["claims", "--budget", "-1"], "--budget must be a number of seconds above 0"),
-        (["history", "/missing"], "there is no directory '/missing'"),
+        (["history", "--from", "/missing"], "there is no directory '/missing'"),
         (["history", "--run"], "--run needs --out FOLDER (for its records)"),
         (["history", "--replicates", "0"], "--replicates must be a whole number from 1"),
     ],
@@ -267,7 +267,7 @@ def test_history_runs_the_same_work_and_draws_the_speed_ups(
     page = (tmp_path / "out" / "history.md").read_text()
     assert "plots/speed-up-by-year.png" in page
     assert (tmp_path / "out" / "plots" / "speed-up-by-year.svg").exists()
-    listed = json.loads(convbench("history", tmp_path / "out", "--format", "json").out)["rows"]
+    listed = json.loads(convbench("history", "--from", tmp_path / "out", "--format", "json").out)["rows"]
     owt = [row for row in listed if row["model"] == "alexnet-owt" and row["library"] == "cuDNN R2"]
     assert owt[0]["speed_up"] == pytest.approx(0.231 / 3.0)
 

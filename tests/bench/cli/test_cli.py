@@ -95,7 +95,7 @@ def test_bad_options_end_with_2_and_a_sentence_before_anything_is_written(
         (["measure"], "unknown command 'measure'"),
         (["list", "modles"], "Did you mean 'models'"),
         (["list", "--format", "yaml"], "unknown format 'yaml'"),
-        (["report"], "DIR... is missing. Usage: convbench report"),
+        (["report"], "FOLDER... is missing. Usage: convbench report"),
         (["report", "/missing"], "/missing"),
         (["cost"], "MODEL... is missing. Usage: convbench cost"),
         (["cost", "lenet6"], "Did you mean 'lenet5'"),
@@ -154,6 +154,8 @@ class NoServer:
     """Stands for the fork server where none is needed."""
 
     def __init__(self, **options: object) -> None: ...
+
+    def begin(self) -> None: ...
 
     def __enter__(self) -> NoServer:
         return self
@@ -221,7 +223,7 @@ def test_the_exit_code_says_whether_a_case_failed_or_was_left(
     assert answer.code == code
     assert "convbench: a line was repaired\n" in answer.err
     assert (
-        "time budget used up, 3 of 4 processes not measured. Continue with: convbench run --res" in answer.err
+        "time budget used up, 3 of 4 processes not measured. Continue with: convbench run --mod" in answer.err
     )
     assert answer.err.endswith(f"convbench: report: {tmp_path}/run/report.md\n")
     assert "lenet5" in (tmp_path / "run" / "report.md").read_text()
@@ -351,7 +353,7 @@ def test_a_dry_run_shows_the_plan_an_estimate_and_what_is_skipped_and_writes_not
     answer = convbench(*line, "fp32,tf32", "--replicates", 3, "--device", "cpu")
     assert (answer.code, answer.err) == (0, "")
     assert "2 cases, 6 processes: about" in answer.out
-    assert "2 cases cannot run on this machine." in answer.out
+    assert "2 cases cannot run on this machine." in " ".join(answer.out.split())
     assert "tf32 needs an NVIDIA GPU" in " ".join(answer.out.split())
     rows = json.loads(convbench(*line, "fp32,tf32", "--replicates", 3, "--format", "json").out)["rows"]
     assert len(rows) == 12

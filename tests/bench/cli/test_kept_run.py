@@ -11,6 +11,7 @@ from bench.cli import kept_run
 from bench.runner import execute as runner
 from bench.runner.events import Progress
 from bench.runner.execute import RunResult
+from bench.runner.plan_file import PLAN
 from bench.schema.case import Case
 from tests.planted.commands import Command
 
@@ -27,6 +28,9 @@ def planted(monkeypatch: pytest.MonkeyPatch, result: RunResult | BaseException) 
 
     def execute(planned: object, protocol: object, directory: Path, **options: object) -> RunResult:
         folders.append(directory)
+        if options.get("plan") is not None:
+            directory.mkdir(parents=True)
+            (directory / PLAN).touch()
         options["on_progress"](Progress(case=Case(model="lenet5"), done=14, total=38))  # type: ignore[operator]
         if isinstance(result, BaseException):
             raise result
@@ -90,6 +94,23 @@ def test_resuming_needs_a_folder(convbench: Command) -> None:
             "",
             "convbench: --resume needs --out FOLDER (the run to continue)\n",
         )
+
+
+def test_a_folder_without_a_plan_needs_the_whole_command(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """One of before plans were kept, for which `run --resume` must be told what to measure."""
+    kept_run.current.begin(tmp_path)
+    monkeypatch.setattr(
+        sys, "argv", ["convbench", "run", "--suite", "smoke", "--resume", "--out", str(tmp_path)]
+    )
+    command = f"convbench run --suite smoke --out {tmp_path} --resume"
+    assert kept_run.how_to_continue() == f". Continue with: {command}"
+    (tmp_path / PLAN).touch()
+    short = f". Continue with: convbench run --resume --out {tmp_path}"
+    assert kept_run.how_to_continue() == short
+    monkeypatch.setattr(sys, "argv", ["convbench", "time", "vgg16", "--out", str(tmp_path)])
+    assert kept_run.how_to_continue() == short
 
 
 def test_a_command_that_cannot_resume_says_nothing_of_it(monkeypatch: pytest.MonkeyPatch) -> None:

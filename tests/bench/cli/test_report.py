@@ -65,7 +65,7 @@ def test_history_has_them_too(convbench: Command, tmp_path: Path) -> None:
 
     def factor(*options: str) -> float:
         """By how much the interval of the speed-up reaches above it."""
-        rows = convbench("history", folder, "--format", "json", *options).rows()
+        rows = convbench("history", "--from", folder, "--format", "json", *options).rows()
         [found] = {
             (each["speed_up"], each["high"])
             for each in rows

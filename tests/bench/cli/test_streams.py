@@ -64,6 +64,23 @@ def test_a_reader_that_is_gone_or_never_was_is_no_failure(arguments: str) -> Non
         assert (done.returncode, done.stderr) == (0, b""), end
 
 
+@pytest.mark.slow
+def test_a_run_whose_reader_is_gone_says_how_it_went_and_nothing_of_the_reader(tmp_path: Path) -> None:
+    """Its lines are those of any piped run; with -q there are none."""
+    words = "run --model lenet5 --threads 1 --replicates 1 --target-ci 100% --no-ceilings"
+    for option in ("", "-q"):
+        folder = tmp_path / f"run{option}"
+        done = shell(f"{COMMAND} {words} {option} --out {folder} | true")
+        assert done.returncode == 0, done.stderr
+        lines = done.stderr.decode().splitlines()
+        assert bool(lines) == (option == "")
+        assert all(line.startswith("convbench: ") for line in lines)
+        assert "pipe" not in done.stderr.decode().lower()
+        assert (folder / RECORDS).read_bytes().count(b"\n") == 1
+        again = shell(f"{COMMAND} report {folder} -o /dev/stdout | true")
+        assert (again.returncode, again.stderr) == (0, b"")
+
+
 def test_the_numbers_of_closed_streams_are_not_given_to_other_files(tmp_path: Path) -> None:
     """Else the next file that is opened would get what a library prints on descriptor 1."""
     code = "from bench.cli import streams; streams.prepare(); import os; "

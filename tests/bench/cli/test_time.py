@@ -122,7 +122,9 @@ def test_a_model_that_fails_at_once_is_one_sentence(convbench: Command, plant: P
 def test_a_spent_budget_ends_with_what_there_is(convbench: Command, plant: Plant) -> None:
     plant(process(1, 0.002), remaining=1)
     answer = convbench("time", "lenet5", "--budget", "1e-9", "--until", "0.1%", "--full")
-    assert answer.code == 0
+    assert answer.code == 3
+    said = "time budget used up, 1 process not measured. Add --out FOLDER to be able to continue"
+    assert answer.err == f"convbench: {said}\n"
     assert "1 process, 7 samples" in answer.out
     assert "Time budget used up before the interval was within ±0.1%" in answer.out
 
@@ -153,7 +155,7 @@ def test_bad_input_is_one_sentence(convbench: Command, arguments: tuple[str, ...
 
 def test_a_real_network_in_one_process(convbench: Command) -> None:
     answer = convbench("time", "lenet5", "--threads", "1", "--budget", "1", "--until", "100%")
-    assert answer.code == 0
+    assert answer.code in (0, 3)  # whether there is time for a second process
     assert "images/s" in answer.out
     assert "process" in answer.out
 

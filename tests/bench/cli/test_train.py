@@ -11,7 +11,6 @@ import pty
 import re
 import sys
 from collections.abc import Callable
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from bench.plan.recipes import FIELDS
 from bench.schema.record import Record
 from bench.store import RECORDS, read_records
 from tests.planted.commands import Command, is_one_sentence
+from tests.planted.standing_server import StandingServer
 
 NETS = """
 import math
@@ -56,7 +56,7 @@ def train(convbench: Command) -> Command:
 @pytest.fixture
 def trains(train: Command, monkeypatch: pytest.MonkeyPatch, learning_server: Server) -> Command:
     """The same, able to train: with the server of these tests, as starting one takes seconds."""
-    monkeypatch.setattr("bench.runner.case_server.Server", lambda **_: nullcontext(learning_server))
+    monkeypatch.setattr("bench.runner.case_server.Server", lambda **_: StandingServer(learning_server))
     small = ("--image", 8, "--batch", 256, "--threads", 1, "--device", "cpu")
     return lambda *arguments: train(*arguments, *small)
 
@@ -100,8 +100,8 @@ BAD_OPTIONS = [
     (["lenet5", "--batch", "1e3"], "batch must be a whole number"),
     (["lenet5", "--seeds", "0"], "--seeds must be a whole number from 1 to 1000"),
     (["lenet5", "--seeds", "1001"], "--seeds must be a whole number from 1 to 1000"),
-    (["lenet5", "--seed", "-1"], "--seed must be a whole number from 0"),
-    (["lenet5", "--seed", "4294967296"], "--seed must be a whole number from 0"),
+    (["lenet5", "--first-seed", "-1"], "--first-seed must be a whole number from 0"),
+    (["lenet5", "--first-seed", "4294967296"], "--first-seed must be a whole number from 0"),
     (["lenet5", "--precision", "fp23"], "Did you mean 'fp32'"),
     (["lenet5", "--precision", "tf32", "--device", "cpu"], "run on this machine: tf32"),
     (["lenet5", "--engine", "compiled"], "Did you mean 'compile'"),
@@ -116,7 +116,11 @@ BAD_OPTIONS = [
     (["lenet5", "--time-limit", "0"], "--time-limit must be a number of seconds above 0"),
     (["lenet5", "--budget", "ten"], "--budget must be a number of seconds above 0"),
     (["lenet5", "--format", "jsn"], "Did you mean 'json'"),
-    (["lenet5", "--sead", "1"], "unknown option '--sead'. Did you mean '--seed'?"),
+    (["lenet5", "--sead", "1"], "unknown option '--sead'. Did you mean '--seeds'?"),
+    (["lenet5", "--tuning", "fused-optimizer", "--device", "cpu"], "has a fused optimizer already: omit"),
+    (["lenet5", "--tuning", "freezing", "--device", "cpu"], "freezing makes constants of the weights"),
+    (["lenet5", "--tuning", "cudnn-heuristics", "--device", "cpu"], "cudnn-heuristics needs --device cuda"),
+    (["lenet5", "--tuning", "cudnn-heuristics", "--deterministic"], "both choose cuDNN's algorithms"),
     (["lenet5", "--deterministic=maybe"], "--deterministic"),
     ([], "MODEL... is missing. Usage: convbench train"),
 ]
@@ -163,7 +167,19 @@ def test_tensorboard_that_is_not_installed_is_a_sentence(
 
 @pytest.mark.parametrize("format_", ["md", "csv", "json", "terminal"])
 def test_a_dry_run_shows_the_plan_and_writes_nothing(train: Command, tmp_path: Path, format_: str) -> None:
-    options = ("--dry-run", "--format", format_, "--seeds", 2, "--seed", 5, "--epochs", 7, "--device", "cpu")
+    options = (
+        "--dry-run",
+        "--format",
+        format_,
+        "--seeds",
+        2,
+        "--first-seed",
+        5,
+        "--epochs",
+        7,
+        "--device",
+        "cpu",
+    )
     answer = train("lenet5", "vgg11", "--out", tmp_path / "run", *options)
     assert (answer.code, answer.err) == (0, "")
     assert list(tmp_path.iterdir()) == []
@@ -317,7 +333,7 @@ def test_a_time_limit_is_the_cases(trains: Command, net: Callable[[str], str], t
 def test_every_option_reaches_the_case(trains: Command, net: Callable[[str], str], tmp_path: Path) -> None:
     options = ["--dataset", "synthetic", "--recipe", "modern", "--layout", "channels-last", "--deterministic"]
     options += ["--set", "momentum=0.5", "--set", "augment=flip+pca", "--lr", "0.01", "--epochs", "1"]
-    answer = trains(net("good"), *options, "--seed", 3, "--out", tmp_path / "run")
+    answer = trains(net("good"), *options, "--first-seed", 3, "--out", tmp_path / "run")
     assert answer.code == 0
     assert says_only_how_the_run_went(answer.err, tmp_path / "run")
     (record,) = records(tmp_path / "run")

@@ -6,6 +6,7 @@ import base64
 import importlib
 import json
 import os
+import select
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -316,6 +317,10 @@ def test_what_an_older_child_answered_is_understood() -> None:
     assert [type(msgspec.json.decode(line, type=TrainingEvent)).__name__ for line in news]
 
 
+READ_LIMIT_SECONDS = 120
+"""torch's import on a busy machine takes half of it."""
+
+
 @contextmanager
 def older_parent(kinds: tuple[str, ...]) -> Iterator[Callable[[dict[str, Any]], dict[str, Any]]]:
     """A parent of wire 1 that knows JSON alone; what it sends is answered by this convbench."""
@@ -333,21 +338,32 @@ def older_parent(kinds: tuple[str, ...]) -> Iterator[Callable[[dict[str, Any]], 
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
     ) as server:
         assert server.stdin is not None
-        assert server.stdout is not None
-        ready = json.loads(server.stdout.readline())
+        ready = _line_of(server)
         assert MESSAGES[0].keys() <= ready.keys()
         assert ready["wire"] == 1
 
         def ask(request: dict[str, Any]) -> dict[str, Any]:
             assert server.stdin is not None
-            assert server.stdout is not None
             server.stdin.write(json.dumps(request) + "\n")
             server.stdin.flush()
-            return dict(json.loads(server.stdout.readline()))
+            return _line_of(server)
 
-        yield ask
-        server.stdin.close()
-        assert server.wait(timeout=20) == 0
+        try:
+            yield ask
+            server.stdin.close()
+            assert server.wait(timeout=20) == 0
+        finally:
+            server.kill()  # or a failed test would wait for it
+
+
+def _line_of(server: subprocess.Popen[str]) -> dict[str, Any]:
+    """The next message; a server that says nothing is killed, and the test fails."""
+    assert server.stdout is not None
+    found, _, _ = select.select([server.stdout], [], [], READ_LIMIT_SECONDS)
+    if not found:
+        server.kill()
+        pytest.fail(f"the server said nothing for {READ_LIMIT_SECONDS} s")
+    return dict(json.loads(server.stdout.readline()))
 
 
 def test_an_older_parent_is_answered(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,6 +33,7 @@ from bench.store import RECORDS, read_records
 from models.errors import UserError
 from tests.planted import planted_records
 from tests.planted.commands import ROOT
+from tests.planted.standing_server import StandingServer
 
 pytestmark = pytest.mark.slow
 
@@ -429,9 +430,9 @@ def test_a_replicates_server_imports_what_its_own_cases_need(
     """A compiled case that is measured once costs the other replicates no import of the compiler."""
     imported: list[tuple[str, ...]] = []
 
-    def server(*, preload: tuple[str, ...], **_: object) -> nullcontext[object]:
+    def server(*, preload: tuple[str, ...], **_: object) -> StandingServer[object]:
         imported.append(preload)
-        return nullcontext(object())
+        return StandingServer(object())
 
     monkeypatch.setattr(case_server, "Server", server)
     monkeypatch.setattr(run, "unrunnable", lambda planned, server: {})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import cast
 
@@ -23,6 +22,7 @@ from bench.schema.record import Environment, Record
 from bench.schema.step_digest import StepDigest
 from tests.planted import planted_records
 from tests.planted.planted_records import GPU_MACHINE, MACHINE
+from tests.planted.standing_server import StandingServer
 
 LENET = Case(model="lenet5", image=28, channels=1, classes=10)
 VGG = Case(model="vgg11")
@@ -58,7 +58,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
                 return structs.replace(found, status="crashed", reason="planted")
             return structs.replace(found, facts=facts and case not in incomplete)
 
-        monkeypatch.setattr(case_server, "Server", lambda **_: nullcontext(object()))
+        monkeypatch.setattr(case_server, "Server", lambda **_: StandingServer(object()))
         monkeypatch.setattr(execute, "unrunnable", lambda planned, server: {})
         monkeypatch.setattr(environment, "describe", lambda: machine)
         monkeypatch.setattr(execute, "attempt", attempted)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from bench.schema.record import Environment, Measurement, Record
 from bench.store import RECORDS, read_records
 from models.errors import UserError
 from tests.planted import planted_records
+from tests.planted.standing_server import StandingServer
 
 TWO = Asked(given={"model": ("lenet5", "vgg11"), "device": ("cpu",)}, until="5%", ceilings=False)
 NOTHING = Asked()
@@ -56,7 +56,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
         return structs.replace(record, seconds=10.0)
 
     monkeypatch.setattr(devices, "auto", lambda: "cpu")
-    monkeypatch.setattr(case_server, "Server", lambda **_: nullcontext(object()))
+    monkeypatch.setattr(case_server, "Server", lambda **_: StandingServer(object()))
     monkeypatch.setattr(execute, "unrunnable", lambda planned, server: {})
     monkeypatch.setattr(execute, "attempt", attempted)
     monkeypatch.setattr("bench.runner.execute.time", found)

@@ -10,7 +10,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,7 @@ from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.record import Record
 from bench.store import RECORDS, read_records
 from tests.planted.commands import ROOT
+from tests.planted.standing_server import StandingServer
 
 pytestmark = pytest.mark.slow
 
@@ -389,7 +389,7 @@ def run_all(planned: list[Case], folder: Path, resume: bool) -> Any:
 @pytest.fixture
 def shared(monkeypatch: pytest.MonkeyPatch, learning_server: Server) -> None:
     """`run_plan` with the server of these tests: it takes seconds to start one."""
-    monkeypatch.setattr("bench.runner.case_server.Server", lambda **_: nullcontext(learning_server))
+    monkeypatch.setattr("bench.runner.case_server.Server", lambda **_: StandingServer(learning_server))
 
 
 @pytest.mark.usefixtures("shared")

@@ -96,7 +96,7 @@ def test_a_clock_of_the_wrong_scale_is_found(monkeypatch: pytest.MonkeyPatch) ->
     """Elapsed milliseconds taken for seconds: ratios are right, and wall time is not."""
     right = FakeDevice.elapsed
     monkeypatch.setattr(FakeDevice, "elapsed", lambda device, start, end: 1e3 * right(device, start, end))
-    assert {"host sleep inside a step, wall time", "a timer that does not synchronise is caught"} <= (
+    assert {"host sleep inside a step, wall time", "a timer that does not synchronize is caught"} <= (
         Harness().failing()
     )
 
@@ -104,7 +104,7 @@ def test_a_clock_of_the_wrong_scale_is_found(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_wall_timer_that_forgets_to_synchronise_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     forgetful = known_queues.ForgetfulTimer.time
     monkeypatch.setattr(WallTimer, "time", lambda timer, *given: forgetful(timer, *given))
-    assert {"a timer that does not synchronise is caught", "host sleep inside a step, wall time"} <= (
+    assert {"a timer that does not synchronize is caught", "host sleep inside a step, wall time"} <= (
         Harness().failing()
     )
 

@@ -210,7 +210,7 @@ def test_the_options_of_a_run_ask_for_the_same_run(recipe: str) -> None:
         recipe=pairs.get("--recipe", "quick"),
         overrides=_overrides(assigned, {}),
         target=float(pairs["--target"]),
-        seed=int(pairs["--seed"]),
+        seed=int(pairs["--first-seed"]),
     )
     assert training_runs.cases(again, 3) == [case]
 

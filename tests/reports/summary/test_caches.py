@@ -68,8 +68,7 @@ def test_what_is_published_is_not_held_against_a_cold_l2(
     convbench: Command, runs: Callable[[str], str], command: str
 ) -> None:
     """The published figures are of steps in a row."""
-    folder = ("--from", runs("cold")) if command == "claims" else (runs("cold"),)
-    done = convbench(command, *folder)
+    done = convbench(command, "--from", runs("cold"))
     assert done.code == 2
     assert is_one_sentence(done.err)
     assert "--flush-l2" in done.err

@@ -8,7 +8,6 @@ import os
 import random
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from itertools import chain, count, repeat
 from pathlib import Path
 from types import SimpleNamespace
@@ -31,6 +30,7 @@ from bench.studies.ab.sides import Side, case_pairs_of, label, read_side
 from models.errors import UserError
 from tests.planted import planted_records
 from tests.planted.commands import ROOT, Answer, Command
+from tests.planted.standing_server import StandingServer
 
 SLOW = [0.05 + wobble for wobble in (0.002, -0.001, 0.001, -0.002) * 16]
 EQUAL = [0.002, -0.001, 0.001, -0.002] * 16
@@ -92,7 +92,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Callable[[Ratios], Machine]:
 
     def place(ratios: Ratios) -> Machine:
         planted_machine = Machine(ratios)
-        monkeypatch.setattr(case_server, "Server", lambda **_: nullcontext())
+        monkeypatch.setattr(case_server, "Server", lambda **_: StandingServer(None))
         monkeypatch.setattr(interleaved, "_check", lambda trial, index: planted_records.MACHINE)
         monkeypatch.setattr(interleaved, "attempt", planted_machine.measure)
         monkeypatch.setattr(random, "sample", random.Random(3).sample)
@@ -461,9 +461,9 @@ def test_only_the_side_that_compiles_imports_the_compiler(
     machine({"lenet5": EQUAL})
     imported: list[tuple[str, ...]] = []
 
-    def server(*, preload: tuple[str, ...], **_: object) -> nullcontext[None]:
+    def server(*, preload: tuple[str, ...], **_: object) -> StandingServer[None]:
         imported.append(preload)
-        return nullcontext()
+        return StandingServer(None)
 
     monkeypatch.setattr(case_server, "Server", server)
     sides = case_pairs_of([case("lenet5")], [case("lenet5", engine="compile")])

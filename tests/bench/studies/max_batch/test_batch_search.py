@@ -341,6 +341,14 @@ def test_nothing_fits_is_exit_code_1(sized: Command, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_spent_budget_is_exit_code_3(sized: Command, tmp_path: Path) -> None:
+    found = sized("--budget", "1e-9", "--out", tmp_path / "out")
+    assert found.code == 3
+    assert "time budget used up before 1 of 1 answers were verified. Continue with: " in found.err
+    assert sized("--memory", "160MiB", "--out", tmp_path / "out", "--resume").code == 0
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
