@@ -34,6 +34,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from reports import formats
 from reports.cells import Cell, Quantity, readable
 from reports.document import Answer, BarChart, BarRow, Document, Table
+from reports.dot_chart import Dot, DotChart
 from reports.pages.run_report import build
 from tests.planted import planted_answer, planted_records
 from tests.planted.commands import ROOT
@@ -557,3 +558,24 @@ def test_something_is_seen(opened: Driver, tmp_path: Path, scheme: str, size: tu
     seen = picture(opened, tmp_path / "figure.png")
     colored = seen.max(axis=2) - seen.min(axis=2) > 0.3
     assert colored.sum() > 100
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [DESKTOP, PHONE])
+def test_the_dots_of_a_chart_are_round_and_seen(
+    browser: Driver, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    """A stroke without length is drawn only with round ends, which the page's own style must leave alone."""
+    dots = (Dot(0.0), Dot(0.1), Dot(5.0, "node5 GPU 3"))
+    chart = DotChart(title="Slower, %", what="GPU", dots=dots, margin=3.0)
+    answer = Answer(about="", headlines=(), dots=chart)
+    file = tmp_path / "page.html"
+    file.write_text(formats.render("html", Document(title="T", answer=answer, tables=())), encoding="utf-8")
+    emulate(show(browser, file), size=size)
+    drawn = (
+        "[...document.querySelectorAll('.chart path')].filter(path => path.getAttribute('d').endsWith('h0'))"
+    )
+    caps = ask(browser, f"{drawn}.map(path => getComputedStyle(path).strokeLinecap)")
+    assert caps == ["round"] * 4, "two colors, for a desk and a phone"
+    texts = "[...document.querySelectorAll('.chart text')].map(text => text.getBoundingClientRect().right)"
+    assert max(ask(browser, texts)) <= size[0]
