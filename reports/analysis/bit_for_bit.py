@@ -68,6 +68,14 @@ def outliers_by_unit(steps: Sequence[ComparedStep]) -> dict[Unit, list[tuple[Com
     return found
 
 
+def bits_of(steps: Sequence[ComparedStep], unit: Unit) -> Literal["same", "other"] | None:
+    """What a unit gave in all steps that a majority decides; None where there is none with this unit."""
+    decided = [step for step in steps if step.verdict in ("the same", "others") and unit in step.units]
+    if not decided:
+        return None
+    return "other" if any(unit == each.unit for step in decided for each in step.outliers) else "same"
+
+
 def _compared(case: Case, of_unit: Mapping[Unit, Sequence[StepDigest]]) -> ComparedStep:
     why_none = next((each.why_none for digests in of_unit.values() for each in digests if each.why_none), "")
     made = {unit: [each for each in digests if not each.why_none] for unit, digests in of_unit.items()}

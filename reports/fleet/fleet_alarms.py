@@ -11,6 +11,7 @@ from bench.schema import durations
 from bench.schema.case_warnings import CONTENDED
 from reports.fleet.fleet_found import FleetFound, listed
 from reports.fleet.percent_slower import percent
+from reports.sections.digest_tables import digest_alarms
 
 MOST_SKEW_SECONDS = 60.0
 MOST_CONTENDED = 0.25
@@ -19,6 +20,7 @@ MOST_CONTENDED = 0.25
 
 def alarms(found: FleetFound) -> Iterator[str]:
     """A sentence each."""
+    yield from digest_alarms(found.bits)
     yield from found.records.notes[:1]
     yield from _shifts(found)
     yield from _skew(found)

@@ -13,6 +13,7 @@ from bench.fleet import fleet_folder, node_states
 from bench.schema.fleet_plan import FLEET
 from bench.stats.fleet_ratios import MARGIN, ConfirmedRatio
 from bench.studies.confirm import confirm_records
+from reports.analysis.bit_for_bit import bits_of, outliers_by_unit
 from reports.cells import Scalar
 from reports.document import Document, Table
 from reports.fleet.fleet_answer import answer, title
@@ -22,14 +23,16 @@ from reports.fleet.fleet_unit_tables import before_table, suspect_table, unit_ta
 from reports.fleet.judged_kinds import JudgedKind
 from reports.fleet.node_tables import node_plots, node_tables
 from reports.fleet.spread_tables import missing_table, spread_tables, versions_table
+from reports.sections.digest_tables import digest_tables
 
 FailOn = Literal["slow", "suspect"]
 SLOW, GAPS = 1, 3
-"""Exit codes: a slow unit, and gaps."""
+"""Exit codes: a slow unit or one that computes other bits, and gaps."""
 
 
 class FleetReport(Struct, frozen=True):
-    """`code` is the exit code of a health check: 1 for a slow unit (or suspect, if asked), 3 for gaps."""
+    """`code` is the exit code of a health check: 1 for a slow unit (or suspect, if asked) and for one that
+    computes other bits than its like, 3 for gaps."""
 
     document: Document
     code: int
@@ -85,6 +88,7 @@ def _tables(found: FleetFound) -> Iterator[Table]:
     yield from node_tables(found)
     yield from suspect_table(found)
     yield from before_table(found)
+    yield from digest_tables(found.bits)
     yield from missing_table(found)
     yield unit_table(found)
     yield from spread_tables(found)
@@ -130,6 +134,7 @@ def _row(found: FleetFound, unit: JudgedUnit) -> dict[str, Scalar]:
         "lacks": unit.lacks,
         "processes": unit.ratio.processes,
         "p": unit.ratio.adjusted_p,
+        "bits": bits_of(found.bits, unit.measured.unit),
     }
 
 
@@ -140,7 +145,7 @@ def _exp(log: float | None) -> float | None:
 def exit_code(found: FleetFound, fail_on: FailOn) -> int:
     """1, 3 or 0."""
     fails: Mapping[str, bool] = {"slow": True, "suspect": fail_on == "suspect"}
-    if any(fails.get(unit.state, False) for unit in found.units):
+    if outliers_by_unit(found.bits) or any(fails.get(unit.state, False) for unit in found.units):
         return SLOW
     lacks = any(unit.lacks or unit.state == "missing" for unit in found.units)
     return GAPS if found.incomplete or lacks else 0

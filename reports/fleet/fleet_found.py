@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from bench.schema.fleet_plan import FleetPlan, NodeState
 from bench.stats.fleet_ratios import ConfirmedRatio, UnitRatio
+from reports.analysis.bit_for_bit import ComparedStep, compare
 from reports.fleet.causes import Cause, KindFacts
 from reports.fleet.fleet_records import FleetRecords, MeasuredUnit
 from reports.fleet.judged_kinds import JudgedKind, judged_kinds
@@ -58,7 +59,8 @@ class Against(Struct, frozen=True):
 
 
 class FleetFound(Struct, frozen=True, kw_only=True):
-    """`plan` and `states` are those of a fleet's folder; runs that nobody scheduled have none."""
+    """`plan` and `states` are those of a fleet's folder; runs that nobody scheduled have none. `bits` are
+    what units of a kind gave in the same deterministic steps."""
 
     directories: tuple[Path, ...]
     records: FleetRecords
@@ -68,6 +70,7 @@ class FleetFound(Struct, frozen=True, kw_only=True):
     plan: FleetPlan | None = None
     states: tuple[NodeState, ...] = ()
     against: Against | None = None
+    bits: tuple[ComparedStep, ...] = ()
 
     def of_state(self, state: State) -> list[JudgedUnit]:
         """The slowest first."""
@@ -113,6 +116,7 @@ def found_in(
         plan=plan,
         states=tuple(states),
         against=against,
+        bits=compare(records.digests),
     )
 
 

@@ -27,6 +27,7 @@ from reports.fleet.slim_lines import (
     SlimLine,
     Test,
     UnitReadings,
+    digested_of,
     environment_of,
     facts_of,
     log_median,
@@ -35,6 +36,7 @@ from reports.fleet.slim_lines import (
     test_of,
 )
 from reports.summary.case_order import sort_key
+from reports.summary.digests import Digested
 from reports.summary.record_stream import Part, parts_of
 from reports.summary.sharing import uncollected
 
@@ -63,6 +65,7 @@ class FleetRecords(Struct, frozen=True, kw_only=True):
     logs   units x tests x processes: log of the median time in s, NaN where missing; the k-th process of
            every test of a unit stands at index k
     facts  of each name in COLUMNS an array alike
+    digests  of the deterministic steps that processes made
     notes  about the files themselves
     """
 
@@ -72,6 +75,7 @@ class FleetRecords(Struct, frozen=True, kw_only=True):
     facts: dict[str, Array]
     records: int
     origin: Origin
+    digests: tuple[Digested, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -117,6 +121,7 @@ class _Reader:
         self._logs = array("d")
         self._facts = array("d")
         self._statuses: list[str] = []
+        self._digests: list[Digested] = []
         self._commands: dict[str, None] = {}
         self._begun: list[str] = []
         self._ended: list[str] = []
@@ -150,6 +155,8 @@ class _Reader:
             return None
         if bytes(line.gpu_readings) != b"null":
             row.gpu_readings = line.gpu_readings
+        if (step := digested_of(line, test)) is not None:
+            self._digests.append(step)
         log, clock = log_median(line, test)
         key = (run, row.at, at, replicate)
         entry = self._entries.get(key)
@@ -217,6 +224,7 @@ class _Reader:
                 started_at=min(self._begun, default=None),
                 finished_at=max(self._ended, default=None),
             ),
+            digests=tuple(self._digests),
             notes=tuple(notes),
         )
 

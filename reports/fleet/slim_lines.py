@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterator
+from functools import lru_cache
 
 import msgspec
 from msgspec import Raw, Struct
@@ -15,8 +16,11 @@ from bench import devices
 from bench.schema.case import Case
 from bench.schema.gpu_identity import EccErrors, PcieLink, RemappedRows
 from bench.schema.migrations import decode_record, is_current
+from bench.schema.network_fingerprint import NetworkFingerprint
 from bench.schema.phases import whole
 from bench.schema.record import Environment
+from bench.schema.step_digest import StepDigest
+from reports.summary.digests import Digested, digested
 
 FACTS = (
     *("sm_clock", "memory_clock", "temperature"),
@@ -59,13 +63,15 @@ class UnitReadings(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class SlimLine(Struct, kw_only=True, gc=False):
-    """A `bench.schema.record.Record`; `case`, `environment` and `gpu_readings` as they are written."""
+    """A `bench.schema.record.Record`; what is `Raw` as it is written."""
 
     case: Raw
     status: str
     measurements: list[_Measured] = []
     environment: Raw = _NOTHING
     gpu_readings: Raw = _NOTHING
+    fingerprint: Raw = _NOTHING
+    step_digest: Raw = _NOTHING
     warnings: list[_Warned] = []
     started_at: str
     finished_at: str | None = None
@@ -99,6 +105,24 @@ def environment_of(line: SlimLine) -> Environment | None:
 
 def readings_of(line: SlimLine) -> UnitReadings | None:
     return _readings.decode(line.gpu_readings)
+
+
+def digested_of(line: SlimLine, test: Test) -> Digested | None:
+    """The deterministic step that the line's process made, if it made one."""
+    digest = _digest(bytes(line.step_digest))
+    if digest is None:
+        return None
+    return digested(test.case, bytes(line.environment), _network(bytes(line.fingerprint)), digest)
+
+
+@lru_cache(maxsize=4096)
+def _digest(encoded: bytes) -> StepDigest | None:
+    return msgspec.json.decode(encoded, type=StepDigest | None)
+
+
+@lru_cache(maxsize=4096)
+def _network(encoded: bytes) -> NetworkFingerprint | None:
+    return msgspec.json.decode(encoded, type=NetworkFingerprint | None)
 
 
 def test_of(case: Raw) -> tuple[Test | None, int]:
