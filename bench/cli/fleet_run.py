@@ -96,8 +96,14 @@ def fleet_run(
     target_ci: options.TargetCi = None,
     time_limit: options.TimeLimit = None,
     flush_l2: options.FlushL2 = None,
-    step_digest: options.StepDigest = None,
     ceilings: Annotated[bool | None, typer.Option(help="Measure each machine's peak first.")] = None,
+    step_digest: Annotated[
+        bool | None,
+        typer.Option(help="Keep digests of a deterministic training step, to compare bits (default)."),
+    ] = None,
+    together: Annotated[
+        bool, typer.Option("--together", help="Measure the GPUs of a node at the same time.")
+    ] = False,
     lock_clocks: options.LockClocks = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Measure what is missing; watch what is under way.")
@@ -131,6 +137,7 @@ def fleet_run(
             lock_clocks_mhz=chosen.lock_clocks_mhz,
         ),
         nodes=nodes,
+        together=together,
         site=_site(
             fleet_folder.read(out).site if resume else Site(convbench=fleet_plans.own_command()),
             setup=_lines(setup, setup_file),

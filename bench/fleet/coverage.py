@@ -105,15 +105,14 @@ class NodeRecords:
         seeded = False
         for name, folders in self._by_run().items():
             lines = [text for line, text in self._merged(folders).values() if not line.is_accident]
-            if not lines:
-                continue
+            kept = [path for each in folders if (path := each / PLAN).exists()]
             target = attempt / name
             target.mkdir(parents=True, exist_ok=True)
-            kept = [path for each in folders if (path := each / PLAN).exists()]
             if kept:
                 write_whole(target / PLAN, kept[-1].read_bytes())
-            write_whole(target / RECORDS, b"".join(text + b"\n" for text in lines))
-            seeded = True
+            if lines:
+                write_whole(target / RECORDS, b"".join(text + b"\n" for text in lines))
+            seeded = seeded or bool(kept or lines)
         return seeded
 
     def _by_run(self) -> dict[str, list[Path]]:

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from bench.record_lines import refusals
+from bench.runner.plan_file import PLAN
 from bench.schema import plain_text
 from bench.schema.fleet_plan import FLEET, FLEET_SCHEMA, JOBS, NODES, FleetPlan
 from bench.store import RECORDS, write_whole
@@ -51,10 +52,14 @@ def attempt_folders(folder: Path, node: str) -> list[Path]:
 
 
 def run_folders(attempt: Path) -> list[Path]:
-    """Of an attempt: itself, or one for each GPU."""
+    """Of an attempt: itself, or one for each GPU, which has a plan before it has records."""
     with refusals(attempt):
-        inner = sorted(each for each in attempt.iterdir() if (each / RECORDS).exists())
-    return [attempt, *inner] if (attempt / RECORDS).exists() else inner
+        found = sorted(each for each in (attempt, *attempt.iterdir()) if _is_run(each))
+    return found
+
+
+def _is_run(folder: Path) -> bool:
+    return (folder / PLAN).exists() or (folder / RECORDS).exists()
 
 
 def write(folder: Path, plan: FleetPlan) -> None:

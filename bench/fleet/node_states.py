@@ -106,7 +106,7 @@ def _end(
 
 def _reason(name: StateName, job: KeptJob, seen: Seen, code: int | None, covered: Coverage) -> str:
     """In words; the scheduler's own are kept."""
-    if name in ("refused", "node down"):
+    if job.refused or job.down:
         return job.refused or job.down
     if name == "complete":
         return f"{how_many(covered.failed, 'process', 'processes')} failed" if covered.failed else ""

@@ -57,13 +57,9 @@ def of_suite(asked: Asked, elsewhere: str | None = None) -> KeptPlan:
     if not isinstance(asked.ceilings, bool | None):
         raise UserError(f"ceilings must be true or false, got {asked.ceilings!r}")
     name = asked.suite or USUAL_SUITE
-    suite = named_suites.find(name, elsewhere or devices.auto())
-    if elsewhere is not None:
-        suite = _on(suite, elsewhere)
+    suite = named_suites.find(name, devices.auto()) if elsewhere is None else _found_on(elsewhere, name)
     cases = cases_of(suite, asked.given, is_here=elsewhere is None)
-    replicates, until = rule_of(asked)
-    if replicates is None and until is None:
-        replicates, until = (suite.replicates, None) if suite.until is None else (None, suite.until)
+    replicates, until = _rule(asked, suite)
     shard = shards.read(asked.shard)
     if shard is not None and until is not None:
         raise UserError(shards.needs_a_number(None if asked.until is not None else name))
@@ -96,8 +92,17 @@ def _one_shard(plan: KeptPlan, shard: Shard) -> KeptPlan:
     return structs.replace(plan, shard=shard)
 
 
-def _on(suite: Suite, device: str) -> Suite:
-    """The suite with this device wherever it leaves it to `auto`."""
+def _rule(asked: Asked, suite: Suite) -> tuple[int | None, float | None]:
+    """`rule_of`, with the suite's own where nothing was asked for."""
+    replicates, until = rule_of(asked)
+    if replicates is None and until is None:
+        return (suite.replicates, None) if suite.until is None else (None, suite.until)
+    return replicates, until
+
+
+def _found_on(device: str, name: str) -> Suite:
+    """The suite as it is on machines with this device, which it names wherever it has `auto`."""
+    suite = named_suites.find(name, device)
 
     def named(block: Block) -> Block:
         asked = block.get("device", ("auto",))
