@@ -47,7 +47,9 @@ def jobs_folder(folder: Path) -> Path:
 def attempt_folders(folder: Path, node: str) -> list[Path]:
     """Those of a node that exist, in their order."""
     own = node_folder(folder, node)
-    found = [each for each in own.iterdir() if each.name.isdecimal()] if own.is_dir() else []
+    found = (
+        [each for each in own.iterdir() if each.name.isdecimal() and each.is_dir()] if own.is_dir() else []
+    )
     return sorted(found, key=lambda each: int(each.name))
 
 

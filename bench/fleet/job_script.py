@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 from pathlib import Path
 
@@ -71,10 +70,10 @@ def budget_seconds(plan: FleetPlan) -> float:
 
 
 def limit_seconds(plan: FleetPlan) -> float:
-    """After which the scheduler ends a job, in whole minutes: the budget, the longest case and the end."""
+    """After which the scheduler ends a job: the budget, the longest case and the end."""
     if plan.site.job_seconds is not None:
-        return 60.0 * math.ceil(plan.site.job_seconds / 60)
-    return 60.0 * math.ceil((budget_seconds(plan) + _case_seconds(plan) + _END_SECONDS) / 60)
+        return plan.site.job_seconds
+    return budget_seconds(plan) + _case_seconds(plan) + _END_SECONDS
 
 
 def _case_seconds(plan: FleetPlan) -> float:

@@ -81,9 +81,7 @@ def test_a_job_is_pinned_alone_and_never_requeued(commands: Commands, tmp_path: 
 def test_a_site_has_its_partition_and_options_last(commands: Commands, tmp_path: Path) -> None:
     """So that what a site says wins."""
     commands.answer("sbatch", "1\n")
-    site = Site(
-        convbench=("x",), partition="gpu", options=("--account=me", "--time=5"), exclusive=False
-    )
+    site = Site(convbench=("x",), partition="gpu", options=("--account=me", "--time=5"), exclusive=False)
     SlurmExecutor().submit(job(tmp_path), site)
     given = commands.given("sbatch")
     assert given[-4:-1] == ["--partition=gpu", "--account=me", "--time=5"]
