@@ -18,6 +18,7 @@ from bench.forkserver.client import Server
 from bench.plan import feasibility
 from bench.pytest_plugin import measuring_mode, round_counts
 from bench.schema.case import Case
+from tests.planted import slurm_cluster
 from tests.planted.commands import Answer, Command
 from tests.planted.golden import Golden
 
@@ -129,7 +130,8 @@ def small(case: Case) -> Case:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the tests marked `scale`, unless `-m` names them; skip those of a device that is not here.
+    """Leave out the tests marked `scale`, unless `-m` names them; skip those of a device that is not here,
+    and those of Slurm where it is not.
 
     Whether a device is here is asked without torch being imported.
     """
@@ -137,9 +139,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         large = [item for item in items if item.get_closest_marker("scale")]
         items[:] = [item for item in items if item not in large]
         config.hook.pytest_deselected(items=large)
+    _skip(items, "slurm", slurm_cluster.why_absent)
     for device in devices.devices().values():
-        marked = [item for item in items if item.get_closest_marker(device.name)]
-        reason = device.why_absent() if marked else None
-        if reason is not None:
-            for item in marked:
-                item.add_marker(pytest.mark.skip(reason=reason))
+        _skip(items, device.name, device.why_absent)
+
+
+def _skip(items: list[pytest.Item], mark: str, why_absent: Callable[[], str | None]) -> None:
+    """Those with this mark, where what they need is not here."""
+    marked = [item for item in items if item.get_closest_marker(mark)]
+    reason = why_absent() if marked else None
+    if reason is not None:
+        for item in marked:
+            item.add_marker(pytest.mark.skip(reason=reason))

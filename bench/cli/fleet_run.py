@@ -248,13 +248,16 @@ def _watched(
             if executor.is_here:
                 jobs.cancel()
             elif jobs.under_way():
-                left = how_many(len(jobs.under_way()), "job")
-                output.note(
-                    f"{left} still wait or run: convbench fleet cancel {shlex.quote(str(out))} ends them"
-                )
+                output.note(_left(len(jobs.under_way()), out))
             raise
     output.show(formats.render(format_, fleet_state_report.document(out, plan, states)))
     return code(states)
+
+
+def _left(jobs: int, out: Path) -> str:
+    verbs, them = ("waits or runs", "it") if jobs == 1 else ("wait or run", "them")
+    cancel = f"convbench fleet cancel {shlex.quote(str(out))}"
+    return f"{how_many(jobs, 'job')} still {verbs}: {cancel} ends {them}"
 
 
 def code(states: tuple[NodeState, ...]) -> int:

@@ -45,18 +45,22 @@ class Dispatch:
         self._missing: dict[str, float] = {}
         self._hopeless: dict[str, float] = {}
         self._given: set[str] = set()
+        self._gaps: set[str] | None = None
         self.states: dict[str, NodeState] = {node: self._state(node) for node in plan.nodes}
 
     def run(self, down: Mapping[str, str], *, resume: bool) -> tuple[NodeState, ...]:
         """Until no job is under way; `down` names nodes that get none, with the reason.
 
-        Each node is given one job at most. A job that goes on here and ends in a gap counts as one of before.
+        Each node is given one job at most. `resume`: those are given one too that are gaps at the first look,
+        and those whose job turns out to be lost; not those whose job ends badly while this command watches.
         Raises UserError where the folder refuses, and whatever `tell` raises.
         """
         job_files.forget_cancelled(self._folder)
         pause, before = _SOONEST, dict(self.states)
         while True:
             trouble = self._look()
+            if self._gaps is None and not trouble:
+                self._gaps = {node for node, state in self.states.items() if state.is_gap}
             self._submit(down, resume=resume)
             self._tell(self.states, trouble)
             if not self._goes_on(resume=resume):
@@ -135,8 +139,13 @@ class Dispatch:
 
     def _needy(self, *, resume: bool) -> list[str]:
         """The nodes that are still to be given a job by this command."""
-        left = (node for node in self._plan.nodes if node not in self._given)
-        return [node for node in left if _needs_job(self.states[node], resume=resume)]
+        left = [node for node in self._plan.nodes if node not in self._given]
+        return [node for node in left if self._needs_job(self.states[node], resume=resume)]
+
+    def _needs_job(self, state: NodeState, *, resume: bool) -> bool:
+        if state.attempt == 0:
+            return True
+        return resume and state.is_gap and (state.node in (self._gaps or ()) or state.state == "job lost")
 
     def _goes_on(self, *, resume: bool) -> bool:
         if any(_has_job(state) for state in self.states.values()):
@@ -185,10 +194,6 @@ class Dispatch:
 
 def _has_job(state: NodeState) -> bool:
     return state.state in UNDER_WAY and state.attempt > 0
-
-
-def _needs_job(state: NodeState, *, resume: bool) -> bool:
-    return state.attempt == 0 or (resume and state.is_gap)
 
 
 def asked_now(folder: Path, plan: FleetPlan, executor: Executor) -> tuple[tuple[NodeState, ...], str]:

@@ -56,8 +56,7 @@ def attempt_folders(folder: Path, node: str) -> list[Path]:
 def run_folders(attempt: Path) -> list[Path]:
     """Of an attempt: itself, or one for each GPU, which has a plan before it has records."""
     with refusals(attempt):
-        found = sorted(each for each in (attempt, *attempt.iterdir()) if _is_run(each))
-    return found
+        return sorted(each for each in (attempt, *attempt.iterdir()) if _is_run(each))
 
 
 def _is_run(folder: Path) -> bool:

@@ -90,7 +90,7 @@ def test_a_site_has_its_partition_and_options_last(commands: Commands, tmp_path:
 
 def test_what_sbatch_refuses_and_what_does_not_answer(commands: Commands, tmp_path: Path) -> None:
     commands.answer("sbatch", err="sbatch: error: Batch job submission failed: Invalid account\n", code=1)
-    with pytest.raises(Refused, match="^Batch job submission failed: Invalid account$"):
+    with pytest.raises(Refused, match=r"^Batch job submission failed: Invalid account$"):
         SlurmExecutor().submit(job(tmp_path), SITE)
     silence = "sbatch: error: Batch job submission failed: Unable to contact slurm controller\n"
     commands.answer("sbatch", err=silence, code=1)
