@@ -109,7 +109,7 @@ def test_a_script_quotes_what_it_is_given(tmp_path: Path) -> None:
     text = job_script.text(plan, files, "n1", 1, tmp_path / "it's" / "1", resume=True)
     assert "cd '/a b' || exit 1\nset -e\nmodule load cuda\nexport A='b c'\nset +e" in text
     assert "\nenv convbench run --model 'my net.py:f' --budget 200 --resume --out " in text
-    assert f"it'\"'\"'s/jobs/planted-n1-1'" in text
+    assert "it'\"'\"'s/jobs/planted-n1-1'" in text
 
 
 def test_a_folder_that_is_damaged_or_newer_is_refused(tmp_path: Path) -> None:
