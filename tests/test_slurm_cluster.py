@@ -270,7 +270,7 @@ def test_bad_input_is_one_sentence(
 
 def test_what_sbatch_refuses_is_a_gap(cluster: SlurmCluster, tmp_path: Path) -> None:
     out = tmp_path / "fleet"
-    code, said, _ = Started(cluster, out, "--nodes", "node1", "--sbatch", "--qos=none").end()
+    code, said, _ = Started(cluster, out, "--nodes", "node1", "--sbatch", "--gres=gpu:1").end()
     assert code == 3
     assert states(out)["node1"].state == "refused", said
 
