@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -37,15 +37,17 @@ def of_single(key: Key, sample: float) -> TimedSeries:
 def of_several(keys: Sequence[Key], rows: SampleRows) -> Iterator[TimedSeries]:
     """Of many series of one length, a row for each key."""
     samples = rows.taken.shape[1]
-    spreads = rows.ordered[:, _places(samples)]
+    spreads = rows.ordered[:, _places(samples)].tobytes()
+    width = len(spreads) // max(len(keys), 1)
     facts = zip(keys, *rows.sides(), rows.may_have_modes(), strict=True)
     for row, (key, above, crossings, may_have_modes) in enumerate(facts):
         noticed = _alike_neighbours(key, samples, above, crossings)
         if may_have_modes:
             noticed += _two_modes(key, rows.ordered[row].tolist())
-        yield TimedSeries(array("d", spreads[row].tobytes()), noticed)
+        yield TimedSeries(array("d", spreads[row * width : (row + 1) * width]), noticed)
 
 
+@lru_cache(maxsize=65_536)  # the numbers are small ones, which many series share
 def _alike_neighbours(key: Key, samples: int, above: int, crossings: int) -> tuple[CaseWarning, ...]:
     correlation = correlation_of_sides(samples, above, crossings)
     if correlation is None:
