@@ -36,6 +36,7 @@ from reports.cells import Cell, Quantity, readable
 from reports.document import Answer, BarChart, BarRow, Document, Table
 from reports.dot_chart import Dot, DotChart
 from reports.pages.run_report import build
+from reports.tables.label_meanings import MEANINGS
 from tests.planted import planted_answer, planted_records
 from tests.planted.commands import ROOT
 from tests.planted.planted_learning import VGG, seeds
@@ -393,6 +394,26 @@ def test_the_command_is_copied_or_else_chosen(browser: Driver, answer: Path, is_
     assert said == ("Copied" if is_allowed else "Press Ctrl+C")
     found = ask(browser, "window.copied" if is_allowed else "String(getSelection())")
     assert found == "convbench run --resume --out runs/1"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [DESKTOP, PHONE])
+def test_what_labels_mean_is_reached_without_a_pointer_that_hovers(
+    browser: Driver, answer: Path, size: tuple[int, int]
+) -> None:
+    """By keyboard, and by a tap: a title alone has neither."""
+    emulate(show(browser, answer), size=size)
+    ask(browser, "document.querySelectorAll('.part > details').forEach(part => { part.open = true; })")
+    legend = browser.find_element(By.CSS_SELECTOR, ".parts .legend")
+    meaning, summary = legend.find_element(By.TAG_NAME, "dd"), legend.find_element(By.TAG_NAME, "summary")
+    assert not meaning.is_displayed()
+    browser.execute_script("arguments[0].focus()", summary)
+    assert ask(browser, "document.activeElement.textContent") == "What the labels mean"
+    summary.send_keys(Keys.ENTER)
+    assert meaning.is_displayed()
+    assert MEANINGS["drifting"] in legend.text
+    summary.click()
+    assert not meaning.is_displayed()
 
 
 @pytest.mark.slow
