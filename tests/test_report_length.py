@@ -16,9 +16,11 @@ from reports.compare.compare_report import build as compare
 from reports.document import Document
 from reports.pages.run_report import build
 from tests.planted import planted_records
+from tests.planted.planted_learning import VGG, seeds
 from tests.planted.planted_suite import quick
 
 MOST_LINES = 120
+BEST = (0.981, 0.98, 0.979)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +80,7 @@ def figures_of(document: Document) -> Sequence[str]:
 
 
 @pytest.mark.parametrize("width", [80, 100, 120])
-@pytest.mark.parametrize("what", ["run", "comparison"])
+@pytest.mark.parametrize("what", ["run", "comparison", "training"])
 def test_tables_fit_the_terminal_and_keep_their_figures(
     folder: Path, report: Document, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int, what: str
 ) -> None:
@@ -87,6 +89,9 @@ def test_tables_fit_the_terminal_and_keep_their_figures(
     if what == "comparison":
         other = planted_records.write(tmp_path / "other", quick(contended=False))
         document = compare([folder], [other], show_all=True).document
+    if what == "training":
+        learned = [record for at in range(12) for record in seeds(structs.replace(VGG, batch=2**at), BEST)]
+        document = build([planted_records.write(tmp_path / "trained", learned)])
     lines = shown_at(width, document, monkeypatch)
     assert max(len(line) for line in lines if not line.startswith("Next: ")) <= width
     text = "\n".join(lines)

@@ -171,7 +171,7 @@ def _trialled(trial: Trial, out: Path, known: Sequence[Pairs], gate: FailOn | No
     from reports.summary.pooling import summarise
 
     one, other = (measured_networks.networks_in(out / side) for side in sides.SIDES)
-    kept = [out / side for side in sides.SIDES if (out / side / RECORDS).exists()]
+    kept = [out / side for side in sides.SIDES if any(read_records(out / side / RECORDS))]
     measured = (record for side in sides.SIDES for record in read_records(out / side / RECORDS))
     trialled = Trialled(
         labels=sides.labels(trial.sides, trial.case_pairs),

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from msgspec import Struct, structs
 
 from bench.schema.case import Case
-from bench.stats.estimates import LEVEL, Interval, Ratio
+from bench.stats.estimates import LEVEL, Ratio
 from reports.analysis.figure_ratios import ratio
 from reports.analysis.utilisation import Utilisation
-from reports.cells import ABOUT
+from reports.cells import Quantity
 from reports.summary.figures import Figure
 
 _Key = tuple[Case, tuple[str, ...], str]
@@ -62,14 +62,11 @@ def is_plain(case: Case) -> bool:
 
 
 def is_resolved(figure: Figure) -> bool:
-    """Whether the interval of a time leaves it a number."""
-    return _is_narrow(figure.median, figure.interval)
-
-
-def _is_narrow(value: float, interval: Interval | None) -> bool:
-    if interval is None or value <= 0:
+    """Whether the interval of a time leaves it a number, by the one rule for it."""
+    interval = figure.interval
+    if interval is None or figure.median <= 0:
         return True
-    return max(1 - interval.low / value, interval.high / value - 1) <= ABOUT
+    return Quantity(value=figure.median, low=interval.low, high=interval.high).is_resolved
 
 
 def _task(found: Utilisation) -> _Key:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
@@ -13,18 +13,10 @@ from bench.stats.deciding import deciding_pairs
 from bench.stats.moderation import MOST_MORE
 from bench.stats.verdicts import INTERIM_PAIRS
 from bench.studies.ab.pair_rows import CasePair, PairRow
-from reports.cells import Cell, brief
+from reports.cells import brief
+from reports.compare import pair_cells
 from reports.compare.answer_table import kind_of
-from reports.compare.changes import (
-    change,
-    marked,
-    short_change,
-    short_notes_on,
-    short_side,
-    side,
-    takes,
-    visible_from,
-)
+from reports.compare.changes import change, short_notes_on, takes
 from reports.compare.deciding_command import FIND_NOISE
 from reports.compare.row_names import row_names, shared_words
 from reports.compare.verdict_sentences import CHANGED, NamedTime, sentences, title, unseen
@@ -151,20 +143,12 @@ def _table(rows: Sequence[PairRow]) -> Table:
     listed = sorted(rows, key=lambda row: order[row.verdict.verdict])[:_MOST_ROWS]
     kind = kind_of([row.a for row in listed])
     names = pair_names([row.case_pair for row in rows])
-    cells = [_cells(row, names, kind.size) for row in listed]
+    cells = [(names[row.case_pair], *pair_cells.cells(row, kind.size, is_short=True)) for row in listed]
     more = len(rows) - len(listed)
     table = Table(
         title="Whole steps",
-        columns=(
-            "case",
-            f"A, {kind.printed}",
-            f"B, {kind.printed}",
-            "change",
-            "verdict",
-            "visible from",
-            "pairs",
-        ),
-        optional=("pairs", "visible from"),
+        columns=("case", *pair_cells.columns(kind)),
+        optional=(pair_cells.PAIRS, pair_cells.VISIBLE),
         rows=tuple(cells),
         shared=shared_words(case for row in rows for case in (row.case_pair.a, row.case_pair.b)),
         notes=(
@@ -173,20 +157,7 @@ def _table(rows: Sequence[PairRow]) -> Table:
             *((f"{how_many(more, 'more row')}: --section steps.",) if more else ()),
         ),
     )
-    return without_constant(table, "pairs")
-
-
-def _cells(row: PairRow, names: Mapping[CasePair, str], size: float) -> tuple[Cell, ...]:
-    verdict = row.verdict
-    return (
-        names[row.case_pair],
-        short_side(side(row.a, row.a_interval, 1 / size)),
-        short_side(side(row.b, row.b_interval, 1 / size)),
-        short_change(verdict),
-        marked(verdict.verdict),
-        None if verdict.detectable is None else visible_from(verdict.detectable),
-        verdict.n_base,
-    )
+    return without_constant(table, pair_cells.PAIRS)
 
 
 def _next_step(rows: Sequence[PairRow], trialled: Trialled) -> NextStep | None:

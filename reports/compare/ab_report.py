@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from msgspec import structs
 
@@ -10,11 +10,12 @@ from bench.schema.case import Caches
 from bench.schema.metrics import CLOCKS
 from bench.stats.deciding import deciding_pairs
 from bench.stats.verdicts import INTERIM_PAIRS
-from bench.studies.ab.pair_rows import CasePair, PairRow
+from bench.studies.ab.pair_rows import PairRow
 from reports.cells import Cell, Quantity, Scalar
+from reports.compare import pair_cells
 from reports.compare.ab_answer import LEVEL, Trialled, answer, pair_names, short_title
 from reports.compare.answer_table import kind_of
-from reports.compare.changes import change, marked, notes_on, side, visible_from
+from reports.compare.changes import notes_on
 from reports.compare.comparison_rows import WhatDecides, decides_fields
 from reports.compare.judging import Judgement
 from reports.compare.verdict_tables import TO_DECIDE, both_sides
@@ -138,22 +139,14 @@ def _table(part: Part, found: Sequence[PairRow], margin: float) -> Table:
     kind = kind_of([row.a for row in found])
     names = pair_names([row.case_pair for row in found])
     columns = (
-        *(
-            "case",
-            "time",
-            f"A, {kind.printed}",
-            f"B, {kind.printed}",
-            "change",
-            "verdict",
-            "visible from",
-            "pairs",
-        ),
+        *("case", "time", *pair_cells.columns(kind)),
         *((TO_DECIDE,) if any(asked) else ()),
         *(CLOCK_COLUMNS if any(row.clocks.cycles for row in found) else ()),
     )
     rows = tuple(
         (
-            *_cells(row, names, kind.size),
+            *(names[row.case_pair], f"{row.phase} {CLOCKS[row.metric]}"),
+            *pair_cells.cells(row, kind.size, is_short=False),
             *((in_words(each) if each else None,) if any(asked) else ()),
             *_clock_cells(row),
         )[: len(columns)]
@@ -161,7 +154,7 @@ def _table(part: Part, found: Sequence[PairRow], margin: float) -> Table:
     )
     notes = tuple(notes_on((cell for row in rows for cell in row), LEVEL))
     key = _STEPS_KEY if part == STEPS else None
-    droppable = (*reversed(CLOCK_COLUMNS), TO_DECIDE, "pairs", "visible from", f"A, {kind.printed}")
+    droppable = (*reversed(CLOCK_COLUMNS), TO_DECIDE, pair_cells.PAIRS, pair_cells.VISIBLE)
     return Table(
         title=part.title,
         columns=columns,
@@ -183,18 +176,4 @@ def _clock_cells(row: PairRow) -> tuple[Cell, ...]:
         both_sides(clocks.base_sm_clock, clocks.new_sm_clock),
         both_sides(clocks.base_memory_clock, clocks.new_memory_clock),
         both_sides(clocks.base_power_cap, clocks.new_power_cap, 100.0),
-    )
-
-
-def _cells(row: PairRow, names: Mapping[CasePair, str], size: float) -> tuple[Cell, ...]:
-    verdict = row.verdict
-    return (
-        names[row.case_pair],
-        f"{row.phase} {CLOCKS[row.metric]}",
-        side(row.a, row.a_interval, 1 / size),
-        side(row.b, row.b_interval, 1 / size),
-        change(verdict),
-        marked(verdict.verdict),
-        None if verdict.detectable is None else visible_from(verdict.detectable),
-        verdict.n_base,
     )

@@ -13,7 +13,7 @@ from bench.stats.estimates import Ratio
 from reports.analysis.best_measured import BestMeasured, is_plain, is_resolved
 from reports.analysis.utilisation import Utilisation
 from reports.cells import Cell, Quantity, brief, readable
-from reports.sections.peak_share import peak_share
+from reports.sections.peak_share import is_open, peak_share
 from reports.summary.figures import Figure, Summary
 from reports.summary.machine_labels import machine_text
 from reports.summary.subjects import Figures, Subject, by_subject
@@ -177,6 +177,8 @@ def _facts(task: BestMeasured, figures: Mapping[Subject, Figures]) -> Iterator[s
         yield bound.label
     elif task.case.workload == "training":
         yield from _phases(figures.get(task.shown.subject, {}))
+    elif is_open(task.shown):
+        yield "share of peak not resolved"
 
 
 def of_peak(found: Utilisation, share: tuple[Quantity, str]) -> str:

@@ -51,6 +51,10 @@ SPEED_COLUMNS = (
     "skipped steps",
     "remarks",
 )
+OPTIONAL = (
+    *("lowest seed (%)", "epochs", "seeds", "train accuracy (%)", "skipped steps", "energy to target (J)"),
+    *("images/s (with data loading)", "peak memory (MiB)", "images/s (training steps)", "remarks"),
+)
 ACCURACY_NOTE = (
     "test accuracy: after the last epoch, never the best epoch; ± is the 95% interval of the mean over "
     "seeds, in points. It covers other seeds, not other test images. train accuracy: of the training images "
@@ -100,7 +104,7 @@ def accuracy_tables(runs: Sequence[Learned], scope: TableScope) -> Iterator[Tabl
             yield _once(_accuracy(key, several, where, scope), told)
     for key, several in groups.items():
         if any(run.ended for run in several):
-            yield _once(_speed(key, several, where_in_words(key, groups), scope), told)
+            yield _once(_speed(several, where_in_words(key, groups), scope), told)
 
 
 def key_of(group: Together) -> TableKey:
@@ -129,43 +133,44 @@ def _once(found: Table, told: set[str]) -> Table:
 
 
 def _accuracy(group: Together, runs: Sequence[Learned], where: str, scope: TableScope) -> Table:
-    lines = [TableLine(subject=run.subject, cells=_accuracy_cells(run)) for run in runs if run.is_judged]
-    found = table(
-        f"Accuracy on {where}",
-        ACCURACY_COLUMNS,
-        lines,
-        scope,
-        key=key_of(group),
-        without=(*NOT_SHOWN, "dataset", "machine", "target"),
-        notes=[
-            ACCURACY_NOTE,
-            *interval_notes((line.cells[0] for line in lines), ONE_SEED_NOTE),
-            *([CHANCE_NOTE] if any(run.is_at_chance for run in runs) else []),
-            *recipe_notes(runs),
-        ],
-    )
-    return structs.replace(found, part=ACCURACY_PART)
+    shown = [run for run in runs if run.is_judged]
+    lines = [TableLine(subject=run.subject, cells=_accuracy_cells(run)) for run in shown]
+    notes = [
+        ACCURACY_NOTE,
+        *interval_notes((line.cells[0] for line in lines), ONE_SEED_NOTE),
+        *([CHANCE_NOTE] if any(run.is_at_chance for run in runs) else []),
+        *recipe_notes(runs),
+    ]
+    found = _of_group(f"Accuracy on {where}", ACCURACY_COLUMNS, lines, scope, notes, ("target",))
+    return structs.replace(found, part=ACCURACY_PART, key=key_of(group))
 
 
-def _speed(group: Together, runs: Sequence[Learned], where: str, scope: TableScope) -> Table:
+def _speed(runs: Sequence[Learned], where: str, scope: TableScope) -> Table:
     lines = [TableLine(subject=run.subject, cells=_speed_cells(run)) for run in runs if run.ended]
-    found = table(
-        f"Training speed on {where}",
-        SPEED_COLUMNS,
-        lines,
-        scope,
-        without=(*NOT_SHOWN, "dataset", "machine"),
-        notes=[
-            SPEED_NOTE,
-            *interval_notes((cell for line in lines for cell in line.cells), ONE_SEED_NOTE),
-            *([COMPILE_NOTE] if any(engines()[run.subject.case.engine].compiles for run in runs) else []),
-            *([TARGET_NOTE] if any(run.task.target for run in runs) else []),
-            *([MEMORY_NOTE] if any(peak_of(run) for run in runs) else []),
-            *([SKIPPED_NOTE] if any(run.value("skipped_steps") for run in runs) else []),
-            *([] if any(run.is_judged for run in runs) else recipe_notes(runs)),
-        ],
-    )
+    notes = [
+        SPEED_NOTE,
+        *interval_notes((cell for line in lines for cell in line.cells), ONE_SEED_NOTE),
+        *([COMPILE_NOTE] if any(engines()[run.subject.case.engine].compiles for run in runs) else []),
+        *([TARGET_NOTE] if any(run.task.target for run in runs) else []),
+        *([MEMORY_NOTE] if any(peak_of(run) for run in runs) else []),
+        *([SKIPPED_NOTE] if any(run.value("skipped_steps") for run in runs) else []),
+        *([] if any(run.is_judged for run in runs) else recipe_notes(runs)),
+    ]
+    found = _of_group(f"Training speed on {where}", SPEED_COLUMNS, lines, scope, notes)
     return structs.replace(found, part=SPEED_PART)
+
+
+def _of_group(
+    title: str,
+    columns: Sequence[str],
+    lines: Sequence[TableLine],
+    scope: TableScope,
+    notes: Sequence[str],
+    without: Sequence[str] = (),
+) -> Table:
+    """Of runs that may be ranked together."""
+    said = (*NOT_SHOWN, "dataset", "machine", *without)
+    return table(title, columns, lines, scope, without=said, notes=notes, optional=OPTIONAL)
 
 
 def epoch_tables(runs: Sequence[Learned]) -> Iterator[Table]:

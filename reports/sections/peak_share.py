@@ -28,6 +28,12 @@ def peak_share(found: Utilisation) -> tuple[Quantity, str] | None:
     return Quantity(value=100 * cell.value, low=low, high=high, unit="%", digits=0, of_one=cell.of_one), what
 
 
+def is_open(found: Utilisation) -> bool:
+    """Whether a share of a peak was measured whose interval leaves it no number."""
+    shares = (share for share in (found.utilisation, found.bandwidth_share) if share is not None)
+    return not all(with_interval(share.value, share.interval).is_resolved for share in shares)
+
+
 def limit_cell(found: Utilisation) -> Cell:
     """`55% compute-bound`; the label alone where no share is a number, a mark where the time is none,
     and nothing where no peak was measured."""

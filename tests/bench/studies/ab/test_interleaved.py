@@ -406,6 +406,14 @@ def test_a_busy_machine_is_said_first(
     assert lines[4].startswith("**! This run shared the machine: ")
 
 
+def test_the_report_says_how_its_records_were_made(convbench_ab: Command, machine: Place) -> None:
+    """For programs and for people: when, on which machine, by which commit."""
+    machine({"lenet5": EQUAL})
+    found = json.loads(convbench_ab("--model", "lenet5", "--format", "json").out)
+    assert found["started_at"]
+    assert found["machines"]
+
+
 @pytest.mark.slow
 def test_a_real_pair_in_two_environments(
     tmp_path: Path, convbench_ab: Command, monkeypatch: pytest.MonkeyPatch
