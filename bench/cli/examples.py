@@ -35,6 +35,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "convbench fleet report runs/fleet --against runs/before --fail-on suspect",
         "convbench fleet report runs/node1 runs/node2 runs/node3 --format csv",
     ),
+    "fleet confirm": (
+        "convbench fleet confirm runs/fleet --dry-run",
+        "convbench fleet confirm runs/fleet",
+    ),
     "fleet cancel": ("convbench fleet cancel runs/fleet",),
     "compare": (
         "convbench compare runs/before runs/after",
@@ -79,6 +83,7 @@ _FIRST = {
     "fleet run": "0, 1 a case failed, 2 bad input, 3 a node or a process is missing, 130 interrupted",
     "fleet status": "0 complete, 1 a case failed, 2 bad input, 3 not complete",
     "fleet report": "0, 1 a slow GPU (--fail-on suspect: a suspect too), 2 bad input, 3 something is missing",
+    "fleet confirm": "0, 1 a machine is slow, 2 bad input, 3 a round is missing, 130 interrupted",
     "fleet cancel": "0, 2 bad input",
     "doctor": "0, 1 a clock stays locked, 2 bad input",
 }

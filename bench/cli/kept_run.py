@@ -66,6 +66,8 @@ def _continuing(arguments: list[str], folder: Path) -> list[str]:
     else the whole command."""
     from bench.runner.plan_file import PLAN
 
+    if arguments[:2] == ["fleet", "confirm"]:
+        return arguments  # its folder is no option, and keeps who is measured again
     if arguments[0] == "fleet":
         return ["fleet", "run", "--resume", "--out", str(folder)]
     keeps_plan = (folder / PLAN).exists() or any(folder.glob(f"*/{PLAN}"))

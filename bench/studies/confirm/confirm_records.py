@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from msgspec import Struct
 
 from bench import devices
 from bench.record_lines import read_records
 from bench.run_folders import named_run
 from bench.schema.case import Case
-from bench.schema.confirm_plan import ConfirmPlan, Look
+from bench.schema.confirm_plan import Look
 from bench.schema.fleet_plan import CONFIRM
 from bench.schema.phases import whole
 from bench.schema.record import Record, find
@@ -23,13 +22,6 @@ from bench.stats.estimates import median
 from bench.stats.fleet_ratios import Array, ConfirmedRatio, FleetRatios
 from bench.store import RECORDS
 from bench.studies.confirm import confirm_plans
-
-
-class Progress(Struct, frozen=True):
-    """How many processes of the looks have a time, and how many there are to be."""
-
-    done: int
-    planned: int
 
 
 def round_folder(folder: Path, unit: Unit, number: int) -> Path:
@@ -65,13 +57,6 @@ def confirmed(
 def is_complete(folder: Path, unit: Unit, number: int, tests: Sequence[Case]) -> bool:
     """Whether each test has a time of this unit in this round."""
     return bool(np.isfinite(_round(folder, unit, number, tests)).all())
-
-
-def progress(folder: Path, plan: ConfirmPlan, tests: Sequence[Case]) -> Progress:
-    """Over all looks; what two of them share counts once."""
-    planned = {(unit, number) for look in plan.looks for unit in look.units for number in look.rounds}
-    done = sum(int(np.isfinite(_round(folder, unit, at, tests)).sum()) for unit, at in planned)
-    return Progress(done, len(planned) * len(tests))
 
 
 def _log_medians(folder: Path, unit: Unit, look: Look, tests: Sequence[Case]) -> Array:

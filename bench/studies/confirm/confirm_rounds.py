@@ -41,12 +41,22 @@ class Turn(Struct, frozen=True):
 
 
 class Ended(Struct, frozen=True):
-    """How the job of a unit in a round ended, and how many of them are over, of how many."""
+    """How the job of a unit in a round ended.
+
+    done, total  of these jobs: how many are over, and how many there are
+    processes    that the jobs which are over have measured
+    """
 
     turn: Turn
     state: NodeState
     done: int
     total: int
+    processes: int
+
+    @property
+    def of_processes(self) -> int:
+        """Those of all jobs."""
+        return self.state.planned * self.total
 
 
 class _StoppedError(Exception):
@@ -80,7 +90,7 @@ class Rounds:
         self._folder, self._plan, self._executor, self._told = folder, plan, executor, told
         self._stopping = threading.Event()
         self._lock = threading.Lock()
-        self._done = self._total = 0
+        self._done = self._total = self._processes = 0
 
     def run(self, turns: Sequence[Turn]) -> None:
         """One round after the other: in a round each node's units one after the other.
@@ -113,7 +123,8 @@ class Rounds:
             state = self._measure(turn)
             with self._lock:
                 self._done += 1
-                self._told(Ended(turn, state, self._done, self._total))
+                self._processes += state.done
+                self._told(Ended(turn, state, self._done, self._total, self._processes))
 
     def _measure(self, turn: Turn) -> NodeState:
         """How the node stood when its job was over."""

@@ -1,0 +1,123 @@
+"""convbench fleet confirm."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench import executors
+from bench.cli import exit_code, fleet_lines, kept_run, options, output
+from bench.cli.options import MOST_MARGIN
+from bench.contracts.executor import Executor
+from bench.fleet import dispatch, fleet_folder
+from bench.plan import axes
+from bench.schema.case import Case
+from bench.schema.confirm_plan import ConfirmPlan
+from bench.schema.fleet_plan import FleetPlan
+from bench.stats.fleet_ratios import MARGIN
+from bench.studies.confirm import confirm_plans, confirm_records, confirm_rounds
+from bench.studies.confirm.confirm_plans import JudgedUnits
+from bench.studies.confirm.confirm_rounds import Ended, Rounds
+from models.errors import UserError
+from reports import formats
+from reports.fleet.fleet_records import read_fleet
+from reports.fleet.judged_kinds import JudgedKind, judged_kinds
+from reports.pages import confirm_report
+from reports.pages.confirm_report import Judged
+
+MOST_ROUNDS = 100
+
+
+# long: its parameters are the command's options.
+def fleet_confirm(
+    folder: Annotated[Path, typer.Argument(help="What --out of `convbench fleet run` named.")],
+    *,
+    margin: Annotated[
+        str, typer.Option(help="Slower than the center by more than this is slow, e.g. 3%.")
+    ] = f"{MARGIN:.0%}",
+    rounds: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N", help="Rounds of each suspect, 2 or more. [default: as many as its scatter needs]"
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the suspects and the estimated time; measure nothing.")
+    ] = False,
+    format_: options.Format = "terminal",
+) -> int:
+    """Measure the suspects of a fleet again, beside healthy machines, and say which are slow.
+
+    Each suspect is measured in rounds together with two references drawn at random from the middle half of
+    the fleet. Only these rounds decide: that a suspect looked slow in the first run is not counted. The same
+    command continues after an interruption.
+    """
+    plan = fleet_folder.read(folder)
+    share = axes.positive_number("--margin", margin, MOST_MARGIN)
+    number = None if rounds is None else axes.whole_number("--rounds", rounds, 2, MOST_ROUNDS)
+    executor = executors.get(plan.executor)
+    kinds = judged_kinds(read_fleet([folder]), share)
+    kept = confirm_plans.read(folder) or ConfirmPlan(seed=plan.name)
+    wanted = confirm_plans.extended(kept, [_units(kind) for kind in kinds], number)
+    if not wanted.looks:
+        output.show(f"nothing to confirm: no machine of {folder} is a suspect\n")
+        return 0
+    tests = [test for kind in kinds for test in kind.tests]
+    turns = confirm_rounds.turns_left(folder, wanted, tests)
+    if dry_run:
+        seconds = confirm_rounds.seconds_of(plan)
+        output.show(confirm_report.dry_run(wanted, len(turns), seconds, format_))
+        return 0
+    if turns:
+        _measure(folder, plan, executor, wanted, tests)
+    judged = _judged(folder, kinds, wanted)
+    output.show(formats.render(format_, confirm_report.document(folder, plan, judged, share)))
+    return code(judged)
+
+
+def _units(kind: JudgedKind) -> JudgedUnits:
+    return JudgedUnits(tuple(each.unit for each in kind.units), kind.ratios)
+
+
+def _measure(
+    folder: Path, plan: FleetPlan, executor: Executor, wanted: ConfirmPlan, tests: Sequence[Case]
+) -> None:
+    """What is left of the plan, which is kept first."""
+    reason = executor.why_absent()
+    if reason is not None:
+        raise UserError(reason)
+    with dispatch.alone(folder):
+        confirm_plans.write(folder, wanted)
+        turns = confirm_rounds.turns_left(folder, wanted, tests)
+        kept_run.current.begin(folder)
+        Rounds(folder.resolve(), plan, executor, _told).run(turns)
+
+
+def _told(ended: Ended) -> None:
+    """A line for each job; gaps are said with --quiet too."""
+    say = output.complain if ended.state.is_gap else output.note
+    kept_run.current.told(ended.processes, ended.of_processes)
+    unit = confirm_report.named(ended.turn.unit)
+    why = f" ({fleet_lines.line(ended.state)})" if ended.state.is_gap else ""
+    say(f"{ended.done} of {ended.total}: round {ended.turn.number}, {unit}{why}")
+
+
+def _judged(folder: Path, kinds: Sequence[JudgedKind], wanted: ConfirmPlan) -> list[Judged]:
+    """Every look that the fleet's records still know the units of, slowest first."""
+    looks = {look.suspect: look for look in wanted.looks}
+    found: list[Judged] = []
+    for kind in kinds:
+        units = [each.unit for each in kind.units]
+        ratios = confirm_records.confirmed(folder, units, kind.tests, kind.ratios)
+        found += [Judged(looks[units[each.unit]], each) for each in ratios]
+    return sorted(found, key=lambda each: -(each.ratio.log_ratio or 0.0))
+
+
+def code(judged: Sequence[Judged]) -> int:
+    """1 where a machine is slow, or else 3 where a round is missing."""
+    if any(each.ratio.slow for each in judged):
+        return 1
+    return 0 if all(each.is_complete for each in judged) else exit_code.INCOMPLETE

@@ -1,0 +1,163 @@
+"""What `fleet confirm` found: each suspect, beside whom it was measured again, and whether it is slow."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+from bench.schema import durations
+from bench.schema.confirm_plan import ConfirmPlan, Look
+from bench.schema.fleet_plan import FleetPlan
+from bench.schema.plurals import how_many
+from bench.schema.units import Unit
+from bench.stats.fleet_ratios import ConfirmedRatio
+from reports import formats
+from reports.cells import Scalar
+from reports.document import Answer, Document, NextStep, Table
+
+TITLE = "Fleet, suspects again"
+
+
+class Judged(Struct, frozen=True):
+    """A look, and what came of it."""
+
+    look: Look
+    ratio: ConfirmedRatio
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether each of its rounds has figures of all three."""
+        return self.ratio.rounds == len(self.look.rounds)
+
+    @property
+    def word(self) -> str:
+        """`slow`, `not slow`, or why neither is known."""
+        if self.ratio.slow:
+            return "slow"
+        return "not measured" if self.ratio.p is None else "not slow"
+
+
+def document(folder: Path, plan: FleetPlan, judged: Sequence[Judged], margin: float) -> Document:
+    """The slow ones by name; a row for each suspect."""
+    slow = [each for each in judged if each.ratio.slow]
+    headlines = (_headline(judged, slow, margin), *(_sentence(each) for each in slow[:3]))
+    nodes = how_many(len(plan.nodes), "node")
+    answer = Answer(
+        about=f"{how_many(len(judged), 'suspect')} of a fleet of {nodes} · {plan.plan.suite}",
+        headlines=headlines,
+        table=Table(title="Suspects", columns=_COLUMNS, rows=tuple(map(_cells, judged))),
+        warnings=_warning(judged),
+        next_step=_next(folder, judged),
+    )
+    return Document(title=f"{TITLE}: {headlines[0]}", answer=answer, tables=(), rows=tuple(map(_row, judged)))
+
+
+_COLUMNS = ("suspect", "node", "slower than the center", "rounds", "references", "verdict")
+
+
+def _headline(judged: Sequence[Judged], slow: Sequence[Judged], margin: float) -> str:
+    """`1 of 2 suspects is slow: measured again, it is more than 3% slower than the center.`"""
+    share = f"more than {100 * margin:.3g}% slower than the center"
+    if not slow:
+        return f"No suspect is shown to be slow: measured again, none is clearly {share}."
+    verb, they = ("is", "it is") if len(slow) == 1 else ("are", "they are")
+    suspects = how_many(len(judged), "suspect")
+    return f"{len(slow)} of {suspects} {verb} slow: measured again, {they} {share}."
+
+
+def _sentence(judged: Judged) -> str:
+    """`cell3 is 41% slower than the center (37% to 46%), in 3 rounds beside cell1 and cell2.`"""
+    one, other = judged.look.references
+    return (
+        f"{named(judged.look.suspect)} is {slower(judged.ratio.log_ratio)} slower than the center "
+        f"{_interval(judged.ratio)}, in {how_many(judged.ratio.rounds, 'round')} beside {named(one)} and "
+        f"{named(other)}."
+    )
+
+
+def named(unit: Unit) -> str:
+    """A GPU with its node."""
+    return f"{unit.name} of {unit.node}" if unit.is_gpu else unit.name
+
+
+def slower(log_ratio: float | None) -> str:
+    """`5.1%`; of what is faster `-2.0%`."""
+    return "?" if log_ratio is None else f"{100 * math.expm1(log_ratio):.1f}%"
+
+
+def _interval(ratio: ConfirmedRatio) -> str:
+    return "" if ratio.low is None else f"({slower(ratio.low)} to {slower(ratio.high)})"
+
+
+def _cells(judged: Judged) -> tuple[str, ...]:
+    return (
+        judged.look.suspect.name,
+        judged.look.suspect.node,
+        f"{slower(judged.ratio.log_ratio)} {_interval(judged.ratio)}".strip(),
+        f"{judged.ratio.rounds} of {len(judged.look.rounds)}",
+        " and ".join(named(unit) for unit in judged.look.references),
+        judged.word,
+    )
+
+
+def _warning(judged: Sequence[Judged]) -> str:
+    differ = [each.look.suspect for each in judged if each.ratio.references_differ]
+    if not differ:
+        return ""
+    names = ", ".join(named(unit) for unit in differ[:3])
+    return f"The references of {names} differ from each other more than in the first run: one has changed."
+
+
+def _next(folder: Path, judged: Sequence[Judged]) -> NextStep:
+    at = shlex.quote(str(folder))
+    left = sum(not each.is_complete for each in judged)
+    if left:
+        purpose = f"measures the missing rounds of {how_many(left, 'suspect')}"
+        return NextStep(command=f"convbench fleet confirm {at}", purpose=purpose)
+    return NextStep(
+        command=f"convbench fleet report {at}", purpose="shows the whole fleet with likely causes"
+    )
+
+
+def _row(judged: Judged) -> dict[str, Scalar]:
+    look, ratio = judged.look, judged.ratio
+    return {
+        "unit": look.suspect.id,
+        "node": look.suspect.node,
+        "references": " ".join(unit.id for unit in look.references),
+        "rounds": ratio.rounds,
+        "planned_rounds": len(look.rounds),
+        "log_ratio": ratio.log_ratio,
+        "low": ratio.low,
+        "high": ratio.high,
+        "error": ratio.error,
+        "freedom": ratio.freedom,
+        "p": ratio.p,
+        "adjusted_p": ratio.adjusted_p,
+        "slow": ratio.slow,
+        "references_differ": ratio.references_differ,
+    }
+
+
+def dry_run(plan: ConfirmPlan, turns: int, seconds: float, format_: str) -> str:
+    """Who would be measured again, beside whom, and how long it takes at most."""
+    rows = tuple(
+        (
+            named(look.suspect),
+            " and ".join(named(unit) for unit in look.references),
+            f"{look.first_round} to {look.last_round}",
+        )
+        for look in plan.looks
+    )
+    text = (f"{how_many(turns, 'job')}, {durations.about(turns * seconds)} one after the other.",)
+    table = Table(title="Suspects", columns=("suspect", "references", "rounds"), rows=rows)
+    listed: tuple[dict[str, Scalar], ...] = tuple(
+        {"unit": look.suspect.id, "node": look.suspect.node, "rounds": len(look.rounds)}
+        for look in plan.looks
+    )
+    title = "Dry run: nothing is measured"
+    return formats.render(format_, Document(title=title, text=text, tables=(table,), rows=listed))

@@ -1,0 +1,105 @@
+"""convbench fleet confirm: the suspects again, by jobs of this host."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.studies.confirm import confirm_plans
+from tests.planted.cells_convbench import fleet_of_cells
+from tests.planted.commands import Command, is_one_sentence
+
+CELLS = {"cell1": 0.0, "cell2": 0.005, "cell3": 0.0, "cell4": -0.005, "cell5": 0.0}
+
+
+def test_a_folder_without_a_fleet_is_named(convbench: Command, tmp_path: Path) -> None:
+    answer = convbench("fleet", "confirm", tmp_path)
+    assert answer.code == 2
+    assert is_one_sentence(answer.err)
+    assert "is not the folder of a fleet" in answer.err
+
+
+def test_without_a_suspect_there_is_nothing_to_confirm(convbench: Command, tmp_path: Path) -> None:
+    fleet_of_cells(tmp_path, CELLS)
+    answer = convbench("fleet", "confirm", tmp_path)
+    assert answer.code == 0
+    assert answer.out == f"nothing to confirm: no machine of {tmp_path} is a suspect\n"
+    assert confirm_plans.read(tmp_path) is None
+
+
+def test_a_fleet_of_two_has_no_references(convbench: Command, tmp_path: Path) -> None:
+    fleet_of_cells(tmp_path, {"cell1": 0.0, "cell2": 0.5})
+    answer = convbench("fleet", "confirm", tmp_path)
+    assert answer.code == 2
+    assert is_one_sentence(answer.err)
+    assert "two units that are no suspects, and this fleet has 1" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--rounds", "1", "--rounds must be a whole number from 2 to 100"),
+        ("--margin", "none", "--margin must be"),
+    ],
+)
+def test_bad_values_are_refused(
+    convbench: Command, tmp_path: Path, option: str, value: str, said: str
+) -> None:
+    fleet_of_cells(tmp_path, CELLS)
+    answer = convbench("fleet", "confirm", tmp_path, option, value)
+    assert answer.code == 2
+    assert is_one_sentence(answer.err)
+    assert said in answer.err
+
+
+def test_a_dry_run_names_the_suspect_and_its_references_and_keeps_nothing(
+    convbench: Command, tmp_path: Path
+) -> None:
+    fleet_of_cells(tmp_path, {**CELLS, "cell3": 0.4})
+    one, two = (convbench("fleet", "confirm", tmp_path, "--dry-run", "--rounds", 4) for _ in range(2))
+    assert one.code == 0
+    assert "12 jobs" in one.out
+    assert "cell3" in one.out
+    assert one.out == two.out
+    assert confirm_plans.read(tmp_path) is None
+
+
+@pytest.mark.slow
+def test_a_slow_cell_is_named_and_the_rounds_are_not_measured_again(
+    convbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLOWDOWNS", "cell3=0.40")
+    fleet_of_cells(tmp_path, {**CELLS, "cell3": 0.4})
+    answer = convbench("fleet", "confirm", tmp_path, "--rounds", 2)
+    assert answer.code == 1, answer.err
+    assert "1 of 1 suspect is slow" in answer.out
+    assert "cell3 is 4" in answer.out
+    assert f"Next: convbench fleet report {tmp_path}" in answer.out
+    assert "6 of 6: round 2" in answer.err
+
+    again = convbench("fleet", "confirm", tmp_path, "--json")
+    (row,) = again.rows()
+    assert row["slow"]
+    assert row["rounds"] == 2
+    assert "of 6" not in again.err
+
+
+@pytest.mark.slow
+def test_a_cell_that_recovered_is_not_named_and_a_missing_round_is_measured_later(
+    convbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLOWDOWNS", "")
+    fleet_of_cells(tmp_path, {**CELLS, "cell3": 0.4})
+    monkeypatch.setenv("PLANTED", "bad")
+    broken = convbench("fleet", "confirm", tmp_path, "--rounds", 2)
+    assert broken.code == 3
+    assert "cell3: failed (exit code 2" in broken.err
+    assert "0 of 2" in broken.out
+    assert f"Next: convbench fleet confirm {tmp_path}" in broken.out
+
+    monkeypatch.setenv("PLANTED", "")
+    answer = convbench("fleet", "confirm", tmp_path)
+    assert answer.code == 0, answer.err
+    assert "No suspect is shown to be slow" in answer.out
+    assert "2 of 2" in answer.out
