@@ -36,7 +36,7 @@ def document(folder: Path, plan: FleetPlan, states: Sequence[NodeState]) -> Docu
         next_step=_next(folder, plan, states, gaps),
     )
     return Document(
-        title=f"{TITLE}: {_headline(states)}",
+        title=TITLE,
         answer=answer,
         tables=(_table("All nodes", states, of=len(states)), *filter(None, map(_log, gaps))),
         rows=tuple(_row(state) for state in states),
