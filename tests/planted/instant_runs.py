@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.record import Environment, Record
 from tests.planted import planted_records
 from tests.planted.commands import ROOT
+from tests.planted.standing_server import StandingServer
 
 
 def main() -> None:
@@ -24,7 +24,7 @@ def main() -> None:
         timed = planted_records.time("forward", 0.01 + case.replicate / 1e5)
         return planted_records.record(case, timed, environment=environment)
 
-    vars(case_server)["Server"] = lambda **_: nullcontext(object())
+    vars(case_server)["Server"] = lambda **_: StandingServer(object())
     vars(execute)["unrunnable"] = lambda planned, server: {}
     vars(execute)["attempt"] = attempted
     cli.main()

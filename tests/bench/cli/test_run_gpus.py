@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from reports.summary.pooling import summarise
 from tests.planted import planted_records
 from tests.planted.commands import ROOT, Command, is_one_sentence
 from tests.planted.fake_nvml import FakeGpu, FakeNvml
+from tests.planted.standing_server import StandingServer
 
 UUIDS = ("GPU-3f0c12ab-1111", "GPU-77aa0000-2222")
 WORDS = ("--model", "lenet5", "--device", "cuda", "--workload", "inference", "--no-ceilings")
@@ -46,7 +46,7 @@ def plant(set_: Any) -> None:
     boards = tuple(FakeGpu(uuid, number=number) for number, uuid in enumerate(UUIDS))
     set_(nvml_driver, "open_nvml", lambda: FakeNvml(boards))
     set_(cuda.Cuda, "why_absent", lambda device: None)
-    set_(case_server, "Server", lambda **_: nullcontext(object()))
+    set_(case_server, "Server", lambda **_: StandingServer(object()))
     set_(execute, "unrunnable", lambda planned, server: {})
     set_(execute, "attempt", attempted)
 
