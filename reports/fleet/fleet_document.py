@@ -10,9 +10,11 @@ from typing import Literal
 from msgspec import Struct
 
 from bench.fleet import fleet_folder, node_states
+from bench.run_folders import named_run
 from bench.schema.fleet_plan import FLEET
 from bench.stats.fleet_ratios import MARGIN, ConfirmedRatio
 from bench.studies.confirm import confirm_records
+from models.errors import UserError
 from reports.analysis.bit_for_bit import bits_of, outliers_by_unit
 from reports.cells import Scalar
 from reports.document import Document, Table
@@ -49,8 +51,10 @@ def build(
 
     Raises UserError as `read_fleet` does.
     """
-    records = read_fleet(directories)
     fleet = directories[0] if len(directories) == 1 and (directories[0] / FLEET).is_file() else None
+    if fleet is not None and named_run(fleet).run_folders == (fleet,):
+        raise UserError(f"no node of {fleet} has records yet. `convbench fleet status {fleet}` says why")
+    records = read_fleet(directories)
     found = found_in(
         directories,
         records,

@@ -262,6 +262,13 @@ def test_a_folder_that_timed_nothing_is_refused(tmp_path: Path) -> None:
         fleet_document.build([tmp_path])
 
 
+def test_a_fleet_of_which_no_node_has_records_says_where_to_look(tmp_path: Path) -> None:
+    lost = changed(SMALL, missing=frozenset({1, 2, 3, 4}))
+    fleet = planted_fleet.write_fleet(tmp_path / "fleet", lost)
+    with pytest.raises(UserError, match=r"no node of .* has records yet. `convbench fleet status"):
+        fleet_document.build([fleet])
+
+
 def test_the_planted_times_are_what_the_records_say(tmp_path: Path) -> None:
     fleet = PlantedFleet(nodes=2, gpus=2, tests=3)
     found = read_fleet(folders(write(tmp_path, fleet)))
