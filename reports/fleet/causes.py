@@ -51,6 +51,7 @@ class KindFacts:
         capped = np.fmax(self._facts["power_cap_at_work"], self._facts["software_power_cap_share"])
         self._facts["power_cap"] = capped
         self._means = {name: _mean(values.reshape(len(rows), -1)) for name, values in self._facts.items()}
+        self._means["temperature"] = _temperatures(self._means["temperature"], kind.units)
         self._middles = {name: _median(values) for name, values in self._means.items()}
         self._usual = _usual(kind.units)
         self._gpus = [unit.environment.gpu if unit.environment else None for unit in kind.units]
@@ -128,6 +129,12 @@ class KindFacts:
     def _exceeds(self, name: str, at: int) -> bool:
         """NaN exceeds nothing."""
         return bool(self._means[name][at] - self._middles[name] >= SHARE_HIGHER)
+
+
+def _temperatures(in_windows: Array, units: Sequence[MeasuredUnit]) -> Array:
+    """Of a unit whose windows have none, the one that was read last."""
+    last = [unit.readings.temperature_celsius if unit.readings else None for unit in units]
+    return np.where(np.isnan(in_windows), [np.nan if each is None else each for each in last], in_windows)
 
 
 class _Usual(Struct, frozen=True, kw_only=True):

@@ -46,6 +46,7 @@ class PlantedFleet:
     missing         nodes without records
     lacking         units that never ran the last test
     drivers         of nodes that have another one
+    settings        fields of `Gpu` that a GPU has otherwise
     """
 
     nodes: int = 8
@@ -62,6 +63,7 @@ class PlantedFleet:
     missing: frozenset[int] = frozenset()
     lacking: frozenset[Place] = frozenset()
     drivers: Mapping[int, str] = field(default_factory=dict)
+    settings: Mapping[Place, Mapping[str, object]] = field(default_factory=dict)
     seconds: float = 0.01
     seed: int = 1
 
@@ -180,8 +182,10 @@ def _environment(fleet: PlantedFleet, place: Place) -> Environment:
         cudnn="9.1",
         uuid=uuid(place),
         power_limit_watts=700.0,
+        vbios="96.00",
+        ecc_mode=True,
     )
-    return structs.replace(machine, gpu=gpu)
+    return structs.replace(machine, gpu=structs.replace(gpu, **fleet.settings.get(place, {})))
 
 
 def _readings(fleet: PlantedFleet, place: Place) -> GpuReadings | None:

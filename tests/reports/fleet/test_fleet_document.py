@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
+from bench.schema.fleet_plan import NodeState
 from bench.stats.fleet_ratios import ConfirmedRatio
 from models.errors import UserError
 from reports import formats
@@ -216,6 +217,19 @@ def test_a_suspect_of_which_a_second_look_shows_nothing_stays_one() -> None:
     found = confirmed(0.0, 0.06, slow=False)
     assert found.document.answer is not None
     assert "suspect: measured again in 6 rounds, not confirmed" in found.document.answer.headlines[1]
+
+
+def test_clocks_of_nodes_that_differ_are_an_alarm(tmp_path: Path) -> None:
+    records = read_fleet(folders(write(tmp_path, SMALL)))
+    states = (
+        NodeState(node="node1", state="complete", clock_seconds=0.4),
+        NodeState(node="node2", state="complete", clock_seconds=-7200.0),
+    )
+    found = found_in([tmp_path], records, margin=0.03, states=states)
+    answer = fleet_document.document(found).answer
+    assert answer is not None
+    (alarm,) = answer.alarms
+    assert alarm.startswith("Clocks differ from the shared folder's: node2 by 2 hours behind.")
 
 
 def test_one_unit_has_a_report_without_a_verdict(tmp_path: Path) -> None:
