@@ -23,10 +23,10 @@ from bench.studies.confirm.confirm_plans import JudgedUnits
 from bench.studies.confirm.confirm_rounds import Ended, Rounds
 from models.errors import UserError
 from reports import formats
+from reports.fleet import confirm_report
+from reports.fleet.confirm_report import Judged
 from reports.fleet.fleet_records import read_fleet
 from reports.fleet.judged_kinds import JudgedKind, judged_kinds
-from reports.pages import confirm_report
-from reports.pages.confirm_report import Judged
 
 MOST_ROUNDS = 100
 

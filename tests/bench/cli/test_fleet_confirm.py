@@ -81,6 +81,7 @@ def test_a_slow_cell_is_named_and_the_rounds_are_not_measured_again(
     again = convbench("fleet", "confirm", tmp_path, "--json")
     (row,) = again.rows()
     assert row["slow"]
+    assert row["verdict"] == "slow"
     assert row["rounds"] == 2
     assert "of 6" not in again.err
 
@@ -103,3 +104,4 @@ def test_a_cell_that_recovered_is_not_named_and_a_missing_round_is_measured_late
     assert answer.code == 0, answer.err
     assert "No suspect is shown to be slow" in answer.out
     assert "2 of 2" in answer.out
+    assert any(word in answer.out for word in ("within the margin", "undecided"))

@@ -16,8 +16,9 @@ from bench.schema.plurals import how_many
 from bench.schema.units import Unit
 from bench.stats.fleet_ratios import ConfirmedRatio
 from reports import formats
-from reports.cells import Scalar
+from reports.cells import Cell, Scalar, brief
 from reports.document import Answer, Document, NextStep, Table
+from reports.fleet.percent_slower import slower
 
 TITLE = "Fleet, suspects again"
 
@@ -33,12 +34,21 @@ class Judged(Struct, frozen=True):
         """Whether each of its rounds has figures of all three."""
         return self.ratio.rounds == len(self.look.rounds)
 
-    @property
-    def word(self) -> str:
-        """`slow`, `not slow`, or why neither is known."""
+    def word(self, margin: float) -> str:
+        """`slow`, `within the margin`, or why neither is known."""
         if self.ratio.slow:
             return "slow"
-        return "not measured" if self.ratio.p is None else "not slow"
+        if self.ratio.high is None:
+            return "not measured"
+        return "within the margin" if self.ratio.high < math.log1p(margin) else "undecided"
+
+    @property
+    def cell(self) -> Cell:
+        """How much slower the suspect is; an interval of more than a factor of ten says nothing."""
+        if self.ratio.high is None or self.ratio.log_ratio is None:
+            return None
+        is_usable = self.ratio.high - self.ratio.log_ratio <= math.log(10)
+        return slower(self.ratio) if is_usable else "not resolved"
 
 
 def document(folder: Path, plan: FleetPlan, judged: Sequence[Judged], margin: float) -> Document:
@@ -49,11 +59,16 @@ def document(folder: Path, plan: FleetPlan, judged: Sequence[Judged], margin: fl
     answer = Answer(
         about=f"{how_many(len(judged), 'suspect')} of a fleet of {nodes} · {plan.plan.suite}",
         headlines=headlines,
-        table=Table(title="Suspects", columns=_COLUMNS, rows=tuple(map(_cells, judged))),
+        table=Table(title="Suspects", columns=_COLUMNS, rows=tuple(_cells(each, margin) for each in judged)),
         warnings=_warning(judged),
         next_step=_next(folder, judged),
     )
-    return Document(title=f"{TITLE}: {headlines[0]}", answer=answer, tables=(), rows=tuple(map(_row, judged)))
+    return Document(
+        title=f"{TITLE}: {headlines[0]}",
+        answer=answer,
+        tables=(),
+        rows=tuple(_row(each, margin) for each in judged),
+    )
 
 
 _COLUMNS = ("suspect", "node", "slower than the center", "rounds", "references", "verdict")
@@ -70,37 +85,28 @@ def _headline(judged: Sequence[Judged], slow: Sequence[Judged], margin: float) -
 
 
 def _sentence(judged: Judged) -> str:
-    """`cell3 is 41% slower than the center (37% to 46%), in 3 rounds beside cell1 and cell2.`"""
+    """`cell3 is 41.2% (37.1% to 45.6%) slower than the center, in 3 rounds beside cell1 and cell2.`"""
     one, other = judged.look.references
+    rounds = how_many(judged.ratio.rounds, "round")
     return (
-        f"{named(judged.look.suspect)} is {slower(judged.ratio.log_ratio)} slower than the center "
-        f"{_interval(judged.ratio)}, in {how_many(judged.ratio.rounds, 'round')} beside {named(one)} and "
-        f"{named(other)}."
+        f"{named(judged.look.suspect)} is {brief(slower(judged.ratio))} slower than the center, "
+        f"in {rounds} beside {named(one)} and {named(other)}."
     )
 
 
 def named(unit: Unit) -> str:
     """A GPU with its node."""
-    return f"{unit.name} of {unit.node}" if unit.is_gpu else unit.name
+    return f"{unit.node} {unit.name}" if unit.is_gpu else unit.name
 
 
-def slower(log_ratio: float | None) -> str:
-    """`5.1%`; of what is faster `-2.0%`."""
-    return "?" if log_ratio is None else f"{100 * math.expm1(log_ratio):.1f}%"
-
-
-def _interval(ratio: ConfirmedRatio) -> str:
-    return "" if ratio.low is None else f"({slower(ratio.low)} to {slower(ratio.high)})"
-
-
-def _cells(judged: Judged) -> tuple[str, ...]:
+def _cells(judged: Judged, margin: float) -> tuple[Cell, ...]:
     return (
         judged.look.suspect.name,
         judged.look.suspect.node,
-        f"{slower(judged.ratio.log_ratio)} {_interval(judged.ratio)}".strip(),
+        judged.cell,
         f"{judged.ratio.rounds} of {len(judged.look.rounds)}",
         " and ".join(named(unit) for unit in judged.look.references),
-        judged.word,
+        judged.word(margin),
     )
 
 
@@ -123,7 +129,7 @@ def _next(folder: Path, judged: Sequence[Judged]) -> NextStep:
     )
 
 
-def _row(judged: Judged) -> dict[str, Scalar]:
+def _row(judged: Judged, margin: float) -> dict[str, Scalar]:
     look, ratio = judged.look, judged.ratio
     return {
         "unit": look.suspect.id,
@@ -139,6 +145,7 @@ def _row(judged: Judged) -> dict[str, Scalar]:
         "p": ratio.p,
         "adjusted_p": ratio.adjusted_p,
         "slow": ratio.slow,
+        "verdict": judged.word(margin),
         "references_differ": ratio.references_differ,
     }
 
