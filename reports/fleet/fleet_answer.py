@@ -21,8 +21,8 @@ from reports.fleet.percent_slower import percent, slower
 from reports.tables.wording import one_line
 
 MOST_NAMED = 2
-"""Slow units that have a sentence of their own; more are in a table."""
-MOST_ROWS = 8
+"""Slow units that have a sentence of their own each; more of them are in a table."""
+MOST_ROWS = 6
 MOST_FOLDERS = 4
 """In a command to be pasted."""
 
@@ -85,8 +85,8 @@ def _headlines(found: FleetFound, outstanding: Sequence[JudgedUnit]) -> Iterator
     suspects = len(outstanding) - slow
     counts += [f"{suspects:,} {'is a suspect' if suspects == 1 else 'are suspects'}"] if suspects else []
     yield f"{first} {' and '.join(counts)}:"
-    for unit in outstanding[:MOST_NAMED]:
-        yield _sentence(found, unit)
+    if len(outstanding) <= MOST_NAMED:
+        yield from (_sentence(found, unit) for unit in outstanding)
 
 
 def _within(found: FleetFound) -> str:

@@ -64,6 +64,20 @@ def test_the_first_screen_has_at_most_24_lines_of_100_columns(causes: fleet_docu
     assert all(len(line) <= 100 for line in lines if not line.startswith("Next: "))
 
 
+def test_many_suspects_are_a_table_on_the_first_screen(tmp_path: Path) -> None:
+    slow = {(node, gpu): 0.06 + 0.005 * gpu for node in range(1, 9) for gpu in range(8) if gpu == node % 8}
+    fleet = changed(WITH_CAUSES, slow=slow, nodes=20, missing=frozenset({9}), drivers={10: "575.51"}, tests=4)
+    found = fleet_document.build([planted_fleet.write_fleet(tmp_path / "fleet", fleet)])
+    answer = found.document.answer
+    assert answer is not None
+    assert answer.headlines[0].endswith("8 are suspects:")
+    assert len(answer.headlines) == 1
+    assert answer.table is not None
+    assert (len(answer.table.rows), answer.table.notes) == (6, ("2 more: --section suspects.",))
+    lines = formats.render("terminal", found.document).splitlines()
+    assert len(lines) <= 24
+
+
 def test_the_chart_has_a_dot_for_each_gpu_and_names_for_the_slow_ones(
     causes: fleet_document.FleetReport,
 ) -> None:
