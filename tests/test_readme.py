@@ -22,6 +22,7 @@ from tests.planted.commands import ROOT
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 NODE = ROOT / "tests" / "planted" / "upgraded_convbench.py"
+WALK_THROUGH = ROOT / "docs" / "fleet.md"
 TUTORIAL = ROOT / "docs" / "tutorial.md"
 INCOMPLETE = 3
 """The exit code where the budget ended before the plan did."""
@@ -43,6 +44,7 @@ def takes_long(command: str) -> bool:
 COMMANDS = [
     pytest.param(page, command, id=command, marks=[pytest.mark.slow] if takes_long(command) else [])
     for page in PAGES
+    if page != WALK_THROUGH  # tests/test_fleet_walkthrough.py runs it
     for command in commands(page.read_text(encoding="utf-8"))
 ]
 
