@@ -113,7 +113,7 @@ def cost(
     given = {"image": image, "input": input, "channels": channels, "classes": classes, "batch": batch}
     sizes = {axis: axes.read_one(axis, value) for axis, value in given.items() if value is not None}
     name = str(axes.read_one("model", model))
-    return network_costs.closed_form(name, sizes) or network_costs.entries([name], sizes)[0].cost
+    return network_costs.closed_form(name, sizes) or network_costs.entries([name], sizes)[0][0].cost
 
 
 # long: its parameters are the axes.

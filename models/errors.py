@@ -25,6 +25,13 @@ class UserError(Exception):
     """Bad input: the message is one clear sentence; the command line prints it and exits with 2."""
 
 
+def in_one_line(error: BaseException, most: int = 240) -> str:
+    """`ValueError: no such weights`: the class and its words without line breaks, cut after so many
+    characters; the class alone where it has none."""
+    said = " ".join(str(error).split())[:most]
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
 def unknown(kind: str, given: str, accepted: Iterable[str]) -> UserError:
     """What is wrong, the nearest accepted name, and what is accepted: 8 names at most where a command shows
     the rest."""

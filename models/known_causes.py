@@ -18,6 +18,35 @@ _SAID = (
     (r'is missing the required "forward" function', "calls a module that has no method forward"),
     (r"before Module\.__init__\(\) call", "sets a layer before it calls super().__init__()"),
     (r"^Error\(s\) in loading state_dict", "loads weights that do not fit the network it builds"),
+    (
+        r"Expected more than 1 value per channel",
+        "gives batch normalization a single value of each channel: use a larger --batch or --image",
+    ),
+    (
+        r"Expected more than 1 spatial element",
+        "gives instance normalization a single pixel of each channel: use a larger --image",
+    ),
+    (
+        r"modified by an inplace operation|leaf Variable that requires grad is being used in an in-place",
+        "changes in place what its own backward pass needs",
+    ),
+    (
+        r"(same|mismatched|different) d?type|should be the same$|but (got|found) \w*(Float|Half|Double)",
+        "makes or keeps tensors of another dtype than the precision's",
+    ),
+    (
+        r"does not require grad and does not have a grad_fn",
+        "has a loss that depends on no parameter: its output is detached, or made under no_grad",
+    ),
+    (
+        r"Please convert all Tensors to FakeTensors first",
+        "calls an operator that torch.compile must trace (torch.cond), and the engine eager turns it off: "
+        "use --engine compile",
+    ),
+    (
+        r"backward through the graph a second time",
+        "keeps tensors of one step for the next, with their graph",
+    ),
 )
 """What torch says -> what the code did."""
 

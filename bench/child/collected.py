@@ -15,9 +15,7 @@ from bench.schema.plain_text import encode
 from bench.schema.record import Measurement, Record
 from bench.schema.spending import Spending
 from bench.schema.step_digest import StepDigest
-
-MESSAGE_LIMIT = 200
-"""Characters of an error in a warning."""
+from models.errors import in_one_line
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ class Collected:
         except Exception as error:  # noqa: BLE001 - of any kind: the timings are taken, and must not be lost
             traceback.print_exc()
             self.lacks_facts = self.lacks_facts or each.is_fact
-            why = described(error)
+            why = in_one_line(error)
             self.warnings.append(CaseWarning("incomplete", f"{each.name}: {why}"))
             for metric in each.metrics:
                 self.absent.setdefault(metric, f"the pass that asks for it failed ({each.name}): {why}")
@@ -78,9 +76,3 @@ class Collected:
         stage(each.name)
         with self.watch.on(each.spends):
             return each.measure()
-
-
-def described(error: Exception) -> str:
-    """`ValueError: no such weights`, in one line."""
-    message = " ".join(str(error).split())[:MESSAGE_LIMIT]
-    return f"{type(error).__name__}: {message}".removesuffix(": ")

@@ -17,12 +17,12 @@ from torch import Tensor
 
 from bench.child import weights
 from bench.child.case_network import load_network
-from bench.child.collected import described
 from bench.contracts.device import Device
 from bench.schema.case import Case
 from bench.schema.step_digest import StepDigest, stepped
 from bench.workloads.training import TrainingStep
 from models import process_state, random_state
+from models.errors import in_one_line
 
 CUBLAS_WORKSPACE = ":4096:8"
 """One of two settings with which cuBLAS adds up in a fixed order (its manual, "Results reproducibility")."""
@@ -50,7 +50,7 @@ def _why_none(error: Exception) -> str:
     operator, has_none, _ = str(error).partition(_NO_DETERMINISTIC)
     if has_none:
         return f"{operator.split()[-1]} has no deterministic implementation"
-    return described(error)
+    return in_one_line(error)
 
 
 @contextmanager

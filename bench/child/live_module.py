@@ -32,10 +32,7 @@ from bench.schema.record import Measurement
 from bench.tensors import POLICIES, autocast
 from bench.timing import latency
 from models import process_state
-from models.errors import UserError, unknown
-
-_MESSAGE_LIMIT = 300
-"""Characters of torch's message in ours."""
+from models.errors import UserError, in_one_line, unknown
 
 
 @dataclass(frozen=True)
@@ -130,9 +127,8 @@ def time_live(
         except UserError:
             raise
         except Exception as error:
-            said = " ".join(str(error).split())[:_MESSAGE_LIMIT]
             raise UserError(
-                f"{case.model} cannot be measured with these inputs: {type(error).__name__}: {said}"
+                f"{case.model} cannot be measured with these inputs: {in_one_line(error)}"
             ) from error
 
 

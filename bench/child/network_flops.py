@@ -27,7 +27,7 @@ from bench.tensors import case_arguments
 from models.build import build
 from models.catalogue import Ours, parse
 from models.closed_form import Cost, ImageTooSmallError, cost
-from models.errors import UserError
+from models.errors import UserError, in_one_line
 from models.known_causes import known_cause
 from models.network import Arguments, Network
 from models.user_code import OUT_OF_MEMORY
@@ -35,8 +35,6 @@ from models.user_imports import isolated_imports
 
 _BATCHES = (1, 2, 4, 8, 16, 32, 64)
 """Tried where a network refuses its batch, to say which it takes."""
-
-_MESSAGE_LIMIT = 200
 
 
 def count(argument: bytes) -> bytes:
@@ -104,7 +102,7 @@ def _work(network: Network, request: CountRequest) -> StepWork:
     except (UserError, *OUT_OF_MEMORY):
         raise
     except Exception as error:  # it is the user's code that runs
-        words = " ".join(f"{type(error).__name__}: {error}".split())[:_MESSAGE_LIMIT]
+        words = in_one_line(error)
         cause = known_cause(error)
         if cause:
             raise UserError(f"{request.model} {cause} ({words})") from error

@@ -24,7 +24,8 @@ def cost(
 ) -> int:
     """Count parameters, FLOPs and activations, cross-checked with fvcore and torch.
 
-    Runs nothing. Exits with 1 if the three counts of a built-in network differ.
+    Runs nothing. Exits with 1 if the three counts of a built-in network differ, or if one of several
+    networks cannot be counted.
     """
     import msgspec
 
@@ -37,11 +38,13 @@ def cost(
     section_names.check("cost", section, full=full)
     given = {"image": image, "input": input_, "channels": channels, "classes": classes, "batch": batch}
     sizes = {axis: axes.read_one(axis, value) for axis, value in given.items() if value is not None}
-    entries = network_costs.entries([str(name) for name in axes.read("model", models)], sizes)
+    entries, failed = network_costs.entries([str(name) for name in axes.read("model", models)], sizes)
     if format_ == "json":
         listed = [costs.as_json(entry, layers=layers) for entry in entries]
         output.show(msgspec.json.format(msgspec.json.encode(listed), indent=2).decode() + "\n")
     else:
         document = costs.document(entries, layers=layers)
         output.show(formats.render(format_, output.measured(document, section, full or layers)))
-    return 1 if any(cost_answer.miscounted(entry) for entry in entries) else 0
+    for reason in failed:
+        output.complain(reason)
+    return 1 if failed or any(cost_answer.miscounted(entry) for entry in entries) else 0

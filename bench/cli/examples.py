@@ -69,7 +69,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
 _CONTINUE = "3 incomplete: continue with --resume, 130 interrupted"
 _MEASURED = f"1 a case failed, 2 bad input, {_CONTINUE}"
 _FIRST = {
-    "cost": "0, 1 the counts of a built-in network differ, 2 bad input",
+    "cost": "0, 1 counts differ or one of several networks failed, 2 bad input",
     "compare": "0, 1 the gate failed or no case is on both sides, 2 bad input",
     "ab": "0, 1 a case or the gate failed, 2 bad input, 3 incomplete, 130 interrupted",
     "max-batch": f"0, 1 not even batch size 1 fits, 2 bad input, {_CONTINUE}",

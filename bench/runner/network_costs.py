@@ -32,19 +32,28 @@ def closed_form(model: str, sizes: Sizes) -> Cost | None:
     arch = catalogue.arch_of(model)
     if arch is None:
         return None
-    _refuse_impossible(asked)
+    reason = _why_impossible(asked)
+    if reason is not None:
+        raise UserError(reason)
     return _cost(arch, asked)
 
 
-def entries(models: Sequence[str], sizes: Sizes) -> list[CostEntry]:
-    """The cost of every network at the given sizes (image, channels, input, classes, batch), or its own.
+def entries(models: Sequence[str], sizes: Sizes) -> tuple[list[CostEntry], list[str]]:
+    """The cost of every network at the given sizes (image, channels, input, classes, batch), or its own; and
+    a sentence for each that cannot take the image or cannot be built.
 
-    Raises UserError for a network that does not exist, cannot take the image or cannot be built.
+    Raises UserError for a network that does not exist, and where none has a cost.
     """
     requests = [_request(model, sizes) for model in models]
-    for asked in requests:
-        _refuse_impossible(asked)
-    return [_entry(result) for result in _count(requests)]
+    reasons = {asked: reason for asked in requests if (reason := _why_impossible(asked)) is not None}
+    if len(reasons) == len(requests):
+        raise UserError(reasons[requests[0]])
+    results = _count([asked for asked in requests if asked not in reasons])
+    found = [_entry(result) for result in results if result.error is None]
+    failed = [*reasons.values(), *(result.error for result in results if result.error is not None)]
+    if not found:
+        raise UserError(failed[0])
+    return found, failed
 
 
 def _request(model: str, sizes: Sizes) -> CountRequest:
@@ -70,8 +79,6 @@ def _count(requests: list[CountRequest]) -> list[CountResult]:
 
 
 def _entry(result: CountResult) -> CostEntry:
-    if result.error is not None:
-        raise UserError(result.error)
     if result.cost is not None:
         return CostEntry(result.cost, result)
     asked = result.request
@@ -80,10 +87,8 @@ def _entry(result: CountResult) -> CostEntry:
     return CostEntry(_cost(arch, asked), result)
 
 
-def _refuse_impossible(asked: CountRequest) -> None:
-    reason = catalogue.why_impossible(asked.model, asked.channels, asked.image, asked.classes, asked.input)
-    if reason is not None:
-        raise UserError(reason)
+def _why_impossible(asked: CountRequest) -> str | None:
+    return catalogue.why_impossible(asked.model, asked.channels, asked.image, asked.classes, asked.input)
 
 
 def _cost(arch: Arch, asked: CountRequest) -> Cost:

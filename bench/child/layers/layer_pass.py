@@ -15,7 +15,7 @@ from bench.child.layers import layer_calls as costs
 from bench.child.layers.layer_calls import LayerCall
 from bench.child.layers.marked import MarkedSteps
 from bench.child.layers.profiled import ProfiledSteps
-from bench.child.layers.recorded import record
+from bench.child.layers.recorded import Recording, record
 from bench.contracts.device import Device
 from bench.contracts.engine import Engine
 from bench.contracts.steps import Steps
@@ -29,6 +29,11 @@ from bench.timing.timers import DeviceTimer, Shield, WallTimer
 
 _FEWEST_ROUNDS, _MOST_ROUNDS = 8, 100
 """From seven samples on the median has a 95% interval."""
+
+_TRANSFORMED = (
+    "the network calls its layers inside torch.vmap or another transform of torch.func, where they cannot be "
+    "timed one by one: --engine compile times its kernels"
+)
 
 Take = Callable[[], Mapping[LayerPart, float]]
 """One step in pieces: the seconds of each."""
@@ -56,7 +61,7 @@ def time_layers(
         whole = _whole(steps, device, Shield())
         separate: list[Measurement] = []
     else:
-        recording = record(module, lambda: _step(steps))
+        recording = _recorded(module, steps)
         marked = MarkedSteps(module, steps, device, recording.computing)
         take, whole = marked.time, _whole(steps, device, marked.shield)
         separate = list(_separate(recording.calls, device))
@@ -68,6 +73,16 @@ def time_layers(
         raise RuntimeError(refused)
     warnings += _uncounted(calls)
     return measured + separate
+
+
+def _recorded(module: torch.nn.Module, steps: Steps) -> Recording:
+    """The layers' calls in one step. RuntimeError, in our words, where they cannot be watched."""
+    try:
+        return record(module, lambda: _step(steps))
+    except RuntimeError as error:
+        if "functorch transform" in str(error):
+            raise RuntimeError(_TRANSFORMED) from error
+        raise
 
 
 def _uncounted(calls: Sequence[LayerCall]) -> Iterator[CaseWarning]:

@@ -146,9 +146,16 @@ def test_a_failure_says_what_the_network_was_given(tmp_path: Path) -> None:
     assert "fails in inference on inputs(8, device) in fp32: ValueError: no" in str(told.value)
 
 
+def test_an_operator_that_must_be_traced_says_which_engine_does_so() -> None:
+    """torch.cond with weights from outside, in its own words."""
+    case = msgspec.structs.replace(case_of("any", "training"), model="net.py:build")
+    with pytest.raises(UserError, match="use --engine compile"), named_as_the_networks(case):
+        raise AssertionError("Please convert all Tensors to FakeTensors first or instantiate")
+
+
 def test_one_image_has_no_batch_statistics() -> None:
     sentence = refusal("normalised", batch=1)
-    assert "batch normalization needs more than one value of each channel, so a larger --batch" in sentence
+    assert "it gives batch normalization a single value of each channel: use a larger --batch" in sentence
     assert measured("normalised", batch=2).status == "ok"
 
 

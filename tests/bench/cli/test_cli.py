@@ -617,3 +617,15 @@ def test_nothing_is_resumed_without_a_folder(convbench: Command, command: list[s
     assert (answer.code, answer.out) == (2, "")
     assert "--resume needs --out FOLDER" in answer.err
     assert is_one_sentence(answer.err)
+
+
+@pytest.mark.slow
+def test_the_cost_of_several_networks_is_that_of_those_that_can_be_counted(convbench: Command) -> None:
+    answer = convbench("cost", "lenet5", "vgg11", "--image", "8")
+    assert (answer.code, answer.out) == (2, "")
+    assert is_one_sentence(answer.err)
+    answer = convbench("cost", "vgg11", "lenet5", "--image", "28", "--json")
+    assert answer.code == 1
+    assert [each["model"] for each in json.loads(answer.out)] == ["lenet5"]
+    assert is_one_sentence(answer.err)
+    assert "vgg11 cannot take images of 28x28" in answer.err

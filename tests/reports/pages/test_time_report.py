@@ -170,13 +170,16 @@ def test_of_an_unresolved_time_nothing_follows_in_the_answer(tmp_path: Path) -> 
             {"precision": "bf16", "image": 64},
             "--device cpu --precision bf16 --batch 8 --threads 2 --image 64",
         ),
-        ({"channels": 1}, "convbench best vgg11 --workload inference --device cpu --batch 8 --channels 1"),
+        (
+            {"channels": 1, "tuning": "freezing", "engine": "compile"},
+            "--engine compile --tuning freezing --batch 8 --threads 2 --channels 1",
+        ),
     ],
 )
 def test_the_next_command_is_of_the_case_that_was_timed(
     tmp_path: Path, changes: dict[str, Any], command: str
 ) -> None:
-    """`layers` has no option for other channels."""
+    """With every axis in which it is not the usual one."""
     case = structs.replace(CASE, **changes)
     records = [structs.replace(each, case=case) for each in (inference(1, 0.1),)]
     found = answer(tmp_path, *records).answer

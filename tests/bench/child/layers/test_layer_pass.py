@@ -175,6 +175,20 @@ def test_the_layers_add_up_to_the_whole_step() -> None:
     assert found["forward", "0", "calls"].samples == [1.0]
 
 
+def test_layers_inside_a_vmap_are_refused_in_words_of_ours() -> None:
+    class Mapped(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = nn.Linear(4, 4)
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            mapped: torch.Tensor = torch.vmap(self.inner)(images)
+            return mapped
+
+    with pytest.raises(RuntimeError, match=r"calls its layers inside torch\.vmap"):
+        trained(Mapped(), FakeDevice())
+
+
 def test_steps_that_the_workload_refuses_leave_no_layers() -> None:
     device = FakeDevice()
     module = nn.Sequential(Planted(on(device), MS, MS))
