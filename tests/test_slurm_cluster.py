@@ -200,6 +200,20 @@ def test_two_fleets_take_turns_on_a_node(cluster: SlurmCluster, tmp_path: Path) 
     assert max(ends) <= min(begins)
 
 
+def test_disks_that_take_no_records_are_gaps(cluster: SlurmCluster, tmp_path: Path) -> None:
+    """node1 may write 1 KiB, as on a full disk; on node2 the place of the run folder is taken."""
+    out = tmp_path / "fleet"
+    taken = shlex.quote(str(out / "nodes" / "node2" / "1"))
+    setup = f'case "$CONVBENCH_NODE_NAME" in node1) ulimit -f 1;; node2) touch {taken};; esac'
+    words = ("--nodes", "node[1-3]", "--replicates", "3", "--setup", setup)
+    code, said, _ = Started(cluster, out, *words).end()
+    found = states(out)
+    assert (code, found["node3"].state) == (3, "complete"), said
+    assert found["node1"].state == found["node2"].state == "failed"
+    assert "File too large" in found["node1"].log[-1]
+    assert "is a file" in found["node2"].log[-1]
+
+
 def test_a_clock_that_is_an_hour_ahead_is_said(cluster: SlurmCluster, tmp_path: Path) -> None:
     """One host has one clock: `date` of node2 is another."""
     out = tmp_path / "fleet"
