@@ -15,9 +15,13 @@ class RecordOrigin:
         self._finished: str | None = None
 
     def take(self, record: Record) -> None:
-        """A record, of any status."""
-        commands = () if record.command is None else (record.command,)
-        self.add(Origin(commands=commands, started_at=record.started_at, finished_at=record.finished_at))
+        """A record, of any status. Of 100,000 none is made into an `Origin` first."""
+        if record.command is not None:
+            self._commands[record.command] = None
+        if self._started is None or record.started_at < self._started:
+            self._started = record.started_at
+        if record.finished_at is not None and (self._finished is None or record.finished_at > self._finished):
+            self._finished = record.finished_at
 
     def add(self, other: Origin) -> None:
         """What others say."""
