@@ -44,12 +44,12 @@ def timed(case: Case, cell: str, slowdown: float, folder: Path) -> Record:
     )
 
 
-def fleet_of_cells(folder: Path, slowdowns: dict[str, float], suite: str = "smoke") -> FleetPlan:
+def fleet_of_cells(folder: Path, slowdowns: dict[str, float], executor: str = "local") -> FleetPlan:
     """A fleet that was measured: three processes of each case on each cell."""
-    asked = suite_plan.Asked(suite=suite, given={"device": ("cpu",)}, replicates=3, ceilings=False)
+    asked = suite_plan.Asked(suite="smoke", given={"device": ("cpu",)}, replicates=3, ceilings=False)
     plan = fleet_plans.of_nodes(
         FleetAsked(run=asked, site=Site(convbench=(sys.executable, __file__)), command="convbench fleet run"),
-        executors.get("local"),
+        executors.get(executor),
         [Node(name=cell) for cell in slowdowns],
         folder,
     )

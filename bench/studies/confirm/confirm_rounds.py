@@ -29,7 +29,15 @@ from bench.schema.kept_plan import KeptPlan
 from bench.schema.units import Unit
 from bench.studies.confirm.confirm_records import is_complete, round_folder
 
-_DROPPED = {"--replicates": 2, "--gpu": 2, "--together": 1, "--ceilings": 1, "--no-ceilings": 1}
+_DROPPED = {
+    "--replicates": 2,
+    "--gpu": 2,
+    "--together": 1,
+    "--ceilings": 1,
+    "--no-ceilings": 1,
+    "--step-digest": 1,
+    "--no-step-digest": 1,
+}
 """Options of the first run that a round has not, and the words that each takes."""
 
 
@@ -152,7 +160,11 @@ def plan_of(plan: FleetPlan, turn: Turn, folder: Path) -> FleetPlan:
         plan,
         name=f"convbench-{uuid.uuid4().hex[:8]}",
         command=f"convbench fleet confirm {shlex.quote(str(folder))}",
-        arguments=(*_kept(plan.arguments), "--no-ceilings", "--replicates", "1", *_chosen(gpu)),
+        arguments=(
+            *_kept(plan.arguments),
+            *("--no-ceilings", "--no-step-digest", "--replicates", "1"),
+            *_chosen(gpu),
+        ),
         plan=once,
         nodes=(turn.unit.node,),
         seconds=estimate.estimate_seconds(plan_processes.of_plan(once), once.protocol),
@@ -161,7 +173,9 @@ def plan_of(plan: FleetPlan, turn: Turn, folder: Path) -> FleetPlan:
 
 
 def _once(plan: KeptPlan, gpu: str | None) -> KeptPlan:
-    return structs.replace(plan, replicates=1, until=None, ceilings=False, gpu=gpu)
+    return structs.replace(
+        plan, replicates=1, until=None, ceilings=False, step_digest=False, gpu=gpu, gpus_at_once=1
+    )
 
 
 def _chosen(gpu: str | None) -> tuple[str, ...]:

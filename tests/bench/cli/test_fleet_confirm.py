@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.studies.confirm import confirm_plans
+from tests.planted import slurm_cluster
 from tests.planted.cells_convbench import fleet_of_cells
 from tests.planted.commands import Command, is_one_sentence
 
@@ -105,3 +106,29 @@ def test_a_cell_that_recovered_is_not_named_and_a_missing_round_is_measured_late
     assert "No suspect is shown to be slow" in answer.out
     assert "2 of 2" in answer.out
     assert any(word in answer.out for word in ("within the margin", "undecided"))
+
+
+@pytest.mark.slurm
+@pytest.mark.slow
+def test_suspect_and_references_are_measured_at_once_on_a_cluster(
+    convbench: Command,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The next round begins when all of a round have ended."""
+    nodes = {f"node{number}": 0.0 for number in range(1, 6)}
+    fleet_of_cells(tmp_path, {**nodes, "node3": 0.4}, executor="slurm")
+    with slurm_cluster.running(tmp_path_factory.mktemp("slurm"), nodes=5) as cluster:
+        for name, value in {**cluster.environment, "SLOWDOWNS": "node3=0.40"}.items():
+            monkeypatch.setenv(name, value)
+        answer = convbench("fleet", "confirm", tmp_path, "--rounds", 2)
+    assert answer.code == 1, answer.err
+    assert "6 of 6: round 2" in answer.err
+    assert "node3 is 4" in answer.out
+    started = [
+        {path.stat().st_mtime for path in tmp_path.glob(f"confirm/*/cpu/{number}/jobs/*.started")}
+        for number in (1, 2)
+    ]
+    assert [len(times) for times in started] == [3, 3]
+    assert max(started[0]) < min(started[1])

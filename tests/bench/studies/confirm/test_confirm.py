@@ -187,7 +187,7 @@ def test_a_round_is_one_process_of_each_case_on_that_gpu_alone(fleet: Fleet) -> 
         structs.replace(fleet.plan, arguments=arguments), Turn(1, gpu), fleet.folder
     )
     assert plan.arguments == (
-        *("run", "--suite", "smoke", "--no-ceilings"),
+        *("run", "--suite", "smoke", "--no-ceilings", "--no-step-digest"),
         *("--replicates", "1", "--gpu", "GPU-3f0c12ab-1111"),
     )
     assert plan.nodes == ("node5",)
