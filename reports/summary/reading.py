@@ -23,7 +23,7 @@ from reports.summary.condensing import condensed
 from reports.summary.process import Process
 from reports.summary.process_wire import Condensed, blocks_of, decode, joined
 from reports.summary.record_origin import RecordOrigin
-from reports.summary.record_stream import Part, read_parts
+from reports.summary.record_stream import Part, read_parts, without_records
 from reports.summary.sharing import uncollected
 from reports.summary.time_spent import TimeSpent
 
@@ -79,7 +79,11 @@ def read_processes(
 
     Raises UserError as `Reader.processes` does.
     """
-    mine, others = _halves(parts)
+    empty = [part for part in parts if not part.alone and part.size == 0]
+    for part in empty:  # said here, since a second process has nothing to say
+        warn(without_records(part))
+    left_out = {part.run for part in empty}
+    mine, others = _halves([part for part in parts if part.run not in left_out])
     if not others:
         yield from reader.processes(mine, warn)
         return

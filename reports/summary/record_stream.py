@@ -115,7 +115,12 @@ def read_parts(parts: Sequence[Part], warn: Callable[[str], None]) -> Iterator[t
         if not found and part.alone:
             raise UserError(f"{part.path} has no complete record")
         if not found:
-            warn(f"{part.path} has no complete record and was left out.")
+            warn(without_records(part))
+
+
+def without_records(part: Part) -> str:
+    """What is said of one of several run folders that has no complete record."""
+    return f"{part.path} has no complete record and was left out."
 
 
 def _each_once(directories: Sequence[Path]) -> list[Path]:

@@ -112,6 +112,14 @@ def test_two_kinds_of_caches_meet_between_the_halves(tmp_path: Path, answers: An
         summarise([tmp_path])
 
 
+def test_a_node_without_records_leaves_the_second_process_its_half(tmp_path: Path, answers: Answers) -> None:
+    many(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / RECORDS).touch()
+    assert any("empty" in note for note in summarise([tmp_path]).notes)
+    assert None not in answers
+
+
 def _dies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
 
