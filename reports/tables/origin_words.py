@@ -27,7 +27,8 @@ def _parts(origin: Origin) -> Iterator[str]:
     if origin.commits:
         known.append(f"commit {and_more(origin.commits, MOST_VERSIONS)}")
     if known:
-        yield ", ".join(known)
+        by = "made by " if origin.versions and not origin.commands else ""
+        yield f"{by}{', '.join(known)}"
     if origin.started_at is not None:
         yield _when(origin.started_at, origin.finished_at)
 

@@ -136,6 +136,7 @@ def test_every_format_for_people_says_how_the_report_was_made() -> None:
         (Origin(), ""),
         (Origin(started_at="2026-01-01T10:00:00Z"), "2026-01-01 10:00 UTC."),
         (Origin(commits=("a", "b"), started_at="yesterday"), "Commit a, b; yesterday."),
+        (Origin(versions=("0.1.0",), commits=("a",)), "Made by convbench 0.1.0, commit a."),
         (
             Origin(started_at="2026-01-01T23:59:00Z", finished_at="2026-01-02T00:10:00Z"),
             "2026-01-01 23:59 to 2026-01-02 00:10 UTC.",
