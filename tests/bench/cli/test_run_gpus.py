@@ -200,6 +200,7 @@ def hang() -> None:
     cli.main()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_no_gpus_process_outlives_the_command(tmp_path: Path, number: int) -> None:
     words = ["run", *WORDS, "--gpu", "all", "--together", "--replicates", "1", "--out", str(tmp_path / "out")]

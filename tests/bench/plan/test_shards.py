@@ -59,6 +59,7 @@ def test_odd_processes_of_a_case_go_to_other_machines_than_those_of_the_next() -
     assert len({frozenset(indices) for indices in of_case.values()}) > 2
 
 
+@pytest.mark.slow
 def test_the_deal_is_the_same_in_another_process_whatever_its_hashes() -> None:
     code = (
         "from tests.bench.plan.test_shards import processes; from bench.plan import shards;"
