@@ -82,7 +82,7 @@ _FIRST = {
     "fleet": "0, 1 a case failed, 2 bad input, 3 a node or a process is missing, 130 interrupted",
     "fleet run": "0, 1 a case failed, 2 bad input, 3 a node or a process is missing, 130 interrupted",
     "fleet status": "0 complete, 1 a case failed, 2 bad input, 3 not complete",
-    "fleet report": "0, 1 a slow GPU (--fail-on suspect: a suspect too), 2 bad input, 3 something is missing",
+    "fleet report": "0, 1 a GPU is slow or has other bits (or is a suspect, if asked), 2 bad input, 3 gaps",
     "fleet confirm": "0, 1 a machine is slow, 2 bad input, 3 a round is missing, 130 interrupted",
     "fleet cancel": "0, 2 bad input",
     "doctor": "0, 1 a clock stays locked, 2 bad input",
