@@ -65,7 +65,7 @@ def test_markdown_is_short_unless_asked_for_all(convbench: Command, runs: tuple[
 def test_a_section_is_shown_alone(convbench: Command, runs: tuple[Path, Path, Path]) -> None:
     answer = convbench("compare", *runs[:2], "--section", "time")
     assert "forward wall" in answer.out
-    assert "is slower: it takes" not in answer.out
+    assert "% slower (" not in answer.out
     assert convbench("compare", *runs[:2], "--section", "tim").code == 2
 
 
