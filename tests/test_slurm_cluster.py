@@ -40,12 +40,15 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlurmCluster]:
 
 
 @pytest.fixture(scope="module")
-def late(cluster: SlurmCluster, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Started]:
+def late(cluster: SlurmCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Started]]:
     """A job on node5 that runs into Slurm's time limit, of which the shortest is a minute: the last test asks
     for its end."""
     out = tmp_path_factory.mktemp("late") / "fleet"
     setup = fates(node5="stuck")
-    return out, Started(cluster, out, "--nodes", "node5", "--setup", setup, "--sbatch", "--time=1")
+    started = Started(cluster, out, "--nodes", "node5", "--setup", setup, "--sbatch", "--time=1")
+    yield out, started
+    started.process.kill()  # where its test did not run
+    started.process.wait()
 
 
 @pytest.fixture(autouse=True)
