@@ -56,6 +56,7 @@ def twins(monkeypatch: pytest.MonkeyPatch) -> None:
         raise StartedError(environment)
 
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setenv("CONVBENCH_COLOR", "auto")  # a command sets it, in this process too
     monkeypatch.setattr(nvml_driver, "open_nvml", lambda: TWINS)
     monkeypatch.setattr(cuda.Cuda, "why_absent", lambda device: None)
     monkeypatch.setattr(case_server, "Server", start)
