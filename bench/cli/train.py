@@ -75,7 +75,13 @@ def train(
     first_seed: Annotated[
         str, typer.Option(metavar="N", help="The seed of the first training run; each further one adds 1.")
     ] = "0",
-    also_given: Annotated[Given, Axes("precision", "engine", "device", "layout", "tuning")],
+    also_given: Annotated[
+        Given,
+        Axes(
+            *("precision", "engine", "device", "layout", "tuning"),
+            tuning="How cuDNN chooses, CUDA only: cudnn-exhaustive, cudnn-heuristics; or none.",
+        ),
+    ],
     gpu: options.Gpu = None,
     lock_clocks: options.LockClocks = None,
     threads: Annotated[str | None, typer.Option(metavar="N", help=AXES["threads"].summary)] = None,
