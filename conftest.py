@@ -11,12 +11,11 @@ import sys
 from collections.abc import Callable, Iterator
 
 import pytest
-from msgspec import structs
 
 from bench import cli, devices
 from bench.forkserver.client import Server
-from bench.plan import feasibility
 from bench.pytest_plugin import measuring_mode, round_counts
+from bench.pytest_plugin.reduced_size import reduced
 from bench.schema.case import Case
 from tests.planted import slurm_cluster
 from tests.planted.commands import Answer, Command
@@ -114,19 +113,7 @@ def full_size(pytestconfig: pytest.Config) -> bool:
 @pytest.fixture(scope="session")
 def sized(full_size: bool) -> Callable[[Case], Case]:
     """A case as it is where benchmarks are measured, else in a size that shows only that it works."""
-    return (lambda case: case) if full_size else small
-
-
-_SMALL_IMAGES = (28, 32, 64, 96, 128)
-
-
-def small(case: Case) -> Case:
-    """The same case with ten classes at most and the first of a few small images that its network takes."""
-    for image in _SMALL_IMAGES:
-        tried = structs.replace(case, image=min(image, case.image), classes=min(case.classes, 10))
-        if feasibility.why_impossible(tried) is None:
-            return tried
-    return case
+    return (lambda case: case) if full_size else reduced
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -16,11 +16,11 @@ import pytest
 
 from bench.contracts.steps import Steps
 from bench.devices.fake import FakeDevice
+from bench.pytest_plugin.ready_step import ReadyStep
+from bench.pytest_plugin.reduced_size import reduced
 from bench.pytest_plugin.saved_runs import pytest_benchmark_update_machine_info
 from bench.schema.case import Case
 from bench.schema.phases import Phase
-from bench.test_networks import Subject
-from conftest import small
 from models import catalogue
 from tests.planted.commands import ROOT
 
@@ -157,13 +157,13 @@ def test_configuring_and_collecting_import_no_torch() -> None:
 def test_a_plain_pytest_takes_small_images(model: str) -> None:
     own = catalogue.defaults(model)
     case = Case(model=model, image=own.image, channels=own.channels, classes=own.classes, batch=2)
-    tried = small(case)
+    tried = reduced(case)
     assert tried.image <= min(96, own.image)
     assert (tried.classes, tried.channels, tried.batch) == (10, own.channels, 2)
     assert catalogue.why_impossible(model, tried.channels, tried.image, tried.classes) is None
 
 
-def planted(device: FakeDevice) -> Subject:
+def planted(device: FakeDevice) -> ReadyStep:
     """A training step whose phases cost the host 1 ms each, and the device 2, 4 and 8 ms."""
     called = [partial(device.launch, 0.001, seconds) for seconds in (0.002, 0.004, 0.008)]
 
@@ -181,7 +181,15 @@ def planted(device: FakeDevice) -> Subject:
         warnings=list,
         tensors=dict,
     )
-    return Subject(Case(model="lenet5"), device, None, steps, {}, 0)  # type: ignore[arg-type]
+    return ReadyStep(
+        case=Case(model="lenet5"),
+        device=device,
+        steps=steps,
+        baseline=0,
+        parameters=0,
+        count=dict,
+        read_back=dict,
+    )
 
 
 @pytest.mark.parametrize(

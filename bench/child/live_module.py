@@ -6,8 +6,8 @@ are the caller's, and one process says nothing of what another would measure.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,9 +127,40 @@ def time_live(
         except UserError:
             raise
         except Exception as error:
-            raise UserError(
-                f"{case.model} cannot be measured with these inputs: {in_one_line(error)}"
-            ) from error
+            raise _refusal(case, error) from error
+
+
+@contextmanager
+def ready(live: LiveModule) -> Iterator[tuple[Case, Device, Steps]]:
+    """Inside: the steps of a module, which have run once, for a sampler of the caller's; `case` names the
+    work. Afterwards all is as `time_live` leaves it. Raises UserError where it cannot be measured."""
+    where = _place_of(live)
+    device = _device_at(where)
+    case, engine = _case(live, device), engines.get(live.engine)
+    with as_it_was(live), current(where):
+        _refuse_unusable(case, engine, device)
+        with _context(case, device.torch_type()):
+            try:
+                steps = _steps(live, engine, device.torch_type())
+            except UserError:
+                raise
+            except Exception as error:
+                raise _refusal(case, error) from error
+            yield case, device, compiling.refuse_recompiles(steps, engine)
+
+
+def _refusal(case: Case, error: Exception) -> UserError:
+    return UserError(f"{case.model} cannot be measured with these inputs: {in_one_line(error)}")
+
+
+def _refuse_unusable(case: Case, engine: Engine, device: Device) -> None:
+    reason = (
+        engine.why_unsupported(case, device.traits)
+        or engine.why_unusable(case, device.traits)
+        or device.why_unusable(case)
+    )
+    if reason:
+        raise UserError(reason)
 
 
 def _timed(
@@ -140,13 +171,7 @@ def _timed(
     on_stage: Callable[[str], None],
 ) -> LiveTiming:
     engine = engines.get(case.engine)
-    reason = (
-        engine.why_unsupported(case, device.traits)
-        or engine.why_unusable(case, device.traits)
-        or device.why_unusable(case)
-    )
-    if reason:
-        raise UserError(reason)
+    _refuse_unusable(case, engine, device)
     compiled = engine.observe().get("compiled_graphs", 0)
     with _context(case, device.torch_type()):
         settings = process_state.read()

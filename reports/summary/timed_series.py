@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from bench.schema.case_warnings import CaseWarning
+from bench.schema.phases import Phase
 from bench.stats.diagnostics import correlation_of_sides, effective_samples, two_modes
 from reports.summary.process import Key
 
@@ -32,6 +33,19 @@ def of_single(key: Key, sample: float) -> TimedSeries:
     """Of a single sample."""
     words = f"{_name(key)} is a single sample, perhaps one slow step"
     return TimedSeries(array("d", [sample]), (CaseWarning("one-sample", words),))
+
+
+def of_rounds(phase: Phase, seconds: Sequence[float]) -> tuple[CaseWarning, ...]:
+    """What makes the median of these wall times less sure than its interval says, in the order of taking."""
+    import numpy as np
+
+    from bench.stats.sample_rows import SampleRows
+
+    key: Key = (phase, "wall_time", "s", None, None)
+    if len(seconds) == 1:
+        return of_single(key, seconds[0]).noticed
+    (found,) = of_several([key], SampleRows.of(np.array([seconds])))
+    return found.noticed
 
 
 def of_several(keys: Sequence[Key], rows: SampleRows) -> Iterator[TimedSeries]:

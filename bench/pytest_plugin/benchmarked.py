@@ -1,0 +1,73 @@
+"""What a test asserts on: the figures of one benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import pytest
+from msgspec import Struct
+
+T = TypeVar("T")
+
+
+class Benchmarked(Struct, frozen=True, kw_only=True):
+    """The figures of a step, or of one phase of it, in this process.
+
+    Where pytest-benchmark is disabled, the step ran once at a reduced size and has no figures: asking for one
+    skips the rest of the test.
+
+    is_measured  whether there are figures
+    seconds      of each round, in the order in which they were taken
+    ends         of the 95% interval of the median within this process, s; None for fewer than six rounds
+    size         bytes of the peak over what was in use before the network existed (of a module of the
+                 test's own: before its step); None where the device does not say
+    work         FLOPs of the phase for the whole batch; None where they cannot be counted
+    batch        inputs of a step; None for inputs of the test's own
+    warnings     labels with their sentences, such as `bimodal: ...` (docs/method.md, "What a label means")
+    """
+
+    is_measured: bool
+    seconds: tuple[float, ...] = ()
+    ends: tuple[float, float] | None = None
+    size: int | None = None
+    work: int | None = None
+    batch: int | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def median(self) -> float:
+        """Seconds of a step or phase."""
+        from bench.stats.estimates import median
+
+        return median(self._measured(self.seconds))
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The 95% interval of the median in seconds. Other processes may be faster or slower than it says."""
+        return self._measured(self.ends)
+
+    @property
+    def samples(self) -> Sequence[float]:
+        """Seconds of each round."""
+        return self._measured(self.seconds)
+
+    @property
+    def peak_bytes(self) -> int | None:
+        """Bytes of the peak, in this process."""
+        return self._measured(self.size)
+
+    @property
+    def flops(self) -> int | None:
+        """FLOPs of the phase for the whole batch; they need no measurement."""
+        return self.work
+
+    @property
+    def images_per_second(self) -> float | None:
+        """Inputs per second; None where the batch is not known."""
+        return None if self.batch is None else self.batch / self.median
+
+    def _measured(self, value: T) -> T:
+        if not self.is_measured:
+            pytest.skip("benchmarks are disabled: the step ran once, at a reduced size, and has no figures")
+        return value

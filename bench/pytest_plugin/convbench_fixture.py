@@ -1,0 +1,151 @@
+"""The fixture `convbench`: a network is built, warmed up, timed through pytest-benchmark, and described."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bench.plan import axes, single_case
+from bench.pytest_plugin import ready_step, reduced_size
+from bench.pytest_plugin.benchmarked import Benchmarked
+from bench.pytest_plugin.measuring_mode import is_measured
+from bench.pytest_plugin.ready_step import ReadyStep
+from bench.pytest_plugin.timed_phase import time_phase
+from bench.schema.case import MeasurementProtocol
+from models.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+_IMAGE, _CHANNELS = 224, 3
+"""Of the random images that a module of the test's own is given."""
+
+
+class Convbench:
+    """What the fixture returns."""
+
+    def __init__(self, request: pytest.FixtureRequest) -> None:
+        self._request = request
+
+    # long: its parameters are the axes.
+    def __call__(
+        self,
+        model: str | nn.Module,
+        *,
+        batch: int | None = None,
+        image: int | None = None,
+        inputs: Any = None,
+        workload: str = "inference",
+        precision: str = "fp32",
+        engine: str = "eager",
+        layout: str | None = None,
+        device: str | None = None,
+        phase: str | None = None,
+        loss: Callable[..., Any] | None = None,
+        targets: Any = None,
+    ) -> Benchmarked:
+        """Time one step, or one phase of it, once per test: pytest-benchmark's fixture serves one benchmark.
+
+        model      a name (`convbench list models`, torchvision:NAME, FILE.py:FUNCTION), or a module
+        batch      inputs of a step, by default 1; image: side of the square images in pixels
+        inputs     of a module: a tensor, a tuple of arguments or a dict of keyword arguments; by default
+                   random images of shape (batch, 3, image, image) on the module's device
+        workload   inference (forward in eval mode) or training (forward, backward, optimizer)
+        layout, device   of a network by name; a module is measured where and as it is
+        phase      forward, backward, optimizer or step; by default the whole step
+        loss, targets    of a module in training: see `convbench.measure`
+
+        Fails the test, in a sentence, for bad input and where memory runs out.
+        """
+        given = {"workload": workload, "precision": precision, "engine": engine}
+        try:
+            if isinstance(model, str):
+                _refuse(inputs=inputs, loss=loss, targets=targets)
+                named = {"batch": batch, "image": image, "layout": layout, "device": device}
+                return self._time(self._of_name(model, {**given, **named}), phase)
+            _refuse_axes(layout=layout, device=device)
+            arguments = _images(model, batch, image) if inputs is None else inputs
+            known = batch or 1 if inputs is None else batch
+            return self._time(self._of_module(model, arguments, given, loss, targets), phase, known)
+        except UserError as error:
+            pytest.fail(str(error), pytrace=False)
+        except MemoryError as error:
+            pytest.fail(f"out of memory: {error}", pytrace=False)
+        except RuntimeError as error:
+            if type(error).__name__ != "OutOfMemoryError":
+                raise
+            pytest.fail(f"out of memory: {' '.join(str(error).split())[:200]}", pytrace=False)
+
+    def _time(
+        self,
+        opened: Iterator[tuple[ReadyStep, MeasurementProtocol]],
+        phase: str | None,
+        batch: int | None = None,
+    ) -> Benchmarked:
+        with contextmanager(lambda: opened)() as (ready, protocol):
+            found = time_phase(self._request, ready, phase, protocol, batch)
+        _judge(found, self._request.node.get_closest_marker("convbench"))
+        return found
+
+    def _of_name(
+        self, model: str, given: dict[str, object]
+    ) -> Iterator[tuple[ReadyStep, MeasurementProtocol]]:
+        plan = single_case.plan_of(model, axes.read_given(given), until=None)
+        (case,) = plan.cases
+        if not is_measured(self._request.config):
+            case = reduced_size.reduced(case)
+        with ready_step.of_case(case) as ready:
+            yield ready, plan.protocol
+
+    def _of_module(
+        self,
+        module: nn.Module,
+        inputs: Any,
+        given: dict[str, str],
+        loss: Callable[..., Any] | None,
+        targets: Any,
+    ) -> Iterator[tuple[ReadyStep, MeasurementProtocol]]:
+        from bench.child.live_module import live_module
+
+        asked = given["workload"], given["precision"], given["engine"]
+        live = live_module(module, inputs, *asked, loss, targets)
+        with ready_step.of_module(live) as ready:
+            yield ready, single_case.plan_of("lenet5", {}, until=None).protocol
+
+
+def _refuse(**given: object) -> None:
+    for name, value in given.items():
+        if value is not None:
+            raise UserError(f"{name} is for a module; a network by name makes its own")
+
+
+def _refuse_axes(**given: object) -> None:
+    for name, value in given.items():
+        if value is not None:
+            raise UserError(f"{name} is for a network by name; a module is measured where and as it is")
+
+
+def _images(module: nn.Module, batch: int | None, image: int | None) -> Any:
+    """Standard normal, on the device of the module's first parameter."""
+    import torch
+
+    place = next((each.device for each in module.parameters()), torch.device("cpu"))
+    side = image or _IMAGE
+    return torch.randn(batch or 1, _CHANNELS, side, side, device=place)
+
+
+def _judge(found: Benchmarked, marker: pytest.Mark | None) -> None:
+    """Fail where the marker's limits are exceeded."""
+    if marker is None or not found.is_measured:
+        return
+    unknown = set(marker.kwargs) - {"max_seconds", "max_bytes"}
+    if marker.args or unknown:
+        pytest.fail("mark.convbench takes max_seconds and max_bytes, by name", pytrace=False)
+    seconds, most = marker.kwargs.get("max_seconds"), marker.kwargs.get("max_bytes")
+    if seconds is not None and found.median > seconds:
+        pytest.fail(f"the median is {found.median:.4g} s, above max_seconds={seconds:g}", pytrace=False)
+    if most is not None and found.size is not None and found.size > most:
+        pytest.fail(f"the peak is {found.size:,} bytes, above max_bytes={most:,}", pytrace=False)

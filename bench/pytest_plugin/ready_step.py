@@ -1,0 +1,171 @@
+"""A step that is built and can be timed: of a named network, or of a module of the test's own."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bench import devices, engines
+from bench.contracts.device import Device
+from bench.contracts.steps import Call, Steps
+from bench.plan import feasibility
+from bench.probes import memory
+from bench.schema.case import Case
+from bench.schema.phases import Phase
+from bench.schema.record import Measurement
+from bench.tensors import case_context
+from models.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from bench.child.live_steps import LiveModule
+
+
+@dataclass
+class ReadyStep:
+    """What is timed, phase by phase.
+
+    baseline    bytes in use before the network existed, or, of a module that existed, before its step
+    parameters  how many the network has
+    count       FLOPs of a batch by phase; empty where they cannot be counted
+    read_back   what was in force: precision, threads
+    """
+
+    case: Case
+    device: Device
+    steps: Steps
+    baseline: int
+    parameters: int
+    count: Callable[[], dict[str, int]]
+    read_back: Callable[[], dict[str, str]]
+
+    def calls(self, phase: Phase) -> tuple[Call, Call]:
+        """What has to run untimed before the phase, and the phase itself; both end when the device has."""
+        named = dict(self.steps.phases)
+        if phase == self.steps.whole_phase:
+            earlier, timed = [], self.steps.step
+        else:
+            order = list(named)
+            earlier, timed = [named[name] for name in order[: order.index(phase)]], named[phase]
+
+        def setup() -> None:
+            self.steps.setup()
+            for call in earlier:
+                call()
+            self.device.synchronise()
+
+        def target() -> None:
+            timed()
+            self.device.synchronise()
+
+        return setup, target
+
+    def run(self, phase: Phase) -> None:
+        """One round of a phase."""
+        for call in self.calls(phase):
+            call()
+
+    def check(self) -> None:
+        """Raise RuntimeError when what was just timed must not be used."""
+        invalid = self.steps.why_invalid()
+        if invalid is not None:
+            raise RuntimeError(invalid)
+
+    @functools.cached_property
+    def flops(self) -> dict[str, int]:
+        """FLOPs of a batch by phase."""
+        return self.count()
+
+    @functools.cached_property
+    def memory(self) -> list[Measurement]:
+        """The memory pass: take it after a phase was timed, since autotuning inflates the peak."""
+        return memory.memory_pass(self.steps, self.device, self.baseline)
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """The phases that can be timed, the whole step last."""
+        return tuple(dict.fromkeys([name for name, _ in self.steps.phases] + [self.steps.whole_phase]))
+
+
+@contextmanager
+def of_case(case: Case) -> Iterator[ReadyStep]:
+    """A network by its name, its weights and inputs random. torch's settings are afterwards what they were.
+
+    Raises UserError where the case cannot run here.
+    """
+    from bench.child import compiling, worker
+    from bench.pytest_plugin.torch_settings import return_memory, torch_unchanged
+
+    device = devices.get(case.device)
+    reason = feasibility.why_impossible(case) or device.why_unusable(case)
+    if reason:
+        raise UserError(reason)
+    return_memory()
+    with torch_unchanged(case), case_context(case, device.torch_type()):
+        baseline = device.memory_baseline()
+        network, steps, in_force, _ = worker.prepare(case, device)
+
+        def read_back() -> dict[str, str]:
+            if in_force.needs_inference:
+                assert steps.arguments is not None
+                in_force.infer(steps.arguments)
+            found = in_force.effective()
+            return {**found.precision, **found.machine}
+
+        yield ReadyStep(
+            case=case,
+            device=device,
+            steps=compiling.refuse_recompiles(steps, engines.get(case.engine)),
+            baseline=baseline,
+            parameters=sum(each.numel() for each in network.module.parameters()),
+            count=lambda: _flops(network.module, steps, case),
+            read_back=functools.cache(read_back),
+        )
+
+
+@contextmanager
+def of_module(live: LiveModule) -> Iterator[ReadyStep]:
+    """A module of the test's own, afterwards as it was. Raises UserError where it cannot be measured."""
+    from bench.child import live_module
+    from bench.child.weights import dtypes
+
+    with live_module.ready(live) as (case, device, steps):
+
+        def read_back() -> dict[str, str]:
+            return {**device.read_back().precision, "weights": dtypes(live.module)}
+
+        yield ReadyStep(
+            case=case,
+            device=device,
+            steps=steps,
+            baseline=device.memory_baseline(),
+            parameters=sum(each.numel() for each in live.module.parameters()),
+            count=lambda: _live_flops(live),
+            read_back=read_back,
+        )
+
+
+def _flops(module: nn.Module, steps: Steps, case: Case) -> dict[str, int]:
+    from bench.probes import flops
+
+    assert steps.arguments is not None
+    training = case.workload == "training"
+    forward, backward = flops.step_flops(module, steps.arguments, training=training, classes=case.classes)
+    return {"forward": forward, "backward": backward, "step": forward + backward}
+
+
+def _live_flops(live: LiveModule) -> dict[str, int]:
+    """Of the forward pass: what the backward pass does depends on a loss of the test's own."""
+    from bench.probes import flops
+    from models.network import Arguments
+
+    given = Arguments(live.arguments, live.keywords)
+    try:
+        forward, _ = flops.step_flops(live.module, given, training=False, classes=0)
+    except Exception:  # noqa: BLE001 - a count is not worth a test's failure, whatever the module raises
+        return {}
+    return {"forward": forward}
