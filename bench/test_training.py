@@ -32,10 +32,10 @@ from tabulate import tabulate
 from bench import datasets, devices
 from bench.contracts.device import Device, Scale
 from bench.host import cpu_cores
+from bench.pytest_plugin.torch_settings import torch_unchanged
 from bench.schema.case import LAYOUTS, Case, Precision
 from bench.schema.training_task import Recipe, TrainingTask
 from bench.stats import estimates
-from bench.test_networks import _torch_unchanged
 
 if TYPE_CHECKING:
     from bench.child.training.learner import Learner
@@ -177,7 +177,7 @@ class Ours:
     @contextlib.contextmanager
     def _prepared(self) -> Iterator[None]:
         """The case's flags, and after it torch's own again: in those the plain loop runs."""
-        with _torch_unchanged(self._case):
+        with torch_unchanged(self._case):
             self._device.prepare(self._case)
             yield
 
@@ -236,7 +236,7 @@ def standings(request: pytest.FixtureRequest, full_size: bool) -> Iterator[Stand
     wanted = {name: case_of(name, device.name, course) for name in _wanted(request)}
     reasons = {name: device.why_unusable(case) for name, case in wanted.items()}
     cases = {name: case for name, case in wanted.items() if reasons[name] is None}
-    with _torch_unchanged(cases[PLAIN]):
+    with torch_unchanged(cases[PLAIN]):
         results = _race(cases, device, course)
     yield Standings(results, {name: reason for name, reason in reasons.items() if reason is not None})
     if full_size:

@@ -15,7 +15,7 @@ from bench.pytest_plugin.measuring_mode import is_measured
 from bench.pytest_plugin.ready_step import ReadyStep
 from bench.pytest_plugin.timed_phase import time_phase
 from bench.schema.case import MeasurementProtocol
-from models.errors import UserError
+from models.errors import UserError, in_one_line
 
 if TYPE_CHECKING:
     from torch import nn
@@ -77,7 +77,7 @@ class Convbench:
         except RuntimeError as error:
             if type(error).__name__ != "OutOfMemoryError":
                 raise
-            pytest.fail(f"out of memory: {' '.join(str(error).split())[:200]}", pytrace=False)
+            pytest.fail(f"out of memory: {in_one_line(error)}", pytrace=False)
 
     def _time(
         self,
