@@ -202,6 +202,8 @@ IN_THE_CHILD = (
 IN_FUNCTIONS = (
     *("bench.devices.*", "bench.engines.*", "bench.workloads.*", "bench.datasets.*"),
     *("bench.tensors", "bench.cuda_queue", "bench.outputs.*", "bench.test_*", "convbench"),
+    *("bench.pytest_plugin.convbench_fixture", "bench.pytest_plugin.ready_step"),
+    "bench.pytest_plugin.torch_settings",
     # For type checking alone.
     *("bench.contracts.dataset", "bench.contracts.steps", "bench.fresh_inputs"),
 )

@@ -38,6 +38,11 @@ def host() -> Device:
     return next(device for device in devices().values() if device.traits.is_host)
 
 
+def of_nvidia() -> Device:
+    """The one that NVIDIA's driver knows: what the GPUs of a cluster's nodes are."""
+    return next(device for device in devices().values() if device.traits.uses_nvml)
+
+
 def candidates() -> list[Device]:
     """What `auto` may take, the most preferred first: all but those that are taken by name only."""
     offered = [each for each in devices().values() if each.traits.preference >= host().traits.preference]

@@ -87,7 +87,7 @@ def _device(run: Asked, executor: Executor, nodes: Sequence[Node]) -> str:
             f"{len(with_gpus)} of {len(nodes)} nodes have GPUs: name --nodes or --partition of one kind, or "
             "--device"
         )
-    return "cuda" if with_gpus else devices.host().name
+    return (devices.of_nvidia() if with_gpus else devices.host()).name
 
 
 def _fixed(run: Asked, device: str) -> Asked:
@@ -150,7 +150,7 @@ def resumed(kept: FleetPlan, asked: FleetAsked, executor: str | None, folder: Pa
         raise UserError(f"--executor is {kept.executor} in the plan of {folder}, got {executor}")
     if asked.run == Asked() and not asked.together:
         return structs.replace(kept, site=asked.site)
-    device = "cuda" if "--gpu" in kept.arguments else devices.host().name
+    device = (devices.of_nvidia() if "--gpu" in kept.arguments else devices.host()).name
     wanted = _arguments(_fixed(asked.run, device), device, folder, together=asked.together)
     if tuple(wanted) != kept.arguments:
         raise UserError(

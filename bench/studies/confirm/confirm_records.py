@@ -26,7 +26,7 @@ from bench.studies.confirm import confirm_plans
 
 def round_folder(folder: Path, unit: Unit, number: int) -> Path:
     """Of one unit in one round: a fleet of one node, which is measured once."""
-    name = unit.name if unit.is_gpu else "cpu"
+    name = unit.name if unit.is_gpu else devices.host().name
     return folder / CONFIRM / unit.node / name / str(number)
 
 
