@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from bench import devices
 from bench.plan.suite import MOST_PROCESSES
@@ -15,7 +15,7 @@ from bench.schema.metrics import CLOCKS
 from bench.schema.phases import PHASES
 from bench.schema.plurals import how_many
 from reports.analysis.best_measured import is_resolved
-from reports.analysis.further_processes import further, resume_command, with_further
+from reports.analysis.further_processes import Further, further, resume_command, with_further
 from reports.analysis.measured_ceilings import ceilings_of
 from reports.analysis.nominal_limit import NOT_KNOWN, Limit, limit_of, rate, whole_time
 from reports.analysis.utilisation import Utilisation, reached
@@ -66,7 +66,7 @@ def build(timed: TimedCase) -> Document | None:
     limit = limit_of(whole, timed.nominal)
     summary = timed.summary
     return Document(
-        title=f"{case_name(whole.subject.case)}: {brief(in_own_unit(whole.time))}",
+        title=f"{case_name(whole.subject.case)}: {_figure(whole)}",
         answer=_answer(timed, whole, limit),
         text=(f"{in_words(whole.subject, _AXES)}.", *_prior_note(whole.time)),
         tables=(_table(timed, whole, of_case, limit),),
@@ -81,7 +81,7 @@ def _answer(timed: TimedCase, whole: Utilisation, limit: Limit) -> Answer:
     where = ", ".join(filter(None, (configuration(whole), "" if is_host(case) else case.device)))
     facts = [f"{brief(images_per_second(whole.time))} images/s", *_limit(whole, limit)]
     told = (
-        f"{case_name(case)}, {where}: {brief(in_own_unit(whole.time))} ({processes})"
+        f"{case_name(case)}, {where}: {_figure(whole)} ({processes})"
         f"{'; ' + ', '.join(facts) if is_resolved(whole.time) else ''}."
     )
     labels = [label for label in UNRELIABLE if label in whole.time.tags]
@@ -92,6 +92,11 @@ def _answer(timed: TimedCase, whole: Utilisation, limit: Limit) -> Answer:
         warnings=" ".join(_warnings(labels, timed.summary)),
         next_step=_next(timed, whole),
     )
+
+
+def _figure(whole: Utilisation) -> str:
+    """The time; how many more processes it needs, which a table says in a sign, follows in words."""
+    return brief(structs.replace(in_own_unit(whole.time), more=None))
 
 
 def _warnings(labels: Sequence[str], summary: Summary) -> Iterator[str]:
@@ -120,11 +125,18 @@ def _next(timed: TimedCase, whole: Utilisation) -> NextStep:
         more = further(whole.time, timed.summary.seconds, timed.until)
         return NextStep(
             command=typed,
-            purpose=f"narrows it to ±{100 * timed.until:g}%",
+            purpose=_purpose(whole.time, timed.until, more),
             seconds=more.seconds if more else None,
         )
     case = whole.subject.case
     return NextStep(command=layers_command(case), purpose="shows where the time goes")
+
+
+def _purpose(time: Figure, until: float, more: Further | None) -> str:
+    """What resuming does: no case gets more than MOST_PROCESSES."""
+    if more is not None and more.more is not None and len(time.medians) + more.more <= MOST_PROCESSES:
+        return f"narrows it to ±{100 * until:g}%"
+    return "narrows it, once no other program runs" if "contended" in time.tags else "narrows it"
 
 
 def _rows(
@@ -228,7 +240,8 @@ def _ended(timed: TimedCase, time: Figure) -> Sequence[str]:
     if timed.ended == "budget spent":
         more = further(time, timed.summary.seconds, timed.until)
         known = more is not None and len(time.medians) > 1
-        told = f" (needs {more.in_words})" if more is not None and known else ""
+        several = f"{more.in_words} more" if more is not None and more.more is None else ""
+        told = f" (needs {several or more.in_words})" if more is not None and known else ""
         how = "" if timed.kept_in else "; raise --budget"
         return (f"Time budget used up before the interval was within {wanted}{how}{told}.",)
     if timed.ended == "most processes":
