@@ -181,6 +181,7 @@ def _table(found: FleetFound, outstanding: Sequence[JudgedUnit]) -> Table:
 def _missing(found: FleetFound) -> Iterator[str]:
     """What is missing, and which units are a group of their own."""
     gaps = [state for state in found.states if state.is_gap]
+    gaps += [state for state in found.unseen if state.state == "complete"]
     waiting = [state for state in found.states if state.state in UNDER_WAY]
     if gaps:
         yield f"Missing: {listed(map(_gap, gaps))}."

@@ -113,11 +113,9 @@ def rows(found: FleetFound) -> Iterator[dict[str, Scalar]]:
     """One for each unit, then one for each node of which there is none."""
     for unit in found.units:
         yield _row(found, unit)
-    seen = {unit.measured.unit.node for unit in found.units}
-    for state in found.states:
-        if state.node not in seen:
-            reason = f"{state.state}: {state.reason}" if state.reason else state.state
-            yield {"uuid": "", "node": state.node, "state": "missing", "cause": reason}
+    for state in found.unseen:
+        reason = f"{state.state}: {state.reason}" if state.reason else state.state
+        yield {"uuid": "", "node": state.node, "state": "missing", "cause": reason}
 
 
 def _row(found: FleetFound, unit: JudgedUnit) -> dict[str, Scalar]:
@@ -152,4 +150,4 @@ def exit_code(found: FleetFound, fail_on: FailOn) -> int:
     if outliers_by_unit(found.bits) or any(fails.get(unit.state, False) for unit in found.units):
         return SLOW
     lacks = any(unit.lacks or unit.state == "missing" for unit in found.units)
-    return GAPS if found.incomplete or lacks else 0
+    return GAPS if found.incomplete or found.unseen or lacks else 0

@@ -83,6 +83,12 @@ class FleetFound(Struct, frozen=True, kw_only=True):
         return [state for state in self.states if state.state != "complete"]
 
     @property
+    def unseen(self) -> list[NodeState]:
+        """Nodes of which there is no unit, be it that all their processes failed before one was looked at."""
+        seen = {unit.measured.unit.node for unit in self.units}
+        return [state for state in self.states if state.node not in seen]
+
+    @property
     def what(self) -> str:
         """What most units are: `GPU` or `CPU`."""
         return "GPU" if self.kinds[0].uses_gpu else "CPU"

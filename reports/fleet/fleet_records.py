@@ -7,6 +7,7 @@ read one at a time and forgotten.
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from msgspec import Raw, Struct
 
 from bench.record_lines import each_decoded
 from bench.schema.case import Case
+from bench.schema.plurals import how_many
 from bench.schema.record import Environment
 from bench.schema.replicate_conditions import kind_of
 from bench.schema.units import Unit, unit_of
@@ -89,10 +91,10 @@ def read_fleet(directories: Sequence[Path]) -> FleetRecords:
     reader = _Reader()
     for part in parts_of(directories):
         reader.read(part, notes.append)
-    if not reader.rows:
+    if not reader.has_times:
         names = ", ".join(repr(str(each)) for each in directories)
         raise UserError(
-            f"{names} has no timed step. Give the folder of a fleet, or of runs that measured one"
+            f"{names} has no timed step{reader.failures}. Give the folder of a fleet, or of runs that measured one"
         )
     return reader.found(notes)
 
@@ -116,7 +118,8 @@ class _Reader:
         self.rows: dict[tuple[Unit, bytes], _Row] = {}
         self._tests: dict[Case, int] = {}
         self._known_cases: dict[bytes, tuple[Test | None, int, int]] = {}
-        self._known_rows: dict[tuple[bytes, bool], _Row] = {}
+        self._known_rows: dict[tuple[bytes, bool], _Row | None] = {}
+        self._of_folder: dict[tuple[bool, str], _Row] = {}
         self._entries: dict[tuple[int, int, int, int], int] = {}
         self._logs = array("d")
         self._facts = array("d")
@@ -129,30 +132,37 @@ class _Reader:
 
     def read(self, part: Part, warn: Callable[[str], None]) -> None:
         """All of a file. Raises UserError for what is no record."""
-        last = row = None
+        last = None
+        self._of_folder.clear()
+        unplaced: list[SlimLine] = []
         for line in each_decoded(part.path, slim, torn=warn, begin=part.begin, end=part.end):
             if last is None:
                 self._begun.append(line.started_at)
             last = line
-            row = self._take(part.named, line, row)
+            self._count += 1
+            if not self._take(part.named, line):
+                unplaced.append(line)
+        unplaced = [line for line in unplaced if not self._take(part.named, line)]
+        if unplaced:
+            warn(
+                f"{how_many(len(unplaced), 'process', 'processes')} of {part.path} failed before the GPU was looked "
+                "at: no GPU of the report has them"
+            )
         if last is None:
             warn(f"{part.path} has no complete record")
         else:
             self._ended.append(last.finished_at or last.started_at)
 
-    def _take(self, run: int, line: SlimLine, before: _Row | None) -> _Row | None:
-        """The row that the line belongs to: where it failed before it looked at its machine, that of the line
-        before it, since a folder has one unit."""
-        self._count += 1
+    def _take(self, run: int, line: SlimLine) -> bool:
+        """Whether it is known to which unit the line belongs, if it is of one."""
         if line.command is not None:
             self._commands[line.command] = None
         test, replicate, at = self._test(line.case)
         if test is None or line.status == "skipped":
-            return before
-        is_known = bytes(line.environment) != b"null"
-        row = self._row(line, uses_gpu=test.uses_gpu) if is_known else before
+            return True
+        row = self._row(line, uses_gpu=test.uses_gpu)
         if row is None:
-            return None
+            return False
         if bytes(line.gpu_readings) != b"null":
             row.gpu_readings = line.gpu_readings
         if (step := digested_of(line, test)) is not None:
@@ -170,7 +180,7 @@ class _Reader:
             width = len(COLUMNS)
             self._facts[entry * width : (entry + 1) * width] = array("d", facts_of(line, clock))
             self._statuses[entry] = line.status
-        return row
+        return True
 
     def _test(self, case: Raw) -> tuple[Test | None, int, int]:
         """With the number of its process and its place among the tests."""
@@ -182,15 +192,35 @@ class _Reader:
             known = self._known_cases[text] = (test, replicate, at)
         return known
 
-    def _row(self, line: SlimLine, *, uses_gpu: bool) -> _Row:
+    def _row(self, line: SlimLine, *, uses_gpu: bool) -> _Row | None:
+        """Of a line that failed before it looked at its GPU, the GPU that its folder has on that node; None
+        where the folder has none so far."""
         text = bytes(line.environment)
-        known = self._known_rows.get((text, uses_gpu))
-        if known is None:
-            environment = environment_of(line)
-            unit, kind = unit_of(environment, uses_gpu=uses_gpu), _kind(environment, uses_gpu=uses_gpu)
-            new = _Row(unit, uses_gpu, kind, environment, len(self.rows))
-            known = self._known_rows[text, uses_gpu] = self.rows.setdefault((unit, kind), new)
-        return known
+        if (text, uses_gpu) not in self._known_rows:
+            self._known_rows[text, uses_gpu] = self._new_row(environment_of(line), uses_gpu=uses_gpu)
+        row = self._known_rows[text, uses_gpu]
+        if row is not None:
+            self._of_folder[uses_gpu, row.unit.node] = self._of_folder[uses_gpu, ""] = row
+            return row
+        return self._of_folder.get((uses_gpu, unit_of(environment_of(line), uses_gpu=uses_gpu).node))
+
+    def _new_row(self, environment: Environment | None, *, uses_gpu: bool) -> _Row | None:
+        """None where the environment does not say which unit it is."""
+        if environment is None or (uses_gpu and environment.gpu is None):
+            return None
+        unit, kind = unit_of(environment, uses_gpu=uses_gpu), _kind(environment, uses_gpu=uses_gpu)
+        return self.rows.setdefault((unit, kind), _Row(unit, uses_gpu, kind, environment, len(self.rows)))
+
+    @property
+    def has_times(self) -> bool:
+        """Whether any process was timed."""
+        return any(log == log for log in self._logs)
+
+    @property
+    def failures(self) -> str:
+        """`: 9 processes are oom`, or nothing where none failed."""
+        counted = Counter(status for status in self._statuses if status != "ok")
+        return "".join(f": {how_many(n, 'process', 'processes')} ended {how}" for how, n in counted.items())
 
     def found(self, notes: Sequence[str]) -> FleetRecords:
         """All of it, tests in the order of a report."""
@@ -254,7 +284,5 @@ def _measured(row: _Row, failed: dict[str, int]) -> MeasuredUnit:
     )
 
 
-def _kind(environment: Environment | None, *, uses_gpu: bool) -> bytes:
-    if environment is None:
-        return b""
+def _kind(environment: Environment, *, uses_gpu: bool) -> bytes:
     return msgspec.json.encode((uses_gpu, kind_of(environment, uses_gpu=uses_gpu)))

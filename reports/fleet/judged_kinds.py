@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
+from bench import devices
 from bench.schema.case import Case
 from bench.schema.record import Environment
 from bench.stats.fleet_arithmetic import Array
@@ -20,7 +21,8 @@ class JudgedKind(Struct, frozen=True, kw_only=True):
     """Units of one kind.
 
     rows     of these units in the arrays of `FleetRecords`, in the order of `ratios.units`
-    columns  of the tests that at least one of them has, in the order of `ratios.tests`
+    columns  of the tests that at least one of them has, in the order of `ratios.tests`; where none was ever
+             timed, of all tests of such devices
     differs  what makes it another kind than the largest one: `driver 575.51`; empty for the largest
     ratios   as `bench.stats.fleet_ratios` judges them
     against  whether the center is that of another run
@@ -47,28 +49,27 @@ class JudgedKind(Struct, frozen=True, kw_only=True):
 def judged_kinds(
     records: FleetRecords, margin: float, against: FleetRecords | None = None
 ) -> tuple[JudgedKind, ...]:
-    """The kinds, the largest first. The center of a kind is its own, or that of the units of the same GPU or
+    """The kinds, the largest first, those of which nothing was timed last. The center of a kind is its own, or that of the units of the same GPU or
     processor in `against`."""
     rows: dict[bytes, list[int]] = {}
     for row, unit in enumerate(records.units):
         rows.setdefault(unit.kind, []).append(row)
-    ordered = sorted(rows.values(), key=lambda each: (-len(each), each))
+    timed = np.isfinite(records.logs).any(axis=(1, 2))
+    ordered = sorted(rows.values(), key=lambda each: (not timed[each].any(), -len(each), each))
     first = records.units[ordered[0][0]]
     return tuple(
-        found
-        for each in ordered
-        if (found := _judged(records, each, _differs(first, records.units[each[0]]), margin, against))
+        _judged(records, each, _differs(first, records.units[each[0]]), margin, against) for each in ordered
     )
 
 
 def _judged(
     records: FleetRecords, rows: Sequence[int], differs: str, margin: float, against: FleetRecords | None
-) -> JudgedKind | None:
-    """None where none of the units was ever timed."""
+) -> JudgedKind:
     logs = records.logs[list(rows)]
-    columns = np.flatnonzero(np.isfinite(logs).any(axis=(0, 2))).tolist()
-    if not columns:
-        return None
+    uses_gpu = records.units[rows[0]].uses_gpu
+    columns = np.flatnonzero(np.isfinite(logs).any(axis=(0, 2))).tolist() or [
+        at for at, test in enumerate(records.tests) if devices.traits(test.device).uses_gpu == uses_gpu
+    ]
     units = tuple(records.units[row] for row in rows)
     tests = tuple(records.tests[column] for column in columns)
     nodes = {node: at for at, node in enumerate(dict.fromkeys(unit.unit.node for unit in units))}

@@ -10,11 +10,14 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 from msgspec import structs
 
 from bench.schema.fleet_plan import NodeState
+from bench.schema.record import Record
 from bench.stats.fleet_ratios import ConfirmedRatio
+from bench.store import RECORDS
 from models.errors import UserError
 from reports import formats
 from reports.document import Document
@@ -308,3 +311,63 @@ def test_the_planted_times_are_what_the_records_say(tmp_path: Path) -> None:
             assert [math.exp(value) for value in found.logs[unit, column]] == pytest.approx(
                 [math.exp(value) for value in expected[unit, at]]
             )
+
+
+def fail(folder: Path, *, gpu_seen: bool) -> None:
+    """All processes of a run folder fail; where no GPU is seen, as those do that crash."""
+    found = []
+    for line in (folder / RECORDS).read_bytes().splitlines():
+        record = msgspec.json.decode(line, type=Record)
+        assert record.environment is not None
+        environment = record.environment if gpu_seen else structs.replace(record.environment, gpu=None)
+        found.append(
+            structs.replace(record, status="oom", measurements=[], environment=environment, gpu_readings=None)
+        )
+    (folder / RECORDS).write_bytes(b"".join(msgspec.json.encode(each) + b"\n" for each in found))
+
+
+@pytest.mark.parametrize("gpu_seen", [True, False])
+def test_a_fleet_whose_processes_all_failed_is_refused_in_a_sentence(tmp_path: Path, gpu_seen: bool) -> None:
+    fleet = planted_fleet.write_fleet(tmp_path, PlantedFleet(nodes=2, gpus=1, tests=2))
+    for each in folders(fleet):
+        fail(each, gpu_seen=gpu_seen)
+    with pytest.raises(UserError, match="has no timed step"):
+        fleet_document.build([fleet])
+
+
+def test_a_kind_of_which_nothing_was_timed_is_missing_in_words_rows_and_exit_code(tmp_path: Path) -> None:
+    fleet = PlantedFleet(nodes=4, gpus=1, tests=2, drivers={4: "590.1"})
+    *_, last = folders(write(tmp_path, fleet))
+    fail(last, gpu_seen=True)
+    found = fleet_document.build(folders(tmp_path))
+    assert found.code == fleet_document.GAPS
+    assert [line["state"] for line in lines(found.document)] == ["ok", "ok", "ok", "missing"]
+    answer = found.document.answer
+    assert answer is not None
+    assert "lacks 2 of 2 cases (6 oom)" in answer.warnings
+
+
+def test_a_node_whose_processes_all_crashed_is_missing_in_words_and_exit_code(tmp_path: Path) -> None:
+    folder = planted_fleet.write_fleet(tmp_path, PlantedFleet(nodes=4, gpus=1, tests=2))
+    fail(folders(folder)[-1], gpu_seen=False)
+    found = fleet_document.build([folder])
+    assert found.code == fleet_document.GAPS
+    assert found.document.answer is not None
+    assert "Missing: node4 " in found.document.answer.warnings
+    assert "6 processes of" in found.document.answer.alarms[0]
+
+
+def test_a_process_that_crashed_before_its_gpu_was_looked_at_counts_for_the_gpu_of_its_folder(
+    tmp_path: Path,
+) -> None:
+    """The first of the folder too, after which others were measured."""
+    folder = write(tmp_path, PlantedFleet(nodes=2, gpus=2, tests=2))
+    first = folders(folder)[0] / RECORDS
+    text, *rest = first.read_bytes().splitlines(keepends=True)
+    record = msgspec.json.decode(text, type=Record)
+    assert record.environment is not None
+    bare = structs.replace(record.environment, gpu=None)
+    crashed = structs.replace(record, status="crashed", measurements=[], environment=bare)
+    first.write_bytes(b"".join((msgspec.json.encode(crashed), b"\n", *rest)))
+    units = read_fleet(folders(folder)).units
+    assert [unit.failed for unit in units] == [{"crashed": 1}, {}, {}, {}]
