@@ -198,7 +198,7 @@ def judge(
     nodes        index of the node of each unit, from 0
     against      log centre of each test from elsewhere (a good run), NaN where there is none; tests without
                  one do not count
-    against_errors  their standard errors; 0 without
+    against_errors  their standard errors, of one sign in all tests as what is slow in one is slow in others
     """
     table, node_of = unit_means(log_medians), np.asarray(nodes, np.int64)
     centre = robust_centre(table.values) if against is None else given_centre(table.values, against)
@@ -208,7 +208,7 @@ def judge(
     scatter = round_scatter(table, weighed)
     errors = squared_errors(table, centre, weighed, scatter, node_of)
     if against_errors is not None:
-        errors = errors._replace(centre=float(np.nansum((weighed.weights * against_errors) ** 2)))
+        errors = errors._replace(centre=float(np.nansum(weighed.weights * against_errors) ** 2))
     return FleetRatios(
         margin=margin,
         tests=_tests(table, centre, weighed),

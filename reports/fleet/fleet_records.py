@@ -37,6 +37,7 @@ from reports.fleet.slim_lines import (
     slim,
     test_of,
 )
+from reports.fleet.united_rows import Row, united
 from reports.summary.case_order import sort_key
 from reports.summary.digests import Digested
 from reports.summary.record_stream import Part, parts_of
@@ -94,20 +95,10 @@ def read_fleet(directories: Sequence[Path]) -> FleetRecords:
     if not reader.has_times:
         names = ", ".join(repr(str(each)) for each in directories)
         raise UserError(
-            f"{names} has no timed step{reader.failures}. Give the folder of a fleet, or of runs that measured one"
+            f"{names} has no timed step{reader.failures}. Give the folder of a fleet, or of runs that "
+            "measured one"
         )
     return reader.found(notes)
-
-
-class _Row(Struct):
-    """What is known of a unit so far."""
-
-    unit: Unit
-    uses_gpu: bool
-    kind: bytes
-    environment: Environment | None
-    at: int
-    gpu_readings: Raw = Raw(b"null")
 
 
 class _Reader:
@@ -115,12 +106,12 @@ class _Reader:
     a failure never in the place of a time."""
 
     def __init__(self) -> None:
-        self.rows: dict[tuple[Unit, bytes], _Row] = {}
+        self.rows: dict[tuple[Unit, bytes], Row] = {}
         self._tests: dict[Case, int] = {}
         self._known_cases: dict[bytes, tuple[Test | None, int, int]] = {}
-        self._known_rows: dict[tuple[bytes, bool], _Row | None] = {}
-        self._of_folder: dict[tuple[bool, str], _Row] = {}
-        self._entries: dict[tuple[int, int, int, int], int] = {}
+        self._known_rows: dict[tuple[bytes, bool], Row | None] = {}
+        self._of_folder: dict[tuple[bool, str], Row] = {}
+        self._entries: _Entries = {}
         self._logs = array("d")
         self._facts = array("d")
         self._statuses: list[str] = []
@@ -145,8 +136,8 @@ class _Reader:
         unplaced = [line for line in unplaced if not self._take(part.named, line)]
         if unplaced:
             warn(
-                f"{how_many(len(unplaced), 'process', 'processes')} of {part.path} failed before the GPU was looked "
-                "at: no GPU of the report has them"
+                f"{how_many(len(unplaced), 'process', 'processes')} of {part.path} failed before the GPU was "
+                "looked at: no GPU of the report has them"
             )
         if last is None:
             warn(f"{part.path} has no complete record")
@@ -192,7 +183,7 @@ class _Reader:
             known = self._known_cases[text] = (test, replicate, at)
         return known
 
-    def _row(self, line: SlimLine, *, uses_gpu: bool) -> _Row | None:
+    def _row(self, line: SlimLine, *, uses_gpu: bool) -> Row | None:
         """Of a line that failed before it looked at its GPU, the GPU that its folder has on that node; None
         where the folder has none so far."""
         text = bytes(line.environment)
@@ -204,12 +195,12 @@ class _Reader:
             return row
         return self._of_folder.get((uses_gpu, unit_of(environment_of(line), uses_gpu=uses_gpu).node))
 
-    def _new_row(self, environment: Environment | None, *, uses_gpu: bool) -> _Row | None:
+    def _new_row(self, environment: Environment | None, *, uses_gpu: bool) -> Row | None:
         """None where the environment does not say which unit it is."""
         if environment is None or (uses_gpu and environment.gpu is None):
             return None
         unit, kind = unit_of(environment, uses_gpu=uses_gpu), _kind(environment, uses_gpu=uses_gpu)
-        return self.rows.setdefault((unit, kind), _Row(unit, uses_gpu, kind, environment, len(self.rows)))
+        return self.rows.setdefault((unit, kind), Row(unit, uses_gpu, kind, environment, len(self.rows)))
 
     @property
     def has_times(self) -> bool:
@@ -222,29 +213,42 @@ class _Reader:
         counted = Counter(status for status in self._statuses if status != "ok")
         return "".join(f": {how_many(n, 'process', 'processes')} ended {how}" for how, n in counted.items())
 
+    def _entries_of(self, place_of: Sequence[int]) -> _Entries:
+        """Those of units that are one put together; of doubles as `_take` has it."""
+        found: _Entries = {}
+        for (run, row, test, number), entry in self._entries.items():
+            key = run, place_of[row], test, number
+            if key not in found or self._logs[entry] == self._logs[entry]:
+                found[key] = entry
+        return found
+
     def found(self, notes: Sequence[str]) -> FleetRecords:
         """All of it, tests in the order of a report."""
-        rounds = _rounds(self._entries)
-        shape = (len(self.rows), len(self._tests), 1 + max(rounds.values(), default=0))
+        rows, place_of = united(self.rows.values())
+        entries = self._entries_of(place_of) if len(rows) < len(self.rows) else self._entries
+        rounds = _rounds(entries)
+        shape = (len(rows), len(self._tests), 1 + max(rounds.values(), default=0))
         logs = np.full(shape, np.nan)
         facts = np.full((*shape, len(COLUMNS)), np.nan)
-        failed: list[dict[str, int]] = [{} for _ in self.rows]
-        keys = list(self._entries)
+        failed: list[dict[str, int]] = [{} for _ in rows]
+        keys = list(entries)
+        numbers = np.fromiter(entries.values(), np.intp, len(keys))
         places = tuple(
             np.array(each, np.intp)
             for each in zip(
                 *((row, test, rounds[run, row, number]) for run, row, test, number in keys), strict=True
             )
         )
-        logs[places] = np.frombuffer(self._logs)
-        facts[places] = np.frombuffer(self._facts).reshape(-1, len(COLUMNS))
-        for (_, row, _, _), status in zip(keys, self._statuses, strict=True):
+        logs[places] = np.frombuffer(self._logs)[numbers]
+        facts[places] = np.frombuffer(self._facts).reshape(-1, len(COLUMNS))[numbers]
+        for (_, row, _, _), entry in entries.items():
+            status = self._statuses[entry]
             if status != "ok":
                 failed[row][status] = failed[row].get(status, 0) + 1
         tests = sorted(self._tests, key=sort_key)
         order = [self._tests[test] for test in tests]
         return FleetRecords(
-            units=tuple(_measured(row, failed[row.at]) for row in self.rows.values()),
+            units=tuple(_measured(*each) for each in zip(rows, failed, strict=True)),
             tests=tuple(tests),
             logs=logs[:, order],
             facts={name: facts[..., at][:, order] for at, name in enumerate(COLUMNS)},
@@ -257,6 +261,10 @@ class _Reader:
             digests=tuple(self._digests),
             notes=tuple(notes),
         )
+
+
+_Entries = dict[tuple[int, int, int, int], int]
+"""(run, row, test, number of a process) -> its place in the columns."""
 
 
 def _rounds(entries: Iterable[tuple[int, int, int, int]]) -> dict[tuple[int, int, int], int]:
@@ -272,7 +280,7 @@ def _rounds(entries: Iterable[tuple[int, int, int, int]]) -> dict[tuple[int, int
     }
 
 
-def _measured(row: _Row, failed: dict[str, int]) -> MeasuredUnit:
+def _measured(row: Row, failed: dict[str, int]) -> MeasuredUnit:
     line = SlimLine(case=Raw(b""), status="", started_at="", gpu_readings=row.gpu_readings)
     return MeasuredUnit(
         unit=row.unit,

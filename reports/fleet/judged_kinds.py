@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 
@@ -49,12 +50,12 @@ class JudgedKind(Struct, frozen=True, kw_only=True):
 def judged_kinds(
     records: FleetRecords, margin: float, against: FleetRecords | None = None
 ) -> tuple[JudgedKind, ...]:
-    """The kinds, the largest first, those of which nothing was timed last. The center of a kind is its own, or that of the units of the same GPU or
-    processor in `against`."""
+    """The kinds, the largest first, those of which nothing was timed last. The center of a kind is its own,
+    or that of the units of the same GPU or processor in `against`."""
     rows: dict[bytes, list[int]] = {}
     for row, unit in enumerate(records.units):
         rows.setdefault(unit.kind, []).append(row)
-    timed = np.isfinite(records.logs).any(axis=(1, 2))
+    timed = np.asarray(np.isfinite(records.logs).any(axis=(1, 2)))
     ordered = sorted(rows.values(), key=lambda each: (not timed[each].any(), -len(each), each))
     first = records.units[ordered[0][0]]
     return tuple(
@@ -73,9 +74,16 @@ def _judged(
     units = tuple(records.units[row] for row in rows)
     tests = tuple(records.tests[column] for column in columns)
     nodes = {node: at for at, node in enumerate(dict.fromkeys(unit.unit.node for unit in units))}
-    good = None if against is None else centers(against, units[0], tests)
-    good = None if good is None or np.isnan(good).all() else good
-    ratios = judge(logs[:, columns], [nodes[unit.unit.node] for unit in units], margin=margin, against=good)
+    good, unsure = (None, None) if against is None else centers(against, units[0], tests)
+    if good is not None and np.isnan(good).all():
+        good = unsure = None
+    ratios = judge(
+        logs[:, columns],
+        [nodes[unit.unit.node] for unit in units],
+        margin=margin,
+        against=good,
+        against_errors=unsure,
+    )
     return JudgedKind(
         rows=tuple(rows),
         columns=tuple(columns),
@@ -87,17 +95,33 @@ def _judged(
     )
 
 
-def centers(records: FleetRecords, like: MeasuredUnit, tests: Sequence[Case]) -> Array:
-    """Of each test the median over units of the same GPU or processor as `like`; NaN where none has it."""
+def centers(records: FleetRecords, like: MeasuredUnit, tests: Sequence[Case]) -> tuple[Array, Array]:
+    """Of each test the median over units of the same GPU or processor as `like`, and its standard error; NaN
+    where none has it."""
     rows = [at for at, unit in enumerate(records.units) if _hardware(unit) == _hardware(like)]
     places = {test: at for at, test in enumerate(records.tests)}
-    found = np.full(len(tests), np.nan)
+    found, errors = np.full(len(tests), np.nan), np.full(len(tests), np.nan)
     if rows:
         means = unit_means(records.logs[rows])
         for at, test in enumerate(tests):
             if test in places and np.isfinite(means[:, places[test]]).any():
                 found[at] = np.nanmedian(means[:, places[test]])
-    return found
+                errors[at] = _error(means[:, places[test]], records.logs[rows, places[test]])
+    return found, errors
+
+
+def _error(means: Array, logs: Array) -> float:
+    """Of the median of the units' means, by how units differ. Of a single unit by how its processes do: how
+    another unit of its kind would differ is not known then."""
+    known = means[np.isfinite(means)]
+    if len(known) > 1:
+        return _OF_MEDIAN * float(known.std(ddof=1)) / math.sqrt(len(known))
+    processes = logs[np.isfinite(logs)]
+    return float(processes.std(ddof=1)) / math.sqrt(len(processes)) if len(processes) > 1 else 0.0
+
+
+_OF_MEDIAN = math.sqrt(math.pi / 2)
+"""The standard error of a median over that of a mean, of normal values."""
 
 
 def unit_means(logs: Array) -> Array:

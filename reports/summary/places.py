@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct, structs
@@ -13,6 +14,8 @@ from bench.schema.replicate_conditions import kind_of, settings_of
 from bench.schema.units import UNKNOWN, Unit, unit_of
 from reports.summary.process import Process
 from reports.summary.record_stream import Part
+
+K = TypeVar("K", bound=Hashable)
 
 
 class Place(Struct, frozen=True, gc=False):
@@ -69,7 +72,7 @@ def places_of(encoded: Iterable[bytes], *, uses_gpu: bool) -> dict[bytes, Place]
     known = {raw: environment for raw, environment in decoded.items() if environment is not None}
     kinds = {raw: _encoded(kind_of(environment, uses_gpu=uses_gpu)) for raw, environment in known.items()}
     settings = {raw: settings_of(environment, uses_gpu=uses_gpu) for raw, environment in known.items()}
-    units = _units(known, uses_gpu=uses_gpu)
+    units = units_of(known, uses_gpu=uses_gpu)
     tried: defaultdict[tuple[bytes, str], set[tuple[object, ...]]] = defaultdict(set)
     for raw, kind in kinds.items():
         tried[kind, units[raw].id].add(settings[raw])
@@ -85,7 +88,7 @@ def places_of(encoded: Iterable[bytes], *, uses_gpu: bool) -> dict[bytes, Place]
     return {raw: places.get(raw, NOWHERE) for raw in decoded}
 
 
-def _units(environments: dict[bytes, Environment], *, uses_gpu: bool) -> dict[bytes, Unit]:
+def units_of(environments: Mapping[K, Environment], *, uses_gpu: bool) -> dict[K, Unit]:
     """The unit of each. Records from before machines had an id are of the machine of their name that has one;
     a GPU is in the node that it was first seen in."""
     of_name: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
@@ -93,7 +96,7 @@ def _units(environments: dict[bytes, Environment], *, uses_gpu: bool) -> dict[by
         if each.machine_id is not None:
             of_name[each.node or each.host, each.cpu].add(each.machine_id)
     first: dict[str, Unit] = {}
-    units: dict[bytes, Unit] = {}
+    units: dict[K, Unit] = {}
     for raw, each in environments.items():
         ids = of_name.get((each.node or each.host, each.cpu), set())
         whole = structs.replace(each, machine_id=min(ids)) if not each.machine_id and len(ids) == 1 else each

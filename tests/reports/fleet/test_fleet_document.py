@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 from msgspec import structs
 
@@ -371,3 +372,35 @@ def test_a_process_that_crashed_before_its_gpu_was_looked_at_counts_for_the_gpu_
     first.write_bytes(b"".join((msgspec.json.encode(crashed), b"\n", *rest)))
     units = read_fleet(folders(folder)).units
     assert [unit.failed for unit in units] == [{"crashed": 1}, {}, {}, {}]
+
+
+def test_how_unsure_the_center_of_another_run_is_counts(tmp_path: Path) -> None:
+    """The fleet is as fast as the GPU before, of which three processes scatter by 5%."""
+    now = PlantedFleet(nodes=6, gpus=1, tests=1, over_units=0.001, over_processes=0.001)
+    write(tmp_path / "now", now)
+    false = 0
+    for seed in range(20):
+        before = PlantedFleet(nodes=1, gpus=1, tests=1, over_processes=0.05, seed=seed)
+        found = fleet_document.build(
+            folders(tmp_path / "now"), against=write(tmp_path / f"before{seed}", before)
+        )
+        false += any(line["state"] == "suspect" for line in lines(found.document))
+    assert false <= 1
+
+
+def test_a_unit_that_its_records_call_by_two_names_is_one_row(tmp_path: Path) -> None:
+    """Older records lack node and machine id; a GPU was put into another node."""
+    for folder, gpus in ((tmp_path / "cpu", 0), (tmp_path / "gpu", 1)):
+        write(folder, PlantedFleet(nodes=3, gpus=gpus, tests=2))
+        first = folders(folder)[0] / RECORDS
+        text = first.read_bytes().splitlines(keepends=True)
+        for at in range(0, len(text), 3):
+            record = msgspec.json.decode(text[at], type=Record)
+            assert record.environment is not None
+            elsewhere = {"node": "node9", "host": "node9"} if gpus else {"node": None, "machine_id": None}
+            environment = structs.replace(record.environment, **elsewhere)
+            text[at] = msgspec.json.encode(structs.replace(record, environment=environment)) + b"\n"
+        first.write_bytes(b"".join(text))
+        records = read_fleet(folders(folder))
+        assert len(records.units) == 3
+        assert np.isfinite(records.logs).all()
