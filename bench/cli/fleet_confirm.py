@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from msgspec import structs
 
 from bench import executors
 from bench.cli import exit_code, fleet_lines, kept_run, options, output
@@ -14,13 +15,12 @@ from bench.cli.options import MOST_MARGIN
 from bench.contracts.executor import Executor
 from bench.fleet import dispatch, fleet_folder
 from bench.plan import axes
-from bench.schema.case import Case
 from bench.schema.confirm_plan import ConfirmPlan
 from bench.schema.fleet_plan import FleetPlan
 from bench.stats.fleet_ratios import MARGIN
 from bench.studies.confirm import confirm_plans, confirm_records, confirm_rounds
 from bench.studies.confirm.confirm_plans import JudgedUnits
-from bench.studies.confirm.confirm_rounds import Ended, Rounds
+from bench.studies.confirm.confirm_rounds import Ended, Rounds, Turn
 from models.errors import UserError
 from reports import formats
 from reports.fleet import confirm_report
@@ -65,14 +65,13 @@ def fleet_confirm(
     if not wanted.looks:
         output.show(f"nothing to confirm: no machine of {folder} is a suspect\n")
         return 0
-    tests = [test for kind in kinds for test in kind.tests]
-    turns = confirm_rounds.turns_left(folder, wanted, tests)
+    turns = turns_left(folder, wanted, kinds)
     if dry_run:
         seconds = confirm_rounds.seconds_of(plan)
         output.show(confirm_report.dry_run(wanted, len(turns), seconds, format_))
         return 0
     if turns:
-        _measure(folder, plan, executor, wanted, tests)
+        _measure(folder, plan, executor, wanted, kinds)
     judged = _judged(folder, kinds, wanted)
     output.show(formats.render(format_, confirm_report.document(folder, plan, judged, share)))
     return code(judged)
@@ -82,8 +81,18 @@ def _units(kind: JudgedKind) -> JudgedUnits:
     return JudgedUnits(tuple(each.unit for each in kind.units), kind.ratios)
 
 
+def turns_left(folder: Path, plan: ConfirmPlan, kinds: Sequence[JudgedKind]) -> list[Turn]:
+    """Those of each kind, in whose tests a round is whole: units of two kinds are not measured together."""
+    found: list[Turn] = []
+    for kind in kinds:
+        units = {each.unit for each in kind.units}
+        looks = tuple(look for look in plan.looks if units.issuperset(look.units))
+        found += confirm_rounds.turns_left(folder, structs.replace(plan, looks=looks), kind.tests)
+    return found
+
+
 def _measure(
-    folder: Path, plan: FleetPlan, executor: Executor, wanted: ConfirmPlan, tests: Sequence[Case]
+    folder: Path, plan: FleetPlan, executor: Executor, wanted: ConfirmPlan, kinds: Sequence[JudgedKind]
 ) -> None:
     """What is left of the plan, which is kept first."""
     reason = executor.why_absent()
@@ -91,7 +100,7 @@ def _measure(
         raise UserError(reason)
     with dispatch.alone(folder):
         confirm_plans.write(folder, wanted)
-        turns = confirm_rounds.turns_left(folder, wanted, tests)
+        turns = turns_left(folder, wanted, kinds)
         kept_run.current.begin(folder)
         Rounds(folder.resolve(), plan, executor, _told).run(turns)
 

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
+from bench.cli import fleet_confirm
+from bench.schema.confirm_plan import ConfirmPlan
 from bench.studies.confirm import confirm_plans
-from tests.planted import slurm_cluster
+from bench.studies.confirm.confirm_plans import JudgedUnits
+from bench.studies.confirm.confirm_records import round_folder
+from reports.fleet.fleet_records import read_fleet
+from reports.fleet.judged_kinds import judged_kinds
+from tests.planted import planted_fleet, slurm_cluster
 from tests.planted.cells_convbench import fleet_of_cells
 from tests.planted.commands import Command, is_one_sentence
+from tests.planted.planted_fleet import PlantedFleet
 
 CELLS = {"cell1": 0.0, "cell2": 0.005, "cell3": 0.0, "cell4": -0.005, "cell5": 0.0}
 
@@ -132,3 +140,20 @@ def test_suspect_and_references_are_measured_at_once_on_a_cluster(
     ]
     assert [len(times) for times in started] == [3, 3]
     assert max(started[0]) < min(started[1])
+
+
+def test_a_round_is_whole_in_a_fleet_of_two_kinds_too(tmp_path: Path) -> None:
+    """Units of both kinds have the same tests, or, as processors beside GPUs, others."""
+    fleet = PlantedFleet(nodes=5, gpus=1, tests=2, drivers={5: "590.1"}, slow={(2, 0): 0.3})
+    planted_fleet.write_fleet(tmp_path, fleet)
+    kinds = judged_kinds(read_fleet([tmp_path]), 0.03)
+    judged = [JudgedUnits(tuple(each.unit for each in kind.units), kind.ratios) for kind in kinds]
+    plan = confirm_plans.extended(ConfirmPlan(seed="seed"), judged, rounds=2)
+    turns = fleet_confirm.turns_left(tmp_path, plan, kinds)
+    assert len(turns) == 6
+    for turn in turns:
+        (own,) = (tmp_path / "nodes" / turn.unit.node).rglob("records.jsonl")
+        again = round_folder(tmp_path, turn.unit, turn.number) / "nodes" / turn.unit.node / "1"
+        again.mkdir(parents=True)
+        shutil.copy(own, again)
+    assert fleet_confirm.turns_left(tmp_path, plan, kinds) == []
