@@ -41,21 +41,26 @@ class Places:
         found = list(processes)
         self._places = places_of([process.environment for process in found], uses_gpu=uses_gpu)
         self._named = {part.run: part.named for part in parts}
-        of_run: defaultdict[int, set[Unit]] = defaultdict(set)
+        of_node: defaultdict[tuple[int, str], set[Unit]] = defaultdict(set)
         for process in found:
             place = self._places[process.environment]
             if place.known:
-                of_run[process.run].add(place.unit)
-        self._only = {run: next(iter(units)) for run, units in of_run.items() if len(units) == 1}
+                of_node[process.run, place.unit.node].add(place.unit)
+                of_node[process.run, UNKNOWN.node].add(place.unit)
+        self._only = {at: next(iter(units)) for at, units in of_node.items() if len(units) == 1}
 
     def run(self, process: Process) -> int:
         """The index of the run that it counts for: attempts of a fleet are one."""
         return self._named[process.run]
 
     def unit(self, process: Process) -> Unit:
-        """That measured; of a process that does not say, the only one of its run folder."""
+        """That measured; of a process that does not say, the only one of its run folder, or, as a merged folder
+        has many, of its node there."""
         place = self._places[process.environment]
-        return place.unit if place.known else self._only.get(process.run, place.unit)
+        if place.known:
+            return place.unit
+        of_run = self._only.get((process.run, UNKNOWN.node), place.unit)
+        return self._only.get((process.run, place.unit.node), of_run)
 
     def kind(self, process: Process) -> bytes:
         """Equal for processes whose figures may be pooled, on one unit or on several."""

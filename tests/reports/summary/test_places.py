@@ -168,6 +168,13 @@ def test_a_process_that_failed_before_it_saw_the_gpu_is_run_again_on_it(
     assert (only(summary).medians, summary.outcomes) == ((0.1,), ())
 
 
+def test_in_a_merged_folder_it_is_run_again_on_the_gpu_of_its_node(tmp_path: Path) -> None:
+    lost = structs.replace(planted_records.GPU_MACHINE, node="n1", gpu=None)
+    records = [failed(lost), *on(gpu(1), [0.1]), *on(gpu(2, "n2"), [0.2])]
+    summary = summary_of(tmp_path, records)
+    assert (only(summary).medians, summary.outcomes) == ((0.1, 0.2), ())
+
+
 def test_a_node_without_a_record_is_left_out_and_said(tmp_path: Path) -> None:
     folder = fleet(tmp_path / "f", a1=on(gpu(1), [0.1]), a2=[])
     (note,) = summarise([folder]).notes
