@@ -165,7 +165,8 @@ def _judged(first: FleetRatios, again: Remeasured, seen: _Seen, scatter: _Scatte
         return result
     shift = _mean(seen.ratios, scatter, _correction(first, again.references), _freedom(first, again))
     low, high = shift.ends(LEVEL)
-    excess = shift.mean - math.log1p(first.margin)
+    apart = _apart(first, again, seen, scatter)
+    excess = shift.mean - apart / 2 - math.log1p(first.margin)
     return structs.replace(
         result,
         low=low,
@@ -173,7 +174,7 @@ def _judged(first: FleetRatios, again: Remeasured, seen: _Seen, scatter: _Scatte
         error=shift.error,
         freedom=shift.freedom,
         p=float(p_above(np.asarray(excess), shift.error**2, shift.freedom)),
-        references_differ=_differ(first, again, seen, scatter),
+        references_differ=apart > 0,
     )
 
 
@@ -185,13 +186,14 @@ def _mean(rounds: Array, scatter: _Scatter, correction: float, freedom: float) -
     return welch_shift(float(rounds.mean()), errors, (scatter.worth + own, freedom))
 
 
-def _differ(first: FleetRatios, again: Remeasured, seen: _Seen, scatter: _Scatter) -> bool:
-    """Whether the references are apart, clearly and by more than the margin."""
+def _apart(first: FleetRatios, again: Remeasured, seen: _Seen, scatter: _Scatter) -> float:
+    """By how much the references are apart, as a log; 0 unless clearly and by more than the margin."""
     wider = _Scatter(scatter.variance * 2 / WITH_REFERENCES, scatter.worth)
     of_both = sum(_own_squared(first, unit) for unit in again.references)
     gap = _mean(seen.gaps, wider, of_both, _freedom(first, again))
     low, high = gap.ends(1 - SLOW_ERROR)
-    return abs(gap.mean) > math.log1p(first.margin) and not low <= 0 <= high
+    is_clear = abs(gap.mean) > math.log1p(first.margin) and not low <= 0 <= high
+    return abs(gap.mean) if is_clear else 0.0
 
 
 def _correction(first: FleetRatios, references: tuple[int, int]) -> float:

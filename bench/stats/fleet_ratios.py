@@ -163,10 +163,10 @@ class ConfirmedRatio(Struct, frozen=True, kw_only=True):
     log_ratio   of the suspect to the centre; None without a round
     low, high   its 95% interval; None for fewer than two rounds
     error       standard error of log_ratio; freedom: its degrees of freedom
-    p           one-sided, of "at most `margin` slower"; adjusted_p: after Holm's correction over the suspects
+    p           one-sided, of "at most `margin` slower" (than the slower of references that differ)
+    adjusted_p  after Holm's correction over the suspects
     slow        adjusted_p is at most SLOW_ERROR
-    references_differ  the two references contradict each other, each corrected by its ratio of the first run:
-                one of them has changed since, and the suspect must be measured beside others
+    references_differ  the two, each corrected by its ratio of the first run: one has changed since
     """
 
     unit: int

@@ -18,6 +18,7 @@ from bench.stats.fleet_ratios import ConfirmedRatio
 from reports import formats
 from reports.cells import Cell, Scalar, brief
 from reports.document import Answer, Document, NextStep, Table
+from reports.fleet.fleet_found import is_within
 from reports.fleet.percent_slower import slower
 
 TITLE = "Fleet, suspects again"
@@ -40,7 +41,7 @@ class Judged(Struct, frozen=True):
             return "slow"
         if self.ratio.high is None:
             return "not measured"
-        return "within the margin" if self.ratio.high < math.log1p(margin) else "undecided"
+        return "within the margin" if is_within(self.ratio, margin) else "undecided"
 
     @property
     def cell(self) -> Cell:

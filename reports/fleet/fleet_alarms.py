@@ -29,7 +29,7 @@ def alarms(found: FleetFound) -> Iterator[str]:
     if differing:
         yield (
             f"The references of {listed(differing)} contradict each other: one has changed since the first "
-            "run. Confirm again beside others."
+            "run. Measure the fleet again: convbench fleet run."
         )
 
 

@@ -152,16 +152,23 @@ def _units(
 
 
 def _state(ratio: UnitRatio, confirmed: ConfirmedRatio | None, margin: float, tests: int) -> State:
-    """A suspect of which a second look shows that it is within the margin is none."""
+    """A suspect of which a second look shows that it is within the margin is none; one whose references
+    contradict each other stays one, as it may be the slower reference that has changed."""
     if not tests:
         return "missing"
     if ratio.why is not None:
         return "not judged"
     if confirmed is not None and confirmed.slow:
         return "slow"
-    if confirmed is not None and confirmed.high is not None and confirmed.high < math.log1p(margin):
+    if confirmed is not None and is_within(confirmed, margin):
         return "ok"
     return "suspect" if ratio.suspect else "ok"
+
+
+def is_within(confirmed: ConfirmedRatio, margin: float) -> bool:
+    """Whether a second look shows that a suspect is within the margin."""
+    known = confirmed.high is not None and not confirmed.references_differ
+    return known and confirmed.high < math.log1p(margin)
 
 
 def unit_name(measured: MeasuredUnit) -> str:

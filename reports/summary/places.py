@@ -54,8 +54,8 @@ class Places:
         return self._named[process.run]
 
     def unit(self, process: Process) -> Unit:
-        """That measured; of a process that does not say, the only one of its run folder, or, as a merged folder
-        has many, of its node there."""
+        """That measured; of a process that does not say, the only one of its run folder, or, in a merged
+        folder, of its node."""
         place = self._places[process.environment]
         if place.known:
             return place.unit

@@ -137,6 +137,20 @@ def test_a_reference_that_has_changed_since_is_said() -> None:
     assert run.confirmed(logs).references_differ
 
 
+def test_a_reference_that_became_faster_makes_no_suspect_slow() -> None:
+    """It is measured as it would be at the margin; what is slow beside the other reference too is slow."""
+    run = Run()
+    logs = run.again()
+    logs[0] -= math.log(1.05 / 1.03)
+    logs[1] -= 0.10
+    found = run.confirmed(logs)
+    assert found.references_differ
+    assert (found.low or 0) > math.log(1.03)
+    assert not found.slow
+    logs[0] += 0.2
+    assert run.confirmed(logs).slow
+
+
 def test_rounds_that_do_not_scatter_are_judged() -> None:
     first = Run(noise=1e-7).first
     logs = np.array([test.log_centre for test in first.tests])

@@ -202,16 +202,32 @@ def test_suspects_are_to_be_confirmed(tmp_path: Path) -> None:
     assert answer.next_step.command == f"convbench fleet confirm {fleet}"
 
 
-def confirmed(low: float, high: float, *, slow: bool) -> fleet_document.FleetReport:
+def confirmed(low: float, high: float, *, slow: bool, differ: bool = False) -> fleet_document.FleetReport:
     """Of GPU 2 on node 3, measured again beside two others."""
     with tempfile.TemporaryDirectory() as made:
         records = read_fleet(folders(write(Path(made), changed(SMALL, slow={SLOW: 0.08}))))
     unit = next(at for at, each in enumerate(records.units) if each.unit.id == uuid(SLOW))
     again = ConfirmedRatio(
-        unit=unit, references=(0, 1), rounds=6, log_ratio=(low + high) / 2, low=low, high=high, slow=slow
+        unit=unit,
+        references=(0, 1),
+        rounds=6,
+        log_ratio=(low + high) / 2,
+        low=low,
+        high=high,
+        slow=slow,
+        references_differ=differ,
     )
     found = found_in([Path("fleet")], records, margin=0.03, confirmed=lambda kind: (again,))
     return fleet_document.FleetReport(fleet_document.document(found), fleet_document.exit_code(found, "slow"))
+
+
+def test_a_suspect_whose_references_contradict_each_other_is_not_cleared() -> None:
+    """The slower reference may be what has changed."""
+    found = confirmed(-0.01, 0.01, slow=False, differ=True)
+    assert found.document.title == "1 of 16 GPUs is a suspect"
+    answer = found.document.answer
+    assert answer is not None
+    assert "contradict each other: one has changed since the first run" in answer.alarms[0]
 
 
 def test_a_confirmed_gpu_is_slow_by_the_interval_of_its_own_rounds_and_fails() -> None:
