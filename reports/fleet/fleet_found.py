@@ -167,8 +167,9 @@ def _state(ratio: UnitRatio, confirmed: ConfirmedRatio | None, margin: float, te
 
 def is_within(confirmed: ConfirmedRatio, margin: float) -> bool:
     """Whether a second look shows that a suspect is within the margin."""
-    known = confirmed.high is not None and not confirmed.references_differ
-    return known and confirmed.high < math.log1p(margin)
+    if confirmed.high is None or confirmed.references_differ:
+        return False
+    return confirmed.high < math.log1p(margin)
 
 
 def unit_name(measured: MeasuredUnit) -> str:
