@@ -41,6 +41,7 @@ class Table(Struct, frozen=True, kw_only=True):
     key        unlike that of any other table of the document; None where no plot belongs to it
     shared     what holds for all rows and so has no column: `fp32`, `batch 8`
     notes      sentences that explain the table
+    meanings   of columns, each with what it means: of one that is left out it is left out too
     optional   columns that a narrow terminal leaves out, the first of them first
     part       the part of the report in which it stands; None in a report that has none
     row_names  for each row what it is about, by which series of samples find it; or none at all
@@ -52,6 +53,7 @@ class Table(Struct, frozen=True, kw_only=True):
     key: TableKey | None = None
     shared: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    meanings: tuple[tuple[str, str], ...] = ()
     optional: tuple[str, ...] = ()
     part: Part | None = None
     row_names: tuple[str, ...] = ()
@@ -64,7 +66,9 @@ class Table(Struct, frozen=True, kw_only=True):
     @property
     def footnotes(self) -> tuple[str, ...]:
         """All that stands under the table."""
-        return ((f"All rows: {', '.join(self.shared)}.",) if self.shared else ()) + self.notes + self.missing
+        shared = (f"All rows: {', '.join(self.shared)}.",) if self.shared else ()
+        known = " ".join(f"{column}: {what}." for column, what in self.meanings if column in self.columns)
+        return shared + ((known,) if known else ()) + self.notes + self.missing
 
     @property
     def missing(self) -> tuple[str, ...]:

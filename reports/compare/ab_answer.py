@@ -25,8 +25,9 @@ from reports.tables.constant_columns import without_constant
 
 LEVEL = "99.75%"
 """Of the intervals: that of one look of four."""
-COLUMNS_IN_WORDS = (
-    f"change: with its {LEVEL} interval; + means B is slower. visible from: smaller changes may go unseen."
+MEANINGS = (
+    ("change", f"with its {LEVEL} interval; + means B is slower"),
+    ("visible from", "smaller changes may go unseen"),
 )
 _MOST_ROWS = 8
 
@@ -151,8 +152,8 @@ def _table(rows: Sequence[PairRow]) -> Table:
         optional=(pair_cells.PAIRS, pair_cells.VISIBLE),
         rows=tuple(cells),
         shared=shared_words(case for row in rows for case in (row.case_pair.a, row.case_pair.b)),
+        meanings=MEANINGS,
         notes=(
-            COLUMNS_IN_WORDS,
             *short_notes_on(cell for row in cells for cell in row),
             *((f"{how_many(more, 'more row')}: --section steps.",) if more else ()),
         ),

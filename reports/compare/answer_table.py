@@ -24,7 +24,10 @@ from reports.document import Table
 
 MOST_ROWS = 6
 """Of a first screen."""
-COLUMNS_IN_WORDS = "change: with its 99% interval; + is slower. visible from: smaller changes may go unseen."
+MEANINGS = (
+    ("change", "with its 99% interval; + is slower"),
+    ("visible from", "smaller changes may go unseen"),
+)
 _DECIDED_ALIKE = ("equivalent", "equal")
 
 
@@ -76,10 +79,10 @@ def _table(shown: Sequence[ComparisonRow], times: Sequence[ComparisonRow], show_
         ),
         rows=tuple(cells),
         shared=shared,
+        meanings=MEANINGS,
         optional=("visible from",),
     )
     notes = (
-        COLUMNS_IN_WORDS,
         *short_notes_on(cell for row in cells for cell in row),
         *_hidden(shown, listed, times, show_all),
     )

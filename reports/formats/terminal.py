@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
 
+from msgspec import structs
+
 from reports.cells import Cell, Quantity, brief, readable
 from reports.document import Answer, Document, NextStep, Table
 from reports.drawing import answer_chart
@@ -78,8 +80,7 @@ def _show_answer(console: Console, title: str, answer: Answer) -> None:
             console.print(Text(line), no_wrap=True, crop=True)
     if answer.table is not None:
         console.print(Text(f"\n{answer.table.title}", style="bold"), width=width)
-        console.print(_table(answer.table, brief, width), width=width)
-        _show_text(console, answer.table.footnotes, style="dim")
+        _show_table(console, answer.table, brief, width)
     if answer.warnings:
         _show_text(console, [answer.warnings], style="yellow")
 
@@ -120,19 +121,25 @@ def _show_tables(console: Console, document: Document) -> None:
 
     for table in (table for tables in document.parts.values() for table in tables):
         console.print(Text(f"\n{table.title}", style="bold"))
-        console.print(_table(table, readable, console.width))
-        _show_text(console, table.footnotes, style="dim")
+        _show_table(console, table, readable, console.width)
 
 
-def _table(table: Table, written: Callable[[Cell], str], width: int) -> RichTable:
-    """Without as many of its optional columns as `width` has no room for; a figure stays on one line, and
-    words give way."""
+def _show_table(console: Console, table: Table, written: Callable[[Cell], str], width: int) -> None:
+    """With what stands under it, of which nothing is about a column that is left out."""
+    texts = [[" ".join(written(cell).split()) for cell in row] for row in table.rows]
+    kept = _fitting(table, texts, width)
+    console.print(_grid(table, texts, kept), width=width)
+    shown = [table.columns[at] for at in kept]
+    meanings = tuple(each for each in table.meanings if each[0] in shown)
+    _show_text(console, structs.replace(table, meanings=meanings).footnotes, style="dim")
+
+
+def _grid(table: Table, texts: Sequence[Sequence[str]], kept: Sequence[int]) -> RichTable:
+    """A figure stays on one line, and words give way."""
     from rich import box
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    texts = [[" ".join(written(cell).split()) for cell in row] for row in table.rows]
-    kept = _fitting(table, texts, width)
     grid = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for at in kept:
         align: Literal["left", "right"] = "right" if table.numeric[at] else "left"
@@ -144,7 +151,7 @@ def _table(table: Table, written: Callable[[Cell], str], width: int) -> RichTabl
 
 
 def _fitting(table: Table, texts: Sequence[Sequence[str]], width: int) -> list[int]:
-    """The columns to show: optional ones go until the others fit."""
+    """The columns to show: optional ones go until the others fit into `width`."""
     kept = list(range(len(table.columns)))
     widths = [max(map(len, (name, *(row[at] for row in texts)))) for at, name in enumerate(table.columns)]
     for name in table.optional:

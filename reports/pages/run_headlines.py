@@ -13,6 +13,7 @@ from bench.stats.estimates import Ratio
 from reports.analysis.best_measured import BestMeasured, is_plain, is_resolved
 from reports.analysis.utilisation import Utilisation
 from reports.cells import Cell, Quantity, brief, readable
+from reports.pages.run_warnings import UNRELIABLE_MARK, is_unreliable
 from reports.sections.peak_share import is_open, peak_share
 from reports.summary.figures import Figure, Summary
 from reports.summary.machine_labels import machine_text
@@ -95,7 +96,9 @@ def _machine(task: BestMeasured) -> str:
 
 def _sentence(task: BestMeasured, figures: Mapping[Subject, Figures], place: str) -> str:
     """`VGG-16 inference, batch 8: 149 ms with bf16, 8.1x as fast as fp32 eager (7x to 9x); 54 images/s.`"""
-    time = brief(in_own_unit(task.shown.time))
+    time = brief(in_own_unit(task.shown.time)) + (
+        f" {UNRELIABLE_MARK}" if is_unreliable(task.shown.time) else ""
+    )
     per_step = " per step" if task.case.workload == "training" else ""
     facts = [f"{brief(images_per_second(task.shown.time))} images/s", *_facts(task, figures)]
     on = f" on {place}" if place else ""

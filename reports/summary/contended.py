@@ -40,9 +40,9 @@ def neither_alone(base: Sequence[Figure], new: Sequence[Figure], names: tuple[st
         for (count, rows), name in zip(map(_counts, map(_marks, (base, new))), names, strict=True)
     )
     return (
-        f"{' and '.join(names)} shared the machine: other programs took more than {CONTENDED:.0%} of CPU "
-        f"time in {' and '.join(counts)} (contended). Their times are too long, by more than the intervals "
-        "show.",
+        f"In {' and in '.join(names)} other programs were at work: they took more than {CONTENDED:.0%} of "
+        f"CPU time in {' and '.join(counts)} (contended). These times are too long, by more than the "
+        "intervals show.",
     )
 
 

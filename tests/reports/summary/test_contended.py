@@ -93,5 +93,5 @@ def test_two_busy_sides_are_told_in_one_sentence(tmp_path: Path) -> None:
     base = planted_records.write(tmp_path / "base", run(2, 2))
     new = planted_records.write(tmp_path / "new", run(3, 1))
     (sentence,) = compare_report.build([base], [new]).document.remarks
-    assert sentence.startswith("BASE and NEW shared the machine: other programs took more than 10% of CPU ")
+    assert sentence.startswith("In BASE and in NEW other programs were at work: they took more than 10% of ")
     assert "in 2 of 4 cases in BASE and 3 of 4 cases in NEW (contended)" in sentence
