@@ -297,7 +297,7 @@ def test_grey_images_have_no_colour_to_jitter() -> None:
 
 
 def test_a_colour_jitter_without_a_basis_is_a_mistake_of_the_caller() -> None:
-    with pytest.raises(ValueError, match="colour basis"):
+    with pytest.raises(ValueError, match="color basis"):
         pipeline(("pca",), own=3)
 
 
