@@ -12,7 +12,7 @@ class Digits:
     """1,797 real images of 8x8; small enough that two cores learn them in seconds."""
 
     name = "digits"
-    summary = "1,797 handwritten digits, 8x8 grey, bundled with scikit-learn"
+    summary = "1,797 handwritten digits, 8x8 gray, bundled with scikit-learn"
     source = "Alpaydin and Kaynak 1998, Optical Recognition of Handwritten Digits, UCI; its test part"
     channels = 1
     image = 8

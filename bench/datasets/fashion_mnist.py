@@ -24,7 +24,7 @@ class FashionMNIST:
     """70,000 articles of clothing, 7,000 of each class."""
 
     name = "fashion-mnist"
-    summary = "70,000 articles of clothing, 28x28 grey"
+    summary = "70,000 articles of clothing, 28x28 gray"
     source = "Xiao, Rasul and Vollgraf 2017, arXiv:1708.07747; Zalando Research, MIT licence"
     channels = 1
     image = 28

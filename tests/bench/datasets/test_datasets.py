@@ -258,7 +258,7 @@ def test_what_a_dataset_says_of_itself_is_complete(name: str) -> None:
     assert len(dataset.mean) == len(dataset.std) == dataset.channels
     assert f"{dataset.train_images + dataset.test_images:,}" in dataset.summary
     assert (
-        f"{dataset.image}x{dataset.image} {'grey' if dataset.channels == 1 else 'colour'}" in dataset.summary
+        f"{dataset.image}x{dataset.image} {'gray' if dataset.channels == 1 else 'color'}" in dataset.summary
     )
     assert dataset.source
     assert dataset.learns == (name != "synthetic")
