@@ -234,7 +234,8 @@ def _folders(directories: Sequence[Path]) -> str:
 def _next_step(found: FleetFound, outstanding: Sequence[JudgedUnit]) -> NextStep:
     folders = _folders(found.directories)
     gaps = [state for state in found.states if state.is_gap]
-    suspects = [unit for unit in outstanding if unit.state == "suspect" and unit.confirmed is None]
+    unsure = [unit for unit in outstanding if unit.state == "suspect" and unit.confirmed is None]
+    suspects = [unit for unit in unsure if not found.kinds[unit.kind].against]
     if found.plan is not None and gaps:
         share = max(1 - state.done / max(state.planned, 1) for state in gaps)
         return NextStep(
@@ -249,6 +250,9 @@ def _next_step(found: FleetFound, outstanding: Sequence[JudgedUnit]) -> NextStep
         return NextStep(
             command=f"convbench fleet confirm {folders}", purpose=f"measures {again} beside 2 others"
         )
+    if found.against is not None and unsure:
+        command = f"convbench compare {shlex.quote(found.against.name)} {folders}"
+        return NextStep(command=command, purpose="a verdict for each case, over nodes")
     return NextStep(
         command=f"convbench fleet report {folders} -o fleet.html", purpose=f"all {found.what}s as a page"
     )
