@@ -63,7 +63,7 @@ def fleet_confirm(
     kept = confirm_plans.read(folder) or ConfirmPlan(seed=plan.name)
     wanted = confirm_plans.extended(kept, [_units(kind) for kind in kinds], number)
     if not wanted.looks:
-        output.show(f"nothing to confirm: no machine of {folder} is a suspect\n")
+        output.show(confirm_report.nothing(folder, format_))
         return 0
     turns = turns_left(folder, wanted, kinds)
     if dry_run:

@@ -170,7 +170,7 @@ def _lines(setup: list[str] | None, file: Path | None) -> tuple[str, ...] | None
     try:
         kept = file.read_text(encoding="utf-8").splitlines() if file is not None else []
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read {file}: {error}") from error
+        raise UserError(f"cannot read {file}: {getattr(error, 'strerror', None) or error}") from error
     return (*kept, *(setup or ()))
 
 
@@ -193,6 +193,13 @@ def _present(name: str) -> Executor:
     return found
 
 
+def _refuse_unused(executor: Executor, site: Site) -> None:
+    """UserError for what only a scheduler knows: whoever gives it does not want this host measured."""
+    for option, given in (("--partition", site.partition), ("--sbatch", site.options)):
+        if given and executor.is_here:
+            raise UserError(f"{option} needs a scheduler: add --executor slurm, or leave {option} out")
+
+
 def _nodes(executor: Executor, wanted: str | None, site: Site) -> tuple[Node, ...]:
     try:
         return executor.nodes(wanted, site)
@@ -202,6 +209,7 @@ def _nodes(executor: Executor, wanted: str | None, site: Site) -> tuple[Node, ..
 
 def _begun(out: Path, asked: FleetAsked, name: str, format_: str, *, dry_run: bool) -> int:
     executor = _present(name)
+    _refuse_unused(executor, asked.site)
     fleet_folder.refuse_used(out)
     nodes = _nodes(executor, asked.nodes, asked.site)
     plan = fleet_plans.of_nodes(asked, executor, nodes, out)

@@ -99,7 +99,7 @@ def read(folder: Path) -> FleetPlan:
 
 
 def refuse_used(folder: Path) -> None:
-    """UserError where the folder holds a fleet or a run already."""
+    """UserError where the folder holds a fleet or a run already, or lies in that of a fleet."""
     if (folder / FLEET).exists():
         raise UserError(
             f"{folder} already contains a fleet. Add --resume to measure what is missing, or choose another "
@@ -107,3 +107,6 @@ def refuse_used(folder: Path) -> None:
         )
     if (folder / RECORDS).exists():
         raise UserError(f"{folder} contains a run of one machine. Choose another --out")
+    around = next((each for each in folder.absolute().parents if (each / FLEET).exists()), None)
+    if around is not None:
+        raise UserError(f"{folder} lies in the folder of another fleet, {around}. Choose another --out")

@@ -53,6 +53,8 @@ def own_command() -> tuple[str, ...]:
 def of_nodes(asked: FleetAsked, executor: Executor, nodes: Sequence[Node], folder: Path) -> FleetPlan:
     """The plan of a fleet in this folder. Where no device is named it is the GPUs of nodes that have some."""
     fleet_folder.refuse_unsafe(node.name for node in nodes)
+    if not nodes:
+        raise UserError(f"--nodes names no node, got {asked.nodes!r}")
     device = _device(asked.run, executor, nodes)
     run = _fixed(asked.run, device)
     plan = suite_plan.of_suite(run, None if executor.is_here else device)

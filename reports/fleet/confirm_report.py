@@ -151,6 +151,14 @@ def _row(judged: Judged, margin: float) -> dict[str, Scalar]:
     }
 
 
+def nothing(folder: Path, format_: str) -> str:
+    """A sentence for people; programs find no rows."""
+    text = f"nothing to confirm: no machine of {folder} is a suspect"
+    if format_ == "terminal":
+        return f"{text}\n"
+    return formats.render(format_, Document(title=TITLE, text=(text,), tables=()))
+
+
 def dry_run(plan: ConfirmPlan, turns: int, seconds: float, format_: str) -> str:
     """Who would be measured again, beside whom, and how long it takes at most."""
     rows = tuple(

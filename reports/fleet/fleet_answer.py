@@ -42,13 +42,15 @@ def answer(found: FleetFound) -> Answer:
 
 
 def title(found: FleetFound) -> str:
-    """`1 of 64 GPUs is slow`, `2 of 64 GPUs are suspects`, `64 GPUs alike`."""
+    """`1 of 64 GPUs is slow`, `2 of 64 GPUs are suspects`, `64 GPUs, none slow`."""
     slow, suspects = found.of_state("slow"), found.of_state("suspect")
     units = how_many(len(found.units), found.what)
     if slow:
         return f"{len(slow):,} of {units} {'is' if len(slow) == 1 else 'are'} slow"
     if suspects:
         return f"{len(suspects):,} of {units} {'is a suspect' if len(suspects) == 1 else 'are suspects'}"
+    if undecided := found.of_state("undecided"):
+        return f"{len(undecided):,} of {units} {'is' if len(undecided) == 1 else 'are'} undecided"
     if found.of_state("ok"):
         return f"{units}, none slow"
     return f"{units}, none judged"
@@ -76,17 +78,33 @@ def _about(found: FleetFound) -> Iterator[str]:
 
 
 def _headlines(found: FleetFound, outstanding: Sequence[JudgedUnit]) -> Iterator[str]:
-    first = _within(found)
+    undecided = _undecided(found)
+    first = _within(found) if found.of_state("ok") or not undecided else ""
     if not outstanding:
-        yield first
+        yield from filter(None, (first, undecided))
         return
     slow = len(found.of_state("slow"))
     counts = [f"{slow:,} {'is' if slow == 1 else 'are'} slow"] if slow else []
     suspects = len(outstanding) - slow
     counts += [f"{suspects:,} {'is a suspect' if suspects == 1 else 'are suspects'}"] if suspects else []
-    yield f"{first} {' and '.join(counts)}:"
+    yield f"{first or undecided} {' and '.join(counts)}:"
     if len(outstanding) <= MOST_NAMED:
         yield from (_sentence(found, unit) for unit in outstanding)
+    if first and undecided:
+        yield undecided
+
+
+def _undecided(found: FleetFound) -> str:
+    """`2 of 3 CPUs are undecided: their processes scatter too much to tell 3%; add --replicates.`"""
+    units = found.of_state("undecided")
+    if not units:
+        return ""
+    one = len(units) == 1
+    return (
+        f"{len(units):,} of {how_many(len(found.units), found.what)} {'is' if one else 'are'} undecided: "
+        f"{'its' if one else 'their'} processes scatter too much to show a difference of "
+        f"{100 * found.margin:g}%. Measure again with more --replicates."
+    )
 
 
 def _within(found: FleetFound) -> str:

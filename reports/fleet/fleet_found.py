@@ -18,10 +18,11 @@ from reports.fleet.causes import Cause, KindFacts
 from reports.fleet.fleet_records import FleetRecords, MeasuredUnit
 from reports.fleet.judged_kinds import JudgedKind, judged_kinds
 
-State = Literal["ok", "suspect", "slow", "missing", "not judged"]
-"""Of a unit. ok: not shown to be slower than the margin. suspect: the first run shows it, nothing else yet.
-slow: `fleet confirm` shows it too. missing: there is no figure. not judged: nothing tells how sure its figure
-is."""
+State = Literal["ok", "undecided", "suspect", "slow", "missing", "not judged"]
+"""Of a unit. ok: not shown to be slower than the margin. undecided: neither shown, as its interval is wider
+than the margin on both sides and reaches beyond it. suspect: the first run shows that it is slower, nothing
+else yet. slow: `fleet confirm` shows it too. missing: there is no figure. not judged: nothing tells how sure
+its figure is."""
 
 
 class JudgedUnit(Struct, frozen=True, kw_only=True):
@@ -162,7 +163,17 @@ def _state(ratio: UnitRatio, confirmed: ConfirmedRatio | None, margin: float, te
         return "slow"
     if confirmed is not None and is_within(confirmed, margin):
         return "ok"
-    return "suspect" if ratio.suspect else "ok"
+    if ratio.suspect:
+        return "suspect"
+    return "undecided" if _is_undecided(ratio, margin) else "ok"
+
+
+def _is_undecided(ratio: UnitRatio, margin: float) -> bool:
+    """A unit that may be far slower than the margin was not found healthy."""
+    if ratio.low is None or ratio.high is None:
+        return False
+    most = math.log1p(margin)
+    return ratio.high > most and ratio.high - ratio.low > 2 * most
 
 
 def is_within(confirmed: ConfirmedRatio, margin: float) -> bool:

@@ -35,6 +35,7 @@ def test_without_a_suspect_there_is_nothing_to_confirm(convbench: Command, tmp_p
     assert answer.code == 0
     assert answer.out == f"nothing to confirm: no machine of {tmp_path} is a suspect\n"
     assert confirm_plans.read(tmp_path) is None
+    assert convbench("fleet", "confirm", tmp_path, "--json").rows() == []
 
 
 def test_a_fleet_of_two_has_no_references(convbench: Command, tmp_path: Path) -> None:

@@ -220,6 +220,10 @@ def test_a_container_has_its_own_convbench(convbench: Command, tmp_path: Path) -
         (["--out", "X", "--resume"], "is not the folder of a fleet"),
         (["--out", "X", "--executor", "slrm"], "Did you mean 'slurm'"),
         (["--out", "X", "--nodes", "0"], "--nodes must be from 1 to 64"),
+        (["--out", "X", "--nodes", ""], "--nodes names no node, got ''"),
+        (["--out", "X", "--nodes", " , "], "--nodes names no node, got ' , '"),
+        (["--out", "X", "--partition", "gpu"], "--partition needs a scheduler: add --executor slurm"),
+        (["--out", "X", "--sbatch", "--account=me"], "--sbatch needs a scheduler: add --executor slurm"),
         (["--out", "X", "--nodes", "a/../b"], "is no name of a node"),
         (["--out", "X", "--container", "'"], "--container is no command"),
         (["--out", "X", "--setup-file", "X/none"], "cannot read"),
@@ -250,6 +254,8 @@ def test_a_folder_is_used_once_and_resumed_as_it_was_begun(convbench: Command, t
     words = ("fleet", "run", *MEASURED, "--convbench", STUB, "--out", out, "--nodes", 1)
     assert convbench(*words).code == 0
     assert "already contains a fleet" in convbench(*words).err
+    inside = convbench("fleet", "run", *MEASURED, "--out", out / "nodes", "--nodes", 1)
+    assert (inside.code, f"lies in the folder of another fleet, {out}." in inside.err) == (2, True)
     assert convbench(*words, "--resume").code == 0
     other = convbench("fleet", "run", "--resume", "--suite", "smoke", "--model", "vgg11", "--out", out)
     assert (other.code, "--resume needs only --out" in other.err) == (2, True)

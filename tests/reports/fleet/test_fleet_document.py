@@ -134,6 +134,27 @@ def test_a_healthy_fleet_is_said_to_be_so(tmp_path: Path) -> None:
     assert headline.startswith("All 16 GPUs are within ±")
 
 
+def test_a_fleet_whose_processes_scatter_too_much_is_not_called_healthy(tmp_path: Path) -> None:
+    """A GPU that may be 20% slower was not shown to be within anything."""
+    found = built(tmp_path, changed(SMALL, over_processes=0.3))
+    assert {line["state"] for line in lines(found.document)} == {"undecided"}
+    assert found.document.title == "16 of 16 GPUs are undecided"
+    assert found.document.answer is not None
+    (headline,) = found.document.answer.headlines
+    assert "their processes scatter too much to show a difference of 3%" in headline
+
+
+def test_a_gpu_that_is_surely_faster_is_not_undecided(tmp_path: Path) -> None:
+    found = built(tmp_path, changed(SMALL, over_processes=0.1, slow={SLOW: -0.6}))
+    states = {line["uuid"]: line["state"] for line in lines(found.document)}
+    assert states[uuid(SLOW)] == "ok"
+    assert states[uuid((1, 1))] == "undecided"
+    assert found.document.answer is not None
+    first, second = found.document.answer.headlines
+    assert "of 16 GPUs are within ±" in first
+    assert "of 16 GPUs are undecided: their processes" in second
+
+
 def test_a_gpu_that_lacks_a_test_is_a_gap(tmp_path: Path) -> None:
     found = built(tmp_path, changed(SMALL, lacking=frozenset({(1, 0)})))
     assert found.code == fleet_document.GAPS
