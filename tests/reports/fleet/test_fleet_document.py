@@ -223,6 +223,17 @@ def test_suspects_are_to_be_confirmed(tmp_path: Path) -> None:
     assert answer.next_step.command == f"convbench fleet confirm {fleet}"
 
 
+def test_suspects_by_the_center_of_another_run_are_for_compare(tmp_path: Path) -> None:
+    """`fleet confirm` measures beside this fleet, in which they may be as the others."""
+    before = write(tmp_path / "before", SMALL)
+    fleet = planted_fleet.write_fleet(tmp_path / "fleet", changed(SMALL, seconds=SMALL.seconds * 1.08))
+    answer = fleet_document.build([fleet], against=before).document.answer
+    assert answer is not None
+    assert answer.headlines[0].endswith("16 are suspects:")
+    assert answer.next_step is not None
+    assert answer.next_step.command == f"convbench compare {before} {fleet}"
+
+
 def confirmed(low: float, high: float, *, slow: bool, differ: bool = False) -> fleet_document.FleetReport:
     """Of GPU 2 on node 3, measured again beside two others."""
     with tempfile.TemporaryDirectory() as made:
