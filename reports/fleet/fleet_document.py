@@ -103,8 +103,8 @@ def _method(found: FleetFound) -> Iterator[str]:
     yield (
         f"The figure of a {found.what} is the mean over the tests of the log of its time over the center of "
         f"all {found.what}s of its kind. A suspect is more than {100 * found.margin:g}% slower than the "
-        "center by the first run, at 5% over all units (Holm). Slow is a suspect of which data of fleet "
-        "confirm alone show it again, at 1%."
+        "center by the first run, at 5% over all units of a kind (Holm). Slow is a suspect of which data of "
+        "fleet confirm alone show it again, at 1%."
     )
     yield from found.records.notes
 

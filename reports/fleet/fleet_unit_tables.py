@@ -56,8 +56,8 @@ def suspect_table(found: FleetFound) -> Iterator[Table]:
         ),
         notes=(
             f"p: of being at most {100 * found.margin:g}% slower than the center, after Holm's correction "
-            "over all units. A suspect was picked for looking slow, so its first figure tends to be too "
-            "large; the confirmed one is of rounds of its own.",
+            "over the units of its kind. A suspect was picked for looking slow, so its first figure tends to "
+            "be too large; the confirmed one is of rounds of its own.",
         ),
     )
 
