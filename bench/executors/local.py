@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +22,8 @@ from models.errors import UserError
 
 MOST_CELLS = 64
 _KILL_SECONDS = 10
+_LOOK_SECONDS = 0.02
+_REAP_SECONDS = 1
 _TIMED_OUT = (124, 137)
 """What `timeout` of coreutils says of a program that it ended, with SIGTERM and with SIGKILL."""
 _WRAPPED = 'timeout -k "$1" "$2" bash "$3"; echo $? > "$4"'
@@ -101,22 +104,43 @@ class LocalExecutor:
         return JobState(id=str(process.pid), phase="ended", end="timed out" if is_late else "by itself")
 
     def cancel(self, submitted: Sequence[Submitted]) -> None:
-        """End their process groups, and wait until they are gone."""
+        """End them with all that they started, and wait until that is gone."""
         alive = [found for each in submitted if (found := _process(each.job)) and _is_alive(found)]
+        left = _with_children([psutil.Process(found.pid) for found in alive])
         for sent, seconds in ((signal.SIGTERM, _KILL_SECONDS), (signal.SIGKILL, 1)):
-            left = [psutil.Process(found.pid) for found in alive if _is_alive(found)]
             for process in left:
-                _send(process, sent)
-            psutil.wait_procs(left, timeout=seconds)
+                with suppress(psutil.NoSuchProcess):
+                    process.send_signal(sent)
+            left = _with_children(_left_after(left, seconds))
 
 
-def _send(process: psutil.Process, sent: signal.Signals) -> None:
-    """To the job's own process and all below it: `timeout` has a group of its own."""
+def _with_children(processes: Sequence[psutil.Process]) -> list[psutil.Process]:
+    """A job's own process ends before those below it, so they are looked up first, by no group: `timeout`
+    has one of its own."""
+    found = dict.fromkeys(processes)
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            found.update(dict.fromkeys(process.children(recursive=True)))
+    return list(found)
+
+
+def _left_after(processes: Sequence[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """Those that still run then. A zombie does not: whoever inherits it may never ask for its end, and has a
+    moment for it."""
+    until = time.monotonic() + seconds
+    left = [process for process in processes if _runs(process)]
+    while left and time.monotonic() < until:
+        time.sleep(_LOOK_SECONDS)
+        left = [process for process in left if _runs(process)]
+    if not left:
+        psutil.wait_procs(processes, timeout=_REAP_SECONDS)
+    return left
+
+
+def _runs(process: psutil.Process) -> bool:
     with suppress(psutil.NoSuchProcess):
-        for each in process.children(recursive=True):
-            with suppress(psutil.NoSuchProcess):
-                each.send_signal(sent)
-        process.send_signal(sent)
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def _gpus() -> int:
@@ -144,8 +168,7 @@ def _process(job: Job) -> _Process | None:
 def _is_alive(process: _Process) -> bool:
     with suppress(psutil.NoSuchProcess):
         found = psutil.Process(process.pid)
-        is_same = abs(found.create_time() - process.created) < 1
-        return is_same and found.status() != psutil.STATUS_ZOMBIE
+        return abs(found.create_time() - process.created) < 1 and _runs(found)
     return False
 
 
