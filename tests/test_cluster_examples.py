@@ -9,9 +9,13 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import msgspec
 import pytest
+
+pytest.importorskip("jsonschema")
+pytest.importorskip("yaml")
+
+import jsonschema
 import yaml
 
 from bench.schema.merged import MERGED, Merged
