@@ -65,7 +65,9 @@ def _about(found: FleetFound) -> Iterator[str]:
     if environment is not None:
         name = environment.gpu.name if kind.uses_gpu and environment.gpu else environment.cpu
         name = f" ({one_line(name.replace('(R)', '').replace('(TM)', ''), 40)})"
-    yield f"{how_many(len(found.units), found.what)}{name} on {how_many(len(nodes), 'node')}"
+    of = max(len(found.states), len(nodes))
+    on = how_many(of, "node") if of == len(nodes) else f"{len(nodes):,} of {how_many(of, 'node')}"
+    yield f"{how_many(len(found.units), found.what)}{name} on {on}"
     suite = f"{found.plan.plan.suite}, " if found.plan else ""
     processes = found.records.logs.shape[2]
     cases = how_many(len(found.records.tests), "case")
@@ -87,7 +89,7 @@ def _headlines(found: FleetFound, outstanding: Sequence[JudgedUnit]) -> Iterator
     counts = [f"{slow:,} {'is' if slow == 1 else 'are'} slow"] if slow else []
     suspects = len(outstanding) - slow
     counts += [f"{suspects:,} {'is a suspect' if suspects == 1 else 'are suspects'}"] if suspects else []
-    yield f"{first or undecided} {' and '.join(counts)}:"
+    yield f"{first or undecided} {' and '.join(counts)} (margin {100 * found.margin:g}%):"
     if len(outstanding) <= MOST_NAMED:
         yield from (_sentence(found, unit) for unit in outstanding)
     if first and undecided:
@@ -256,10 +258,12 @@ def _next_step(found: FleetFound, outstanding: Sequence[JudgedUnit]) -> NextStep
     suspects = [unit for unit in unsure if not found.kinds[unit.kind].against]
     if found.plan is not None and gaps:
         share = max(1 - state.done / max(state.planned, 1) for state in gaps)
+        then = f" && convbench fleet confirm {folders}" if suspects else ""
+        nodes = listed(state.node for state in gaps)
         return NextStep(
-            command=f"convbench fleet run --resume --out {folders}",
-            purpose=listed(state.node for state in gaps),
-            seconds=found.plan.seconds * share if share else None,
+            command=f"convbench fleet run --resume --out {folders}{then}",
+            purpose=f"{nodes}, then {how_many(len(suspects), 'suspect')} again" if then else nodes,
+            seconds=found.plan.seconds * share if share and not then else None,
         )
     if any(state.state in UNDER_WAY for state in found.states):
         return NextStep(command=f"convbench fleet status {folders}", purpose="shows how the nodes stand")

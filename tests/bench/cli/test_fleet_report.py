@@ -23,7 +23,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_gap_is_3_and_a_suspect_1_where_it_is_to_fail(convbench: Command, folder: Path) -> None:
     answer = convbench("fleet", "report", folder)
     assert (answer.code, answer.err) == (3, "")
-    assert answer.out.startswith("1 of 8 GPUs is a suspect · 8 GPUs (Test GPU) on 2 nodes · smoke, 3 cases")
+    assert answer.out.startswith(
+        "1 of 8 GPUs is a suspect · 8 GPUs (Test GPU) on 2 of 3 nodes · smoke, 3 cases"
+    )
     assert "node2 GPU 1 (GPU-00020001) is " in answer.out
     assert "Missing: node3 (node lost" in answer.out
     assert f"Next: convbench fleet run --resume --out {folder}" in answer.out

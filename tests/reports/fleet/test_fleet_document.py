@@ -54,7 +54,7 @@ def test_a_slow_gpu_is_a_suspect_by_name_with_interval_and_likely_cause(
     assert causes.document.title == "2 of 64 GPUs are suspects"
     first, worst, other = answer.headlines
     assert first.startswith("62 of 64 GPUs are within ±")
-    assert first.endswith("of the fleet's center. 2 are suspects:")
+    assert first.endswith("of the fleet's center. 2 are suspects (margin 3%):")
     assert worst.startswith(f"node2 GPU 1 ({uuid((2, 1))[:12]}) is 8.")
     assert "PCIe x8, others x16" in worst
     assert "2 uncorrected ECC errors" in worst
@@ -74,7 +74,7 @@ def test_many_suspects_are_a_table_on_the_first_screen(tmp_path: Path) -> None:
     found = fleet_document.build([planted_fleet.write_fleet(tmp_path / "fleet", fleet)])
     answer = found.document.answer
     assert answer is not None
-    assert answer.headlines[0].endswith("8 are suspects:")
+    assert answer.headlines[0].endswith("8 are suspects (margin 3%):")
     assert len(answer.headlines) == 1
     assert answer.table is not None
     assert (len(answer.table.rows), answer.table.notes) == (6, ("2 more: --section suspects.",))
@@ -205,7 +205,7 @@ def test_a_lost_node_is_a_named_gap_and_the_next_command_measures_it(tmp_path: P
     assert found.code == fleet_document.GAPS
     answer = found.document.answer
     assert answer is not None
-    assert answer.about.startswith("12 GPUs (Test GPU) on 3 nodes · smoke, 4 cases x 3 processes")
+    assert answer.about.startswith("12 GPUs (Test GPU) on 3 of 4 nodes · smoke, 4 cases x 3 processes")
     assert answer.warnings.startswith("Missing: node3 (node lost: NODE_FAIL")
     assert answer.next_step is not None
     assert answer.next_step.command == f"convbench fleet run --resume --out {fleet}"
@@ -229,7 +229,7 @@ def test_suspects_by_the_center_of_another_run_are_for_compare(tmp_path: Path) -
     fleet = planted_fleet.write_fleet(tmp_path / "fleet", changed(SMALL, seconds=SMALL.seconds * 1.08))
     answer = fleet_document.build([fleet], against=before).document.answer
     assert answer is not None
-    assert answer.headlines[0].endswith("16 are suspects:")
+    assert answer.headlines[0].endswith("16 are suspects (margin 3%):")
     assert answer.next_step is not None
     assert answer.next_step.command == f"convbench compare {before} {fleet}"
 
