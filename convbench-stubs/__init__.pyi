@@ -64,6 +64,7 @@ def run(
     target_ci: float | None = None,
     time_limit_seconds: float | None = None,
     flush_l2: bool | None = None,
+    step_digest: bool | None = None,
     budget_seconds: float | None = None,
     ceilings: bool | None = None,
     resume: bool = False,

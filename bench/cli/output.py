@@ -98,13 +98,17 @@ def chosen(document: Document, section: str | None, full: bool) -> Document:
 
     Raises UserError for a section that the report lacks, and for both options at once.
     """
-    if document.origin is None:
-        document = structs.replace(document, origin=_of_this_command())
+    document = with_origin(document)
     if section is None:
         return structs.replace(document, whole=True) if full else document
     if full:
         raise UserError("--section shows one part and --full all of them: give one of the two")
     return document.only(section)
+
+
+def with_origin(document: Document) -> Document:
+    """A report that rests on no records says that this command made it."""
+    return document if document.origin else structs.replace(document, origin=_of_this_command())
 
 
 def _of_this_command() -> Origin:

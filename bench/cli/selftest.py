@@ -32,7 +32,7 @@ def selftest(
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)  # before half a minute is spent
     checks = answers.rows(device, chosen)
-    document = reporting.document(checks)
+    document = output.with_origin(reporting.document(checks))
     if out is not None:
         for kept in ("md", "json"):
             output.write(out / f"selftest.{kept}", formats.render(kept, document))

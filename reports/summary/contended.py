@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from bench import devices
 from bench.schema.case import Case
 from bench.schema.case_warnings import CONTENDED
+from bench.schema.plurals import how_many
 from bench.schema.record import Record
 from reports.summary.figures import Figure
 from reports.summary.subjects import subject_of
@@ -36,7 +37,7 @@ def neither_alone(base: Sequence[Figure], new: Sequence[Figure], names: tuple[st
     if not all(told):
         return (*told[0], *told[1])
     counts = (
-        f"{count:,} of {rows:,} cases in {name}"
+        f"{count:,} of {how_many(rows, 'case')} in {name}"
         for (count, rows), name in zip(map(_counts, map(_marks, (base, new))), names, strict=True)
     )
     return (
@@ -65,8 +66,8 @@ def _sentence(marks: Iterable[tuple[Hashable, Case, bool]], whose: str) -> tuple
         return ()
     return (
         f"{whose} shared the machine: other programs took more than {CONTENDED:.0%} of CPU time in "
-        f"{count:,} of {rows:,} cases (contended). Their times are too long, by more than the intervals "
-        "show.",
+        f"{count:,} of {how_many(rows, 'case')} (contended). Their times are too long, by more than the "
+        "intervals show.",
     )
 
 
