@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import msgspec
 
@@ -179,6 +179,42 @@ def refuse_used(directory: Path) -> None:
         raise UserError(
             f"{directory} already contains a run. Add --resume to continue it, or choose another --out"
         )
+
+
+T = TypeVar("T")
+
+
+class _Numbered(msgspec.Struct):
+    schema: int
+
+
+def read_json(path: Path, kind: type[T], newest: int, remedy: str = "") -> T | None:
+    """A file that `write_json` wrote of a `kind` that numbers its schema; None where it is not there.
+
+    UserError, in one sentence, for one that cannot be read, is of a newer convbench, or is damaged, with the
+    `remedy` for that.
+    """
+    try:
+        encoded = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+    try:
+        schema = msgspec.json.decode(encoded, type=_Numbered).schema
+        if schema > newest:
+            raise UserError(
+                f"{path} was written by a newer convbench (schema {schema}, this version reads up to "
+                f"{newest}). Update convbench"
+            )
+        return msgspec.json.decode(encoded, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UserError(f"{path} is damaged: {error}{remedy}") from error
+
+
+def write_json(path: Path, value: object) -> None:
+    """Indented, as `write_whole` writes. UserError where that is refused."""
+    write_whole(path, msgspec.json.format(plain_text.encode(value), indent=1) + b"\n")
 
 
 def write_whole(path: Path, data: bytes) -> None:

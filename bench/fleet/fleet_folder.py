@@ -6,23 +6,15 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-import msgspec
-from msgspec import Struct
-
 from bench.record_lines import refusals
 from bench.runner.plan_file import PLAN
-from bench.schema import plain_text
 from bench.schema.fleet_plan import FLEET, FLEET_SCHEMA, JOBS, NODES, FleetPlan
-from bench.store import RECORDS, write_whole
+from bench.store import RECORDS, read_json, write_json
 from models.errors import UserError
 
 SUITE = "suite.toml"
 """Copy of the user's file: an attempt of tomorrow measures what today's does."""
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-
-
-class _Numbered(Struct):
-    schema: int
 
 
 def refuse_unsafe(nodes: Iterable[str]) -> None:
@@ -68,32 +60,19 @@ def write(folder: Path, plan: FleetPlan) -> None:
     with refusals(folder):
         jobs_folder(folder).mkdir(parents=True, exist_ok=True)
         (folder / NODES).mkdir(exist_ok=True)
-    write_whole(folder / FLEET, msgspec.json.format(plain_text.encode(plan), indent=1) + b"\n")
+    write_json(folder / FLEET, plan)
 
 
 def read(folder: Path) -> FleetPlan:
     """The plan of a fleet's folder. UserError, in one sentence, for a folder that is none, and for a file
     that is damaged or of a newer convbench."""
     path = folder / FLEET
-    try:
-        encoded = path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
+    plan = read_json(path, FleetPlan, FLEET_SCHEMA) if path.exists() else None
+    if plan is None:
         raise UserError(
             f"{folder} is not the folder of a fleet (no {FLEET}). Give the folder that --out of "
             "`convbench fleet run` named"
-        ) from None
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
-    try:
-        schema = msgspec.json.decode(encoded, type=_Numbered).schema
-        if schema > FLEET_SCHEMA:
-            raise UserError(
-                f"{path} was written by a newer convbench (schema {schema}, this version reads up to "
-                f"{FLEET_SCHEMA}). Update convbench"
-            )
-        plan = msgspec.json.decode(encoded, type=FleetPlan)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UserError(f"{path} is damaged: {error}") from error
+        )
     refuse_unsafe([*plan.nodes, plan.name])
     return plan
 

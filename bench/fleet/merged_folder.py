@@ -8,23 +8,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-import msgspec
-from msgspec import Struct
-
 from bench.fleet.record_index import Line
 from bench.record_lines import refusals
-from bench.schema import plain_text
 from bench.schema.merged import MERGED, MERGED_SCHEMA, Merged
-from bench.store import LOCK, RECORDS, locked, sync_folder, write_through, write_whole
+from bench.store import LOCK, RECORDS, locked, read_json, sync_folder, write_json, write_through
 from models.errors import UserError
 
 _NEXT = f".{RECORDS}.merging"
 """New records: whole once `merged.json` has their digest."""
 _BLOCK_BYTES = 1 << 20
-
-
-class _Numbered(Struct):
-    schema: int
 
 
 @contextmanager
@@ -63,17 +55,10 @@ def settle(out: Path) -> None:
 
 def read(out: Path) -> Merged:
     """Its `merged.json`. Raises UserError where there is none, or none that can be read."""
-    path = out / MERGED
-    if not path.exists():
+    found = read_json(out / MERGED, Merged, MERGED_SCHEMA, ". Merge into another --out")
+    if found is None:
         raise UserError(f"{out} was not made by convbench merge (no {MERGED}). Choose another --out")
-    with refusals(path):
-        encoded = path.read_bytes()
-    try:
-        if msgspec.json.decode(encoded, type=_Numbered).schema > MERGED_SCHEMA:
-            raise UserError(f"{path} was written by a newer convbench. Update convbench")
-        return msgspec.json.decode(encoded, type=Merged)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UserError(f"{path} is damaged: {error}. Merge into another --out") from error
+    return found
 
 
 def kept(out: Path) -> Merged:
@@ -111,7 +96,7 @@ def take_over(out: Path, merged: Merged) -> None:
     """Make the new records those of the folder. Raises UserError, and leaves it as it was."""
     with refusals(out), ExitStack() as undo:
         undo.callback((out / _NEXT).unlink, missing_ok=True)
-        write_whole(out / MERGED, msgspec.json.format(plain_text.encode(merged), indent=1) + b"\n")
+        write_json(out / MERGED, merged)
         (out / _NEXT).replace(out / RECORDS)
         undo.pop_all()
         sync_folder(out)

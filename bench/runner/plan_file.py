@@ -5,23 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-import msgspec
-from msgspec import Struct, structs
+from msgspec import structs
 
 from bench.plan import checked_plan, feasibility, plan_processes, resumed_plan, suite_plan
 from bench.plan.suite_plan import Asked
 from bench.runner import machines
-from bench.schema import plain_text
 from bench.schema.case import Case
 from bench.schema.kept_plan import PLAN_SCHEMA, KeptPlan, Machine
-from bench.store import RECORDS, Store, read_records, write_whole
+from bench.store import RECORDS, Store, read_json, read_records, write_json
 from models.errors import UserError
 
 PLAN = "plan.json"
-
-
-class _Numbered(Struct):
-    schema: int
 
 
 def read(directory: Path) -> KeptPlan | None:
@@ -31,25 +25,10 @@ def read(directory: Path) -> KeptPlan | None:
     could not have been planned.
     """
     path = directory / PLAN
-    try:
-        encoded = path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
-    try:
-        schema = msgspec.json.decode(encoded, type=_Numbered).schema
-        if schema > PLAN_SCHEMA:
-            raise UserError(
-                f"{path} was written by a newer convbench (schema {schema}, this version reads up to "
-                f"{PLAN_SCHEMA}). Update convbench"
-            )
-        plan = msgspec.json.decode(encoded, type=KeptPlan)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UserError(
-            f"{path} is damaged: {error}. Delete it and give --resume the options of the first command"
-        ) from error
-    checked_plan.refuse_impossible(plan, str(path))
+    remedy = ". Delete it and give --resume the options of the first command"
+    plan = read_json(path, KeptPlan, PLAN_SCHEMA, remedy)
+    if plan is not None:
+        checked_plan.refuse_impossible(plan, str(path))
     return plan
 
 
@@ -81,7 +60,7 @@ def pending(plan: KeptPlan, directory: Path) -> list[Case]:
 
 def write(directory: Path, plan: KeptPlan) -> None:
     """Put the plan into the folder, whole and through to the disk. UserError where that is refused."""
-    write_whole(directory / PLAN, msgspec.json.format(plain_text.encode(plan), indent=1) + b"\n")
+    write_json(directory / PLAN, plan)
 
 
 def on_this_machine(

@@ -9,14 +9,12 @@ import msgspec
 from msgspec import Struct
 
 from bench.record_lines import refusals
-from bench.schema import plain_text
 from bench.schema.confirm_plan import CONFIRM_SCHEMA, ConfirmPlan, Look
 from bench.schema.fleet_plan import CONFIRM
 from bench.schema.units import Unit
 from bench.stats.confirmed_ratios import references_of, rounds_needed
 from bench.stats.fleet_ratios import FleetRatios
-from bench.store import write_whole
-from models.errors import UserError
+from bench.store import read_json, write_json
 
 PLAN = "confirm.json"
 
@@ -36,28 +34,14 @@ class JudgedUnits(Struct, frozen=True):
 def read(folder: Path) -> ConfirmPlan | None:
     """Of a fleet's folder; None where nothing was to be confirmed. UserError for one that is damaged or of a
     newer convbench."""
-    path = folder / CONFIRM / PLAN
-    try:
-        plan = msgspec.json.decode(path.read_bytes(), type=ConfirmPlan)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UserError(f"{path} is damaged, or of a newer convbench: {error}") from error
-    if plan.schema > CONFIRM_SCHEMA:
-        raise UserError(
-            f"{path} was written by a newer convbench (schema {plan.schema}, this version reads up to "
-            f"{CONFIRM_SCHEMA}). Update convbench"
-        )
-    return plan
+    return read_json(folder / CONFIRM / PLAN, ConfirmPlan, CONFIRM_SCHEMA)
 
 
 def write(folder: Path, plan: ConfirmPlan) -> None:
     """On the disk when this returns. UserError where that is refused."""
     with refusals(folder):
         (folder / CONFIRM).mkdir(exist_ok=True)
-    write_whole(folder / CONFIRM / PLAN, msgspec.json.format(plain_text.encode(plan), indent=1) + b"\n")
+    write_json(folder / CONFIRM / PLAN, plan)
 
 
 def extended(plan: ConfirmPlan, kinds: Sequence[JudgedUnits], rounds: int | None = None) -> ConfirmPlan:
