@@ -34,14 +34,7 @@ USUAL = "local"
 def fleet_run(
     *,
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the fleet, on a shared disk.")] = None,
-    suite: Annotated[
-        str | None,
-        typer.Option(
-            "--suite",
-            help="smoke, quick, standard, full or FILE.toml (default: quick).",
-            autocompletion=completion.SUITE,
-        ),
-    ] = None,
+    suite: options.Suite = None,
     given: Annotated[Given, Axes(*AXES)],
     executor: Annotated[
         str | None,

@@ -87,6 +87,14 @@ SuiteName = Annotated[
         "--suite", help="smoke, quick, standard, full or FILE.toml.", autocompletion=completion.SUITE
     ),
 ]
+Suite = Annotated[
+    str | None,
+    typer.Option(
+        "--suite",
+        help="smoke, quick, standard, full or FILE.toml (default: quick).",
+        autocompletion=completion.SUITE,
+    ),
+]
 TargetCi = Annotated[
     str | None,
     typer.Option("--target-ci", help="Stop sampling once the 95% interval is within this, e.g. 1%."),

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli import completion, options, output, run_cases, run_gpus, section_names
+from bench.cli import options, output, run_cases, run_gpus, section_names
 from bench.cli.axis_options import Axes, Given, axis_options
 from bench.plan import node_names, suite_plan
 from bench.plan.axes import AXES
@@ -19,14 +19,7 @@ from reports.pages import plan_report
 def run(
     *,
     out: options.NewOut = None,
-    suite: Annotated[
-        str | None,
-        typer.Option(
-            "--suite",
-            help="smoke, quick, standard, full or FILE.toml (default: quick).",
-            autocompletion=completion.SUITE,
-        ),
-    ] = None,
+    suite: options.Suite = None,
     given: Annotated[Given, Axes(*AXES)],
     replicates: Annotated[
         str | None, typer.Option(help="Processes per case: 3 for an interval, 5 or more to compare.")
