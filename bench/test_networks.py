@@ -20,10 +20,9 @@ from bench.host import cpu_cores
 from bench.plan import expand, feasibility, named_suites
 from bench.pytest_plugin import axes_of_cases, measuring_mode, ready_step, round_counts
 from bench.pytest_plugin.ready_step import ReadyStep
-from bench.pytest_plugin.timed_phase import timed
+from bench.pytest_plugin.timed_phase import timed, warm_up
 from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.phases import Phase
-from bench.timing import sampling
 
 pytestmark = pytest.mark.slow
 
@@ -77,9 +76,7 @@ def subject(
         pytest.skip(impossible)
     with ready_step.of_case(case) as ready:
         if full_size:
-            whole = functools.partial(ready.run, ready.steps.whole_phase)
-            sampling.warm_up(whole, protocol, ready.device.clock)
-            ready.steps.why_invalid()  # what happened in the warm-up does not count
+            warm_up(ready, protocol)
         yield ready
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -81,15 +81,16 @@ class Convbench:
 
     def _time(
         self,
-        opened: Iterator[tuple[ReadyStep, MeasurementProtocol]],
+        opened: AbstractContextManager[tuple[ReadyStep, MeasurementProtocol]],
         phase: str | None,
         batch: int | None = None,
     ) -> Benchmarked:
-        with contextmanager(lambda: opened)() as (ready, protocol):
+        with opened as (ready, protocol):
             found = time_phase(self._request, ready, phase, protocol, batch)
         _judge(found, self._request.node.get_closest_marker("convbench"))
         return found
 
+    @contextmanager
     def _of_name(
         self, model: str, given: dict[str, object]
     ) -> Iterator[tuple[ReadyStep, MeasurementProtocol]]:
@@ -100,6 +101,7 @@ class Convbench:
         with ready_step.of_case(case) as ready:
             yield ready, plan.protocol
 
+    @contextmanager
     def _of_module(
         self,
         module: nn.Module,

@@ -38,10 +38,15 @@ def time_phase(
     measured = is_measured(request.config)
     benchmark: Any = request.getfixturevalue("benchmark")
     if measured:
-        sampling.warm_up(functools.partial(ready.run, ready.steps.whole_phase), protocol, ready.device.clock)
-        ready.steps.why_invalid()  # what happened in the warm-up does not count
+        warm_up(ready, protocol)
     in_force = round_counts.protocol_in_force(protocol, request.config)
     return timed(benchmark, ready, phase, in_force if measured else None, batch)
+
+
+def warm_up(ready: ReadyStep, protocol: MeasurementProtocol) -> None:
+    """Whole steps, as many as the protocol asks for."""
+    sampling.warm_up(functools.partial(ready.run, ready.steps.whole_phase), protocol, ready.device.clock)
+    ready.steps.why_invalid()  # what happened in the warm-up does not count
 
 
 def timed(
