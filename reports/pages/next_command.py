@@ -88,7 +88,7 @@ def _lacking(summary: Summary, resume: str, left: Unfinished) -> NextStep | None
 
 
 def _resuming(summary: Summary, tasks: Sequence[BestMeasured], resume: str, target: float) -> NextStep | None:
-    """What goes on with a run of which nothing is missing, or None where it is narrow enough."""
+    """The command that narrows a complete run; None where its intervals are narrow enough."""
     single = [task for task in tasks if len(task.shown.time.medians) == 1]
     found = narrowing(summary, target)
     if single or found.wide > found.beyond:

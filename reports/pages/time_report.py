@@ -119,7 +119,7 @@ def _limit(whole: Utilisation, limit: Limit) -> Iterator[str]:
 
 
 def _next(timed: TimedCase, whole: Utilisation) -> NextStep:
-    """What goes on with a figure that is not narrow enough; else where its time goes."""
+    """The command that narrows the figure; where it is narrow enough, the one that shows where time goes."""
     typed = resume_command(timed.kept_in) if timed.kept_in is not None else None
     if typed and timed.ended in ("budget spent", "interrupted"):
         more = further(whole.time, timed.summary.seconds, timed.until)
