@@ -74,7 +74,7 @@ def learning_server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def convbench(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+def command_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """The command line in this process, on a machine without a GPU; SystemExit is its only way out."""
     monkeypatch.setattr("signal.signal", lambda number, handler: None)
     monkeypatch.setattr("bench.devices.auto", lambda: "cpu")

@@ -94,22 +94,22 @@ def one_server(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(execute, "server_for", lambda cases, gpu=None, facts=True: StandingServer(server))
 
 
-def costs(convbench: Command, *specs: str, size: tuple[object, ...] = SIZE) -> list[dict[str, Any]]:
-    answer = convbench("cost", *specs, *size, "--format", "json")
+def costs(command_line: Command, *specs: str, size: tuple[object, ...] = SIZE) -> list[dict[str, Any]]:
+    answer = command_line("cost", *specs, *size, "--format", "json")
     assert answer.code == 0, answer.err
     rows: list[dict[str, Any]] = json.loads(answer.out)
     return rows
 
 
 def run(
-    convbench: Command, out: Path, specs: list[str], *options: object, workload: str, threads: int = 1
+    command_line: Command, out: Path, specs: list[str], *options: object, workload: str, threads: int = 1
 ) -> Answer:
     suite = out.with_suffix(".toml")
     models = json.dumps(specs)
     suite.write_text(
         f'{SUITE}[[cases]]\nmodel = {models}\nworkload = "{workload}"\nbatch = {BATCH}\n', "utf-8"
     )
-    return convbench(
+    return command_line(
         *(
             "run",
             "--suite",
@@ -166,9 +166,9 @@ def counted() -> dict[str, Any]:
 
 
 @pytest.fixture
-def rows(convbench: Command, counted: dict[str, Any]) -> dict[str, Any]:
+def rows(command_line: Command, counted: dict[str, Any]) -> dict[str, Any]:
     if not counted:
-        found = costs(convbench, *(f"counted.py:{name}" for name in COUNTED))
+        found = costs(command_line, *(f"counted.py:{name}" for name in COUNTED))
         counted |= dict(zip(COUNTED, found, strict=True))
     return counted
 
@@ -184,8 +184,8 @@ def test_cost_counts_what_is_computed(name: str, rows: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("name", ["einsum", "attending", "gram", "nested", "plain_tensor", "thrice"])
-def test_the_rows_of_a_network_add_up(name: str, convbench: Command) -> None:
-    answer = convbench("cost", f"counted.py:{name}", *SIZE, "--layers", "--format", "json")
+def test_the_rows_of_a_network_add_up(name: str, command_line: Command) -> None:
+    answer = command_line("cost", f"counted.py:{name}", *SIZE, "--layers", "--format", "json")
     assert answer.code == 0, answer.err
     text = json.loads(answer.out)
     layers = text[0]["layers"] if isinstance(text, list) else text["layers"]
@@ -193,10 +193,10 @@ def test_the_rows_of_a_network_add_up(name: str, convbench: Command) -> None:
     assert sum(layer["parameters"] for layer in layers) == COUNTED[name].parameters
 
 
-def test_a_step_counts_what_cost_counts(convbench: Command, tmp_path: Path) -> None:
+def test_a_step_counts_what_cost_counts(command_line: Command, tmp_path: Path) -> None:
     for workload in ("inference", "training"):
         specs = {f"counted.py:{name}": figures for name, figures in COUNTED.items()}
-        answer = run(convbench, tmp_path / workload, list(specs), workload=workload)
+        answer = run(command_line, tmp_path / workload, list(specs), workload=workload)
         assert answer.code == 0, answer.err
         found = records(tmp_path / workload)
         for spec, expected in specs.items():
@@ -214,10 +214,10 @@ def test_a_step_counts_what_cost_counts(convbench: Command, tmp_path: Path) -> N
 UNPROBED = ("looks_at_values", "no_copies", "dies_without_data", "four_at_a_time", "exits_without_data")
 
 
-def test_time_is_measured_whatever_a_probe_meets(convbench: Command, tmp_path: Path) -> None:
+def test_time_is_measured_whatever_a_probe_meets(command_line: Command, tmp_path: Path) -> None:
     specs = [f"unprobed.py:{name}" for name in UNPROBED]
     for workload in ("inference", "training"):
-        answer = run(convbench, tmp_path / workload, specs, workload=workload)
+        answer = run(command_line, tmp_path / workload, specs, workload=workload)
         assert "Traceback" not in answer.err + answer.out
         for spec, record in records(tmp_path / workload).items():
             assert record["status"] == "ok", (spec, record["reason"])
@@ -227,8 +227,8 @@ def test_time_is_measured_whatever_a_probe_meets(convbench: Command, tmp_path: P
             assert flops or "flops" in record["absent"], (spec, said(record))
 
 
-def test_a_count_that_ends_its_process_takes_no_other_with_it(convbench: Command) -> None:
-    answer = convbench("cost", "unprobed.py:looks_at_values", "unprobed.py:dies_without_data", *SIZE)
+def test_a_count_that_ends_its_process_takes_no_other_with_it(command_line: Command) -> None:
+    answer = command_line("cost", "unprobed.py:looks_at_values", "unprobed.py:dies_without_data", *SIZE)
     assert answer.code in (0, 2)
     assert answer.code == 0 or is_one_sentence(answer.err), answer.err
     assert answer.code == 0 or "dies_without_data" in answer.err
@@ -256,9 +256,9 @@ RIGHT_OUTPUTS = {
 
 
 @pytest.mark.parametrize("workload", ["inference", "training"])
-def test_outputs_of_any_kind(workload: str, convbench: Command, tmp_path: Path) -> None:
+def test_outputs_of_any_kind(workload: str, command_line: Command, tmp_path: Path) -> None:
     specs = {f"outputs.py:{name}": expected for name, expected in RIGHT_OUTPUTS.items()}
-    answer = run(convbench, tmp_path / "run", list(specs), workload=workload)
+    answer = run(command_line, tmp_path / "run", list(specs), workload=workload)
     assert "Traceback" not in answer.err + answer.out
     found = records(tmp_path / "run")
     for spec, (parameters, macs, trainable) in specs.items():
@@ -277,32 +277,39 @@ def test_outputs_of_any_kind(workload: str, convbench: Command, tmp_path: Path) 
         assert has_time(record)
 
 
-def test_cost_says_how_many_outputs_a_network_has(convbench: Command) -> None:
-    five, ten = costs(convbench, "outputs.py:five_outputs", "outputs.py:lazy")
+def test_cost_says_how_many_outputs_a_network_has(command_line: Command) -> None:
+    five, ten = costs(command_line, "outputs.py:five_outputs", "outputs.py:lazy")
     assert "the network has 5 outputs, where --classes is 10" in five["notes"]
     assert not any("outputs" in note for note in ten["notes"])
 
 
 def test_images_that_a_network_changes_and_outputs_that_are_no_numbers(
-    convbench: Command, tmp_path: Path
+    command_line: Command, tmp_path: Path
 ) -> None:
-    run(convbench, tmp_path / "run", ["outputs.py:adds", "outputs.py:not_finite"], workload="inference")
+    run(command_line, tmp_path / "run", ["outputs.py:adds", "outputs.py:not_finite"], workload="inference")
     found = records(tmp_path / "run")
     adds, not_finite = found["outputs.py:adds"], found["outputs.py:not_finite"]
     assert any(word in said(adds).lower() for word in ("in place", "in-place", "finite")), said(adds)
     assert "finite" in said(not_finite)
 
 
-def test_batch_statistics_of_one_image_are_refused_by_their_cause(convbench: Command, tmp_path: Path) -> None:
-    run(convbench, tmp_path / "run", ["outputs.py:batch_normalised"], "--batch", 1, workload="training")
+def test_batch_statistics_of_one_image_are_refused_by_their_cause(
+    command_line: Command, tmp_path: Path
+) -> None:
+    run(command_line, tmp_path / "run", ["outputs.py:batch_normalised"], "--batch", 1, workload="training")
     (record,) = records(tmp_path / "run").values()
     assert record["status"] in ("invalid", "skipped")
     assert "batch" in record["reason"].split("Error")[0].lower()
 
 
-def test_convolutions_of_every_dimension_under_channels_last(convbench: Command, tmp_path: Path) -> None:
+def test_convolutions_of_every_dimension_under_channels_last(command_line: Command, tmp_path: Path) -> None:
     run(
-        convbench, tmp_path / "run", ["outputs.py:volumes"], "--layout", "channels-last", workload="inference"
+        command_line,
+        tmp_path / "run",
+        ["outputs.py:volumes"],
+        "--layout",
+        "channels-last",
+        workload="inference",
     )
     (record,) = records(tmp_path / "run").values()
     if record["status"] != "ok":
@@ -317,16 +324,16 @@ def test_convolutions_of_every_dimension_under_channels_last(convbench: Command,
 # --- what a row says is what ran
 
 
-def test_threads_that_a_network_changes_are_told(convbench: Command, tmp_path: Path) -> None:
-    answer = run(convbench, tmp_path / "run", ["states.py:one_thread"], workload="inference", threads=2)
+def test_threads_that_a_network_changes_are_told(command_line: Command, tmp_path: Path) -> None:
+    answer = run(command_line, tmp_path / "run", ["states.py:one_thread"], workload="inference", threads=2)
     assert answer.code in (0, 1)
     (record,) = records(tmp_path / "run").values()
     assert "thread" in said(record), said(record)
 
 
-def test_code_that_is_compiled_already_is_told_or_unwrapped(convbench: Command, tmp_path: Path) -> None:
+def test_code_that_is_compiled_already_is_told_or_unwrapped(command_line: Command, tmp_path: Path) -> None:
     specs = ["states.py:compiled_part", "states.py:scripted_part"]
-    run(convbench, tmp_path / "run", specs, workload="inference")
+    run(command_line, tmp_path / "run", specs, workload="inference")
     for spec, record in records(tmp_path / "run").items():
         assert record["status"] in ("ok", "invalid", "skipped"), (spec, record["reason"])
         if record["status"] == "ok":
@@ -337,10 +344,10 @@ def test_code_that_is_compiled_already_is_told_or_unwrapped(convbench: Command, 
 
 
 def test_what_a_factory_sets_for_the_process_does_not_hold_for_the_steps(
-    convbench: Command, tmp_path: Path
+    command_line: Command, tmp_path: Path
 ) -> None:
     specs = ["states.py:half_by_default", "set_by_default_device.py:build"]
-    run(convbench, tmp_path / "run", specs, workload="training", threads=2)
+    run(command_line, tmp_path / "run", specs, workload="training", threads=2)
     for spec, record in records(tmp_path / "run").items():
         assert record["status"] == "ok", (spec, record["reason"])
         effective = record["effective"]
@@ -351,9 +358,9 @@ def test_what_a_factory_sets_for_the_process_does_not_hold_for_the_steps(
 
 
 def test_a_graph_without_its_convolution_is_no_silent_compiled_row(
-    convbench: Command, tmp_path: Path
+    command_line: Command, tmp_path: Path
 ) -> None:
-    run(convbench, tmp_path / "run", ["states.py:broken"], "--engine", "compile", workload="inference")
+    run(command_line, tmp_path / "run", ["states.py:broken"], "--engine", "compile", workload="inference")
     (record,) = records(tmp_path / "run").values()
     if "C++ compiler" in said(record):
         pytest.skip("torch.compile has no C++ compiler here")
@@ -378,27 +385,27 @@ EDITS = {
 
 
 @pytest.mark.parametrize("edit", EDITS)
-def test_a_network_that_was_edited_is_another_one(edit: str, convbench: Command, tmp_path: Path) -> None:
+def test_a_network_that_was_edited_is_another_one(edit: str, command_line: Command, tmp_path: Path) -> None:
     file = tmp_path / "net.py"
     file.write_text(NET.format("nn.Conv2d(3, 8, 3, padding=1)"), "utf-8")
-    assert run(convbench, tmp_path / "run", [f"{file}:build"], workload="inference").code == 0
+    assert run(command_line, tmp_path / "run", [f"{file}:build"], workload="inference").code == 0
     before = (tmp_path / "run" / "records.jsonl").read_bytes()
     file.write_text(NET.format(EDITS[edit]), "utf-8")
     again = run(
-        convbench, tmp_path / "run", [f"{file}:build"], "--resume", "--replicates", 2, workload="inference"
+        command_line, tmp_path / "run", [f"{file}:build"], "--resume", "--replicates", 2, workload="inference"
     )
     assert again.code == 2
     assert is_one_sentence(again.err), again.err
     assert (tmp_path / "run" / "records.jsonl").read_bytes() == before
 
 
-def test_a_comment_makes_no_other_network(convbench: Command, tmp_path: Path) -> None:
+def test_a_comment_makes_no_other_network(command_line: Command, tmp_path: Path) -> None:
     file = tmp_path / "net.py"
     file.write_text(NET.format("nn.Conv2d(3, 8, 3, padding=1)"), "utf-8")
-    assert run(convbench, tmp_path / "run", [f"{file}:build"], workload="inference").code == 0
+    assert run(command_line, tmp_path / "run", [f"{file}:build"], workload="inference").code == 0
     file.write_text(NET.format("nn.Conv2d(3, 8, 3, padding=1)") + "# tidied up\n", "utf-8")
     again = run(
-        convbench, tmp_path / "run", [f"{file}:build"], "--resume", "--replicates", 2, workload="inference"
+        command_line, tmp_path / "run", [f"{file}:build"], "--resume", "--replicates", 2, workload="inference"
     )
     assert again.code == 0, again.err
     assert len((tmp_path / "run" / "records.jsonl").read_text("utf-8").splitlines()) == 2
@@ -421,8 +428,8 @@ WIDE_PARAMETERS = 16 * 27 + 16 + 16 * 10 + 10
         ("factories.py:build(width=16, name='a, b: (c)')", WIDE_PARAMETERS),
     ],
 )
-def test_a_factory_is_called_as_it_is_written(spec: str, parameters: int, convbench: Command) -> None:
-    (row,) = costs(convbench, spec)
+def test_a_factory_is_called_as_it_is_written(spec: str, parameters: int, command_line: Command) -> None:
+    (row,) = costs(command_line, spec)
     assert row["parameters"] == parameters
 
 
@@ -445,20 +452,20 @@ def test_a_factory_is_called_as_it_is_written(spec: str, parameters: int, convbe
     ],
 )
 def test_what_is_no_factory_is_refused_by_its_cause(
-    spec: str, words: tuple[str, ...], convbench: Command
+    spec: str, words: tuple[str, ...], command_line: Command
 ) -> None:
-    answer = convbench("cost", spec, *SIZE)
+    answer = command_line("cost", spec, *SIZE)
     assert answer.code == 2, answer.out
     assert is_one_sentence(answer.err), answer.err
     assert any(word in answer.err.lower() for word in words), answer.err
 
 
 @pytest.mark.parametrize("name", ["my net #2", "größe", "a+b", "50%", "it's", "v1.2", "x,y", "torchvision"])
-def test_a_folder_has_any_name(name: str, convbench: Command, in_the_folder: Path) -> None:
+def test_a_folder_has_any_name(name: str, command_line: Command, in_the_folder: Path) -> None:
     folder = in_the_folder / name
     folder.mkdir(exist_ok=True)
     shutil.copy(FOLDER / "factories.py", folder / "my.net.py")
-    answer = convbench("cost", f"{name}/my.net.py:build", *SIZE, "--format", "json")
+    answer = command_line("cost", f"{name}/my.net.py:build", *SIZE, "--format", "json")
     assert answer.code == 0, answer.err
     assert json.loads(answer.out)[0]["parameters"] == 314
 
@@ -466,7 +473,7 @@ def test_a_folder_has_any_name(name: str, convbench: Command, in_the_folder: Pat
 # --- inputs of other shapes
 
 
-def test_tokens_and_several_inputs(convbench: Command, tmp_path: Path) -> None:
+def test_tokens_and_several_inputs(command_line: Command, tmp_path: Path) -> None:
     specs = ["tokens.py:build", "pairs.py:build"]
     for workload in ("inference", "training"):
         suite = tmp_path / f"{workload}.toml"
@@ -474,7 +481,7 @@ def test_tokens_and_several_inputs(convbench: Command, tmp_path: Path) -> None:
             f'{SUITE}[[cases]]\nmodel = {json.dumps(specs)}\nworkload = "{workload}"\nbatch = {BATCH}\n',
             "utf-8",
         )
-        answer = convbench(
+        answer = command_line(
             *("run", "--suite", suite, "--device", "cpu", "--threads", 1, "--no-ceilings"),
             *("--out", tmp_path / workload),
         )
@@ -493,14 +500,14 @@ def test_tokens_and_several_inputs(convbench: Command, tmp_path: Path) -> None:
         assert value(pairs, "model", "inputs") == inputs
 
 
-def test_images_that_are_not_square(convbench: Command) -> None:
-    (row,) = costs(convbench, "counted.py:einsum", size=("--input", "3x8x32", "--classes", 10))
+def test_images_that_are_not_square(command_line: Command) -> None:
+    (row,) = costs(command_line, "counted.py:einsum", size=("--input", "3x8x32", "--classes", 10))
     assert row["macs"] == SMALL_MACS  # 8 * 32 is 16 * 16
     assert row["flops_backward"] == SMALL_BACKWARD
 
 
-def test_inputs_of_another_batch_are_named(convbench: Command) -> None:
-    answer = convbench("cost", "wrong_inputs.py:build", "--batch", 2)
+def test_inputs_of_another_batch_are_named(command_line: Command) -> None:
+    answer = command_line("cost", "wrong_inputs.py:build", "--batch", 2)
     assert answer.code == 2
     assert is_one_sentence(answer.err), answer.err
     assert "inputs" in answer.err
@@ -510,15 +517,15 @@ def test_inputs_of_another_batch_are_named(convbench: Command) -> None:
 # --- networks of other libraries
 
 
-def test_wildcards_name_the_networks_of_torchvision(convbench: Command) -> None:
-    answer = convbench("cost", "torchvision:resnet[13]?", "--format", "json")
+def test_wildcards_name_the_networks_of_torchvision(command_line: Command) -> None:
+    answer = command_line("cost", "torchvision:resnet[13]?", "--format", "json")
     assert answer.code == 0, answer.err
     found = {row["model"]: row["parameters"] for row in json.loads(answer.out)}
     assert found == {"torchvision:resnet18": 11_689_512, "torchvision:resnet34": 21_797_672}
 
 
-def test_networks_with_auxiliary_heads_as_they_were_published(convbench: Command) -> None:
-    googlenet, inception = costs(convbench, "torchvision:googlenet", "torchvision:inception_v3", size=())
+def test_networks_with_auxiliary_heads_as_they_were_published(command_line: Command) -> None:
+    googlenet, inception = costs(command_line, "torchvision:googlenet", "torchvision:inception_v3", size=())
     assert googlenet["parameters"] == 6_624_904
     assert inception["parameters"] == 27_161_264
     assert inception["image"] == 299

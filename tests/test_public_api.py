@@ -27,7 +27,7 @@ SMALL = Case(model="lenet5", image=28, channels=1, classes=10)
 @pytest.fixture(name="convbench_command")
 def _command(request: pytest.FixtureRequest) -> Command:
     """The command line, whose fixture has the name of the module."""
-    command: Command = request.getfixturevalue("convbench")
+    command: Command = request.getfixturevalue("command_line")
     return command
 
 

@@ -134,17 +134,17 @@ def expected(case: Seen, prior: Any) -> Expected:
     return Expected(math.exp(case.middle - half), math.exp(case.middle + half), f + worth, worth, s0)
 
 
-def rows_of(convbench: Command, run: Path, *options: str) -> dict[str, dict[str, Any]]:
-    answer = convbench("report", run, "--format", "json", *options)
+def rows_of(command_line: Command, run: Path, *options: str) -> dict[str, dict[str, Any]]:
+    answer = command_line("report", run, "--format", "json", *options)
     assert answer.code == 0, answer.err
     return {row["model"]: row for row in answer.rows() if row.get("metric") == "wall_time"}
 
 
 def test_every_interval_is_the_moderated_one_and_says_what_it_is_made_of(
-    convbench: Command, tmp_path: Path
+    command_line: Command, tmp_path: Path
 ) -> None:
     run = write(tmp_path / "run", records(RUN))
-    rows = rows_of(convbench, run)
+    rows = rows_of(command_line, run)
     cases = {planted.model: seen(planted.samples) for planted in RUN}
     prior = prior_of(list(cases.values()))
     for model, case in cases.items():
@@ -162,23 +162,27 @@ def test_every_interval_is_the_moderated_one_and_says_what_it_is_made_of(
         assert row["interval"] == "across-processes"
 
 
-def test_one_process_borrows_where_four_other_cases_have_several(convbench: Command, tmp_path: Path) -> None:
-    rows = rows_of(convbench, write(tmp_path / "run", records(RUN)))
+def test_one_process_borrows_where_four_other_cases_have_several(
+    command_line: Command, tmp_path: Path
+) -> None:
+    rows = rows_of(command_line, write(tmp_path / "run", records(RUN)))
     cases = [seen(planted.samples) for planted in RUN]
     wanted, row = expected(cases[-1], prior_of(cases)), rows["vgg11-bn"]
     assert row["method"] == "borrowed"
     assert (row["low"], row["high"]) == pytest.approx((wanted.low, wanted.high), rel=1e-4)
 
 
-def test_one_process_beside_three_cases_knows_nothing_of_others(convbench: Command, tmp_path: Path) -> None:
-    rows = rows_of(convbench, write(tmp_path / "run", records((*RUN[:3], RUN[-1]))))
+def test_one_process_beside_three_cases_knows_nothing_of_others(
+    command_line: Command, tmp_path: Path
+) -> None:
+    rows = rows_of(command_line, write(tmp_path / "run", records((*RUN[:3], RUN[-1]))))
     assert rows["vgg11-bn"].get("method") != "borrowed"
     assert rows["vgg11-bn"]["interval"] != "across-processes"
 
 
-def test_plain_intervals_are_students(convbench: Command, tmp_path: Path) -> None:
+def test_plain_intervals_are_students(command_line: Command, tmp_path: Path) -> None:
     run = write(tmp_path / "run", records(RUN))
-    rows = rows_of(convbench, run, "--plain-intervals")
+    rows = rows_of(command_line, run, "--plain-intervals")
     for planted in RUN[:-1]:
         case = seen(planted.samples)
         half = t.ppf(0.975, case.n - 1) * math.sqrt(case.variance / case.n)
@@ -187,18 +191,18 @@ def test_plain_intervals_are_students(convbench: Command, tmp_path: Path) -> Non
         assert rows[planted.model]["method"] == "t"
 
 
-def test_sizes_are_never_moderated(convbench: Command, tmp_path: Path) -> None:
-    answer = convbench("report", write(tmp_path / "run", records(RUN)), "--format", "json")
+def test_sizes_are_never_moderated(command_line: Command, tmp_path: Path) -> None:
+    answer = command_line("report", write(tmp_path / "run", records(RUN)), "--format", "json")
     for row in answer.rows():
         if row.get("metric") == "weights" and row["processes"] > 1:
             assert row["low"] == row["high"] == 4096.0
             assert row.get("method") != "moderated"
 
 
-def test_training_and_inference_share_one_prior(convbench: Command, tmp_path: Path) -> None:
+def test_training_and_inference_share_one_prior(command_line: Command, tmp_path: Path) -> None:
     """One fit for a device and a metric, whatever the workload."""
     both = [*records(RUN[:2]), *records(RUN[2:5], "training", 8)]
-    rows = rows_of(convbench, write(tmp_path / "run", both))
+    rows = rows_of(command_line, write(tmp_path / "run", both))
     cases = {planted.model: seen(planted.samples) for planted in RUN[:5]}
     prior = prior_of(list(cases.values()))
     for model, case in cases.items():
@@ -206,13 +210,13 @@ def test_training_and_inference_share_one_prior(convbench: Command, tmp_path: Pa
         assert (rows[model]["low"], rows[model]["high"]) == pytest.approx((wanted.low, wanted.high), rel=1e-4)
 
 
-def test_machines_do_not_borrow_from_each_other(convbench: Command, tmp_path: Path) -> None:
+def test_machines_do_not_borrow_from_each_other(command_line: Command, tmp_path: Path) -> None:
     """Two runs on two machines: each has a prior of its own."""
     one = write(tmp_path / "one", records(RUN[:3]))
     other_machine = msgspec.structs.replace(MACHINE, cpu="Another CPU", host="elsewhere")
     there = [msgspec.structs.replace(each, environment=other_machine) for each in records(RUN[3:5])]
     two = write(tmp_path / "two", there)
-    answer = convbench("report", one, two, "--format", "json")
+    answer = command_line("report", one, two, "--format", "json")
     rows = {row["model"]: row for row in answer.rows() if row.get("metric") == "wall_time"}
     for group in (RUN[:3], RUN[3:5]):
         cases = {planted.model: seen(planted.samples) for planted in group}
@@ -244,9 +248,9 @@ ODD = {
 @pytest.mark.parametrize("format_", ["json", "md", "csv"])
 @pytest.mark.parametrize("odd", ODD)
 def test_odd_runs_are_reported_without_absurd_figures(
-    convbench: Command, tmp_path: Path, odd: str, format_: str
+    command_line: Command, tmp_path: Path, odd: str, format_: str
 ) -> None:
-    answer = convbench("report", write(tmp_path / "run", records(ODD[odd])), "--format", format_)
+    answer = command_line("report", write(tmp_path / "run", records(ODD[odd])), "--format", format_)
     assert (answer.code, "Traceback" in answer.err) == (0, False)
     assert "nan" not in answer.out.lower().replace("alexnan", "")
     assert "inf " not in answer.out
@@ -257,30 +261,32 @@ def test_odd_runs_are_reported_without_absurd_figures(
             assert row["low"] <= row["median"] <= row["high"]
 
 
-def test_equal_medians_keep_a_width_that_is_not_zero(convbench: Command, tmp_path: Path) -> None:
+def test_equal_medians_keep_a_width_that_is_not_zero(command_line: Command, tmp_path: Path) -> None:
     """Two processes that agree by chance know nothing of a third one."""
-    row = rows_of(convbench, write(tmp_path / "run", records(RUN)))["vgg19"]
+    row = rows_of(command_line, write(tmp_path / "run", records(RUN)))["vgg19"]
     assert row["own_sd"] == 0
     assert row["low"] < row["median"] < row["high"]
 
 
 def test_a_case_that_differs_more_than_the_others_is_called_restless(
-    convbench: Command, tmp_path: Path
+    command_line: Command, tmp_path: Path
 ) -> None:
     restless = Planted("alexnet", (process(0.1, 0.01), process(0.2, 0.01)))
-    rows = rows_of(convbench, write(tmp_path / "run", records((*RUN[:4], restless))))
+    rows = rows_of(command_line, write(tmp_path / "run", records((*RUN[:4], restless))))
     assert "restless" in rows["alexnet"]["warnings"]
     assert "restless" not in rows["vgg13"]["warnings"]
 
 
-def test_a_run_resolves_what_two_processes_of_a_quiet_case_show(convbench: Command, tmp_path: Path) -> None:
+def test_a_run_resolves_what_two_processes_of_a_quiet_case_show(
+    command_line: Command, tmp_path: Path
+) -> None:
     """A plain interval of two processes that differ by 2% is 13% wide; the moderated one is not."""
     quiet = [
         Planted(model, (process(0.1, 0.02), process(0.102, 0.02)))
         for model in ("vgg11", "vgg13", "vgg16", "vgg19", "alexnet", "vgg11-bn", "vgg13-bn", "vgg16-bn")
     ]
     run = write(tmp_path / "run", records(quiet))
-    moderated, plain = rows_of(convbench, run), rows_of(convbench, run, "--plain-intervals")
+    moderated, plain = rows_of(command_line, run), rows_of(command_line, run, "--plain-intervals")
     for model, row in moderated.items():
         assert row["high"] / row["median"] - 1 < 0.06, model
         assert plain[model]["high"] / plain[model]["median"] - 1 > 0.12, model
@@ -289,20 +295,20 @@ def test_a_run_resolves_what_two_processes_of_a_quiet_case_show(convbench: Comma
 # ---- comparisons
 
 
-def compared(convbench: Command, base: Path, new: Path, *options: str) -> dict[str, dict[str, Any]]:
-    answer = convbench("compare", base, new, "--format", "json", *options)
+def compared(command_line: Command, base: Path, new: Path, *options: str) -> dict[str, dict[str, Any]]:
+    answer = command_line("compare", base, new, "--format", "json", *options)
     assert answer.code in (0, 1), answer.err
     return {row["model"]: row for row in answer.rows() if row["metric"] == "wall_time"}
 
 
-def test_a_comparison_counts_the_priors_freedom_once(convbench: Command, tmp_path: Path) -> None:
+def test_a_comparison_counts_the_priors_freedom_once(command_line: Command, tmp_path: Path) -> None:
     """Both sides of one machine are fitted together; the error and freedom are worked out here."""
     faster = tuple(
         Planted(model, tuple(tuple(0.9 * s for s in samples[::-1]) for samples in processes))
         for model, processes in RUN[:5]
     )
     base, new = write(tmp_path / "base", records(RUN[:5])), write(tmp_path / "new", records(faster))
-    rows = compared(convbench, base, new)
+    rows = compared(command_line, base, new)
     sides = [[seen(planted.samples) for planted in side] for side in (RUN[:5], faster)]
     prior = prior_of([*sides[0], *sides[1]])
     for planted, one, two in zip(RUN, *sides, strict=False):
@@ -324,30 +330,30 @@ def test_a_comparison_counts_the_priors_freedom_once(convbench: Command, tmp_pat
         ), planted.model
 
 
-def test_one_process_on_a_side_has_no_verdict(convbench: Command, tmp_path: Path) -> None:
+def test_one_process_on_a_side_has_no_verdict(command_line: Command, tmp_path: Path) -> None:
     one = [Planted(model, processes[:1]) for model, processes in RUN[:5]]
     base, new = write(tmp_path / "base", records(RUN[:5])), write(tmp_path / "new", records(one))
-    for row in compared(convbench, base, new).values():
+    for row in compared(command_line, base, new).values():
         assert row["verdict"] in (None, "inconclusive")
         assert row["low"] is None
 
 
-def test_what_would_decide_stands_beside_what_is_not_decided(convbench: Command, tmp_path: Path) -> None:
+def test_what_would_decide_stands_beside_what_is_not_decided(command_line: Command, tmp_path: Path) -> None:
     noisy = [
         Planted(model, (process(0.1, 0.02), process(0.112, 0.02)))
         for model in ("vgg11", "vgg13", "vgg16", "vgg19", "alexnet")
     ]
     base, new = write(tmp_path / "base", records(noisy)), write(tmp_path / "new", records(noisy))
-    rows = compared(convbench, base, new)
+    rows = compared(command_line, base, new)
     assert {row["verdict"] for row in rows.values()} == {"inconclusive"}
-    answer = convbench("compare", base, new, "--full")
+    answer = command_line("compare", base, new, "--full")
     assert "more than 50 more processes on each side" in answer.out
     assert "inconclusive" in answer.out
 
 
-def test_a_row_that_is_wide_says_how_many_processes_it_lacks(convbench: Command, tmp_path: Path) -> None:
+def test_a_row_that_is_wide_says_how_many_processes_it_lacks(command_line: Command, tmp_path: Path) -> None:
     """Worked out here: the smallest number at which t, the variance unchanged, is narrow enough."""
-    row = rows_of(convbench, write(tmp_path / "run", records(RUN)))["vgg11"]
+    row = rows_of(command_line, write(tmp_path / "run", records(RUN)))["vgg11"]
     cases = {planted.model: seen(planted.samples) for planted in RUN}
     case, prior = cases["vgg11"], prior_of(list(cases.values()))
     wanted = expected(case, prior)

@@ -83,10 +83,10 @@ def test_what_was_counted_is_the_closed_form(run: Path) -> None:
 
 @pytest.mark.slow
 def test_a_finished_run_is_resumed_without_running_anything_and_reported_again(
-    run: Path, convbench: Command
+    run: Path, command_line: Command
 ) -> None:
     before = (run / RECORDS).read_bytes()
-    code, out, err = convbench("ablate", *TINY, "--out", run, "--resume", "--format", "json")
+    code, out, err = command_line("ablate", *TINY, "--out", run, "--resume", "--format", "json")
     assert code == 0
     [where_the_time_went, where_the_report_is] = err.splitlines()
     assert where_the_report_is.startswith("convbench: report: ")
@@ -97,26 +97,26 @@ def test_a_finished_run_is_resumed_without_running_anything_and_reported_again(
 
 
 @pytest.mark.slow
-def test_a_folder_is_reported_without_the_machine_that_filled_it(run: Path, convbench: Command) -> None:
-    code, out, err = convbench(
+def test_a_folder_is_reported_without_the_machine_that_filled_it(run: Path, command_line: Command) -> None:
+    code, out, err = command_line(
         "ablate", "dropout", "--model", "lenet5", "--report-only", "--out", run, "--format", "md"
     )
     assert (code, err) == (0, "")
     assert "### Dropout: accuracy" in out
-    code, out, err = convbench("report", run)
+    code, out, err = command_line("report", run)
     assert (code, err) == (0, "")
     assert "lenet5+dropout=0.5" in out
 
 
 @pytest.mark.slow
-def test_a_used_folder_is_refused_without_resume(run: Path, convbench: Command) -> None:
-    code, _, err = convbench("ablate", *TINY, "--out", run)
+def test_a_used_folder_is_refused_without_resume(run: Path, command_line: Command) -> None:
+    code, _, err = command_line("ablate", *TINY, "--out", run)
     assert code == 2
     assert "already contains a run" in err
 
 
-def test_a_dry_run_writes_nothing(tmp_path: Path, convbench: Command) -> None:
-    code, out, err = convbench("ablate", "all", "--out", tmp_path / "x", "--threads", 2, "--dry-run")
+def test_a_dry_run_writes_nothing(tmp_path: Path, command_line: Command) -> None:
+    code, out, err = command_line("ablate", "all", "--out", tmp_path / "x", "--threads", 2, "--dry-run")
     assert (code, err) == (0, "")
     assert "processes" in out
     assert not (tmp_path / "x").exists()
@@ -132,9 +132,9 @@ def test_a_dry_run_writes_nothing(tmp_path: Path, convbench: Command) -> None:
     ],
 )
 def test_the_options_make_the_plan(
-    tmp_path: Path, convbench: Command, options: tuple[str, ...], count: int
+    tmp_path: Path, command_line: Command, options: tuple[str, ...], count: int
 ) -> None:
-    code, out, _ = convbench(
+    code, out, _ = command_line(
         "ablate", "kernels", *options, "--out", tmp_path / "x", "--dry-run", "--format", "json"
     )
     assert code == 0
@@ -166,9 +166,9 @@ def test_the_options_make_the_plan(
     ],
 )
 def test_what_is_wrong_is_one_sentence(
-    tmp_path: Path, convbench: Command, arguments: tuple[str, ...], words: str
+    tmp_path: Path, command_line: Command, arguments: tuple[str, ...], words: str
 ) -> None:
-    code, out, err = convbench("ablate", *arguments, "--out", tmp_path / "x")
+    code, out, err = command_line("ablate", *arguments, "--out", tmp_path / "x")
     assert (code, out) == (2, "")
     assert err.startswith("convbench: ")
     assert err.count("\n") == 1

@@ -108,10 +108,10 @@ def by_value(case: Case) -> float:
 
 
 def test_the_planted_winner_is_confirmed_by_pairs_with_the_plain_one(
-    tmp_path: Path, machine: Place, convbench: Command
+    tmp_path: Path, machine: Place, command_line: Command
 ) -> None:
     machine(by_value)
-    answer = convbench(*SEARCH, "--out", tmp_path / "run", "--quiet")
+    answer = command_line(*SEARCH, "--out", tmp_path / "run", "--quiet")
     assert (answer.code, answer.err) == (0, "")
     winner = answer.rows()[0]
     assert winner["is_winner"]
@@ -125,28 +125,28 @@ def test_the_planted_winner_is_confirmed_by_pairs_with_the_plain_one(
 
 
 def test_a_finished_search_is_resumed_without_measuring_anything(
-    tmp_path: Path, machine: Place, convbench: Command
+    tmp_path: Path, machine: Place, command_line: Command
 ) -> None:
     machine(by_value)
-    first = convbench(*SEARCH, "--out", tmp_path / "run")
+    first = command_line(*SEARCH, "--out", tmp_path / "run")
     again = machine(by_value)
-    second = convbench(*SEARCH, "--out", tmp_path / "run", "--resume")
+    second = command_line(*SEARCH, "--out", tmp_path / "run", "--resume")
     assert (second.code, second.out) == (0, first.out)
     assert again.measured == []
-    refused = convbench(*SEARCH, "--out", tmp_path / "run")
+    refused = command_line(*SEARCH, "--out", tmp_path / "run")
     assert refused.code == 2
     assert "already contains a run" in refused.err
 
 
 def test_a_rival_that_is_faster_in_every_pair_becomes_the_answer(
-    tmp_path: Path, machine: Place, convbench: Command
+    tmp_path: Path, machine: Place, command_line: Command
 ) -> None:
     """In the search the first layout was lucky; in pairs the other is 4% faster."""
     placed = machine(
         lambda case: 1.0 if case.layout == "nchw" else 1.01 if len(placed.measured) <= 2 else 0.96
     )
     axes = ("--precision", "bf16", "--engine", "eager", "--threads", "2")
-    answer = convbench(*SEARCH, *axes, "--out", tmp_path / "run")
+    answer = command_line(*SEARCH, *axes, "--out", tmp_path / "run")
     assert answer.code == 0
     assert [row["layout"] for row in answer.rows() if row["is_winner"]] == ["channels-last"]
     report = (tmp_path / "run" / "report.md").read_text()
@@ -154,7 +154,7 @@ def test_a_rival_that_is_faster_in_every_pair_becomes_the_answer(
 
 
 def test_the_largest_batch_is_found_for_the_winner_and_tried_with_its_parts(
-    tmp_path: Path, machine: Place, convbench: Command, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, machine: Place, command_line: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Larger batches give more images a second; the plain one is then measured at the winner's batch."""
     machine(lambda case: by_value(case) * (case.batch / 8) ** 0.9)
@@ -167,7 +167,7 @@ def test_the_largest_batch_is_found_for_the_winner_and_tried_with_its_parts(
         return [SimpleNamespace(verified=40)]
 
     monkeypatch.setattr(batch_runs, "find_largest", largest)
-    answer = convbench(*SEARCH, "--max-batch", "--out", tmp_path / "run")
+    answer = command_line(*SEARCH, "--max-batch", "--out", tmp_path / "run")
     assert answer.code == 0, answer.err
     assert [(case.precision, case.engine, case.batch) for case in asked] == [("bf16", "compile", 8)]
     assert {row["batch"] for row in answer.rows()} == {8, 10, 20, 40}
@@ -179,27 +179,27 @@ def test_the_largest_batch_is_found_for_the_winner_and_tried_with_its_parts(
 
 
 def test_what_fails_is_in_the_table_and_where_all_fails_the_exit_code_says_so(
-    tmp_path: Path, machine: Place, convbench: Command
+    tmp_path: Path, machine: Place, command_line: Command
 ) -> None:
     machine(lambda case: None if case.precision == "bf16" else by_value(case))
-    answer = convbench(*SEARCH, "--out", tmp_path / "some")
+    answer = command_line(*SEARCH, "--out", tmp_path / "some")
     assert answer.code == 0
     failed = [row for row in answer.rows() if row["failure"]]
     assert {(row["precision"], row["failure"]) for row in failed} == {("bf16", "crashed: planted")}
     machine(lambda case: None)
-    answer = convbench(*SEARCH, "--out", tmp_path / "none")
+    answer = command_line(*SEARCH, "--out", tmp_path / "none")
     assert answer.code == 1
     assert all(row["failure"] for row in answer.rows())
 
 
 def test_a_spent_budget_reports_what_was_measured(
-    tmp_path: Path, machine: Place, convbench: Command, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, machine: Place, command_line: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every look at the clock is a second later: the search stops in time for pairs, and they stop too."""
     machine(by_value)
     seconds = count()
     monkeypatch.setattr(search_run, "time", SimpleNamespace(monotonic=lambda: float(next(seconds))))
-    answer = convbench(*SEARCH, "--budget", "20", "--out", tmp_path / "run")
+    answer = command_line(*SEARCH, "--budget", "20", "--out", tmp_path / "run")
     assert answer.code == 3
     assert "time budget used up before the search was complete. Continue with: convbench best" in answer.err
     assert 1 < len(answer.rows()) < 10
@@ -208,26 +208,28 @@ def test_a_spent_budget_reports_what_was_measured(
 
 
 def test_no_pair_begins_that_the_budget_has_no_time_for(
-    tmp_path: Path, machine: Place, convbench: Command, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, machine: Place, command_line: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server takes 5 s by the clock of the search: a pair needs 10 s, and its checks 10 more."""
     placed = machine(by_value)
     seconds = count(step=5)
     monkeypatch.setattr(search_run, "time", SimpleNamespace(monotonic=lambda: float(next(seconds))))
     options = ("--precision", "fp32", "--engine", "eager", "--budget", "60", "--out", tmp_path / "run")
-    assert convbench(*SEARCH, *options).code == 3
+    assert command_line(*SEARCH, *options).code == 3
     assert len(placed.measured) < 5
     assert not list((tmp_path / "run").glob("pairs-*"))
     assert "not compared (the budget was used up)" in (tmp_path / "run" / "report.md").read_text()
 
 
-def test_a_dry_run_shows_what_would_be_tried_and_writes_nothing(tmp_path: Path, convbench: Command) -> None:
+def test_a_dry_run_shows_what_would_be_tried_and_writes_nothing(
+    tmp_path: Path, command_line: Command
+) -> None:
     options = ("--device", "cpu", "--dry-run", "--out", tmp_path / "run")
-    answer = convbench("best", "lenet5", "--precision", "fp32,bf16", *options)
+    answer = command_line("best", "lenet5", "--precision", "fp32,bf16", *options)
     assert (answer.code, answer.err) == (0, "")
     assert "LeNet-5 inference, batch 8: tries up to" in answer.out
     assert "Values to choose from" in answer.out
-    rows = convbench("best", "lenet5", "--precision", "fp32,bf16", *options, "--format", "json").rows()
+    rows = command_line("best", "lenet5", "--precision", "fp32,bf16", *options, "--format", "json").rows()
     assert {(row["precision"], row["layout"], row["engine"]) for row in rows} == {
         (precision, layout, "eager") for precision in ("fp32", "bf16") for layout in ("nchw", "channels-last")
     }
@@ -249,9 +251,9 @@ def test_a_dry_run_shows_what_would_be_tried_and_writes_nothing(tmp_path: Path, 
     ],
 )
 def test_bad_input_is_a_sentence_and_2(
-    tmp_path: Path, convbench: Command, arguments: tuple[str, ...], problem: str
+    tmp_path: Path, command_line: Command, arguments: tuple[str, ...], problem: str
 ) -> None:
-    answer = convbench("best", *arguments, "--out", tmp_path / "out")
+    answer = command_line("best", *arguments, "--out", tmp_path / "out")
     assert (answer.code, answer.out) == (2, "")
     assert is_one_sentence(answer.err)
     assert problem in answer.err
@@ -259,12 +261,12 @@ def test_bad_input_is_a_sentence_and_2(
 
 
 def test_a_search_does_not_go_on_in_another_ones_folder(
-    tmp_path: Path, machine: Place, convbench: Command
+    tmp_path: Path, machine: Place, command_line: Command
 ) -> None:
     machine(by_value)
-    assert convbench(*SEARCH, "--out", tmp_path / "run").code == 0
+    assert command_line(*SEARCH, "--out", tmp_path / "run").code == 0
     again = machine(by_value)
-    refused = convbench(*SEARCH, "--image", 64, "--out", tmp_path / "run", "--resume")
+    refused = command_line(*SEARCH, "--image", 64, "--out", tmp_path / "run", "--resume")
     assert refused.code == 2
     assert "which is no part of this search: choose another folder" in refused.err
     assert again.measured == []

@@ -22,15 +22,15 @@ RATES = ("flops_per_second", "bytes_per_second")
         (["--budget", "ten"], "--budget must be a number"),
     ],
 )
-def test_bad_options(convbench: Command, arguments: list[str], words: str) -> None:
-    answer = convbench("ceilings", *arguments)
+def test_bad_options(command_line: Command, arguments: list[str], words: str) -> None:
+    answer = command_line("ceilings", *arguments)
     assert answer.code == 2
     assert is_one_sentence(answer.err)
     assert words in answer.err
 
 
-def test_the_plan_has_every_arithmetic_that_a_processor_has(convbench: Command) -> None:
-    rows = convbench("ceilings", "--dry-run", "--threads", 3, "--replicates", 2, "--format", "json").rows()
+def test_the_plan_has_every_arithmetic_that_a_processor_has(command_line: Command) -> None:
+    rows = command_line("ceilings", "--dry-run", "--threads", 3, "--replicates", 2, "--format", "json").rows()
     assert {row["workload"] for row in rows} == {"ceiling"}
     assert sorted((row["precision"], row["threads"], row["replicate"]) for row in rows) == [
         (precision, 3, replicate) for precision in ("bf16", "fp16", "fp32") for replicate in (1, 2)
@@ -48,25 +48,25 @@ def test_the_plan_has_every_arithmetic_that_a_processor_has(convbench: Command) 
     ],
 )
 def test_a_run_of_a_whole_suite_begins_with_its_ceilings(
-    convbench: Command, tmp_path: Path, arguments: list[object], ceilings: list[str]
+    command_line: Command, tmp_path: Path, arguments: list[object], ceilings: list[str]
 ) -> None:
-    rows = convbench("run", "--dry-run", "--out", tmp_path / "x", "--format", "json", *arguments).rows()
+    rows = command_line("run", "--dry-run", "--out", tmp_path / "x", "--format", "json", *arguments).rows()
     first = rows[: len(ceilings)]
     assert sorted(str(row["precision"]) for row in first) == sorted(ceilings)
     assert {row["workload"] for row in first} <= {"ceiling"}
     assert "ceiling" not in {row["workload"] for row in rows[len(ceilings) :]}
 
 
-def test_a_ceiling_is_no_workload_to_ask_for(convbench: Command, tmp_path: Path) -> None:
-    answer = convbench("run", "--out", tmp_path / "x", "--model", "vgg11", "--workload", "ceiling")
+def test_a_ceiling_is_no_workload_to_ask_for(command_line: Command, tmp_path: Path) -> None:
+    answer = command_line("run", "--out", tmp_path / "x", "--model", "vgg11", "--workload", "ceiling")
     assert answer.code == 2
     assert "unknown workload 'ceiling'" in answer.err
 
 
 @pytest.mark.slow
-def test_ceilings_of_this_machine(convbench: Command, tmp_path: Path) -> None:
+def test_ceilings_of_this_machine(command_line: Command, tmp_path: Path) -> None:
     folder = tmp_path / "ceilings"
-    answer = convbench(
+    answer = command_line(
         "ceilings", "--device", "cpu", "--precision", "fp32", "--out", folder, "--format", "json"
     )
     assert answer.code == 0

@@ -55,8 +55,8 @@ def learned(case: Case) -> Record:
     return structs.replace(record, case=case)
 
 
-def test_arithmetic_is_judged_at_once_and_the_rest_says_what_is_missing(convbench: Command) -> None:
-    answer = convbench("claims", "--format", "json")
+def test_arithmetic_is_judged_at_once_and_the_rest_says_what_is_missing(command_line: Command) -> None:
+    answer = command_line("claims", "--format", "json")
     rows = by_id(answer)
     assert (answer.code, answer.err) == (0, "")
     assert len(rows) == 20
@@ -67,8 +67,8 @@ def test_arithmetic_is_judged_at_once_and_the_rest_says_what_is_missing(convbenc
     assert "convbench claims dropout --run" in rows["dropout"]["reason"]
 
 
-def test_claims_are_chosen_by_id_and_print_as_markdown(convbench: Command) -> None:
-    answer = convbench("claims", "shapes-vgg", "top5-vgg", "--format", "md")
+def test_claims_are_chosen_by_id_and_print_as_markdown(command_line: Command) -> None:
+    answer = command_line("claims", "shapes-vgg", "top5-vgg", "--format", "md")
     assert answer.code == 0
     assert "| shapes-vgg " in answer.out
     assert "25,088" in answer.out
@@ -91,20 +91,20 @@ def test_claims_are_chosen_by_id_and_print_as_markdown(convbench: Command) -> No
         (["history", "--replicates", "0"], "--replicates must be a whole number from 1"),
     ],
 )
-def test_bad_input_is_one_sentence(convbench: Command, arguments: list[str], words: str) -> None:
-    answer = convbench(*arguments)
+def test_bad_input_is_one_sentence(command_line: Command, arguments: list[str], words: str) -> None:
+    answer = command_line(*arguments)
     assert (answer.code, answer.out) == (2, "")
     assert words in answer.err
     assert answer.err.startswith("convbench: ")
     assert answer.err.count("\n") == 1
 
 
-def test_a_dry_run_has_only_what_no_given_run_has(convbench: Command, tmp_path: Path) -> None:
+def test_a_dry_run_has_only_what_no_given_run_has(command_line: Command, tmp_path: Path) -> None:
     without, with_ = (structs.replace(case, threads=1) for case in cases_of(DROPOUT, ON_CPU))
     planted_records.write(tmp_path / "known", trained(without, (0.9, 0.91)))
     arguments = ("claims", "dropout", "--dry-run", "--threads", "1", "--format", "json")
-    everything = json.loads(convbench(*arguments).out)["rows"]
-    rest = json.loads(convbench(*arguments, "--from", tmp_path / "known").out)["rows"]
+    everything = json.loads(command_line(*arguments).out)["rows"]
+    rest = json.loads(command_line(*arguments, "--from", tmp_path / "known").out)["rows"]
     assert len(everything) == 6
     assert sorted((row["model"], row["replicate"]) for row in rest) == [
         (with_.model, 1),
@@ -116,14 +116,14 @@ def test_a_dry_run_has_only_what_no_given_run_has(convbench: Command, tmp_path: 
 
 
 def test_what_is_missing_is_run_and_then_judged_with_what_was_there(
-    convbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command_line: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     without, with_ = (structs.replace(case, threads=1) for case in cases_of(DROPOUT, ON_CPU))
     known = [learned(structs.replace(without, replicate=number)) for number in (1, 2, 3)]
     planted_records.write(tmp_path / "known", known)
     execute = Runner(learned)
     monkeypatch.setattr(runner, "run_plan", execute)
-    answer = convbench(
+    answer = command_line(
         *("claims", "dropout", "--run", "--threads", "1", "--format", "json", "--resume"),
         *("--from", tmp_path / "known", "--out", tmp_path / "out", "--budget", "60"),
     )
@@ -137,41 +137,41 @@ def test_what_is_missing_is_run_and_then_judged_with_what_was_there(
 
 
 def test_a_case_that_several_claims_need_runs_once(
-    convbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command_line: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     execute = Runner(learned)
     monkeypatch.setattr(runner, "run_plan", execute)
-    convbench("claims", "dropout", "relu-speed", "--run", "--seeds", "2", "--out", tmp_path / "out")
+    command_line("claims", "dropout", "relu-speed", "--run", "--seeds", "2", "--out", tmp_path / "out")
     assert len(execute.cases) == len(set(execute.cases)) == 6
     assert [case.replicate for case in execute.cases] == [1, 1, 1, 2, 2, 2]
 
 
 def test_nothing_is_run_where_nothing_is_missing(
-    convbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command_line: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     execute = Runner(learned)
     monkeypatch.setattr(runner, "run_plan", execute)
-    answer = convbench("claims", "params-vgg", "--run", "--out", tmp_path / "out")
+    answer = command_line("claims", "params-vgg", "--run", "--out", tmp_path / "out")
     assert answer.code == 0
     assert not execute.cases
     assert (tmp_path / "out" / "claims.md").exists()
     assert not (tmp_path / "out" / RECORDS).exists()
 
 
-def test_the_records_in_out_are_evidence_without_run(convbench: Command, tmp_path: Path) -> None:
+def test_the_records_in_out_are_evidence_without_run(command_line: Command, tmp_path: Path) -> None:
     records = [
         learned(structs.replace(case, replicate=number))
         for case in cases_of(DROPOUT, ON_CPU)
         for number in (1, 2, 3)
     ]
     planted_records.write(tmp_path, records)
-    answer = convbench("claims", "dropout", "--out", tmp_path, "--format", "json")
+    answer = command_line("claims", "dropout", "--out", tmp_path, "--format", "json")
     assert by_id(answer)["dropout"]["verdict"] == "true"
 
 
 @pytest.mark.parametrize(("status", "code"), [("ok", 0), ("skipped", 0), ("diverged", 1), ("crashed", 1)])
 def test_the_exit_code_is_1_where_something_that_ran_failed(
-    convbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: Status, code: int
+    command_line: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: Status, code: int
 ) -> None:
     def plant(case: Case) -> Record:
         return (
@@ -179,47 +179,47 @@ def test_the_exit_code_is_1_where_something_that_ran_failed(
         )
 
     monkeypatch.setattr(runner, "run_plan", Runner(plant))
-    answer = convbench("claims", "dropout", "--run", "--out", tmp_path / "out", "--format", "json")
+    answer = command_line("claims", "dropout", "--run", "--out", tmp_path / "out", "--format", "json")
     assert answer.code == code
     verdict = by_id(answer)["dropout"]["verdict"]
     assert verdict == ("true" if status == "ok" else "not tested")
 
 
 def test_a_budget_too_small_for_any_case_still_judges_by_arithmetic(
-    convbench: Command, tmp_path: Path
+    command_line: Command, tmp_path: Path
 ) -> None:
     with Store.create(tmp_path / "run"):
         pass
-    answer = convbench("claims", "params-vgg", "vgg-cost", "--out", tmp_path / "run", "--format", "json")
+    answer = command_line("claims", "params-vgg", "vgg-cost", "--out", tmp_path / "run", "--format", "json")
     assert answer.code == 0, answer.err
     assert by_id(answer)["params-vgg"]["verdict"] == "true"
     assert by_id(answer)["vgg-cost"]["verdict"] == "not tested"
 
 
 def test_what_the_budget_left_is_said(
-    convbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command_line: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runner, "run_plan", Runner(learned, left=2))
-    answer = convbench("claims", "dropout", "--run", "--out", tmp_path / "out")
+    answer = command_line("claims", "dropout", "--run", "--out", tmp_path / "out")
     assert "2 of 6 processes not measured. Continue with: convbench claims" in answer.err
 
 
-def test_records_of_a_gpu_are_a_gpu_wherever_they_are_read(convbench: Command, tmp_path: Path) -> None:
+def test_records_of_a_gpu_are_a_gpu_wherever_they_are_read(command_line: Command, tmp_path: Path) -> None:
     case = Case(model="alexnet", device="cuda", batch=1, threads=4)
     record = planted_records.record(
         case, planted_records.time("forward", 0.001), environment=planted_records.GPU_MACHINE
     )
     planted_records.write(tmp_path, [record])
-    answer = convbench("claims", "gpu-speedup", "--from", tmp_path, "--format", "json")
+    answer = command_line("claims", "gpu-speedup", "--from", tmp_path, "--format", "json")
     assert answer.code == 0
     assert "The records have one side only." in by_id(answer)["gpu-speedup"]["reason"]
-    without = convbench("claims", "gpu-speedup", "--format", "json")
+    without = command_line("claims", "gpu-speedup", "--format", "json")
     assert "No CUDA GPU was measured." in by_id(without)["gpu-speedup"]["reason"]
 
 
 @pytest.mark.slow
 def test_a_claim_runs_its_case_in_a_real_process(
-    convbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command_line: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     case = Case(model="lenet5", image=28, channels=1, classes=10, threads=1)
     tiny = Claim(
@@ -233,17 +233,17 @@ def test_a_claim_runs_its_case_in_a_real_process(
     )
     monkeypatch.setattr("reports.claims.find", lambda names: (tiny,))
     arguments = ("claims", "--run", "--device", "cpu", "--out", tmp_path / "out", "--format", "json")
-    answer = convbench(*arguments)
+    answer = command_line(*arguments)
     assert answer.code == 0
     assert 0 < by_id(answer)["vgg-cost"]["figure"] < 10
-    again = convbench(*arguments)
+    again = command_line(*arguments)
     assert again.code == 2
     assert "already contains a run" in again.err
-    assert by_id(convbench(*arguments, "--resume")) == by_id(answer)
+    assert by_id(command_line(*arguments, "--resume")) == by_id(answer)
 
 
-def test_history_shows_what_was_published_without_a_run(convbench: Command) -> None:
-    answer = convbench("history", "--full")
+def test_history_shows_what_was_published_without_a_run(command_line: Command) -> None:
+    answer = command_line("history", "--full")
     assert answer.code == 0
     assert "Titan X (Maxwell)" in answer.out
     assert "Not measured here: vgg16+dropout=0" in answer.out
@@ -251,7 +251,7 @@ def test_history_shows_what_was_published_without_a_run(convbench: Command) -> N
 
 @pytest.mark.slow
 def test_history_runs_the_same_work_and_draws_the_speed_ups(
-    convbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command_line: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def plant(case: Case) -> Record:
         return planted_records.record(
@@ -260,33 +260,35 @@ def test_history_runs_the_same_work_and_draws_the_speed_ups(
 
     execute = Runner(plant)
     monkeypatch.setattr(runner, "run_plan", execute)
-    answer = convbench("history", "--run", "--replicates", "2", "--threads", "1", "--out", tmp_path / "out")
+    answer = command_line(
+        "history", "--run", "--replicates", "2", "--threads", "1", "--out", tmp_path / "out"
+    )
     assert execute.cases == published.processes("cpu", 1, 2)
     assert answer.code == 0
     assert "Measured on a CPU" in (tmp_path / "out" / "history.md").read_text()
     page = (tmp_path / "out" / "history.md").read_text()
     assert "plots/speed-up-by-year.png" in page
     assert (tmp_path / "out" / "plots" / "speed-up-by-year.svg").exists()
-    listed = json.loads(convbench("history", "--from", tmp_path / "out", "--format", "json").out)["rows"]
+    listed = json.loads(command_line("history", "--from", tmp_path / "out", "--format", "json").out)["rows"]
     owt = [row for row in listed if row["model"] == "alexnet-owt" and row["library"] == "cuDNN R2"]
     assert owt[0]["speed_up"] == pytest.approx(0.231 / 3.0)
 
 
-def test_a_dry_run_of_history_writes_nothing(convbench: Command, tmp_path: Path) -> None:
-    answer = convbench("history", "--dry-run", "--replicates", "1", "--out", tmp_path / "out")
+def test_a_dry_run_of_history_writes_nothing(command_line: Command, tmp_path: Path) -> None:
+    answer = command_line("history", "--dry-run", "--replicates", "1", "--out", tmp_path / "out")
     assert answer.code == 0
     assert "alexnet+dropout=0/training/cpu" in answer.out
     assert not (tmp_path / "out").exists()
 
 
-def test_one_section_or_all_can_be_shown(convbench: Command) -> None:
-    first = convbench("claims").out
+def test_one_section_or_all_can_be_shown(command_line: Command) -> None:
+    first = command_line("claims").out
     assert "--section cost|ablation" in first
     assert "Claims about cost" not in first
-    part = convbench("claims", "--section", "training").out
+    part = command_line("claims", "--section", "training").out
     assert "Claims about training" in part
     assert "Claims about cost" not in part
-    assert "Claims about cost" in convbench("claims", "--full").out
-    wrong = convbench("claims", "--section", "trainings")
+    assert "Claims about cost" in command_line("claims", "--full").out
+    wrong = command_line("claims", "--section", "trainings")
     assert (wrong.code, wrong.err.count("\n")) == (2, 1)
     assert "Did you mean 'training'" in wrong.err

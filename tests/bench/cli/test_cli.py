@@ -79,9 +79,9 @@ BAD_OPTIONS += [
 @pytest.mark.parametrize(("arguments", "words"), BAD_OPTIONS, ids=lambda value: ascii(value)[:60])
 @pytest.mark.parametrize("dry", [[], ["--dry-run"]], ids=["run", "dry"])
 def test_bad_options_end_with_2_and_a_sentence_before_anything_is_written(
-    convbench: Command, tmp_path: Path, arguments: list[str], words: str, dry: list[str]
+    command_line: Command, tmp_path: Path, arguments: list[str], words: str, dry: list[str]
 ) -> None:
-    answer = convbench("run", "--out", tmp_path / "run", *dry, *arguments)
+    answer = command_line("run", "--out", tmp_path / "run", *dry, *arguments)
     assert answer.code == 2
     assert is_one_sentence(answer.err)
     assert words.lower() in answer.err.lower()
@@ -104,8 +104,10 @@ def test_bad_options_end_with_2_and_a_sentence_before_anything_is_written(
         (["--verbose"], "unknown option '--verbose'"),
     ],
 )
-def test_bad_commands_end_with_2_and_a_sentence(convbench: Command, arguments: list[str], words: str) -> None:
-    answer = convbench(*arguments)
+def test_bad_commands_end_with_2_and_a_sentence(
+    command_line: Command, arguments: list[str], words: str
+) -> None:
+    answer = command_line(*arguments)
     assert answer.code == 2
     assert is_one_sentence(answer.err)
     assert words in answer.err
@@ -114,9 +116,9 @@ def test_bad_commands_end_with_2_and_a_sentence(convbench: Command, arguments: l
 @pytest.mark.parametrize(
     "text", ["", "[[cases]]\nbatch = 1", "[[cases]]\nmodel = 'lenet5'\nbatchs = 3", "x ="]
 )
-def test_a_bad_suite_file(convbench: Command, tmp_path: Path, text: str) -> None:
+def test_a_bad_suite_file(command_line: Command, tmp_path: Path, text: str) -> None:
     (tmp_path / "mine.toml").write_text(text)
-    answer = convbench("run", "--out", tmp_path / "run", "--suite", tmp_path / "mine.toml", "--dry-run")
+    answer = command_line("run", "--out", tmp_path / "run", "--suite", tmp_path / "mine.toml", "--dry-run")
     assert answer.code == 2
     assert is_one_sentence(answer.err)
     assert "mine.toml" in answer.err
@@ -133,7 +135,7 @@ def test_a_bad_suite_file(convbench: Command, tmp_path: Path, text: str) -> None
     ],
 )
 def test_a_folder_that_cannot_be_used(
-    convbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str, words: str
+    command_line: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str, words: str
 ) -> None:
     """Where a server would have to start first, none is needed to find that out here."""
     (tmp_path / "file").write_text("kept")
@@ -141,7 +143,7 @@ def test_a_folder_that_cannot_be_used(
     (tmp_path / "used" / RECORDS).write_text("foreign\n")
     monkeypatch.setattr(case_server, "Server", NoServer)
     monkeypatch.setattr(runner, "unrunnable", lambda planned, server: {})
-    answer = convbench("run", "--model", "lenet5", "--out", tmp_path / out)
+    answer = command_line("run", "--model", "lenet5", "--out", tmp_path / out)
     assert (answer.code, answer.out) == (2, "")
     assert words in answer.err
     assert answer.err.startswith("convbench: ")
@@ -164,9 +166,9 @@ class NoServer:
 
 
 @pytest.mark.parametrize("text", ["", "foreign\n", '{"schema":9}\n', "\0\0\0", '[1]\n{"schema":1,'])
-def test_reports_of_files_that_are_none(convbench: Command, tmp_path: Path, text: str) -> None:
+def test_reports_of_files_that_are_none(command_line: Command, tmp_path: Path, text: str) -> None:
     (tmp_path / RECORDS).write_text(text)
-    answer = convbench("report", tmp_path)
+    answer = command_line("report", tmp_path)
     assert answer.code == 2
     assert is_one_sentence(answer.err.splitlines()[-1] + "\n")
     assert (tmp_path / RECORDS).read_text() == text
@@ -203,7 +205,7 @@ def planted_run(directory: Path, statuses: list[Status]) -> None:
     ],
 )
 def test_the_exit_code_says_whether_a_case_failed_or_was_left(
-    convbench: Command,
+    command_line: Command,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     statuses: list[Status],
@@ -217,7 +219,7 @@ def test_the_exit_code_says_whether_a_case_failed_or_was_left(
         return RunResult(statuses=counted, remaining=3, warning="a line was repaired")
 
     monkeypatch.setattr(runner, "run_plan", execute)
-    answer = convbench(
+    answer = command_line(
         "run", "--model", "lenet5", "--out", tmp_path / "run", "--replicates", 4, "--budget", 9
     )
     assert answer.code == code
@@ -230,7 +232,9 @@ def test_the_exit_code_says_whether_a_case_failed_or_was_left(
     assert "LeNet-5" in answer.out
 
 
-def test_options_reach_the_run(convbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_options_reach_the_run(
+    command_line: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen: list[tuple[list[Case], MeasurementProtocol, Path, dict[str, object]]] = []
 
     def execute(
@@ -245,7 +249,7 @@ def test_options_reach_the_run(convbench: Command, tmp_path: Path, monkeypatch: 
     line += (
         " --threads 3 --seed 9 --replicates 2 --target-ci 2% --time-limit 45 --budget 1e3 --resume --flush-l2"
     )
-    convbench(*line.split(), "--out", tmp_path / "run")
+    command_line(*line.split(), "--out", tmp_path / "run")
     ((planned, protocol, directory, options),) = seen
     assert len(planned) == 3 * 2 * 2
     expected = Case(
@@ -305,7 +309,7 @@ def test_the_end_says_which_intervals_are_too_wide(
 
 
 def test_a_run_is_resumed_by_its_folder_alone(
-    convbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command_line: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The cases, the protocol and the target are those of the plan, and another option is refused."""
     seen: list[tuple[list[Case], MeasurementProtocol]] = []
@@ -322,14 +326,14 @@ def test_a_run_is_resumed_by_its_folder_alone(
 
     monkeypatch.setattr(runner, "run_plan", execute)
     out = ("--out", tmp_path / "run")
-    convbench("run", *out, "--model", "lenet5", "--until", "3%", "--target-ci", "2%", "--device", "cpu")
-    assert convbench("run", *out, "--resume").code == 0
+    command_line("run", *out, "--model", "lenet5", "--until", "3%", "--target-ci", "2%", "--device", "cpu")
+    assert command_line("run", *out, "--resume").code == 0
     assert seen[1] == seen[0]
     assert [case.replicate for case in seen[0][0]] == [1, 2, 3]
-    convbench("run", *out, "--resume", "--replicates", 1)
-    convbench("run", *out, "--resume")
+    command_line("run", *out, "--resume", "--replicates", 1)
+    command_line("run", *out, "--resume")
     assert [len(planned) for planned, _ in seen[2:]] == [1, 1]
-    refused = convbench("run", *out, "--resume", "--batch", 8)
+    refused = command_line("run", *out, "--resume", "--batch", 8)
     assert refused.code == 2
     assert is_one_sentence(refused.err)
     assert "--batch is 1 in the plan of" in refused.err
@@ -339,23 +343,23 @@ def test_a_run_is_resumed_by_its_folder_alone(
     assert len(seen) == 4
 
 
-def test_a_dry_run_says_what_the_target_may_add(convbench: Command, tmp_path: Path) -> None:
+def test_a_dry_run_says_what_the_target_may_add(command_line: Command, tmp_path: Path) -> None:
     line = ("run", "--dry-run", "--out", tmp_path / "run", "--model", "lenet5,vgg11", "--device", "cpu")
-    said = " ".join(convbench(*line, "--until", "3%").out.split())
+    said = " ".join(command_line(*line, "--until", "3%").out.split())
     assert "2 cases, 6 processes at first, then more for each case whose 95% interval is" in said
     assert "wider than ±3% (at most 10 per case): about" in said
 
 
 def test_a_dry_run_shows_the_plan_an_estimate_and_what_is_skipped_and_writes_nothing(
-    convbench: Command, tmp_path: Path
+    command_line: Command, tmp_path: Path
 ) -> None:
     line = ["run", "--dry-run", "--out", tmp_path / "run", "--model", "lenet5,vgg11", "--precision"]
-    answer = convbench(*line, "fp32,tf32", "--replicates", 3, "--device", "cpu")
+    answer = command_line(*line, "fp32,tf32", "--replicates", 3, "--device", "cpu")
     assert (answer.code, answer.err) == (0, "")
     assert "2 cases, 6 processes: about" in answer.out
     assert "2 cases cannot run on this machine." in " ".join(answer.out.split())
     assert "tf32 needs an NVIDIA GPU" in " ".join(answer.out.split())
-    rows = json.loads(convbench(*line, "fp32,tf32", "--replicates", 3, "--format", "json").out)["rows"]
+    rows = json.loads(command_line(*line, "fp32,tf32", "--replicates", 3, "--format", "json").out)["rows"]
     assert len(rows) == 12
     assert {(row["model"], row["precision"], row["skipped"] is None) for row in rows} == {
         ("lenet5", "fp32", True),
@@ -367,22 +371,22 @@ def test_a_dry_run_shows_the_plan_an_estimate_and_what_is_skipped_and_writes_not
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_short_plan_is_not_said_to_take_no_time(convbench: Command) -> None:
-    answer = convbench("run", "--model", "lenet5", "--device", "cpu", "--dry-run", "--out", "unused")
+def test_a_short_plan_is_not_said_to_take_no_time(command_line: Command) -> None:
+    answer = command_line("run", "--model", "lenet5", "--device", "cpu", "--dry-run", "--out", "unused")
     assert "about a minute or less" in answer.out
 
 
 @pytest.mark.slow
-def test_the_largest_suite_can_be_planned(convbench: Command, tmp_path: Path) -> None:
-    answer = convbench("run", "--dry-run", "--suite", "full", "--out", tmp_path / "run", "--format", "csv")
+def test_the_largest_suite_can_be_planned(command_line: Command, tmp_path: Path) -> None:
+    answer = command_line("run", "--dry-run", "--suite", "full", "--out", tmp_path / "run", "--format", "csv")
     assert answer.code == 0
     assert len(answer.out.splitlines()) > 2700
 
 
 @pytest.mark.parametrize("what", ["models", "suites", "axes", "all"])
 @pytest.mark.parametrize("output", ["json", "md", "csv", "terminal"])
-def test_lists_in_every_format(convbench: Command, what: str, output: str) -> None:
-    answer = convbench("list", what, "--format", output)
+def test_lists_in_every_format(command_line: Command, what: str, output: str) -> None:
+    answer = command_line("list", what, "--format", output)
     assert (answer.code, answer.err) == (0, "")
     if output == "json":
         assert json.loads(answer.out)["rows"]
@@ -392,14 +396,14 @@ def test_lists_in_every_format(convbench: Command, what: str, output: str) -> No
             assert word in answer.out
 
 
-def test_the_list_of_models_has_their_parameters(convbench: Command) -> None:
-    rows = json.loads(convbench("list", "models", "--format", "json").out)["rows"]
+def test_the_list_of_models_has_their_parameters(command_line: Command) -> None:
+    rows = json.loads(command_line("list", "models", "--format", "json").out)["rows"]
     assert {row["name"]: row["parameters"] for row in rows}["lenet5"] == 61_706
 
 
-def test_no_command_is_a_cry_for_help(convbench: Command) -> None:
+def test_no_command_is_a_cry_for_help(command_line: Command) -> None:
     for arguments in ([], ["--help"], ["run", "--help"], ["report", "--help"], ["list", "--help"]):
-        answer = convbench(*arguments)
+        answer = command_line(*arguments)
         assert (answer.code, answer.err) == (0, "")
         assert "Usage" in answer.out
 
@@ -412,29 +416,29 @@ def finished(tmp_path: Path) -> Path:
 
 @pytest.mark.slow
 def test_a_report_goes_to_a_file_whole_or_not_at_all(
-    convbench: Command, finished: Path, tmp_path: Path
+    command_line: Command, finished: Path, tmp_path: Path
 ) -> None:
     target = tmp_path / "out.md"
     target.write_text("older")
     link = tmp_path / "link.md"
     link.symlink_to(target)
-    assert convbench("report", finished, "-o", link).code == 0
+    assert command_line("report", finished, "-o", link).code == 0
     assert "lenet5" in target.read_text()
     assert link.is_symlink(), "what a link points to is replaced, not the link"
     paragraphs = target.read_text().split("\n\n")
     without_pictures = [text for text in paragraphs if "link-plots/" not in text]
-    printed = convbench("report", finished, "--format", "md").out.split("\n\n")
+    printed = command_line("report", finished, "--format", "md").out.split("\n\n")
     assert without_pictures[:-1] == printed[:-1]  # the last one has the command
     assert {path.name for path in tmp_path.iterdir()} == {"run", "out.md", "link.md", "link-plots"}
 
 
 @pytest.mark.parametrize("target", ["folder", "file/report.md", "missing/report.md", "a" * 300])
 def test_a_report_that_cannot_be_written(
-    convbench: Command, finished: Path, tmp_path: Path, target: str
+    command_line: Command, finished: Path, tmp_path: Path, target: str
 ) -> None:
     (tmp_path / "file").write_text("kept")
     (tmp_path / "folder").mkdir()
-    answer = convbench("report", finished, "-o", tmp_path / target)
+    answer = command_line("report", finished, "-o", tmp_path / target)
     assert answer.code == 2
     assert answer.err.startswith("convbench: cannot ")
     assert answer.err.count("\n") == 1
@@ -443,13 +447,13 @@ def test_a_report_that_cannot_be_written(
 
 
 def test_a_device_is_written_to_and_never_replaced(
-    convbench: Command, finished: Path, tmp_path: Path
+    command_line: Command, finished: Path, tmp_path: Path
 ) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     reader = subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE, text=True)
     try:
-        assert convbench("report", finished, "-o", pipe).code == 0
+        assert command_line("report", finished, "-o", pipe).code == 0
         out, _ = reader.communicate(timeout=10)
     finally:
         reader.kill()
@@ -457,12 +461,12 @@ def test_a_device_is_written_to_and_never_replaced(
     assert pipe.is_fifo()
 
 
-def test_ctrl_c_is_130(convbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_is_130(command_line: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def pressed(*arguments: object, **options: object) -> RunResult:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(runner, "run_plan", pressed)
-    answer = convbench("run", "--model", "lenet5", "--out", tmp_path / "run")
+    answer = command_line("run", "--model", "lenet5", "--out", tmp_path / "run")
     told = "convbench: interrupted before anything was measured\n"
     assert answer == Answer(130, "", told)
 
@@ -591,41 +595,41 @@ def test_a_real_run_with_a_cold_l2_says_so(tmp_path: Path) -> None:
     ],
 )
 def test_a_report_has_the_format_of_its_file_unless_told(
-    convbench: Command, finished: Path, tmp_path: Path, name: str, options: list[str], begins: str
+    command_line: Command, finished: Path, tmp_path: Path, name: str, options: list[str], begins: str
 ) -> None:
-    assert convbench("report", finished, *options, "-o", tmp_path / name).code == 0
+    assert command_line("report", finished, *options, "-o", tmp_path / name).code == 0
     assert (tmp_path / name).read_text().lower().startswith(begins.lower())
 
 
 @pytest.mark.parametrize("name", ["report.pdf", "page.htm"])
 def test_a_file_of_a_kind_that_no_report_has_is_refused(
-    convbench: Command, finished: Path, tmp_path: Path, name: str
+    command_line: Command, finished: Path, tmp_path: Path, name: str
 ) -> None:
     """It would hold markdown."""
-    answer = convbench("report", finished, "-o", tmp_path / name)
+    answer = command_line("report", finished, "-o", tmp_path / name)
     assert (answer.code, answer.out) == (2, "")
     assert is_one_sentence(answer.err)
     assert all(end in answer.err for end in (name, ".md", ".html", ".csv", ".json"))
     assert not (tmp_path / name).exists()
-    assert convbench("report", finished, "-o", tmp_path / name, "--format", "csv").code == 0
+    assert command_line("report", finished, "-o", tmp_path / name, "--format", "csv").code == 0
 
 
 @pytest.mark.parametrize(
     "command", [["ceilings"], ["layers", "lenet5"], ["best", "lenet5"], ["max-batch", "lenet5"]]
 )
-def test_nothing_is_resumed_without_a_folder(convbench: Command, command: list[str]) -> None:
-    answer = convbench(*command, "--resume")
+def test_nothing_is_resumed_without_a_folder(command_line: Command, command: list[str]) -> None:
+    answer = command_line(*command, "--resume")
     assert (answer.code, answer.out) == (2, "")
     assert "--resume needs --out FOLDER" in answer.err
     assert is_one_sentence(answer.err)
 
 
 @pytest.mark.slow
-def test_the_cost_of_several_networks_is_that_of_those_that_can_be_counted(convbench: Command) -> None:
-    answer = convbench("cost", "lenet5", "vgg11", "--image", "8")
+def test_the_cost_of_several_networks_is_that_of_those_that_can_be_counted(command_line: Command) -> None:
+    answer = command_line("cost", "lenet5", "vgg11", "--image", "8")
     assert (answer.code, answer.out) == (2, "")
     assert is_one_sentence(answer.err)
-    answer = convbench("cost", "vgg11", "lenet5", "--image", "28", "--json")
+    answer = command_line("cost", "vgg11", "lenet5", "--image", "28", "--json")
     assert answer.code == 1
     assert [each["model"] for each in json.loads(answer.out)] == ["lenet5"]
     assert is_one_sentence(answer.err)

@@ -22,8 +22,8 @@ from tests.planted.commands import Command
         ("--verbos", "unknown option '--verbos'. Did you mean '--version'? See `convbench --help`"),
     ],
 )
-def test_each_is_a_sentence_and_a_way_out(convbench: Command, line: str, said: str) -> None:
-    answer = convbench(*line.split())
+def test_each_is_a_sentence_and_a_way_out(command_line: Command, line: str, said: str) -> None:
+    answer = command_line(*line.split())
     assert (answer.code, answer.out) == (2, "")
     assert answer.err.startswith(f"convbench: {said}")
     assert answer.err.count("\n") == 1

@@ -36,25 +36,25 @@ def runs(tmp_path: Path) -> tuple[Path, Path, Path]:
     [((), 0), (("--fail-on", "slower"), 1), (("--fail-on", "slower", "--margin", "20%"), 0)],
 )
 def test_the_exit_code_is_the_gates(
-    convbench: Command, runs: tuple[Path, Path, Path], options: Sequence[str], code: int
+    command_line: Command, runs: tuple[Path, Path, Path], options: Sequence[str], code: int
 ) -> None:
-    answer = convbench("compare", *runs[:2], *options)
+    answer = command_line("compare", *runs[:2], *options)
     assert answer.code == code
     assert ("FAIL (exit 1)" in answer.out) == (code == 1)
     assert answer.err.count("gate: ") == code
 
 
-def test_nothing_in_common_is_no_success(convbench: Command, runs: tuple[Path, Path, Path]) -> None:
-    answer = convbench("compare", runs[0], runs[2])
+def test_nothing_in_common_is_no_success(command_line: Command, runs: tuple[Path, Path, Path]) -> None:
+    answer = command_line("compare", runs[0], runs[2])
     assert answer.code == 1
     assert "image 224 px in BASE, 64 px in NEW" in " ".join(answer.out.split())
     assert is_one_sentence(answer.err)
-    assert convbench("compare", runs[0], runs[2], "--format", "json").code == 1
+    assert command_line("compare", runs[0], runs[2], "--format", "json").code == 1
 
 
-def test_markdown_is_short_unless_asked_for_all(convbench: Command, runs: tuple[Path, Path, Path]) -> None:
-    short = convbench("compare", *runs[:2], "--format", "md").out
-    full = convbench("compare", *runs[:2], "--format", "md", "--full").out
+def test_markdown_is_short_unless_asked_for_all(command_line: Command, runs: tuple[Path, Path, Path]) -> None:
+    short = command_line("compare", *runs[:2], "--format", "md").out
+    full = command_line("compare", *runs[:2], "--format", "md", "--full").out
     assert short.startswith("# VGG-11 inference, batch 8: slower\n")
     assert "<details>" not in short
     assert f"convbench compare {runs[0]} {runs[1]} --full" in short
@@ -62,11 +62,11 @@ def test_markdown_is_short_unless_asked_for_all(convbench: Command, runs: tuple[
     assert "<details>" in full
 
 
-def test_a_section_is_shown_alone(convbench: Command, runs: tuple[Path, Path, Path]) -> None:
-    answer = convbench("compare", *runs[:2], "--section", "time")
+def test_a_section_is_shown_alone(command_line: Command, runs: tuple[Path, Path, Path]) -> None:
+    answer = command_line("compare", *runs[:2], "--section", "time")
     assert "forward wall" in answer.out
     assert "% slower (" not in answer.out
-    assert convbench("compare", *runs[:2], "--section", "tim").code == 2
+    assert command_line("compare", *runs[:2], "--section", "tim").code == 2
 
 
 @pytest.mark.parametrize(
@@ -78,26 +78,26 @@ def test_a_section_is_shown_alone(convbench: Command, runs: tuple[Path, Path, Pa
     ],
 )
 def test_wrong_folders_are_told_the_usage(
-    convbench: Command, arguments: Sequence[str], sentence: str
+    command_line: Command, arguments: Sequence[str], sentence: str
 ) -> None:
-    answer = convbench("compare", *arguments)
+    answer = command_line("compare", *arguments)
     assert (answer.code, answer.out) == (2, "")
     assert is_one_sentence(answer.err)
     assert sentence in answer.err
 
 
-def test_ab_refuses_to_compare_a_configuration_with_itself(convbench: Command, tmp_path: Path) -> None:
+def test_ab_refuses_to_compare_a_configuration_with_itself(command_line: Command, tmp_path: Path) -> None:
     """... unless it is asked to: that takes minutes and says nothing but how noisy the machine is."""
     out = tmp_path / "out"
     one = ("ab", "--model", "lenet5", "--device", "cpu", "--out", out, "--dry-run")
     for sides in ((), ("--a", "layout=nchw"), ("--a", "batch=8", "--b", "batch=8")):
-        answer = convbench(*one, *sides)
+        answer = command_line(*one, *sides)
         assert answer.code == 2
         assert "sides A and B are the same" in answer.err
         assert "--same" in answer.err
-    assert convbench(*one, "--same").code == 0
-    assert convbench(*one, "--b", "layout=channels-last").code == 0
-    answer = convbench(*one, "--same", "--b", "layout=channels-last")
+    assert command_line(*one, "--same").code == 0
+    assert command_line(*one, "--b", "layout=channels-last").code == 0
+    answer = command_line(*one, "--same", "--b", "layout=channels-last")
     assert (answer.code, is_one_sentence(answer.err)) == (2, True)
     assert not out.exists()
 

@@ -22,25 +22,25 @@ from tests.planted.planted_fleet import PlantedFleet
 CELLS = {"cell1": 0.0, "cell2": 0.005, "cell3": 0.0, "cell4": -0.005, "cell5": 0.0}
 
 
-def test_a_folder_without_a_fleet_is_named(convbench: Command, tmp_path: Path) -> None:
-    answer = convbench("fleet", "confirm", tmp_path)
+def test_a_folder_without_a_fleet_is_named(command_line: Command, tmp_path: Path) -> None:
+    answer = command_line("fleet", "confirm", tmp_path)
     assert answer.code == 2
     assert is_one_sentence(answer.err)
     assert "is not the folder of a fleet" in answer.err
 
 
-def test_without_a_suspect_there_is_nothing_to_confirm(convbench: Command, tmp_path: Path) -> None:
+def test_without_a_suspect_there_is_nothing_to_confirm(command_line: Command, tmp_path: Path) -> None:
     fleet_of_cells(tmp_path, CELLS)
-    answer = convbench("fleet", "confirm", tmp_path)
+    answer = command_line("fleet", "confirm", tmp_path)
     assert answer.code == 0
     assert answer.out == f"nothing to confirm: no machine of {tmp_path} is a suspect\n"
     assert confirm_plans.read(tmp_path) is None
-    assert convbench("fleet", "confirm", tmp_path, "--json").rows() == []
+    assert command_line("fleet", "confirm", tmp_path, "--json").rows() == []
 
 
-def test_a_fleet_of_two_has_no_references(convbench: Command, tmp_path: Path) -> None:
+def test_a_fleet_of_two_has_no_references(command_line: Command, tmp_path: Path) -> None:
     fleet_of_cells(tmp_path, {"cell1": 0.0, "cell2": 0.5})
-    answer = convbench("fleet", "confirm", tmp_path)
+    answer = command_line("fleet", "confirm", tmp_path)
     assert answer.code == 2
     assert is_one_sentence(answer.err)
     assert "two units that are no suspects, and this fleet has 1" in answer.err
@@ -54,20 +54,20 @@ def test_a_fleet_of_two_has_no_references(convbench: Command, tmp_path: Path) ->
     ],
 )
 def test_bad_values_are_refused(
-    convbench: Command, tmp_path: Path, option: str, value: str, said: str
+    command_line: Command, tmp_path: Path, option: str, value: str, said: str
 ) -> None:
     fleet_of_cells(tmp_path, CELLS)
-    answer = convbench("fleet", "confirm", tmp_path, option, value)
+    answer = command_line("fleet", "confirm", tmp_path, option, value)
     assert answer.code == 2
     assert is_one_sentence(answer.err)
     assert said in answer.err
 
 
 def test_a_dry_run_names_the_suspect_and_its_references_and_keeps_nothing(
-    convbench: Command, tmp_path: Path
+    command_line: Command, tmp_path: Path
 ) -> None:
     fleet_of_cells(tmp_path, {**CELLS, "cell3": 0.4})
-    one, two = (convbench("fleet", "confirm", tmp_path, "--dry-run", "--rounds", 4) for _ in range(2))
+    one, two = (command_line("fleet", "confirm", tmp_path, "--dry-run", "--rounds", 4) for _ in range(2))
     assert one.code == 0
     assert "12 jobs" in one.out
     assert "cell3" in one.out
@@ -77,18 +77,18 @@ def test_a_dry_run_names_the_suspect_and_its_references_and_keeps_nothing(
 
 @pytest.mark.slow
 def test_a_slow_cell_is_named_and_the_rounds_are_not_measured_again(
-    convbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command_line: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SLOWDOWNS", "cell3=0.40")
     fleet_of_cells(tmp_path, {**CELLS, "cell3": 0.4})
-    answer = convbench("fleet", "confirm", tmp_path, "--rounds", 2)
+    answer = command_line("fleet", "confirm", tmp_path, "--rounds", 2)
     assert answer.code == 1, answer.err
     assert "1 of 1 suspect is slow" in answer.out
     assert "cell3 is 4" in answer.out
     assert f"Next: convbench fleet report {tmp_path}" in answer.out
     assert "6 of 6: round 2" in answer.err
 
-    again = convbench("fleet", "confirm", tmp_path, "--json")
+    again = command_line("fleet", "confirm", tmp_path, "--json")
     (row,) = again.rows()
     assert row["slow"]
     assert row["verdict"] == "slow"
@@ -98,19 +98,19 @@ def test_a_slow_cell_is_named_and_the_rounds_are_not_measured_again(
 
 @pytest.mark.slow
 def test_a_cell_that_recovered_is_not_named_and_a_missing_round_is_measured_later(
-    convbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command_line: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SLOWDOWNS", "")
     fleet_of_cells(tmp_path, {**CELLS, "cell3": 0.4})
     monkeypatch.setenv("PLANTED", "bad")
-    broken = convbench("fleet", "confirm", tmp_path, "--rounds", 2)
+    broken = command_line("fleet", "confirm", tmp_path, "--rounds", 2)
     assert broken.code == 3
     assert "cell3: failed (exit code 2" in broken.err
     assert "0 of 2" in broken.out
     assert f"Next: convbench fleet confirm {tmp_path}" in broken.out
 
     monkeypatch.setenv("PLANTED", "")
-    answer = convbench("fleet", "confirm", tmp_path)
+    answer = command_line("fleet", "confirm", tmp_path)
     assert answer.code == 0, answer.err
     assert "No suspect is shown to be slow" in answer.out
     assert "2 of 2" in answer.out
@@ -120,7 +120,7 @@ def test_a_cell_that_recovered_is_not_named_and_a_missing_round_is_measured_late
 @pytest.mark.slurm
 @pytest.mark.slow
 def test_suspect_and_references_are_measured_at_once_on_a_cluster(
-    convbench: Command,
+    command_line: Command,
     tmp_path: Path,
     tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,
@@ -131,7 +131,7 @@ def test_suspect_and_references_are_measured_at_once_on_a_cluster(
     with slurm_cluster.running(tmp_path_factory.mktemp("slurm"), nodes=5) as cluster:
         for name, value in {**cluster.environment, "SLOWDOWNS": "node3=0.40"}.items():
             monkeypatch.setenv(name, value)
-        answer = convbench("fleet", "confirm", tmp_path, "--rounds", 2)
+        answer = command_line("fleet", "confirm", tmp_path, "--rounds", 2)
     assert answer.code == 1, answer.err
     assert "6 of 6: round 2" in answer.err
     assert "node3 is 4" in answer.out

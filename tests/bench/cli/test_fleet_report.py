@@ -20,8 +20,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_fleet(tmp_path_factory.mktemp("made") / "fleet", FLEET)
 
 
-def test_a_gap_is_3_and_a_suspect_1_where_it_is_to_fail(convbench: Command, folder: Path) -> None:
-    answer = convbench("fleet", "report", folder)
+def test_a_gap_is_3_and_a_suspect_1_where_it_is_to_fail(command_line: Command, folder: Path) -> None:
+    answer = command_line("fleet", "report", folder)
     assert (answer.code, answer.err) == (3, "")
     assert answer.out.startswith(
         "1 of 8 GPUs is a suspect · 8 GPUs (Test GPU) on 2 of 3 nodes · smoke, 3 cases"
@@ -29,39 +29,39 @@ def test_a_gap_is_3_and_a_suspect_1_where_it_is_to_fail(convbench: Command, fold
     assert "node2 GPU 1 (GPU-00020001) is " in answer.out
     assert "Missing: node3 (node lost" in answer.out
     assert f"Next: convbench fleet run --resume --out {folder}" in answer.out
-    assert convbench("fleet", "report", folder, "--fail-on", "suspect").code == 1
-    assert convbench("fleet", "report", folder, "--fail-on", "suspect", "--margin", "10%").code == 3
+    assert command_line("fleet", "report", folder, "--fail-on", "suspect").code == 1
+    assert command_line("fleet", "report", folder, "--fail-on", "suspect", "--margin", "10%").code == 3
 
 
 def test_csv_and_json_have_a_line_for_each_gpu_and_for_the_lost_node(
-    convbench: Command, folder: Path
+    command_line: Command, folder: Path
 ) -> None:
-    lines = list(csv.DictReader(io.StringIO(convbench("fleet", "report", folder, "--format", "csv").out)))
+    lines = list(csv.DictReader(io.StringIO(command_line("fleet", "report", folder, "--format", "csv").out)))
     states = {line["uuid"]: line["state"] for line in lines}
     assert len(lines) == 9
     assert (states[uuid((2, 1))], states[uuid((1, 0))], states[""]) == ("suspect", "ok", "missing")
-    rows = convbench("fleet", "report", folder, "--json").rows()
+    rows = command_line("fleet", "report", folder, "--json").rows()
     assert [row["uuid"] for row in rows] == [line["uuid"] for line in lines]
     assert rows[0]["ratio"] == pytest.approx(1.0, abs=0.03)
 
 
-def test_run_folders_that_nobody_scheduled_are_a_fleet_too(convbench: Command, tmp_path: Path) -> None:
+def test_run_folders_that_nobody_scheduled_are_a_fleet_too(command_line: Command, tmp_path: Path) -> None:
     runs = write(tmp_path / "runs", PlantedFleet(nodes=3, gpus=0, tests=3))
     nodes = sorted((runs / "nodes").iterdir())
     for named in ([runs], nodes):
-        answer = convbench("fleet", "report", *named)
+        answer = command_line("fleet", "report", *named)
         assert (answer.code, answer.err) == (0, "")
         assert answer.out.startswith("3 CPUs, none slow")
 
 
 def test_a_page_and_a_report_with_pictures_are_written(
-    convbench: Command, folder: Path, tmp_path: Path
+    command_line: Command, folder: Path, tmp_path: Path
 ) -> None:
-    assert convbench("fleet", "report", folder, "-o", tmp_path / "fleet.md").code == 3
+    assert command_line("fleet", "report", folder, "-o", tmp_path / "fleet.md").code == 3
     text = (tmp_path / "fleet.md").read_text(encoding="utf-8")
     assert "fleet-plots/answer-light.svg" in text
     assert (tmp_path / "fleet-plots" / "fleet-nodes-1.png").exists()
-    section = convbench("fleet", "report", folder, "--section", "suspects", "--format", "md")
+    section = command_line("fleet", "report", folder, "--section", "suspects", "--format", "md")
     assert uuid((2, 1))[:12] in section.out
     assert "Spread by test" not in section.out
 
@@ -75,9 +75,9 @@ def test_a_page_and_a_report_with_pictures_are_written(
     ],
 )
 def test_bad_input_is_one_sentence(
-    convbench: Command, folder: Path, words: tuple[str, ...], said: str
+    command_line: Command, folder: Path, words: tuple[str, ...], said: str
 ) -> None:
-    answer = convbench("fleet", "report", folder, *words)
+    answer = command_line("fleet", "report", folder, *words)
     assert (answer.code, answer.out) == (2, "")
     assert is_one_sentence(answer.err)
     assert said in answer.err

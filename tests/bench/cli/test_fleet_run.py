@@ -36,9 +36,9 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dispatch, "_SOONEST", 0.1)
 
 
-def test_cells_are_measured_one_after_the_other_and_named(convbench: Command, tmp_path: Path) -> None:
+def test_cells_are_measured_one_after_the_other_and_named(command_line: Command, tmp_path: Path) -> None:
     out = tmp_path / "fleet"
-    answer = convbench("fleet", "run", *MEASURED, "--convbench", STUB, "--out", out, "--nodes", 2)
+    answer = command_line("fleet", "run", *MEASURED, "--convbench", STUB, "--out", out, "--nodes", 2)
     assert answer.code == 0, answer.err
     assert "2 of 2 nodes are complete." in answer.out
     assert f"convbench fleet report {out}" in answer.out
@@ -51,43 +51,43 @@ def test_cells_are_measured_one_after_the_other_and_named(convbench: Command, tm
     plan = fleet_folder.read(out)
     assert plan.arguments[:3] == ("run", "--suite", "smoke")
     assert plan.arguments[plan.arguments.index("--device") :][:2] == ("--device", "cpu")
-    again = convbench("fleet", "status", out)
+    again = command_line("fleet", "status", out)
     assert (again.code, "2 of 2 nodes are complete." in again.out) == (0, True)
 
 
 def test_gaps_have_a_code_a_reason_and_a_log_and_resume_needs_only_out(
-    convbench: Command, tmp_path: Path
+    command_line: Command, tmp_path: Path
 ) -> None:
     out = tmp_path / "fleet"
     setup = fates(cell1="bad", cell2="crash")
-    answer = convbench(
+    answer = command_line(
         "fleet", "run", *MEASURED, "--convbench", STUB, "--out", out, "--nodes", 3, "--setup", setup
     )
     assert answer.code == 3
     assert "1 of 3 nodes is complete, 2 failed." in answer.out
     assert "unknown model 'lenet6'" in answer.out
-    rows = {row["node"]: row for row in convbench("fleet", "status", out, "--json").rows()}
+    rows = {row["node"]: row for row in command_line("fleet", "status", out, "--json").rows()}
     assert rows["cell1"]["exit_code"] == 2
     assert (rows["cell2"]["done"], rows["cell2"]["planned"], rows["cell2"]["is_gap"]) == (3, 4, True)
-    again = convbench("fleet", "run", "--resume", "--out", out, "--setup", ":", "-q")
+    again = command_line("fleet", "run", "--resume", "--out", out, "--setup", ":", "-q")
     assert (again.code, "3 of 3 nodes are complete." in again.out) == (0, True), again
     assert not (out / "nodes" / "cell3" / "2").exists()
     second = list(read_records(out / "nodes" / "cell2" / "2" / RECORDS))
     assert len({each.case for each in second}) == len(second) == 4
 
 
-def test_a_case_that_failed_for_good_is_exit_code_1(convbench: Command, tmp_path: Path) -> None:
+def test_a_case_that_failed_for_good_is_exit_code_1(command_line: Command, tmp_path: Path) -> None:
     out = tmp_path / "fleet"
-    answer = convbench(
+    answer = command_line(
         *("fleet", "run", *MEASURED, "--convbench", STUB, "--out", out, "--nodes", 1),
         *("--setup", fates(cell1="oom")),
     )
     assert (answer.code, "1 process failed" in answer.out) == (1, True)
 
 
-def test_a_setup_that_fails_is_said(convbench: Command, tmp_path: Path) -> None:
+def test_a_setup_that_fails_is_said(command_line: Command, tmp_path: Path) -> None:
     out = tmp_path / "fleet"
-    answer = convbench(
+    answer = command_line(
         *("fleet", "run", *MEASURED, "--convbench", STUB, "--out", out, "--nodes", 1),
         *("--setup", "module load no-such-module"),
     )
@@ -95,11 +95,11 @@ def test_a_setup_that_fails_is_said(convbench: Command, tmp_path: Path) -> None:
     assert "the setup of this node failed with exit code 127" in answer.out
 
 
-def test_a_full_disk_on_a_node_is_a_gap(convbench: Command, tmp_path: Path) -> None:
+def test_a_full_disk_on_a_node_is_a_gap(command_line: Command, tmp_path: Path) -> None:
     """What a job may write is limited on one node, as a full disk limits it."""
     out = tmp_path / "fleet"
     limit = '[ "$CONVBENCH_NODE_NAME" != cell1 ] || ulimit -f 1'
-    answer = convbench(
+    answer = command_line(
         *("fleet", "run", *MEASURED, "--convbench", STUB, "--out", out, "--nodes", 2, "--setup", limit),
     )
     assert answer.code == 3
@@ -107,17 +107,17 @@ def test_a_full_disk_on_a_node_is_a_gap(convbench: Command, tmp_path: Path) -> N
     assert "File too large" in " ".join(answer.out.split())
 
 
-def test_a_folder_that_one_node_cannot_use_is_a_gap(convbench: Command, tmp_path: Path) -> None:
+def test_a_folder_that_one_node_cannot_use_is_a_gap(command_line: Command, tmp_path: Path) -> None:
     out = tmp_path / "fleet"
     spoil = 'if [ "$CONVBENCH_NODE_NAME" = cell1 ]; then touch "' + str(out) + '/nodes/cell1/1"; fi'
-    answer = convbench(
+    answer = command_line(
         *("fleet", "run", *MEASURED, "--convbench", STUB, "--out", out, "--nodes", 2, "--setup", spoil),
     )
     assert answer.code == 3
     assert "1 of 2 nodes is complete, 1 failed." in answer.out
 
 
-def test_the_time_limit_of_a_job_ends_it(convbench: Command, tmp_path: Path) -> None:
+def test_the_time_limit_of_a_job_ends_it(command_line: Command, tmp_path: Path) -> None:
     out = tmp_path / "fleet"
     site = ("--setup", fates(cell1="stuck"), "--job-time", "4s")
     plan = begun(out, *site)
@@ -162,26 +162,26 @@ def job_process(out: Path) -> psutil.Process:
     return psutil.Process(json.loads(kept.read_bytes())["pid"])
 
 
-def test_a_killed_command_is_resumed_without_a_second_job(convbench: Command, tmp_path: Path) -> None:
+def test_a_killed_command_is_resumed_without_a_second_job(command_line: Command, tmp_path: Path) -> None:
     out = tmp_path / "fleet"
     begun(out, "--setup", fates(cell1="slow"))
     assert job_process(out).is_running()
-    assert "running" in convbench("fleet", "status", out).out
-    answer = convbench("fleet", "run", "--resume", "--out", out)
+    assert "running" in command_line("fleet", "status", out).out
+    answer = command_line("fleet", "run", "--resume", "--out", out)
     assert (answer.code, "1 of 1 node is complete." in answer.out) == (0, True), answer
     assert [job.attempt for job in job_files.kept_jobs(out)["cell1"]] == [1]
 
 
-def test_cancel_works_when_the_command_is_gone(convbench: Command, tmp_path: Path) -> None:
+def test_cancel_works_when_the_command_is_gone(command_line: Command, tmp_path: Path) -> None:
     out = tmp_path / "fleet"
     begun(out, "--setup", fates(cell1="stuck"))
     process = job_process(out)
-    answer = convbench("fleet", "cancel", out)
+    answer = command_line("fleet", "cancel", out)
     assert (answer.code, "cancelled 1 job" in answer.err) == (0, True)
     ended = not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
     assert ended, "only its entry may be left, until the process that inherited it asks for its end"
-    assert convbench("fleet", "status", out).code == 3
-    assert "no job waits or runs" in convbench("fleet", "cancel", out).err
+    assert command_line("fleet", "status", out).code == 3
+    assert "no job waits or runs" in command_line("fleet", "cancel", out).err
 
 
 def test_ctrl_c_ends_local_jobs_and_says_how_to_go_on(tmp_path: Path) -> None:
@@ -198,17 +198,17 @@ def test_ctrl_c_ends_local_jobs_and_says_how_to_go_on(tmp_path: Path) -> None:
     assert node_states.states_of(out)[0].state == "cancelled"
 
 
-def test_a_dry_run_writes_nothing(convbench: Command, tmp_path: Path) -> None:
+def test_a_dry_run_writes_nothing(command_line: Command, tmp_path: Path) -> None:
     out = tmp_path / "fleet"
-    answer = convbench("fleet", "run", *MEASURED, "--out", out, "--nodes", 4, "--dry-run")
+    answer = command_line("fleet", "run", *MEASURED, "--out", out, "--nodes", 4, "--dry-run")
     assert (answer.code, "4 jobs of about" in answer.out, out.exists()) == (0, True, False)
 
 
-def test_a_container_has_its_own_convbench(convbench: Command, tmp_path: Path) -> None:
+def test_a_container_has_its_own_convbench(command_line: Command, tmp_path: Path) -> None:
     """`env A=b` stands for the container."""
     out = tmp_path / "fleet"
     word = ("--container", "env PLANTED=bad", "--convbench", STUB)
-    answer = convbench("fleet", "run", *MEASURED, "--out", out, "--nodes", 1, *word)
+    answer = command_line("fleet", "run", *MEASURED, "--out", out, "--nodes", 1, *word)
     assert answer.code == 3
     script = next(out.glob("jobs/*.sh")).read_text()
     assert f"\nenv PLANTED=bad {STUB} run --suite smoke" in script
@@ -232,8 +232,10 @@ def test_a_container_has_its_own_convbench(convbench: Command, tmp_path: Path) -
         (["--out", "X", "--model", "lenet6"], "Did you mean 'lenet5'"),
     ],
 )
-def test_bad_input_is_one_sentence(convbench: Command, tmp_path: Path, words: list[str], said: str) -> None:
-    answer = convbench("fleet", "run", *[word.replace("X", str(tmp_path / "fleet")) for word in words])
+def test_bad_input_is_one_sentence(
+    command_line: Command, tmp_path: Path, words: list[str], said: str
+) -> None:
+    answer = command_line("fleet", "run", *[word.replace("X", str(tmp_path / "fleet")) for word in words])
     assert answer.code == 2
     assert said in answer.err
     assert is_one_sentence(answer.err)
@@ -241,34 +243,34 @@ def test_bad_input_is_one_sentence(convbench: Command, tmp_path: Path, words: li
 
 
 def test_slurm_without_slurm_is_one_sentence(
-    convbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command_line: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    answer = convbench("fleet", "run", "--executor", "slurm", "--out", tmp_path / "fleet")
+    answer = command_line("fleet", "run", "--executor", "slurm", "--out", tmp_path / "fleet")
     assert answer.code == 2
     assert "no sbatch on this machine" in answer.err
     assert is_one_sentence(answer.err)
 
 
-def test_a_folder_is_used_once_and_resumed_as_it_was_begun(convbench: Command, tmp_path: Path) -> None:
+def test_a_folder_is_used_once_and_resumed_as_it_was_begun(command_line: Command, tmp_path: Path) -> None:
     out = tmp_path / "fleet"
     words = ("fleet", "run", *MEASURED, "--convbench", STUB, "--out", out, "--nodes", 1)
-    assert convbench(*words).code == 0
-    assert "already contains a fleet" in convbench(*words).err
-    inside = convbench("fleet", "run", *MEASURED, "--out", out / "nodes", "--nodes", 1)
+    assert command_line(*words).code == 0
+    assert "already contains a fleet" in command_line(*words).err
+    inside = command_line("fleet", "run", *MEASURED, "--out", out / "nodes", "--nodes", 1)
     assert (inside.code, f"lies in the folder of another fleet, {out}." in inside.err) == (2, True)
-    assert convbench(*words, "--resume").code == 0
-    other = convbench("fleet", "run", "--resume", "--suite", "smoke", "--model", "vgg11", "--out", out)
+    assert command_line(*words, "--resume").code == 0
+    other = command_line("fleet", "run", "--resume", "--suite", "smoke", "--model", "vgg11", "--out", out)
     assert (other.code, "--resume needs only --out" in other.err) == (2, True)
 
 
-def test_a_suites_file_is_kept_with_the_fleet(convbench: Command, tmp_path: Path) -> None:
+def test_a_suites_file_is_kept_with_the_fleet(command_line: Command, tmp_path: Path) -> None:
     """It may change before the fleet is resumed."""
     file, out = tmp_path / "mine.toml", tmp_path / "fleet"
     text = 'replicates = 2\n[[cases]]\nmodel = ["lenet5"]\ndevice = ["cpu"]\n'
     file.write_text(text)
     words = ("fleet", "run", "--suite", file, "--convbench", STUB, "--out", out, "--nodes", 1)
-    answer = convbench(*words)
+    answer = command_line(*words)
     assert answer.code == 0, answer.err
     assert (out / "suite.toml").read_text() == text
     assert str(out / "suite.toml") in fleet_folder.read(out).arguments

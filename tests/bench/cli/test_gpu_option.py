@@ -70,11 +70,11 @@ def _words(command: str, folder: Path) -> list[object]:
 @pytest.mark.usefixtures("twins")
 @pytest.mark.parametrize("command", MEASURING)
 def test_children_of_every_command_see_the_chosen_gpu_and_no_other(
-    convbench: Command, tmp_path: Path, command: str
+    command_line: Command, tmp_path: Path, command: str
 ) -> None:
     before = dict(os.environ)
     with pytest.raises(StartedError) as started:
-        convbench(*_words(command, tmp_path / "out"), "--gpu", "1")
+        command_line(*_words(command, tmp_path / "out"), "--gpu", "1")
     assert started.value.environment == {**before, "CUDA_VISIBLE_DEVICES": "GPU-2222"}
     assert "CUDA_VISIBLE_DEVICES" not in os.environ
 
@@ -82,10 +82,10 @@ def test_children_of_every_command_see_the_chosen_gpu_and_no_other(
 @pytest.mark.usefixtures("twins")
 @pytest.mark.parametrize("command", [*MEASURING, "doctor"])
 def test_what_is_no_gpu_is_refused_in_one_sentence_before_anything_is_written(
-    convbench: Command, tmp_path: Path, command: str
+    command_line: Command, tmp_path: Path, command: str
 ) -> None:
     words = [command] if command == "doctor" else _words(command, tmp_path / "out")
-    answer = convbench(*words, "--gpu", "7")
+    answer = command_line(*words, "--gpu", "7")
     assert (answer.code, answer.out) == (2, "")
     assert is_one_sentence(answer.err)
     assert "which has 0 (NVIDIA H100, GPU-1111); 1 (NVIDIA H100, GPU-2222)" in answer.err
@@ -93,16 +93,16 @@ def test_what_is_no_gpu_is_refused_in_one_sentence_before_anything_is_written(
 
 
 def test_without_a_driver_there_is_no_gpu_to_choose(
-    convbench: Command, monkeypatch: pytest.MonkeyPatch
+    command_line: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(nvml_driver, "open_nvml", no_driver)
-    answer = convbench("doctor", "--gpu", "0")
+    answer = command_line("doctor", "--gpu", "0")
     assert answer.code == 2
     assert answer.err == "convbench: --gpu 0: no GPU found: NVML Shared Library Not Found\n"
 
 
-def test_an_empty_name_of_a_gpu_is_told_what_is_accepted(convbench: Command) -> None:
-    answer = convbench("doctor", "--gpu", "")
+def test_an_empty_name_of_a_gpu_is_told_what_is_accepted(command_line: Command) -> None:
+    answer = command_line("doctor", "--gpu", "")
     assert answer.code == 2
     assert answer.err == "convbench: --gpu must be an index of nvidia-smi or a UUID, got ''\n"
 
@@ -110,17 +110,17 @@ def test_an_empty_name_of_a_gpu_is_told_what_is_accepted(convbench: Command) -> 
 @pytest.mark.usefixtures("twins")
 @pytest.mark.parametrize("command", ["run", "ab", "best", "max-batch", "train"])
 def test_a_gpu_for_what_runs_on_the_processor_is_refused(
-    convbench: Command, tmp_path: Path, command: str
+    command_line: Command, tmp_path: Path, command: str
 ) -> None:
     words = ["cpu" if word == "cuda" else word for word in _words(command, tmp_path / "out")]
-    answer = convbench(*words, "--gpu", "1")
+    answer = command_line(*words, "--gpu", "1")
     assert answer.code == 2
     assert answer.err.endswith("--gpu selects an NVIDIA GPU, but all cases run on cpu. Omit it\n")
 
 
 @pytest.mark.usefixtures("twins")
-def test_the_doctor_looks_at_the_chosen_gpu(convbench: Command) -> None:
-    rows = {row["name"]: row for row in convbench("doctor", "--gpu", "GPU-2", "--format", "json").rows()}
+def test_the_doctor_looks_at_the_chosen_gpu(command_line: Command) -> None:
+    rows = {row["name"]: row for row in command_line("doctor", "--gpu", "GPU-2", "--format", "json").rows()}
     assert rows["gpu power limit"]["found"] == "350 W, by default 700 W"
 
 

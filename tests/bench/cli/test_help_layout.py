@@ -30,19 +30,19 @@ def test_examples_are_of_the_command_and_parse(name: str) -> None:
 
 
 @pytest.mark.parametrize("line", LIGHT)
-def test_light_examples_run(convbench: Command, line: str) -> None:
+def test_light_examples_run(command_line: Command, line: str) -> None:
     assert any(line in lines for lines in examples.EXAMPLES.values())
-    answer = convbench(*shlex.split(line)[1:])
+    answer = command_line(*shlex.split(line)[1:])
     assert (answer.code, answer.err) == (0, "")
     assert answer.out
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_has_examples_and_exit_codes_and_no_type_of_python(
-    convbench: Command, monkeypatch: pytest.MonkeyPatch, name: str
+    command_line: Command, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv("COLUMNS", "120")
-    answer = convbench(name, "-h")
+    answer = command_line(name, "-h")
     assert (answer.code, answer.err) == (0, "")
     assert f"  {examples.EXAMPLES[name][0]}" in answer.out
     assert "Exit codes: 0" in answer.out
@@ -58,8 +58,8 @@ def test_a_description_is_broken_by_the_width_alone(name: str) -> None:
     assert all("\n" not in paragraph for paragraph in described.split("\n\n"))
 
 
-def test_the_help_of_all_has_a_panel_for_each_question(convbench: Command) -> None:
-    said = convbench("-h").out
+def test_the_help_of_all_has_a_panel_for_each_question(command_line: Command) -> None:
+    said = command_line("-h").out
     places = [
         said.index(word) for word in ("Measure", "Compare", "Understand", "Check", "Examples:", "Exit codes:")
     ]

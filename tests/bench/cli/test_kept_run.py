@@ -41,21 +41,21 @@ def planted(monkeypatch: pytest.MonkeyPatch, result: RunResult | BaseException) 
 
 
 def test_a_run_is_saved_to_the_first_free_number(
-    convbench: Command, in_folder: Path, monkeypatch: pytest.MonkeyPatch
+    command_line: Command, in_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (in_folder / "runs" / "1").mkdir(parents=True)
     folders = planted(monkeypatch, RunResult(statuses={}, remaining=0, warning=None))
-    answer = convbench("run", "--model", "lenet5")
+    answer = command_line("run", "--model", "lenet5")
     assert folders == [Path("runs/2")]
     assert answer == (0, "", "convbench: saving to runs/2\n")
-    assert convbench("run", "--model", "lenet5", "--quiet").err == ""
+    assert command_line("run", "--model", "lenet5", "--quiet").err == ""
 
 
 def test_what_the_budget_leaves_has_a_code_of_its_own_and_a_command(
-    convbench: Command, in_folder: Path, monkeypatch: pytest.MonkeyPatch
+    command_line: Command, in_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     planted(monkeypatch, RunResult(statuses={}, remaining=3, warning=None))
-    answer = convbench("run", "--model", "lenet5", "--replicates", 4, "--budget", "10m", "-q")
+    answer = command_line("run", "--model", "lenet5", "--replicates", 4, "--budget", "10m", "-q")
     left = "time budget used up, 3 of 4 processes not measured"
     said = f"convbench: {left}. Continue with: convbench run --resume --out runs/1\n"
     assert answer == (3, "", said)
@@ -81,15 +81,15 @@ def test_what_the_budget_leaves_has_a_code_of_its_own_and_a_command(
     ],
 )
 def test_ctrl_c_says_what_is_saved_and_how_to_continue(
-    convbench: Command, in_folder: Path, monkeypatch: pytest.MonkeyPatch, line: str, said: str
+    command_line: Command, in_folder: Path, monkeypatch: pytest.MonkeyPatch, line: str, said: str
 ) -> None:
     planted(monkeypatch, KeyboardInterrupt())
-    assert convbench(*line.split()) == (130, "", f"convbench: {said}\n")
+    assert command_line(*line.split()) == (130, "", f"convbench: {said}\n")
 
 
-def test_resuming_needs_a_folder(convbench: Command) -> None:
+def test_resuming_needs_a_folder(command_line: Command) -> None:
     for line in ("run --resume", "train lenet5 --resume", "layers lenet5 --device cpu --resume"):
-        assert convbench(*line.split()) == (
+        assert command_line(*line.split()) == (
             2,
             "",
             "convbench: --resume needs --out FOLDER (the run to continue)\n",

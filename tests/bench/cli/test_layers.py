@@ -115,8 +115,8 @@ def test_compiled_layers_are_found_among_the_kernels(tmp_path: Path) -> None:
         (("lenet5", "--format", "pdf"), "pdf"),
     ],
 )
-def test_mistakes_are_one_sentence(convbench: Command, arguments: tuple[str, ...], word: str) -> None:
-    answer = convbench("layers", *arguments)
+def test_mistakes_are_one_sentence(command_line: Command, arguments: tuple[str, ...], word: str) -> None:
+    answer = command_line("layers", *arguments)
     assert answer.code == 2
     assert is_one_sentence(answer.err)
     assert word in answer.err

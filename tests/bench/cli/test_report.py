@@ -32,13 +32,15 @@ def plain_ends() -> tuple[float, float]:
     return float(low), float(high)
 
 
-def test_the_report_has_the_t_intervals_then(convbench: Command, tmp_path: Path) -> None:
+def test_the_report_has_the_t_intervals_then(command_line: Command, tmp_path: Path) -> None:
     folder = run(tmp_path / "run")
-    rows = convbench("report", folder, "--format", "json", "--plain-intervals").rows()
+    rows = command_line("report", folder, "--format", "json", "--plain-intervals").rows()
     assert [(row["method"], row["low"], row["high"]) for row in rows] == [
         ("t", *map(pytest.approx, plain_ends()))
     ] * 3
-    assert {row["method"] for row in convbench("report", folder, "--format", "json").rows()} == {"moderated"}
+    assert {row["method"] for row in command_line("report", folder, "--format", "json").rows()} == {
+        "moderated"
+    }
 
 
 def test_so_it_is_in_python(tmp_path: Path) -> None:
@@ -49,7 +51,7 @@ def test_so_it_is_in_python(tmp_path: Path) -> None:
     assert "moderated" not in loaded.report("md", plain_intervals=True)
 
 
-def test_history_has_them_too(convbench: Command, tmp_path: Path) -> None:
+def test_history_has_them_too(command_line: Command, tmp_path: Path) -> None:
     row = published()[0]
     case = case_of(row, "cpu", "fp32", 2)
     records = [
@@ -65,7 +67,7 @@ def test_history_has_them_too(convbench: Command, tmp_path: Path) -> None:
 
     def factor(*options: str) -> float:
         """By how much the interval of the speed-up reaches above it."""
-        rows = convbench("history", "--from", folder, "--format", "json", *options).rows()
+        rows = command_line("history", "--from", folder, "--format", "json", *options).rows()
         [found] = {
             (each["speed_up"], each["high"])
             for each in rows

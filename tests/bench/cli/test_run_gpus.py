@@ -76,10 +76,11 @@ def _of(record: Record) -> tuple[str, int, int]:
 @pytest.mark.usefixtures("twins")
 @pytest.mark.parametrize(("more", "wanted"), [((), True), (("--no-step-digest",), False)])
 def test_the_gpus_of_a_host_make_a_deterministic_step_for_there_is_another_to_compare_with(
-    convbench: Command, tmp_path: Path, more: tuple[str, ...], wanted: bool
+    command_line: Command, tmp_path: Path, more: tuple[str, ...], wanted: bool
 ) -> None:
     assert (
-        convbench("run", "--gpu", "all", *WORDS, *more, "--replicates", 1, "--out", tmp_path / "D").code == 0
+        command_line("run", "--gpu", "all", *WORDS, *more, "--replicates", 1, "--out", tmp_path / "D").code
+        == 0
     )
     plans = [plan_file.read(folder) for folder in gpu_folders.begun(tmp_path / "D")]
     assert [plan is not None and plan.step_digest for plan in plans] == [wanted, wanted]
@@ -88,16 +89,16 @@ def test_the_gpus_of_a_host_make_a_deterministic_step_for_there_is_another_to_co
 @pytest.mark.usefixtures("twins")
 @pytest.mark.parametrize(("more", "at_once"), [((), 1), (("--together",), 2)])
 def test_each_gpu_has_a_run_below_out_and_the_report_is_of_all(
-    convbench: Command, tmp_path: Path, more: tuple[str, ...], at_once: int
+    command_line: Command, tmp_path: Path, more: tuple[str, ...], at_once: int
 ) -> None:
     out = tmp_path / "out"
-    answer = convbench("run", *WORDS, "--gpu", "all", *more, "--replicates", 2, "--out", out)
+    answer = command_line("run", *WORDS, "--gpu", "all", *more, "--replicates", 2, "--out", out)
     assert answer.code == 0, answer.err
     assert measured(out) == {uuid[:12]: [(uuid, at_once, 1), (uuid, at_once, 2)] for uuid in UUIDS}
     assert (out / "report.md").exists()
     assert ("2 GPUs at once (--together)" in " ".join(answer.out.split())) == (at_once == 2)
     assert f"convbench report {out} -o" in " ".join(answer.out.split())
-    again = convbench("run", *WORDS, "--gpu", "all", "--replicates", 2, "--out", out)
+    again = command_line("run", *WORDS, "--gpu", "all", "--replicates", 2, "--out", out)
     assert (again.code, is_one_sentence(again.err)) == (2, True)
     assert "already contains a run. Add --resume" in again.err
 
@@ -105,36 +106,36 @@ def test_each_gpu_has_a_run_below_out_and_the_report_is_of_all(
 @pytest.mark.usefixtures("twins")
 @pytest.mark.parametrize("more", [(), ("--together",)])
 def test_what_a_budget_left_on_any_gpu_is_measured_by_the_folders_name(
-    convbench: Command, tmp_path: Path, more: tuple[str, ...]
+    command_line: Command, tmp_path: Path, more: tuple[str, ...]
 ) -> None:
     out = tmp_path / "out"
     words = ("run", *WORDS, "--gpu", "all", *more, "--replicates", 3, "--shard", "1/2", "--out", out)
-    stopped = convbench(*words, "--budget", 1e-9)
+    stopped = command_line(*words, "--budget", 1e-9)
     assert stopped.code == 3
     assert f"2 of 2 processes not measured. Continue with: convbench run --resume --out {out}" in stopped.err
-    assert convbench("run", "--resume", "--out", out).code == 0
+    assert command_line("run", "--resume", "--out", out).code == 0
     assert [[replicate for *_, replicate in each] for each in measured(out).values()] == [[2], [2]]
-    assert convbench("run", "--resume", "--out", out).code == 0
+    assert command_line("run", "--resume", "--out", out).code == 0
     assert list(map(len, measured(out).values())) == [1, 1]
 
 
 @pytest.mark.usefixtures("twins")
 def test_figures_with_others_at_work_are_never_pooled_with_those_of_a_gpu_alone(
-    convbench: Command, tmp_path: Path
+    command_line: Command, tmp_path: Path
 ) -> None:
     words = ("run", *WORDS, "--gpu", "all", "--replicates", 2)
-    assert convbench(*words, "--out", tmp_path / "alone").code == 0
-    assert convbench(*words, "--together", "--out", tmp_path / "together").code == 0
+    assert command_line(*words, "--out", tmp_path / "alone").code == 0
+    assert command_line(*words, "--together", "--out", tmp_path / "together").code == 0
     folders = [path for out in ("alone", "together") for path in (tmp_path / out).glob("GPU-3*")]
     figures = [each for each in summarise(folders).figures if each.metric == "device_time"]
     assert [len(figure.medians) for figure in figures] == [2, 2]
-    shown = convbench("report", *folders, "--full", "--format", "md").out
+    shown = command_line("report", *folders, "--full", "--format", "md").out
     assert "| GPUs measured at once |" in shown
 
 
 @pytest.mark.usefixtures("twins")
 def test_a_gpu_that_cannot_be_measured_is_named_and_the_other_measured(
-    convbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command_line: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def attempted_or_lost(case: Case, *others: Any, facts: bool) -> Record:
         if others[-1].gpu == UUIDS[1]:
@@ -144,7 +145,7 @@ def test_a_gpu_that_cannot_be_measured_is_named_and_the_other_measured(
     monkeypatch.setattr(execute, "attempt", attempted_or_lost)
     for name, more in (("turn", ()), ("at-once", ("--together",))):
         out = tmp_path / name
-        answer = convbench("run", *WORDS, "--gpu", "all", *more, "--replicates", 1, "--out", out)
+        answer = command_line("run", *WORDS, "--gpu", "all", *more, "--replicates", 1, "--out", out)
         assert answer.code == 1
         assert f"convbench: {out / UUIDS[1][:12]}: the GPU is lost\n" in answer.err
         assert list(map(len, measured(out).values())) == [1, 0]
@@ -162,25 +163,25 @@ def test_a_gpu_that_cannot_be_measured_is_named_and_the_other_measured(
     ],
 )
 def test_bad_input_is_one_sentence_and_nothing_is_left(
-    convbench: Command, tmp_path: Path, words: tuple[str, ...], sentence: str
+    command_line: Command, tmp_path: Path, words: tuple[str, ...], sentence: str
 ) -> None:
-    answer = convbench("run", *words, "--out", tmp_path / "out")
+    answer = command_line("run", *words, "--out", tmp_path / "out")
     assert (answer.code, answer.out) == (2, "")
     assert sentence in answer.err
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.usefixtures("twins")
-def test_other_commands_say_that_they_take_one_gpu(convbench: Command) -> None:
-    answer = convbench("layers", "lenet5", "--device", "cuda", "--gpu", "all")
+def test_other_commands_say_that_they_take_one_gpu(command_line: Command) -> None:
+    answer = command_line("layers", "lenet5", "--device", "cuda", "--gpu", "all")
     assert answer.code == 2
     assert "--gpu all works with convbench run. Here give one GPU" in answer.err
 
 
 @pytest.mark.usefixtures("twins")
-def test_a_dry_run_says_on_how_many_gpus_and_writes_nothing(convbench: Command, tmp_path: Path) -> None:
+def test_a_dry_run_says_on_how_many_gpus_and_writes_nothing(command_line: Command, tmp_path: Path) -> None:
     words = ("run", *WORDS, "--gpu", "all", "--replicates", 1, "--dry-run", "--out", tmp_path / "out")
-    answer = convbench(*words)
+    answer = command_line(*words)
     assert "this on each of 2 GPUs, one after the other" in answer.err
     assert list(tmp_path.iterdir()) == []
 

@@ -29,22 +29,22 @@ WORDS = {
 
 @pytest.mark.parametrize("command", MEASURING)
 def test_a_wrong_name_is_refused_before_anything_is_measured(
-    convbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+    command_line: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     for place in ("bench.forkserver.client.Server.__enter__", "bench.runner.network_costs.entries"):
         monkeypatch.setattr(place, lambda *_, **__: pytest.fail("it was begun"))
     known = section_names.known(command)
     assert known
     out = () if command == "cost" else ("--out", tmp_path / "out")
-    answer = convbench(command, *WORDS.get(command, ()), "--section", f"{known[0]}x", *out)
+    answer = command_line(command, *WORDS.get(command, ()), "--section", f"{known[0]}x", *out)
     assert (answer.code, answer.out) == (2, "")
     assert is_one_sentence(answer.err) or len(known) > 8
     assert f"unknown section '{known[0]}x'. Did you mean '{known[0]}'?" in answer.err
     assert not (tmp_path / "out").exists()
 
 
-def test_a_part_and_all_parts_are_not_asked_for_together(convbench: Command) -> None:
-    answer = convbench("best", "lenet5", "--section", "candidates", "--full")
+def test_a_part_and_all_parts_are_not_asked_for_together(command_line: Command) -> None:
+    answer = command_line("best", "lenet5", "--section", "candidates", "--full")
     assert answer.code == 2
     assert "give one of the two" in answer.err
 

@@ -129,27 +129,27 @@ def test_forced_colours_are_for_terminals(run: Path, format_: str) -> None:
     assert b"\x1b" not in done.stdout + done.stderr
 
 
-def test_names_that_are_no_utf_8(convbench: Command, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_that_are_no_utf_8(command_line: Command, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     odd = os.fsdecode(bytes(run) + b"-\xe9")
     run.rename(odd)
     monkeypatch.chdir(run.parent)
-    assert convbench("report", odd, "--format", "json").rows()
-    answer = convbench("report", odd + "-missing")
+    assert command_line("report", odd, "--format", "json").rows()
+    answer = command_line("report", odd + "-missing")
     assert answer.code == 2
     assert is_one_sentence(answer.err)
     monkeypatch.setattr("bench.runner.execute.run_plan", lambda *given, **options: RunResult)
     for options in (("--model", os.fsdecode(b"n\xe9t.py:make"), "--out", "x"),):
-        answer = convbench("run", *options)
+        answer = command_line("run", *options)
         assert answer.code == 2
         assert is_one_sentence(answer.err)
         assert "n\\xe9t.py:make is not a UTF-8 name" in answer.err
 
 
 def test_a_folder_that_no_message_could_name_is_refused_before_it_is_made(
-    convbench: Command, tmp_path: Path
+    command_line: Command, tmp_path: Path
 ) -> None:
     folder = tmp_path / os.fsdecode(b"r\xe9sum\xe9")
-    answer = convbench("run", "--suite", "smoke", "--out", folder)
+    answer = command_line("run", "--suite", "smoke", "--out", folder)
     assert answer.code == 2
     assert is_one_sentence(answer.err)
     assert "r\\xe9sum\\xe9 is not a UTF-8 name" in answer.err
@@ -191,22 +191,22 @@ def test_what_an_editor_leaves_in_records_is_read_over(run: Path, marks: tuple[s
         assert [record.sequence for record in store.records()] == [1, 2]
 
 
-def test_records_in_utf_16_are_refused_and_left_alone(convbench: Command, run: Path) -> None:
+def test_records_in_utf_16_are_refused_and_left_alone(command_line: Command, run: Path) -> None:
     path = run / RECORDS
     written = path.read_text(encoding="utf-8").encode("utf-16")
     path.write_bytes(written)
     for command in (("report", run), ("run", "--suite", "smoke", "--resume", "--out", run)):
-        answer = convbench(*command)
+        answer = command_line(*command)
         assert answer.code == 2
         assert is_one_sentence(answer.err)
         assert "UTF-16" in answer.err
     assert path.read_bytes() == written
 
 
-def test_a_suite_that_an_editor_saved_with_a_byte_order_mark(convbench: Command, tmp_path: Path) -> None:
+def test_a_suite_that_an_editor_saved_with_a_byte_order_mark(command_line: Command, tmp_path: Path) -> None:
     suite = tmp_path / "own.toml"
     suite.write_text(
         '\ufeffname = "own"\r\n\r\n[[cases]]\r\nmodel = "lenet5"\r\n', encoding="utf-8", newline=""
     )
-    answer = convbench("run", "--dry-run", "--suite", suite, "--out", tmp_path / "x")
+    answer = command_line("run", "--dry-run", "--suite", suite, "--out", tmp_path / "x")
     assert (answer.code, answer.err) == (0, "")

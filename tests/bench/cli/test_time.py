@@ -67,9 +67,9 @@ def failed(number: int, reason: str = "killed by signal 9") -> Record:
     return planted_records.record(case, status="crashed", reason=reason)
 
 
-def test_the_answer_in_json(convbench: Command, plant: Plant) -> None:
+def test_the_answer_in_json(command_line: Command, plant: Plant) -> None:
     plant(process(1, 0.002), process(2, 0.002))
-    answer = convbench("time", "lenet5", "--format", "json")
+    answer = command_line("time", "lenet5", "--format", "json")
     assert (answer.code, answer.err) == (0, "")
     (row,) = answer.rows()
     assert (row["model"], row["phase"], row["metric"], row["processes"]) == (
@@ -82,46 +82,48 @@ def test_the_answer_in_json(convbench: Command, plant: Plant) -> None:
     assert row["images_per_second"] == pytest.approx(500)
 
 
-def test_nothing_is_kept_unless_a_folder_is_named(convbench: Command, plant: Plant, tmp_path: Path) -> None:
+def test_nothing_is_kept_unless_a_folder_is_named(
+    command_line: Command, plant: Plant, tmp_path: Path
+) -> None:
     plant(process(1, 0.002), process(2, 0.002))
-    assert convbench("time", "lenet5", "--out", tmp_path / "kept").code == 0
+    assert command_line("time", "lenet5", "--out", tmp_path / "kept").code == 0
     assert {"records.jsonl", "report.md"} <= {path.name for path in (tmp_path / "kept").iterdir()}
 
 
-def test_ctrl_c_gives_the_figure_so_far(convbench: Command, plant: Plant) -> None:
+def test_ctrl_c_gives_the_figure_so_far(command_line: Command, plant: Plant) -> None:
     plant(process(1, 0.002), then=KeyboardInterrupt())
-    answer = convbench("time", "lenet5")
+    answer = command_line("time", "lenet5")
     assert answer.code == 130
     assert "2.00 ms" in answer.out
     assert "Interrupted: this is the figure so far." in answer.out
 
 
-def test_ctrl_c_before_the_first_figure_is_an_interrupt_like_any(convbench: Command, plant: Plant) -> None:
+def test_ctrl_c_before_the_first_figure_is_an_interrupt_like_any(command_line: Command, plant: Plant) -> None:
     plant(then=KeyboardInterrupt())
-    answer = convbench("time", "lenet5")
+    answer = command_line("time", "lenet5")
     assert (answer.code, answer.out) == (130, "")
     assert answer.err.startswith("convbench: interrupted")
 
 
-def test_a_process_that_is_killed_costs_its_own_figure_alone(convbench: Command, plant: Plant) -> None:
+def test_a_process_that_is_killed_costs_its_own_figure_alone(command_line: Command, plant: Plant) -> None:
     plant(process(1, 0.002), failed(2), process(3, 0.002))
-    answer = convbench("time", "lenet5")
+    answer = command_line("time", "lenet5")
     assert answer.code == 1
     assert "(2 processes" in answer.out
     assert "1 crashed: killed by signal 9" in answer.out
 
 
-def test_a_model_that_fails_at_once_is_one_sentence(convbench: Command, plant: Plant) -> None:
+def test_a_model_that_fails_at_once_is_one_sentence(command_line: Command, plant: Plant) -> None:
     plant(failed(1, "ValueError: no such width"))
-    answer = convbench("time", "lenet5")
+    answer = command_line("time", "lenet5")
     assert (answer.code, answer.out) == (1, "")
     assert is_one_sentence(answer.err)
     assert "ended as crashed: ValueError: no such width" in answer.err
 
 
-def test_a_spent_budget_ends_with_what_there_is(convbench: Command, plant: Plant) -> None:
+def test_a_spent_budget_ends_with_what_there_is(command_line: Command, plant: Plant) -> None:
     plant(process(1, 0.002), remaining=1)
-    answer = convbench("time", "lenet5", "--budget", "1e-9", "--until", "0.1%", "--full")
+    answer = command_line("time", "lenet5", "--budget", "1e-9", "--until", "0.1%", "--full")
     assert answer.code == 3
     said = "time budget used up, 1 process not measured. Add --out FOLDER to be able to continue"
     assert answer.err == f"convbench: {said}\n"
@@ -146,15 +148,15 @@ def test_a_spent_budget_ends_with_what_there_is(convbench: Command, plant: Plant
         (("lenet5", "--device", "cuda"), "run on this machine"),
     ],
 )
-def test_bad_input_is_one_sentence(convbench: Command, arguments: tuple[str, ...], words: str) -> None:
-    answer = convbench("time", *arguments)
+def test_bad_input_is_one_sentence(command_line: Command, arguments: tuple[str, ...], words: str) -> None:
+    answer = command_line("time", *arguments)
     assert (answer.code, answer.out) == (2, "")
     assert is_one_sentence(answer.err)
     assert words in answer.err
 
 
-def test_a_real_network_in_one_process(convbench: Command) -> None:
-    answer = convbench("time", "lenet5", "--threads", "1", "--budget", "1", "--until", "100%")
+def test_a_real_network_in_one_process(command_line: Command) -> None:
+    answer = command_line("time", "lenet5", "--threads", "1", "--budget", "1", "--until", "100%")
     assert answer.code in (0, 3)  # whether there is time for a second process
     assert "images/s" in answer.out
     assert "process" in answer.out

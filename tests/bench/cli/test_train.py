@@ -48,9 +48,9 @@ def leaves(channels, classes):
 
 
 @pytest.fixture
-def train(convbench: Command) -> Command:
+def train(command_line: Command) -> Command:
     """`convbench train`."""
-    return lambda *arguments: convbench("train", *arguments)
+    return lambda *arguments: command_line("train", *arguments)
 
 
 @pytest.fixture

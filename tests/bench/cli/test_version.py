@@ -15,8 +15,8 @@ from tests.planted.commands import ROOT, Command
 
 
 @pytest.mark.parametrize("option", ["--version", "-V"])
-def test_the_version_is_one_line(convbench: Command, option: str) -> None:
-    answer = convbench(option)
+def test_the_version_is_one_line(command_line: Command, option: str) -> None:
+    answer = command_line(option)
     assert answer.code == 0
     assert answer.err == ""
     assert re.fullmatch(r"convbench [^,]+, torch [^,]+, (no CUDA|CUDA [\d.]+), Python [^,]+\n", answer.out)
@@ -40,9 +40,9 @@ def test_the_version_does_not_import_torch() -> None:
 
 
 @pytest.mark.parametrize("command", [None, *COMMANDS])
-def test_h_is_help(convbench: Command, command: str | None) -> None:
+def test_h_is_help(command_line: Command, command: str | None) -> None:
     before = () if command is None else (command,)
-    short, long = convbench(*before, "-h"), convbench(*before, "--help")
+    short, long = command_line(*before, "-h"), command_line(*before, "--help")
     assert short.code == 0
     assert short == long
     assert "Usage:" in short.out

@@ -105,11 +105,11 @@ def test_an_estimate_reckons_with_its_speed_and_its_ceilings() -> None:
     assert estimate.estimate_seconds([slow], protocol) > estimate.estimate_seconds([on_cuda], protocol)
 
 
-def test_doctor_and_list_name_it(convbench: Command) -> None:
-    answer = convbench("doctor", "--device", "toy", "--format", "json")
+def test_doctor_and_list_name_it(command_line: Command) -> None:
+    answer = command_line("doctor", "--device", "toy", "--format", "json")
     assert '"toy"' in answer.out
     assert "it is a toy" in answer.out
-    assert "toy" in convbench("list", "axes").out
+    assert "toy" in command_line("list", "axes").out
 
 
 GOLDEN_ROWS = """\

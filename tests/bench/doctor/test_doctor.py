@@ -406,11 +406,11 @@ def test_a_machine_without_problems_is_said_to_have_none() -> None:
     ("status", "arguments", "code"), [("warn", [], 0), ("warn", ["--strict"], 1), ("ok", ["--strict"], 0)]
 )
 def test_strict_turns_a_warning_into_an_exit_code(
-    convbench: Command, monkeypatch: pytest.MonkeyPatch, status: Status, arguments: list[str], code: int
+    command_line: Command, monkeypatch: pytest.MonkeyPatch, status: Status, arguments: list[str], code: int
 ) -> None:
     found = [Finding(name="load", status=status, found="9", advice="wait")]
     monkeypatch.setattr(doctor, "examine", lambda *_: found)
-    assert convbench("doctor", *arguments).code == code
+    assert command_line("doctor", *arguments).code == code
 
 
 def test_this_machine_is_examined_quickly_and_without_torch() -> None:

@@ -148,10 +148,10 @@ def test_a_run_that_has_gone_on_since_replaces_what_was_merged_of_it(
 
 
 def test_two_records_of_one_process_are_named_and_nothing_is_written(
-    convbench: Command, tmp_path: Path, three: list[Path]
+    command_line: Command, tmp_path: Path, three: list[Path]
 ) -> None:
     again = write(tmp_path / "again", [process("node1", 1, median=0.3), process("node1", 3, median=0.3)])
-    answer = convbench("merge", *three, again, "--out", tmp_path / "all")
+    answer = command_line("merge", *three, again, "--out", tmp_path / "all")
     assert (answer.code, answer.out) == (2, "")
     assert is_one_sentence(answer.err)
     assert (
@@ -212,12 +212,12 @@ def shard(folder: Path, text: str, **changes: Any) -> Path:
     return folder
 
 
-def test_shards_make_a_whole_and_what_is_missing_is_said(convbench: Command, tmp_path: Path) -> None:
+def test_shards_make_a_whole_and_what_is_missing_is_said(command_line: Command, tmp_path: Path) -> None:
     shards = [shard(tmp_path / f"shard{index}", f"{index}/3", node_name=f"node{index}") for index in range(3)]
-    answer = convbench("merge", *shards[:2], "--out", tmp_path / "all")
+    answer = command_line("merge", *shards[:2], "--out", tmp_path / "all")
     assert answer.code == 0
     assert "Missing: 1 shard, 2/3." in answer.out
-    rows = convbench("merge", shards[2], "--out", tmp_path / "all", "--resume", "--json").rows()
+    rows = command_line("merge", shards[2], "--out", tmp_path / "all", "--resume", "--json").rows()
     assert [(row["records"], row["shard"]) for row in rows] == [(3, "0/3"), (2, "1/3"), (3, "2/3")]
     cases = [record.case for record in read_records(tmp_path / "all" / RECORDS)]
     assert len(set(cases)) == len(cases) == 8
@@ -245,7 +245,7 @@ REFUSED: dict[str, tuple[Callable[[Path], list[object]], str]] = {
 
 @pytest.mark.parametrize(("words", "sentence"), REFUSED.values(), ids=REFUSED)
 def test_bad_input_is_one_sentence_and_nothing_is_left(
-    convbench: Command,
+    command_line: Command,
     tmp_path: Path,
     three: list[Path],
     words: Callable[[Path], list[object]],
@@ -254,7 +254,7 @@ def test_bad_input_is_one_sentence_and_nothing_is_left(
     (tmp_path / "empty").mkdir()
     write(tmp_path / "bad", [process("n8")], b"{}\n" * 2)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    answer = convbench("merge", *words(tmp_path))
+    answer = command_line("merge", *words(tmp_path))
     assert (answer.code, answer.out) == (2, "")
     assert is_one_sentence(answer.err)
     assert sentence in answer.err
@@ -270,10 +270,12 @@ def test_merged_records_that_were_changed_are_not_added_to(tmp_path: Path, three
         merge(three, tmp_path / "all", resume=True)
 
 
-def test_a_merged_folder_is_no_run_to_continue(convbench: Command, tmp_path: Path, three: list[Path]) -> None:
+def test_a_merged_folder_is_no_run_to_continue(
+    command_line: Command, tmp_path: Path, three: list[Path]
+) -> None:
     merge(three, tmp_path / "all", resume=False)
     words = ("--model", "lenet5", "--device", "cpu", "--out", tmp_path / "all", "--resume")
-    answer = convbench("run", *words)
+    answer = command_line("run", *words)
     assert answer.code == 2
     assert "was made by convbench merge. Continue the runs that were merged" in answer.err
 
@@ -358,19 +360,19 @@ def test_a_full_disk_is_one_sentence_and_leaves_the_folder_as_it_was(
 
 @pytest.mark.parametrize("out", ["/proc/merged", "/dev/null/merged"])
 def test_a_folder_that_cannot_be_written_is_one_sentence(
-    convbench: Command, three: list[Path], out: str
+    command_line: Command, three: list[Path], out: str
 ) -> None:
-    answer = convbench("merge", *three, "--out", out)
+    answer = command_line("merge", *three, "--out", out)
     assert answer.code == 2
     assert is_one_sentence(answer.err)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_that_is_read_only_is_one_sentence(
-    convbench: Command, tmp_path: Path, three: list[Path]
+    command_line: Command, tmp_path: Path, three: list[Path]
 ) -> None:
     tmp_path.chmod(0o500)
-    answer = convbench("merge", *three, "--out", tmp_path / "all")
+    answer = command_line("merge", *three, "--out", tmp_path / "all")
     tmp_path.chmod(0o700)
     assert (answer.code, is_one_sentence(answer.err)) == (2, True)
 

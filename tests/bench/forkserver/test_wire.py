@@ -48,7 +48,7 @@ Ab = Callable[..., Answer]
 
 
 @pytest.fixture
-def ab_with(tmp_path: Path, convbench: Command, monkeypatch: pytest.MonkeyPatch) -> Ab:
+def ab_with(tmp_path: Path, command_line: Command, monkeypatch: pytest.MonkeyPatch) -> Ab:
     """`convbench ab` of a first pair, with another interpreter on side b or on both."""
     arguments = ("--model", "lenet5", "--threads", "1", "--device", "cpu", "--budget", "1")
 
@@ -56,7 +56,7 @@ def ab_with(tmp_path: Path, convbench: Command, monkeypatch: pytest.MonkeyPatch)
         clock = (float(reading) for reading in (0, 0, *[1e9] * 9))
         monkeypatch.setattr(interleaved, "time", SimpleNamespace(monotonic=lambda: next(clock)))
         sides = ("--b-python", b, *(("--a-python", a) if a else ()), *(("--same",) if a == b else ()))
-        return convbench("ab", *arguments, *sides, "--out", tmp_path / "out", *more)
+        return command_line("ab", *arguments, *sides, "--out", tmp_path / "out", *more)
 
     return run
 

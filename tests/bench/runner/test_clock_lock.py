@@ -73,25 +73,25 @@ def gpus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[tuple[Fake
 
 @pytest.mark.parametrize("command", MEASURING)
 def test_every_command_measures_under_the_lock_and_gives_it_back(
-    convbench: Command, gpus: tuple[FakeGpu, FakeGpu], tmp_path: Path, command: str
+    command_line: Command, gpus: tuple[FakeGpu, FakeGpu], tmp_path: Path, command: str
 ) -> None:
     words = (command, *MEASURING[command], "--out", tmp_path / "out", "--lock-clocks", 1200)
     with pytest.raises(StartedError) as started:
-        convbench(*words, "--gpu", 1)
+        command_line(*words, "--gpu", 1)
     assert started.value.locked_at == [None, 1200]
     with pytest.raises(StartedError) as started:
-        convbench(*words)
+        command_line(*words)
     assert started.value.locked_at == [1200, None]
     assert markers() == []
 
 
 @pytest.mark.parametrize("command", ["run", "ab", "best", "max-batch"])
 def test_without_the_right_it_is_said_in_one_sentence_and_nothing_is_written(
-    convbench: Command, gpus: tuple[FakeGpu, FakeGpu], tmp_path: Path, command: str
+    command_line: Command, gpus: tuple[FakeGpu, FakeGpu], tmp_path: Path, command: str
 ) -> None:
     gpus[0].may_lock = "Insufficient Permissions"
     out = tmp_path / "out"
-    answer = convbench(command, *MEASURING[command], "--out", out, "--lock-clocks", 1200)
+    answer = command_line(command, *MEASURING[command], "--out", out, "--lock-clocks", 1200)
     assert (answer.code, answer.out) == (2, "")
     assert is_one_sentence(answer.err)
     assert "does not lock the clock of GPU-1111 (Insufficient Permissions)" in answer.err
@@ -101,22 +101,22 @@ def test_without_the_right_it_is_said_in_one_sentence_and_nothing_is_written(
 
 @pytest.mark.usefixtures("gpus")
 def test_without_a_gpu_it_is_said_in_one_sentence(
-    convbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command_line: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = ("run", "--model", "lenet5", "--out", tmp_path / "out", "--lock-clocks", 1200, "--device")
-    answer = convbench(*words, "cpu")
+    answer = command_line(*words, "cpu")
     assert answer.code == 2
     assert answer.err.endswith("--lock-clocks needs cases on an NVIDIA GPU. Give --device cuda, or omit it\n")
     monkeypatch.setattr(nvml_driver, "open_nvml", no_driver)
-    answer = convbench(*words, "cuda")
+    answer = command_line(*words, "cuda")
     assert answer.code == 2
     assert answer.err.endswith("--lock-clocks: no GPU found: NVML Shared Library Not Found\n")
 
 
 @pytest.mark.usefixtures("gpus")
 @pytest.mark.parametrize("mhz", ["0", "-5", "fast", "1200.5", "20000"])
-def test_what_is_no_frequency_is_refused(convbench: Command, tmp_path: Path, mhz: str) -> None:
-    answer = convbench("run", *MEASURING["run"], "--out", tmp_path / "out", f"--lock-clocks={mhz}")
+def test_what_is_no_frequency_is_refused(command_line: Command, tmp_path: Path, mhz: str) -> None:
+    answer = command_line("run", *MEASURING["run"], "--out", tmp_path / "out", f"--lock-clocks={mhz}")
     assert answer.code == 2
     assert is_one_sentence(answer.err)
     assert "--lock-clocks" in answer.err
@@ -136,13 +136,13 @@ def left_behind(uuid: str) -> None:
 
 @pytest.mark.usefixtures("gpus")
 def test_after_a_kill_the_next_start_says_so_until_doctor_has_mended_it(
-    convbench: Command, tmp_path: Path
+    command_line: Command, tmp_path: Path
 ) -> None:
     """Whether it asks for a lock or not; a run elsewhere has nothing to do with it."""
     left_behind("GPU-1111")
     words = ("run", *MEASURING["run"], "--out", tmp_path / "out")
     for more in ((), ("--lock-clocks", 1200), ("--gpu", 0)):
-        answer = convbench(*words, *more)
+        answer = command_line(*words, *more)
         assert answer.code == 2
         assert is_one_sentence(answer.err)
         assert "killed left the SM clock of GPU-1111 locked at 1200 MHz" in answer.err
@@ -150,19 +150,21 @@ def test_after_a_kill_the_next_start_says_so_until_doctor_has_mended_it(
     on_a_processor = ("run", "--model", "lenet5", "--device", "cpu", "--out", tmp_path / "out")
     for elsewhere in ((*words, "--gpu", 1), on_a_processor):
         with pytest.raises(StartedError):
-            convbench(*elsewhere)
-    answer = convbench("doctor", "--unlock-clocks")
+            command_line(*elsewhere)
+    answer = command_line("doctor", "--unlock-clocks")
     assert (answer.code, answer.err) == (0, "")
     assert answer.out.endswith("by a convbench that was killed, is given back.\n")
     with pytest.raises(StartedError):
-        convbench(*words)
-    assert convbench("doctor", "--unlock-clocks").out == "convbench left no clocks locked on this machine.\n"
+        command_line(*words)
+    assert (
+        command_line("doctor", "--unlock-clocks").out == "convbench left no clocks locked on this machine.\n"
+    )
 
 
-def test_what_doctor_cannot_mend_is_a_failure(convbench: Command, gpus: tuple[FakeGpu, FakeGpu]) -> None:
+def test_what_doctor_cannot_mend_is_a_failure(command_line: Command, gpus: tuple[FakeGpu, FakeGpu]) -> None:
     left_behind("GPU-1111")
     gpus[0].may_unlock = "Insufficient Permissions"
-    answer = convbench("doctor", "--unlock-clocks")
+    answer = command_line("doctor", "--unlock-clocks")
     assert answer.code == 1
     assert "cannot be given back: Insufficient Permissions" in answer.out
 

@@ -44,8 +44,8 @@ def test_records_of_every_schema_keep_to_it_once_they_are_migrated() -> None:
 
 
 @pytest.mark.slow
-def test_a_record_that_was_just_measured_keeps_to_it(convbench: Command, tmp_path: Path) -> None:
-    answer = convbench(
+def test_a_record_that_was_just_measured_keeps_to_it(command_line: Command, tmp_path: Path) -> None:
+    answer = command_line(
         *("run", "--model", "lenet5", "--workload", "inference,training", "--threads", 1),
         *("--replicates", 1, "--target-ci", "50%", "--out", tmp_path / "run"),
     )

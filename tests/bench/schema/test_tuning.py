@@ -72,12 +72,12 @@ def test_a_tuning_that_means_nothing_is_refused_with_a_sentence(setting: tuple[s
         assert reason is None or reason.startswith(f"{name} ")
 
 
-def test_a_run_names_tunings_and_a_suite_may_too(tmp_path: Path, convbench: Command) -> None:
+def test_a_run_names_tunings_and_a_suite_may_too(tmp_path: Path, command_line: Command) -> None:
     arguments = ("run", "--out", tmp_path / "run", "--dry-run", "--format", "json", "--model", "lenet5")
-    answer = convbench(*arguments, "--engine", "compile", "--tuning", "none,freezing", "--replicates", "1")
+    answer = command_line(*arguments, "--engine", "compile", "--tuning", "none,freezing", "--replicates", "1")
     assert answer.code == 0, answer.err
     assert {row["tuning"] for row in answer.rows()} == {"", "freezing"}
-    answer = convbench(*arguments, "--tuning", "freezing")
+    answer = command_line(*arguments, "--tuning", "freezing")
     assert answer.code == 2
     assert is_one_sentence(answer.err)
     assert "freezing is for engines that compile" in answer.err

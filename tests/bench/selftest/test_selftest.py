@@ -245,9 +245,9 @@ def test_cuda_gives_the_known_answers() -> None:
     assert [row for row in rows if row.status != "pass"] == []
 
 
-def test_a_device_that_was_named_and_is_not_here_is_a_sentence(convbench: Command) -> None:
+def test_a_device_that_was_named_and_is_not_here_is_a_sentence(command_line: Command) -> None:
     """All that concerns it would be skipped, and the harness pass for trustworthy there."""
-    answer = convbench("selftest", "--device", "mps")
+    answer = command_line("selftest", "--device", "mps")
     assert (answer.code, answer.out) == (2, "")
     assert is_one_sentence(answer.err)
     assert "mps" in answer.err

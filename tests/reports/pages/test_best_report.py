@@ -385,10 +385,10 @@ COMMANDS = (
 
 
 @pytest.mark.parametrize("case", COMMANDS, ids=lambda case: case.id)
-def test_the_command_plans_this_case_and_no_other(case: Case, convbench: Command) -> None:
+def test_the_command_plans_this_case_and_no_other(case: Case, command_line: Command) -> None:
     program, *arguments = shlex.split(run_command(case))
     assert program == "convbench"
-    planned = convbench(*arguments, "--dry-run", "--format", "json")
+    planned = command_line(*arguments, "--dry-run", "--format", "json")
     assert planned.code == 0, planned.err
     rows = planned.rows()
     axes: dict[str, Value] = {axis: getattr(case, axis) for axis in ("tuning", "image", "threads", "seed")}

@@ -49,19 +49,19 @@ def test_what_the_processor_probably_cannot_run_is_not_counted_as_run(
 
 @pytest.mark.parametrize("cores", [1, 2])
 def test_the_plan_of_pairs_says_what_servers_cost(
-    convbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cores: int
+    command_line: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cores: int
 ) -> None:
     """Each process of a pair has a server of its own, and that of the compiled side imports Inductor; both
     start at once where there are two cores."""
     monkeypatch.setattr(cpu_cores, "usable_cores", lambda: cores)
     options = ("--model", "lenet5", "--b", "engine=compile", "--dry-run", "--out", tmp_path / "run")
-    answer = convbench("ab", *options, "--format", "json")
+    answer = command_line("ab", *options, "--format", "json")
     assert (answer.code, answer.err) == (0, "")
     (row,) = answer.rows()
     slower = estimate.SERVER_SECONDS + estimate.INDUCTOR_SECONDS
     assert row["server_seconds"] == (slower if cores > 1 else slower + estimate.SERVER_SECONDS)
     assert row["pair_seconds"] > row["server_seconds"]
-    assert "8 to 64 pairs of processes per case" in convbench("ab", *options).out.replace("\n", " ")
+    assert "8 to 64 pairs of processes per case" in command_line("ab", *options).out.replace("\n", " ")
     assert not (tmp_path / "run").exists()
 
 
@@ -82,14 +82,14 @@ def test_the_plan_of_pairs_says_what_servers_cost(
     ],
     ids=" ".join,
 )
-def test_every_dry_run_says_how_much_disk_it_needs(convbench: Command, words: tuple[str, ...]) -> None:
-    answer = convbench(*words, "--dry-run")
+def test_every_dry_run_says_how_much_disk_it_needs(command_line: Command, words: tuple[str, ...]) -> None:
+    answer = command_line(*words, "--dry-run")
     assert (answer.code, answer.err) == (0, "")
     assert re.search(r"[\d.,]+ [KMG]iB of disk", " ".join(answer.out.split()))
 
 
-def test_a_dry_run_of_training_says_how_long_it_takes(convbench: Command) -> None:
-    answer = convbench("train", "vgg11", "--seeds", "5", "--dry-run", "--device", "cpu")
+def test_a_dry_run_of_training_says_how_long_it_takes(command_line: Command) -> None:
+    answer = command_line("train", "vgg11", "--seeds", "5", "--dry-run", "--device", "cpu")
     said = " ".join(answer.out.split())
     assert re.search(r"5 training runs: about [\d.,]+ (minutes|hours|days), about .* of disk", said)
     assert "more while it runs" in said

@@ -48,37 +48,39 @@ def runs(tmp_path: Path) -> Callable[[str], str]:
     ids=" ".join,
 )
 def test_a_command_over_both_kinds_is_refused_in_a_sentence(
-    convbench: Command, runs: Callable[[str], str], command: tuple[str, ...]
+    command_line: Command, runs: Callable[[str], str], command: tuple[str, ...]
 ) -> None:
-    done = convbench(command[0], *map(runs, command[1:]))
+    done = command_line(command[0], *map(runs, command[1:]))
     assert done.code == 2
     assert is_one_sentence(done.err)
     assert "warm caches" in done.err
     assert "--flush-l2" in done.err
 
 
-def test_several_runs_on_each_side_are_refused_alike(convbench: Command, runs: Callable[[str], str]) -> None:
+def test_several_runs_on_each_side_are_refused_alike(
+    command_line: Command, runs: Callable[[str], str]
+) -> None:
     sides = ("--base", runs("warm"), "--base", runs("cold"), "--new", runs("again"))
-    done = convbench("compare", *sides)
+    done = command_line("compare", *sides)
     assert (done.code, is_one_sentence(done.err)) == (2, True)
 
 
 @pytest.mark.parametrize("command", ["claims", "history"])
 def test_what_is_published_is_not_held_against_a_cold_l2(
-    convbench: Command, runs: Callable[[str], str], command: str
+    command_line: Command, runs: Callable[[str], str], command: str
 ) -> None:
     """The published figures are of steps in a row."""
-    done = convbench(command, "--from", runs("cold"))
+    done = command_line(command, "--from", runs("cold"))
     assert done.code == 2
     assert is_one_sentence(done.err)
     assert "--flush-l2" in done.err
 
 
 def test_a_folder_that_holds_both_kinds_is_refused(
-    convbench: Command, runs: Callable[[str], str], tmp_path: Path
+    command_line: Command, runs: Callable[[str], str], tmp_path: Path
 ) -> None:
     planted_records.write(tmp_path / "both", [*warm(), *cold()])
-    done = convbench("report", runs("both"))
+    done = command_line("report", runs("both"))
     assert (done.code, is_one_sentence(done.err)) == (2, True)
 
 
@@ -113,7 +115,7 @@ def test_a_report_says_of_every_latency_which_kind_it_is(
 
 
 def test_both_sides_of_ab_are_of_the_kind_that_was_asked_for(
-    convbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command_line: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[MeasurementProtocol] = []
 
@@ -126,7 +128,7 @@ def test_both_sides_of_ab_are_of_the_kind_that_was_asked_for(
     monkeypatch.setattr(interleaved, "run_pairs", run_pairs)
     monkeypatch.setattr("bench.devices.cpu.last_cache_bytes", lambda: 2**20)
     asked = ("ab", "--same", "--model", "alexnet", "--threads", 2, "--flush-l2", "--out", tmp_path / "ab")
-    done = convbench(*asked, "--format", "json")
+    done = command_line(*asked, "--format", "json")
     assert done.code == 0, done.err
     assert [protocol.caches for protocol in seen] == ["cold L2"]
     assert [row["caches"] for row in done.rows()] == ["cold L2"]

@@ -318,13 +318,13 @@ def test_the_whole_steps_wall_time_decides() -> None:
 
 
 @pytest.fixture
-def convbench_ab(tmp_path: Path, convbench: Command) -> Command:
+def convbench_ab(tmp_path: Path, command_line: Command) -> Command:
     """`convbench ab --out OUT`, with a new folder for each call, and --same unless a side is given."""
     folders = (tmp_path / f"out{number}" for number in count(1))
 
     def run(*arguments: str) -> Answer:
         same = () if {"--a", "--b", "--a-python", "--b-python"} & {*arguments} else ("--same",)
-        return convbench("ab", "--out", next(folders), "--device", "cpu", *same, *arguments)
+        return command_line("ab", "--out", next(folders), "--device", "cpu", *same, *arguments)
 
     return run
 

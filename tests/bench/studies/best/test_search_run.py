@@ -82,7 +82,7 @@ Search = Callable[..., PlantedMachine]
 
 
 @pytest.fixture
-def search(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, convbench: Command) -> Search:
+def search(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command_line: Command) -> Search:
     """Search on a planted machine with this budget, in `tmp_path`/run."""
 
     def run(budget: float, seconds: Callable[[str, Case | None], float], *options: str) -> PlantedMachine:
@@ -93,7 +93,7 @@ def search(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, convbench: Command) 
         monkeypatch.setattr(interleaved, "_check", lambda trial, index: planted_records.MACHINE)
         monkeypatch.setattr(search_run, "unrunnable", lambda cases, server: {})
         axes = ("--precision", "fp32,bf16", "--engine", "eager", *options)
-        answer = convbench(*SEARCH, *axes, "--budget", budget, "--out", tmp_path / "run")
+        answer = command_line(*SEARCH, *axes, "--budget", budget, "--out", tmp_path / "run")
         assert answer.code in (0, 3), answer.err
         return machine
 

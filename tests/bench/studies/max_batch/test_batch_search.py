@@ -276,7 +276,7 @@ def test_the_headline_says_what_fits_and_what_does_not() -> None:
     assert alone.next_step is None
 
 
-def test_a_dry_run_of_max_batch_measures_nothing(convbench: Command, tmp_path: Path) -> None:
+def test_a_dry_run_of_max_batch_measures_nothing(command_line: Command, tmp_path: Path) -> None:
     asked = (
         "max-batch",
         "lenet5",
@@ -288,20 +288,20 @@ def test_a_dry_run_of_max_batch_measures_nothing(convbench: Command, tmp_path: P
         "--out",
         tmp_path / "x",
     )
-    found = convbench(*asked)
+    found = command_line(*asked)
     assert (found.code, found.err) == (0, "")
     assert "Finds the largest batch size of 1 case in 1GiB: at most 20 batch sizes run per case" in found.out
     assert not (tmp_path / "x").exists()
 
 
 @pytest.fixture
-def sized(convbench: Command, monkeypatch: pytest.MonkeyPatch, learning_server: Server) -> Command:
+def sized(command_line: Command, monkeypatch: pytest.MonkeyPatch, learning_server: Server) -> Command:
     """`convbench max-batch lenet5` on the CPU, with the server of these tests, as starting one takes
     seconds."""
     monkeypatch.setattr(
         "bench.studies.max_batch.batch_runs.Server", lambda preload: nullcontext(learning_server)
     )
-    return lambda *arguments: convbench(
+    return lambda *arguments: command_line(
         "max-batch", "lenet5", "--device", "cpu", "--threads", 1, "--format", "json", *arguments
     )
 
