@@ -60,7 +60,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
         return ["convbench: benchmarks run once, at a small size; --benchmark-only measures them"]
     idle = round_counts.without_effect(config)
     return (
-        [f"convbench: no effect on its benchmarks, which warm up by themselves: {', '.join(idle)}"]
+        [f"convbench: no effect on its benchmarks, which it samples itself: {', '.join(idle)}"]
         if idle
         else []
     )

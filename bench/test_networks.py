@@ -2,8 +2,8 @@
 
     pytest bench/test_networks.py --benchmark-only --benchmark-autosave
 
-The steps, their warm-up and the number of rounds are those of `convbench run`. A round ends when the device
-has finished; what has to run before the timed phase runs untimed. What one process cannot show is how much
+They are sampled as `convbench run` samples: a round ends when the device has finished, and all phases of a
+step come from the same steps. What one process cannot show is how much
 processes differ: for that there are `convbench compare` and `convbench ab`.
 """
 
@@ -20,7 +20,7 @@ from bench.host import cpu_cores
 from bench.plan import expand, feasibility, named_suites
 from bench.pytest_plugin import axes_of_cases, measuring_mode, ready_step, round_counts
 from bench.pytest_plugin.ready_step import ReadyStep
-from bench.pytest_plugin.timed_phase import timed, warm_up
+from bench.pytest_plugin.timed_phase import timed
 from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.phases import Phase
 
@@ -68,15 +68,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def subject(
     request: pytest.FixtureRequest, full_size: bool, sized: Callable[[Case], Case]
 ) -> Iterator[ReadyStep]:
-    """A case of the suite: built, and warmed up where it is measured."""
-    cases, protocol = _quick(full_size)
+    """A case of the suite, built. Its phases come from one pass of steps."""
+    cases, _ = _quick(full_size)
     case = sized(cases[request.param])
     impossible = feasibility.why_impossible(case) or devices.get(case.device).why_unusable(case)
     if impossible:
         pytest.skip(impossible)
     with ready_step.of_case(case) as ready:
-        if full_size:
-            warm_up(ready, protocol)
         yield ready
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bench import devices, engines
@@ -13,10 +13,12 @@ from bench.contracts.device import Device
 from bench.contracts.steps import Call, Steps
 from bench.plan import feasibility
 from bench.probes import memory
-from bench.schema.case import Case
+from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.phases import Phase
 from bench.schema.record import Measurement
 from bench.tensors import case_context
+from bench.timing import latency
+from bench.timing.latency import Latency
 from models.errors import UserError
 
 if TYPE_CHECKING:
@@ -42,6 +44,25 @@ class ReadyStep:
     parameters: int
     count: Callable[[], dict[str, int]]
     read_back: Callable[[], dict[str, str]]
+    _taken: Latency | None = None
+    _told: set[Phase] = field(default_factory=set)
+
+    def timed(self, phase: Phase, protocol: MeasurementProtocol) -> Latency:
+        """What the sampler of `convbench run` finds: warmed up, each phase by each clock, watched meanwhile.
+
+        All phases come from one pass of steps; whoever asks for one again gets another pass. Raises
+        RuntimeError when what was timed must not be used.
+        """
+        from bench.child.passes import monitor_of
+
+        if self._taken is None or phase in self._told:
+            monitor = monitor_of(self.case, self.device)
+            self._taken = latency.time_steps(self.steps, self.device, protocol, monitor)
+            self._told.clear()
+        self._told.add(phase)
+        if self._taken.invalid is not None:
+            raise RuntimeError(self._taken.invalid)
+        return self._taken
 
     def calls(self, phase: Phase) -> tuple[Call, Call]:
         """What has to run untimed before the phase, and the phase itself; both end when the device has."""

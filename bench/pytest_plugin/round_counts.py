@@ -1,22 +1,28 @@
-"""How many rounds pytest-benchmark makes of a step: as many as `convbench run` takes samples.
+"""Which options of pytest-benchmark act on convbench's sampler, and which do nothing.
 
-`--benchmark-max-time` and `--benchmark-min-rounds` take the place of the protocol's numbers; options of
-pytest-benchmark that calibrate or warm up do nothing, since the steps are warm and each round is one step.
+`--benchmark-max-time`, `--benchmark-min-rounds` and `--benchmark-precision` (of the median) take the place of
+the protocol's numbers; those that calibrate, warm up or choose a clock do nothing: the sampler does that.
 """
 
 from __future__ import annotations
-
-import math
 
 import pytest
 from msgspec import structs
 
 from bench.schema.case import MeasurementProtocol
-from bench.timing.repeats import enough_samples
 
-_DEFAULTS = {"max_time": "1.0", "min_rounds": 5, "warmup_iterations": 100000, "min_time": "0.000005"}
+_DEFAULTS = {
+    "max_time": "1.0",
+    "min_rounds": 5,
+    "warmup_iterations": 100000,
+    "min_time": "0.000005",
+    "precision": None,
+    "calibration_precision": 10,
+    "timer": "time.perf_counter",
+}
 """Of pytest-benchmark: an option that has its default was not given."""
-_WITHOUT_EFFECT = ("warmup_iterations", "min_time")
+_WITHOUT_EFFECT = ("warmup_iterations", "min_time", "calibration_precision", "timer")
+_SWITCHES = ("warmup", "disable_gc")
 
 
 def protocol_in_force(protocol: MeasurementProtocol, config: pytest.Config) -> MeasurementProtocol:
@@ -28,20 +34,15 @@ def protocol_in_force(protocol: MeasurementProtocol, config: pytest.Config) -> M
         )
     if (seconds := _given(config, "max_time")) is not None:
         protocol = structs.replace(protocol, sampling_seconds=float(str(seconds)))
+    if (share := _given(config, "precision")) is not None:
+        protocol = structs.replace(protocol, target_ci=float(str(share)))
     return protocol
-
-
-def rounds_of(seconds: float, protocol: MeasurementProtocol) -> int:
-    """How many rounds of a step that takes so long."""
-    wanted = math.ceil(protocol.sampling_seconds / seconds)
-    return max(enough_samples(protocol, seconds), min(protocol.max_samples, wanted))
 
 
 def without_effect(config: pytest.Config) -> list[str]:
     """The options that were given and do nothing, as they are typed."""
     given = [name for name in _WITHOUT_EFFECT if _given(config, name) is not None]
-    if config.getoption("benchmark_warmup", None) is True:
-        given.append("warmup")
+    given += [name for name in _SWITCHES if config.getoption(f"benchmark_{name}", None) is True]
     return [f"--benchmark-{name.replace('_', '-')}" for name in given]
 
 

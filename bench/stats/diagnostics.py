@@ -9,7 +9,7 @@ from operator import ne, sub
 
 from msgspec import Struct
 
-from bench.stats.estimates import median
+from bench.stats.estimates import LEVEL, Interval, median, median_ranks, within_process
 
 FEWEST_TO_JUDGE = 20
 """Samples below which nothing is said: chance makes runs and gaps."""
@@ -53,6 +53,24 @@ def correlation_of_sides(n: int, high: int, found: int) -> float | None:
 def effective_samples(n: int, correlation: float) -> float:
     """How many independent samples `n` are worth whose sides of the median have this correlation."""
     return n * (1 - correlation) / (1 + correlation)
+
+
+def corrected_interval(samples: Sequence[float], level: float = LEVEL) -> Interval | None:
+    """The interval of one process's median, of as many independent samples as these are worth.
+
+    `samples` in the order in which they were taken. As `bench.stats.estimates.within_process` where
+    neighbours are not alike; None where they are worth fewer than six.
+    """
+    ordered, n = sorted(samples), len(samples)
+    correlation = autocorrelation(samples) if n else None
+    if correlation is None:
+        return within_process(ordered, level)
+    worth = math.floor(effective_samples(n, correlation))
+    ranks = median_ranks(worth, level)
+    if ranks is None:
+        return None
+    rank = math.floor(ranks[0] * n / worth)
+    return Interval(ordered[rank], ordered[n - 1 - rank], "within-process", level)
 
 
 class Modes(Struct, frozen=True, gc=False):
