@@ -200,12 +200,17 @@ IN_THE_CHILD = (
 )
 """What only a child imports, and may begin with torch."""
 IN_FUNCTIONS = (
-    *("bench.devices.*", "bench.engines.*", "bench.workloads.*", "bench.datasets.*"),
+    *("bench.devices.*", "bench.engines.*", "bench.strategies.*", "bench.workloads.*", "bench.datasets.*"),
     *("bench.tensors", "bench.cuda_queue", "bench.outputs.*", "bench.test_*", "convbench"),
     *("bench.pytest_plugin.convbench_fixture", "bench.pytest_plugin.ready_step"),
     "bench.pytest_plugin.torch_settings",
     # For type checking alone.
-    *("bench.contracts.dataset", "bench.contracts.steps", "bench.fresh_inputs"),
+    *(
+        "bench.contracts.dataset",
+        "bench.contracts.rank_strategy",
+        "bench.contracts.steps",
+        "bench.fresh_inputs",
+    ),
 )
 """What a parent imports too, for names: torch stands in its functions."""
 

@@ -44,6 +44,8 @@ class Case(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sorted.
     `input` is the shape of one input that is no square image, `3x64x80`, without the batch: `image` then
     means nothing, and `channels` is the first of its sizes. It is "" for a square image.
+    `ranks` are the processes that one job is spread over, by `strategy`, a name of `bench.strategies`; it is
+    "" for a job of one process. `batch` is then the batch of the whole job, and `threads` those of each rank.
     """
 
     model: str
@@ -62,6 +64,8 @@ class Case(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     task: TrainingTask | None = None
     tuning: str = ""
     input: str = ""
+    ranks: int = 1
+    strategy: str = ""
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -96,6 +100,8 @@ class Case(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
                 parts.append(f"{letter}{value}")
         if self.tuning:
             parts.append(self.tuning)
+        if self.strategy or self.ranks != 1:
+            parts.append(f"x{self.ranks}-{self.strategy}")
         if self.task is not None:
             parts += _task_parts(self.task)
         return "/".join(parts)

@@ -90,7 +90,7 @@ class ColdCompile(Struct, frozen=True, kw_only=True):
 
 LATER: Mapping[type[Struct], frozenset[str]] = {
     MeasurementProtocol: frozenset({"flush_l2", "fewest_samples"}),
-    Case: frozenset({"input"}),
+    Case: frozenset({"input", "ranks", "strategy"}),
     Job: frozenset({"facts", "step_digest"}),
 }
 """Fields that came after the first version of the wire. The default of each means what was done before it

@@ -22,6 +22,7 @@ from bench.schema.gpu_identity import Gpu, GpuReadings
 from bench.schema.layer_phases import Layer
 from bench.schema.network_fingerprint import NetworkFingerprint
 from bench.schema.phases import Phase
+from bench.schema.ranks import LinkSamples, RankFacts, Traffic
 from bench.schema.step_digest import StepDigest
 
 SCHEMA = 4
@@ -111,6 +112,9 @@ class Record(Struct, frozen=True, kw_only=True):
     absent        metric -> the reason why it could not be measured here (`energy`: no NVML)
     warnings      what to beware of, in the order in which it was found
     step_digest   of a deterministic training step, made at the end; None where nobody asked for it
+    ranks         of a job of several ranks: what each found, in their order; empty in other records
+    links         likewise: how long messages between its ranks took
+    traffic       likewise: what one rank sends in a step, by arithmetic
     facts         whether this process said what one process says for all of its case: counts, the ledger, and
                   on a CPU sizes and peaks. Where it was not asked, or failed to, another record may have them
     started_at    UTC, ISO 8601; finished_at too, None in older records
@@ -138,6 +142,9 @@ class Record(Struct, frozen=True, kw_only=True):
     absent: dict[str, str] = {}
     warnings: list[CaseWarning] = []
     step_digest: StepDigest | None = None
+    ranks: tuple[RankFacts, ...] = ()
+    links: tuple[LinkSamples, ...] = ()
+    traffic: tuple[Traffic, ...] = ()
     facts: bool = True
     started_at: str
     sequence: int = 0
