@@ -35,8 +35,11 @@ def fleet_report(
     fail_on: Annotated[
         str,
         typer.Option(
-            metavar="[slow|suspect]",
-            help="Exit with 1 for a GPU that fleet confirm found slow (slow), or for any suspect too.",
+            metavar="[slow|suspect|undecided]",
+            help=(
+                "Exit with 1 for a GPU that fleet confirm found slow (slow), for any suspect too, or for any "
+                "that is not shown to be healthy (undecided)."
+            ),
         ),
     ] = "slow",
     section: options.Section = None,

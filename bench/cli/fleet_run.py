@@ -219,6 +219,7 @@ def _begun(out: Path, asked: FleetAsked, name: str, format_: str, *, dry_run: bo
 def _resumed(out: Path, asked: FleetAsked, name: str | None, format_: str, *, dry_run: bool) -> int:
     plan = fleet_plans.resumed(fleet_folder.read(out), asked, name, out)
     executor = _present(plan.executor)
+    _refuse_unused(executor, plan.site)
     nodes = _nodes(executor, ",".join(plan.nodes), plan.site)
     if asked.nodes is not None and _nodes(executor, asked.nodes, plan.site) != nodes:
         raise UserError(f"--nodes is {', '.join(plan.nodes)} in the plan of {out}, got {asked.nodes}")

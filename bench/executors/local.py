@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 import signal
 import subprocess
 import time
@@ -22,6 +23,8 @@ from models.errors import UserError
 
 MOST_CELLS = 64
 _KILL_SECONDS = 10
+_RANGES = re.compile(r"\d+(-\d+)?(,\d+(-\d+)?)*\]")
+"""What stands behind a bracket in a list of nodes."""
 _LOOK_SECONDS = 0.02
 _REAP_SECONDS = 1
 _TIMED_OUT = (124, 137)
@@ -62,7 +65,7 @@ class LocalExecutor:
                 raise UserError(f"--nodes must be from 1 to {MOST_CELLS} on this host, got {wanted}")
             names = [f"cell{number}" for number in range(1, int(wanted) + 1)]
         else:
-            names = [name for each in wanted.split(",") if (name := each.strip())]
+            names = _names(wanted)
         return tuple(Node(name=name, gpus=gpus) for name in dict.fromkeys(names))
 
     def submit(self, job: Job, site: Site) -> str:
@@ -112,6 +115,25 @@ class LocalExecutor:
                 with suppress(psutil.NoSuchProcess):
                     process.send_signal(sent)
             left = _with_children(_left_after(left, seconds))
+
+
+def _names(wanted: str) -> list[str]:
+    """Of `n[1-3,7],m2` five, as schedulers read it. UserError for ranges that are none, and for too many."""
+    found: list[str] = []
+    for item in re.split(r",(?![^\[]*\])", wanted):
+        name, bracket, ranges = item.strip().partition("[")
+        if not bracket:
+            found += [name] if name else []
+            continue
+        if _RANGES.fullmatch(ranges) is None:
+            raise UserError(f"--nodes must be a number or names such as n1,n2 or 'n[1-4]', got {wanted!r}")
+        for each in ranges[:-1].split(","):
+            first, _, last = each.partition("-")
+            numbers = range(int(first), min(int(last or first), int(first) + MOST_CELLS) + 1)
+            found += [f"{name}{number:0{len(first)}}" for number in numbers]
+    if len(found) > MOST_CELLS:
+        raise UserError(f"--nodes must name 1 to {MOST_CELLS} cells on this host, got {wanted!r}")
+    return found
 
 
 def _with_children(processes: Sequence[psutil.Process]) -> list[psutil.Process]:

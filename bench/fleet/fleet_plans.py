@@ -111,7 +111,10 @@ def _fixed(run: Asked, device: str) -> Asked:
 
 
 def _arguments(run: Asked, device: str, folder: Path, *, together: bool) -> list[str]:
-    """Of `convbench run` on every node. The folder keeps a copy of a suite that is a file."""
+    """Of `convbench run` on every node. The folder keeps a copy of a suite that is a file. UserError for
+    --together without GPUs."""
+    if together and not devices.traits(device).uses_nvml:
+        raise UserError("--together measures the GPUs of a node at the same time, and this fleet has none")
     suite = run.suite or USUAL_SUITE
     kept = str(folder.resolve() / fleet_folder.SUITE) if suite.endswith(".toml") else suite
     words = ["run", "--suite", kept]

@@ -19,7 +19,7 @@ from reports.analysis.bit_for_bit import bits_of, outliers_by_unit
 from reports.cells import Scalar
 from reports.document import Document, Table
 from reports.fleet.fleet_answer import answer, title
-from reports.fleet.fleet_found import Against, FleetFound, JudgedUnit, found_in
+from reports.fleet.fleet_found import Against, FleetFound, JudgedUnit, State, found_in
 from reports.fleet.fleet_records import read_fleet
 from reports.fleet.fleet_unit_tables import before_table, suspect_table, unit_table
 from reports.fleet.judged_kinds import JudgedKind
@@ -27,14 +27,20 @@ from reports.fleet.node_tables import node_plots, node_tables
 from reports.fleet.spread_tables import missing_table, spread_tables, versions_table
 from reports.sections.digest_tables import digest_tables
 
-FailOn = Literal["slow", "suspect"]
+FailOn = Literal["slow", "suspect", "undecided"]
+_FAIL: Mapping[FailOn, tuple[State, ...]] = {
+    "slow": ("slow",),
+    "suspect": ("slow", "suspect"),
+    "undecided": ("slow", "suspect", "undecided", "not judged"),
+}
+"""States that are exit code 1."""
 SLOW, GAPS = 1, 3
 """Exit codes: a slow unit or one that computes other bits, and gaps."""
 
 
 class FleetReport(Struct, frozen=True):
-    """`code` is the exit code of a health check: 1 for a slow unit (or suspect, if asked) and for one that
-    computes other bits than its like, 3 for gaps."""
+    """`code` is the exit code of a health check: 1 for a slow unit (a suspect or an undecided one, if asked)
+    and for one that computes other bits than its like, 3 for gaps. What is undecided is no gap."""
 
     document: Document
     code: int
@@ -146,8 +152,7 @@ def _exp(log: float | None) -> float | None:
 
 def exit_code(found: FleetFound, fail_on: FailOn) -> int:
     """1, 3 or 0."""
-    fails: Mapping[str, bool] = {"slow": True, "suspect": fail_on == "suspect"}
-    if outliers_by_unit(found.bits) or any(fails.get(unit.state, False) for unit in found.units):
+    if outliers_by_unit(found.bits) or any(unit.state in _FAIL[fail_on] for unit in found.units):
         return SLOW
     lacks = any(unit.lacks or unit.state == "missing" for unit in found.units)
     return GAPS if found.incomplete or found.unseen or lacks else 0

@@ -226,6 +226,10 @@ def test_a_container_has_its_own_convbench(command_line: Command, tmp_path: Path
         (["--out", "X", "--partition", "gpu"], "--partition needs a scheduler: add --executor slurm"),
         (["--out", "X", "--sbatch", "--account=me"], "--sbatch needs a scheduler: add --executor slurm"),
         (["--out", "X", "--nodes", "a/../b"], "is no name of a node"),
+        (["--out", "X", "--nodes", "n[1-"], "--nodes must be a number or names such as n1,n2 or 'n[1-4]'"),
+        (["--out", "X", "--nodes", "n[1-65]"], "--nodes must name 1 to 64 cells"),
+        (["--out", "X", "--nodes", "n[1-99999999999]"], "--nodes must name 1 to 64 cells"),
+        (["--out", "X", "--together"], "--together measures the GPUs of a node at the same time, and this"),
         (["--out", "X", "--container", "'"], "--container is no command"),
         (["--out", "X", "--setup-file", "X/none"], "cannot read"),
         (["--out", "X", "--jobs-at-once", "0"], "--jobs-at-once must be a whole number"),
@@ -262,6 +266,25 @@ def test_a_folder_is_used_once_and_resumed_as_it_was_begun(command_line: Command
     assert command_line(*words, "--resume").code == 0
     other = command_line("fleet", "run", "--resume", "--suite", "smoke", "--model", "vgg11", "--out", out)
     assert (other.code, "--resume needs only --out" in other.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--partition", "gpu"], "--partition needs a scheduler"),
+        (["--sbatch", "--account=me"], "--sbatch needs a scheduler"),
+        (["--together"], "--together measures the GPUs of a node"),
+    ],
+)
+def test_a_local_fleet_of_processors_is_not_resumed_with_what_it_cannot_have(
+    command_line: Command, tmp_path: Path, words: list[str], said: str
+) -> None:
+    out = tmp_path / "fleet"
+    assert command_line("fleet", "run", *MEASURED, "--convbench", STUB, "--out", out, "--nodes", 1).code == 0
+    kept = fleet_folder.read(out)
+    answer = command_line("fleet", "run", "--resume", "--out", out, *words)
+    assert (answer.code, is_one_sentence(answer.err), said in answer.err) == (2, True, True), answer.err
+    assert fleet_folder.read(out) == kept
 
 
 def test_a_suites_file_is_kept_with_the_fleet(command_line: Command, tmp_path: Path) -> None:

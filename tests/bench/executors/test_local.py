@@ -32,3 +32,17 @@ def test_nothing_of_a_cancelled_job_is_left(
     executor.cancel([submitted])
     number = int(pid.read_text())
     assert not psutil.pid_exists(number) or psutil.Process(number).status() == psutil.STATUS_ZOMBIE
+
+
+@pytest.mark.parametrize(
+    ("wanted", "names"),
+    [
+        ("2", ["cell1", "cell2"]),
+        ("n[1-3,7],m2", ["n1", "n2", "n3", "n7", "m2"]),
+        ("gpu[08-10]", ["gpu08", "gpu09", "gpu10"]),
+        (" a, a ,b", ["a", "b"]),
+    ],
+)
+def test_cells_are_named_as_schedulers_name_nodes(wanted: str, names: list[str]) -> None:
+    nodes = LocalExecutor().nodes(wanted, Site(convbench=("true",)))
+    assert [node.name for node in nodes] == names

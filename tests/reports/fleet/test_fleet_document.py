@@ -144,6 +144,13 @@ def test_a_fleet_whose_processes_scatter_too_much_is_not_called_healthy(tmp_path
     assert "their processes scatter too much to show a difference of 3%" in headline
 
 
+def test_what_is_undecided_fails_only_where_that_is_asked_for(tmp_path: Path) -> None:
+    """It is no gap either: all of it was measured."""
+    directory = write(tmp_path, changed(SMALL, over_processes=0.3))
+    codes = [fleet_document.build([directory], fail_on=on).code for on in ("slow", "suspect", "undecided")]
+    assert codes == [0, 0, 1]
+
+
 def test_a_gpu_that_is_surely_faster_is_not_undecided(tmp_path: Path) -> None:
     found = built(tmp_path, changed(SMALL, over_processes=0.1, slow={SLOW: -0.6}))
     states = {line["uuid"]: line["state"] for line in lines(found.document)}
