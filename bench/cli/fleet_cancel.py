@@ -7,6 +7,7 @@ from bench.cli import options, output
 from bench.cli.fleet_status import Folder
 from bench.contracts.executor import Unreachable
 from bench.fleet import cancelling, fleet_folder
+from bench.studies.confirm import confirm_states
 from models.errors import UserError
 from reports import formats
 from reports.pages import fleet_state_report
@@ -15,7 +16,8 @@ from reports.pages import fleet_state_report
 def fleet_cancel(folder: Folder, *, format_: options.Format = "terminal") -> int:
     """End the jobs of a fleet, whatever became of the command that submitted them.
 
-    What was measured stays; `convbench fleet run --resume` measures the rest.
+    What was measured stays; `convbench fleet run --resume` measures the rest. What `fleet confirm` started
+    ends too.
     """
     plan = fleet_folder.read(folder)
     executor = executors.get(plan.executor)
@@ -24,8 +26,10 @@ def fleet_cancel(folder: Folder, *, format_: options.Format = "terminal") -> int
         raise UserError(reason)
     try:
         states, ended = cancelling.cancel(folder, plan, executor)
+        ended += confirm_states.cancel(folder, executor)
     except Unreachable as error:
         raise UserError(f"{executor.name} does not answer, so nothing was cancelled: {error}") from error
     output.note(fleet_state_report.cancelled(ended))
-    output.show(formats.render(format_, fleet_state_report.document(folder, plan, states)))
+    again, _ = confirm_states.round_states(folder, None)
+    output.show(formats.render(format_, fleet_state_report.document(folder, plan, states, again)))
     return 0

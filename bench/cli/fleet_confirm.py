@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +18,7 @@ from bench.fleet import dispatch, fleet_folder
 from bench.plan import axes
 from bench.schema.confirm_plan import ConfirmPlan
 from bench.schema.fleet_plan import FleetPlan
+from bench.schema.plurals import how_many
 from bench.stats.fleet_ratios import MARGIN
 from bench.studies.confirm import confirm_plans, confirm_records, confirm_rounds
 from bench.studies.confirm.confirm_plans import JudgedUnits
@@ -35,6 +37,12 @@ MOST_ROUNDS = 100
 def fleet_confirm(
     folder: Annotated[Path, typer.Argument(help="What --out of `convbench fleet run` named.")],
     *,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Suspects by the center of this run or fleet, as in fleet report."
+        ),
+    ] = None,
     margin: Annotated[
         str, typer.Option(help="Slower than the center by more than this is slow, e.g. 3%.")
     ] = f"{MARGIN:.0%}",
@@ -54,16 +62,20 @@ def fleet_confirm(
     Each suspect is measured in rounds together with two references drawn at random from the middle half of
     the fleet. Only these rounds decide: that a suspect looked slow in the first run is not counted. The same
     command continues after an interruption.
+
+    With --against the center is that of another run. A fleet that is slow as a whole has no references: it is
+    for `convbench compare`.
     """
     plan = fleet_folder.read(folder)
     share = axes.positive_number("--margin", margin, MOST_MARGIN)
     number = None if rounds is None else axes.whole_number("--rounds", rounds, 2, MOST_ROUNDS)
     executor = executors.get(plan.executor)
-    kinds = judged_kinds(read_fleet([folder]), share)
+    kinds = judged_kinds(read_fleet([folder]), share, None if against is None else read_fleet([against]))
+    center = None if against is None else str(against)
     kept = confirm_plans.read(folder) or ConfirmPlan(seed=plan.name)
-    wanted = confirm_plans.extended(kept, [_units(kind) for kind in kinds], number)
+    wanted = confirm_plans.extended(kept, [_units(kind) for kind in _able(kinds, folder, center)], number)
     if not wanted.looks:
-        output.show(confirm_report.nothing(folder, format_))
+        output.show(confirm_report.nothing(folder, format_, center))
         return 0
     turns = turns_left(folder, wanted, kinds)
     if dry_run:
@@ -73,8 +85,28 @@ def fleet_confirm(
     if turns:
         _measure(folder, plan, executor, wanted, kinds)
     judged = _judged(folder, kinds, wanted)
-    output.show(formats.render(format_, confirm_report.document(folder, plan, judged, share)))
+    output.show(formats.render(format_, confirm_report.document(folder, plan, judged, share, center)))
     return code(judged)
+
+
+def _able(kinds: Sequence[JudgedKind], folder: Path, against: str | None) -> Sequence[JudgedKind]:
+    """Those whose suspects can be measured beside others; of the rest is said why not. UserError where a
+    whole fleet is slower than another."""
+    if against is not None and not any(kind.against for kind in kinds):
+        raise UserError(f"{against} has no case of this fleet on such a machine, so it gives no center")
+    unable = [kind for kind in kinds if kind.ratios.suspects and not kind.has_references]
+    able = [kind for kind in kinds if kind not in unable]
+    if not unable or (against is None and not any(kind.ratios.suspects for kind in able)):
+        return kinds
+    suspects = how_many(sum(len(kind.ratios.suspects) for kind in unable), "suspect")
+    sentence = f"{suspects} cannot be measured again: fewer than two of the kind are not suspects themselves"
+    if any(kind.ratios.suspects for kind in able):
+        output.complain(sentence)
+        return able
+    raise UserError(
+        f"{sentence}. Of a whole fleet that is slow, convbench compare {shlex.quote(against or '')} "
+        f"{shlex.quote(str(folder))} has the verdict"
+    )
 
 
 def _units(kind: JudgedKind) -> JudgedUnits:

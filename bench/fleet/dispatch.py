@@ -241,8 +241,8 @@ def alone(folder: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UserError(
-                f"another convbench fleet run is at work in {folder}. Watch it with: convbench fleet status "
-                f"{folder}"
+                f"another convbench fleet run or confirm is at work in {folder}. Watch it with: convbench "
+                f"fleet status {folder}"
             ) from None
         yield
     finally:

@@ -52,17 +52,20 @@ class Judged(Struct, frozen=True):
         return slower(self.ratio) if is_usable else "not resolved"
 
 
-def document(folder: Path, plan: FleetPlan, judged: Sequence[Judged], margin: float) -> Document:
-    """The slow ones by name; a row for each suspect."""
+def document(
+    folder: Path, plan: FleetPlan, judged: Sequence[Judged], margin: float, against: str | None = None
+) -> Document:
+    """The slow ones by name; a row for each suspect. `against` names the run that the center is from."""
     slow = [each for each in judged if each.ratio.slow]
-    headlines = (_headline(judged, slow, margin), *(_sentence(each) for each in slow[:3]))
+    center = "the center" if against is None else f"the center of {against}"
+    headlines = (_headline(judged, slow, margin, center), *(_sentence(each, center) for each in slow[:3]))
     nodes = how_many(len(plan.nodes), "node")
     answer = Answer(
         about=f"{how_many(len(judged), 'suspect')} of a fleet of {nodes} · {plan.plan.suite}",
         headlines=headlines,
         table=Table(title="Suspects", columns=_COLUMNS, rows=tuple(_cells(each, margin) for each in judged)),
         warnings=_warning(judged),
-        next_step=_next(folder, judged),
+        next_step=_next(folder, judged, against),
     )
     return Document(
         title=f"{TITLE}: {headlines[0]}",
@@ -75,9 +78,9 @@ def document(folder: Path, plan: FleetPlan, judged: Sequence[Judged], margin: fl
 _COLUMNS = ("suspect", "node", "slower than the center", "rounds", "references", "verdict")
 
 
-def _headline(judged: Sequence[Judged], slow: Sequence[Judged], margin: float) -> str:
+def _headline(judged: Sequence[Judged], slow: Sequence[Judged], margin: float, center: str) -> str:
     """`1 of 2 suspects is slow: measured again, it is more than 3% slower than the center.`"""
-    share = f"more than {100 * margin:.3g}% slower than the center"
+    share = f"more than {100 * margin:.3g}% slower than {center}"
     if not slow:
         return f"No suspect is shown to be slow: measured again, none is clearly {share}."
     verb, they = ("is", "it is") if len(slow) == 1 else ("are", "they are")
@@ -85,12 +88,12 @@ def _headline(judged: Sequence[Judged], slow: Sequence[Judged], margin: float) -
     return f"{len(slow)} of {suspects} {verb} slow: measured again, {they} {share}."
 
 
-def _sentence(judged: Judged) -> str:
+def _sentence(judged: Judged, center: str) -> str:
     """`cell3 is 41.2% (37.1% to 45.6%) slower than the center, in 3 rounds beside cell1 and cell2.`"""
     one, other = judged.look.references
     rounds = how_many(judged.ratio.rounds, "round")
     return (
-        f"{named(judged.look.suspect)} is {brief(slower(judged.ratio))} slower than the center, "
+        f"{named(judged.look.suspect)} is {brief(slower(judged.ratio))} slower than {center}, "
         f"in {rounds} beside {named(one)} and {named(other)}."
     )
 
@@ -119,8 +122,8 @@ def _warning(judged: Sequence[Judged]) -> str:
     return f"The references of {names} differ from each other more than in the first run: one has changed."
 
 
-def _next(folder: Path, judged: Sequence[Judged]) -> NextStep:
-    at = shlex.quote(str(folder))
+def _next(folder: Path, judged: Sequence[Judged], against: str | None) -> NextStep:
+    at = shlex.quote(str(folder)) + ("" if against is None else f" --against {shlex.quote(against)}")
     left = sum(not each.is_complete for each in judged)
     if left:
         purpose = f"measures the missing rounds of {how_many(left, 'suspect')}"
@@ -151,9 +154,10 @@ def _row(judged: Judged, margin: float) -> dict[str, Scalar]:
     }
 
 
-def nothing(folder: Path, format_: str) -> str:
+def nothing(folder: Path, format_: str, against: str | None = None) -> str:
     """A sentence for people; programs find no rows."""
-    text = f"nothing to confirm: no machine of {folder} is a suspect"
+    by = "" if against is None else f" by the center of {against}"
+    text = f"nothing to confirm: no machine of {folder} is a suspect{by}"
     if format_ == "terminal":
         return f"{text}\n"
     return formats.render(format_, Document(title=TITLE, text=(text,), tables=()))

@@ -240,6 +240,7 @@ def _group(kind: JudgedKind) -> str:
     units = f"{'GPU' if kind.uses_gpu else 'CPU'}{'' if len(kind.units) == 1 else 's'}"
     one = len(nodes) == 1
     group = "is a group of its own" if len(kind.units) == 1 else "are a group of their own"
+    group += ", too few to be judged" if all(unit.why == "alone" for unit in kind.ratios.units) else ""
     whose = f"{listed(nodes)} {'has' if one else 'have'} {kind.differs}: {'its' if one else 'their'}"
     return f"{whose} {units} {group}."
 
@@ -255,10 +256,11 @@ def _next_step(found: FleetFound, outstanding: Sequence[JudgedUnit]) -> NextStep
     folders = _folders(found.directories)
     gaps = [state for state in found.states if state.is_gap]
     unsure = [unit for unit in outstanding if unit.state == "suspect" and unit.confirmed is None]
-    suspects = [unit for unit in unsure if not found.kinds[unit.kind].against]
+    suspects = [unit for unit in unsure if found.kinds[unit.kind].has_references]
+    against = "" if found.against is None else f" --against {shlex.quote(found.against.name)}"
     if found.plan is not None and gaps:
         share = max(1 - state.done / max(state.planned, 1) for state in gaps)
-        then = f" && convbench fleet confirm {folders}" if suspects else ""
+        then = f" && convbench fleet confirm {folders}{against}" if suspects else ""
         nodes = listed(state.node for state in gaps)
         return NextStep(
             command=f"convbench fleet run --resume --out {folders}{then}",
@@ -270,7 +272,7 @@ def _next_step(found: FleetFound, outstanding: Sequence[JudgedUnit]) -> NextStep
     if found.plan is not None and suspects:
         again = how_many(len(suspects), "suspect")
         return NextStep(
-            command=f"convbench fleet confirm {folders}", purpose=f"measures {again} beside 2 others"
+            command=f"convbench fleet confirm {folders}{against}", purpose=f"measures {again} beside 2 others"
         )
     if found.against is not None and unsure:
         command = f"convbench compare {shlex.quote(found.against.name)} {folders}"

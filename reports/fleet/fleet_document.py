@@ -74,8 +74,8 @@ def build(
 
 
 def _confirmed(fleet: Path | None, kind: JudgedKind) -> Sequence[ConfirmedRatio]:
-    """What `fleet confirm` measured of a kind; one that is judged against another run was not."""
-    if fleet is None or kind.against:
+    """What `fleet confirm` measured of a kind."""
+    if fleet is None:
         return ()
     units = [unit.unit for unit in kind.units]
     return confirm_records.confirmed(fleet, units, kind.tests, kind.ratios)

@@ -43,6 +43,11 @@ class JudgedKind(Struct, frozen=True, kw_only=True):
         return self.units[0].environment
 
     @property
+    def has_references(self) -> bool:
+        """Whether two units are no suspects, beside which others can be measured again."""
+        return sum(each.error is not None and not each.suspect for each in self.ratios.units) > 1
+
+    @property
     def uses_gpu(self) -> bool:
         return self.units[0].uses_gpu
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from msgspec import to_builtins
@@ -14,8 +15,10 @@ from bench.plan import plan_processes
 from bench.schema import durations
 from bench.schema.fleet_plan import UNDER_WAY, FleetPlan, NodeState
 from bench.schema.plurals import how_many
+from bench.studies.confirm.confirm_rounds import Turn
+from bench.studies.confirm.confirm_states import RoundState
 from reports import formats
-from reports.cells import Scalar
+from reports.cells import Cell, Scalar
 from reports.document import Answer, Document, NextStep, Table
 
 TITLE = "Fleet"
@@ -23,23 +26,30 @@ _MOST_ROWS = 12
 """Of the first screen; the other nodes are in the whole table."""
 
 
-def document(folder: Path, plan: FleetPlan, states: Sequence[NodeState]) -> Document:
-    """Which nodes are complete, which are under way and what is missing; a row for each node."""
+def document(
+    folder: Path, plan: FleetPlan, states: Sequence[NodeState], again: Sequence[RoundState] = ()
+) -> Document:
+    """Which nodes are complete, which are under way and what is missing; a row for each node, and for each
+    unit and round that `fleet confirm` measures `again`."""
     gaps = [state for state in states if state.is_gap]
-    headlines = (_headline(states), *_odd_clocks(states))
+    headlines = (_headline(states), *_again(again), *_odd_clocks(states))
     shown = sorted(states, key=lambda state: (state.state == "complete", not state.is_gap))[:_MOST_ROWS]
     answer = Answer(
         about=_about(plan),
         headlines=headlines,
         table=_table("Nodes", shown, of=len(states)),
         warnings=_tail(gaps),
-        next_step=_next(folder, plan, states, gaps),
+        next_step=_next(folder, plan, states, gaps, again),
     )
+    rounds = (_rounds_table(again),) if again else ()
     return Document(
         title=TITLE,
         answer=answer,
-        tables=(_table("All nodes", states, of=len(states)), *filter(None, map(_log, gaps))),
-        rows=tuple(_row(state) for state in states),
+        tables=(_table("All nodes", states, of=len(states)), *rounds, *filter(None, map(_log, gaps))),
+        rows=(
+            *(_row(state) for state in states),
+            *(_row(each.state, each.turn) for each in again),
+        ),
     )
 
 
@@ -60,6 +70,36 @@ def _headline(states: Sequence[NodeState]) -> str:
     cases = f" {how_many(failed, 'process', 'processes')} failed." if failed else ""
     verb = "is" if complete == 1 else "are"
     return f"{complete} of {how_many(len(states), 'node')} {verb} complete{left}.{cases}"
+
+
+def _again(again: Sequence[RoundState]) -> Iterator[str]:
+    """`Of fleet confirm 5 of 12 jobs are complete, 2 running, 5 not submitted.`"""
+    if again:
+        counts = Counter(each.state.state for each in again)
+        complete = counts.pop("complete", 0)
+        left = "".join(f", {count} {name}" for name, count in counts.items())
+        verb = "is" if complete == 1 else "are"
+        yield f"Of fleet confirm {complete} of {how_many(len(again), 'job')} {verb} complete{left}."
+
+
+def _rounds_table(again: Sequence[RoundState]) -> Table:
+    """In the order of measuring; those that are complete are only counted."""
+    left = [each for each in again if each.state.state != "complete"]
+    return Table(
+        title="Suspects and references again",
+        columns=("round", "node", "unit", "state", "job", "why"),
+        rows=tuple(
+            (each.turn.number, each.state.node, each.turn.unit.name, *_standing(each.state)) for each in left
+        ),
+        notes=(f"{how_many(len(again) - len(left), 'more job')}: complete.",)
+        if len(left) < len(again)
+        else (),
+        optional=("unit", "job"),
+    )
+
+
+def _standing(state: NodeState) -> tuple[Cell, ...]:
+    return state.state, state.job, state.reason
 
 
 def _odd_clocks(states: Sequence[NodeState]) -> tuple[str, ...]:
@@ -101,7 +141,11 @@ def _log(state: NodeState) -> Table | None:
 
 
 def _next(
-    folder: Path, plan: FleetPlan, states: Sequence[NodeState], gaps: Sequence[NodeState]
+    folder: Path,
+    plan: FleetPlan,
+    states: Sequence[NodeState],
+    gaps: Sequence[NodeState],
+    again: Sequence[RoundState],
 ) -> NextStep | None:
     """What is missing is measured; a fleet that waits is watched; a whole one is reported."""
     at = shlex.quote(str(folder))
@@ -111,13 +155,17 @@ def _next(
         return NextStep(command=resume, purpose=f"measures what is missing ({names})", seconds=plan.seconds)
     if any(state.state in UNDER_WAY for state in states):
         return NextStep(command=f"convbench fleet run --resume --out {at}", purpose="watches the jobs")
+    if any(each.state.state != "complete" for each in again):
+        purpose = "watches these jobs and measures what is missing"
+        return NextStep(command=f"convbench fleet confirm {at}", purpose=purpose)
     return NextStep(command=f"convbench fleet report {at}", purpose="shows which machine is slow")
 
 
-def _row(state: NodeState) -> dict[str, Scalar]:
-    """For programs; the log as one text."""
+def _row(state: NodeState, turn: Turn | None = None) -> dict[str, Scalar]:
+    """For programs; the log as one text. Of the first run it has no round."""
     row: dict[str, Scalar] = to_builtins(state)
-    return {**row, "log": "\n".join(state.log), "is_gap": state.is_gap}
+    again: dict[str, Scalar] = {"round": turn and turn.number, "unit": turn and turn.unit.id}
+    return {**row, "log": "\n".join(state.log), "is_gap": state.is_gap, **again}
 
 
 def dry_run(plan: FleetPlan, executor: Executor, nodes: Sequence[Node], format_: str) -> str:

@@ -16,8 +16,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from bench import executors
 from bench.contracts.executor import Node
-from bench.fleet import fleet_folder, fleet_plans
+from bench.fleet import fleet_folder, fleet_plans, job_files
 from bench.fleet.fleet_plans import FleetAsked
+from bench.fleet.job_files import JobFiles, KeptJob
 from bench.plan import plan_processes, suite_plan
 from bench.schema.case import Case
 from bench.schema.fleet_plan import FleetPlan, Site
@@ -58,6 +59,9 @@ def fleet_of_cells(folder: Path, slowdowns: dict[str, float], executor: str = "l
         own = fleet_folder.attempt_folder(folder, cell, 1)
         cases = plan_processes.of_plan(plan.plan)
         planted_records.write(own, [timed(case, cell, slowdown, own) for case in cases])
+        job = KeptJob(name=f"{plan.name}-{cell}-1", node=cell, attempt=1, seconds=3600.0, at=0.0, id="1")
+        job_files.keep(folder, job)
+        JobFiles(folder, job.name).path("exit").write_text("0\n")
     return plan
 
 

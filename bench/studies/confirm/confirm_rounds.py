@@ -19,7 +19,7 @@ from pathlib import Path
 from msgspec import Struct, structs
 
 from bench.contracts.executor import Executor
-from bench.fleet import fleet_folder
+from bench.fleet import fleet_folder, job_files, node_states
 from bench.fleet.dispatch import Dispatch, States
 from bench.plan import estimate, plan_processes
 from bench.schema.case import Case
@@ -71,15 +71,24 @@ class _StoppedError(Exception):
     """The command was ended while the jobs of this thread were under way."""
 
 
+class _CancelledError(Exception):
+    """`fleet cancel` was called."""
+
+
 def turns_left(folder: Path, plan: ConfirmPlan, tests: Sequence[Case]) -> list[Turn]:
-    """What has no whole figures yet: rounds in their order, units in random order, the same at each call."""
+    """What has no whole figures yet, in the order of `turns_of`."""
+    return [each for each in turns_of(plan) if not is_complete(folder, each.unit, each.number, tests)]
+
+
+def turns_of(plan: ConfirmPlan) -> list[Turn]:
+    """All of them: rounds in their order, units in random order, the same at each call."""
     numbers = sorted({number for look in plan.looks for number in look.rounds})
     found = []
     for number in numbers:
         units = {unit for look in plan.looks if number in look.rounds for unit in look.units}
         ordered = sorted(units, key=lambda unit: (unit.node, unit.id))
         random.Random(f"{plan.seed}/{number}").shuffle(ordered)
-        found += [Turn(number, each) for each in ordered if not is_complete(folder, each, number, tests)]
+        found += [Turn(number, each) for each in ordered]
     return found
 
 
@@ -101,10 +110,12 @@ class Rounds:
         self._done = self._total = self._processes = 0
 
     def run(self, turns: Sequence[Turn]) -> None:
-        """One round after the other: in a round each node's units one after the other.
+        """One round after the other: in a round each node's units one after the other. `fleet cancel` of the
+        fleet ends it early.
 
         Raises what a job's folder refuses; whatever ends this ends the jobs too.
         """
+        job_files.forget_cancelled(self._folder)
         self._total = len(turns)
         at_once = self._plan.site.jobs_at_once or self._executor.jobs_at_once
         for each in _by_round(turns):
@@ -128,6 +139,8 @@ class Rounds:
 
     def _queue(self, turns: Sequence[Turn]) -> None:
         for turn in turns:
+            if job_files.is_cancelled(self._folder):
+                return
             state = self._measure(turn)
             with self._lock:
                 self._done += 1
@@ -142,6 +155,9 @@ class Rounds:
         jobs = Dispatch(own, fleet_folder.read(own), self._executor, self._look)
         try:
             (state,) = jobs.run({}, resume=True)
+        except _CancelledError:
+            jobs.cancel()
+            (state,) = node_states.states_of(own)
         except BaseException:
             jobs.cancel()
             raise
@@ -150,6 +166,8 @@ class Rounds:
     def _look(self, states: States, trouble: str) -> None:
         if self._stopping.is_set():
             raise _StoppedError
+        if job_files.is_cancelled(self._folder):
+            raise _CancelledError
 
 
 def plan_of(plan: FleetPlan, turn: Turn, folder: Path) -> FleetPlan:

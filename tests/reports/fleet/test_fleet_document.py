@@ -230,8 +230,8 @@ def test_suspects_are_to_be_confirmed(tmp_path: Path) -> None:
     assert answer.next_step.command == f"convbench fleet confirm {fleet}"
 
 
-def test_suspects_by_the_center_of_another_run_are_for_compare(tmp_path: Path) -> None:
-    """`fleet confirm` measures beside this fleet, in which they may be as the others."""
+def test_a_fleet_that_is_slow_as_a_whole_is_for_compare(tmp_path: Path) -> None:
+    """No unit of it is a reference for `fleet confirm`."""
     before = write(tmp_path / "before", SMALL)
     fleet = planted_fleet.write_fleet(tmp_path / "fleet", changed(SMALL, seconds=SMALL.seconds * 1.08))
     answer = fleet_document.build([fleet], against=before).document.answer
