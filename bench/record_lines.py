@@ -17,6 +17,11 @@ from models.errors import UserError
 
 T = TypeVar("T")
 
+
+class NoRecordError(UserError):
+    """A line is no record."""
+
+
 _LINE_BEGINS = b'{"schema":'
 """Every line begins so; an unfinished one that does not is no record of ours, and stays untouched."""
 
@@ -30,12 +35,13 @@ def read_records(
     path: Path,
     *,
     torn: Callable[[str], None] | None = None,
+    damaged: Callable[[str], None] | None = None,
     decode: Callable[[bytes], Record] = decode_record,
     begin: int = 0,
     end: int | None = None,
 ) -> Iterator[Record]:
     """The records of a file, as `each_decoded` reads them."""
-    return each_decoded(path, decode, torn=torn, begin=begin, end=end)
+    return each_decoded(path, decode, torn=torn, damaged=damaged, begin=begin, end=end)
 
 
 def each_decoded(
@@ -43,6 +49,7 @@ def each_decoded(
     decode: Callable[[bytes], T],
     *,
     torn: Callable[[str], None] | None = None,
+    damaged: Callable[[str], None] | None = None,
     begin: int = 0,
     end: int | None = None,
 ) -> Iterator[T]:
@@ -50,8 +57,9 @@ def each_decoded(
 
     An unfinished last line ends the records, and is told to `torn` in a sentence; `decode` raises as
     `bench.schema.migrations.decode_record` does. Lines before the byte `begin`, where one begins,
-    and from the byte `end` on are left out. Raises UserError for a file that cannot be read, and for any
-    other line that is no record, which it names.
+    and from the byte `end` on are left out. Any other line that is no record is told to `damaged` and left
+    out. Raises UserError for a file that cannot be read, for records of a newer convbench, and, without
+    `damaged`, NoRecordError, which names the line.
     """
     with refusals(path):
         for number, line in lines(path, begin, end):
@@ -60,8 +68,16 @@ def each_decoded(
                     before = lines_before(path, begin)
                     torn(f"line {before + number} of {path} was never finished and is left out")
                 return
-            if line.strip():
-                yield decoded(line, number, path, decode, begin)
+            if not line.strip():
+                continue
+            try:
+                record = decoded(line, number, path, decode, begin)
+            except NoRecordError as error:
+                if damaged is None:
+                    raise
+                damaged(str(error))
+                continue
+            yield record
 
 
 def lines_before(path: Path, begin: int) -> int:
@@ -93,7 +109,7 @@ def lines(path: Path, begin: int = 0, end: int | None = None) -> Iterator[tuple[
 
 
 def decoded(line: bytes, number: int, path: Path, decode: Callable[[bytes], T], begin: int = 0) -> T:
-    """`number` is counted from the byte `begin` on."""
+    """`number` is counted from the byte `begin` on. Raises NoRecordError, and UserError for a newer one."""
     try:
         return decode(line)
     except NewerSchemaError as error:
@@ -102,7 +118,7 @@ def decoded(line: bytes, number: int, path: Path, decode: Callable[[bytes], T], 
     except _UNREADABLE as error:
         why = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         where = f"line {lines_before(path, begin) + number} of {path}"
-        raise UserError(f"{where} is not a convbench record: {why}") from error
+        raise NoRecordError(f"{where} is not a convbench record: {why}") from error
 
 
 def is_torn(line: bytes) -> bool:

@@ -26,12 +26,14 @@ class Coverage(Struct, frozen=True, kw_only=True):
     done       of those: measured, or refused for good
     failed     of those done: `oom`, `invalid` and the like
     accidents  not done, because they crashed or ran into their time limit
+    damaged    lines of their records that are none
     """
 
     planned: int
     done: int = 0
     failed: int = 0
     accidents: int = 0
+    damaged: int = 0
 
     @property
     def is_whole(self) -> bool:
@@ -56,6 +58,7 @@ class RunFile:
 
     def __init__(self, path: Path) -> None:
         self._path, self._offset = path, 0
+        self.damaged = 0
         self.lines: dict[Case, tuple[_Line, bytes]] = {}
 
     def read_on(self) -> None:
@@ -68,10 +71,11 @@ class RunFile:
             return
         whole = new[: new.rfind(b"\n") + 1]
         self._offset += len(whole)
-        for text in whole.splitlines():
+        for text in filter(bytes.strip, whole.splitlines()):
             try:
                 line = msgspec.json.decode(text, type=_Line)
             except (msgspec.DecodeError, UnicodeDecodeError):
+                self.damaged += 1
                 continue
             before = self.lines.get(line.case)
             if before is None or before[0].is_accident:
@@ -97,6 +101,7 @@ class NodeRecords:
             done=sum(each.done for each in counted),
             failed=sum(each.failed for each in counted),
             accidents=sum(each.accidents for each in counted),
+            damaged=sum(file.damaged for file in self._files.values()),
         )
 
     def seed(self, attempt: Path) -> bool:

@@ -120,6 +120,8 @@ def _reason(name: StateName, job: KeptJob, seen: Seen, code: int | None, covered
         parts.append(f"exit code {code}")
     if covered.accidents:
         parts.append(f"{how_many(covered.accidents, 'process', 'processes')} crashed or timed out")
+    if covered.damaged:
+        parts.append(f"{how_many(covered.damaged, 'damaged line')} in its records")
     parts.append(f"{covered.done} of {how_many(covered.planned, 'process', 'processes')} measured")
     return ", ".join(parts)
 

@@ -155,4 +155,5 @@ def exit_code(found: FleetFound, fail_on: FailOn) -> int:
     if outliers_by_unit(found.bits) or any(unit.state in _FAIL[fail_on] for unit in found.units):
         return SLOW
     lacks = any(unit.lacks or unit.state == "missing" for unit in found.units)
-    return GAPS if found.incomplete or found.unseen or lacks else 0
+    damaged = found.records.damaged and not found.states  # a fleet knows whether it was measured again
+    return GAPS if found.incomplete or found.unseen or lacks or damaged else 0

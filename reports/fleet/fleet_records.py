@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -24,6 +24,7 @@ from bench.schema.units import Unit, unit_of
 from bench.stats.fleet_arithmetic import Array
 from models.errors import UserError
 from reports.document import Origin
+from reports.fleet.process_places import Entries, rounds_of
 from reports.fleet.slim_lines import (
     COLUMNS,
     SlimLine,
@@ -40,7 +41,7 @@ from reports.fleet.slim_lines import (
 from reports.fleet.united_rows import Row, united
 from reports.summary.case_order import sort_key
 from reports.summary.digests import Digested
-from reports.summary.record_stream import Part, parts_of
+from reports.summary.record_stream import Part, parts_of, without_lines
 from reports.summary.sharing import uncollected
 
 
@@ -70,6 +71,7 @@ class FleetRecords(Struct, frozen=True, kw_only=True):
     facts  of each name in COLUMNS an array alike
     digests  of the deterministic steps that processes made
     notes  about the files themselves
+    damaged  how many files have lines that are no records
     """
 
     units: tuple[MeasuredUnit, ...]
@@ -80,6 +82,7 @@ class FleetRecords(Struct, frozen=True, kw_only=True):
     origin: Origin
     digests: tuple[Digested, ...] = ()
     notes: tuple[str, ...] = ()
+    damaged: int = 0
 
 
 @uncollected()
@@ -111,7 +114,7 @@ class _Reader:
         self._known_cases: dict[bytes, tuple[Test | None, int, int]] = {}
         self._known_rows: dict[tuple[bytes, bool], Row | None] = {}
         self._of_folder: dict[tuple[bool, str], Row] = {}
-        self._entries: _Entries = {}
+        self._entries: Entries = {}
         self._logs = array("d")
         self._facts = array("d")
         self._statuses: list[str] = []
@@ -119,20 +122,30 @@ class _Reader:
         self._commands: dict[str, None] = {}
         self._begun: list[str] = []
         self._ended: list[str] = []
-        self._count = 0
+        self._count = self._damaged = 0
 
     def read(self, part: Part, warn: Callable[[str], None]) -> None:
-        """All of a file. Raises UserError for what is no record."""
+        """All of a file. Raises UserError for what is no record, unless there are other files."""
         last = None
         self._of_folder.clear()
         unplaced: list[SlimLine] = []
-        for line in each_decoded(part.path, slim, torn=warn, begin=part.begin, end=part.end):
+        left_out: list[str] = []
+
+        def taken(encoded: bytes) -> tuple[SlimLine, bool]:
+            line = slim(encoded)
+            return line, self._take(part.named, line)
+
+        tell = left_out.append if part.others else None
+        for line, is_placed in each_decoded(part.path, taken, torn=warn, damaged=tell):
             if last is None:
                 self._begun.append(line.started_at)
             last = line
             self._count += 1
-            if not self._take(part.named, line):
+            if not is_placed:
                 unplaced.append(line)
+        if left_out:
+            warn(without_lines(left_out))
+            self._damaged += 1
         unplaced = [line for line in unplaced if not self._take(part.named, line)]
         if unplaced:
             warn(
@@ -213,9 +226,9 @@ class _Reader:
         counted = Counter(status for status in self._statuses if status != "ok")
         return "".join(f": {how_many(n, 'process', 'processes')} ended {how}" for how, n in counted.items())
 
-    def _entries_of(self, place_of: Sequence[int]) -> _Entries:
+    def _entries_of(self, place_of: Sequence[int]) -> Entries:
         """Those of units that are one put together; of doubles as `_take` has it."""
-        found: _Entries = {}
+        found: Entries = {}
         for (run, row, test, number), entry in self._entries.items():
             key = run, place_of[row], test, number
             if key not in found or self._logs[entry] == self._logs[entry]:
@@ -226,7 +239,7 @@ class _Reader:
         """All of it, tests in the order of a report."""
         rows, place_of = united(self.rows.values())
         entries = self._entries_of(place_of) if len(rows) < len(self.rows) else self._entries
-        rounds = _rounds(entries)
+        rounds = rounds_of(entries)
         shape = (len(rows), len(self._tests), 1 + max(rounds.values(), default=0))
         logs = np.full(shape, np.nan)
         facts = np.full((*shape, len(COLUMNS)), np.nan)
@@ -260,24 +273,8 @@ class _Reader:
             ),
             digests=tuple(self._digests),
             notes=tuple(notes),
+            damaged=self._damaged,
         )
-
-
-_Entries = dict[tuple[int, int, int, int], int]
-"""(run, row, test, number of a process) -> its place in the columns."""
-
-
-def _rounds(entries: Iterable[tuple[int, int, int, int]]) -> dict[tuple[int, int, int], int]:
-    """(run, unit, number of a process) -> its place among the unit's processes: of a run that was dealt out a
-    unit has some numbers only."""
-    numbers: dict[int, set[tuple[int, int]]] = {}
-    for run, row, _, number in entries:
-        numbers.setdefault(row, set()).add((run, number))
-    return {
-        (run, row, number): place
-        for row, found in numbers.items()
-        for place, (run, number) in enumerate(sorted(found))
-    }
 
 
 def _measured(row: Row, failed: dict[str, int]) -> MeasuredUnit:

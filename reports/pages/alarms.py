@@ -26,9 +26,11 @@ def alarms(
     ceilings: Ceilings,
     directories: Sequence[Path],
 ) -> tuple[str, ...]:
-    """A machine that computes wrongly, a busy one, then each kind of contradiction by its worst case."""
+    """A machine that computes wrongly, records that are damaged, a busy machine, then each kind of
+    contradiction by its worst case."""
     return (
         *digest_alarms(compare(summary.digests)),
+        *summary.damaged[:1],
         *not_alone(summary.figures),
         *above_peak(reached),
         *_layers_apart(layers, summary),

@@ -50,13 +50,17 @@ def next_step(
     target: float,
 ) -> NextStep:
     """Complete, to be pasted; only a single folder that keeps its plan is gone on with. A network above the
-    measured peak asks for another peak before anything else but what is missing."""
+    measured peak asks for another peak before anything else but what is missing. Several machines are not
+    measured again from one of them: which of them is slow is what one asks next."""
     resume = resume_command(directories[0]) if len(directories) == 1 else None
     above = _peak_again(summary, reached)
     if resume is not None:
         step = _lacking(summary, resume, left) or above or _resuming(summary, tasks, resume, target)
         if step is not None:
             return step
+    if above is None and directories and any(len(set(figure.units)) > 1 for figure in summary.figures):
+        runs = shlex.join(map(str, directories))
+        return NextStep(command=f"convbench fleet report {runs}", purpose="shows which machine is slow")
     return above or _following(tasks, directories, target)
 
 

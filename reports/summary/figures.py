@@ -227,7 +227,8 @@ class MeasuredNetwork(Struct, frozen=True):
 
 
 class Summary(Struct, frozen=True, kw_only=True):
-    """All that a report prints. `notes` are about the record files themselves; `caches` are what all timed
+    """All that a report prints. `notes` are about the record files themselves, those in `damaged` about lines
+    that are no records; `caches` are what all timed
     steps found, None where none was timed; `networks` are those of which records say what they were;
     `digests` are those of deterministic steps;
     `seconds` are what a process of a case takes, in the mean; `spent` are those of all processes and of the
@@ -242,6 +243,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     absences: tuple[Absence, ...] = ()
     warnings: tuple[WarningCount, ...]
     notes: tuple[str, ...]
+    damaged: tuple[str, ...] = ()
     records: int
     caches: Caches | None = None
     networks: tuple[MeasuredNetwork, ...] = ()

@@ -44,18 +44,20 @@ main(sys.stdin.buffer.read())
 
 
 class Reader:
-    """Reads parts of runs; `kind`, `spent` and `origin` are of what it has read so far."""
+    """Reads parts of runs; `kind`, `spent` and `origin` are of what it has read so far, `damaged` says which
+    lines it left out."""
 
     def __init__(self, parts: Sequence[Part]) -> None:
         self.kind = OneKind()
         self.spent = TimeSpent()
         self.origin = RecordOrigin()
+        self.damaged: list[str] = []
         self._names = {part.run: part.name for part in parts}
 
     def processes(self, parts: Sequence[Part], warn: Callable[[str], None]) -> Iterator[tuple[Case, Process]]:
         """Those of some parts, in their order. Raises UserError as `read_records` does, and for times with
         warm caches beside times with a cold L2."""
-        return condensed(self._checked(read_parts(parts, warn)))
+        return condensed(self._checked(read_parts(parts, warn, self.damaged.append)))
 
     def take(self, found: Condensed) -> Iterable[tuple[Case, Process]]:
         """What another process has read, behind what this one has. Raises UserError likewise."""

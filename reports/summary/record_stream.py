@@ -29,6 +29,7 @@ class Part(Struct, frozen=True, kw_only=True):
     name   of the directory: as it was given, or below one that was
     path   the file
     alone  whether it was named itself, so that it must have records
+    others  whether other runs are read beside it: then a line that is no record stops none of them
     begin  the byte with which the first line begins
     end    the byte with which the first line behind them begins; None: they are the last of the file
     size   in bytes, when it was looked at
@@ -39,6 +40,7 @@ class Part(Struct, frozen=True, kw_only=True):
     name: str
     path: Path
     alone: bool = True
+    others: bool = False
     begin: int = 0
     end: int | None = None
     size: int = 0
@@ -71,7 +73,7 @@ def parts_of(directories: Sequence[Path]) -> list[Part]:
                 parts[each.resolve()] = structs.replace(part, alone=not several)
             runs += not found.is_fleet
         runs += found.is_fleet
-    return list(parts.values())
+    return [structs.replace(part, others=len(parts) > 1) for part in parts.values()]
 
 
 def runs_of(folder: Path) -> int:
@@ -104,18 +106,33 @@ def read_records(directories: Sequence[Path], warn: Callable[[str], None]) -> It
     return read_parts(parts_of(directories), warn)
 
 
-def read_parts(parts: Sequence[Part], warn: Callable[[str], None]) -> Iterator[tuple[int, Record]]:
-    """Likewise of some parts. Equal machines, protocols and networks are one object each in all records."""
+def read_parts(
+    parts: Sequence[Part], warn: Callable[[str], None], damaged: Callable[[str], None] | None = None
+) -> Iterator[tuple[int, Record]]:
+    """Likewise of some parts. Equal machines, protocols and networks are one object each in all records.
+    Lines that are no records are told to `damaged`, where other runs are read beside theirs."""
     decode = SharingReader().decode
     for part in parts:
         found = part.begin > 0
-        for record in read_file(part.path, torn=warn, decode=decode, begin=part.begin, end=part.end):
+        left_out: list[str] = []
+        tell = left_out.append if damaged is not None and part.others else None
+        for record in read_file(
+            part.path, torn=warn, damaged=tell, decode=decode, begin=part.begin, end=part.end
+        ):
             found = True
             yield part.run, record
+        if left_out and damaged is not None:
+            damaged(without_lines(left_out))
         if not found and part.alone:
-            raise UserError(f"{part.path} has no complete record")
+            raise UserError(left_out[0] if left_out else f"{part.path} has no complete record")
         if not found:
             warn(without_records(part))
+
+
+def without_lines(damaged: Sequence[str]) -> str:
+    """What is said of lines that are no records, of each of which there is a sentence: the first of them."""
+    more = f", and so {'is' if len(damaged) == 2 else 'are'} {len(damaged) - 1:,} more" if damaged[1:] else ""
+    return f"{damaged[0].rstrip('.')}; it was left out{more}."
 
 
 def without_records(part: Part) -> str:

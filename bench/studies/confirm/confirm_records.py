@@ -66,14 +66,14 @@ def _log_medians(folder: Path, unit: Unit, look: Look, tests: Sequence[Case]) ->
 
 def _round(folder: Path, unit: Unit, number: int, tests: Sequence[Case]) -> Array:
     """Of each test the log of the median time, in s; NaN where there is none. What another unit measured in
-    the unit's place does not count."""
+    the unit's place does not count, nor does a line that is no record: it is measured again."""
     found = np.full(len(tests), np.nan)
     place = {test: at for at, test in enumerate(tests)}
     own = round_folder(folder, unit, number)
     for run in named_run(own).run_folders if own.is_dir() else ():
         if not (run / RECORDS).exists():
             continue
-        for record in read_records(run / RECORDS):
+        for record in read_records(run / RECORDS, damaged=lambda sentence: None):
             at = place.get(record.case.without_replicate())
             if at is not None and _is_of(record, unit):
                 seconds = whole_time(record)

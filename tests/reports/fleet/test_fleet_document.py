@@ -459,3 +459,47 @@ def test_a_unit_that_its_records_call_by_two_names_is_one_row(tmp_path: Path) ->
         records = read_fleet(folders(folder))
         assert len(records.units) == 3
         assert np.isfinite(records.logs).all()
+
+
+def damage(file: Path, at: int = 1) -> bytes:
+    """A line that is no record in the place of one; what the file was."""
+    before = file.read_bytes()
+    lines = before.splitlines(keepends=True)
+    lines[at] = b'{"schema":4,"case":{"mo\x00\x00\n'
+    file.write_bytes(b"".join(lines))
+    return before
+
+
+def test_a_damaged_line_of_one_node_is_a_named_gap_and_stops_nothing(tmp_path: Path) -> None:
+    fleet = planted_fleet.write_fleet(tmp_path / "fleet", PlantedFleet(nodes=4, gpus=0, tests=2))
+    file = fleet / "nodes" / "node2" / "1" / "records.jsonl"
+    before = damage(file)
+    found = fleet_document.build([fleet])
+    assert found.code == fleet_document.GAPS
+    assert len(lines(found.document)) == 4
+    assert found.document.answer is not None
+    (alarm,) = found.document.answer.alarms
+    assert alarm.startswith(f"line 2 of {file} is not a convbench record: ")
+    assert alarm.endswith("; it was left out.")
+    assert (
+        "node2 (failed: exit code 0, 1 damaged line in its records, 5 of 6" in found.document.answer.warnings
+    )
+    again = fleet / "nodes" / "node2" / "2"  # as --resume does
+    again.mkdir()
+    (again / "records.jsonl").write_bytes(before)
+    assert fleet_document.build([fleet]).code == 0
+
+
+def test_a_damaged_line_of_a_run_beside_others_is_a_gap(tmp_path: Path) -> None:
+    runs = folders(write(tmp_path, PlantedFleet(nodes=4, gpus=0, tests=2)))
+    file = runs[1] / "records.jsonl"
+    damage(file)
+    text = file.read_bytes().replace(b'"samples":[', b'"samples":["x",', 1)
+    file.write_bytes(text)
+    found = fleet_document.build(runs)
+    assert found.code == fleet_document.GAPS
+    assert found.document.answer is not None
+    (alarm,) = found.document.answer.alarms
+    assert alarm.endswith("; it was left out, and so is 1 more.")
+    with pytest.raises(UserError, match=r"line 1 of .* is not a convbench record"):
+        fleet_document.build(runs[1:2])

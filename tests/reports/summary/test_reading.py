@@ -98,6 +98,25 @@ def test_damage_in_the_second_half_is_named_by_its_line(tmp_path: Path, answers:
     assert answers == [None]
 
 
+def test_damage_beside_other_runs_is_named_and_left_out(tmp_path: Path, answers: Answers) -> None:
+    for name, damage in (("a", b""), ("b", b'{"schema":4, broken\n')):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / RECORDS).write_bytes(lines(8) + damage + lines(1))
+    found = summarise([tmp_path / "a", tmp_path / "b"])
+    (sentence,) = found.damaged
+    assert sentence.startswith(f"line 9 of {tmp_path / 'b' / RECORDS} is not a convbench record")
+    assert sentence in found.notes
+    assert answers == [None]
+
+
+def test_a_file_without_any_record_is_refused_beside_others_too(tmp_path: Path, answers: Answers) -> None:
+    many(tmp_path)
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / RECORDS).write_text("name,seconds\nvgg,1\n")
+    with pytest.raises(UserError, match=r"line 1 of .* is not a convbench record"):
+        summarise([tmp_path / "many", tmp_path / "notes"])
+
+
 def test_a_torn_last_line_is_named_by_its_number(tmp_path: Path, answers: Answers) -> None:
     (tmp_path / RECORDS).write_bytes(lines(8) + lines(1)[:100])
     assert any("line 9 of" in note for note in summarise([tmp_path]).notes)
