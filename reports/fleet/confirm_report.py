@@ -81,6 +81,8 @@ _COLUMNS = ("suspect", "node", "slower than the center", "rounds", "references",
 def _headline(judged: Sequence[Judged], slow: Sequence[Judged], margin: float, center: str) -> str:
     """`1 of 2 suspects is slow: measured again, it is more than 3% slower than the center.`"""
     share = f"more than {100 * margin:.3g}% slower than {center}"
+    if not any(each.ratio.rounds for each in judged):
+        return f"{how_many(len(judged), 'suspect')}, of which no round is whole yet."
     if not slow:
         return f"No suspect is shown to be slow: measured again, none is clearly {share}."
     verb, they = ("is", "it is") if len(slow) == 1 else ("are", "they are")

@@ -164,7 +164,8 @@ def _next(
 def _row(state: NodeState, turn: Turn | None = None) -> dict[str, Scalar]:
     """For programs; the log as one text. Of the first run it has no round."""
     row: dict[str, Scalar] = to_builtins(state)
-    again: dict[str, Scalar] = {"round": turn and turn.number, "unit": turn and turn.unit.id}
+    number, unit = (None, None) if turn is None else (turn.number, turn.unit.id)
+    again: dict[str, Scalar] = {"round": number, "unit": unit}
     return {**row, "log": "\n".join(state.log), "is_gap": state.is_gap, **again}
 
 

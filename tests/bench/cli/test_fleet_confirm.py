@@ -122,7 +122,7 @@ def test_a_cell_that_recovered_is_not_named_and_a_missing_round_is_measured_late
 
 @pytest.mark.slow
 def test_most_of_a_fleet_is_slow_by_the_center_of_another_run(
-    convbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command_line: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By their own center they are not: it is theirs."""
     before, fleet = tmp_path / "before", tmp_path / "fleet"
@@ -130,44 +130,44 @@ def test_most_of_a_fleet_is_slow_by_the_center_of_another_run(
     fleet_of_cells(before, CELLS)
     fleet_of_cells(fleet, {**CELLS, **slow})
     monkeypatch.setenv("SLOWDOWNS", ",".join(f"{cell}={by}" for cell, by in slow.items()))
-    assert "nothing to confirm" in convbench("fleet", "confirm", fleet).out
-    report = convbench("fleet", "report", fleet, "--against", before)
+    assert "nothing to confirm" in command_line("fleet", "confirm", fleet).out
+    report = command_line("fleet", "report", fleet, "--against", before)
     assert f"Next: convbench fleet confirm {fleet} --against {before}" in report.out
-    answer = convbench("fleet", "confirm", fleet, "--against", before, "--rounds", 2)
+    answer = command_line("fleet", "confirm", fleet, "--against", before, "--rounds", 2)
     assert answer.code == 1, answer.err
     assert "3 of 3 suspects are slow" in answer.out
     assert f"slower than the center of {before}" in " ".join(answer.out.split())
     assert {look.suspect.node for look in (confirm_plans.read(fleet) or ConfirmPlan(seed="")).looks} == {
         *slow
     }
-    report = convbench("fleet", "report", fleet, "--against", before, "--json")
+    report = command_line("fleet", "report", fleet, "--against", before, "--json")
     assert report.code == 1
     assert {row["node"] for row in report.rows() if row["state"] == "slow"} == {*slow}
-    assert convbench("fleet", "report", fleet).code == 0
+    assert command_line("fleet", "report", fleet).code == 0
 
 
-def test_a_fleet_that_is_slow_as_a_whole_is_for_compare(convbench: Command, tmp_path: Path) -> None:
+def test_a_fleet_that_is_slow_as_a_whole_is_for_compare(command_line: Command, tmp_path: Path) -> None:
     before, fleet = tmp_path / "before", tmp_path / "fleet"
     fleet_of_cells(before, CELLS)
     fleet_of_cells(fleet, {cell: 0.2 + by for cell, by in CELLS.items()})
-    answer = convbench("fleet", "confirm", fleet, "--against", before)
+    answer = command_line("fleet", "confirm", fleet, "--against", before)
     assert answer.code == 2
     assert is_one_sentence(answer.err)
     assert f"convbench compare {before} {fleet} has the verdict" in answer.err
-    report = convbench("fleet", "report", fleet, "--against", before)
+    report = command_line("fleet", "report", fleet, "--against", before)
     assert f"Next: convbench compare {before} {fleet}" in report.out
 
 
-def test_another_run_without_such_a_case_gives_no_center(convbench: Command, tmp_path: Path) -> None:
+def test_another_run_without_such_a_case_gives_no_center(command_line: Command, tmp_path: Path) -> None:
     fleet_of_cells(tmp_path / "fleet", CELLS)
     planted_fleet.write(tmp_path / "gpus", PlantedFleet(nodes=3, gpus=1, tests=1))
-    answer = convbench("fleet", "confirm", tmp_path / "fleet", "--against", tmp_path / "gpus")
+    answer = command_line("fleet", "confirm", tmp_path / "fleet", "--against", tmp_path / "gpus")
     assert (answer.code, is_one_sentence(answer.err)) == (2, True)
     assert "so it gives no center" in answer.err
 
 
 @pytest.mark.slow
-def test_status_shows_its_jobs_and_cancel_ends_them(convbench: Command, tmp_path: Path) -> None:
+def test_status_shows_its_jobs_and_cancel_ends_them(command_line: Command, tmp_path: Path) -> None:
     fleet_of_cells(tmp_path, {**CELLS, "cell3": 0.4})
     confirm = subprocess.Popen(
         [sys.executable, "-m", "bench", "fleet", "confirm", str(tmp_path), "--rounds", "2"],
@@ -179,20 +179,20 @@ def test_status_shows_its_jobs_and_cancel_ends_them(convbench: Command, tmp_path
     )
     try:
         slurm_cluster.wait_until(lambda: list(tmp_path.glob("confirm/*/cpu/1/nodes/*/1/records.jsonl")), 60)
-        status = convbench("fleet", "status", tmp_path)
+        status = command_line("fleet", "status", tmp_path)
         assert status.code == 3
         assert "Of fleet confirm 0 of 6 jobs are complete, 1 running, 5 not submitted." in status.out
-        cancelled = convbench("fleet", "cancel", tmp_path)
+        cancelled = command_line("fleet", "cancel", tmp_path)
         assert "cancelled 1 job" in cancelled.err
         out, _ = confirm.communicate(timeout=60)
         assert confirm.returncode == 3, out
     finally:
         confirm.kill()
         confirm.wait()
-    rows = convbench("fleet", "status", tmp_path, "--json").rows()
+    rows = command_line("fleet", "status", tmp_path, "--json").rows()
     rounds = [row["state"] for row in rows if row["round"] is not None]
     assert sorted(rounds) == ["cancelled", *["not submitted"] * 5]
-    assert f"Next: convbench fleet confirm {tmp_path}" in convbench("fleet", "status", tmp_path).out
+    assert f"Next: convbench fleet confirm {tmp_path}" in command_line("fleet", "status", tmp_path).out
 
 
 @pytest.mark.slurm
