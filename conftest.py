@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+import convbench_pytest
 from bench import cli, devices
 from bench.forkserver.client import Server
 from bench.pytest_plugin import measuring_mode, round_counts
@@ -21,7 +22,11 @@ from tests.planted import slurm_cluster
 from tests.planted.commands import Answer, Command
 from tests.planted.golden import Golden
 
-pytest_plugins = ("bench.pytest_plugin.saved_runs", "bench.pytest_plugin.axes_of_cases")
+pytest_plugins = (
+    "bench.pytest_plugin.saved_runs",
+    "bench.pytest_plugin.axes_of_cases",
+    *convbench_pytest.PARTS,
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -59,10 +59,10 @@ def ab(
     fail_on: Annotated[
         str | None,
         typer.Option(
-            metavar="[slower|any]",
+            metavar="[slower|any|inconclusive]",
             help=(
-                "Exit with 1 if B is slower (slower) or differs at all (any), corrected for multiple "
-                "comparisons."
+                "Exit with 1 if B is slower (slower), differs at all (any), or is slower or undecided "
+                "(inconclusive), corrected for multiple comparisons."
             ),
         ),
     ] = None,

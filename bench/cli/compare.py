@@ -28,10 +28,10 @@ def compare(
     fail_on: Annotated[
         str | None,
         typer.Option(
-            metavar="[slower|any]",
+            metavar="[slower|any|inconclusive]",
             help=(
-                "Exit with 1 if a case got worse (slower) or changed at all (any), corrected for multiple "
-                "comparisons."
+                "Exit with 1 if a case got worse (slower), changed at all (any), or got worse or cannot be "
+                "decided (inconclusive), corrected for multiple comparisons."
             ),
         ),
     ] = None,

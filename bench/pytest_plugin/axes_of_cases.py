@@ -24,7 +24,7 @@ def marks_of(case: Case) -> list[pytest.MarkDecorator]:
     names = [case.workload, case.engine, case.precision]
     if not devices.traits(case.device).is_host:
         names.append(case.device)
-    return [getattr(pytest.mark, name) for name in names]
+    return [*(getattr(pytest.mark, name) for name in names), pytest.mark.measures(case)]
 
 
 def parameters_of(case: Case, phase: Phase) -> dict[str, str | int]:

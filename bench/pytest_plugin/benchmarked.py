@@ -12,14 +12,17 @@ T = TypeVar("T")
 
 
 class Benchmarked(Struct, frozen=True, kw_only=True):
-    """The figures of a step, or of one phase of it, in this process.
+    """The figures of a step, or of one phase of it, in this process or over several.
 
     Where pytest-benchmark is disabled, the step ran once at a reduced size and has no figures: asking for one
     skips the rest of the test.
 
     is_measured  whether there are figures
-    seconds      of each round, in the order in which they were taken
-    ends         of the 95% interval of the median within this process, s; None for fewer than six rounds
+    seconds      of each round, in the order in which they were taken; of several processes their medians
+    ends         of the 95% interval of the median, s: within this process, None for fewer than six rounds;
+                 or over the processes
+    center       of the interval over several processes, s; None for one
+    processes    that were measured
     size         bytes of the peak over what was in use before the network existed (of a module of the
                  test's own: before its step); None where the device does not say
     work         FLOPs of the phase for the whole batch; None where they cannot be counted
@@ -30,6 +33,8 @@ class Benchmarked(Struct, frozen=True, kw_only=True):
     is_measured: bool
     seconds: tuple[float, ...] = ()
     ends: tuple[float, float] | None = None
+    center: float | None = None
+    processes: int = 1
     size: int | None = None
     work: int | None = None
     batch: int | None = None
@@ -40,16 +45,19 @@ class Benchmarked(Struct, frozen=True, kw_only=True):
         """Seconds of a step or phase."""
         from bench.stats.estimates import median
 
+        if self.center is not None:
+            return self.center
         return median(self._measured(self.seconds))
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """The 95% interval of the median in seconds. Other processes may be faster or slower than it says."""
+        """The 95% interval of the median in seconds. That of one process says nothing of others, which may be
+        faster or slower."""
         return self._measured(self.ends)
 
     @property
     def samples(self) -> Sequence[float]:
-        """Seconds of each round."""
+        """Seconds of each round, or process medians."""
         return self._measured(self.seconds)
 
     @property

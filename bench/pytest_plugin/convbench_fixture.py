@@ -9,12 +9,21 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bench.plan import axes, single_case
-from bench.pytest_plugin import ready_step, reduced_size
+from bench.pytest_plugin import (
+    gate_options,
+    limits,
+    ready_step,
+    reduced_size,
+    replicated_cases,
+    replicated_phase,
+    session_budget,
+)
 from bench.pytest_plugin.benchmarked import Benchmarked
 from bench.pytest_plugin.measuring_mode import is_measured
 from bench.pytest_plugin.ready_step import ReadyStep
 from bench.pytest_plugin.timed_phase import time_phase
-from bench.schema.case import MeasurementProtocol
+from bench.schema.case import Case, MeasurementProtocol
+from bench.schema.kept_plan import KeptPlan
 from models.errors import UserError, in_one_line
 
 if TYPE_CHECKING:
@@ -29,6 +38,7 @@ class Convbench:
 
     def __init__(self, request: pytest.FixtureRequest) -> None:
         self._request = request
+        self._run = replicated_cases.of(request.config)
 
     # long: its parameters are the axes.
     def __call__(
@@ -65,19 +75,27 @@ class Convbench:
             if isinstance(model, str):
                 _refuse(inputs=inputs, loss=loss, targets=targets)
                 named = {"batch": batch, "image": image, "layout": layout, "device": device}
-                return self._time(self._of_name(model, {**given, **named}), phase)
+                plan = single_case.plan_of(model, axes.read_given({**given, **named}), until=None)
+                if self._run is not None:
+                    (case,) = plan.cases
+                    found = replicated_phase.time_phase(self._request, self._run, case, phase, plan.protocol)
+                    return self._judged(found)
+                return self._time(self._of_plan(plan), phase)
             _refuse_axes(layout=layout, device=device)
+            if self._run is not None:
+                replicated_phase.refuse_module(self._run)
             arguments = _images(model, batch, image) if inputs is None else inputs
             known = batch or 1 if inputs is None else batch
             return self._time(self._of_module(model, arguments, given, loss, targets), phase, known)
         except UserError as error:
-            pytest.fail(str(error), pytrace=False)
+            reason = str(error)
         except MemoryError as error:
-            pytest.fail(f"out of memory: {error}", pytrace=False)
+            reason = f"out of memory: {error}"
         except RuntimeError as error:
             if type(error).__name__ != "OutOfMemoryError":
                 raise
-            pytest.fail(f"out of memory: {in_one_line(error)}", pytrace=False)
+            reason = f"out of memory: {in_one_line(error)}"
+        pytest.fail(reason, pytrace=False)
 
     def _time(
         self,
@@ -86,20 +104,26 @@ class Convbench:
         batch: int | None = None,
     ) -> Benchmarked:
         with opened as (ready, protocol):
-            found = time_phase(self._request, ready, phase, protocol, batch)
-        _judge(found, self._request.node.get_closest_marker("convbench"))
+            return self._judged(time_phase(self._request, ready, phase, protocol, batch))
+
+    def _judged(self, found: Benchmarked) -> Benchmarked:
+        node, options = self._request.node, gate_options.of(self._request.config)
+        limits.judge(found, node.get_closest_marker("convbench"), options.fail_on)
         return found
 
+    def _dealt(self, case: Case | None, protocol: MeasurementProtocol) -> MeasurementProtocol:
+        if not is_measured(self._request.config):
+            return protocol
+        return session_budget.dealt(self._request.config, self._request.node.name, case, protocol)
+
     @contextmanager
-    def _of_name(
-        self, model: str, given: dict[str, object]
-    ) -> Iterator[tuple[ReadyStep, MeasurementProtocol]]:
-        plan = single_case.plan_of(model, axes.read_given(given), until=None)
+    def _of_plan(self, plan: KeptPlan) -> Iterator[tuple[ReadyStep, MeasurementProtocol]]:
         (case,) = plan.cases
+        protocol = self._dealt(case, plan.protocol)
         if not is_measured(self._request.config):
             case = reduced_size.reduced(case)
         with ready_step.of_case(case) as ready:
-            yield ready, plan.protocol
+            yield ready, protocol
 
     @contextmanager
     def _of_module(
@@ -114,8 +138,9 @@ class Convbench:
 
         asked = given["workload"], given["precision"], given["engine"]
         live = live_module(module, inputs, *asked, loss, targets)
+        protocol = self._dealt(None, single_case.plan_of("lenet5", {}, until=None).protocol)
         with ready_step.of_module(live) as ready:
-            yield ready, single_case.plan_of("lenet5", {}, until=None).protocol
+            yield ready, protocol
 
 
 def _refuse(**given: object) -> None:
@@ -137,17 +162,3 @@ def _images(module: nn.Module, batch: int | None, image: int | None) -> Any:
     place = next((each.device for each in module.parameters()), torch.device("cpu"))
     side = image or _IMAGE
     return torch.randn(batch or 1, _CHANNELS, side, side, device=place)
-
-
-def _judge(found: Benchmarked, marker: pytest.Mark | None) -> None:
-    """Fail where the marker's limits are exceeded."""
-    if marker is None or not found.is_measured:
-        return
-    unknown = set(marker.kwargs) - {"max_seconds", "max_bytes"}
-    if marker.args or unknown:
-        pytest.fail("mark.convbench takes max_seconds and max_bytes, by name", pytrace=False)
-    seconds, most = marker.kwargs.get("max_seconds"), marker.kwargs.get("max_bytes")
-    if seconds is not None and found.median > seconds:
-        pytest.fail(f"the median is {found.median:.4g} s, above max_seconds={seconds:g}", pytrace=False)
-    if most is not None and found.size is not None and found.size > most:
-        pytest.fail(f"the peak is {found.size:,} bytes, above max_bytes={most:,}", pytrace=False)

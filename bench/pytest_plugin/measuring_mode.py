@@ -19,8 +19,9 @@ _ASK = (
 
 
 def asks_for_figures(config: pytest.Config) -> bool:
-    """Whether any option asks pytest-benchmark for figures."""
-    return any(config.getoption(f"benchmark_{name}", None) for name in _ASK)
+    """Whether any option asks for figures."""
+    named = [*(f"benchmark_{name}" for name in _ASK), "convbench_replicates", "convbench_budget"]
+    return any(config.getoption(name, None) for name in named)
 
 
 def is_measured(config: pytest.Config) -> bool:

@@ -11,7 +11,7 @@ from bench.pytest_plugin import axes_of_cases, playback, round_counts
 from bench.pytest_plugin.benchmarked import Benchmarked
 from bench.pytest_plugin.measuring_mode import is_measured
 from bench.pytest_plugin.ready_step import ReadyStep
-from bench.schema.case import MeasurementProtocol
+from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.case_warnings import in_words
 from bench.schema.phases import Phase
 from bench.schema.record import find
@@ -40,6 +40,13 @@ def time_phase(
     return timed(benchmark, ready, phase, in_force if measured else None, batch)
 
 
+def name_benchmark(benchmark: Any, case: Case, phase: Phase) -> None:
+    """Its group and its parameters. The table ranks what is in one group: only what does the same in the same
+    precision."""
+    benchmark.group = f"{case.workload} {phase} {case.precision} {case.layout} b{case.batch}"
+    benchmark.params = {**(benchmark.params or {}), **axes_of_cases.parameters_of(case, phase)}
+
+
 def timed(
     benchmark: Any,
     ready: ReadyStep,
@@ -48,10 +55,7 @@ def timed(
     batch: int | None = None,
 ) -> Benchmarked:
     """A phase of a step; without a protocol it runs once. `batch` is that of a module's own inputs."""
-    case = ready.case
-    # The table ranks what stands in one group: only what does the same in the same precision.
-    benchmark.group = f"{case.workload} {phase} {case.precision} {case.layout} b{case.batch}"
-    benchmark.params = {**(benchmark.params or {}), **axes_of_cases.parameters_of(case, phase)}
+    name_benchmark(benchmark, ready.case, phase)
     setup, target = ready.calls(phase)
     taken: Latency | None = None
     if protocol is None:

@@ -27,8 +27,9 @@ from bench.stats.student_t import needed
 
 TimeWord = Literal["equivalent", "faster", "slower", "inconclusive"]
 VerdictMethod = Literal["t", "moderated"]
-FailOn = Literal["slower", "any"]
-"""Which verdicts make a gate fail."""
+FailOn = Literal["slower", "any", "inconclusive"]
+"""Which verdicts make a gate fail: `any` is slower or faster; `inconclusive` is slower, or too few processes
+to say."""
 
 MARGIN = 0.02
 ERROR = 0.01

@@ -8,7 +8,8 @@ from bench.stats import verdicts
 from bench.stats.verdicts import FailOn
 from reports.compare.comparison_rows import ComparedSides, ComparisonRow
 from reports.compare.row_names import row_names
-from reports.compare.row_words import in_words
+from reports.compare.row_words import in_words, is_step_time
+from reports.compare.verdict_sentences import NamedTime, unseen
 
 _FAILING = {"slower", "lower"}
 _CHANGED = {"faster", "higher", "different"}
@@ -52,7 +53,8 @@ def gate_result(compared: ComparedSides, fail_on: FailOn) -> GateResult:
     `slower`: a time, size or energy is slower (larger, more) or an accuracy lower, and stays so under
     Holm's correction: over all rows together at most one gate in a hundred fails by chance; or seeds
     diverged in NEW alone. `any`: also faster and higher ones, counts that are different, and seeds that
-    diverged in BASE alone. Both: a case of BASE that only failed in NEW, and a comparison without any row.
+    diverged in BASE alone. `inconclusive`: as `slower`, and the time of a step that has too few processes for
+    a verdict. All: a case of BASE that only failed in NEW, and a comparison without any row.
     """
     rows = [row for row in compared.rows if row.verdict is not None]
     names = row_names(row.case for row in compared.rows)
@@ -67,12 +69,20 @@ def gate_result(compared: ComparedSides, fail_on: FailOn) -> GateResult:
     ]
     certain = {id(row) for row in (*(row for row in worse if holds.get(id(row), True)), *diverged)}
     reasons += [in_words(row, names[row.case]) for row in rows if id(row) in certain]
+    if fail_on == "inconclusive":
+        open_ = [row for row in rows if is_step_time(row) and row.verdict == "inconclusive"]
+        reasons += [_undecided(row, names[row.case]) for row in open_]
     return GateResult(
         fail_on=fail_on,
         reasons=tuple(reasons),
         uncertain=sum(id(row) not in certain for row in worse),
         tests=sum(row.p is not None for row in rows),
     )
+
+
+def _undecided(row: ComparisonRow, name: str) -> str:
+    """`LeNet-5 inference, batch 1 is inconclusive: changes below 15% may have gone unseen`"""
+    return f"{name} is inconclusive: {unseen([NamedTime(name, row)])}"
 
 
 def _holds(rows: list[ComparisonRow]) -> dict[int, bool]:

@@ -238,9 +238,14 @@ def _last_look(known: list[Pairs], margin: float) -> list[Pairs]:
 
 
 def gate(known: Sequence[Pairs], fail_on: FailOn) -> bool:
-    """Whether b is slower (or, with `any`, faster or slower) in some pair, Holm's correction applied."""
+    """Whether b is slower (with `any`, faster or slower; with `inconclusive`, also undecided) in some pair,
+    Holm's correction applied."""
+    if fail_on == "inconclusive" and any(
+        pairs.verdict is None or not pairs.verdict.is_clear for pairs in known
+    ):
+        return True
     judged = [pairs.verdict for pairs in known if pairs.verdict is not None]
     p_values = [0.0 if v.p is None else v.p for v in judged]  # where nothing varies there is no doubt
     holds = verdicts.holm(p_values, verdicts.ERROR / len(verdicts.INTERIM_PAIRS))
-    words = ("slower",) if fail_on == "slower" else ("slower", "faster")
+    words = ("slower", "faster") if fail_on == "any" else ("slower",)
     return any(held and v.verdict in words for v, held in zip(judged, holds, strict=True))

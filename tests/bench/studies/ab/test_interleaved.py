@@ -335,7 +335,7 @@ def convbench_ab(tmp_path: Path, command_line: Command) -> Command:
         (("--a", "engin=eager"), "Did you mean 'engine'"),
         (("--b", "engine"), "a side must be AXIS=VALUE"),
         (("--b-python", "/no/such/python"), "is not a Python interpreter"),
-        (("--fail-on", "faster"), "Accepted: slower, any"),
+        (("--fail-on", "faster"), "Accepted: slower, any, inconclusive"),
         (("--margin", "60%"), "--margin must be a number above 0"),
         (("--budget", "0"), "--budget must be a number of seconds above 0"),
         (("--format", "htm"), "unknown"),

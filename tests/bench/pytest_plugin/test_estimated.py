@@ -1,0 +1,36 @@
+"""The estimate that stands below the number of collected tests."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from bench.pytest_plugin import estimated
+from bench.schema.case import Case
+from tests.planted.pytest_options import config_with
+
+CASE = Case(model="lenet5", image=28, channels=1, classes=10)
+
+
+def lines(*cases: Case | None, disabled: bool = False) -> list[str]:
+    items: Any = [
+        SimpleNamespace(
+            get_closest_marker=lambda name, case=case: case and SimpleNamespace(args=(case,), name=name)
+        )
+        for case in cases
+    ]
+    config: Any = config_with(SimpleNamespace(disabled=disabled, skip=False), only=True)
+    config.stash = pytest.Stash()
+    return estimated.pytest_report_collectionfinish(config, items)
+
+
+def test_the_phases_of_a_case_count_once() -> None:
+    (said,) = lines(CASE, CASE, None)
+    assert said.startswith("convbench: 1 case to measure, about ")
+
+
+def test_nothing_is_said_where_nothing_is_measured() -> None:
+    assert lines(CASE, disabled=True) == []
+    assert lines(None) == []
