@@ -7,6 +7,7 @@ packages called `bench` or `models`, and its suite must run all the same.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -66,6 +67,16 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         "convbench(max_seconds, max_bytes): fail if the fixture convbench measures a larger median or peak",
     )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: Sequence[pytest.Item]) -> None:
+    """Before anything is measured, where a test that was not deselected uses the fixture."""
+    if any("convbench" in getattr(item, "fixturenames", ()) for item in items):
+        try:
+            activate(config.pluginmanager)
+        except ImportError:
+            return  # the fixture says it in the test's name
 
 
 @pytest.fixture
