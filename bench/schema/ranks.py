@@ -8,6 +8,9 @@ from msgspec import Struct
 
 Collective = Literal["all-reduce", "all-gather", "reduce-scatter", "broadcast", "point-to-point"]
 
+WITHOUT_COMMUNICATION = "step without communication"
+"""In `Record.absent`, where a strategy has no such step."""
+
 
 class RankFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One rank of a job.
@@ -20,8 +23,11 @@ class RankFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     threads           of torch, the same in every rank
     step_seconds      of each step, in the order of the steps, which all ranks make together
     quiet_seconds     likewise without communication; empty where the strategy has no such step
+    pair_step_seconds, pair_quiet_seconds  both in turn, in a pass of their own: their difference is exposed
+                      communication
     peak_bytes        of the device's memory, of a CPU the process's; None where it was not measured
-    joules            of its device in one step; None where it was not measured
+    ledger            what the peak is made of: metric (`ledger_weights`) -> bytes; empty where nobody asked
+    joules            of its device in one step, with its idle power; None where it was not measured
     """
 
     rank: int
@@ -34,7 +40,10 @@ class RankFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     threads: int = 1
     step_seconds: tuple[float, ...] = ()
     quiet_seconds: tuple[float, ...] = ()
+    pair_step_seconds: tuple[float, ...] = ()
+    pair_quiet_seconds: tuple[float, ...] = ()
     peak_bytes: int | None = None
+    ledger: dict[str, int] = {}
     joules: float | None = None
 
 

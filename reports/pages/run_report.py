@@ -24,6 +24,11 @@ from reports.pages.alarms import alarms
 from reports.pages.next_command import unfinished
 from reports.pages.run_answer import RunFound, answer
 from reports.pages.run_parts import in_part
+from reports.scale import scale_answer
+from reports.scale.ranked_jobs import ranked_jobs
+from reports.scale.scale_plots import scale_plots
+from reports.scale.scale_sections import scale_tables
+from reports.scale.scaling_series import ScalingSeries, series_of
 from reports.sections.accuracy_tables import accuracy_tables, epoch_tables
 from reports.sections.ceiling_tables import ceiling_tables
 from reports.sections.compile_tables import compile_table
@@ -88,13 +93,16 @@ def document(summary: Summary, directories: Sequence[Path] = ()) -> Document:
     used = reached(timed, ceilings)
     layers = layers_of(networks, ceilings)
     runs = training_runs(summary)
+    ranked = _ranked(summary, directories)
     whole = Document(
         title="convbench report",
         text=(*_introduction(summary, directories, target), *without_ceilings(used)),
-        tables=tuple(
-            without_constant(each, "processes") for each in _tables(summary, scope, used, layers, runs)
+        tables=(
+            *scale_tables(ranked),
+            *(without_constant(each, "processes") for each in _tables(summary, scope, used, layers, runs)),
         ),
         plots=(
+            *scale_plots(ranked),
             *distribution_plots(summary),
             *roofline_plots(used),
             *ledger_plots(timed),
@@ -119,15 +127,22 @@ def document(summary: Summary, directories: Sequence[Path] = ()) -> Document:
         unfinished=unfinished(summary, directories),
         target=target,
     )
-    title, found = _answer(known, layers, ceilings, runs)
+    title, found = _answer(known, layers, ceilings, runs, ranked)
     return structs.replace(whole, title=title, answer=found)
 
 
 def _answer(
-    known: RunFound, layers: Sequence[Layers], ceilings: Ceilings, runs: Sequence[Learned]
+    known: RunFound,
+    layers: Sequence[Layers],
+    ceilings: Ceilings,
+    runs: Sequence[Learned],
+    ranked: Sequence[ScalingSeries],
 ) -> tuple[str, Answer]:
-    """The title and the first screen: of what `layers`, `ceilings` or `train` measured alone their own."""
+    """The title and the first screen: of what `scale` measured its own, and of what `layers`, `ceilings` or
+    `train` measured alone."""
     line = about(known.summary, known.unfinished)
+    if ranked:
+        return scale_answer.answer(line, known.alarms, ranked, known.directories)
     networks = {figure.case for figure in known.summary.figures if not is_ceiling(figure)}
     if layers and networks <= {each.subject.case for each in layers}:
         return layers_answer.answer(line, known.alarms, layers)
@@ -136,6 +151,13 @@ def _answer(
     if runs and all(case.task is not None for case in networks):
         return train_answer.answer(known, runs)
     return answer(known)
+
+
+def _ranked(summary: Summary, directories: Sequence[Path]) -> tuple[ScalingSeries, ...]:
+    """What several ranks give; their records are read once more, for what figures do not hold."""
+    if all(figure.case.ranks == 1 for figure in summary.figures):
+        return ()
+    return series_of(summary.figures, ranked_jobs(directories))
 
 
 # long: it is the report's table of contents, a line for each section in reading order.

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from bench.schema.case import Case
-from bench.schema.case_warnings import Label
 from bench.schema.phases import whole
 from bench.schema.plurals import how_many
 from bench.schema.record import FAILED, Status
@@ -14,20 +13,10 @@ from reports.analysis.best_measured import BestMeasured
 from reports.cells import BORROWED, ONE
 from reports.summary.figures import Figure, Summary
 from reports.tables.case_names import case_name
+from reports.tables.label_meanings import UNRELIABLE
 from reports.tables.listing import within
 from reports.tables.wording import measured
 
-UNRELIABLE: tuple[Label, ...] = (
-    "contended",
-    "restless",
-    "drifting",
-    "bimodal",
-    "steal",
-    "slowdown",
-    "not-stationary",
-    "not-additive",
-)
-"""Labels of figures that another run may not repeat, however narrow their interval."""
 UNRELIABLE_MARK = "!"
 MOST_LABELS = 3
 MOST_NAMED = 1

@@ -22,7 +22,6 @@ from reports.analysis.utilisation import Utilisation, reached
 from reports.cells import Cell, Quantity, Scalar, brief
 from reports.document import Answer, Document, NextStep, Part, Table
 from reports.pages.run_headlines import configuration, images_per_second, in_own_unit, of_peak
-from reports.pages.run_warnings import UNRELIABLE
 from reports.sections.machine_line import machine_words
 from reports.sections.origin import origin_of
 from reports.sections.peak_share import peak_share
@@ -33,6 +32,7 @@ from reports.summary.subjects import Figures, by_subject
 from reports.tables.case_columns import in_words
 from reports.tables.case_command import layers_command
 from reports.tables.case_names import case_name
+from reports.tables.label_meanings import UNRELIABLE
 from reports.tables.wording import MIB, following, interval_notes, milliseconds, one_line, remarks
 
 GIGA = 1e9

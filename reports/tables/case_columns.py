@@ -42,6 +42,8 @@ AXES: dict[str, Axis] = {
     "engine": Axis(value=lambda s: s.case.engine, phrase="{}"),
     "layout": Axis(value=lambda s: s.case.layout, phrase="{}"),
     "tuning": Axis(value=lambda s: s.case.tuning, phrase="{}"),
+    "strategy": Axis(value=lambda s: s.case.strategy, phrase="{}"),
+    "ranks": Axis(value=lambda s: s.case.ranks if s.case.strategy else None, phrase="{} ranks"),
     "batch": Axis(value=lambda s: s.case.batch, phrase="batch {}"),
     "image": Axis(value=lambda s: None if _other_input(s) else s.case.image, phrase="{} px"),
     "input": Axis(value=lambda s: _other_input(s), phrase="input {}"),

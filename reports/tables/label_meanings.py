@@ -4,6 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bench.schema.case_warnings import Label
+
+UNRELIABLE: tuple[Label, ...] = (
+    "contended",
+    "restless",
+    "drifting",
+    "bimodal",
+    "steal",
+    "slowdown",
+    "not-stationary",
+    "not-additive",
+)
+"""Labels of figures that another run may not repeat, however narrow their interval."""
+
 MEANINGS: Mapping[str, str] = {
     "not-stationary": "step times still changed at the end of the warm-up",
     "drifting": "step times became shorter or longer while they were measured",

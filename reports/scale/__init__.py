@@ -1,0 +1,1 @@
+"""What N devices give over one, and what is lost on the way."""

@@ -1,0 +1,148 @@
+"""What a series of ranks shows, in sentences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from msgspec import structs
+
+from bench.schema.plurals import how_many
+from bench.stats.scaling import ADDITIVE, gap_of, parts_add_up
+from bench.stats.scaling_prediction import Prediction
+from reports.cells import Quantity, brief, in_two
+from reports.scale.scaling_series import ScaledSize, ScalingSeries
+from reports.tables.case_names import network_name
+from reports.tables.time_words import in_words as time_in_words
+from reports.tables.wording import with_interval
+
+PAYS = 0.05
+"""From this share of the step on, exposed communication is worth a bigger batch."""
+NAMED = 0.005
+"""Losses below it are not named."""
+_GROWING = ("maps", "activations", "scores")
+"""What a step sends more of when its batch is bigger; gradients and weights are as many."""
+
+LOST = {
+    "exposed": "exposed communication",
+    "skew": "skew",
+    "compute": "slower compute",
+    "open": "not explained",
+}
+SHARED_HOST = "ranks share one machine's memory bandwidth and cores: this is no scaling over devices"
+
+
+def name_of(series: ScalingSeries) -> str:
+    """`VGG-16, ddp, batch 32 a GPU`, `VGG-16, ddp, batch 64 in all`"""
+    case = series.most.case
+    batch = f"batch {case.batch} in all"
+    if series.kind == "weak" and case.batch % case.ranks == 0:
+        batch = f"batch {case.batch // case.ranks} a {series.unit}"
+    return f"{network_name(case.model)}, {series.strategy}, {batch}"
+
+
+def headline(series: ScalingSeries) -> str:
+    """`VGG-16, ddp, batch 32 a GPU: 8 GPUs do 7.4x the images of 1 (7.2x to 7.6x), efficiency 92%. ...`"""
+    most = series.most
+    if most.scaling is None:
+        figure = with_interval(most.time.median, most.time.interval)
+        units = how_many(most.ranks, series.unit)
+        return f"{name_of(series)}: a step of {units} takes {time_in_words(figure)}; fewer were not measured."
+    found = most.scaling.speed_up
+    speed_up = with_interval(found.value, found.interval, unit="x")
+    units, fewest = how_many(most.ranks, series.unit), series.sizes[0].ranks
+    if not speed_up.is_resolved:
+        return f"{name_of(series)}: the speed-up of {units} over {fewest} is {brief(speed_up)}."
+    number, interval = _in_two(speed_up)
+    efficiency = f"efficiency {most.scaling.efficiency.value:.0%}"
+    return (
+        f"{name_of(series)}: {units} do {number} the images of {fewest}{interval}, "
+        f"{efficiency}.{_lost(series)}"
+    )
+
+
+def _in_two(speed_up: Quantity) -> tuple[str, str]:
+    """`7.4x`, ` (7.2x to 7.6x)`; of one job alone `7.4x †` and nothing."""
+    if speed_up.across is None:
+        return brief(speed_up), ""
+    number, interval = in_two(structs.replace(speed_up, interval="ends"))
+    return number, f" {interval}"
+
+
+def _lost(series: ScalingSeries) -> str:
+    """` Lost: exposed communication 5%, skew 3%.`"""
+    shares = losses_of(series.most)
+    if not shares:
+        why = series.most.why_no_parts
+        return f" Where the rest goes was not measured: {why}." if why else ""
+    named = [f"{LOST[name]} {share:.0%}" for name, share in shares if share >= NAMED]
+    return f" Lost: {', '.join(named)}." if named else ""
+
+
+def losses_of(size: ScaledSize) -> list[tuple[str, float]]:
+    """(name of LOST, share of the step), the largest first; empty where they are not known."""
+    if size.losses is None:
+        return []
+    found = {name: getattr(size.losses, name).value for name in LOST}
+    return sorted(found.items(), key=lambda each: -each[1])
+
+
+def limit(series: ScalingSeries) -> str:
+    """`At 8 GPUs exposed communication limits most (5% of the step). From 4 GPUs on a bigger batch pays.`"""
+    shares = losses_of(series.most)
+    if not shares or shares[0][1] < NAMED:
+        return ""
+    name, share = shares[0]
+    units = how_many(series.most.ranks, series.unit)
+    told = f"At {units} the step loses most to {LOST[name]}, {share:.0%}."
+    return " ".join(filter(None, (told, _batch(series))))
+
+
+def _batch(series: ScalingSeries) -> str:
+    """From which N on a bigger batch pays: the messages of gradients stay as they are, computing grows."""
+    if sends_more_with_batch(series):
+        return "A bigger batch does not help: what the ranks send grows with it."
+    first = pays_from(series)
+    if first is None:
+        return f"Exposed communication stays below {PAYS:.0%}: a bigger batch pays at none of these sizes."
+    return f"From {how_many(first, series.unit)} on a bigger batch pays: it does not change what is sent."
+
+
+def pays_from(series: ScalingSeries) -> int | None:
+    """The fewest ranks whose exposed communication takes more than PAYS of the step."""
+    for size in series.several:
+        if size.losses is not None and size.losses.exposed.value > PAYS:
+            return size.ranks
+    return None
+
+
+def sends_more_with_batch(series: ScalingSeries) -> bool:
+    traffic = series.most.jobs[0].traffic if series.most.jobs else ()
+    grows = sum(each.message_bytes for each in traffic if any(word in each.what for word in _GROWING))
+    return 2 * grows > sum(each.message_bytes for each in traffic) > 0
+
+
+def predicted(series: ScalingSeries, prediction: Prediction) -> str:
+    """`Prediction for 16 GPUs: 1.2 s a step, efficiency 88%. On the measured 1, 2 and 4 it is off by ...`"""
+    step = prediction.step
+    fewest = series.sizes[0]
+    per_rank = series.kind == "weak"
+    ideal = fewest.time.median * (1.0 if per_rank else fewest.ranks / step.ranks)
+    sizes = [str(ranks) for ranks, _ in prediction.errors]
+    worst = math.ceil(100 * max(abs(error) for _, error in prediction.errors))
+    units, seconds = how_many(step.ranks, series.unit), time_in_words(Quantity(value=step.step))
+    return (
+        f"Prediction for {units}: {seconds} a step, efficiency {ideal / step.step:.0%}. At "
+        f"{', '.join(sizes[:-1])} and {sizes[-1]} the same formula is off by at most {worst}%."
+    )
+
+
+def does_not_add_up(series: ScalingSeries) -> Iterator[str]:
+    """A sentence for each number of ranks whose parts differ from the step by more than 5%."""
+    for size in series.several:
+        if size.parts and not parts_add_up(size.parts):
+            yield (
+                f"{name_of(series)}, {how_many(size.ranks, series.unit)}: compute, skew and exposed "
+                f"communication add up to {1 + gap_of(size.parts):.0%} of the step, not to within "
+                f"{ADDITIVE:.0%}: its parts are unreliable."
+            )
