@@ -15,21 +15,14 @@ import pytest
 import convbench_pytest
 from bench import cli, devices
 from bench.forkserver.client import Server
-from bench.pytest_plugin import measuring_mode, round_counts
-from bench.pytest_plugin.reduced_size import reduced
-from bench.schema.case import Case
+from bench.pytest_plugin import measuring_mode
 from tests.planted import slurm_cluster
 from tests.planted.commands import Answer, Command
 from tests.planted.golden import Golden
 
-pytest_plugins = (
-    "bench.pytest_plugin.saved_runs",
-    "bench.pytest_plugin.axes_of_cases",
-    *convbench_pytest.PARTS,
-)
 
-
-def pytest_addoption(parser: pytest.Parser) -> None:
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    convbench_pytest.activate(pluginmanager)
     parser.addoption(
         "--update-golden",
         action="store_true",
@@ -40,14 +33,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Switch benchmarks to a single run before pytest-benchmark reads its options; let Ctrl-C work."""
-    measuring_mode.refuse_impossible(config)
     if not measuring_mode.asks_for_figures(config):
         config.option.benchmark_disable = True
-    for device in devices.devices().values():
-        if not device.traits.is_host:
-            config.addinivalue_line(
-                "markers", f"{device.name}: needs {device.traits.title}; skipped without it"
-            )
     # What runs in a shell's background, or under nohup, inherits signals that are ignored: the tests that
     # interrupt or hang up a process would wait for ever.
     for number, usual in (
@@ -60,15 +47,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    """Whether benchmarks are measured, and which options do nothing."""
-    if not measuring_mode.is_measured(config):
-        return ["convbench: benchmarks run once, at a small size; --benchmark-only measures them"]
-    idle = round_counts.without_effect(config)
-    return (
-        [f"convbench: no effect on its benchmarks, which it samples itself: {', '.join(idle)}"]
-        if idle
-        else []
-    )
+    """Whether benchmarks are measured."""
+    if measuring_mode.is_measured(config):
+        return []
+    return ["convbench: benchmarks run once, at a small size; --benchmark-only measures them"]
 
 
 @pytest.fixture(scope="session")
@@ -107,18 +89,6 @@ def subnormal_numbers() -> Iterator[None]:
 def golden(pytestconfig: pytest.Config) -> Golden:
     """What compares a text with the golden file that keeps it."""
     return Golden(update=pytestconfig.getoption("--update-golden"))
-
-
-@pytest.fixture(scope="session")
-def full_size(pytestconfig: pytest.Config) -> bool:
-    """Whether benchmarks are being measured; False in a plain `pytest`, which wants them small."""
-    return measuring_mode.is_measured(pytestconfig)
-
-
-@pytest.fixture(scope="session")
-def sized(full_size: bool) -> Callable[[Case], Case]:
-    """A case as it is where benchmarks are measured, else in a size that shows only that it works."""
-    return (lambda case: case) if full_size else reduced
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -1,6 +1,6 @@
 """pytest's side of convbench: the fixture `convbench`, found by every pytest where convbench is installed.
 
-A module of its own, and nothing of convbench is imported before the fixture is used: a project may have
+A module of its own, and nothing of convbench is imported before a suite uses the fixture: a project may have
 packages called `bench` or `models`, and its suite must run all the same.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,15 +16,18 @@ import pytest
 if TYPE_CHECKING:
     from bench.pytest_plugin.convbench_fixture import Convbench
 
-
 PARTS = tuple(
     f"bench.pytest_plugin.{name}"
     for name in (
+        *("measuring_mode", "axes_of_cases", "saved_runs", "kept_step"),
         *("gate_options", "replicated_session", "session_budget"),
         *("estimated", "early_saving", "row_warnings"),
     )
 )
 """Where the hooks are that act on a suite which uses the fixture."""
+_BENCHMARKS = Path(__file__).resolve().parent / "bench"
+"""The folder of convbench's own benchmarks."""
+
 
 _OPTIONS: dict[str, dict[str, Any]] = {
     "replicates": {"metavar": "N", "help": "measure each network in N processes, and keep them as a run"},
@@ -67,6 +71,15 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         "convbench(max_seconds, max_bytes): fail if the fixture convbench measures a larger median or peak",
     )
+    if not config.pluginmanager.hasplugin("benchmark"):
+        config.pluginmanager.register(_WithoutPytestBenchmark())
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> None:
+    """convbench's own benchmarks have marks, which are registered before their module is imported."""
+    if module_path.parent == _BENCHMARKS:
+        activate(parent.config.pluginmanager)
 
 
 @pytest.hookimpl(trylast=True)
@@ -79,8 +92,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: Sequence[pytest.
             return  # the fixture says it in the test's name
 
 
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
+def pytest_benchmark_compare_machine_info(
+    config: pytest.Config, machine_info: dict[str, Any], compared_benchmark: dict[str, Any]
+) -> None:
+    """A run that was saved with the fixture in use knows more of the machine: describe this one as fully.
+    pytest-benchmark asks before tests are collected."""
+    if "convbench" in compared_benchmark["machine_info"] and "convbench" not in machine_info:
+        try:
+            activate(config.pluginmanager)
+        except ImportError:
+            return
+        from bench.pytest_plugin import saved_runs
+
+        saved_runs.pytest_benchmark_update_machine_info(config, machine_info)
+
+
 @pytest.fixture
-def convbench(request: pytest.FixtureRequest) -> Convbench:
+def convbench(request: pytest.FixtureRequest, benchmark: Any) -> Convbench:
     """Time a network through pytest-benchmark: `convbench("vgg16")`, `convbench(module, batch=8)`."""
     try:
         activate(request.config.pluginmanager)
@@ -89,3 +118,12 @@ def convbench(request: pytest.FixtureRequest) -> Convbench:
     from bench.pytest_plugin.convbench_fixture import Convbench
 
     return Convbench(request)
+
+
+class _WithoutPytestBenchmark:
+    """What the fixture is where pytest-benchmark is not installed, or switched off."""
+
+    @pytest.fixture
+    def convbench(self) -> None:
+        """Fails: pytest-benchmark is missing."""
+        pytest.fail("convbench needs pytest-benchmark: pip install 'convbench[pytest]'", pytrace=False)

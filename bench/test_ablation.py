@@ -15,6 +15,7 @@ import pytest
 from msgspec import structs
 
 from bench.plan import ablations, expand
+from bench.pytest_plugin.convbench_fixture import Convbench
 from bench.runner import execute as runner
 from bench.schema.case import Case, MeasurementProtocol
 from bench.stats.estimates import Interval, within_process
@@ -110,17 +111,14 @@ def by_harness(
     return ratio.value, ratio.interval
 
 
-@pytest.fixture
-def case(full_size: bool) -> Case:
-    return FULL if full_size else structs.replace(FULL, batch=1, image=4)
-
-
 def test_a_loop_by_hand_tells_the_same_ratio(
-    benchmark: Benchmark, case: Case, full_size: bool, tmp_path: Path
+    benchmark: Benchmark, convbench: Convbench, tmp_path: Path
 ) -> None:
     """The time is that of the loop by hand; without `--benchmark-only` both only have to work."""
     import torch
 
+    full_size = convbench.is_measured
+    case = FULL if full_size else structs.replace(FULL, batch=1, image=4)
     threads = torch.get_num_threads()
     torch.set_num_threads(case.threads)
     try:

@@ -23,6 +23,7 @@ from msgspec import structs
 from bench import devices
 from bench.forkserver.client import Server
 from bench.host import environment
+from bench.pytest_plugin.convbench_fixture import Convbench
 from bench.runner import preload
 from bench.schema import job
 from bench.schema.case import Case, MeasurementProtocol
@@ -113,9 +114,9 @@ def test_append(benchmark: Benchmark, tmp_path: Path) -> None:
         benchmark.pedantic(store.append, args=(record,), rounds=200)
 
 
-def test_report(benchmark: Benchmark, tmp_path: Path, full_size: bool) -> None:
+def test_report(benchmark: Benchmark, tmp_path: Path, convbench: Convbench) -> None:
     """1,000 cases x 100 replicates, from the files to markdown, in a process of its own."""
-    cases, replicates = (1000, 100) if full_size else (10, 3)
+    cases, replicates = (1000, 100) if convbench.is_measured else (10, 3)
     with (tmp_path / RECORDS).open("wb") as file:
         for replicate in range(1, replicates + 1):
             for batch in range(1, cases + 1):
@@ -135,9 +136,9 @@ def test_report(benchmark: Benchmark, tmp_path: Path, full_size: bool) -> None:
     benchmark.pedantic(report, rounds=1)
 
 
-def test_quick_suite(benchmark: Benchmark, tmp_path: Path, full_size: bool) -> None:
+def test_quick_suite(benchmark: Benchmark, tmp_path: Path, convbench: Convbench) -> None:
     """The main job as a user starts it; without `--benchmark-only` one network once."""
-    small = () if full_size else ("--model", "lenet5", "--replicates", "1")
+    small = () if convbench.is_measured else ("--model", "lenet5", "--replicates", "1")
     benchmark.extra_info["target_seconds"] = 240.0
     benchmark.pedantic(
         _command("run", "--device", devices.host().name, "--out", str(tmp_path / "run"), *small), rounds=1

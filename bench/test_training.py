@@ -5,219 +5,36 @@
 trains AlexNet as the textbook has it (`alexnet-96` at 224) in the textbook's loop (bench/plain_training.py)
 and in ours, in the usual precisions and both layouts: from the same seed, on the same images, for the same
 number of steps. All loops of a device run in one process and take turns lap by lap, in random order, so
-that drift meets all of them. pytest-benchmark would time one after the other; it is shown the laps as they
-were taken. The first lap of each is a warm-up.
+that drift meets all of them (bench/training_race.py). pytest-benchmark would time one after the other; it
+is shown the laps as they were taken. The first lap of each is a warm-up.
 
 The bundled digits are learned, or Fashion-MNIST from the folder that CONVBENCH_DATA names. It takes about
 five minutes on two cores, and 4 GB; with `-k "plain or bf16-channels"` less.
 """
 
-# long: one benchmark, with both of its sides, as a reader repeats it.
-
 from __future__ import annotations
 
-import contextlib
-import math
-import os
-import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 import msgspec
 import pytest
 from tabulate import tabulate
 
-from bench import datasets, devices
-from bench.contracts.device import Device, Scale
-from bench.host import cpu_cores
+from bench import devices
+from bench.contracts.device import Scale
+from bench.pytest_plugin import measuring_mode, playback
 from bench.pytest_plugin.torch_settings import torch_unchanged
-from bench.schema.case import LAYOUTS, Case, Precision
-from bench.schema.training_task import Recipe, TrainingTask
-from bench.stats import estimates
-
-if TYPE_CHECKING:
-    from bench.child.training.learner import Learner
-    from bench.contracts.dataset import Images, Split
-    from bench.plain_training import Lap
+from bench.schema.case import Case
+from bench.training_race import COURSES, OURS, PLAIN, SMALL, Result, case_of, run_all, times_as_fast
 
 pytestmark = pytest.mark.slow
 
 Benchmark = Any  # pytest-benchmark has no types
 
-DATA_DIR = os.environ.get("CONVBENCH_DATA")
-
-PLAIN = "plain"
-PRECISIONS: tuple[Precision, ...] = ("fp32", "amp-bf16", "bf16")
-OURS = {f"{precision}-{layout}": (precision, layout) for precision in PRECISIONS for layout in LAYOUTS}
 TARGETS: Mapping[Scale, float] = {"small": 1.5, "large": 10.0}
 """How many times as fast as the plain loop ours is to be, in any precision and layout."""
-
-
-@dataclass(frozen=True)
-class Course:
-    """How far every loop goes with which network: laps, the first of them a warm-up, of so many steps."""
-
-    model: str
-    image: int
-    laps: int
-    steps: int
-    batch: int
-    test_images: int
-
-
-COURSES: Mapping[Scale, Course] = {
-    "small": Course("alexnet-96", 224, laps=9, steps=12, batch=32, test_images=360),
-    "large": Course("alexnet-96", 224, laps=9, steps=50, batch=128, test_images=10_000),
-}
-SMALL = Course("lenet5", 28, laps=2, steps=1, batch=2, test_images=4)
-"""For a plain `pytest`: AlexNet's 47 million weights alone would take it a minute."""
-
-
-def chosen(course: Course, images: int) -> list[list[int]]:
-    """The training images of each lap, out of so many: every image once before any comes again."""
-    rng = random.Random(0)
-    size = course.steps * course.batch
-    order: list[int] = []
-    while len(order) < course.laps * size:
-        order += rng.sample(range(images), images)
-    return [order[lap * size : (lap + 1) * size] for lap in range(course.laps)]
-
-
-def case_of(loop: str, device: str, course: Course) -> Case:
-    """What a loop trains, and how."""
-    precision, layout = OURS.get(loop, OURS["fp32-nchw"])
-    recipe = Recipe(
-        name="few steps",
-        epochs=course.laps,
-        lr=0.005,
-        momentum=0.9,
-        warmup_epochs=course.laps / 3,  # without it the same steps teach one precision and not another
-        schedule="cosine",
-        init="he",
-        normalise=True,
-    )
-    return Case(
-        model=course.model,
-        workload="accuracy",
-        device=device,
-        precision=precision,
-        layout=layout,
-        batch=course.batch,
-        image=course.image,
-        channels=1,
-        classes=10,
-        threads=cpu_cores.usable_cores(),
-        task=TrainingTask(dataset="digits" if DATA_DIR is None else "fashion-mnist", recipe=recipe),
-    )
-
-
-class Loop(Protocol):
-    """One network in training: `bench.plain_training.PlainLoop`, or Ours."""
-
-    def lap(self, number: int, indices: Sequence[int]) -> Lap: ...
-
-    def accuracy(self) -> float: ...
-
-
-class Ours:
-    """The Learner. Each lap is an epoch of one that goes on where the last one's stopped."""
-
-    def __init__(self, case: Case, device: Device, split: Split) -> None:
-        import torch
-
-        from bench.tensors import memory_format, weight_dtype
-        from models.load import load
-
-        assert case.task is not None
-        self._case, self._device, self._split = case, device, split
-        torch.manual_seed(case.learning_seed)
-        network = load(
-            case.model,
-            channels=case.channels,
-            image=case.image,
-            classes=case.classes,
-            init=case.task.recipe.init,
-            device=device.torch_name(),
-        )
-        self.module = network.module.to(weight_dtype(case.precision)).to(memory_format=memory_format(case))
-        self._state: dict[str, Any] | None = None
-
-    def lap(self, number: int, indices: Sequence[int]) -> Lap:
-        from bench.contracts.dataset import Images
-        from bench.plain_training import Lap
-
-        train, test = self._split.train, self._split.test
-        learner = self._learner(
-            Images(train.images[indices], train.labels[indices]),
-            Images(test.images[:1], test.labels[:1]),  # the accuracy is asked for in the end
-        )
-        with self._prepared():
-            epoch = learner.epoch(number, lambda step, steps: None, lambda: None)
-        self._state = learner.state()
-        return Lap(epoch.images, epoch.loop_seconds, epoch.loop_seconds - epoch.step_seconds)
-
-    def accuracy(self) -> float:
-        test = self._split.test
-        with self._prepared():
-            return self._learner(test, test).train_accuracy(len(test.labels))
-
-    def _learner(self, train: Images, test: Images) -> Learner:
-        from bench.child.training.learner import Learner
-        from bench.contracts.dataset import Split
-
-        assert self._case.task is not None
-        dataset = datasets.get(self._case.task.dataset)
-        learner = Learner(self._case, self._device, self.module, self.module, dataset, Split(train, test))
-        if self._state is not None:
-            learner.resume(self._state)
-        return learner
-
-    @contextlib.contextmanager
-    def _prepared(self) -> Iterator[None]:
-        """The case's flags, and after it torch's own again: in those the plain loop runs."""
-        with torch_unchanged(self._case):
-            self._device.prepare(self._case)
-            yield
-
-
-@dataclass(frozen=True)
-class Result:
-    """What one loop did: its laps without the warm-up, and the test accuracy in the end."""
-
-    case: Case
-    laps: tuple[Lap, ...]
-    accuracy: float
-
-    @property
-    def images_per_second(self) -> float:
-        return sum(lap.images for lap in self.laps) / math.fsum(lap.seconds for lap in self.laps)
-
-    @property
-    def loading_share(self) -> float:
-        """Of the time: without a batch to learn from."""
-        return math.fsum(lap.loading_seconds for lap in self.laps) / math.fsum(
-            lap.seconds for lap in self.laps
-        )
-
-
-def times_as_fast(own: Result, plain: Result) -> estimates.Ratio:
-    """The plain loop's seconds over its own, lap by lap, with the interval that this one process gives."""
-    shift = estimates.mean_shift(
-        [math.log(base.seconds / lap.seconds) for lap, base in zip(own.laps, plain.laps, strict=True)]
-    )
-    low, high = shift.around(estimates.LEVEL)
-    return estimates.Ratio(shift.ratio, estimates.Interval(low, high, "within-process"))
-
-
-def race(loops: Mapping[str, Loop], laps: Sequence[Sequence[int]]) -> dict[str, list[Lap]]:
-    """All laps of all loops, lap 1 of every loop before lap 2 of any."""
-    taken: dict[str, list[Lap]] = {name: [] for name in loops}
-    for number, indices in enumerate(laps, start=1):
-        for name in random.Random(number).sample(list(loops), len(loops)):
-            taken[name].append(loops[name].lap(number, indices))
-    return taken
 
 
 @dataclass(frozen=True)
@@ -229,15 +46,19 @@ class Standings:
 
 
 @pytest.fixture(scope="module")
-def standings(request: pytest.FixtureRequest, full_size: bool) -> Iterator[Standings]:
+def standings(request: pytest.FixtureRequest) -> Iterator[Standings]:
     """The race of one device; its table is printed when all benchmarks of the device are through."""
+    full_size = measuring_mode.is_measured(request.config)
     device = devices.get(request.param)
+    absent = device.why_absent()
+    if absent:
+        pytest.skip(absent)
     course = COURSES[device.traits.scale] if full_size else SMALL
     wanted = {name: case_of(name, device.name, course) for name in _wanted(request)}
     reasons = {name: device.why_unusable(case) for name, case in wanted.items()}
     cases = {name: case for name, case in wanted.items() if reasons[name] is None}
     with torch_unchanged(cases[PLAIN]):
-        results = _race(cases, device, course)
+        results = run_all(cases, device, course)
     yield Standings(results, {name: reason for name, reason in reasons.items() if reason is not None})
     if full_size:
         _print(request.config, results)
@@ -252,28 +73,6 @@ def _wanted(request: pytest.FixtureRequest) -> list[str]:
     ]
     asked = {found["loop"] for found in parameters if found["standings"] == request.param}
     return [PLAIN, *(name for name in OURS if name in asked)]
-
-
-def _race(cases: Mapping[str, Case], device: Device, course: Course) -> dict[str, Result]:
-    import torch
-
-    from bench.contracts.dataset import Images, Split
-    from bench.plain_training import PlainLoop
-
-    plain = cases[PLAIN]
-    assert plain.task is not None
-    torch.set_num_threads(plain.threads)
-    split = datasets.get(plain.task.dataset).load(None if DATA_DIR is None else Path(DATA_DIR))
-    test = Images(split.test.images[: course.test_images], split.test.labels[: course.test_images])
-    split = Split(split.train, test)
-    loops: dict[str, Loop] = {
-        name: Ours(case, device, split) for name, case in cases.items() if name != PLAIN
-    }
-    loops[PLAIN] = PlainLoop(plain, device.torch_name(), split, workers=plain.threads)
-    taken = race(loops, chosen(course, len(split.train.labels)))
-    return {
-        name: Result(case, tuple(taken[name][1:]), loops[name].accuracy()) for name, case in cases.items()
-    }
 
 
 def _print(config: pytest.Config, results: Mapping[str, Result]) -> None:
@@ -302,28 +101,11 @@ def _print(config: pytest.Config, results: Mapping[str, Result]) -> None:
         reporter.write(f"\n\n{_group(plain.case)}\n{tabulate(rows, headers, disable_numparse=True)}\n")
 
 
-class Replay:
-    """A timer that goes on only as laps are shown to it."""
-
-    def __init__(self) -> None:
-        self._seconds = 0.0
-
-    def now(self) -> float:
-        return self._seconds
-
-    def show(self, lap: Lap) -> None:
-        self._seconds += lap.seconds
-
-
-REPLAY = Replay()
-
-
 def _group(case: Case) -> str:
     assert case.task is not None
     return f"training {case.model} {case.image}x{case.image} b{case.batch} {case.device} {case.task.dataset}"
 
 
-@pytest.mark.benchmark(timer=REPLAY.now)
 @pytest.mark.parametrize("loop", [PLAIN, *OURS])
 @pytest.mark.parametrize(
     "standings",
@@ -339,8 +121,7 @@ def test_training(benchmark: Benchmark, standings: Standings, loop: str) -> None
         pytest.skip(standings.unusable[loop])
     result, plain = standings.results[loop], standings.results[PLAIN]
     benchmark.group = _group(result.case)
-    laps = iter(result.laps)
-    benchmark.pedantic(lambda: REPLAY.show(next(laps)), rounds=len(result.laps))
+    playback.play(benchmark, [lap.seconds for lap in result.laps])
     info = benchmark.extra_info
     info["case"] = msgspec.to_builtins(result.case)
     info["images"] = result.laps[0].images

@@ -201,7 +201,14 @@ IN_THE_CHILD = (
 """What only a child imports, and may begin with torch."""
 IN_FUNCTIONS = (
     *("bench.devices.*", "bench.engines.*", "bench.strategies.*", "bench.workloads.*", "bench.datasets.*"),
-    *("bench.tensors", "bench.cuda_queue", "bench.outputs.*", "bench.test_*", "convbench"),
+    *(
+        "bench.tensors",
+        "bench.cuda_queue",
+        "bench.outputs.*",
+        "bench.test_*",
+        "bench.training_race",
+        "convbench",
+    ),
     *("bench.pytest_plugin.convbench_fixture", "bench.pytest_plugin.ready_step"),
     "bench.pytest_plugin.torch_settings",
     # For type checking alone.

@@ -18,6 +18,11 @@ from models.errors import UserError
 USUAL_SUITE = "quick"
 
 
+def usual_protocol(device: str) -> MeasurementProtocol:
+    """How carefully the usual suite measures where this device is what `auto` takes."""
+    return named_suites.find(USUAL_SUITE, device).protocol
+
+
 class Asked(Struct, frozen=True, kw_only=True):
     """What a run was asked for, by a program or in the texts of a command line. None leaves a thing to the
     suite, or to the plan of the folder that is resumed.

@@ -12,11 +12,18 @@ from bench.schema.case import PRECISIONS, TIMED, Case
 from bench.schema.phases import Phase
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marks that are no device's: those say what they need where tests skip without it."""
-    for name in (*TIMED, *engines.engines(), *PRECISIONS):
-        config.addinivalue_line("markers", f"{name}: a benchmark of such a case")
+    """Register the marks of convbench's own benchmarks, unless the project has them."""
+    known = {line.partition(":")[0].partition("(")[0].strip() for line in config.getini("markers")}
+    marks = dict.fromkeys((*TIMED, *engines.engines(), *PRECISIONS), "a benchmark of such a case")
+    for device in devices.devices().values():
+        if not device.traits.is_host:
+            marks[device.name] = f"needs {device.traits.title}; skipped without it"
+    marks["slow"] = "takes seconds or minutes"
+    for name, meaning in marks.items():
+        if name not in known:
+            config.addinivalue_line("markers", f"{name}: {meaning}")
 
 
 def marks_of(case: Case) -> list[pytest.MarkDecorator]:

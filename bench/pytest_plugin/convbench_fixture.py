@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bench.plan import axes, single_case
+from bench import devices
+from bench.plan import axes, single_case, suite_plan
+from bench.plan.axes import Value
 from bench.pytest_plugin import (
     gate_options,
+    kept_step,
     limits,
     ready_step,
     reduced_size,
@@ -39,6 +42,12 @@ class Convbench:
     def __init__(self, request: pytest.FixtureRequest) -> None:
         self._request = request
         self._run = replicated_cases.of(request.config)
+        self._is_used = False
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether benchmarks are measured; where they are not, each runs once, at a reduced size."""
+        return is_measured(self._request.config)
 
     # long: its parameters are the axes.
     def __call__(
@@ -57,31 +66,38 @@ class Convbench:
         loss: Callable[..., Any] | None = None,
         targets: Any = None,
     ) -> Benchmarked:
-        """Time one step, or one phase of it, once per test: pytest-benchmark's fixture serves one benchmark.
+        """Time one step, or one phase of it; a test can do this once.
 
         model      a name (`convbench list models`, torchvision:NAME, FILE.py:FUNCTION), or a module
         batch      inputs of a step, by default 1; image: side of the square images in pixels
         inputs     of a module: a tensor, a tuple of arguments or a dict of keyword arguments; by default
                    random images of shape (batch, 3, image, image) on the module's device
         workload   inference (forward in eval mode) or training (forward, backward, optimizer)
-        layout, device   of a network by name; a module is measured where and as it is
+        layout, device   of a network by name; a module is measured where and as it is. Skips the test where
+                   the device is not here, or cannot do what is asked
         phase      forward, backward, optimizer or step; by default the whole step
         loss, targets    of a module in training: see `convbench.measure`
 
         Fails the test, in a sentence, for bad input and where memory runs out.
         """
         given = {"workload": workload, "precision": precision, "engine": engine}
+        if self._is_used:
+            pytest.fail("convbench times one network or phase per test: parametrize the test", pytrace=False)
+        self._is_used = True
         try:
             if isinstance(model, str):
                 _refuse(inputs=inputs, loss=loss, targets=targets)
                 named = {"batch": batch, "image": image, "layout": layout, "device": device}
-                plan = single_case.plan_of(model, axes.read_given({**given, **named}), until=None)
+                asked = axes.read_given({**given, **named})
+                _skip_without(asked.get("device", ()))
+                plan = single_case.plan_of(model, asked, until=None)
                 if self._run is not None:
                     (case,) = plan.cases
                     found = replicated_phase.time_phase(self._request, self._run, case, phase, plan.protocol)
                     return self._judged(found)
                 return self._time(self._of_plan(plan), phase)
             _refuse_axes(layout=layout, device=device)
+            _refuse_size(image, inputs)
             if self._run is not None:
                 replicated_phase.refuse_module(self._run)
             arguments = _images(model, batch, image) if inputs is None else inputs
@@ -112,7 +128,7 @@ class Convbench:
         return found
 
     def _dealt(self, case: Case | None, protocol: MeasurementProtocol) -> MeasurementProtocol:
-        if not is_measured(self._request.config):
+        if not self.is_measured:
             return protocol
         return session_budget.dealt(self._request.config, self._request.node.name, case, protocol)
 
@@ -120,9 +136,9 @@ class Convbench:
     def _of_plan(self, plan: KeptPlan) -> Iterator[tuple[ReadyStep, MeasurementProtocol]]:
         (case,) = plan.cases
         protocol = self._dealt(case, plan.protocol)
-        if not is_measured(self._request.config):
+        if not self.is_measured:
             case = reduced_size.reduced(case)
-        with ready_step.of_case(case) as ready:
+        with kept_step.kept_by(self._request.config).of(case) as ready:
             yield ready, protocol
 
     @contextmanager
@@ -138,9 +154,8 @@ class Convbench:
 
         asked = given["workload"], given["precision"], given["engine"]
         live = live_module(module, inputs, *asked, loss, targets)
-        protocol = self._dealt(None, single_case.plan_of("lenet5", {}, until=None).protocol)
         with ready_step.of_module(live) as ready:
-            yield ready, protocol
+            yield ready, self._dealt(None, suite_plan.usual_protocol(ready.device.name))
 
 
 def _refuse(**given: object) -> None:
@@ -153,6 +168,18 @@ def _refuse_axes(**given: object) -> None:
     for name, value in given.items():
         if value is not None:
             raise UserError(f"{name} is for a network by name; a module is measured where and as it is")
+
+
+def _refuse_size(image: int | None, inputs: Any) -> None:
+    if image is not None and inputs is not None:
+        raise UserError("image is the side of random images; inputs have a shape of their own")
+
+
+def _skip_without(asked: Sequence[Value]) -> None:
+    for device in asked:
+        absent = None if device == "auto" else devices.get(str(device)).why_absent()
+        if absent:
+            pytest.skip(absent)
 
 
 def _images(module: nn.Module, batch: int | None, image: int | None) -> Any:

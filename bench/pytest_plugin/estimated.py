@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from bench.plan import estimate, feasibility, single_case
+from bench import devices
+from bench.plan import estimate, feasibility, suite_plan
 from bench.pytest_plugin import gate_options, measuring_mode, round_counts
 from bench.schema import durations
 from bench.schema.case import Case
@@ -33,7 +34,7 @@ def pytest_report_collectionfinish(config: pytest.Config, items: Iterable[pytest
     cases = [case for case in dict.fromkeys(mark.args[0] for mark in marks if mark) if _runs_here(case)]
     if not cases:
         return []
-    usual = single_case.plan_of("lenet5", {}, until=None).protocol
+    usual = suite_plan.usual_protocol(devices.auto())
     protocol = round_counts.protocol_in_force(usual, config)
     seconds = sum(estimate.case_seconds(case, protocol) for case in cases)
     if options.budget is not None:

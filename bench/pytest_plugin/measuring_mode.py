@@ -11,6 +11,8 @@ import os
 
 import pytest
 
+from bench.pytest_plugin import round_counts
+
 _ASK = (
     *("only", "enable", "autosave", "save", "save_data", "json", "compare", "compare_fail"),
     *("histogram", "cprofile", "cprofile_dump"),
@@ -31,6 +33,21 @@ def is_measured(config: pytest.Config) -> bool:
     """
     session = getattr(config, "_benchmarksession", None)
     return session is not None and not session.disabled and not session.skip
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse what cannot be had. Workers of pytest-xdist measure nothing, and pytest-benchmark says so."""
+    if not os.environ.get("PYTEST_XDIST_WORKER"):
+        refuse_impossible(config)
+
+
+def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
+    """Which options do nothing."""
+    idle = round_counts.without_effect(config) if is_measured(config) else []
+    return [f"convbench: no effect on its benchmarks, which it samples itself: {', '.join(idle)}"] * bool(
+        idle
+    )
 
 
 def refuse_impossible(config: pytest.Config) -> None:

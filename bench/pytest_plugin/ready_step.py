@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import pytest
+
 from bench import devices, engines
 from bench.contracts.device import Device
 from bench.contracts.steps import Call, Steps
@@ -113,39 +115,49 @@ class ReadyStep:
 
 
 @contextmanager
-def of_case(case: Case) -> Iterator[ReadyStep]:
-    """A network by its name, its weights and inputs random. torch's settings are afterwards what they were.
+def in_force(case: Case) -> Iterator[None]:
+    """Inside: the threads, flags and modes of a case. torch's settings are afterwards what they were.
 
-    Raises UserError where the case cannot run here.
+    Raises UserError for a case that contradicts itself; skips the test where this machine cannot run it.
     """
+    from bench.pytest_plugin.torch_settings import torch_unchanged
+
+    device, engine = devices.get(case.device), engines.get(case.engine)
+    impossible = feasibility.why_impossible(case)
+    if impossible:
+        raise UserError(impossible)
+    not_here = device.why_unusable(case) or engine.why_unusable(case, device.traits)
+    if not_here:
+        pytest.skip(not_here)
+    with torch_unchanged(case), case_context(case, device.torch_type()):
+        device.prepare(case)
+        yield
+
+
+def of_case(case: Case) -> ReadyStep:
+    """A network by its name, its weights and inputs random; call and use it where the case is `in_force`."""
     from bench.child import compiling, worker
-    from bench.pytest_plugin.torch_settings import return_memory, torch_unchanged
 
     device = devices.get(case.device)
-    reason = feasibility.why_impossible(case) or device.why_unusable(case)
-    if reason:
-        raise UserError(reason)
-    return_memory()
-    with torch_unchanged(case), case_context(case, device.torch_type()):
-        baseline = device.memory_baseline()
-        network, steps, in_force, _ = worker.prepare(case, device)
+    baseline = device.memory_baseline()
+    network, steps, told, _ = worker.prepare(case, device)
 
-        def read_back() -> dict[str, str]:
-            if in_force.needs_inference:
-                assert steps.arguments is not None
-                in_force.infer(steps.arguments)
-            found = in_force.effective()
-            return {**found.precision, **found.machine}
+    def read_back() -> dict[str, str]:
+        if told.needs_inference:
+            assert steps.arguments is not None
+            told.infer(steps.arguments)
+        found = told.effective()
+        return {**found.precision, **found.machine}
 
-        yield ReadyStep(
-            case=case,
-            device=device,
-            steps=compiling.refuse_recompiles(steps, engines.get(case.engine)),
-            baseline=baseline,
-            parameters=sum(each.numel() for each in network.module.parameters()),
-            count=lambda: _flops(network.module, steps, case),
-            read_back=functools.cache(read_back),
-        )
+    return ReadyStep(
+        case=case,
+        device=device,
+        steps=compiling.refuse_recompiles(steps, engines.get(case.engine)),
+        baseline=baseline,
+        parameters=sum(each.numel() for each in network.module.parameters()),
+        count=lambda: _flops(network.module, steps, case),
+        read_back=functools.cache(read_back),
+    )
 
 
 @contextmanager

@@ -11,6 +11,9 @@ import pytest
 from bench.host import environment
 from bench.pytest_plugin import measuring_mode
 
+_SET_BY_TORCH = "TORCHINDUCTOR_CACHE_DIR"
+"""Once something imports torch._dynamo: it says when the machine was described."""
+
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
@@ -42,6 +45,7 @@ def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: di
     described = msgspec.to_builtins(environment.describe())
     # pytest-benchmark keeps the commit by itself; a new one does not make another machine.
     machine_info["convbench"] = {key: described[key] for key in described if key not in ("commit", "gpu")}
+    described["variables"].pop(_SET_BY_TORCH, None)
     machine_info["gpus"] = _gpu_names()
 
 

@@ -33,6 +33,11 @@ def torch_unchanged(case: Case) -> Iterator[None]:
         torch.set_float32_matmul_precision(matmul)
         torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark = convolutions, autotuned
         torch.set_flush_denormal(False)  # torch's own default; it cannot be asked
-        if engines.get(case.engine).compiles:
-            # Networks share the code of nn.Sequential: after a few, torch would fall back to eager.
-            torch.compiler.reset()
+
+
+def forget_compiled(case: Case) -> None:
+    """Networks share the code of nn.Sequential: after a few compiled ones torch would fall back to eager."""
+    import torch
+
+    if engines.get(case.engine).compiles:
+        torch.compiler.reset()

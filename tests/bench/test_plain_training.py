@@ -20,7 +20,7 @@ from bench.contracts.dataset import Images, Split
 from bench.plain_training import Lap, PlainLoop
 from bench.schema.case import Case
 from bench.schema.training_task import Recipe, TrainingTask
-from bench.test_training import SMALL, Course, Ours, Result, case_of, chosen, race, times_as_fast
+from bench.training_race import SMALL, Course, Ours, Result, case_of, chosen, race, times_as_fast
 from tests.planted.commands import ROOT
 
 pytestmark = pytest.mark.slow
@@ -136,8 +136,8 @@ def test_pytest_benchmark_shows_the_laps(tmp_path: Path) -> None:
     saved = tmp_path / "saved.json"
     script = f"""
 import sys, pytest
-from bench import test_training
-test_training.COURSES["small"] = test_training.Course("lenet5", 28, laps=4, steps=2, batch=8, test_images=20)
+from bench import training_race
+training_race.COURSES["small"] = training_race.Course("lenet5", 28, laps=4, steps=2, batch=8, test_images=20)
 sys.exit(pytest.main(["bench/test_training.py", "-q", "-p", "no:cacheprovider", "--benchmark-only",
     "-k", "cpu and (plain or fp32-nchw)", "--benchmark-json", {str(saved)!r}, "--benchmark-save-data"]))
 """

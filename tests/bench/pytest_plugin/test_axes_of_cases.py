@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
-from bench.pytest_plugin.axes_of_cases import marks_of, parameters_of, pytest_benchmark_group_stats
+from bench import test_networks
+from bench.plan import axes, single_case
+from bench.pytest_plugin.axes_of_cases import (
+    marks_of,
+    parameters_of,
+    pytest_benchmark_group_stats,
+    pytest_configure,
+)
 from bench.schema.case import Case
 
 CASE = Case(model="vgg16", workload="training", precision="amp-bf16", engine="compile", batch=8)
@@ -23,3 +31,22 @@ def test_grouping_by_a_parameter_that_a_benchmark_lacks_loses_no_table() -> None
     benchmarks: list[dict[str, Any]] = [{"params": {"batch": 8}}, {"params": None}]
     pytest_benchmark_group_stats(benchmarks, "group,param:batch")
     assert [each["params"]["batch"] for each in benchmarks] == [8, "none"]
+
+
+def test_a_project_that_has_a_mark_keeps_its_own_meaning() -> None:
+    lines = ["slow: of their own", "training(kind): theirs"]
+    config: Any = SimpleNamespace(
+        getini=lambda name: lines, addinivalue_line=lambda name, line: lines.append(line)
+    )
+    pytest_configure(config)
+    names = [line.partition(":")[0] for line in lines]
+    assert names.count("slow") == 1
+    assert "training" not in names
+    assert {"inference", "compile", "amp-bf16", "cuda"} <= set(names)
+
+
+def test_the_networks_are_the_cases_of_the_quick_suite() -> None:
+    """The fixture makes of a benchmark's parameters the case that `convbench run` would measure."""
+    for case in test_networks.quick(False):
+        given = {axis: getattr(case, axis) for axis in (*test_networks.AXES, "workload")}
+        assert single_case.plan_of(given.pop("model"), axes.read_given(given), until=None).cases == [case]
