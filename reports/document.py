@@ -8,6 +8,7 @@ from typing import Literal
 from msgspec import Struct, structs
 
 from bench.schema import durations
+from bench.schema.pytest_json import SavedBenchmark
 from models.errors import unknown
 from reports.cells import NOT_MEASURED, Cell, Missing, Quantity, Scalar
 from reports.dot_chart import DotChart
@@ -233,6 +234,7 @@ class Document(Struct, frozen=True, kw_only=True):
     remarks   ahead of all else where there is no answer: that the figures are not to be trusted
     origin    by which commands, when and where the records were made
     spent     seconds by what they went to
+    benchmarks  each timed phase with the median of each process, for programs that know benchmarks
     pictures  the folder of the plots' files as seen from the text's, or None
     whole     whether a terminal shows all parts, and not the answer alone
     """
@@ -247,6 +249,7 @@ class Document(Struct, frozen=True, kw_only=True):
     rows: tuple[dict[str, Scalar], ...] = ()
     origin: Origin | None = None
     spent: dict[str, float] = {}
+    benchmarks: tuple[SavedBenchmark, ...] = ()
     whole: bool = False
 
     @property

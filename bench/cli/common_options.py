@@ -100,7 +100,8 @@ def _format_of(file: Path) -> str:
     end = file.suffix.removeprefix(".")
     if end in _PLAIN:
         return "md"
-    if end in formats.names():
+    endings = [name for name in formats.names() if name.isalpha()]  # no file ends with .pytest-benchmark
+    if end in endings:
         return end
-    known = ", ".join(f".{name}" for name in (*formats.names(), "txt"))
+    known = ", ".join(f".{name}" for name in (*endings, "txt"))
     raise UserError(f"cannot write {file}: no format ends with .{end}. Accepted: {known}; or give --format")

@@ -10,13 +10,17 @@ import typer
 from bench.cli import options, output
 from bench.cli.options import MOST_MARGIN, gate_of
 from bench.plan import axes
+from bench.stats.verdicts import FailOn
 from models.errors import UserError
 
 
 # long: its parameters are the command's options.
 def compare(
     runs: Annotated[
-        list[Path] | None, typer.Argument(metavar="[BASE NEW]", help="Two run folders: before and after.")
+        list[Path] | None,
+        typer.Argument(
+            metavar="[BASE NEW]", help="Two run folders or JSON files of pytest-benchmark: before and after."
+        ),
     ] = None,
     base: Annotated[
         list[Path] | None, typer.Option(metavar="FOLDER", help="A run before; repeat for several runs.")
@@ -49,11 +53,14 @@ def compare(
     from reports import formats
     from reports.compare import compare_report as comparing
     from reports.compare.short_form import short_form
+    from reports.pytest_files import saved_files
 
     output.check_format(format_)
     gate = gate_of(fail_on)
     share = axes.positive_number("--margin", margin, MOST_MARGIN)
     sides = _sides(runs or [], base or [], new or [])
+    if any(saved_files.is_pytest_file(path) for side in sides for path in side):
+        return _of_files(sides, share, gate, section, full, format_)
     found = comparing.build(
         *sides, margin=share, plain_intervals=plain_intervals, fail_on=gate, show_all=show_all
     )
@@ -65,6 +72,30 @@ def compare(
     if found.is_empty:
         return output.complain("nothing was compared: no case matches on both sides", code=1)
     return 1 if found.gate and found.gate.reasons else 0
+
+
+def _of_files(
+    sides: tuple[list[Path], list[Path]],
+    margin: float,
+    fail_on: FailOn | None,
+    section: str | None,
+    full: bool,
+    format_: str,
+) -> int:
+    """Of files of pytest-benchmark, or of one and a run."""
+    from reports import formats
+    from reports.pytest_files import session_comparison
+
+    base, new = sides
+    if len(base) != 1 or len(new) != 1:
+        raise UserError("a file of pytest-benchmark is compared with one other file or run folder")
+    found = session_comparison.build(base[0], new[0], margin=margin, fail_on=fail_on)
+    output.show(formats.render(format_, output.chosen(found.document, section, full)))
+    for reason in found.reasons:
+        output.complain(f"gate: {reason}")
+    if found.is_empty:
+        return output.complain("nothing was compared: no benchmark is on both sides", code=1)
+    return 1 if found.reasons else 0
 
 
 def _sides(runs: list[Path], base: list[Path], new: list[Path]) -> tuple[list[Path], list[Path]]:

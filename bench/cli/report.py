@@ -7,12 +7,15 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bench.cli import options, output
 from bench.store import RECORDS
+
+if TYPE_CHECKING:
+    from reports.document import Document
 
 _STDIN = (Path("-"), Path("/dev/stdin"))
 
@@ -22,7 +25,8 @@ def report(
         list[Path],
         typer.Argument(
             metavar="FOLDER...",
-            help="Run folders (the --out of earlier commands); - reads records from standard input.",
+            help="Run folders (the --out of earlier commands), or JSON files of pytest-benchmark; - reads "
+            "records from standard input.",
         ),
     ],
     file: Path | None = None,  # -o of all commands, written with its plots
@@ -34,10 +38,8 @@ def report(
     """Show the report of one or more runs. With -o FILE, plots are saved next to the file."""
     from reports import formats
     from reports.drawing import plots
-    from reports.pages import run_report as reporting
 
-    with _with_records(folders) as read:
-        document = reporting.build(read, plain_intervals=plain_intervals)
+    document = _document(folders, plain_intervals=plain_intervals)
     document = output.chosen(document, section, full)
     if file is None:
         output.show(formats.render(format_, document))
@@ -47,6 +49,20 @@ def report(
         document = plots.write(document, file.with_name(f"{file.stem}-plots"))
     output.write(file, formats.render(format_, document))
     return 0
+
+
+def _document(paths: Sequence[Path], *, plain_intervals: bool) -> Document:
+    """Of run folders, of files of pytest-benchmark, or of both side by side."""
+    from reports.pages import run_report
+    from reports.pytest_files import saved_files, session_report
+
+    files = saved_files.read_all(paths)
+    folders = [path for path in paths if not saved_files.is_pytest_file(path)]
+    if not folders:
+        return session_report.document(files)
+    with _with_records(folders) as read:
+        document = run_report.build(read, plain_intervals=plain_intervals)
+    return session_report.beside_runs(document, files) if files else document
 
 
 @contextlib.contextmanager

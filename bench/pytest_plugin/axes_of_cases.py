@@ -9,7 +9,6 @@ import pytest
 
 from bench import devices, engines
 from bench.schema.case import PRECISIONS, TIMED, Case
-from bench.schema.phases import Phase
 
 
 @pytest.hookimpl(trylast=True)
@@ -32,20 +31,6 @@ def marks_of(case: Case) -> list[pytest.MarkDecorator]:
     if not devices.traits(case.device).is_host:
         names.append(case.device)
     return [*(getattr(pytest.mark, name) for name in names), pytest.mark.measures(case)]
-
-
-def parameters_of(case: Case, phase: Phase) -> dict[str, str | int]:
-    """`--benchmark-group-by=param:batch,param:precision` groups by these, and the CSV has them as columns."""
-    return {
-        "model": case.model,
-        "workload": case.workload,
-        "device": case.device,
-        "precision": case.precision,
-        "engine": case.engine,
-        "layout": case.layout,
-        "batch": case.batch,
-        "phase": phase,
-    }
 
 
 @pytest.hookimpl(optionalhook=True, tryfirst=True)

@@ -7,10 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from bench.pytest_plugin import axes_of_cases, playback, round_counts
+from bench.pytest_plugin import playback, round_counts
 from bench.pytest_plugin.benchmarked import Benchmarked
 from bench.pytest_plugin.measuring_mode import is_measured
 from bench.pytest_plugin.ready_step import ReadyStep
+from bench.schema import pytest_json
 from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.case_warnings import in_words
 from bench.schema.phases import Phase
@@ -43,8 +44,8 @@ def time_phase(
 def name_benchmark(benchmark: Any, case: Case, phase: Phase) -> None:
     """Its group and its parameters. The table ranks what is in one group: only what does the same in the same
     precision."""
-    benchmark.group = f"{case.workload} {phase} {case.precision} {case.layout} b{case.batch}"
-    benchmark.params = {**(benchmark.params or {}), **axes_of_cases.parameters_of(case, phase)}
+    benchmark.group = pytest_json.group_of(case, phase)
+    benchmark.params = {**(benchmark.params or {}), **pytest_json.parameters_of(case, phase)}
 
 
 def timed(

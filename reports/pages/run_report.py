@@ -55,6 +55,7 @@ from reports.sections.outcome_tables import (
 from reports.sections.parity_tables import parity_table
 from reports.sections.roofline_plots import roofline_plots
 from reports.sections.speedup_tables import speedup_table
+from reports.sections.timed_benchmarks import timed_benchmarks
 from reports.sections.unit_tables import SEVERAL_IN_WORDS, unit_tables
 from reports.sections.utilisation_tables import flat_rows, utilisation_tables, without_ceilings
 from reports.summary.caches import IN_WORDS
@@ -110,6 +111,7 @@ def document(summary: Summary, directories: Sequence[Path] = ()) -> Document:
             *learning_plots(runs),
         ),
         spent=summary.spent,
+        benchmarks=timed_benchmarks(summary),
         origin=origin_of(summary),
         rows=(
             *with_further(

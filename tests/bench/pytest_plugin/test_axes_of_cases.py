@@ -9,11 +9,11 @@ from bench import test_networks
 from bench.plan import axes, single_case
 from bench.pytest_plugin.axes_of_cases import (
     marks_of,
-    parameters_of,
     pytest_benchmark_group_stats,
     pytest_configure,
 )
 from bench.schema.case import Case
+from bench.schema.pytest_json import parameters_of
 
 CASE = Case(model="vgg16", workload="training", precision="amp-bf16", engine="compile", batch=8)
 

@@ -193,5 +193,5 @@ def test_the_hand_out_has_a_line_and_a_paragraph_for_each_claim() -> None:
         "reason",
         "source",
     )
-    for name in formats.names():
+    for name in formats.for_any():
         assert "params-alexnet" in formats.render(name, structs.replace(page, whole=True))

@@ -185,7 +185,7 @@ def test_two_pairs_that_say_nothing_of_each_other_are_told_in_few_digits(tmp_pat
     assert (cells["change"], cells["visible from"]) == ("not resolved", ">1000%")
 
 
-@pytest.mark.parametrize("format_", formats.names())
+@pytest.mark.parametrize("format_", formats.for_any())
 def test_every_format_shows_pairs_or_none(tmp_path: Path, format_: str) -> None:
     found = list(read(tmp_path, *slower()).values())
     assert "slower" in formats.render(format_, document(found, tried()))

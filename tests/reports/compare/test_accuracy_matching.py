@@ -199,7 +199,7 @@ def test_a_gate_corrects_accuracies_with_all_other_rows(tmp_path: Path) -> None:
     assert not gate_fails(many, "slower")
 
 
-@pytest.mark.parametrize("format_", formats.names())
+@pytest.mark.parametrize("format_", formats.for_any())
 def test_every_format_shows_accuracies(tmp_path: Path, format_: str) -> None:
     comparison = compare(tmp_path, _partly(0), _partly(2))
     assert "2 of 5 seeds diverged" in formats.render(format_, comparison.document)

@@ -113,7 +113,7 @@ def test_a_noisy_row_asks_for_processes_in_every_format(tmp_path: Path) -> None:
     told = f"{more} more for 2.0%, about {15 * more / 60:.0f} minutes"
     assert [shown["to decide"] for shown in rows_of(time)] == [None] * 4 + [told]
     assert any(note.startswith("to decide: ") for note in time.notes)
-    for name in formats.names():
+    for name in formats.for_any():
         assert str(more) in formats.render(name, structs.replace(comparison.document, whole=True))
     assert told in formats.render("md", comparison.document)
     assert told in formats.render("html", comparison.document)

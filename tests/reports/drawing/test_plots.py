@@ -173,7 +173,7 @@ def test_titles_are_escaped(tmp_path: Path) -> None:
     assert not [token for token in inline if token.type in ("em_open", "html_inline")]
 
 
-@pytest.mark.parametrize("format_", [name for name in formats.names() if name not in ("md", "html")])
+@pytest.mark.parametrize("format_", [name for name in formats.for_any() if name not in ("md", "html")])
 def test_other_formats_are_as_without_plots(format_: str) -> None:
     with_plots = structs.replace(document(PLOT), pictures="plots")
     assert formats.render(format_, with_plots) == formats.render(format_, document())

@@ -166,7 +166,8 @@ def test_raw_markdown_is_aligned() -> None:
 
 
 def test_every_module_is_a_format() -> None:
-    assert formats.names() == ("csv", "html", "json", "md", "terminal")
+    assert formats.names() == ("csv", "html", "json", "md", "pytest-benchmark", "terminal")
+    assert formats.for_any() == ("csv", "html", "json", "md", "terminal")
 
 
 def test_an_unknown_format_offers_the_nearest() -> None:

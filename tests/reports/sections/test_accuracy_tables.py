@@ -308,7 +308,7 @@ def test_recipes_are_told_in_words(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("format_", formats.names())
+@pytest.mark.parametrize("format_", formats.for_any())
 def test_every_format_shows_training_runs_without_pictures(tmp_path: Path, format_: str) -> None:
     text = formats.render(format_, structs.replace(report(tmp_path, planted_learning.example()), whole=True))
     assert "amp-fp16" in text

@@ -59,7 +59,7 @@ def test_two_networks_of_one_name_are_two_rows_and_the_report_says_what_differs(
         in document.text
     )
     assert [row["network"] for row in document.rows] == ["1", "2"]
-    for format_ in formats.names():
+    for format_ in formats.for_any():
         assert "network" in formats.render(format_, document)
 
 

@@ -82,7 +82,7 @@ def test_the_memory_table_marks_what_is_unknown_of_a_row(document: Document) -> 
     assert "gradients" not in table.columns, "no row has any, and none says why"
 
 
-@pytest.mark.parametrize("name", formats.names())
+@pytest.mark.parametrize("name", formats.for_any())
 def test_every_format_has_the_reason_and_those_for_people_the_mark(document: Document, name: str) -> None:
     text = " ".join(formats.render(name, structs.replace(document, whole=True)).split())
     if name == "csv":
