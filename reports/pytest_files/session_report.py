@@ -87,7 +87,7 @@ def _alarms(files: Sequence[PytestFile]) -> Iterator[str]:
 def _headlines(found: Sequence[TimedBenchmark]) -> Iterator[str]:
     kinds = Counter(map(benchmark_tables.kind_of, found))
     if found:
-        yield f"{', '.join(f'{kind}: {count}' for kind, count in kinds.items())}."
+        yield f"Benchmarks: {', '.join(f'{count} of {kind}' for kind, count in kinds.items())}."
     yield ONE_PROCESS
 
 

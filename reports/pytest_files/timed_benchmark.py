@@ -13,13 +13,14 @@ from bench.schema.case import Case
 from bench.schema.case_warnings import Label
 from bench.schema.phases import PHASES, Phase, whole
 from bench.schema.pytest_json import Outcome, SavedBenchmark, SavedStats
-from bench.stats.estimates import Interval, across_processes, centre, median, within_process
+from bench.stats.diagnostics import corrected_interval
+from bench.stats.estimates import Interval, across_processes, centre, median
 from reports.cells import Scalar
 from reports.summary.figures import case_row
 from reports.summary.interval_fields import state_of
 from reports.summary.timed_series import of_rounds
 
-PLAIN_TIMERS = ("", "perf_counter", "perf_counter_ns")
+PLAIN_TIMERS = ("", "perf_counter", "perf_counter_ns", "convbench_sampler")
 """Those of wall time; another one, such as process_time, measures something else."""
 _STATUS: dict[str, Outcome] = {"ok": "ok", "reduced": "reduced", "oom": "oom"}
 _LABEL = re.compile(r"[a-z][a-z-]*")
@@ -203,7 +204,7 @@ def _across(medians: Sequence[float], info: dict[str, Any]) -> Interval | None:
 def _interval(data: Sequence[float], info: dict[str, Any], work: Work | None) -> Interval | None:
     """Within the process; where its rounds were not saved what our plugin found."""
     if data:
-        return within_process(sorted(data))
+        return corrected_interval(data)
     ends = _as(tuple[float, float], info.get("interval")) if work else None
     return Interval(*ends, "within-process") if ends and 0 < ends[0] <= ends[1] else None
 

@@ -24,8 +24,8 @@ def mixed(tmp_path: Path) -> Path:
     )
 
 
-def test_a_file_is_reported_as_one_process(convbench: Command, mixed: Path) -> None:
-    ours, foreign = convbench("report", mixed, "--format", "json").rows()
+def test_a_file_is_reported_as_one_process(command_line: Command, mixed: Path) -> None:
+    ours, foreign = command_line("report", mixed, "--format", "json").rows()
     assert (ours["model"], ours["batch"], ours["phase"]) == ("vgg11", 8, "forward")
     assert ours["images_per_second"] == pytest.approx(8 / 0.2)
     assert ours["share_of_peak"] == pytest.approx(10**9 / 0.2 / 10**11)
@@ -34,28 +34,28 @@ def test_a_file_is_reported_as_one_process(convbench: Command, mixed: Path) -> N
         assert row["source"] == str(mixed)
     assert (foreign["low"], foreign["high"]) == pytest.approx((0.97e-5, 1.03e-5))
     assert "model" not in foreign
-    shown = convbench("report", mixed).out
+    shown = command_line("report", mixed).out
     assert "one process of pytest" in shown
     assert "One process measured each file" in shown
 
 
-def test_each_kind_of_work_has_a_table_of_its_own(convbench: Command, mixed: Path) -> None:
-    shown = convbench("report", mixed, "--full").out
+def test_each_kind_of_work_has_a_table_of_its_own(command_line: Command, mixed: Path) -> None:
+    shown = command_line("report", mixed, "--full").out
     assert shown.index("inference, forward\n") < shown.index("other benchmarks\n")
     assert "launch-bound" in shown
     assert "† one process" in shown
 
 
-def test_a_median_without_its_rounds_has_no_interval(convbench: Command, tmp_path: Path) -> None:
+def test_a_median_without_its_rounds_has_no_interval(command_line: Command, tmp_path: Path) -> None:
     """`--benchmark-autosave` keeps none unless it is told to."""
     file = planted_sessions.write(tmp_path / "0001.json", [benchmark("test_sum", 0.1, saves_data=False)])
-    (row,) = convbench("report", file, "--format", "json").rows()
+    (row,) = command_line("report", file, "--format", "json").rows()
     assert (row["median"], row["low"], row["samples"]) == (0.1, None, 7)
 
 
-def test_a_timer_that_is_not_the_walls_is_named(convbench: Command, tmp_path: Path) -> None:
+def test_a_timer_that_is_not_the_walls_is_named(command_line: Command, tmp_path: Path) -> None:
     other = benchmark("test_sum", 0.1, options={"timer": "process_time"})
-    (row,) = convbench(
+    (row,) = command_line(
         "report", planted_sessions.write(tmp_path / "a.json", [other]), "--format", "json"
     ).rows()
     assert "timer process_time" in row["warnings"]
@@ -65,7 +65,7 @@ def test_a_timer_that_is_not_the_walls_is_named(convbench: Command, tmp_path: Pa
     "info", [{"status": "reduced"}, {"status": None, "interval": None}], ids=["said", "older"]
 )
 def test_a_reduced_run_is_never_shown_as_measured(
-    convbench: Command, tmp_path: Path, info: dict[str, object]
+    command_line: Command, tmp_path: Path, info: dict[str, object]
 ) -> None:
     """Older plugins wrote such a run under the name of the whole one, without a status or an interval."""
     reduced = of_case("test_vgg", structs.replace(CASE, image=32), 0.016, **info)
@@ -73,32 +73,32 @@ def test_a_reduced_run_is_never_shown_as_measured(
         del reduced["extra_info"]["status"], reduced["extra_info"]["interval"]
         reduced["stats"] = {"median": 0.016, "rounds": 1, "data": [0.016]}
     file = planted_sessions.write(tmp_path / "a.json", [reduced, benchmark("test_sum", 0.1)])
-    rows = convbench("report", file, "--format", "json").rows()
+    rows = command_line("report", file, "--format", "json").rows()
     assert [(row["status"], row["median"]) for row in rows] == [("ok", 0.1), ("reduced", None)]
-    assert "it ran once, at a reduced size" in convbench("report", file).out
+    assert "it ran once, at a reduced size" in command_line("report", file).out
     other = planted_sessions.write(
         tmp_path / "b.json", [of_case("test_vgg", CASE, 0.2), benchmark("test_sum", 0.1)]
     )
-    compared = convbench("compare", file, other, "--format", "json").rows()
+    compared = command_line("compare", file, other, "--format", "json").rows()
     assert [row["benchmark"] for row in compared] == ["tests/test_speed.py::test_sum"]
 
 
-def test_what_ran_out_of_memory_is_told(convbench: Command, tmp_path: Path) -> None:
+def test_what_ran_out_of_memory_is_told(command_line: Command, tmp_path: Path) -> None:
     info = {"status": "oom", "reason": "out of memory. Use a smaller batch"}
     failed = {"name": "test_big", "fullname": "tests/test_speed.py::test_big", "extra_info": info}
     file = planted_sessions.write(tmp_path / "a.json", [], convbench_failed=[failed])
-    answer = convbench("report", file)
+    answer = command_line("report", file)
     assert answer.code == 0
     assert "test_big has no figure: out of memory. Use a smaller batch" in answer.out
 
 
-def test_a_file_beside_a_run_is_not_pooled(convbench: Command, tmp_path: Path, mixed: Path) -> None:
+def test_a_file_beside_a_run_is_not_pooled(command_line: Command, tmp_path: Path, mixed: Path) -> None:
     run = planted_records.write(tmp_path / "run", planted_records.replicates(CASE, (0.3, 0.31, 0.29)))
-    answer = convbench("report", run, mixed)
+    answer = command_line("report", run, mixed)
     assert "mixed.json: pytest-benchmark, one process, not pooled with the runs" in " ".join(
         answer.out.split()
     )
-    rows = convbench("report", run, mixed, "--format", "json").rows()
+    rows = command_line("report", run, mixed, "--format", "json").rows()
     assert [(row["processes"], row.get("source")) for row in rows if row["metric"] == "wall_time"] == [
         (3, None),
         (1, str(mixed)),
@@ -106,12 +106,12 @@ def test_a_file_beside_a_run_is_not_pooled(convbench: Command, tmp_path: Path, m
     ]
 
 
-def test_two_files_are_inconclusive(convbench: Command, tmp_path: Path, mixed: Path) -> None:
+def test_two_files_are_inconclusive(command_line: Command, tmp_path: Path, mixed: Path) -> None:
     """However many rounds, and however different the medians: a process is one."""
     slower = planted_sessions.write(
         tmp_path / "slower.json", [of_case("test_vgg", CASE, 0.4), benchmark("test_sum", 3e-5)]
     )
-    answer = convbench("compare", mixed, slower, "--fail-on", "slower", "--format", "json")
+    answer = command_line("compare", mixed, slower, "--fail-on", "slower", "--format", "json")
     assert answer.code == 0
     assert [(row["ratio"], row["verdict"]) for row in answer.rows()] == [
         (pytest.approx(2.0), "inconclusive"),
@@ -119,21 +119,25 @@ def test_two_files_are_inconclusive(convbench: Command, tmp_path: Path, mixed: P
     ]
     assert all("one process on a side" in row["reason"] for row in answer.rows())
     assert "2 could not be judged" in " ".join(
-        convbench("compare", mixed, slower, "--fail-on", "slower").out.split()
+        command_line("compare", mixed, slower, "--fail-on", "slower").out.split()
     )
 
 
-def test_a_file_against_a_run_meets_it_by_the_work(convbench: Command, tmp_path: Path, mixed: Path) -> None:
+def test_a_file_against_a_run_meets_it_by_the_work(
+    command_line: Command, tmp_path: Path, mixed: Path
+) -> None:
     run = planted_records.write(tmp_path / "run", planted_records.replicates(CASE, (0.3, 0.31, 0.29)))
     for sides in ((run, mixed), (mixed, run)):
-        (row,) = convbench("compare", *sides, "--format", "json").rows()
+        (row,) = command_line("compare", *sides, "--format", "json").rows()
         assert {row["n_base"], row["n_new"]} == {1, 3}
         assert row["verdict"] == "inconclusive"
 
 
-def test_other_work_under_one_name_is_not_compared(convbench: Command, tmp_path: Path, mixed: Path) -> None:
+def test_other_work_under_one_name_is_not_compared(
+    command_line: Command, tmp_path: Path, mixed: Path
+) -> None:
     larger = of_case("test_vgg", structs.replace(CASE, batch=16), 0.2)
-    answer = convbench("compare", mixed, planted_sessions.write(tmp_path / "b.json", [larger]), "--full")
+    answer = command_line("compare", mixed, planted_sessions.write(tmp_path / "b.json", [larger]), "--full")
     assert answer.code == 1
     assert "cases differ: batch 8 / 16" in answer.out
     assert "nothing was compared" in answer.err
@@ -161,42 +165,42 @@ def timed(text: str) -> str:
     ids=range(10),
 )
 def test_a_damaged_or_hostile_file_gets_a_sentence(
-    convbench: Command, tmp_path: Path, text: str, words: str
+    command_line: Command, tmp_path: Path, text: str, words: str
 ) -> None:
     file = tmp_path / "x.json"
     file.write_text(text)
     (tmp_path / "y.json").write_text(text)
     for command in (("report", file), ("compare", file, tmp_path / "y.json")):
-        answer = convbench(*command)
+        answer = command_line(*command)
         assert (answer.code, answer.out) == (2, "")
         assert is_one_sentence(answer.err)
         assert words in answer.err
 
 
-def test_what_a_file_claims_is_believed_only_where_it_can_be(convbench: Command, tmp_path: Path) -> None:
+def test_what_a_file_claims_is_believed_only_where_it_can_be(command_line: Command, tmp_path: Path) -> None:
     """Names reach a terminal and a page as text, and fields of the wrong type are those of another suite."""
     odd = benchmark("test\x1b[31m<script>alert(1)</script>", 0.1)
     odd["extra_info"] = {"case": {"model": 3}, "phase": [], "warnings": "x", "bytes": {"a": "b"}, "status": 7}
     file = planted_sessions.write(tmp_path / "odd.json", [odd])
-    assert "\x1b[31m" not in convbench("report", file).out
-    assert "<script>alert" not in convbench("report", file, "--format", "html").out
-    (row,) = convbench("report", file, "--format", "json").rows()
+    assert "\x1b[31m" not in command_line("report", file).out
+    assert "<script>alert" not in command_line("report", file, "--format", "html").out
+    (row,) = command_line("report", file, "--format", "json").rows()
     assert "model" not in row
 
 
-def test_a_file_of_records_is_still_none(convbench: Command, tmp_path: Path) -> None:
+def test_a_file_of_records_is_still_none(command_line: Command, tmp_path: Path) -> None:
     run = planted_records.write(tmp_path / "run", planted_records.replicates(CASE, (0.3,)))
-    assert "is a file. Give the run folder" in convbench("report", run / "records.jsonl").err
+    assert "is a file. Give the run folder" in command_line("report", run / "records.jsonl").err
 
 
-def test_a_run_becomes_a_file_and_is_read_again(convbench: Command, tmp_path: Path) -> None:
+def test_a_run_becomes_a_file_and_is_read_again(command_line: Command, tmp_path: Path) -> None:
     run = planted_records.write(tmp_path / "run", planted_records.replicates(CASE, (0.3, 0.31, 0.29)))
     file = tmp_path / "run.json"
-    file.write_text(convbench("report", run, "--format", "pytest-benchmark").out)
-    (row,) = convbench("report", file, "--format", "json").rows()
-    (own,) = convbench("report", run, "--format", "json").rows()
+    file.write_text(command_line("report", run, "--format", "pytest-benchmark").out)
+    (row,) = command_line("report", file, "--format", "json").rows()
+    (own,) = command_line("report", run, "--format", "json").rows()
     assert [row[name] for name in ("model", "processes", "interval")] == ["vgg11", 3, "across-processes"]
     assert (row["median"], row["low"], row["high"]) == pytest.approx((own["median"], own["low"], own["high"]))
-    (compared,) = convbench("compare", run, file, "--format", "json").rows()
+    (compared,) = command_line("compare", run, file, "--format", "json").rows()
     assert (compared["ratio"], compared["n_new"]) == (pytest.approx(1.0), 3)
     assert json.loads(file.read_text())["benchmarks"][0]["stats"]["rounds"] == 3
