@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any, TypeVar, get_args
 
@@ -23,7 +22,6 @@ from reports.summary.timed_series import of_rounds
 PLAIN_TIMERS = ("", "perf_counter", "perf_counter_ns", "convbench_sampler")
 """Those of wall time; another one, such as process_time, measures something else."""
 _STATUS: dict[str, Outcome] = {"ok": "ok", "reduced": "reduced", "oom": "oom"}
-_LABEL = re.compile(r"[a-z][a-z-]*")
 T = TypeVar("T")
 
 
@@ -210,9 +208,8 @@ def _interval(data: Sequence[float], info: dict[str, Any], work: Work | None) ->
 
 
 def _labels(info: dict[str, Any]) -> list[str]:
-    """Of our plugin's sentences, `bimodal: 12% of the samples ...`."""
-    words = [each.partition(":")[0] for each in _as(list[str], info.get("warnings")) or ()]
-    return [word for word in words if _LABEL.fullmatch(word) and word in get_args(Label)]
+    """Of our plugin's warnings."""
+    return [word for word in _as(list[str], info.get("labels")) or () if word in get_args(Label)]
 
 
 def _timer(saved: SavedBenchmark) -> list[str]:

@@ -70,7 +70,7 @@ def _described(subject: Subject, figures: Figures, time: Figure) -> dict[str, An
         "samples": time.samples,
         "interval": [time.interval.low, time.interval.high] if time.interval else None,
         "interval_scope": time.interval.kind if time.interval else None,
-        "warnings": list(time.tags),
+        "labels": list(time.tags),
         "machines": list(time.machine),
     }
     if time.phase == whole(subject.case):

@@ -37,6 +37,7 @@ def of_case(name: str, case: Case, seconds: float, **info: Any) -> dict[str, Any
         "flops": 10**9,
         "interval": [0.97 * seconds, 1.03 * seconds],
         "interval_scope": "within-process",
+        "labels": ["launch-bound"],
         "warnings": ["launch-bound: host time is 1.2 x device time"],
         "peak_flops_per_second": 10**11,
         "peak_source": "nominal",
