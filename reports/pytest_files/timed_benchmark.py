@@ -31,7 +31,7 @@ class Work(Struct, frozen=True, kw_only=True):
     is_module  whether it is a module of the test's own, of which the case says only how it was measured
     batch      inputs of a round; None where nobody knows
     flops      of a round; None where they were not counted
-    peak_bytes, peak_scope   of a round, and of which process: `in-process` or `own process`
+    peak_bytes, peak_scope   of a round, and of which process: `in-process` or `child process`
     peak_rate, peak_source   FLOP/s that the device could reach, and who says so: `datasheet` or `nominal`
     device_seconds           by the device's own clock, where it has one
     precision                as read back

@@ -65,7 +65,7 @@ def _described(subject: Subject, figures: Figures, time: Figure) -> dict[str, An
         "batch": subject.case.batch,
         "effective": dict(effective.precision) | dict(effective.machine),
         "bytes": _sizes(figures, time),
-        "bytes_scope": "own process",
+        "bytes_scope": "child process",
         "processes": len(time.medians),
         "samples": time.samples,
         "interval": [time.interval.low, time.interval.high] if time.interval else None,

@@ -76,7 +76,7 @@ def test_each_phase_says_what_is_known_of_it(command_line: Command, tmp_path: Pa
     assert info["flops"] == 846_864
     assert info["bytes"] == {"weights": 61_706 * 4, "peak_resident": 61_706 * 5}
     assert (info["bytes_scope"], info["processes"], info["interval_scope"]) == (
-        "own process",
+        "child process",
         3,
         "across-processes",
     )
