@@ -65,7 +65,7 @@ COMMANDS = {
     "cost": (UNDERSTAND, "Count parameters, FLOPs and activations, cross-checked with fvcore and torch."),
     "claims": (
         UNDERSTAND,
-        "Check 20 textbook claims about AlexNet and VGG against arithmetic and measurements.",
+        "Check 24 textbook claims about AlexNet and VGG against arithmetic and measurements.",
     ),
     "list": (UNDERSTAND, "List models, variants, suites, axes, datasets and recipes."),
     "doctor": (

@@ -68,7 +68,7 @@ def claims(
     full: options.Full = False,
     format_: options.Format = "terminal",
 ) -> int:
-    """Check 20 textbook claims about AlexNet and VGG against arithmetic and measurements."""
+    """Check 24 textbook claims about AlexNet and VGG against arithmetic and measurements."""
     from reports import claims as textbook
     from reports.claims import claims_report
     from reports.claims.evidence import gather

@@ -46,7 +46,7 @@ class ScaledSize(Struct, frozen=True, kw_only=True):
     @property
     def parts(self) -> tuple[StepParts, ...]:
         """Of each job; one rank alone waits for nobody. Empty where no step goes without communication."""
-        if self.ranks == 1 and not self.jobs:
+        if self.ranks == 1:
             return tuple(
                 StepParts(step=seconds, compute=seconds, skew=0.0, exposed=0.0)
                 for seconds in self.time.medians

@@ -66,7 +66,7 @@ def measure_together(
     times = time_rank(steps, device, agreement, protocol, monitor)
     stage("messages between ranks")
     also = [each.collective for each in steps.sent]
-    links, refused = link_sweep.sweep(group, device, agreement, also)
+    links, refused = link_sweep.sweep(group, device, agreement, also) if group.ranks > 1 else ((), {})
     stage("energy")
     joules, why_no_joules = _joules(steps, group, device, agreement, protocol)
     stage("memory")
@@ -81,7 +81,7 @@ def measure_together(
     findings = _findings(times, device, all_told)
     findings.links, findings.traffic = links, steps.sent
     findings.absent |= {f"sweep of {collective}": why for collective, why in refused.items()}
-    if steps.without_communication is None:
+    if group.ranks > 1 and steps.without_communication is None:
         findings.absent[WITHOUT_COMMUNICATION] = steps.why_none
     return findings
 

@@ -59,7 +59,7 @@ def test_arithmetic_is_judged_at_once_and_the_rest_says_what_is_missing(command_
     answer = command_line("claims", "--format", "json")
     rows = by_id(answer)
     assert (answer.code, answer.err) == (0, "")
-    assert len(rows) == 20
+    assert len(rows) == 24
     first = rows["params-alexnet"]
     assert list(first)[:8] == ["id", "verdict", "figure", "low", "high", "unit", "reason", "source"]
     assert (first["verdict"], first["figure"]) == ("true", 60_965_224)

@@ -1,0 +1,184 @@
+"""Claims about networks spread over GPUs, in 2012 and 2014: bytes by arithmetic, speed by runs of `scale`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from msgspec import structs
+
+from bench.schema.case import Case
+from models import catalogue
+from models.arch import Arch, Conv, Linear, layer_names
+from models.closed_form import BYTES_PER_ELEMENT, cost, shapes
+from reports.claims.claim import Claim, ClaimWord, Judgement, lies_within, span, statement
+from reports.claims.evidence import Evidence
+from reports.claims.timed_pairs import Compared, compared
+from reports.tables.wording import MIB
+
+GIB = 2**30
+CARD_BYTES = 3 * GIB
+BATCH = 128
+"""Of the paper."""
+TOWERS = 2
+NETWORK = "alexnet-grouped"
+COPIES = 3
+"""Of each weight: itself, its gradient and its momentum."""
+
+
+def _cited(evidence: Evidence) -> Judgement:
+    return Judgement(
+        verdict="cited",
+        figure=1.7,
+        unit="points of top-1 error",
+        found="1.7 and 1.2 points, on ImageNet",
+        reason=(
+            "A result on ImageNet, not measured here. The one-GPU network of the comparison keeps its last "
+            "convolution and its linear layers whole, so that both have about as many parameters: the paper "
+            "says that this favors the one-GPU network."
+        ),
+    )
+
+
+def exchanged(arch: Arch) -> dict[str, int]:
+    """What one tower sends the other for one image, forward and backward, in bytes by the layer that sees
+    both towers: half of the maps that come into it, and as much of their gradients."""
+    outputs = shapes(arch)
+    found = {}
+    began = False
+    for at, (name, layer) in enumerate(zip(layer_names(arch), arch.layers, strict=True)):
+        sees_both = isinstance(layer, Linear) or (isinstance(layer, Conv) and layer.groups == 1)
+        if began and sees_both:
+            elements = 1
+            for size in outputs[at - 1]:
+                elements *= size
+            found[name] = 2 * elements // TOWERS * BYTES_PER_ELEMENT
+        began = began or isinstance(layer, Conv)
+    return found
+
+
+def _exchange(evidence: Evidence) -> Judgement:
+    """Against the gradients that data parallelism sends: of two ranks all of them, once."""
+    arch = catalogue.MODELS[NETWORK]
+    by_layer = exchanged(arch)
+    step = BATCH * sum(by_layer.values())
+    gradients = cost(arch).parameters * BYTES_PER_ELEMENT
+    convolutions = sum(isinstance(layer, Conv) for layer in arch.layers)
+    linear = sum(isinstance(layer, Linear) for layer in arch.layers)
+    holds = len(by_layer) < convolutions + linear and step < gradients
+    listed = ", ".join(f"{name} {size:,}" for name, size in by_layer.items())
+    return Judgement(
+        verdict="true" if holds else "false",
+        figure=step / MIB,
+        unit="MiB a step that each GPU sends",
+        found=f"{step / MIB:.1f} MiB a step, {gradients / step:.1f}x less than gradients",
+        reason=(
+            f"Bytes that each of the two GPUs sends for one image, maps forward and gradients backward: "
+            f"{listed}. The other {convolutions + linear - len(by_layer)} layers send nothing. A step at "
+            f"batch {BATCH} sends {step / MIB:.1f} MiB; data parallelism on two GPUs would send all "
+            f"{gradients / MIB:.1f} MiB of gradients, whatever the batch."
+        ),
+    )
+
+
+def device_bytes(arch: Arch, batch: int) -> int:
+    """What a training step needs at least in fp32: weights, gradients and momentum, and every layer's output
+    that backward reads."""
+    outputs = shapes(arch)
+    maps = 0
+    for shape in outputs:
+        elements = 1
+        for size in shape:
+            elements *= size
+        maps += elements
+    return BYTES_PER_ELEMENT * (COPIES * cost(arch).parameters + batch * maps)
+
+
+def _memory(evidence: Evidence) -> Judgement:
+    whole = device_bytes(catalogue.MODELS[NETWORK], BATCH)
+    return judge_memory_of(whole)
+
+
+def judge_memory_of(whole: int) -> Judgement:
+    """Whether so many bytes fit on no single card of 3 GiB, but on two."""
+    half = whole / TOWERS
+    verdict: ClaimWord = "false" if whole <= CARD_BYTES else "true" if half <= CARD_BYTES else "depends"
+    words = {
+        "false": "By arithmetic one such card would have been enough.",
+        "true": "One card is too small, and half of it fits.",
+        "depends": "Not even half of it fits on one card.",
+    }[verdict]
+    return Judgement(
+        verdict=verdict,
+        figure=whole / GIB,
+        unit="GiB on one GPU",
+        found=f"{whole / GIB:.2f} GiB on one GPU, {half / GIB:.2f} GiB on each of two",
+        reason=(
+            f"Weights, gradients, momentum and the outputs of all layers in fp32 at batch {BATCH}: "
+            f"{whole / GIB:.2f} GiB, of which each tower has half. {words} Workspace and copies of the "
+            "software of 2012 are not in it: the claim two-gpus measures the peak of today's."
+        ),
+    )
+
+
+HYBRID, DATA_PARALLEL = "hybrid-2014", "ddp"
+
+
+def hybrid_pairs(cases: Sequence[Case]) -> Iterator[tuple[Case, Case]]:
+    """(data parallel, hybrid) of the same network, batch and number of ranks."""
+    for case in dict.fromkeys(cases):
+        if case.strategy == HYBRID and case.ranks > 1:
+            other = structs.replace(case, strategy=DATA_PARALLEL)
+            if other in cases:
+                yield other, case
+
+
+def _hybrid(evidence: Evidence) -> Judgement:
+    pairs = list(hybrid_pairs([subject.case for subject, _ in evidence.timed]))
+    times = evidence.times(case for pair in pairs for case in pair)
+    rows = [
+        row
+        for base, new in pairs
+        if base in times and new in times
+        if (row := compared(f"{new.model} on {new.ranks}", times[base], times[new], new.workload))
+    ]
+    return judge_hybrid(rows)
+
+
+def judge_hybrid(rows: Sequence[Compared]) -> Judgement:
+    """Whether the hybrid's step is the shorter one in every pair, by whole intervals."""
+    if not rows:
+        return Judgement(
+            verdict="not tested",
+            found="needs two GPUs or more",
+            need="a GPU",
+            reason=(
+                "No run has both strategies. Measure them on two GPUs or more with convbench scale alexnet "
+                "--strategy hybrid-2014 and --strategy ddp, then name both folders with --from. The paper's "
+                "own speed-ups are not repeated here."
+            ),
+        )
+    inside = [lies_within(*row.ends, 1.0, float("inf")) for row in rows]
+    if None in inside:
+        verdict: ClaimWord = "undecided"
+    else:
+        verdict = "true" if all(inside) else "depends" if any(inside) else "false"
+    best = max(rows, key=lambda row: row.speed_up)
+    listed = "; ".join(f"{row.name}: {row.speed_up:,.3g}" for row in rows)
+    return Judgement(
+        verdict=verdict,
+        figure=best.speed_up,
+        low=best.ends[0],
+        high=best.ends[1],
+        unit="times as fast as data parallel, at most",
+        found=f"at most {span(best.speed_up, *best.ends, 'x', known=verdict != 'undecided')} as fast",
+        need="more processes" if verdict == "undecided" else "",
+        reason=f"Step of data parallelism over the hybrid's, on the same devices: {listed}.",
+    )
+
+
+CLAIMS = (
+    Claim(said=statement("two-gpu-error"), judge=_cited),
+    Claim(said=statement("two-gpu-exchange"), judge=_exchange),
+    Claim(said=statement("two-gpu-memory"), judge=_memory),
+    Claim(said=statement("one-weird-trick"), judge=_hybrid),
+)
