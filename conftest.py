@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -33,6 +34,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Switch benchmarks to a single run before pytest-benchmark reads its options; let Ctrl-C work."""
+    _leave_cores_to_others(config)
     if not measuring_mode.asks_for_figures(config):
         config.option.benchmark_disable = True
     # What runs in a shell's background, or under nohup, inherits signals that are ignored: the tests that
@@ -44,6 +46,13 @@ def pytest_configure(config: pytest.Config) -> None:
     ):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, usual)
+
+
+def _leave_cores_to_others(config: pytest.Config) -> None:
+    """In a parallel worker: OpenMP's threads, of this process and all that it starts, wait asleep. Else each
+    would hold a core while it waits for one that another worker holds: ten times the seconds a step."""
+    if hasattr(config, "workerinput"):
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -91,9 +100,10 @@ def golden(pytestconfig: pytest.Config) -> Golden:
     return Golden(update=pytestconfig.getoption("--update-golden"))
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out the tests marked `scale`, unless `-m` names them; skip those of a device that is not here,
-    and those of Slurm where it is not.
+    and those of Slurm where it is not. A test that needs a device or a cluster is one that runs alone.
 
     Whether a device is here is asked without torch being imported.
     """
@@ -109,6 +119,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _skip(items: list[pytest.Item], mark: str, why_absent: Callable[[], str | None]) -> None:
     """Those with this mark, where what they need is not here."""
     marked = [item for item in items if item.get_closest_marker(mark)]
+    for item in marked:
+        item.add_marker("alone")
     reason = why_absent() if marked else None
     if reason is not None:
         for item in marked:

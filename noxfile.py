@@ -141,8 +141,16 @@ def pytest_benchmark(session: nox.Session) -> None:
 
 @nox.session(requires=["environment"])
 def tests(session: nox.Session) -> None:
-    """All tests; arguments go to pytest."""
-    _python(session, "-m", "pytest", *session.posargs)
+    """All tests: two files at a time, then those marked alone; with arguments for pytest in a single run."""
+    if session.posargs:
+        _python(session, "-m", "pytest", *session.posargs)
+        return
+    try:
+        _python(session, "-m", "pytest", "-n", "2", "--dist", "loadfile", "-m", "not alone")
+    except nox.command.CommandFailed:
+        _python(session, "-m", "pytest", "-m", "alone")  # its failures are of interest as well
+        raise
+    _python(session, "-m", "pytest", "-m", "alone")
 
 
 @nox.session(requires=["environment"])

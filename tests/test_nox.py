@@ -218,10 +218,29 @@ def test_an_environment_that_exists_is_used_as_it_is(
     assert "/opt/torch/bin/python" in session.logged[0]
 
 
-def test_all_tests_run_unless_the_fast_ones_are_asked_for() -> None:
+def test_arguments_go_to_one_pytest() -> None:
     assert ran(noxfile.tests, "-x") == ("-m", "pytest", "-x")
     assert ran(noxfile.fast, "-x") == ("-m", "pytest", "-m", "not slow", "-x")
     assert ran(noxfile.scale, "-x") == ("-m", "pytest", "-m", "scale", "-x")
+
+
+def test_all_tests_are_two_passes_and_the_second_runs_whatever_the_first_one_found() -> None:
+    parallel = ("-m", "pytest", "-n", "2", "--dist", "loadfile", "-m", "not alone")
+    alone = ("-m", "pytest", "-m", "alone")
+    session = Session()
+    noxfile.tests(session)
+    assert [arguments for _, *arguments in session.ran] == [[*parallel], [*alone]]
+
+    class FirstFails(Session):
+        def run(self, *command: str, success_codes: Container[int] = (0,), **options: object) -> None:
+            super().run(*command, success_codes=success_codes, **options)
+            if "not alone" in command:
+                raise CommandFailed
+
+    failing = FirstFails()
+    with pytest.raises(CommandFailed):
+        noxfile.tests(failing)
+    assert failing.ran == session.ran
 
 
 def test_docs_gathers_the_pages_and_builds_strictly() -> None:

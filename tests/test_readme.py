@@ -24,6 +24,9 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 NODE = ROOT / "tests" / "planted" / "upgraded_convbench.py"
 WALK_THROUGH = ROOT / "docs" / "fleet.md"
 TUTORIAL = ROOT / "docs" / "tutorial.md"
+INSTANT = [ROOT / "docs" / "cookbook" / f"{name}.md" for name in ("several-machines", "upgrade")]
+"""Pages whose runs are dealt out, merged and compared: processes answer at once, since other pages measure
+the same network."""
 INCOMPLETE = 3
 """The exit code where the budget ended before the plan did."""
 
@@ -67,7 +70,8 @@ def folder_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path
 def test_command(page: Path, command: str, folder_of: Callable[[Path], Path]) -> None:
     program, *arguments = shlex.split(command)
     assert program == "convbench"
-    boot = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import bench.cli; bench.cli.main()"
+    source = "tests.planted.instant_runs" if page in INSTANT and arguments[0] == "run" else "bench.cli"
+    boot = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from {source} import main; main()"
     # The quickest protocol the command line has: what is tested is that the command works.
     quick = {
         "run": ["--target-ci", "100%"],
@@ -82,8 +86,9 @@ def test_command(page: Path, command: str, folder_of: Callable[[Path], Path]) ->
     added = quick.get(" ".join(arguments[:2]), quick.get(arguments[0], []))
     if arguments[0] == "run" and {"--replicates", "--until", "--suite", "--resume"}.isdisjoint(arguments):
         added = [*added, "--until", "100%"]
-    if "--replicates" in arguments:
-        added = [*added, "--replicates", "2"]
+    for several in ("--replicates", "--seeds"):
+        if several in arguments:
+            added = [*added, several, "2"]
     done = subprocess.run(
         [sys.executable, "-P", "-c", boot, *arguments, *added],
         cwd=folder_of(page),

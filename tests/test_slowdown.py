@@ -11,7 +11,7 @@ import pytest
 
 from tests.planted.commands import ROOT
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 BOOT = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import bench.cli; bench.cli.main()"
 REPLICATES = 4

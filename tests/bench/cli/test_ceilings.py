@@ -63,6 +63,7 @@ def test_a_ceiling_is_no_workload_to_ask_for(command_line: Command, tmp_path: Pa
     assert "unknown workload 'ceiling'" in answer.err
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_ceilings_of_this_machine(command_line: Command, tmp_path: Path) -> None:
     folder = tmp_path / "ceilings"

@@ -14,6 +14,7 @@ from tests.planted import planted_records
 RECORD = planted_records.record(Case(model="lenet5"))
 
 
+@pytest.mark.alone
 def test_a_record_has_what_the_command_spent_before_it() -> None:
     began = time.monotonic()
     seconds = CommandSeconds()

@@ -31,11 +31,13 @@ def rows() -> list[Check]:
     return selftest.rows("auto")
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_this_machine_gives_the_known_answers(rows: list[Check]) -> None:
     assert [row for row in rows if row.status == "fail"] == []
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_every_kind_of_known_answer_is_there_once(rows: list[Check]) -> None:
     names = [row.name for row in rows]
@@ -47,6 +49,7 @@ def test_every_kind_of_known_answer_is_there_once(rows: list[Check]) -> None:
     assert [name.partition(":")[2] for name in names if name.startswith("cuda")] == simulated
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_without_a_gpu_its_checks_are_skipped_with_the_reason(rows: list[Check]) -> None:
     cuda = [row for row in rows if row.name.startswith("cuda:")]
@@ -213,6 +216,7 @@ def test_exact_numbers_must_all_be_there() -> None:
     assert not exactly({"a": 10, "b": None}, 10, "FLOP").passed
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_the_rows_of_the_document_are_the_checks(rows: list[Check]) -> None:
     document = reporting.document(rows)

@@ -414,6 +414,7 @@ def test_the_report_says_how_its_records_were_made(convbench_ab: Command, machin
     assert found["machines"]
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_a_real_pair_in_two_environments(
     tmp_path: Path, convbench_ab: Command, monkeypatch: pytest.MonkeyPatch

@@ -306,6 +306,7 @@ def sized(command_line: Command, monkeypatch: pytest.MonkeyPatch, learning_serve
     )
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_lenet_on_this_machine(sized: Command, tmp_path: Path) -> None:
     """Its peak is measured at the batch that is said to fit, within the limit and close to it; a search that
