@@ -1,7 +1,8 @@
 """The run folders that a named folder stands for: itself, or all that are below it.
 
 A run on several GPUs, shards or a fleet leaves a run folder for each of them in one folder. Naming that
-folder names all of them.
+folder names all of them. `@NAME` is what the archive keeps under that name (`bench.archive`): nothing else
+knows that a folder can be named so.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from bench.archive import archived_runs
 from bench.store import RECORDS
 
 FLEET = "fleet.json"
@@ -35,18 +37,27 @@ class NamedRun(Struct, frozen=True):
     is_fleet: bool = False
 
 
+def located(folder: Path) -> Path:
+    """Where the files of a named folder lie: in itself, or of `@NAME` where the archive's run is unpacked.
+
+    Raises UserError for a name that the archive does not have.
+    """
+    return archived_runs.unpacked_folder(folder) if archived_runs.is_archived(folder) else folder
+
+
 def named_run(folder: Path) -> NamedRun:
     """What the folder stands for: itself where it holds records, or holds nothing that does.
 
-    Raises OSError for what cannot be read.
+    Raises OSError for what cannot be read, and UserError as `located` does.
     """
-    if (folder / RECORDS).exists() or not folder.is_dir():
-        return NamedRun(folder, (folder,))
-    is_fleet = (folder / FLEET).is_file()
-    root, depth = (folder / NODES, DEEPEST - 1) if is_fleet else (folder, DEEPEST)
-    found = tuple(_below(root, depth)) if root.is_dir() else ()
+    root = located(folder)
+    if (root / RECORDS).exists() or not root.is_dir():
+        return NamedRun(folder, (root,))
+    is_fleet = (root / FLEET).is_file()
+    top, depth = (root / NODES, DEEPEST - 1) if is_fleet else (root, DEEPEST)
+    found = tuple(_below(top, depth)) if top.is_dir() else ()
     if not found or (not is_fleet and {each.name for each in found} <= AB_SIDES):
-        return NamedRun(folder, (folder,), is_fleet)
+        return NamedRun(folder, (root,), is_fleet)
     return NamedRun(folder, found, is_fleet)
 
 

@@ -15,6 +15,7 @@ _LISTED_BY = {
     "precision": "convbench list axes",
     "engine": "convbench list axes",
     "tuning": "convbench list axes",
+    "archived run": "convbench archive list",
 }
 """The command that shows all names of a kind."""
 _SHORT = 4

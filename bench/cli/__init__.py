@@ -58,6 +58,7 @@ COMMANDS = {
         UNDERSTAND,
         "Merge runs of several machines or shards into one folder, each record once.",
     ),
+    "archive": (UNDERSTAND, "Keep runs for long, compressed and unchanged; give some of them names."),
     "layers": (
         UNDERSTAND,
         "Show where a network spends its time: every layer, forward and backward, vs the machine's peak.",

@@ -58,6 +58,24 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "convbench merge shard0 shard1 shard2 --out runs/all",
         "convbench merge shard3 --out runs/all --resume",
     ),
+    "archive": (
+        "convbench archive add runs/1 --label nightly",
+        "convbench archive pin v1.0 runs/1",
+        "convbench compare @v1.0 runs/2",
+    ),
+    "archive add": (
+        "convbench archive add runs/1 --label nightly",
+        "convbench archive add runs/1 runs/2 --archive /data/convbench-archive",
+    ),
+    "archive list": ("convbench archive list", "convbench archive list --label nightly --model vgg16"),
+    "archive show": ("convbench archive show @v1.0",),
+    "archive pin": ("convbench archive pin v1.0 runs/1", "convbench archive pin v1.0 runs/2 --move"),
+    "archive unpin": ("convbench archive unpin v1.0",),
+    "archive verify": ("convbench archive verify", "convbench archive verify @v1.0"),
+    "archive prune": (
+        "convbench archive prune --keep 90d --keep monthly --dry-run",
+        "convbench archive prune --keep 30 --label nightly",
+    ),
     "layers": ("convbench layers vgg16 --batch 8", "convbench layers vgg16 --workload inference"),
     "cost": ("convbench cost vgg16 --layers", "convbench cost 'vgg*' --image 64 --json"),
     "claims": ("convbench claims", "convbench claims --from runs/1", "convbench claims --run --dry-run"),
@@ -78,6 +96,13 @@ _FIRST = {
     "selftest": "0, 1 a check failed, 2 bad input, 130 interrupted",
     "report": "0, 2 bad input",
     "merge": "0, 2 bad input or a conflict, 130 interrupted",
+    **dict.fromkeys(
+        ("archive", "archive add", "archive show", "archive pin", "archive unpin", "archive prune"),
+        "0, 2 bad input, 130 interrupted",
+    ),
+    **dict.fromkeys(
+        ("archive list", "archive verify"), "0, 1 a run is damaged, 2 bad input, 130 interrupted"
+    ),
     "list": "0, 2 bad input",
     "fleet": "0, 1 a case failed, 2 bad input, 3 a node or a process is missing, 130 interrupted",
     "fleet run": "0, 1 a case failed, 2 bad input, 3 a node or a process is missing, 130 interrupted",

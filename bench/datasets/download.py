@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.datasets.archive import Archive, cache_folder
+from bench.datasets.data_files import Archive, cache_folder
 from models.errors import UserError
 
 SILENCE_SECONDS = 30.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench.contracts.dataset import Images, Split
-from bench.datasets.archive import Archive, File
+from bench.datasets.data_files import Archive, File
 from bench.datasets.download import fetch
 
 ARCHIVE = Archive(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from msgspec import Struct, structs
 
+from bench.archive.archived_runs import as_named
 from bench.fleet.merged_folder import kept, locked_folder, settle, take_over, write_lines
 from bench.fleet.record_index import Indexer, Line
 from bench.fleet.source_runs import in_counting_order, of_one_run, source_runs
@@ -85,7 +86,7 @@ def _read(folders: Iterable[Path], indexer: Indexer) -> _Read:
 
 def _held(folder: Path, lines: Sequence[Line]) -> _Held:
     shard, plan = shard_of(folder)
-    source = Source(folder=str(folder), records=len(lines), lines=[], shard=shard, plan=plan)
+    source = Source(folder=str(as_named(folder)), records=len(lines), lines=[], shard=shard, plan=plan)
     return _Held(source=source, digests=[line.digest for line in lines])
 
 

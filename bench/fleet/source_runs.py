@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.record_lines import refusals
-from bench.run_folders import FLEET, NODES, named_run
+from bench.run_folders import FLEET, NODES, located, named_run
 from bench.store import RECORDS
 from models.errors import UserError
 
@@ -17,7 +17,7 @@ def source_runs(named: Sequence[Path], out: Path) -> list[Path]:
     one of them or below what is named: what it unites would be found in it again."""
     found: dict[Path, Path] = {}
     for path in named:
-        _refuse(path, out)
+        _refuse(located(path), path, out)
         with refusals(path):
             below = [folder for folder in named_run(path).run_folders if (folder / RECORDS).exists()]
         if not below:
@@ -43,11 +43,11 @@ def in_counting_order(folder: Path) -> tuple[tuple[int, str], ...]:
     return tuple((int(part), "") if part.isdecimal() else (-1, part) for part in parts)
 
 
-def _refuse(path: Path, out: Path) -> None:
+def _refuse(path: Path, named: Path, out: Path) -> None:
     if not path.exists():
-        raise UserError(f"there is no folder {str(path)!r}. Give folders of --out")
+        raise UserError(f"there is no folder {str(named)!r}. Give folders of --out")
     if not path.is_dir():
-        raise UserError(f"{path} is a file. Give the run folder that has {RECORDS} in it")
+        raise UserError(f"{named} is a file. Give the run folder that has {RECORDS} in it")
     if path.resolve() == out.resolve():
         raise UserError(f"{path} is both a run to merge and --out. Choose another --out")
     if out.resolve().is_relative_to(path.resolve()):

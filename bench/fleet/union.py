@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bench import devices
+from bench.archive.archived_runs import as_named
 from bench.fleet.record_index import Line
 from bench.schema.units import unit_of
 from models.errors import UserError
@@ -52,7 +53,7 @@ def _in_words(conflicts: Sequence[tuple[Sequence[Line], Sequence[Line]]]) -> str
     )
     names = {line.digest for line in one}
     differs = next(line for line in other if line.digest not in names)
-    folders = sorted({str(one[0].path.parent), str(differs.path.parent)})
+    folders = sorted({str(as_named(each.path.parent)) for each in (one[0], differs)})
     record = differs.record()
     case = record.case
     unit = unit_of(record.environment, uses_gpu=devices.traits(case.device).uses_gpu)

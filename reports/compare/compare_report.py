@@ -12,6 +12,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from bench.run_folders import located
 from bench.schema.case import Case
 from bench.schema.record import FAILED
 from bench.stats import verdicts
@@ -189,9 +190,10 @@ def _check(base: Sequence[Path], new: Sequence[Path], margin: float) -> None:
         raise UserError("a comparison needs at least one run folder on each side")
     if not 0 <= margin < 1:
         raise UserError(f"the margin must be from 0% to below 100%, got {margin:.0%}")
-    both = {path.resolve() for path in base} & {path.resolve() for path in new}
+    before = {located(path).resolve() for path in base}
+    both = [path for path in new if located(path).resolve() in before]
     if both:
-        raise UserError(f"BASE and NEW are the same run, {str(both.pop())!r}. Give two different folders")
+        raise UserError(f"BASE and NEW are the same run, {str(both[0])!r}. Give two different folders")
 
 
 def _broken(rows: Sequence[ComparisonRow], new: Summary) -> tuple[Case, ...]:

@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from bench.archive.archived_runs import is_archived
 from bench.schema.fleet_plan import UNDER_WAY, NodeState
 from bench.schema.plurals import how_many
 from reports.cells import brief
@@ -254,6 +255,11 @@ def _folders(directories: Sequence[Path]) -> str:
 
 def _next_step(found: FleetFound, outstanding: Sequence[JudgedUnit]) -> NextStep:
     folders = _folders(found.directories)
+    as_page = NextStep(
+        command=f"convbench fleet report {folders} -o fleet.html", purpose=f"all {found.what}s as a page"
+    )
+    if any(map(is_archived, found.directories)):  # nothing goes on there
+        return as_page
     gaps = [state for state in found.states if state.is_gap]
     unsure = [unit for unit in outstanding if unit.state == "suspect" and unit.confirmed is None]
     suspects = [unit for unit in unsure if found.kinds[unit.kind].has_references]
@@ -277,6 +283,4 @@ def _next_step(found: FleetFound, outstanding: Sequence[JudgedUnit]) -> NextStep
     if found.against is not None and unsure:
         command = f"convbench compare {shlex.quote(found.against.name)} {folders}"
         return NextStep(command=command, purpose="a verdict for each case, over nodes")
-    return NextStep(
-        command=f"convbench fleet report {folders} -o fleet.html", purpose=f"all {found.what}s as a page"
-    )
+    return as_page

@@ -10,7 +10,7 @@ from typing import Literal
 from msgspec import Struct
 
 from bench.fleet import fleet_folder, node_states
-from bench.run_folders import named_run
+from bench.run_folders import located, named_run
 from bench.schema.fleet_plan import FLEET
 from bench.stats.fleet_ratios import MARGIN, ConfirmedRatio
 from bench.studies.confirm import confirm_records
@@ -57,7 +57,8 @@ def build(
 
     Raises UserError as `read_fleet` does.
     """
-    fleet = directories[0] if len(directories) == 1 and (directories[0] / FLEET).is_file() else None
+    root = located(directories[0])
+    fleet = root if len(directories) == 1 and (root / FLEET).is_file() else None
     if fleet is not None and named_run(fleet).run_folders == (fleet,):
         raise UserError(f"no node of {fleet} has records yet. `convbench fleet status {fleet}` says why")
     records = read_fleet(directories)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from msgspec import structs
 
+from bench.archive.archived_runs import is_archived
 from bench.plan import training_runs
 from bench.schema.plurals import how_many
 from reports.analysis.learned import ACCURACY_KEY, Learned, Together, together
@@ -195,7 +196,8 @@ def next_step(summary: Summary, runs: Sequence[Learned], directories: Sequence[P
     alike = [run for run in weak if training_runs.options_of(run.subject.case) == options]
     seeds = max(ENOUGH_SEEDS, *(2 * run.seeds for run in alike))
     models = dict.fromkeys(run.subject.case.model for run in alike)
-    out = ["--resume", "--out", str(directories[0])] if len(directories) == 1 else ["--out", "runs/train"]
+    goes_on = len(directories) == 1 and not is_archived(directories[0])
+    out = ["--resume", "--out", str(directories[0])] if goes_on else ["--out", "runs/train"]
     words = ("convbench", "train", *models, *options, "--seeds", str(seeds), *out)
     return NextStep(
         command=shlex.join(words),

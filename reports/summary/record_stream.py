@@ -13,7 +13,8 @@ from pathlib import Path
 
 from msgspec import Struct, structs
 
-from bench.run_folders import named_run
+from bench.archive.archived_runs import as_named
+from bench.run_folders import located, named_run
 from bench.schema.record import Record
 from bench.schema.shared_parts import SharingReader
 from bench.store import RECORDS
@@ -69,7 +70,7 @@ def parts_of(directories: Sequence[Path]) -> list[Part]:
         several = len(found.run_folders) > 1
         for each in found.run_folders:
             if each.resolve() not in parts:
-                part = _whole(len(parts), runs, each)
+                part = _whole(len(parts), runs, each, str(as_named(each)))
                 parts[each.resolve()] = structs.replace(part, alone=not several)
             runs += not found.is_fleet
         runs += found.is_fleet
@@ -83,10 +84,10 @@ def runs_of(folder: Path) -> int:
     return 1 if found.is_fleet else len(found.run_folders)
 
 
-def _whole(index: int, run: int, directory: Path) -> Part:
+def _whole(index: int, run: int, directory: Path, name: str) -> Part:
     file = records_file(directory)
     with _readable(file):
-        return Part(run=index, named=run, name=str(directory), path=file, size=file.stat().st_size)
+        return Part(run=index, named=run, name=name, path=file, size=file.stat().st_size)
 
 
 @contextmanager
@@ -146,11 +147,12 @@ def _each_once(directories: Sequence[Path]) -> list[Path]:
 
 def records_file(directory: Path) -> Path:
     """The file of a run's records. Raises UserError where the directory has none."""
-    file = directory / RECORDS
+    root = located(directory)
+    file = root / RECORDS
     with _readable(directory):
-        if not directory.exists():
+        if not root.exists():
             raise UserError(f"there is no directory {str(directory)!r}. Give the folder that --out named")
-        if not directory.is_dir():
+        if not root.is_dir():
             raise UserError(f"{directory} is a file. Give the run folder that has {RECORDS} in it")
         if not file.exists():
             raise UserError(

@@ -14,12 +14,11 @@ from bench.run_folders import named_run
 from bench.schema.case import Case
 from bench.schema.confirm_plan import Look
 from bench.schema.fleet_plan import CONFIRM
-from bench.schema.phases import whole
-from bench.schema.record import Record, find
+from bench.schema.record import Record
 from bench.schema.units import Unit, unit_of
 from bench.stats.confirmed_ratios import Remeasured, confirm
-from bench.stats.estimates import median
 from bench.stats.fleet_ratios import Array, ConfirmedRatio, FleetRatios
+from bench.stats.whole_times import whole_seconds
 from bench.store import RECORDS
 from bench.studies.confirm import confirm_plans
 
@@ -86,12 +85,5 @@ def _is_of(record: Record, unit: Unit) -> bool:
 
 
 def whole_time(record: Record) -> float | None:
-    """The median time of a whole step, in s: of the device on a GPU, else of the wall; None without any."""
-    if record.status != "ok":
-        return None
-    on_gpu = devices.traits(record.case.device).uses_gpu
-    for clock in ("device_time", "wall_time") if on_gpu else ("wall_time",):
-        timed = find(record.measurements, whole(record.case), clock)
-        if timed is not None and timed.samples and (seconds := median(timed.samples)) > 0:
-            return seconds
-    return None
+    """The median time of a whole step, in s, by the clock of its device; None without any."""
+    return whole_seconds(record, on_gpu=devices.traits(record.case.device).uses_gpu)

@@ -37,7 +37,7 @@ from tqdm import tqdm
 
 from bench.contracts.dataset import Dataset, Images, Split
 from bench.datasets import cifar10, datasets, download, fashion_mnist, get
-from bench.datasets.archive import Archive, File, cache_folder
+from bench.datasets.data_files import Archive, File, cache_folder
 from models.errors import UserError
 
 MODULES: dict[str, ModuleType] = {"fashion-mnist": fashion_mnist, "cifar10": cifar10}

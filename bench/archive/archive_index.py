@@ -1,0 +1,226 @@
+"""The SQLite index of an archive: what is asked of many entries, without opening each.
+
+It holds nothing that the entries do not. Whoever opens it compares it with their folder first, so an entry
+that was added by a process that was killed right after is found; one that is damaged is made anew. Where it
+cannot be written, it is made in memory.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from msgspec import Struct
+
+from bench.archive import archive_folder, entries
+from bench.schema.archive_entry import CaseFacts, Entry
+from bench.stats.estimates import median
+from models.errors import UserError
+
+INDEX = "index.sqlite"
+VERSION = 1
+"""Of the tables; an index of another is made anew."""
+_WAIT_SECONDS = 60.0
+_TABLES = """
+CREATE TABLE entries (
+    digest TEXT PRIMARY KEY, label TEXT, started_at TEXT, added_at TEXT, source TEXT, machines TEXT,
+    kinds TEXT, cases INTEGER, processes INTEGER, failed INTEGER, records INTEGER, bytes INTEGER,
+    packed INTEGER
+) WITHOUT ROWID;
+CREATE TABLE cases (
+    digest TEXT, name TEXT, model TEXT, kind TEXT, fingerprint TEXT, processes INTEGER, failed INTEGER,
+    seconds REAL, PRIMARY KEY (name, kind, fingerprint, digest)
+) WITHOUT ROWID;
+CREATE INDEX of_entry ON cases (digest);
+"""
+
+
+class Row(Struct, frozen=True):
+    """An entry as it is listed.
+
+    machines  hosts or nodes, in order; `kinds`: GPUs and processors that cases ran on
+    bytes     of its files; `packed`: that they take in the archive
+    """
+
+    digest: str
+    label: str
+    started_at: str
+    added_at: str
+    source: str
+    machines: tuple[str, ...]
+    kinds: tuple[str, ...]
+    cases: int
+    processes: int
+    failed: int
+    records: int
+    bytes: int
+    packed: int
+
+
+class Listed(Struct, frozen=True):
+    """Entries, the oldest run first, and what is wrong with those that cannot be listed."""
+
+    rows: tuple[Row, ...]
+    damaged: tuple[str, ...] = ()
+
+
+def rebuild(archive: Path) -> Listed:
+    """The same as `listed`, of an index that is made anew."""
+    (archive / INDEX).unlink(missing_ok=True)
+    return listed(archive)
+
+
+def listed(archive: Path, *, label: str | None = None, model: str | None = None) -> Listed:
+    """The entries with this label, and with a case of this model. Raises UserError without an archive."""
+    archive_folder.require(archive)
+    with _opened(archive) as (index, damaged):
+        return Listed(tuple(_rows(index, label, model)), tuple(damaged))
+
+
+def _rows(index: sqlite3.Connection, label: str | None, model: str | None) -> Iterator[Row]:
+    found = index.execute(
+        "SELECT * FROM entries WHERE (?1 IS NULL OR label = ?1) AND (?2 IS NULL OR digest IN (SELECT digest "
+        "FROM cases WHERE model = ?2)) ORDER BY started_at, digest",
+        (label, model),
+    )
+    for digest, name, started, added, source, machines, kinds, *counts in found:
+        yield Row(digest, name, started, added, source, _split(machines), _split(kinds), *counts)
+
+
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, text.split("\n")))
+
+
+@contextmanager
+def _opened(archive: Path) -> Iterator[tuple[sqlite3.Connection, list[str]]]:
+    """The index as the folder is now, and which entries cannot be read."""
+    with archive_folder.shared(archive):
+        try:
+            index = _connected(archive / INDEX)
+        except sqlite3.Error:
+            index = _in_memory()
+        try:
+            try:
+                damaged = _refresh(index, archive)
+            except sqlite3.Error:  # of a disk that is full, or that one may only read
+                index.close()
+                index = _in_memory()
+                damaged = _refresh(index, archive)
+            yield index, damaged
+        finally:
+            index.close()
+
+
+def _in_memory() -> sqlite3.Connection:
+    index = sqlite3.connect(":memory:")
+    _create(index)
+    return index
+
+
+def _connected(file: Path) -> sqlite3.Connection:
+    """Of a file that is made where it is missing, and made anew where it is damaged. Raises sqlite3.Error."""
+    for _ in range(2):
+        index = sqlite3.connect(file, timeout=_WAIT_SECONDS)
+        try:
+            _prepare(index)
+        except sqlite3.OperationalError:  # locked for long, or not to be written
+            index.close()
+            raise
+        except sqlite3.DatabaseError:
+            index.close()
+            _remove(file)
+        else:
+            return index
+    raise sqlite3.OperationalError(f"{file} is damaged again")
+
+
+def _remove(file: Path) -> None:
+    for each in (file, file.with_name(f"{file.name}-journal")):
+        with suppress(OSError):
+            each.unlink()
+
+
+def _prepare(index: sqlite3.Connection) -> None:
+    """Make the tables where there are none. Raises sqlite3.DatabaseError for a damaged index, or one of
+    another version."""
+    if index.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+        raise sqlite3.DatabaseError("damaged")
+    (version,) = index.execute("PRAGMA user_version").fetchone()
+    if version == 0:
+        with index:
+            index.execute("BEGIN IMMEDIATE")
+            if index.execute("PRAGMA user_version").fetchone() == (0,):
+                _create(index)
+    elif version != VERSION:
+        raise sqlite3.DatabaseError("of another version")
+
+
+def _create(index: sqlite3.Connection) -> None:
+    for statement in filter(str.strip, _TABLES.split(";")):
+        index.execute(statement)
+    index.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _refresh(index: sqlite3.Connection, archive: Path) -> list[str]:
+    """Take in the entries that it lacks, and forget those that are gone; what is wrong with those that cannot
+    be read."""
+    there = archive_folder.digests(archive)
+    known = {digest for (digest,) in index.execute("SELECT digest FROM entries")}
+    damaged: list[str] = []
+    if there == known:
+        return damaged
+    with index:
+        index.executemany("DELETE FROM entries WHERE digest = ?", ((each,) for each in known - there))
+        index.executemany("DELETE FROM cases WHERE digest = ?", ((each,) for each in known - there))
+        for digest in sorted(there - known):
+            try:
+                entry = entries.read(archive, digest)
+                packed = archive_folder.bytes_of(archive_folder.entry_folder(archive, digest))
+            except UserError as error:
+                damaged.append(str(error))
+                continue
+            _insert(index, entry, packed)
+    return damaged
+
+
+def _insert(index: sqlite3.Connection, entry: Entry, packed: int) -> None:
+    """Two processes may do so at once."""
+    facts = entry.facts
+    index.execute(
+        f"INSERT OR IGNORE INTO entries VALUES ({', '.join('?' * 13)})",
+        (
+            entry.digest,
+            entry.label,
+            facts.started_at,
+            entry.added_at,
+            entry.source,
+            "\n".join(sorted({each.node or each.host for each in facts.environments})),
+            "\n".join(sorted({case.kind for case in facts.cases if case.kind})),
+            len({case.case for case in facts.cases}),
+            sum(case.processes for case in facts.cases),
+            sum(case.failed for case in facts.cases),
+            facts.records,
+            sum(each.size for each in entry.files),
+            packed,
+        ),
+    )
+    index.executemany(
+        "INSERT OR IGNORE INTO cases VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (_of_case(entry.digest, each) for each in facts.cases),
+    )
+
+
+def _of_case(digest: str, case: CaseFacts) -> Sequence[str | int | float | None]:
+    seconds = median(case.seconds) if case.seconds else None
+    return (
+        digest,
+        case.case,
+        case.model,
+        case.kind,
+        case.fingerprint,
+        case.processes,
+        case.failed,
+        seconds,
+    )

@@ -1,0 +1,88 @@
+"""What an archive keeps beside the packed files of a run (`entry.json`), and under a name (`NAME.json`)."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from bench.schema.record import Environment
+
+ENTRY_SCHEMA = 1
+"""Of `entry.json`; a newer one is refused."""
+PIN_SCHEMA = 1
+"""Of a name; a newer one is refused."""
+
+
+class KeptFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A file of a run: where it lay below its folder, its size in bytes, and the SHA-256 of its bytes."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+class CaseFacts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a run has of one case on one kind of machine.
+
+    case         its id
+    kind         the GPU's name, or the processor's of a case that runs on none
+    fingerprint  of the network's layers; "" where no record has one
+    processes    that ended well
+    failed       that ended otherwise, but for what was skipped
+    seconds      of the processes that timed it the medians of a whole step, in s
+    """
+
+    case: str
+    model: str
+    kind: str
+    fingerprint: str
+    processes: int
+    failed: int
+    seconds: tuple[float, ...]
+
+
+class RecordFacts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What follows from a run's records alone: equal whoever adds them, and whenever.
+
+    digest                   the SHA-256 of the canonical records, in hexadecimal digits
+    started_at, finished_at  of the first record and of the last; ISO 8601
+    commands                 by which they were made
+    environments             each that a record names, once
+    """
+
+    digest: str
+    records: int
+    started_at: str
+    finished_at: str
+    commands: tuple[str, ...]
+    environments: tuple[Environment, ...]
+    cases: tuple[CaseFacts, ...]
+
+
+class Entry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The content of `entry.json`: a run in an archive.
+
+    label     as `nightly`; may be empty
+    added_at  ISO 8601, UTC
+    source    the folder as it was named
+    files     in the order in which they are packed
+    """
+
+    schema: int = ENTRY_SCHEMA
+    label: str
+    added_at: str
+    source: str
+    files: tuple[KeptFile, ...]
+    facts: RecordFacts
+
+    @property
+    def digest(self) -> str:
+        """Its name in the archive."""
+        return self.facts.digest
+
+
+class Pin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The content of `NAME.json`: which entry a name stands for, and since when."""
+
+    schema: int = PIN_SCHEMA
+    digest: str
+    pinned_at: str

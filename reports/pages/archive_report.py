@@ -1,0 +1,249 @@
+"""What an archive holds, and what became of runs that were added, verified or pruned."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from bench.archive.archive_folder import VARIABLE, default_archive
+from bench.archive.archive_index import Listed, Row
+from bench.archive.entries import Added
+from bench.archive.names import SHORT_DIGITS
+from bench.archive.pruning import Pruned
+from bench.archive.verifying import Verified
+from bench.schema.plurals import how_many
+from reports.cells import Scalar
+from reports.document import Answer, Document, NextStep, Table
+from reports.tables.listing import and_more, within
+from reports.tables.size_words import size_in_words
+
+TITLE = "Archive"
+MOST_ROWS = 10
+MOST_NAMES = 3
+_COLUMNS = ("run", "began", "label", "name", "machine", "cases", "processes", "failed", "size")
+_OPTIONAL = ("size", "failed", "machine", "cases")
+
+
+def short(digest: str) -> str:
+    return digest[:SHORT_DIGITS]
+
+
+def listing(archive: Path, listed: Listed, pinned: Mapping[str, str]) -> Document:
+    """The newest runs, then all; a row for each."""
+    newest = listed.rows[::-1]
+    names = _names_of(pinned)
+    headlines = (_span(listed.rows),) if listed.rows else ("No run is there.",)
+    return Document(
+        title=TITLE,
+        answer=Answer(
+            about=_about(archive, listed.rows),
+            alarms=tuple(f"{each[0].upper()}{each[1:]}." for each in listed.damaged[:MOST_NAMES]),
+            headlines=headlines,
+            table=_table("Newest runs", newest[:MOST_ROWS], names, of=len(newest)) if newest else None,
+            next_step=_compared(archive, newest),
+        ),
+        tables=(_table("All runs", newest, names, of=len(newest)),) if newest else (),
+        rows=tuple(_row(row, names) for row in newest),
+    )
+
+
+def _names_of(pinned: Mapping[str, str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name, digest in pinned.items():
+        found.setdefault(digest, []).append(name)
+    return found
+
+
+def _about(archive: Path, rows: Sequence[Row]) -> str:
+    packed, whole = sum(row.packed for row in rows), sum(row.bytes for row in rows)
+    taken = f" · {size_in_words(packed)}, unpacked {size_in_words(whole)}" if rows else ""
+    return f"{archive} · {how_many(len(rows), 'run')}{taken}"
+
+
+def _span(rows: Sequence[Row]) -> str:
+    first, last = rows[0].started_at[:10], rows[-1].started_at[:10]
+    labels = sorted({row.label for row in rows if row.label})
+    told = f", label{'s'[: len(labels) > 1]} {within(labels, MOST_NAMES)}" if labels else ""
+    return f"{how_many(len(rows), 'run')} of {first}{f' to {last}' if last != first else ''}{told}."
+
+
+def typed(archive: Path, *words: str) -> str:
+    """A command of convbench, to be pasted, that looks for `@NAME` in this archive."""
+    variable = () if archive == default_archive() else (f"{VARIABLE}={shlex.quote(str(archive))}",)
+    return " ".join([*variable, shlex.join(["convbench", *words])])
+
+
+def _compared(archive: Path, newest: Sequence[Row]) -> NextStep | None:
+    """The last run against the one before it with the same label."""
+    if not newest:
+        return None
+    last = newest[0]
+    before = next((row for row in newest[1:] if row.label == last.label), None)
+    if before is None:
+        return NextStep(
+            command=typed(archive, "report", f"@{short(last.digest)}"), purpose="shows its report"
+        )
+    command = typed(archive, "compare", f"@{short(before.digest)}", f"@{short(last.digest)}")
+    return NextStep(command=command, purpose="compares the last two")
+
+
+def _table(title: str, rows: Sequence[Row], names: Mapping[str, Sequence[str]], *, of: int) -> Table:
+    left = of - len(rows)
+    return Table(
+        title=title,
+        columns=_COLUMNS,
+        rows=tuple(
+            (
+                short(row.digest),
+                row.started_at[:16].replace("T", " "),
+                row.label,
+                ", ".join(names.get(row.digest, ())),
+                and_more(row.kinds or row.machines, 1),
+                row.cases,
+                row.processes,
+                row.failed,
+                size_in_words(row.packed),
+            )
+            for row in rows
+        ),
+        notes=(f"{how_many(left, 'more run')}: --full.",) if left else (),
+        optional=_OPTIONAL,
+    )
+
+
+def _row(row: Row, names: Mapping[str, Sequence[str]]) -> dict[str, Scalar]:
+    return {
+        "digest": row.digest,
+        "label": row.label,
+        "names": " ".join(names.get(row.digest, ())),
+        "started_at": row.started_at,
+        "added_at": row.added_at,
+        "source": row.source,
+        "machines": ", ".join(row.machines),
+        "kinds": ", ".join(row.kinds),
+        "cases": row.cases,
+        "processes": row.processes,
+        "failed": row.failed,
+        "records": row.records,
+        "bytes": row.bytes,
+        "packed_bytes": row.packed,
+    }
+
+
+def added(archive: Path, found: Sequence[Added], listed: Listed) -> Document:
+    """A sentence and a row for each run that was added, or was there."""
+    headlines = [_added(each) for each in found]
+    more = len(headlines) - MOST_NAMES
+    told = (*headlines[:MOST_NAMES], *((f"And {how_many(more, 'run')} more.",) if more > 0 else ()))
+    first = short(found[0].entry.digest)
+    return Document(
+        title=TITLE,
+        answer=Answer(
+            about=_about(archive, listed.rows),
+            headlines=told,
+            next_step=NextStep(
+                command=typed(archive, "archive", "pin", "NAME", first),
+                purpose="makes it a baseline, @NAME",
+            ),
+        ),
+        tables=(),
+        rows=tuple(
+            {
+                "digest": each.entry.digest,
+                "label": each.entry.label,
+                "source": each.entry.source,
+                "records": each.entry.facts.records,
+                "is_new": int(each.is_new),
+            }
+            for each in found
+        ),
+    )
+
+
+def _added(each: Added) -> str:
+    entry = each.entry
+    label = f", label {entry.label}" if entry.label else ""
+    if each.is_new:
+        return f"{entry.source} is {short(entry.digest)}: {how_many(entry.facts.records, 'record')}{label}."
+    return f"{short(entry.digest)} is there already, added {entry.added_at[:10]} from {entry.source}{label}."
+
+
+def verified(archive: Path, found: Verified) -> Document:
+    """What is damaged; a row for each problem."""
+    rows = [
+        _Problem(digest, short(digest), problem) for digest, problems in found.damaged for problem in problems
+    ]
+    rows += [
+        _Problem(f"@{name}", f"@{name}", "stands for a run that is not there") for name in found.dangling
+    ]
+    return Document(
+        title=TITLE,
+        answer=Answer(
+            about=f"{archive} · {how_many(found.entries, 'run')} read, {size_in_words(found.bytes)}",
+            headlines=tuple(_verdict(found)),
+            table=_problems(rows) if rows else None,
+        ),
+        tables=(),
+        rows=tuple({"run": each.run, "problem": each.what} for each in rows),
+    )
+
+
+def _verdict(found: Verified) -> Iterator[str]:
+    if found.damaged:
+        yield f"{len(found.damaged)} of {how_many(found.entries, 'run')} damaged."
+    else:
+        yield f"{'The run is' if found.entries == 1 else f'All {found.entries:,} runs are'} as added."
+    if found.dangling:
+        yield f"{how_many(len(found.dangling), 'name')} without a run."
+    if found.left:
+        words = "unfinished folders" if found.left > 1 else "unfinished folder"
+        yield f"{found.left:,} {words}: of processes that were killed, or that are still adding."
+
+
+class _Problem(NamedTuple):
+    """Of a run, or of a name; `shown` is what a person reads of it."""
+
+    run: str
+    shown: str
+    what: str
+
+
+def _problems(rows: Sequence[_Problem]) -> Table:
+    left = len(rows) - MOST_ROWS
+    return Table(
+        title="Problems",
+        columns=("run", "what is wrong"),
+        rows=tuple((each.shown, each.what) for each in rows[:MOST_ROWS]),
+        notes=(
+            *((f"{how_many(left, 'more problem')}: --json.",) if left > 0 else ()),
+            "Delete the folder of a damaged run below entries/, and add the run again.",
+        ),
+    )
+
+
+def pruned(archive: Path, found: Pruned, *, dry_run: bool) -> Document:
+    """What went, or would go."""
+    freed = size_in_words(sum(row.packed for row in found.removed) + found.left_behind)
+    verb = "would be removed" if dry_run else "removed"
+    headlines = [f"{how_many(len(found.removed), 'run')} {verb}, {found.kept:,} kept by rule; {freed}."]
+    if found.pinned:
+        headlines.append(f"{how_many(found.pinned, 'run')} kept only by name.")
+    if found.left_behind:
+        headlines.append(f"{size_in_words(found.left_behind)} of them of processes that were killed.")
+    if found.damaged:
+        headlines.append(f"{how_many(len(found.damaged), 'damaged run')} left as they are.")
+    oldest = _table("Removed runs", found.removed[:MOST_ROWS], {}, of=len(found.removed))
+    return Document(
+        title=TITLE,
+        answer=Answer(
+            about=f"{archive} · {how_many(len(found.removed) + found.kept + found.pinned, 'run')} judged",
+            headlines=tuple(headlines),
+            table=oldest if found.removed else None,
+        ),
+        tables=(_table("All removed runs", found.removed, {}, of=len(found.removed)),)
+        if found.removed
+        else (),
+        rows=tuple(_row(row, {}) for row in found.removed),
+    )
