@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
+from typing import cast
 
 import pytest
 
@@ -11,10 +11,10 @@ from bench.pytest_plugin import gate_options
 
 
 def config(**given: str) -> pytest.Config:
-    found: Any = SimpleNamespace(
+    found = SimpleNamespace(
         getoption=lambda name, default=None: given.get(name.removeprefix("convbench_"), default)
     )
-    return found
+    return cast(pytest.Config, found)
 
 
 def test_what_was_given_is_read() -> None:

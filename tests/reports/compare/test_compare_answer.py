@@ -245,6 +245,12 @@ def test_a_case_that_fails_in_new_is_said_first(tmp_path: Path) -> None:
         (0.9, "slower", "Gate --fail-on slower: PASS."),
         (0.9, "any", "Gate --fail-on any: FAIL (exit 1): VGG-11 inference, batch 8, forward wall: takes 10"),
         (1.0, "any", "Gate --fail-on any: PASS."),
+        (
+            1.12,
+            "inconclusive",
+            "Gate --fail-on inconclusive: FAIL (exit 1): VGG-11 inference, batch 8, forward",
+        ),
+        (1.0, "inconclusive", "Gate --fail-on inconclusive: PASS."),
     ],
 )
 def test_the_gates_result_is_on_the_first_screen(
@@ -254,6 +260,13 @@ def test_the_gates_result_is_on_the_first_screen(
     assert found.gate is not None
     assert bool(found.gate.reasons) == ("FAIL" in words)
     assert words in said(found)
+
+
+def test_a_gate_may_refuse_what_it_cannot_tell(tmp_path: Path) -> None:
+    one = compare(tmp_path, run((CPU, QUIET[:1])), run((CPU, QUIET[:1])), fail_on="inconclusive")
+    assert one.gate is not None
+    (reason,) = one.gate.reasons
+    assert reason.startswith("VGG-11 inference, batch 8 is inconclusive: one process on a side")
 
 
 def test_a_slower_row_among_many_may_pass_and_says_so(tmp_path: Path) -> None:

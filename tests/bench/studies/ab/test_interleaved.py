@@ -361,6 +361,14 @@ def test_the_exit_code_is_the_gates(convbench_ab: Command, machine: Place) -> No
         assert tuple(convbench_ab("--model", "lenet5", *option).code for option in options) == codes
 
 
+def test_a_gate_may_refuse_what_is_undecided(convbench_ab: Command, machine: Place) -> None:
+    for ratios, code in ((EQUAL, 0), (SLOW, 1), ([0.3, -0.3] * 32, 1)):
+        machine({"lenet5": ratios})
+        assert convbench_ab("--model", "lenet5", "--fail-on", "inconclusive").code == code
+        machine({"lenet5": ratios})
+        assert convbench_ab("--model", "lenet5", "--fail-on", "slower").code == (1 if ratios is SLOW else 0)
+
+
 def test_failures_are_in_the_exit_code(tmp_path: Path, convbench_ab: Command, machine: Place) -> None:
     machine({"lenet5": [None] * 64, "alexnet": EQUAL})
     answer = convbench_ab("--model", "lenet5,alexnet", "--format", "json")
