@@ -32,7 +32,7 @@ for _sentence in _foreign_packages(_HERE):
 
 # Whose these are is known only now.
 from models.errors import UserError  # noqa: E402
-from reports.pages.module_report import Measured, PhaseTime, phase_time  # noqa: E402
+from reports.pages.module_report import Measured, PhaseTime  # noqa: E402
 
 if TYPE_CHECKING:
     import torch
@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from models.closed_form import Cost
     from reports.compare.comparison_rows import ComparisonRow
 
-__all__ = ["Measured", "PhaseTime", "Run", "UserError", "compare", "cost", "load", "measure", "run"]
+__all__ = ["Measured", "PhaseTime", "Run", "UserError"]
+__all__ += ["compare", "cost", "load", "measure", "merge", "run"]
 
 _Names = str | Iterable[str] | None
 _Numbers = int | str | Iterable[int] | None
@@ -58,12 +59,15 @@ class Run:
                `invalid` or `diverged`; empty after `load`
     remaining  after `run`: processes that the budget left unmeasured; `resume=True` measures them
     wide       after `run`: cases whose interval is wider than `until`
+    notes      after `run` on all GPUs: why some could not be measured; after `merge`: unfinished lines that
+               were left out, and shards that are missing
     """
 
     folders: tuple[Path, ...]
     statuses: Mapping[Status, int] = field(default_factory=dict)
     remaining: int = 0
     wide: int = 0
+    notes: tuple[str, ...] = ()
 
     def rows(self, *, plain_intervals: bool = False) -> list[dict[str, str | int | float | None]]:
         """One plain dict per figure, all with the same keys: the rows of `report --format json`.
@@ -136,6 +140,9 @@ def run(
     threads: _Numbers = None,
     seed: _Numbers = None,
     gpu: int | str | None = None,
+    together: bool = False,
+    shard: str | None = None,
+    node_name: str | None = None,
     lock_clocks_mhz: int | None = None,
     replicates: int | None = None,
     until: float | str | None = None,
@@ -151,24 +158,22 @@ def run(
     """Measure a suite (default: quick) into the folder `out`, as `convbench run` does.
 
     Every axis (`model` to `seed`) takes one value or several; `convbench list axes` explains them. `gpu` is
-    the index of nvidia-smi or a UUID; `lock_clocks_mhz` locks its SM clock. `target_ci` and `until` are
-    shares (0.01 is 1%). A case gets processes until the half-width of its interval is at most `until`, or
-    exactly `replicates`. With `flush_l2` every timed step starts with a cold L2; with
-    `step_digest` a deterministic step is made of each network (docs/fleet.md). With `resume` the plan in
-    `out` continues. Records are on disk before the next case. Terminals show a progress bar unless
-    `progress` is False. A case that fails is counted in `statuses` and raises nothing.
+    the index of nvidia-smi, a UUID, or "all": each GPU of this machine, in a folder of its own below `out`,
+    one after the other or `together`. `shard` ("0/3") is a part of all processes, and `node_name` names this
+    machine in the records. `lock_clocks_mhz` locks the SM clock. `target_ci` and `until` are shares (0.01 is
+    1%). A case gets processes until the half-width of its interval is at most `until`, or exactly
+    `replicates`. With `flush_l2` every timed step starts with a cold L2; with `step_digest` a deterministic
+    step is made of each network (docs/fleet.md). With `resume` the plan in `out` continues. Records are on
+    disk before the next case. Terminals show a progress bar unless `progress` is False. A case that fails is
+    counted in `statuses` and raises nothing.
     Raises UserError, before anything is written, for input that the command line refuses.
     """
-    from bench.cli.options import run_options_of
-    from bench.cli.progress import progress as shown
-    from bench.plan import axes, plan_processes, suite_plan
-    from bench.runner import plan_file
-    from bench.runner.execute import run_kept
+    from bench.cli import from_python
+    from bench.plan import axes, suite_plan
 
     named = {"model": model, "workload": workload, "device": device, "precision": precision, "engine": engine}
     named |= {"layout": layout, "tuning": tuning, "input": input}
     numbers = {"batch": batch, "image": image, "channels": channels, "classes": classes, "threads": threads}
-    chosen = run_options_of(gpu, lock_clocks_mhz)
     asked = suite_plan.Asked(
         suite=suite,
         given=axes.read_given({**named, **numbers, "seed": seed}),
@@ -179,14 +184,28 @@ def run(
         flush_l2=flush_l2,
         step_digest=step_digest,
         ceilings=ceilings,
-        gpu=chosen.gpu,
-        lock_clocks_mhz=chosen.lock_clocks_mhz,
+        shard=shard,
+        node_name=node_name,
     )
-    plan = plan_file.plan_for(asked, Path(out), resume=resume)
-    seconds = suite_plan.seconds_of(budget_seconds)
-    with shown(len(plan_processes.of_plan(plan)), is_wanted=progress, in_lines=False) as on_progress:
-        ended = run_kept(plan, Path(out), resume=resume, budget_seconds=seconds, on_progress=on_progress)
-    return Run(folders=(Path(out),), statuses=ended.statuses, remaining=ended.remaining, wide=len(ended.wide))
+    how = from_python.How(gpu, lock_clocks_mhz, resume, together, suite_plan.seconds_of(budget_seconds))
+    done = from_python.run(asked, Path(out), how, is_shown=progress)
+    ended, notes = done.result, tuple(done.refused)
+    counts = {"remaining": ended.remaining, "wide": len(ended.wide)}
+    return Run(folders=(Path(out),), statuses=ended.statuses, notes=notes, **counts)
+
+
+def merge(folder: _Folder, *more: _Folder, out: _Folder, resume: bool = False) -> Run:
+    """Merge runs of several machines or shards into the folder `out`, each record once.
+
+    As `convbench merge`: run folders, folders of runs and fleets; with `resume` they are added to what `out`
+    holds. Raises UserError, and leaves `out` as it was, for what is no run, two different records of one
+    process, shards of two plans, and times with warm caches beside times with a cold L2.
+    """
+    from bench.fleet import merging
+
+    done = merging.merge(list(map(Path, (folder, *more))), Path(out), resume=resume)
+    missing = (f"shard {each} is missing" for each in done.missing)
+    return Run(folders=(Path(out),), notes=(*done.notes, *missing))
 
 
 def load(folder: _Folder, *more: _Folder) -> Run:
@@ -258,30 +277,14 @@ def measure(
     Raises UserError if the module cannot be called with these inputs, is on several devices or on meta, is
     on another device than its inputs, or returns no tensor, and for a loss or targets without training.
     """
-    from bench.cli.live_stages import stages
+    from bench.cli import from_python
     from bench.plan import axes, suite_plan
     from bench.schema.case import MeasurementProtocol
-    from bench.schema.case_warnings import in_words
 
     sampling = axes.positive_number("sampling_seconds", sampling_seconds, 1e7)
     protocol = suite_plan.protocol_of(MeasurementProtocol(sampling_seconds=sampling), target_ci, None)
-    from bench.child.live_module import live_module, time_live
-
-    live = live_module(module, inputs, workload, precision, engine, loss, targets)
-    with stages(type(module).__name__, is_wanted=progress) as on_stage:
-        found = time_live(live, protocol, on_stage)
-    timed = [each for each in found.measurements if each.unit == "s" and not each.disturbed]
-    return Measured(
-        module=type(module).__name__,
-        workload=live.workload,
-        device=found.device,
-        precision=live.precision,
-        effective=found.effective,
-        engine=live.engine,
-        threads=found.threads,
-        times=tuple(map(phase_time, timed)),
-        warnings=tuple(map(in_words, found.warnings)),
-        invalid=found.invalid,
+    return from_python.measure(
+        module, inputs, workload, loss, targets, precision, engine, protocol, is_shown=progress
     )
 
 

@@ -20,6 +20,8 @@ FLEET = "fleet.json"
 NODES = "nodes"
 """In it: the run folders of its first run, by node and attempt. What `confirm` measured is beside it, because
 it was chosen for looking slow."""
+REPLACED = "replaced.txt"
+"""In the folder of a GPU that was not wholly measured before another took its place in the machine."""
 DEEPEST = 4
 """Levels below the named folder: nodes/NODE/ATTEMPT/GPU."""
 AB_SIDES = {"a", "b"}
@@ -55,10 +57,21 @@ def named_run(folder: Path) -> NamedRun:
         return NamedRun(folder, (root,))
     is_fleet = (root / FLEET).is_file()
     top, depth = (root / NODES, DEEPEST - 1) if is_fleet else (root, DEEPEST)
-    found = tuple(_below(top, depth)) if top.is_dir() else ()
+    found = _without_replaced(root, tuple(_below(top, depth))) if top.is_dir() else ()
     if not found or (not is_fleet and {each.name for each in found} <= AB_SIDES):
         return NamedRun(folder, (root,), is_fleet)
     return NamedRun(folder, found, is_fleet)
+
+
+def _without_replaced(folder: Path, found: tuple[Path, ...]) -> tuple[Path, ...]:
+    """Of a GPU that was replaced in a node's last attempt the earlier ones count no more either."""
+    gone = {_gpu_of_node(folder, each) for each in found if (each / REPLACED).exists()}
+    return tuple(each for each in found if _gpu_of_node(folder, each) not in gone) if gone else found
+
+
+def _gpu_of_node(folder: Path, run: Path) -> tuple[str, ...]:
+    """`nodes/NODE/GPU`, whichever attempt it is of."""
+    return tuple(part for part in run.relative_to(folder).parts if not part.isdecimal())
 
 
 def _below(folder: Path, depth: int) -> Iterator[Path]:

@@ -15,7 +15,7 @@ from reports.compare.comparison_rows import ComparisonRow
 from reports.pages.module_report import Measured as Measured
 from reports.pages.module_report import PhaseTime as PhaseTime
 
-__all__ = ["Measured", "PhaseTime", "Run", "UserError", "compare", "cost", "load", "measure", "run"]
+__all__ = ["Measured", "PhaseTime", "Run", "UserError", "compare", "cost", "load", "measure", "merge", "run"]
 
 _Names: TypeAlias = str | Iterable[str] | None
 _Numbers: TypeAlias = int | str | Iterable[int] | None
@@ -27,6 +27,7 @@ class Run:
     statuses: Mapping[Status, int] = field(default_factory=dict)
     remaining: int = 0
     wide: int = 0
+    notes: tuple[str, ...] = ()
     def rows(self, *, plain_intervals: bool = False) -> list[dict[str, str | int | float | None]]: ...
     def report(self, format: str = "md", *, plain_intervals: bool = False) -> str: ...  # noqa: A002
 
@@ -58,6 +59,9 @@ def run(
     threads: _Numbers = None,
     seed: _Numbers = None,
     gpu: int | str | None = None,
+    together: bool = False,
+    shard: str | None = None,
+    node_name: str | None = None,
     lock_clocks_mhz: int | None = None,
     replicates: int | None = None,
     until: float | str | None = None,
@@ -70,6 +74,7 @@ def run(
     resume: bool = False,
     progress: bool = True,
 ) -> Run: ...
+def merge(folder: _Folder, *more: _Folder, out: _Folder, resume: bool = False) -> Run: ...
 def load(folder: _Folder, *more: _Folder) -> Run: ...
 def compare(
     a: _Folder | Run | Sequence[_Folder],

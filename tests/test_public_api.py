@@ -118,6 +118,16 @@ def test_bad_input_of_cost_is_one_sentence(arguments: dict[str, Any], words: str
         convbench.cost(**arguments)
 
 
+def test_runs_of_several_machines_are_merged_and_missing_shards_noted(tmp_path: Path) -> None:
+    first = [replace(record, sequence=number) for number, record in enumerate(example(), start=1)]
+    runs = [write(tmp_path / name, of) for name, of in (("a", first[:2]), ("b", first[2:4]))]
+    merged = convbench.merge(*runs, out=tmp_path / "all")
+    assert (merged.folders, merged.notes) == ((tmp_path / "all",), ())
+    assert merged.rows()
+    with pytest.raises(convbench.UserError, match="already contains a run"):
+        convbench.merge(*runs, out=tmp_path / "all")
+
+
 def test_rows_are_those_of_the_json_report_with_the_same_keys_in_each(
     convbench_command: Command, tmp_path: Path
 ) -> None:

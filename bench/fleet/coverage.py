@@ -12,6 +12,7 @@ from msgspec import Struct
 from bench.fleet import fleet_folder
 from bench.plan import plan_processes
 from bench.plan.feasibility import ACCIDENTS
+from bench.run_folders import REPLACED
 from bench.runner.plan_file import PLAN
 from bench.schema.case import Case
 from bench.schema.kept_plan import KeptPlan
@@ -27,6 +28,7 @@ class Coverage(Struct, frozen=True, kw_only=True):
     failed     of those done: `oom`, `invalid` and the like
     accidents  not done, because they crashed or ran into their time limit
     damaged    lines of their records that are none
+    replaced   names of GPUs that another one took the place of
     """
 
     planned: int
@@ -34,6 +36,7 @@ class Coverage(Struct, frozen=True, kw_only=True):
     failed: int = 0
     accidents: int = 0
     damaged: int = 0
+    replaced: tuple[str, ...] = ()
 
     @property
     def is_whole(self) -> bool:
@@ -92,7 +95,7 @@ class NodeRecords:
 
     def coverage(self) -> Coverage:
         """Over all run folders of the node; of the fleet's own plan while there is none."""
-        by_run = self._by_run()
+        by_run, replaced = self._by_run()
         if not by_run:
             return Coverage(planned=len(plan_processes.of_plan(self._plan)))
         counted = [_count(self._planned(folders), self._merged(folders)) for folders in by_run.values()]
@@ -102,13 +105,14 @@ class NodeRecords:
             failed=sum(each.failed for each in counted),
             accidents=sum(each.accidents for each in counted),
             damaged=sum(file.damaged for file in self._files.values()),
+            replaced=replaced,
         )
 
     def seed(self, attempt: Path) -> bool:
         """Give a new attempt what the earlier ones have measured, so that it measures the rest; whether there
         was any. UserError where the folder refuses."""
         seeded = False
-        for name, folders in self._by_run().items():
+        for name, folders in self._by_run()[0].items():
             lines = [text for line, text in self._merged(folders).values() if not line.is_accident]
             kept = [path for each in folders if (path := each / PLAN).exists()]
             target = attempt / name
@@ -120,13 +124,17 @@ class NodeRecords:
             seeded = seeded or bool(kept or lines)
         return seeded
 
-    def _by_run(self) -> dict[str, list[Path]]:
-        """The folders of one GPU, or of the whole node, over all attempts: by their name in an attempt."""
+    def _by_run(self) -> tuple[dict[str, list[Path]], tuple[str, ...]]:
+        """The folders of one GPU, or of the whole node, over all attempts, by their name in an attempt; and
+        the names of GPUs that were replaced."""
         found: dict[str, list[Path]] = {}
         for attempt in fleet_folder.attempt_folders(self._folder, self._node):
             for run in fleet_folder.run_folders(attempt):
                 found.setdefault(run.relative_to(attempt).as_posix(), []).append(run)
-        return found
+        replaced = [
+            name for name, folders in found.items() if any((each / REPLACED).exists() for each in folders)
+        ]
+        return {name: folders for name, folders in found.items() if name not in replaced}, tuple(replaced)
 
     def _merged(self, folders: Sequence[Path]) -> dict[Case, tuple[_Line, bytes]]:
         """A line for each process: one that was measured before one that met an accident."""

@@ -153,7 +153,8 @@ class Dispatch:
         return bool(self._needy(resume=resume)) and not job_files.is_cancelled(self._folder)
 
     def _hand_over(self, node: str, down: str) -> None:
-        """Write a job down, submit it, and write down its id."""
+        """Write a job down, submit it, and write down its id. A node whose folder cannot be written gets
+        none."""
         earlier = self._jobs.get(node, [])
         attempt = 1 + max((job.attempt for job in earlier), default=0)
         job = KeptJob(
@@ -165,9 +166,12 @@ class Dispatch:
             down=down,
         )
         if not down:
-            self._prepare(job)
+            try:
+                self._prepare(job)
+            except UserError as error:
+                job = structs.replace(job, refused=str(error))
         job_files.keep(self._folder, job)
-        if not down:
+        if not down and not job.refused:
             job = self._submitted(job)
             job_files.keep(self._folder, job)
         self._jobs[node] = [*earlier, job]

@@ -37,7 +37,7 @@ class KeptJob(Struct, frozen=True, kw_only=True):
     seconds  after which the scheduler is to end it
     at       when it was prepared: seconds since 1970, by the clock of the machine that submits
     id       the scheduler's; None before it is known
-    refused  why the scheduler did not take it; empty where it did
+    refused  why the scheduler did not take it, or why it could not be prepared; empty where it was taken
     down     why it was not submitted: the node gets no jobs
     """
 

@@ -109,7 +109,8 @@ def _reason(name: StateName, job: KeptJob, seen: Seen, code: int | None, covered
     if job.refused or job.down:
         return job.refused or job.down
     if name == "complete":
-        return f"{how_many(covered.failed, 'process', 'processes')} failed" if covered.failed else ""
+        failed = f"{how_many(covered.failed, 'process', 'processes')} failed" if covered.failed else ""
+        return ", ".join([*filter(None, [failed]), *(f"{gpu} was replaced" for gpu in covered.replaced)])
     said = " ".join(word for word in (seen.word, seen.reason) if word not in ("", "None"))
     if name in ("waiting", "running"):
         return said if name == "waiting" else ""

@@ -11,11 +11,12 @@ from msgspec import structs
 from bench.plan import suite_plan
 from bench.plan.suite_plan import Asked
 from bench.record_lines import refusals
+from bench.run_folders import REPLACED
 from bench.runner import plan_file
 from bench.runner.plan_file import PLAN
 from bench.schema.kept_plan import KeptPlan
 from bench.schema.units import SHORT_UUID, UUID_BEGINS
-from bench.store import RECORDS, refuse_used
+from bench.store import RECORDS, refuse_used, write_whole
 from models.errors import UserError
 
 Plans = Mapping[Path, KeptPlan]
@@ -52,6 +53,31 @@ def kept_plans(asked: Asked, out: Path) -> Plans:
     if not plans:
         raise UserError(f"{out} holds no folder for each GPU. Give the --out of a run with --gpu all")
     return plans
+
+
+def with_replaced(plans: Plans, uuids: Sequence[str]) -> tuple[Plans, list[Path]]:
+    """The plans of the GPUs that are in the machine now, and the folders of those that are not and lack
+    records.
+
+    Where as many GPUs are new as are gone, the new ones take their places. Else nothing tells a replaced GPU
+    from one that the driver lost, and all plans stay.
+    """
+    known = {str(plan.gpu): folder for folder, plan in plans.items()}
+    new = [uuid for uuid in uuids if uuid not in known]
+    gone = [folder for uuid, folder in known.items() if uuid not in uuids]
+    if not gone or len(new) != len(gone):
+        return plans, []
+    out, plan = gone[0].parent, structs.replace(plans[gone[0]], machine=None)
+    added = dict(zip(new, names([*known, *new])[len(known) :], strict=True))
+    there = {folder: kept for folder, kept in plans.items() if folder not in gone}
+    there |= {out / name: structs.replace(plan, gpu=uuid) for uuid, name in added.items()}
+    return there, [folder for folder in gone if plan_file.pending(plans[folder], folder)]
+
+
+def mark_replaced(folders: Sequence[Path]) -> None:
+    """No report reads them any more, but where they are named themselves. UserError where that is refused."""
+    for folder in folders:
+        write_whole(folder / REPLACED, b"Another GPU took its place in the machine.\n")
 
 
 def names(uuids: Sequence[str]) -> list[str]:

@@ -46,7 +46,7 @@ node lost      the node stopped answering while the job ran
 node down      the scheduler gives the node no job
 job lost       the job was prepared or submitted, and the scheduler does not know it
 cancelled      by `fleet cancel`, or by a person
-refused        the scheduler did not take the job
+refused        the scheduler did not take the job, or the node's folder cannot be written
 """
 UNDER_WAY: tuple[StateName, ...] = ("not submitted", "waiting", "running")
 """The states that are no end; any other but `complete` is a gap."""

@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 from msgspec import structs
 
+import convbench
 from bench.devices import cuda
 from bench.host import nvml_driver
+from bench.run_folders import named_run
 from bench.runner import case_server, execute, gpu_folders, plan_file
 from bench.runner.run_options import RunOptions
 from bench.schema.case import Case
@@ -137,18 +139,70 @@ def test_figures_with_others_at_work_are_never_pooled_with_those_of_a_gpu_alone(
 def test_a_gpu_that_cannot_be_measured_is_named_and_the_other_measured(
     command_line: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def attempted_or_lost(case: Case, *others: Any, facts: bool) -> Record:
-        if others[-1].gpu == UUIDS[1]:
-            raise UserError("the GPU is lost")
-        return attempted(case, *others, facts=facts)
-
-    monkeypatch.setattr(execute, "attempt", attempted_or_lost)
+    monkeypatch.setattr(execute, "attempt", _lost)
     for name, more in (("turn", ()), ("at-once", ("--together",))):
         out = tmp_path / name
         answer = command_line("run", *WORDS, "--gpu", "all", *more, "--replicates", 1, "--out", out)
         assert answer.code == 1
         assert f"convbench: {out / UUIDS[1][:12]}: the GPU is lost\n" in answer.err
         assert list(map(len, measured(out).values())) == [1, 0]
+
+
+@pytest.mark.usefixtures("twins")
+def test_a_program_measures_all_gpus_and_is_told_of_one_that_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: dict[str, Any] = {"model": "lenet5", "device": "cuda", "workload": "inference", "ceilings": False}
+    given |= {"gpu": "all", "replicates": 2, "shard": "1/2", "node_name": "n7", "progress": False}
+    run = convbench.run(**given, out=tmp_path / "out")
+    assert (dict(run.statuses), run.notes) == ({"ok": 2}, ())
+    assert measured(tmp_path / "out") == {uuid[:12]: [(uuid, 1, 2)] for uuid in UUIDS}
+    assert convbench.run(resume=True, out=tmp_path / "out", progress=False).statuses == {}
+    monkeypatch.setattr(execute, "attempt", _lost)
+    run = convbench.run(**given, out=tmp_path / "lost")
+    assert run.notes == (f"{tmp_path / 'lost' / UUIDS[1][:12]}: the GPU is lost",)
+    with pytest.raises(convbench.UserError, match="add --gpu all"):
+        convbench.run(model="lenet5", together=True, out=tmp_path / "none")
+
+
+def _lost(case: Case, *others: Any, facts: bool) -> Record:
+    """The second one is."""
+    if others[-1].gpu == UUIDS[1]:
+        raise UserError("the GPU is lost")
+    return attempted(case, *others, facts=facts)
+
+
+@pytest.mark.usefixtures("twins")
+def test_a_replaced_gpu_is_measured_in_the_place_of_the_one_that_failed(
+    command_line: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fleet's second attempt begins so. A GPU that is gone, and no other there, is a failure as before."""
+    new, out = "GPU-99999999-3333", tmp_path / "fleet" / "nodes" / "node1" / "2"
+
+    def attempted_or_lost(case: Case, *others: Any, facts: bool) -> Record:
+        if others[-1].gpu == UUIDS[1] and case.replicate == 2:
+            raise UserError("the GPU is lost")
+        measured = UUIDS[0] if others[-1].gpu == new else str(others[-1].gpu)
+        found = attempted(case, *others[:-1], structs.replace(others[-1], gpu=measured), facts=facts)
+        assert found.environment is not None
+        gpu = structs.replace(planted_records.GPU, uuid=others[-1].gpu)
+        return structs.replace(found, environment=structs.replace(found.environment, gpu=gpu))
+
+    monkeypatch.setattr(execute, "attempt", attempted_or_lost)
+    assert command_line("run", *WORDS, "--gpu", "all", "--replicates", 2, "--out", out).code == 1
+    boards = [FakeGpu(UUIDS[0])]
+    monkeypatch.setattr(nvml_driver, "open_nvml", lambda: FakeNvml(tuple(boards)))
+    assert command_line("run", "--resume", "--out", out).code == 1
+    boards.append(FakeGpu(new, number=1))
+    answer = command_line("run", "--resume", "--out", out)
+    assert answer.code == 0, answer.err
+    assert "GPU-77aa0000 is not in this machine any more: another GPU is measured in its place" in answer.err
+    assert {name: len(of) for name, of in measured(out).items()} == {
+        "GPU-3f0c12ab": 2,
+        "GPU-77aa0000": 1,
+        "GPU-99999999": 2,
+    }
+    assert [run.name for run in named_run(out).run_folders] == ["GPU-3f0c12ab", "GPU-99999999"]
 
 
 @pytest.mark.usefixtures("twins")

@@ -9,6 +9,7 @@ from msgspec import structs
 from bench.fleet.coverage import Coverage, NodeRecords
 from bench.plan import plan_processes
 from bench.record_lines import read_records
+from bench.run_folders import FLEET, REPLACED, named_run
 from bench.runner import plan_file
 from bench.store import RECORDS
 from tests.planted import planted_records
@@ -84,3 +85,13 @@ def test_a_new_attempt_begins_with_what_was_measured(tmp_path: Path) -> None:
     assert plan_file.read(node / "2" / "GPU-b") == KEPT
     assert not (node / "2" / "GPU-b" / RECORDS).exists()
     assert not NodeRecords(tmp_path, "n2", KEPT).seed(tmp_path / "nodes" / "n2" / "1")
+
+
+def test_a_gpu_that_was_replaced_is_no_gap_and_counts_in_no_attempt(tmp_path: Path) -> None:
+    records = [planted_records.record(process) for process in PROCESSES]
+    for attempt, gpu, count in ((1, "GPU-old", 1), (2, "GPU-old", 1), (2, "GPU-new", 4)):
+        planted_records.write(tmp_path / "nodes" / "n1" / str(attempt) / gpu, records[:count])
+    (tmp_path / "nodes" / "n1" / "2" / "GPU-old" / REPLACED).touch()
+    assert of(tmp_path) == Coverage(planned=4, done=4, replaced=("GPU-old",))
+    (tmp_path / FLEET).touch()
+    assert [run.name for run in named_run(tmp_path).run_folders] == ["GPU-new"]

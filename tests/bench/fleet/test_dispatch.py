@@ -212,6 +212,18 @@ def test_a_node_that_is_down_gets_no_job(tmp_path: Path) -> None:
     assert ran(tmp_path, plan, executor, resume=True)["n2"].state == "complete"
 
 
+def test_a_folder_that_cannot_be_written_stops_its_own_node_alone(tmp_path: Path) -> None:
+    plan = begun(tmp_path, "n1", "n2")
+    (tmp_path / "nodes" / "n1").write_text("")
+    states = ran(tmp_path, plan, PlantedExecutor(tmp_path, plan))
+    assert states["n1"].state == "refused"
+    assert "cannot use" in states["n1"].reason
+    assert states["n2"].state == "complete"
+    (tmp_path / "nodes" / "n1").unlink()
+    states = ran(tmp_path, plan, PlantedExecutor(tmp_path, plan), resume=True)
+    assert {state.state for state in states.values()} == {"complete"}
+
+
 def test_cancel_ends_what_runs_and_stops_what_submits(tmp_path: Path) -> None:
     plan = begun(tmp_path, "n1", "n2", "n3", jobs_at_once=1)
     executor = PlantedExecutor(tmp_path, plan, n1=["runs"])
