@@ -58,9 +58,11 @@ def next_step(
         step = _lacking(summary, resume, left) or above or _resuming(summary, tasks, resume, target)
         if step is not None:
             return step
-    if above is None and directories and any(len(set(figure.units)) > 1 for figure in summary.figures):
-        runs = shlex.join(map(str, directories))
-        return NextStep(command=f"convbench fleet report {runs}", purpose="shows which machine is slow")
+    several = next((each.units for each in summary.figures if len(set(each.units)) > 1), ())
+    if above is None and tasks and directories and several:
+        what = "GPU" if several[0].is_gpu else "machine"
+        command = f"convbench fleet report {shlex.join(map(str, directories))}"
+        return NextStep(command=command, purpose=f"shows which {what} is slow")
     return above or _following(tasks, directories, target)
 
 

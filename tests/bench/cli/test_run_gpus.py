@@ -155,9 +155,9 @@ def test_a_program_measures_all_gpus_and_is_told_of_one_that_fails(
     given: dict[str, Any] = {"model": "lenet5", "device": "cuda", "workload": "inference", "ceilings": False}
     given |= {"gpu": "all", "replicates": 2, "shard": "1/2", "node_name": "n7", "progress": False}
     run = convbench.run(**given, out=tmp_path / "out")
-    assert (dict(run.statuses), run.notes) == ({"ok": 2}, ())
-    assert measured(tmp_path / "out") == {uuid[:12]: [(uuid, 1, 2)] for uuid in UUIDS}
-    assert convbench.run(resume=True, out=tmp_path / "out", progress=False).statuses == {}
+    assert (dict(run.statuses), run.notes) == ({"ok": 6}, ())
+    assert measured(tmp_path / "out") == {uuid[:12]: 3 * [(uuid, 1, 2)] for uuid in UUIDS}
+    assert convbench.run(resume=True, out=tmp_path / "out", progress=False).remaining == 0
     monkeypatch.setattr(execute, "attempt", _lost)
     run = convbench.run(**given, out=tmp_path / "lost")
     assert run.notes == (f"{tmp_path / 'lost' / UUIDS[1][:12]}: the GPU is lost",)

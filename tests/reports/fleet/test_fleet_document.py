@@ -25,6 +25,7 @@ from reports.document import Document
 from reports.fleet import fleet_document
 from reports.fleet.fleet_found import found_in
 from reports.fleet.fleet_records import read_fleet
+from reports.pages import run_report
 from tests.planted import planted_fleet
 from tests.planted.planted_fleet import WITH_CAUSES, Place, PlantedFleet, folders, uuid, write
 
@@ -503,3 +504,14 @@ def test_a_damaged_line_of_a_run_beside_others_is_a_gap(tmp_path: Path) -> None:
     assert alarm.endswith("; it was left out, and so is 1 more.")
     with pytest.raises(UserError, match=r"line 1 of .* is not a convbench record"):
         fleet_document.build(runs[1:2])
+
+
+def test_the_report_of_several_machines_asks_which_of_them_is_slow(tmp_path: Path) -> None:
+    """To measure on one of them again would tell of that one alone."""
+    for gpus, what in ((0, "machine"), (2, "GPU")):
+        runs = write(tmp_path / what, PlantedFleet(nodes=2, gpus=gpus, tests=2))
+        answer = run_report.build([runs]).answer
+        assert answer is not None
+        assert answer.next_step is not None
+        assert answer.next_step.command == f"convbench fleet report {runs}"
+        assert answer.next_step.purpose == f"shows which {what} is slow"
