@@ -189,9 +189,8 @@ def run(
     )
     how = from_python.How(gpu, lock_clocks_mhz, resume, together, suite_plan.seconds_of(budget_seconds))
     done = from_python.run(asked, Path(out), how, is_shown=progress)
-    ended, notes = done.result, tuple(done.refused)
-    counts = {"remaining": ended.remaining, "wide": len(ended.wide)}
-    return Run(folders=(Path(out),), statuses=ended.statuses, notes=notes, **counts)
+    counts = {"remaining": done.result.remaining, "wide": len(done.result.wide)}
+    return Run(folders=(Path(out),), statuses=done.result.statuses, notes=tuple(done.refused), **counts)
 
 
 def merge(folder: _Folder, *more: _Folder, out: _Folder, resume: bool = False) -> Run:
@@ -283,9 +282,10 @@ def measure(
 
     sampling = axes.positive_number("sampling_seconds", sampling_seconds, 1e7)
     protocol = suite_plan.protocol_of(MeasurementProtocol(sampling_seconds=sampling), target_ci, None)
-    return from_python.measure(
-        module, inputs, workload, loss, targets, precision, engine, protocol, is_shown=progress
-    )
+    from bench.child.live_module import live_module, time_live
+
+    live = live_module(module, inputs, workload, precision, engine, loss, targets)
+    return from_python.measured(type(module).__name__, live, time_live, protocol, is_shown=progress)
 
 
 def _folders(side: _Folder | Run | Sequence[_Folder]) -> tuple[Path, ...]:

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec import Struct, structs
 
 from bench.cli import options, run_gpus
+from bench.cli.live_stages import stages
 from bench.cli.progress import progress
 from bench.plan import plan_processes
 from bench.plan.suite_plan import Asked
 from bench.runner import plan_file
 from bench.runner.execute import RunResult, run_kept
-from bench.schema.case import MeasurementProtocol, Precision
+from bench.schema.case import MeasurementProtocol
 from bench.schema.case_warnings import in_words
 from reports.pages.module_report import Measured, phase_time
-
-if TYPE_CHECKING:
-    import torch
 
 
 class Ended(Struct, frozen=True):
@@ -56,29 +54,16 @@ def run(asked: Asked, out: Path, how: How, *, is_shown: bool) -> Ended:
         return Ended(run_kept(plan, out, resume=resume, budget_seconds=how.budget, on_progress=on_progress))
 
 
-# long: its parameters are those of `convbench.measure`.
-def measure(
-    module: torch.nn.Module,
-    inputs: Any,
-    workload: str,
-    loss: Callable[..., Any] | None,
-    targets: Any,
-    precision: Precision,
-    engine: str,
-    protocol: MeasurementProtocol,
-    *,
-    is_shown: bool,
+def measured(
+    name: str, live: Any, time_live: Callable[..., Any], protocol: MeasurementProtocol, *, is_shown: bool
 ) -> Measured:
-    """As `convbench.measure`."""
-    from bench.child.live_module import live_module, time_live
-    from bench.cli.live_stages import stages
-
-    live = live_module(module, inputs, workload, precision, engine, loss, targets)
-    with stages(type(module).__name__, is_wanted=is_shown) as on_stage:
+    """A live module of this name, timed: a `bench.child.live_module.LiveModule` and the function for it,
+    which the parent's code does not import."""
+    with stages(name, is_wanted=is_shown) as on_stage:
         found = time_live(live, protocol, on_stage)
     timed = [each for each in found.measurements if each.unit == "s" and not each.disturbed]
     return Measured(
-        module=type(module).__name__,
+        module=name,
         workload=live.workload,
         device=found.device,
         precision=live.precision,
