@@ -13,6 +13,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from bench.archive import archived_runs
+from bench.schema.units import REPLACED
 from bench.store import RECORDS
 
 FLEET = "fleet.json"
@@ -20,8 +21,6 @@ FLEET = "fleet.json"
 NODES = "nodes"
 """In it: the run folders of its first run, by node and attempt. What `confirm` measured is beside it, because
 it was chosen for looking slow."""
-REPLACED = "replaced.txt"
-"""In the folder of a GPU that was not wholly measured before another took its place in the machine."""
 DEEPEST = 4
 """Levels below the named folder: nodes/NODE/ATTEMPT/GPU."""
 AB_SIDES = {"a", "b"}

@@ -13,10 +13,11 @@ from bench.record_lines import refusals
 from bench.schema.fleet_plan import FLEET, JOBS
 from bench.schema.merged import MERGED
 from bench.schema.plain_text import why_no_text
+from bench.schema.units import REPLACED
 from bench.store import LOCK, RECORDS
 from models.errors import UserError
 
-_KEPT = {RECORDS, "plan.json", MERGED, FLEET, "suite.toml", "confirm.json"}
+_KEPT = {RECORDS, "plan.json", MERGED, FLEET, "suite.toml", "confirm.json", REPLACED}
 _OF_JOBS = {".json", ".started", ".exit", ".seen"}
 _OF_GPUS = ("GPU-", "MIG-")
 _SIDES = {"a", "b"}

@@ -12,11 +12,11 @@ from msgspec import Struct
 from bench.fleet import fleet_folder
 from bench.plan import plan_processes
 from bench.plan.feasibility import ACCIDENTS
-from bench.run_folders import REPLACED
 from bench.runner.plan_file import PLAN
 from bench.schema.case import Case
 from bench.schema.kept_plan import KeptPlan
 from bench.schema.record import FAILED, Status
+from bench.schema.units import REPLACED
 from bench.store import RECORDS, write_whole
 
 

@@ -11,11 +11,10 @@ from msgspec import structs
 from bench.plan import suite_plan
 from bench.plan.suite_plan import Asked
 from bench.record_lines import refusals
-from bench.run_folders import REPLACED
 from bench.runner import plan_file
 from bench.runner.plan_file import PLAN
 from bench.schema.kept_plan import KeptPlan
-from bench.schema.units import SHORT_UUID, UUID_BEGINS
+from bench.schema.units import REPLACED, SHORT_UUID, UUID_BEGINS
 from bench.store import RECORDS, refuse_used, write_whole
 from models.errors import UserError
 

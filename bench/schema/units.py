@@ -10,6 +10,9 @@ UUID_BEGINS = ("GPU-", "MIG-")
 SHORT_UUID = 12
 """Characters of a UUID that name a GPU in tables and folders: `GPU-3f0c12ab`."""
 
+REPLACED = "replaced.txt"
+"""In the folder of a GPU that was not wholly measured before another took its place in the machine."""
+
 
 class Unit(Struct, frozen=True):
     """A GPU or a processor.

@@ -112,6 +112,8 @@ def test_a_fleet_is_a_baseline(
     against = command_line("fleet", "report", "fleet", "--against", "@before")
     assert against.code == whole.code
     assert "@before" in against.out
+    confirm = command_line("fleet", "confirm", "fleet", "--against", "@before")
+    assert confirm.out == "nothing to confirm: no machine of fleet is a suspect by the center of @before\n"
     next_ = command_line("fleet", "report", "@before").out
     assert "--resume" not in next_
     assert "fleet confirm" not in next_

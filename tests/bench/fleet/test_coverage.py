@@ -9,8 +9,9 @@ from msgspec import structs
 from bench.fleet.coverage import Coverage, NodeRecords
 from bench.plan import plan_processes
 from bench.record_lines import read_records
-from bench.run_folders import FLEET, REPLACED, named_run
+from bench.run_folders import FLEET, named_run
 from bench.runner import plan_file
+from bench.schema.units import REPLACED
 from bench.store import RECORDS
 from tests.planted import planted_records
 from tests.planted.planted_executor import KEPT, measure
