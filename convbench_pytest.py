@@ -21,7 +21,7 @@ PARTS = tuple(
     for name in (
         *("measuring_mode", "axes_of_cases", "saved_runs", "kept_step"),
         *("gate_options", "replicated_session", "session_budget"),
-        *("estimated", "early_saving", "row_warnings"),
+        *("estimated", "early_saving", "row_warnings", "failed_benchmarks", "figures_table"),
     )
 )
 """Where the hooks are that act on a suite which uses the fixture."""

@@ -12,6 +12,7 @@ from bench import devices
 from bench.plan import axes, single_case, suite_plan
 from bench.plan.axes import Value
 from bench.pytest_plugin import (
+    failed_benchmarks,
     gate_options,
     kept_step,
     limits,
@@ -27,7 +28,7 @@ from bench.pytest_plugin.ready_step import ReadyStep
 from bench.pytest_plugin.timed_phase import time_phase
 from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.kept_plan import KeptPlan
-from models.errors import UserError, in_one_line
+from models.errors import UserError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -85,32 +86,29 @@ class Convbench:
             pytest.fail("convbench times one network or phase per test: parametrize the test", pytrace=False)
         self._is_used = True
         try:
-            if isinstance(model, str):
-                _refuse(inputs=inputs, loss=loss, targets=targets)
-                named = {"batch": batch, "image": image, "layout": layout, "device": device}
-                asked = axes.read_given({**given, **named})
-                _skip_without(asked.get("device", ()))
-                plan = single_case.plan_of(model, asked, until=None)
+            with failed_benchmarks.told_in_a_line(self._request):
+                if isinstance(model, str):
+                    _refuse(inputs=inputs, loss=loss, targets=targets)
+                    named = {"batch": batch, "image": image, "layout": layout, "device": device}
+                    asked = axes.read_given({**given, **named})
+                    _skip_without(asked.get("device", ()))
+                    plan = single_case.plan_of(model, asked, until=None)
+                    if self._run is not None:
+                        (case,) = plan.cases
+                        found = replicated_phase.time_phase(
+                            self._request, self._run, case, phase, plan.protocol
+                        )
+                        return self._judged(found)
+                    return self._time(self._of_plan(plan), phase)
+                _refuse_axes(layout=layout, device=device)
+                _refuse_size(image, inputs)
                 if self._run is not None:
-                    (case,) = plan.cases
-                    found = replicated_phase.time_phase(self._request, self._run, case, phase, plan.protocol)
-                    return self._judged(found)
-                return self._time(self._of_plan(plan), phase)
-            _refuse_axes(layout=layout, device=device)
-            _refuse_size(image, inputs)
-            if self._run is not None:
-                replicated_phase.refuse_module(self._run)
-            arguments = _images(model, batch, image) if inputs is None else inputs
-            known = batch or 1 if inputs is None else batch
-            return self._time(self._of_module(model, arguments, given, loss, targets), phase, known)
+                    replicated_phase.refuse_module(self._run)
+                arguments = _images(model, batch, image) if inputs is None else inputs
+                known = batch or 1 if inputs is None else batch
+                return self._time(self._of_module(model, arguments, given, loss, targets), phase, known)
         except UserError as error:
             reason = str(error)
-        except MemoryError as error:
-            reason = f"out of memory: {error}"
-        except RuntimeError as error:
-            if type(error).__name__ != "OutOfMemoryError":
-                raise
-            reason = f"out of memory: {in_one_line(error)}"
         pytest.fail(reason, pytrace=False)
 
     def _time(

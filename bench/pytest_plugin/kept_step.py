@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from bench import devices
 from bench.pytest_plugin import ready_step, torch_settings
 from bench.pytest_plugin.ready_step import ReadyStep
 from bench.schema.case import Case
@@ -40,6 +41,7 @@ class KeptStep:
 
 def _built(case: Case) -> ReadyStep:
     torch_settings.return_memory()
+    devices.get(case.device).release_memory()
     try:
         return ready_step.of_case(case)
     except BaseException:

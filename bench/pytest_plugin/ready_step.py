@@ -37,6 +37,7 @@ class ReadyStep:
     parameters  how many the network has
     count       FLOPs of a batch by phase; empty where they cannot be counted
     read_back   what was in force: precision, threads
+    apart       sizes and peaks that a process of its own found
     """
 
     case: Case
@@ -46,6 +47,7 @@ class ReadyStep:
     parameters: int
     count: Callable[[], dict[str, int]]
     read_back: Callable[[], dict[str, str]]
+    apart: list[Measurement] | None = None
     _taken: Latency | None = None
     _told: set[Phase] = field(default_factory=set)
 
@@ -105,7 +107,10 @@ class ReadyStep:
 
     @functools.cached_property
     def memory(self) -> list[Measurement]:
-        """The memory pass: take it after a phase was timed, since autotuning inflates the peak."""
+        """Of a process of its own, where one measured it; else the memory pass: take it after a phase was
+        timed, since autotuning inflates the peak."""
+        if self.apart is not None:
+            return self.apart
         return memory.memory_pass(self.steps, self.device, self.baseline)
 
     @property

@@ -50,6 +50,8 @@ def time_phase(
     playback.play(benchmark, found.seconds)
     benchmark.extra_info.update(
         case=msgspec.to_builtins(case),
+        status="ok",
+        batch=case.batch,
         phase=phase,
         processes=found.processes,
         interval=found.ends,

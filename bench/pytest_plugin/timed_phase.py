@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec import structs
 
-from bench.pytest_plugin import playback, round_counts
+from bench.pytest_plugin import child_memory, device_facts, playback, round_counts
 from bench.pytest_plugin.benchmarked import Benchmarked
 from bench.pytest_plugin.measuring_mode import is_measured
 from bench.pytest_plugin.ready_step import ReadyStep
@@ -15,7 +17,7 @@ from bench.schema import pytest_json
 from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.case_warnings import in_words
 from bench.schema.phases import Phase
-from bench.schema.record import find
+from bench.schema.record import Measurement, find
 from bench.stats.diagnostics import corrected_interval
 from bench.timing.latency import Latency
 from models.errors import unknown
@@ -38,7 +40,8 @@ def time_phase(
     benchmark: Any = request.getfixturevalue("benchmark")
     measured = is_measured(request.config)
     in_force = round_counts.protocol_in_force(protocol, request.config)
-    return timed(benchmark, ready, phase, in_force if measured else None, batch)
+    apart = child_memory.kept_by(request.config).of if measured and not _is_module(ready) else None
+    return timed(benchmark, ready, phase, in_force if measured else None, batch, apart)
 
 
 def name_benchmark(benchmark: Any, case: Case, phase: Phase) -> None:
@@ -54,21 +57,56 @@ def timed(
     phase: Phase,
     protocol: MeasurementProtocol | None,
     batch: int | None = None,
+    apart: Callable[[Case], list[Measurement] | None] | None = None,
 ) -> Benchmarked:
-    """A phase of a step; without a protocol it runs once. `batch` is that of a module's own inputs."""
-    name_benchmark(benchmark, ready.case, phase)
+    """A phase of a step; without a protocol it runs once. `batch` is that of a module's own inputs, `apart`
+    asks a process of its own for sizes and peaks."""
+    case = _of_whole_batch(ready, batch)
+    name_benchmark(benchmark, case, phase)
     setup, target = ready.calls(phase)
     taken: Latency | None = None
     if protocol is None:
         benchmark.pedantic(target, setup=setup, teardown=ready.check, rounds=1)
     else:
         taken = ready.timed(phase, protocol)
+        if apart is not None and ready.apart is None:
+            ready.apart = apart(ready.case)
         playback.play(benchmark, _seconds(taken, phase), setup, target)
     found = _found(ready, phase, taken, batch)
     benchmark.extra_info.update(_described(ready, phase, found))
+    benchmark.extra_info.update(
+        case=msgspec.to_builtins(case),
+        status="reduced" if taken is None else "ok",
+        batch=found.batch,
+        module=_is_module(ready),
+    )
     if taken is not None:
-        benchmark.extra_info["protocol"] = _how(taken, phase, ready)
+        benchmark.extra_info.update(_measured(ready, phase, taken))
     return found
+
+
+def _is_module(ready: ReadyStep) -> bool:
+    """Whether it is one of the test's own, whose case says only how it was measured."""
+    return ready.steps.arguments is None
+
+
+def _of_whole_batch(ready: ReadyStep, batch: int | None) -> Case:
+    """The case, with the batch of a module where the test says it."""
+    return structs.replace(ready.case, batch=batch) if _is_module(ready) and batch else ready.case
+
+
+def _measured(ready: ReadyStep, phase: Phase, taken: Latency) -> dict[str, Any]:
+    """How it was sampled, what to beware of, and what the device says."""
+    warnings = (*taken.warnings, *of_rounds(phase, _seconds(taken, phase)))
+    peak = device_facts.peak_of(ready)
+    return {
+        "protocol": _how(taken, phase, ready),
+        "labels": list(dict.fromkeys(each.label for each in warnings)),
+        "window": device_facts.in_the_window(taken),
+        "gpu": device_facts.gpu_of(ready.device),
+        **device_facts.by_other_clocks(taken, phase),
+        **({"peak_flops_per_second": peak[0], "peak_source": peak[1]} if peak else {}),
+    }
 
 
 def _found(ready: ReadyStep, phase: Phase, taken: Latency | None, batch: int | None) -> Benchmarked:
@@ -82,7 +120,7 @@ def _found(ready: ReadyStep, phase: Phase, taken: Latency | None, batch: int | N
         ends=(interval.low, interval.high) if interval else None,
         size=next((sizes[name] for name in _PEAKS if name in sizes), None),
         work=ready.flops.get(phase),
-        batch=ready.case.batch if ready.steps.arguments is not None else batch,
+        batch=batch if _is_module(ready) else ready.case.batch,
         warnings=tuple(map(in_words, warnings)),
     )
 
@@ -125,14 +163,13 @@ def _bytes(ready: ReadyStep, phase: Phase) -> dict[str, int]:
 
 
 def _described(ready: ReadyStep, phase: Phase, found: Benchmarked) -> dict[str, Any]:
-    """What `extra_info` holds. The sizes are those of a process that has done other things before."""
+    """What `extra_info` holds. Sizes `in-process` are those of one that has done other things before."""
     info: dict[str, Any] = {
-        "case": msgspec.to_builtins(ready.case),
         "phase": phase,
         "effective": ready.read_back(),
         "parameters": ready.parameters,
         "bytes": _bytes(ready, phase),
-        "bytes_scope": "in-process",
+        "bytes_scope": "in-process" if ready.apart is None else "child process",
     }
     if found.work is not None:
         info["flops"] = found.work

@@ -58,6 +58,18 @@ def render(document: Document) -> str:
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
 
 
+def tables_in(tables: Sequence[Table], width: int, *, is_colored: bool) -> str:
+    """Tables alone, in so many columns, for a terminal that another program writes to; a note once."""
+    from rich.console import Console
+
+    text = io.StringIO()
+    console = Console(
+        file=text, force_terminal=is_colored, no_color=not is_colored, width=width, highlight=False
+    )
+    _show_tables(console, Document(title="", tables=tuple(tables)).with_notes_once())
+    return "\n".join(line.rstrip() for line in text.getvalue().strip("\n").splitlines())
+
+
 def _is_colored(*, is_terminal: bool) -> bool:
     """Whether text has colors and bold letters."""
     asked = os.environ.get(COLOR, "auto")

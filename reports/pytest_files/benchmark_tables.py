@@ -6,11 +6,13 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from msgspec import structs
+
 from reports.cells import Cell, Labels, Quantity
 from reports.document import Part, Table
 from reports.pytest_files.timed_benchmark import TimedBenchmark
 from reports.tables.time_units import TimeUnit, unit_of
-from reports.tables.wording import WITHIN_NOTE, whole_mib
+from reports.tables.wording import WITHIN_NOTE, whole_mib, with_interval
 
 FIGURES = Part("pytest-benchmark", "pytest-benchmark, one process")
 LEFT_OUT = Part("no-figure", "Benchmarks without a figure")
@@ -112,14 +114,10 @@ def _device(unit: TimeUnit) -> str:
 
 
 def _median(each: TimedBenchmark, unit: TimeUnit) -> Quantity:
-    found = each.interval
-    return Quantity(
-        value=each.seconds * unit.per_second,
-        low=found.low * unit.per_second if found else None,
-        high=found.high * unit.per_second if found else None,
-        of_one=len(each.medians) < 2,
-        interval="ends" if len(each.medians) < 2 else "relative",
+    found = structs.replace(
+        with_interval(each.seconds, each.interval, unit.per_second), of_one=len(each.medians) < 2
     )
+    return structs.replace(found, interval="ends") if found.of_one and found.is_resolved else found
 
 
 def _rate_unit(rates: Sequence[float]) -> tuple[str, float]:
