@@ -90,12 +90,21 @@ def losses_of(size: ScaledSize) -> list[tuple[str, float]]:
 def limit(series: ScalingSeries) -> str:
     """`At 8 GPUs exposed communication limits most (5% of the step). From 4 GPUs on a bigger batch pays.`"""
     shares = losses_of(series.most)
-    if not shares or shares[0][1] < NAMED:
+    if not shares or shares[0][1] < NAMED or not _is_sure(series):
         return ""
     name, share = shares[0]
     units = how_many(series.most.ranks, series.unit)
     told = f"At {units} the step loses most to {LOST[name]}, {share:.0%}."
     return " ".join(filter(None, (told, _batch(series))))
+
+
+def _is_sure(series: ScalingSeries) -> bool:
+    """Whether the speed-up of the most ranks is resolved and their parts add up."""
+    most = series.most
+    if most.scaling is None or not parts_add_up(most.parts):
+        return False
+    found = most.scaling.speed_up
+    return with_interval(found.value, found.interval, unit="x").is_resolved
 
 
 def _batch(series: ScalingSeries) -> str:
