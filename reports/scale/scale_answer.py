@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from msgspec import structs
+
 from reports.analysis.further_processes import resume_command
-from reports.cells import Quantity
 from reports.document import MOST_BARS, Answer, BarChart, BarRow, NextStep, Table
 from reports.scale.scale_tables import size_table
 from reports.scale.scale_words import (
     SHARED_HOST,
     does_not_add_up,
+    efficiency_of,
     headline,
     limit,
     name_of,
@@ -19,7 +21,6 @@ from reports.scale.scale_words import (
 )
 from reports.scale.scaling_series import ScaledSize, ScalingSeries, prediction_of
 from reports.tables.label_meanings import UNRELIABLE
-from reports.tables.wording import with_interval
 
 MOST_HEADLINES = 4
 PROCESSES = 3
@@ -65,17 +66,14 @@ def _headlines(found: Sequence[ScalingSeries]) -> Iterator[str]:
 def _chart(found: Sequence[ScalingSeries]) -> BarChart | None:
     """The efficiency of each number of ranks; None where none is resolved."""
     rows = [
-        BarRow(label=_label(series, size, several=len(found) > 1), bars=(_efficiency(size),))
+        BarRow(
+            label=_label(series, size, several=len(found) > 1), bars=(structs.replace(efficiency, unit=""),)
+        )
         for series in found
         for size in series.sizes
-        if size.scaling is not None and _efficiency(size).is_resolved
+        if (efficiency := efficiency_of(size)) is not None and efficiency.is_resolved
     ]
     return BarChart(title="Efficiency, %", rows=tuple(rows[:MOST_BARS])) if rows else None
-
-
-def _efficiency(size: ScaledSize) -> Quantity:
-    assert size.scaling is not None
-    return with_interval(size.scaling.efficiency.value, size.scaling.efficiency.interval, 100)
 
 
 def _label(series: ScalingSeries, size: ScaledSize, *, several: bool) -> str:

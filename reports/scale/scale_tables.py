@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from bench.stats.scaling import ADDITIVE, Share, gap_of, parts_add_up
 from reports.cells import Cell, Missing, Quantity
 from reports.document import Part, Table, TableKey
-from reports.scale.scale_words import SHARED_HOST, name_of
+from reports.scale.scale_words import SHARED_HOST, efficiency_of, name_of, speed_up_of
 from reports.scale.scaling_series import ScaledSize, ScalingSeries, prediction_of
 from reports.tables.time_units import TimeUnit, unit_of
 from reports.tables.wording import interval_notes, with_interval
@@ -54,15 +54,14 @@ def size_table(series: ScalingSeries) -> Table:
 
 
 def _size_row(size: ScaledSize, unit: TimeUnit) -> tuple[Cell, ...]:
-    found = size.scaling
     rate = size.time.images_per_second
     return (
         size.ranks,
         size.case.batch,
         with_interval(size.time.median, size.time.interval, unit.per_second),
         None if rate is None else Quantity(value=rate, digits="whole" if rate >= 10 else 1),
-        None if found is None else with_interval(found.speed_up.value, found.speed_up.interval, unit="x"),
-        None if found is None else with_interval(found.efficiency.value, found.efficiency.interval, 100, "%"),
+        speed_up_of(size),
+        efficiency_of(size),
         *_part_cells(size, unit),
         *_link_cells(size),
     )

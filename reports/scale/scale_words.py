@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from msgspec import structs
 
 from bench.schema.plurals import how_many
+from bench.stats.estimates import Ratio
 from bench.stats.scaling import ADDITIVE, gap_of, parts_add_up
 from bench.stats.scaling_prediction import Prediction
 from reports.cells import Quantity, brief, in_two
@@ -48,8 +49,8 @@ def headline(series: ScalingSeries) -> str:
         figure = with_interval(most.time.median, most.time.interval)
         units = how_many(most.ranks, series.unit)
         return f"{name_of(series)}: a step of {units} takes {time_in_words(figure)}; fewer were not measured."
-    found = most.scaling.speed_up
-    speed_up = with_interval(found.value, found.interval, unit="x")
+    speed_up = speed_up_of(most)
+    assert speed_up is not None
     units, fewest = how_many(most.ranks, series.unit), series.sizes[0].ranks
     if not speed_up.is_resolved:
         return f"{name_of(series)}: the speed-up of {units} over {fewest} is {brief(speed_up)}."
@@ -59,6 +60,21 @@ def headline(series: ScalingSeries) -> str:
         f"{name_of(series)}: {units} do {number} the images of {fewest}{interval}, "
         f"{efficiency}.{_lost(series)}"
     )
+
+
+def speed_up_of(size: ScaledSize) -> Quantity | None:
+    """Over the fewest ranks; † marks that of one job."""
+    return None if size.scaling is None else _marked(size, size.scaling.speed_up, 1.0, "x")
+
+
+def efficiency_of(size: ScaledSize) -> Quantity | None:
+    """Likewise, in percent."""
+    return None if size.scaling is None else _marked(size, size.scaling.efficiency, 100.0, "%")
+
+
+def _marked(size: ScaledSize, ratio: Ratio, scale: float, unit: str) -> Quantity:
+    found = with_interval(ratio.value, ratio.interval, scale, unit)
+    return structs.replace(found, of_one=True) if len(size.time.medians) == 1 else found
 
 
 def _in_two(speed_up: Quantity) -> tuple[str, str]:
@@ -101,10 +117,10 @@ def limit(series: ScalingSeries) -> str:
 def _is_sure(series: ScalingSeries) -> bool:
     """Whether the speed-up of the most ranks is resolved and their parts add up."""
     most = series.most
-    if most.scaling is None or not parts_add_up(most.parts):
+    if not parts_add_up(most.parts):
         return False
-    found = most.scaling.speed_up
-    return with_interval(found.value, found.interval, unit="x").is_resolved
+    found = speed_up_of(most)
+    return found is not None and found.is_resolved
 
 
 def _batch(series: ScalingSeries) -> str:

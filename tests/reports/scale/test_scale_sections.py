@@ -164,3 +164,10 @@ def test_every_format_shows_it(weak: Document, format_: str) -> None:
     text = formats.render(format_, weak)
     assert "vgg16" in text or "VGG-16" in text
     assert "ddp" in text
+
+
+def test_one_job_a_size_is_marked(tmp_path: Path) -> None:
+    records = [record for record in weak_records(WEAK[:2]) if record.case.replicate == 1]
+    found = _report(tmp_path, records)
+    assert found.answer is not None
+    assert "2 GPUs do 1.94x † the images of 1, efficiency 97%." in found.answer.headlines[0]
