@@ -1,4 +1,6 @@
-"""AlexNet in its three usual forms: torchvision's one tower, the two towers of 2012, the textbook's tower."""
+"""AlexNet in its usual forms: torchvision's one tower, the two towers of 2012, the textbook's tower."""
+
+from msgspec import structs
 
 from models.arch import (
     Activation,
@@ -90,6 +92,17 @@ ALEXNET_GROUPED = Arch(
     ),
 )
 
+ALEXNET_TOWERS = structs.replace(
+    ALEXNET_GROUPED,
+    name="alexnet-towers",
+    summary="the same with the normalization inside each tower",
+    # Across the towers it would need maps of the other GPU, which section 3.2 sends at conv3 alone.
+    layers=tuple(
+        ResponseNorm(groups=2) if isinstance(layer, ResponseNorm) else layer
+        for layer in ALEXNET_GROUPED.layers
+    ),
+)
+
 ALEXNET_96 = Arch(
     name="alexnet-96",
     family="alexnet",
@@ -117,4 +130,4 @@ ALEXNET_96 = Arch(
     ),
 )
 
-ARCHITECTURES = (ALEXNET, ALEXNET_GROUPED, ALEXNET_96)
+ARCHITECTURES = (ALEXNET, ALEXNET_GROUPED, ALEXNET_TOWERS, ALEXNET_96)

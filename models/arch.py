@@ -43,13 +43,15 @@ class BatchNorm(Struct, frozen=True):
 class ResponseNorm(Struct, frozen=True):
     """Local response normalisation (Krizhevsky et al. 2012, section 3.3), with the paper's constants.
 
-    Each value is divided by (k + alpha * sum of squares over `neighbours` adjacent channels) ** beta.
+    Each value is divided by (k + alpha * sum of squares over `neighbours` adjacent channels) ** beta; with
+    `groups`, over those of its own group of channels.
     """
 
     neighbours: int = 5
     alpha: float = 1e-4
     beta: float = 0.75
     k: float = 2.0
+    groups: int = 1
 
 
 class Activation(Struct, frozen=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Literal
 
 import torch
@@ -67,9 +68,10 @@ def _part(layer: Layer, given: Shape, output: Shape) -> nn.Module:
             return nn.AdaptiveAvgPool2d(size)
         case BatchNorm():
             return nn.BatchNorm2d(given[0])
-        case ResponseNorm(neighbours, alpha, beta, k):
+        case ResponseNorm(neighbours, alpha, beta, k, groups):
             # torch divides alpha by the number of neighbours; the paper does not.
-            return nn.LocalResponseNorm(neighbours, alpha * neighbours, beta, k)
+            norm = nn.LocalResponseNorm if groups == 1 else partial(GroupedResponseNorm, groups)
+            return norm(neighbours, alpha * neighbours, beta, k)
         case Activation("relu"):
             # In place, as torchvision does: it decides how much memory training takes.
             return nn.ReLU(inplace=True)
@@ -83,6 +85,20 @@ def _part(layer: Layer, given: Shape, output: Shape) -> nn.Module:
             return nn.Dropout(p)
         case Linear():
             return nn.Linear(given[0], output[0])
+
+
+class GroupedResponseNorm(nn.LocalResponseNorm):
+    """Local response normalization inside each of so many groups of channels."""
+
+    def __init__(self, groups: int, size: int, alpha: float, beta: float, k: float) -> None:
+        super().__init__(size, alpha, beta, k)
+        self.groups = groups
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(batch, channels, height, width) to the same."""
+        return torch.cat(
+            [super(GroupedResponseNorm, self).forward(each) for each in maps.chunk(self.groups, 1)], 1
+        )
 
 
 @torch.no_grad()

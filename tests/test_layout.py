@@ -192,7 +192,7 @@ def test_a_planted_circle_is_seen(tmp_path: Path, back: str) -> None:
 
 HEAVY = ("torch", "torchvision", "timm", "fvcore")
 IN_THE_CHILD = (
-    *("bench.child.*", "bench.probes.*"),
+    *("bench.child.*", "bench.distributed.*", "bench.probes.*"),
     *("bench.selftest.planted", "bench.selftest.known_*", "bench.plain_training"),
     *("models.build", "models.external", "models.factory", "models.library_networks", "models.load"),
     *("models.network", "models.plain_module", "models.process_state", "models.random_state"),
@@ -206,6 +206,7 @@ IN_FUNCTIONS = (
         "bench.tensors",
         "bench.cuda_queue",
         "bench.outputs.*",
+        "bench.rank_steps.*",
         "bench.test_*",
         "bench.training_race",
         "convbench",

@@ -13,12 +13,12 @@ from torch.nn.functional import cross_entropy
 from bench.contracts.steps import Steps
 from bench.fresh_inputs import FreshInputs
 from bench.outputs.main_output import main_output
+from bench.outputs.optimizer import LEARNING_RATE, MOMENTUM
 from bench.outputs.trainable import trainable
 from bench.schema.case import Precision, Workload
 from bench.schema.case_warnings import CaseWarning
 from bench.tensors import POLICIES, LossScaler, autocast
 from bench.workloads.inference import InferenceStep
-from bench.workloads.training import LEARNING_RATE, MOMENTUM
 from models.errors import UserError
 
 _LOSS_WANTED = "give loss=, a function from the outputs to one number"

@@ -43,6 +43,10 @@ COMMANDS = {
     ),
     "max-batch": (MEASURE, "Find the largest batch size that fits in memory, and verify it."),
     "ceilings": (MEASURE, "Measure this machine's peak compute and memory bandwidth."),
+    "scale": (
+        MEASURE,
+        "Measure a network's training on several devices: how much faster than one, and what is lost where.",
+    ),
     "fleet": (MEASURE, "Measure the same plan on many machines, one job on each; show what is missing."),
     "compare": (COMPARE, "Compare two runs: is NEW faster or slower than BASE, and by how much?"),
     "ab": (

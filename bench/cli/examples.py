@@ -19,6 +19,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "best": ("convbench best vgg16 --batch 8", "convbench best alexnet --workload training --budget 5m"),
     "max-batch": ("convbench max-batch vgg16 --memory 4GiB", "convbench max-batch lenet5 --memory 80%"),
     "ceilings": ("convbench ceilings", "convbench ceilings --precision fp32,bf16 --out runs/peak"),
+    "scale": (
+        "convbench scale vgg16 --ranks 1,2,4,8 --batch 256 --out runs/scale",
+        "convbench scale alexnet-towers --strategy towers-2012",
+    ),
     "fleet": (
         "convbench fleet run --suite smoke --executor slurm --nodes 8 --out runs/fleet",
         "convbench fleet status runs/fleet",

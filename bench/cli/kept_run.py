@@ -9,7 +9,7 @@ from pathlib import Path
 
 _RESUMABLE = (
     *("run", "time", "train", "ablate", "best", "max-batch", "ceilings", "layers", "claims", "history"),
-    "fleet",
+    *("fleet", "scale"),
 )
 
 
@@ -71,7 +71,7 @@ def _continuing(arguments: list[str], folder: Path) -> list[str]:
     if arguments[0] == "fleet":
         return ["fleet", "run", "--resume", "--out", str(folder)]
     keeps_plan = (folder / PLAN).exists() or any(folder.glob(f"*/{PLAN}"))
-    if arguments[0] == "time" or (arguments[0] == "run" and keeps_plan):
+    if arguments[0] in ("time", "scale") or (arguments[0] == "run" and keeps_plan):
         return ["run", "--resume", "--out", str(folder)]
     again = [each for each in arguments if each != "--resume"]
     named = any(each == "--out" or each.startswith("--out=") for each in again)

@@ -114,7 +114,7 @@ def memory_kills() -> int:
 def explain(error: ChildError) -> tuple[Kind, str]:
     """Memory that ran out, a refusal or a crash, told by names and message alone: torch is not imported here.
 
-    A refusal is a UserError: its message is the whole sentence.
+    A refusal is a UserError: its message is the whole sentence, as that of a SpokenError.
     """
     types = set(error.types)
     spoken = types & {"RuntimeError", "OSError"} and _speaks_of_memory(error)
@@ -123,6 +123,8 @@ def explain(error: ChildError) -> tuple[Kind, str]:
         return "oom", f"{name}: {message}".removesuffix(": ")
     if "UserError" in types:
         return "invalid", message
+    if "SpokenError" in types:
+        return "timeout" if "LateError" in types else "crashed", message
     return "crashed", f"{name}: {message}".removesuffix(": ")
 
 

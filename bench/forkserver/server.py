@@ -26,7 +26,7 @@ from typing import NoReturn
 
 import msgspec
 
-from bench.forkserver.failure import JobError
+from bench.forkserver.failure import told
 from bench.forkserver.kept import keep_in, write_whole
 from bench.forkserver.process_tree import (
     become_subreaper,
@@ -39,11 +39,9 @@ from bench.forkserver.process_tree import (
 )
 from bench.forkserver.wire import (
     ERROR,
-    MESSAGE_LIMIT,
     RESULT,
     Cancel,
     Channel,
-    ChildError,
     Ended,
     Ready,
     Request,
@@ -218,16 +216,6 @@ def _run(request: Request, function: str) -> int:
         return 1
     except BaseException as error:  # noqa: BLE001 - whatever a job raises is its outcome
         traceback.print_exc()
-        write_whole(folder / ERROR, encode(_told(error)))
+        write_whole(folder / ERROR, encode(told(error)))
         return 1
     return 0
-
-
-def _told(error: BaseException) -> ChildError:
-    free = None
-    if isinstance(error, JobError) and error.__cause__ is not None:
-        free, error = error.free_bytes, error.__cause__
-    types = [cls.__name__ for cls in type(error).__mro__]
-    if error.__cause__ is not None:  # a sentence may have been made of memory that ran out
-        types += [cls.__name__ for cls in type(error.__cause__).__mro__ if cls.__name__ not in types]
-    return ChildError(types=types, message=str(error)[:MESSAGE_LIMIT], free_bytes=free)

@@ -17,6 +17,15 @@ def usable_cores() -> int:
     return max(1, len(cores) if quota is None else min(len(cores), int(quota)))
 
 
+def share_of_cores(place: int, cores: int) -> set[int]:
+    """The logical CPUs of so many physical cores that are no other place's; empty where there are too few."""
+    by_core: dict[tuple[str, str], set[int]] = {}
+    for cpu in sorted(os.sched_getaffinity(0)):
+        by_core.setdefault(_core_of(cpu), set()).add(cpu)
+    mine = list(by_core.values())[place * cores : (place + 1) * cores]
+    return set().union(*mine) if len(mine) == cores else set()
+
+
 _FLOPS_PER_CYCLE = {"avx512f": 64, "avx2": 32, "avx": 16, "asimd": 16}
 """Multiply-adds in fp32, as two each, that a core can begin in a cycle: two units of the widest vectors."""
 _LEAST_FLOPS_PER_CYCLE, _USUAL_HERTZ = 8, 2.5e9

@@ -52,6 +52,12 @@ def all_of_host(open_nvml: Callable[[], Nvml], environ: Mapping[str, str]) -> li
     return left
 
 
+def nth_visible(place: int, environ: Mapping[str, str]) -> str:
+    """What CUDA_VISIBLE_DEVICES is for a process that sees only one of the GPUs that it names, or of all."""
+    named = [each.strip() for each in environ.get(VISIBLE, "").split(",") if each.strip()]
+    return named[place] if place < len(named) else str(place)
+
+
 _Listed = tuple[Nvml, Mapping[int, NvmlGpu], Mapping[str, Sequence[str]], str]
 
 

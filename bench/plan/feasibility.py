@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from bench import devices, engines
+from bench import devices, engines, strategies
 from bench.schema import tuning
 from bench.schema.case import Case
 from bench.schema.record import Record, Status
@@ -27,6 +27,7 @@ def why_impossible(case: Case) -> str | None:
         or engine.why_unsupported(case, device.traits)
         or tuning.why_unsupported(case, compiles=engine.compiles, of_device=device.traits.tunings)
         or catalogue.why_impossible(case.model, case.channels, case.image, case.classes, case.input)
+        or (strategies.get(case.strategy).why_not(case) if case.strategy else None)
     )
 
 

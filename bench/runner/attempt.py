@@ -21,7 +21,8 @@ from bench.forkserver.stopwatch import Stopwatch
 from bench.host import command_line
 from bench.runner import questions
 from bench.runner.kept_record import completed
-from bench.runner.run_folder import cache_of, checkpoint_of, log_of
+from bench.runner.rank_folders import rank_files
+from bench.runner.run_folder import cache_of, checkpoint_of, forget_logs, log_of
 from bench.runner.run_options import RunOptions
 from bench.schema import epochs as news
 from bench.schema import job
@@ -67,7 +68,7 @@ def attempt(
     watch = Stopwatch()
     record = _attempted(asked, unmeasured, directory, server, options, watch)
     if record.status == "ok" and not any(warning.label == "incomplete" for warning in record.warnings):
-        log_of(case, directory).unlink(missing_ok=True)
+        forget_logs(case, directory)
     outside = watch.read()
     return _signed(structs.replace(record, seconds=sum(outside.values()), spent=_spent(record, outside)))
 
@@ -175,6 +176,8 @@ def _ask(
             return _train(asked, directory, server, options, epochs)
     trace = None if options.trace is None else str(options.trace.resolve())
     asked = structs.replace(asked, layers=options.layers, trace=trace)
+    if asked.case.strategy:
+        asked = structs.replace(asked, ranks=rank_files(asked, directory))
     return _run(asked, directory, server, options, watch)
 
 

@@ -20,6 +20,7 @@ def preload(cases: Iterable[Case], *, facts: bool = True) -> tuple[str, ...]:
         "counted": facts or not all(map(_steps_alone, cases)),
         "torchvision": any(case.model.startswith("torchvision:") for case in cases),
         "timm": any(case.model.startswith("timm:") for case in cases),
+        "ranks": any(case.strategy for case in cases),
         "training": any(case.task for case in cases),
         "ceilings": any(case.workload == "ceiling" for case in cases),
         "digits": any(case.task and case.task.dataset == "digits" for case in cases),

@@ -14,7 +14,7 @@ from bench.plan import feasibility
 from bench.runner.run_options import RunOptions
 from bench.schema import job
 from bench.schema.case import Case
-from bench.schema.job import CEILINGS, COMPILE_COLD, MEASURE, TRAIN
+from bench.schema.job import CEILINGS, COMPILE_COLD, MEASURE, MEASURE_RANKS, TRAIN
 from models.errors import UserError
 
 _PROBE_SECONDS = 120.0
@@ -111,4 +111,6 @@ def question_of(case: Case) -> str:
     """What is asked for a case's record."""
     if case.task is not None:
         return TRAIN
+    if case.strategy:
+        return MEASURE_RANKS
     return CEILINGS if case.workload == "ceiling" else MEASURE

@@ -26,6 +26,7 @@ TRAIN = "train"
 CEILINGS = "ceilings"
 FETCH = "fetch"
 IDENTIFY = "identify"
+MEASURE_RANKS = "measure-ranks"
 
 ABILITIES = {
     MEASURE: "measure",
@@ -37,6 +38,7 @@ ABILITIES = {
     CEILINGS: "measure ceilings",
     FETCH: "fetch datasets",
     IDENTIFY: "say which networks it builds",
+    MEASURE_RANKS: "measure jobs of several ranks",
 }
 """What an installation cannot do that does not know a question, after `cannot`."""
 
@@ -52,6 +54,7 @@ class Job(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
                   peaks of memory
     trace         file for a Chrome trace of a few steps, or None
     step_digest   make a deterministic training step when all else is measured
+    ranks         for a case that has a strategy
     """
 
     case: Case
@@ -64,6 +67,27 @@ class Job(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     facts: bool = True
     trace: str | None = None
     step_digest: bool = False
+    ranks: RankFiles | None = None
+
+
+class RankFiles(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the ranks of a job write, and where they meet.
+
+    folder        for what each leaves; of several nodes one that all see
+    logs          how the path of each rank's log begins: `.rank1.log` follows
+    ranks, nodes  of the whole job; each node has equally many ranks
+    seconds       after which the job is given up
+    meeting       HOST:PORT of the first of several nodes, or of one whose port was chosen; else empty
+    meeting_name  tells jobs at one address apart
+    """
+
+    folder: str
+    logs: str
+    ranks: int
+    seconds: float
+    nodes: int = 1
+    meeting: str = ""
+    meeting_name: str = ""
 
 
 class TrainingFiles(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -91,7 +115,7 @@ class ColdCompile(Struct, frozen=True, kw_only=True):
 LATER: Mapping[type[Struct], frozenset[str]] = {
     MeasurementProtocol: frozenset({"flush_l2", "fewest_samples"}),
     Case: frozenset({"input", "ranks", "strategy"}),
-    Job: frozenset({"facts", "step_digest"}),
+    Job: frozenset({"facts", "step_digest", "ranks"}),
 }
 """Fields that came after the first version of the wire. The default of each means what was done before it
 existed, and is not sent: an older installation is refused for what is used, and not for what exists."""

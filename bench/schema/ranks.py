@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-Collective = Literal["all-reduce", "all-gather", "reduce-scatter", "broadcast", "point-to-point"]
+Collective = Literal["all-reduce", "all-gather", "reduce-scatter", "broadcast", "reduce", "point-to-point"]
 
 WITHOUT_COMMUNICATION = "step without communication"
 """In `Record.absent`, where a strategy has no such step."""
@@ -62,7 +62,7 @@ class LinkSamples(Struct, frozen=True, kw_only=True):
     seconds: tuple[float, ...]
 
 
-class Traffic(Struct, frozen=True, kw_only=True):
+class Traffic(Struct, frozen=True):
     """What a rank sends in one step, by arithmetic; of the rank that sends most, where they differ.
 
     what           the tensors: `gradients`, `feature maps into conv3`

@@ -12,30 +12,19 @@ from typing import TYPE_CHECKING, Any
 from bench.contracts.steps import Steps
 from bench.fresh_inputs import FreshInputs
 from bench.outputs.network_loss import NetworkLoss, loss_for
+from bench.outputs.optimizer import optimizer_for
 from bench.outputs.trainable import trainable
 from bench.schema.case import Case
 from bench.schema.case_warnings import CaseWarning
 from bench.schema.tuning import FUSED_OPTIMIZER, names
 from bench.tensors import POLICIES, LossScaler, autocast, case_arguments, random_labels
 from models.blocks import is_block
-from models.errors import UserError
 
 if TYPE_CHECKING:
     import torch
 
     from bench.contracts.engine import Engine
     from models.network import Arguments, Network
-
-LEARNING_RATE = 1e-4
-"""Not the usual 0.01 (docs/method.md, "Workloads"). At that rate a small batch with Xavier weights diverges
-(seen at batch 2: AlexNet within ten steps, VGG-11 and VGG-16 within a window), and then every number of the
-timed steps is a NaN. The rate is a factor in the same instructions: it changes what is learned, not what is
-done."""
-MOMENTUM = 0.9
-BLOCK_LEARNING_RATE = 1e-20
-"""A fixed gradient of the output is no descent: at LEARNING_RATE the weights of a stack walk away, to 1e9
-within 30 steps (seen: 8 images of 56 pixels) and then to NaN, of other tensors than a network's. So small a
-rate leaves the weights as they are, by the same instructions; 0 might be folded away."""
 
 
 class Training:
@@ -82,7 +71,7 @@ class TrainingStep:
         self._inputs = self.arguments.tensors()
         self._labels = random_labels(case, torch_device)
         self.fresh = FreshInputs(self._inputs, lambda: case_arguments(case, network, torch_device).tensors())
-        self._optimizer = _optimizer(trainable(module, case.model), case)
+        self._optimizer = optimizer_for(trainable(module, case.model), case)
         self._gradient = _output_gradient(module, case, self.arguments) if is_block(case.model) else None
         if self._gradient is not None:
             for each in self._inputs:
@@ -157,23 +146,6 @@ class TrainingStep:
         if self._network_loss is None:
             return [self._labels if self._gradient is None else self._gradient]
         return [] if self._network_loss.labels is None else [self._network_loss.labels]
-
-
-def _optimizer(weights: list[torch.Tensor], case: Case) -> torch.optim.SGD:
-    """SGD with momentum as torch has it, or its fused form."""
-    import torch
-
-    rate = BLOCK_LEARNING_RATE if is_block(case.model) else LEARNING_RATE
-    if FUSED_OPTIMIZER not in names(case.tuning):
-        return torch.optim.SGD(weights, lr=rate, momentum=MOMENTUM)
-    if any(weight.is_complex() for weight in weights):
-        raise UserError(f"tuning {FUSED_OPTIMIZER} needs real weights, and {case.model} has complex ones")
-    optimizer = torch.optim.SGD(weights, lr=rate, momentum=MOMENTUM, fused=True)
-    # torch's fused form makes the buffers of unwritten memory, and learns from that where a GradScaler
-    # skipped the first step.
-    for weight in weights:
-        optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
-    return optimizer
 
 
 def _output_gradient(module: Any, case: Case, arguments: Arguments) -> torch.Tensor:

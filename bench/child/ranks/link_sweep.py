@@ -80,6 +80,7 @@ def message(group: Group, collective: Collective, size: int) -> tuple[Call, int]
         "all-gather": lambda: _all_gather(_zeros(group, whole), _zeros(group, piece)),
         "reduce-scatter": lambda: _reduce_scatter(_zeros(group, piece), _zeros(group, whole)),
         "broadcast": lambda: _broadcast(_zeros(group, whole)),
+        "reduce": lambda: _reduce(_zeros(group, whole)),
         "point-to-point": lambda: _around(group, _zeros(group, whole), _zeros(group, whole)),
     }
     return calls[collective](), whole * _FLOAT
@@ -117,6 +118,13 @@ def _reduce_scatter(piece: torch.Tensor, whole: torch.Tensor) -> Call:
 def _named(now: str, before: str) -> Callable[..., object]:
     """torch renamed them: by the name that this one has."""
     return getattr(dist, now, None) or getattr(dist, before)  # type: ignore[no-any-return]
+
+
+def _reduce(tensor: torch.Tensor) -> Call:
+    def call() -> None:
+        dist.reduce(tensor, dst=0)
+
+    return call
 
 
 def _broadcast(tensor: torch.Tensor) -> Call:

@@ -16,10 +16,10 @@ from torch.nn.functional import cross_entropy
 from bench import devices, engines
 from bench import tensors as precision
 from bench.contracts.steps import Steps
+from bench.outputs.optimizer import LEARNING_RATE, MOMENTUM
 from bench.schema.case import LAYOUTS, PRECISIONS, TIMED, Case, Workload
 from bench.tensors import memory_format, random_images, random_labels, weight_dtype
 from bench.workloads import workloads
-from bench.workloads.training import LEARNING_RATE, MOMENTUM
 from models.load import load
 from models.network import Network
 

@@ -1,0 +1,23 @@
+"""In the child: a case of several ranks becomes a record, which rank 0 makes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from bench import devices
+from bench.distributed import launch
+from bench.forkserver.wire import RESULT
+from bench.schema.job import Job
+
+MEASURE_RANK = "bench.child.ranks.rank_worker:measure_rank"
+
+
+def measure_ranks(argument: bytes) -> bytes:
+    """The child's entry: an encoded Job in, an encoded JobResult out. Raises as `launch.run_ranks` does."""
+    job = msgspec.json.decode(argument, type=Job)
+    assert job.ranks is not None
+    forks = devices.get(job.case.device).traits.is_host
+    launch.run_ranks(MEASURE_RANK, argument, job.ranks, job.ranks.ranks // job.ranks.nodes, forks=forks)
+    return (Path(job.ranks.folder) / RESULT).read_bytes()

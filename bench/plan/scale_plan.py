@@ -1,0 +1,142 @@
+"""A network, numbers of ranks and a strategy -> the plan of `convbench scale`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+
+from msgspec import Struct, structs
+
+from bench import devices, strategies
+from bench.host import cpu_cores, gpu_choice, nvml_driver
+from bench.plan import axes, suite_plan
+from bench.plan.axes import Value
+from bench.plan.feasibility import why_impossible
+from bench.plan.suite import USUAL
+from bench.plan.suite_plan import Asked
+from bench.schema.case import Case
+from bench.schema.kept_plan import KeptPlan
+from bench.schema.plurals import how_many
+from models.errors import UserError
+
+MOST_RANKS = 1024
+_BATCH = {"small": 16, "large": 128}
+"""Of the whole job, by the device's `Traits.scale`; 128 is that of AlexNet in 2012."""
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """What was asked for, in the texts of a command line. None leaves a thing to the machine.
+
+    ranks    `1,2,4`
+    is_weak  whether the batch is that of each rank, and the job's grows with them
+    given    the axes that were named, of one value each
+    """
+
+    model: str
+    ranks: str | None = None
+    strategy: str = "ddp"
+    is_weak: bool = False
+    given: Mapping[str, tuple[Value, ...]] = {}
+    replicates: object = "3"
+    target_ci: object = None
+    time_limit: object = None
+
+
+def plan_of(wanted: Wanted, gpus: Callable[[], int] | None = None) -> KeptPlan:
+    """Each number of ranks as a case, of the same threads for each rank. UserError for what cannot run here:
+    more ranks than devices, a strategy with a wrong number of ranks, a batch that does not divide, a network
+    that cannot be split.
+
+    `gpus` counts those of this host.
+    """
+    strategy = strategies.get(wanted.strategy).name
+    plan = _of_one_process(wanted)
+    (usual,) = plan.cases
+    traits = devices.traits(usual.device)
+    places = cpu_cores.usable_cores() if traits.is_host else (gpus or gpus_here)()
+    numbers = _numbers(wanted, usual, places)
+    threads = (
+        int(usual.threads) if "threads" in wanted.given else max(1, cpu_cores.usable_cores() // max(numbers))
+    )
+    cases = [
+        structs.replace(
+            usual,
+            ranks=ranks,
+            strategy=strategy,
+            threads=threads,
+            batch=usual.batch * (ranks if wanted.is_weak else 1),
+        )
+        for ranks in numbers
+    ]
+    for case in cases:
+        reason = _why_too_many(case, places, is_host=traits.is_host) or why_impossible(case)
+        if reason is not None:
+            raise UserError(reason)
+    return structs.replace(plan, cases=cases)
+
+
+def _of_one_process(wanted: Wanted) -> KeptPlan:
+    """The plan of the usual suite for this network's training on one device."""
+    named = axes.read("model", [wanted.model])
+    if len(named) > 1:
+        raise UserError(f"scale measures one network, got {len(named)} ({wanted.model!r})")
+    for axis, values in wanted.given.items():
+        if len(values) > 1:
+            raise UserError(f"--{axis} must be a single value here, got {len(values)}")
+    device = str(wanted.given.get("device", ("auto",))[0])
+    scale = devices.traits(devices.auto() if device == "auto" else device).scale
+    given = {
+        **USUAL,
+        "batch": (_BATCH[scale],),
+        **wanted.given,
+        "model": named,
+        "workload": ("training",),
+    }
+    return suite_plan.of_suite(
+        Asked(
+            suite=suite_plan.USUAL_SUITE,
+            given=given,
+            replicates=wanted.replicates,
+            target_ci=wanted.target_ci,
+            time_limit=wanted.time_limit,
+            ceilings=False,
+        )
+    )
+
+
+def _numbers(wanted: Wanted, case: Case, places: int) -> Sequence[int]:
+    """Those that were named, in rising order; else 1, 2, 4 and so on, as many as there are devices and as the
+    strategy takes."""
+    if wanted.ranks is not None:
+        texts = [each.strip() for each in wanted.ranks.split(",")]
+        return sorted({axes.whole_number("--ranks", each, 1, MOST_RANKS) for each in texts})
+    doubled = [2**power for power in range(MOST_RANKS.bit_length()) if 2**power <= places]
+    strategy = strategies.get(wanted.strategy)
+
+    def is_taken(ranks: int) -> bool:
+        batch = case.batch * (ranks if wanted.is_weak else 1)
+        return (
+            strategy.why_not(structs.replace(case, ranks=ranks, strategy=strategy.name, batch=batch)) is None
+        )
+
+    taken = [ranks for ranks in doubled if is_taken(ranks)]
+    return taken or doubled
+
+
+def _why_too_many(case: Case, places: int, *, is_host: bool) -> str | None:
+    if not is_host:
+        if case.ranks <= places:
+            return None
+        there = how_many(places, "GPU")
+        return f"{how_many(case.ranks, 'rank')} need a GPU each, and this machine has {there}"
+    needed = case.ranks * case.threads
+    if needed <= places:
+        return None
+    each = f" with {how_many(case.threads, 'thread')} each" if case.threads > 1 else ""
+    cores = how_many(places, "usable core")
+    return f"{how_many(case.ranks, 'rank')}{each} need {needed:,} cores, and this machine has {cores}"
+
+
+def gpus_here() -> int:
+    """GPUs, or instances of MIG, that CUDA_VISIBLE_DEVICES leaves on this host."""
+    return len(gpu_choice.all_of_host(nvml_driver.open_nvml, os.environ))

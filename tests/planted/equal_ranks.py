@@ -1,0 +1,98 @@
+"""In each rank of a job: a step of every strategy beside the same step of one process."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+import torch
+import torch.distributed as dist
+from msgspec import Struct, structs
+from torch import Tensor, nn
+
+from bench import strategies
+from bench.child.case_network import load_network
+from bench.contracts.rank_strategy import GatheredState, Group
+from bench.distributed import launch
+from bench.forkserver.wire import RESULT
+from bench.rank_steps import one_rank
+from bench.schema.case import Case
+from bench.schema.job import RankFiles
+from models import random_state
+from models.network import Network
+
+RANKS = 2
+TOWERS = Case(model="alexnet-towers", workload="training", batch=4, image=67, classes=10, ranks=RANKS)
+LENET = Case(model="lenet5", workload="training", batch=6, image=28, channels=1, classes=10, ranks=RANKS)
+CASES = (
+    *(structs.replace(LENET, strategy=name) for name in ("ddp", "fsdp", "towers-2012", "hybrid-2014")),
+    *(structs.replace(TOWERS, strategy=name) for name in ("towers-2012", "hybrid-2014")),
+)
+
+
+class Differences(Struct, frozen=True):
+    """Of two ranks from one process: the largest of each kind, relative to the largest value there is."""
+
+    outputs: float
+    loss: float
+    gradients: float
+    weights: float
+    names_are_equal: bool
+
+
+def compare(argument: bytes) -> bytes:
+    """A child's question: encoded RankFiles in; encoded Differences by the ids of CASES out."""
+    files = msgspec.json.decode(argument, type=RankFiles)
+    launch.run_ranks("tests.planted.equal_ranks:compare_rank", b"", files, RANKS, forks=True)
+    return (Path(files.folder) / RESULT).read_bytes()
+
+
+def compare_rank(argument: bytes) -> bytes | None:
+    """In a rank."""
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", timeout=timedelta(seconds=60))
+    group = Group(dist.get_rank(), RANKS, "cpu", "gloo")
+    alone: dict[str, GatheredState] = {}
+    found = {}
+    for case in CASES:
+        if case.model not in alone:
+            steps = one_rank.steps_of(_network(case), structs.replace(case, ranks=1), "cpu")
+            steps.step()
+            alone[case.model] = steps.state()
+        spread = strategies.get(case.strategy).prepare(_network(case), case, group)
+        spread.step()
+        found[case.id] = _differences(spread.state(), alone[case.model])
+        if spread.without_communication is not None:
+            spread.without_communication()
+    dist.destroy_process_group()
+    return msgspec.json.encode(found) if group.rank == 0 else None
+
+
+def _network(case: Case) -> Network:
+    """Without dropout, which draws other numbers in every rank."""
+    random_state.seed(0)
+    network = load_network(case, "cpu")
+    for part in network.module.modules():
+        if isinstance(part, nn.Dropout):
+            part.p = 0.0
+    return network
+
+
+def _differences(spread: GatheredState, alone: GatheredState) -> Differences:
+    def largest(kind: str) -> float:
+        ours, theirs = getattr(spread, kind), getattr(alone, kind)
+        return max(_relative(ours[name], theirs[name]) for name in theirs)
+
+    return Differences(
+        outputs=_relative(spread.outputs, alone.outputs),
+        loss=abs(spread.loss - alone.loss) / abs(alone.loss),
+        gradients=largest("gradients"),
+        weights=largest("weights"),
+        names_are_equal=set(spread.weights) == set(alone.weights) == set(spread.gradients),
+    )
+
+
+def _relative(ours: Tensor, theirs: Tensor) -> float:
+    assert ours.shape == theirs.shape
+    return float((ours - theirs).abs().max() / theirs.abs().max())
