@@ -28,7 +28,7 @@ def scale(
         ),
     ] = None,
     strategy: Annotated[
-        str, typer.Option("--strategy", help="ddp, fsdp, towers-2012 or hybrid-2014.")
+        str, typer.Option("--strategy", metavar="NAME", help="ddp, fsdp, towers-2012 or hybrid-2014.")
     ] = "ddp",
     weak: Annotated[
         bool, typer.Option("--weak", help="The batch is that of each rank; without it, of the whole job.")

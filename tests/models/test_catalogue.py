@@ -32,6 +32,7 @@ def test_every_name_and_its_default_input() -> None:
         "lenet5",
         "alexnet",
         "alexnet-grouped",
+        "alexnet-towers",
         "alexnet-96",
         "vgg11",
         "vgg13",

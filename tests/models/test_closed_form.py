@@ -17,6 +17,7 @@ PARAMETERS = {
     "lenet5": 61_706,
     "alexnet": 61_100_840,
     "alexnet-grouped": 60_965_224,
+    "alexnet-towers": 60_965_224,
     "alexnet-96": 46_764_746,
     "vgg11": 132_863_336,
     "vgg13": 133_047_848,
