@@ -50,6 +50,7 @@ def test_every_name_and_its_default_input() -> None:
     assert unusual == {
         "lenet5": Input(1, 28, 10),
         "alexnet-grouped": Input(3, 227, 1000),
+        "alexnet-towers": Input(3, 227, 1000),
         "alexnet-96": Input(1, 224, 10),
         "vgg-small": Input(1, 224, 10),
     }
