@@ -34,7 +34,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Switch benchmarks to a single run before pytest-benchmark reads its options; let Ctrl-C work."""
-    _leave_cores_to_others(config)
+    _settle_worker(config)
     if not measuring_mode.asks_for_figures(config):
         config.option.benchmark_disable = True
     # What runs in a shell's background, or under nohup, inherits signals that are ignored: the tests that
@@ -48,11 +48,13 @@ def pytest_configure(config: pytest.Config) -> None:
             signal.signal(number, usual)
 
 
-def _leave_cores_to_others(config: pytest.Config) -> None:
+def _settle_worker(config: pytest.Config) -> None:
     """In a parallel worker: OpenMP's threads, of this process and all that it starts, wait asleep. Else each
-    would hold a core while it waits for one that another worker holds: ten times the seconds a step."""
+    would hold a core while it waits for one that another worker holds: ten times the seconds a step. And a
+    pytest that a test starts is no worker."""
     if hasattr(config, "workerinput"):
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+        os.environ.pop("PYTEST_XDIST_WORKER", None)
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -103,7 +105,7 @@ def golden(pytestconfig: pytest.Config) -> Golden:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out the tests marked `scale`, unless `-m` names them; skip those of a device that is not here,
-    and those of Slurm where it is not. A test that needs a device or a cluster is one that runs alone.
+    and those of Slurm where it is not. A test that needs a device runs alone.
 
     Whether a device is here is asked without torch being imported.
     """
@@ -114,13 +116,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     _skip(items, "slurm", slurm_cluster.why_absent)
     for device in devices.devices().values():
         _skip(items, device.name, device.why_absent)
+        for item in items:
+            if item.get_closest_marker(device.name):
+                item.add_marker("alone")
 
 
 def _skip(items: list[pytest.Item], mark: str, why_absent: Callable[[], str | None]) -> None:
     """Those with this mark, where what they need is not here."""
     marked = [item for item in items if item.get_closest_marker(mark)]
-    for item in marked:
-        item.add_marker("alone")
     reason = why_absent() if marked else None
     if reason is not None:
         for item in marked:

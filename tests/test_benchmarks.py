@@ -24,7 +24,7 @@ from bench.schema.phases import Phase
 from models import catalogue
 from tests.planted.commands import ROOT
 
-pytestmark = [pytest.mark.slow, pytest.mark.alone]
+pytestmark = pytest.mark.slow
 
 LENET = ["bench/test_networks.py", "-k", "lenet5", "-q", "-p", "no:cacheprovider"]
 

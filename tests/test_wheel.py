@@ -13,7 +13,7 @@ import pytest
 
 from tests.planted.commands import ROOT
 
-pytestmark = [pytest.mark.slow, pytest.mark.alone]
+pytestmark = pytest.mark.slow
 
 NET = """
 from torch import nn

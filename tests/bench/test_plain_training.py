@@ -132,7 +132,6 @@ def test_figures_are_those_of_the_laps() -> None:
     assert ratio.interval.kind == "within-process"
 
 
-@pytest.mark.alone
 def test_pytest_benchmark_shows_the_laps(tmp_path: Path) -> None:
     saved = tmp_path / "saved.json"
     script = f"""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import getpass
 import os
 import platform
+import random
 import secrets
 import shutil
 import socket
@@ -201,11 +202,14 @@ def wait_until(is_so: Callable[[], object], seconds: float, meanwhile: Callable[
 
 
 def _free_ports(count: int) -> list[int]:
-    """That nobody listens on, all of them held until the last is found."""
-    held = [socket.socket() for _ in range(count)]
-    for each in held:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in held]
-    for each in held:
-        each.close()
-    return ports
+    """That nobody listens on; below those that the kernel gives to whoever asks, and drawn, so that two
+    clusters that start at once take others."""
+    found: list[int] = []
+    for port in random.sample(range(10_000, 32_000), 100 * count):
+        with socket.socket() as tried, suppress(OSError):
+            tried.bind(("127.0.0.1", port))
+            found.append(port)
+        if len(found) == count:
+            break
+    assert len(found) == count, "no ports are free"
+    return found

@@ -25,7 +25,7 @@ def shell(line: str, **variables: str) -> subprocess.CompletedProcess[bytes]:
     """A line of bash; its exit code is that of the command before a pipe."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", **variables}
     command = ["bash", "-c", f"{line}; exit ${{PIPESTATUS[0]}}"]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=False, timeout=60)
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=False, timeout=300)
 
 
 @pytest.fixture
