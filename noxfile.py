@@ -145,6 +145,8 @@ def tests(session: nox.Session) -> None:
     if session.posargs:
         _python(session, "-m", "pytest", *session.posargs)
         return
+    # Once, and not by each of a thousand processes where PYTHONDONTWRITEBYTECODE is set.
+    _python(session, "-m", "compileall", "-q", "bench", "models", "reports")
     try:
         _python(session, "-m", "pytest", "-n", "2", "--dist", "loadfile", "-m", "not alone")
     except nox.command.CommandFailed:

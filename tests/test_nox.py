@@ -229,7 +229,7 @@ def test_all_tests_are_two_passes_and_the_second_runs_whatever_the_first_one_fou
     alone = ("-m", "pytest", "-m", "alone")
     session = Session()
     noxfile.tests(session)
-    assert [arguments for _, *arguments in session.ran] == [[*parallel], [*alone]]
+    assert [arguments for _, *arguments in session.ran][1:] == [[*parallel], [*alone]]
 
     class FirstFails(Session):
         def run(self, *command: str, success_codes: Container[int] = (0,), **options: object) -> None:
