@@ -37,7 +37,7 @@ def run_pytest(*arguments: str, code: int = 0) -> str:
         env=os.environ | {"CUDA_VISIBLE_DEVICES": "", "COLUMNS": "200"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr

@@ -60,7 +60,7 @@ def _convbench(installed: Path, folder: Path, *arguments: str) -> subprocess.Com
         env={**os.environ, "PYTHONPATH": str(installed)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
 
 

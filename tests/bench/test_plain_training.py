@@ -142,7 +142,7 @@ sys.exit(pytest.main(["bench/test_training.py", "-q", "-p", "no:cacheprovider", 
     "-k", "cpu and (plain or fp32-nchw)", "--benchmark-json", {str(saved)!r}, "--benchmark-save-data"]))
 """
     done = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "training lenet5 28x28 b8 cpu" in done.stdout

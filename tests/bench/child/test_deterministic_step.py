@@ -50,7 +50,7 @@ def in_another_process(case: Case) -> StepDigest:
         capture_output=True,
         cwd=ROOT,
         check=True,
-        timeout=120,
+        timeout=300,
     )
     return msgspec.json.decode(ended.stdout, type=StepDigest)
 
