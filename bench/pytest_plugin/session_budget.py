@@ -37,20 +37,26 @@ class SessionBudget:
 
     def __post_init__(self) -> None:
         self._end = self.clock() + self.seconds
+        self._last: Case | None = None
 
     def deal(self, name: str, case: Case | None, protocol: MeasurementProtocol) -> MeasurementProtocol | None:
         """The protocol that the next measurement has time for, None for no time; `case` is None where its
         work is not known, as of a module."""
         left, waiting = self._end - self.clock(), max(1, self.waiting)
         self.waiting = waiting - 1
+        if case is not None and case == self._last:
+            return protocol  # another phase of the steps that were just taken
+        self._last = None
         share = left / waiting
         if _seconds(case, protocol) <= share:
+            self._last = case
             return protocol
         brief = _brief(protocol, share)
         if left <= 0 or _seconds(case, brief) > left:
             self.left_out.append(name)
             return None
         self.shortened.append(name)
+        self._last = case
         return brief
 
 

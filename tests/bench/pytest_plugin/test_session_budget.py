@@ -44,3 +44,11 @@ def test_what_has_no_time_at_all_is_left_out(now: list[float]) -> None:
     now[0] = 13.0
     assert budget.deal("later", None, PROTOCOL) is None
     assert budget.left_out == ["late", "later"]
+
+
+def test_the_phases_of_one_case_share_their_steps(now: list[float]) -> None:
+    budget = SessionBudget(12.5, clock=lambda: now[0], waiting=1)
+    assert budget.deal("forward", CASE, PROTOCOL) is not None
+    now[0] = 12.4
+    assert budget.deal("backward", CASE, PROTOCOL) is not None
+    assert budget.left_out == []
