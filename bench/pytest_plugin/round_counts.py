@@ -6,6 +6,8 @@ the protocol's numbers; those that calibrate, warm up or choose a clock do nothi
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from msgspec import structs
 
@@ -20,7 +22,7 @@ _DEFAULTS = {
     "calibration_precision": 10,
     "timer": "time.perf_counter",
 }
-"""Of pytest-benchmark: an option that has its default was not given."""
+"""Of pytest-benchmark."""
 _WITHOUT_EFFECT = ("warmup_iterations", "min_time", "calibration_precision", "timer")
 _SWITCHES = ("warmup", "disable_gc")
 
@@ -47,5 +49,13 @@ def without_effect(config: pytest.Config) -> list[str]:
 
 
 def _given(config: pytest.Config, name: str) -> object:
+    """The option's value; None where it is the default, unless that was typed."""
     value: object = config.getoption(f"benchmark_{name}", None)
-    return None if value is None or str(value) == str(_DEFAULTS[name]) else value
+    is_usual = value is None or str(value) == str(_DEFAULTS[name])
+    return None if is_usual and not _is_typed(config, f"--benchmark-{name.replace('_', '-')}") else value
+
+
+def _is_typed(config: pytest.Config, option: str) -> bool:
+    variable = os.environ.get("PYTEST_ADDOPTS", "").split()
+    words = [*config.invocation_params.args, *config.getini("addopts"), *variable]
+    return any(str(word).partition("=")[0] == option for word in words)

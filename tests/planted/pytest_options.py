@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -18,11 +19,16 @@ _DEFAULTS: dict[str, object] = {
 """Those of pytest-benchmark 5.3.1 and pytest-xdist."""
 
 
-def config_with(session: object = None, **options: object) -> pytest.Config:
-    """`benchmark_` is put before each option, but for `dist` of pytest-xdist."""
+def config_with(session: object = None, typed: Sequence[str] = (), **options: object) -> pytest.Config:
+    """`benchmark_` is put before each option, but for `dist` of pytest-xdist; `typed` are words of the
+    command line without `--benchmark-`."""
     named = {name if name == "dist" else f"benchmark_{name}": value for name, value in options.items()}
     known = {**_DEFAULTS, **named}
-    config: Any = SimpleNamespace(getoption=lambda name, default=None: known.get(name, default))
+    config: Any = SimpleNamespace(
+        getoption=lambda name, default=None: known.get(name, default),
+        getini=lambda name: [],
+        invocation_params=SimpleNamespace(args=[f"--benchmark-{word}" for word in typed]),
+    )
     if session is not None:
         config._benchmarksession = session
     return cast(pytest.Config, config)

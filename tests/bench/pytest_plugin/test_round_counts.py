@@ -27,3 +27,7 @@ def test_options_that_do_nothing_are_named() -> None:
     given = config_with(warmup=True, warmup_iterations=10, timer="time.monotonic", disable_gc=True)
     named = ("warmup-iterations", "timer", "warmup", "disable-gc")
     assert without_effect(given) == [f"--benchmark-{name}" for name in named]
+
+
+def test_a_default_that_was_typed_acts() -> None:
+    assert protocol_in_force(PROTOCOL, config_with(typed=["min-rounds=5"])).fewest_samples == 5
