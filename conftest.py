@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -17,7 +18,7 @@ import convbench_pytest
 from bench import cli, devices
 from bench.forkserver.client import Server
 from bench.pytest_plugin import measuring_mode
-from tests.planted import slurm_cluster
+from tests.planted import installed_wheel, slurm_cluster
 from tests.planted.commands import Answer, Command
 from tests.planted.golden import Golden
 
@@ -69,6 +70,12 @@ def learning_server() -> Iterator[Server]:
     """A fork server with all that a training run imports: its children then take a fraction of a second."""
     with Server(preload=("timed", "training", "digits")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder into which the wheel is installed, without what it depends on."""
+    return installed_wheel.install(tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ packages called `bench` or `models`, and its suite must run all the same.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,7 +109,7 @@ def pytest_benchmark_compare_machine_info(
 
 
 @pytest.fixture
-def convbench(request: pytest.FixtureRequest, benchmark: Any) -> Convbench:
+def convbench(request: pytest.FixtureRequest, benchmark: Any) -> Iterator[Convbench]:
     """Time a network through pytest-benchmark: `convbench("vgg16")`, `convbench(module, batch=8)`."""
     try:
         activate(request.config.pluginmanager)
@@ -117,7 +117,10 @@ def convbench(request: pytest.FixtureRequest, benchmark: Any) -> Convbench:
         pytest.fail(str(error), pytrace=False)
     from bench.pytest_plugin.convbench_fixture import Convbench
 
-    return Convbench(request)
+    fixture = Convbench(request)
+    yield fixture
+    # What failed has said why; pytest-benchmark would warn besides that nothing was measured.
+    benchmark.skipped = benchmark.skipped or fixture.is_called
 
 
 class _WithoutPytestBenchmark:

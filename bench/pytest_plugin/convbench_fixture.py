@@ -43,7 +43,7 @@ class Convbench:
     def __init__(self, request: pytest.FixtureRequest) -> None:
         self._request = request
         self._run = replicated_cases.of(request.config)
-        self._is_used = False
+        self.is_called = False
 
     @property
     def is_measured(self) -> bool:
@@ -82,9 +82,9 @@ class Convbench:
         Fails the test, in a sentence, for bad input and where memory runs out.
         """
         given = {"workload": workload, "precision": precision, "engine": engine}
-        if self._is_used:
+        if self.is_called:
             pytest.fail("convbench times one network or phase per test: parametrize the test", pytrace=False)
-        self._is_used = True
+        self.is_called = True
         try:
             with failed_benchmarks.told_in_a_line(self._request):
                 if isinstance(model, str):
@@ -102,6 +102,7 @@ class Convbench:
                     return self._time(self._of_plan(plan), phase)
                 _refuse_axes(layout=layout, device=device)
                 _refuse_size(image, inputs)
+                _refuse_others(model)
                 if self._run is not None:
                     replicated_phase.refuse_module(self._run)
                 arguments = _images(model, batch, image) if inputs is None else inputs
@@ -171,6 +172,15 @@ def _refuse_axes(**given: object) -> None:
 def _refuse_size(image: int | None, inputs: Any) -> None:
     if image is not None and inputs is not None:
         raise UserError("image is the side of random images; inputs have a shape of their own")
+
+
+def _refuse_others(model: object) -> None:
+    """A class of networks is easily given in the place of one."""
+    from torch import nn
+
+    if not isinstance(model, nn.Module):
+        what = f"the class {model.__name__}" if isinstance(model, type) else f"a {type(model).__name__}"
+        raise UserError(f"convbench takes a name or an nn.Module, got {what}")
 
 
 def _skip_without(asked: Sequence[Value]) -> None:
