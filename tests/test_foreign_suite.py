@@ -200,15 +200,14 @@ def recipe() -> str:
     """The noxfile of docs/pytest.md."""
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "pytest.md").read_text(), re.DOTALL)
     (found,) = (block for block in blocks if "import nox" in block)
-    return found
+    return str(found)
 
 
 @pytest.fixture
 def with_nox(installed: Path, tmp_path: Path) -> Path:
     """A repository with that noxfile, whose environment exists: it finds the wheel, and what that needs."""
     (tmp_path / "noxfile.py").write_text(recipe())
-    (tmp_path / "tests").mkdir()
-    (tmp_path / "tests" / "test_speed.py").write_text(
+    (tmp_path / "test_speed.py").write_text(
         "def test_lenet(convbench):\n    assert convbench('lenet5', batch=2).median > 0\n"
     )
     environment = tmp_path / ".nox" / "speed"
