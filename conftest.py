@@ -51,11 +51,17 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _settle_worker(config: pytest.Config) -> None:
     """In a parallel worker: OpenMP's threads, of this process and all that it starts, wait asleep. Else each
-    would hold a core while it waits for one that another worker holds: ten times the seconds a step. And a
-    pytest that a test starts is no worker."""
+    would hold a core while it waits for one that another worker holds: ten times the seconds a step. A pytest
+    that a test starts is no worker, and how long an example of Hypothesis takes says nothing here."""
     if hasattr(config, "workerinput"):
+        import hypothesis  # which whoever only measures need not have
+
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
         os.environ.pop("PYTEST_XDIST_WORKER", None)
+        hypothesis.settings.register_profile(
+            "worker", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+        )
+        hypothesis.settings.load_profile("worker")
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
