@@ -105,3 +105,25 @@ def test_a_prior_takes_more_than_a_few_cases(tmp_path: Path) -> None:
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr == "a prior needs 20 cases with two processes or more; these runs have 1\n"
+
+
+def test_a_gate_on_the_same_code_is_judged_pair_by_pair(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    script = importlib.import_module("gate_same_code")
+    steady = [0.100, 0.101, 0.099, 0.1005, 0.0995]
+    one = _planted(tmp_path / "01", {"vgg11": steady})
+    wide = _planted(tmp_path / "02", {"vgg11": [0.10, 0.14, 0.09, 0.13, 0.11]})
+    slow = _planted(tmp_path / "03", {"vgg11": [1.5 * each for each in steady]})
+    found = [script.judged(one, other) for other in (wide, slow)]
+    assert [(bool(pair.alarms), pair.naive) for pair in found] == [(False, True), (True, True)]
+    assert str(found[1]).startswith("01 03: ALARM: VGG-11 inference")
+
+
+def test_turns_of_pytest_and_of_run_have_one_ratio(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    script = importlib.import_module("pytest_against_run")
+    assert script.summary("lenet5", [(1.1, 1.0)]) == "lenet5: pytest / run 1.100, 1 turn"
+    said = script.summary("lenet5", [(1.1, 1.0), (1.0, 1.1), (1.02, 1.0), (1.0, 1.02)])
+    assert re.fullmatch(r"lenet5: pytest / run 1\.000 \(0\.\d+ to 1\.\d+\), 4 turns", said)

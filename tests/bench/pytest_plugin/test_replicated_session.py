@@ -44,7 +44,7 @@ def started(folder: Path, *arguments: str) -> subprocess.Popen[str]:
 def session(folder: Path, *arguments: str, code: int) -> str:
     """What it prints, in one line."""
     running = started(folder, *arguments)
-    said, _ = running.communicate(timeout=180)
+    said, _ = running.communicate(timeout=300)
     assert running.returncode == code, said
     return " ".join(said.split())
 
@@ -78,7 +78,7 @@ def test_a_session_that_is_terminated_keeps_what_it_has_measured(tmp_path: Path)
     (tmp_path / "test_suite.py").write_text(waits, encoding="utf-8")
     running = started(tmp_path, "--benchmark-json=kept.json", "--benchmark-autosave")
     kept = tmp_path / "kept.json"
-    for _ in range(900):
+    for _ in range(1800):
         if kept.exists():
             break
         time.sleep(0.1)
