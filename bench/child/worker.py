@@ -16,6 +16,7 @@ from bench.child.identity import identity, with_flops
 from bench.child.in_force import InForce
 from bench.child.network_failures import named_as_the_networks
 from bench.child.passes import monitor_of
+from bench.child.ranks import backends
 from bench.contracts.device import Device
 from bench.contracts.engine import Engine
 from bench.contracts.monitor import Monitor
@@ -57,7 +58,11 @@ def _why_unusable(encoded: msgspec.Raw) -> str | None:
     try:
         case = msgspec.json.decode(encoded, type=Case)
         device, engine = devices.get(case.device), engines.get(case.engine)
-        return device.why_unusable(case) or engine.why_unusable(case, device.traits)
+        return (
+            device.why_unusable(case)
+            or engine.why_unusable(case, device.traits)
+            or (backends.why_absent(device) if case.strategy else None)
+        )
     except msgspec.ValidationError as error:
         return f"its convbench does not know such a case ({error})"
     except UserError as error:

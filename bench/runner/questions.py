@@ -53,9 +53,9 @@ def refuse_idle_devices(planned: Sequence[Case], reasons: Mapping[Case, str], au
         )
 
 
-def _kind(case: Case) -> tuple[str, str, str]:
+def _kind(case: Case) -> tuple[str, str, str, str]:
     """What decides whether torch can run a case on a machine."""
-    return case.device, case.precision, case.engine
+    return case.device, case.precision, case.engine, case.strategy
 
 
 def _ask_torch(cases: list[Case], server: Server) -> list[str | None]:

@@ -59,7 +59,7 @@ class Towers:
             step=step.whole,
             without_communication=quiet,
             why_none="",
-            sent=_sent(arch, case, weights[0].element_size()),
+            sent=sent_by(arch, case, weights[0].element_size()),
             state=lambda: _state(tower, step, group),
             tensors=lambda: step.tensors(weights, []),
         )
@@ -119,7 +119,7 @@ def _sees_both(layer: object) -> bool:
     return isinstance(layer, Linear) or (isinstance(layer, Conv) and layer.groups == 1)
 
 
-def _sent(arch: Arch, case: Case, element: int) -> tuple[Traffic, ...]:
+def sent_by(arch: Arch, case: Case, element: int) -> tuple[Traffic, ...]:
     """Maps into each layer that sees both towers, and the scores; gradients of all but the scores."""
     outputs = shapes(arch, channels=case.channels, image=case.image, classes=case.classes)
     found: list[Traffic] = []

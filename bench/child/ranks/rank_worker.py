@@ -18,6 +18,7 @@ from bench.child.identity import identity
 from bench.child.in_force import InForce
 from bench.child.network_failures import named_as_the_networks
 from bench.child.passes import monitor_of
+from bench.child.ranks.backends import backend_of
 from bench.child.ranks.job_findings import JobFindings, measure_together
 from bench.child.ranks.rank_agreement import GlooAgreement
 from bench.contracts.device import Device
@@ -44,7 +45,7 @@ def measure_rank(argument: bytes) -> bytes | None:
     device = devices.get(job.case.device)
     with free_memory_told(device.free_memory):
         stage("meeting the other ranks")
-        backend = _backend(device)
+        backend = backend_of(device)
         dist.init_process_group(backend, timeout=timedelta(seconds=job.ranks.seconds))
         group = Group(dist.get_rank(), dist.get_world_size(), device.torch_name(), backend)
         _refuse_other_torch()
@@ -63,21 +64,6 @@ def _take_own_place(case: Case) -> None:
     own = cpu_cores.share_of_cores(local, case.threads)
     if own:
         os.sched_setaffinity(0, own)
-
-
-def _backend(device: Device) -> str:
-    """nccl between GPUs, gloo between processors. UserError where torch has it not."""
-    backend, is_there = (
-        ("gloo", dist.is_gloo_available())
-        if device.traits.is_host
-        else (
-            "nccl",
-            dist.is_nccl_available(),
-        )
-    )
-    if not is_there:
-        raise UserError(f"ranks on {device.name} need {backend}, and this torch was built without it")
-    return backend
 
 
 def _refuse_other_torch() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.host.gpu_choice import resolve, seeing_only, visible_gpu
+from bench.host.gpu_choice import nth_visible, resolve, seeing_only, visible_gpu
 from bench.host.nvml import UnreadableError
 from models.errors import UserError
 from tests.planted.fake_nvml import FakeGpu, FakeNvml, no_driver
@@ -132,3 +132,9 @@ def test_children_see_the_chosen_gpu_alone_and_the_parent_what_it_saw() -> None:
     assert seeing_only("GPU-cccc", environ) == {"PATH": "/bin", "CUDA_VISIBLE_DEVICES": "GPU-cccc"}
     assert environ["CUDA_VISIBLE_DEVICES"] == "0,1"
     assert seeing_only(None, environ) is None
+
+
+def test_each_rank_of_a_host_sees_a_gpu_of_its_own() -> None:
+    assert [nth_visible(place, {}) for place in range(2)] == ["0", "1"]
+    environ = {"CUDA_VISIBLE_DEVICES": "GPU-bbbb, 0"}
+    assert [nth_visible(place, environ) for place in range(2)] == ["GPU-bbbb", "0"]
