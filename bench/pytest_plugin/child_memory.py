@@ -11,7 +11,6 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from msgspec import structs
 
 from bench import devices
 from bench.forkserver.client import Server
@@ -19,7 +18,7 @@ from bench.host import environment
 from bench.runner.attempt import attempt
 from bench.runner.case_server import server_for
 from bench.runner.preload import preload
-from bench.schema.case import TIMED, Case, MeasurementProtocol
+from bench.schema.case import Case, MeasurementProtocol
 from bench.schema.record import Measurement
 from models.errors import UserError
 
@@ -61,10 +60,9 @@ class ChildMemory:
 
     def _server(self, case: Case) -> Server:
         """One that has imported all that the case needs: what a child imports itself would count as its."""
-        alike = [structs.replace(case, workload=each) for each in TIMED]
-        needed = tuple(preload(alike, facts=False))
+        needed = preload([case], facts=False)
         if needed not in self._servers:
-            self._servers[needed] = self._opened.enter_context(server_for(alike, facts=False))
+            self._servers[needed] = self._opened.enter_context(server_for([case], facts=False))
         return self._servers[needed]
 
 

@@ -11,7 +11,7 @@ import pytest
 from bench.forkserver.outcome import explain
 from bench.forkserver.wire import ChildError
 from bench.schema.pytest_json import FAILED_BENCHMARKS
-from models.errors import UserError, in_one_line
+from models.errors import UserError
 
 _KEY = pytest.StashKey[list[dict[str, Any]]]()
 
@@ -49,8 +49,8 @@ def told_in_a_line(request: pytest.FixtureRequest) -> Iterator[None]:
 def why_no_memory(error: BaseException) -> str | None:
     """`out of memory: ...`; None of an error that says nothing of memory."""
     names = [each.__name__ for each in type(error).__mro__]
-    kind, reason = explain(ChildError(types=names, message=in_one_line(error)))
-    return f"out of memory: {reason}. Use a smaller batch" if kind == "oom" else None
+    kind, reason = explain(ChildError(types=names, message=str(error)))
+    return f"out of memory: {reason.rstrip('.')}. Use a smaller batch" if kind == "oom" else None
 
 
 @pytest.hookimpl(optionalhook=True)

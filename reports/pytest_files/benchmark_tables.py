@@ -12,7 +12,7 @@ from reports.cells import Cell, Labels, Quantity
 from reports.document import Part, Table
 from reports.pytest_files.timed_benchmark import TimedBenchmark
 from reports.tables.time_units import TimeUnit, unit_of
-from reports.tables.wording import WITHIN_NOTE, whole_mib, with_interval
+from reports.tables.wording import UNRESOLVED_NOTE, WITHIN_NOTE, whole_mib, with_interval
 
 FIGURES = Part("pytest-benchmark", "pytest-benchmark, one process")
 LEFT_OUT = Part("no-figure", "Benchmarks without a figure")
@@ -34,10 +34,17 @@ def tables(benchmarks: Sequence[TimedBenchmark], part: Part | None = FIGURES) ->
     yield from (_table(title, rows, part) for title, rows in groups.items())
 
 
+def _notes(rows: Sequence[TimedBenchmark]) -> Iterator[str]:
+    if any(each.is_of_one for each in rows):
+        yield WITHIN_IN_WORDS
+    if not all(with_interval(each.seconds, each.interval).is_resolved for each in rows):
+        yield UNRESOLVED_NOTE
+
+
 def kind_of(benchmark: TimedBenchmark) -> str:
-    """`inference, forward`; of another suite the group that it names."""
+    """`inference forward`; of another suite the group that it names."""
     work = benchmark.work
-    return f"{work.case.workload}, {work.phase}" if work else benchmark.group or "other benchmarks"
+    return f"{work.case.workload} {work.phase}" if work else benchmark.group or "other benchmarks"
 
 
 def left_out_table(benchmarks: Sequence[TimedBenchmark]) -> Iterator[Table]:
@@ -81,7 +88,7 @@ def _table(title: str, rows: Sequence[TimedBenchmark], part: Part | None) -> Tab
         columns=tuple(columns),
         rows=tuple(zip(*columns.values(), strict=True)),
         meanings=tuple(_meanings(rows)),
-        notes=(WITHIN_IN_WORDS,) if any(len(each.medians) < 2 for each in rows) else (),
+        notes=tuple(_notes(rows)),
         optional=tuple(name for name in dropped if name in columns),
         part=part,
     )
@@ -94,9 +101,12 @@ def _columns(rows: Sequence[TimedBenchmark], unit: TimeUnit) -> dict[str, list[C
     return {
         "benchmark": list(short_names(rows)),
         f"median, {unit.name}": [_median(each, unit) for each in rows],
-        "images/s": [_plain(each.images_per_second) for each in rows],
-        rate_name: [_plain(None if rate is None else rate / scale) for rate in rates],
-        _SHARE: [_percent(each.share_of_peak) for each in rows],
+        "images/s": [_following(each, _plain(each.images_per_second)) for each in rows],
+        rate_name: [
+            _following(each, _plain(None if rate is None else rate / scale))
+            for each, rate in zip(rows, rates, strict=True)
+        ],
+        _SHARE: [_following(each, _percent(each.share_of_peak)) for each in rows],
         _PEAK: [
             None if not each or each.peak_bytes is None else whole_mib(each.peak_bytes) for each in works
         ],
@@ -115,9 +125,16 @@ def _device(unit: TimeUnit) -> str:
 
 def _median(each: TimedBenchmark, unit: TimeUnit) -> Quantity:
     found = structs.replace(
-        with_interval(each.seconds, each.interval, unit.per_second), of_one=len(each.medians) < 2
+        with_interval(each.seconds, each.interval, unit.per_second), of_one=each.is_of_one
     )
     return structs.replace(found, interval="ends") if found.of_one and found.is_resolved else found
+
+
+def _following(each: TimedBenchmark, cell: Quantity | None) -> Quantity | None:
+    """What follows from a time; a mark where that is not resolved."""
+    if cell is None or with_interval(each.seconds, each.interval).is_resolved:
+        return cell
+    return structs.replace(cell, unresolved=True)
 
 
 def _rate_unit(rates: Sequence[float]) -> tuple[str, float]:

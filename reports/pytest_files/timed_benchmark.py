@@ -60,6 +60,7 @@ class TimedBenchmark(Struct, frozen=True, kw_only=True):
 
     source    the file, as it was named; empty for the session that goes on
     medians   of each process; empty where there is no figure
+    processes that were measured; their medians need not have been saved
     rounds    of the process; of several processes how many these are
     interval  of the median within the process, or across several; None where the rounds were not saved, or
               are too few
@@ -71,6 +72,7 @@ class TimedBenchmark(Struct, frozen=True, kw_only=True):
     group: str = ""
     source: str = ""
     medians: tuple[float, ...] = ()
+    processes: int = 1
     rounds: int = 0
     interval: Interval | None = None
     labels: tuple[str, ...] = ()
@@ -82,6 +84,11 @@ class TimedBenchmark(Struct, frozen=True, kw_only=True):
     def seconds(self) -> float:
         """0 where there is no figure."""
         return centre(self.medians) if self.medians else 0.0
+
+    @property
+    def is_of_one(self) -> bool:
+        """Whether one process measured it, so that its interval says nothing of others."""
+        return self.processes < 2
 
     @property
     def images_per_second(self) -> float | None:
@@ -112,7 +119,7 @@ class TimedBenchmark(Struct, frozen=True, kw_only=True):
             "median": self.seconds if self.outcome == "ok" else None,
             "low": self.interval.low if self.interval else None,
             "high": self.interval.high if self.interval else None,
-            "processes": len(self.medians),
+            "processes": self.processes,
             "samples": self.rounds,
             "interval": self.interval.kind if self.interval else None,
             "images_per_second": self.images_per_second,
@@ -136,15 +143,17 @@ def timed(saved: SavedBenchmark, source: str = "") -> TimedBenchmark:
     info, stats = saved.extra_info, saved.stats
     work = _work(info)
     data = stats.data if stats else []
-    several = work is not None and info.get("interval_scope") == "across-processes" and len(data) > 1
+    is_across = work is not None and info.get("interval_scope") == "across-processes"
+    several = is_across and len(data) > 1
     return TimedBenchmark(
         name=saved.name,
         fullname=saved.fullname,
         group=saved.group or "",
         source=source,
         medians=tuple(data) if several else _medians(stats),
+        processes=len(data) if several else _as(int, info.get("processes")) or 1 if is_across else 1,
         rounds=len(data) or (stats.rounds if stats else 0),
-        interval=_across(data, info) if several else _interval(data, info, work),
+        interval=_across(data, info) if is_across else _interval(data, info, work),
         labels=tuple(dict.fromkeys((*_labels(info), *_timer(saved), *(() if several else _of_data(data))))),
         work=work,
         outcome=_outcome(info, work, stats.rounds if stats else 0),
@@ -196,7 +205,7 @@ def _across(medians: Sequence[float], info: dict[str, Any]) -> Interval | None:
     ends = _as(tuple[float, float], info.get("interval"))
     if ends and 0 < ends[0] <= ends[1]:
         return Interval(*ends, "across-processes")
-    return across_processes(medians)
+    return across_processes(medians) if medians else None
 
 
 def _interval(data: Sequence[float], info: dict[str, Any], work: Work | None) -> Interval | None:

@@ -53,6 +53,8 @@ def test_it_fails_in_one_line_and_is_kept(config: pytest.Config, error: Exceptio
     ):
         raise error
     assert not failed.value.pytrace
+    assert str(failed.value.msg).count("Error") <= 1
+    assert str(failed.value.msg).endswith(". Use a smaller batch")
     kept: dict[str, Any] = {"benchmarks": []}
     failed_benchmarks.pytest_benchmark_update_json(config, kept)
     (found,) = kept[FAILED_BENCHMARKS]

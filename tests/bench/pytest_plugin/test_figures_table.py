@@ -9,6 +9,7 @@ import pytest
 
 from bench.pytest_plugin import figures_table
 from bench.schema.case import Case
+from reports.cells import readable
 from reports.formats import terminal
 from reports.pytest_files import benchmark_tables
 from tests.planted import planted_sessions
@@ -54,8 +55,8 @@ def test_tables_fit_by_dropping_columns(width: int) -> None:
 def test_unlike_work_is_never_in_one_table() -> None:
     found = list(figures_table.read(rows()))
     assert [table.title for table in benchmark_tables.tables(found)] == [
-        "inference, forward",
-        "training, backward",
+        "inference forward",
+        "training backward",
     ]
     assert len(found) == 2, "benchmarks of other suites have no rows here"
 
@@ -70,6 +71,14 @@ def test_the_reader_finds_rates_share_and_memory() -> None:
         "% of peak": pytest.approx(5),
         "peak (MiB)": 1,
     }
+
+
+def test_what_follows_from_a_time_that_is_not_resolved_is_no_number() -> None:
+    """A busy machine gave rounds from one to a hundred milliseconds."""
+    wide = of_case("test_vgg", CASE, 0.1)
+    wide["stats"]["data"] = [0.001, 0.002, 0.1, 0.1, 0.1, 0.2, 0.3]
+    (row,) = next(benchmark_tables.tables(list(figures_table.read([Row(wide)])))).rows
+    assert [readable(cell) for cell in row[1:5]] == ["not resolved (1 to 300) †", "?", "?", "?"]
 
 
 def config(*arguments: str, columns: object = None) -> pytest.Config:

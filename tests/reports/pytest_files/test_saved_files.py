@@ -41,7 +41,7 @@ def test_a_file_is_reported_as_one_process(command_line: Command, mixed: Path) -
 
 def test_each_kind_of_work_has_a_table_of_its_own(command_line: Command, mixed: Path) -> None:
     shown = command_line("report", mixed, "--full").out
-    assert shown.index("inference, forward\n") < shown.index("other benchmarks\n")
+    assert shown.index("inference forward\n") < shown.index("other benchmarks\n")
     assert "launch-bound" in shown
     assert "† one process" in shown
 
@@ -186,6 +186,18 @@ def test_what_a_file_claims_is_believed_only_where_it_can_be(command_line: Comma
     assert "<script>alert" not in command_line("report", file, "--format", "html").out
     (row,) = command_line("report", file, "--format", "json").rows()
     assert "model" not in row
+
+
+def test_processes_whose_medians_were_not_saved_are_counted(command_line: Command, tmp_path: Path) -> None:
+    """`--convbench-replicates 5 --benchmark-autosave`: without the medians there is no verdict."""
+    told = {"interval_scope": "across-processes", "processes": 5, "interval": [0.19, 0.21]}
+    kept = [of_case("test_vgg", CASE, 0.2, **told)]
+    del kept[0]["stats"]["data"]
+    one, other = (planted_sessions.write(tmp_path / name, kept) for name in ("a.json", "b.json"))
+    (row,) = command_line("report", one, "--format", "json").rows()
+    assert (row["processes"], row["interval"], row["low"], row["high"]) == (5, "across-processes", 0.19, 0.21)
+    (compared,) = command_line("compare", one, other, "--format", "json").rows()
+    assert compared["verdict"] == "inconclusive"
 
 
 def test_a_file_of_records_is_still_none(command_line: Command, tmp_path: Path) -> None:
