@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from bench.outputs.network_loss import NetworkLoss, loss_for
@@ -59,12 +59,16 @@ class ShareStep:
         self._optimizer.step()
 
     def tensors(self, weights: list[Tensor], buffers: list[Tensor]) -> dict[str, list[Tensor]]:
-        """What is alive by kind, as `Steps.tensors`."""
+        """What is alive by kind, as `Steps.tensors`; of sharded tensors this rank's part."""
         states = [each for state in self._optimizer.state.values() for each in state.values()]
         return {
-            "weights": weights,
+            "weights": _own(weights),
             "buffers": buffers,
-            "gradients": [each.grad for each in weights if each.grad is not None],
-            "optimizer_state": [each for each in states if hasattr(each, "untyped_storage")],
+            "gradients": _own(each.grad for each in weights if each.grad is not None),
+            "optimizer_state": _own(each for each in states if hasattr(each, "untyped_storage")),
             "inputs": [*self._arguments.tensors(), self._labels],
         }
+
+
+def _own(tensors: Iterable[Any]) -> list[Tensor]:
+    return [each.to_local() if hasattr(each, "to_local") else each for each in tensors]

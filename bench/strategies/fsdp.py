@@ -51,7 +51,7 @@ class FullySharded:
             why_none="a rank of fsdp lacks the weights that the others keep: without them there is no step",
             sent=sent,
             state=lambda: _state(module, step, group),
-            tensors=lambda: step.tensors(_local(module.parameters()), list(module.buffers())),
+            tensors=lambda: step.tensors(list(module.parameters()), list(module.buffers())),
         )
 
 
@@ -89,10 +89,6 @@ def _padded(weights: list[nn.Parameter], ranks: int) -> int:
         for each in weights
         if each.ndim
     )
-
-
-def _local(weights: Any) -> list[Any]:
-    return [each.to_local() for each in weights]
 
 
 def _whole(tensor: Any) -> Any:

@@ -57,10 +57,10 @@ def compare_rank(argument: bytes) -> bytes | None:
     found = {}
     for case in CASES:
         if case.model not in alone:
-            steps = one_rank.steps_of(_network(case), structs.replace(case, ranks=1), "cpu")
+            steps = one_rank.steps_of(network_of(case), structs.replace(case, ranks=1), "cpu")
             steps.step()
             alone[case.model] = steps.state()
-        spread = strategies.get(case.strategy).prepare(_network(case), case, group)
+        spread = strategies.get(case.strategy).prepare(network_of(case), case, group)
         spread.step()
         found[case.id] = _differences(spread.state(), alone[case.model])
         if spread.without_communication is not None:
@@ -69,7 +69,7 @@ def compare_rank(argument: bytes) -> bytes | None:
     return msgspec.json.encode(found) if group.rank == 0 else None
 
 
-def _network(case: Case) -> Network:
+def network_of(case: Case) -> Network:
     """Without dropout, which draws other numbers in every rank."""
     random_state.seed(0)
     network = load_network(case, "cpu")
