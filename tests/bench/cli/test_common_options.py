@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from bench.cli import COMMANDS, late_commands
-from bench.cli.fleet import SUBCOMMANDS
+from bench.cli import COMMANDS, archive, fleet, late_commands
 from tests.planted import planted_records
 from tests.planted.commands import Command, is_one_sentence
 
-OF_FLEET = [f"fleet {name}" for name in SUBCOMMANDS]
+GROUPS = {"archive": archive.SUBCOMMANDS, "fleet": fleet.SUBCOMMANDS}
+OF_GROUPS = [f"{group} {name}" for group, names in GROUPS.items() for name in names]
 
 
-@pytest.mark.parametrize("name", [*(name for name in COMMANDS if name != "fleet"), *OF_FLEET])
+@pytest.mark.parametrize("name", [*(name for name in COMMANDS if name not in GROUPS), *OF_GROUPS])
 def test_every_command_has_them_and_their_panels(name: str) -> None:
     options = {opt: each for each in late_commands.load(name).params for opt in each.opts}
     for option in ("--format", "--json", "-o", "--output", "-q", "--quiet", "-v", "--verbose", "--color"):
