@@ -100,7 +100,7 @@ def _format_of(file: Path) -> str:
     end = file.suffix.removeprefix(".")
     if end in _PLAIN:
         return "md"
-    endings = [name for name in formats.names() if name.isalpha()]  # no file ends with .pytest-benchmark
+    endings = formats.for_any()  # files for other programs end otherwise, with .json or .prom
     if end in endings:
         return end
     known = ", ".join(f".{name}" for name in (*endings, "txt"))
