@@ -103,11 +103,19 @@ def _undecided(found: FleetFound) -> str:
     if not units:
         return ""
     one = len(units) == 1
+    why, then = f"{'its' if one else 'their'} processes scatter", "Measure again with more --replicates"
+    if found.against is not None and all(_is_by_center(found, unit) for unit in units):
+        why, then = f"units of {found.against.name} scatter", "Take the center from a run of more machines"
     return (
         f"{len(units):,} of {how_many(len(found.units), found.what)} {'is' if one else 'are'} undecided: "
-        f"{'its' if one else 'their'} processes scatter too much to show a difference of "
-        f"{100 * found.margin:g}%. Measure again with more --replicates."
+        f"{why} too much to show a difference of {100 * found.margin:g}%. {then}."
     )
+
+
+def _is_by_center(found: FleetFound, unit: JudgedUnit) -> bool:
+    """Whether the center of another run is the larger part of what is unsure."""
+    kind = found.kinds[unit.kind]
+    return kind.against and 2 * kind.ratios.centre_error**2 > (unit.ratio.error or 0.0) ** 2
 
 
 def _within(found: FleetFound) -> str:

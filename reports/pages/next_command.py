@@ -26,9 +26,10 @@ _PROCESSES = 3
 
 
 class Unfinished(Struct, frozen=True):
-    """Cases of a run's plan that have no record yet."""
+    """Cases of a run's plan that have no record yet. Of a shard the number of processes is fixed."""
 
     missing: tuple[Case, ...] = ()
+    is_shard: bool = False
 
 
 def unfinished(summary: Summary, directories: Sequence[Path]) -> Unfinished:
@@ -38,7 +39,8 @@ def unfinished(summary: Summary, directories: Sequence[Path]) -> Unfinished:
         return Unfinished()
     known = {figure.case for figure in summary.figures} | {each.case for each in summary.outcomes}
     planned = dict.fromkeys(case.without_replicate() for case in plan.cases)
-    return Unfinished(tuple(case for case in planned if case not in known))
+    missing = tuple(case for case in planned if case not in known)
+    return Unfinished(missing, is_shard=plan.shard is not None)
 
 
 def next_step(
@@ -55,7 +57,9 @@ def next_step(
     resume = resume_command(directories[0]) if len(directories) == 1 else None
     above = _peak_again(summary, reached)
     if resume is not None:
-        step = _lacking(summary, resume, left) or above or _resuming(summary, tasks, resume, target)
+        step = _lacking(summary, resume, left) or above
+        if step is None and not left.is_shard:
+            step = _resuming(summary, tasks, resume, target)
         if step is not None:
             return step
     several = next((each.units for each in summary.figures if len(set(each.units)) > 1), ())

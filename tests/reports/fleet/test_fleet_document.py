@@ -514,3 +514,14 @@ def test_the_report_of_several_machines_asks_which_of_them_is_slow(tmp_path: Pat
     assert answer.next_step is not None
     assert answer.next_step.command == f"convbench fleet report {runs}"
     assert answer.next_step.purpose == "shows which machine is slow"
+
+
+def test_a_center_that_is_unsure_is_what_leaves_units_undecided(tmp_path: Path) -> None:
+    """More processes of this fleet would change nothing."""
+    few = PlantedFleet(nodes=4, gpus=0, tests=2, over_units=0.0, over_processes=0.001)
+    before = write(tmp_path / "before", changed(few, slow={(3, 0): 0.12}))
+    after = write(tmp_path / "after", changed(few, seconds=few.seconds * 1.06))
+    answer = fleet_document.build([after], against=before).document.answer
+    assert answer is not None
+    assert answer.headlines[0].startswith(f"4 of 4 CPUs are undecided: units of {before} scatter too much")
+    assert answer.headlines[0].endswith("Take the center from a run of more machines.")

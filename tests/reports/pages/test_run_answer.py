@@ -18,6 +18,7 @@ from bench.plan import ceiling_cases, single_case
 from bench.runner import plan_file
 from bench.schema.case import Case
 from bench.schema.case_warnings import CaseWarning
+from bench.schema.kept_plan import Shard
 from bench.schema.phases import Phase
 from bench.schema.record import Record, Status
 from bench.stats.estimates import Interval, Ratio
@@ -259,6 +260,18 @@ def test_the_next_command_is_for_the_worst_defect(
     assert found is not None
     assert found.next_step is not None
     assert found.next_step.command == f"convbench run --resume --out {folder} {command}"
+
+
+def test_a_shard_is_not_asked_for_more_processes(tmp_path: Path) -> None:
+    """They are dealt out: `--resume --until` would be refused."""
+    case = Case(model="lenet5", image=28, channels=1, classes=10, threads=1)
+    folder = planted_records.write(tmp_path, timed(case, 0.001, APART))
+    plan = single_case.plan_of("lenet5", {"device": ("cpu",), "threads": (1,)}, until="5%")
+    plan_file.write(folder, structs.replace(plan, replicates=8, until=None, shard=Shard(index=0, count=2)))
+    found = build([folder]).answer
+    assert found is not None
+    assert found.next_step is not None
+    assert "--resume" not in found.next_step.command
 
 
 def test_a_case_that_the_plan_has_and_the_records_lack_is_counted(tmp_path: Path) -> None:
