@@ -196,6 +196,7 @@ def test_a_line_has_the_fields_that_were_promised(story: Story) -> None:
         assert set(case) == {
             *("model", "workload", "device", "precision", "engine", "layout", "batch", "image"),
             *("channels", "classes", "threads", "seed", "replicate", "task", "tuning", "input"),
+            *("ranks", "strategy"),
         }
         measurements = line["measurements"]
         assert isinstance(measurements, list)

@@ -256,6 +256,7 @@ def test_a_crash_in_the_third_epoch_keeps_two_and_goes_on_from_there(
     assert learnt(record) == learnt(uninterrupted)
 
 
+@pytest.mark.alone
 def test_a_run_that_is_late_keeps_its_epochs_and_goes_on_from_there(
     train: Train, uninterrupted: Record, tmp_path: Path
 ) -> None:
