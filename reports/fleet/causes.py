@@ -119,7 +119,7 @@ class KindFacts:
         unit = self.units[at]
         others, steal = self._means["others_share"][at], self._means["steal_share"][at]
         if others >= CONTENDED and self._exceeds("others_share", at):
-            yield Cause("contended", f"other programs took {others:.0%} of CPU time")
+            yield Cause("contended", f"other programs took {others:.0%} of the time of its threads")
         if self._exceeds("steal_share", at):
             yield Cause("steal", f"other virtual machines took {steal:.0%} of CPU time")
         cores = self._usual.cores

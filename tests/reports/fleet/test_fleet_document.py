@@ -204,7 +204,7 @@ def test_processors_are_judged_too_and_contention_is_named(tmp_path: Path) -> No
     assert found.document.title == "1 of 6 CPUs is a suspect"
     assert found.document.answer is not None
     assert re.match(r"node4 is [89]\.\d% \(", found.document.answer.headlines[1])
-    assert "other programs took 50% of CPU time" in found.document.answer.headlines[1]
+    assert "other programs took 50% of the time of its threads" in found.document.answer.headlines[1]
 
 
 def test_a_lost_node_is_a_named_gap_and_the_next_command_measures_it(tmp_path: Path) -> None:
