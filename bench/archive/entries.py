@@ -21,6 +21,9 @@ from bench.schema.archive_entry import ENTRY_SCHEMA, Entry
 from bench.store import read_json, sync_folder, write_json, write_whole
 from models.errors import UserError
 
+MOST_ENTRY_BYTES = 256 << 20
+"""A run of 10,000 GPUs, each with an environment of its own, takes less than a tenth."""
+
 
 class Added(Struct, frozen=True):
     """The entry of a run, and whether it is new."""
@@ -100,6 +103,9 @@ def read(archive: Path, digest: str) -> Entry:
     folder = archive_folder.entry_folder(archive, digest)
     if folder.is_symlink():
         raise UserError(f"{folder} is damaged: it is a link")
+    with refusals(folder):
+        if (folder / ENTRY).exists() and (folder / ENTRY).stat().st_size > MOST_ENTRY_BYTES:
+            raise UserError(f"{folder} is damaged: {ENTRY} is larger than that of any run")
     entry = read_json(folder / ENTRY, Entry, ENTRY_SCHEMA)
     if entry is None:
         raise UserError(f"{folder} is damaged: it has no {ENTRY}")

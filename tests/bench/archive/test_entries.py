@@ -159,6 +159,14 @@ def test_records_that_were_changed_with_all_their_sums_are_found(tmp_path: Path)
     assert entries.problems_of(archive, one.digest) == ["has other records than its name says"]
 
 
+def test_an_entry_that_says_too_much_is_not_read(tmp_path: Path) -> None:
+    digest = entries.add(tmp_path / "archive", a_run(tmp_path / "run")).entry.digest
+    with (tmp_path / "archive" / ENTRIES / digest / ENTRY).open("r+b") as file:
+        file.truncate(entries.MOST_ENTRY_BYTES + 1)
+    with pytest.raises(UserError, match="larger than that of any run"):
+        entries.read(tmp_path / "archive", digest)
+
+
 def test_a_damaged_run_is_not_taken_for_added(tmp_path: Path) -> None:
     run, archive = a_run(tmp_path / "run"), tmp_path / "archive"
     digest = entries.add(archive, run).entry.digest
