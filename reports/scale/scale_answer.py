@@ -34,7 +34,7 @@ def answer(
 ) -> tuple[str, Answer]:
     """The title of the report and its first screen, of at least one series; `about` says machine, versions
     and counts, `alarms` what forbids to trust the figures."""
-    apart = tuple(sentence for series in found for sentence in does_not_add_up(series))
+    apart = does_not_add_up(found)
     told = list(_headlines(found))
     more = len(told) - MOST_HEADLINES
     return _title(found), Answer(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec import structs
+
 from bench.stats.scaling import ADDITIVE, Share, gap_of, parts_add_up
 from reports.cells import Cell, Missing, Quantity
 from reports.document import Part, Table, TableKey
@@ -105,17 +107,20 @@ def loss_table(series: ScalingSeries) -> Iterator[Table]:
         notes=(
             "Shares of the step; with the efficiency they add up to 100%. Slower compute: beyond the time "
             "that the fewest ranks need for as many images a rank. Intervals: 95%, over jobs.",
+            *interval_notes(cell for row in rows for cell in row),
         ),
         part=SCALING,
     )
 
 
 def _loss_cells(size: ScaledSize) -> Iterator[Cell]:
+    efficiency = efficiency_of(size)
     assert size.losses is not None
-    assert size.scaling is not None
+    assert efficiency is not None
     yield size.ranks
-    yield Quantity(value=100 * size.scaling.efficiency.value, digits=1)
-    yield from map(_share, (size.losses.exposed, size.losses.skew, size.losses.compute, size.losses.open))
+    yield structs.replace(efficiency, unit="")
+    for lost in (size.losses.exposed, size.losses.skew, size.losses.compute, size.losses.open):
+        yield _share(lost) if efficiency.is_resolved else Quantity(value=lost.value, unresolved=True)
 
 
 def _share(share: Share) -> Quantity:

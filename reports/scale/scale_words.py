@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from msgspec import structs
 
@@ -162,12 +162,20 @@ def predicted(series: ScalingSeries, prediction: Prediction) -> str:
     )
 
 
-def does_not_add_up(series: ScalingSeries) -> Iterator[str]:
-    """A sentence for each number of ranks whose parts differ from the step by more than 5%."""
-    for size in series.several:
-        if size.parts and not parts_add_up(size.parts):
-            yield (
-                f"{name_of(series)}, {how_many(size.ranks, series.unit)}: compute, skew and exposed "
-                f"communication add up to {1 + gap_of(size.parts):.0%} of the step, not to within "
-                f"{ADDITIVE:.0%}: its parts are unreliable."
-            )
+def does_not_add_up(found: Sequence[ScalingSeries]) -> Iterator[str]:
+    """A sentence on the number of ranks whose parts differ most from the step, where it is by more than 5%,
+    and on how many others do."""
+    apart = [
+        (abs(gap_of(size.parts)), series, size)
+        for series in found
+        for size in series.several
+        if size.parts and not parts_add_up(size.parts)
+    ]
+    if apart:
+        _, series, size = max(apart, key=lambda each: each[0])
+        more = f" (and {len(apart) - 1} more)" if len(apart) > 1 else ""
+        yield (
+            f"{name_of(series)}, {how_many(size.ranks, series.unit)}: compute, skew and exposed "
+            f"communication add up to {1 + gap_of(size.parts):.0%} of the step, not to within "
+            f"{ADDITIVE:.0%}: its parts are unreliable{more}."
+        )

@@ -171,3 +171,18 @@ def test_one_job_a_size_is_marked(tmp_path: Path) -> None:
     found = _report(tmp_path, records)
     assert found.answer is not None
     assert "2 GPUs do 1.94x † the images of 1, efficiency 97%." in found.answer.headlines[0]
+
+
+def test_what_is_not_resolved_is_no_number(tmp_path: Path) -> None:
+    """Two jobs of two ranks of which one takes four times as long."""
+    fast, slow = (
+        weak_records([PlantedSize(ranks=2, compute=compute, exposed=0.1)]) for compute in (1.0, 4.0)
+    )
+    one = weak_records([PlantedSize(ranks=1)])
+    found = _report(tmp_path, [*one, fast[0], slow[1]])
+    assert found.answer is not None
+    first, *others = found.answer.headlines
+    assert "the speed-up of 2 GPUs over 1 is not resolved" in first
+    assert others == []
+    (row,) = _table(found, "what is lost")
+    assert row[2:] == ("?",) * 4
