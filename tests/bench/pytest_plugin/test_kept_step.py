@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from bench import devices
 from bench.pytest_plugin import kept_step
 from bench.pytest_plugin.kept_step import KeptStep
 from bench.schema.case import Case
@@ -35,6 +36,21 @@ def test_one_case_is_built_once_and_another_takes_its_place(built: list[Case]) -
         with kept.of(case) as ready:
             assert ready.case == case
     assert built == [ONE, OTHER, ONE]
+
+
+def test_cached_memory_is_given_back_before_another_network(
+    built: list[Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a GPU this empties torch's cache, which else the peak of the next case would begin with."""
+    released: list[int] = []
+    monkeypatch.setattr(
+        type(devices.get(ONE.device)), "release_memory", lambda device: released.append(len(built))
+    )
+    kept = KeptStep()
+    for case in (ONE, ONE, OTHER):
+        with kept.of(case):
+            pass
+    assert released == [0, 1]
 
 
 def test_torch_is_what_it_was_between_two_phases(built: list[Case]) -> None:
