@@ -33,6 +33,14 @@ def scale(
     weak: Annotated[
         bool, typer.Option("--weak", help="The batch is that of each rank; without it, of the whole job.")
     ] = False,
+    nodes: Annotated[
+        str,
+        typer.Option(
+            "--nodes",
+            metavar="N",
+            help="Nodes of this Slurm allocation; those after the first are used once its devices are.",
+        ),
+    ] = "1",
     given: Annotated[
         Given, Axes("batch", "device", "precision", "layout", "image", "classes", "threads", "seed")
     ],
@@ -60,6 +68,7 @@ def scale(
         ranks=ranks,
         strategy=strategy,
         is_weak=weak,
+        nodes=nodes,
         given=given,
         replicates=replicates,
         target_ci=target_ci,

@@ -15,12 +15,14 @@ from pathlib import Path
 from types import FrameType
 
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.elastic.rendezvous.api import RendezvousConnectionError, RendezvousTimeoutError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from bench.distributed import rank_process
 from bench.distributed.rank_ends import read_ends, why_failed, why_late
 from bench.forkserver.failure import LateError
 from bench.schema.job import RankFiles
+from models.errors import UserError, in_one_line
 
 _POLL_SECONDS = 0.1
 
@@ -43,6 +45,11 @@ def run_ranks(function: str, argument: bytes, files: RankFiles, ranks: int, *, f
             launched(os.getpid(), function, argument, files)
     except _Alarm:
         raise LateError(why_late(read_ends(files), files.seconds)) from None
+    except (RendezvousConnectionError, RendezvousTimeoutError) as error:
+        raise UserError(
+            f"the ranks cannot meet at {files.meeting or 'a port of this host'}: it is in use by another "
+            f"program, or a node does not reach it ({in_one_line(error)})"
+        ) from error
     except ChildFailedError as error:
         rank, failure = error.get_first_failure()
         raise why_failed(read_ends(files), rank, failure.exitcode) from None

@@ -8,15 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from msgspec import Struct, structs
 
 from bench import devices, strategies
-from bench.host import cpu_cores, gpu_choice, nvml_driver
-from bench.plan import axes, suite_plan
+from bench.plan import axes, rank_places, suite_plan
 from bench.plan.axes import Value
 from bench.plan.feasibility import why_impossible
 from bench.plan.suite import USUAL
 from bench.plan.suite_plan import Asked
 from bench.schema.case import Case
 from bench.schema.kept_plan import KeptPlan
-from bench.schema.plurals import how_many
 from models.errors import UserError
 
 MOST_RANKS = 1024
@@ -29,6 +27,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
     ranks    `1,2,4`
     is_weak  whether the batch is that of each rank, and the job's grows with them
+    nodes    of the Slurm allocation that ranks may lie on, this host first
     given    the axes that were named, of one value each
     """
 
@@ -36,13 +35,14 @@ class Wanted(Struct, frozen=True, kw_only=True):
     ranks: str | None = None
     strategy: str = "ddp"
     is_weak: bool = False
+    nodes: object = "1"
     given: Mapping[str, tuple[Value, ...]] = {}
     replicates: object = "3"
     target_ci: object = None
     time_limit: object = None
 
 
-def plan_of(wanted: Wanted, gpus: Callable[[], int] | None = None) -> KeptPlan:
+def plan_of(wanted: Wanted, gpus: Callable[[], int] = rank_places.gpus_here) -> KeptPlan:
     """Each number of ranks as a case, of the same threads for each rank. UserError for what cannot run here:
     more ranks than devices, a strategy with a wrong number of ranks, a batch that does not divide, a network
     that cannot be split.
@@ -52,12 +52,11 @@ def plan_of(wanted: Wanted, gpus: Callable[[], int] | None = None) -> KeptPlan:
     strategy = strategies.get(wanted.strategy).name
     plan = _of_one_process(wanted)
     (usual,) = plan.cases
-    traits = devices.traits(usual.device)
-    places = cpu_cores.usable_cores() if traits.is_host else (gpus or gpus_here)()
-    numbers = _numbers(wanted, usual, places)
-    threads = (
-        int(usual.threads) if "threads" in wanted.given else max(1, cpu_cores.usable_cores() // max(numbers))
-    )
+    nodes = axes.whole_number("--nodes", wanted.nodes, 1, MOST_RANKS)
+    rank_places.refuse_absent_nodes(nodes, os.environ)
+    places = rank_places.of_host(usual, gpus)
+    numbers = _numbers(wanted, usual, places * nodes)
+    threads = int(usual.threads) if "threads" in wanted.given else rank_places.threads(max(numbers), nodes)
     cases = [
         structs.replace(
             usual,
@@ -69,7 +68,7 @@ def plan_of(wanted: Wanted, gpus: Callable[[], int] | None = None) -> KeptPlan:
         for ranks in numbers
     ]
     for case in cases:
-        reason = _why_too_many(case, places, is_host=traits.is_host) or why_impossible(case)
+        reason = rank_places.why_too_many(case, places, nodes) or why_impossible(case)
         if reason is not None:
             raise UserError(reason)
     return structs.replace(plan, cases=cases)
@@ -121,22 +120,3 @@ def _numbers(wanted: Wanted, case: Case, places: int) -> Sequence[int]:
 
     taken = [ranks for ranks in doubled if is_taken(ranks)]
     return taken or doubled
-
-
-def _why_too_many(case: Case, places: int, *, is_host: bool) -> str | None:
-    if not is_host:
-        if case.ranks <= places:
-            return None
-        there = how_many(places, "GPU")
-        return f"{how_many(case.ranks, 'rank')} need a GPU each, and this machine has {there}"
-    needed = case.ranks * case.threads
-    if needed <= places:
-        return None
-    each = f" with {how_many(case.threads, 'thread')} each" if case.threads > 1 else ""
-    cores = how_many(places, "usable core")
-    return f"{how_many(case.ranks, 'rank')}{each} need {needed:,} cores, and this machine has {cores}"
-
-
-def gpus_here() -> int:
-    """GPUs, or instances of MIG, that CUDA_VISIBLE_DEVICES leaves on this host."""
-    return len(gpu_choice.all_of_host(nvml_driver.open_nvml, os.environ))

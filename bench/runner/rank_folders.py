@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from bench.plan import rank_places
 from bench.runner.run_folder import log_of
 from bench.schema.job import Job, RankFiles
 
@@ -18,5 +19,6 @@ def rank_files(asked: Job, directory: Path) -> RankFiles:
         folder=str((directory / "work" / asked.case.file_name / "ranks").resolve()),
         logs=str(log_of(asked.case, directory).with_suffix("").resolve()),
         ranks=asked.case.ranks,
+        nodes=rank_places.nodes_for(asked.case, rank_places.of_host(asked.case)),
         seconds=limit - min(_MOST_MARGIN_SECONDS, _MARGIN * limit),
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from bench import devices
-from bench.distributed import launch
+from bench.distributed import launch, several_nodes
 from bench.forkserver.wire import RESULT
 from bench.schema.job import Job
 
@@ -19,5 +19,8 @@ def measure_ranks(argument: bytes) -> bytes:
     job = msgspec.json.decode(argument, type=Job)
     assert job.ranks is not None
     forks = devices.get(job.case.device).traits.is_host
-    launch.run_ranks(MEASURE_RANK, argument, job.ranks, job.ranks.ranks // job.ranks.nodes, forks=forks)
+    if job.ranks.nodes > 1:
+        several_nodes.run_on_nodes(MEASURE_RANK, argument, job.ranks, forks=forks)
+    else:
+        launch.run_ranks(MEASURE_RANK, argument, job.ranks, job.ranks.ranks, forks=forks)
     return (Path(job.ranks.folder) / RESULT).read_bytes()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -70,10 +71,18 @@ def _refuse_other_torch() -> None:
     """UserError where the ranks' nodes have different versions of torch."""
     told: list[tuple[str, str]] = [("", "")] * dist.get_world_size()
     dist.all_gather_object(told, (str(torch.__version__), os.uname().nodename))
-    found = dict(told)
-    if len(found) > 1:
-        named = ", ".join(f"{version} on {node}" for version, node in sorted(found.items()))
-        raise UserError(f"all nodes of a job must have the same torch, and these differ: {named}")
+    reason = why_other_torch(told)
+    if reason is not None:
+        raise UserError(reason)
+
+
+def why_other_torch(told: Sequence[tuple[str, str]]) -> str | None:
+    """A sentence where (version of torch, node) of the ranks have more than one version."""
+    found = dict(reversed(told))
+    if len(found) < 2:
+        return None
+    named = ", ".join(f"{version} on {found[version]}" for version in sorted(found))
+    return f"all nodes of a job must have the same torch, and these differ: {named}"
 
 
 def _measured(job: Job, device: Device, group: Group) -> bytes | None:

@@ -105,3 +105,22 @@ def test_more_ranks_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> No
     wanted = Wanted(model="vgg11", ranks="4", given={"device": ("cuda",)})
     with pytest.raises(UserError, match="4 ranks need a GPU each, and this machine has 2 GPUs"):
         scale_plan.plan_of(wanted, gpus=lambda: 2)
+
+
+def test_ranks_beyond_the_cores_of_a_node_lie_on_further_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLURM_JOB_NUM_NODES", "2")
+    given = {"batch": (16,)}
+    assert planned("vgg11", ranks="1,8,16", nodes="2", given=given) == [(1, 16, 1), (8, 16, 1), (16, 16, 1)]
+    with pytest.raises(UserError, match="32 ranks need 32 cores, and 2 nodes have 8 usable cores each"):
+        planned("vgg11", ranks="32", nodes="2", given={"batch": (32,)})
+
+
+def test_nodes_need_an_allocation_that_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SLURM_JOB_NUM_NODES", raising=False)
+    with pytest.raises(
+        UserError, match=r"--nodes 2 needs a Slurm allocation: start it with `sbatch --nodes=2`"
+    ):
+        planned("vgg11", ranks="2", nodes="2")
+    monkeypatch.setenv("SLURM_JOB_NUM_NODES", "1")
+    with pytest.raises(UserError, match="--nodes is 2, and this Slurm allocation has 1 node"):
+        planned("vgg11", ranks="2", nodes="2")
