@@ -80,6 +80,16 @@ def test_a_rank_without_a_counter_still_makes_the_steps() -> None:
     assert (second, why) == (None, "no NVML")
 
 
+def test_no_step_is_made_where_no_rank_has_a_counter() -> None:
+    def rank(number: int, agreement: ThreadedAgreement) -> float:
+        device = FakeDevice()
+        found = joules_of_a_step(_steps(device), device, agreement, NoCounter("no NVML"), 10.0)
+        assert found == (None, "no NVML")
+        return device.now
+
+    assert in_ranks(2, rank) == [0, 0]
+
+
 def test_energy_that_nobody_asked_for_costs_no_step() -> None:
     def rank(number: int, agreement: ThreadedAgreement) -> tuple[float | None, str]:
         device = FakeDevice()
