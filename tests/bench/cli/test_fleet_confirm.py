@@ -214,7 +214,7 @@ def test_suspect_and_references_are_measured_at_once_on_a_cluster(
     assert "6 of 6: round 2" in answer.err
     assert "node3 is 4" in answer.out
     started = [
-        {path.stat().st_mtime for path in tmp_path.glob(f"confirm/*/cpu/{number}/jobs/*.started")}
+        [path.stat().st_mtime for path in tmp_path.glob(f"confirm/*/cpu/{number}/jobs/*.started")]
         for number in (1, 2)
     ]
     assert [len(times) for times in started] == [3, 3]
