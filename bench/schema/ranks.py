@@ -22,9 +22,8 @@ class RankFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     cores             that the operating system let it run on
     threads           of torch, the same in every rank
     step_seconds      of each step, in the order of the steps, which all ranks make together
-    quiet_seconds     likewise without communication; empty where the strategy has no such step
-    pair_step_seconds, pair_quiet_seconds  both in turn, in a pass of their own: their difference is exposed
-                      communication
+    pair_quiet_seconds, pair_step_seconds  ahead of each of them, in the same rounds, a step without
+                      communication and then a whole one; empty where the strategy has no step without
     peak_bytes        of the device's memory, of a CPU the process's; None where it was not measured
     ledger            what the peak is made of: metric (`ledger_weights`) -> bytes; empty where nobody asked
     joules            of its device in one step, with its idle power; None where it was not measured
@@ -39,7 +38,6 @@ class RankFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     cores: tuple[int, ...] = ()
     threads: int = 1
     step_seconds: tuple[float, ...] = ()
-    quiet_seconds: tuple[float, ...] = ()
     pair_step_seconds: tuple[float, ...] = ()
     pair_quiet_seconds: tuple[float, ...] = ()
     peak_bytes: int | None = None

@@ -13,6 +13,7 @@ rank, computing that takes longer than the ideal, and what the parts leave open.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from msgspec import Struct, structs
@@ -31,12 +32,14 @@ class Scaling(Struct, frozen=True):
 
 
 class StepParts(Struct, frozen=True, kw_only=True):
-    """The parts of one job's step, each measured on its own, in s: medians over the steps of a pass.
+    """The parts of one job's step, in s: medians over its rounds, and differences of medians.
 
     step     the slowest rank's whole step
     compute  the mean rank's step without communication
     skew     the slowest rank's step without communication less the mean rank's
-    exposed  the slowest rank's step less the slowest rank's step without communication
+    exposed  the slowest rank's step of a pair less the slowest rank's step without communication
+
+    The parts add up to the median step of the pairs, which is measured apart from `step`.
     """
 
     step: float
@@ -51,14 +54,13 @@ class StepParts(Struct, frozen=True, kw_only=True):
 
 
 class RankSeconds(Struct, frozen=True, kw_only=True):
-    """What one rank measured, in s: samples in the order of the steps, which all ranks make together.
+    """What one rank measured, in s: samples in the order of the rounds, which all ranks make together.
 
-    step, quiet            whole steps, and in another pass steps without communication
-    pair_step, pair_quiet  both in turn, in a third pass
+    step                   whole steps
+    pair_quiet, pair_step  ahead of each one without communication, and a whole one
     """
 
     step: Sequence[float]
-    quiet: Sequence[float]
     pair_step: Sequence[float]
     pair_quiet: Sequence[float]
 
@@ -86,18 +88,18 @@ class Losses(Struct, frozen=True, kw_only=True):
 
 
 def parts_of(ranks: Sequence[RankSeconds]) -> StepParts | None:
-    """The parts of one job's step; None where a pass is missing, as of a strategy whose ranks cannot step
+    """The parts of one job's step; None where a series is missing, as of a strategy whose ranks cannot step
     without communication."""
-    if not ranks or not all(r.step and r.quiet and r.pair_step and r.pair_quiet for r in ranks):
+    if not ranks or not all(rank.step and rank.pair_step and rank.pair_quiet for rank in ranks):
         return None
-    slowest = [max(each) for each in zip(*(rank.pair_step for rank in ranks), strict=True)]
-    slowest_quiet = [max(each) for each in zip(*(rank.pair_quiet for rank in ranks), strict=True)]
-    quiet = list(zip(*(rank.quiet for rank in ranks), strict=True))
+    compute = median([mean(each) for each in zip(*(rank.pair_quiet for rank in ranks), strict=True)])
+    # Differences of medians add up, which medians of differences do not.
+    slowest_quiet = slowest_step([rank.pair_quiet for rank in ranks])
     return StepParts(
         step=slowest_step([rank.step for rank in ranks]),
-        compute=median([mean(each) for each in quiet]),
-        skew=median([max(each) - mean(each) for each in quiet]),
-        exposed=median([whole - alone for whole, alone in zip(slowest, slowest_quiet, strict=True)]),
+        compute=compute,
+        skew=slowest_quiet - compute,
+        exposed=slowest_step([rank.pair_step for rank in ranks]) - slowest_quiet,
     )
 
 
@@ -133,13 +135,37 @@ def share(values: Sequence[float]) -> Share:
     return Share(mean(values), mean_interval(values))
 
 
-def losses(jobs: Sequence[StepParts], ideal: float) -> Losses:
-    """Of the jobs of one number of ranks; `ideal` as `ideal_seconds` has it. At least one job."""
+def losses(jobs: Sequence[StepParts], ideal: float, ends: tuple[float, float] | None) -> Losses:
+    """Of the jobs of one number of ranks; `ideal` as `ideal_seconds` has it, with the ends of its interval,
+    None where it has none. At least one job."""
+    compute = share([(job.compute - ideal) / job.step for job in jobs])
+    a_second = mean([1 / job.step for job in jobs])
+    below = None if ends is None else tuple((end - ideal) * a_second for end in ends)
     return Losses(
         exposed=share([job.exposed / job.step for job in jobs]),
         skew=share([job.skew / job.step for job in jobs]),
-        compute=share([(job.compute - ideal) / job.step for job in jobs]),
+        compute=_less(compute, below),
         open=share([-job.gap for job in jobs]),
+    )
+
+
+def _less(found: Share, ends: tuple[float, ...] | None) -> Share:
+    """A share from which something was taken that is uncertain itself: by so much below and above its value.
+    Half widths are added in quadrature (MOVER: Zou and Donner 2008)."""
+    if found.interval is None or ends is None:
+        return Share(found.value, None)
+    low = math.hypot(found.value - found.interval.low, ends[1])
+    high = math.hypot(found.interval.high - found.value, ends[0])
+    return Share(found.value, structs.replace(found.interval, low=found.value - low, high=found.value + high))
+
+
+def is_more(one: Share, other: Share) -> bool:
+    """Whether the first is the larger one beyond their intervals, by the same rule; of single jobs by their
+    values alone."""
+    if one.interval is None or other.interval is None:
+        return one.value > other.value
+    return one.value - other.value > math.hypot(
+        one.value - one.interval.low, other.interval.high - other.value
     )
 
 
@@ -148,6 +174,13 @@ def gap_of(jobs: Sequence[StepParts]) -> float:
     return mean([job.gap for job in jobs])
 
 
+def apart_of(jobs: Sequence[StepParts]) -> float:
+    """By what share of the step the parts differ from it, above or below, in the mean over the jobs; at least
+    one job."""
+    return mean([abs(job.gap) for job in jobs])
+
+
 def parts_add_up(jobs: Sequence[StepParts]) -> bool:
-    """Whether the parts' sum is within 5% of the step."""
-    return abs(gap_of(jobs)) <= ADDITIVE
+    """Whether the parts' sum is within 5% of the step: of the mean job, so that too much in one does not make
+    up for too little in another."""
+    return apart_of(jobs) <= ADDITIVE

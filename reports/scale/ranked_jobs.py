@@ -74,13 +74,10 @@ def job_of(record: Record) -> RankedJob:
 def _seconds(rank: RankFacts) -> RankSeconds:
     return RankSeconds(
         step=rank.step_seconds,
-        quiet=rank.quiet_seconds,
         pair_step=rank.pair_step_seconds,
         pair_quiet=rank.pair_quiet_seconds,
     )
 
 
 def _bare(rank: RankFacts) -> RankFacts:
-    return structs.replace(
-        rank, step_seconds=(), quiet_seconds=(), pair_step_seconds=(), pair_quiet_seconds=()
-    )
+    return structs.replace(rank, step_seconds=(), pair_step_seconds=(), pair_quiet_seconds=())

@@ -88,7 +88,7 @@ def _first_screen(table: Table) -> Table:
         title=table.title,
         columns=tuple(table.columns[i] for i in at),
         rows=tuple(tuple(row[i] for i in at) for row in table.rows),
-        optional=("link", "of ceiling", "skew"),
+        optional=("link", "of ceiling", "efficiency", "skew", "exposed", "compute"),
     )
 
 

@@ -67,7 +67,7 @@ def _bars(series: ScalingSeries, number: int) -> Plot:
     return Plot(
         name=f"parts-{number}",
         title="What a step is made of",
-        note="A bar for each number of ranks; each part is measured on its own, the mean over the jobs.",
+        note="A bar for each number of ranks: the mean over the jobs, of other steps than the table's.",
         under=key_of(series),
         x_label=f"step ({unit.name})",
         y_label="ranks",

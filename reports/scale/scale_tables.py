@@ -21,8 +21,11 @@ _MEANINGS = (
     ("efficiency", "speed-up over ranks, against the fewest ranks of the table"),
     ("compute", "the mean rank's step without communication"),
     ("skew", "the slowest rank's step without communication minus the mean rank's"),
-    ("exposed", "the slowest rank's step minus its step without communication"),
-    ("sum", f"compute + skew + exposed over the step; ! where it is off by more than {ADDITIVE:.0%}"),
+    ("exposed", "the slowest rank's step minus the step without communication ahead of it"),
+    (
+        "sum",
+        f"compute + skew + exposed over the step; ! where the jobs are off by over {ADDITIVE:.0%} on average",
+    ),
     ("link", "bytes that a rank sends over the step's time, in GB/s"),
     ("of ceiling", "the same over the highest bus bandwidth of the sweep"),
 )
@@ -37,7 +40,7 @@ def size_table(series: ScalingSeries) -> Table:
     """A row for each number of ranks."""
     unit = unit_of(size.time.median for size in series.sizes)
     rows = tuple(_size_row(size, unit) for size in series.sizes)
-    notes = [f"Parts in {unit.name}, each measured on its own: the mean over the jobs."]
+    notes = [f"Parts in {unit.name}, from other steps than the step's own: the mean over the jobs."]
     if series.shares_a_host:
         notes.append(f"{SHARED_HOST[0].upper()}{SHARED_HOST[1:]}.")
     return Table(

@@ -9,7 +9,7 @@ from msgspec import structs
 
 from bench.schema.plurals import how_many
 from bench.stats.estimates import Ratio
-from bench.stats.scaling import ADDITIVE, gap_of, parts_add_up
+from bench.stats.scaling import ADDITIVE, Share, apart_of, gap_of, is_more, parts_add_up
 from bench.stats.scaling_prediction import Prediction
 from reports.cells import Quantity, brief, in_two
 from reports.scale.scaling_series import ScaledSize, ScalingSeries
@@ -104,14 +104,34 @@ def losses_of(size: ScaledSize) -> list[tuple[str, float]]:
 
 
 def limit(series: ScalingSeries) -> str:
-    """`At 8 GPUs exposed communication limits most (5% of the step). From 4 GPUs on a bigger batch pays.`"""
+    """`At 8 GPUs the step loses most to exposed communication, 5%. From 4 GPUs on a bigger batch pays.`"""
     shares = losses_of(series.most)
     if not shares or shares[0][1] < NAMED or not _is_sure(series):
         return ""
-    name, share = shares[0]
+    return f"{_most_lost(series, [name for name, _ in shares])} {_batch(series)}"
+
+
+def _most_lost(series: ScalingSeries, names: Sequence[str]) -> str:
+    """The largest loss, of names in falling order; where its interval does not tell it from the next ones,
+    those as well."""
+    found = {name: getattr(series.most.losses, name) for name in names}
+    first, *others = names
+    named = [name for name in others if name != "open"]
+    alike = [first, *(name for name in named if not is_more(found[first], found[name]))]
     units = how_many(series.most.ranks, series.unit)
-    told = f"At {units} the step loses most to {LOST[name]}, {share:.0%}."
-    return " ".join(filter(None, (told, _batch(series))))
+    if first == "open":
+        return f"At {units} most of the loss is not explained, {found[first].value:.0%} of the step."
+    if len(alike) == 1:
+        return f"At {units} the step loses most to {LOST[first]}, {found[first].value:.0%}."
+    listed = [f"{LOST[name]} ({_brief_share(found[name])})" for name in alike]
+    return f"At {units} it is not resolved what costs most: {', '.join(listed[:-1])} or {listed[-1]}."
+
+
+def _brief_share(share: Share) -> str:
+    """`32%, 20% to 44%`"""
+    if share.interval is None:
+        return f"{share.value:.0%}"
+    return f"{share.value:.0%}, {share.interval.low:.0%} to {share.interval.high:.0%}"
 
 
 def _is_sure(series: ScalingSeries) -> bool:
@@ -128,23 +148,39 @@ def _batch(series: ScalingSeries) -> str:
     if sends_more_with_batch(series):
         return "A bigger batch does not help: what the ranks send grows with it."
     first = pays_from(series)
-    if first is None:
-        return f"Exposed communication stays below {PAYS:.0%}: a bigger batch pays at none of these sizes."
-    return f"From {how_many(first, series.unit)} on a bigger batch pays: it does not change what is sent."
+    if first is not None:
+        same = "most of what is sent" if growing_share(series) else "what is sent"
+        return f"From {how_many(first, series.unit)} on a bigger batch pays: it does not change {same}."
+    if any(_exposed_ends(size)[1] > PAYS for size in series.several):
+        return (
+            "Whether a bigger batch pays is not resolved: exposed communication may be above or below "
+            f"{PAYS:.0%} of the step."
+        )
+    return f"Exposed communication stays below {PAYS:.0%}: a bigger batch pays at none of these sizes."
 
 
 def pays_from(series: ScalingSeries) -> int | None:
-    """The fewest ranks whose exposed communication takes more than PAYS of the step."""
-    for size in series.several:
-        if size.losses is not None and size.losses.exposed.value > PAYS:
-            return size.ranks
-    return None
+    """The fewest ranks where exposed communication takes more than PAYS of the step, beyond its interval."""
+    return next((size.ranks for size in series.several if _exposed_ends(size)[0] > PAYS), None)
+
+
+def _exposed_ends(size: ScaledSize) -> tuple[float, float]:
+    """Of the interval of its share of the step; of one job both are the share."""
+    if size.losses is None:
+        return 0.0, 0.0
+    found = size.losses.exposed
+    return (found.value, found.value) if found.interval is None else (found.interval.low, found.interval.high)
 
 
 def sends_more_with_batch(series: ScalingSeries) -> bool:
+    return growing_share(series) > 0.5
+
+
+def growing_share(series: ScalingSeries) -> float:
+    """Of the bytes that a step sends those that are more in a bigger batch."""
     traffic = series.most.jobs[0].traffic if series.most.jobs else ()
     grows = sum(each.message_bytes for each in traffic if any(word in each.what for word in _GROWING))
-    return 2 * grows > sum(each.message_bytes for each in traffic) > 0
+    return grows / max(1, sum(each.message_bytes for each in traffic))
 
 
 def predicted(series: ScalingSeries, prediction: Prediction) -> str:
@@ -166,16 +202,19 @@ def does_not_add_up(found: Sequence[ScalingSeries]) -> Iterator[str]:
     """A sentence on the number of ranks whose parts differ most from the step, where it is by more than 5%,
     and on how many others do."""
     apart = [
-        (abs(gap_of(size.parts)), series, size)
+        (apart_of(size.parts), series, size)
         for series in found
         for size in series.several
         if size.parts and not parts_add_up(size.parts)
     ]
     if apart:
-        _, series, size = max(apart, key=lambda each: each[0])
+        off, series, size = max(apart, key=lambda each: each[0])
         more = f" (and {len(apart) - 1} more)" if len(apart) > 1 else ""
+        gap = gap_of(size.parts)
+        told = f"add up to {1 + gap:.0%} of the step, not to within {ADDITIVE:.0%}"
+        if abs(gap) <= ADDITIVE:
+            told = f"are {off:.0%} off the step on average, too much in one job and too little in another"
         yield (
             f"{name_of(series)}, {how_many(size.ranks, series.unit)}: compute, skew and exposed "
-            f"communication add up to {1 + gap_of(size.parts):.0%} of the step, not to within "
-            f"{ADDITIVE:.0%}: its parts are unreliable{more}."
+            f"communication {told}: its parts are unreliable{more}."
         )

@@ -165,8 +165,15 @@ def _scaled(strategy: str, kind: Kind, sizes: Sequence[ScaledSize]) -> ScalingSe
 def _over(fewest: ScaledSize, size: ScaledSize) -> ScaledSize:
     ranks, batches = (fewest.ranks, size.ranks), (fewest.case.batch, size.case.batch)
     found = scaling.scaling(ratio(fewest.time, size.time), ranks, batches)
-    ideal = scaling.ideal_seconds(fewest.time.median, ranks, batches)
-    losses = scaling.losses(size.parts, ideal) if size.parts else None
+    if not size.parts:
+        return structs.replace(size, scaling=found)
+
+    def ideal(fewest_seconds: float) -> float:
+        return scaling.ideal_seconds(fewest_seconds, ranks, batches)
+
+    known = fewest.time.interval
+    ends = (ideal(known.low), ideal(known.high)) if known is not None and known.is_across else None
+    losses = scaling.losses(size.parts, ideal(fewest.time.median), ends)
     return structs.replace(size, scaling=found, losses=losses)
 
 

@@ -37,7 +37,6 @@ def rank_facts(
         cores=cores,
         threads=torch.get_num_threads(),
         step_seconds=tuple(times.own.get("step", ())),
-        quiet_seconds=tuple(times.own.get("quiet", ())),
         pair_step_seconds=tuple(times.own.get("step of a pair", ())),
         pair_quiet_seconds=tuple(times.own.get("quiet of a pair", ())),
         peak_bytes=peak,

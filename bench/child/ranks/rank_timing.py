@@ -4,12 +4,14 @@ Rank 0 goes through the passes by the harness's rules of warm-up, sampling and s
 the others do as they are told, so that all ranks do the same number of steps. Ahead of each sample is a
 barrier that is no part of it. A step of the job takes as long as that of its slowest rank.
 
-Four passes, each measured on its own, so that the parts of a step may fail to add up to it:
+One pass in rounds, so that all of it sees the same minutes of the machine, however busy these are:
 
-    step    whole steps: the step
-    quiet   steps without communication: compute (the mean rank's) and skew (the slowest's less the mean's)
-    pair    a whole step, then one without communication: their difference is exposed communication
-    clocks  whole steps by the device's other clocks
+    quiet of a pair  without communication: compute (the mean rank's) and skew (the slowest's less the mean's)
+    step of a pair   right after it, whole: the difference of the two is exposed communication
+    step             whole, after a whole one, as in training: the step of the job
+
+The parts add up to the step of a pair, and that is another one than the step of the job: so they may fail to
+add up to it. A second pass is of whole steps by the device's other clock.
 """
 
 from __future__ import annotations
@@ -32,15 +34,16 @@ from bench.timing import sampling, windows
 from bench.timing.repeats import enough_samples
 from bench.timing.timers import DeviceTimer, HostTimer, Shield, Timer, WallTimer, spin
 
-Series = Literal["warm-up", "step", "quiet", "step of a pair", "quiet of a pair", "wall", "steps"]
+Series = Literal["warm-up", "step", "step of a pair", "quiet of a pair", "wall", "steps"]
 """Of one rank: what its samples are of. `wall` is a step by the host's clock where the device has another;
 `steps` are not timed: for what watches them."""
 
-_SERIES: tuple[Series, ...] = (
-    *("warm-up", "step", "quiet", "step of a pair", "quiet of a pair"),
-    *("wall", "steps"),
-)
-_QUIET: tuple[Series, ...] = ("quiet", "quiet of a pair")
+_SERIES: tuple[Series, ...] = ("warm-up", "step", "step of a pair", "quiet of a pair", "wall", "steps")
+_ROUND: tuple[Series, ...] = ("quiet of a pair", "step of a pair", "step")
+_FEWEST_ROUNDS = 6
+"""Fewer have no interval. A job is dear to start, and a difference of medians takes more than a median."""
+_FEWEST_WARM_UP = 3
+"""Steps: in the first one connections open, in the second DistributedDataParallel sorts its messages anew."""
 _END = -1.0
 _TRIALS = 3
 
@@ -110,7 +113,7 @@ class RankClock:
         return slowest
 
     def _call(self, series: Series) -> Call:
-        if series not in _QUIET:
+        if series != "quiet of a pair":
             return self._steps.step
         assert self._steps.without_communication is not None
         return self._steps.without_communication
@@ -142,6 +145,7 @@ def _passes(
 ) -> None:
     """At rank 0."""
     times = clock.times
+    protocol = structs.replace(protocol, warmup_steps=max(protocol.warmup_steps, _FEWEST_WARM_UP))
     warm = sampling.warm_up(lambda: _drop(clock.once("warm-up")), protocol, device.clock)
     times.warmup_steps, times.warm_up_seconds = warm.steps, warm.seconds
     if not protocol.max_samples:
@@ -150,10 +154,9 @@ def _passes(
         detail = f"still not steady after {warm.seconds:.0f} s of warm-up; enlarge it"
         times.warnings.append(CaseWarning("not-stationary", detail))
     clock.calibrate()
-    enough = structs.replace(protocol, min_samples=enough_samples(protocol, warm.step_seconds))
-    passes: list[tuple[Series, ...]] = [("step",)]
-    if steps.without_communication is not None:
-        passes += [("quiet",), ("step of a pair", "quiet of a pair")]
+    fewest = max(enough_samples(protocol, warm.step_seconds), _FEWEST_ROUNDS)
+    enough = structs.replace(protocol, min_samples=min(fewest, protocol.min_samples))
+    passes: list[tuple[Series, ...]] = [("step",) if steps.without_communication is None else _ROUND]
     if device.queue() is not None:
         passes.append(("wall",))
     for series in passes:
@@ -180,7 +183,7 @@ def _pass(
         by_host=device.queue() is None,
     )
     clock.times.stopped |= dict.fromkeys(series, used.samples.stopped)
-    clock.times.readings[series[0]] = used.readings
+    clock.times.readings[series[-1]] = used.readings
 
 
 def _drop(_: float) -> None:

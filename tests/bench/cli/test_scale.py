@@ -54,7 +54,7 @@ def test_one_and_two_ranks_are_measured_and_reported(command_line: Command, tmp_
     assert [rank.rank for rank in two.ranks] == [0, 1]
     assert {rank.threads for rank in two.ranks} == {1}
     assert not set(two.ranks[0].cores) & set(two.ranks[1].cores)
-    assert {len(rank.step_seconds) > 0 and len(rank.quiet_seconds) > 0 for rank in two.ranks} == {True}
+    assert {len(rank.step_seconds) == len(rank.pair_quiet_seconds) > 0 for rank in two.ranks} == {True}
     assert {each.what for each in two.traffic} >= {"gradients of the convolutions", "scores"}
     assert {each.collective for each in two.links} >= {each.collective for each in two.traffic}
     assert list((out / "logs").glob("*")) == []

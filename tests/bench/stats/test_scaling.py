@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from bench.stats.estimates import ratio_across_processes
+from bench.stats.estimates import Interval, ratio_across_processes
 from bench.stats.scaling import (
     RankSeconds,
+    Share,
     StepParts,
+    apart_of,
     gap_of,
     ideal_seconds,
+    is_more,
     losses,
     parts_add_up,
     parts_of,
@@ -43,7 +46,7 @@ def test_the_fewest_ranks_need_not_be_one() -> None:
 def test_losses_and_efficiency_add_up_to_the_whole() -> None:
     """Ideal 1.00 s; the step takes 1.25 s: 0.10 computing, 0.03 skew, 0.12 communication."""
     jobs = [StepParts(step=1.25, compute=1.10, skew=0.03, exposed=0.12)] * 3
-    found = losses(jobs, ideal_seconds(1.0, (1, 4), (32, 128)))
+    found = losses(jobs, ideal_seconds(1.0, (1, 4), (32, 128)), None)
     assert found.exposed.value == pytest.approx(0.096)
     assert found.skew.value == pytest.approx(0.024)
     assert found.compute.value == pytest.approx(0.08)
@@ -59,8 +62,8 @@ def test_the_ideal_of_strong_scaling_shrinks_with_the_ranks() -> None:
 def test_an_interval_needs_two_jobs() -> None:
     one = StepParts(step=1.0, compute=0.9, skew=0.02, exposed=0.08)
     other = StepParts(step=1.1, compute=0.9, skew=0.02, exposed=0.18)
-    assert losses([one], 0.9).exposed.interval is None
-    interval = losses([one, other], 0.9).exposed.interval
+    assert losses([one], 0.9, None).exposed.interval is None
+    interval = losses([one, other], 0.9, None).exposed.interval
     assert interval is not None
     assert interval.low < 0.08 < interval.high
 
@@ -72,10 +75,34 @@ def test_parts_add_up_within_a_twentieth_of_the_step(exposed: float, adds_up: bo
     assert gap_of(jobs) == pytest.approx(exposed - 0.10)
 
 
-def _rank(quiet: float, step: float = 1.5, pair_step: float = 1.6) -> RankSeconds:
-    return RankSeconds(
-        step=[step, step + 0.1], quiet=[quiet, quiet], pair_step=[pair_step], pair_quiet=[quiet + 0.1]
+def test_what_is_too_much_in_one_job_does_not_make_up_for_what_lacks_in_another() -> None:
+    jobs = [StepParts(step=1.0, compute=compute, skew=0.0, exposed=0.1) for compute in (1.05, 0.75)]
+    assert gap_of(jobs) == pytest.approx(0.0)
+    assert apart_of(jobs) == pytest.approx(0.15)
+    assert not parts_add_up(jobs)
+
+
+def test_slower_compute_is_as_unsure_as_the_ideal() -> None:
+    """Jobs that are all equal, against a time of the fewest ranks that is known to 10%."""
+    found = losses([StepParts(step=2.0, compute=1.5, skew=0.0, exposed=0.5)] * 3, 1.0, (0.9, 1.1)).compute
+    assert found.value == pytest.approx(0.25)
+    assert found.interval is not None
+    assert found.interval.low == pytest.approx(0.2)
+    assert found.interval.high == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize(("half", "more"), [(0.01, True), (0.05, False)])
+def test_of_two_losses_one_is_more_beyond_both_intervals(half: float, more: bool) -> None:
+    large, small = (
+        Share(value, Interval(value - half, value + half, "across-processes"))
+        for value in (0.34, 0.32 - 0.01)
     )
+    assert is_more(large, small) is more
+    assert not is_more(small, large)
+
+
+def _rank(quiet: float, step: float = 1.5, pair_step: float = 1.6) -> RankSeconds:
+    return RankSeconds(step=[step, step + 0.1], pair_step=[pair_step] * 2, pair_quiet=[quiet, quiet])
 
 
 def test_planted_parts_of_two_ranks() -> None:
@@ -85,10 +112,20 @@ def test_planted_parts_of_two_ranks() -> None:
     assert found.step == pytest.approx(1.55)
     assert found.compute == pytest.approx(1.1)
     assert found.skew == pytest.approx(0.1)
-    assert found.exposed == pytest.approx(1.6 - 1.3)
+    assert found.exposed == pytest.approx(1.6 - 1.2)
+
+
+def test_parts_of_steps_that_scatter_add_up() -> None:
+    """Which medians of each step's own parts would not: skew is nothing in most steps, and large in some."""
+    one = RankSeconds(step=[1.5, 1.5, 1.9], pair_step=[1.5, 1.5, 1.9], pair_quiet=[1.0, 1.0, 1.4])
+    other = RankSeconds(step=[1.5, 1.5, 1.9], pair_step=[1.5, 1.5, 1.9], pair_quiet=[1.0, 1.4, 1.0])
+    found = parts_of([one, other])
+    assert found is not None
+    assert (found.compute, found.skew, found.exposed) == pytest.approx((1.2, 0.2, 0.1))
+    assert found.gap == pytest.approx(0.0)
 
 
 def test_a_step_that_cannot_be_quiet_has_no_parts() -> None:
-    one = RankSeconds(step=[1.0], quiet=[], pair_step=[], pair_quiet=[])
+    one = RankSeconds(step=[1.0], pair_step=[], pair_quiet=[])
     assert parts_of([one, one]) is None
     assert parts_of([]) is None

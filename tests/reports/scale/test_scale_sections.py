@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from bench.schema.case import Case
+from bench.schema.ranks import Traffic
 from bench.schema.record import Record
 from reports import formats
 from reports.cells import readable
@@ -186,3 +188,54 @@ def test_what_is_not_resolved_is_no_number(tmp_path: Path) -> None:
     assert others == []
     (row,) = _table(found, "what is lost")
     assert row[2:] == ("?",) * 4
+
+
+def _scattered(one: tuple[float, ...], two: list[PlantedSize]) -> list[Record]:
+    """Jobs of one rank that take so long, and jobs of two, of which each is another."""
+    alone = [strong_records([PlantedSize(ranks=1, compute=each)], HOST)[at] for at, each in enumerate(one)]
+    return [*alone, *(strong_records([size], HOST)[at] for at, size in enumerate(two))]
+
+
+def test_what_costs_most_is_not_said_where_intervals_do_not_tell(tmp_path: Path) -> None:
+    """Two losses of about the same size, of jobs that scatter."""
+    two = [PlantedSize(ranks=2, compute=0.5 + each, exposed=0.32) for each in (0.2, 0.34, 0.4)]
+    found = _report(tmp_path, _scattered((1.0, 1.01, 0.99), two))
+    assert found.answer is not None
+    told = found.answer.headlines[1]
+    assert told.startswith("At 2 ranks it is not resolved what costs most: exposed communication (28%, ")
+    assert ") or slower compute (27%, " in told
+
+
+def test_a_batch_pays_only_beyond_the_interval(tmp_path: Path) -> None:
+    """Exposed communication of 2%, 6% and 10% may be above or below a twentieth."""
+    two = [PlantedSize(ranks=2, compute=0.94 - each, exposed=each) for each in (0.02, 0.06, 0.10)]
+    found = _report(tmp_path, _scattered((1.0, 1.01, 0.99), two))
+    assert found.answer is not None
+    assert "Whether a bigger batch pays is not resolved" in found.answer.headlines[1]
+
+
+def test_what_grows_with_the_batch_is_not_said_to_stay(tmp_path: Path) -> None:
+    maps = Traffic("activations into the linear layers", "broadcast", 10**8, 2)
+    records = [
+        structs.replace(each, traffic=(*each.traffic, maps)) if each.traffic else each
+        for each in weak_records()
+    ]
+    found = _report(tmp_path, records)
+    assert found.answer is not None
+    assert found.answer.headlines[1].endswith("pays: it does not change most of what is sent.")
+
+
+def test_wide_intervals_do_not_cut_the_first_screen(tmp_path: Path) -> None:
+    two = [PlantedSize(ranks=2, compute=each, exposed=0.3) for each in (0.7, 0.62, 0.51)]
+    found = _report(tmp_path, _scattered((0.588, 0.686, 0.688), two))
+    lines = formats.render("terminal", found).splitlines()
+    (header,) = (line for line in lines if line.startswith("ranks"))
+    assert header.split()[-3:] == ["compute", "skew", "exposed"]
+
+
+def test_errors_of_opposite_sign_are_an_alarm(tmp_path: Path) -> None:
+    two = [PlantedSize(ranks=2, compute=0.6, exposed=0.3, gap=each) for each in (-0.12, 0.0, 0.12)]
+    found = _report(tmp_path, _scattered((1.0, 1.01, 0.99), two))
+    assert found.answer is not None
+    (alarm,) = found.answer.alarms
+    assert "are 9% off the step on average" in alarm

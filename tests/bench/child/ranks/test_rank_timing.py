@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import statistics
 from collections.abc import Callable
 
 import pytest
+from msgspec import structs
 
 from bench.child.ranks.rank_timing import RankTimes, time_rank
 from bench.contracts.rank_strategy import RankSteps
 from bench.devices.fake import FakeDevice
 from bench.schema.case import MeasurementProtocol
+from bench.stats.scaling import RankSeconds, parts_of
 from tests.planted.threaded_ranks import ThreadedAgreement, in_ranks
 
 COMPUTE = (1.0, 1.2, 0.8)
@@ -48,9 +51,9 @@ def test_planted_parts_come_back(asynchronous: bool) -> None:
     ranks = _timed(asynchronous=asynchronous)
     host = 0.0 if asynchronous else 0.01
     for number, times in enumerate(ranks):
-        assert times.own["quiet"] == pytest.approx([COMPUTE[number] + host] * 6)
+        assert times.own["quiet of a pair"] == pytest.approx([COMPUTE[number] + host] * 6)
         assert times.job["step"] == pytest.approx([STEP + host] * 6)
-        assert times.job["quiet"] == pytest.approx([max(COMPUTE) + host] * 6)
+        assert times.job["quiet of a pair"] == pytest.approx([max(COMPUTE) + host] * 6)
     exposed = [
         step - quiet
         for step, quiet in zip(ranks[0].job["step of a pair"], ranks[0].job["quiet of a pair"], strict=True)
@@ -61,7 +64,7 @@ def test_planted_parts_come_back(asynchronous: bool) -> None:
 def test_all_ranks_make_the_same_steps() -> None:
     first, *others = _timed()
     counts = {series: len(samples) for series, samples in first.own.items()}
-    assert counts["step"] == counts["quiet"] == counts["step of a pair"] == 6
+    assert counts["step"] == counts["quiet of a pair"] == counts["step of a pair"] == 6
     assert all({name: len(taken) for name, taken in each.own.items()} == counts for each in others)
 
 
@@ -72,9 +75,58 @@ def test_a_device_with_a_queue_is_also_timed_by_the_hosts_clock() -> None:
 
 def test_a_strategy_without_a_quiet_step_has_whole_steps_alone() -> None:
     times = _timed(quiet=False)[0]
-    assert "quiet" not in times.own
+    assert "quiet of a pair" not in times.own
     assert "step of a pair" not in times.own
     assert len(times.job["step"]) == 6
+
+
+def test_the_parts_add_up_on_a_machine_that_becomes_faster() -> None:
+    """Steps become 1% shorter each: whatever is compared was measured at the same time."""
+
+    def rank(number: int, agreement: ThreadedAgreement) -> RankTimes:
+        device, made = FakeDevice(asynchronous=False), [0]
+
+        def work(seconds: float) -> Callable[[], None]:
+            def step() -> None:
+                made[0] += 1
+                device.launch(0.0, seconds * 0.99 ** made[0])
+
+            return step
+
+        steps = dataclasses.replace(
+            _steps(device, number), step=work(STEP), without_communication=work(COMPUTE[number])
+        )
+        return time_rank(steps, device, agreement, structs.replace(PROTOCOL, min_samples=12, max_samples=12))
+
+    parts = parts_of(
+        [
+            RankSeconds(
+                step=times.own["step"],
+                pair_step=times.own["step of a pair"],
+                pair_quiet=times.own["quiet of a pair"],
+            )
+            for times in in_ranks(len(COMPUTE), rank)
+        ]
+    )
+    assert parts is not None
+    assert abs(parts.gap) < 0.02
+
+
+def test_a_few_steps_are_rounds_enough_only_for_an_interval() -> None:
+    """And are warmed up by three at least: in the second one messages are sorted anew."""
+
+    def rank(number: int, agreement: ThreadedAgreement) -> RankTimes:
+        device = FakeDevice(asynchronous=False)
+        protocol = MeasurementProtocol(
+            min_samples=20, fewest_samples=3, warmup_steps=1, warmup_seconds=0.0, warmup_limit_seconds=0.0
+        )
+        return time_rank(
+            _steps(device, number), device, agreement, structs.replace(protocol, sampling_seconds=0.1)
+        )
+
+    first, _ = in_ranks(2, rank)
+    assert len(first.own["step"]) == 6
+    assert first.warmup_steps == 3
 
 
 def test_rank_0_decides_when_steps_are_enough() -> None:

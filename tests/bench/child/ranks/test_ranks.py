@@ -62,7 +62,7 @@ def test_a_job_leaves_the_slowest_ranks_step_and_each_ranks_own(found: Found) ->
     assert step.samples == [max(each) for each in zip(first.step_seconds, second.step_seconds, strict=True)]
     assert [rank.rank for rank in job.ranks] == [0, 1]
     for rank in job.ranks:
-        assert len(rank.quiet_seconds) == len(rank.pair_step_seconds) == len(rank.pair_quiet_seconds) == 3
+        assert len(rank.step_seconds) == len(rank.pair_step_seconds) == len(rank.pair_quiet_seconds) == 3
         _is_placed(rank)
 
 
