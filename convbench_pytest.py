@@ -66,7 +66,10 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the marker of limits; where an option was given, what obeys it."""
     names = (name.replace("-", "_") for name in _OPTIONS)
     if any(config.getoption(f"convbench_{name}") is not None for name in names):
-        activate(config.pluginmanager)
+        try:
+            activate(config.pluginmanager)
+        except ImportError as error:
+            raise pytest.UsageError(str(error)) from error
     config.addinivalue_line(
         "markers",
         "convbench(max_seconds, max_bytes): fail if the fixture convbench measures a larger median or peak",

@@ -184,6 +184,10 @@ def test_a_suite_that_does_not_use_the_fixture_is_left_alone(installed: Path, tm
     done = _pytest(installed, tmp_path)
     assert done.returncode == 1
     assert "that Python finds is not convbench's" in done.stdout
+    gated = _pytest(installed, tmp_path, "--convbench-replicates=5")
+    assert gated.returncode == 4
+    assert "ERROR: " in gated.stderr
+    assert "Traceback" not in gated.stderr
 
 
 def test_the_benchmarks_of_convbench_run_from_any_folder(installed: Path, tmp_path: Path) -> None:

@@ -12,6 +12,9 @@ from bench.store import RECORDS
 
 FOLDER = "convbench"
 """In the storage of pytest-benchmark, which looks for files there and in none of its folders' folders."""
+BASE = "base.txt"
+"""In the folder of a run that a later session compares with: it was measured to its end, and no gate failed.
+A gate that failed would else pass when it is repeated, since the slow run is the last one then."""
 
 
 def new_folder(options: GateOptions, config: pytest.Config) -> Path:
@@ -24,6 +27,11 @@ def new_folder(options: GateOptions, config: pytest.Config) -> Path:
     return _storage(config) / f"{int(kept[-1].name) + 1 if kept else 1:04}"
 
 
+def keep_as_base(folder: Path) -> None:
+    """From now on `--convbench-compare` takes this run, until there is a later one."""
+    (folder / BASE).write_text("pytest --convbench-compare takes the last run that has this file.\n")
+
+
 def compared_with(options: GateOptions, config: pytest.Config) -> Path | None:
     """The run of `--convbench-compare`. Raises pytest.UsageError, before anything is measured, where it is
     not there."""
@@ -33,12 +41,18 @@ def compared_with(options: GateOptions, config: pytest.Config) -> Path | None:
     if named and (Path(named) / RECORDS).exists():
         return Path(named)
     kept = _kept(config)
-    if not named and kept:
-        return kept[-1]
+    bases = [each for each in kept if (each / BASE).exists()]
+    if not named and bases:
+        return bases[-1]
     found = [each for each in kept if named.isdecimal() and int(each.name) == int(named)]
     if found:
         return found[0]
     where = _storage(config)
+    if kept and not named:
+        raise pytest.UsageError(
+            f"--convbench-compare: each run in {where} was interrupted or failed its gate. Name the one to "
+            f"compare with, as in --convbench-compare={int(kept[-1].name)}"
+        )
     wanted = (
         f"--convbench-compare={named}: no run folder, and none" if named else "--convbench-compare: no run"
     )

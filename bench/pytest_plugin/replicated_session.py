@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING
 import pytest
 from _pytest.runner import runtestprotocol
 
-from bench.pytest_plugin import gate_options, kept_runs, measuring_mode, replicated_cases
+from bench.pytest_plugin import gate_options, kept_runs, measuring_mode, replicated_cases, session_gate
 from bench.pytest_plugin.replicated_cases import RUN, ReplicatedCases
+from bench.pytest_plugin.session_gate import SessionVerdict
 from models.errors import UserError
 
 if TYPE_CHECKING:
     from bench.runner.events import Progress
-    from reports.compare.compare_report import RunComparison
 
 BASE = pytest.StashKey[Path]()
-COMPARED: pytest.StashKey[RunComparison] = pytest.StashKey()
+VERDICT = pytest.StashKey[SessionVerdict]()
 FIXTURE = "convbench"
 
 
@@ -34,6 +34,10 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     config, options = session.config, gate_options.of(session.config)
     if options.replicates is None or config.option.collectonly:
         return
+    if not config.pluginmanager.hasplugin("benchmark"):
+        raise pytest.UsageError(
+            "--convbench-replicates needs pytest-benchmark: pip install 'convbench[pytest]'"
+        )
     if not measuring_mode.is_measured(config):
         raise pytest.UsageError(
             "--convbench-replicates measures, and benchmarks are disabled: omit --benchmark-disable or "
@@ -41,6 +45,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         )
     base = kept_runs.compared_with(options, config)
     if base is not None:
+        session_gate.check_base(base)
         config.stash[BASE] = base
     config.stash[RUN] = ReplicatedCases(options, kept_runs.new_folder(options, config))
 
@@ -91,16 +96,18 @@ class _Lines:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Compare, and fail the session where the gate does or nothing could be compared."""
     config, run = session.config, replicated_cases.of(session.config)
-    base = config.stash.get(BASE, None)
-    if run is None or base is None or not run.is_measured:
+    if run is None or run.is_noting:
         return
-    from reports.compare import compare_report
-
-    compared = compare_report.build([base], [run.folder], fail_on=run.options.fail_on)
-    config.stash[COMPARED] = compared
-    is_bad = compared.is_empty or (compared.gate is not None and compared.gate.reasons)
-    if is_bad and session.exitstatus == pytest.ExitCode.OK:
+    base, verdict = config.stash.get(BASE, None), SessionVerdict()
+    if base is not None and not run.cases:
+        verdict = SessionVerdict(reasons=(session_gate.NO_NETWORK,))
+    elif base is not None and run.is_measured:
+        verdict = session_gate.judge(base, run.folder, run.options.fail_on)
+    config.stash[VERDICT] = verdict
+    if verdict.reasons and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    if run.is_measured and not verdict.reasons:
+        kept_runs.keep_as_base(run.folder)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -111,14 +118,14 @@ def pytest_terminal_summary(
     try:
         return (yield)
     finally:
-        for line in _summary(config):
+        verdict = config.stash.get(VERDICT, SessionVerdict())
+        for line in _summary(config, verdict):
             terminalreporter.write_line(line)
-        compared = config.stash.get(COMPARED, None)
-        for reason in compared.gate.reasons if compared is not None and compared.gate else ():
+        for reason in verdict.reasons:
             terminalreporter.write_line(f"convbench: gate: {reason}", red=True)
 
 
-def _summary(config: pytest.Config) -> Iterator[str]:
+def _summary(config: pytest.Config, verdict: SessionVerdict) -> Iterator[str]:
     run = replicated_cases.of(config)
     if run is None or not run.is_measured:
         return
@@ -126,10 +133,6 @@ def _summary(config: pytest.Config) -> Iterator[str]:
     shortened = list(run.shortened())
     if shortened:
         yield f"convbench: --convbench-budget shortened or left out: {', '.join(shortened)}"
-    compared = config.stash.get(COMPARED, None)
-    if compared is None:
+    if not verdict.lines:
         yield f"convbench: processes kept in {run.folder}; convbench report {run.folder}"
-        return
-    from reports import formats
-
-    yield from formats.render("terminal", compared.document).splitlines()
+    yield from verdict.lines

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -79,16 +79,34 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     """Say why."""
     for sentence in _unmatched(config):
         terminalreporter.write_line(f"convbench: {sentence}", red=True)
+    for sentence in _unjudged(config):
+        terminalreporter.write_line(f"convbench: {sentence}", yellow=True)
 
 
 def _unmatched(config: pytest.Config) -> Iterator[str]:
     """In a sentence, that `--benchmark-compare-fail` had nothing to judge."""
+    new, is_all = _not_saved(config)
+    if new and is_all:
+        yield f"nothing was compared, so --benchmark-compare-fail judged nothing: {_named(new)} is not saved"
+
+
+def _unjudged(config: pytest.Config) -> Iterator[str]:
+    """Likewise, what it judged nothing of."""
+    new, is_all = _not_saved(config)
+    if new and not is_all:
+        yield f"--benchmark-compare-fail did not judge what is not saved: {_named(new)}"
+
+
+def _named(benchmarks: Sequence[str]) -> str:
+    return ", ".join(benchmarks[:3]) + (", ..." if len(benchmarks) > 3 else "")
+
+
+def _not_saved(config: pytest.Config) -> tuple[list[str], bool]:
+    """The benchmarks that a gate found in no saved run, and whether these are all; none without a gate."""
     session: Any = getattr(config, "_benchmarksession", None)
     if session is None or not session.compare_fail or not session.benchmarks:
-        return
+        return [], False
     saved: Mapping[object, Iterable[str]] = session.compared_mapping or {}
     known = {name for names in saved.values() for name in names}
     new = [benchmark.fullname for benchmark in session.benchmarks if benchmark.fullname not in known]
-    if len(new) == len(session.benchmarks):
-        names = ", ".join(new[:3]) + (", ..." if len(new) > 3 else "")
-        yield f"nothing was compared, so --benchmark-compare-fail judged nothing: {names} is not saved"
+    return new, len(new) == len(session.benchmarks)

@@ -22,6 +22,7 @@ def keep(storage: Path, *names: str) -> None:
         folder = storage / "convbench" / name
         folder.mkdir(parents=True)
         (folder / RECORDS).touch()
+        kept_runs.keep_as_base(folder)
 
 
 def test_runs_are_numbered(tmp_path: Path) -> None:
@@ -52,3 +53,16 @@ def test_a_folder_with_a_run_takes_no_second_one(tmp_path: Path) -> None:
     used = tmp_path / "convbench" / "0001"
     with pytest.raises(pytest.UsageError, match="already contains a run"):
         kept_runs.new_folder(GateOptions(replicates=2, out=used), config_at(tmp_path))
+
+
+def test_a_run_that_failed_its_gate_is_compared_only_by_its_name(tmp_path: Path) -> None:
+    """The gate would pass when it is repeated: nothing is slower than the slow run."""
+    keep(tmp_path, "0001", "0002")
+    config, kept = config_at(tmp_path), tmp_path / "convbench"
+    (kept / "0002" / kept_runs.BASE).unlink()
+    assert kept_runs.compared_with(GateOptions(replicates=2, compare=""), config) == kept / "0001"
+    assert kept_runs.compared_with(GateOptions(replicates=2, compare="2"), config) == kept / "0002"
+    assert kept_runs.new_folder(GateOptions(replicates=2), config) == kept / "0003"
+    (kept / "0001" / kept_runs.BASE).unlink()
+    with pytest.raises(pytest.UsageError, match=r"failed its gate\. Name the one"):
+        kept_runs.compared_with(GateOptions(replicates=2, compare=""), config)

@@ -69,6 +69,9 @@ def test_replicates_are_kept_compared_and_judged(tmp_path: Path) -> None:
     assert (kept / "0002" / RECORDS).exists()
     assert "Gate --fail-on inconclusive: FAIL (exit 1)" in said
     assert "convbench: gate: LeNet-5 training, batch 1 is inconclusive: one process on a side" in said
+    assert [folder.parent.name for folder in kept.glob("*/base.txt")] == [
+        "0001"
+    ]  # a retry compares with it too
 
 
 def test_a_session_that_is_terminated_keeps_what_it_has_measured(tmp_path: Path) -> None:

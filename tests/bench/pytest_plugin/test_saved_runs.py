@@ -63,3 +63,13 @@ def test_the_commit_of_convbench_stands_beside_the_projects() -> None:
     saved_runs.pytest_benchmark_update_commit_info(config_with(), info)
     assert info["id"] == "the project's"
     assert "convbench" in info
+
+
+def test_what_a_gate_did_not_judge_is_named() -> None:
+    said: list[str] = []
+    reporter: Any = SimpleNamespace(write_line=lambda line, **markup: said.append(line))
+    saved_runs.pytest_terminal_summary(reporter, config_with(session_of({"0001": ["b"]})))
+    assert said == ["convbench: --benchmark-compare-fail did not judge what is not saved: a"]
+    said.clear()
+    saved_runs.pytest_terminal_summary(reporter, config_with(session_of({"0001": ["a", "b"]})))
+    assert said == []
