@@ -57,7 +57,7 @@ def build(base: Path, new: Path, *, margin: float, fail_on: FailOn | None = None
     sides = _side(base), _side(new)
     pairs = list(_pairs(sides[0].benchmarks, sides[1].benchmarks, margin))
     judged = [each for each in pairs if each.verdict is not None]
-    reasons = tuple(_gate(judged, fail_on)) if fail_on else ()
+    reasons = (*_broken(*sides), *_gate(judged, fail_on)) if fail_on else ()
     return FileComparison(
         document=Document(
             title=_title(judged),
@@ -158,16 +158,29 @@ def _headlines(judged: Sequence[Pair], fail_on: FailOn | None, reasons: Sequence
         yield f"Gate --fail-on {fail_on}: {failed}{unjudged}."
 
 
+def _broken(base: PytestFile, new: PytestFile) -> Iterator[str]:
+    """What BASE measured, and NEW had no memory for."""
+    measured = {each.fullname for each in new.benchmarks}
+    failed = {each.fullname for each in new.left_out if each.outcome == "oom"} - measured
+    for each in base.benchmarks:
+        if each.fullname in failed:
+            yield f"{each.name} was measured in BASE and failed in NEW"
+
+
 def _gate(judged: Sequence[Pair], fail_on: FailOn) -> Iterator[str]:
-    """What is slower, or any change, and stays so under Holm's correction; and a comparison of nothing."""
+    """What is slower, or any change, and stays so under Holm's correction; what is `inconclusive`, if that
+    is to fail; and a comparison of nothing."""
     if not judged:
         yield "nothing was compared"
     tested = [(each, each.verdict) for each in judged if each.verdict and each.verdict.p is not None]
-    words = ("slower",) if fail_on == "slower" else ("slower", "faster")
+    words = ("slower", "faster") if fail_on == "any" else ("slower",)
     holds = verdicts.holm([verdict.p for _, verdict in tested if verdict.p is not None])
     for (each, verdict), is_sure in zip(tested, holds, strict=True):
         if is_sure and verdict.verdict in words:
             yield f"{each.new.name} is {verdict.verdict}"
+    for each in judged if fail_on == "inconclusive" else ():
+        if each.verdict and each.verdict.verdict == "inconclusive":
+            yield f"{each.new.name} is inconclusive: {each.verdict.reason or 'too few processes'}"
 
 
 def _alarms(base: PytestFile, new: PytestFile) -> Iterator[str]:

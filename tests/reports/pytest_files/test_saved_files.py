@@ -216,3 +216,38 @@ def test_a_run_becomes_a_file_and_is_read_again(command_line: Command, tmp_path:
     (compared,) = command_line("compare", run, file, "--format", "json").rows()
     assert (compared["ratio"], compared["n_new"]) == (pytest.approx(1.0), 3)
     assert json.loads(file.read_text())["benchmarks"][0]["stats"]["rounds"] == 3
+
+
+def test_an_undecided_benchmark_fails_the_gate_that_asks_for_a_decision(
+    command_line: Command, tmp_path: Path, mixed: Path
+) -> None:
+    faster = planted_sessions.write(tmp_path / "faster.json", [of_case("test_vgg", CASE, 0.1)])
+    answer = command_line("compare", mixed, faster, "--fail-on", "inconclusive")
+    assert answer.code == 1
+    assert "gate: test_vgg is inconclusive: one process on a side" in answer.err
+
+
+@pytest.mark.parametrize(("gate", "code"), [("any", 1), ("slower", 0), ("inconclusive", 0)])
+def test_what_got_faster_fails_the_gate_on_any_change_alone(
+    command_line: Command, tmp_path: Path, gate: str, code: int
+) -> None:
+    sides = [
+        planted_sessions.write(
+            tmp_path / f"{seconds}.json",
+            [of_case("test_vgg", CASE, seconds, interval_scope="across-processes", processes=7)],
+        )
+        for seconds in (0.2, 0.1)
+    ]
+    assert command_line("compare", *sides, "--fail-on", gate).code == code
+
+
+def test_what_ran_out_of_memory_fails_the_gate(command_line: Command, tmp_path: Path, mixed: Path) -> None:
+    """As a case does that failed in a run."""
+    info = {"status": "oom", "reason": "out of memory. Use a smaller batch"}
+    failed = {"name": "test_vgg", "fullname": "tests/test_speed.py::test_vgg", "extra_info": info}
+    file = planted_sessions.write(
+        tmp_path / "a.json", [benchmark("test_sum", 1e-5)], convbench_failed=[failed]
+    )
+    answer = command_line("compare", mixed, file, "--fail-on", "slower")
+    assert answer.code == 1
+    assert "gate: test_vgg was measured in BASE and failed in NEW" in answer.err
