@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from bench.pytest_plugin import measuring_mode
+from bench.pytest_plugin import failed_benchmarks, measuring_mode
 from bench.store import write_whole
 from models.errors import UserError
 
@@ -28,7 +28,7 @@ TERMINATED = 128 + signal.SIGTERM
 class EarlySaving:
     """Of one session.
 
-    saved    benchmarks that the files hold
+    saved    benchmarks that the files hold, those that failed among them
     numbered the file in pytest-benchmark's storage that the end of the session will write anew
     """
 
@@ -39,15 +39,20 @@ class EarlySaving:
     _facts: dict[str, Any] | None = None
 
     def save(self) -> None:
-        """Write what has been measured, if that has become more."""
+        """Write what has been measured, and what has failed, if that has become more.
+
+        Where nothing has a figure pytest-benchmark writes no file: that of `--benchmark-json` then stays as
+        it is written here, and its storage has none, for the next session would compare with it.
+        """
         done = [each for each in self.session.benchmarks if each and not each.has_error]
-        if len(done) == self.saved:
+        found = len(done) + len(failed_benchmarks.kept_by(self.config))
+        if found == self.saved:
             return
-        self.saved = len(done)
+        self.saved = found
         if isinstance(self.session.json, str | Path):
             self._write(Path(self.session.json), include_data=True)
         name = self.session.save or self.session.autosave
-        if name and hasattr(self.session.storage, "path"):
+        if done and name and hasattr(self.session.storage, "path"):
             if self.numbered is None:
                 self.numbered = self.session.storage.get(f"{self._next_number():04}_{name}.json")
             self._write(self.numbered, include_data=self.session.save_data)

@@ -16,6 +16,10 @@ from models.errors import UserError
 _KEY = pytest.StashKey[list[dict[str, Any]]]()
 
 
+class ChildMemoryError(UserError):
+    """No process of a case had the memory that it needs."""
+
+
 def kept_by(config: pytest.Config) -> list[dict[str, Any]]:
     """Those of the session, as they stand in the JSON."""
     return config.stash.setdefault(_KEY, [])
@@ -48,6 +52,8 @@ def told_in_a_line(request: pytest.FixtureRequest) -> Iterator[None]:
 
 def why_no_memory(error: BaseException) -> str | None:
     """`out of memory: ...`; None of an error that says nothing of memory."""
+    if isinstance(error, ChildMemoryError):
+        return str(error)
     names = [each.__name__ for each in type(error).__mro__]
     kind, reason = explain(ChildError(types=names, message=str(error)))
     return f"out of memory: {reason.rstrip('.')}. Use a smaller batch" if kind == "oom" else None

@@ -11,6 +11,7 @@ from msgspec import structs
 
 from bench.plan import estimate, plan_processes
 from bench.pytest_plugin.benchmarked import Benchmarked
+from bench.pytest_plugin.failed_benchmarks import ChildMemoryError
 from bench.pytest_plugin.gate_options import GateOptions
 from bench.runner.events import OnProgress
 from bench.runner.execute import run_kept
@@ -21,7 +22,7 @@ from bench.schema.kept_plan import KeptPlan
 from bench.schema.phases import PHASES, Phase, whole
 from bench.schema.plurals import how_many
 from models.errors import UserError, unknown
-from reports.summary.figures import Figure, Summary
+from reports.summary.figures import FailedProcesses, Figure, Summary
 from reports.summary.pooling import summarise
 
 _PEAKS = ("peak_allocated", "peak_resident")
@@ -112,7 +113,7 @@ class ReplicatedCases:
             return
         for case in self._cases:
             found = self.processes(case)
-            if found < wanted and self._why_none(case) is None:
+            if found < wanted and self._failed(case) is None:
                 yield f"{case.id} ({found} of {wanted} processes)" if found else f"{case.id} (left out)"
 
     def find(self, case: Case, phase: str | None) -> Benchmarked:
@@ -123,10 +124,10 @@ class ReplicatedCases:
         """
         figures = self._of(case)
         if not figures:
-            reason = self._why_none(case)
-            if reason is None and self.options.budget is not None and case in self._cases:
+            failed = self._failed(case)
+            if failed is None and self.options.budget is not None and case in self._cases:
                 pytest.skip(f"--convbench-budget={self.options.budget:g} ended before this case")
-            raise UserError(reason or NOT_NOTED)
+            raise _error(case, failed)
         times = {each.phase: each for each in figures if each.metric == "wall_time"}
         asked = phase or whole(case)
         for known in PHASES:
@@ -137,13 +138,17 @@ class ReplicatedCases:
     def described(self, case: Case, phase: Phase) -> dict[str, object]:
         """What `extra_info` says beside the figures."""
         figures = self._of(case)
+        times = {each.metric: each for each in figures if each.phase == phase}
+        device = times.get("device_time")
         parameters = next((each.median for each in figures if each.metric == "parameters"), None)
         return {
             "effective": dict(figures[0].effective.precision + figures[0].effective.machine),
             "parameters": None if parameters is None else int(parameters),
             "bytes": {name: int(each.median) for name, each in _sizes(figures, phase).items()},
             "bytes_scope": "child process",
+            "labels": list(times["wall_time"].tags),
             "run": str(self.folder),
+            **({"device_time": device.median} if device else {}),
         }
 
     def _benchmarked(
@@ -176,12 +181,19 @@ class ReplicatedCases:
         told = {w.label: in_words(w.example) for w in self._summary.warnings if w.cases[:1] == (key,)}
         yield from (told.get(label, label) for label in time.tags)
 
-    def _why_none(self, case: Case) -> str | None:
+    def _failed(self, case: Case) -> FailedProcesses | None:
         """How its processes failed; None where it had none."""
         key = case.without_replicate()
         found = self._summary.outcomes if self._summary else ()
-        failed = next((each for each in found if each.case == key), None)
-        return None if failed is None else f"{case.id}: {failed.status}: {failed.reason}"
+        return next((each for each in found if each.case == key), None)
+
+
+def _error(case: Case, failed: FailedProcesses | None) -> UserError:
+    """Why the case has no figures."""
+    if failed is None:
+        return UserError(NOT_NOTED)
+    kind = ChildMemoryError if failed.status == "oom" else UserError
+    return kind(f"{case.id}: {failed.status}: {failed.reason}")
 
 
 def _sizes(figures: tuple[Figure, ...], phase: Phase) -> dict[str, Figure]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
+from bench.pytest_plugin.failed_benchmarks import ChildMemoryError, why_no_memory
 from bench.pytest_plugin.gate_options import GateOptions
 from bench.pytest_plugin.replicated_cases import ReplicatedCases
 from bench.schema.case import Case, MeasurementProtocol
@@ -67,6 +68,7 @@ def test_figures_are_over_the_processes(tmp_path: Path, monkeypatch: pytest.Monk
     assert low < 1.0 < 1.21 < high  # of three processes
     assert (found.flops, found.peak_bytes) == (30, 1000)
     assert "steal: other virtual machines took 3.1% of CPU time" in found.warnings
+    assert run.described(CASE, "step")["labels"] == ["steal", "restless"]
     assert run.find(CASE, "forward").median == pytest.approx(1.1 / 4)
     with pytest.raises(UserError, match="backwards"):
         run.find(CASE, "backwards")
@@ -75,8 +77,9 @@ def test_figures_are_over_the_processes(tmp_path: Path, monkeypatch: pytest.Monk
 def test_what_failed_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     failed = planted_records.record(OTHER, status="oom", reason="out of memory: 4 GiB")
     run = measured(tmp_path / "run", monkeypatch, [training(1, 1.0), failed])
-    with pytest.raises(UserError, match="oom: out of memory: 4 GiB"):
+    with pytest.raises(ChildMemoryError, match="oom: out of memory: 4 GiB") as raised:
         run.find(OTHER, None)
+    assert why_no_memory(raised.value) == str(raised.value)  # so that the JSON lists it
     with pytest.raises(UserError, match="asked for another case"):
         run.find(structs.replace(CASE, batch=1), None)
 
