@@ -67,8 +67,8 @@ class Benchmarked(Struct, frozen=True, kw_only=True):
 
     @property
     def flops(self) -> int | None:
-        """FLOPs of the phase for the whole batch; they need no measurement."""
-        return self.work
+        """FLOPs of the phase for the whole batch, of which a step at a reduced size has fewer."""
+        return self._measured(self.work)
 
     @property
     def images_per_second(self) -> float | None:

@@ -9,12 +9,15 @@ import pytest
 from bench import devices
 from bench.plan import estimate, feasibility, suite_plan
 from bench.pytest_plugin import gate_options, measuring_mode, round_counts
+from bench.pytest_plugin.session_budget import FIXTURE
 from bench.schema import durations
 from bench.schema.case import Case
 from bench.schema.plurals import how_many
 
 MARK = "measures"
 """The mark of a test that measures the case which it names."""
+UNKNOWN = "an unknown time: --convbench-budget 2m limits it"
+"""Cases of tests without the mark are not known before they run."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -30,16 +33,21 @@ def pytest_report_collectionfinish(config: pytest.Config, items: Iterable[pytest
     options = gate_options.of(config)
     if not measuring_mode.is_measured(config) or options.replicates is not None:
         return []
-    marks = [item.get_closest_marker(MARK) for item in items]
-    cases = [case for case in dict.fromkeys(mark.args[0] for mark in marks if mark) if _runs_here(case)]
+    marked = [(item, item.get_closest_marker(MARK)) for item in items]
+    named = dict.fromkeys(mark.args[0] for _, mark in marked if mark)
+    cases = [case for case in named if _runs_here(case)]
+    unknown = sum(mark is None and FIXTURE in getattr(item, "fixturenames", ()) for item, mark in marked)
+    limit = options.budget
+    tests = how_many(unknown, "test")
     if not cases:
-        return []
+        told = UNKNOWN if limit is None else f"at most {durations.about(limit)}"
+        return [f"convbench: {tests} to measure, {told}"] if unknown else []
     usual = suite_plan.usual_protocol(devices.auto())
     protocol = round_counts.protocol_in_force(usual, config)
     seconds = sum(estimate.case_seconds(case, protocol) for case in cases)
-    if options.budget is not None:
-        seconds = min(seconds, options.budget)
-    return [f"convbench: {how_many(len(cases), 'case')} to measure, {durations.about(seconds)}"]
+    told = durations.about(seconds if limit is None else min(seconds, limit))
+    more = f", and {tests} that take an unknown time" if unknown and limit is None else ""
+    return [f"convbench: {how_many(len(cases), 'case')} to measure, {told}{more}"]
 
 
 def _runs_here(case: Case) -> bool:

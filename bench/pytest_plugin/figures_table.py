@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from bench.pytest_plugin import failed_benchmarks
+from bench.pytest_plugin import failed_benchmarks, round_counts
 from bench.schema.pytest_json import SavedBenchmark
 from reports.pytest_files import benchmark_tables
 from reports.pytest_files.timed_benchmark import TimedBenchmark, timed
@@ -44,13 +44,8 @@ def choose_columns(session: Any, config: pytest.Config) -> None:
         return
     if config.getoption("benchmark_columns", None) is None:
         session.columns = COLUMNS
-    if session.sort == _THEIR_ORDER and not any("--benchmark-sort" in each for each in _given(config)):
+    if session.sort == _THEIR_ORDER and not round_counts.is_typed(config, "--benchmark-sort"):
         session.sort = "name"
-
-
-def _given(config: pytest.Config) -> Sequence[str]:
-    """All options of the command line and of the settings."""
-    return [*config.invocation_params.args, *map(str, config.getini("addopts"))]
 
 
 def lines(benchmarks: Sequence[Any], reporter: pytest.TerminalReporter) -> Iterator[str]:

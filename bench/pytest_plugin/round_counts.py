@@ -52,10 +52,11 @@ def _given(config: pytest.Config, name: str) -> object:
     """The option's value; None where it is the default, unless that was typed."""
     value: object = config.getoption(f"benchmark_{name}", None)
     is_usual = value is None or str(value) == str(_DEFAULTS[name])
-    return None if is_usual and not _is_typed(config, f"--benchmark-{name.replace('_', '-')}") else value
+    return None if is_usual and not is_typed(config, f"--benchmark-{name.replace('_', '-')}") else value
 
 
-def _is_typed(config: pytest.Config, option: str) -> bool:
+def is_typed(config: pytest.Config, option: str) -> bool:
+    """Whether the option is on the command line, in the settings or in PYTEST_ADDOPTS."""
     variable = os.environ.get("PYTEST_ADDOPTS", "").split()
     words = [*config.invocation_params.args, *config.getini("addopts"), *variable]
     return any(str(word).partition("=")[0] == option for word in words)

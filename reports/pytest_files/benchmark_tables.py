@@ -66,15 +66,23 @@ def why(benchmark: TimedBenchmark) -> str:
 
 
 def short_names(benchmarks: Sequence[TimedBenchmark]) -> list[str]:
-    """`alexnet-cpu-fp32-eager-b1`: what tells a row from the others, its whole name where that is needed."""
-    parameters = [_PARAMETERS.search(each.name) for each in benchmarks]
-    shortest = [found[1] if found else each.name for found, each in zip(parameters, benchmarks, strict=True)]
+    """`alexnet-cpu-fp32-eager-b1` or `test_lenet[1]`: what tells a row from the others, its whole name where
+    that is needed."""
+    shortest = [_shortest(each) for each in benchmarks]
     for longer in ([each.name for each in benchmarks], [each.fullname for each in benchmarks]):
         counts = Counter(shortest)
         shortest = [
             more if counts[short] > 1 else short for short, more in zip(shortest, longer, strict=True)
         ]
     return shortest
+
+
+def _shortest(benchmark: TimedBenchmark) -> str:
+    """The parameters alone where they name the network: without the test's name `1` would say nothing."""
+    found, work = _PARAMETERS.search(benchmark.name), benchmark.work
+    if found is None or work is None or work.is_module or work.case.model not in found[1]:
+        return benchmark.name
+    return found[1]
 
 
 def _table(title: str, rows: Sequence[TimedBenchmark], part: Part | None) -> Table:

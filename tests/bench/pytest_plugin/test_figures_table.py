@@ -104,3 +104,20 @@ def test_other_suites_and_chosen_columns_are_left_alone() -> None:
     assert chosen(config(), rows()) == ("theirs", "min")
     assert chosen(config(), []) == ("theirs", "min")
     assert chosen(config("--benchmark-sort=min", columns=["max"]), rows()[:2]) == ("theirs", "min")
+
+
+def test_parameters_stand_for_a_test_only_where_they_name_the_network() -> None:
+    """`1` and `2` would be rows that nobody can find again."""
+    named = {
+        "test_lenet[1]": "test_lenet[1]",
+        "test_lenet[2]": "test_lenet[2]",
+        "test_network[vgg11-b8]": "vgg11-b8",
+        "test_vgg": "test_vgg",
+    }
+    found = list(figures_table.read([Row(of_case(name, CASE, 0.2)) for name in named]))
+    assert benchmark_tables.short_names(found) == list(named.values())
+
+
+def test_an_order_that_the_environment_asks_for_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--benchmark-sort=min")
+    assert chosen(config(), rows()[:2])[1] == "min"
