@@ -5,7 +5,8 @@
 
 Each session is `pytest --convbench-replicates N` on one test for each network. Then every pair of sessions is
 compared in the order of time, as `--convbench-compare --convbench-fail-on slower` does: a failure is a false
-alarm. Beside it is what a gate on the medians alone (`--benchmark-compare-fail=median:5%`) would have said.
+alarm. Pairs called faster would be alarms in the other order, so they are counted too. Beside these
+is what a gate on the medians alone (`--benchmark-compare-fail=median:5%`) would have said.
 """
 
 from __future__ import annotations
@@ -50,6 +51,11 @@ class Pair:
     alarms: tuple[str, ...]
     verdicts: tuple[str, ...]
     naive: bool
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether a time is called slower or faster: in one of the two orders that is an alarm."""
+        return not {"slower", "faster"}.isdisjoint(self.verdicts)
 
     def __str__(self) -> str:
         told = "; ".join(self.alarms) or ", ".join(self.verdicts)
@@ -104,6 +110,8 @@ def main() -> None:
         print(pair)
     alarms = sum(bool(each.alarms) for each in pairs)
     print(f"false alarms of --convbench-fail-on slower: {alarms} of {len(pairs)}")
+    decided = sum(each.is_decided for each in pairs)
+    print(f"called slower or faster, of which the order of a pair decides: {decided} of {len(pairs)}")
     print(f"of a gate on medians at {NAIVE:.0%}: {sum(each.naive for each in pairs)} of {len(pairs)}")
 
 

@@ -119,6 +119,8 @@ def test_a_gate_on_the_same_code_is_judged_pair_by_pair(
     found = [script.judged(one, other) for other in (wide, slow)]
     assert [(bool(pair.alarms), pair.naive) for pair in found] == [(False, True), (True, True)]
     assert str(found[1]).startswith("01 03: ALARM: VGG-11 inference")
+    back = script.judged(slow, one)  # faster, by chance of the order
+    assert (bool(back.alarms), back.is_decided, found[0].is_decided) == (False, True, False)
 
 
 def test_turns_of_pytest_and_of_run_have_one_ratio(monkeypatch: pytest.MonkeyPatch) -> None:
