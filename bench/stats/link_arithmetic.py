@@ -44,7 +44,13 @@ def bus_bandwidth(collective: Collective, ranks: int, message_bytes: float, seco
 
 
 def sent_bytes(traffic: Traffic, ranks: int) -> float:
-    """What one rank sends in a step over its link; of a ring, what any algorithm sends at least."""
+    """What one rank sends in a step over its link, in a ring.
+
+    Of broadcasts and reductions each rank is the root in turn, and the last of a ring passes nothing on: so
+    much of all their messages each rank sends.
+    """
+    if traffic.collective in ("broadcast", "reduce"):
+        return traffic.message_bytes * (ranks - 1) / ranks
     return traffic.message_bytes * bus_factor(traffic.collective, ranks)
 
 
@@ -84,7 +90,8 @@ def message_seconds(traffic: Traffic, ceiling: Ceiling, ranks: int) -> float:
     The ceiling may be of another number of ranks: its latency grows with the hops, its bus bandwidth stays.
     """
     latency = ceiling.latency * hops(traffic.collective, ranks) / hops(traffic.collective, ceiling.ranks)
-    return traffic.calls * latency + sent_bytes(traffic, ranks) / ceiling.bus_bandwidth
+    moved = traffic.message_bytes * bus_factor(traffic.collective, ranks)
+    return traffic.calls * latency + moved / ceiling.bus_bandwidth
 
 
 def total_message_seconds(

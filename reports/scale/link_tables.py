@@ -7,11 +7,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from bench.schema.plurals import how_many
 from bench.schema.ranks import LinkSamples, Traffic
 from bench.stats.estimates import median
-from bench.stats.link_arithmetic import algorithm_bandwidth, bus_bandwidth, message_seconds, sent_bytes
+from bench.stats.link_arithmetic import (
+    algorithm_bandwidth,
+    bus_bandwidth,
+    ceilings_of,
+    message_seconds,
+    sent_bytes,
+)
 from reports.cells import Cell, Quantity
 from reports.document import Part, Table
 from reports.scale.scale_words import name_of
 from reports.scale.scaling_series import ScaledSize, ScalingSeries
+from reports.summary.machine_labels import machine_text
 from reports.tables.wording import MIB
 
 LINKS = Part("links", "Between the ranks")
@@ -21,16 +28,19 @@ MICRO = 1e6
 
 
 def ceiling_table(series: Sequence[ScalingSeries]) -> Iterator[Table]:
-    """What each collective reached at most, by number of ranks."""
-    found = {
-        (each.collective, each.ranks): each
-        for one in series
-        for size in one.several
-        for each in size.ceilings.values()
-    }
-    if found:
+    """What each collective reached at most, by number of ranks: by the sweeps of all series of a machine."""
+    samples: dict[tuple[str, ...], list[LinkSamples]] = {}
+    for one in series:
+        for size in one.several:
+            links = samples.setdefault(size.time.machine, [])
+            links += (link for job in size.jobs for link in job.links)
+    for machine, links in samples.items():
+        found = ceilings_of(links)
+        if not found:
+            continue
+        where = f", machine {machine_text(machine)}" if len(samples) > 1 else ""
         yield Table(
-            title="What the links reach",
+            title=f"What the links reach{where}",
             columns=("collective", "backend", "ranks", "latency (µs)", "bus bandwidth (GB/s)", "at (MiB)"),
             rows=tuple(
                 (
@@ -39,7 +49,7 @@ def ceiling_table(series: Sequence[ScalingSeries]) -> Iterator[Table]:
                     Quantity(value=each.bus_bandwidth / GIGA),
                     Quantity(value=each.at_bytes / MIB),
                 )
-                for each in found.values()
+                for each in found
             ),
             notes=(
                 "By a sweep of message sizes in the same jobs. Latency: of the smallest message. Bus "

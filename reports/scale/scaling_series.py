@@ -178,8 +178,9 @@ def _over(fewest: ScaledSize, size: ScaledSize) -> ScaledSize:
 
 
 def prediction_of(series: ScalingSeries) -> Prediction | None:
-    """Of twice the most ranks; None where the series is too short, or a part or a ceiling is missing."""
-    if series.kind == "single" or not series.most.jobs:
+    """Of twice the most ranks; None where the series is too short, a part or a ceiling is missing, or what is
+    sent changes with the ranks (of `hybrid-2014` it does): nothing then says what twice as many send."""
+    if series.kind == "single" or not series.most.jobs or _changes_what_it_sends(series):
         return None
     measured = [_measured(size) for size in series.sizes]
     ranks = 2 * series.most.ranks
@@ -189,6 +190,11 @@ def prediction_of(series: ScalingSeries) -> Prediction | None:
         return None
     known = [size for size in measured if size is not None]
     return scaling_prediction.predict(known, ranks, messages, is_weak=series.kind == "weak")
+
+
+def _changes_what_it_sends(series: ScalingSeries) -> bool:
+    """Whether its numbers of ranks differ in the messages of a step."""
+    return len({job.traffic for size in series.several for job in size.jobs}) > 1
 
 
 def _measured(size: ScaledSize) -> MeasuredSize | None:

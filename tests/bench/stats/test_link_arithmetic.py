@@ -58,6 +58,18 @@ def test_samples_of_several_jobs_are_one_sweep() -> None:
     assert found.latency == 2.0
 
 
+def test_of_broadcasts_by_all_ranks_in_turn_each_passes_on_all_but_one_part() -> None:
+    """Two ranks of which each broadcasts 100 bytes: each sends 100, and together they take the time of
+    200."""
+    sweep = [
+        LinkSamples(collective="broadcast", backend="gloo", ranks=2, message_bytes=size, seconds=(seconds,))
+        for size, seconds in ((8, 1e-6), (10**9, 1.0))
+    ]
+    activations = Traffic(what="activations", collective="broadcast", message_bytes=200, calls=2)
+    assert sent_bytes(activations, 2) == 100
+    assert message_seconds(activations, ceilings_of(sweep)[0], 2) == pytest.approx(2e-6 + 200 / 1e9)
+
+
 def test_a_message_takes_latency_by_hops_and_bytes_by_bandwidth() -> None:
     sweep = [
         LinkSamples(collective="all-reduce", backend="nccl", ranks=4, message_bytes=8, seconds=(6e-6,)),

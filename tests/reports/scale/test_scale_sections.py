@@ -239,3 +239,33 @@ def test_errors_of_opposite_sign_are_an_alarm(tmp_path: Path) -> None:
     assert found.answer is not None
     (alarm,) = found.answer.alarms
     assert "are 9% off the step on average" in alarm
+
+
+def test_no_prediction_where_what_is_sent_changes_with_the_ranks(tmp_path: Path) -> None:
+    records = [
+        structs.replace(
+            each, traffic=tuple(structs.replace(sent, calls=2 * each.case.ranks) for sent in each.traffic)
+        )
+        for each in weak_records()
+    ]
+    found = _report(tmp_path, records)
+    assert found.answer is not None
+    assert not any("Prediction" in told for told in found.answer.headlines)
+    assert not any("prediction" in table.title for table in found.tables)
+
+
+def test_links_are_by_the_sweeps_of_all_strategies(tmp_path: Path) -> None:
+    """Of two strategies of which one found links three times as slow: the median of both."""
+    slow = [
+        structs.replace(
+            each,
+            links=tuple(
+                structs.replace(link, seconds=tuple(3 * seconds for seconds in link.seconds))
+                for link in each.links
+            ),
+        )
+        for each in weak_records([WEAK[1]], strategy="fsdp")
+    ]
+    found = _report(tmp_path, [*weak_records(WEAK[:2]), *slow])
+    (row,) = (row for row in _table(found, "What the links reach") if row[0] == "point-to-point")
+    assert row[3] == "4.000"
