@@ -47,7 +47,7 @@ def told_in_a_line(request: pytest.FixtureRequest) -> Iterator[None]:
         unused: Any = node.funcargs.get("benchmark")
         if unused is not None and not unused._mode:
             unused._mode = "convbench"  # else pytest-benchmark warns that the fixture was not used
-        pytest.fail(reason, pytrace=False)
+        raise pytest.fail.Exception(reason, pytrace=False) from None
 
 
 def why_no_memory(error: BaseException) -> str | None:

@@ -53,6 +53,7 @@ def test_it_fails_in_one_line_and_is_kept(config: pytest.Config, error: Exceptio
     ):
         raise error
     assert not failed.value.pytrace
+    assert failed.value.__suppress_context__, "the traceback of the error would stand above the line"
     assert str(failed.value.msg).count("Error") <= 1
     assert str(failed.value.msg).endswith(". Use a smaller batch")
     kept: dict[str, Any] = {"benchmarks": []}
