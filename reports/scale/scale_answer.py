@@ -15,6 +15,7 @@ from reports.scale.scale_words import (
     does_not_add_up,
     efficiency_of,
     headline,
+    is_sure,
     limit,
     name_of,
     predicted,
@@ -54,12 +55,12 @@ def _title(found: Sequence[ScalingSeries]) -> str:
 
 
 def _headlines(found: Sequence[ScalingSeries]) -> Iterator[str]:
-    """Of a single series also what limits it and what is predicted."""
+    """Of a single series also what limits it and, where what it rests on is known, what is predicted."""
     for series in found:
         yield headline(series)
         if len(found) <= 2 and (told := limit(series)):
             yield told
-    if len(found) == 1 and (prediction := prediction_of(found[0])) is not None:
+    if len(found) == 1 and is_sure(found[0]) and (prediction := prediction_of(found[0])) is not None:
         yield predicted(found[0], prediction)
 
 

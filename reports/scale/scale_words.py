@@ -106,7 +106,7 @@ def losses_of(size: ScaledSize) -> list[tuple[str, float]]:
 def limit(series: ScalingSeries) -> str:
     """`At 8 GPUs the step loses most to exposed communication, 5%. From 4 GPUs on a bigger batch pays.`"""
     shares = losses_of(series.most)
-    if not shares or shares[0][1] < NAMED or not _is_sure(series):
+    if not shares or shares[0][1] < NAMED or not is_sure(series):
         return ""
     return f"{_most_lost(series, [name for name, _ in shares])} {_batch(series)}"
 
@@ -134,10 +134,10 @@ def _brief_share(share: Share) -> str:
     return f"{share.value:.0%}, {share.interval.low:.0%} to {share.interval.high:.0%}"
 
 
-def _is_sure(series: ScalingSeries) -> bool:
-    """Whether the speed-up of the most ranks is resolved and their parts add up."""
+def is_sure(series: ScalingSeries) -> bool:
+    """Whether the speed-up of the most ranks is resolved, and their parts are known and add up."""
     most = series.most
-    if not parts_add_up(most.parts):
+    if not most.parts or not parts_add_up(most.parts):
         return False
     found = speed_up_of(most)
     return found is not None and found.is_resolved

@@ -269,3 +269,14 @@ def test_links_are_by_the_sweeps_of_all_strategies(tmp_path: Path) -> None:
     found = _report(tmp_path, [*weak_records(WEAK[:2]), *slow])
     (row,) = (row for row in _table(found, "What the links reach") if row[0] == "point-to-point")
     assert row[3] == "4.000"
+
+
+def test_nothing_is_predicted_in_words_from_what_is_not_resolved(tmp_path: Path) -> None:
+    """Of the most ranks one job takes four times as long."""
+    fast, slow = (
+        weak_records([PlantedSize(ranks=4, compute=compute, exposed=0.1)]) for compute in (1.0, 4.0)
+    )
+    found = _report(tmp_path, [*weak_records(WEAK[:2]), fast[0], slow[1]])
+    assert found.answer is not None
+    assert "is not resolved" in found.answer.headlines[0]
+    assert not any("Prediction" in told for told in found.answer.headlines)
