@@ -81,7 +81,9 @@ def each_decoded(
 
 
 def lines_before(path: Path, begin: int) -> int:
-    """How many lines end before a byte of a file."""
+    """How many lines end before a byte of a file, which is not opened for the first."""
+    if not begin:
+        return 0
     with path.open("rb") as file:
         sizes = [_BLOCK_BYTES] * (begin // _BLOCK_BYTES) + [begin % _BLOCK_BYTES]
         return sum(file.read(size).count(b"\n") for size in sizes)

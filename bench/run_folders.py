@@ -13,7 +13,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from bench.archive import archived_runs
-from bench.schema.units import REPLACED
+from bench.schema.units import REPLACED, place_of
 from bench.store import RECORDS
 
 FLEET = "fleet.json"
@@ -64,13 +64,8 @@ def named_run(folder: Path) -> NamedRun:
 
 def _without_replaced(folder: Path, found: tuple[Path, ...]) -> tuple[Path, ...]:
     """Of a GPU that was replaced in a node's last attempt the earlier ones count no more either."""
-    gone = {_gpu_of_node(folder, each) for each in found if (each / REPLACED).exists()}
-    return tuple(each for each in found if _gpu_of_node(folder, each) not in gone) if gone else found
-
-
-def _gpu_of_node(folder: Path, run: Path) -> tuple[str, ...]:
-    """`nodes/NODE/GPU`, whichever attempt it is of."""
-    return tuple(part for part in run.relative_to(folder).parts if not part.isdecimal())
+    gone = {place_of(each.relative_to(folder)) for each in found if (each / REPLACED).exists()}
+    return tuple(each for each in found if place_of(each.relative_to(folder)) not in gone) if gone else found
 
 
 def _below(folder: Path, depth: int) -> Iterator[Path]:

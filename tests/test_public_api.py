@@ -128,6 +128,15 @@ def test_runs_of_several_machines_are_merged_and_missing_shards_noted(tmp_path: 
         convbench.merge(*runs, out=tmp_path / "all")
 
 
+def test_a_folder_of_runs_is_loaded_as_all_of_them(tmp_path: Path) -> None:
+    for name, records in (("GPU-a", example()[:2]), ("GPU-b", example()[2:4])):
+        write(tmp_path / "host" / name, records)
+    assert convbench.load(tmp_path / "host").rows() == convbench.Run(folders=(tmp_path / "host",)).rows()
+    (tmp_path / "none").mkdir()
+    with pytest.raises(convbench.UserError, match="not a run folder"):
+        convbench.load(tmp_path / "none")
+
+
 def test_rows_are_those_of_the_json_report_with_the_same_keys_in_each(
     convbench_command: Command, tmp_path: Path
 ) -> None:

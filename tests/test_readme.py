@@ -24,9 +24,12 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 NODE = ROOT / "tests" / "planted" / "upgraded_convbench.py"
 WALK_THROUGH = ROOT / "docs" / "fleet.md"
 TUTORIAL = ROOT / "docs" / "tutorial.md"
-INSTANT = [ROOT / "docs" / "cookbook" / f"{name}.md" for name in ("several-machines", "upgrade")]
-"""Pages whose runs are dealt out, merged and compared: processes answer at once, since other pages measure
-the same network."""
+INSTANT = [
+    ROOT / "docs" / f"{name}.md"
+    for name in ("cookbook/several-machines", "cookbook/upgrade", "archive", "exports")
+]
+"""Pages whose runs are dealt out, merged, compared, kept or exported: processes answer at once, since other
+pages measure the same network."""
 INCOMPLETE = 3
 """The exit code where the budget ended before the plan did."""
 

@@ -44,8 +44,8 @@ def require(archive: Path) -> None:
     """UserError where there is no archive."""
     if not (archive / ENTRIES).is_dir():
         raise UserError(
-            f"there is no archive at {archive}. `convbench archive add RUN` makes one; --archive or "
-            f"{VARIABLE} names another"
+            f"there is no archive at {archive}. `convbench archive add RUN` makes one; {VARIABLE}, or "
+            "--archive of `convbench archive`, names another"
         )
 
 
@@ -77,6 +77,13 @@ def digests(archive: Path) -> set[str]:
         return {each.name for each in folder.iterdir() if is_digest(each.name)} if folder.is_dir() else set()
 
 
+def changed_at(archive: Path) -> dict[str, int]:
+    """Of all entries when their folders were made, in ns: a run that was removed and added again has another
+    time."""
+    with refusals(archive / ENTRIES):
+        return {each: entry_folder(archive, each).stat().st_mtime_ns for each in digests(archive)}
+
+
 @contextmanager
 def shared(archive: Path) -> Iterator[None]:
     """Nothing is removed meanwhile. An archive that one may only read needs no lock of ours."""
@@ -101,7 +108,8 @@ def _locked(archive: Path, how: int) -> Iterator[None]:
         yield
         return
     try:
-        fcntl.flock(descriptor, how)
+        with refusals(archive / LOCK):
+            fcntl.flock(descriptor, how)
         yield
     finally:
         os.close(descriptor)

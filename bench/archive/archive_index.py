@@ -20,14 +20,14 @@ from bench.stats.estimates import median
 from models.errors import UserError
 
 INDEX = "index.sqlite"
-VERSION = 1
+VERSION = 2
 """Of the tables; an index of another is made anew."""
 _WAIT_SECONDS = 60.0
 _TABLES = """
 CREATE TABLE entries (
     digest TEXT PRIMARY KEY, label TEXT, started_at TEXT, added_at TEXT, source TEXT, machines TEXT,
     kinds TEXT, cases INTEGER, processes INTEGER, failed INTEGER, records INTEGER, bytes INTEGER,
-    packed INTEGER
+    packed INTEGER, changed INTEGER
 ) WITHOUT ROWID;
 CREATE TABLE cases (
     digest TEXT, name TEXT, model TEXT, kind TEXT, fingerprint TEXT, processes INTEGER, failed INTEGER,
@@ -85,7 +85,7 @@ def _rows(index: sqlite3.Connection, label: str | None, model: str | None) -> It
         "FROM cases WHERE model = ?2)) ORDER BY started_at, digest",
         (label, model),
     )
-    for digest, name, started, added, source, machines, kinds, *counts in found:
+    for digest, name, started, added, source, machines, kinds, *counts, _changed in found:
         yield Row(digest, name, started, added, source, _split(machines), _split(kinds), *counts)
 
 
@@ -164,32 +164,32 @@ def _create(index: sqlite3.Connection) -> None:
 
 
 def _refresh(index: sqlite3.Connection, archive: Path) -> list[str]:
-    """Take in the entries that it lacks, and forget those that are gone; what is wrong with those that cannot
-    be read."""
-    there = archive_folder.digests(archive)
-    known = {digest for (digest,) in index.execute("SELECT digest FROM entries")}
+    """Take in the entries that it lacks, and forget those that are gone or were added again; what is wrong
+    with those that cannot be read."""
+    there = archive_folder.changed_at(archive).items()
+    known = dict(index.execute("SELECT digest, changed FROM entries")).items()
     damaged: list[str] = []
     if there == known:
         return damaged
     with index:
-        index.executemany("DELETE FROM entries WHERE digest = ?", ((each,) for each in known - there))
-        index.executemany("DELETE FROM cases WHERE digest = ?", ((each,) for each in known - there))
-        for digest in sorted(there - known):
+        index.executemany("DELETE FROM entries WHERE digest = ?", ((each,) for each, _ in known - there))
+        index.executemany("DELETE FROM cases WHERE digest = ?", ((each,) for each, _ in known - there))
+        for digest, changed in sorted(there - known):
             try:
                 entry = entries.read(archive, digest)
                 packed = archive_folder.bytes_of(archive_folder.entry_folder(archive, digest))
             except UserError as error:
                 damaged.append(str(error))
                 continue
-            _insert(index, entry, packed)
+            _insert(index, entry, packed, changed)
     return damaged
 
 
-def _insert(index: sqlite3.Connection, entry: Entry, packed: int) -> None:
+def _insert(index: sqlite3.Connection, entry: Entry, packed: int, changed: int) -> None:
     """Two processes may do so at once."""
     facts = entry.facts
     index.execute(
-        f"INSERT OR IGNORE INTO entries VALUES ({', '.join('?' * 13)})",
+        f"INSERT OR IGNORE INTO entries VALUES ({', '.join('?' * 14)})",
         (
             entry.digest,
             entry.label,
@@ -204,6 +204,7 @@ def _insert(index: sqlite3.Connection, entry: Entry, packed: int) -> None:
             facts.records,
             sum(each.size for each in entry.files),
             packed,
+            changed,
         ),
     )
     index.executemany(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +17,7 @@ FEWEST_DIGITS = 6
 SHORT_DIGITS = 12
 """Of a digest, where a person reads it."""
 _END = ".json"
+_DIGITS = re.compile(r"[0-9a-f]+")
 
 
 def pinned(archive: Path) -> dict[str, str]:
@@ -90,6 +92,11 @@ def find(archive: Path, name: str) -> str:
     if len(given) >= FEWEST_DIGITS and begun:
         raise UserError(f"{len(begun)} runs of {archive} begin with {given}. Give more digits")
     names = pinned(archive)
+    if _DIGITS.fullmatch(given) and (len(given) >= FEWEST_DIGITS or not names):
+        raise UserError(
+            f"no run of {archive} has the name or id {given!r}. `convbench archive list` shows both; give at "
+            f"least {FEWEST_DIGITS} digits of an id"
+        )
     if not names:
         raise _without_names(archive)
     raise unknown("archived run", f"@{given}", [f"@{each}" for each in names])

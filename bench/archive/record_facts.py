@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import codecs
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 import msgspec
 
-from bench import devices
+from bench.archive.counted_processes import CountedProcesses, counted_files
 from bench.archive.packed_files import DamagedError, unpacked
-from bench.record_lines import decoded, is_torn
+from bench.record_lines import NoRecordError, decoded, is_torn
 from bench.schema import plain_text
-from bench.schema.archive_entry import CaseFacts, KeptFile, RecordFacts
-from bench.schema.network_fingerprint import NetworkFingerprint
-from bench.schema.record import FAILED, Environment, Record
+from bench.schema.archive_entry import KeptFile, RecordFacts
+from bench.schema.record import Environment, Record
 from bench.schema.shared_parts import SharingReader
-from bench.stats.whole_times import whole_seconds
 from bench.store import RECORDS
 
 MOST_LINE_BYTES = 32 << 20
@@ -32,10 +30,12 @@ def canonical(line: bytes) -> bytes:
 def facts_of(contents: Path, files: Sequence[KeptFile], source: Path) -> RecordFacts:
     """Of a packed run; `source` is the folder that errors name.
 
-    All files are read and checked. Raises DamagedError for what is not as `files` says, UserError for a line
-    that is no record, and OSError.
+    All files are read and checked. A line that is no record is left out and counted where other files have
+    records too, as reports do. Raises DamagedError for what is not as `files` says, UserError for such a line
+    of a single file, and for one of a newer convbench, and OSError.
     """
-    seen = _Seen()
+    seen = _Seen(counted_files(files))
+    several = sum(PurePosixPath(file.path).name == RECORDS for file in files) > 1
     for file, blocks in unpacked(contents, files):
         if PurePosixPath(file.path).name != RECORDS:
             for _ in blocks:
@@ -45,9 +45,16 @@ def facts_of(contents: Path, files: Sequence[KeptFile], source: Path) -> RecordF
         for number, line in _lines(blocks, file.path):
             if not line.endswith(b"\n") and is_torn(line):
                 break
-            if line.strip():
-                seen.take(decoded(line, number, source / file.path, seen.decode))
+            if not line.strip():
+                continue
+            try:
+                seen.take(decoded(line, number, source / file.path, seen.decode), file.path)
                 digest.update(canonical(line))
+            except NoRecordError:
+                if not several:
+                    raise
+                seen.damaged += 1
+                digest.update(line)
         seen.digests.append((file.path, digest.hexdigest()))
     return seen.facts()
 
@@ -70,38 +77,31 @@ class _Seen:
     """What is gathered from records, one at a time.
 
     digests  of each file of canonical records, by its path
+    damaged  lines that are no records
     """
 
-    def __init__(self) -> None:
-        """Of no records yet."""
+    def __init__(self, counted: Collection[str]) -> None:
+        """Of no records yet; those of the `counted` files say what was measured of cases."""
         self.decode = SharingReader().decode
         self.digests: list[tuple[str, str]] = []
+        self.damaged = 0
+        self._counted, self._processes = counted, CountedProcesses()
         self._records = 0
         self._began, self._ended = "", ""
         self._commands: dict[str, None] = {}
         self._environments: dict[bytes, Environment] = {}
         self._known: set[int] = set()
-        self._cases: dict[tuple[str, str, str, str], _OfCase] = {}
 
-    def take(self, record: Record) -> None:
+    def take(self, record: Record, file: str) -> None:
         self._records += 1
         self._began = min(self._began or record.started_at, record.started_at)
         self._ended = max(self._ended, record.finished_at or record.started_at)
         if record.command:
             self._commands[record.command] = None
-        on_gpu = devices.traits(record.case.device).uses_gpu
-        kind = ""
         if record.environment is not None:
             self._keep(record.environment)
-            gpu = record.environment.gpu
-            kind = gpu.name if on_gpu and gpu else record.environment.cpu
-        key = (record.case.id, record.case.model, kind, _fingerprint(record.fingerprint))
-        of_case = self._cases.setdefault(key, _OfCase())
-        of_case.processes += record.status == "ok"
-        of_case.failed += record.status in FAILED
-        seconds = whole_seconds(record, on_gpu=on_gpu)
-        if seconds is not None:
-            of_case.seconds.append(seconds)
+        if file in self._counted:
+            self._processes.take(record, file)
 
     def _keep(self, environment: Environment) -> None:
         """A reader gives equal ones as one object, which is encoded once."""
@@ -112,7 +112,7 @@ class _Seen:
     def facts(self) -> RecordFacts:
         """Of all that was taken. DamagedError where there was none."""
         if not self._records:
-            raise DamagedError("has no complete record")
+            raise DamagedError("has no complete record. Continue the run with --resume, then add it")
         return RecordFacts(
             digest=_united(self.digests),
             records=self._records,
@@ -120,32 +120,9 @@ class _Seen:
             finished_at=self._ended,
             commands=tuple(self._commands),
             environments=tuple(self._environments.values()),
-            cases=tuple(
-                CaseFacts(
-                    case=case,
-                    model=model,
-                    kind=kind,
-                    fingerprint=fingerprint,
-                    processes=found.processes,
-                    failed=found.failed,
-                    seconds=tuple(found.seconds),
-                )
-                for (case, model, kind, fingerprint), found in self._cases.items()
-            ),
+            cases=tuple(self._processes.cases()),
+            damaged=self.damaged,
         )
-
-
-class _OfCase:
-    """What is counted of a case."""
-
-    def __init__(self) -> None:
-        """Nothing yet."""
-        self.processes, self.failed = 0, 0
-        self.seconds: list[float] = []
-
-
-def _fingerprint(network: NetworkFingerprint | None) -> str:
-    return f"{network.structure}-{network.weights}" if network else ""
 
 
 def _united(digests: Sequence[tuple[str, str]]) -> str:

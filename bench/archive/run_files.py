@@ -72,11 +72,11 @@ def at_rest(files: Sequence[RunFile]) -> Iterator[None]:
                 continue
             with refusals(lock):
                 descriptor = os.open(lock, os.O_RDONLY)
-            opened.callback(os.close, descriptor)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise UserError(
-                    f"{each.file.parent} is in use by another convbench process. Add it when it has ended"
-                ) from None
+                opened.callback(os.close, descriptor)
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    raise UserError(
+                        f"{each.file.parent} is in use by another convbench process. Add it when it has ended"
+                    ) from None
         yield

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from bench.pytest_plugin.gate_options import GateOptions
+from bench.run_folders import located
 from bench.store import RECORDS
+from models.errors import UserError
 
 FOLDER = "convbench"
 """In the storage of pytest-benchmark, which looks for files there and in none of its folders' folders."""
@@ -38,7 +40,7 @@ def compared_with(options: GateOptions, config: pytest.Config) -> Path | None:
     named = options.compare
     if named is None:
         return None
-    if named and (Path(named) / RECORDS).exists():
+    if named and _is_run(Path(named)):
         return Path(named)
     kept = _kept(config)
     bases = [each for each in kept if (each / BASE).exists()]
@@ -57,6 +59,14 @@ def compared_with(options: GateOptions, config: pytest.Config) -> Path | None:
         f"--convbench-compare={named}: no run folder, and none" if named else "--convbench-compare: no run"
     )
     raise pytest.UsageError(f"{wanted} is kept in {where}. Measure one with --convbench-replicates 5")
+
+
+def _is_run(named: Path) -> bool:
+    """Whether it has records: a run folder, or `@NAME` of the archive."""
+    try:
+        return (located(named) / RECORDS).exists()
+    except UserError as error:
+        raise pytest.UsageError(f"--convbench-compare={named}: {error}") from error
 
 
 def _kept(config: pytest.Config) -> list[Path]:

@@ -47,6 +47,8 @@ class RecordFacts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     started_at, finished_at  of the first record and of the last; ISO 8601
     commands                 by which they were made
     environments             each that a record names, once
+    cases                    what reports count: each process once, and nothing of `fleet confirm`
+    damaged                  lines that are no records, of several files
     """
 
     digest: str
@@ -56,6 +58,7 @@ class RecordFacts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     commands: tuple[str, ...]
     environments: tuple[Environment, ...]
     cases: tuple[CaseFacts, ...]
+    damaged: int = 0
 
 
 class Entry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
+
 from msgspec import Struct
 
 from bench.schema.record import Environment
@@ -12,6 +14,12 @@ SHORT_UUID = 12
 
 REPLACED = "replaced.txt"
 """In the folder of a GPU that was not wholly measured before another took its place in the machine."""
+
+
+def place_of(folder: PurePath) -> tuple[str, ...]:
+    """Of a run folder, by its path in that of a host or a fleet, the GPU or node that it is of, whichever
+    attempt: `nodes/NODE/GPU`."""
+    return tuple(part for part in folder.parts if not part.isdecimal())
 
 
 class Unit(Struct, frozen=True):

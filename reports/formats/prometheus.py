@@ -14,7 +14,7 @@ from reports.tables.exported_figures import ExportedFigure, exported_figures
 NEEDS_TIMES = True
 """Only a document with figures of steps can be written so."""
 _HELP = {
-    "convbench_time_seconds": "Time of a phase of a step, median over processes.",
+    "convbench_time_seconds": "Time of a phase of a step: geometric mean of the medians of processes.",
     "convbench_time_seconds_low": "Lower end of its 95% interval.",
     "convbench_time_seconds_high": "Upper end of its 95% interval.",
     "convbench_images_per_second": "Images per second of the whole step.",

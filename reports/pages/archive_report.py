@@ -34,7 +34,7 @@ def listing(archive: Path, listed: Listed, pinned: Mapping[str, str]) -> Documen
     """The newest runs, then all; a row for each."""
     newest = listed.rows[::-1]
     names = _names_of(pinned)
-    headlines = (_span(listed.rows),) if listed.rows else ("No run is there.",)
+    headlines = (_span(listed.rows),) if listed.rows else ("No run.",)
     return Document(
         title=TITLE,
         answer=Answer(
@@ -166,7 +166,10 @@ def _added(each: Added) -> str:
     entry = each.entry
     label = f", label {entry.label}" if entry.label else ""
     if each.is_new:
-        return f"{entry.source} is {short(entry.digest)}: {how_many(entry.facts.records, 'record')}{label}."
+        facts = entry.facts
+        damaged = f", {how_many(facts.damaged, 'damaged line')} left out" if facts.damaged else ""
+        records = f"{how_many(facts.records, 'record')}{damaged}"
+        return f"{entry.source} is {short(entry.digest)}: {records}{label}."
     return f"{short(entry.digest)} is there already, added {entry.added_at[:10]} from {entry.source}{label}."
 
 

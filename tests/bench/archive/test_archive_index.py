@@ -76,6 +76,14 @@ def test_an_entry_that_is_gone_is_forgotten(archive: Path) -> None:
         assert index.execute("SELECT count(*) FROM cases WHERE digest = ?", (digest,)).fetchone() == (0,)
 
 
+def test_a_run_that_was_added_again_is_listed_as_it_is_now(archive: Path, tmp_path: Path) -> None:
+    row = archive_index.listed(archive, label="nightly").rows[0]
+    archive_folder.remove_entry(archive, row.digest)
+    entries.add(archive, Path(row.source), "weekly")
+    assert [each.digest for each in archive_index.listed(archive, label="weekly").rows] == [row.digest]
+    assert len(archive_index.listed(archive, label="nightly").rows) == 1
+
+
 def test_a_damaged_entry_hides_no_other(archive: Path) -> None:
     digest = sorted(archive_folder.digests(archive))[0]
     (archive / "entries" / digest / "entry.json").write_text("{")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -18,6 +19,7 @@ import pytest
 from bench.archive import archive_folder, entries
 from bench.archive.archive_folder import CONTENTS, ENTRIES, ENTRY, SUMS, UNFINISHED
 from bench.schema.case import Case
+from bench.schema.units import REPLACED
 from bench.store import RECORDS, Store
 from models.errors import UserError
 from tests.planted import planted_fleet, planted_records
@@ -251,6 +253,68 @@ def test_a_fleet_is_one_run_with_its_plan_and_the_state_of_its_jobs(tmp_path: Pa
     assert [name for name in names if name.endswith(RECORDS)]
     assert [name for name in names if name.startswith("jobs/")]
     assert not [name for name in names if name.endswith((".log", ".sh", ".md"))]
+
+
+def cases_of(archive: Path, run: Path) -> list[tuple[int, int, int]]:
+    """Of each case how many processes ended well, how many failed, and how many times there are."""
+    facts = entries.add(archive, run).entry.facts
+    return [(case.processes, case.failed, len(case.seconds)) for case in facts.cases]
+
+
+def test_a_process_that_was_run_again_counts_once(tmp_path: Path) -> None:
+    """It crashed before it knew its network, and --resume measured it."""
+    one, two = planted_records.replicates(Case(model="vgg11"), [0.2, 0.3])
+    crashed = msgspec.structs.replace(one, status="crashed", measurements=[], fingerprint=None)
+    run = planted_records.write(tmp_path / "run", [crashed, two, one])
+    assert cases_of(tmp_path / "archive", run) == [(2, 0, 2)]
+
+
+def test_processes_of_one_case_are_one_row_though_some_failed(tmp_path: Path) -> None:
+    one, two = planted_records.replicates(Case(model="vgg11"), [0.2, 0.3])
+    crashed = msgspec.structs.replace(one, status="crashed", measurements=[], fingerprint=None)
+    run = planted_records.write(tmp_path / "run", [crashed, two])
+    assert cases_of(tmp_path / "archive", run) == [(1, 1, 1)]
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Path:
+    """Two GPUs in two nodes, one case, two processes."""
+    planted_fleet.write_fleet(tmp_path / "fleet", PlantedFleet(nodes=2, gpus=1, tests=1, processes=2))
+    return tmp_path / "fleet"
+
+
+def test_attempts_of_a_fleet_and_what_confirm_measured_count_once(tmp_path: Path, fleet: Path) -> None:
+    before = cases_of(tmp_path / "archive", fleet)
+    assert before == [(4, 0, 4)]
+    first = next((fleet / "nodes").iterdir())
+    shutil.copytree(first / "1", first / "2")
+    shutil.copytree(first / "1", fleet / "confirm" / first.name / "GPU-a" / "1" / "nodes" / first.name / "1")
+    assert cases_of(tmp_path / "archive", fleet) == before
+
+
+def test_a_gpu_that_was_replaced_is_not_counted(tmp_path: Path, fleet: Path) -> None:
+    gpu = next(next((fleet / "nodes").iterdir()).rglob(RECORDS)).parent
+    (gpu / REPLACED).touch()
+    assert cases_of(tmp_path / "archive", fleet) == [(2, 0, 2)]
+
+
+def test_a_damaged_line_of_one_node_does_not_keep_a_fleet_out(tmp_path: Path, fleet: Path) -> None:
+    file = next(fleet.rglob(RECORDS))
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join([b"#!" + lines[0], *lines[1:]]))
+    entry = entries.add(tmp_path / "archive", fleet).entry
+    assert (entry.facts.records, entry.facts.damaged) == (3, 1)
+    assert entries.problems_of(tmp_path / "archive", entry.digest) == []
+
+
+def test_a_disk_without_locks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(descriptor: int, how: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    run = a_run(tmp_path / "run")
+    monkeypatch.setattr("fcntl.flock", refused)
+    with pytest.raises(UserError, match=r"cannot use .*archive/.lock: No locks available"):
+        entries.add(tmp_path / "archive", run)
 
 
 def test_several_runs_are_to_be_named_one_by_one(tmp_path: Path) -> None:

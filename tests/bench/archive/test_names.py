@@ -45,6 +45,12 @@ def test_the_first_digits_of_a_digest_are_a_name(archive: Path, digests: list[st
         names.find(archive, digests[0][:5])
 
 
+def test_digits_of_no_run_are_no_missing_name(archive: Path) -> None:
+    for few in ("00000000", "12"):
+        with pytest.raises(UserError, match=rf"no run of .* has the name or id '{few}'. .*at least 6 digits"):
+            names.find(archive, few)
+
+
 def test_digits_of_several_runs_are_refused(archive: Path) -> None:
     for end in "01":
         (archive / "entries" / ("abcdef" + end * 58)).mkdir()

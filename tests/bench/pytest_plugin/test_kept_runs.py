@@ -7,9 +7,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from bench.archive import entries, names
 from bench.pytest_plugin import kept_runs
 from bench.pytest_plugin.gate_options import GateOptions
 from bench.store import RECORDS
+from tests.planted import planted_records
 from tests.planted.pytest_options import config_with
 
 
@@ -40,6 +42,16 @@ def test_the_last_run_a_number_or_a_folder_is_compared(tmp_path: Path) -> None:
         for named in (None, "", "1", "0002", str(kept / "0001"))
     ]
     assert found == [None, kept / "0002", kept / "0001", kept / "0002", kept / "0001"]
+
+
+def test_a_named_run_of_the_archive_is_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive, config = tmp_path / "archive", config_at(tmp_path)
+    monkeypatch.setenv("CONVBENCH_ARCHIVE", str(archive))
+    run = planted_records.write(tmp_path / "run", planted_records.example())
+    names.pin(archive, "v1.0", entries.add(archive, run).entry.digest)
+    assert kept_runs.compared_with(GateOptions(replicates=2, compare="@v1.0"), config) == Path("@v1.0")
+    with pytest.raises(pytest.UsageError, match=r"Did you mean '@v1\.0'"):
+        kept_runs.compared_with(GateOptions(replicates=2, compare="@v1.1"), config)
 
 
 @pytest.mark.parametrize("named", ["", "7", "elsewhere"])

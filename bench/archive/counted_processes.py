@@ -1,0 +1,131 @@
+"""The processes of a packed run, each once: attempts of a fleet repeat some, --resume runs others again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+from bench import devices
+from bench.schema.archive_entry import CaseFacts, KeptFile
+from bench.schema.case import Case
+from bench.schema.fleet_plan import CONFIRM, FLEET
+from bench.schema.network_fingerprint import NetworkFingerprint
+from bench.schema.record import FAILED, Record
+from bench.schema.units import REPLACED, place_of, unit_of
+from bench.stats.whole_times import whole_seconds
+
+
+def counted_files(files: Sequence[KeptFile]) -> frozenset[str]:
+    """The paths that reports count, too: what `fleet confirm` measured was chosen for looking slow, and of a
+    GPU that was replaced another one was measured."""
+    paths = [PurePosixPath(file.path) for file in files]
+    is_fleet = PurePosixPath(FLEET) in paths
+    gone = {place_of(path.parent) for path in paths if path.name == REPLACED and len(path.parts) > 1}
+    return frozenset(
+        str(path)
+        for path in paths
+        if not (is_fleet and path.parts[0] == CONFIRM) and place_of(path.parent) not in gone
+    )
+
+
+class _Row(NamedTuple):
+    """What `CaseFacts` says of a case besides its processes; `kind` and `fingerprint` may be ""."""
+
+    case: str
+    model: str
+    kind: str
+    fingerprint: str
+
+    def agrees_with(self, other: _Row) -> bool:
+        """Whether the other may be of the same case and machine, and says more."""
+        pairs = list(zip(self, other, strict=True))
+        return self != other and all(own in ("", its) for own, its in pairs)
+
+
+class _Key(NamedTuple):
+    """Of a process; `unit` is "" where it failed before it looked."""
+
+    place: tuple[str, ...]
+    unit: str
+    case: Case
+    replicate: int
+    pair: int | None
+
+
+class _Process(NamedTuple):
+    """How a process ended."""
+
+    file: str
+    row: _Row
+    is_ok: bool
+    is_failed: bool
+    seconds: float | None
+
+    def after(self, earlier: _Process | None) -> _Process:
+        """Of two records of one process the later, but a failure of another attempt stands for no success."""
+        stands = earlier is None or earlier.file == self.file or self.is_ok or not earlier.is_ok
+        return self if stands or earlier is None else earlier
+
+
+class CountedProcesses:
+    """What is gathered from records, one at a time."""
+
+    def __init__(self) -> None:
+        """Of no records yet."""
+        self._processes: dict[_Key, _Process] = {}
+        self._units: dict[tuple[str, ...], set[str]] = {}
+
+    def take(self, record: Record, file: str) -> None:
+        """A record of a file, by its path in the run."""
+        on_gpu = devices.traits(record.case.device).uses_gpu
+        environment, place = record.environment, place_of(PurePosixPath(file).parent)
+        gpu = environment.gpu if environment is not None else None
+        kind = unit = ""
+        if environment is not None and (gpu is not None or not on_gpu):
+            kind = gpu.name if on_gpu and gpu else environment.cpu
+            unit = unit_of(environment, uses_gpu=on_gpu).id
+            self._units.setdefault(place, set()).add(unit)
+        case = record.case.without_replicate()
+        key = _Key(place, unit, case, record.case.replicate, record.pair)
+        now = _Process(
+            file=file,
+            row=_Row(record.case.id, case.model, kind, _fingerprint(record.fingerprint)),
+            is_ok=record.status == "ok",
+            is_failed=record.status in FAILED,
+            seconds=whole_seconds(record, on_gpu=on_gpu),
+        )
+        self._processes[key] = now.after(self._processes.get(key))
+
+    def cases(self) -> Iterator[CaseFacts]:
+        """In the order in which the cases began."""
+        rows: dict[_Row, list[_Process]] = {}
+        for process in self._each_once():
+            rows.setdefault(process.row, []).append(process)
+        for row in list(rows):
+            fuller = [other for other in rows if row.agrees_with(other)]
+            if len(fuller) == 1:
+                rows[fuller[0]] += rows.pop(row)
+        for row, processes in rows.items():
+            yield CaseFacts(
+                case=row.case,
+                model=row.model,
+                kind=row.kind,
+                fingerprint=row.fingerprint,
+                processes=sum(each.is_ok for each in processes),
+                failed=sum(each.is_failed for each in processes),
+                seconds=tuple(each.seconds for each in processes if each.seconds is not None),
+            )
+
+    def _each_once(self) -> Iterator[_Process]:
+        """Those that do not say their unit are of the only one of their place."""
+        found: dict[_Key, _Process] = {}
+        for key, process in self._processes.items():
+            units = self._units.get(key.place, set())
+            placed = key._replace(unit=min(units)) if not key.unit and len(units) == 1 else key
+            found[placed] = process.after(found.get(placed))
+        yield from found.values()
+
+
+def _fingerprint(network: NetworkFingerprint | None) -> str:
+    return f"{network.structure}-{network.weights}" if network else ""
