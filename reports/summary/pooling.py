@@ -52,7 +52,8 @@ PROCESSES_SPREAD = 12
 # long: it is where all that is read meets.
 @uncollected()
 def summarise(directories: Sequence[Path], plain_intervals: bool = False) -> Summary:
-    """Read and pool the runs in `directories`; with `plain_intervals` no case lends to another.
+    """Read and pool the runs in `directories`, where nothing is a summary of nothing; with `plain_intervals`
+    no case lends to another.
 
     Raises UserError as `read_records` does, and for times with warm caches beside times with a cold L2.
     """
@@ -60,7 +61,7 @@ def summarise(directories: Sequence[Path], plain_intervals: bool = False) -> Sum
     parts = parts_of(directories)
     reader = Reader(parts)
     ordered, places = by_case(read_processes(parts, reader, notes.append), parts)
-    if not ordered:
+    if directories and not ordered:
         raise UserError(f"{directories[0]} has no run folder with a complete record")
     environments, label_of = environments_of(each.environment for _, of in ordered for each in of.values())
     networks = _networks(ordered)

@@ -341,8 +341,8 @@ def test_nothing_measured_is_told_with_its_reasons(tmp_path: Path) -> None:
     assert "oom: no memory" in made.tables[0].rows[0]
 
 
-def test_a_budget_without_time_for_any_configuration_says_so(folder: Path) -> None:
-    made = best_report.build(Findings(tried=(), is_complete=False, base=PLAIN), folder, ())
+def test_a_budget_without_time_for_any_configuration_says_so(tmp_path: Path) -> None:
+    made = best_report.build(Findings(tried=(), is_complete=False, base=PLAIN), tmp_path, ())
     assert made.title == "VGG-16 inference, batch 8: fastest configuration"
     assert made.answer is not None
     assert made.answer.headlines == (
