@@ -62,7 +62,7 @@ COMMANDS = {
         UNDERSTAND,
         "Merge runs of several machines or shards into one folder, each record once.",
     ),
-    "archive": (UNDERSTAND, "Keep runs for long, compressed and unchanged; give some of them names."),
+    "archive": (UNDERSTAND, "Keep runs for years, compressed and unchanged, and name some of them."),
     "layers": (
         UNDERSTAND,
         "Show where a network spends its time: every layer, forward and backward, vs the machine's peak.",

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-HELP = "Keep runs for long, compressed and unchanged; give some of them names."
+HELP = "Keep runs for years, compressed and unchanged, and name some of them."
 
 SUBCOMMANDS = {
-    "add": "Copy runs into the archive, which is made where there is none.",
+    "add": "Copy runs into the archive, which is created if needed.",
     "list": "List the runs of the archive.",
-    "show": "Show what the archive knows of one run.",
-    "pin": "Give a run a name: @NAME then stands for it wherever a run folder is named.",
-    "unpin": "Take a name away; the run stays.",
-    "verify": "Read every byte of the archive, and say what is not as it was added.",
-    "prune": "Remove the runs that no --keep keeps, never one that has a name.",
+    "show": "Show what the archive knows about one run.",
+    "pin": "Name a run: commands then accept @NAME in place of a run folder.",
+    "unpin": "Remove a name; its run stays.",
+    "verify": "Read every byte of the archive and list what has changed.",
+    "prune": "Remove the runs that no --keep rule keeps. Runs with a name stay.",
 }
 """Of each command the first sentence of its own help; `archive add` is in `archive_add.py`."""

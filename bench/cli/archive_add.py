@@ -20,16 +20,19 @@ def archive_add(
         typer.Argument(metavar="RUN...", help="Run folders, fleets, or folders of run --gpu all and of ab."),
     ],
     label: Annotated[
-        str, typer.Option(metavar="NAME", help="What kind of run it is, as nightly; prune counts by it.")
+        str,
+        typer.Option(
+            metavar="NAME", help="Label of the runs, such as nightly; prune counts each label separately."
+        ),
     ] = "",
     archive: Archive = None,
     *,
     format_: options.Format = "terminal",
 ) -> int:
-    """Copy runs into the archive, which is made where there is none.
+    """Copy runs into the archive, which is created if needed.
 
-    All that a report reads is kept: records and plans, and of a fleet the state of its jobs. A run is known
-    by its records: one that is there already is not added again, and keeps its label.
+    All that a report reads is kept: records and plans, and of a fleet the state of its jobs. A run with the
+    same records is kept once, under its first label.
     """
     output.check_format(format_)
     folder = archive_of(archive)

@@ -16,18 +16,18 @@ from reports.pages import archived_run_report
 
 
 def archive_pin(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="As v1.0: letters, digits and . _ -")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A name such as v1.0: letters, digits and . _ -")
+    ],
     run: Run,
-    move: Annotated[
-        bool, typer.Option("--move", help="Let a name that stands for another run stand for this one.")
-    ] = False,
+    move: Annotated[bool, typer.Option("--move", help="Move the name here from another run.")] = False,
     archive: Archive = None,
     *,
     format_: options.Format = "terminal",
 ) -> int:
-    """Give a run a name: @NAME then stands for it wherever a run folder is named.
+    """Name a run: commands then accept @NAME in place of a run folder.
 
-    A run folder that is not in the archive yet is added. A run with a name is never pruned.
+    A run folder that is not in the archive yet is added. `archive prune` never removes a run with a name.
     """
     folder, name = archive_of(archive), name.removeprefix(SIGN)
     names.check(name)

@@ -18,13 +18,13 @@ def archive_prune(
         list[str] | None,
         typer.Option(
             metavar="RULE",
-            help="30: the newest 30 of each label; 90d: of the last 90 days; weekly, monthly: the last of "
-            "each. Repeatable: what one rule keeps stays.",
+            help="30: the newest 30 per label; 90d: the last 90 days; weekly, monthly: the last of each. "
+            "Repeatable: a run stays if any rule keeps it.",
         ),
     ] = None,
     label: Annotated[str | None, typer.Option(metavar="NAME", help="Only runs with this label.")] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be removed; remove nothing.")
+        bool, typer.Option("--dry-run", help="List what would be removed; remove nothing.")
     ] = False,
     archive: Archive = None,
     *,
@@ -32,9 +32,9 @@ def archive_prune(
     full: options.Full = False,
     format_: options.Format = "terminal",
 ) -> int:
-    """Remove the runs that no --keep keeps, never one that has a name.
+    """Remove the runs that no --keep rule keeps. Runs with a name stay.
 
-    What processes that were killed left behind is removed too.
+    Leftovers of killed processes are removed too.
     """
     folder = archive_of(archive)
     found = pruning.prune(folder, keep or (), label=label, dry_run=dry_run)

@@ -17,7 +17,7 @@ def archive_show(
     full: options.Full = False,
     format_: options.Format = "terminal",
 ) -> int:
-    """Show what the archive knows of one run.
+    """Show what the archive knows about one run.
 
     Its cases with their processes and times, where it was measured, and its files. `convbench report @NAME`
     shows its report.

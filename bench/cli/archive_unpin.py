@@ -15,12 +15,12 @@ from reports.pages import archive_report
 
 
 def archive_unpin(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The name, as v1.0.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The name, such as v1.0.")],
     archive: Archive = None,
     *,
     format_: options.Format = "terminal",
 ) -> int:
-    """Take a name away; the run stays.
+    """Remove a name; its run stays.
 
     `convbench archive prune` may remove it from now on.
     """

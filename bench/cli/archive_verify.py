@@ -22,10 +22,10 @@ def archive_verify(
     *,
     format_: options.Format = "terminal",
 ) -> int:
-    """Read every byte of the archive, and say what is not as it was added.
+    """Read every byte of the archive and list what has changed.
 
-    Exits with 1 where something is damaged. `sha256sum -c SHA256SUMS` in the folder of an entry does a part
-    of it without convbench.
+    Exits with 1 if something is damaged. Without convbench, `sha256sum -c SHA256SUMS` in an entry's folder
+    checks its files.
     """
     folder = archive_of(archive)
     archive_folder.require(folder)

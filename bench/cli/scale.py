@@ -31,14 +31,14 @@ def scale(
         str, typer.Option("--strategy", metavar="NAME", help="ddp, fsdp, towers-2012 or hybrid-2014.")
     ] = "ddp",
     weak: Annotated[
-        bool, typer.Option("--weak", help="The batch is that of each rank; without it, of the whole job.")
+        bool, typer.Option("--weak", help="Weak scaling: --batch is per rank. [default: of the whole job]")
     ] = False,
     nodes: Annotated[
         str,
         typer.Option(
             "--nodes",
             metavar="N",
-            help="Nodes of this Slurm allocation; those after the first are used once its devices are.",
+            help="Nodes of this Slurm allocation. Further nodes are used once the first has no device left.",
         ),
     ] = "1",
     given: Annotated[

@@ -190,7 +190,7 @@ def _apart(first: FleetRatios, again: Remeasured, seen: _Seen, scatter: _Scatter
     """By how much the references are apart, as a log; 0 unless clearly and by more than the margin."""
     wider = _Scatter(scatter.variance * 2 / WITH_REFERENCES, scatter.worth)
     of_both = sum(_own_squared(first, unit) for unit in again.references)
-    gap = _mean(seen.gaps, wider, of_both, _freedom(first, again))
+    gap = _mean(seen.gaps, wider, of_both, _freedom_of_references(first, again))
     low, high = gap.ends(1 - SLOW_ERROR)
     is_clear = abs(gap.mean) > math.log1p(first.margin) and not low <= 0 <= high
     return abs(gap.mean) if is_clear else 0.0
@@ -214,4 +214,11 @@ def _own_variance(first: FleetRatios, unit: int) -> float:
 
 
 def _freedom(first: FleetRatios, again: Remeasured) -> float:
+    """Of `_correction`: few where the centre is that of another run with few units."""
+    centre = first.centre_error**2
+    squared = _correction(first, again.references) - centre, centre
+    return welch_shift(0.0, squared, (_freedom_of_references(first, again), first.centre_freedom)).freedom
+
+
+def _freedom_of_references(first: FleetRatios, again: Remeasured) -> float:
     return min(first.units[unit].freedom or 1.0 for unit in again.references)

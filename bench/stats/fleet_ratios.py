@@ -131,6 +131,8 @@ class FleetRatios(Struct, frozen=True, kw_only=True):
                 test; None where no test has two processes of a unit
     round_scatter   None where no unit has two processes of a test
     centre_error    standard error of the centre, as a unit's log ratio has it
+    centre_freedom  its degrees of freedom; infinite where it is the fleet's own, whose error follows from the
+                    units'
     shift       log(the fleet's own centre / the centre given as `against`), weighted over tests; None without
     """
 
@@ -144,6 +146,7 @@ class FleetRatios(Struct, frozen=True, kw_only=True):
     over_processes: float | None
     round_scatter: RoundScatter | None
     centre_error: float
+    centre_freedom: float = math.inf
     shift: float | None = None
 
     @property
@@ -190,6 +193,7 @@ def judge(
     margin: float = MARGIN,
     against: Array | None = None,
     against_errors: Array | None = None,
+    against_freedom: float = math.inf,
 ) -> FleetRatios:
     """Judge the first run of a fleet: units of one kind.
 
@@ -199,6 +203,7 @@ def judge(
     against      log centre of each test from elsewhere (a good run), NaN where there is none; tests without
                  one do not count
     against_errors  their standard errors, of one sign in all tests as what is slow in one is slow in others
+    against_freedom  degrees of freedom of these errors
     """
     table, node_of = unit_means(log_medians), np.asarray(nodes, np.int64)
     centre = robust_centre(table.values) if against is None else given_centre(table.values, against)
@@ -208,7 +213,8 @@ def judge(
     scatter = round_scatter(table, weighed)
     errors = squared_errors(table, centre, weighed, scatter, node_of)
     if against_errors is not None:
-        errors = errors._replace(centre=float(np.nansum(weighed.weights * against_errors) ** 2))
+        squared = float(np.nansum(weighed.weights * against_errors) ** 2)
+        errors = errors.with_centre(squared, against_freedom)
     return FleetRatios(
         margin=margin,
         tests=_tests(table, centre, weighed),
@@ -220,6 +226,7 @@ def judge(
         over_processes=_typical_sd(weighed.process_variances),
         round_scatter=RoundScatter(*scatter.expected) if scatter.expected else None,
         centre_error=math.sqrt(errors.centre),
+        centre_freedom=against_freedom,
         shift=None if against is None else _shift(table, centre, weighed),
     )
 

@@ -55,6 +55,13 @@ class Errors(NamedTuple):
         """Of the ratio of each unit to the centre."""
         return self.own + self.centre
 
+    def with_centre(self, centre: float, freedom: float) -> Errors:
+        """With the squared error of another run's centre, whose degrees of freedom may be few: both in one by
+        Welch-Satterthwaite."""
+        of_own, of_centre = self.own / (self.own + centre), centre / (self.own + centre)
+        both = of_own**2 / np.maximum(self.freedom, SMALLEST) + of_centre**2 / freedom
+        return Errors(self.own, centre, np.where(np.isfinite(both), 1 / both, self.freedom))
+
 
 def round_scatter(table: UnitMeans, weighed: Weighed) -> Scatter:
     """How much the mean over the tests of one round varies around the unit's mean, moderated over the units.

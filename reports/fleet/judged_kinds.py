@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -79,15 +80,15 @@ def _judged(
     units = tuple(records.units[row] for row in rows)
     tests = tuple(records.tests[column] for column in columns)
     nodes = {node: at for at, node in enumerate(dict.fromkeys(unit.unit.node for unit in units))}
-    good, unsure = (None, None) if against is None else centers(against, units[0], tests)
-    if good is not None and np.isnan(good).all():
-        good = unsure = None
+    given = None if against is None else centers(against, units[0], tests)
+    given = None if given is None or np.isnan(given.values).all() else given
     ratios = judge(
         logs[:, columns],
         [nodes[unit.unit.node] for unit in units],
         margin=margin,
-        against=good,
-        against_errors=unsure,
+        against=given.values if given else None,
+        against_errors=given.errors if given else None,
+        against_freedom=given.freedom if given else math.inf,
     )
     return JudgedKind(
         rows=tuple(rows),
@@ -96,33 +97,45 @@ def _judged(
         tests=tests,
         differs=differs,
         ratios=ratios,
-        against=good is not None,
+        against=given is not None,
     )
 
 
-def centers(records: FleetRecords, like: MeasuredUnit, tests: Sequence[Case]) -> tuple[Array, Array]:
-    """Of each test the median over units of the same GPU or processor as `like`, and its standard error; NaN
-    where none has it."""
+class Centers(NamedTuple):
+    """Of each test the center and its standard error, NaN where no unit has it; and the fewest degrees of
+    freedom of these errors."""
+
+    values: Array
+    errors: Array
+    freedom: float
+
+
+def centers(records: FleetRecords, like: MeasuredUnit, tests: Sequence[Case]) -> Centers:
+    """The medians over units of the same GPU or processor as `like`."""
     rows = [at for at, unit in enumerate(records.units) if _hardware(unit) == _hardware(like)]
     places = {test: at for at, test in enumerate(records.tests)}
     found, errors = np.full(len(tests), np.nan), np.full(len(tests), np.nan)
+    freedom = math.inf
     if rows:
         means = unit_means(records.logs[rows])
         for at, test in enumerate(tests):
             if test in places and np.isfinite(means[:, places[test]]).any():
                 found[at] = np.nanmedian(means[:, places[test]])
-                errors[at] = _error(means[:, places[test]], records.logs[rows, places[test]])
-    return found, errors
+                errors[at], own = _error(means[:, places[test]], records.logs[rows, places[test]])
+                freedom = min(freedom, own)
+    return Centers(found, errors, freedom)
 
 
-def _error(means: Array, logs: Array) -> float:
-    """Of the median of the units' means, by how units differ. Of a single unit by how its processes do: how
-    another unit of its kind would differ is not known then."""
+def _error(means: Array, logs: Array) -> tuple[float, float]:
+    """Of the median of the units' means, by how units differ, with its degrees of freedom. Of a single unit
+    by how its processes do: how another unit of its kind would differ is not known then."""
     known = means[np.isfinite(means)]
     if len(known) > 1:
-        return _OF_MEDIAN * float(known.std(ddof=1)) / math.sqrt(len(known))
+        return _OF_MEDIAN * float(known.std(ddof=1)) / math.sqrt(len(known)), len(known) - 1.0
     processes = logs[np.isfinite(logs)]
-    return float(processes.std(ddof=1)) / math.sqrt(len(processes)) if len(processes) > 1 else 0.0
+    if len(processes) < 2:
+        return 0.0, math.inf
+    return float(processes.std(ddof=1)) / math.sqrt(len(processes)), len(processes) - 1.0
 
 
 _OF_MEDIAN = math.sqrt(math.pi / 2)

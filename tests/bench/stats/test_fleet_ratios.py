@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from bench.stats.fleet_ratios import FleetRatios, UnitRatio, judge
+from bench.stats.fleet_ratios import MARGIN, FleetRatios, UnitRatio, judge
 from tests.planted.simulated_fleet import Array, simulated_fleet
 
 SLOW = math.log1p(0.05)
@@ -211,6 +211,26 @@ def test_the_errors_of_a_given_centre_are_in_the_intervals() -> None:
     assert sure.suspects == (3,)
     assert unsure.centre_error == pytest.approx(0.02)
     assert (unsure.units[3].error or 0) > 1.5 * (sure.units[3].error or 0)
+
+
+def test_a_given_centre_of_few_units_makes_no_sure_suspects() -> None:
+    """Six units at the margin, by the center of two units that differ by 1%: at most in one fleet of 20 is
+    any a suspect, as by a center that is known."""
+    rng = np.random.default_rng(11)
+    false = 0
+    for _ in range(200):
+        pair = rng.normal(0, 0.01, 2)
+        error = math.sqrt(math.pi / 2) * pair.std(ddof=1) / math.sqrt(2)
+        logs = math.log1p(MARGIN) + rng.normal(0, 0.002, (6, 1, 4))
+        found = judge(
+            logs,
+            nodes(6),
+            against=np.array([pair.mean()]),
+            against_errors=np.array([error]),
+            against_freedom=1.0,
+        )
+        false += bool(found.suspects)
+    assert false <= 10
 
 
 def test_a_test_that_the_good_run_lacks_does_not_count() -> None:
