@@ -208,10 +208,8 @@ def merge(folder: _Folder, *more: _Folder, out: _Folder, resume: bool = False) -
 
 
 def load(folder: _Folder, *more: _Folder) -> Run:
-    """Load a run; several folders are pooled, and a folder of runs or a fleet stands for all of them.
-
-    `@NAME` is a run of the archive. Raises UserError for a folder without records.
-    """
+    """Load a run; several folders are pooled, and a folder of runs or a fleet stands for all of its runs.
+    Raises UserError for a folder without records."""
     from reports.summary.record_stream import parts_of
 
     folders = tuple(map(Path, (folder, *more)))

@@ -25,8 +25,9 @@ def fleet_cancel(folder: Folder, *, format_: options.Format = "terminal") -> int
     if reason is not None:
         raise UserError(reason)
     try:
+        under_way = confirm_states.jobs_under_way(folder, executor)  # `fleet confirm` may end them first
         states, ended = cancelling.cancel(folder, plan, executor)
-        ended += confirm_states.cancel(folder, executor)
+        ended += max(under_way, confirm_states.cancel(folder, executor))
     except Unreachable as error:
         raise UserError(f"{executor.name} does not answer, so nothing was cancelled: {error}") from error
     output.note(fleet_state_report.cancelled(ended))

@@ -53,7 +53,7 @@ __all__ = [
 MARGIN = 0.03
 """So much slower than the centre (a share) a unit may be."""
 SUSPECT_ERROR = 0.05
-"""The share of fleets in which any unit within the margin may become a suspect: it costs a second look."""
+"""The share of fleets in which a unit within the margin may become a suspect: it costs a second look."""
 SLOW_ERROR = 0.01
 """The share of confirmations in which any unit within the margin may be called slow."""
 
@@ -83,8 +83,7 @@ class UnitRatio(Struct, frozen=True, kw_only=True):
 
     log_ratio   weighted mean over its tests of log(unit / centre), above 0 is slower; None without a test
     low, high   the 95% interval of log_ratio, for this unit alone; None where it is not judged
-    error       standard error of log_ratio
-    freedom     degrees of freedom of the error
+    error       standard error of log_ratio; `freedom`: its degrees of freedom
     p           one-sided, of "at most `margin` slower"
     adjusted_p  the same after Holm's correction over the units
     suspect     adjusted_p is at most SUSPECT_ERROR
@@ -130,9 +129,7 @@ class FleetRatios(Struct, frozen=True, kw_only=True):
     over_processes  standard deviation of a process median of a test around its unit's mean, typical of a
                 test; None where no test has two processes of a unit
     round_scatter   None where no unit has two processes of a test
-    centre_error    standard error of the centre, as a unit's log ratio has it
-    centre_freedom  its degrees of freedom; infinite where it is the fleet's own, whose error follows from the
-                    units'
+    centre_error    standard error of the centre as a log ratio has it; `centre_freedom` of one that is given
     shift       log(the fleet's own centre / the centre given as `against`), weighted over tests; None without
     """
 
@@ -192,8 +189,7 @@ def judge(
     *,
     margin: float = MARGIN,
     against: Array | None = None,
-    against_errors: Array | None = None,
-    against_freedom: float = math.inf,
+    against_errors: tuple[Array, float] | None = None,
 ) -> FleetRatios:
     """Judge the first run of a fleet: units of one kind.
 
@@ -202,8 +198,7 @@ def judge(
     nodes        index of the node of each unit, from 0
     against      log centre of each test from elsewhere (a good run), NaN where there is none; tests without
                  one do not count
-    against_errors  their standard errors, of one sign in all tests as what is slow in one is slow in others
-    against_freedom  degrees of freedom of these errors
+    against_errors  their standard errors, of one sign in all tests, and degrees of freedom of these
     """
     table, node_of = unit_means(log_medians), np.asarray(nodes, np.int64)
     centre = robust_centre(table.values) if against is None else given_centre(table.values, against)
@@ -212,9 +207,7 @@ def judge(
         centre, weighed = centred(centre, weighed)
     scatter = round_scatter(table, weighed)
     errors = squared_errors(table, centre, weighed, scatter, node_of)
-    if against_errors is not None:
-        squared = float(np.nansum(weighed.weights * against_errors) ** 2)
-        errors = errors.with_centre(squared, against_freedom)
+    errors = errors.with_centre(weighed.weights, against_errors)
     return FleetRatios(
         margin=margin,
         tests=_tests(table, centre, weighed),
@@ -226,7 +219,7 @@ def judge(
         over_processes=_typical_sd(weighed.process_variances),
         round_scatter=RoundScatter(*scatter.expected) if scatter.expected else None,
         centre_error=math.sqrt(errors.centre),
-        centre_freedom=against_freedom,
+        centre_freedom=against_errors[1] if against_errors else math.inf,
         shift=None if against is None else _shift(table, centre, weighed),
     )
 

@@ -55,9 +55,13 @@ class Errors(NamedTuple):
         """Of the ratio of each unit to the centre."""
         return self.own + self.centre
 
-    def with_centre(self, centre: float, freedom: float) -> Errors:
-        """With the squared error of another run's centre, whose degrees of freedom may be few: both in one by
-        Welch-Satterthwaite."""
+    def with_centre(self, weights: Array, given: tuple[Array, float] | None) -> Errors:
+        """With the errors that another run's centre has in each test, whose degrees of freedom may be few:
+        both in one by Welch-Satterthwaite. Itself where no errors are `given`."""
+        if given is None:
+            return self
+        errors, freedom = given
+        centre = float(np.nansum(weights * errors) ** 2)
         of_own, of_centre = self.own / (self.own + centre), centre / (self.own + centre)
         both = of_own**2 / np.maximum(self.freedom, SMALLEST) + of_centre**2 / freedom
         return Errors(self.own, centre, np.where(np.isfinite(both), 1 / both, self.freedom))

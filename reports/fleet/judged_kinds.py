@@ -87,8 +87,7 @@ def _judged(
         [nodes[unit.unit.node] for unit in units],
         margin=margin,
         against=given.values if given else None,
-        against_errors=given.errors if given else None,
-        against_freedom=given.freedom if given else math.inf,
+        against_errors=(given.errors, given.freedom) if given else None,
     )
     return JudgedKind(
         rows=tuple(rows),

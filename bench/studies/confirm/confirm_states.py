@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from bench.contracts.executor import Executor
 from bench.fleet import cancelling, dispatch, fleet_folder, node_states
-from bench.schema.fleet_plan import FLEET, NodeState
+from bench.schema.fleet_plan import FLEET, UNDER_WAY, NodeState
 from bench.studies.confirm import confirm_plans
 from bench.studies.confirm.confirm_records import round_folder
 from bench.studies.confirm.confirm_rounds import Turn, turns_of
@@ -36,6 +36,12 @@ def round_states(folder: Path, executor: Executor | None) -> tuple[tuple[RoundSt
             (state,), trouble = dispatch.asked_now(own, fleet_folder.read(own), executor)
         found.append(RoundState(turn, state))
     return tuple(found), trouble
+
+
+def jobs_under_way(folder: Path, executor: Executor) -> int:
+    """How many jobs of all rounds wait or run."""
+    states, _ = round_states(folder, executor)
+    return sum(each.state.attempt > 0 and each.state.state in UNDER_WAY for each in states)
 
 
 def cancel(folder: Path, executor: Executor) -> int:

@@ -207,7 +207,7 @@ def test_the_errors_of_a_given_centre_are_in_the_intervals() -> None:
     logs = measured()
     centre = np.median(logs.mean(2), axis=0)
     sure = judge(logs, nodes(16), against=centre)
-    unsure = judge(logs, nodes(16), against=centre, against_errors=np.full(12, 0.02))
+    unsure = judge(logs, nodes(16), against=centre, against_errors=(np.full(12, 0.02), math.inf))
     assert sure.suspects == (3,)
     assert unsure.centre_error == pytest.approx(0.02)
     assert (unsure.units[3].error or 0) > 1.5 * (sure.units[3].error or 0)
@@ -226,8 +226,7 @@ def test_a_given_centre_of_few_units_makes_no_sure_suspects() -> None:
             logs,
             nodes(6),
             against=np.array([pair.mean()]),
-            against_errors=np.array([error]),
-            against_freedom=1.0,
+            against_errors=(np.array([error]), 1.0),
         )
         false += bool(found.suspects)
     assert false <= 10
