@@ -47,6 +47,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "compare": (
         "convbench compare runs/before runs/after",
         "convbench compare runs/before runs/after --fail-on slower --format md",
+        "convbench compare @v1.0 runs/after",
     ),
     "ab": (
         "convbench ab --model vgg16 --a engine=eager --b engine=compile",
@@ -65,7 +66,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "archive": (
         "convbench archive add runs/1 --label nightly",
         "convbench archive pin v1.0 runs/1",
-        "convbench compare @v1.0 runs/2",
+        "convbench archive list",
     ),
     "archive add": (
         "convbench archive add runs/1 --label nightly",
