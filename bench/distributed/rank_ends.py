@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -77,8 +78,9 @@ def _innermost(stack: str) -> str:
     return f"{found['function']} ({Path(found['file']).name}:{found['line']})" if found else ""
 
 
-def why_failed(ends: Sequence[RankEnd], failed: int, exit_code: int) -> Exception:
-    """The exception that a job ends with: `failed` is the rank that the launcher saw end first.
+def why_failed(ends: Sequence[RankEnd], failed: int, exit_code: int, memory_kills: int = 0) -> Exception:
+    """The exception that a job ends with: `failed` is the rank that the launcher saw end first, and
+    `memory_kills` are those of the kernel meanwhile.
 
     A rank that died without raising anything is the cause; else the rank that raised first.
     """
@@ -88,6 +90,8 @@ def why_failed(ends: Sequence[RankEnd], failed: int, exit_code: int) -> Exceptio
         return _why_raised(raised[0])
     said = f": {cause.last_line}" if cause and cause.last_line else ""
     during = cause.during if cause else ""
+    if memory_kills and exit_code == -signal.SIGKILL:
+        return MemoryError(f"rank {failed} was killed by the kernel for want of memory{during}")
     return SpokenError(f"rank {failed} {describe_exit(exit_code)}{during}{said}")
 
 

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 import uuid
 from pathlib import Path
 
@@ -20,17 +21,20 @@ from models.errors import UserError
 
 _ROOT = Path(__file__).resolve().parents[2]
 _ENTER = "import sys; sys.path.insert(0, {root!r}); from bench.distributed.several_nodes import main; main()"
-_LATER_SECONDS = 5.0
-"""The launchers give up by themselves, and say why; srun is ended if they do not."""
+_EARLIER_SECONDS, _MOST_EARLIER = 5.0, 0.2
+"""The launchers of the nodes give up so long before this process does, while they can still say why."""
+_END_SECONDS = 2.0
+"""What srun gets to end its tasks where the launchers do not give up."""
 
 
 class NodeTask(Struct, frozen=True):
-    """What the launcher of a node is to do, the same on each."""
+    """What the launcher of a node is to do, the same on each, and `until` when (s since the epoch)."""
 
     function: str
     argument: bytes
     files: RankFiles
     forks: bool
+    until: float
 
 
 def run_on_nodes(function: str, argument: bytes, files: RankFiles, *, forks: bool) -> None:
@@ -39,13 +43,25 @@ def run_on_nodes(function: str, argument: bytes, files: RankFiles, *, forks: boo
     files = structs.replace(files, meeting=_free_address(), meeting_name=uuid.uuid4().hex)
     task = Path(files.folder) / "task.json"
     task.parent.mkdir(parents=True, exist_ok=True)
-    task.write_bytes(msgspec.json.encode(NodeTask(function, argument, files, forks)))
+    until = time.time() + files.seconds - min(_EARLIER_SECONDS, _MOST_EARLIER * files.seconds)
+    task.write_bytes(msgspec.json.encode(NodeTask(function, argument, files, forks, until)))
+    with subprocess.Popen(_srun(task, files.nodes)) as srun:
+        try:
+            code = srun.wait(files.seconds)
+        except subprocess.TimeoutExpired:
+            _end(srun)
+            raise LateError(why_late(read_ends(files), files.seconds)) from None
+    if code:
+        raise _why_ended(files, code)
+
+
+def _end(srun: subprocess.Popen[bytes]) -> None:
+    """By a signal that srun passes on to its tasks; killed, it would leave them running."""
+    srun.terminate()
     try:
-        done = subprocess.run(_srun(task, files.nodes), check=False, timeout=files.seconds + _LATER_SECONDS)
+        srun.wait(_END_SECONDS)
     except subprocess.TimeoutExpired:
-        raise LateError(why_late(read_ends(files), files.seconds)) from None
-    if done.returncode:
-        raise _why_ended(files, done.returncode)
+        srun.kill()
 
 
 def _why_ended(files: RankFiles, code: int) -> Exception:
@@ -91,13 +107,19 @@ def _srun(task: Path, nodes: int) -> list[str]:
     ]
 
 
+def seconds_left(task: NodeTask, now: float) -> float:
+    """What a launcher has that starts only now, as far as the clocks of the nodes agree."""
+    return min(task.files.seconds, max(task.files.seconds / 2, task.until - now))
+
+
 def main() -> None:
     """On a node: start its ranks, and leave the reason where they fail."""
     task = msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=NodeTask)
-    here = task.files.ranks // task.files.nodes
+    files = structs.replace(task.files, seconds=seconds_left(task, time.time()))
+    here, node = files.ranks // files.nodes, int(os.environ.get("SLURM_NODEID", "0"))
     reason: tuple[str, str] | None = None
     try:
-        launch.run_ranks(task.function, task.argument, task.files, here, forks=task.forks)
+        launch.run_ranks(task.function, task.argument, files, here, forks=task.forks, is_host=node == 0)
     except LateError as error:
         reason = ("late", str(error))
     except UserError as error:
@@ -105,6 +127,5 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001 - what a rank raised is in its own file
         reason = ("failed", str(error))
     if reason is not None:
-        node = int(os.environ.get("SLURM_NODEID", "0"))
         _reason_of(task.files, node).write_bytes(msgspec.json.encode(reason))
         sys.exit(1)

@@ -60,9 +60,14 @@ def record_bytes(case: Case, protocol: MeasurementProtocol, *, layers: bool = Fa
     fixed = _RECORD + _LAYER * work
     if case.task is not None:
         return fixed + _EPOCH * case.task.recipe.epochs
-    series = _SERIES.get(case.workload, 1)
+    series = _series_of_ranks(case) if case.strategy else _SERIES.get(case.workload, 1)
     timed = 2 * work * series * _LAYER_SAMPLES if layers else 0  # a layer's activation is one too
     return fixed + _SAMPLE * (series * samples_of(case, protocol) + timed)
+
+
+def _series_of_ranks(case: Case) -> int:
+    """Of each rank whole steps, steps without communication and pairs of both; and of the job its steps."""
+    return 1 + case.ranks * (4 if case.ranks > 1 else 1)
 
 
 def _parameters(case: Case) -> float:

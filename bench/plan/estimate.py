@@ -9,6 +9,8 @@ import itertools
 import math
 from collections.abc import Collection, Iterable, Sequence
 
+from msgspec import structs
+
 from bench import datasets, devices, engines
 from bench.contracts.costs import Costs
 from bench.contracts.device import Traits
@@ -27,6 +29,8 @@ INDUCTOR_SECONDS = 1.0
 """More, where it imports torch.compile's compiler too."""
 REPORT_SECONDS = 3.0
 """The report of a run, with its plots."""
+_SWEEP_SECONDS = 1.0
+"""Of messages between ranks: some dozens of sizes, the largest of 16 MiB on a host and of 256 MiB on GPUs."""
 _WARM_UP_STEPS = 8
 """Two windows of three rarely agree at once ..."""
 _TWO_WINDOWS = 6
@@ -123,7 +127,7 @@ def case_seconds(
         return 0.0
     if case.workload == "ceiling":
         return costs.ceiling_seconds
-    step = step_seconds(case, costs, cores_of(case, costs))
+    step = step_seconds(_share_of_a_rank(case), costs, cores_of(case, costs))
     work = layers_of(case.model, case.channels, case.image, case.classes)
     process = costs.process_seconds + costs.parameter_seconds * sum(layer.parameters for layer in work)
     if case.task is not None:
@@ -133,6 +137,7 @@ def case_seconds(
     steps = _OTHER_STEPS if facts or not traits.is_host else _OTHER_STEPS - _FACT_STEPS
     steps += 0 if len(traits.clocks) == 1 else _TRIAL_STEPS
     sampling = sum(_pass_seconds(clock, step, case, protocol, costs) for clock in traits.clocks)
+    sampling += _between_ranks_seconds(step, case, protocol, costs)
     return (
         process
         + compiling
@@ -142,6 +147,20 @@ def case_seconds(
         + sampling
         + _energy_seconds(step, traits, protocol)
     )
+
+
+def _share_of_a_rank(case: Case) -> Case:
+    """Of a job of several ranks what each does: its messages are known only when it runs."""
+    return structs.replace(case, batch=-(-case.batch // case.ranks))
+
+
+def _between_ranks_seconds(step: float, case: Case, protocol: MeasurementProtocol, costs: Costs) -> float:
+    """Beyond the passes of one rank: steps without communication, pairs of both, the sweep of messages."""
+    if case.ranks == 1:
+        return 0.0
+    clock = devices.traits(case.device).clocks[0]
+    passes = sum(_pass_seconds(clock, steps * step, case, protocol, costs) for steps in (1, 2))
+    return passes + _SWEEP_SECONDS
 
 
 def lacks_instructions(case: Case) -> bool:
@@ -189,7 +208,7 @@ def _warm_up_seconds(step: float, protocol: MeasurementProtocol) -> float:
 def samples_of(case: Case, protocol: MeasurementProtocol) -> int:
     """About how many samples a process of a timed case keeps, over all clocks."""
     traits = devices.traits(case.device)
-    step = step_seconds(case, traits.costs, cores_of(case, traits.costs))
+    step = step_seconds(_share_of_a_rank(case), traits.costs, cores_of(case, traits.costs))
     return sum(_window(clock, step, case, protocol, traits.costs)[0] for clock in traits.clocks)
 
 
@@ -206,7 +225,8 @@ def _window(
     repeats = (
         repeats_of(step, step, _SHIELD_STEPS, alone=protocol.flush_l2) if is_queued else {clock: Repeats()}
     )
-    sample = step * repeats[clock].steps(phased=case.workload == "training")
+    phased = case.workload == "training" and not case.strategy
+    sample = step * repeats[clock].steps(phased=phased)
     fewest = enough_on_queue(protocol, sample) if is_queued else enough_samples(protocol, step)
     needed = max(_FEWEST_SAMPLES, math.ceil((_HALF_WIDTH * costs.noise / protocol.target_ci) ** 2))
     fitting = int(protocol.sampling_seconds / sample)

@@ -31,24 +31,26 @@ def threads(ranks: int, nodes: int) -> int:
 
 
 def nodes_for(case: Case, places: int) -> int:
-    """As few nodes as have room for the ranks, with `places` on each."""
-    return -(-case.ranks * _needed(case) // places)
+    """As few nodes as have room for the ranks, with `places` on each, of which a rank may need several."""
+    return -(-case.ranks // max(1, places // _needed(case)))
 
 
 def why_too_many(case: Case, places: int, nodes: int) -> str | None:
     """A sentence where the ranks do not fit on so many nodes with `places` on each, or lie unevenly."""
     is_host = devices.traits(case.device).is_host
     used = nodes_for(case, places)
-    if used <= nodes:
+    if used <= nodes and _needed(case) <= places:
         if case.ranks % used:
             return f"{how_many(case.ranks, 'rank')} do not divide among the {used:,} nodes that they need"
         return None
-    there = f"{nodes:,} nodes have {how_many(places, 'GPU' if is_host is False else 'usable core')} each"
+    there = f"{nodes:,} nodes have {how_many(places, 'usable core' if is_host else 'GPU')} each"
     if not is_host:
         here = f"this machine has {how_many(places, 'GPU')}" if nodes == 1 else there
         return f"{how_many(case.ranks, 'rank')} need a GPU each, and {here}"
-    each = f" with {how_many(case.threads, 'thread')} each" if case.threads > 1 else ""
     here = f"this machine has {how_many(places, 'usable core')}" if nodes == 1 else there
+    if case.ranks == 1:
+        return f"1 rank with {how_many(case.threads, 'thread')} needs as many cores, and {here}"
+    each = f" with {how_many(case.threads, 'thread')} each" if case.threads > 1 else ""
     return f"{how_many(case.ranks, 'rank')}{each} need {case.ranks * case.threads:,} cores, and {here}"
 
 

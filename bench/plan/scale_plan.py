@@ -105,7 +105,8 @@ def _of_one_process(wanted: Wanted) -> KeptPlan:
 
 def _numbers(wanted: Wanted, case: Case, places: int) -> Sequence[int]:
     """Those that were named, in rising order; else 1, 2, 4 and so on, as many as there are devices and as the
-    strategy takes."""
+    strategy takes. Where it takes none but 1 of several, all of them: the second one's refusal is then said.
+    """
     if wanted.ranks is not None:
         texts = [each.strip() for each in wanted.ranks.split(",")]
         return sorted({axes.whole_number("--ranks", each, 1, MOST_RANKS) for each in texts})
@@ -119,4 +120,4 @@ def _numbers(wanted: Wanted, case: Case, places: int) -> Sequence[int]:
         )
 
     taken = [ranks for ranks in doubled if is_taken(ranks)]
-    return taken or doubled
+    return taken if len(taken) > 1 else doubled

@@ -49,6 +49,11 @@ class ShareStep:
 
     def whole(self) -> None:
         """Gradients are there until the next step begins."""
+        self.backward()
+        self._optimizer.step()
+
+    def backward(self) -> None:
+        """A step without its update."""
         self._optimizer.zero_grad(set_to_none=True)
         with autocast(self._case.precision, self._device_type):
             self.outputs = self._arguments.call(self._forward)
@@ -56,7 +61,6 @@ class ShareStep:
                 self._loss_of = loss_for(self.outputs, self._case.classes, self._labels)
             self.loss = self._loss_of.of(self.outputs)
         self.loss.backward()
-        self._optimizer.step()
 
     def tensors(self, weights: list[Tensor], buffers: list[Tensor]) -> dict[str, list[Tensor]]:
         """What is alive by kind, as `Steps.tensors`; of sharded tensors this rank's part."""

@@ -9,10 +9,12 @@ from bench.outputs.main_output import main_output
 from bench.outputs.trainable import trainable
 from bench.rank_steps import gathered, share
 from bench.rank_steps.buckets import bucket_bytes
+from bench.rank_steps.reached_weights import freeze_unreached
 from bench.rank_steps.share_step import ShareStep, why_no_precision
-from bench.rank_steps.synced_norms import sync_norms
+from bench.rank_steps.synced_norms import QuietNorms, sent_by_norms, sync_norms, why_no_sync
 from bench.schema.case import Case
 from bench.schema.ranks import Traffic
+from models import catalogue
 
 if TYPE_CHECKING:
     from models.network import Network
@@ -25,7 +27,7 @@ class DataParallel:
     summary = "the whole network on each rank, a share of the batch, gradients averaged"
 
     def why_not(self, case: Case) -> str | None:
-        return why_no_precision(case) or share.why_no_share(case)
+        return why_no_precision(case) or share.why_no_share(case) or why_no_sync(case)
 
     def prepare(self, network: Network, case: Case, group: Group) -> RankSteps:
         from torch.nn.parallel import DistributedDataParallel
@@ -33,13 +35,16 @@ class DataParallel:
         module = sync_norms(network.module.train(), case, group)
         arguments, labels = share.of_batch(network, case, group.device, group.rank)
         weights = trainable(module, case.model)
+        if catalogue.arch_of(case.model) is None:  # the loss of ours depends on all
+            weights = freeze_unreached(ShareStep(module, weights, arguments, labels, case), weights)
         gpus = None if labels.device.type == "cpu" else [labels.device]
         # Every rank computes the same buffers: nothing is to be sent for them.
         wrapped = DistributedDataParallel(module, device_ids=gpus, broadcast_buffers=False)
         step = ShareStep(wrapped, weights, arguments, labels, case)
+        norms = QuietNorms(module)
 
         def quiet() -> None:
-            with wrapped.no_sync():
+            with wrapped.no_sync(), norms.quiet():
                 step.whole()
 
         buckets = bucket_bytes([each.numel() * each.element_size() for each in weights])
@@ -47,7 +52,10 @@ class DataParallel:
             step=step.whole,
             without_communication=quiet,
             why_none="",
-            sent=(Traffic("gradients", "all-reduce", sum(buckets), len(buckets)),),
+            sent=(
+                Traffic("gradients", "all-reduce", sum(buckets), len(buckets)),
+                *sent_by_norms(module, group.ranks),
+            ),
             state=lambda: _state(module, step, group),
             tensors=lambda: step.tensors(list(module.parameters()), list(module.buffers())),
         )

@@ -12,7 +12,7 @@ from bench.outputs.main_output import main_output
 from bench.outputs.trainable import trainable
 from bench.rank_steps import gathered, share
 from bench.rank_steps.share_step import ShareStep, why_no_precision
-from bench.rank_steps.synced_norms import sync_norms
+from bench.rank_steps.synced_norms import sent_by_norms, sync_norms, why_no_sync
 from bench.schema.case import Case
 from bench.schema.ranks import Traffic
 
@@ -29,7 +29,7 @@ class FullySharded:
     summary = "weights, gradients and momenta in parts over the ranks, a share of the batch on each"
 
     def why_not(self, case: Case) -> str | None:
-        return why_no_precision(case) or share.why_no_share(case)
+        return why_no_precision(case) or share.why_no_share(case) or why_no_sync(case)
 
     def prepare(self, network: Network, case: Case, group: Group) -> RankSteps:
         import torch
@@ -39,8 +39,8 @@ class FullySharded:
         module = sync_norms(network.module.train(), case, group)
         arguments, labels = share.of_batch(network, case, group.device, group.rank)
         mesh = init_device_mesh(torch.device(group.device).type, (group.ranks,))
-        layers = list(_layers(module))
-        sent = _sent(module, layers, group.ranks)
+        layers = list(dict.fromkeys(_layers(module)))
+        sent = (*_sent(module, layers, group.ranks), *sent_by_norms(module, group.ranks))
         for layer in layers:
             fully_shard(layer, mesh=mesh)
         fully_shard(module, mesh=mesh)
@@ -56,7 +56,7 @@ class FullySharded:
 
 
 def _layers(module: nn.Module) -> Iterator[nn.Module]:
-    """With weights of their own that no other part shares."""
+    """With weights of their own that no other part shares; one that stands in two places comes twice."""
     from torch import nn
 
     uses = Counter(id(weight) for part in module.modules() for weight in part.parameters(recurse=False))

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from bench.child import worker
 from bench.host.cpu_cores import usable_cores
+from bench.schema.case import Case
+from bench.schema.job import encode
 from bench.schema.record import Record
 from bench.store import read_records
-from tests.planted.commands import Command
+from tests.planted.commands import ROOT, Command, is_one_sentence
 
 pytestmark = [
     pytest.mark.slow,
@@ -34,6 +42,26 @@ class Dying(nn.Module):
 
 def build(num_classes=10):
     return Dying()
+"""
+
+
+HANGING = """
+import os, pathlib, time
+from torch import nn
+
+class Hanging(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(3 * 8 * 8, 10)
+
+    def forward(self, images):
+        if os.environ["WORLD_SIZE"] == "2":
+            pathlib.Path("{pids}", str(os.getpid())).touch()
+            time.sleep(1000)
+        return self.linear(images.flatten(1))
+
+def build(num_classes=10):
+    return Hanging()
 """
 
 
@@ -72,5 +100,49 @@ def test_a_rank_that_dies_makes_a_record_with_its_number_and_last_line(
     assert answer.code == 1
     (record,) = _records(out)
     assert record.status == "crashed"
-    assert record.reason == "rank 1 was killed by SIGKILL (during: timing): the last words"
+    assert record.reason == "rank 1 was killed by SIGKILL (during: building): the last words"
     assert len(list((out / "logs").glob("*.rank1.log"))) == 1
+
+
+def test_a_torch_without_the_backend_is_refused_before_anything_runs(
+    command_line: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By gloo here, as by nccl on GPUs: one sentence, and no record."""
+    monkeypatch.setattr("torch.distributed.is_gloo_available", lambda: False)
+    monkeypatch.setattr("bench.runner.questions._ask_torch", _in_this_process)
+    out = tmp_path / "run"
+    answer = command_line("scale", "lenet5", "--ranks", "1,2", "--replicates", 1, "--out", out)
+    assert answer.code == 2
+    assert is_one_sentence(answer.err)
+    assert "ranks on cpu need gloo, and this torch was built without it" in answer.err
+    assert not (out / "records.jsonl").exists()
+
+
+def _in_this_process(cases: list[Case], server: object) -> list[str | None]:
+    return msgspec.json.decode(worker.why_unusable(encode(cases)), type=list[str | None])
+
+
+def test_an_interrupted_run_leaves_no_rank_and_is_resumed(command_line: Command, tmp_path: Path) -> None:
+    """Ctrl-C while two ranks hang: what was not done is still to do."""
+    network, out, pids = tmp_path / "net.py", tmp_path / "run", tmp_path / "pids"
+    pids.mkdir()
+    network.write_text(HANGING.format(pids=str(pids)))
+    options = ("--ranks", "2", "--image", "8", "--classes", "10", "--batch", "4", "--replicates", "1")
+    words = ["scale", f"{network}:build", *options, "--out", str(out)]
+    with subprocess.Popen(
+        [sys.executable, "-m", "convbench", *words], cwd=ROOT, stderr=subprocess.DEVNULL
+    ) as command:
+        _wait(lambda: len(list(pids.iterdir())) == 2, 120.0)
+        command.send_signal(signal.SIGINT)
+        assert command.wait(60) == 130
+    assert not any(Path(f"/proc/{each.name}").exists() for each in pids.iterdir())
+    again = command_line(*words, "--resume", "--dry-run")
+    assert again.code == 0, again.err
+    assert "1 case, 1 process" in again.out
+
+
+def _wait(is_so: Callable[[], bool], seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.05)

@@ -174,3 +174,19 @@ def test_a_target_adds_processes_and_a_budget_takes_them_away(monkeypatch: pytes
     assert estimate.plan_seconds(promised, first) == alone
     fixed = structs.replace(plan, until=None, replicates=2)
     assert estimate.plan_seconds(fixed, first) == alone
+
+
+def test_two_ranks_halve_the_step_and_make_three_passes_of_it() -> None:
+    """Whole steps, steps without communication, and pairs of both; one rank makes the first pass alone."""
+    one = Case(model="vgg16", workload="training", batch=64, ranks=1, strategy="ddp")
+    two = structs.replace(one, ranks=2)
+    half = step_seconds(structs.replace(one, batch=32), COSTS, 1)
+    protocol = structs.replace(PROTOCOL, min_samples=5)
+    more = structs.replace(PROTOCOL, min_samples=6)
+    costs = structs.replace(COSTS, reference_core=cpu_cores.core_flops())
+
+    def of_a_sample(case: Case) -> float:
+        return case_seconds(case, more, costs) - case_seconds(case, protocol, costs)
+
+    assert of_a_sample(one) == pytest.approx(step_seconds(one, COSTS, 1))
+    assert of_a_sample(two) == pytest.approx(half * (1 + 1 + 2))

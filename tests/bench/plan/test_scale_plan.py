@@ -79,6 +79,19 @@ def test_a_case_says_its_ranks_and_strategy_in_its_id() -> None:
             "linear3 has 7 outputs, which do not divide among 2 ranks",
         ),
         (
+            "vgg11-bn",
+            {"ranks": "1,2", "strategy": "ddp"},
+            "vgg11-bn has batch normalization, which must see the batch of the whole job, and torch has its "
+            "SyncBatchNorm for GPUs only",
+        ),
+        ("vgg11-bn", {"strategy": "fsdp"}, "vgg11-bn has batch normalization"),
+        ("vgg11", {"given": {"batch": (15,)}}, "a batch of 15 does not divide among 2 ranks; 16 would"),
+        (
+            "vgg11",
+            {"ranks": "1", "given": {"threads": (9,)}},
+            "1 rank with 9 threads needs as many cores, and this machine has 8 usable cores",
+        ),
+        (
             "torchvision:resnet18",
             {"ranks": "2", "strategy": "hybrid-2014"},
             "hybrid-2014 splits networks of the catalogue",
@@ -124,3 +137,13 @@ def test_nodes_need_an_allocation_that_has_them(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("SLURM_JOB_NUM_NODES", "1")
     with pytest.raises(UserError, match="--nodes is 2, and this Slurm allocation has 1 node"):
         planned("vgg11", ranks="2", nodes="2")
+
+
+def test_threads_of_a_rank_lie_on_one_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two ranks of three threads on eight cores: eight ranks need four nodes, and not the three that have as
+    many cores in all."""
+    monkeypatch.setenv("SLURM_JOB_NUM_NODES", "4")
+    given = {"threads": (3,), "batch": (16,)}
+    assert planned("vgg11", ranks="8", nodes="4", given=given) == [(8, 16, 3)]
+    with pytest.raises(UserError, match="1 rank with 9 threads needs as many cores, and 4 nodes have 8"):
+        planned("vgg11", ranks="1", nodes="4", given={"threads": (9,)})

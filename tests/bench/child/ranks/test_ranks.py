@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import pytest
 
@@ -33,7 +35,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
     return msgspec.json.decode(outcome.result, type=Found)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.model}-{case.strategy}")
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{Path(case.model).stem}-{case.strategy}")
 def test_bytes_by_arithmetic_are_those_that_gloo_counts(found: Found, case: Case) -> None:
     """Gradients of ddp, shards of fsdp, feature maps of the towers, activations of the hybrid."""
     bytes_of = found.bytes[case.id]
