@@ -37,7 +37,7 @@ def test_it_sends_two_numbers_a_channel_and_a_count_and_back_two_sums(network: n
 @pytest.mark.usefixtures("one_rank")
 def test_a_step_without_communication_has_groups_of_one_rank(network: nn.Module) -> None:
     """`no_sync` keeps gradients alone from being sent."""
-    norms = [each for each in network if isinstance(each, nn.SyncBatchNorm)]
+    norms = [each for each in network.modules() if isinstance(each, nn.SyncBatchNorm)]
     quiet = QuietNorms(network)
     with quiet.quiet():
         assert [dist.get_world_size(each.process_group) for each in norms] == [1, 1]
