@@ -66,8 +66,9 @@ def record_bytes(case: Case, protocol: MeasurementProtocol, *, layers: bool = Fa
 
 
 def _series_of_ranks(case: Case) -> int:
-    """Of each rank whole steps, steps without communication and pairs of both; and of the job its steps."""
-    return 1 + case.ranks * (4 if case.ranks > 1 else 1)
+    """Of each rank whole steps, and of several pairs of one without communication and a whole one; and of the
+    job its steps."""
+    return 1 + case.ranks * (3 if case.ranks > 1 else 1)
 
 
 def _parameters(case: Case) -> float:

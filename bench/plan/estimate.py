@@ -155,12 +155,12 @@ def _share_of_a_rank(case: Case) -> Case:
 
 
 def _between_ranks_seconds(step: float, case: Case, protocol: MeasurementProtocol, costs: Costs) -> float:
-    """Beyond the passes of one rank: steps without communication, pairs of both, the sweep of messages."""
+    """Beyond the passes of one rank: a sample of several is a round of three steps, and messages are swept."""
     if case.ranks == 1:
         return 0.0
     clock = devices.traits(case.device).clocks[0]
-    passes = sum(_pass_seconds(clock, steps * step, case, protocol, costs) for steps in (1, 2))
-    return passes + _SWEEP_SECONDS
+    rounds, steps = (_pass_seconds(clock, many * step, case, protocol, costs) for many in (3, 1))
+    return rounds - steps + _SWEEP_SECONDS
 
 
 def lacks_instructions(case: Case) -> bool:
