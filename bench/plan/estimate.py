@@ -155,7 +155,7 @@ def _share_of_a_rank(case: Case) -> Case:
 
 
 def _between_ranks_seconds(step: float, case: Case, protocol: MeasurementProtocol, costs: Costs) -> float:
-    """Beyond the passes of one rank: a sample of several is a round of three steps, and messages are swept."""
+    """Beyond the passes of one rank: a sample of several is a round of three steps; messages are swept."""
     if case.ranks == 1:
         return 0.0
     clock = devices.traits(case.device).clocks[0]
