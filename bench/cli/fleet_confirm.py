@@ -13,7 +13,7 @@ from msgspec import structs
 from bench import executors
 from bench.cli import exit_code, fleet_lines, kept_run, options, output
 from bench.cli.options import MOST_MARGIN
-from bench.contracts.executor import Executor
+from bench.contracts.executor import Executor, Unreachable
 from bench.fleet import dispatch, fleet_folder
 from bench.plan import axes
 from bench.schema.confirm_plan import ConfirmPlan
@@ -134,7 +134,13 @@ def _measure(
         confirm_plans.write(folder, wanted)
         turns = turns_left(folder, wanted, kinds)
         kept_run.current.begin(folder)
-        Rounds(folder.resolve(), plan, executor, _told).run(turns)
+        try:
+            Rounds(folder.resolve(), plan, executor, _told).run(turns)
+        except Unreachable as error:
+            raise UserError(
+                f"{executor.name} does not answer, so jobs may go on: {error}. End them with: convbench "
+                f"fleet cancel {shlex.quote(str(folder))}"
+            ) from error
 
 
 def _told(ended: Ended) -> None:

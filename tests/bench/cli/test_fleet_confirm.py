@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bench.cli import fleet_confirm
+from bench.contracts.executor import Unreachable
 from bench.schema.confirm_plan import ConfirmPlan
 from bench.studies.confirm import confirm_plans
 from bench.studies.confirm.confirm_plans import JudgedUnits
@@ -164,6 +165,19 @@ def test_another_run_without_such_a_case_gives_no_center(command_line: Command, 
     answer = command_line("fleet", "confirm", tmp_path / "fleet", "--against", tmp_path / "gpus")
     assert (answer.code, is_one_sentence(answer.err)) == (2, True)
     assert "so it gives no center" in answer.err
+
+
+def test_a_scheduler_that_is_silent_when_jobs_are_to_end_is_one_sentence(
+    command_line: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(*_: object) -> None:
+        raise Unreachable("timed out")
+
+    fleet_of_cells(tmp_path, {**CELLS, "cell3": 0.4})
+    monkeypatch.setattr("bench.studies.confirm.confirm_rounds.Rounds.run", silent)
+    answer = command_line("fleet", "confirm", tmp_path, "--rounds", 2)
+    assert (answer.code, "does not answer, so jobs may go on: timed out." in answer.err) == (2, True)
+    assert f"convbench fleet cancel {tmp_path}" in answer.err
 
 
 @pytest.mark.slow
