@@ -62,7 +62,7 @@ def scale(
     the ranks share out. --threads are those of each rank.
     """
     output.check_format(format_)
-    section_names.check("run", section, full=full)
+    section_names.check("scale", section, full=full)
     wanted = scale_plan.Wanted(
         model=model,
         ranks=ranks,

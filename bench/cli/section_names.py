@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from models.errors import UserError, unknown
 
-_RUN = ("reports.pages.run_parts", "reports.sections")
+_RUN = ("reports.pages.run_parts", "reports.sections", "reports.scale")
 _PLACES: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(("run", "train", "layers", "ceilings"), _RUN),
+    **dict.fromkeys(("run", "scale", "train", "layers", "ceilings"), _RUN),
     "best": ("reports.pages.best_report",),
     "max-batch": ("reports.pages.max_batch_report",),
     "ab": ("reports.compare.ab_report",),

@@ -19,7 +19,7 @@ MEASURING = [
     if name not in READING and any(each.name == "section" for each in late_commands.load(name).params)
 ]
 WORDS = {
-    **dict.fromkeys(("train", "layers", "best", "max-batch", "cost"), ("lenet5",)),
+    **dict.fromkeys(("train", "layers", "best", "max-batch", "cost", "scale"), ("lenet5",)),
     "ablate": ("kernels",),
     "ab": ("--model", "lenet5", "--b", "precision=bf16"),
     "claims": ("--run",),

@@ -183,10 +183,11 @@ def test_every_word_that_is_sent_is_known() -> None:
         Case(model="torchvision:alexnet", engine="compile"),
         Case(model="timm:resnet18"),
         Case(model="none", workload="ceiling"),
+        Case(model="lenet5", workload="training", ranks=2, strategy="ddp"),
         msgspec.json.decode(ARGUMENTS["train"], type=Job).case,
     ]
     assert set(preload.preload(cases)) == set(entry.PRELOAD) - {"selftest"}
-    assert questions.questions_of(cases) == ("measure", "compile-cold", "ceilings", "train")
+    assert questions.questions_of(cases) == ("measure", "compile-cold", "ceilings", "measure-ranks", "train")
 
 
 def test_the_words_of_the_entry_need_the_standard_library_only(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def test_a_file_is_reported_as_one_process(command_line: Command, mixed: Path) -
         assert row["source"] == str(mixed)
     assert (foreign["low"], foreign["high"]) == pytest.approx((0.97e-5, 1.03e-5))
     assert "model" not in foreign
-    shown = command_line("report", mixed).out
+    shown = " ".join(command_line("report", mixed).out.split())
     assert "one process of pytest" in shown
     assert "One process measured each file" in shown
 
