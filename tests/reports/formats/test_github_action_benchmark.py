@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-jsonschema = pytest.importorskip("jsonschema")
+pytest.importorskip("jsonschema")
+
+import jsonschema
 
 from reports.formats import github_action_benchmark
 from reports.pages import run_report
