@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -146,3 +146,13 @@ class JudgedClaim(Struct, frozen=True):
 
     claim: Claim
     judgement: Judgement
+
+
+def word_of(inside: Sequence[bool | None]) -> ClaimWord:
+    """All inside: true; all outside: false; some of each: it depends. One that is open leaves it undecided,
+    unless the others show both."""
+    if True in inside and False in inside:
+        return "depends"
+    if None in inside or not inside:
+        return "undecided"
+    return "true" if True in inside else "false"

@@ -11,7 +11,7 @@ from bench.schema.case import Case
 from models import catalogue
 from models.arch import Arch, Conv, Linear, layer_names
 from models.closed_form import BYTES_PER_ELEMENT, cost, shapes
-from reports.claims.claim import Claim, ClaimWord, Judgement, lies_within, span, statement
+from reports.claims.claim import Claim, ClaimWord, Judgement, lies_within, span, statement, word_of
 from reports.claims.evidence import Evidence
 from reports.claims.timed_pairs import Compared, compared
 from reports.tables.wording import MIB
@@ -170,11 +170,7 @@ def judge_hybrid(rows: Sequence[Compared]) -> Judgement:
                 "own speed-ups are not repeated here."
             ),
         )
-    inside = [lies_within(*row.ends, 1.0, float("inf")) for row in rows]
-    if None in inside:
-        verdict: ClaimWord = "undecided"
-    else:
-        verdict = "true" if all(inside) else "depends" if any(inside) else "false"
+    verdict = word_of([lies_within(*row.ends, 1.0, math.inf) for row in rows])
     best = max(rows, key=lambda row: row.speed_up)
     listed = "; ".join(f"{row.name}: {row.speed_up:,.3g}" for row in rows)
     return Judgement(

@@ -11,7 +11,7 @@ from bench.contracts.device import Scale
 from bench.schema.case import TIMED, Case, Workload
 from models import catalogue
 from models.closed_form import cost
-from reports.claims.claim import Claim, ClaimWord, Judgement, lies_within, replicated, span, statement
+from reports.claims.claim import Claim, Judgement, lies_within, replicated, span, statement, word_of
 from reports.claims.evidence import Evidence, Setting
 from reports.claims.timed_pairs import NO_GPU, Compared, compared, timed_case
 
@@ -50,16 +50,6 @@ def _gpu_speed_up(evidence: Evidence) -> Judgement:
 
 
 UNSETTLED = " An interval crosses the limit, or is missing: more processes are needed."
-
-
-def word_of(inside: Sequence[bool | None]) -> ClaimWord:
-    """All inside: true; all outside: false; some of each: it depends. One that is open leaves it undecided,
-    unless the others show both."""
-    if True in inside and False in inside:
-        return "depends"
-    if None in inside or not inside:
-        return "undecided"
-    return "true" if True in inside else "false"
 
 
 def judge_gpu(rows: Sequence[Compared], setting: Setting) -> Judgement:

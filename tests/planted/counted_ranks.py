@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from datetime import timedelta
-from pathlib import Path
 
 import msgspec
-import torch
 import torch.distributed as dist
 from msgspec import Struct
 from torch.profiler import ProfilerActivity, profile
@@ -18,14 +15,12 @@ from bench.child.ranks import link_sweep
 from bench.child.ranks.job_findings import measure_together
 from bench.child.ranks.rank_agreement import GlooAgreement
 from bench.contracts.monitor import NO_MONITOR
-from bench.contracts.rank_strategy import Group, RankSteps
-from bench.distributed import launch
-from bench.forkserver.wire import RESULT
+from bench.contracts.rank_strategy import RankSteps
 from bench.schema.case import MeasurementProtocol
-from bench.schema.job import RankFiles
 from bench.schema.ranks import LinkSamples, RankFacts, Traffic
 from bench.schema.record import Measurement
-from tests.planted.equal_ranks import CASES, RANKS, network_of
+from tests.planted.equal_ranks import CASES, network_of
+from tests.planted.rank_jobs import RANKS, joined
 
 _KINDS = {"gloo:all_reduce": "reduced", "gloo:all_gather": "gathered", "gloo:broadcast": "sent to all"}
 """gloo makes a reduce-scatter of an all-reduce, so that both are one kind."""
@@ -75,18 +70,9 @@ class Found(Struct, frozen=True):
     told: list[int]
 
 
-def count(argument: bytes) -> bytes:
-    """A child's question: encoded RankFiles in; an encoded Found out."""
-    files = msgspec.json.decode(argument, type=RankFiles)
-    launch.run_ranks("tests.planted.counted_ranks:count_rank", b"", files, RANKS, forks=True)
-    return (Path(files.folder) / RESULT).read_bytes()
-
-
 def count_rank(argument: bytes) -> bytes | None:
-    """In a rank."""
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", timeout=timedelta(seconds=60))
-    group = Group(dist.get_rank(), RANKS, "cpu", "gloo")
+    """In a rank: an encoded Found."""
+    group = joined()
     agreement, device = GlooAgreement(group), devices.get("cpu")
     counted, jobs = {}, {}
     for case in CASES:

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 
 import msgspec
-import torch
 import torch.distributed as dist
 from msgspec import Struct, structs
 from torch import Tensor, nn
 
 from bench import strategies
 from bench.child.case_network import load_network
-from bench.contracts.rank_strategy import GatheredState, Group
-from bench.distributed import launch
-from bench.forkserver.wire import RESULT
+from bench.contracts.rank_strategy import GatheredState
 from bench.rank_steps import one_rank
 from bench.schema.case import Case
-from bench.schema.job import RankFiles
 from models import random_state
 from models.network import Network
+from tests.planted.rank_jobs import RANKS, joined
 
-RANKS = 2
 TOWERS = Case(model="alexnet-towers", workload="training", batch=4, image=67, classes=10, ranks=RANKS)
 LENET = Case(model="lenet5", workload="training", batch=6, image=28, channels=1, classes=10, ranks=RANKS)
 NETWORKS = Path(__file__).resolve().parents[1] / "fixtures" / "networks"
@@ -49,18 +44,9 @@ class Differences(Struct, frozen=True):
     names_are_equal: bool
 
 
-def compare(argument: bytes) -> bytes:
-    """A child's question: encoded RankFiles in; encoded Differences by the ids of EXACT out."""
-    files = msgspec.json.decode(argument, type=RankFiles)
-    launch.run_ranks("tests.planted.equal_ranks:compare_rank", b"", files, RANKS, forks=True)
-    return (Path(files.folder) / RESULT).read_bytes()
-
-
 def compare_rank(argument: bytes) -> bytes | None:
-    """In a rank."""
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", timeout=timedelta(seconds=60))
-    group = Group(dist.get_rank(), RANKS, "cpu", "gloo")
+    """In a rank: encoded Differences by the ids of EXACT."""
+    group = joined()
     alone: dict[str, GatheredState] = {}
     found = {}
     for case in EXACT:

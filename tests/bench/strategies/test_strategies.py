@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from bench.forkserver.client import Server
 from bench.schema.case import Case
-from bench.schema.job import RankFiles
-from tests.planted.equal_ranks import EXACT, RANKS, Differences
+from tests.planted.equal_ranks import EXACT, Differences
+from tests.planted.rank_jobs import answer_of
 
 TOLERANCE = 1e-5
 """fp32 has 6e-8; sums of thousands of products in another order differ by more."""
@@ -22,18 +20,9 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def differences(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Differences]:
     """One job of two ranks for all strategies."""
-    folder = tmp_path_factory.mktemp("ranks")
-    files = RankFiles(folder=str(folder / "job"), logs=str(folder / "log"), ranks=RANKS, seconds=280.0)
-    with Server(preload=("timed", "ranks")) as server:
-        outcome = server.run(
-            "tests.planted.equal_ranks:compare",
-            msgspec.json.encode(files),
-            folder=folder / "result",
-            log=folder / "child.log",
-            time_limit_seconds=300.0,
-        )
-    assert outcome.result is not None, outcome.reason
-    return msgspec.json.decode(outcome.result, type=dict[str, Differences])
+    return answer_of(
+        "tests.planted.equal_ranks:compare_rank", tmp_path_factory.mktemp("ranks"), dict[str, Differences]
+    )
 
 
 @pytest.mark.parametrize("case", EXACT, ids=lambda case: f"{Path(case.model).stem}-{case.strategy}")

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from bench.forkserver.client import Server
 from bench.schema.case import Case
-from bench.schema.job import RankFiles
 from bench.schema.ranks import WITHOUT_COMMUNICATION, RankFacts
 from bench.schema.record import find
 from tests.planted.counted_ranks import SIZES, Found
-from tests.planted.equal_ranks import CASES, RANKS
+from tests.planted.equal_ranks import CASES
+from tests.planted.rank_jobs import RANKS, answer_of
 
 pytestmark = pytest.mark.slow
 
@@ -21,18 +19,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
     """One job of two ranks for all of this module."""
-    folder = tmp_path_factory.mktemp("ranks")
-    files = RankFiles(folder=str(folder / "job"), logs=str(folder / "log"), ranks=RANKS, seconds=280.0)
-    with Server(preload=("timed", "ranks")) as server:
-        outcome = server.run(
-            "tests.planted.counted_ranks:count",
-            msgspec.json.encode(files),
-            folder=folder / "result",
-            log=folder / "child.log",
-            time_limit_seconds=300.0,
-        )
-    assert outcome.result is not None, outcome.reason
-    return msgspec.json.decode(outcome.result, type=Found)
+    return answer_of("tests.planted.counted_ranks:count_rank", tmp_path_factory.mktemp("ranks"), Found)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{Path(case.model).stem}-{case.strategy}")
