@@ -23,7 +23,7 @@ class Exchange:
     def gather(self, own: Tensor) -> Tensor:
         """(batch, n, ...) of each rank to (batch, n * ranks, ...) in all.
 
-        Each rank goes on with work of its own, so that the gradient of `own` is the sum over all ranks.
+        Each rank then does different work, so the gradient of `own` is the sum over all ranks.
         """
         gathered: Tensor = _gathering().apply(own, self, True)
         return gathered

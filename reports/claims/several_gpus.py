@@ -11,9 +11,9 @@ from bench.schema.case import Case
 from models import catalogue
 from models.arch import Arch, Conv, Linear, layer_names
 from models.closed_form import BYTES_PER_ELEMENT, cost, shapes
-from reports.claims.claim import Claim, ClaimWord, Judgement, lies_within, span, statement, word_of
+from reports.claims.claim import Claim, ClaimWord, Judgement, lies_within, statement
 from reports.claims.evidence import Evidence
-from reports.claims.timed_pairs import Compared, compared
+from reports.claims.timed_pairs import Compared, compared, judge_largest
 from reports.tables.wording import MIB
 
 GIB = 2**30
@@ -170,17 +170,12 @@ def judge_hybrid(rows: Sequence[Compared]) -> Judgement:
                 "own speed-ups are not repeated here."
             ),
         )
-    verdict = word_of([lies_within(*row.ends, 1.0, math.inf) for row in rows])
-    best = max(rows, key=lambda row: row.speed_up)
+    inside = [lies_within(*row.ends, 1.0, math.inf) for row in rows]
     listed = "; ".join(f"{row.name}: {row.speed_up:,.3g}" for row in rows)
-    return Judgement(
-        verdict=verdict,
-        figure=best.speed_up,
-        low=best.ends[0],
-        high=best.ends[1],
+    return judge_largest(
+        rows,
+        inside,
         unit="times as fast as data parallel, at most",
-        found=f"at most {span(best.speed_up, *best.ends, 'x', known=verdict != 'undecided')} as fast",
-        need="more processes" if verdict == "undecided" else "",
         reason=f"Step of data parallelism over the hybrid's, on the same devices: {listed}.",
     )
 

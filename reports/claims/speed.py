@@ -13,7 +13,7 @@ from models import catalogue
 from models.closed_form import cost
 from reports.claims.claim import Claim, Judgement, lies_within, replicated, span, statement, word_of
 from reports.claims.evidence import Evidence, Setting
-from reports.claims.timed_pairs import NO_GPU, Compared, compared, timed_case
+from reports.claims.timed_pairs import NO_GPU, Compared, compared, judge_largest, timed_case
 
 SAID_SPEED_UP = 1000
 WITHIN_FACTOR = 2
@@ -75,15 +75,10 @@ def judge_gpu(rows: Sequence[Compared], setting: Setting) -> Judgement:
         if verdict == "undecided"
         else ""
     )
-    largest = span(best.speed_up, *best.ends, "x", known=verdict != "undecided")
-    return Judgement(
-        verdict=verdict,
-        figure=best.speed_up,
-        low=best.ends[0],
-        high=best.ends[1],
+    return judge_largest(
+        rows,
+        inside,
         unit="times faster, at most",
-        found=f"at most {largest} as fast",
-        need="more processes" if verdict == "undecided" else "",
         reason=(
             f"CPU time over GPU time of the same work in fp32, on the CPU with {best.base.case.threads} "
             f"threads: {listed}.{on} The figure is the largest of them; 'about 1000' means "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 from bench.schema.case import Case, Workload
@@ -9,6 +11,7 @@ from bench.schema.phases import WHOLE
 from bench.stats.verdicts import Verdict, unpaired
 from models import catalogue
 from reports.analysis.figure_ratios import parts_of
+from reports.claims.claim import Judgement, span, word_of
 from reports.claims.evidence import Setting
 from reports.summary.figures import Figure
 from reports.summary.subjects import Figures
@@ -58,4 +61,23 @@ def timed_case(model: str, workload: Workload, batch: int, setting: Setting, dev
         channels=own.channels,
         classes=own.classes,
         threads=setting.threads,
+    )
+
+
+def judge_largest(
+    rows: Sequence[Compared], inside: Sequence[bool | None], unit: str, reason: str
+) -> Judgement:
+    """By which of the speed-ups lie `inside` what the claim says; the figure is the largest of them."""
+    verdict = word_of(inside)
+    best = max(rows, key=lambda row: row.speed_up)
+    largest = span(best.speed_up, *best.ends, "x", known=verdict != "undecided")
+    return Judgement(
+        verdict=verdict,
+        figure=best.speed_up,
+        low=best.ends[0],
+        high=best.ends[1],
+        unit=unit,
+        found=f"at most {largest} as fast",
+        need="more processes" if verdict == "undecided" else "",
+        reason=reason,
     )

@@ -172,8 +172,8 @@ def _pass(
     protocol: MeasurementProtocol,
     monitor: Monitor,
 ) -> None:
-    """One window of steps of these series, one after the other. It is never taken again: what spoils it is
-    labelled."""
+    """One window of steps of these series, one after the other. A disturbed window is not
+    measured again, only labelled."""
     used, _ = windows.take(
         lambda: sampling.sample(lambda: [clock.once(each) for each in series], protocol, device.clock),
         lambda: None,
