@@ -29,6 +29,8 @@ class CaseFacts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     processes    that ended well
     failed       that ended otherwise, but for what was skipped
     seconds      of the processes that timed it the medians of a whole step, in s
+    origin       "" of our own measurements; of an imported file the tool that wrote it: `timm`, `hyperfine`,
+                 `pytest-benchmark`
     """
 
     case: str
@@ -38,6 +40,7 @@ class CaseFacts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     processes: int
     failed: int
     seconds: tuple[float, ...]
+    origin: str = ""
 
 
 class RecordFacts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
