@@ -1,0 +1,1 @@
+"""What changed over the runs of an archive, and when."""

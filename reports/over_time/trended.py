@@ -1,0 +1,64 @@
+"""What `convbench trend` shows: the series of an archive, what changed in them, and what was answered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from msgspec import Struct
+
+from bench.archive.case_series import CaseSeries
+from bench.schema.acknowledgement import Acknowledgement, What
+from bench.stats.run_series import Changes, Shift
+
+Differences = tuple[tuple[str, str, str], ...]
+"""Of two runs: what differs, its value before and after; what explains most comes first."""
+
+
+class ToldChange(Struct, frozen=True, kw_only=True):
+    """A change of one series that was told.
+
+    name          as `trend ack` takes it: `vgg16-3f9c21ab`
+    at            the first run after it, counted from 0 in its series; of a drift its first run
+    told_at       the run after which it was told first
+    shift         after against before; of a drift its last run against its first
+    differences   of the last run before it and the first after; of a drift of its first and last run
+    acknowledged  None where nobody answered for it
+    """
+
+    name: str
+    what: What
+    at: int
+    told_at: int
+    shift: Shift
+    differences: Differences = ()
+    acknowledged: Acknowledgement | None = None
+
+    @property
+    def is_slower(self) -> bool:
+        return self.shift.log_ratio > 0
+
+
+class TrendedSeries(Struct, frozen=True, kw_only=True):
+    """A series with all that is found in it, and its told changes, the oldest first."""
+
+    series: CaseSeries
+    changes: Changes
+    told: tuple[ToldChange, ...] = ()
+
+
+class Trended(Struct, frozen=True, kw_only=True):
+    """What is shown of an archive.
+
+    label      of the runs, or None for all
+    since      ISO date: told changes are those of since then, lines are shown from there; None for all
+    series     those that were asked for
+    left_out   how many series were not asked for; they take part in the spread between runs
+    damaged    a sentence for each run that cannot be read
+    """
+
+    archive: Path
+    label: str | None = None
+    since: str | None = None
+    series: tuple[TrendedSeries, ...]
+    left_out: int = 0
+    damaged: tuple[str, ...] = ()
