@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Literal
 
 from msgspec import Struct, structs
@@ -10,8 +11,10 @@ from msgspec import Struct, structs
 from bench.schema import durations
 from bench.schema.pytest_json import SavedBenchmark
 from models.errors import unknown
+from reports.bar_rows import BarChart
 from reports.cells import NOT_MEASURED, Cell, Missing, Quantity, Scalar
 from reports.dot_chart import DotChart
+from reports.run_charts import RunCharts
 
 
 class Part(Struct, frozen=True):
@@ -136,33 +139,6 @@ class Plot(Struct, frozen=True, kw_only=True):
     series: tuple[Series, ...]
 
 
-MOST_BARS = 12
-"""A chart of more rows is no longer read at a glance."""
-
-
-class BarRow(Struct, frozen=True):
-    """A row of a chart: a bar for each of its series, or None where one has none.
-
-    A figure that is not resolved has no bar.
-    """
-
-    label: str
-    bars: tuple[Quantity | None, ...]
-
-
-class BarChart(Struct, frozen=True, kw_only=True):
-    """Bars from zero, with their intervals as whiskers and their values beside them.
-
-    title   what is drawn, and in which unit: `Milliseconds per image`
-    series  what the bars of a row are, in their order: `fp32 eager`, `fastest found`; one needs no name
-    rows    MOST_BARS at most
-    """
-
-    title: str
-    rows: tuple[BarRow, ...]
-    series: tuple[str, ...] = ("",)
-
-
 class NextStep(Struct, frozen=True, kw_only=True):
     """The command that answers what the report leaves open: complete, to be pasted.
 
@@ -236,6 +212,8 @@ class Document(Struct, frozen=True, kw_only=True):
     spent     seconds by what they went to
     benchmarks  each timed phase with the median of each process, for programs that know benchmarks
     pictures  the folder of the plots' files as seen from the text's, or None
+    charts    of runs over time, which only a page shows
+    lists     further rows for programs, by name: JSON has them, CSV does not
     whole     whether a terminal shows all parts, and not the answer alone
     """
 
@@ -250,6 +228,8 @@ class Document(Struct, frozen=True, kw_only=True):
     origin: Origin | None = None
     spent: dict[str, float] = {}
     benchmarks: tuple[SavedBenchmark, ...] = ()
+    charts: RunCharts | None = None
+    lists: Mapping[str, tuple[Mapping[str, Scalar], ...]] = {}
     whole: bool = False
 
     @property
@@ -273,7 +253,9 @@ class Document(Struct, frozen=True, kw_only=True):
             raise unknown("section", name, tuple(named))
         keys = {table.key for table in named[name]} - {None}
         plots = tuple(plot for plot in self.plots if plot.under in keys)
-        return structs.replace(self, answer=None, text=(), tables=named[name], plots=plots, whole=True)
+        charts = self.charts if self.charts is not None and self.charts.part == name else None
+        found = structs.replace(self, answer=None, text=(), tables=named[name], plots=plots, whole=True)
+        return structs.replace(found, charts=charts)
 
     def with_notes_once(self) -> Document:
         """The same, where each note stands under the first table that has it, and under no further one."""

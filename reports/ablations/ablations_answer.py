@@ -15,8 +15,9 @@ from reports.ablations.choices import Choice, memory_of, ratio_with_ends
 from reports.ablations.form_pairs import TimedPair
 from reports.ablations.predictions import predicted
 from reports.analysis.figure_ratios import parts_of
+from reports.bar_rows import BarChart, BarRow
 from reports.cells import Quantity, brief, readable
-from reports.document import Answer, BarChart, BarRow, NextStep, Table
+from reports.document import Answer, NextStep, Table
 from reports.sections.asked import Asked
 from reports.sections.machine_line import in_short
 from reports.summary.contended import not_alone

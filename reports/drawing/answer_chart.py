@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reports.document import BarChart
+from reports.bar_rows import BarChart
 from reports.dot_chart import DotChart
 from reports.drawing import bar_chart, dot_strip, text_bars, text_dots
 from reports.drawing.chart_pen import SCHEMES, WIDE, Palette

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from reports.bar_rows import BarChart, BarRow
 from reports.cells import Quantity, brief
-from reports.document import BarChart, BarRow
 from reports.drawing.chart_pen import WIDE, Palette, Pen, printable, short
 
 _LETTER, _SIGN = 7.8, 8.4

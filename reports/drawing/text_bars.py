@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from reports.bar_rows import BarChart
 from reports.cells import Quantity, brief
-from reports.document import BarChart
 
 FILLS = "█░▓"
 """What the bars of the first, second and third series are made of."""

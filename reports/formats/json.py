@@ -32,6 +32,7 @@ def _fields(document: Document) -> Mapping[str, object]:
         "headline": answer.headlines if answer else (),
         "warnings": _warnings(document),
         **({"spent": document.spent} if document.spent else {}),
+        **document.lists,
         "rows": document.rows,
     }
 

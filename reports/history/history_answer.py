@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct, structs
 
 from bench.schema.plurals import how_many
+from reports.bar_rows import BarChart, BarRow
 from reports.cells import Quantity, brief
-from reports.document import Answer, BarChart, BarRow, NextStep, Table
+from reports.document import Answer, NextStep, Table
 from reports.history.then_and_now import MeasuredToday, Published, Work, same_precision
 from reports.sections.asked import Asked
 from reports.sections.machine_line import in_short

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.archive.archive_folder import VARIABLE, default_archive
 from bench.archive.archive_index import Listed, Row
 from bench.archive.entries import Added
 from bench.archive.names import SHORT_DIGITS
@@ -16,6 +14,7 @@ from bench.archive.verifying import Verified
 from bench.schema.plurals import how_many
 from reports.cells import Scalar
 from reports.document import Answer, Document, NextStep, Table
+from reports.tables.archive_command import typed
 from reports.tables.listing import and_more, within
 from reports.tables.size_words import size_in_words
 
@@ -67,12 +66,6 @@ def _span(rows: Sequence[Row]) -> str:
     labels = sorted({row.label for row in rows if row.label})
     told = f", label{'s'[: len(labels) > 1]} {within(labels, MOST_NAMES)}" if labels else ""
     return f"{how_many(len(rows), 'run')} of {first}{f' to {last}' if last != first else ''}{told}."
-
-
-def typed(archive: Path, *words: str) -> str:
-    """A command of convbench, to be pasted, that looks for `@NAME` in this archive."""
-    variable = () if archive == default_archive() else (f"{VARIABLE}={shlex.quote(str(archive))}",)
-    return " ".join([*variable, shlex.join(["convbench", *words])])
 
 
 def _compared(archive: Path, newest: Sequence[Row]) -> NextStep | None:

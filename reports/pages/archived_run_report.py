@@ -11,7 +11,7 @@ from bench.schema.plurals import how_many
 from bench.stats.estimates import median
 from reports.cells import Cell, Quantity, Scalar
 from reports.document import Answer, Document, NextStep, Part, Table
-from reports.pages.archive_report import typed
+from reports.tables.archive_command import typed
 from reports.tables.listing import within
 from reports.tables.size_words import size_in_words
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from msgspec import structs
 
 from reports.analysis.measured_ceilings import ARITHMETIC_RATE, BANDWIDTH, Ceilings
+from reports.bar_rows import MOST_BARS, BarChart, BarRow
 from reports.cells import brief
-from reports.document import MOST_BARS, Answer, BarChart, BarRow, NextStep
+from reports.document import Answer, NextStep
 from reports.sections.ceiling_tables import (
     UNITS,
     Place,

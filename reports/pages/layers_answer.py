@@ -9,8 +9,9 @@ from bench.schema.plurals import how_many
 from reports.analysis.layer_headroom import gap_of, headrooms, kind_shares
 from reports.analysis.layer_shares import Layers
 from reports.analysis.measured_ceilings import Rate
+from reports.bar_rows import BarChart, BarRow
 from reports.cells import Cell, Quantity
-from reports.document import Answer, BarChart, BarRow, NextStep, Table
+from reports.document import Answer, NextStep, Table
 from reports.sections.layer_tables import names_of, of_limit, saved, together
 from reports.sections.layer_work_tables import NAME_LETTERS, label_of
 from reports.tables.case_columns import in_words as axes_in_words

@@ -10,8 +10,9 @@ from msgspec import Struct
 from reports.analysis.best_measured import BestMeasured, best_measured
 from reports.analysis.machine_spread import machine_spreads
 from reports.analysis.utilisation import Utilisation
+from reports.bar_rows import MOST_BARS, BarChart, BarRow
 from reports.cells import Quantity
-from reports.document import MOST_BARS, Answer, BarChart, BarRow
+from reports.document import Answer
 from reports.pages import first_screen
 from reports.pages.about_line import about
 from reports.pages.next_command import Unfinished, next_step

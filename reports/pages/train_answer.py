@@ -13,8 +13,9 @@ from bench.plan import training_runs
 from bench.schema.plurals import how_many
 from reports.analysis.learned import ACCURACY_KEY, Learned, Together, together
 from reports.analysis.rankings import is_ranked, time_to_target
+from reports.bar_rows import MOST_BARS, BarChart, BarRow
 from reports.cells import Cell, Quantity, readable
-from reports.document import MOST_BARS, Answer, BarChart, BarRow, NextStep, Table
+from reports.document import Answer, NextStep, Table
 from reports.pages import first_screen
 from reports.pages.run_answer import RunFound
 from reports.pages.train_headlines import CaseNames, headlines, names_of

@@ -8,7 +8,8 @@ from pathlib import Path
 from msgspec import structs
 
 from reports.analysis.further_processes import resume_command
-from reports.document import MOST_BARS, Answer, BarChart, BarRow, NextStep, Table
+from reports.bar_rows import MOST_BARS, BarChart, BarRow
+from reports.document import Answer, NextStep, Table
 from reports.scale.scale_tables import size_table
 from reports.scale.scale_words import (
     SHARED_HOST,

@@ -4,19 +4,9 @@ from __future__ import annotations
 
 from msgspec import structs
 
+from reports.bar_rows import BarChart, BarRow
 from reports.cells import Cell, Labels, Quantity
-from reports.document import (
-    Answer,
-    BarChart,
-    BarRow,
-    Document,
-    NextStep,
-    Part,
-    Plot,
-    Series,
-    Table,
-    TableKey,
-)
+from reports.document import Answer, Document, NextStep, Part, Plot, Series, Table, TableKey
 
 CHART = BarChart(
     title="Milliseconds per image",

@@ -12,8 +12,8 @@ from markdown_it import MarkdownIt
 from msgspec import structs
 
 from reports import formats
+from reports.bar_rows import BarChart, BarRow
 from reports.cells import Quantity
-from reports.document import BarChart, BarRow
 from reports.drawing import answer_chart, bar_chart, chart_pen, plots
 from reports.drawing.palette import COLORS, ON_DARK
 from tests.planted.planted_answer import CHART, document

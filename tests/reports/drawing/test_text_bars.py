@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reports.bar_rows import BarChart, BarRow
 from reports.cells import Quantity, brief
-from reports.document import BarChart, BarRow
 from reports.drawing import text_bars
 
 

@@ -7,8 +7,9 @@ from msgspec import structs
 
 from models.errors import UserError
 from reports import formats
+from reports.bar_rows import BarChart, BarRow
 from reports.cells import Quantity
-from reports.document import Answer, BarChart, BarRow, Document, NextStep, Origin, Part, Table
+from reports.document import Answer, Document, NextStep, Origin, Part, Table
 from reports.tables.origin_words import origin_in_words
 
 MEMORY, SYSTEM = Part("memory", "Memory"), Part("system", "System", in_appendix=True)

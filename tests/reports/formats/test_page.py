@@ -32,8 +32,9 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from reports import formats
+from reports.bar_rows import BarChart, BarRow
 from reports.cells import Cell, Quantity, readable
-from reports.document import Answer, BarChart, BarRow, Document, Table
+from reports.document import Answer, Document, Table
 from reports.dot_chart import Dot, DotChart
 from reports.pages.run_report import build
 from reports.tables.label_meanings import MEANINGS
