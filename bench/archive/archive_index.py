@@ -8,33 +8,17 @@ cannot be written, it is made in memory.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from msgspec import Struct
 
-from bench.archive import archive_folder, entries
-from bench.schema.archive_entry import CaseFacts, Entry
-from bench.stats.estimates import median
+from bench.archive import archive_folder, entries, index_tables
 from models.errors import UserError
 
 INDEX = "index.sqlite"
-VERSION = 2
-"""Of the tables; an index of another is made anew."""
 _WAIT_SECONDS = 60.0
-_TABLES = """
-CREATE TABLE entries (
-    digest TEXT PRIMARY KEY, label TEXT, started_at TEXT, added_at TEXT, source TEXT, machines TEXT,
-    kinds TEXT, cases INTEGER, processes INTEGER, failed INTEGER, records INTEGER, bytes INTEGER,
-    packed INTEGER, changed INTEGER
-) WITHOUT ROWID;
-CREATE TABLE cases (
-    digest TEXT, name TEXT, model TEXT, kind TEXT, fingerprint TEXT, processes INTEGER, failed INTEGER,
-    seconds REAL, PRIMARY KEY (name, kind, fingerprint, digest)
-) WITHOUT ROWID;
-CREATE INDEX of_entry ON cases (digest);
-"""
 
 
 class Row(Struct, frozen=True):
@@ -75,17 +59,18 @@ def rebuild(archive: Path) -> Listed:
 def listed(archive: Path, *, label: str | None = None, model: str | None = None) -> Listed:
     """The entries with this label, and with a case of this model. Raises UserError without an archive."""
     archive_folder.require(archive)
-    with _opened(archive) as (index, damaged):
+    with opened(archive) as (index, damaged):
         return Listed(tuple(_rows(index, label, model)), tuple(damaged))
 
 
 def _rows(index: sqlite3.Connection, label: str | None, model: str | None) -> Iterator[Row]:
     found = index.execute(
-        "SELECT * FROM entries WHERE (?1 IS NULL OR label = ?1) AND (?2 IS NULL OR digest IN (SELECT digest "
-        "FROM cases WHERE model = ?2)) ORDER BY started_at, digest",
+        f"SELECT {', '.join(Row.__struct_fields__)} FROM entries WHERE (?1 IS NULL OR label = ?1) "
+        "AND (?2 IS NULL OR digest IN (SELECT digest FROM cases WHERE model = ?2)) "
+        "ORDER BY started_at, digest",
         (label, model),
     )
-    for digest, name, started, added, source, machines, kinds, *counts, _changed in found:
+    for digest, name, started, added, source, machines, kinds, *counts in found:
         yield Row(digest, name, started, added, source, _split(machines), _split(kinds), *counts)
 
 
@@ -94,7 +79,7 @@ def _split(text: str) -> tuple[str, ...]:
 
 
 @contextmanager
-def _opened(archive: Path) -> Iterator[tuple[sqlite3.Connection, list[str]]]:
+def opened(archive: Path) -> Iterator[tuple[sqlite3.Connection, list[str]]]:
     """The index as the folder is now, and which entries cannot be read."""
     with archive_folder.shared(archive):
         try:
@@ -115,7 +100,7 @@ def _opened(archive: Path) -> Iterator[tuple[sqlite3.Connection, list[str]]]:
 
 def _in_memory() -> sqlite3.Connection:
     index = sqlite3.connect(":memory:")
-    _create(index)
+    index_tables.create(index)
     return index
 
 
@@ -152,15 +137,9 @@ def _prepare(index: sqlite3.Connection) -> None:
         with index:
             index.execute("BEGIN IMMEDIATE")
             if index.execute("PRAGMA user_version").fetchone() == (0,):
-                _create(index)
-    elif version != VERSION:
+                index_tables.create(index)
+    elif version != index_tables.VERSION:
         raise sqlite3.DatabaseError("of another version")
-
-
-def _create(index: sqlite3.Connection) -> None:
-    for statement in filter(str.strip, _TABLES.split(";")):
-        index.execute(statement)
-    index.execute(f"PRAGMA user_version = {VERSION}")
 
 
 def _refresh(index: sqlite3.Connection, archive: Path) -> list[str]:
@@ -172,8 +151,7 @@ def _refresh(index: sqlite3.Connection, archive: Path) -> list[str]:
     if there == known:
         return damaged
     with index:
-        index.executemany("DELETE FROM entries WHERE digest = ?", ((each,) for each, _ in known - there))
-        index.executemany("DELETE FROM cases WHERE digest = ?", ((each,) for each, _ in known - there))
+        index_tables.forget(index, [each for each, _ in known - there])
         for digest, changed in sorted(there - known):
             try:
                 entry = entries.read(archive, digest)
@@ -181,47 +159,5 @@ def _refresh(index: sqlite3.Connection, archive: Path) -> list[str]:
             except UserError as error:
                 damaged.append(str(error))
                 continue
-            _insert(index, entry, packed, changed)
+            index_tables.insert(index, entry, packed, changed)
     return damaged
-
-
-def _insert(index: sqlite3.Connection, entry: Entry, packed: int, changed: int) -> None:
-    """Two processes may do so at once."""
-    facts = entry.facts
-    index.execute(
-        f"INSERT OR IGNORE INTO entries VALUES ({', '.join('?' * 14)})",
-        (
-            entry.digest,
-            entry.label,
-            facts.started_at,
-            entry.added_at,
-            entry.source,
-            "\n".join(sorted({each.node or each.host for each in facts.environments})),
-            "\n".join(sorted({case.kind for case in facts.cases if case.kind})),
-            len({case.case for case in facts.cases}),
-            sum(case.processes for case in facts.cases),
-            sum(case.failed for case in facts.cases),
-            facts.records,
-            sum(each.size for each in entry.files),
-            packed,
-            changed,
-        ),
-    )
-    index.executemany(
-        "INSERT OR IGNORE INTO cases VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (_of_case(entry.digest, each) for each in facts.cases),
-    )
-
-
-def _of_case(digest: str, case: CaseFacts) -> Sequence[str | int | float | None]:
-    seconds = median(case.seconds) if case.seconds else None
-    return (
-        digest,
-        case.case,
-        case.model,
-        case.kind,
-        case.fingerprint,
-        case.processes,
-        case.failed,
-        seconds,
-    )

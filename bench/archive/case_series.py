@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sqlite3
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
+from bench.archive import archive_folder, archive_index
+from bench.archive.run_conditions import CLOCKS
 from bench.stats.run_series import SeriesPoint
 
-BOUNDARIES = ("driver", "torch", "clock setting")
+BOUNDARIES = ("driver", "torch", CLOCKS)
 """Conditions whose change is tested as a step of its own."""
 
 
 class SeriesRun(Struct, frozen=True, kw_only=True):
     """A run of the archive, as the cases of one kind of machine see it.
 
-    at          when it was measured, ISO 8601 in UTC: where the clock of its host was wrong, when it was added
+    at          when it was measured, ISO 8601 in UTC; when it was added where the clock of its host was wrong
     is_dated    False where the clock was wrong
     conditions  what may explain a step, by name: `driver`, `torch`, `clock setting`, `commit`, `host`, ...
+                (`bench.archive.run_conditions`), as far as the records say
     """
 
     digest: str
@@ -35,7 +44,7 @@ class CaseSeries(Struct, frozen=True, kw_only=True):
     fingerprint  of the network; a network that changed is another series
     origin       "" of our own measurements, else the tool: `timm`, `hyperfine`, `pytest-benchmark`
     runs         in the order of time; runs of one kind are shared between series
-    points       one for each run
+    points       one for each run that timed the case
     """
 
     case: str
@@ -45,3 +54,78 @@ class CaseSeries(Struct, frozen=True, kw_only=True):
     origin: str = ""
     runs: tuple[SeriesRun, ...]
     points: tuple[SeriesPoint, ...]
+
+
+class SeriesFound(Struct, frozen=True, kw_only=True):
+    """Series by case, kind, fingerprint and origin, and what is wrong with entries that cannot be read."""
+
+    series: tuple[CaseSeries, ...]
+    damaged: tuple[str, ...] = ()
+
+
+_RUNS = """
+SELECT digest, kind, label, at, is_dated, texts FROM entries JOIN conditions USING (digest)
+WHERE ?1 IS NULL OR label = ?1
+"""
+_POINTS = """
+SELECT name, kind, fingerprint, origin, model, digest, log_seconds, scatter, timed
+FROM cases JOIN entries USING (digest) WHERE timed > 0 AND (?1 IS NULL OR label = ?1)
+ORDER BY name, kind, fingerprint, origin, at, digest
+"""
+
+
+def read(archive: Path, *, label: str | None = None) -> SeriesFound:
+    """All series, of the runs with this label or of all. Raises UserError without an archive."""
+    archive_folder.require(archive)
+    with archive_index.opened(archive) as (index, damaged):
+        return SeriesFound(series=tuple(_series(index, label)), damaged=tuple(damaged))
+
+
+def _series(index: sqlite3.Connection, label: str | None) -> Iterator[CaseSeries]:
+    runs = _runs(index, label)
+    for key, rows in groupby(index.execute(_POINTS, (label,)), key=itemgetter(0, 1, 2, 3)):
+        case, kind, fingerprint, origin = key
+        models, digests, *figures = zip(*(row[4:] for row in rows), strict=True)
+        own = tuple(runs[digest, kind] for digest in digests)
+        yield CaseSeries(
+            case=case,
+            model=models[-1],
+            kind=kind,
+            fingerprint=fingerprint,
+            origin=origin,
+            runs=own,
+            points=tuple(map(_point, *figures, _boundaries(own))),
+        )
+
+
+def _point(log_seconds: float, scatter: float | None, processes: int, is_boundary: bool) -> SeriesPoint:
+    return SeriesPoint(log_seconds=log_seconds, scatter=scatter, processes=processes, is_boundary=is_boundary)
+
+
+def _boundaries(runs: Sequence[SeriesRun]) -> Iterator[bool]:
+    """Of each run whether a condition of BOUNDARIES is another than it was last known to be: of a run that
+    does not say, nothing changed."""
+    known: dict[str, str] = {}
+    for run in runs:
+        now = {name: run.conditions[name] for name in BOUNDARIES if name in run.conditions}
+        yield any(known.get(name, text) != text for name, text in now.items())
+        known |= now
+
+
+def _runs(index: sqlite3.Connection, label: str | None) -> dict[tuple[str, str], SeriesRun]:
+    """By digest and kind. Equal conditions are one object, and equal texts: most are those of the night
+    before."""
+    shared: dict[str, Mapping[str, str]] = {}
+    runs = {}
+    for digest, kind, labeled, at, is_dated, texts in index.execute(_RUNS, (label,)):
+        if texts not in shared:
+            decoded = msgspec.json.decode(texts, type=dict[str, str])
+            shared[texts] = {sys.intern(name): sys.intern(text) for name, text in decoded.items()}
+        runs[digest, sys.intern(kind)] = SeriesRun(
+            digest=digest,
+            label=sys.intern(labeled),
+            at=at,
+            is_dated=bool(is_dated),
+            conditions=shared[texts],
+        )
+    return runs

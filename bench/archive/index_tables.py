@@ -1,0 +1,94 @@
+"""The tables of the index: what they keep of an entry."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from bench.archive.run_conditions import conditions_of
+from bench.archive.run_dates import run_date
+from bench.schema.archive_entry import CaseFacts, Entry
+from bench.stats.estimates import moments
+
+VERSION = 3
+"""Of the tables and of what they say of an entry; an index of another is made again."""
+_TABLES = """
+CREATE TABLE entries (
+    digest TEXT PRIMARY KEY, label TEXT, started_at TEXT, added_at TEXT, source TEXT, machines TEXT,
+    kinds TEXT, cases INTEGER, processes INTEGER, failed INTEGER, records INTEGER, bytes INTEGER,
+    packed INTEGER, changed INTEGER, at TEXT, is_dated INTEGER, origin TEXT
+) WITHOUT ROWID;
+CREATE TABLE conditions (digest TEXT, kind TEXT, texts TEXT, PRIMARY KEY (digest, kind)) WITHOUT ROWID;
+CREATE TABLE cases (
+    digest TEXT, name TEXT, model TEXT, kind TEXT, fingerprint TEXT, log_seconds REAL, scatter REAL,
+    timed INTEGER, PRIMARY KEY (name, kind, fingerprint, digest)
+) WITHOUT ROWID;
+CREATE INDEX of_entry ON cases (digest);
+"""
+
+
+def create(index: sqlite3.Connection) -> None:
+    """Make the tables."""
+    for statement in filter(str.strip, _TABLES.split(";")):
+        index.execute(statement)
+    index.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def forget(index: sqlite3.Connection, digests: Iterable[str]) -> None:
+    """Entries that are gone."""
+    gone = [(each,) for each in digests]
+    for table in ("entries", "conditions", "cases"):
+        index.executemany(f"DELETE FROM {table} WHERE digest = ?", gone)
+
+
+def insert(index: sqlite3.Connection, entry: Entry, packed: int, changed: int) -> None:
+    """An entry; two processes may do so at once.
+
+    packed   bytes that it takes in the archive
+    changed  when its folder was made, in ns
+    """
+    facts = entry.facts
+    date = run_date(facts.started_at, entry.added_at)
+    kinds = sorted({case.kind for case in facts.cases})
+    row = (
+        entry.digest,
+        entry.label,
+        facts.started_at,
+        entry.added_at,
+        entry.source,
+        "\n".join(sorted({each.node or each.host for each in facts.environments})),
+        "\n".join(filter(None, kinds)),
+        len({case.case for case in facts.cases}),
+        sum(case.processes for case in facts.cases),
+        sum(case.failed for case in facts.cases),
+        facts.records,
+        sum(each.size for each in entry.files),
+        packed,
+        changed,
+        date.at,
+        date.is_dated,
+        "",
+    )
+    index.execute(f"INSERT OR IGNORE INTO entries VALUES ({', '.join('?' * len(row))})", row)
+    for kind in kinds:
+        texts = msgspec.json.encode(conditions_of(facts.environments, kind)).decode()
+        index.execute("INSERT OR IGNORE INTO conditions VALUES (?, ?, ?)", (entry.digest, kind, texts))
+    cases = (_of_case(entry.digest, each) for each in facts.cases)
+    index.executemany("INSERT OR IGNORE INTO cases VALUES (?, ?, ?, ?, ?, ?, ?, ?)", cases)
+
+
+def _of_case(digest: str, case: CaseFacts) -> tuple[str | int | float | None, ...]:
+    return (digest, case.case, case.model, case.kind, case.fingerprint, *_point(case))
+
+
+def _point(case: CaseFacts) -> Iterator[float | int | None]:
+    """What the times of its processes say: mean and standard deviation of their logs, and how many there
+    are."""
+    logs = [math.log(each) for each in case.seconds if 0 < each < math.inf]
+    mean, variance = moments(logs) if len(logs) > 1 else ((logs[0] if logs else None), None)
+    yield mean
+    yield None if variance is None else math.sqrt(variance)
+    yield len(logs)

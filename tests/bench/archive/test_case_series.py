@@ -1,0 +1,158 @@
+"""An archive gives each case back as a series of its runs, in the order of time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from msgspec import structs
+
+from bench.archive import archive_folder, case_series, entries
+from bench.archive.case_series import CaseSeries
+from bench.schema.case import Case
+from bench.schema.network_fingerprint import NetworkFingerprint
+from bench.schema.record import Environment, Record
+from models.errors import UserError
+from tests.planted import planted_records
+from tests.planted.planted_records import GPU, MACHINE
+
+CASE = Case(model="vgg11", device="cuda")
+ON_GPU = structs.replace(MACHINE, gpu=structs.replace(GPU, uuid="GPU-1"))
+
+
+def records(
+    seconds: Sequence[float], day: int, case: Case = CASE, environment: Environment = ON_GPU
+) -> list[Record]:
+    at = f"2026-01-{day:02}T00:00:00Z"
+    return [
+        structs.replace(each, environment=environment, started_at=at)
+        for each in planted_records.replicates(case, seconds)
+    ]
+
+
+def add(archive: Path, run: list[Record], label: str = "nightly") -> str:
+    number = len(archive_folder.digests(archive)) if archive.exists() else 0
+    folder = planted_records.write(archive.with_name(f"run{number}"), run)
+    return entries.add(archive, folder, label).entry.digest
+
+
+def only(archive: Path) -> CaseSeries:
+    (found,) = case_series.read(archive).series
+    return found
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    return tmp_path / "archive"
+
+
+def test_a_point_is_of_the_processes_and_a_run_of_when_it_was_measured(archive: Path) -> None:
+    later = add(archive, records([0.2, 0.2, 0.2], 3), "weekly")
+    former = add(archive, records([0.1, 0.4], 2))
+    single = add(archive, records([0.3], 1))
+    series = only(archive)
+    assert (series.case, series.model, series.kind, series.origin) == (CASE.id, "vgg11", "Test GPU", "")
+    assert [run.digest for run in series.runs] == [single, former, later]
+    assert [run.label for run in series.runs] == ["nightly", "nightly", "weekly"]
+    assert series.runs[0].at == "2026-01-01T00:00:00+00:00"
+    logs = [point.log_seconds for point in series.points]
+    assert logs == pytest.approx([math.log(0.3), math.log(0.2), math.log(0.2)])
+    # two logs that are log 4 apart have the standard deviation log 4 / sqrt 2
+    assert series.points[0].scatter is None
+    assert series.points[1].scatter == pytest.approx(math.log(4) / math.sqrt(2))
+    assert series.points[2].scatter == 0
+    assert [point.processes for point in series.points] == [1, 2, 3]
+
+
+def test_a_label_leaves_the_other_runs_out(archive: Path) -> None:
+    add(archive, records([0.1], 1), "nightly")
+    add(archive, records([0.1], 2), "weekly")
+    (found,) = case_series.read(archive, label="weekly").series
+    assert [run.label for run in found.runs] == ["weekly"]
+    assert case_series.read(archive, label="other").series == ()
+
+
+def test_another_machine_and_another_network_are_other_series(archive: Path) -> None:
+    other = structs.replace(MACHINE, gpu=structs.replace(GPU, name="Other GPU"))
+    network = NetworkFingerprint(structure="s", weights="w", parameters=1, trainable=1, modules=1)
+    changed = [structs.replace(each, fingerprint=network) for each in records([0.3], 3)]
+    add(archive, records([0.1], 1))
+    add(archive, records([0.2], 2, environment=other))
+    add(archive, changed)
+    found = case_series.read(archive).series
+    assert [(each.kind, each.fingerprint, len(each.points)) for each in found] == [
+        ("Other GPU", "", 1),
+        ("Test GPU", "", 1),
+        ("Test GPU", "s-w", 1),
+    ]
+
+
+def test_a_run_counts_for_the_cases_that_it_timed(archive: Path) -> None:
+    other = structs.replace(CASE, batch=8)
+    failed = [structs.replace(each, status="oom", measurements=[]) for each in records([0.1] * 2, 2, other)]
+    add(archive, records([0.1], 1) + records([0.4], 1, other))
+    add(archive, records([0.1], 2) + failed)
+    add(archive, records([0.5], 3, other))
+    by_case = {series.case: series for series in case_series.read(archive).series}
+    assert [run.at[:10] for run in by_case[CASE.id].runs] == ["2026-01-01", "2026-01-02"]
+    assert [run.at[:10] for run in by_case[other.id].runs] == ["2026-01-01", "2026-01-03"]
+    assert by_case[CASE.id].runs[0] is by_case[other.id].runs[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "is_boundary"),
+    [
+        ({"driver": "560.1"}, True),
+        ({"locked_clocks_mhz": 1410}, True),
+        ({"power_limit_watts": 300.0}, False),
+        ({"driver": None}, False),
+    ],
+)
+def test_another_driver_and_clock_setting_are_boundaries(
+    archive: Path, change: dict[str, object], *, is_boundary: bool
+) -> None:
+    assert ON_GPU.gpu is not None
+    changed = structs.replace(ON_GPU, gpu=structs.replace(ON_GPU.gpu, **change))
+    for day, environment in enumerate((ON_GPU, ON_GPU, changed, changed), start=1):
+        add(archive, records([0.1], day, environment=environment))
+    assert [point.is_boundary for point in only(archive).points] == [False, False, is_boundary, False]
+
+
+def test_another_torch_is_a_boundary_on_a_processor_too(archive: Path) -> None:
+    case = Case(model="vgg11")
+    newer = structs.replace(MACHINE, libraries={"torch": "2.12.0"})
+    add(archive, records([0.1], 1, case, MACHINE))
+    add(archive, records([0.1], 2, case, newer))
+    assert [point.is_boundary for point in only(archive).points] == [False, True]
+
+
+def test_a_driver_that_was_unknown_for_a_night_is_compared_with_the_one_before(archive: Path) -> None:
+    for day, driver in enumerate(("550.1", None, "550.1", None, "560.1"), start=1):
+        environment = structs.replace(MACHINE, gpu=structs.replace(GPU, driver=driver))
+        add(archive, records([0.1], day, environment=environment))
+    assert [point.is_boundary for point in only(archive).points] == [False, False, False, False, True]
+
+
+def test_a_run_whose_clock_was_wrong_is_where_it_was_added(archive: Path) -> None:
+    wrong = [structs.replace(each, started_at="1970-01-01T00:00:09Z") for each in records([0.1], 1)]
+    digest = add(archive, wrong)
+    add(archive, records([0.2], 1))
+    first, last = only(archive).runs
+    assert (first.is_dated, last.is_dated, last.digest) == (True, False, digest)
+    assert last.at == entries.read(archive, digest).added_at
+
+
+def test_a_damaged_entry_is_told_and_hides_no_other(archive: Path) -> None:
+    digest = add(archive, records([0.1], 1))
+    add(archive, records([0.1], 2))
+    (archive_folder.entry_folder(archive, digest) / "entry.json").write_text("{")
+    found = case_series.read(archive)
+    assert [len(series.runs) for series in found.series] == [1]
+    assert digest in found.damaged[0]
+
+
+def test_without_an_archive_there_is_nothing_to_read(archive: Path) -> None:
+    with pytest.raises(UserError, match="there is no archive at"):
+        case_series.read(archive)
