@@ -19,12 +19,12 @@ _TABLES = """
 CREATE TABLE entries (
     digest TEXT PRIMARY KEY, label TEXT, started_at TEXT, added_at TEXT, source TEXT, machines TEXT,
     kinds TEXT, cases INTEGER, processes INTEGER, failed INTEGER, records INTEGER, bytes INTEGER,
-    packed INTEGER, changed INTEGER, at TEXT, is_dated INTEGER, origin TEXT
+    packed INTEGER, changed INTEGER, at TEXT, is_dated INTEGER
 ) WITHOUT ROWID;
 CREATE TABLE conditions (digest TEXT, kind TEXT, texts TEXT, PRIMARY KEY (digest, kind)) WITHOUT ROWID;
 CREATE TABLE cases (
-    digest TEXT, name TEXT, model TEXT, kind TEXT, fingerprint TEXT, log_seconds REAL, scatter REAL,
-    timed INTEGER, PRIMARY KEY (name, kind, fingerprint, digest)
+    digest TEXT, name TEXT, model TEXT, kind TEXT, fingerprint TEXT, origin TEXT, log_seconds REAL,
+    scatter REAL, timed INTEGER, PRIMARY KEY (name, kind, fingerprint, origin, digest)
 ) WITHOUT ROWID;
 CREATE INDEX of_entry ON cases (digest);
 """
@@ -70,18 +70,17 @@ def insert(index: sqlite3.Connection, entry: Entry, packed: int, changed: int) -
         changed,
         date.at,
         date.is_dated,
-        "",
     )
     index.execute(f"INSERT OR IGNORE INTO entries VALUES ({', '.join('?' * len(row))})", row)
     for kind in kinds:
         texts = msgspec.json.encode(conditions_of(facts.environments, kind)).decode()
         index.execute("INSERT OR IGNORE INTO conditions VALUES (?, ?, ?)", (entry.digest, kind, texts))
     cases = (_of_case(entry.digest, each) for each in facts.cases)
-    index.executemany("INSERT OR IGNORE INTO cases VALUES (?, ?, ?, ?, ?, ?, ?, ?)", cases)
+    index.executemany("INSERT OR IGNORE INTO cases VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", cases)
 
 
 def _of_case(digest: str, case: CaseFacts) -> tuple[str | int | float | None, ...]:
-    return (digest, case.case, case.model, case.kind, case.fingerprint, *_point(case))
+    return (digest, case.case, case.model, case.kind, case.fingerprint, case.origin, *_point(case))
 
 
 def _point(case: CaseFacts) -> Iterator[float | int | None]:
