@@ -15,12 +15,15 @@ class SeriesPoint(Struct, frozen=True, kw_only=True, gc=False):
     scatter      standard deviation of these logs; None of a single process
     processes    behind it, one or more
     is_boundary  whether the driver, torch or a clock setting differs from the run before in the series
+    position     place of the run among all runs of the archive in order of time, so that a case added late is
+                 judged by what the others have shown by then; None counts from the series' own begin
     """
 
     log_seconds: float
     scatter: float | None
     processes: int
     is_boundary: bool = False
+    position: int | None = None
 
 
 class Shift(Struct, frozen=True, kw_only=True, gc=False):
