@@ -16,6 +16,7 @@ _LISTED_BY = {
     "engine": "convbench list axes",
     "tuning": "convbench list axes",
     "archived run": "convbench archive list",
+    "archived case": "convbench trend --full",
 }
 """The command that shows all names of a kind."""
 _SHORT = 4

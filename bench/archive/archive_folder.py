@@ -4,6 +4,7 @@
     entries/DIGEST/contents.xz   its files, one after the other
     entries/DIGEST/SHA256SUMS    of both, for `sha256sum -c`
     pins/NAME.json               a name for an entry
+    acknowledged/NAME.json       who answered for a change over time, and why
     index.sqlite                 made from the entries, and made anew where it is missing or damaged
     .unfinished/                 what is being written or removed; after a kill, what prune deletes
 
@@ -28,6 +29,7 @@ from models.errors import UserError
 DEFAULT = Path("convbench-archive")
 VARIABLE = "CONVBENCH_ARCHIVE"
 ENTRIES, PINS, UNFINISHED = "entries", "pins", ".unfinished"
+ACKNOWLEDGED = "acknowledged"
 ENTRY, CONTENTS, SUMS = "entry.json", "contents.xz", "SHA256SUMS"
 LOCK = ".lock"
 

@@ -56,11 +56,11 @@ _ARGUMENTS = {"folder": "FOLDER", "name": "ABLATION", "what": "[WHAT]"}
 def lay_out(parameters: list[Any]) -> None:
     """Give each option of a command its panel and the word for its value, and sort the options by panel."""
     for each in parameters:
+        each.help = each.help and each.help.replace("[default: ", r"\[default: ")  # it is no markup
         if each.param_type_name != "option":
             each.metavar = each.metavar or _ARGUMENTS.get(each.name, each.name.upper())
             each.display_type_rich = lambda ctx: None  # its name says enough, and its type is Python's
             continue
-        each.help = each.help and each.help.replace("[default: ", r"\[default: ")  # it is no markup
         if getattr(each, "rich_help_panel", None) is None:
             each.rich_help_panel = _panel(each.name)
         if each.is_flag:

@@ -16,17 +16,18 @@ What = Literal["step", "boundary", "drift"]
 class Acknowledgement(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The content of `NAME.json`: which change it answers for, by whom, when and why.
 
-    case, kind, fingerprint  of the series
-    run                      digest of the first run after the change, of a drift that of the run that told it
-    run_at                   when that run was measured, ISO 8601: finds the change when the run was pruned
-    by                       the account of who acknowledged
-    acknowledged_at          ISO 8601, UTC
+    case, kind, fingerprint, origin  of the series
+    run              digest of the first run after the change
+    run_at           when that run was measured, ISO 8601: finds the change where the run was pruned
+    by               the account of who acknowledged it
+    acknowledged_at  ISO 8601, UTC
     """
 
     schema: int = ACKNOWLEDGEMENT_SCHEMA
     case: str
     kind: str
     fingerprint: str
+    origin: str = ""
     what: What
     run: str
     run_at: str

@@ -1,0 +1,45 @@
+"""Changes that nobody answered for: what `--fail-on new-step` fails on, and what `trend ack` takes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+
+from bench.archive.case_series import CaseSeries
+from bench.stats.run_series import Shift
+from reports.over_time.trended import ToldChange, Trended, TrendedSeries
+
+NEW_STEP = "new-step"
+_WORDS = {"step": "since", "boundary": "since", "drift": "in a drift since"}
+
+
+def reasons(trended: Trended) -> tuple[str, ...]:
+    """Why a gate fails, a phrase for each change toward slower that nobody acknowledged, the oldest first;
+    none where it passes. Steps, boundaries that changed times, and drifts count alike."""
+    failing = [
+        (each.series, change) for each, change in told(trended.series) if is_new(change) and change.is_slower
+    ]
+    failing.sort(key=lambda found: found[0].runs[found[1].at].at)
+    return tuple(_phrase(series, change) for series, change in failing)
+
+
+def told(series: Iterable[TrendedSeries]) -> Iterator[tuple[TrendedSeries, ToldChange]]:
+    """All told changes, acknowledged or not."""
+    return ((each, change) for each in series for change in each.told)
+
+
+def is_new(change: ToldChange) -> bool:
+    return change.acknowledged is None
+
+
+def _phrase(series: CaseSeries, change: ToldChange) -> str:
+    """`vgg16/inference/... on NVIDIA H100 is 3.1% slower (2.4% to 3.8%) since 2026-03-14 (vgg16-3f0c92ab)`"""
+    since = series.runs[change.at].at[:10]
+    of = f"{series.case} on {series.kind}" if series.kind else series.case
+    return f"{of} is {slower_by(change.shift)} {_WORDS[change.what]} {since} ({change.name})"
+
+
+def slower_by(shift: Shift) -> str:
+    """`3.1% slower (2.4% to 3.8%)`"""
+    middle, low, high = (100 * math.expm1(each) for each in (shift.log_ratio, shift.low, shift.high))
+    return f"{middle:.1f}% slower ({low:.1f}% to {high:.1f}%)"
