@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from typing import NamedTuple
 
 from bench.archive.case_series import SeriesRun
 from bench.archive.run_conditions import CLOCKS
@@ -13,7 +13,7 @@ _UNTOLD = frozenset({"driver", CLOCKS, "VBIOS", "power limit", "CUDA", "cuDNN", 
 """Where a record has none of these, nobody asked, or the driver did not answer."""
 
 
-class Difference(Struct, frozen=True):
+class Difference(NamedTuple):
     """A condition of two runs; None where a run had none: a variable that was not set, a package that was not
     installed."""
 

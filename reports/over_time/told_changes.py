@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from operator import attrgetter
 
 from msgspec import Struct
 
-from bench.archive.case_series import CaseSeries, SeriesRun
+from bench.archive.case_series import CaseSeries
+from bench.archive.run_differences import differences
 from bench.archive.step_names import step_name
 from bench.schema.acknowledgement import Acknowledgement, What
 from bench.stats.run_series import Changes, Drift, Shift
-from reports.over_time.trended import Differences, ToldChange, TrendedSeries
-
-Differ = Callable[[SeriesRun, SeriesRun], Differences]
-"""Of the run before and the run after: what differs."""
+from reports.over_time.trended import ToldChange, TrendedSeries
 
 
 class _Change(Struct, frozen=True):
@@ -32,7 +30,6 @@ def with_told(
     series: Sequence[CaseSeries],
     changes: Sequence[Changes],
     acknowledged: Mapping[str, Acknowledgement],
-    differ: Differ,
 ) -> tuple[TrendedSeries, ...]:
     """Each series with its told changes, the oldest first."""
     answers: dict[tuple[str, str, str, str], list[Acknowledgement]] = {}
@@ -46,7 +43,7 @@ def with_told(
             TrendedSeries(
                 series=of,
                 changes=own,
-                told=tuple(_named(of, each, acknowledged, known, differ) for each in told),
+                told=tuple(_named(of, each, acknowledged, known) for each in told),
             )
         )
     return tuple(found)
@@ -74,7 +71,6 @@ def _named(
     change: _Change,
     acknowledged: Mapping[str, Acknowledgement],
     known: Sequence[Acknowledgement],
-    differ: Differ,
 ) -> ToldChange:
     name = step_name(series, change.at)
     return ToldChange(
@@ -83,7 +79,7 @@ def _named(
         at=change.at,
         told_at=change.told_at,
         shift=change.shift,
-        differences=differ(series.runs[change.before], series.runs[change.after]),
+        differences=differences(series.runs[change.before], series.runs[change.after]),
         acknowledged=acknowledged.get(name) or _of_pruned_run(series, change, known),
     )
 

@@ -7,11 +7,9 @@ from pathlib import Path
 from msgspec import Struct
 
 from bench.archive.case_series import CaseSeries
+from bench.archive.run_differences import Difference
 from bench.schema.acknowledgement import Acknowledgement, What
 from bench.stats.run_series import Changes, Shift
-
-Differences = tuple[tuple[str, str, str], ...]
-"""Of two runs: what differs, its value before and after; what explains most comes first."""
 
 
 class ToldChange(Struct, frozen=True, kw_only=True):
@@ -30,7 +28,7 @@ class ToldChange(Struct, frozen=True, kw_only=True):
     at: int
     told_at: int
     shift: Shift
-    differences: Differences = ()
+    differences: tuple[Difference, ...] = ()
     acknowledged: Acknowledgement | None = None
 
     @property

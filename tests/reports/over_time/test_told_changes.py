@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from msgspec import structs
 
-from bench.archive.case_series import CaseSeries, SeriesRun
+from bench.archive.case_series import CaseSeries
 from bench.archive.step_names import step_name
 from bench.schema.acknowledgement import Acknowledgement
 from bench.stats.run_series import Boundary, Changes, Drift, Shift, Step
 from reports.over_time.told_changes import with_told
-from reports.over_time.trended import Differences, ToldChange
+from reports.over_time.trended import ToldChange
 from tests.planted.planted_series import series
 
 THREE = Shift(log_ratio=0.03, low=0.02, high=0.04)
@@ -31,13 +31,9 @@ def answer(of: CaseSeries, at: int, **also: str) -> Acknowledgement:
     return structs.replace(given, **also)
 
 
-def digests(before: SeriesRun, after: SeriesRun) -> Differences:
-    return (("run", str(int(before.digest, 16)), str(int(after.digest, 16))),)
-
-
 def told(of: CaseSeries, changes: Changes, **answers: Acknowledgement) -> tuple[ToldChange, ...]:
     acknowledged = {name.replace("_", "-"): each for name, each in answers.items()}
-    (found,) = with_told([of], [changes], acknowledged, digests)
+    (found,) = with_told([of], [changes], acknowledged)
     assert (found.series, found.changes) == (of, changes)
     return found.told
 
@@ -52,7 +48,7 @@ def test_steps_boundaries_that_changed_times_and_drifts_are_told_in_the_order_of
         ),
         drifts=(Drift(first=3, last=5, told_at=5, per_run=Shift(log_ratio=0.01, low=0.005, high=0.015)),),
     )
-    of = series()
+    of = series(drivers={day: str(day) for day in range(10)})
     found = told(of, changes)
     assert [(each.what, each.at, each.told_at) for each in found] == [
         ("boundary", 2, 3),
@@ -61,7 +57,11 @@ def test_steps_boundaries_that_changed_times_and_drifts_are_told_in_the_order_of
     ]
     assert [each.name for each in found] == [step_name(of, at) for at in (2, 3, 6)]
     assert found[1].shift == Shift(log_ratio=0.02, low=0.01, high=0.03), "of the drift as a whole"
-    assert [each.differences[0][1:] for each in found] == [("1", "2"), ("3", "5"), ("5", "6")]
+    assert [each.differences for each in found] == [
+        (("driver", "1", "2"),),
+        (("driver", "3", "5"),),
+        (("driver", "5", "6"),),
+    ]
 
 
 def test_an_answer_is_found_by_the_name_of_its_change() -> None:
