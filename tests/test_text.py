@@ -13,7 +13,7 @@ FROM_OUTSIDE = {
     "reports/analysis/layer_headroom.py": "the names of modules' classes, of torch or a user's",
     "reports/drawing/inline_svg.py": "the SVG that matplotlib writes",
     "reports/drawing/plots.py": "labels that matplotlib would leave out of a legend",
-    "reports/formats/csv.py": "the end of a line that the csv module writes",
+    "reports/formats/csv.py": "the end of a line that the csv module writes; names that a sheet computes",
     "reports/formats/md.py": "characters that would be markup",
     "reports/fleet/fleet_found.py": "digits in the names of nodes, which are sorted as numbers",
     "reports/pytest_files/benchmark_tables.py": "the parameters of a test, as pytest names it",

@@ -148,7 +148,7 @@ def _ab(trial: Trial, out: Path, budget: float | None, gate: FailOn | None, show
     output.write(out / "report.md", formats.render("md", document))
     chosen = output.measured(document, shown.section, shown.full)
     is_short = shown.format == "md" and shown.section is None and not shown.full
-    output.show(formats.render(shown.format, short_form(chosen) if is_short else chosen))
+    output.show(formats.content(shown.format, short_form(chosen) if is_short else chosen))
     if trialled.failed:
         where = f"the reasons are in {out}/a and {out}/b"
         output.complain(f"{trialled.failed} of {len(known)} cases failed on a side; {where}")

@@ -174,8 +174,8 @@ def _planned(
     return planned
 
 
-def _report(shown: _Shown) -> str:
-    """Write report.md and the plots into the folder; what is chosen of the report as text in a format."""
+def _report(shown: _Shown) -> str | bytes:
+    """Write report.md and the plots into the folder; what is chosen of the report in a format."""
     from reports import formats
     from reports.ablations import ablations_report
     from reports.sections.asked import Asked
@@ -183,4 +183,4 @@ def _report(shown: _Shown) -> str:
     asked = Asked(out=shown.out, is_used=True, options=shown.options)
     document = ablations_report.build(shown.wanted, [shown.out], asked, plain_intervals=shown.plain_intervals)
     run_cases.publish(document, shown.out, shown.format_)
-    return formats.render(shown.format_, output.measured(document, shown.section, shown.full))
+    return formats.content(shown.format_, output.measured(document, shown.section, shown.full))

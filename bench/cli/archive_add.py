@@ -38,5 +38,5 @@ def archive_add(
     folder = archive_of(archive)
     added = [entries.add(folder, run, label) for run in runs]
     there = archive_index.listed(folder)
-    output.show(formats.render(format_, archive_report.added(folder, added, there)))
+    output.show(formats.content(format_, archive_report.added(folder, added, there)))
     return 0

@@ -34,5 +34,5 @@ def archive_list(
     folder = archive_of(archive)
     listed = archive_index.listed(folder, label=label, model=model)
     document = archive_report.listing(folder, listed, names.pinned(folder))
-    output.show(formats.render(format_, output.chosen(document, section, full)))
+    output.show(formats.content(format_, output.chosen(document, section, full)))
     return 1 if listed.damaged else 0

@@ -36,5 +36,5 @@ def archive_pin(
     names.pin(folder, name, digest, move=move)
     entry = entries.read(folder, digest)
     output.note(f"{SIGN}{name} stands for {digest[: names.SHORT_DIGITS]}")
-    output.show(formats.render(format_, archived_run_report.document(folder, entry, names.pinned(folder))))
+    output.show(formats.content(format_, archived_run_report.document(folder, entry, names.pinned(folder))))
     return 0

@@ -39,5 +39,5 @@ def archive_prune(
     folder = archive_of(archive)
     found = pruning.prune(folder, keep or (), label=label, dry_run=dry_run)
     document = archive_report.pruned(folder, found, dry_run=dry_run)
-    output.show(formats.render(format_, output.chosen(document, section, full)))
+    output.show(formats.content(format_, output.chosen(document, section, full)))
     return 0

@@ -25,5 +25,5 @@ def archive_show(
     folder = archive_of(archive)
     entry = entries.read(folder, digest_of(folder, run))
     document = archived_run_report.document(folder, entry, names.pinned(folder))
-    output.show(formats.render(format_, output.chosen(document, section, full)))
+    output.show(formats.content(format_, output.chosen(document, section, full)))
     return 0

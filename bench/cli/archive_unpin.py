@@ -29,5 +29,5 @@ def archive_unpin(
     digest = names.unpin(folder, name)
     output.note(f"{SIGN}{name} stood for {digest[: names.SHORT_DIGITS]}")
     document = archive_report.listing(folder, archive_index.listed(folder), names.pinned(folder))
-    output.show(formats.render(format_, document))
+    output.show(formats.content(format_, document))
     return 0

@@ -30,5 +30,5 @@ def archive_verify(
     folder = archive_of(archive)
     archive_folder.require(folder)
     found = verifying.verify(folder, [digest_of(folder, run) for run in runs or ()])
-    output.show(formats.render(format_, archive_report.verified(folder, found)))
+    output.show(formats.content(format_, archive_report.verified(folder, found)))
     return 1 if found.damaged or found.dangling else 0

@@ -89,7 +89,7 @@ def best(
     with output.folder(out, resume=resume) as folder:
         document, found = _searched(request, folder, from_ or [])
         run_cases.leave(document, folder)
-        output.show(formats.render(format_, output.measured(document, section, full)))
+        output.show(formats.content(format_, output.measured(document, section, full)))
         return _code(found)
 
 

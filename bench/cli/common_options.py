@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -90,9 +91,12 @@ def chosen_format(format_: object, file: object, *, is_json: bool) -> str:
         raise UserError(f"give --json or --format {format_}, not both")
     if is_json or format_ is not None:
         chosen = "json" if is_json else str(format_)
-        output.check_format(chosen)
-        return chosen
-    return _format_of(file) if isinstance(file, Path) else "terminal"
+    else:
+        chosen = _format_of(file) if isinstance(file, Path) else "terminal"
+    output.check_format(chosen)
+    if file is None and not formats.is_text(chosen) and sys.stdout.isatty():
+        raise UserError(f"{chosen} is no text that a terminal shows. Give -o FILE.{chosen}")
+    return chosen
 
 
 def _format_of(file: Path) -> str:
@@ -100,7 +104,7 @@ def _format_of(file: Path) -> str:
     end = file.suffix.removeprefix(".")
     if end in _PLAIN:
         return "md"
-    endings = formats.for_any()  # files for other programs end otherwise, with .json or .prom
+    endings = (*formats.for_any(), *formats.binary())  # others' files end otherwise, with .json or .prom
     if end in endings:
         return end
     known = ", ".join(f".{name}" for name in (*endings, "txt"))

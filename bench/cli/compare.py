@@ -66,7 +66,7 @@ def compare(
     )
     document = output.chosen(found.document, section, full)
     is_short = format_ == "md" and section is None and not full
-    output.show(formats.render(format_, short_form(document) if is_short else document))
+    output.show(formats.content(format_, short_form(document) if is_short else document))
     for reason in found.gate.reasons if found.gate else ():
         output.complain(f"gate: {reason}")
     if found.is_empty:
@@ -90,7 +90,7 @@ def _of_files(
     if len(base) != 1 or len(new) != 1:
         raise UserError("a file of pytest-benchmark is compared with one other file or run folder")
     found = session_comparison.build(base[0], new[0], margin=margin, fail_on=fail_on)
-    output.show(formats.render(format_, output.chosen(found.document, section, full)))
+    output.show(formats.content(format_, output.chosen(found.document, section, full)))
     for reason in found.reasons:
         output.complain(f"gate: {reason}")
     if found.is_empty:

@@ -44,7 +44,7 @@ def cost(
         output.show(msgspec.json.format(msgspec.json.encode(listed), indent=2).decode() + "\n")
     else:
         document = costs.document(entries, layers=layers)
-        output.show(formats.render(format_, output.measured(document, section, full or layers)))
+        output.show(formats.content(format_, output.measured(document, section, full or layers)))
     for reason in failed:
         output.complain(reason)
     return 1 if failed or any(cost_answer.miscounted(entry) for entry in entries) else 0

@@ -39,7 +39,7 @@ def doctor(
     seen = gpu_choice.seeing_only(options.gpu_of(gpu))
     machine = examination.Machine() if seen is None else examination.Machine(environ=seen)
     findings = examination.examine(device, machine)
-    output.show(formats.render(format_, output.chosen(reporting.document(findings), section, full)))
+    output.show(formats.content(format_, output.chosen(reporting.document(findings), section, full)))
     return 1 if strict and reporting.has_warnings(findings) else 0
 
 

@@ -74,7 +74,7 @@ def show_document(
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         run_cases.publish(document, out, format_, name)
-    output.show(formats.render(format_, output.measured(document, section, full)))
+    output.show(formats.content(format_, output.measured(document, section, full)))
 
 
 def setting_of(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bench.runner.rounds import Target
 
 
-def end(result: RunResult, planned: int, report: Callable[[], str]) -> int:
+def end(result: RunResult, planned: int, report: Callable[[], str | bytes]) -> int:
     """Show the report of what was measured, if anything was, and say what was repaired, what is left and what
     the time went to.
 

@@ -32,5 +32,5 @@ def fleet_cancel(folder: Folder, *, format_: options.Format = "terminal") -> int
         raise UserError(f"{executor.name} does not answer, so nothing was cancelled: {error}") from error
     output.note(fleet_state_report.cancelled(ended))
     again, _ = confirm_states.round_states(folder, None)
-    output.show(formats.render(format_, fleet_state_report.document(folder, plan, states, again)))
+    output.show(formats.content(format_, fleet_state_report.document(folder, plan, states, again)))
     return 0

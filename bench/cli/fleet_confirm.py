@@ -85,7 +85,7 @@ def fleet_confirm(
     if turns:
         _measure(folder, plan, executor, wanted, kinds)
     judged = _judged(folder, kinds, wanted)
-    output.show(formats.render(format_, confirm_report.document(folder, plan, judged, share, center)))
+    output.show(formats.content(format_, confirm_report.document(folder, plan, judged, share, center)))
     return code(judged)
 
 

@@ -67,9 +67,9 @@ def fleet_report(
     )
     document = output.chosen(found.document, section, full)
     if file is None:
-        output.show(formats.render(format_, document))
+        output.show(formats.content(format_, document))
         return found.code
     if format_ == "md" and (file.is_file() or not file.exists()):
         document = plots.write(document, file.with_name(f"{file.stem}-plots"))
-    output.write(file, formats.render(format_, document))
+    output.write(file, formats.content(format_, document))
     return found.code

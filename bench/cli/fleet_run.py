@@ -252,7 +252,7 @@ def _watched(
             elif jobs.under_way():
                 output.note(_left(len(jobs.under_way()), out))
             raise
-    output.show(formats.render(format_, fleet_state_report.document(out, plan, states)))
+    output.show(formats.content(format_, fleet_state_report.document(out, plan, states)))
     return code(states)
 
 

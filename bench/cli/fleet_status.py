@@ -30,7 +30,7 @@ def fleet_status(folder: Folder, *, format_: options.Format = "terminal") -> int
     again, silence = confirm_states.round_states(folder, None if trouble else executor)
     if trouble or silence:
         output.complain(f"as last seen, since {plan.executor} does not answer: {trouble or silence}")
-    output.show(formats.render(format_, fleet_state_report.document(folder, plan, states, again)))
+    output.show(formats.content(format_, fleet_state_report.document(folder, plan, states, again)))
     if any(each.state.state != "complete" for each in again):
         return exit_code.INCOMPLETE
     return fleet_run.code(states)

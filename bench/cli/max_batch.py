@@ -89,7 +89,7 @@ def max_batch(
     with output.folder(out, resume=resume) as folder:
         document, answers = _searched(request, folder)
         run_cases.leave(document, folder)
-        output.show(formats.render(format_, output.measured(document, section, full)))
+        output.show(formats.content(format_, output.measured(document, section, full)))
         return _code(answers)
 
 

@@ -35,5 +35,5 @@ def merge(
     result = merging.merge(runs, out, resume=resume)
     for note in result.notes:
         output.complain(note)
-    output.show(formats.render(format_, merge_report.document(result, out)))
+    output.show(formats.content(format_, merge_report.document(result, out)))
     return 0

@@ -1,4 +1,4 @@
-"""Where text goes: the terminal, a file, or one sentence on standard error."""
+"""Where what a command gives goes: the terminal, a file, or one sentence on standard error."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from msgspec import structs
 
 from bench.cli import kept_run
 from bench.schema.plain_text import as_text
-from models.errors import UserError, unknown
+from models.errors import UserError
 
 if TYPE_CHECKING:
     from reports.document import Document, Origin
@@ -56,13 +56,17 @@ def complain(sentence: str, code: int = 2) -> int:
     return code
 
 
-def show(text: str) -> None:
+def show(content: str | bytes) -> None:
     """Print to standard output, or write to the file that --output names."""
     if settings.file is not None:
-        write(settings.file, text)
+        write(settings.file, content)
         return
     try:
-        print(text, end="", flush=True)
+        if isinstance(content, bytes):
+            sys.stdout.buffer.write(content)
+            sys.stdout.flush()
+        else:
+            print(content, end="", flush=True)
     except BrokenPipeError:
         # The reader went away (| head): nothing is wrong, and nobody listens.
         forget(sys.stdout)
@@ -74,11 +78,10 @@ def forget(stream: TextIO) -> None:
 
 
 def check_format(name: str) -> None:
-    """Raise UserError, before any work, for a format that does not exist."""
+    """Raise UserError, before any work, for a format that does not exist, or whose package is missing."""
     from reports import formats
 
-    if name not in formats.names():
-        raise unknown("format", name, formats.names())
+    formats.check(name)
 
 
 def measured(document: Document, section: str | None, full: bool) -> Document:
@@ -153,16 +156,16 @@ def folder(out: Path | None, *, resume: bool) -> Iterator[Path]:
         yield Path(made) / "run"
 
 
-def write(path: Path, text: str) -> None:
+def write(path: Path, content: str | bytes) -> None:
     """Write beside and rename, so that an older file is replaced whole or not at all. UserError."""
-    text = as_text(text)
+    data = content if isinstance(content, bytes) else as_text(content).encode()
     target = path.resolve()  # what a link points to, not the link
     beside = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         if path.exists() and not path.is_file():
-            path.write_text(text, encoding="utf-8")  # /dev/stdout is written to, never replaced
+            path.write_bytes(data)  # /dev/stdout is written to, never replaced
             return
-        beside.write_text(text, encoding="utf-8")
+        beside.write_bytes(data)
         beside.replace(target)
     except BrokenPipeError:
         return  # as in `show`: `-o /dev/stdout | head`

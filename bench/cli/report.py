@@ -42,12 +42,12 @@ def report(
     document = _document(folders, plain_intervals=plain_intervals)
     document = output.chosen(document, section, full)
     if file is None:
-        output.show(formats.render(format_, document))
+        output.show(formats.content(format_, document))
         return 0
     # what is no file (/dev/stdout) has no place beside it
     if format_ == "md" and (file.is_file() or not file.exists()):
         document = plots.write(document, file.with_name(f"{file.stem}-plots"))
-    output.write(file, formats.render(format_, document))
+    output.write(file, formats.content(format_, document))
     return 0
 
 

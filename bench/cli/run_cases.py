@@ -78,22 +78,22 @@ def run_kept(
     return exit_code.end(result, planned, lambda: report([out], out, shown))
 
 
-def report(runs: Sequence[Path], out: Path, shown: Shown) -> str:
+def report(runs: Sequence[Path], out: Path, shown: Shown) -> str | bytes:
     """That of all that the runs hold, left in the folder too."""
     from reports import formats
     from reports.pages import run_report
 
     document = run_report.build(runs, plain_intervals=shown.plain_intervals)
     leave(document, out)
-    return formats.render(shown.format_, output.measured(document, shown.section, shown.full))
+    return formats.content(shown.format_, output.measured(document, shown.section, shown.full))
 
 
-def publish(document: Document, out: Path, format_: str, name: str = "report.md") -> str:
-    """Write the document and its plots into the folder; the document as text in a format."""
+def publish(document: Document, out: Path, format_: str, name: str = "report.md") -> str | bytes:
+    """Write the document and its plots into the folder; the document in a format."""
     from reports import formats
 
     leave(document, out, name)
-    return formats.render(format_, document)
+    return formats.content(format_, document)
 
 
 def leave(document: Document, out: Path, name: str = "report.md") -> None:

@@ -36,5 +36,5 @@ def selftest(
     if out is not None:
         for kept in ("md", "json"):
             output.write(out / f"selftest.{kept}", formats.render(kept, document))
-    output.show(formats.render(format_, output.measured(document, section, full)))
+    output.show(formats.content(format_, output.measured(document, section, full)))
     return 1 if reporting.failed(checks) else 0

@@ -95,7 +95,7 @@ def _time(plan: KeptPlan, out: Path, budget: float, format_: str, *, is_kept: bo
     document = time_report.build(timed)
     if document is not None:
         document = output.chosen(document, None, full)
-        output.show(publish(document, out, format_) if is_kept else formats.render(format_, document))
+        output.show(publish(document, out, format_) if is_kept else formats.content(format_, document))
     if ending.why == "interrupted":
         raise KeyboardInterrupt
     return _code(summary, ending.remaining, is_shown=document is not None)

@@ -197,11 +197,11 @@ def _train(
         )
 
 
-def _report(out: Path, format_: str, section: str | None, full: bool) -> str:
-    """Write report.md and the plots into the folder; what is chosen of the report as text in a format."""
+def _report(out: Path, format_: str, section: str | None, full: bool) -> str | bytes:
+    """Write report.md and the plots into the folder; what is chosen of the report in a format."""
     from reports import formats
     from reports.pages import run_report
 
     document = run_report.build([out])
     run_cases.publish(document, out, format_)
-    return formats.render(format_, output.measured(document, section, full))
+    return formats.content(format_, output.measured(document, section, full))

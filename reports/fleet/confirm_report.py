@@ -156,16 +156,16 @@ def _row(judged: Judged, margin: float) -> dict[str, Scalar]:
     }
 
 
-def nothing(folder: Path, format_: str, against: str | None = None) -> str:
+def nothing(folder: Path, format_: str, against: str | None = None) -> str | bytes:
     """A sentence for people; programs find no rows."""
     by = "" if against is None else f" by the center of {against}"
     text = f"nothing to confirm: no machine of {folder} is a suspect{by}"
     if format_ == "terminal":
         return f"{text}\n"
-    return formats.render(format_, Document(title=TITLE, text=(text,), tables=()))
+    return formats.content(format_, Document(title=TITLE, text=(text,), tables=()))
 
 
-def dry_run(plan: ConfirmPlan, turns: int, seconds: float, format_: str) -> str:
+def dry_run(plan: ConfirmPlan, turns: int, seconds: float, format_: str) -> str | bytes:
     """Who would be measured again, beside whom, and how long it takes at most."""
     rows = tuple(
         (
@@ -182,4 +182,4 @@ def dry_run(plan: ConfirmPlan, turns: int, seconds: float, format_: str) -> str:
         for look in plan.looks
     )
     title = "Dry run: nothing is measured"
-    return formats.render(format_, Document(title=title, text=text, tables=(table,), rows=listed))
+    return formats.content(format_, Document(title=title, text=text, tables=(table,), rows=listed))

@@ -1,4 +1,8 @@
-"""The figures as CSV (RFC 4180 with plain newlines): unrounded, in the units that each row names."""
+"""The figures as CSV (RFC 4180 with plain newlines): unrounded, in the units that each row names.
+
+A spreadsheet takes text that begins with a sign such as `=` for a formula, and names come from users. Such a
+cell has an apostrophe before it, as OWASP advises: https://owasp.org/www-community/attacks/CSV_Injection
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,10 @@ from collections.abc import Mapping, Sequence
 from bench.schema.metrics import is_of
 from reports.cells import Scalar
 from reports.document import Document
+
+_FORMULAS = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+"""By which text begins that a spreadsheet computes. The last four are the wide forms of the first, which some
+take as well."""
 
 
 def render(document: Document) -> str:
@@ -37,5 +45,10 @@ def _is_filled(value: Scalar) -> bool:
 def _line(cells: Sequence[Scalar]) -> str:
     # A writer quotes what stands in its own end of line, and a carriage return must be quoted too.
     text = io.StringIO()
-    csv.writer(text, lineterminator="\r\n").writerow(cells)
+    csv.writer(text, lineterminator="\r\n").writerow(map(_inert, cells))
     return text.getvalue().removesuffix("\r\n") + "\n"
+
+
+def _inert(cell: Scalar) -> Scalar:
+    """A cell that no spreadsheet computes; numbers as they are."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULAS) else cell

@@ -29,7 +29,7 @@ def catalogue_documents() -> Mapping[str, Table]:
     }
 
 
-def catalogue_text(what: str, output: str, library: str | None = None) -> str:
+def catalogue_text(what: str, output: str, library: str | None = None) -> str | bytes:
     """One of the tables, or all, or a library's models, in a format. Raises UserError for an unknown name."""
     if library is not None and what not in ("all", "models"):
         raise UserError(f"--library applies to models only, got '{what}'")
@@ -38,7 +38,7 @@ def catalogue_text(what: str, output: str, library: str | None = None) -> str:
         raise unknown("list", what, [*tables, "all"])
     chosen = list(tables.values()) if what == "all" else [tables[what]]
     rows = tuple(_row(table, values) for table in chosen for values in table.rows)
-    return formats.render(output, Document(title=f"convbench {what}", tables=tuple(chosen), rows=rows))
+    return formats.content(output, Document(title=f"convbench {what}", tables=tuple(chosen), rows=rows))
 
 
 def _row(table: Table, values: Sequence[Cell]) -> dict[str, Scalar]:

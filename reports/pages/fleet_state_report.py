@@ -169,7 +169,7 @@ def _row(state: NodeState, turn: Turn | None = None) -> dict[str, Scalar]:
     return {**row, "log": "\n".join(state.log), "is_gap": state.is_gap, **again}
 
 
-def dry_run(plan: FleetPlan, executor: Executor, nodes: Sequence[Node], format_: str) -> str:
+def dry_run(plan: FleetPlan, executor: Executor, nodes: Sequence[Node], format_: str) -> str | bytes:
     """The jobs that would be submitted, and how long they take."""
     able = [node for node in nodes if node.why_unusable is None]
     at_once = plan.site.jobs_at_once or executor.jobs_at_once or max(1, len(able))
@@ -190,7 +190,7 @@ def dry_run(plan: FleetPlan, executor: Executor, nodes: Sequence[Node], format_:
         for node in nodes
     )
     title = "Dry run: nothing is submitted"
-    return formats.render(format_, Document(title=title, text=text, tables=tables, rows=listed))
+    return formats.content(format_, Document(title=title, text=text, tables=tables, rows=listed))
 
 
 def cancelled(ended: int) -> str:

@@ -31,7 +31,7 @@ RUNS = "runs"
 
 def dry_run(
     planned: Sequence[Case], protocol: MeasurementProtocol, output: str, *, layers: bool = False
-) -> str:
+) -> str | bytes:
     """The cases in their order with their processes, what cannot run and why, and the estimated time and disk
     use; with `layers` each process times every layer."""
     here = _here(planned)
@@ -43,7 +43,7 @@ def dry_run(
 
 def dry_run_of(
     plan: KeptPlan, budget_seconds: float | None, output: str, pending: Sequence[Case] | None = None
-) -> str:
+) -> str | bytes:
     """The same of a plan that may ask for more processes of a case than it begins with; `pending` are those
     that a resumed run begins with."""
     planned = plan_processes.of_plan(plan) if pending is None else pending
@@ -94,7 +94,7 @@ def _skipped(here: _Here) -> str:
     return f" {how_many(cases, 'case')} cannot run on this machine." if cases else ""
 
 
-def _rendered(here: _Here, text: str, output: str) -> str:
+def _rendered(here: _Here, text: str, output: str) -> str | bytes:
     """A row for each case for people, for programs one for each process."""
     processes: dict[tuple[str, str], int] = {}
     for case, _, told in here:
@@ -105,7 +105,7 @@ def _rendered(here: _Here, text: str, output: str) -> str:
     listed = tuple(
         case_row(case, {"replicate": case.replicate, "skipped": reason}) for case, reason, _ in here
     )
-    return formats.render(output, Document(title=TITLE, text=(text,), tables=(table,), rows=listed))
+    return formats.content(output, Document(title=TITLE, text=(text,), tables=(table,), rows=listed))
 
 
 def _about(seconds: float) -> str:
@@ -120,7 +120,7 @@ def _on_disk(use: DiskUse) -> str:
 
 def pairs_plan(
     case_pairs: Sequence[CasePair], protocol: MeasurementProtocol, looks: Sequence[int], output: str
-) -> str:
+) -> str | bytes:
     """The pairs of cases of `ab`, and the seconds that a pair of processes of each takes, with its servers.
     `looks` are the numbers of pairs after which a verdict may fall."""
     columns = ("a", "b", "per pair (s)", "of it starting (s)")
@@ -141,10 +141,10 @@ def pairs_plan(
     )
     table = Table(title="Plan", columns=columns, rows=tuple(rows))
     document = Document(title=TITLE, text=(text,), tables=(table,), rows=tuple(listed))
-    return formats.render(output, document)
+    return formats.content(output, document)
 
 
-def training_plan(planned: Sequence[Case], protocol: MeasurementProtocol, output: str) -> str:
+def training_plan(planned: Sequence[Case], protocol: MeasurementProtocol, output: str) -> str | bytes:
     """The training runs in their order with their seeds, what cannot run and why, and the estimated time and
     disk use."""
     rows: list[tuple[Cell, ...]] = []
@@ -160,10 +160,10 @@ def training_plan(planned: Sequence[Case], protocol: MeasurementProtocol, output
     time = _about(estimate.estimate_seconds(runnable, protocol))
     disk = _on_disk(disk_estimate.disk_use(runnable, protocol))
     text = (f"{how_many(len(planned), 'training run')}: {time}, {disk}.",)
-    return formats.render(output, Document(title=TITLE, text=text, tables=(table,), rows=tuple(listed)))
+    return formats.content(output, Document(title=TITLE, text=text, tables=(table,), rows=tuple(listed)))
 
 
-def search_plan(space: Space, excluded: Mapping[str, str], budget_seconds: float, output: str) -> str:
+def search_plan(space: Space, excluded: Mapping[str, str], budget_seconds: float, output: str) -> str | bytes:
     """What `best` chooses from, and for how long: the configurations that it begins with, and the values that
     it leaves out."""
     axes = tuple((axis, ", ".join(map(_value, values))) for axis, values in space.values.items())
@@ -179,7 +179,7 @@ def search_plan(space: Space, excluded: Mapping[str, str], budget_seconds: float
         left_out = tuple(excluded.items())
         tables.append(Table(title="Not tried on this machine", columns=("value", "reason"), rows=left_out))
     rows = tuple(case_row(case, {}) for case in first)
-    return formats.render(output, Document(title=TITLE, text=(text,), tables=tuple(tables), rows=rows))
+    return formats.content(output, Document(title=TITLE, text=(text,), tables=tuple(tables), rows=rows))
 
 
 def _of_search(space: Space, first: Sequence[Case], budget_seconds: float) -> DiskUse:
@@ -195,7 +195,7 @@ def _value(value: Value) -> str:
     return str(value) or "none"
 
 
-def batch_plan(planned: Sequence[Case], memory: str | None, output: str) -> str:
+def batch_plan(planned: Sequence[Case], memory: str | None, output: str) -> str | bytes:
     """The cases of `max-batch`, and the memory that their largest batch may take."""
     here = [(case, feasibility.why_not_here(case)) for case in planned]
     limit = "the memory that can be used safely" if memory is None else memory
@@ -207,7 +207,7 @@ def batch_plan(planned: Sequence[Case], memory: str | None, output: str) -> str:
     rows = tuple((_without_batch(case), f"skipped: {reason}" if reason else RUNS) for case, reason in here)
     table = Table(title="Plan", columns=("case", "on this machine"), rows=rows)
     listed = tuple(case_row(case, {"skipped": reason}) for case, reason in here)
-    return formats.render(output, Document(title=TITLE, text=(text,), tables=(table,), rows=listed))
+    return formats.content(output, Document(title=TITLE, text=(text,), tables=(table,), rows=listed))
 
 
 def _without_batch(case: Case) -> str:

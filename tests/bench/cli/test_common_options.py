@@ -49,7 +49,9 @@ def test_an_ending_of_no_format_is_refused(
     answer = command_line(*command, "-o", tmp_path / "x.pdf")
     assert answer.code == 2
     assert is_one_sentence(answer.err)
-    assert "no format ends with .pdf. Accepted: .csv, .html, .json, .md, .terminal, .txt" in answer.err
+    assert (
+        "no format ends with .pdf. Accepted: .csv, .html, .json, .md, .terminal, .parquet, .txt" in answer.err
+    )
     assert list(tmp_path.iterdir()) == []
     assert command_line("list", "suites", "-o", tmp_path / "x.pdf", "--format", "md").code == 0
 

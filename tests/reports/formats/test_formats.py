@@ -59,7 +59,20 @@ def test_csv_is_read_back_by_another_reader(rows: list[tuple[Scalar, ...]]) -> N
     text = formats.render("csv", _document(*rows))
     header, *read = csv.reader(io.StringIO(text, newline=""))
     assert header == ["column 0", "column 1", "column 2"]
-    assert read == [["" if cell is None else str(cell) for cell in row] for row in rows]
+    assert read == [["" if cell is None else _in_csv(cell) for cell in row] for row in rows]
+
+
+def _in_csv(cell: str | int | float) -> str:
+    is_formula = isinstance(cell, str) and cell[:1] in set("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+    return f"'{cell}" if is_formula else str(cell)
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+kernel", "-1+1|x", "@SUM(1)", "\t=1", "\r=1", "\n=1", "\uff1d1"])
+def test_no_spreadsheet_computes_a_name(name: str) -> None:
+    """Numbers stay numbers, also those below zero."""
+    text = formats.render("csv", _document((name, -0.5)))
+    (row,) = list(csv.reader(io.StringIO(text, newline="")))[1:]
+    assert row == [f"'{name}", "-0.5"]
 
 
 def test_csv_keeps_a_carriage_return() -> None:
@@ -166,9 +179,10 @@ def test_raw_markdown_is_aligned() -> None:
 
 
 def test_every_module_is_a_format() -> None:
-    of_others = {"asv", "bencher", "github-action-benchmark", "prometheus", "pytest-benchmark"}
+    of_others = {"asv", "bencher", "github-action-benchmark", "parquet", "prometheus", "pytest-benchmark"}
     assert set(formats.names()) == {"csv", "html", "json", "md", "terminal"} | of_others
     assert formats.for_any() == ("csv", "html", "json", "md", "terminal")
+    assert formats.binary() == ("parquet",)
 
 
 def test_an_unknown_format_offers_the_nearest() -> None:
