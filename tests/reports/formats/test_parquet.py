@@ -117,7 +117,7 @@ def test_standard_output_gets_the_bytes(
     written = io.TextIOWrapper(io.BytesIO())
     monkeypatch.setattr(sys, "stdout", written)
     command_line("list", "suites", "--format", "parquet")
-    assert written.buffer.getvalue() == file.read_bytes()  # type: ignore[attr-defined]
+    assert written.buffer.getvalue() == file.read_bytes()
 
 
 def test_a_terminal_gets_a_sentence(command_line: Command, monkeypatch: pytest.MonkeyPatch) -> None:
