@@ -14,7 +14,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from bench.archive import archive_folder, entries, index_tables
+from bench.archive import archive_folder, entries, index_tables, superseded
 from models.errors import UserError
 
 INDEX = "index.sqlite"
@@ -24,8 +24,9 @@ _WAIT_SECONDS = 60.0
 class Row(Struct, frozen=True):
     """An entry as it is listed.
 
-    machines  hosts or nodes, in order; `kinds`: GPUs and processors that cases ran on
-    bytes     of its files; `packed`: that they take in the archive
+    machines       hosts or nodes, in order; `kinds`: GPUs and processors that cases ran on
+    bytes          of its files; `packed`: that they take in the archive
+    superseded_by  the digest of a run that holds all of its records; "" of a row that counts
     """
 
     digest: str
@@ -41,12 +42,21 @@ class Row(Struct, frozen=True):
     records: int
     bytes: int
     packed: int
+    superseded_by: str = ""
+
+
+_COLUMNS = ", ".join(Row.__struct_fields__[:-1])
 
 
 class Listed(Struct, frozen=True):
-    """Entries, the oldest run first, and what is wrong with those that cannot be listed."""
+    """Entries, the oldest run first.
+
+    superseded  those whose records all are in one of `rows`: the same run, added before it was resumed
+    damaged     what is wrong with those that cannot be listed
+    """
 
     rows: tuple[Row, ...]
+    superseded: tuple[Row, ...] = ()
     damaged: tuple[str, ...] = ()
 
 
@@ -60,18 +70,23 @@ def listed(archive: Path, *, label: str | None = None, model: str | None = None)
     """The entries with this label, and with a case of this model. Raises UserError without an archive."""
     archive_folder.require(archive)
     with opened(archive) as (index, damaged):
-        return Listed(tuple(_rows(index, label, model)), tuple(damaged))
+        rows = list(_rows(index, label, model))
+        return Listed(
+            rows=tuple(row for row in rows if not row.superseded_by),
+            superseded=tuple(row for row in rows if row.superseded_by),
+            damaged=tuple(damaged),
+        )
 
 
 def _rows(index: sqlite3.Connection, label: str | None, model: str | None) -> Iterator[Row]:
     found = index.execute(
-        f"SELECT {', '.join(Row.__struct_fields__)} FROM entries WHERE (?1 IS NULL OR label = ?1) "
+        f"SELECT {_COLUMNS}, {superseded.BY} FROM entries WHERE (?1 IS NULL OR label = ?1) "
         "AND (?2 IS NULL OR digest IN (SELECT digest FROM cases WHERE model = ?2)) "
         "ORDER BY started_at, digest",
         (label, model),
     )
-    for digest, name, started, added, source, machines, kinds, *counts in found:
-        yield Row(digest, name, started, added, source, _split(machines), _split(kinds), *counts)
+    for digest, name, started, added, source, machines, kinds, *rest in found:
+        yield Row(digest, name, started, added, source, _split(machines), _split(kinds), *rest)
 
 
 def _split(text: str) -> tuple[str, ...]:
@@ -152,6 +167,7 @@ def _refresh(index: sqlite3.Connection, archive: Path) -> list[str]:
         return damaged
     with index:
         index_tables.forget(index, [each for each, _ in known - there])
+        new = []
         for digest, changed in sorted(there - known):
             try:
                 entry = entries.read(archive, digest)
@@ -160,4 +176,6 @@ def _refresh(index: sqlite3.Connection, archive: Path) -> list[str]:
                 damaged.append(str(error))
                 continue
             index_tables.insert(index, entry, packed, changed)
+            new.append(digest)
+        superseded.relate(index, archive, new)
     return damaged

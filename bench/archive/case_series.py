@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from bench.archive import archive_folder, archive_index
+from bench.archive import archive_folder, archive_index, superseded
 from bench.archive.run_conditions import CLOCKS
 from bench.stats.run_series import SeriesPoint
 
@@ -23,6 +23,7 @@ BOUNDARIES = ("driver", "torch", CLOCKS)
 class SeriesRun(Struct, frozen=True, kw_only=True):
     """A run of the archive, as the cases of one kind of machine see it.
 
+    first       SHA-256 of its first record, which stays when it is resumed and added again; "" if unknown
     at          when it was measured, ISO 8601 in UTC; when it was added where the clock of its host was wrong
     is_dated    False where the clock was wrong
     conditions  what may explain a step, by name: `driver`, `torch`, `clock setting`, `commit`, `host`, ...
@@ -30,6 +31,7 @@ class SeriesRun(Struct, frozen=True, kw_only=True):
     """
 
     digest: str
+    first: str = ""
     label: str
     at: str
     is_dated: bool = True
@@ -64,12 +66,12 @@ class SeriesFound(Struct, frozen=True, kw_only=True):
 
 
 _RUNS = """
-SELECT digest, kind, label, at, is_dated, texts FROM entries JOIN conditions USING (digest)
+SELECT digest, first, kind, label, at, is_dated, texts FROM entries JOIN conditions USING (digest)
 WHERE ?1 IS NULL OR label = ?1
 """
-_POINTS = """
+_POINTS = f"""
 SELECT name, kind, fingerprint, origin, model, digest, log_seconds, scatter, timed
-FROM cases JOIN entries USING (digest) WHERE timed > 0 AND (?1 IS NULL OR label = ?1)
+FROM cases JOIN entries USING (digest) WHERE timed > 0 AND (?1 IS NULL OR label = ?1) AND {superseded.COUNTS}
 ORDER BY name, kind, fingerprint, origin, at, digest
 """
 
@@ -117,12 +119,13 @@ def _runs(index: sqlite3.Connection, label: str | None) -> dict[tuple[str, str],
     before."""
     shared: dict[str, Mapping[str, str]] = {}
     runs = {}
-    for digest, kind, labeled, at, is_dated, texts in index.execute(_RUNS, (label,)):
+    for digest, first, kind, labeled, at, is_dated, texts in index.execute(_RUNS, (label,)):
         if texts not in shared:
             decoded = msgspec.json.decode(texts, type=dict[str, str])
             shared[texts] = {sys.intern(name): sys.intern(text) for name, text in decoded.items()}
         runs[digest, sys.intern(kind)] = SeriesRun(
             digest=digest,
+            first=first,
             label=sys.intern(labeled),
             at=at,
             is_dated=bool(is_dated),

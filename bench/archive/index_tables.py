@@ -8,18 +8,20 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from bench.archive import superseded
 from bench.archive.run_conditions import conditions_of
 from bench.archive.run_dates import run_date
 from bench.schema.archive_entry import CaseFacts, Entry
 from bench.stats.estimates import moments
 
-VERSION = 3
+VERSION = 4
 """Of the tables and of what they say of an entry; an index of another is made again."""
-_TABLES = """
+_TABLES = f"""
 CREATE TABLE entries (
     digest TEXT PRIMARY KEY, label TEXT, started_at TEXT, added_at TEXT, source TEXT, machines TEXT,
     kinds TEXT, cases INTEGER, processes INTEGER, failed INTEGER, records INTEGER, bytes INTEGER,
-    packed INTEGER, changed INTEGER, at TEXT, is_dated INTEGER
+    packed INTEGER, changed INTEGER, at TEXT, is_dated INTEGER, finished_at TEXT,
+    first TEXT
 ) WITHOUT ROWID;
 CREATE TABLE conditions (digest TEXT, kind TEXT, texts TEXT, PRIMARY KEY (digest, kind)) WITHOUT ROWID;
 CREATE TABLE cases (
@@ -27,7 +29,7 @@ CREATE TABLE cases (
     scatter REAL, timed INTEGER, PRIMARY KEY (name, kind, fingerprint, origin, digest)
 ) WITHOUT ROWID;
 CREATE INDEX of_entry ON cases (digest);
-"""
+{superseded.TABLES}"""
 
 
 def create(index: sqlite3.Connection) -> None:
@@ -42,6 +44,7 @@ def forget(index: sqlite3.Connection, digests: Iterable[str]) -> None:
     gone = [(each,) for each in digests]
     for table in ("entries", "conditions", "cases"):
         index.executemany(f"DELETE FROM {table} WHERE digest = ?", gone)
+    superseded.forget(index, gone)
 
 
 def insert(index: sqlite3.Connection, entry: Entry, packed: int, changed: int) -> None:
@@ -70,6 +73,8 @@ def insert(index: sqlite3.Connection, entry: Entry, packed: int, changed: int) -
         changed,
         date.at,
         date.is_dated,
+        facts.finished_at,
+        facts.first,
     )
     index.execute(f"INSERT OR IGNORE INTO entries VALUES ({', '.join('?' * len(row))})", row)
     for kind in kinds:

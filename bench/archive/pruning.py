@@ -1,4 +1,4 @@
-"""Which entries go: those that no rule keeps, never one that has a name."""
+"""Which entries go: those that no rule keeps, or that another one supersedes; never one that has a name."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CALENDAR = {"weekly": "%G-%V", "monthly": "%Y-%m"}
 class Pruned(Struct, frozen=True):
     """What goes and what stays.
 
-    removed      entries, the oldest first
+    removed      entries, the oldest first, with those that another one supersedes
     kept         entries that a rule keeps; `pinned` those that only their name keeps
     left_behind  bytes of what killed processes left
     damaged      what is wrong with entries that are not judged, and stay
@@ -35,8 +35,9 @@ class Pruned(Struct, frozen=True):
 
 
 def prune(archive: Path, rules: Sequence[str], *, label: str | None = None, dry_run: bool = False) -> Pruned:
-    """Remove the entries, of this label or of all, that no rule keeps, and what killed processes left. With
-    `dry_run` nothing is removed. Raises UserError for a rule that is none, and where nothing says what stays.
+    """Remove the entries, of this label or of all, that no rule keeps or that one with the same label
+    supersedes, and what killed processes left. With `dry_run` nothing is removed. Raises UserError for a rule
+    that is none, and where nothing says what stays.
     """
     if not rules:
         raise UserError(f"prune needs --keep, which says what stays: {ACCEPTED}")
@@ -56,9 +57,12 @@ def prune(archive: Path, rules: Sequence[str], *, label: str | None = None, dry_
 
 
 def _chosen(archive: Path, listed: Listed, rules: Sequence[str]) -> Pruned:
-    kept = {row.digest for rule in rules for row in _kept_by(rule, listed.rows)}
+    label_of = {row.digest: row.label for row in listed.rows}
+    judged = [*listed.rows, *(row for row in listed.superseded if label_of[row.superseded_by] != row.label)]
+    kept = {row.digest for rule in rules for row in _kept_by(rule, judged)}
     named = set(names.pinned(archive).values())
-    rest = [row for row in listed.rows if row.digest not in kept]
+    rest = [row for row in (*listed.rows, *listed.superseded) if row.digest not in kept]
+    rest.sort(key=lambda row: (row.started_at, row.digest))
     removed = tuple(row for row in rest if row.digest not in named)
     left = sum(map(archive_folder.bytes_of, archive_folder.left_behind(archive)))
     return Pruned(removed, len(kept), len(rest) - len(removed), left, listed.damaged)

@@ -36,20 +36,13 @@ def facts_of(contents: Path, files: Sequence[KeptFile], source: Path) -> RecordF
     """
     seen = _Seen(counted_files(files))
     several = sum(PurePosixPath(file.path).name == RECORDS for file in files) > 1
-    for file, blocks in unpacked(contents, files):
-        if PurePosixPath(file.path).name != RECORDS:
-            for _ in blocks:
-                pass
-            continue
+    for file, lines in record_lines(contents, files):
         digest = hashlib.sha256()
-        for number, line in _lines(blocks, file.path):
-            if not line.endswith(b"\n") and is_torn(line):
-                break
-            if not line.strip():
-                continue
+        for number, line in lines:
             try:
-                seen.take(decoded(line, number, source / file.path, seen.decode), file.path)
-                digest.update(canonical(line))
+                record, whole = decoded(line, number, source / file.path, seen.decode), canonical(line)
+                seen.take(record, file.path, whole)
+                digest.update(whole)
             except NoRecordError:
                 if not several:
                     raise
@@ -57,6 +50,28 @@ def facts_of(contents: Path, files: Sequence[KeptFile], source: Path) -> RecordF
                 digest.update(line)
         seen.digests.append((file.path, digest.hexdigest()))
     return seen.facts()
+
+
+def record_lines(
+    contents: Path, files: Sequence[KeptFile]
+) -> Iterator[tuple[KeptFile, Iterator[tuple[int, bytes]]]]:
+    """Of each file of records the lines with their numbers, without empty ones and an unfinished last one.
+
+    Every file is read to its end and checked. Raises DamagedError and OSError.
+    """
+    for file, blocks in unpacked(contents, files):
+        if PurePosixPath(file.path).name == RECORDS:
+            yield file, _complete(_lines(blocks, file.path))
+        for _ in blocks:
+            pass
+
+
+def _complete(lines: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
+    for number, line in lines:
+        if not line.endswith(b"\n") and is_torn(line):
+            return
+        if line.strip():
+            yield number, line
 
 
 def _lines(blocks: Iterator[bytes], path: str) -> Iterator[tuple[int, bytes]]:
@@ -86,13 +101,15 @@ class _Seen:
         self.digests: list[tuple[str, str]] = []
         self.damaged = 0
         self._counted, self._processes = counted, CountedProcesses()
-        self._records = 0
+        self._records, self._first = 0, ""
         self._began, self._ended = "", ""
         self._commands: dict[str, None] = {}
         self._environments: dict[bytes, Environment] = {}
         self._known: set[int] = set()
 
-    def take(self, record: Record, file: str) -> None:
+    def take(self, record: Record, file: str, line: bytes) -> None:
+        """A record of a file, and its canonical line."""
+        self._first = self._first or hashlib.sha256(line).hexdigest()
         self._records += 1
         self._began = min(self._began or record.started_at, record.started_at)
         self._ended = max(self._ended, record.finished_at or record.started_at)
@@ -115,6 +132,7 @@ class _Seen:
             raise DamagedError("has no complete record. Continue the run with --resume, then add it")
         return RecordFacts(
             digest=_united(self.digests),
+            first=self._first,
             records=self._records,
             started_at=self._began,
             finished_at=self._ended,

@@ -47,6 +47,7 @@ class RecordFacts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """What follows from a run's records alone: equal whoever adds them, and whenever.
 
     digest                   the SHA-256 of the canonical records, in hexadecimal digits
+    first                    of the first one: it stays when a run is resumed
     started_at, finished_at  of the first record and of the last; ISO 8601
     commands                 by which they were made
     environments             each that a record names, once
@@ -55,6 +56,7 @@ class RecordFacts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """
 
     digest: str
+    first: str
     records: int
     started_at: str
     finished_at: str

@@ -33,18 +33,44 @@ def listing(archive: Path, listed: Listed, pinned: Mapping[str, str]) -> Documen
     """The newest runs, then all; a row for each."""
     newest = listed.rows[::-1]
     names = _names_of(pinned)
-    headlines = (_span(listed.rows),) if listed.rows else ("No run.",)
+    headlines = [_span(listed.rows) if listed.rows else "No run."]
+    if listed.superseded:
+        superseded = how_many(len(listed.superseded), "run")
+        headlines.append(f"{superseded} superseded, by the same run with more records.")
     return Document(
         title=TITLE,
         answer=Answer(
             about=_about(archive, listed.rows),
             alarms=tuple(f"{each[0].upper()}{each[1:]}." for each in listed.damaged[:MOST_NAMES]),
-            headlines=headlines,
+            headlines=tuple(headlines),
             table=_table("Newest runs", newest[:MOST_ROWS], names, of=len(newest)) if newest else None,
             next_step=_compared(archive, newest),
         ),
-        tables=(_table("All runs", newest, names, of=len(newest)),) if newest else (),
+        tables=(
+            *((_table("All runs", newest, names, of=len(newest)),) if newest else ()),
+            *((_superseded(listed.superseded, names),) if listed.superseded else ()),
+        ),
         rows=tuple(_row(row, names) for row in newest),
+    )
+
+
+def _superseded(rows: Sequence[Row], names: Mapping[str, Sequence[str]]) -> Table:
+    return Table(
+        title="Superseded runs",
+        columns=("run", "began", "label", "name", "records", "superseded by"),
+        rows=tuple(
+            (
+                short(row.digest),
+                row.started_at[:16].replace("T", " "),
+                row.label,
+                ", ".join(names.get(row.digest, ())),
+                row.records,
+                short(row.superseded_by),
+            )
+            for row in reversed(rows)
+        ),
+        notes=("The other run holds all of its records. Lists count only that one; prune removes this one.",),
+        optional=("name", "began", "label"),
     )
 
 
@@ -127,7 +153,7 @@ def _row(row: Row, names: Mapping[str, Sequence[str]]) -> dict[str, Scalar]:
 
 def added(archive: Path, found: Sequence[Added], listed: Listed) -> Document:
     """A sentence and a row for each run that was added, or was there."""
-    headlines = [_added(each) for each in found]
+    headlines = [f"{_added(each)}{_superseding(each.entry.digest, listed)}" for each in found]
     more = len(headlines) - MOST_NAMES
     told = (*headlines[:MOST_NAMES], *((f"And {how_many(more, 'run')} more.",) if more > 0 else ()))
     first = short(found[0].entry.digest)
@@ -164,6 +190,15 @@ def _added(each: Added) -> str:
         records = f"{how_many(facts.records, 'record')}{damaged}"
         return f"{entry.source} is {short(entry.digest)}: {records}{label}."
     return f"{short(entry.digest)} is there already, added {entry.added_at[:10]} from {entry.source}{label}."
+
+
+def _superseding(digest: str, listed: Listed) -> str:
+    """A further sentence about a run of which the archive has another state, or nothing."""
+    for row in listed.superseded:
+        if row.digest == digest:
+            return f" {short(row.superseded_by)} holds all of its records and supersedes it."
+    earlier = [short(row.digest) for row in listed.superseded if row.superseded_by == digest]
+    return f" It supersedes {within(earlier, MOST_NAMES)}, which it holds." if earlier else ""
 
 
 def verified(archive: Path, found: Verified) -> Document:

@@ -18,7 +18,9 @@ def series(runs: int, first: int = 0, model: str = "vgg16") -> CaseSeries:
         kind="NVIDIA H100",
         fingerprint="f" * 16,
         runs=tuple(
-            SeriesRun(digest=f"{at:064x}", label="", at=f"2026-01-{at + 1:02}", conditions={})
+            SeriesRun(
+                digest=f"{at:064x}", first=f"{at:064x}", label="", at=f"2026-01-{at + 1:02}", conditions={}
+            )
             for at in range(first, first + runs)
         ),
         points=(SeriesPoint(log_seconds=0.0, scatter=None, processes=1),) * runs,
@@ -29,6 +31,12 @@ def test_runs_that_are_added_change_no_name() -> None:
     name = step_name(series(10), 5)
     assert step_name(series(20), 5) == name
     assert step_name(series(18, first=2), 3) == name, "older runs were pruned: run 5 is the fourth now"
+
+
+def test_a_run_that_was_resumed_keeps_the_name_of_its_step() -> None:
+    before = series(10)
+    resumed = [*before.runs[:5], structs.replace(before.runs[5], digest="e" * 64), *before.runs[6:]]
+    assert step_name(structs.replace(before, runs=tuple(resumed)), 5) == step_name(before, 5)
 
 
 def test_every_step_of_every_series_has_its_own_name() -> None:

@@ -40,6 +40,21 @@ def test_a_run_is_added_named_and_compared(runs: Path, command_line: Command) ->
     assert "/tmp" not in compared.out
 
 
+def test_a_run_that_was_resumed_and_added_again_counts_once(runs: Path, command_line: Command) -> None:
+    whole = (runs / "before" / "records.jsonl").read_bytes()
+    (runs / "before" / "records.jsonl").write_bytes(b"".join(whole.splitlines(keepends=True)[:3]))
+    (first,) = command_line("archive", "add", "runs/before", "--json").rows()
+    (runs / "before" / "records.jsonl").write_bytes(whole)
+    again = command_line("archive", "add", "runs/before")
+    assert f"It supersedes {first['digest'][:12]}" in again.out
+    (row,) = command_line("archive", "list", "--json").rows()
+    assert (row["records"], row["processes"]) == (5, 5)
+    listed = command_line("archive", "list", "--full")
+    assert "1 run superseded, by the same run with more records." in listed.out
+    assert "Superseded runs" in listed.out
+    assert first["digest"][:12] in listed.out
+
+
 def test_reports_are_those_of_the_folder_itself(runs: Path, command_line: Command) -> None:
     command_line("archive", "pin", "v1.0", "runs/before")
     for form in ("csv", "json"):
