@@ -84,6 +84,14 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return installed_wheel.install(tmp_path_factory.mktemp("wheel"))
 
 
+@pytest.fixture(scope="session")
+def planted_year(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An archive of a year of nights with known answers (`planted_nights.YEAR`). Read it; change a copy."""
+    from tests.planted import archived_nights, planted_nights  # numpy, which who only measures need not load
+
+    return archived_nights.archive(planted_nights.YEAR, tmp_path_factory.mktemp("year"))
+
+
 @pytest.fixture
 def command_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """The command line in this process, on a machine without a GPU; SystemExit is its only way out."""

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 from msgspec import structs
 
 from bench.archive import archive_folder, case_series, entries
-from bench.archive.case_series import CaseSeries
+from bench.archive.case_series import CaseSeries, SeriesRun
 from bench.schema.case import Case
 from bench.schema.network_fingerprint import NetworkFingerprint
 from bench.schema.record import Environment, Record
 from models.errors import UserError
-from tests.planted import planted_records
+from tests.planted import planted_nights, planted_records
+from tests.planted.planted_nights import YEAR
 from tests.planted.planted_records import GPU, MACHINE
 
 CASE = Case(model="vgg11", device="cuda")
@@ -156,3 +160,51 @@ def test_a_damaged_entry_is_told_and_hides_no_other(archive: Path) -> None:
 def test_without_an_archive_there_is_nothing_to_read(archive: Path) -> None:
     with pytest.raises(UserError, match="there is no archive at"):
         case_series.read(archive)
+
+
+def night_of(run: SeriesRun) -> int:
+    return (datetime.fromisoformat(run.at) - planted_nights.FIRST).days
+
+
+def test_the_planted_year_reads_back_as_it_was_planted(planted_year: Path) -> None:
+    """With missing nights, nights without some cases, and nights whose date is wrong."""
+    planted: defaultdict[tuple[str, str, str], list[tuple[float, ...]]] = defaultdict(list)
+    for night, samples in planted_nights.samples(YEAR):
+        logs = np.log(np.median(samples, axis=2))
+        for at, case in enumerate(planted_nights.cases(YEAR)):
+            if (at, night) not in YEAR.lacking | YEAR.failed:
+                kind = "New GPU" if night >= 345 else "Test GPU"
+                network = "wider-same" if at == 6 and night >= 200 else "plain-same"
+                planted[case.id, kind, network] += [(night, logs[at].mean(), logs[at].std(ddof=1), 3)]
+    found = {
+        (each.case, each.kind, each.fingerprint): [
+            (night_of(run), point.log_seconds, point.scatter, point.processes)
+            for run, point in zip(each.runs, each.points, strict=True)
+        ]
+        for each in case_series.read(planted_year).series
+    }
+    assert found.keys() == planted.keys()
+    assert len(found) == 8 * 2 + 1
+    for key, rows in planted.items():
+        np.testing.assert_allclose(np.array(found[key], float), np.array(rows), rtol=1e-12)
+
+
+def test_in_the_planted_year_boundaries_are_where_driver_torch_and_clocks_changed(planted_year: Path) -> None:
+    for series in case_series.read(planted_year).series:
+        marked = {
+            night_of(run) for run, point in zip(series.runs, series.points, strict=True) if point.is_boundary
+        }
+        is_long = series.kind == "Test GPU" and night_of(series.runs[-1]) == 344
+        assert marked == ({240, 280, 310, 314} if is_long else set())
+
+
+def test_in_the_planted_year_two_nights_have_no_date_of_their_own(planted_year: Path) -> None:
+    runs = case_series.read(planted_year).series[1].runs
+    assert [night_of(run) for run in runs if not run.is_dated] == [140, 141]
+    assert [run.at for run in runs] == sorted(run.at for run in runs)
+
+
+def test_in_the_planted_year_a_label_has_its_own_runs(planted_year: Path) -> None:
+    found = case_series.read(planted_year, label="release").series
+    assert [night_of(run) for run in found[0].runs] == [100, 210, 320]
+    assert [point.is_boundary for point in found[0].points] == [False, False, True]

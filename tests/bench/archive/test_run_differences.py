@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from msgspec import structs
 
+from bench.archive import case_series
 from bench.archive.case_series import SeriesRun
 from bench.archive.run_conditions import conditions_of
 from bench.archive.run_differences import Difference, differences
 from bench.schema.record import Environment
+from tests.planted.planted_nights import began
 from tests.planted.planted_records import GPU, MACHINE
 
 KNOWN = structs.replace(GPU, uuid="GPU-1", vbios="96.00")
@@ -51,3 +55,20 @@ def test_versions_come_first_and_the_host_last() -> None:
 def test_what_the_driver_did_not_say_is_no_difference(field: str) -> None:
     silent = structs.replace(BEFORE, gpu=structs.replace(KNOWN, **{field: None}))
     assert differences(run(BEFORE), run(silent)) == differences(run(silent), run(BEFORE)) == ()
+
+
+@pytest.mark.parametrize(
+    ("night", "names"),
+    [
+        (45, ["host"]),
+        (120, ["commit"]),
+        (140, []),
+        (240, ["driver"]),
+        (280, ["torch"]),
+        (310, ["clock setting"]),
+    ],
+)
+def test_in_the_planted_year_what_changed_is_named(planted_year: Path, night: int, names: list[str]) -> None:
+    runs = [run for each in case_series.read(planted_year).series[1:2] for run in each.runs]
+    at = next(at for at, run in enumerate(runs) if run.at >= began(night).isoformat())
+    assert [each.name for each in differences(runs[at - 1], runs[at])] == names
