@@ -4,6 +4,7 @@
     entries/DIGEST/contents.xz   its files, one after the other
     entries/DIGEST/SHA256SUMS    of both, for `sha256sum -c`
     pins/NAME.json               a name for an entry
+    labels/DIGEST.json           the label that a run was given after it was added
     acknowledged/NAME.json       who answered for a change over time, and why
     index.sqlite                 made from the entries, and made anew where it is missing or damaged
     .unfinished/                 what is being written or removed; after a kill, what prune deletes
@@ -19,6 +20,7 @@ import os
 import re
 import secrets
 import shutil
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -29,7 +31,7 @@ from models.errors import UserError
 DEFAULT = Path("convbench-archive")
 VARIABLE = "CONVBENCH_ARCHIVE"
 ENTRIES, PINS, UNFINISHED = "entries", "pins", ".unfinished"
-ACKNOWLEDGED = "acknowledged"
+ACKNOWLEDGED, LABELS = "acknowledged", "labels"
 ENTRY, CONTENTS, SUMS = "entry.json", "contents.xz", "SHA256SUMS"
 LOCK = ".lock"
 
@@ -72,6 +74,11 @@ def entry_folder(archive: Path, digest: str) -> Path:
     return archive / ENTRIES / digest
 
 
+def label_file(archive: Path, digest: str) -> Path:
+    """Where the label lies that an entry was given after it was added."""
+    return archive / LABELS / f"{entry_folder(archive, digest).name}.json"
+
+
 def digests(archive: Path) -> set[str]:
     """Of all entries."""
     folder = archive / ENTRIES
@@ -80,10 +87,12 @@ def digests(archive: Path) -> set[str]:
 
 
 def changed_at(archive: Path) -> dict[str, int]:
-    """Of all entries when their folders were made, in ns: a run that was removed and added again has another
-    time."""
-    with refusals(archive / ENTRIES):
-        return {each: entry_folder(archive, each).stat().st_mtime_ns for each in digests(archive)}
+    """Of all entries a number that is another one after the run was removed and added again, or given another
+    label: when its folder was made, in ns, and a checksum of its label."""
+    with refusals(archive):
+        labels = {file.stem: zlib.crc32(file.read_bytes()) for file in (archive / LABELS).glob("[!.]*.json")}
+        times = {each: entry_folder(archive, each).stat().st_mtime_ns for each in digests(archive)}
+    return {each: time ^ labels.get(each, 0) for each, time in times.items()}
 
 
 @contextmanager
@@ -140,6 +149,7 @@ def remove_entry(archive: Path, digest: str) -> None:
     """An entry is gone whole, or is there; for who has the archive alone."""
     with refusals(archive), unfinished(archive) as place:
         entry_folder(archive, digest).rename(place / digest)
+        label_file(archive, digest).unlink(missing_ok=True)
 
 
 def left_behind(archive: Path) -> list[Path]:

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from bench.archive import archive_folder
+from bench.archive import archive_folder, labels
 from bench.archive.archive_folder import CONTENTS, ENTRIES, ENTRY, SUMS
 from bench.archive.packed_files import DamagedError, RunFile, pack, refuse_paths
 from bench.archive.record_facts import facts_of
@@ -47,6 +47,8 @@ def add(archive: Path, run: Path, label: str = "") -> Added:
         target = archive_folder.entry_folder(archive, entry.digest)
         with refusals(archive):
             sync_folder(place)
+            if not target.is_dir():  # of a run that was removed by hand
+                archive_folder.label_file(archive, entry.digest).unlink(missing_ok=True)
             try:
                 place.rename(target)
             except OSError:
@@ -99,7 +101,8 @@ def _written(place: Path, files: Sequence[RunFile], run: Path, label: str) -> En
 
 
 def read(archive: Path, digest: str) -> Entry:
-    """What is known of a run. Raises UserError where it is not there or damaged."""
+    """What is known of a run, with the label that it has now. Raises UserError where it is not there or
+    damaged."""
     folder = archive_folder.entry_folder(archive, digest)
     if folder.is_symlink():
         raise UserError(f"{folder} is damaged: it is a link")
@@ -111,7 +114,8 @@ def read(archive: Path, digest: str) -> Entry:
         raise UserError(f"{folder} is damaged: it has no {ENTRY}")
     if entry.digest != digest:
         raise UserError(f"{folder} is damaged: {ENTRY} is of another run")
-    return entry
+    label = labels.given(archive, digest)
+    return entry if label is None else structs.replace(entry, label=label)
 
 
 def problems_of(archive: Path, digest: str) -> list[str]:

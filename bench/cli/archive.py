@@ -9,6 +9,7 @@ SUBCOMMANDS = {
     "list": "List the runs of the archive.",
     "show": "Show what the archive knows about one run.",
     "pin": "Name a run: commands then accept @NAME in place of a run folder.",
+    "label": "Give runs another label.",
     "unpin": "Remove a name; its run stays.",
     "verify": "Read every byte of the archive and list what has changed.",
     "prune": "Remove the runs that no --keep rule keeps. Runs with a name stay.",

@@ -32,11 +32,11 @@ def archive_add(
     """Copy runs into the archive, which is created if needed.
 
     All that a report reads is kept: records and plans, and of a fleet the state of its jobs. A run with the
-    same records is kept once, under its first label.
+    same records is kept once, under its first label; archive label gives it another.
     """
     output.check_format(format_)
     folder = archive_of(archive)
     added = [entries.add(folder, run, label) for run in runs]
     there = archive_index.listed(folder)
-    output.show(formats.content(format_, archive_report.added(folder, added, there)))
+    output.show(formats.content(format_, archive_report.added(folder, added, there, label)))
     return 0

@@ -75,6 +75,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "archive list": ("convbench archive list", "convbench archive list --label nightly --model vgg16"),
     "archive show": ("convbench archive show @v1.0",),
     "archive pin": ("convbench archive pin v1.0 runs/1", "convbench archive pin v1.0 runs/2 --move"),
+    "archive label": ("convbench archive label weekly runs/1", "convbench archive label weekly 6f7529738571"),
     "archive unpin": ("convbench archive unpin v1.0",),
     "archive verify": ("convbench archive verify", "convbench archive verify @v1.0"),
     "archive prune": (
@@ -102,7 +103,15 @@ _FIRST = {
     "report": "0, 2 bad input",
     "merge": "0, 2 bad input or a conflict, 130 interrupted",
     **dict.fromkeys(
-        ("archive", "archive add", "archive show", "archive pin", "archive unpin", "archive prune"),
+        (
+            "archive",
+            "archive add",
+            "archive show",
+            "archive pin",
+            "archive label",
+            "archive unpin",
+            "archive prune",
+        ),
         "0, 2 bad input, 130 interrupted",
     ),
     **dict.fromkeys(

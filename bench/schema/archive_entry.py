@@ -1,4 +1,5 @@
-"""What an archive keeps beside the packed files of a run (`entry.json`), and under a name (`NAME.json`)."""
+"""What an archive keeps: beside the packed files of a run (`entry.json`), under a name (`NAME.json`), and
+as a label that was given later (`DIGEST.json`)."""
 
 from __future__ import annotations
 
@@ -10,6 +11,8 @@ ENTRY_SCHEMA = 1
 """Of `entry.json`; a newer one is refused."""
 PIN_SCHEMA = 1
 """Of a name; a newer one is refused."""
+LABEL_SCHEMA = 1
+"""Of a label; a newer one is refused."""
 
 
 class KeptFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -69,7 +72,7 @@ class RecordFacts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 class Entry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The content of `entry.json`: a run in an archive.
 
-    label     as `nightly`; may be empty
+    label     as `nightly`; may be empty. It may be given another one later, which lies beside the entry
     added_at  ISO 8601, UTC
     source    the folder as it was named
     files     in the order in which they are packed
@@ -94,3 +97,11 @@ class Pin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     schema: int = PIN_SCHEMA
     digest: str
     pinned_at: str
+
+
+class Label(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The content of `DIGEST.json`: the label that an entry was given after it was added; may be empty."""
+
+    schema: int = LABEL_SCHEMA
+    label: str
+    labeled_at: str

@@ -151,18 +151,23 @@ def _row(row: Row, names: Mapping[str, Sequence[str]]) -> dict[str, Scalar]:
     }
 
 
-def added(archive: Path, found: Sequence[Added], listed: Listed) -> Document:
-    """A sentence and a row for each run that was added, or was there."""
+def added(archive: Path, found: Sequence[Added], listed: Listed, label: str = "") -> Document:
+    """A sentence and a row for each run that was added with a label, or was there."""
     headlines = [f"{_added(each)}{_superseding(each.entry.digest, listed)}" for each in found]
     more = len(headlines) - MOST_NAMES
     told = (*headlines[:MOST_NAMES], *((f"And {how_many(more, 'run')} more.",) if more > 0 else ()))
     first = short(found[0].entry.digest)
+    kept = [short(each.entry.digest) for each in found if label and each.entry.label != label]
     return Document(
         title=TITLE,
         answer=Answer(
             about=_about(archive, listed.rows),
             headlines=told,
             next_step=NextStep(
+                command=typed(archive, "archive", "label", label, *kept), purpose=f"labels it {label}"
+            )
+            if kept
+            else NextStep(
                 command=typed(archive, "archive", "pin", "NAME", first),
                 purpose="makes it a baseline, @NAME",
             ),

@@ -55,6 +55,24 @@ def test_a_run_that_was_resumed_and_added_again_counts_once(runs: Path, command_
     assert first["digest"][:12] in listed.out
 
 
+def test_a_run_is_given_another_label(runs: Path, command_line: Command) -> None:
+    command_line("archive", "add", "runs/before", "--label", "nightly")
+    again = command_line("archive", "add", "runs/before", "--label", "weekly")
+    assert "label nightly" in again.out
+    (suggested,) = [line for line in again.out.splitlines() if "convbench archive label weekly" in line]
+    digest = suggested.split("label weekly ")[1].split()[0]
+    labeled = command_line("archive", "label", "weekly", "runs/before", digest)
+    assert labeled.code == 0
+    assert [row["label"] for row in command_line("archive", "list", "--json").rows()] == ["weekly"]
+    assert "label weekly" in command_line("archive", "show", digest).out
+    command_line("archive", "label", "", digest)
+    assert [row["label"] for row in command_line("archive", "list", "--json").rows()] == [""]
+    refused = command_line("archive", "label", "../x", digest)
+    assert refused.code == 2
+    assert is_one_sentence(refused.err)
+    assert command_line("archive", "label", "weekly", "runs/after").code == 2
+
+
 def test_reports_are_those_of_the_folder_itself(runs: Path, command_line: Command) -> None:
     command_line("archive", "pin", "v1.0", "runs/before")
     for form in ("csv", "json"):
