@@ -48,6 +48,17 @@ class Labels(str):
         return found
 
 
+class Sparkline(str):
+    """A line of block characters, and in `words` what it shows, for those who do not see it."""
+
+    words: str
+
+    def __new__(cls, blocks: str, words: str) -> Sparkline:
+        found = super().__new__(cls, blocks)
+        found.words = words
+        return found
+
+
 _AT_BOTH_ENDS = ("x", "%")
 """Units that stand at both ends of an interval; others only behind all of it."""
 

@@ -229,7 +229,7 @@ class Document(Struct, frozen=True, kw_only=True):
     spent: dict[str, float] = {}
     benchmarks: tuple[SavedBenchmark, ...] = ()
     charts: RunCharts | None = None
-    lists: Mapping[str, tuple[Mapping[str, Scalar], ...]] = {}
+    lists: Mapping[str, tuple[Mapping[str, object], ...]] = {}
     whole: bool = False
 
     @property

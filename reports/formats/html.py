@@ -18,8 +18,9 @@ from msgspec import Struct, structs
 
 from reports.cells import Cell, brief, readable
 from reports.document import Document, Part, Plot, Series, Table
-from reports.drawing import answer_chart, chart_pen, plots, sample_strips
+from reports.drawing import answer_chart, chart_pen, plots, run_chart_data, run_chart_svg, sample_strips
 from reports.drawing.palette import COLORS, ON_DARK
+from reports.run_charts import RunChart, RunCharts
 from reports.tables import page_cells
 from reports.tables.origin_words import origin_in_words
 from reports.tables.page_cells import PageCell, printable
@@ -86,6 +87,32 @@ class Section(Struct, frozen=True):
     pictures: Sequence[Picture] = ()
 
 
+class SmallChart(Struct, frozen=True):
+    """A series of runs; `at` is its place in the data that the page's script reads."""
+
+    anchor: str
+    at: int
+    chart: RunChart
+    svg: Markup
+
+
+class ChartGroup(Struct, frozen=True):
+    """Charts under a heading, which may be empty."""
+
+    title: str
+    charts: Sequence[SmallChart]
+
+
+class Runs(Struct, frozen=True):
+    """The charts of runs over time, which are not folded."""
+
+    anchor: str
+    title: str
+    note: str
+    groups: Sequence[ChartGroup]
+    data: Markup
+
+
 class Chart(Struct, frozen=True):
     """The chart of the answer as a desk and as a phone show it."""
 
@@ -108,8 +135,9 @@ def render(document: Document) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    script = _asset("page.js")
     builder = _Builder(document)
+    runs = builder.runs(document.charts) if document.charts else None
+    script = _asset("page.js") + (_asset("page.runs.js") if runs else "")
     answer = document.answer
     return environment.get_template("page.html.j2").render(
         document=document,
@@ -117,12 +145,13 @@ def render(document: Document) -> str:
         answer=answer,
         chart=_chart(answer.picture) if answer and answer.picture else None,
         best=builder.answer_table(answer.table) if answer and answer.table else None,
+        runs=runs,
         sections=builder.sections(),
         is_folded=answer is not None,
         origin=origin_in_words(document.origin),
         colors=COLORS,
         colors_on_dark=ON_DARK,
-        style=Markup(_asset("page.css")),
+        style=Markup(_asset("page.css") + (_asset("page.runs.css") if runs else "")),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
@@ -174,6 +203,19 @@ class _Builder:
             self._rows(table, brief, self.samples),
             (),
         )
+
+    def runs(self, charts: RunCharts) -> Runs:
+        """In their order; those of a group together."""
+        from markupsafe import Markup
+
+        groups: dict[str, list[SmallChart]] = {}
+        anchor = self.names.unused(charts.title)
+        for at, chart in enumerate(charts.charts):
+            svg = Markup(run_chart_svg.draw(chart, charts.runs.seconds, chart_pen.OF_THE_PAGE))
+            shown = SmallChart(self.names.unused(f"runs {chart.title}"), at, chart, svg)
+            groups.setdefault(chart.group, []).append(shown)
+        found = [ChartGroup(title, own) for title, own in groups.items()]
+        return Runs(anchor, charts.title, charts.note, found, Markup(run_chart_data.data(charts)))
 
     def sections(self) -> list[Section]:
         """The parts in their order, the appendix last, then plots that belong nowhere."""

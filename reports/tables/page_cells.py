@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from reports.cells import FOLLOWS_FROM_UNRESOLVED, Cell, Labels, Missing, Quantity
+from reports.cells import FOLLOWS_FROM_UNRESOLVED, Cell, Labels, Missing, Quantity, Sparkline
 from reports.tables.label_meanings import MEANINGS
 
 LONG_LETTERS = 48
 """Shorter texts stay on one line: a name that is broken in two is hard to find."""
-UNKNOWN, NUMBER, LONG, ONE_PROCESS, LABELS = "unknown", "number", "long", "one", "labels"
+UNKNOWN, NUMBER, LONG, ONE_PROCESS, LABELS, SPARK = "unknown", "number", "long", "one", "labels", "spark"
 """Classes of the style sheet. What is unknown stands last however a table is sorted."""
 MARKS = {
     "▲": "bad",
@@ -26,12 +26,14 @@ MARKS = {
 
 
 class PageCell(Struct, frozen=True):
-    """`value` is what numbers are sorted by; `labels` are the text in pieces, each with its meaning."""
+    """`value` is what numbers are sorted by; `labels` are the text in pieces, each with its meaning; `words`
+    say what a text shows that nobody reads aloud."""
 
     text: str
     classes: str = ""
     value: str | None = None
     labels: Sequence[tuple[str, str]] = ()
+    words: str = ""
 
 
 def shown(cell: Cell, numeric: bool, written: Callable[[Cell], str]) -> PageCell:
@@ -45,9 +47,12 @@ def shown(cell: Cell, numeric: bool, written: Callable[[Cell], str]) -> PageCell
         classes.append(ONE_PROCESS)
     elif isinstance(cell, Labels):
         classes = [LABELS]
+    elif isinstance(cell, Sparkline):
+        classes = [SPARK]
     elif isinstance(cell, str) and (mark := MARKS.get(cell[:1])):
         classes.append(mark)
-    return PageCell(text, " ".join(classes), value, _labels(cell))
+    words = cell.words if isinstance(cell, Sparkline) else ""
+    return PageCell(text, " ".join(classes), value, _labels(cell), words)
 
 
 def _value(cell: Cell) -> str | None:

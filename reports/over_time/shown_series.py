@@ -1,0 +1,118 @@
+"""A series as a report shows it: from which run on, at what time now, and how urgent it is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from bench.archive.case_series import CaseSeries, SeriesRun
+from bench.stats.run_series import Changes, Level, SeriesPoint, Shift
+from bench.stats.student_t import t_factor
+from reports.cells import Quantity
+from reports.over_time.series_names import series_names
+from reports.over_time.trended import ToldChange, Trended, TrendedSeries
+
+LEVEL = 0.95
+"""Of all intervals."""
+_QUIET, _ANSWERED = 3, 4
+"""Ranks of a series without a change, and of one whose changes are all acknowledged."""
+
+
+class ShownSeries(Struct, frozen=True, kw_only=True):
+    """`first` is the first run that is shown."""
+
+    name: str
+    trended: TrendedSeries
+    first: int = 0
+
+    @property
+    def series(self) -> CaseSeries:
+        return self.trended.series
+
+    @property
+    def changes(self) -> Changes:
+        return self.trended.changes
+
+    @property
+    def runs(self) -> Sequence[SeriesRun]:
+        return self.series.runs[self.first :]
+
+    @property
+    def open(self) -> tuple[ToldChange, ...]:
+        """Told changes that nobody answered for."""
+        return tuple(each for each in self.trended.told if each.acknowledged is None)
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """Those with a run that is shown."""
+        return tuple(level for level in self.changes.levels if level.last >= self.first)
+
+    @property
+    def now(self) -> Quantity:
+        """Seconds: the last level, or without levels the last run."""
+        if self.levels:
+            last = self.levels[-1]
+            return Quantity(
+                value=math.exp(last.log_seconds), low=math.exp(last.low), high=math.exp(last.high)
+            )
+        return seconds_of(self.series.points[-1])
+
+    @property
+    def total(self) -> Shift | None:
+        """The last level that is shown against the first; None where there is one level alone."""
+        if len(self.levels) < 2:
+            return None
+        before, after = self.levels[0], self.levels[-1]
+        change = after.log_seconds - before.log_seconds
+        reach = math.hypot(after.high - after.log_seconds, before.high - before.log_seconds)
+        return Shift(log_ratio=change, low=change - reach, high=change + reach)
+
+    @property
+    def urgency(self) -> tuple[int, float]:
+        """Sorts series: open changes by kind and size, then those without any, then the answered ones."""
+        if self.open:
+            return min((rank(each), -abs(each.shift.log_ratio)) for each in self.open)
+        return (_ANSWERED if self.trended.told else _QUIET), 0.0
+
+
+def rank(change: ToldChange) -> int:
+    """What got slower comes first, whether or not conditions changed; then what got faster; then drifts."""
+    if change.what == "drift":
+        return 2
+    return 0 if change.is_slower else 1
+
+
+def shown_of(trended: Trended) -> tuple[ShownSeries, ...]:
+    """Those with a run since `since`, the most urgent first."""
+    names = series_names([each.series for each in trended.series])
+    found = []
+    for name, each in zip(names, trended.series, strict=True):
+        first = _first(each.series.runs, trended.since)
+        if first < len(each.series.runs):
+            found.append(ShownSeries(name=name, trended=each, first=first))
+    return tuple(sorted(found, key=lambda each: each.urgency))
+
+
+def _first(runs: Sequence[SeriesRun], since: str | None) -> int:
+    """The number of runs before this date: all later ones are shown."""
+    if since is None:
+        return 0
+    return next((at for at, run in enumerate(runs) if run.at[: len(since)] >= since), len(runs))
+
+
+def half_width(point: SeriesPoint) -> float | None:
+    """Half the interval of a run's processes, of the log; None of a single process."""
+    if point.scatter is None or point.processes < 2:
+        return None
+    return t_factor(point.processes - 1, LEVEL) * point.scatter / math.sqrt(point.processes)
+
+
+def seconds_of(point: SeriesPoint) -> Quantity:
+    """What one run says of a case, with the interval of its processes."""
+    half = half_width(point)
+    if half is None:
+        return Quantity(value=math.exp(point.log_seconds), of_one=True)
+    low, high = point.log_seconds - half, point.log_seconds + half
+    return Quantity(value=math.exp(point.log_seconds), low=math.exp(low), high=math.exp(high))

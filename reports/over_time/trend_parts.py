@@ -1,0 +1,241 @@
+"""The parts of a trend behind its first screen, a table each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from bench.archive.case_series import BOUNDARIES as CONDITIONS
+from bench.archive.run_differences import Difference
+from bench.stats.run_series import Boundary
+from reports.cells import Cell, Quantity, brief, in_two
+from reports.document import Part, Table
+from reports.over_time import trend_words
+from reports.over_time.series_table import series_table
+from reports.over_time.shown_series import ShownSeries, seconds_of
+from reports.over_time.told_groups import span
+from reports.over_time.trend_headlines import drift_days, shown_runs
+from reports.over_time.trended import ToldChange, Trended
+from reports.tables.time_words import in_words
+
+STEPS = Part("steps", "Steps")
+BOUNDARIES = Part("boundaries", "Changes of driver, torch or clock setting")
+DRIFTS = Part("drifts", "Drifts")
+OUTLIERS = Part("outliers", "Outliers")
+SERIES = Part("series", "All cases")
+IMPORTED = Part("imported", "Results of other tools")
+ACKNOWLEDGED = Part("acknowledged", "Acknowledged changes")
+UNDATED = Part("undated", "Runs of a wrong clock", in_appendix=True)
+DAMAGED = Part("damaged", "Runs that cannot be read", in_appendix=True)
+
+_MOST_DIFFERENCES = 99
+
+
+def tables(trended: Trended, shown: Sequence[ShownSeries]) -> Iterator[Table]:
+    """Those that have a row."""
+    found = (
+        _steps(shown),
+        _boundaries(shown),
+        _drifts(shown),
+        _outliers(shown),
+        *_of_kinds(shown),
+        *_imported(shown),
+        _acknowledged(shown),
+        _undated(shown),
+        Table(
+            title=DAMAGED.title,
+            columns=("what is wrong",),
+            rows=tuple((each,) for each in trended.damaged),
+            part=DAMAGED,
+        ),
+    )
+    yield from (table for table in found if table.rows)
+
+
+def _steps(shown: Sequence[ShownSeries]) -> Table:
+    rows = [
+        (
+            each.name,
+            told.name,
+            *_where(each, told),
+            trend_words.marked(told.shift),
+            _with(told),
+            _told(each, told),
+        )
+        for each in shown
+        for told in each.open
+        if told.what == "step"
+    ]
+    return Table(
+        title=STEPS.title,
+        columns=("case", "step", "first run after", "between", "change", "with", "told"),
+        rows=tuple(rows),
+        meanings=(
+            ("step", "its name for `convbench trend ack`"),
+            ("between", "it happened after the first of these runs, and at the latest at the second (95%)"),
+            ("told", "the run after which it was told first"),
+        ),
+        optional=("between", "told"),
+        part=STEPS,
+    )
+
+
+def _where(shown: ShownSeries, told: ToldChange) -> tuple[str, str]:
+    """The day of the first run after a step, and the runs between which it lies."""
+    runs = shown.series.runs
+    first, last = span(shown.changes, told)
+    ends = [trend_words.short(runs[max(at, 0)].digest) for at in (first - 1, last)]
+    return trend_words.day(runs[told.at].at), " and ".join(ends)
+
+
+def _with(told: ToldChange) -> str:
+    return trend_words.differences_in_words(told.differences, _MOST_DIFFERENCES)
+
+
+def _told(shown: ShownSeries, told: ToldChange) -> str:
+    return trend_words.day(shown.series.runs[told.told_at].at)
+
+
+def _boundaries(shown: Sequence[ShownSeries]) -> Table:
+    """Also those at which nothing changed: that is what one wants to know of a new driver."""
+    rows = []
+    for each in shown:
+        told = {change.at: change for change in each.trended.told if change.what == "boundary"}
+        for boundary in each.changes.boundaries:
+            if boundary.at >= each.first:
+                name = told[boundary.at].name if boundary.at in told else ""
+                words = trend_words.differences_in_words(of_boundary(each, boundary.at), len(CONDITIONS))
+                rows.append((each.name, name, _day(each, boundary.at), words, tested(boundary)))
+    rows.sort(key=lambda row: row[2], reverse=True)
+    return Table(
+        title=BOUNDARIES.title,
+        columns=("case", "step", "first run after", "with", "change"),
+        rows=tuple(rows),
+        meanings=(("step", "its name for `convbench trend ack`, of those that changed times"),),
+        optional=("step",),
+        part=BOUNDARIES,
+    )
+
+
+def of_boundary(shown: ShownSeries, at: int) -> tuple[Difference, ...]:
+    """Those of the conditions that make it a boundary, against what was last known of each."""
+    runs = shown.series.runs
+    after = runs[at].conditions
+    found = []
+    for name in CONDITIONS:
+        before = next((run.conditions[name] for run in reversed(runs[:at]) if name in run.conditions), None)
+        if name in after and before is not None and after[name] != before:
+            found.append(Difference(name, before, after[name]))
+    return tuple(found)
+
+
+def tested(boundary: Boundary) -> str:
+    """`▲ +3.1% (+2.4% to +3.8%)`, `= no change within ±0.6%`, `? too few runs`"""
+    if boundary.shift is None:
+        return "? too few runs"
+    if boundary.told_at is not None:
+        return trend_words.marked(boundary.shift)
+    reach = max(abs(trend_words.percent(end)) for end in (boundary.shift.low, boundary.shift.high))
+    return f"= no change within ±{brief(Quantity(value=reach, digits=1))}%"
+
+
+def _day(shown: ShownSeries, at: int) -> str:
+    return trend_words.day(shown.series.runs[at].at)
+
+
+def _drifts(shown: Sequence[ShownSeries]) -> Table:
+    rows = []
+    for each in shown:
+        ends = {drift.first: drift for drift in each.changes.drifts}
+        for told in each.open:
+            if told.what == "drift" and told.at in ends:
+                drift = ends[told.at]
+                a_run = trend_words.change(drift.per_run)
+                first, last = map(trend_words.day, drift_days(each, told))
+                runs = drift.last - drift.first + 1
+                size = trend_words.marked(told.shift)
+                rows.append((each.name, told.name, first, last, runs, size, " ".join(in_two(a_run))))
+    return Table(
+        title=DRIFTS.title,
+        columns=("case", "drift", "from", "to", "runs", "change", "a run"),
+        rows=tuple(rows),
+        meanings=(("drift", "its name for `convbench trend ack`"),),
+        optional=("a run", "runs"),
+        part=DRIFTS,
+    )
+
+
+def _outliers(shown: Sequence[ShownSeries]) -> Table:
+    rows: list[tuple[Cell, ...]] = []
+    for each in shown:
+        for at in (at for at in each.changes.outliers if at >= each.first):
+            run, point = each.series.runs[at], each.series.points[at]
+            level = next((one for one in each.changes.levels if one.first <= at <= one.last), None)
+            seconds = seconds_of(point)
+            off = None if level is None else trend_words.percent(point.log_seconds - level.log_seconds)
+            off_text = None if off is None else f"{off:+.1f}%"
+            rows.append(
+                (
+                    each.name,
+                    trend_words.day(run.at),
+                    trend_words.short(run.digest),
+                    in_words(seconds),
+                    off_text,
+                )
+            )
+    rows.sort(key=lambda row: str(row[1]), reverse=True)
+    return Table(
+        title=OUTLIERS.title,
+        columns=("case", "day", "run", "time", "against its level"),
+        rows=tuple(rows),
+        notes=("Single runs far from their level, which are neither a step nor part of one.",),
+        part=OUTLIERS,
+    )
+
+
+def _of_kinds(shown: Sequence[ShownSeries]) -> Iterator[Table]:
+    """A table for each kind of machine: unlike machines are not ranked together."""
+    ours = [each for each in shown if not each.series.origin]
+    kinds = list(dict.fromkeys(each.series.kind for each in ours))
+    for kind in kinds:
+        title = SERIES.title if len(kinds) == 1 else f"Cases on {kind}"
+        yield series_table(title, [each for each in ours if each.series.kind == kind], SERIES)
+
+
+def _imported(shown: Sequence[ShownSeries]) -> Iterator[Table]:
+    """A table for each tool; its figures take part in none of ours."""
+    for origin in dict.fromkeys(each.series.origin for each in shown if each.series.origin):
+        own = [each for each in shown if each.series.origin == origin]
+        yield series_table(f"Measured by {origin}", own, IMPORTED)
+
+
+def _acknowledged(shown: Sequence[ShownSeries]) -> Table:
+    rows: list[tuple[Cell, ...]] = []
+    for each in shown:
+        for told in each.trended.told:
+            if told.acknowledged is not None:
+                answer = told.acknowledged
+                rows.append(
+                    (
+                        *(each.name, told.name, _day(each, told.at), trend_words.marked(told.shift)),
+                        *(answer.why, answer.by, trend_words.day(answer.acknowledged_at)),
+                    )
+                )
+    return Table(
+        title=ACKNOWLEDGED.title,
+        columns=("case", "step", "first run after", "change", "why", "by", "acknowledged"),
+        rows=tuple(rows),
+        optional=("step", "acknowledged"),
+        part=ACKNOWLEDGED,
+    )
+
+
+def _undated(shown: Sequence[ShownSeries]) -> Table:
+    rows = tuple(
+        (trend_words.short(digest), run.label, run.at[:16].replace("T", " "))
+        for digest, run in shown_runs(shown).items()
+        if not run.is_dated
+    )
+    note = "The clock of the host that measured was wrong: the runs stand where they were added."
+    return Table(
+        title=UNDATED.title, columns=("run", "label", "added"), rows=rows, notes=(note,), part=UNDATED
+    )

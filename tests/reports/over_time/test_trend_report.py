@@ -1,0 +1,234 @@
+"""The report of a trend, against what is planted: sentences, order, tables, rows, in every format."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from typing import cast
+
+import pytest
+from msgspec import structs
+
+from reports import formats
+from reports.document import Answer, Document, Table
+from reports.over_time import trend_report
+from reports.over_time.trended import TrendedSeries
+from tests.planted import planted_trend
+
+LINES, WIDTH = 24, 100
+
+
+@pytest.fixture(scope="module")
+def document() -> Document:
+    return trend_report.document(planted_trend.year())
+
+
+def answer(document: Document) -> Answer:
+    assert document.answer is not None
+    return document.answer
+
+
+def shown(*series: TrendedSeries, **of: object) -> Document:
+    whole = structs.replace(planted_trend.year(30, 1), series=series)
+    return trend_report.document(structs.replace(whole, **of))
+
+
+def part(document: Document, name: str) -> Table:
+    """The only table of a part."""
+    (found,) = (table for each, tables in document.parts.items() if each.name == name for table in tables)
+    return found
+
+
+def column(table: Table, name: str) -> list[object]:
+    return [row[table.columns.index(name)] for row in table.rows]
+
+
+def test_it_says_what_stepped_by_how_much_when_and_with_what_change(document: Document) -> None:
+    assert answer(document).headlines == (
+        "3 of 40 cases stepped in 88 nights, 1 drifts.",
+        "VGG-16 training, batch 8 got 3.1% slower (2.5% to 3.7%) on 14 March, with driver 575.51 → 580.10.",
+        "AlexNet inference, batch 8 got 1.0% slower (0.4% to 1.6%) on 12 February, conditions unchanged.",
+        "VGG-13 inference, batch 8 got 5.0% faster (4.4% to 5.6%) on 22 February, conditions unchanged.",
+    )
+    assert answer(document).warnings == (
+        "1 more change: --full. 1 acknowledged change not repeated. "
+        "! 1 run of a wrong clock, dated by when added."
+    )
+
+
+def test_the_answer_fits_on_a_screen(document: Document, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = formats.render("terminal", document).splitlines()
+    assert len(lines) <= LINES
+    assert max(len(line) for line in lines if not line.startswith("Next: ")) <= WIDTH
+    monkeypatch.setattr("reports.formats.terminal.PLAIN_WIDTH", 100)
+    assert "▁▁" in formats.render("terminal", document)
+
+
+def test_what_changed_comes_first_and_what_was_answered_last(document: Document) -> None:
+    names = column(part(document, "series"), "case")
+    assert names[:4] == [
+        "VGG-16 training, batch 8",
+        "AlexNet inference, batch 8",
+        "VGG-13 inference, batch 8",
+        "VGG-11 inference, batch 8",
+    ]
+    assert names[-1] == "LeNet-5 inference, batch 8"
+    assert document.charts is not None
+    assert [chart.title for chart in document.charts.charts] == names
+
+
+def test_what_was_answered_is_not_told_again(document: Document) -> None:
+    told = str((answer(document).headlines, part(document, "steps").rows))
+    assert "LeNet-5" not in told
+    acknowledged = part(document, "acknowledged")
+    assert column(acknowledged, "why") == ["a slower but correct normalization"]
+    assert column(acknowledged, "by") == ["ada"]
+
+
+def test_every_boundary_is_shown_with_its_test(document: Document) -> None:
+    boundaries = part(document, "boundaries")
+    changes = column(boundaries, "change")
+    assert len(changes) == 40
+    assert changes[0] == "▲ +3.1% (+2.5% to +3.7%)"
+    assert set(changes[1:]) == {"= no change within ±0.4%"}
+    assert set(column(boundaries, "with")) == {"driver 575.51 → 580.10"}
+
+
+def test_drifts_outliers_and_wrong_clocks_have_parts_of_their_own(document: Document) -> None:
+    (drift,) = part(document, "drifts").rows
+    assert drift[0] == "VGG-11 inference, batch 8"
+    assert drift[2:5] == ("2026-01-01", "2026-03-31", 88)
+    assert column(part(document, "outliers"), "day") == ["2026-03-05", "2026-02-05"]
+    assert column(part(document, "undated"), "added") == ["2026-01-31 02:00"]
+
+
+def test_cases_that_stepped_at_one_run_are_one_sentence() -> None:
+    own = planted_trend.runs(30)
+    cases = planted_trend.cases(40)
+    series = [
+        planted_trend.series(own, case=case, steps={12: 0.02 + 0.001 * at} if at < 12 else {}, seed=at)
+        for at, case in enumerate(cases)
+    ]
+    headlines = answer(shown(*series)).headlines
+    assert headlines == (
+        "12 of 40 cases stepped in 30 nights.",
+        "12 cases got 2.0% to 3.1% slower on 13 January, at the same run, conditions unchanged; "
+        "VGG-13 training, batch 8 most.",
+    )
+
+
+def test_a_step_whose_run_is_not_sure_is_dated_by_the_runs_that_it_may_be() -> None:
+    own = planted_trend.runs(40)
+    trended = planted_trend.series(own, steps={30: 0.02})
+    (step,) = trended.changes.steps
+    vague = structs.replace(trended.changes, steps=(structs.replace(step, earliest=29, latest=31),))
+    document = shown(structs.replace(trended, changes=vague))
+    assert "between 30 January and 1 February" in answer(document).headlines[1]
+    (between,) = column(part(document, "steps"), "between")
+    assert between == f"{own[28].digest[:12]} and {own[31].digest[:12]}"
+
+
+def test_nothing_found_is_said_with_what_could_have_been_found() -> None:
+    quiet = planted_trend.series(planted_trend.runs(30))
+    document = trend_report.document(
+        structs.replace(planted_trend.year(30, 1), series=(quiet,)), nothing="A step of 3% would be told."
+    )
+    assert document.title == "1 case, no new step"
+    assert answer(document).headlines == ("No change in 30 nights of 1 case.", "A step of 3% would be told.")
+
+
+def test_an_archive_without_a_run_is_no_error() -> None:
+    document = shown(damaged=("entry abc is damaged",))
+    assert answer(document).headlines == ("No case has a run to show.",)
+    assert answer(document).alarms == ("entry abc is damaged",)
+    for name in formats.for_any():
+        assert formats.render(name, document)
+
+
+def test_since_cuts_the_lines_but_not_what_was_found_before() -> None:
+    own = planted_trend.runs(60)
+    document = shown(planted_trend.series(own, steps={10: 0.03}), since="2026-02-01")
+    assert len(document.rows) == 60 - 31
+    assert {row["at"] for row in document.rows} == {run.at for run in own[31:]}
+    assert document.charts is not None
+    (chart,) = document.charts.charts
+    assert len(chart.values) == 29
+    assert chart.levels[0].first == 0
+
+
+def test_kinds_of_machines_and_other_tools_are_apart() -> None:
+    own = planted_trend.runs(30)
+    case = planted_trend.cases(1)[0]
+    series = [
+        planted_trend.series(own, case=case),
+        planted_trend.series(own, case=case, kind="NVIDIA H200"),
+        planted_trend.series(own, case="resnet50 @224", kind="H100", origin="timm", processes=1),
+    ]
+    document = shown(*series)
+    titles = [table.title for table in document.tables]
+    assert titles[-3:] == ["Cases on NVIDIA H100", "Cases on NVIDIA H200", "Measured by timm"]
+    assert document.charts is not None
+    assert [chart.group for chart in document.charts.charts] == [
+        *("NVIDIA H100", "NVIDIA H200", "Measured by timm"),
+    ]
+
+
+def test_rows_are_the_runs_of_each_series(document: Document) -> None:
+    text = formats.render("csv", document)
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert len(rows) == 40 * 88
+    case = "vgg16/training/cuda/fp32/eager/nchw/b8/t2"
+    own = [row for row in rows if row["case"] == case]
+    planted = next(each for each in planted_trend.year().series if each.series.case == case)
+    for row, point, run in zip(own, planted.series.points, planted.series.runs, strict=True):
+        assert float(row["seconds"]) == pytest.approx(math.exp(point.log_seconds), rel=1e-12)
+        assert (row["run"], row["driver"]) == (run.digest, run.conditions["driver"])
+    assert [row["at"][:10] for row in own if row["is_boundary"] == "1"] == ["2026-03-14"]
+    assert sum(row["is_outlier"] == "1" for row in rows) == 2
+    assert sum(row["is_dated"] == "0" for row in rows) == 40
+
+
+def test_a_run_has_the_interval_of_its_processes(document: Document) -> None:
+    """Five processes that scatter by 0.5%: t(4) = 2.776, so 0.621% on either side."""
+    row = document.rows[0]
+    for end, sign in (("low", -1), ("high", 1)):
+        ratio = cast(float, row[end]) / cast(float, row["seconds"])
+        assert math.log(ratio) == pytest.approx(sign * 2.7764451 * 0.005 / math.sqrt(5), rel=1e-6)
+    one = shown(planted_trend.series(planted_trend.runs(5), processes=1)).rows[0]
+    assert (one["low"], one["high"]) == (None, None)
+
+
+def test_json_has_the_changes_and_the_runs_with_all_conditions(document: Document) -> None:
+    found = json.loads(formats.render("json", document))
+    assert len(found["rows"]) == 40 * 88
+    assert len(found["runs"]) == 88
+    assert found["runs"][0]["conditions"]["clock setting"] == "SM locked at 1980 MHz"
+    first = found["changes"][0]
+    assert (first["what"], first["case"]) == ("boundary", "vgg16/training/cuda/fp32/eager/nchw/b8/t2")
+    assert first["ratio"] == pytest.approx(1.031)
+    assert first["differences"] == [{"name": "driver", "before": "575.51", "after": "580.10"}]
+    assert sum(each["acknowledged"] is not None for each in found["changes"]) == 1
+
+
+def test_markdown_has_the_lines_too(document: Document) -> None:
+    text = formats.render("md", document)
+    assert text.startswith("# 3 of 40 cases stepped\n")
+    assert any("▁" in line and "VGG-16 training" in line for line in text.splitlines())
+
+
+def test_the_next_command_compares_the_runs_around_the_largest_change(document: Document) -> None:
+    step = answer(document).next_step
+    own = planted_trend.year().series[0].series.runs
+    before, after = (run.digest[:12] for run in own[69:71])
+    assert step is not None
+    assert step.command == f"convbench compare @{before} @{after}"
+
+
+def test_a_long_list_of_damaged_runs_leaves_room_for_the_answer() -> None:
+    damaged = tuple(f"entry {at} is damaged" for at in range(20))
+    document = trend_report.document(structs.replace(planted_trend.year(), damaged=damaged))
+    assert len(answer(document).alarms) == 2
+    assert "! 20 damaged runs left out." in answer(document).warnings
+    assert len(part(document, "damaged").rows) == 20
