@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -78,6 +78,12 @@ def each_decoded(
                 damaged(str(error))
                 continue
             yield record
+
+
+def without_lines(damaged: Sequence[str]) -> str:
+    """What is said of lines that are no records, of each of which there is a sentence: the first of them."""
+    more = f", and so {'is' if len(damaged) == 2 else 'are'} {len(damaged) - 1:,} more" if damaged[1:] else ""
+    return f"{damaged[0].rstrip('.')}; it was left out{more}."
 
 
 def lines_before(path: Path, begin: int) -> int:

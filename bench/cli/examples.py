@@ -101,7 +101,7 @@ _FIRST = {
     "time": "0, 1 the case failed, 2 bad input, 3 incomplete: no time for a second process, 130 interrupted",
     "selftest": "0, 1 a check failed, 2 bad input, 130 interrupted",
     "report": "0, 2 bad input",
-    "merge": "0, 2 bad input or a conflict, 130 interrupted",
+    "merge": "0, 2 bad input or a conflict, 3 damaged lines were left out, 130 interrupted",
     **dict.fromkeys(
         (
             "archive",

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli import options, output
+from bench.cli import exit_code, options, output
 
 
 def merge(
@@ -25,6 +25,8 @@ def merge(
     The order of the runs does not matter. Lines are kept as they are, and merged.json says which run each
     came from. If the command is interrupted, run it again: --out holds all records or those of before.
 
+    Damaged lines are left out and named (exit code 3); a single damaged run is refused.
+
     Two different records of one process, shards of different plans, or warm and cold caches are refused.
     """
     from bench.fleet import merging
@@ -36,4 +38,4 @@ def merge(
     for note in result.notes:
         output.complain(note)
     output.show(formats.content(format_, merge_report.document(result, out)))
-    return 0
+    return exit_code.INCOMPLETE if result.damaged else 0

@@ -13,6 +13,7 @@ from bench.fleet.record_index import Indexer, Line
 from bench.fleet.source_runs import in_counting_order, of_one_run, source_runs
 from bench.fleet.source_shards import missing_shards, shard_of
 from bench.fleet.union import united
+from bench.record_lines import without_lines
 from bench.schema.kept_plan import Shard
 from bench.schema.merged import Merged, Source
 from bench.store import refuse_used
@@ -25,7 +26,7 @@ class MergeResult(Struct, frozen=True, kw_only=True):
     added    records that it did not have before
     doubled  records that several of the sources have, each counted as often as it is left out
     missing  shards of the plan that no source is
-    notes    unfinished lines that were left out
+    notes    unfinished and damaged lines that were left out
     """
 
     merged: Merged
@@ -33,6 +34,11 @@ class MergeResult(Struct, frozen=True, kw_only=True):
     doubled: int
     missing: Sequence[Shard]
     notes: Sequence[str]
+
+    @property
+    def damaged(self) -> int:
+        """Lines of all sources, also of earlier merges, that are no records."""
+        return sum(source.damaged for source in self.merged.sources)
 
 
 class _Held(Struct, frozen=True, kw_only=True):
@@ -45,9 +51,10 @@ class _Held(Struct, frozen=True, kw_only=True):
 def merge(named: Sequence[Path], out: Path, *, resume: bool) -> MergeResult:
     """Unite runs, folders of runs and fleets in `out`; with `resume` also with what it holds already.
 
-    The bytes do not depend on the order of the runs. Raises UserError, and leaves `out` as it was, for what
-    is no run, for different records of one process, for shards of two plans, for times with warm caches
-    beside times with a cold L2, and where the folder refuses.
+    The bytes do not depend on the order of the runs. Lines that are no records are left out and told where
+    there are several runs, as in reports. Raises UserError, and leaves `out` as it was, for what is no run,
+    for such a line of a single one, for different records of one process, for shards of two plans, for times
+    with warm caches beside times with a cold L2, and where the folder refuses.
     """
     folders = source_runs(named, out)
     with locked_folder(out):
@@ -58,15 +65,16 @@ def merge(named: Sequence[Path], out: Path, *, resume: bool) -> MergeResult:
         notes: list[str] = []
         indexer = Indexer(notes.append)
         earlier = [] if before is None else [(out, line) for line in indexer.lines(out)]
-        read = _read(folders, indexer)
-        ordered = united([*earlier, *((run, line) for run, _, lines in read for line in lines)])
-        held = _with_earlier([_held(folder, lines) for _, folder, lines in read], before, earlier)
+        is_one = len(folders) == 1 and not earlier
+        read = [_read(folder, indexer, notes, is_one=is_one) for folder in folders]
+        ordered = united([*earlier, *((each.run, line) for each in read for line in each.lines)])
+        held = _with_earlier(list(map(_held, read)), before, earlier)
         missing = missing_shards(each.source for each in held)
         merged = Merged(
             records=len(ordered), digest=write_lines(out, ordered), sources=_placed(held, ordered)
         )
         take_over(out, merged)
-    came = len(earlier) + sum(len(lines) for *_, lines in read)
+    came = len(earlier) + sum(len(each.lines) for each in read)
     return MergeResult(
         merged=merged,
         added=len(ordered) - len(earlier),
@@ -76,18 +84,34 @@ def merge(named: Sequence[Path], out: Path, *, resume: bool) -> MergeResult:
     )
 
 
-_Read = list[tuple[Path, Path, list[Line]]]
-"""Of each source the run that it is a part of, its folder, and its lines."""
+class _Read(Struct, frozen=True, kw_only=True):
+    """A run folder: the run that it is a part of, its lines, and how many lines are no records."""
+
+    folder: Path
+    run: Path
+    lines: Sequence[Line]
+    damaged: int
 
 
-def _read(folders: Iterable[Path], indexer: Indexer) -> _Read:
-    return [(of_one_run(folder), folder, list(indexer.lines(folder))) for folder in folders]
+def _read(folder: Path, indexer: Indexer, notes: list[str], *, is_one: bool) -> _Read:
+    damaged: list[str] = []
+    lines = list(indexer.lines(folder, None if is_one else damaged.append))
+    if damaged:
+        notes.append(without_lines(damaged).removesuffix("."))
+    return _Read(folder=folder, run=of_one_run(folder), lines=lines, damaged=len(damaged))
 
 
-def _held(folder: Path, lines: Sequence[Line]) -> _Held:
-    shard, plan = shard_of(folder)
-    source = Source(folder=str(as_named(folder)), records=len(lines), lines=[], shard=shard, plan=plan)
-    return _Held(source=source, digests=[line.digest for line in lines])
+def _held(read: _Read) -> _Held:
+    shard, plan = shard_of(read.folder)
+    source = Source(
+        folder=str(as_named(read.folder)),
+        records=len(read.lines),
+        lines=[],
+        damaged=read.damaged,
+        shard=shard,
+        plan=plan,
+    )
+    return _Held(source=source, digests=[line.digest for line in read.lines])
 
 
 def _with_earlier(

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from bench import devices
-from bench.record_lines import decoded, is_torn, lines, refusals
+from bench.record_lines import NoRecordError, decoded, is_torn, lines, refusals
 from bench.schema.case import TIMED, Caches
 from bench.schema.record import Record
 from bench.schema.shared_parts import SharingReader
@@ -60,9 +60,9 @@ class Indexer:
         self._decode = SharingReader().decode
         self._caches: tuple[Caches, Path] | None = None
 
-    def lines(self, folder: Path) -> Iterator[Line]:
-        """Those of one run, in their order; an unfinished last one is left out and told. Raises UserError as
-        `bench.record_lines.read_records` does."""
+    def lines(self, folder: Path, damaged: Callable[[str], None] | None = None) -> Iterator[Line]:
+        """Those of one run, in their order; an unfinished last one is left out and told. What is no record is
+        told to `damaged`. Raises UserError as `bench.record_lines.read_records` does."""
         path = folder / RECORDS
         with refusals(path):
             begin = _byte_order_mark(path)
@@ -71,11 +71,21 @@ class Indexer:
                     self._warn(f"line {number} of {path} was never finished and is left out")
                     return
                 text = line.rstrip(b"\r\n")
-                if text.strip():
-                    record = decoded(line, number, path, self._decode)
+                if text.strip() and (record := self._record(line, number, path, damaged)) is not None:
                     self._refuse_other_caches(record, folder)
                     yield _line(path, begin, text, record)
                 begin += len(line)
+
+    def _record(
+        self, line: bytes, number: int, path: Path, damaged: Callable[[str], None] | None
+    ) -> Record | None:
+        try:
+            return decoded(line, number, path, self._decode)
+        except NoRecordError as error:
+            if damaged is None:
+                raise
+            damaged(str(error))
+            return None
 
     def _refuse_other_caches(self, record: Record, folder: Path) -> None:
         if record.case.workload not in TIMED or record.status != "ok" or not record.protocol.max_samples:

@@ -16,6 +16,7 @@ class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     folder   as it was named, or found below what was named
     records  that it held when it was merged
+    damaged  lines that it held and that are no records: they were left out
     lines    of the united file that it held: ranges from the first to the last line, counted from 1
     shard    the part of a plan that it is, or None
     plan     digest of that plan; None for what is no shard
@@ -24,6 +25,7 @@ class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     folder: str
     records: int
     lines: list[tuple[int, int]]
+    damaged: int = 0
     shard: Shard | None = None
     plan: str | None = None
 

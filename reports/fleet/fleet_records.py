@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 from msgspec import Raw, Struct
 
-from bench.record_lines import each_decoded
+from bench.record_lines import each_decoded, without_lines
 from bench.schema.case import Case
 from bench.schema.plurals import how_many
 from bench.schema.record import Environment
@@ -41,7 +41,7 @@ from reports.fleet.slim_lines import (
 from reports.fleet.united_rows import Row, united
 from reports.summary.case_order import sort_key
 from reports.summary.digests import Digested
-from reports.summary.record_stream import Part, parts_of, without_lines
+from reports.summary.record_stream import Part, parts_of
 from reports.summary.sharing import uncollected
 
 

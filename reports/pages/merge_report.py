@@ -34,6 +34,7 @@ def document(result: MergeResult, out: Path) -> Document:
             {
                 "folder": source.folder,
                 "records": source.records,
+                "damaged": source.damaged,
                 "shard": None if source.shard is None else str(source.shard),
             }
             for source in merged.sources
@@ -45,6 +46,9 @@ def _headlines(result: MergeResult) -> Iterator[str]:
     yield f"{how_many(result.added, 'record')} added; each record is kept once, with its line unchanged."
     if result.doubled:
         yield f"{how_many(result.doubled, 'record')} stood in several runs."
+    if result.damaged:
+        runs = sum(source.damaged > 0 for source in result.merged.sources)
+        yield f"{how_many(result.damaged, 'damaged line')} of {how_many(runs, 'run')} left out."
     if result.missing:
         named = ", ".join(map(str, result.missing[:MOST_SHARDS]))
         more = len(result.missing) - MOST_SHARDS

@@ -14,6 +14,7 @@ from pathlib import Path
 from msgspec import Struct, structs
 
 from bench.archive.archived_runs import as_named
+from bench.record_lines import without_lines
 from bench.run_folders import located, named_run
 from bench.schema.record import Record
 from bench.schema.shared_parts import SharingReader
@@ -128,12 +129,6 @@ def read_parts(
             raise UserError(left_out[0] if left_out else f"{part.path} has no complete record")
         if not found:
             warn(without_records(part))
-
-
-def without_lines(damaged: Sequence[str]) -> str:
-    """What is said of lines that are no records, of each of which there is a sentence: the first of them."""
-    more = f", and so {'is' if len(damaged) == 2 else 'are'} {len(damaged) - 1:,} more" if damaged[1:] else ""
-    return f"{damaged[0].rstrip('.')}; it was left out{more}."
 
 
 def without_records(part: Part) -> str:

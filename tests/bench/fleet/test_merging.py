@@ -262,6 +262,76 @@ def test_bad_input_is_one_sentence_and_nothing_is_left(
     assert after == before
 
 
+def damage(folder: Path, *numbers: int) -> None:
+    """Lines of its records, counted from 1."""
+    found = (folder / RECORDS).read_bytes().split(b"\n")
+    for number in numbers:
+        found[number - 1] = found[number - 1][:40] + b"\x00" + found[number - 1][41:]
+    (folder / RECORDS).write_bytes(b"\n".join(found))
+
+
+@pytest.fixture
+def damaged(tmp_path: Path, three: list[Path]) -> Path:
+    """Another run, of three records of which the first and the last are none any more."""
+    run = write(tmp_path / "n4", [process("node4", replicate) for replicate in (1, 2, 3)])
+    damage(run, 1, 3)
+    return run
+
+
+def test_damaged_lines_of_one_of_several_runs_are_left_out_and_named(
+    command_line: Command, tmp_path: Path, three: list[Path], damaged: Path
+) -> None:
+    sound = lines(damaged)[1]
+    answer = command_line("merge", *three, damaged, "--out", tmp_path / "all", "--json")
+    assert answer.code == 3
+    assert f"line 1 of {damaged / RECORDS} is not a convbench record" in answer.err
+    assert "it was left out, and so is 1 more" in answer.err
+    assert [row["damaged"] for row in answer.rows()] == [0, 0, 0, 2]
+    assert [row["records"] for row in answer.rows()] == [2, 2, 2, 1]
+    assert len(list(read_records(tmp_path / "all" / RECORDS))) == 7
+    own = [source for source in kept(tmp_path / "all").sources if source.folder == str(damaged)]
+    ((first, last),) = own[0].lines
+    assert lines(tmp_path / "all")[first - 1 : last] == [sound]
+
+
+def test_a_merged_folder_is_incomplete_until_the_damaged_run_is_merged_whole(
+    command_line: Command, tmp_path: Path, three: list[Path], damaged: Path
+) -> None:
+    out = tmp_path / "all"
+    assert command_line("merge", *three[:2], "--out", out).code == 0
+    assert command_line("merge", damaged, "--out", out, "--resume").code == 3
+    later = command_line("merge", three[2], "--out", out, "--resume")
+    assert (later.code, later.err) == (3, "")
+    assert "2 damaged lines of 1 run left out." in later.out
+    write(damaged, [process("node4", replicate) for replicate in (1, 2, 3)])
+    assert command_line("merge", damaged, "--out", out, "--resume").code == 0
+    merge([*three, damaged], tmp_path / "once", resume=False)
+    assert (out / RECORDS).read_bytes() == (tmp_path / "once" / RECORDS).read_bytes()
+
+
+def test_a_line_that_one_copy_of_a_run_has_whole_is_not_lost(
+    tmp_path: Path, three: list[Path], damaged: Path
+) -> None:
+    whole = write(tmp_path / "whole", [process("node4", replicate) for replicate in (1, 2, 3)])
+    result = merge([*three, damaged, whole], tmp_path / "all", resume=False)
+    assert (result.merged.records, result.doubled, result.damaged) == (9, 1, 2)
+
+
+def test_a_kill_while_damaged_runs_are_merged_leaves_all_or_nothing(
+    tmp_path: Path, three: list[Path], damaged: Path
+) -> None:
+    merge([*three, damaged], tmp_path / "whole", resume=False)
+    for number in itertools.count():
+        out = tmp_path / f"all{number}"
+        merge(three[:1], out, resume=False)
+        if not killed_at(number, [*three, damaged], out, resume=True):
+            break
+        assert merge([*three, damaged], out, resume=True).damaged == 2
+        for name in (RECORDS, MERGED):
+            assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert number > 5
+
+
 def test_merged_records_that_were_changed_are_not_added_to(tmp_path: Path, three: list[Path]) -> None:
     merge(three, tmp_path / "all", resume=False)
     with (tmp_path / "all" / RECORDS).open("ab") as file:

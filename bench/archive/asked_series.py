@@ -1,14 +1,16 @@
-"""Which series a user asks for: by case, by network, or by a wildcard of either."""
+"""Which series a user asks for: by case, by network, or by a wildcard of either; and since when."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 
 from bench.archive.case_series import CaseSeries
 from models.errors import UserError, nearest, unknown
 
+_DAYS = re.compile(r"([0-9]{1,5})d")
 _WILD = re.compile(r"[*?\[]")
 
 
@@ -40,3 +42,15 @@ def _nothing(word: str, names: Sequence[str]) -> UserError:
         near = nearest(re.sub(r"[*?\[\]]", "", word), names)
         return UserError(f"no network or case of the archive matches {word!r}{near}")
     return unknown("archived case", word, names)
+
+
+def date_of(since: str | None) -> str | None:
+    """The ISO date that `90d` or `2026-03-01` names. UserError for anything else."""
+    if since is None:
+        return None
+    if days := _DAYS.fullmatch(since):
+        return (datetime.now(UTC) - timedelta(days=int(days[1]))).date().isoformat()
+    try:
+        return datetime.strptime(since, "%Y-%m-%d").date().isoformat()
+    except ValueError:
+        raise UserError(f"--since takes days, as 90d, or a date, as 2026-03-01; got {since!r}") from None

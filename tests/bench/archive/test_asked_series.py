@@ -1,11 +1,13 @@
-"""Cases are asked for by network, by id, or by a wildcard of either."""
+"""Cases are asked for by network, by id, or by a wildcard of either; runs since a date or for some days."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
+from bench.archive.asked_series import chosen, date_of
 from models.errors import UserError
-from reports.over_time.case_choice import chosen
 from tests.planted.planted_series import series
 
 CASES = (
@@ -45,3 +47,18 @@ def test_an_unknown_word_names_the_nearest(word: str, said: str) -> None:
     with pytest.raises(UserError) as raised:
         chosen(ALL, [word])
     assert said in str(raised.value)
+
+
+def test_days_are_those_before_today_and_a_date_is_itself() -> None:
+    assert date_of(None) is None
+    assert date_of("2026-03-01") == "2026-03-01"
+    today = datetime.now(UTC).date()
+    assert date_of("90d") in [str(today - timedelta(days=days)) for days in (89, 90, 91)]
+
+
+@pytest.mark.parametrize(
+    "given", ["", "90", "d", "-1d", "2026-13-01", "yesterday", "2026-03-01T00:00", "999999d"]
+)
+def test_anything_else_is_no_date(given: str) -> None:
+    with pytest.raises(UserError, match="--since takes days, as 90d, or a date, as 2026-03-01"):
+        date_of(given)
