@@ -9,6 +9,7 @@ import pytest
 
 from bench import devices, engines
 from bench.schema.case import PRECISIONS, TIMED, Case
+from models.errors import unknown
 
 
 @pytest.hookimpl(trylast=True)
@@ -40,6 +41,14 @@ def pytest_benchmark_group_stats(benchmarks: Sequence[dict[str, Any]], group_by:
         for benchmark in benchmarks:
             known: Mapping[str, object] = benchmark.get("params") or {}
             benchmark["params"] = {**known, name: known.get(name, "none")}
+
+
+def unknown_groups(group_by: str, benchmarks: Sequence[Any]) -> Iterator[str]:
+    """A sentence for each parameter to group by that no benchmark has."""
+    known = dict.fromkeys(name for benchmark in benchmarks for name in benchmark.params or ())
+    for name in _named(group_by) if known else ():
+        if name not in known:
+            yield f"--benchmark-group-by: {unknown('parameter', name, known)}"
 
 
 def _named(group_by: str) -> Iterator[str]:

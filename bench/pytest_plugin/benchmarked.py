@@ -40,6 +40,13 @@ class Benchmarked(Struct, frozen=True, kw_only=True):
     batch: int | None = None
     warnings: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        """What pytest shows of a failed assertion: a line, not a thousand rounds."""
+        if not self.is_measured:
+            return "Benchmarked(not measured)"
+        found = f"median={self.median:.4g} s, interval={self.ends}, peak_bytes={self.size}, flops={self.work}"
+        return f"Benchmarked({found})"
+
     @property
     def median(self) -> float:
         """Seconds of a step or phase."""
@@ -62,7 +69,7 @@ class Benchmarked(Struct, frozen=True, kw_only=True):
 
     @property
     def peak_bytes(self) -> int | None:
-        """Bytes of the peak, in this process."""
+        """Bytes of the peak."""
         return self._measured(self.size)
 
     @property

@@ -105,7 +105,8 @@ class Convbench:
                 _refuse_others(model)
                 if self._run is not None:
                     replicated_phase.refuse_module(self._run)
-                arguments = _images(model, batch, image) if inputs is None else inputs
+                batch, image = _size("batch", batch), _size("image", image)
+                arguments = _images(model, batch or 1, image or _IMAGE) if inputs is None else inputs
                 known = batch or 1 if inputs is None else batch
                 return self._time(self._of_module(model, arguments, given, loss, targets), phase, known)
         except UserError as error:
@@ -190,10 +191,14 @@ def _skip_without(asked: Sequence[Value]) -> None:
             pytest.skip(absent)
 
 
-def _images(module: nn.Module, batch: int | None, image: int | None) -> Any:
+def _size(axis: str, given: object) -> int | None:
+    """UserError for what is no size."""
+    return None if given is None else int(axes.read_one(axis, given))
+
+
+def _images(module: nn.Module, batch: int, side: int) -> Any:
     """Standard normal, on the device of the module's first parameter."""
     import torch
 
     place = next((each.device for each in module.parameters()), torch.device("cpu"))
-    side = image or _IMAGE
-    return torch.randn(batch or 1, _CHANNELS, side, side, device=place)
+    return torch.randn(batch, _CHANNELS, side, side, device=place)

@@ -58,23 +58,29 @@ def gpu_of(device: Device) -> dict[str, Any]:
     return {name: known[name] for name in _OF_GPU if known.get(name) is not None}
 
 
-def peak_of(ready: ReadyStep) -> tuple[float, str] | None:
+def peak_of(ready: ReadyStep) -> dict[str, Any]:
+    """As `peak_in`, of a step in this process."""
+    return peak_in(ready.case, ready.device, ReadBack(precision=tuple(sorted(ready.read_back().items()))))
+
+
+def peak_in(case: Case, device: Device, effective: ReadBack) -> dict[str, Any]:
     """FLOP/s that the device could reach in the arithmetic of the case, and who says so.
 
     Of a GPU the datasheet's dense rate; of a processor what the kernel says of its vectors and its clock, in
-    fp32. None where neither is known.
+    fp32. Empty where neither is known.
     """
-    case = ready.case
     if devices.traits(case.device).is_host:
-        return _nominal(case)
-    gpu = ready.device.accelerator()
+        return _peak(_nominal(case), "nominal")
+    gpu = device.accelerator()
     sheet = datasheet_of(gpu.name) if gpu and devices.traits(case.device).has_datasheet else None
-    dtype = arithmetic_dtype(case, ReadBack(precision=tuple(sorted(ready.read_back().items()))))
+    dtype = arithmetic_dtype(case, effective)
     tera = sheet.teraflops(dtype) if sheet and dtype else None
-    return None if tera is None else (tera * _TERA, "datasheet")
+    return _peak(None if tera is None else tera * _TERA, "datasheet")
 
 
-def _nominal(case: Case) -> tuple[float, str] | None:
-    if case.precision != "fp32":
-        return None
-    return core_flops() * min(case.threads, usable_cores()), "nominal"
+def _peak(rate: float | None, source: str) -> dict[str, Any]:
+    return {} if rate is None else {"peak_flops_per_second": rate, "peak_source": source}
+
+
+def _nominal(case: Case) -> float | None:
+    return core_flops() * min(case.threads, usable_cores()) if case.precision == "fp32" else None

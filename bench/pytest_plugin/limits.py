@@ -19,6 +19,9 @@ def judge(found: Benchmarked, marker: pytest.Mark | None, fail_on: FailOn | None
     unknown = set(marker.kwargs) - {"max_seconds", "max_bytes"}
     if marker.args or unknown:
         pytest.fail("mark.convbench takes max_seconds and max_bytes, by name", pytrace=False)
+    for name, limit in marker.kwargs.items():
+        if isinstance(limit, bool) or not isinstance(limit, int | float) or not limit > 0:
+            pytest.fail(f"mark.convbench: {name} must be a number above 0, got {limit!r}", pytrace=False)
     seconds, most = marker.kwargs.get("max_seconds"), marker.kwargs.get("max_bytes")
     if seconds is not None:
         _judge_seconds(found, seconds, fail_on)

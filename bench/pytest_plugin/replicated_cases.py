@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
+from bench import devices
 from bench.plan import estimate, plan_processes
+from bench.pytest_plugin import device_facts
 from bench.pytest_plugin.benchmarked import Benchmarked
 from bench.pytest_plugin.failed_benchmarks import ChildMemoryError
 from bench.pytest_plugin.gate_options import GateOptions
@@ -24,6 +26,7 @@ from bench.schema.plurals import how_many
 from models.errors import UserError, unknown
 from reports.summary.figures import FailedProcesses, Figure, Summary
 from reports.summary.pooling import summarise
+from reports.tables.label_meanings import MEANINGS
 
 _PEAKS = ("peak_allocated", "peak_resident")
 NOT_NOTED = (
@@ -148,6 +151,7 @@ class ReplicatedCases:
             "bytes_scope": "child process",
             "labels": list(times["wall_time"].tags),
             "run": str(self.folder),
+            **device_facts.peak_in(case, devices.get(case.device), figures[0].effective),
             **({"device_time": device.median} if device else {}),
         }
 
@@ -179,13 +183,19 @@ class ReplicatedCases:
         assert self._summary is not None
         key = case.without_replicate()
         told = {w.label: in_words(w.example) for w in self._summary.warnings if w.cases[:1] == (key,)}
-        yield from (told.get(label, label) for label in time.tags)
+        yield from (told.get(label) or _meant(label) for label in time.tags)
 
     def _failed(self, case: Case) -> FailedProcesses | None:
         """How its processes failed; None where it had none."""
         key = case.without_replicate()
         found = self._summary.outcomes if self._summary else ()
         return next((each for each in found if each.case == key), None)
+
+
+def _meant(label: str) -> str:
+    """In general, where the example of the label is another case's."""
+    meaning = MEANINGS.get(label)
+    return f"{label}: {meaning}" if meaning else label
 
 
 def _error(case: Case, failed: FailedProcesses | None) -> UserError:

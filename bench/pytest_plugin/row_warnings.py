@@ -1,12 +1,15 @@
-"""What to beware of in the table of pytest-benchmark: a line for each row with a warning, and one for a gate
-that a single process cannot carry."""
+"""What to beware of in the table of pytest-benchmark: a line for each row with a warning, for a gate that a
+single process cannot carry, and for a parameter to group by that there is not."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import pytest
+
+from bench.pytest_plugin.axes_of_cases import unknown_groups
 
 INSTEAD = "--convbench-replicates 5 --convbench-compare --convbench-fail-on slower"
 
@@ -20,7 +23,11 @@ def pytest_terminal_summary(
         return (yield)
     finally:
         session: Any = getattr(config, "_benchmarksession", None)
-        for line in lines(session.benchmarks, session.compare_fail) if session is not None else ():
+        told: Iterator[str] = iter(())
+        if session is not None:
+            shown = [each for each in session.benchmarks if each]
+            told = chain(lines(shown, session.compare_fail), unknown_groups(session.group_by, shown))
+        for line in told:
             terminalreporter.write_line(f"convbench: {line}", yellow=True)
 
 

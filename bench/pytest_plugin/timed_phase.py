@@ -98,14 +98,13 @@ def _of_whole_batch(ready: ReadyStep, batch: int | None) -> Case:
 def _measured(ready: ReadyStep, phase: Phase, taken: Latency) -> dict[str, Any]:
     """How it was sampled, what to beware of, and what the device says."""
     warnings = (*taken.warnings, *of_rounds(phase, _seconds(taken, phase)))
-    peak = device_facts.peak_of(ready)
     return {
         "protocol": _how(taken, phase, ready),
         "labels": list(dict.fromkeys(each.label for each in warnings)),
         "window": device_facts.in_the_window(taken),
         "gpu": device_facts.gpu_of(ready.device),
         **device_facts.by_other_clocks(taken, phase),
-        **({"peak_flops_per_second": peak[0], "peak_source": peak[1]} if peak else {}),
+        **device_facts.peak_of(ready),
     }
 
 

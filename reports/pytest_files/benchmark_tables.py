@@ -12,7 +12,7 @@ from reports.cells import Cell, Labels, Quantity
 from reports.document import Part, Table
 from reports.pytest_files.timed_benchmark import TimedBenchmark
 from reports.tables.time_units import TimeUnit, unit_of
-from reports.tables.wording import UNRESOLVED_NOTE, WITHIN_NOTE, whole_mib, with_interval
+from reports.tables.wording import UNRESOLVED_SHORT_NOTE, WITHIN_NOTE, whole_mib, with_interval
 
 FIGURES = Part("pytest-benchmark", "pytest-benchmark, one process")
 LEFT_OUT = Part("no-figure", "Benchmarks without a figure")
@@ -38,7 +38,7 @@ def _notes(rows: Sequence[TimedBenchmark]) -> Iterator[str]:
     if any(each.is_of_one for each in rows):
         yield WITHIN_IN_WORDS
     if not all(with_interval(each.seconds, each.interval).is_resolved for each in rows):
-        yield UNRESOLVED_NOTE
+        yield UNRESOLVED_SHORT_NOTE
 
 
 def kind_of(benchmark: TimedBenchmark) -> str:

@@ -6,12 +6,12 @@ many rounds it has; a file that convbench wrote from a run of several processes 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from msgspec import Struct
 
-from bench.schema.case import Case
 from bench.schema.plurals import how_many
 from bench.stats import verdicts
 from bench.stats.verdicts import FailOn, Verdict
@@ -19,24 +19,17 @@ from models.errors import UserError
 from reports.cells import Quantity, Scalar
 from reports.document import Answer, Document, Part, Table
 from reports.pytest_files import saved_files
+from reports.pytest_files.benchmark_pairs import Pair, pairs
 from reports.pytest_files.run_benchmarks import of_run
 from reports.pytest_files.saved_files import PytestFile
 from reports.pytest_files.timed_benchmark import TimedBenchmark
 from reports.tables.time_units import TimeUnit, unit_of
-from reports.tables.wording import WITHIN_NOTE, with_interval
+from reports.tables.wording import UNRESOLVED_SHORT_NOTE, WITHIN_NOTE, with_interval
 
 TIMES, NOT_COMPARED = Part("time", "Time"), Part("not-compared", "Not compared", in_appendix=True)
+TOO_FEW = "too few processes to tell a change from how they differ"
 MOST_ROWS = 9
 """Of the table on the first screen."""
-
-
-class Pair(Struct, frozen=True, kw_only=True):
-    """What both sides hold; `verdict` is None where `reason` says why they are not the same work."""
-
-    base: TimedBenchmark
-    new: TimedBenchmark
-    verdict: Verdict | None = None
-    reason: str = ""
 
 
 class FileComparison(Struct, frozen=True, kw_only=True):
@@ -55,8 +48,8 @@ def build(base: Path, new: Path, *, margin: float, fail_on: FailOn | None = None
     if base.resolve() == new.resolve():
         raise UserError(f"BASE and NEW are the same file, {str(base)!r}. Give two different ones")
     sides = _side(base), _side(new)
-    pairs = list(_pairs(sides[0].benchmarks, sides[1].benchmarks, margin))
-    judged = [each for each in pairs if each.verdict is not None]
+    both = list(pairs(sides[0].benchmarks, sides[1].benchmarks, margin))
+    judged = [each for each in both if each.verdict is not None]
     reasons = (*_broken(*sides), *_gate(judged, fail_on)) if fail_on else ()
     return FileComparison(
         document=Document(
@@ -67,8 +60,8 @@ def build(base: Path, new: Path, *, margin: float, fail_on: FailOn | None = None
                 headlines=tuple(_headlines(judged, fail_on, reasons)),
                 table=_table(judged[:MOST_ROWS]) if judged else None,
             ),
-            tables=tuple(_tables(pairs, *sides)),
-            rows=tuple(_row(each) for each in pairs),
+            tables=tuple(_tables(both, *sides)),
+            rows=tuple(_row(each) for each in both),
         ),
         reasons=reasons,
         is_empty=not judged,
@@ -77,59 +70,6 @@ def build(base: Path, new: Path, *, margin: float, fail_on: FailOn | None = None
 
 def _side(path: Path) -> PytestFile:
     return saved_files.read(path) if saved_files.is_pytest_file(path) else of_run(path)
-
-
-def _pairs(bases: Sequence[TimedBenchmark], news: Sequence[TimedBenchmark], margin: float) -> Iterator[Pair]:
-    """By the test's name; those that are named otherwise by their work, where that is of one alone."""
-    by_name = {each.fullname: each for each in news}
-    by_work = _unique(news)
-    mine = _unique(bases)
-    for base in bases:
-        work = _key(base)
-        new = by_name.get(base.fullname) or (by_work.get(work) if work and work in mine else None)
-        if new is not None:
-            reason = _why_not(base, new)
-            verdict = None if reason else verdicts.unpaired(base.medians, new.medians, margin)
-            yield Pair(base=base, new=new, verdict=verdict, reason=reason)
-
-
-def _unique(benchmarks: Sequence[TimedBenchmark]) -> dict[tuple[str, str], TimedBenchmark]:
-    found: dict[tuple[str, str], list[TimedBenchmark]] = {}
-    for each in benchmarks:
-        if key := _key(each):
-            found.setdefault(key, []).append(each)
-    return {key: several[0] for key, several in found.items() if len(several) == 1}
-
-
-def _key(benchmark: TimedBenchmark) -> tuple[str, str] | None:
-    """The work of a network that has a name."""
-    work = benchmark.work
-    return None if work is None or work.is_module else (work.case.without_replicate().id, work.phase)
-
-
-def _why_not(base: TimedBenchmark, new: TimedBenchmark) -> str:
-    """In words; empty where they do the same."""
-    one, other = base.work, new.work
-    if (one is None) != (other is None):
-        return "one side alone says what it measured"
-    if one is None or other is None:
-        return ""
-    if one.phase != other.phase:
-        return f"phases differ: {one.phase} / {other.phase}"
-    if one.case.without_replicate() != other.case.without_replicate() or one.batch != other.batch:
-        return f"cases differ: {_axes(one.case, other.case) or f'batch {one.batch} / {other.batch}'}"
-    shared = one.precision.keys() & other.precision.keys() - {"threads", "cpu_capability", "conv_layout"}
-    differing = sorted(name for name in shared if one.precision[name] != other.precision[name])
-    if differing:
-        return f"precision read back differs: {', '.join(differing)}"
-    return ""
-
-
-def _axes(base: Case, new: Case) -> str:
-    """`batch 8 / 16`"""
-    names = [name for name in Case.__struct_fields__ if name != "replicate"]
-    differing = [name for name in names if getattr(base, name) != getattr(new, name)]
-    return ", ".join(f"{name} {getattr(base, name)} / {getattr(new, name)}" for name in differing)
 
 
 def _title(judged: Sequence[Pair]) -> str:
@@ -142,19 +82,18 @@ def _title(judged: Sequence[Pair]) -> str:
 def _headlines(judged: Sequence[Pair], fail_on: FailOn | None, reasons: Sequence[str]) -> Iterator[str]:
     if not judged:
         yield "No benchmark is on both sides as the same work."
-    alone = [each for each in judged if each.verdict and each.verdict.reason == verdicts.ONE_PROCESS]
-    if alone:
-        yield (
-            f"{len(alone):,} of {how_many(len(judged), 'time')} inconclusive: {verdicts.ONE_PROCESS}. "
-            "`convbench ab` and runs with --replicates 5 decide."
-        )
+    unclear = [each.verdict for each in judged if each.verdict and not each.verdict.is_clear]
+    for reason, count in Counter(each.reason or TOO_FEW for each in unclear).items():
+        instead = " `convbench ab` and runs with --replicates 5 decide." * (reason == verdicts.ONE_PROCESS)
+        yield f"{count:,} of {how_many(len(judged), 'time')} inconclusive: {reason}.{instead}"
     for word in ("slower", "faster", "equivalent"):
         names = [each.new.name for each in judged if each.verdict and each.verdict.verdict == word]
         if names:
             yield f"{word}: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}."
     if fail_on:
         failed = f"FAIL (exit 1): {reasons[0]}" if reasons else "PASS"
-        unjudged = f"; {len(alone):,} could not be judged" if alone and not reasons else ""
+        alone = sum(each.reason is not None for each in unclear)
+        unjudged = f"; {alone:,} could not be judged" if alone and not reasons else ""
         yield f"Gate --fail-on {fail_on}: {failed}{unjudged}."
 
 
@@ -180,7 +119,7 @@ def _gate(judged: Sequence[Pair], fail_on: FailOn) -> Iterator[str]:
             yield f"{each.new.name} is {verdict.verdict}"
     for each in judged if fail_on == "inconclusive" else ():
         if each.verdict and each.verdict.verdict == "inconclusive":
-            yield f"{each.new.name} is inconclusive: {each.verdict.reason or 'too few processes'}"
+            yield f"{each.new.name} is inconclusive: {each.verdict.reason or TOO_FEW}"
 
 
 def _alarms(base: PytestFile, new: PytestFile) -> Iterator[str]:
@@ -222,22 +161,26 @@ def _tables(pairs: Sequence[Pair], base: PytestFile, new: PytestFile) -> Iterato
 
 def _table(judged: Sequence[Pair]) -> Table:
     unit = unit_of(seconds for each in judged for seconds in (each.base.seconds, each.new.seconds))
+    rows = tuple(
+        (
+            each.new.name,
+            _time(each.base, unit),
+            _time(each.new, unit),
+            _change(each.verdict),
+            each.verdict.verdict,
+            f"{each.base.processes} / {each.new.processes}",
+        )
+        for each in judged
+        if each.verdict is not None
+    )
+    cells = [cell for row in rows for cell in row if isinstance(cell, Quantity)]
+    notes = {WITHIN_NOTE: any(cell.of_one for cell in cells)}
+    notes[UNRESOLVED_SHORT_NOTE] = not all(cell.is_resolved for cell in cells)
     return Table(
         title=TIMES.title,
         columns=("benchmark", f"BASE, {unit.name}", f"NEW, {unit.name}", "change", "verdict", "processes"),
-        rows=tuple(
-            (
-                each.new.name,
-                _time(each.base, unit),
-                _time(each.new, unit),
-                _change(each.verdict),
-                each.verdict.verdict,
-                f"{each.verdict.n_base} / {each.verdict.n_new}",
-            )
-            for each in judged
-            if each.verdict is not None
-        ),
-        notes=(WITHIN_NOTE,) if any(min(len(p.base.medians), len(p.new.medians)) < 2 for p in judged) else (),
+        rows=rows,
+        notes=tuple(note for note, is_needed in notes.items() if is_needed),
         optional=("processes", f"BASE, {unit.name}"),
         part=TIMES,
     )
@@ -245,12 +188,16 @@ def _table(judged: Sequence[Pair]) -> Table:
 
 def _time(side: TimedBenchmark, unit: TimeUnit) -> Quantity:
     found = with_interval(side.seconds, side.interval, unit.per_second)
-    return Quantity(value=found.value, of_one=True) if len(side.medians) < 2 else found
+    return Quantity(value=found.value, of_one=True) if side.is_of_one else found
 
 
 def _change(verdict: Verdict) -> Quantity | None:
     if verdict.ratio is None:
         return None
+    if verdict.low is not None and verdict.high is not None and not verdict.is_clear:
+        factor = Quantity(value=verdict.ratio, low=verdict.low, high=verdict.high, unit="x")
+        if not factor.is_resolved:
+            return factor
     ends = [None if end is None else 100 * (end - 1) for end in (verdict.low, verdict.high)]
     value = 100 * (verdict.ratio - 1)
     return Quantity(

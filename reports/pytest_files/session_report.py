@@ -47,7 +47,9 @@ def beside_runs(document: Document, files: Sequence[PytestFile]) -> Document:
     if document.answer is None:
         return document
     names = ", ".join(str(file.path) for file in files)
-    told = f"{names}: pytest-benchmark, one process, not pooled with the runs (--section pytest-benchmark)."
+    found = [each for file in files for each in file.benchmarks]
+    apart = "not pooled with the runs (--section pytest-benchmark)"
+    told = f"{names}: pytest-benchmark, {_processes(found)}, {apart}."
     answer = structs.replace(document.answer, headlines=(*document.answer.headlines[:3], told))
     return structs.replace(
         document,
@@ -71,9 +73,18 @@ def _tables(files: Sequence[PytestFile]) -> Iterator[Table]:
 
 
 def _about(file: PytestFile) -> str:
-    """`speed.json, one process, host, CPU, 2026-11-30T01:02:03`"""
-    known = (str(file.path), "one process of pytest", file.machine, file.taken_at)
-    return ", ".join(filter(None, known))
+    """`speed.json, one process of pytest, host, CPU, 2026-11-30T01:02:03`"""
+    of_one = all(each.is_of_one for each in file.benchmarks)
+    processes = _processes(file.benchmarks) + " of pytest" * of_one
+    return ", ".join(filter(None, (str(file.path), processes, file.machine, file.taken_at)))
+
+
+def _processes(found: Sequence[TimedBenchmark]) -> str:
+    """`one process`, `3 processes`, `1 to 3 processes`: by which each benchmark was measured."""
+    numbers = sorted({each.processes for each in found} or {1})
+    if numbers == [1]:
+        return "one process"
+    return f"{numbers[0]:,} to {numbers[-1]:,} processes" if len(numbers) > 1 else f"{numbers[0]:,} processes"
 
 
 def _alarms(files: Sequence[PytestFile]) -> Iterator[str]:
@@ -88,7 +99,12 @@ def _headlines(found: Sequence[TimedBenchmark]) -> Iterator[str]:
     kinds = Counter(map(benchmark_tables.kind_of, found))
     if found:
         yield f"Benchmarks: {', '.join(f'{count} of {kind}' for kind, count in kinds.items())}."
-    yield ONE_PROCESS
+    of_one = sum(each.is_of_one for each in found)
+    if of_one == len(found):
+        yield ONE_PROCESS
+    elif of_one:
+        alone = how_many(of_one, "benchmark")
+        yield f"One process measured {alone} (†): what another would show is not known."
 
 
 def _warnings(found: Sequence[TimedBenchmark]) -> str:

@@ -45,10 +45,11 @@ ONE_SEED_NOTE = f"{ONE} one seed: variation between seeds is unknown."
 BORROWED_NOTE = (
     f"{BORROWED} one process: the interval is what the run's other cases predict. Verdicts do not use it."
 )
-UNRESOLVED_NOTE = (
-    f"{UNRESOLVED}: the 95% interval (in brackets) reaches more than {ABOUT:.0%} from the figure. +4: about "
-    f"4 more processes would resolve it. {FOLLOWS_FROM_UNRESOLVED}: derived from an unresolved figure."
-)
+_REACHES_FAR = f"{UNRESOLVED}: the 95% interval (in brackets) reaches more than {ABOUT:.0%} from the figure."
+_FOLLOWS = f"{FOLLOWS_FROM_UNRESOLVED}: derived from an unresolved figure."
+UNRESOLVED_NOTE = f"{_REACHES_FAR} +4: about 4 more processes would resolve it. {_FOLLOWS}"
+UNRESOLVED_SHORT_NOTE = f"{_REACHES_FAR} {_FOLLOWS}"
+"""Of a table that does not say how many more processes it takes."""
 MOST_POINTS = 10.0
 """An accuracy, or a difference of two, whose interval reaches further is not resolved."""
 POINTS_UNRESOLVED_NOTE = (

@@ -11,6 +11,7 @@ from bench.pytest_plugin.axes_of_cases import (
     marks_of,
     pytest_benchmark_group_stats,
     pytest_configure,
+    unknown_groups,
 )
 from bench.schema.case import Case
 from bench.schema.pytest_json import parameters_of
@@ -31,6 +32,14 @@ def test_grouping_by_a_parameter_that_a_benchmark_lacks_loses_no_table() -> None
     benchmarks: list[dict[str, Any]] = [{"params": {"batch": 8}}, {"params": None}]
     pytest_benchmark_group_stats(benchmarks, "group,param:batch")
     assert [each["params"]["batch"] for each in benchmarks] == [8, "none"]
+
+
+def test_a_parameter_that_no_benchmark_has_is_named() -> None:
+    benchmarks = [SimpleNamespace(params=None), SimpleNamespace(params={"model": "vgg11", "batch": 8})]
+    assert list(unknown_groups("group,param:batch", benchmarks)) == []
+    (said,) = unknown_groups("param:bach,param:model", benchmarks)
+    assert said.startswith("--benchmark-group-by: unknown parameter 'bach'. Did you mean 'batch'?")
+    assert list(unknown_groups("param:bach", benchmarks[:1])) == [], "of another suite nothing is known"
 
 
 def test_a_project_that_has_a_mark_keeps_its_own_meaning() -> None:

@@ -16,3 +16,9 @@ def test_a_step_at_a_reduced_size_has_no_figures(figure: str) -> None:
     with pytest.raises(pytest.skip.Exception, match="reduced size"):
         getattr(reduced, figure)
     assert Benchmarked(is_measured=True, seconds=(1.0,), work=1000).flops == 1000
+
+
+def test_a_failed_assertion_shows_a_line_and_not_every_round() -> None:
+    found = Benchmarked(is_measured=True, seconds=(1.0,) * 1000, ends=(0.9, 1.1), size=10, work=1000)
+    assert repr(found) == ("Benchmarked(median=1 s, interval=(0.9, 1.1), peak_bytes=10, flops=1000)")
+    assert repr(Benchmarked(is_measured=False)) == "Benchmarked(not measured)"

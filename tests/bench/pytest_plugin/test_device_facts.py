@@ -91,6 +91,5 @@ def test_driver_and_power_cap_are_those_of_the_case() -> None:
 
 def test_the_peak_of_a_gpu_is_its_datasheets() -> None:
     peak = device_facts.peak_of(ready(PlantedGpu()))
-    assert peak is not None
-    assert peak[1] == "datasheet"
-    assert 10e12 < peak[0] < 100e12  # fp32 without tensor cores
+    assert peak["peak_source"] == "datasheet"
+    assert 10e12 < peak["peak_flops_per_second"] < 100e12  # fp32 without tensor cores

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from bench.pytest_plugin import limits
@@ -12,7 +14,7 @@ ONE = Benchmarked(is_measured=True, seconds=(1.0, 1.2, 1.4), size=1000)
 SEVERAL = Benchmarked(is_measured=True, seconds=(1.1, 1.3), center=1.2, processes=2, ends=(1.0, 1.4))
 
 
-def failure(found: Benchmarked, fail_on: FailOn | None = None, **limit: float) -> str | None:
+def failure(found: Benchmarked, fail_on: FailOn | None = None, **limit: Any) -> str | None:
     try:
         limits.judge(found, pytest.mark.convbench(**limit).mark, fail_on)
     except pytest.fail.Exception as failed:
@@ -33,6 +35,12 @@ def test_several_are_judged_by_both_ends_of_their_interval() -> None:
 def test_a_limit_inside_the_interval_is_inconclusive() -> None:
     assert "too few processes" in str(failure(SEVERAL, "inconclusive", max_seconds=1.1))
     assert failure(SEVERAL, "inconclusive", max_seconds=1.5) is None
+
+
+@pytest.mark.parametrize("limit", ["2s", None, -1, 0, float("nan"), True])
+def test_a_limit_is_a_number_above_zero(limit: object) -> None:
+    for name in ("max_seconds", "max_bytes"):
+        assert f"{name} must be a number above 0, got {limit!r}" in str(failure(ONE, None, **{name: limit}))
 
 
 def test_bytes_and_words_that_are_no_limit() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
+from bench.host.cpu_cores import core_flops, usable_cores
 from bench.pytest_plugin.failed_benchmarks import ChildMemoryError, why_no_memory
 from bench.pytest_plugin.gate_options import GateOptions
 from bench.pytest_plugin.replicated_cases import ReplicatedCases
@@ -72,6 +73,21 @@ def test_figures_are_over_the_processes(tmp_path: Path, monkeypatch: pytest.Monk
     assert run.find(CASE, "forward").median == pytest.approx(1.1 / 4)
     with pytest.raises(UserError, match="backwards"):
         run.find(CASE, "backwards")
+
+
+def test_each_label_has_a_sentence_and_the_device_its_peak(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run's example of a label is the first case's; the other ones say what it means."""
+    steal = CaseWarning("steal", "other virtual machines took 3.1% of CPU time")
+    other = structs.replace(training(1, 2.0, steal), case=structs.replace(OTHER, replicate=1))
+    run = measured(tmp_path / "run", monkeypatch, [training(1, 1.0, steal), other])
+    assert run.find(CASE, None).warnings == ("steal: other virtual machines took 3.1% of CPU time",)
+    assert run.find(OTHER, None).warnings == ("steal: other virtual machines took CPU time",)
+    described = run.described(CASE, "step")
+    assert described["peak_source"] == "nominal"
+    rate = core_flops() * min(CASE.threads, usable_cores())
+    assert described["peak_flops_per_second"] == pytest.approx(rate)
 
 
 def test_what_failed_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -198,6 +198,9 @@ def test_processes_whose_medians_were_not_saved_are_counted(command_line: Comman
     assert (row["processes"], row["interval"], row["low"], row["high"]) == (5, "across-processes", 0.19, 0.21)
     (compared,) = command_line("compare", one, other, "--format", "json").rows()
     assert compared["verdict"] == "inconclusive"
+    assert "--benchmark-save-data keeps them" in compared["reason"]
+    for command in (("report", one), ("compare", one, other)):
+        assert "one process" not in command_line(*command).out.lower()
 
 
 def test_a_file_of_records_is_still_none(command_line: Command, tmp_path: Path) -> None:
@@ -216,6 +219,36 @@ def test_a_run_becomes_a_file_and_is_read_again(command_line: Command, tmp_path:
     (compared,) = command_line("compare", run, file, "--format", "json").rows()
     assert (compared["ratio"], compared["n_new"]) == (pytest.approx(1.0), 3)
     assert json.loads(file.read_text())["benchmarks"][0]["stats"]["rounds"] == 3
+
+
+def test_files_of_several_processes_are_not_called_one(command_line: Command, tmp_path: Path) -> None:
+    several = of_case("test_vgg", CASE, 0.2, interval_scope="across-processes", processes=7)
+    file = planted_sessions.write(tmp_path / "a.json", [several])
+    shown = " ".join(command_line("report", file).out.split())
+    assert "a.json, 7 processes, lab" in shown
+    assert "ne process" not in shown
+    both = planted_sessions.write(tmp_path / "b.json", [several, benchmark("test_sum", 0.1)])
+    shown = " ".join(command_line("report", both).out.split())
+    assert "b.json, 1 to 7 processes, lab" in shown
+    assert "One process measured 1 benchmark (†)" in shown
+    run = planted_records.write(tmp_path / "run", planted_records.replicates(CASE, (0.3, 0.31, 0.29)))
+    beside = " ".join(command_line("report", run, file).out.split())
+    assert "a.json: pytest-benchmark, 7 processes, not pooled with the runs" in beside
+
+
+def test_a_change_that_scatter_hides_is_not_resolved_and_says_why(
+    command_line: Command, tmp_path: Path
+) -> None:
+    """Two processes a side that differ by a factor of a hundred: a percentage of the ratio says nothing."""
+    sides = []
+    for name, data in (("a.json", [0.001, 0.1]), ("b.json", [0.002, 0.05])):
+        kept = of_case("test_vgg", CASE, 0.01, interval_scope="across-processes", processes=2, interval=None)
+        kept["stats"] |= {"data": data, "rounds": 2}
+        sides.append(planted_sessions.write(tmp_path / name, [kept]))
+    shown = " ".join(command_line("compare", *sides).out.split())
+    assert "1 of 1 time inconclusive: too few processes to tell" in shown
+    assert shown.count("not resolved") == 4, "both sides, the change, and the note"
+    assert "%)" not in shown
 
 
 def test_an_undecided_benchmark_fails_the_gate_that_asks_for_a_decision(
