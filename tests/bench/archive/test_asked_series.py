@@ -8,7 +8,7 @@ import pytest
 
 from bench.archive.asked_series import chosen, date_of
 from models.errors import UserError
-from tests.planted.planted_series import series
+from tests.planted.planted_case_series import series
 
 CASES = (
     "vgg16/training/cuda/b8",

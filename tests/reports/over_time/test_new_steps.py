@@ -9,7 +9,7 @@ from msgspec import structs
 from bench.stats.run_series import Changes, Shift
 from reports.over_time.new_steps import reasons
 from reports.over_time.trended import ToldChange, Trended, TrendedSeries
-from tests.planted.planted_series import series
+from tests.planted.planted_case_series import series
 from tests.reports.over_time.test_told_changes import answer
 
 SLOWER = ToldChange(

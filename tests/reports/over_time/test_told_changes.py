@@ -10,7 +10,7 @@ from bench.schema.acknowledgement import Acknowledgement
 from bench.stats.run_series import Boundary, Changes, Drift, Shift, Step
 from reports.over_time.told_changes import with_told
 from reports.over_time.trended import ToldChange
-from tests.planted.planted_series import series
+from tests.planted.planted_case_series import series
 
 THREE = Shift(log_ratio=0.03, low=0.02, high=0.04)
 STEP = Step(at=6, earliest=5, latest=7, told_at=8, shift=THREE)
