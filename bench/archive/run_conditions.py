@@ -41,6 +41,7 @@ def _pairs(environment: Environment, gpu: Gpu | None) -> Iterator[tuple[str, str
     if gpu is not None:
         yield "driver", gpu.driver
     yield "torch", libraries.pop("torch", None)
+    yield CLOCKS if gpu is None else f"CPU {CLOCKS}", _processor_clocks(environment)
     if gpu is not None:
         yield from _gpu(gpu)
     yield "commit", environment.commit
@@ -74,6 +75,12 @@ def _clock_setting(gpu: Gpu) -> str | None:
     if gpu.application_sm_clock_mhz is not None and gpu.application_memory_clock_mhz is not None:
         return f"SM {gpu.application_sm_clock_mhz} MHz, memory {gpu.application_memory_clock_mhz} MHz"
     return None if gpu.uuid is None else "not locked"
+
+
+def _processor_clocks(environment: Environment) -> str | None:
+    governor = None if environment.governor is None else f"governor {environment.governor}"
+    turbo = None if environment.turbo is None else f"turbo {_switch(environment.turbo)}"
+    return ", ".join(filter(None, (governor, turbo))) or None
 
 
 def _switch(on: bool | None) -> str | None:

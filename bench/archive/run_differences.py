@@ -7,10 +7,15 @@ from typing import NamedTuple
 from bench.archive.case_series import SeriesRun
 from bench.archive.run_conditions import CLOCKS
 
-_FIRST = ("driver", "torch", CLOCKS, "VBIOS", "power limit", "commit", "convbench", "CUDA", "cuDNN")
+_FIRST = (
+    *("driver", "torch", CLOCKS, "VBIOS", "power limit", f"CPU {CLOCKS}"),
+    *("commit", "convbench", "CUDA", "cuDNN"),
+)
 _LAST = ("Python", "system", "CPU", "usable cores", "memory", "GPU UUID", "host")
-_UNTOLD = frozenset({"driver", CLOCKS, "VBIOS", "power limit", "CUDA", "cuDNN", "ECC", "MIG", "GPU UUID"})
-"""Where a record has none of these, nobody asked, or the driver did not answer."""
+_UNTOLD = frozenset(
+    {"driver", CLOCKS, "VBIOS", "power limit", "CUDA", "cuDNN", "ECC", "MIG", f"CPU {CLOCKS}", "GPU UUID"}
+)
+"""Where a record has none of these, nobody asked, or the driver or the kernel did not answer."""
 
 
 class Difference(NamedTuple):

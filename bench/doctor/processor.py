@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bench.doctor.machine import Machine
-from bench.host import contention, cpu_cores, processor_time
+from bench.host import contention, cpu_clocks, cpu_cores, processor_time
 from bench.schema.finding import Finding
 
 MOST_LOAD = 0.5
 """A parallel loop ends with its slowest thread: one busy neighbour is felt whatever the number of cores."""
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+_CPUS = cpu_clocks.CPUS.relative_to("/")
 _CONTAINERS = ("docker", "kubepods", "containerd", "lxc", "podman")
 
 
@@ -28,12 +29,11 @@ def findings(machine: Machine) -> Iterator[Finding]:
 
 def _governor(machine: Machine) -> Finding:
     name = "cpu governor"
-    governors = sorted(set(machine.texts("sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor")))
-    if not governors:
+    found = cpu_clocks.governor(machine.root / _CPUS)
+    if found is None:
         advice = "virtual machines hide it: ask the host's administrator"
         return Finding(name=name, status="unknown", found="the kernel does not report it", advice=advice)
-    found = ", ".join(governors)
-    if governors == ["performance"]:
+    if found == "performance":
         return Finding(name=name, status="ok", found=found)
     advice = "clocks vary with load: sudo cpupower frequency-set --governor performance"
     return Finding(name=name, status="warn", found=found, advice=advice)
@@ -41,14 +41,14 @@ def _governor(machine: Machine) -> Finding:
 
 def _turbo(machine: Machine) -> Finding:
     name = "turbo"
-    no_turbo = machine.text("sys/devices/system/cpu/intel_pstate/no_turbo")
-    boost = machine.text("sys/devices/system/cpu/cpufreq/boost")
-    if no_turbo is None and boost is None:
+    is_on = cpu_clocks.turbo(machine.root / _CPUS)
+    if is_on is None:
         advice = "virtual machines hide it: ask the host's administrator"
         return Finding(name=name, status="unknown", found="the kernel does not report it", advice=advice)
-    if no_turbo == "1" or (no_turbo is None and boost == "0"):
+    if not is_on:
         return Finding(name=name, status="ok", found="off")
-    switch = "1 > intel_pstate/no_turbo" if no_turbo is not None else "0 > cpufreq/boost"
+    is_intel = (machine.root / _CPUS / "intel_pstate" / "no_turbo").exists()
+    switch = "1 > intel_pstate/no_turbo" if is_intel else "0 > cpufreq/boost"
     advice = (
         "clocks vary with temperature and busy cores: to measure small changes, switch it off "
         f"(write {switch} under /sys/devices/system/cpu) or use convbench ab"

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 
+from bench.host import cpu_clocks
 from bench.host.cpu_cores import usable_cores
 from bench.schema.record import Environment
 
@@ -50,6 +51,8 @@ def describe() -> Environment:
         commit=commit(),
         node=node_name(),
         machine_id=machine_id(MACHINE_ID),
+        governor=cpu_clocks.governor(),
+        turbo=cpu_clocks.turbo(),
     )
 
 

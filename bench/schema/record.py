@@ -68,6 +68,8 @@ class Environment(Struct, frozen=True, kw_only=True, omit_defaults=True):
     node        the name that its cluster gives the machine, where it gives one (`--node-name`)
     machine_id  the machine's own, hashed; None where it has none, and in older records
     gpus_at_once  GPUs of this host that the same command measured at the same time (`--together`)
+    governor    what decides how the processor's clocks follow the load, `performance`; `turbo`: whether they
+                may go above the base clock. None where the kernel does not say, and in older records
     """
 
     host: str
@@ -85,6 +87,8 @@ class Environment(Struct, frozen=True, kw_only=True, omit_defaults=True):
     node: str | None = None
     machine_id: str | None = None
     gpus_at_once: int = 1
+    governor: str | None = None
+    turbo: bool | None = None
 
 
 class Effective(Struct, frozen=True, kw_only=True):

@@ -44,20 +44,21 @@ def kind_of(environment: Environment, *, uses_gpu: bool) -> Environment:
         application_memory_clock_mhz=None,
         ecc_mode=None,
     )
-    return structs.replace(bare, memory_bytes=0, gpu=gpu)
+    return structs.replace(bare, memory_bytes=0, governor=None, turbo=None, gpu=gpu)
 
 
 def settings_of(environment: Environment, *, uses_gpu: bool) -> tuple[object, ...]:
-    """What makes one machine of a kind slower than another: a power limit, clocks, ECC, firmware, memory.
+    """What makes one machine of a kind slower than another: its memory, how the clocks of its processor are
+    set, and of a GPU the power limit, clocks, ECC and firmware.
 
     The system's memory in GiB: what firmware and kernel keep of it differs by some MiB.
     """
     gpu = environment.gpu if uses_gpu else None
-    memory_gib = round(environment.memory_bytes / 2**30)
+    host = (round(environment.memory_bytes / 2**30), environment.governor, environment.turbo)
     if gpu is None:
-        return (memory_gib,)
+        return host
     return (
-        memory_gib,
+        *host,
         gpu.vbios,
         gpu.power_limit_watts,
         gpu.application_sm_clock_mhz,

@@ -115,7 +115,7 @@ class KindFacts:
             yield Cause("temperature", f"{degrees:.0f} °C hotter")
 
     def _host(self, at: int) -> Iterator[Cause]:
-        """Of a processor who else used it, and how many cores there are."""
+        """Of a processor who else used it, how many cores there are, and how its clocks are set."""
         unit = self.units[at]
         others, steal = self._means["others_share"][at], self._means["steal_share"][at]
         if others >= CONTENDED and self._exceeds("others_share", at):
@@ -125,6 +125,10 @@ class KindFacts:
         cores = self._usual.cores
         if unit.environment and cores is not None and unit.environment.cores_usable < cores:
             yield Cause("cores", f"{unit.environment.cores_usable} usable cores, others {cores:g}")
+        for field in _OF_PROCESSORS if unit.environment else ():
+            own, other = getattr(unit.environment, field), self._usual.of_processors[field]
+            if own is not None and other is not None and own != other:
+                yield Cause(field, f"CPU {field} {_value(own)}, others {_value(other)}")
 
     def _exceeds(self, name: str, at: int) -> bool:
         """NaN exceeds nothing."""
@@ -142,6 +146,7 @@ class _Usual(Struct, frozen=True, kw_only=True):
 
     power_limit_watts: float | None
     settings: dict[str, object]
+    of_processors: dict[str, object]
     pcie_width: float | None
     pcie_generation: float | None
     cores: float | None
@@ -153,6 +158,8 @@ _SETTINGS = {
     "application_sm_clock_mhz": ("application-clock", "application clock"),
 }
 """Field of `Gpu` -> a word for programs and one for people."""
+_OF_PROCESSORS = ("governor", "turbo")
+"""Fields of `Environment`, and the words for them."""
 
 
 def _usual(units: Sequence[MeasuredUnit]) -> _Usual:
@@ -162,6 +169,9 @@ def _usual(units: Sequence[MeasuredUnit]) -> _Usual:
     return _Usual(
         power_limit_watts=_median_of(gpu.power_limit_watts for gpu in gpus),
         settings={field: _most_common([getattr(gpu, field) for gpu in gpus]) for field in _SETTINGS},
+        of_processors={
+            field: _most_common([getattr(each, field) for each in environments]) for field in _OF_PROCESSORS
+        },
         pcie_width=_median_of(link.width for link in links),
         pcie_generation=_median_of(link.generation for link in links),
         cores=_median_of(environment.cores_usable for environment in environments),

@@ -19,7 +19,8 @@ MOST_COLUMNS = 8
 MOST_VALUES = 4
 POOLED_NOTE = (
     "Figures are pooled only over machines of one kind, which differ in nothing but names, commit, UUID, "
-    "VBIOS, power limit, application clocks, ECC and system memory; never over two drivers or versions."
+    "VBIOS, power limit, application clocks, ECC, CPU governor, turbo and system memory; never over two "
+    "drivers or versions."
 )
 
 
@@ -94,6 +95,8 @@ def _fields(environment: Environment, capability: str | None) -> dict[str, str]:
         "CPU": environment.cpu,
         "CPU instructions": capability,
         "GPUs measured at once": _at_once(environment),
+        "CPU governor": environment.governor,
+        "CPU turbo": _switch(environment.turbo),
         "physical cores": f"{environment.cores_physical} ({environment.cores_usable} usable)",
         "memory": _gib(environment.memory_bytes),
         "host": environment.host,

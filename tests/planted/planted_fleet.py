@@ -47,6 +47,7 @@ class PlantedFleet:
     lacking         units that never ran the last test
     drivers         of nodes that have another one
     settings        fields of `Gpu` that a GPU has otherwise
+    machines        fields of `Environment` that a node has otherwise
     """
 
     nodes: int = 8
@@ -64,6 +65,7 @@ class PlantedFleet:
     lacking: frozenset[Place] = frozenset()
     drivers: Mapping[int, str] = field(default_factory=dict)
     settings: Mapping[Place, Mapping[str, object]] = field(default_factory=dict)
+    machines: Mapping[int, Mapping[str, object]] = field(default_factory=dict)
     seconds: float = 0.01
     seed: int = 1
 
@@ -171,6 +173,7 @@ def _environment(fleet: PlantedFleet, place: Place) -> Environment:
     machine = structs.replace(
         planted_records.MACHINE, host=f"node{node}", node=f"node{node}", machine_id=f"{node:032x}"
     )
+    machine = structs.replace(machine, **fleet.machines.get(node, {}))
     if not fleet.gpus:
         return machine
     gpu = Gpu(

@@ -124,6 +124,16 @@ def test_another_driver_and_clock_setting_are_boundaries(
     assert [point.is_boundary for point in only(archive).points] == [False, False, is_boundary, False]
 
 
+def test_another_governor_is_a_boundary_on_a_processor(archive: Path) -> None:
+    """Not beside a GPU, whose clocks do not follow it."""
+    for day, governor in enumerate(("powersave", "performance"), start=1):
+        changed = structs.replace(ON_GPU, governor=governor)
+        on_processor = records([0.1], day, Case(model="vgg11"), structs.replace(changed, gpu=None))
+        add(archive, on_processor + records([0.1], day, environment=changed))
+    found = {each.kind: each.points[1].is_boundary for each in case_series.read(archive).series}
+    assert found == {"Test CPU": True, "Test GPU": False}
+
+
 def test_another_torch_is_a_boundary_on_a_processor_too(archive: Path) -> None:
     case = Case(model="vgg11")
     newer = structs.replace(MACHINE, libraries={"torch": "2.12.0"})

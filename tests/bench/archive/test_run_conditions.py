@@ -91,3 +91,18 @@ def test_of_many_machines_another_one_is_another_text() -> None:
     assert text.startswith("n0000 / n0001 and 998 more (")
     assert len(other) == len(text) < 50
     assert other != text
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"governor": "performance", "turbo": False}, "governor performance, turbo off"),
+        ({"turbo": True}, "turbo on"),
+        ({}, None),
+    ],
+)
+def test_of_a_processor_the_clock_setting_is_its_own(settings: dict[str, object], said: str | None) -> None:
+    assert conditions_of([on(None, **settings)], "Test CPU").get("clock setting") == said
+    beside_a_gpu = conditions_of([on(KNOWN, **settings)], "Test GPU")
+    assert beside_a_gpu.get("CPU clock setting") == said
+    assert beside_a_gpu["clock setting"] == "not locked"

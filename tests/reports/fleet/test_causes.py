@@ -78,3 +78,17 @@ def test_a_gpu_is_said_to_differ_where_it_does_and_nowhere_else(
 def test_what_is_set_on_a_gpu_makes_no_other_kind(causes: Mapping[str, list[str]]) -> None:
     """Else it would be compared with itself alone."""
     assert len(causes) == 12
+
+
+def test_a_processor_whose_clocks_are_set_otherwise_is_of_the_same_kind(tmp_path: Path) -> None:
+    usual = {"governor": "performance", "turbo": False}
+    other = {"governor": "powersave", "turbo": True}
+    fleet = PlantedFleet(nodes=4, gpus=0, tests=2, machines={1: usual, 2: other, 3: usual})
+    folder = write(tmp_path / "fleet", fleet)
+    found = found_in([folder], read_fleet(folders(folder)), margin=0.03)
+    assert {unit.measured.unit.node: [cause.words for cause in unit.causes] for unit in found.units} == {
+        "node1": [],
+        "node2": ["CPU governor powersave, others performance", "CPU turbo on, others off"],
+        "node3": [],
+        "node4": [],  # its kernel does not say
+    }

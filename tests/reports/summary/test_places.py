@@ -100,6 +100,16 @@ def test_what_makes_one_of_a_kind_slow_makes_no_other_kind(
     assert len(summary.figures) == kinds
 
 
+@pytest.mark.parametrize("change", [{"governor": "powersave"}, {"turbo": True}])
+def test_how_the_clocks_of_a_processor_are_set_is_a_setting_of_its_machine(
+    tmp_path: Path, change: dict[str, Any]
+) -> None:
+    summary = summary_of(tmp_path, on(gpu(1), [0.1]), on(structs.replace(gpu(2), **change), [0.2]))
+    assert len(only(summary).medians) == 2
+    tried = summary_of(tmp_path, on(gpu(1), [0.1]), on(structs.replace(gpu(1), **change), [0.2]))
+    assert len(tried.figures) == 2
+
+
 def test_settings_that_one_gpu_was_tried_with_are_two_figures(tmp_path: Path) -> None:
     tried = gpu(1, power_limit_watts=300.0)
     summary = summary_of(tmp_path, on(gpu(1), [0.1]), on(gpu(2), [0.1]), on(tried, [0.2]))
