@@ -26,6 +26,7 @@ class Row(Struct, frozen=True):
 
     machines       hosts or nodes, in order; `kinds`: GPUs and processors that cases ran on
     bytes          of its files; `packed`: that they take in the archive
+    tool           the tool whose file was imported; "" of a run of ours
     superseded_by  the digest of a run that holds all of its records; "" of a row that counts
     """
 
@@ -42,6 +43,7 @@ class Row(Struct, frozen=True):
     records: int
     bytes: int
     packed: int
+    tool: str = ""
     superseded_by: str = ""
 
 

@@ -53,6 +53,11 @@ def _unpacked(archive: Path, digest: str) -> Path:
     folder = archive_folder.entry_folder(archive, digest)
     with archive_folder.shared(archive), refusals(target):
         entry = entries.read(archive, digest)
+        if entry.origin:
+            raise UserError(
+                f"{digest[: names.SHORT_DIGITS]} is a file of {entry.origin}, which is never pooled or "
+                "compared with runs of convbench. `convbench trend` shows its series"
+            )
         size = sum(each.size for each in entry.files)
         if size > (free := shutil.disk_usage(target.parent).free):
             raise UserError(

@@ -40,10 +40,14 @@ def add(archive: Path, run: Path, label: str = "") -> Added:
     """
     if label:
         archive_folder.check_name("label", label)
-    files = files_of(run)
+    return add_files(archive, files_of(run), run, label)
+
+
+def add_files(archive: Path, files: Sequence[RunFile], source: Path, label: str) -> Added:
+    """The same of files of a run, or of an import, that was named `source`."""
     archive_folder.make(archive)
     with archive_folder.shared(archive), at_rest(files), archive_folder.unfinished(archive) as place:
-        entry = _written(place, files, run, label)
+        entry = _written(place, files, source, label)
         target = archive_folder.entry_folder(archive, entry.digest)
         with refusals(archive):
             sync_folder(place)

@@ -14,14 +14,14 @@ from bench.archive.run_dates import run_date
 from bench.schema.archive_entry import CaseFacts, Entry
 from bench.stats.estimates import moments
 
-VERSION = 4
+VERSION = 5
 """Of the tables and of what they say of an entry; an index of another is made again."""
 _TABLES = f"""
 CREATE TABLE entries (
     digest TEXT PRIMARY KEY, label TEXT, started_at TEXT, added_at TEXT, source TEXT, machines TEXT,
     kinds TEXT, cases INTEGER, processes INTEGER, failed INTEGER, records INTEGER, bytes INTEGER,
     packed INTEGER, changed INTEGER, at TEXT, is_dated INTEGER, finished_at TEXT,
-    first TEXT
+    first TEXT, tool TEXT
 ) WITHOUT ROWID;
 CREATE TABLE conditions (digest TEXT, kind TEXT, texts TEXT, PRIMARY KEY (digest, kind)) WITHOUT ROWID;
 CREATE TABLE cases (
@@ -75,6 +75,7 @@ def insert(index: sqlite3.Connection, entry: Entry, packed: int, changed: int) -
         date.is_dated,
         facts.finished_at,
         facts.first,
+        entry.origin,
     )
     index.execute(f"INSERT OR IGNORE INTO entries VALUES ({', '.join('?' * len(row))})", row)
     for kind in kinds:

@@ -74,13 +74,13 @@ def _check(rule: str) -> None:
 
 
 def _kept_by(rule: str, rows: Sequence[Row]) -> Iterator[Row]:
-    """Of each label for itself; a run's time is when it began."""
+    """Of each label for itself, and of each tool whose files were imported; a run's time is when it began."""
     if rule.endswith("d"):
         since = datetime.now(UTC) - timedelta(days=int(rule[:-1]))
         yield from (row for row in rows if began(row) >= since)
         return
-    by_label = sorted(rows, key=lambda row: row.label)
-    for _, alike in groupby(by_label, key=lambda row: row.label):
+    by_label = sorted(rows, key=lambda row: (row.label, row.tool))
+    for _, alike in groupby(by_label, key=lambda row: (row.label, row.tool)):
         ordered = sorted(alike, key=began)
         if rule in _CALENDAR:
             yield from {began(row).strftime(_CALENDAR[rule]): row for row in ordered}.values()

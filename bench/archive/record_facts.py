@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
+from bench.archive import imported_facts
 from bench.archive.counted_processes import CountedProcesses, counted_files
 from bench.archive.packed_files import DamagedError, unpacked
 from bench.record_lines import NoRecordError, decoded, is_torn
@@ -34,6 +35,8 @@ def facts_of(contents: Path, files: Sequence[KeptFile], source: Path) -> RecordF
     records too, as reports do. Raises DamagedError for what is not as `files` says, UserError for such a line
     of a single file, and for one of a newer convbench, and OSError.
     """
+    if imported_facts.is_import(files):
+        return imported_facts.facts_of(contents, files, source)
     seen = _Seen(counted_files(files))
     several = sum(PurePosixPath(file.path).name == RECORDS for file in files) > 1
     for file, lines in record_lines(contents, files):

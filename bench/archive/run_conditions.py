@@ -51,8 +51,8 @@ def _pairs(environment: Environment, gpu: Gpu | None) -> Iterator[tuple[str, str
     yield "Python", environment.python
     yield "system", environment.os
     yield "CPU", environment.cpu
-    yield "usable cores", str(environment.cores_usable)
-    yield "memory", f"{environment.memory_bytes / 2**30:.0f} GiB"
+    yield "usable cores", str(environment.cores_usable) if environment.cores_usable else None
+    yield "memory", f"{environment.memory_bytes / 2**30:.0f} GiB" if environment.memory_bytes else None
     yield "GPU UUID", gpu.uuid if gpu is not None else None
     yield "host", environment.node or environment.host
 

@@ -27,6 +27,8 @@ def files_of(folder: Path) -> list[RunFile]:
     """Of a run folder, a fleet, the sides of `ab`, or the GPUs of `run --gpu all`, in the order of their
     paths. UserError for anything else, and for several runs: the archive keeps each for itself."""
     with refusals(folder):
+        if folder.is_file():
+            raise UserError(f"{folder} is a file. `convbench archive import` keeps those of other tools")
         if not folder.is_dir():
             raise UserError(f"there is no folder {str(folder)!r}. Give the folder that --out named")
         if (folder / RECORDS).exists():

@@ -6,6 +6,7 @@ HELP = "Keep runs for years, compressed and unchanged, and name some of them."
 
 SUBCOMMANDS = {
     "add": "Copy runs into the archive, which is created if needed.",
+    "import": "Copy files of timm, hyperfine and pytest-benchmark into the archive, as series of their own.",
     "list": "List the runs of the archive.",
     "show": "Show what the archive knows about one run.",
     "pin": "Name a run: commands then accept @NAME in place of a run folder.",

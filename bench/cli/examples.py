@@ -72,6 +72,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "convbench archive add runs/1 --label nightly",
         "convbench archive add runs/1 runs/2 --archive /data/convbench-archive",
     ),
+    "archive import": (
+        "convbench archive import benchmark.csv --machine 'RTX 4090' --variant amp-nhwc --label nightly",
+        "convbench archive import hyperfine.json --at 2026-11-30T02:00:00+01:00",
+    ),
     "archive list": ("convbench archive list", "convbench archive list --label nightly --model vgg16"),
     "archive show": ("convbench archive show @v1.0",),
     "archive pin": ("convbench archive pin v1.0 runs/1", "convbench archive pin v1.0 runs/2 --move"),
@@ -106,6 +110,7 @@ _FIRST = {
         (
             "archive",
             "archive add",
+            "archive import",
             "archive show",
             "archive pin",
             "archive label",

@@ -90,6 +90,11 @@ class Entry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """Its name in the archive."""
         return self.facts.digest
 
+    @property
+    def origin(self) -> str:
+        """The tool whose file was imported; "" of a run of ours."""
+        return next((case.origin for case in self.facts.cases), "")
+
 
 class Pin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The content of `NAME.json`: which entry a name stands for, and since when."""

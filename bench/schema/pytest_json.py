@@ -15,6 +15,8 @@ from bench.schema.phases import Phase
 
 Outcome = Literal["ok", "reduced", "oom"]
 """What `extra_info["status"]` says: measured, run once at a reduced size, or out of memory."""
+PLAIN_TIMERS = ("", "perf_counter", "perf_counter_ns", "convbench_sampler")
+"""Timers of wall time; another one, such as process_time, measures something else."""
 FAILED_BENCHMARKS = "convbench_failed"
 """The key of the list of benchmarks that gave no figure, each with its `name`, `fullname` and `extra_info`:
 among the others, which have `stats`, pytest-benchmark could not read them."""

@@ -91,15 +91,20 @@ def _span(rows: Sequence[Row]) -> str:
     first, last = rows[0].started_at[:10], rows[-1].started_at[:10]
     labels = sorted({row.label for row in rows if row.label})
     told = f", label{'s'[: len(labels) > 1]} {within(labels, MOST_NAMES)}" if labels else ""
-    return f"{how_many(len(rows), 'run')} of {first}{f' to {last}' if last != first else ''}{told}."
+    foreign = [row.tool for row in rows if row.tool]
+    imported = f", {len(foreign):,} of them imported ({', '.join(sorted(set(foreign)))})" if foreign else ""
+    return f"{how_many(len(rows), 'run')} of {first}{f' to {last}' if last != first else ''}{told}{imported}."
 
 
 def _compared(archive: Path, newest: Sequence[Row]) -> NextStep | None:
-    """The last run against the one before it with the same label."""
+    """The last run of ours against the one before it with the same label."""
     if not newest:
         return None
-    last = newest[0]
-    before = next((row for row in newest[1:] if row.label == last.label), None)
+    ours = [row for row in newest if not row.tool]
+    if not ours:
+        return trend_step(archive)
+    last = ours[0]
+    before = next((row for row in ours[1:] if row.label == last.label), None)
     if before is None:
         return NextStep(
             command=typed(archive, "report", f"@{short(last.digest)}"), purpose="shows its report"
@@ -108,11 +113,17 @@ def _compared(archive: Path, newest: Sequence[Row]) -> NextStep | None:
     return NextStep(command=command, purpose="compares the last two")
 
 
+def trend_step(archive: Path) -> NextStep:
+    """What can be done with files of other tools."""
+    return NextStep(command=typed(archive, "trend"), purpose="shows the series of all cases")
+
+
 def _table(title: str, rows: Sequence[Row], names: Mapping[str, Sequence[str]], *, of: int) -> Table:
     left = of - len(rows)
+    has_foreign = any(row.tool for row in rows)
     return Table(
         title=title,
-        columns=_COLUMNS,
+        columns=(*_COLUMNS, *(("tool",) if has_foreign else ())),
         rows=tuple(
             (
                 short(row.digest),
@@ -124,6 +135,7 @@ def _table(title: str, rows: Sequence[Row], names: Mapping[str, Sequence[str]], 
                 row.processes,
                 row.failed,
                 size_in_words(row.packed),
+                *((row.tool,) if has_foreign else ()),
             )
             for row in rows
         ),
@@ -148,6 +160,7 @@ def _row(row: Row, names: Mapping[str, Sequence[str]]) -> dict[str, Scalar]:
         "records": row.records,
         "bytes": row.bytes,
         "packed_bytes": row.packed,
+        "origin": row.tool,
     }
 
 

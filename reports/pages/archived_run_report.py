@@ -11,6 +11,7 @@ from bench.schema.plurals import how_many
 from bench.stats.estimates import median
 from reports.cells import Cell, Quantity, Scalar
 from reports.document import Answer, Document, NextStep, Part, Table
+from reports.pages.archive_report import trend_step
 from reports.tables.archive_command import typed
 from reports.tables.listing import within
 from reports.tables.size_words import size_in_words
@@ -25,12 +26,14 @@ def document(archive: Path, entry: Entry, pinned: Mapping[str, str]) -> Document
     short = entry.digest[:SHORT_DIGITS]
     cases = entry.facts.cases
     return Document(
-        title=f"Run {short}",
+        title=f"{f'File of {entry.origin}' if entry.origin else 'Run'} {short}",
         answer=Answer(
             about=_about(entry),
             headlines=tuple(_headlines(entry, names)),
             table=_table(cases[:MOST_ROWS], of=len(cases)),
-            next_step=NextStep(
+            next_step=trend_step(archive)
+            if entry.origin
+            else NextStep(
                 command=typed(archive, "report", names[0] if names else f"@{short}"),
                 purpose="shows its report",
             ),
@@ -44,6 +47,8 @@ def _about(entry: Entry) -> str:
     facts = entry.facts
     times = [each[:16].replace("T", " ") for each in (facts.started_at, facts.finished_at)]
     when = " to ".join(dict.fromkeys(times))
+    if entry.origin:
+        return f"{how_many(facts.records, 'benchmark')} of {entry.origin} · {when}"
     return f"{how_many(facts.records, 'record')} of {how_many(len(facts.cases), 'case')} · {when}"
 
 
@@ -53,7 +58,7 @@ def _headlines(entry: Entry, names: list[str]) -> Iterator[str]:
     yield f"{entry.digest[:SHORT_DIGITS]}: {label}{called}; added {entry.added_at[:10]} from {entry.source}."
     failed = sum(case.failed for case in entry.facts.cases)
     if failed:
-        yield f"{how_many(failed, 'process', 'processes')} failed."
+        yield f"{how_many(failed, *(('benchmark',) if entry.origin else ('process', 'processes')))} failed."
     if entry.facts.commands:
         yield f"Made by: {entry.facts.commands[0]}"
 
@@ -101,4 +106,5 @@ def _row(case: CaseFacts) -> dict[str, Scalar]:
         "processes": case.processes,
         "failed": case.failed,
         "seconds": median(case.seconds) if case.seconds else None,
+        "origin": case.origin,
     }

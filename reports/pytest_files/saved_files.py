@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct, structs
 
+from bench.archive import importers
+from bench.archive.importers import pytest_benchmark_json
 from bench.schema.pytest_json import SavedBenchmark, SavedSession
 from models.errors import UserError
 from reports.pytest_files.timed_benchmark import TimedBenchmark, timed
@@ -42,10 +44,18 @@ def is_pytest_file(path: Path) -> bool:
 def read(path: Path) -> PytestFile:
     """Raises UserError, in one sentence, for what cannot be read or is no such file."""
     try:
-        session = msgspec.json.decode(path.read_bytes(), type=SavedSession)
+        content = path.read_bytes()
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+    try:
+        session = msgspec.json.decode(content, type=SavedSession)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OverflowError) as error:
+        tool = importers.tool_of(content)
+        if tool not in (None, pytest_benchmark_json.TOOL):
+            raise UserError(
+                f"{path} is a file of {tool}, which no report takes. `convbench archive import {path}` keeps "
+                "it as series, and `convbench trend` shows them"
+            ) from error
         raise UserError(
             f"{path} is no JSON file of pytest-benchmark: {error}. Give such a file, or a run folder"
         ) from error

@@ -11,7 +11,7 @@ from msgspec import Struct
 from bench.schema.case import Case
 from bench.schema.case_warnings import Label
 from bench.schema.phases import PHASES, Phase, whole
-from bench.schema.pytest_json import Outcome, SavedBenchmark, SavedStats
+from bench.schema.pytest_json import PLAIN_TIMERS, Outcome, SavedBenchmark, SavedStats
 from bench.stats.diagnostics import corrected_interval
 from bench.stats.estimates import Interval, across_processes, centre, median
 from reports.cells import Scalar
@@ -19,8 +19,6 @@ from reports.summary.figures import case_row
 from reports.summary.interval_fields import state_of
 from reports.summary.timed_series import of_rounds
 
-PLAIN_TIMERS = ("", "perf_counter", "perf_counter_ns", "convbench_sampler")
-"""Those of wall time; another one, such as process_time, measures something else."""
 _STATUS: dict[str, Outcome] = {"ok": "ok", "reduced": "reduced", "oom": "oom"}
 T = TypeVar("T")
 
