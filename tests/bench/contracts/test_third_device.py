@@ -148,6 +148,7 @@ LEFT = {
     "bench/child/output_agreement.py": "torch's word: the same images for every device, made on the host",
     "bench/child/training/checkpoint.py": "torch's word: loaded to the host",
     "bench/pytest_plugin/convbench_fixture.py": "torch's word: where a module without parameters lies",
+    "bench/archive/importers/pytest_benchmark_json.py": "pytest-benchmark's word",
     "bench/pytest_plugin/saved_runs.py": "pytest-benchmark's word",
     "bench/rank_steps/gathered.py": "torch's word: whole weights are compared on the host",
     "bench/rank_steps/synced_norms.py": "torch's word: SyncBatchNorm is for GPUs only",
