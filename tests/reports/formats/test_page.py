@@ -1,19 +1,12 @@
-"""The page of a report in a real browser: headless Chromium, driven by Selenium.
-
-The browser and its driver are system packages (`chromium` and `chromium-driver` of Debian), which .ci/run
-installs. Elsewhere these tests are skipped where there are none.
-"""
+"""The page of a report in a real browser: headless Chromium, driven by Selenium."""
 
 from __future__ import annotations
 
 import base64
 import json
 import math
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -23,9 +16,6 @@ pytest.importorskip("selenium")
 
 import itertools
 
-from selenium import webdriver
-from selenium.webdriver.chrome.options import Options
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -39,14 +29,21 @@ from reports.dot_chart import Dot, DotChart
 from reports.pages.run_report import build
 from reports.tables.label_meanings import MEANINGS
 from tests.planted import planted_answer, planted_records
-from tests.planted.commands import ROOT
+from tests.planted.page_browser import (
+    DESKTOP,
+    PHONE,
+    WIDTHS,
+    Driver,
+    ask,
+    axe,
+    emulate,
+    picture,
+    show,
+    started,
+)
 from tests.planted.planted_learning import VGG, seeds
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-DRIVER = "chromedriver"
 SCRIPT = "<script>alert(1)</script>"
-DESKTOP, TABLET, PHONE = (1280, 900), (768, 1024), (390, 844)
-WIDTHS = [DESKTOP, TABLET, PHONE]
 FIGURES: tuple[Cell, ...] = (
     Quantity(value=12.3, low=12.1, high=12.5),
     None,
@@ -62,28 +59,10 @@ FIGURES: tuple[Cell, ...] = (
 ASCENDING = [-5.7, 0.25, 12.3, 100.0, 1234.0, math.inf]
 """What is known of them by value; words come after them, and what is not known always last."""
 
-Driver = webdriver.Chrome
-
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
-    """A headless Chromium that keeps what its console and its network say."""
-    binary = next(filter(None, map(shutil.which, BROWSERS)), None)
-    driver = shutil.which(DRIVER)
-    if binary is None or driver is None:
-        reason = f"needs a browser ({', '.join(BROWSERS)}) and {DRIVER}: .ci/run installs them"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
-    options = Options()
-    options.binary_location = binary
-    profile = tmp_path_factory.mktemp("profile")
-    # Without /dev/shm of a useful size, as in containers, and without a sandbox, which root cannot have.
-    for argument in ("headless=new", "disable-gpu", "disable-dev-shm-usage", f"user-data-dir={profile}"):
-        options.add_argument(f"--{argument}")
-    if os.geteuid() == 0:
-        options.add_argument("--no-sandbox")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    with webdriver.Chrome(options=options, service=Service(driver)) as opened:
-        yield opened
+    yield from started(tmp_path_factory.mktemp("profile"))
 
 
 @pytest.fixture(scope="module")
@@ -118,37 +97,6 @@ def opened(browser: Driver, report: Path) -> Driver:
     show(browser, report)
     ask(browser, "document.querySelectorAll('details').forEach(part => { part.open = true; })")
     return browser
-
-
-def show(browser: Driver, file: Path) -> Driver:
-    for kind in ("browser", "performance"):
-        browser.get_log(kind)  # what an earlier page said is forgotten
-    emulate(browser)
-    browser.get(file.as_uri())
-    return browser
-
-
-def emulate(browser: Driver, scheme: str = "light", size: tuple[int, int] = DESKTOP, media: str = "") -> None:
-    """A screen of so many CSS pixels in the user's colors, or paper (`print`)."""
-    width, height = size
-    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == PHONE}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    features = [{"name": "prefers-color-scheme", "value": scheme}]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": features})
-
-
-def ask(browser: Driver, expression: str) -> Any:
-    """The value of an expression of JavaScript."""
-    return browser.execute_script(f"return {expression}")
-
-
-def picture(browser: Driver, file: Path) -> np.ndarray[Any, Any]:
-    """The pixels of what is seen, which is also kept in the file: height x width x RGB, from 0 to 1."""
-    from matplotlib.image import imread
-
-    shot = browser.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})
-    file.write_bytes(base64.b64decode(shot["data"]))
-    return cast(np.ndarray[Any, Any], imread(file))[..., :3]
 
 
 @pytest.mark.slow
@@ -437,9 +385,6 @@ def test_the_tab_key_goes_down_the_page(browser: Driver, answer: Path) -> None:
         assert all(after >= before - 25 for before, after in itertools.pairwise(tops)), tops
 
 
-AXE = ROOT / "tests" / "fixtures" / "axe-core" / "axe.min.js"
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [DESKTOP, PHONE])
@@ -462,16 +407,6 @@ def test_axe_finds_a_fault_that_was_planted(browser: Driver, answer: Path) -> No
 def test_axe_finds_no_fault_in_the_report_of_a_run(opened: Driver) -> None:
     emulate(opened, "dark")
     assert axe(opened) == []
-
-
-def axe(browser: Driver) -> list[str]:
-    """Rule and element of each fault that axe-core finds in the page as it is shown."""
-    browser.execute_script(AXE.read_text(encoding="utf-8"))
-    found = browser.execute_async_script(
-        "const done = arguments[0];"
-        "axe.run(document, {resultTypes: ['violations']}).then(found => done(found.violations))"
-    )
-    return [f"{rule['id']}: {node['html'][:200]}" for rule in found for node in rule["nodes"]]
 
 
 def luminance(color: str) -> float:
