@@ -25,10 +25,10 @@ the parts, the next command."""
 _MOST_DAMAGED = 2
 
 
-def answer(trended: Trended, shown: Sequence[ShownSeries], groups: Sequence[Group], nothing: str) -> Answer:
+def answer(trended: Trended, shown: Sequence[ShownSeries], groups: Sequence[Group]) -> Answer:
     """Within one screen."""
     ours = [each for each in shown if not each.series.origin] or shown
-    told = tuple(headlines(shown, groups, nothing))
+    told = tuple(headlines(shown, groups))
     about = " · ".join(_about(trended, shown))
     alarms = trended.damaged[:_MOST_DAMAGED]
     warnings = " ".join(_warnings(trended, shown, len(groups) - MOST_TOLD))

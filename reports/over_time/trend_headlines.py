@@ -47,18 +47,29 @@ def title(shown: Sequence[ShownSeries]) -> str:
     return f"{drifting:,} of {whole} drifting" if drifting else f"{whole}, no new step"
 
 
+def _too_short(shown: Sequence[ShownSeries]) -> Iterator[str]:
+    """Of series that are too short to be judged."""
+    from bench.stats.nightly_scan import FEWEST  # numpy, which has been imported where changes were found
+
+    short = sum(len(each.series.points) < FEWEST for each in shown)
+    if short == len(shown):
+        yield f"Too few runs to find a change: it takes {FEWEST} of a case."
+    elif short:
+        yield f"{of_series(short, shown)} had too few runs to find a change: it takes {FEWEST}."
+
+
 def _with(shown: Sequence[ShownSeries], *what: str) -> int:
     return sum(any(change.what in what for change in each.open) for each in shown)
 
 
-def headlines(shown: Sequence[ShownSeries], groups: Sequence[Group], nothing: str) -> Iterator[str]:
-    """At most four; `nothing` says what could have been found, where nothing was."""
+def headlines(shown: Sequence[ShownSeries], groups: Sequence[Group]) -> Iterator[str]:
+    """At most four."""
     runs = list(shown_runs(shown).values())
     yield _count(shown, runs)
     with_year = trend_words.needs_year([run.at for run in runs])
     yield from (sentence(group, with_year=with_year) for group in groups[:MOST_TOLD])
-    if not groups and nothing:
-        yield nothing
+    if not groups and shown:
+        yield from _too_short(shown)
 
 
 def _count(shown: Sequence[ShownSeries], runs: Sequence[SeriesRun]) -> str:

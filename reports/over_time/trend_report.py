@@ -16,16 +16,13 @@ from reports.over_time.trend_rows import lists, rows
 from reports.over_time.trended import Trended
 
 
-def document(trended: Trended, *, nothing: str = "") -> Document:
-    """The first screen, tables by question, a chart for each series, and a flat row for each of its runs.
-
-    `nothing` is a sentence on what would have been found, for a trend without a change.
-    """
+def document(trended: Trended) -> Document:
+    """The first screen, tables by question, a chart for each series, and a flat row for each of its runs."""
     shown = shown_of(trended)
     told = groups(shown)
     return Document(
         title=title(shown),
-        answer=answer(trended, shown, told, nothing),
+        answer=answer(trended, shown, told),
         text=tuple(_method(trended, shown)),
         tables=tuple(tables(trended, shown)),
         rows=tuple(rows(shown)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bench.archive.case_series import CaseSeries
 from reports.over_time.series_names import series_names
-from tests.planted.planted_series import series
+from tests.planted.planted_case_series import series
 
 VGG = "vgg16/training/cuda/fp32/eager/nchw/b8/t2"
 

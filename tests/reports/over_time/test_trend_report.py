@@ -130,13 +130,16 @@ def test_a_step_whose_run_is_not_sure_is_dated_by_the_runs_that_it_may_be() -> N
     assert between == f"{own[28].digest[:12]} and {own[31].digest[:12]}"
 
 
-def test_nothing_found_is_said_with_what_could_have_been_found() -> None:
-    quiet = planted_trend.series(planted_trend.runs(30))
-    document = trend_report.document(
-        structs.replace(planted_trend.year(30, 1), series=(quiet,)), nothing="A step of 3% would be told."
-    )
+def test_nothing_found_is_said_and_where_runs_are_too_few() -> None:
+    quiet = [planted_trend.series(planted_trend.runs(nights), case=f"c{nights}") for nights in (30, 7)]
+    document = shown(quiet[0])
     assert document.title == "1 case, no new step"
-    assert answer(document).headlines == ("No change in 30 nights of 1 case.", "A step of 3% would be told.")
+    assert answer(document).headlines == ("No change in 30 nights of 1 case.",)
+    assert answer(shown(*quiet)).headlines[1:] == ("1 case had too few runs to find a change: it takes 8.",)
+    assert answer(shown(quiet[1])).headlines == (
+        "No change in 7 nights of 1 case.",
+        "Too few runs to find a change: it takes 8 of a case.",
+    )
 
 
 def test_an_archive_without_a_run_is_no_error() -> None:
