@@ -24,6 +24,8 @@ _WAIT_SECONDS = 60.0
 class Row(Struct, frozen=True):
     """An entry as it is listed.
 
+    at             when it was measured, ISO 8601 in UTC; when it was added where the clock of its host was
+                   wrong, and `is_dated` is False. `started_at` is by that clock
     machines       hosts or nodes, in order; `kinds`: GPUs and processors that cases ran on
     bytes          of its files; `packed`: that they take in the archive
     tool           the tool whose file was imported; "" of a run of ours
@@ -32,6 +34,8 @@ class Row(Struct, frozen=True):
 
     digest: str
     label: str
+    at: str
+    is_dated: bool
     started_at: str
     added_at: str
     source: str
@@ -84,11 +88,12 @@ def _rows(index: sqlite3.Connection, label: str | None, model: str | None) -> It
     found = index.execute(
         f"SELECT {_COLUMNS}, {superseded.BY} FROM entries WHERE (?1 IS NULL OR label = ?1) "
         "AND (?2 IS NULL OR digest IN (SELECT digest FROM cases WHERE model = ?2)) "
-        "ORDER BY started_at, digest",
+        "ORDER BY at, digest",
         (label, model),
     )
-    for digest, name, started, added, source, machines, kinds, *rest in found:
-        yield Row(digest, name, started, added, source, _split(machines), _split(kinds), *rest)
+    for digest, name, at, is_dated, started, added, source, machines, kinds, *rest in found:
+        known = digest, name, at, bool(is_dated), started, added, source
+        yield Row(*known, _split(machines), _split(kinds), *rest)
 
 
 def _split(text: str) -> tuple[str, ...]:

@@ -62,7 +62,7 @@ def _chosen(archive: Path, listed: Listed, rules: Sequence[str]) -> Pruned:
     kept = {row.digest for rule in rules for row in _kept_by(rule, judged)}
     named = set(names.pinned(archive).values())
     rest = [row for row in (*listed.rows, *listed.superseded) if row.digest not in kept]
-    rest.sort(key=lambda row: (row.started_at, row.digest))
+    rest.sort(key=lambda row: (row.at, row.digest))
     removed = tuple(row for row in rest if row.digest not in named)
     left = sum(map(archive_folder.bytes_of, archive_folder.left_behind(archive)))
     return Pruned(removed, len(kept), len(rest) - len(removed), left, listed.damaged)
@@ -89,9 +89,5 @@ def _kept_by(rule: str, rows: Sequence[Row]) -> Iterator[Row]:
 
 
 def began(row: Row) -> datetime:
-    """In UTC; the beginning of time where a record has none that can be read, which keeps nothing by age."""
-    try:
-        found = datetime.fromisoformat(row.started_at)
-    except ValueError:
-        return datetime.min.replace(tzinfo=UTC)
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    """In UTC; when it was added where the clock of its host was wrong."""
+    return datetime.fromisoformat(row.at)

@@ -8,31 +8,25 @@ from typing import NamedTuple
 
 from bench.archive.archive_index import Listed, Row
 from bench.archive.entries import Added
-from bench.archive.names import SHORT_DIGITS
 from bench.archive.pruning import Pruned
 from bench.archive.verifying import Verified
 from bench.schema.plurals import how_many
-from reports.cells import Scalar
 from reports.document import Answer, Document, NextStep, Table
+from reports.pages import archive_tables
+from reports.pages.archive_tables import short
 from reports.tables.archive_command import typed
-from reports.tables.listing import and_more, within
+from reports.tables.listing import within
 from reports.tables.size_words import size_in_words
 
 TITLE = "Archive"
 MOST_ROWS = 10
 MOST_NAMES = 3
-_COLUMNS = ("run", "began", "label", "name", "machine", "cases", "processes", "failed", "size")
-_OPTIONAL = ("size", "failed", "machine", "cases")
-
-
-def short(digest: str) -> str:
-    return digest[:SHORT_DIGITS]
 
 
 def listing(archive: Path, listed: Listed, pinned: Mapping[str, str]) -> Document:
     """The newest runs, then all; a row for each."""
     newest = listed.rows[::-1]
-    names = _names_of(pinned)
+    names = archive_tables.names_of(pinned)
     headlines = [_span(listed.rows) if listed.rows else "No run."]
     if listed.superseded:
         superseded = how_many(len(listed.superseded), "run")
@@ -43,42 +37,17 @@ def listing(archive: Path, listed: Listed, pinned: Mapping[str, str]) -> Documen
             about=_about(archive, listed.rows),
             alarms=tuple(f"{each[0].upper()}{each[1:]}." for each in listed.damaged[:MOST_NAMES]),
             headlines=tuple(headlines),
-            table=_table("Newest runs", newest[:MOST_ROWS], names, of=len(newest)) if newest else None,
+            table=archive_tables.runs("Newest runs", newest[:MOST_ROWS], names, of=len(newest))
+            if newest
+            else None,
             next_step=_compared(archive, newest),
         ),
         tables=(
-            *((_table("All runs", newest, names, of=len(newest)),) if newest else ()),
-            *((_superseded(listed.superseded, names),) if listed.superseded else ()),
+            *((archive_tables.runs("All runs", newest, names, of=len(newest)),) if newest else ()),
+            *((archive_tables.superseded(listed.superseded, names),) if listed.superseded else ()),
         ),
-        rows=tuple(_row(row, names) for row in newest),
+        rows=tuple(archive_tables.row_of(row, names) for row in newest),
     )
-
-
-def _superseded(rows: Sequence[Row], names: Mapping[str, Sequence[str]]) -> Table:
-    return Table(
-        title="Superseded runs",
-        columns=("run", "began", "label", "name", "records", "superseded by"),
-        rows=tuple(
-            (
-                short(row.digest),
-                row.started_at[:16].replace("T", " "),
-                row.label,
-                ", ".join(names.get(row.digest, ())),
-                row.records,
-                short(row.superseded_by),
-            )
-            for row in reversed(rows)
-        ),
-        notes=("The other run holds all of its records. Lists count only that one; prune removes this one.",),
-        optional=("name", "began", "label"),
-    )
-
-
-def _names_of(pinned: Mapping[str, str]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for name, digest in pinned.items():
-        found.setdefault(digest, []).append(name)
-    return found
 
 
 def _about(archive: Path, rows: Sequence[Row]) -> str:
@@ -88,7 +57,7 @@ def _about(archive: Path, rows: Sequence[Row]) -> str:
 
 
 def _span(rows: Sequence[Row]) -> str:
-    first, last = rows[0].started_at[:10], rows[-1].started_at[:10]
+    first, last = rows[0].at[:10], rows[-1].at[:10]
     labels = sorted({row.label for row in rows if row.label})
     told = f", label{'s'[: len(labels) > 1]} {within(labels, MOST_NAMES)}" if labels else ""
     foreign = [row.tool for row in rows if row.tool]
@@ -116,52 +85,6 @@ def _compared(archive: Path, newest: Sequence[Row]) -> NextStep | None:
 def trend_step(archive: Path) -> NextStep:
     """What can be done with files of other tools."""
     return NextStep(command=typed(archive, "trend"), purpose="shows the series of all cases")
-
-
-def _table(title: str, rows: Sequence[Row], names: Mapping[str, Sequence[str]], *, of: int) -> Table:
-    left = of - len(rows)
-    has_foreign = any(row.tool for row in rows)
-    return Table(
-        title=title,
-        columns=(*_COLUMNS, *(("tool",) if has_foreign else ())),
-        rows=tuple(
-            (
-                short(row.digest),
-                row.started_at[:16].replace("T", " "),
-                row.label,
-                ", ".join(names.get(row.digest, ())),
-                and_more(row.kinds or row.machines, 1),
-                row.cases,
-                row.processes,
-                row.failed,
-                size_in_words(row.packed),
-                *((row.tool,) if has_foreign else ()),
-            )
-            for row in rows
-        ),
-        notes=(f"{how_many(left, 'more run')}: --full.",) if left else (),
-        optional=_OPTIONAL,
-    )
-
-
-def _row(row: Row, names: Mapping[str, Sequence[str]]) -> dict[str, Scalar]:
-    return {
-        "digest": row.digest,
-        "label": row.label,
-        "names": " ".join(names.get(row.digest, ())),
-        "started_at": row.started_at,
-        "added_at": row.added_at,
-        "source": row.source,
-        "machines": ", ".join(row.machines),
-        "kinds": ", ".join(row.kinds),
-        "cases": row.cases,
-        "processes": row.processes,
-        "failed": row.failed,
-        "records": row.records,
-        "bytes": row.bytes,
-        "packed_bytes": row.packed,
-        "origin": row.tool,
-    }
 
 
 def added(archive: Path, found: Sequence[Added], listed: Listed, label: str = "") -> Document:
@@ -283,7 +206,7 @@ def pruned(archive: Path, found: Pruned, *, dry_run: bool) -> Document:
         headlines.append(f"{size_in_words(found.left_behind)} of them of processes that were killed.")
     if found.damaged:
         headlines.append(f"{how_many(len(found.damaged), 'damaged run')} left as they are.")
-    oldest = _table("Removed runs", found.removed[:MOST_ROWS], {}, of=len(found.removed))
+    oldest = archive_tables.runs("Removed runs", found.removed[:MOST_ROWS], {}, of=len(found.removed))
     return Document(
         title=TITLE,
         answer=Answer(
@@ -291,8 +214,8 @@ def pruned(archive: Path, found: Pruned, *, dry_run: bool) -> Document:
             headlines=tuple(headlines),
             table=oldest if found.removed else None,
         ),
-        tables=(_table("All removed runs", found.removed, {}, of=len(found.removed)),)
+        tables=(archive_tables.runs("All removed runs", found.removed, {}, of=len(found.removed)),)
         if found.removed
         else (),
-        rows=tuple(_row(row, {}) for row in found.removed),
+        rows=tuple(archive_tables.row_of(row, {}) for row in found.removed),
     )

@@ -8,7 +8,8 @@ from pathlib import Path
 from bench.archive.importing import Imported
 from bench.schema.plurals import how_many
 from reports.document import Answer, Document
-from reports.pages.archive_report import MOST_NAMES, TITLE, short, trend_step
+from reports.pages.archive_report import MOST_NAMES, TITLE, trend_step
+from reports.pages.archive_tables import short
 
 
 def document(archive: Path, found: Sequence[Imported]) -> Document:

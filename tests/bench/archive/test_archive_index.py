@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ from bench.archive import archive_folder, archive_index, entries
 from bench.archive.archive_index import INDEX, Listed
 from bench.schema.case import Case
 from models.errors import UserError
-from tests.planted import planted_records
+from tests.planted import planted_nights, planted_records
+from tests.planted.planted_nights import YEAR
 
 
 @pytest.fixture
@@ -109,3 +111,12 @@ def test_without_an_archive_there_is_nothing_to_list(tmp_path: Path) -> None:
 def test_an_index_of_an_archive_that_was_copied_is_its_own(archive: Path, tmp_path: Path) -> None:
     before = archive_index.listed(archive)
     assert archive_index.listed(shutil.copytree(archive, tmp_path / "copied")) == before
+
+
+def test_runs_are_listed_in_the_order_of_time_where_a_clock_was_wrong_too(planted_year: Path) -> None:
+    rows = archive_index.listed(planted_year).rows
+    nights = [(datetime.fromisoformat(row.at) - planted_nights.FIRST).days for row in rows]
+    assert nights == [night for night in range(YEAR.nights) if night not in YEAR.missing]
+    undated = [row for row in rows if not row.is_dated]
+    assert [row.started_at[:4] for row in undated] == ["1970", "2031"]
+    assert [row.at for row in undated] == [row.added_at for row in undated]

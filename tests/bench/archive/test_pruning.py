@@ -89,3 +89,11 @@ def test_prune_removes_what_it_said_and_never_a_name(tmp_path: Path) -> None:
     assert archive_folder.digests(archive) == {digests[1]}
     assert archive_folder.left_behind(archive) == []
     assert [row.digest for row in archive_index.listed(archive).rows] == [digests[1]]
+
+
+def test_a_run_whose_clock_was_wrong_is_as_old_as_its_entry(tmp_path: Path) -> None:
+    (record,) = planted_records.replicates(Case(model="vgg11"), [0.1])
+    for name, began in (("1", "1970-01-01T00:00:05Z"), ("2", "2020-01-01T00:00:00Z")):
+        run = planted_records.write(tmp_path / name, [msgspec.structs.replace(record, started_at=began)])
+        entries.add(tmp_path / "archive", run)
+    assert kept(tmp_path / "archive", "1d") == kept(tmp_path / "archive", "1") == [1]
