@@ -1,5 +1,8 @@
 """A results file of airspeed velocity (API version 2), for `results/MACHINE/COMMIT-convbench.json`.
 
+asv shows it where it finds the commit, by all its digits, and what the formats asv-benchmarks and asv-machine
+write beside it.
+
 https://asv.readthedocs.io
 """
 
@@ -10,10 +13,11 @@ from typing import Any
 
 import msgspec
 
+from bench.host import commit_names
 from bench.schema.plain_text import encode
 from models.errors import UserError
 from reports.document import Document, Origin
-from reports.tables.exported_figures import ExportedFigure, exported_figures
+from reports.tables.exported_figures import ExportedFigure, exported_figures, exported_machine
 
 NEEDS_TIMES = True
 """Only a document with figures of steps can be written so."""
@@ -29,11 +33,17 @@ def render(document: Document) -> str:
     if len(origin.commits) != 1:
         found = f"these are of {len(origin.commits)}" if origin.commits else "these records name none"
         raise UserError(f"a file of asv is about one commit, and {found}. Use --format json")
+    (commit,) = origin.commits
+    if not commit_names.is_whole(commit):
+        raise UserError(
+            "a file of asv is about one commit, and these records were made with changes that were not "
+            "committed. Use --format json"
+        )
     fields = {
-        "commit_hash": origin.commits[0],
+        "commit_hash": commit_names.full(commit),
         "env_name": ENVIRONMENT,
         "date": _milliseconds(origin.finished_at or origin.started_at),
-        "params": {"machine": ", ".join(origin.machines) or "unknown", "env": ENVIRONMENT},
+        "params": {"machine": exported_machine(origin), "env": ENVIRONMENT},
         "python": "",
         "requirements": {},
         "env_vars": {},

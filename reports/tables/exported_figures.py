@@ -12,7 +12,7 @@ from bench.schema.case import Case
 from bench.schema.metrics import is_of
 from models.errors import UserError
 from reports.cells import Scalar
-from reports.document import Document
+from reports.document import Document, Origin
 
 AXES = ("model", "workload", "device", "precision", "engine", "layout", "batch", "threads", "tuning")
 PEAKS = ("peak_resident", "peak_allocated")
@@ -62,6 +62,11 @@ def exported_figures(document: Document) -> list[ExportedFigure]:
         )
     several = len({row.get("machine") for row in rows}) > 1
     return list(_numbered([_figure(row, several=several) for row in rows]))
+
+
+def exported_machine(origin: Origin) -> str:
+    """The machines of a report as one name."""
+    return ", ".join(origin.machines) or "unknown"
 
 
 def _is_exported(row: Mapping[str, Scalar]) -> bool:

@@ -179,7 +179,8 @@ def test_raw_markdown_is_aligned() -> None:
 
 
 def test_every_module_is_a_format() -> None:
-    of_others = {"asv", "bencher", "github-action-benchmark", "parquet", "prometheus", "pytest-benchmark"}
+    of_others = {"asv", "asv-benchmarks", "asv-machine", "bencher", "github-action-benchmark", "prometheus"}
+    of_others |= {"parquet", "pytest-benchmark"}
     assert set(formats.names()) == {"csv", "html", "json", "md", "terminal"} | of_others
     assert formats.for_any() == ("csv", "html", "json", "md", "terminal")
     assert formats.binary() == ("parquet",)
