@@ -13,7 +13,7 @@ from reports.over_time import trend_words
 from reports.over_time.shown_series import ShownSeries
 from reports.tables.time_units import TimeUnit, unit_of
 
-SPARK_CELLS = 16
+SPARK_CELLS, FEWEST_CELLS = 16, 8
 LEAST_RANGE = 0.04
 """Of the log: the least that the height of a sparkline stands for."""
 SPARK_NOTE = "Higher is slower; the height of a line is its range, at least 4%; outliers are left out."
@@ -22,26 +22,28 @@ ACKNOWLEDGED = "✓"
 """Stands ahead of a change that somebody answered for."""
 
 
-def series_table(title: str, shown: Sequence[ShownSeries], part: Part | None = None) -> Table:
-    """A row for each series, in their order."""
+def series_table(
+    title: str, shown: Sequence[ShownSeries], part: Part | None = None, *, cells: int = SPARK_CELLS
+) -> Table:
+    """A row for each series, in their order, with a line of so many `cells`."""
     now = [each.now for each in shown]
     unit = unit_of([each.value for each in now])
     return Table(
         title=title,
         columns=("case", "over time", f"now, {unit.name}", "last change", "when", "with", "in all", "runs"),
-        rows=tuple(_row(each, time, unit) for each, time in zip(shown, now, strict=True)),
+        rows=tuple(_row(each, time, unit, cells) for each, time in zip(shown, now, strict=True)),
         meanings=(("over time", SPARK_NOTE.rstrip(".")), ("in all", "the last level against the first")),
         optional=OPTIONAL,
         part=part,
     )
 
 
-def _row(shown: ShownSeries, now: Quantity, unit: TimeUnit) -> tuple[Cell, ...]:
+def _row(shown: ShownSeries, now: Quantity, unit: TimeUnit, cells: int) -> tuple[Cell, ...]:
     last = shown.trended.told[-1] if shown.trended.told else None
     total = shown.total
     return (
         shown.name,
-        spark(shown),
+        _spark(shown, cells),
         scaled(now, unit),
         None if last is None else f"{_mark(last.acknowledged)}{trend_words.marked(last.shift)}",
         None if last is None else trend_words.day(shown.series.runs[last.at].at),
@@ -61,10 +63,10 @@ def scaled(seconds: Quantity, unit: TimeUnit) -> Quantity:
     return structs.replace(seconds, value=seconds.value * unit.per_second, low=low, high=high)
 
 
-def spark(shown: ShownSeries) -> Sparkline:
+def _spark(shown: ShownSeries, cells: int) -> Sparkline:
     """Without outliers: a single one would flatten all others."""
     outliers = set(shown.changes.outliers)
     points = shown.series.points
     logs = [points[at].log_seconds for at in range(shown.first, len(points)) if at not in outliers]
     change = "no run" if not logs else f"{trend_words.percent(logs[-1] - logs[0]):+.1f}% from first to last"
-    return Sparkline(sparkline(logs, SPARK_CELLS, LEAST_RANGE), f"{len(logs):,} runs, {change}")
+    return Sparkline(sparkline(logs, cells, LEAST_RANGE), f"{len(logs):,} runs, {change}")

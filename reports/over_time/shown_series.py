@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from bench.archive.case_series import CaseSeries, SeriesRun
 from bench.stats.run_series import Changes, Level, SeriesPoint, Shift
@@ -93,6 +93,21 @@ def shown_of(trended: Trended) -> tuple[ShownSeries, ...]:
         if first < len(each.series.runs):
             found.append(ShownSeries(name=name, trended=each, first=first))
     return tuple(sorted(found, key=lambda each: each.urgency))
+
+
+def by_group(shown: Sequence[ShownSeries]) -> dict[tuple[str, str], list[ShownSeries]]:
+    """By tool and kind of machine, our own first, in their order: unlike machines are not ranked together.
+
+    Each is named among those of its group. Series of another tool are of its group whatever their machine.
+    """
+    found: dict[tuple[str, str], list[ShownSeries]] = {}
+    for each in sorted(shown, key=lambda each: each.series.origin != ""):
+        series = each.series
+        found.setdefault((series.origin, "" if series.origin else series.kind), []).append(each)
+    for key, own in found.items():
+        names = series_names([each.series for each in own])
+        found[key] = [structs.replace(each, name=name) for each, name in zip(own, names, strict=True)]
+    return found
 
 
 def _first(runs: Sequence[SeriesRun], since: str | None) -> int:

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
+
+from msgspec import structs
 
 from bench.schema.plurals import how_many
 from reports.document import Answer, NextStep, Table
 from reports.over_time import trend_words
-from reports.over_time.series_table import series_table
+from reports.over_time.series_table import FEWEST_CELLS, SPARK_CELLS, series_table
 from reports.over_time.shown_series import ShownSeries
-from reports.over_time.told_groups import Group
-from reports.over_time.trend_headlines import MOST_TOLD, headlines, shown_runs, title, unit_of_runs
+from reports.over_time.told_groups import Group, span
+from reports.over_time.trend_headlines import MOST_TOLD, headlines, of_series, shown_runs, title, unit_of_runs
 from reports.over_time.trended import Trended
+from reports.tables import first_screen
 from reports.tables.archive_command import typed
 from reports.tables.listing import and_more
 
-LINES, WIDTH = 24, 100
-"""Of the first screen."""
 MOST_ROWS, FEWEST_ROWS = 10, 3
-_BESIDE = 9
-"""Lines beside paragraphs and rows: two empty ones, the table's title, columns, rule and notes, the names of
-the parts, the next command."""
+_OTHER_LINES = 4
+"""An empty one, a second note of the table, the names of the parts, the next command."""
 _MOST_DAMAGED = 2
 
 
@@ -32,9 +31,8 @@ def answer(trended: Trended, shown: Sequence[ShownSeries], groups: Sequence[Grou
     about = " · ".join(_about(trended, shown))
     alarms = trended.damaged[:_MOST_DAMAGED]
     warnings = " ".join(_warnings(trended, shown, len(groups) - MOST_TOLD))
-    paragraphs = (f"{title(shown)} · {about}", *alarms, *told, warnings)
-    beside = sum(len(textwrap.wrap(text, WIDTH)) for text in paragraphs) + _BESIDE
-    rows = max(FEWEST_ROWS, min(MOST_ROWS, LINES - beside))
+    beside = first_screen.lines_of([f"{title(shown)} · {about}", *alarms, *told, warnings])
+    rows = first_screen.LINES - beside - first_screen.TABLE_LINES - _OTHER_LINES
     return Answer(
         about=about,
         alarms=alarms,
@@ -57,16 +55,19 @@ def _about(trended: Trended, shown: Sequence[ShownSeries]) -> Iterator[str]:
         yield and_more(list(dict.fromkeys(each.series.kind for each in shown)), 2)
 
 
-def _table(shown: Sequence[ShownSeries], rows: int) -> Table:
-    told = sum(bool(each.trended.told) for each in shown)
+def _table(shown: Sequence[ShownSeries], room: int) -> Table:
+    """As many rows as fit; a row that is too wide, also with a shorter line, takes two lines."""
+    title = "Cases, those with a change first" if any(each.trended.told for each in shown) else "Cases"
+    rows = max(FEWEST_ROWS, min(MOST_ROWS, room))
+    for cells in (SPARK_CELLS, FEWEST_CELLS):
+        table = series_table(title, shown[:rows], cells=cells)
+        if not first_screen.is_wide(table):
+            break
+    else:
+        rows = max(FEWEST_ROWS, rows // 2)
     left = len(shown) - rows
-    title = "Cases, those with a change first" if told else "Cases"
-    table = series_table(title, shown[:rows])
-    if left <= 0:
-        return table
-    from msgspec import structs
-
-    return structs.replace(table, notes=(f"{how_many(left, 'more case')}: --section series.",))
+    note = (f"{of_series(left, shown, 'more ')}: --section series.",) if left > 0 else ()
+    return structs.replace(table, rows=table.rows[:rows], notes=note)
 
 
 def _warnings(trended: Trended, shown: Sequence[ShownSeries], untold: int) -> Iterator[str]:
@@ -90,10 +91,11 @@ def _next_step(trended: Trended, groups: Sequence[Group]) -> NextStep | None:
     if not groups:
         return None
     largest = groups[0].largest
-    runs, at = largest.shown.series.runs, largest.change.at
-    if largest.change.what == "drift" or largest.shown.series.origin or at == 0:
+    runs = largest.shown.series.runs
+    first, last = span(largest.shown.changes, largest.change)
+    if largest.change.what == "drift" or largest.shown.series.origin or first == 0:
         command = typed(trended.archive, "trend", "ack", largest.change.name, "--why", "...")
         return NextStep(command=command, purpose="records why, so that it is not told again")
-    before, after = (f"@{trend_words.short(run.digest)}" for run in (runs[at - 1], runs[at]))
+    before, after = (f"@{trend_words.short(run.digest)}" for run in (runs[first - 1], runs[last]))
     command = typed(trended.archive, "compare", before, after)
     return NextStep(command=command, purpose="compares the runs around the largest change")

@@ -9,7 +9,7 @@ from bench.archive.case_series import SeriesRun
 from bench.stats.run_series import Level, SeriesPoint
 from reports.over_time import trend_words
 from reports.over_time.series_table import ACKNOWLEDGED
-from reports.over_time.shown_series import ShownSeries, half_width
+from reports.over_time.shown_series import ShownSeries, by_group, half_width
 from reports.over_time.trend_parts import SERIES, of_boundary, tested
 from reports.over_time.trended import ToldChange
 from reports.run_charts import ChartRuns, MarkKind, RunChart, RunCharts, RunLevel, RunMark
@@ -31,13 +31,17 @@ def charts(shown: Sequence[ShownSeries]) -> RunCharts | None:
     for each in shown:
         runs.update((id(run), run) for run in each.runs)
     places = {key: at for at, key in enumerate(runs)}
-    several = len({each.series.kind for each in shown}) > 1
+    groups = by_group(shown)
     return RunCharts(
         title="Runs over time",
         note=NOTE,
         part=SERIES.name,
         runs=_columns(list(runs.values())),
-        charts=tuple(_chart(each, places, several=several) for each in shown),
+        charts=tuple(
+            _chart(each, places, f"Measured by {origin}" if origin else kind if len(groups) > 1 else "")
+            for (origin, kind), own in groups.items()
+            for each in own
+        ),
     )
 
 
@@ -57,7 +61,7 @@ def _columns(runs: Sequence[SeriesRun]) -> ChartRuns:
     )
 
 
-def _chart(shown: ShownSeries, places: Mapping[int, int], *, several: bool) -> RunChart:
+def _chart(shown: ShownSeries, places: Mapping[int, int], group: str) -> RunChart:
     series, first = shown.series, shown.first
     points = series.points[first:]
     unit = unit_of([shown.now.value])
@@ -75,7 +79,7 @@ def _chart(shown: ShownSeries, places: Mapping[int, int], *, several: bool) -> R
         outliers=tuple(at - first for at in shown.changes.outliers if at >= first),
         levels=tuple(_level(level, first, scale) for level in shown.levels),
         marks=tuple(sorted(_marks(shown), key=lambda mark: mark.at)),
-        group=_group(shown, several=several),
+        group=group,
     )
 
 
@@ -84,11 +88,6 @@ def _ends(point: SeriesPoint, scale: float) -> tuple[float | None, float | None]
     if half is None:
         return None, None
     return scale * math.exp(point.log_seconds - half), scale * math.exp(point.log_seconds + half)
-
-
-def _group(shown: ShownSeries, *, several: bool) -> str:
-    origin, kind = shown.series.origin, shown.series.kind
-    return f"Measured by {origin}" if origin else kind if several else ""
 
 
 def _level(level: Level, first: int, scale: float) -> RunLevel:

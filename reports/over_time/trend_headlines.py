@@ -30,10 +30,12 @@ def unit_of_runs(runs: Sequence[SeriesRun]) -> str:
     return "night" if is_nightly and len({run.at[:10] for run in runs}) == len(runs) else "run"
 
 
-def of_series(count: int, shown: Sequence[ShownSeries]) -> str:
-    """`40 cases`; `80 series` where a case is on several kinds of machine."""
+def of_series(count: int, shown: Sequence[ShownSeries], more: str = "") -> str:
+    """`40 cases`, `3 more cases`; `80 series` where a case is on several kinds of machine."""
     cases = {(each.series.origin, each.series.case) for each in shown}
-    return how_many(count, "case") if len(cases) == len(shown) else how_many(count, "series", "series")
+    if len(cases) == len(shown):
+        return how_many(count, f"{more}case")
+    return how_many(count, f"{more}series", f"{more}series")
 
 
 def title(shown: Sequence[ShownSeries]) -> str:

@@ -11,7 +11,7 @@ from reports.cells import Cell, Quantity, brief, in_two
 from reports.document import Part, Table
 from reports.over_time import trend_words
 from reports.over_time.series_table import series_table
-from reports.over_time.shown_series import ShownSeries, seconds_of
+from reports.over_time.shown_series import ShownSeries, by_group, seconds_of
 from reports.over_time.told_groups import span
 from reports.over_time.trend_headlines import drift_days, shown_runs
 from reports.over_time.trended import ToldChange, Trended
@@ -37,8 +37,7 @@ def tables(trended: Trended, shown: Sequence[ShownSeries]) -> Iterator[Table]:
         _boundaries(shown),
         _drifts(shown),
         _outliers(shown),
-        *_of_kinds(shown),
-        *_imported(shown),
+        *_all(shown),
         _acknowledged(shown),
         _undated(shown),
         Table(
@@ -192,20 +191,13 @@ def _outliers(shown: Sequence[ShownSeries]) -> Table:
     )
 
 
-def _of_kinds(shown: Sequence[ShownSeries]) -> Iterator[Table]:
-    """A table for each kind of machine: unlike machines are not ranked together."""
-    ours = [each for each in shown if not each.series.origin]
-    kinds = list(dict.fromkeys(each.series.kind for each in ours))
-    for kind in kinds:
-        title = SERIES.title if len(kinds) == 1 else f"Cases on {kind}"
-        yield series_table(title, [each for each in ours if each.series.kind == kind], SERIES)
-
-
-def _imported(shown: Sequence[ShownSeries]) -> Iterator[Table]:
-    """A table for each tool; its figures take part in none of ours."""
-    for origin in dict.fromkeys(each.series.origin for each in shown if each.series.origin):
-        own = [each for each in shown if each.series.origin == origin]
-        yield series_table(f"Measured by {origin}", own, IMPORTED)
+def _all(shown: Sequence[ShownSeries]) -> Iterator[Table]:
+    """A table for each kind of machine, and for each other tool, whose figures take part in none of ours."""
+    found = by_group(shown)
+    for (origin, kind), own in found.items():
+        alone = sum(not other for other, _ in found) == 1
+        title = f"Measured by {origin}" if origin else SERIES.title if alone else f"Cases on {kind}"
+        yield series_table(title, own, IMPORTED if origin else SERIES)
 
 
 def _acknowledged(shown: Sequence[ShownSeries]) -> Table:

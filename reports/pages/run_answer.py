@@ -13,7 +13,6 @@ from reports.analysis.utilisation import Utilisation
 from reports.bar_rows import MOST_BARS, BarChart, BarRow
 from reports.cells import Quantity
 from reports.document import Answer
-from reports.pages import first_screen
 from reports.pages.about_line import about
 from reports.pages.next_command import Unfinished, next_step
 from reports.pages.run_headlines import headlines, title_of, where
@@ -21,6 +20,7 @@ from reports.pages.run_table import answer_table
 from reports.pages.run_warnings import warnings_line
 from reports.sections.unit_tables import spread_sentence
 from reports.summary.figures import Summary
+from reports.tables import first_screen
 from reports.tables.case_names import network_name
 from reports.tables.time_units import unit_of
 from reports.tables.wording import measured

@@ -16,12 +16,12 @@ from reports.analysis.rankings import is_ranked, time_to_target
 from reports.bar_rows import MOST_BARS, BarChart, BarRow
 from reports.cells import Cell, Quantity, readable
 from reports.document import Answer, NextStep, Table
-from reports.pages import first_screen
 from reports.pages.run_answer import RunFound
 from reports.pages.train_headlines import CaseNames, headlines, names_of
 from reports.sections.accuracy_tables import peak_of, to_target
 from reports.sections.machine_line import in_short
 from reports.summary.figures import Summary
+from reports.tables import first_screen
 from reports.tables.case_names import network_name
 from reports.tables.listing import and_more
 from reports.tables.wording import MIB, mean_percent, of_seeds

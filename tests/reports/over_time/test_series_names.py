@@ -37,10 +37,16 @@ def test_kinds_and_networks_are_named_where_a_case_has_several() -> None:
         series(case=VGG, kind="NVIDIA H200", fingerprint="0123456789"),
     )
     assert found == [
-        "VGG-16 training, batch 8, NVIDIA H100",
-        "VGG-16 training, batch 8, NVIDIA H200, network ffffff",
-        "VGG-16 training, batch 8, NVIDIA H200, network 012345",
+        "VGG-16 training, batch 8, H100",
+        "VGG-16 training, batch 8, H200, network ffffff",
+        "VGG-16 training, batch 8, H200, network 012345",
     ]
+
+
+def test_kinds_whose_short_names_are_alike_keep_their_long_ones() -> None:
+    kinds = ("NVIDIA H100 80GB HBM3", "NVIDIA H100 80GB PCIe")
+    found = names(*(series(case=VGG, kind=kind) for kind in kinds))
+    assert found == [f"VGG-16 training, batch 8, {kind}" for kind in kinds]
 
 
 def test_other_tools_cases_and_users_networks_keep_their_names() -> None:
