@@ -39,6 +39,15 @@ class RunLevel(Struct, frozen=True):
     high: float
 
 
+class RunSlope(Struct, frozen=True):
+    """Points from `first` to `last` that drift, from the value `begin` to `end`."""
+
+    first: int
+    last: int
+    begin: float
+    end: float
+
+
 class RunMark(Struct, frozen=True):
     """What stands at a point: a few letters in the chart, and the whole of it in words."""
 
@@ -69,6 +78,7 @@ class RunChart(Struct, frozen=True, kw_only=True):
     processes: tuple[int, ...]
     outliers: tuple[int, ...] = ()
     levels: tuple[RunLevel, ...] = ()
+    slopes: tuple[RunSlope, ...] = ()
     marks: tuple[RunMark, ...] = ()
     group: str = ""
 

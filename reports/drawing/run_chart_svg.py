@@ -6,6 +6,7 @@ the run under a pointer.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
@@ -29,8 +30,10 @@ _MARGIN = 0.08
 """Of the height, above and below what is drawn."""
 _LINES = 2
 """Of labels above the chart; one that fits into none of them is only told when one points at it."""
-_FEW = 400
-"""Runs; the dots of more would cover each other."""
+_SPARSE = 400
+"""Runs; larger dots of more would cover each other."""
+_FEW, _BESIDE = 0.03, 0.3
+"""Of the runs, at either end of the range; and of the range without them, which is left for their like."""
 _USUAL, _SLOWER, _FASTER, _ANSWERED = 0, 1, 2, 3
 
 
@@ -61,14 +64,25 @@ class Frame(Struct, frozen=True):
 
 
 def frame_of(chart: RunChart, seconds: Sequence[float]) -> Frame:
-    """Of all runs but outliers, with their levels; `seconds` are those of all runs that charts share."""
-    outliers = set(chart.outliers)
-    kept = [value for at, value in enumerate(chart.values) if at not in outliers] or list(chart.values)
-    kept += [end for level in chart.levels for end in (level.low, level.high)]
-    low, high = min(kept), max(kept)
+    """`seconds` are those of all runs that charts share."""
+    low, high = _range(chart)
     middle, reach = (low + high) / 2, max(high - low, LEAST_RANGE * (low + high) / 2) * (0.5 + _MARGIN)
     ats = [seconds[run] for run in chart.runs]
     return Frame(_LEFT, _RIGHT, _TOP, _BOTTOM, min(ats), max(ats), middle - reach, middle + reach)
+
+
+def _range(chart: RunChart) -> tuple[float, float]:
+    """Of all runs but outliers; where a few others alone would take half of the height, also without these: a
+    week at another clock must not hide a step of 3%."""
+    outliers = set(chart.outliers)
+    kept = sorted(value for at, value in enumerate(chart.values) if at not in outliers) or chart.values
+    few = math.ceil(_FEW * len(kept))
+    low, high = kept[0], kept[-1]
+    inner_low, inner_high = kept[min(few, len(kept) - 1)], kept[max(len(kept) - 1 - few, 0)]
+    if high - low > 2 * max(inner_high - inner_low, LEAST_RANGE * inner_low):
+        beside = _BESIDE * (inner_high - inner_low)
+        return max(inner_low - beside, low), min(inner_high + beside, high)
+    return low, high
 
 
 def in_words(chart: RunChart) -> str:
@@ -87,6 +101,7 @@ def draw(chart: RunChart, seconds: Sequence[float], palette: Palette) -> str:
     _marks(pen, frame, chart.marks, xs)
     _points(pen, frame, chart, xs)
     _levels(pen, frame, chart, xs)
+    _slopes(pen, frame, chart, xs)
     pen.down = HEIGHT
     return pen.drawn()
 
@@ -110,22 +125,21 @@ _FAINT = {"stroke-width": "0.5", "stroke-opacity": "0.5"}
 def _points(pen: Pen, frame: Frame, chart: RunChart, xs: Sequence[float]) -> None:
     """A stroke of no length with round ends is a dot; that of an outlier is hollow."""
     outliers = set(chart.outliers)
+    beyond = {at for at, value in enumerate(chart.values) if not frame.low <= value <= frame.high}
     color = pen.palette.series[_USUAL]
+    inside = [(at, xs[at], frame.y(value)) for at, value in enumerate(chart.values) if at not in beyond]
     intervals = "".join(
         f"M{x:.1f} {frame.y(low):.1f}V{frame.y(high):.1f}"
-        for x, low, high in zip(xs, chart.low, chart.high, strict=True)
-        if low is not None and high is not None
+        for at, x, _ in inside
+        if (low := chart.low[at]) is not None and (high := chart.high[at]) is not None
     )
     if intervals:
-        pen.rule(intervals, color, {"stroke-width": "1.2", "stroke-opacity": "0.35"})
-    dots = "".join(
-        f"M{x:.1f} {frame.y(value):.1f}h0"
-        for at, (x, value) in enumerate(zip(xs, chart.values, strict=True))
-        if at not in outliers
-    )
-    across = "3.4" if len(xs) <= _FEW else "1.8"
+        pen.rule(intervals, color, {"stroke-width": "1.2", "stroke-opacity": "0.3"})
+    dots = "".join(f"M{x:.1f} {y:.1f}h0" for at, x, y in inside if at not in outliers)
+    across = "3.4" if len(xs) <= _SPARSE else "1.8"
     pen.rule(dots, color, {"stroke-width": across, "style": "stroke-linecap:round"})
-    rings = "".join(_ring(xs[at], frame.y(chart.values[at])) for at in chart.outliers)
+    rings = "".join(_ring(x, y) for at, x, y in inside if at in outliers)
+    rings += "".join(_arrow(xs[at], frame, is_above=chart.values[at] > frame.high) for at in sorted(beyond))
     if rings:
         pen.rule(rings, color, {"stroke-width": "1.2"})
 
@@ -134,8 +148,16 @@ def _ring(x: float, y: float) -> str:
     return f"M{x - 2.5:.1f} {y:.1f}a2.5 2.5 0 1 0 5 0a2.5 2.5 0 1 0 -5 0"
 
 
+def _arrow(x: float, frame: Frame, *, is_above: bool) -> str:
+    """A triangle at the edge that a run lies beyond."""
+    edge, base = (frame.top, 5) if is_above else (frame.bottom, -5)
+    return f"M{x:.1f} {edge:.1f}l3 {base}h-6z"
+
+
 def _levels(pen: Pen, frame: Frame, chart: RunChart, xs: Sequence[float]) -> None:
     for level in chart.levels:
+        if not frame.low <= level.value <= frame.high:
+            continue
         left, right = xs[level.first], xs[level.last]
         top, bottom = frame.y(level.high), frame.y(level.low)
         look = {"fill": pen.palette.ink, "fill-opacity": "0.12"}
@@ -143,6 +165,13 @@ def _levels(pen: Pen, frame: Frame, chart: RunChart, xs: Sequence[float]) -> Non
         pen.rule(
             f"M{short(left)} {short(frame.y(level.value))}H{short(max(right, left + 1))}", pen.palette.ink
         )
+
+
+def _slopes(pen: Pen, frame: Frame, chart: RunChart, xs: Sequence[float]) -> None:
+    for slope in chart.slopes:
+        begin, end = frame.y(slope.begin), frame.y(slope.end)
+        path = f"M{short(xs[slope.first])} {short(begin)}L{short(xs[slope.last])} {short(end)}"
+        pen.rule(path, pen.palette.ink)
 
 
 def _color(palette: Palette, kind: MarkKind) -> str:

@@ -6,19 +6,20 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from bench.archive.case_series import SeriesRun
-from bench.stats.run_series import Level, SeriesPoint
+from bench.stats.run_series import Drift, Level, SeriesPoint
 from reports.over_time import trend_words
 from reports.over_time.series_table import ACKNOWLEDGED
 from reports.over_time.shown_series import ShownSeries, by_group, half_width
 from reports.over_time.trend_parts import SERIES, of_boundary, tested
 from reports.over_time.trended import ToldChange
-from reports.run_charts import ChartRuns, MarkKind, RunChart, RunCharts, RunLevel, RunMark
+from reports.run_charts import ChartRuns, MarkKind, RunChart, RunCharts, RunLevel, RunMark, RunSlope
 from reports.tables.time_units import unit_of
 from reports.tables.time_words import in_words
 
 NOTE = (
-    "A dot is a run, its line the interval of its processes; a bar is a level with its interval. Dashed "
-    "lines are changes of driver, torch or clock setting; hollow dots are outliers."
+    "A dot is a run, its line the interval of its processes; a bar is a level with its interval, a slope a "
+    "drift. Dashed lines are changes of driver, torch or clock setting. Hollow dots are outliers, and a "
+    "triangle at the edge is a run beyond it."
 )
 _LABEL_LETTERS = 22
 
@@ -78,6 +79,7 @@ def _chart(shown: ShownSeries, places: Mapping[int, int], group: str) -> RunChar
         processes=tuple(point.processes for point in points),
         outliers=tuple(at - first for at in shown.changes.outliers if at >= first),
         levels=tuple(_level(level, first, scale) for level in shown.levels),
+        slopes=tuple(_slope(shown, drift) for drift in shown.changes.drifts if drift.last > first),
         marks=tuple(sorted(_marks(shown), key=lambda mark: mark.at)),
         group=group,
     )
@@ -93,6 +95,20 @@ def _ends(point: SeriesPoint, scale: float) -> tuple[float | None, float | None]
 def _level(level: Level, first: int, scale: float) -> RunLevel:
     value, low, high = (scale * math.exp(log) for log in (level.log_seconds, level.low, level.high))
     return RunLevel(max(level.first - first, 0), level.last - first, value, low, high)
+
+
+def _slope(shown: ShownSeries, drift: Drift) -> RunSlope:
+    """Through the middle of its runs, as far as they are shown."""
+    points, outliers = shown.series.points, set(shown.changes.outliers)
+    own = [at for at in range(drift.first, drift.last + 1) if at not in outliers]
+    middle = sum(points[at].log_seconds for at in own) / len(own)
+    center = sum(own) / len(own)
+    scale = unit_of([shown.now.value]).per_second
+    first = max(drift.first, shown.first)
+    begin, end = (
+        scale * math.exp(middle + drift.per_run.log_ratio * (at - center)) for at in (first, drift.last)
+    )
+    return RunSlope(first - shown.first, drift.last - shown.first, begin, end)
 
 
 def _note(shown: ShownSeries) -> str:
