@@ -16,7 +16,7 @@ FROM_OUTSIDE = {
     "reports/formats/csv.py": "the end of a line that the csv module writes; names that a sheet computes",
     "reports/formats/md.py": "characters that would be markup",
     "reports/fleet/fleet_found.py": "digits in the names of nodes, which are sorted as numbers",
-    "reports/over_time/series_names.py": "ids of cases, which are all that an archive keeps of them; names of GPUs",
+    "reports/over_time/series_names.py": "ids of cases, which are what an archive keeps of them; GPUs",
     "reports/pytest_files/benchmark_tables.py": "the parameters of a test, as pytest names it",
     "reports/summary/case_order.py": "digits in the names of users' models, which are sorted as numbers",
     "reports/tables/case_names.py": "models' names, as users type them",
