@@ -66,7 +66,8 @@ _POSSIBLE = """
 SELECT larger.digest, smaller.digest FROM entries AS larger JOIN entries AS smaller
 ON smaller.started_at BETWEEN larger.started_at AND larger.finished_at
 WHERE smaller.finished_at <= larger.finished_at AND smaller.records <= larger.records
-AND smaller.digest <> larger.digest AND (larger.digest IN fresh OR smaller.digest IN fresh)
+AND smaller.digest <> larger.digest AND smaller.tool = '' AND larger.tool = ''
+AND (larger.digest IN fresh OR smaller.digest IN fresh)
 """
 
 

@@ -30,6 +30,7 @@ UNITS = {
     "flops": "FLOP",
     "device_seconds": "s",
     "seconds": "s",
+    "level": "s",
     "more_seconds": "s",
     "bytes": "bytes",
     "packed_bytes": "bytes",
