@@ -14,8 +14,9 @@ from bench import datasets
 from bench.cli import completion, exit_code, options, output, run_cases, section_names
 from bench.cli.axis_options import Axes, Given, axis_options
 from bench.host import cpu_cores
-from bench.plan import axes, feasibility, recipes, suite_plan, training_runs
+from bench.plan import axes, feasibility, node_names, recipes, shards, suite_plan, training_runs
 from bench.plan.axes import AXES, NumericAxis
+from bench.runner import plan_file
 from bench.runner.run_options import RunOptions
 from bench.schema.case import Case, MeasurementProtocol
 from models.errors import UserError
@@ -23,6 +24,7 @@ from reports.pages import plan_report
 
 if TYPE_CHECKING:
     from bench.runner.execute import RunResult
+    from bench.schema.kept_plan import KeptPlan
 
 TIME_LIMIT_SECONDS = 1e6
 """Without `--time-limit` a training run may take days."""
@@ -83,6 +85,15 @@ def train(
         ),
     ],
     gpu: options.Gpu = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I/N",
+            help="Train one of N equal parts of all runs: 0/4 is the first, 3/4 the last. convbench merge "
+            "unites the parts.",
+        ),
+    ] = None,
+    node_name: options.NodeName = None,
     lock_clocks: options.LockClocks = None,
     threads: Annotated[str | None, typer.Option(metavar="N", help=AXES["threads"].summary)] = None,
     target: Annotated[
@@ -107,7 +118,10 @@ def train(
     full: options.Full = False,
     format_: options.Format = "terminal",
 ) -> int:
-    """Train networks briefly; report accuracy, speed and memory. The default dataset needs no download."""
+    """Train networks briefly; report accuracy, speed and memory. The default dataset needs no download.
+
+    On several machines, --shard I/N gives each machine 1/N of the seeds of every case.
+    """
     output.check_format(format_)
     section_names.check("train", section, full=full)
     run_options = options.run_options_of(gpu, lock_clocks)
@@ -129,13 +143,19 @@ def train(
         MeasurementProtocol(time_limit_seconds=TIME_LIMIT_SECONDS), None, time_limit
     )
     budget_seconds = suite_plan.seconds_of(budget)
+    name = None if node_name is None else node_names.checked(node_name)
+    plan = training_runs.shard_of(planned, shard, protocol, name)
+    if plan is not None and plan.shard is not None:
+        planned = shards.of_shard(planned, plan.shard)
     if dry_run:
         output.show(plan_report.training_plan(planned, protocol, format_))
         return 0
     folder = output.kept_folder(out, resume=resume)
-    run_options = structs.replace(run_options, data_dir=data_dir, tensorboard=tensorboard)
+    if resume:
+        plan_file.refuse_other_shard(folder, plan)
+    run_options = structs.replace(run_options, data_dir=data_dir, tensorboard=tensorboard, node_name=name)
     is_auto = "auto" in given.get("device", ("auto",))
-    result = _train(planned, protocol, folder, run_options, budget_seconds, resume, is_auto)
+    result = _train(planned, protocol, folder, run_options, budget_seconds, resume, is_auto, plan)
     return exit_code.end(result, len(planned), lambda: _report(folder, format_, section, full))
 
 
@@ -180,6 +200,7 @@ def _train(
     budget: float | None,
     resume: bool,
     auto: bool,
+    plan: KeptPlan | None,
 ) -> RunResult:
     from bench.cli import progress
     from bench.runner import execute as runner
@@ -193,6 +214,7 @@ def _train(
             budget_seconds=budget,
             on_progress=bar.on_progress,
             auto=auto,
+            plan=plan,
             options=structs.replace(run_options, on_event=bar.on_event),
         )
 

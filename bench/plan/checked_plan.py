@@ -28,7 +28,9 @@ def refuse_impossible(plan: KeptPlan, where: str) -> None:
 
 
 def _check(case: Case) -> None:
-    if case.replicate != 1 or case.task is not None:
+    if case.task is not None:
+        raise UserError("it is of training runs. Continue them with the first command and --resume")
+    if case.replicate != 1:
         raise UserError(f"{case.id} is not a case of a suite")
     for axis in AXES:
         value = getattr(case, axis)

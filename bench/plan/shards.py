@@ -41,12 +41,13 @@ def needs_a_number(suite: str | None) -> str:
     return f"--shard deals out a fixed number of processes, which {why}: give --replicates, e.g. 5"
 
 
-def refuse_empty(ordered: Sequence[Case], shard: Shard) -> None:
-    """UserError, in every shard alike, where one of them would have nothing to measure."""
+def refuse_empty(ordered: Sequence[Case], shard: Shard, more: str = "--replicates") -> None:
+    """UserError, in every shard alike, where one of them would have nothing to measure; `more` is the option
+    that asks for further processes."""
     if len(ordered) < shard.count:
         raise UserError(
             f"--shard {shard}: the plan has only {len(ordered)} processes. Use at most as many shards, "
-            "or more --replicates"
+            f"or more {more}"
         )
 
 

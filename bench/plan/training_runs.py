@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct, structs
 
 from bench import datasets, devices
 from bench.host import cpu_cores
-from bench.plan import expand, recipes
+from bench.plan import expand, recipes, shards
 from bench.plan.axes import Value
-from bench.schema.case import Case
+from bench.schema.case import Case, MeasurementProtocol
+from bench.schema.kept_plan import KeptPlan
 from bench.schema.training_task import TrainingTask
 from models import catalogue
 from models.blocks import is_block
 from models.errors import UserError
+
+SUITE = "train"
+"""Of a plan of training runs."""
 
 
 class TrainingRequest(Struct, frozen=True, kw_only=True):
@@ -53,6 +57,26 @@ def cases(request: TrainingRequest, threads: int) -> list[Case]:
     combinations = [dict(zip(wanted, values, strict=True)) for values in itertools.product(*wanted.values())]
     once = [_case(request, fields, threads) for fields in combinations]
     return expand.interleave_replicates(list(dict.fromkeys(once)), request.seeds)
+
+
+def shard_of(
+    planned: Sequence[Case], text: str | None, protocol: MeasurementProtocol, node_name: str | None
+) -> KeptPlan | None:
+    """The plan whose part `--shard` asks for; None where it asks for none. Raises UserError."""
+    shard = shards.read(text)
+    if shard is None:
+        return None
+    shards.refuse_empty(planned, shard, "--seeds")
+    return KeptPlan(
+        suite=SUITE,
+        cases=list(dict.fromkeys(structs.replace(case, replicate=1) for case in planned)),
+        ceilings=False,
+        auto=False,
+        protocol=protocol,
+        replicates=max(case.replicate for case in planned),
+        shard=shard,
+        node_name=node_name,
+    )
 
 
 def _case(request: TrainingRequest, fields: dict[str, Value], threads: int) -> Case:

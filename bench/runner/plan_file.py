@@ -52,6 +52,21 @@ def plan_for(asked: Asked, directory: Path, *, resume: bool) -> KeptPlan:
     return suite_plan.of_suite(asked)
 
 
+def refuse_other_shard(directory: Path, plan: KeptPlan | None) -> None:
+    """UserError where training runs that are resumed here are a shard, or would be one now, of another plan
+    than this."""
+    if not (directory / RECORDS).exists():
+        return
+    kept = read_json(directory / PLAN, KeptPlan, PLAN_SCHEMA, ". Train into another --out")
+    began_with = None if kept is None or kept.shard is None else structs.replace(kept, machine=None)
+    if began_with != plan:
+        what = "no shard" if began_with is None else f"shard {began_with.shard} of a plan"
+        raise UserError(
+            f"{directory} was begun as {what}. --resume needs --shard and the other options of the first "
+            "command"
+        )
+
+
 def pending(plan: KeptPlan, directory: Path) -> list[Case]:
     """The processes that a resumed run in this folder begins with."""
     file = directory / RECORDS

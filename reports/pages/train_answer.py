@@ -10,6 +10,7 @@ from msgspec import structs
 
 from bench.archive.archived_runs import is_archived
 from bench.plan import training_runs
+from bench.schema.merged import MERGED
 from bench.schema.plurals import how_many
 from reports.analysis.learned import ACCURACY_KEY, Learned, Together, together
 from reports.analysis.rankings import is_ranked, time_to_target
@@ -197,7 +198,7 @@ def next_step(summary: Summary, runs: Sequence[Learned], directories: Sequence[P
     alike = [run for run in weak if training_runs.options_of(run.subject.case) == options]
     seeds = max(ENOUGH_SEEDS, *(2 * run.seeds for run in alike))
     models = dict.fromkeys(run.subject.case.model for run in alike)
-    goes_on = len(directories) == 1 and not is_archived(directories[0])
+    goes_on = len(directories) == 1 and _can_go_on(directories[0])
     out = ["--resume", "--out", str(directories[0])] if goes_on else ["--out", "runs/train"]
     words = ("convbench", "train", *models, *options, "--seeds", str(seeds), *out)
     return NextStep(
@@ -206,6 +207,13 @@ def next_step(summary: Summary, runs: Sequence[Learned], directories: Sequence[P
         seconds=_seconds(summary, alike, seeds),
         has_dry_run=True,
     )
+
+
+def _can_go_on(directory: Path) -> bool:
+    """Whether further seeds can be trained into a folder: not of a shard, nor into what merge made."""
+    from bench.runner.plan_file import PLAN
+
+    return not is_archived(directory) and not any((directory / name).exists() for name in (PLAN, MERGED))
 
 
 def _seconds(summary: Summary, runs: Sequence[Learned], seeds: int) -> float | None:

@@ -116,12 +116,15 @@ BAD_OPTIONS = [
     (["lenet5", "--time-limit", "0"], "--time-limit must be a number of seconds above 0"),
     (["lenet5", "--budget", "ten"], "--budget must be a number of seconds above 0"),
     (["lenet5", "--format", "jsn"], "Did you mean 'json'"),
-    (["lenet5", "--sead", "1"], "unknown option '--sead'. Did you mean '--seeds'?"),
+    (["lenet5", "--seds", "1"], "unknown option '--seds'. Did you mean '--seeds'?"),
     (["lenet5", "--tuning", "fused-optimizer", "--device", "cpu"], "has a fused optimizer already: omit"),
     (["lenet5", "--tuning", "freezing", "--device", "cpu"], "freezing makes constants of the weights"),
     (["lenet5", "--tuning", "cudnn-heuristics", "--device", "cpu"], "cudnn-heuristics needs --device cuda"),
     (["lenet5", "--tuning", "cudnn-heuristics", "--deterministic"], "both choose cuDNN's algorithms"),
     (["lenet5", "--deterministic=maybe"], "--deterministic"),
+    (["lenet5", "--shard", "1"], "--shard must be I/N"),
+    (["lenet5", "--shard", "2/2"], "of 2 the last is 1/2"),
+    (["lenet5", "--shard", "0/2"], "has only 1 processes. Use at most as many shards, or more --seeds"),
     ([], "MODEL... is missing. Usage: convbench train"),
 ]
 
@@ -206,6 +209,18 @@ def test_what_cannot_run_is_in_the_plan_with_its_reason(train: Command, tmp_path
     skipped = {row["model"]: row["skipped"] for row in json.loads(answer.out)["rows"]}
     assert "cannot take images of 8x8" in skipped["vgg11"]
     assert skipped["examples/tiny.py:build"] is None
+
+
+def test_shards_take_the_seeds_of_each_network_in_equal_parts(train: Command, tmp_path: Path) -> None:
+    words = ("lenet5", "vgg11", "--seeds", 5, "--device", "cpu", "--out", tmp_path, "--dry-run", "--json")
+    parts = [train(*words, "--shard", f"{index}/3").rows() for index in range(3)]
+    dealt = [[(row["model"], row["learning_seed"]) for row in part] for part in parts]
+    assert sorted(run for part in dealt for run in part) == [
+        (name, seed) for name in ("lenet5", "vgg11") for seed in range(5)
+    ]
+    for name in ("lenet5", "vgg11"):
+        assert sorted(sum(model == name for model, _ in part) for part in dealt) == [1, 2, 2]
+    assert max(map(len, dealt)) - min(map(len, dealt)) <= 1
 
 
 def says_only_how_the_run_went(err: str, folder: Path, processes: int = 1) -> bool:
@@ -320,6 +335,46 @@ def test_a_spent_budget_leaves_the_rest_for_resume(
     assert records(tmp_path / "run") == []
     assert trains(*arguments, "--resume").code == 0
     assert [record.status for record in records(tmp_path / "run")] == ["ok", "ok"]
+
+
+@pytest.mark.slow
+def test_seeds_of_merged_shards_are_pooled_as_those_of_one_run(
+    trains: Command, command_line: Command, net: Callable[[str], str], tmp_path: Path
+) -> None:
+    words = (net("good"), "--epochs", 1, "--seeds", 2, "--json")
+    whole = rows_of(trains(*words, "--out", tmp_path / "whole").out, "test_accuracy")
+    shards = [tmp_path / "shard0", tmp_path / "shard1"]
+    for index, folder in enumerate(shards):
+        answer = trains(*words, "--shard", f"{index}/2", "--node-name", f"node{index}", "--out", folder)
+        assert answer.code == 0
+    assert sorted(each.case.learning_seed for folder in shards for each in records(folder)) == [0, 1]
+    merged = command_line("merge", shards[0], "--out", tmp_path / "all")
+    assert "Missing: 1 shard, 1/2." in merged.out
+    assert command_line("merge", shards[1], "--out", tmp_path / "all", "--resume").code == 0
+    report = command_line("report", tmp_path / "all", "--json")
+    assert rows_of(report.out, "test_accuracy") == {"good": pytest.approx(whole["good"])}
+
+
+@pytest.mark.slow
+def test_a_shard_is_resumed_as_what_it_was_begun_as(
+    trains: Command, command_line: Command, net: Callable[[str], str], tmp_path: Path
+) -> None:
+    folder, own = tmp_path / "run", ("--shard", "1/2")
+    words = (net("good"), "--epochs", 1, "--seeds", 2, "--out")
+    stopped = trains(*words, folder, *own, "--budget", 1e-6)
+    assert "1 of 1 processes not measured" in stopped.err
+    for other in ((), ("--shard", "0/2"), (*own, "--target", "0.5")):
+        refused = trains(*words, folder, *other, "--resume")
+        assert (refused.code, is_one_sentence(refused.err)) == (2, True)
+        assert f"{folder} was begun as shard 1/2 of a plan" in refused.err
+    refused = command_line("run", "--resume", "--out", folder)
+    assert (refused.code, is_one_sentence(refused.err)) == (2, True)
+    assert "Continue them with the first command and --resume" in refused.err
+    assert trains(*words, folder, *own, "--resume").code == 0
+    assert len(records(folder)) == 1
+    trains(*words, tmp_path / "other", "--budget", 1e-6)
+    refused = trains(*words, tmp_path / "other", *own, "--resume")
+    assert "other was begun as no shard" in refused.err
 
 
 @pytest.mark.slow

@@ -9,7 +9,9 @@ import pytest
 from msgspec import structs
 
 from bench.plan import training_runs
+from bench.runner.plan_file import PLAN
 from bench.schema.case import Case
+from bench.schema.merged import MERGED
 from bench.schema.record import Record
 from reports import formats
 from reports.analysis.learned import together
@@ -128,6 +130,14 @@ def test_a_network_at_chance_is_named_and_in_no_ranking_chart_or_row(tmp_path: P
         "convbench train vgg19-bn --set epochs=4 --set lr=0.05 --set warmup_epochs=0 --set schedule=constant "
         f"--set init=kaiming --batch 128 --threads 2 --target 0.9 --seeds 5 --resume --out {tmp_path}"
     ).replace("--set epochs=4 ", "").replace(" --threads 2", _threads())
+
+
+@pytest.mark.parametrize("name", [PLAN, MERGED])
+def test_no_seeds_are_added_to_a_shard_or_to_merged_runs(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("{}")
+    step = told(tmp_path, [*seeds(VGG, BEST), learned(LENET, [0.1, 0.1417])]).next_step
+    assert step is not None
+    assert step.command.endswith("--seeds 5 --out runs/train")
 
 
 def _threads() -> str:
