@@ -36,5 +36,5 @@ def archive_label(
     document = archive_report.listing(folder, archive_index.listed(folder), names.pinned(folder))
     shown = ", ".join(digest[: names.SHORT_DIGITS] for digest in digests)
     output.note(f"{shown}: {f'label {label}' if label else 'no label'}")
-    output.show(formats.render(format_, document))
+    output.show(formats.content(format_, document))
     return 0

@@ -35,6 +35,6 @@ def selftest(
     document = output.with_origin(reporting.document(checks))
     if out is not None:
         for kept in ("md", "json"):
-            output.write(out / f"selftest.{kept}", formats.render(kept, document))
+            output.write(out / f"selftest.{kept}", formats.content(kept, document))
     output.show(formats.content(format_, output.measured(document, section, full)))
     return 1 if reporting.failed(checks) else 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +20,7 @@ from reports.document import Document, Origin
 from reports.formats import parquet
 from reports.pages import run_report
 from tests.planted import planted_records
-from tests.planted.commands import Command, is_one_sentence
+from tests.planted.commands import ROOT, Command, is_one_sentence
 
 pa = pytest.importorskip("pyarrow")
 
@@ -135,6 +136,14 @@ def test_without_pyarrow_one_sentence_says_what_to_install(
     assert (answer.code, answer.out, list(tmp_path.iterdir())) == (2, "", [])
     assert is_one_sentence(answer.err)
     assert "pip install 'convbench[parquet]'" in answer.err
+
+
+def test_no_command_forgets_that_a_format_may_be_no_text() -> None:
+    """`formats.content` gives bytes of such a format; `formats.render` refuses it."""
+    asked = re.compile(r"formats\.render\((?!\")")
+    sources = [path for package in ("bench", "reports") for path in (ROOT / package).rglob("*.py")]
+    assert [path.name for path in sources if asked.search(path.read_text(encoding="utf-8"))] == []
+    assert asked.search("output.show(formats.render(format_, document))")
 
 
 def test_python_is_told_that_it_is_no_text() -> None:
