@@ -6,6 +6,7 @@
     run = convbench.run(model="lenet5", batch=[1, 8], out="runs/first")
     rows = convbench.load("runs/first").rows()               # dicts: pandas.DataFrame(rows)
     convbench.compare("runs/first", "runs/second")
+    convbench.trend("vgg*", label="nightly").series          # steps and drifts over the runs of an archive
     convbench.measure(module, images)                        # a live nn.Module, in this process
 
 The names in `__all__` are public and stable; everything else here is private, and the packages `bench`,
@@ -41,9 +42,10 @@ if TYPE_CHECKING:
     from bench.schema.record import Status
     from models.closed_form import Cost
     from reports.compare.comparison_rows import ComparisonRow
+    from reports.over_time.trended import Trended
 
 __all__ = ["Measured", "PhaseTime", "Run", "UserError"]
-__all__ += ["compare", "cost", "load", "measure", "merge", "run"]
+__all__ += ["compare", "cost", "load", "measure", "merge", "run", "trend"]
 
 _Names = str | Iterable[str] | None
 _Numbers = int | str | Iterable[int] | None
@@ -240,6 +242,26 @@ def compare(
     share = axes.positive_number("margin", margin, 0.5)
     found = compare_report.build(_folders(a), _folders(b), margin=share, plain_intervals=plain_intervals)
     return found.rows
+
+
+def trend(
+    *cases: str, archive: _Folder | None = None, label: str | None = None, since: str | None = None
+) -> Trended:
+    """What changed over the runs of an archive, as `convbench trend` finds it.
+
+    `cases` are networks, cases or wildcards ("vgg*"); none means all. `archive` is by default that of the
+    commands; `label` keeps the runs with it, `since` ("90d" or "2026-03-01") what was measured and told since
+    then. Each of `series` has its runs and points, what was found in them (`changes`: steps, boundaries,
+    drifts, outliers, levels) and `told`: changes by name, with their shift, what differs across them, and who
+    acknowledged them. Times are natural logs of seconds: a shift of 0.03 is about 3% slower.
+    Raises UserError without an archive or a run, and for a case or a label that it lacks.
+    """
+    from bench.archive.archive_folder import default_archive
+    from bench.archive.asked_series import date_of
+    from reports.over_time import found_trend
+
+    folder = default_archive() if archive is None else Path(archive)
+    return found_trend.found_trend(folder, cases, label=label, since=date_of(since))
 
 
 # long: its parameters, and what each of them means.

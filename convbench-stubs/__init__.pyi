@@ -12,10 +12,12 @@ from bench.schema.record import Status
 from models.closed_form import Cost
 from models.errors import UserError as UserError
 from reports.compare.comparison_rows import ComparisonRow
+from reports.over_time.trended import Trended
 from reports.pages.module_report import Measured as Measured
 from reports.pages.module_report import PhaseTime as PhaseTime
 
-__all__ = ["Measured", "PhaseTime", "Run", "UserError", "compare", "cost", "load", "measure", "merge", "run"]
+__all__ = ["Measured", "PhaseTime", "Run", "UserError"]
+__all__ += ["compare", "cost", "load", "measure", "merge", "run", "trend"]
 
 _Names: TypeAlias = str | Iterable[str] | None
 _Numbers: TypeAlias = int | str | Iterable[int] | None
@@ -83,6 +85,9 @@ def compare(
     margin: float = 0.02,
     plain_intervals: bool = False,
 ) -> tuple[ComparisonRow, ...]: ...
+def trend(
+    *cases: str, archive: _Folder | None = None, label: str | None = None, since: str | None = None
+) -> Trended: ...
 def measure(
     module: torch.nn.Module,
     inputs: Any,

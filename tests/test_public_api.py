@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import math
 import os
 import subprocess
 import sys
@@ -18,7 +19,9 @@ import convbench
 from bench.schema.case import Case
 from models.alexnet import ALEXNET
 from models.closed_form import cost as closed_form
+from tests.planted import archived_nights
 from tests.planted.commands import ROOT, Command
+from tests.planted.planted_nights import PlantedNights
 from tests.planted.planted_records import example, replicates, write
 
 SMALL = Case(model="lenet5", image=28, channels=1, classes=10)
@@ -213,6 +216,25 @@ def test_a_comparison_gives_typed_rows(tmp_path: Path) -> None:
         convbench.compare(tmp_path / "a", tmp_path / "a")
     with pytest.raises(convbench.UserError, match="at least one run folder on each side"):
         convbench.compare(tmp_path / "a", [])
+
+
+def test_changes_over_time_have_names_and_sizes(tmp_path: Path) -> None:
+    nights = PlantedNights(nights=30, cases=2, processes=2, samples=3, steps={(1, 20): 0.1})
+    archived_nights.archive(nights, tmp_path)
+    found = convbench.trend("alex*", archive=tmp_path / "archive", label="nightly")
+    (series,) = found.series
+    (change,) = series.told
+    assert (series.series.model, change.what, change.at) == ("alexnet", "step", 20)
+    assert change.shift.low < math.log(1.1) < change.shift.high
+    assert change.acknowledged is None
+    assert not convbench.trend(archive=tmp_path / "archive", since="1d").series
+    for arguments, words in (
+        ({"label": "nigthly"}, "Did you mean 'nightly'"),
+        ({"since": "yesterday"}, "--since takes days, as 90d"),
+        ({"archive": tmp_path}, "there is no archive at"),
+    ):
+        with pytest.raises(convbench.UserError, match=words):
+            convbench.trend(**{"archive": tmp_path / "archive", **arguments})
 
 
 @pytest.mark.slow

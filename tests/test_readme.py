@@ -26,7 +26,7 @@ WALK_THROUGH = ROOT / "docs" / "fleet.md"
 TUTORIAL = ROOT / "docs" / "tutorial.md"
 INSTANT = [
     ROOT / "docs" / f"{name}.md"
-    for name in ("cookbook/several-machines", "cookbook/upgrade", "archive", "exports")
+    for name in ("cookbook/several-machines", "cookbook/upgrade", "archive", "exports", "trend")
 ]
 """Pages whose runs are dealt out, merged, compared, kept or exported: processes answer at once, since other
 pages measure the same network."""
@@ -123,9 +123,11 @@ def why_refused(command: str) -> str | None:
     if name not in cli.COMMANDS:
         return f"there is no command {name}"
     loaded = late_commands.load(name)
-    if hasattr(loaded, "commands") and arguments:  # a group
+    inner = getattr(loaded, "commands", {})
+    is_group = inner and not loaded.params
+    if arguments and (is_group or arguments[0] in inner):
         name, *arguments = f"{name} {arguments[0]}", *arguments[1:]
-        if name.split()[1] not in loaded.commands:
+        if name.split()[1] not in inner:
             return f"there is no command {name}"
         loaded = late_commands.load(name)
     context = loaded.context_class(loaded, info_name=name)

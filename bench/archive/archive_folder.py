@@ -49,7 +49,7 @@ def require(archive: Path) -> None:
     if not (archive / ENTRIES).is_dir():
         raise UserError(
             f"there is no archive at {archive}. `convbench archive add RUN` makes one; {VARIABLE}, or "
-            "--archive of `convbench archive`, names another"
+            "--archive of `convbench archive` and `convbench trend`, names another"
         )
 
 

@@ -63,6 +63,10 @@ COMMANDS = {
         "Merge runs of several machines or shards into one folder, each record once.",
     ),
     "archive": (UNDERSTAND, "Keep runs for years, compressed and unchanged, and name some of them."),
+    "trend": (
+        UNDERSTAND,
+        "Show what changed over the runs of an archive: steps, drifts, and what differs across each.",
+    ),
     "layers": (
         UNDERSTAND,
         "Show where a network spends its time: every layer, forward and backward, vs the machine's peak.",

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from bench.plan import named_suites
 from bench.plan.axes import AXES, NamedAxis
 from models import name_lists
+from models.errors import UserError
 from reports import formats
 
 Completer = Callable[[str], list[str]]
@@ -53,8 +54,45 @@ def _claims() -> Iterable[str]:
     return claims.claims()
 
 
+def _archived_cases() -> Iterable[str]:
+    from bench.archive import archive_folder, case_series
+
+    series = case_series.read(archive_folder.default_archive()).series
+    return dict.fromkeys((*(each.model for each in series), *(each.case for each in series)))
+
+
+def _acknowledged() -> Iterable[str]:
+    from bench.archive import acknowledged, archive_folder
+
+    return acknowledged.read_all(archive_folder.default_archive())
+
+
+def _new_steps() -> Iterable[str]:
+    from bench.archive import archive_folder
+    from reports.over_time import found_trend, new_steps
+
+    found = found_trend.found_trend(archive_folder.default_archive())
+    return [change.name for _, change in new_steps.told(found.series) if new_steps.is_new(change)]
+
+
+def _where_readable(accepted: Callable[[], Iterable[str]]) -> Callable[[], Iterable[str]]:
+    """Nothing to offer where there is no archive, or it is damaged."""
+
+    def readable() -> Iterable[str]:
+        try:
+            return accepted()
+        except UserError:
+            return ()
+
+    return readable
+
+
 MODEL = of_axis("model")
 DEVICE = of_axis("device")
 SUITE = of_names(named_suites.names)
 FORMAT = of_names(formats.names)
 CLAIM = of_names(_claims)
+ARCHIVED_CASE = of_names(lambda: ("ack", "unack", *_where_readable(_archived_cases)()))
+"""And commands, which may stand where a case does."""
+NEW_STEP = of_names(_where_readable(_new_steps))
+ACKNOWLEDGED = of_names(_where_readable(_acknowledged))

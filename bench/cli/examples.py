@@ -86,6 +86,17 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "convbench archive prune --keep 90d --keep monthly --dry-run",
         "convbench archive prune --keep 30 --label nightly",
     ),
+    "trend": (
+        "convbench trend --label nightly",
+        "convbench trend 'vgg*' --since 90d -o trend.html",
+        "convbench trend --fail-on new-step",
+        "convbench trend ack vgg16-3f0c92ab --why 'driver 575, accepted'",
+    ),
+    "trend ack": (
+        "convbench trend ack vgg16-3f0c92ab --why 'driver 575, accepted'",
+        "convbench trend ack --all --why 'before the first night in CI'",
+    ),
+    "trend unack": ("convbench trend unack vgg16-3f0c92ab",),
     "layers": ("convbench layers vgg16 --batch 8", "convbench layers vgg16 --workload inference"),
     "cost": ("convbench cost vgg16 --layers", "convbench cost 'vgg*' --image 64 --json"),
     "claims": ("convbench claims", "convbench claims --from runs/1", "convbench claims --run --dry-run"),
@@ -122,6 +133,8 @@ _FIRST = {
     **dict.fromkeys(
         ("archive list", "archive verify"), "0, 1 a run is damaged, 2 bad input, 130 interrupted"
     ),
+    "trend": "0, 1 a case got slower (with --fail-on) or a run is damaged, 2 bad input, 130 interrupted",
+    **dict.fromkeys(("trend ack", "trend unack"), "0, 2 bad input, 130 interrupted"),
     "list": "0, 2 bad input",
     "fleet": "0, 1 a case failed, 2 bad input, 3 a node or a process is missing, 130 interrupted",
     "fleet run": "0, 1 a case failed, 2 bad input, 3 a node or a process is missing, 130 interrupted",

@@ -17,13 +17,14 @@ _Context = Any
 
 def load(name: str) -> Any:
     """The command of the module `bench.cli.NAME`, with its options: its function has the module's name. That
-    of `fleet run` is `fleet_run`; `fleet` is a group, whose module has `SUBCOMMANDS`."""
+    of `fleet run` is `fleet_run`; `fleet` is a group, whose module has `SUBCOMMANDS`. `trend` has both: other
+    commands behind its name, and a function for all other words."""
     from bench.cli import examples, help_layout
     from bench.cli.common_options import with_common_options
 
     module = name.replace("-", "_").replace(" ", "_")
     found = vars(importlib.import_module(f"bench.cli.{module}"))
-    if "SUBCOMMANDS" in found:
+    if "HELP" in found:
         return _group(name, found["SUBCOMMANDS"], found["HELP"])
     function = with_common_options(found.get(module) or found[f"{module}_"])
     alone = typer.Typer(add_completion=False)
@@ -31,6 +32,8 @@ def load(name: str) -> Any:
     command = typer.main.get_command(alone)
     help_layout.lay_out(command.params)
     command.help = command.help and help_layout.unwrapped(command.help)
+    if "SUBCOMMANDS" in found:
+        command.commands = _group(name, found["SUBCOMMANDS"], "").commands  # type: ignore[attr-defined]
     return command
 
 
@@ -88,6 +91,16 @@ class Commands(TyperGroup):
 
 
 class _Command(TyperCommand):
+    commands: Mapping[str, Any] = {}
+    """Others behind its name: the word `ack` after `trend` is one of them and no case."""
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        """That of another command, where the first word names one."""
+        other = self.commands.get(args[0]) if args else None
+        if other is None:
+            return super().make_context(info_name, args, parent=parent, **extra)
+        return other.make_context(f"{info_name} {args[0]}", args[1:], parent=parent, **extra)
+
     def collect_usage_pieces(self, ctx: _Context) -> list[str]:
         """`[OPTIONS] MODEL...`: what stands for an argument says how many there are."""
         arguments = [

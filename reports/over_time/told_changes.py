@@ -16,7 +16,8 @@ from reports.over_time.trended import ToldChange, TrendedSeries
 
 
 class _Change(Struct, frozen=True):
-    """`before` is the last run before it; of a drift, whose runs change one after the other, the first."""
+    """`before` is the last run that is surely before it, `after` the first that is surely after it; of a drift
+    its first and last run."""
 
     what: What
     at: int
@@ -52,7 +53,7 @@ def with_told(
 def _changes(found: Changes) -> Iterator[_Change]:
     """Boundaries at which times stayed as they were are none."""
     for step in found.steps:
-        yield _Change("step", step.at, step.told_at, step.shift, step.at - 1, step.at)
+        yield _Change("step", step.at, step.told_at, step.shift, step.earliest - 1, step.latest)
     for each in found.boundaries:
         if each.told_at is not None and each.shift is not None:
             yield _Change("boundary", each.at, each.told_at, each.shift, each.at - 1, each.at)

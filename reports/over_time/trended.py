@@ -19,7 +19,8 @@ class ToldChange(Struct, frozen=True, kw_only=True):
     at            the first run after it, counted from 0 in its series; of a drift its first run
     told_at       the run after which it was told first
     shift         after against before; of a drift its last run against its first
-    differences   of the last run before it and the first after; of a drift of its first and last run
+    differences   of the last run that is surely before it and the first surely after; of a drift's first and
+                  last run
     acknowledged  None where nobody answered for it
     """
 

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from bench.cli import COMMANDS, archive, fleet, late_commands
+from bench.cli import COMMANDS, archive, fleet, late_commands, trend
 from tests.planted import planted_records
 from tests.planted.commands import Command, is_one_sentence
 
 GROUPS = {"archive": archive.SUBCOMMANDS, "fleet": fleet.SUBCOMMANDS}
 OF_GROUPS = [f"{group} {name}" for group, names in GROUPS.items() for name in names]
+OF_GROUPS += [f"trend {name}" for name in trend.SUBCOMMANDS]
 
 
 @pytest.mark.parametrize("name", [*(name for name in COMMANDS if name not in GROUPS), *OF_GROUPS])

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from tests.planted import archived_nights
 from tests.planted.commands import ROOT
+from tests.planted.planted_nights import PlantedNights
 
 pytestmark = pytest.mark.slow
 
@@ -29,10 +32,14 @@ def answer(variables: dict[str, str]) -> list[str]:
     return done.stdout.split()
 
 
-def offered(line: str) -> list[str]:
+def offered(line: str, **variables: str) -> list[str]:
     """By bash, for the line's last word."""
     words = line.split(" ")
-    asked = {"COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1), "_CONVBENCH_COMPLETE": "complete_bash"}
+    asked = variables | {
+        "COMP_WORDS": line,
+        "COMP_CWORD": str(len(words) - 1),
+        "_CONVBENCH_COMPLETE": "complete_bash",
+    }
     return answer(asked)
 
 
@@ -53,6 +60,8 @@ def offered(line: str) -> list[str]:
         ("convbench report runs --format j", ["json"]),
         ("convbench list suit", ["suites"]),
         ("convbench ablate drop", ["dropout"]),
+        ("convbench trend un", ["unack"]),
+        ("convbench trend ack --wh", ["--why"]),
         ("convbench run --batch 1", []),
     ],
 )
@@ -65,6 +74,16 @@ def test_every_claim_is_offered_and_those_alone() -> None:
     from reports import claims
 
     assert offered("convbench claims ") == list(claims.claims())
+
+
+@pytest.mark.slow
+def test_cases_and_steps_of_the_archive_are_offered(tmp_path: Path) -> None:
+    nights = PlantedNights(nights=30, cases=2, processes=2, samples=3, steps={(1, 20): 0.1})
+    archive = str(archived_nights.archive(nights, tmp_path))
+    for typed, begins in (("al", "alexnet"), ("alexnet/", "alexnet/inference/"), ("ack ", "alexnet-")):
+        found = offered(f"convbench trend {typed}", CONVBENCH_ARCHIVE=archive)
+        assert found
+        assert all(name.startswith(begins) for name in found)
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from bench.cli import COMMANDS, app, late_commands
-from tests.planted.commands import ROOT
+from tests.planted.commands import ROOT, Command
 
 HEAVY = {"torch", "numpy", "scipy", "matplotlib", "jinja2", "pydantic", "psutil", "sklearn", "fvcore"}
 OWN_OF_HELP = {"bench", "bench.cli", "bench.cli.late_commands", "bench.cli.output", "bench.cli.streams"}
@@ -75,11 +75,20 @@ def test_the_list_says_of_a_command_what_its_own_help_begins_with(name: str) -> 
     assert " ".join(said.partition("\n\n")[0].split()) == COMMANDS[name][1]
 
 
-def test_the_list_of_a_group_says_what_the_help_of_its_commands_begins_with() -> None:
-    for name, listed in late_commands.load("fleet").commands.items():
-        said = late_commands.load(f"fleet {name}").help
+@pytest.mark.parametrize("group", ["archive", "fleet", "trend"])
+def test_the_list_of_a_group_says_what_the_help_of_its_commands_begins_with(group: str) -> None:
+    for name, listed in late_commands.load(group).commands.items():
+        said = late_commands.load(f"{group} {name}").help
         assert said is not None
         assert " ".join(said.partition("\n\n")[0].split()) == listed.help
+
+
+def test_a_command_may_have_others_behind_its_name(command_line: Command) -> None:
+    """`trend ack` is one of them; any other word is a case."""
+    assert "trend ack [OPTIONS] STEP..." in command_line("trend", "ack", "--help").out
+    assert "trend [OPTIONS] [CASE...]" in command_line("trend", "ackk", "--help").out
+    assert "trend ack" in command_line("trend", "--help").out
+    assert "See `convbench trend ack --help`" in command_line("trend", "ack", "--section", "x").err
 
 
 def test_every_command_of_the_list_is_one() -> None:

@@ -11,7 +11,7 @@ from reports.document import Document, Part, Table
 from reports.pages import run_parts
 from tests.planted.commands import Command, is_one_sentence
 
-READING = {"report", "compare", "doctor"}
+READING = {"report", "compare", "doctor", "trend"}
 """They measure nothing, so their reports know what they have."""
 MEASURING = [
     name

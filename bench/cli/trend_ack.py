@@ -1,0 +1,56 @@
+"""convbench trend ack."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bench.cli import completion, help_layout, options, output
+from bench.cli.archive_options import Archive, archive_of
+from models.errors import UserError
+
+
+def trend_ack(
+    steps: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="STEP...",
+            help="Names that convbench trend shows: steps, boundaries or drifts.",
+            autocompletion=completion.NEW_STEP,
+        ),
+    ] = None,
+    why: Annotated[str, typer.Option(metavar="TEXT", help="The reason, in one line.")] = "",
+    all_: Annotated[
+        bool,
+        typer.Option(
+            "--all",
+            rich_help_panel=help_layout.WHAT,
+            help="All that nobody has acknowledged, such as before the first night in CI.",
+        ),
+    ] = False,
+    archive: Archive = None,
+    *,
+    format_: options.Format = "terminal",
+) -> int:
+    """Acknowledge changes, so that they are not told again.
+
+    The archive keeps who acknowledged each, when and why. `convbench trend --fail-on new-step` passes once
+    all changes toward slower are acknowledged.
+    """
+    from bench.archive import acknowledged
+    from reports import formats
+    from reports.over_time import acknowledged_report
+    from reports.over_time.answers import answers
+
+    output.check_format(format_)
+    reason = acknowledged.check_reason(why)
+    if bool(steps) == all_:
+        raise UserError(
+            "trend ack needs STEP..., or --all, not both. Usage: convbench trend ack STEP --why TEXT"
+        )
+    folder = archive_of(archive)
+    answered = answers(folder, steps or (), why=reason, by=acknowledged.this_account())
+    acknowledged.acknowledge(folder, answered)
+    output.show(formats.render(format_, acknowledged_report.document(folder, answered, is_withdrawn=False)))
+    return 0
