@@ -92,6 +92,15 @@ def planted_year(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return archived_nights.archive(planted_nights.YEAR, tmp_path_factory.mktemp("year"))
 
 
+@pytest.fixture(scope="session")
+def five_years(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An archive of 1,825 nights of 40 cases with 5 processes, for tests marked `scale`: minutes to write."""
+    from tests.planted import archived_nights
+    from tests.planted.planted_nights import PlantedNights
+
+    return archived_nights.archive(PlantedNights(nights=1825), tmp_path_factory.mktemp("years"))
+
+
 @pytest.fixture
 def command_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """The command line in this process, on a machine without a GPU; SystemExit is its only way out."""

@@ -228,11 +228,12 @@ def test_changes_over_time_have_names_and_sizes(tmp_path: Path) -> None:
     assert change.shift.low < math.log(1.1) < change.shift.high
     assert change.acknowledged is None
     assert not convbench.trend(archive=tmp_path / "archive", since="1d").series
-    for arguments, words in (
+    refused: tuple[tuple[dict[str, Any], str], ...] = (
         ({"label": "nigthly"}, "Did you mean 'nightly'"),
         ({"since": "yesterday"}, "--since takes days, as 90d"),
         ({"archive": tmp_path}, "there is no archive at"),
-    ):
+    )
+    for arguments, words in refused:
         with pytest.raises(convbench.UserError, match=words):
             convbench.trend(**{"archive": tmp_path / "archive", **arguments})
 

@@ -75,7 +75,6 @@ def trend(
     for reason in failures:
         output.complain(f"gate: {reason}")
     if found.damaged:
-        output.complain(
-            f"{how_many(len(found.damaged), 'damaged run is', 'damaged runs are')} left out: {found.damaged[0]}"
-        )
+        count = how_many(len(found.damaged), "damaged run is", "damaged runs are")
+        output.complain(f"{count} left out: {found.damaged[0]}")
     return 1 if failures or found.damaged else 0

@@ -16,8 +16,8 @@ from reports.over_time.trended import ToldChange, TrendedSeries
 
 
 class _Change(Struct, frozen=True):
-    """`before` is the last run that is surely before it, `after` the first that is surely after it; of a drift
-    its first and last run."""
+    """`before` is the last run that is surely before it, `after` the first surely after it; of a drift its
+    first and its last run."""
 
     what: What
     at: int
