@@ -225,7 +225,8 @@ def test_changes_over_time_have_names_and_sizes(tmp_path: Path) -> None:
     (series,) = found.series
     (change,) = series.told
     assert (series.series.model, change.what, change.at) == ("alexnet", "step", 20)
-    assert change.shift.low < math.log(1.1) < change.shift.high
+    assert change.shift.low < change.shift.log_ratio < change.shift.high
+    assert change.shift.log_ratio == pytest.approx(math.log(1.1), abs=0.02)
     assert change.acknowledged is None
     assert not convbench.trend(archive=tmp_path / "archive", since="1d").series
     refused: tuple[tuple[dict[str, Any], str], ...] = (

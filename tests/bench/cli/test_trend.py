@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,20 @@ def test_all_that_is_told_is_acknowledged_at_once(archive: Path, command_line: C
     again = command_line("trend", "ack", "--all", "--why", "before CI")
     assert (again.code, is_one_sentence(again.err)) == (2, True)
     assert "every change in convbench-archive is acknowledged already" in again.err
+
+
+def test_a_change_that_only_the_runs_of_a_label_show_is_acknowledged_by_its_name(
+    tmp_path: Path, command_line: Command
+) -> None:
+    """Every other night is somebody's experiment, and times jump about."""
+    nights = replace(NIGHTS, nights=64, labels=dict.fromkeys(range(1, 64, 2), "tests"), steps={(1, 40): 0.1})
+    jumps = {(1, night): 0.6 if night % 4 == 1 else -0.4 for night in nights.labels}
+    archive = archived_nights.archive(replace(nights, outliers=jumps), tmp_path)
+    assert gate(command_line, "--archive", archive) == (0, [])
+    code, (reason,) = gate(command_line, "--archive", archive, "--label", "nightly")
+    assert code == 1
+    assert command_line("trend", "ack", name_in(reason), "--why", "x", "--archive", archive).code == 0
+    assert gate(command_line, "--archive", archive, "--label", "nightly") == (0, [])
 
 
 def test_what_was_told_before_since_is_left_out(archive: Path, command_line: Command) -> None:
