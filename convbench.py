@@ -14,6 +14,8 @@ The names in `__all__` are public and stable; everything else here is private, a
 raises `UserError` with the sentence that the command line prints.
 """
 
+# long: what is public stands in one file, with the words that a program's author needs.
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -88,6 +88,7 @@ OF_SEVERAL_MODULES = {
     "bench/stats/test_simulations.py": "the error rates of all statistics together",
     "reports/formats/test_page.py": "page.js and page.css, in a browser",
     "reports/formats/test_runs_page.py": "page.runs.js and page.runs.css, in a browser",
+    "reports/over_time/test_trend_scale.py": "the page of an archive of five years",
     "reports/summary/test_old_schemas.py": "kept runs from the records to the report",
 }
 """Tests that no single module has the name of, and what they test."""

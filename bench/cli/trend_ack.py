@@ -11,6 +11,7 @@ from bench.cli.archive_options import Archive, archive_of
 from models.errors import UserError
 
 
+# long: its parameters are the command's options.
 def trend_ack(
     steps: Annotated[
         list[str] | None,

@@ -73,9 +73,7 @@ def test_twenty_nights(tmp_path: Path) -> None:
 
 
 @pytest.mark.scale
-def test_five_years(
-    five_years: Path, tmp_path: Path, record_property: Callable[[str, object], None]
-) -> None:
+def test_five_years(five_years: Path, tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
     archive = shutil.copytree(five_years, tmp_path / "archive")
     archive_index.listed(archive)
     adding = cpu_seconds_of_one_more(tmp_path, archive)
