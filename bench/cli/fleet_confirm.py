@@ -14,7 +14,7 @@ from bench import executors
 from bench.cli import exit_code, fleet_lines, kept_run, options, output
 from bench.cli.options import MOST_MARGIN
 from bench.contracts.executor import Executor, Unreachable
-from bench.fleet import dispatch, fleet_folder
+from bench.fleet import dispatch, fleet_folder, node_states
 from bench.plan import axes
 from bench.schema.confirm_plan import ConfirmPlan
 from bench.schema.fleet_plan import FleetPlan
@@ -75,7 +75,8 @@ def fleet_confirm(
     kept = confirm_plans.read(folder) or ConfirmPlan(seed=plan.name)
     wanted = confirm_plans.extended(kept, [_units(kind) for kind in _able(kinds, folder, center)], number)
     if not wanted.looks:
-        output.show(confirm_report.nothing(folder, format_, center))
+        states = node_states.states_of(folder)
+        output.show(confirm_report.nothing(folder, format_, center, states))
         return 0
     turns = turns_left(folder, wanted, kinds)
     if dry_run:

@@ -216,8 +216,9 @@ def _is_silence(said: str) -> bool:
 
 
 def _sentence(stderr: str) -> str:
-    """The last line of what a command says, without its own name."""
-    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    """The last line of what a command says, without its own name or a hint at its help."""
+    stripped = (line.strip() for line in stderr.splitlines())
+    lines = [line for line in stripped if line and not line.startswith("Try ")]
     return re.sub(r"^\w+: (error: )?", "", lines[-1]) if lines else ""
 
 

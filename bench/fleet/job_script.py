@@ -57,7 +57,7 @@ def text(plan: FleetPlan, files: JobFiles, node: str, attempt: int, out: Path, *
 
 def run_words(plan: FleetPlan, out: Path, *, resume: bool) -> list[str]:
     """`run --suite smoke ... --out FOLDER`"""
-    budget = f"{budget_seconds(plan):.0f}"
+    budget = f"{max(1.0, budget_seconds(plan)):.0f}"  # 0 is none
     return [*plan.arguments, "--budget", budget, *(["--resume"] if resume else []), "--out", str(out)]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from bench import devices
 from bench.archive.archived_runs import as_named
 from bench.fleet.record_index import Line
+from bench.schema.plurals import how_many
 from bench.schema.units import unit_of
 from models.errors import UserError
 
@@ -57,7 +58,8 @@ def _in_words(conflicts: Sequence[tuple[Sequence[Line], Sequence[Line]]]) -> str
     record = differs.record()
     case = record.case
     unit = unit_of(record.environment, uses_gpu=devices.traits(case.device).uses_gpu)
-    more = f" (and {len(conflicts) - 1:,} more processes)" if len(conflicts) > 1 else ""
+    others = how_many(len(conflicts) - 1, "more process", "more processes")
+    more = f" (and {others})" if len(conflicts) > 1 else ""
     return (
         f"{' and '.join(folders)} hold different records of one process, {case.id} replicate "
         f"{case.replicate} on {unit.name}{more}: they measured it twice. Leave one out, or give both to "

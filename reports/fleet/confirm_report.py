@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from msgspec import Struct
 
 from bench.schema import durations
 from bench.schema.confirm_plan import ConfirmPlan, Look
-from bench.schema.fleet_plan import FleetPlan
+from bench.schema.fleet_plan import FleetPlan, NodeState
 from bench.schema.plurals import how_many
 from bench.schema.units import Unit
 from bench.stats.fleet_ratios import ConfirmedRatio
@@ -45,11 +44,8 @@ class Judged(Struct, frozen=True):
 
     @property
     def cell(self) -> Cell:
-        """How much slower the suspect is; an interval of more than a factor of ten says nothing."""
-        if self.ratio.high is None or self.ratio.log_ratio is None:
-            return None
-        is_usable = self.ratio.high - self.ratio.log_ratio <= math.log(10)
-        return slower(self.ratio) if is_usable else "not resolved"
+        """How much slower the suspect is."""
+        return None if self.ratio.high is None else slower(self.ratio)
 
 
 def document(
@@ -156,10 +152,15 @@ def _row(judged: Judged, margin: float) -> dict[str, Scalar]:
     }
 
 
-def nothing(folder: Path, format_: str, against: str | None = None) -> str | bytes:
-    """A sentence for people; programs find no rows."""
+def nothing(
+    folder: Path, format_: str, against: str | None = None, states: Sequence[NodeState] = ()
+) -> str | bytes:
+    """A sentence for people; programs find no rows. Of a node that is not complete nothing is known yet."""
     by = "" if against is None else f" by the center of {against}"
-    text = f"nothing to confirm: no machine of {folder} is a suspect{by}"
+    missing = sum(state.done < state.planned for state in states)
+    verb = "is" if missing == 1 else "are"
+    but = f", but {missing:,} of {how_many(len(states), 'node')} {verb} not complete" if missing else ""
+    text = f"nothing to confirm: no machine of {folder} is a suspect{by}{but}"
     if format_ == "terminal":
         return f"{text}\n"
     return formats.content(format_, Document(title=TITLE, text=(text,), tables=()))

@@ -13,6 +13,7 @@ from bench.fleet import fleet_folder, node_states
 from bench.run_folders import located, named_run
 from bench.schema.fleet_plan import FLEET
 from bench.stats.fleet_ratios import MARGIN, ConfirmedRatio
+from bench.store import RECORDS
 from bench.studies.confirm import confirm_records
 from models.errors import UserError
 from reports.analysis.bit_for_bit import bits_of, outliers_by_unit
@@ -59,7 +60,7 @@ def build(
     """
     root = located(directories[0])
     fleet = root if len(directories) == 1 and (root / FLEET).is_file() else None
-    if fleet is not None and named_run(fleet).run_folders == (fleet,):
+    if fleet is not None and not any(map(_has_records, named_run(fleet).run_folders)):
         raise UserError(f"no node of {fleet} has records yet. `convbench fleet status {fleet}` says why")
     records = read_fleet(directories)
     found = found_in(
@@ -72,6 +73,12 @@ def build(
         against=None if against is None else Against(str(against), read_fleet([against])),
     )
     return FleetReport(document(found), exit_code(found, fail_on))
+
+
+def _has_records(run: Path) -> bool:
+    """Not so of a run that measures its first case now."""
+    records = run / RECORDS
+    return records.is_file() and records.stat().st_size > 0
 
 
 def _confirmed(fleet: Path | None, kind: JudgedKind) -> Sequence[ConfirmedRatio]:

@@ -175,11 +175,12 @@ def dry_run(plan: FleetPlan, executor: Executor, nodes: Sequence[Node], format_:
     at_once = plan.site.jobs_at_once or executor.jobs_at_once or max(1, len(able))
     turns = -(-len(able) // at_once)
     limit = durations.in_words(job_script.limit_seconds(plan))
-    text = (
+    told = (
         f"{how_many(len(able), 'job')} of {durations.about(plan.seconds)} each, "
         f"{min(at_once, len(able))} at once: {durations.about(turns * plan.seconds)}, and the time that they "
-        f"wait. The time limit of a job is {limit}.",
+        f"wait. The time limit of a job is {limit}."
     )
+    text = (told if able else "No job would be submitted.",)
     rows = tuple((node.name, "job" if node.why_unusable is None else node.why_unusable) for node in nodes)
     tables = (
         Table(title="Nodes", columns=("node", "what it gets"), rows=rows),

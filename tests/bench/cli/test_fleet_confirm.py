@@ -38,6 +38,10 @@ def test_without_a_suspect_there_is_nothing_to_confirm(command_line: Command, tm
     answer = command_line("fleet", "confirm", tmp_path)
     assert answer.code == 0
     assert answer.out == f"nothing to confirm: no machine of {tmp_path} is a suspect\n"
+    for records in tmp_path.glob("nodes/cell2/*/records.jsonl"):
+        records.write_bytes(records.read_bytes().splitlines(keepends=True)[0])
+    answer = command_line("fleet", "confirm", tmp_path)
+    assert answer.out.endswith("is a suspect, but 1 of 5 nodes is not complete\n")
     assert confirm_plans.read(tmp_path) is None
     assert command_line("fleet", "confirm", tmp_path, "--json").rows() == []
 

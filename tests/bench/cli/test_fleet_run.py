@@ -282,6 +282,8 @@ def test_a_local_fleet_of_processors_is_not_resumed_with_what_it_cannot_have(
     out = tmp_path / "fleet"
     assert command_line("fleet", "run", *MEASURED, "--convbench", STUB, "--out", out, "--nodes", 1).code == 0
     kept = fleet_folder.read(out)
+    nothing = command_line("fleet", "run", "--resume", "--out", out, "--dry-run").out
+    assert "No job would be submitted." in nothing
     answer = command_line("fleet", "run", "--resume", "--out", out, *words)
     assert (answer.code, is_one_sentence(answer.err), said in answer.err) == (2, True, True), answer.err
     assert fleet_folder.read(out) == kept

@@ -92,6 +92,10 @@ def test_what_sbatch_refuses_and_what_does_not_answer(commands: Commands, tmp_pa
     commands.answer("sbatch", err="sbatch: error: Batch job submission failed: Invalid account\n", code=1)
     with pytest.raises(Refused, match=r"^Batch job submission failed: Invalid account$"):
         SlurmExecutor().submit(job(tmp_path), SITE)
+    unknown = "sbatch: unrecognized option '--nonsense'\nTry \"sbatch --help\" for more information\n"
+    commands.answer("sbatch", err=unknown, code=1)
+    with pytest.raises(Refused, match=r"^unrecognized option '--nonsense'$"):
+        SlurmExecutor().submit(job(tmp_path), SITE)
     silence = "sbatch: error: Batch job submission failed: Unable to contact slurm controller\n"
     commands.answer("sbatch", err=silence, code=1)
     with pytest.raises(Unreachable, match="Unable to contact"):

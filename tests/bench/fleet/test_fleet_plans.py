@@ -98,6 +98,13 @@ def test_a_budget_is_well_below_the_limit_of_a_job() -> None:
             assert job_script.budget_seconds(plan) > 2 * plan.seconds
 
 
+def test_the_budget_of_a_job_of_a_second_is_a_second(tmp_path: Path) -> None:
+    """`--budget 0` would be bad input."""
+    plan = structs.replace(planned(CPU), site=Site(convbench=(), job_seconds=1.0))
+    words = job_script.run_words(plan, tmp_path, resume=False)
+    assert words[words.index("--budget") + 1] == "1"
+
+
 def test_a_script_quotes_what_it_is_given(tmp_path: Path) -> None:
     plan = structs.replace(
         fleet_plan("n1"),

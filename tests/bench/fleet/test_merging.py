@@ -156,7 +156,7 @@ def test_two_records_of_one_process_are_named_and_nothing_is_written(
     assert is_one_sentence(answer.err)
     assert (
         f"{three[0]} and {again} hold different records of one process, {LENET.id} replicate 1 on node1 "
-        "(and 1 more processes)"
+        "(and 1 more process)"
     ) in answer.err
     assert not (tmp_path / "all").exists()
 

@@ -353,8 +353,13 @@ def test_a_folder_that_timed_nothing_is_refused(tmp_path: Path) -> None:
 def test_a_fleet_of_which_no_node_has_records_says_where_to_look(tmp_path: Path) -> None:
     lost = changed(SMALL, missing=frozenset({1, 2, 3, 4}))
     fleet = planted_fleet.write_fleet(tmp_path / "fleet", lost)
-    with pytest.raises(UserError, match=r"no node of .* has records yet. `convbench fleet status"):
-        fleet_document.build([fleet])
+    run = fleet / "nodes" / "node1" / "1"
+    for name in (None, "plan.json", "records.jsonl"):  # its first process is at work
+        if name is not None:
+            run.mkdir(parents=True, exist_ok=True)
+            (run / name).touch()
+        with pytest.raises(UserError, match=r"no node of .* has records yet. `convbench fleet status"):
+            fleet_document.build([fleet])
 
 
 def test_the_planted_times_are_what_the_records_say(tmp_path: Path) -> None:
