@@ -92,14 +92,17 @@ def name_change(segment: Segment, is_far: bool, waited: int, earlier: Segment | 
         return None
     apart, weights = segment.cut(), 1 / segment.variances
     gains = step_gains(apart, weights)
-    best = int(gains.argmax())
-    within = np.flatnonzero(gains >= gains[best] - LOCATION)
+    last = len(apart) - FEWEST_AFTER
+    best = int(gains[: last + 1].argmax())
+    within = np.flatnonzero(
+        gains >= gains[best] - LOCATION
+    )  # also later: the window may hold a run before it
     marks = segment.marks - segment.first
     marks = marks[np.isin(marks, within)]
     if not (len(marks) or is_far):
         return None
     at = int(marks[gains[marks].argmax()]) if len(marks) else best
-    if not is_one_level(segment, at):
+    if not is_one_level(segment, min(at, last)):
         return None
     gain, onset, slope = best_ramp(apart, weights)
     is_late = waited >= PATIENCE
@@ -129,13 +132,13 @@ def one_drift(earlier: Segment, segment: Segment, at: int) -> Found | None:
 
 
 def step_gains(apart: Array, weights: Array) -> Array:
-    """Of a step before each run; -inf where fewer than three runs are on a side."""
+    """Of a step before each run; -inf where fewer than three runs are before it."""
     weight, moved = np.cumsum(weights), np.cumsum(weights * apart)
     before, after = weight[:-1], weight[-1] - weight[:-1]
     shift = (moved[-1] - moved[:-1]) / after - moved[:-1] / before
     gains = np.full(len(apart), -np.inf)
     gains[1:] = shift * shift * before * after / weight[-1]
-    gains[:FEWEST_AFTER] = gains[len(apart) - FEWEST_AFTER + 1 :] = -np.inf
+    gains[:FEWEST_AFTER] = -np.inf
     return gains
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.stats.change_naming import CLIP, LOCATION, Found, Segment, is_one_level, step_gains
+from bench.stats.change_naming import CLIP, FEWEST_AFTER, LOCATION, Found, Segment, is_one_level, step_gains
 from bench.stats.scan_levels import BOUNDARY_LOOKS, WINDOWS, thresholds
 
 Array = NDArray[np.float64]
@@ -60,7 +60,8 @@ def _step(segment: Segment, drift: OpenDrift) -> Found | None:
             continue
         part = both[int(abs(shifts[0]) > abs(shifts[1]))]
         gains = step_gains(part.cut(), 1 / part.variances)
-        place = len(part.logs) - window if is_marked else int(gains.argmax())
+        last = len(part.logs) - FEWEST_AFTER
+        place = len(part.logs) - window if is_marked else int(gains[: last + 1].argmax())
         if is_one_level(part, place):
             within = np.flatnonzero(gains >= gains[place] - LOCATION)
             ends = (place, int(within[0]), int(within[-1]))

@@ -133,6 +133,25 @@ def test_a_change_at_a_marked_run_belongs_to_the_boundary() -> None:
     assert stepped.shift.low < 0.02 < stepped.shift.high
 
 
+def test_where_a_step_may_be_holds_the_run_where_it_is() -> None:
+    """In 95 of 100 series, also where the run before happened to be slow and the step was told early."""
+    logs = level_series(3, 40, 100)
+    logs[:, 70:] += math.log1p(0.031)
+    found = [step for each in find_changes(rows(logs)) for step in each.steps if abs(step.at - 70) < 8]
+    assert len(found) >= 39
+    assert any(step.at < 70 for step in found)
+    assert sum(step.earliest <= 70 <= step.latest for step in found) >= 0.95 * len(found)
+
+
+def test_a_step_told_a_run_before_its_mark_still_belongs_to_the_boundary() -> None:
+    """Of 40 series some have a slow run right before the new driver, and are told after its second run."""
+    logs = level_series(3, 40, 100)
+    logs[:, 70:] += math.log1p(0.031)
+    changes = find_changes([points(row, (70,)) for row in logs])
+    assert sum(each.boundaries[0].told_at is not None for each in changes) >= 39
+    assert not [step for each in changes for step in each.steps if abs(step.at - 70) < 4]
+
+
 def test_a_step_away_from_a_mark_is_its_own() -> None:
     logs = quiet()
     logs[60:] += 0.05
