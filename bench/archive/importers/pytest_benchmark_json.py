@@ -46,8 +46,12 @@ class _File(Struct):
     datetime: str = ""
 
 
+class _BegunBenchmark(Struct):
+    fullname: str
+
+
 class _BegunFile(Struct):
-    benchmarks: list[Any]
+    benchmarks: list[_BegunBenchmark]
     machine_info: dict[str, Any]
 
 
