@@ -62,7 +62,7 @@ def test_measures_a_factory_of_a_package_that_is_called_models(installed: Path, 
 def test_holds_what_the_commands_need_and_no_tests_of_the_project(installed: Path) -> None:
     assert (installed / "models" / "published.csv").exists()
     page = {file.name for file in (installed / "reports" / "formats").glob("page.*")}
-    assert page == {"page.html.j2", "page.css", "page.js"}
+    assert page == {"page.html.j2", "page.css", "page.js", "page.runs.css", "page.runs.js"}
     assert not (installed / "tests").exists()
 
 
