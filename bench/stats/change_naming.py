@@ -78,9 +78,11 @@ class Segment(NamedTuple):
     freedom: float
 
     def cut(self) -> Array:
-        """Less the level, in standard deviations, at most 4 of the run's own."""
-        limit = CLIP * np.sqrt(self.variances)
-        return np.clip((self.logs - self.level) / self.sd, -limit, limit)
+        """Less the level, in standard deviations, at most 4 of the run's own, or as far as the last three all
+        are: else one run that lies high would be as far as a new level that is 40 away."""
+        apart, limit = (self.logs - self.level) / self.sd, CLIP * np.sqrt(self.variances)
+        last = apart[-FEWEST_AFTER:]
+        return np.clip(apart, np.minimum(-limit, last.max()), np.maximum(limit, last.min()))
 
 
 def name_change(segment: Segment, is_far: bool, waited: int, earlier: Segment | None = None) -> Found | None:
@@ -125,7 +127,7 @@ def one_drift(earlier: Segment, segment: Segment, at: int) -> Found | None:
     sums = [((weights * apart)[a:b].sum(), weights[a:b].sum()) for a, b in itertools.pairwise(ends)]
     whole = (weights * apart).sum() ** 2 / weights.sum()
     gain, onset, slope = best_ramp(apart, weights)
-    if gain < sum(moved**2 / weight for moved, weight in sums) - whole - STAIR:
+    if gain < sum(moved**2 / weight for moved, weight in sums if weight) - whole - STAIR:
         return None
     first = max(earlier.first + onset, segment.first)
     return Found("drift", first, first, first, slope * segment.sd)

@@ -152,6 +152,15 @@ def test_a_step_told_a_run_before_its_mark_still_belongs_to_the_boundary() -> No
     assert not [step for each in changes for step in each.steps if abs(step.at - 70) < 4]
 
 
+def test_a_run_that_lies_high_before_a_jump_at_a_mark_stays_before_it() -> None:
+    """Three standard deviations are far less than 40, however both are cut as outliers are."""
+    logs = quiet()
+    logs[59] = logs[:59].mean() + 3.2 * SPREAD
+    logs[60:] += 0.34
+    assert told(among_others(logs, (60,))) == [("boundary", 60, 62)]
+    assert told(among_others(logs)) == [("step", 60, 62)]
+
+
 def test_a_step_away_from_a_mark_is_its_own() -> None:
     logs = quiet()
     logs[60:] += 0.05
