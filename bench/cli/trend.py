@@ -69,8 +69,8 @@ def trend(
     document = output.chosen(trend_report.document(found), section, full)
     if file is not None and format_ == "md" and (file.is_file() or not file.exists()):
         document = plots.write(document, file.with_name(f"{file.stem}-plots"))
-    text = formats.render(format_, document)
-    output.show(text) if file is None else output.write(file, text)
+    content = formats.content(format_, document)
+    output.show(content) if file is None else output.write(file, content)
     failures = new_steps.reasons(found) if fail_on else ()
     for reason in failures:
         output.complain(f"gate: {reason}")

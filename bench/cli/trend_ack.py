@@ -53,5 +53,5 @@ def trend_ack(
     folder = archive_of(archive)
     answered = answers(folder, steps or (), why=reason, by=acknowledged.this_account())
     acknowledged.acknowledge(folder, answered)
-    output.show(formats.render(format_, acknowledged_report.document(folder, answered, is_withdrawn=False)))
+    output.show(formats.content(format_, acknowledged_report.document(folder, answered, is_withdrawn=False)))
     return 0

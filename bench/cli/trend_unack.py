@@ -32,5 +32,5 @@ def trend_unack(
     folder = archive_of(archive)
     archive_folder.require(folder)
     removed = acknowledged.withdraw(folder, steps)
-    output.show(formats.render(format_, acknowledged_report.document(folder, removed, is_withdrawn=True)))
+    output.show(formats.content(format_, acknowledged_report.document(folder, removed, is_withdrawn=True)))
     return 0

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
+from bench.archive import importing
+from bench.archive.importing import Import
 from tests.planted import planted_sessions
 from tests.planted.commands import ROOT, Command, is_one_sentence
 
@@ -103,3 +107,30 @@ def test_a_bad_file_is_one_sentence(here: Path, command_line: Command, name: str
     assert (answer.code, answer.out) == (2, "")
     assert is_one_sentence(answer.err)
     assert command_line("archive", "add", "h.json").err.startswith("convbench: h.json is a file. `convbench")
+
+
+def test_trend_shows_a_step_of_another_tool(here: Path, command_line: Command) -> None:
+    """10% slower from the 26th night on: told of hyperfine, in a part of its own, in every format."""
+    for night in range(1, 41):
+        seconds = (1.0 if night < 26 else 1.1) * (1 + 0.005 * math.sin(7 * night))
+        file = here / "night.json"
+        file.write_text(json.dumps({"results": [{"command": "make", "mean": seconds, "median": seconds}]}))
+        at = (date(2026, 1, 1) + timedelta(days=night - 1)).isoformat()
+        importing.add(here / "convbench-archive", file, Import(at=at, machine="Lab"))
+    answer = command_line("trend", "--fail-on", "new-step", "--json")
+    assert answer.code == 1
+    (step,) = json.loads(answer.out)["changes"]
+    assert (step["what"], step["case"], step["origin"], step["at"]) == (
+        "step",
+        "make",
+        "hyperfine",
+        "2026-01-26T00:00:00+00:00",
+    )
+    assert step["ratio"] == pytest.approx(1.1, rel=0.01)
+    assert "Measured by hyperfine" in command_line("trend", "--section", "imported").out
+    parquet = pytest.importorskip("pyarrow.parquet")
+    assert command_line("trend", "-o", "trend.parquet").code == 0
+    table = parquet.read_table("trend.parquet")
+    assert table.num_rows == 40
+    assert str(table.schema.field("at").type) == "timestamp[us, tz=UTC]"
+    assert table.schema.field("seconds").metadata == {b"unit": b"s"}
