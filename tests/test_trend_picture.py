@@ -1,4 +1,4 @@
-"""`.ci/trend_picture.py`: the picture says what was found, that it is planted, and loads nothing."""
+"""`.ci/trend_picture.py`: the picture says what was found and that it is planted, and loads nothing."""
 
 from __future__ import annotations
 

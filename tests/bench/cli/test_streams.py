@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
+from bench.cli import streams
 from bench.runner.execute import RunResult
 from bench.schema import plain_text
 from bench.schema.case import Case
 from bench.store import RECORDS, Store
+from reports.drawing.sparkline import BLOCKS
 from tests.planted import planted_records
 from tests.planted.commands import ROOT, Command, is_one_sentence
 
@@ -210,3 +212,9 @@ def test_a_suite_that_an_editor_saved_with_a_byte_order_mark(command_line: Comma
     )
     answer = command_line("run", "--dry-run", "--suite", suite, "--out", tmp_path / "x")
     assert (answer.code, answer.err) == (0, "")
+
+
+def test_a_line_of_blocks_is_a_line_of_other_signs_in_ascii() -> None:
+    """No two heights look alike."""
+    streams.prepare()
+    assert BLOCKS.encode("ascii", "convbench-plain") == b"_.,-=+*#"
