@@ -12,6 +12,7 @@ from bench.schema.plurals import all_of, how_many
 from reports.compare.answer_table import answer_table
 from reports.compare.comparison_rows import ComparedSides, ComparisonRow, ReplicationUnit
 from reports.compare.gate import GateResult
+from reports.compare.matching import SEVERAL
 from reports.compare.nearest_mismatch import Mismatch
 from reports.compare.paired_machines import against_in_words, machine_counts
 from reports.compare.row_names import row_names
@@ -38,6 +39,11 @@ _PEAKS = ("peak_allocated", "peak_resident")
 _UNITS: dict[ReplicationUnit, str] = {"process": "processes", "run": "runs", "pair": "pairs"}
 
 
+_ONE_CONDITION = (
+    "`convbench merge RUN... --out FOLDER` unites the runs of one condition; compare that folder."
+)
+
+
 class Circumstances(Struct, frozen=True, kw_only=True):
     """What the first screen says beside the rows.
 
@@ -45,6 +51,7 @@ class Circumstances(Struct, frozen=True, kw_only=True):
     environment  `same machine and versions`, or what differs
     alarms       what forbids to trust the figures
     margin       a share
+    control      of a side that is half changed which machines were compared, and what became of the others
     mismatch     the nearest cases of a comparison without any row
     full         the command that shows the whole report
     """
@@ -59,6 +66,7 @@ class Circumstances(Struct, frozen=True, kw_only=True):
     next_step: NextStep | None = None
     full: str = ""
     show_all: bool = False
+    control: tuple[str, ...] = ()
 
 
 def short_title(compared: ComparedSides) -> str:
@@ -113,6 +121,7 @@ def _range(counts: Sequence[int]) -> str:
 def _headlines(compared: ComparedSides, known: Circumstances, names: Mapping[Case, str]) -> Iterator[str]:
     if compared.is_empty:
         yield f"{NOTHING}. {_why_nothing(compared.rows, known)}"
+    yield from known.control
     if compared.broken:
         count = len(compared.broken)
         yield f"{how_many(count, 'case')} of BASE failed in NEW: {models_named(compared.broken)}."
@@ -133,7 +142,8 @@ def _why_nothing(rows: Sequence[ComparisonRow], known: Circumstances) -> str:
     if not reasons:
         return "Neither side has measured anything."
     reason, count = reasons.most_common(1)[0]
-    return f"Reason for {count:,} of {len(rows):,} figures: {reason}."
+    told = f"Reason for {count:,} of {len(rows):,} figures: {reason}."
+    return f"{told} {_ONE_CONDITION}" if SEVERAL in reason else told
 
 
 def _step_times(rows: Sequence[ComparisonRow], names: Mapping[Case, str]) -> list[NamedTime]:

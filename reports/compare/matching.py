@@ -35,6 +35,9 @@ NO_COSTS = ("training_time", "energy_window", "energy_tick_period", "power_senso
 """A sum of what is compared already, for how long energy was counted, and how often its sensors move."""
 
 
+SEVERAL = "has it under several conditions"
+"""Of a side whose figures of one case cannot be one figure."""
+
 Bounds = Mapping[Figure, str]
 """Time -> `compute-bound` or another word of `reports.analysis.utilisation`."""
 
@@ -137,7 +140,7 @@ def _why_not(
     for name, figures in ((base, bases), (new, news)):
         if len({(figure.effective, figure.machine, figure.network) for figure in figures}) > 1:
             what = "versions, machines, networks or precision read back"
-            return f"{name} has it under several conditions ({what})"
+            return f"{name} {SEVERAL} ({what})"
     if bases[0].effective.inputs != news[0].effective.inputs:
         return f"inputs differ: {bases[0].effective.inputs} / {news[0].effective.inputs}"
     if not same_precision(bases[0].effective, news[0].effective):
