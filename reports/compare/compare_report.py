@@ -12,8 +12,6 @@ import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from msgspec import structs
-
 from bench.run_folders import located
 from bench.schema.case import Case
 from bench.schema.record import FAILED
@@ -34,12 +32,12 @@ from reports.compare.environment_differences import (
 )
 from reports.compare.gate import GateResult, gate_result
 from reports.compare.gpu_differences import gpu_sentence
-from reports.compare.half_changed import HalfChanged, half_changed, half_in_words
+from reports.compare.half_changed import control_rows, half_in_words, judged_sides
 from reports.compare.how_compared import how_compared
 from reports.compare.joint_prior import same_machine, with_one_prior
 from reports.compare.left_out_tables import failed_table, uncompared_table
 from reports.compare.matching import ComparedRun, have_a_case_in_common, match
-from reports.compare.nearest_mismatch import Mismatch, nearest_mismatch
+from reports.compare.nearest_mismatch import nearest_mismatch
 from reports.compare.paired_machines import unit_tables
 from reports.compare.verdict_tables import verdict_tables
 from reports.document import Document, Origin
@@ -79,95 +77,53 @@ def build(
     sides, times with warm caches beside times with a cold L2, and a margin that is not between 0 and 1.
     """
     _check(base, new, margin)
-    summaries = _summaries(base, new, plain_intervals)
-    half = half_changed(*summaries)
-    folders = ComparedFolders(base=base, new=new, summaries=half.sides if half else summaries)
-    unit = _unit(base, new)
-    one, other = (
-        ComparedRun(name, s.figures, s.outcomes, _bounds(s), s.seconds)
-        for name, s in zip((BASE, NEW), folders.summaries, strict=True)
-    )
+    judged, unit = judged_sides(*_summaries(base, new, plain_intervals)), _unit(base, new)
+    folders = ComparedFolders(base=base, new=new, summaries=judged.sides)
+    one, other = (_compared_run(*side) for side in zip((BASE, NEW), judged.sides, strict=True))
     rows = match(one, other, unit, margin)
-    control = tuple(half_in_words(half, _control(half, one, other, unit, margin))) if half else ()
-    compared = ComparedSides(rows=rows, broken=_broken(rows, folders.summaries[1]))
+    compared = ComparedSides(rows=rows, broken=_broken(rows, judged.sides[1]))
     gate = gate_result(compared, fail_on) if fail_on else None
-    mismatch = None if have_a_case_in_common(one, other) else nearest_mismatch(one.cases, other.cases)
-    return RunComparison(
-        rows=compared.rows,
-        broken=compared.broken,
-        document=_document(
-            compared,
-            folders,
-            unit,
-            margin,
-            mismatch,
-            gate,
-            show_all,
-            control,
-            half.shown if half else summaries,
-        ),
+    differing = environment_differences(*judged.shown)
+    known = Circumstances(
+        sides=(_named(base), _named(new)),
+        environment=environment_in_words(differing, *judged.shown),
+        alarms=tuple(_alarms(judged.shown, differing)),
+        margin=margin,
+        unit=unit,
+        mismatch=None if have_a_case_in_common(one, other) else nearest_mismatch(one.cases, other.cases),
         gate=gate,
+        next_step=deciding_step(rows, folders, same_machine=same_machine(*judged.sides)),
+        full="" if compared.is_empty else full_command(base, new),
+        show_all=show_all,
+        control=tuple(half_in_words(judged, control_rows(judged, one, other, unit, margin))),
     )
+    document = _document(compared, folders, known, differing)
+    return RunComparison(rows=rows, broken=compared.broken, document=document, gate=gate)
+
+
+def _compared_run(name: str, side: Summary) -> ComparedRun:
+    return ComparedRun(name, side.figures, side.outcomes, _bounds(side), side.seconds)
 
 
 def _document(
-    compared: ComparedSides,
-    folders: ComparedFolders,
-    unit: ReplicationUnit,
-    margin: float,
-    mismatch: Mismatch | None,
-    gate: GateResult | None,
-    show_all: bool,
-    control: tuple[str, ...],
-    shown: tuple[Summary, Summary],
+    compared: ComparedSides, folders: ComparedFolders, known: Circumstances, differing: Differences
 ) -> Document:
     rows, sides = compared.rows, folders.summaries
-    alike = same_machine(*sides)
-    differing = environment_differences(*shown)
-    known = Circumstances(
-        sides=(_named(folders.base), _named(folders.new)),
-        environment=environment_in_words(differing, *shown),
-        alarms=tuple(_alarms(shown, differing)),
-        margin=margin,
-        unit=unit,
-        mismatch=mismatch,
-        gate=gate,
-        next_step=deciding_step(rows, folders, same_machine=alike),
-        full="" if compared.is_empty else full_command(folders.base, folders.new),
-        show_all=show_all,
-        control=control,
-    )
     return Document(
         title=short_title(compared),
         answer=answer(compared, known),
         remarks=tuple(_not_alone(sides)),
-        text=tuple(how_compared(rows, folders, unit, margin, same_machine=alike)),
+        text=tuple(how_compared(rows, folders, known.unit, known.margin, same_machine=same_machine(*sides))),
         tables=(
-            *verdict_tables(rows, _counted(rows, unit), show_all=show_all),
+            *verdict_tables(rows, _counted(rows, known.unit), show_all=known.show_all),
             *unit_tables(rows),
-            *uncompared_table(rows, mismatch),
+            *uncompared_table(rows, known.mismatch),
             *failed_table(*sides),
             *environment_table(differing),
         ),
         rows=tuple(row.as_row() for row in rows),
         origin=_of_both(*(origin_of(side) or Origin() for side in sides)),
     )
-
-
-def _control(
-    half: HalfChanged, one: ComparedRun, other: ComparedRun, unit: ReplicationUnit, margin: float
-) -> Sequence[ComparisonRow]:
-    """The rows of the machines that did not change."""
-    cases = {figure.case for figure in half.control}
-    sides = [
-        structs.replace(
-            side, figures=tuple(each for each in side.figures if each.case in cases), outcomes=(), bounds={}
-        )
-        for side in (one, other)
-    ]
-    at = 0 if half.is_base else 1
-    sides[at] = structs.replace(sides[at], figures=half.control)
-    return match(sides[0], sides[1], unit, margin)
 
 
 def _counted(rows: Sequence[ComparisonRow], unit: ReplicationUnit) -> str:

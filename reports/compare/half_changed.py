@@ -19,7 +19,8 @@ from bench.schema.record import Environment
 from bench.schema.replicate_conditions import kind_of
 from bench.schema.units import unit_of
 from reports.compare.changes import takes
-from reports.compare.comparison_rows import ComparisonRow
+from reports.compare.comparison_rows import ComparisonRow, ReplicationUnit
+from reports.compare.matching import ComparedRun, match
 from reports.compare.row_names import row_names
 from reports.compare.row_words import is_step_time
 from reports.compare.verdict_sentences import CHANGED, MOST_NAMED
@@ -30,35 +31,35 @@ _Kinds = frozenset[bytes]
 """Of machine, encoded: that of all environments of a figure."""
 
 
-class HalfChanged(Struct, frozen=True, kw_only=True):
-    """A side without its control.
+class JudgedSides(Struct, frozen=True, kw_only=True):
+    """Both sides, one perhaps without its control.
 
     sides    BASE and NEW; one of them without the figures of the control
     shown    the same, and neither with the machines of the control
-    control  those figures
+    control  those figures; none where no side is half changed
     is_base  whether they are of BASE
     """
 
     sides: tuple[Summary, Summary]
     shown: tuple[Summary, Summary]
-    control: tuple[Figure, ...]
-    is_base: bool
+    control: tuple[Figure, ...] = ()
+    is_base: bool = False
 
 
-def half_changed(base: Summary, new: Summary) -> HalfChanged | None:
-    """None where no side is half changed, as far as its figures say."""
+def judged_sides(base: Summary, new: Summary) -> JudgedSides:
+    """Without the machines of a half-changed side that are as before."""
     for mixed, other in ((new, base), (base, new)):
         control = tuple(_control(mixed, other))
         if control:
             rest, is_base = _without(mixed, control), mixed is base
             seen = _without_machines(other, _units(control))
-            return HalfChanged(
+            return JudgedSides(
                 sides=(rest, other) if is_base else (other, rest),
                 shown=(rest, seen) if is_base else (seen, rest),
                 control=control,
                 is_base=is_base,
             )
-    return None
+    return JudgedSides(sides=(base, new), shown=(base, new))
 
 
 def _control(mixed: Summary, other: Summary) -> Iterator[Figure]:
@@ -113,9 +114,21 @@ def _without_machines(summary: Summary, units: Collection[str]) -> Summary:
     return structs.replace(summary, environments=environments)
 
 
-def half_in_words(found: HalfChanged, control: Sequence[ComparisonRow]) -> Iterator[str]:
+def control_rows(
+    found: JudgedSides, base: ComparedRun, new: ComparedRun, unit: ReplicationUnit, margin: float
+) -> Sequence[ComparisonRow]:
+    """The rows of the machines that did not change."""
+    cases = {figure.case for figure in found.control}
+    kept = [tuple(each for each in side.figures if each.case in cases) for side in (base, new)]
+    kept[0 if found.is_base else 1] = found.control
+    return match(ComparedRun(base.name, kept[0], ()), ComparedRun(new.name, kept[1], ()), unit, margin)
+
+
+def half_in_words(found: JudgedSides, control: Sequence[ComparisonRow]) -> Iterator[str]:
     """Which machines were compared, and whether those that did not change held still; `control` has a row
-    for each of its figures."""
+    for each of its figures. Nothing where no side is half changed."""
+    if not found.control:
+        return
     side, other = ("BASE", "NEW") if found.is_base else ("NEW", "BASE")
     machines = {unit.machine for figure in found.control for unit in figure.units}
     many = how_many(len(machines), "machine")
