@@ -85,6 +85,8 @@ def read(archive: Path, *, label: str | None = None) -> SeriesFound:
 
 def _series(index: sqlite3.Connection, label: str | None) -> Iterator[CaseSeries]:
     runs = _runs(index, label)
+    in_time = sorted({(run.at, run.digest) for run in runs.values()})
+    places = {digest: place for place, (_, digest) in enumerate(in_time)}
     for key, rows in groupby(index.execute(_POINTS, (label,)), key=itemgetter(0, 1, 2, 3)):
         case, kind, fingerprint, origin = key
         models, digests, *figures = zip(*(row[4:] for row in rows), strict=True)
@@ -96,12 +98,20 @@ def _series(index: sqlite3.Connection, label: str | None) -> Iterator[CaseSeries
             fingerprint=fingerprint,
             origin=origin,
             runs=own,
-            points=tuple(map(_point, *figures, _boundaries(own))),
+            points=tuple(map(_point, *figures, _boundaries(own), map(places.__getitem__, digests))),
         )
 
 
-def _point(log_seconds: float, scatter: float | None, processes: int, is_boundary: bool) -> SeriesPoint:
-    return SeriesPoint(log_seconds=log_seconds, scatter=scatter, processes=processes, is_boundary=is_boundary)
+def _point(
+    log_seconds: float, scatter: float | None, processes: int, is_boundary: bool, position: int
+) -> SeriesPoint:
+    return SeriesPoint(
+        log_seconds=log_seconds,
+        scatter=scatter,
+        processes=processes,
+        position=position,
+        is_boundary=is_boundary,
+    )
 
 
 def _boundaries(runs: Sequence[SeriesRun]) -> Iterator[bool]:

@@ -199,6 +199,14 @@ def test_the_planted_year_reads_back_as_it_was_planted(planted_year: Path) -> No
         np.testing.assert_allclose(np.array(found[key], float), np.array(rows), rtol=1e-12)
 
 
+def test_a_point_knows_the_place_of_its_run_among_all_nights(planted_year: Path) -> None:
+    """Also in a series that began late, or that lacks nights."""
+    nights = sorted(set(range(YEAR.nights)) - YEAR.missing)
+    for series in case_series.read(planted_year).series:
+        places = [point.position for point in series.points]
+        assert places == [nights.index(night_of(run)) for run in series.runs]
+
+
 def test_in_the_planted_year_boundaries_are_where_driver_torch_and_clocks_changed(planted_year: Path) -> None:
     for series in case_series.read(planted_year).series:
         marked = {
