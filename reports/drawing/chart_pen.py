@@ -16,19 +16,32 @@ FONT_SIZE, LINE = 13, 20
 _FILE_MARGIN = 12
 
 
-class Palette(Struct, frozen=True):
-    """The colors of a chart; without `paper` it lies on what is there."""
+class Palette(Struct, frozen=True, kw_only=True):
+    """The colors of a chart; without `paper` it lies on what is there. Letters are readable in all but those
+    of series."""
 
     ink: str
     quiet: str
+    bad: str
+    good: str
     series: tuple[str, ...]
     paper: str = ""
 
 
-OF_THE_PAGE = Palette("currentColor", "var(--quiet)", tuple(f"var(--series-{n})" for n in range(len(COLORS))))
+OF_THE_PAGE = Palette(
+    ink="currentColor",
+    quiet="var(--quiet)",
+    bad="var(--bad)",
+    good="var(--good)",
+    series=tuple(f"var(--series-{n})" for n in range(len(COLORS))),
+)
 SCHEMES: Mapping[str, Palette] = {
-    "light": Palette("#1b1f24", "#59636e", COLORS, "#ffffff"),
-    "dark": Palette("#e3e6ea", "#9ba5af", ON_DARK, "#14171a"),
+    "light": Palette(
+        ink="#1b1f24", quiet="#59636e", bad="#b3261e", good="#1a6b34", series=COLORS, paper="#ffffff"
+    ),
+    "dark": Palette(
+        ink="#e3e6ea", quiet="#9ba5af", bad="#ff9a90", good="#6fd08c", series=ON_DARK, paper="#14171a"
+    ),
 }
 
 

@@ -34,7 +34,6 @@ _SPARSE = 400
 """Runs; larger dots of more would cover each other."""
 _FEW, _BESIDE = 0.03, 0.3
 """Of the runs, at either end of the range; and of the range without them, which is left for their like."""
-_USUAL, _SLOWER, _FASTER, _ANSWERED = 0, 1, 2, 3
 
 
 class Frame(Struct, frozen=True):
@@ -126,7 +125,7 @@ def _points(pen: Pen, frame: Frame, chart: RunChart, xs: Sequence[float]) -> Non
     """A stroke of no length with round ends is a dot; that of an outlier is hollow."""
     outliers = set(chart.outliers)
     beyond = {at for at, value in enumerate(chart.values) if not frame.low <= value <= frame.high}
-    color = pen.palette.series[_USUAL]
+    color = pen.palette.series[0]
     inside = [(at, xs[at], frame.y(value)) for at, value in enumerate(chart.values) if at not in beyond]
     intervals = "".join(
         f"M{x:.1f} {frame.y(low):.1f}V{frame.y(high):.1f}"
@@ -177,9 +176,9 @@ def _slopes(pen: Pen, frame: Frame, chart: RunChart, xs: Sequence[float]) -> Non
 def _color(palette: Palette, kind: MarkKind) -> str:
     """Its sign says the same."""
     known: Mapping[MarkKind, str] = {
-        "slower": palette.series[_SLOWER],
-        "drift": palette.series[_SLOWER],
-        "faster": palette.series[_FASTER],
+        "slower": palette.bad,
+        "drift": palette.bad,
+        "faster": palette.good,
         "acknowledged": palette.quiet,
         "boundary": palette.ink,
     }

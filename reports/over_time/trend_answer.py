@@ -30,14 +30,14 @@ def answer(trended: Trended, shown: Sequence[ShownSeries], groups: Sequence[Grou
     told = tuple(headlines(shown, groups))
     about = " · ".join(_about(trended, shown))
     alarms = trended.damaged[:_MOST_DAMAGED]
-    warnings = " ".join(_warnings(trended, shown, len(groups) - MOST_TOLD))
+    warnings = " ".join(_warnings(trended, shown))
     beside = first_screen.lines_of([f"{title(shown)} · {about}", *alarms, *told, warnings])
     rows = first_screen.LINES - beside - first_screen.TABLE_LINES - _OTHER_LINES
     return Answer(
         about=about,
         alarms=alarms,
         headlines=told,
-        table=_table(ours, rows) if ours else None,
+        table=_table(ours, len(groups) - MOST_TOLD, rows) if ours else None,
         warnings=warnings,
         next_step=_next_step(trended, groups),
     )
@@ -55,7 +55,7 @@ def _about(trended: Trended, shown: Sequence[ShownSeries]) -> Iterator[str]:
         yield and_more(list(dict.fromkeys(each.series.kind for each in shown)), 2)
 
 
-def _table(shown: Sequence[ShownSeries], room: int) -> Table:
+def _table(shown: Sequence[ShownSeries], untold: int, room: int) -> Table:
     """As many rows as fit; a row that is too wide, also with a shorter line, takes two lines."""
     title = "Cases, those with a change first" if any(each.trended.told for each in shown) else "Cases"
     rows = max(FEWEST_ROWS, min(MOST_ROWS, room))
@@ -65,17 +65,22 @@ def _table(shown: Sequence[ShownSeries], room: int) -> Table:
             break
     else:
         rows = max(FEWEST_ROWS, rows // 2)
-    left = len(shown) - rows
-    note = (f"{of_series(left, shown, 'more ')}: --section series.",) if left > 0 else ()
-    return structs.replace(table, rows=table.rows[:rows], notes=note)
+    note = " ".join(_left_out(shown, untold, len(shown) - rows))
+    return structs.replace(table, rows=table.rows[:rows], notes=(note,) if note else ())
 
 
-def _warnings(trended: Trended, shown: Sequence[ShownSeries], untold: int) -> Iterator[str]:
-    if untold > 0:
-        yield f"{how_many(untold, 'more change')}: --full."
+def _left_out(shown: Sequence[ShownSeries], changes: int, rows: int) -> Iterator[str]:
+    """Of changes and of rows, and what nobody needs to be told again."""
+    more = [how_many(changes, "more change")] if changes > 0 else []
+    more += [of_series(rows, shown, "more ")] if rows > 0 else []
+    if more:
+        yield f"{' and '.join(more)}: --full."
     answered = sum(len(each.trended.told) - len(each.open) for each in shown)
     if answered:
         yield f"{how_many(answered, 'acknowledged change')} not repeated."
+
+
+def _warnings(trended: Trended, shown: Sequence[ShownSeries]) -> Iterator[str]:
     undated = sum(not run.is_dated for run in shown_runs(shown).values())
     if undated:
         yield f"! {how_many(undated, 'run')} of a wrong clock, dated by when added."
