@@ -74,6 +74,8 @@ def trend(
     failures = new_steps.reasons(found) if fail_on else ()
     for reason in failures:
         output.complain(f"gate: {reason}")
+    if failures:
+        output.note("to accept a change: convbench trend ack NAME --why TEXT; the name is in brackets")
     if found.damaged:
         count = how_many(len(found.damaged), "damaged run is", "damaged runs are")
         output.complain(f"{count} left out: {found.damaged[0]}")

@@ -71,6 +71,13 @@ def test_a_case_that_got_slower_fails_the_gate_until_somebody_answers(
     assert gate(command_line) == (1, [reason])
 
 
+def test_the_gate_says_how_a_change_is_accepted(archive: Path, command_line: Command) -> None:
+    said = "convbench: to accept a change: convbench trend ack NAME --why TEXT; the name is in brackets\n"
+    assert command_line("trend", "--fail-on", "new-step").err.endswith(said)
+    assert said not in command_line("trend", "--fail-on", "new-step", "--quiet").err
+    assert said not in command_line("trend").err
+
+
 def test_an_answer_holds_for_every_choice_of_runs_and_cases(archive: Path, command_line: Command) -> None:
     for words in ((), ("--label", "nightly"), (SLOWER,), ("alex*",), ("alexnet", "--since", "2021-01-01")):
         code, (reason,) = gate(command_line, *words)
