@@ -23,6 +23,7 @@ QUESTIONS = {
     "train": "bench.child.training.training_worker:train",
     "fetch": "bench.child.training.training_worker:fetch",
     "identify": "bench.child.identity:identify",
+    "places": "bench.child.module_places:module_places",
     "count": "bench.child.network_flops:count",
     "agree": "bench.child.output_agreement:agree",
     "selftest": "bench.selftest.groups:answer",

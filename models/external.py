@@ -17,12 +17,14 @@ from models.factory import Sizes, network_of
 from models.network import Arguments, Network
 from models.process_state import kept
 from models.user_code import FactoryError, as_factory_error, running
-from models.user_imports import import_file, place_of, user_packages
+from models.user_imports import import_file, place_of, source_folders, user_packages
 from models.user_inputs import inputs_of
 
 
 def load_module(source: ModuleFactory, sizes: Sizes, other_input: str) -> Network:
-    """What a factory of an importable module returns; the current folder is searched last."""
+    """What a factory of an importable module returns; the current folder is searched last, those of SOURCES
+    first."""
+    sys.path[:] = list(dict.fromkeys([*source_folders(), *sys.path]))
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.append(here)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
+import os
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,15 @@ from types import ModuleType
 from typing import NamedTuple
 
 from models.catalogue import OUR_PACKAGES
+
+SOURCES = "CONVBENCH_SOURCES"
+"""The environment variable with folders, joined as those of PATH, in which a user's packages are looked for
+ahead of all others: of another commit's files, in the place of what is installed."""
+
+
+def source_folders() -> list[str]:
+    """Those of SOURCES; usually none."""
+    return [folder for folder in os.environ.get(SOURCES, "").split(os.pathsep) if folder]
 
 
 class Place(NamedTuple):
@@ -130,7 +140,7 @@ def user_packages(place: Place) -> Iterator[None]:
 
     Python then searches as if it had been started in the folder of the file's package.
     """
-    folders = list(dict.fromkeys([str(place.root), str(Path.cwd())]))
+    folders = list(dict.fromkeys([str(place.root), *source_folders(), str(Path.cwd())]))
     sys.path[:] = [*folders, *(entry for entry in sys.path if entry not in folders), str(place.path.parent)]
     importlib.invalidate_caches()
     candidates = {*OUR_PACKAGES, place.names[0]} if place.packages else {*OUR_PACKAGES}

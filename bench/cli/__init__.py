@@ -53,6 +53,7 @@ COMMANDS = {
         COMPARE,
         "Measure two configurations or environments in alternation until the verdict is clear.",
     ),
+    "bisect": (COMPARE, "Find the commit that made a network slower, between a fast and a slow one."),
     "history": (COMPARE, "Compare this machine with latencies published in 2015-2017."),
     "report": (
         UNDERSTAND,

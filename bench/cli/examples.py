@@ -53,6 +53,11 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "convbench ab --model vgg16 --a engine=eager --b engine=compile",
         "convbench ab --model lenet5 --b-python ~/new-torch/bin/python --budget 10m",
     ),
+    "bisect": (
+        "convbench bisect v1.0 HEAD --model net.py:build --dry-run",
+        "convbench bisect v1.0 HEAD --model net.py:build --workload training",
+        "git bisect run convbench bisect --against v1.0 --threshold 2% --model net.py:build",
+    ),
     "history": ("convbench history --from runs/1", "convbench history --run --out runs/history"),
     "report": (
         "convbench report runs/1",
@@ -111,6 +116,10 @@ _FIRST = {
     "cost": "0, 1 counts differ or one of several networks failed, 2 bad input",
     "compare": "0, 1 the gate failed or no case is on both sides, 2 bad input",
     "ab": "0, 1 a case or the gate failed, 2 bad input, 3 incomplete, 130 interrupted",
+    "bisect": (
+        "0, 1 no step, or no single commit, 2 bad input, 3 incomplete: continue with --resume, "
+        "130 interrupted; with --against 0 good, 1 bad, 125 skip, 128 stop"
+    ),
     "max-batch": f"0, 1 not even batch size 1 fits, 2 bad input, {_CONTINUE}",
     "best": f"0, 1 nothing could be measured, 2 bad input, {_CONTINUE}",
     "time": "0, 1 the case failed, 2 bad input, 3 incomplete: no time for a second process, 130 interrupted",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 _RESUMABLE = (
     *("run", "time", "train", "ablate", "best", "max-batch", "ceilings", "layers", "claims", "history"),
-    *("fleet", "scale"),
+    *("fleet", "scale", "bisect"),
 )
 
 
@@ -20,11 +20,13 @@ class KeptRun:
     folder  where its records are; None where they are gone afterwards
     done    processes that are over
     total   processes that are planned; 0 before the first begins
+    what    is counted in their place, as "tests"
     """
 
     folder: Path | None = None
     done: int = 0
     total: int = 0
+    what: str = "processes"
 
     @property
     def has_begun(self) -> bool:
@@ -32,7 +34,7 @@ class KeptRun:
 
     def begin(self, folder: Path | None) -> None:
         """Forget the run before, which only tests have."""
-        self.folder, self.done, self.total = folder, 0, 0
+        self.folder, self.done, self.total, self.what = folder, 0, 0, "processes"
 
     def told(self, done: int, total: int) -> None:
         self.done, self.total = done, total
@@ -47,7 +49,7 @@ def interrupted() -> str:
         return "interrupted before anything was measured"
     if current.folder is None:
         return "interrupted; nothing was saved: add --out FOLDER to keep finished processes"
-    saved = f"interrupted; {current.done} of {current.total} processes are saved in {current.folder}"
+    saved = f"interrupted; {current.done} of {current.total} {current.what} are saved in {current.folder}"
     return f"{saved}{how_to_continue()}"
 
 

@@ -17,6 +17,7 @@ _PLACES: Mapping[str, tuple[str, ...]] = {
     "best": ("reports.pages.best_report",),
     "max-batch": ("reports.pages.max_batch_report",),
     "ab": ("reports.compare.ab_report",),
+    "bisect": ("reports.compare.bisect_report",),
     "cost": ("reports.pages.cost_report",),
     "selftest": ("reports.pages.selftest_report",),
     "ablate": ("reports.ablations.ablations_report",),

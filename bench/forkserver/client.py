@@ -53,6 +53,7 @@ class Server:
     environment  the whole environment of the server and so of its jobs; None for that of this process
     preload      what children will do, in words of `bench.entry.PRELOAD`, e.g. ("timed", "compiled")
     python       another installed environment's interpreter, whose own convbench then measures
+    folder       in which it starts, and so its jobs; None for the current one
 
     `begin` starts it ahead of entering, which then only waits: two that import torch at the same time.
     Entering raises UserError when the server cannot start or speaks another wire, and on other systems than
@@ -65,11 +66,13 @@ class Server:
         environment: Mapping[str, str] | None = None,
         preload: Sequence[str] = (),
         python: Path | None = None,
+        folder: Path | None = None,
     ) -> None:
         self._mark = uuid.uuid4().hex
         self._environment = {**(os.environ if environment is None else environment), MARK: self._mark}
         self._preload = tuple(preload)
         self._python = python
+        self._folder = folder
         self._interpreter = python or Path(sys.executable)
         self._process: subprocess.Popen[bytes] | None = None
         self._errors: IO[bytes] | None = None
@@ -242,6 +245,7 @@ class Server:
             stderr=errors,
             bufsize=0,
             env=self._environment,
+            cwd=self._folder,
             start_new_session=True,
         )
         assert self._process.stdin is not None

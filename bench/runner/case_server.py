@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from bench import devices
@@ -12,9 +13,17 @@ from bench.runner.preload import preload
 from bench.schema.case import Case
 from models.errors import UserError
 
+_NO_VARIABLES: Mapping[str, str] = {}
+
 
 def server_for(
-    cases: Iterable[Case], *, gpu: str | None = None, python: Path | None = None, facts: bool = True
+    cases: Iterable[Case],
+    *,
+    gpu: str | None = None,
+    python: Path | None = None,
+    facts: bool = True,
+    folder: Path | None = None,
+    variables: Mapping[str, str] = _NO_VARIABLES,
 ) -> Server:
     """A server that is ready for these cases, once it is entered.
 
@@ -22,8 +31,13 @@ def server_for(
             those that this process sees
     python  another environment's interpreter
     facts   whether its children are asked for more than times
+    folder  in which they start; None for the current one
+    variables  of their environment, beside those of this process
     """
-    return Server(environment=seeing_only(gpu), preload=preload(cases, facts=facts), python=python)
+    environment = seeing_only(gpu)
+    if variables:
+        environment = {**(environment or os.environ), **variables}
+    return Server(environment=environment, preload=preload(cases, facts=facts), python=python, folder=folder)
 
 
 def refuse_idle_gpu(gpu: str | None, cases: Iterable[Case]) -> None:

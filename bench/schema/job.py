@@ -26,6 +26,7 @@ TRAIN = "train"
 CEILINGS = "ceilings"
 FETCH = "fetch"
 IDENTIFY = "identify"
+PLACES = "places"
 MEASURE_RANKS = "measure-ranks"
 
 ABILITIES = {
@@ -38,6 +39,7 @@ ABILITIES = {
     CEILINGS: "measure ceilings",
     FETCH: "fetch datasets",
     IDENTIFY: "say which networks it builds",
+    PLACES: "say from where it imports a network",
     MEASURE_RANKS: "measure jobs of several ranks",
 }
 """What an installation cannot do that does not know a question, after `cannot`."""

@@ -8,6 +8,7 @@ random: what changes slowly cancels out. After 8, 16, 32 and 64 pairs the log ra
 from __future__ import annotations
 
 import math
+import os
 import random
 import shutil
 import time
@@ -49,7 +50,8 @@ _MOST_FAILURES = 2
 
 class Trial(Struct, frozen=True, kw_only=True):
     """What is compared, how carefully, and which changes do not matter (`margin`, a share); `most_pairs` is
-    one of `verdicts.INTERIM_PAIRS`."""
+    one of `verdicts.INTERIM_PAIRS`. `is_decided` says of the log ratios so far whether a case needs no more
+    pairs, in the place of its verdict; then there may be more of them."""
 
     case_pairs: Sequence[CasePair]
     sides: tuple[Side, Side] = (Side(), Side())
@@ -57,6 +59,7 @@ class Trial(Struct, frozen=True, kw_only=True):
     margin: float = verdicts.MARGIN
     most_pairs: int = verdicts.INTERIM_PAIRS[-1]
     options: RunOptions = RunOptions()
+    is_decided: Callable[[Sequence[float]], bool] | None = None
 
 
 class Pairs(Struct, kw_only=True):
@@ -65,6 +68,7 @@ class Pairs(Struct, kw_only=True):
     log_ratios: list[float]
     failures: int = 0
     verdict: Verdict | None = None
+    is_decided: bool = False
 
     @property
     def tried(self) -> int:
@@ -73,7 +77,7 @@ class Pairs(Struct, kw_only=True):
 
     @property
     def is_over(self) -> bool:
-        return self.failures >= _MOST_FAILURES or (self.verdict is not None and self.verdict.is_clear)
+        return self.failures >= _MOST_FAILURES or self.is_decided
 
 
 def run_pairs(
@@ -105,7 +109,7 @@ def run_pairs(
             on_progress(Progress(case=case_pair.a, done=pair - 1, total=trial.most_pairs))
             records = _pair(trial, case_pair, environments, stores, facts, pair)
             _refuse_edited(networks, records)
-            _learn(known[index], records, trial.margin)
+            _learn(known[index], records, trial)
     return _last_look(known, trial.margin)
 
 
@@ -131,7 +135,7 @@ def _check(trial: Trial, index: int) -> Environment:
     """The side's environment; UserError where its interpreter or its torch cannot run a case."""
     side, cases = trial.sides[index], [_of(case_pair, index) for case_pair in trial.case_pairs]
     try:
-        with server_for(cases, gpu=trial.options.gpu, python=side.python) as server:
+        with server_of(side, cases, trial.options.gpu) as server:
             server.require(questions.questions_of(cases))
             reasons = unrunnable(cases, server)
             found = environment.describe() if side.python is None else _described(server)
@@ -144,6 +148,13 @@ def _check(trial: Trial, index: int) -> Environment:
     return found
 
 
+def server_of(side: Side, cases: Sequence[Case], gpu: str | None, *, facts: bool = True) -> Server:
+    """A server for some cases of a side, as `server_for` says."""
+    return server_for(
+        cases, gpu=gpu, python=side.python, facts=facts, folder=side.folder, variables=side.variables
+    )
+
+
 def _understood(trial: Trial) -> MeasurementProtocol:
     """The protocol, without the rule for few samples where an installation is too old for it: both sides of
     a pair are measured alike."""
@@ -151,7 +162,8 @@ def _understood(trial: Trial) -> MeasurementProtocol:
         return trial.protocol
     for side in trial.sides:
         if side.python is not None:
-            with Server(python=side.python) as server:
+            variables = {**os.environ, **side.variables}
+            with Server(python=side.python, folder=side.folder, environment=variables) as server:
                 if not server.knows("MeasurementProtocol.fewest_samples"):
                     return structs.replace(trial.protocol, fewest_samples=None)
     return trial.protocol
@@ -182,18 +194,18 @@ def _pair(
     records: dict[int, Record] = {}
     cases = [structs.replace(_of(case_pair, index), replicate=pair) for index in (0, 1)]
 
-    def server_of(index: int) -> Server:
-        return server_for([cases[index]], gpu=trial.options.gpu, python=trial.sides[index].python)
+    def start(index: int) -> Server:
+        return server_of(trial.sides[index], [cases[index]], trial.options.gpu)
 
     first, second = random.sample((0, 1), 2)
-    with RoundServers(lambda: server_of(first), lambda: server_of(second)) as servers:
+    with RoundServers(lambda: start(first), lambda: start(second)) as servers:
         for index in (first, second):
             record = attempt(
                 cases[index],
                 trial.protocol,
                 environments[index],
                 stores[index].directory,
-                servers.current if index == first else servers.next(lambda: server_of(second)),
+                servers.current if index == first else servers.next(lambda: start(second)),
                 options=trial.options,
                 facts=not facts[index].of(cases[index], environments[index]),
             )
@@ -211,7 +223,7 @@ def _refuse_edited(networks: dict[tuple[int, Case], NetworkFingerprint], records
             refuse_other(case, first, record.fingerprint, f"that of the first pair on side {SIDES[side]}")
 
 
-def _learn(pairs: Pairs, records: Sequence[Record], margin: float) -> None:
+def _learn(pairs: Pairs, records: Sequence[Record], trial: Trial) -> None:
     """Add a pair, or a failure, and look if it is time to."""
     times = [whole_wall_time(record) for record in records]
     if None in times:
@@ -219,7 +231,9 @@ def _learn(pairs: Pairs, records: Sequence[Record], margin: float) -> None:
         return
     a, b = (value for value in times if value is not None)
     pairs.log_ratios.append(math.log(b / a))
-    pairs.verdict = verdicts.interim_verdict(pairs.log_ratios, margin) or pairs.verdict
+    pairs.verdict = verdicts.interim_verdict(pairs.log_ratios, trial.margin) or pairs.verdict
+    is_clear = pairs.verdict is not None and pairs.verdict.is_clear
+    pairs.is_decided = is_clear if trial.is_decided is None else trial.is_decided(pairs.log_ratios)
 
 
 def whole_wall_time(record: Record) -> float | None:

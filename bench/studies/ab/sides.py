@@ -19,10 +19,18 @@ SIDES = ("a", "b")
 
 
 class Side(Struct, frozen=True, kw_only=True):
-    """What one side changes: axis -> value, and another environment's interpreter, or None for this one."""
+    """What one side changes.
+
+    changes    axis -> value
+    python     another environment's interpreter; None for this one
+    folder     in which its processes start; None for the current one
+    variables  of their environment, beside those of this process
+    """
 
     changes: Mapping[str, Value] = {}
     python: Path | None = None
+    folder: Path | None = None
+    variables: Mapping[str, str] = {}
 
 
 def case_pairs_of(a: Sequence[Case], b: Sequence[Case]) -> list[CasePair]:

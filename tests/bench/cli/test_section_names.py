@@ -22,6 +22,7 @@ WORDS = {
     **dict.fromkeys(("train", "layers", "best", "max-batch", "cost", "scale"), ("lenet5",)),
     "ablate": ("kernels",),
     "ab": ("--model", "lenet5", "--b", "precision=bf16"),
+    "bisect": ("HEAD~1", "HEAD", "--model", "lenet5"),
     "claims": ("--run",),
     "history": ("--run",),
 }

@@ -1,0 +1,1 @@
+"""`convbench bisect`: the commit that made a case slower."""
