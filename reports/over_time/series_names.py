@@ -21,7 +21,7 @@ def series_names(shown: Sequence[CaseSeries]) -> tuple[str, ...]:
     network's fingerprint only where a case has several. A foreign case is called what its tool calls it.
     """
     kinds = _short_kinds({each.kind for each in shown})
-    axes = [_axes(each) for each in shown]
+    axes = [case_axes(each) for each in shown]
     alike: dict[tuple[str, ...], list[set[str]]] = {}
     on: dict[tuple[str, str], set[str]] = {}
     fingerprints: dict[tuple[str, str, str], set[str]] = {}
@@ -47,7 +47,7 @@ def _short_kinds(kinds: Iterable[str]) -> dict[str, str]:
     return found if len(set(found.values())) == len(found) else {kind: kind for kind in found}
 
 
-def _axes(series: CaseSeries) -> tuple[str, ...]:
+def case_axes(series: CaseSeries) -> tuple[str, ...]:
     """Model, workload, batch, then all other parts of the case's id; nothing of a foreign case."""
     rest = series.case.removeprefix(f"{series.model}/")
     parts = rest.split("/")

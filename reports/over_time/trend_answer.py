@@ -7,15 +7,15 @@ from collections.abc import Iterator, Sequence
 from msgspec import structs
 
 from bench.schema.plurals import how_many
-from reports.document import Answer, NextStep, Table
+from reports.document import Answer, Table
 from reports.over_time import trend_words
+from reports.over_time.next_of_trend import next_step
 from reports.over_time.series_table import FEWEST_CELLS, SPARK_CELLS, series_table
 from reports.over_time.shown_series import ShownSeries
-from reports.over_time.told_groups import Group, span
+from reports.over_time.told_groups import Group
 from reports.over_time.trend_headlines import MOST_TOLD, headlines, of_series, shown_runs, title, unit_of_runs
 from reports.over_time.trended import Trended
 from reports.tables import first_screen
-from reports.tables.archive_command import typed
 from reports.tables.listing import and_more
 
 MOST_ROWS, FEWEST_ROWS = 10, 3
@@ -39,7 +39,7 @@ def answer(trended: Trended, shown: Sequence[ShownSeries], groups: Sequence[Grou
         headlines=told,
         table=_table(ours, len(groups) - MOST_TOLD, rows) if ours else None,
         warnings=warnings,
-        next_step=_next_step(trended, groups),
+        next_step=next_step(trended.archive, groups),
     )
 
 
@@ -89,18 +89,3 @@ def _warnings(trended: Trended, shown: Sequence[ShownSeries]) -> Iterator[str]:
     hidden = len(trended.series) - len(shown)
     if hidden:
         yield f"{how_many(hidden, 'series', 'series')} without a run since {trended.since}."
-
-
-def _next_step(trended: Trended, groups: Sequence[Group]) -> NextStep | None:
-    """The two runs around the largest change, side by side."""
-    if not groups:
-        return None
-    largest = groups[0].largest
-    runs = largest.shown.series.runs
-    first, last = span(largest.shown.changes, largest.change)
-    if largest.change.what == "drift" or largest.shown.series.origin or first == 0:
-        command = typed(trended.archive, "trend", "ack", largest.change.name, "--why", "...")
-        return NextStep(command=command, purpose="records why, so that it is not told again")
-    before, after = (f"@{trend_words.short(run.digest)}" for run in (runs[first - 1], runs[last]))
-    command = typed(trended.archive, "compare", before, after)
-    return NextStep(command=command, purpose="compares the runs around the largest change")

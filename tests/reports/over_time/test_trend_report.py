@@ -231,14 +231,6 @@ def test_markdown_has_the_lines_too(document: Document) -> None:
     assert any("▁" in line and "VGG-16 training" in line for line in text.splitlines())
 
 
-def test_the_next_command_compares_the_runs_around_the_largest_change(document: Document) -> None:
-    step = answer(document).next_step
-    own = planted_trend.year().series[0].series.runs
-    before, after = (run.digest[:12] for run in own[69:71])
-    assert step is not None
-    assert step.command == f"convbench compare @{before} @{after}"
-
-
 def test_a_long_list_of_damaged_runs_leaves_room_for_the_answer() -> None:
     damaged = tuple(f"entry {at} is damaged" for at in range(20))
     document = trend_report.document(structs.replace(planted_trend.year(), damaged=damaged))
