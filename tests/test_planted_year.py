@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
+from bench.archive import case_series
+from bench.archive.case_series import CaseSeries
+from reports.over_time.found_trend import changes_of
+from reports.over_time.told_changes import with_told
 from tests.planted import planted_nights
-from tests.planted.commands import Command
+from tests.planted.commands import ROOT
 from tests.planted.planted_nights import BOOST_MHZ, FIRST, YEAR
 
 LOCKED = math.log(BOOST_MHZ / 1410)
@@ -28,14 +35,17 @@ DRIFT = (2, "drift", 0)
 CAUSES = {120: "commit", 180: "commit", 240: "driver", 310: "clock setting", 314: "clock setting"}
 """What is first beside a step, by its planted night."""
 
+pytestmark = pytest.mark.slow
+
 Change = dict[str, Any]
 
 
-@pytest.fixture
-def trend(planted_year: Path, command_line: Command) -> dict[str, Any]:
-    answer = command_line("trend", "--archive", planted_year, "--label", "nightly", "--json")
-    assert answer.code == 0
-    found: dict[str, Any] = json.loads(answer.out)
+@pytest.fixture(scope="module")
+def trend(planted_year: Path) -> dict[str, Any]:
+    words = ("trend", "--archive", str(planted_year), "--label", "nightly", "--json")
+    done = subprocess.run([sys.executable, "-m", "bench", *words], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    found: dict[str, Any] = json.loads(done.stdout)
     return found
 
 
@@ -92,6 +102,33 @@ def test_sizes_are_inside_their_intervals(trend: dict[str, Any], nights: dict[st
                 (abs(each[2] - at), size) for each, size in STEPS.items() if each[:2] == (case, what)
             )[1]
         assert change["low"] <= math.exp(planted) <= change["high"], change["name"]
+
+
+def names_and_places(series: Sequence[CaseSeries]) -> dict[str, int]:
+    """Of each told change the place of the run that told it among all nights."""
+    found = with_told(series, changes_of(series), {})
+    places = {}
+    for each in found:
+        for change in each.told:
+            place = each.series.points[change.told_at].position
+            assert place is not None
+            places[change.name] = place
+    return places
+
+
+def begun(series: CaseSeries, nights: int) -> CaseSeries:
+    """As the archive had it after its first nights."""
+    runs = sum(point.position is not None and point.position < nights for point in series.points)
+    return structs.replace(series, runs=series.runs[:runs], points=series.points[:runs])
+
+
+@pytest.mark.parametrize("nights", [100, 121, 175, 236, 305, 330])
+def test_each_night_told_then_what_is_told_now_under_the_same_name(planted_year: Path, nights: int) -> None:
+    whole = case_series.read(planted_year, label="nightly").series
+    then = [each for series in whole if (each := begun(series, nights)).points]
+    assert names_and_places(then) == {
+        name: place for name, place in names_and_places(whole).items() if place < nights
+    }
 
 
 def test_outliers_are_marked_and_are_no_steps(trend: dict[str, Any]) -> None:
