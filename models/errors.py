@@ -17,6 +17,8 @@ _LISTED_BY = {
     "tuning": "convbench list axes",
     "archived run": "convbench archive list",
     "archived case": "convbench trend --full",
+    "change": "convbench trend --full",
+    "acknowledged change": "convbench trend --section acknowledged",
 }
 """The command that shows all names of a kind."""
 _SHORT = 4

@@ -10,7 +10,7 @@ import typer
 from bench.cli import completion, options, output
 from bench.cli.archive_options import Archive, archive_of
 from bench.schema.plurals import how_many
-from models.errors import unknown
+from models.errors import UserError, unknown
 
 SUBCOMMANDS = {
     "ack": "Acknowledge changes, so that they are not told again.",
@@ -63,6 +63,8 @@ def trend(
     from reports.over_time import found_trend, new_steps, trend_report
 
     output.check_format(format_)
+    for word in SUBCOMMANDS.keys() & set(cases or ()):
+        raise UserError(f"{word} comes right after trend: convbench trend {word} STEP")
     if fail_on not in (None, new_steps.NEW_STEP):
         raise unknown("--fail-on", str(fail_on), (new_steps.NEW_STEP,))
     found = found_trend.found_trend(archive_of(archive), cases or (), label=label, since=date_of(since))

@@ -131,6 +131,7 @@ def test_steps_are_the_same_whatever_cases_are_asked_for(archive: Path, command_
     [
         (("alexnt",), "unknown archived case 'alexnt'. Did you mean 'alexnet'?"),
         (("alxnet*",), "no network or case of the archive matches 'alxnet*'. Did you mean 'alexnet'?"),
+        (("--label", "nightly", "ack"), "ack comes right after trend: convbench trend ack STEP"),
         (("--label", "nigthly"), "unknown label 'nigthly'. Did you mean 'nightly'?"),
         (("--since", "90"), "--since takes days, as 90d, or a date, as 2026-03-01; got '90'"),
         (("--since", "2026-13-01"), "--since takes days"),
