@@ -56,7 +56,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "bisect": (
         "convbench bisect v1.0 HEAD --model net.py:build --dry-run",
         "convbench bisect v1.0 HEAD --model net.py:build --workload training",
-        "git bisect run convbench bisect --against v1.0 --threshold 2% --model net.py:build",
+        "convbench bisect --against v1.0 --threshold 2% --model net.py:build",
     ),
     "history": ("convbench history --from runs/1", "convbench history --run --out runs/history"),
     "report": (
