@@ -47,6 +47,7 @@ for (const plot of document.querySelectorAll(".plot")) {
     if (event.key === "Escape") hideRun(plot);
     if (wanted === undefined) return;
     event.preventDefault();
+    plot.scrollIntoView({ block: "nearest" });
     go(wanted);
   });
 }
@@ -88,7 +89,6 @@ function showRun(plot, chart, place, at) {
   tell(plot, at, sentence(chart, at));
   moveCursor(plot.querySelector("svg"), chart.box, place);
   runPanel.replaceChildren(...lines(chart, at));
-  runPanel.hidden = false;
   placePanel(plot);
 }
 
@@ -116,9 +116,10 @@ function moveCursor(svg, [, , top, bottom], { x, y }) {
   for (const [name, value] of Object.entries({ cx: x, cy: y, r: 4 })) cursor.lastChild.setAttribute(name, value);
 }
 
-/** Below the picture, or above it where the window ends, so that it hides nothing of it. */
+/** Below the picture, or above it where the window ends, so that it hides nothing of it; gone with it. */
 function placePanel(plot) {
   const box = plot.getBoundingClientRect();
+  runPanel.hidden = box.bottom < 0 || box.top > window.innerHeight;
   const fits = box.bottom + runPanel.offsetHeight <= window.innerHeight || box.top < runPanel.offsetHeight;
   const left = Math.min(box.left, document.documentElement.clientWidth - runPanel.offsetWidth);
   runPanel.style.left = `${Math.max(0, left)}px`;

@@ -16,6 +16,7 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import WebDriverWait
 
 from bench.archive.case_series import SeriesRun
 from reports import formats
@@ -134,6 +135,10 @@ def test_arrow_keys_go_from_run_to_run_and_say_each(browser: Driver, page: Path)
     assert len(seen) == 88
     first.send_keys(Keys.PAGE_UP)
     assert first.get_attribute("aria-valuenow") == "88"
+    browser.execute_script("window.scrollTo(0, document.body.scrollHeight)")
+    WebDriverWait(browser, 5).until_not(lambda it: panel(it).is_displayed())
+    first.send_keys(Keys.ARROW_LEFT)
+    assert panel(browser).is_displayed(), "a key brings it back"
     first.send_keys(Keys.ESCAPE)
     assert not panel(browser).is_displayed()
 
