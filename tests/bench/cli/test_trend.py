@@ -86,6 +86,19 @@ def test_an_answer_holds_for_every_choice_of_runs_and_cases(archive: Path, comma
     assert gate(command_line, "--label", "nightly") == (0, [])
 
 
+def test_an_answer_holds_when_the_first_run_after_the_step_is_pruned(
+    archive: Path, command_line: Command
+) -> None:
+    (row,) = command_line("trend", "ack", name_in(gate(command_line)[1][0]), "--why", "x", "--json").rows()
+    assert row["run_at"].startswith(DATE)
+    shutil.rmtree(archive / "entries" / row["run"])
+    assert gate(command_line) == (0, [])
+    assert command_line("trend", "unack", row["name"]).code == 0
+    code, (reason,) = gate(command_line)
+    assert code == 1
+    assert name_in(reason) != row["name"]
+
+
 def test_all_that_is_told_is_acknowledged_at_once(archive: Path, command_line: Command) -> None:
     rows = command_line("trend", "ack", "--all", "--why", "before CI", "--json").rows()
     assert sorted(row["case"].partition("/")[0] for row in rows) == ["alexnet", "vgg11"]
