@@ -128,7 +128,7 @@ def takes(judged: Judged, of: More) -> str:
     assert ratio is not None
     low, high = _ends(judged) or (ratio, ratio)
     if high > ratio * LARGEST_TOLD:
-        return f"takes more than {_written(low)} the {of}"
+        return f"takes {_near_end(low, high)} the {of}"
     if ratio >= _FACTOR_FROM:
         return f"takes {_written(ratio, low, high)} the {of}"
     if ratio <= 1 / _FACTOR_FROM and of == "time" and low > 0:
@@ -143,7 +143,7 @@ def in_speed(judged: Judged) -> str:
     assert ratio is not None
     low, high = _ends(judged) or (ratio, ratio)
     if high > ratio * LARGEST_TOLD:
-        return f"is slower, at more than {_written(low)} the time"
+        return f"is {'slower' if low > 1 else 'faster'}, at {_near_end(low, high)} the time"
     if ratio >= _FACTOR_FROM:
         return f"is slower, at {_written(ratio, low, high)} the time"
     if ratio <= 1 / _FACTOR_FROM and low > 0:
@@ -152,6 +152,11 @@ def in_speed(judged: Judged) -> str:
         return f"is faster, in {brief(_in_percent(judged))} less time"
     number, interval = in_two(_in_percent(judged))
     return " ".join(filter(None, (f"is {number} slower", interval)))
+
+
+def _near_end(low: float, high: float) -> str:
+    """`more than 1.2x`, `less than 0.9x`: the end towards 1, where the other one says nothing."""
+    return f"more than {_written(low)}" if low > 1 else f"less than {_written(high)}"
 
 
 def _in_percent(judged: Judged) -> Quantity:

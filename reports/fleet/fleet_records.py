@@ -40,6 +40,7 @@ from reports.fleet.slim_lines import (
 )
 from reports.fleet.united_rows import Row, united
 from reports.summary.case_order import sort_key
+from reports.summary.copied_records import Copies
 from reports.summary.digests import Digested
 from reports.summary.record_stream import Part, parts_of
 from reports.summary.sharing import uncollected
@@ -87,7 +88,7 @@ class FleetRecords(Struct, frozen=True, kw_only=True):
 
 @uncollected()
 def read_fleet(directories: Sequence[Path]) -> FleetRecords:
-    """The records of fleets and runs; a run that is named twice counts once, and so does a process.
+    """The records of fleets and runs; a run that is named twice counts once, and so does a record.
 
     Raises UserError for what is missing, unreadable or foreign, and where nothing was timed.
     """
@@ -101,7 +102,7 @@ def read_fleet(directories: Sequence[Path]) -> FleetRecords:
             f"{names} has no timed step{reader.failures}. Give the folder of a fleet, or of runs that "
             "measured one"
         )
-    return reader.found(notes)
+    return reader.found([*notes, *reader.copies.notes()])
 
 
 class _Reader:
@@ -123,6 +124,7 @@ class _Reader:
         self._begun: list[str] = []
         self._ended: list[str] = []
         self._count = self._damaged = 0
+        self.copies = Copies()
 
     def read(self, part: Part, warn: Callable[[str], None]) -> None:
         """All of a file. Raises UserError for what is no record, unless there are other files."""
@@ -133,7 +135,7 @@ class _Reader:
 
         def taken(encoded: bytes) -> tuple[SlimLine, bool]:
             line = slim(encoded)
-            return line, self._take(part.named, line)
+            return line, self.copies.is_copy(part.named, encoded.strip()) or self._take(part.named, line)
 
         tell = left_out.append if part.others else None
         for line, is_placed in each_decoded(part.path, taken, torn=warn, damaged=tell):

@@ -9,6 +9,7 @@ from bench import devices
 from bench.schema.case import Case
 from bench.schema.units import Unit
 from reports.summary.case_order import sort_key
+from reports.summary.copied_records import Copies
 from reports.summary.places import Places
 from reports.summary.process import Process
 from reports.summary.record_stream import Part
@@ -18,12 +19,19 @@ Processes = dict[tuple[int, Unit, int], Process]
 
 
 def by_case(
-    found: Iterable[tuple[Case, Process]], parts: Sequence[Part]
+    found: Iterable[tuple[Case, Process]], parts: Sequence[Part], warn: Callable[[str], None]
 ) -> tuple[list[tuple[Case, Processes]], Callable[[Case], Places]]:
-    """The processes of each case, cases in the order of a report; and where those of a case ran."""
+    """The processes of each case, cases in the order of a report; and where those of a case ran. `warn` is
+    told of copies, which are left out."""
+    named = {part.run: part.named for part in parts}
+    copies = Copies()
     cases: dict[Case, list[Process]] = {}
     for case, process in found:
-        cases.setdefault(case, []).append(process)
+        own = cases.setdefault(case, [])
+        if not _is_timed(process) or not copies.is_copy(named[process.run], (case, _identity(process))):
+            own.append(process)
+    for note in copies.notes():
+        warn(note)
     ordered = sorted(cases.items(), key=lambda item: sort_key(item[0]))
 
     @lru_cache(maxsize=2)
@@ -35,6 +43,17 @@ def by_case(
         return of_sort(_uses_gpu(case))
 
     return [(case, _each_once(processes, places(case))) for case, processes in ordered], places
+
+
+def _is_timed(process: Process) -> bool:
+    """An accuracy may well be that of another process."""
+    return any(unit == "s" for _, _, unit, _, _ in process.keys)
+
+
+def _identity(process: Process) -> tuple[object, ...]:
+    """What no other timed process has: all its figures, and how long it took."""
+    figures = process.keys, process.numbers, process.sizes, process.seconds
+    return process.replicate, process.environment, process.network, *figures
 
 
 def _uses_gpu(case: Case) -> bool:

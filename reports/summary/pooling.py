@@ -60,7 +60,7 @@ def summarise(directories: Sequence[Path], plain_intervals: bool = False) -> Sum
     notes: list[str] = []
     parts = parts_of(directories)
     reader = Reader(parts)
-    ordered, places = by_case(read_processes(parts, reader, notes.append), parts)
+    ordered, places = by_case(read_processes(parts, reader, notes.append), parts, notes.append)
     if directories and not ordered:
         raise UserError(f"{directories[0]} has no run folder with a complete record")
     environments, label_of = environments_of(each.environment for _, of in ordered for each in of.values())

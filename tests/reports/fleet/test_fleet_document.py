@@ -6,6 +6,7 @@ import csv
 import io
 import math
 import re
+import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -342,6 +343,15 @@ def test_the_picture_of_nodes_and_tests_has_a_row_for_each_node(causes: fleet_do
     assert all(len(series.y) == 12 for series in plot.series)
     (table,) = causes.document.only("nodes").tables
     assert len(table.rows) == 8
+
+
+def test_a_copy_of_a_fleet_adds_no_process(tmp_path: Path) -> None:
+    """Counted twice it would narrow each interval."""
+    fleet = planted_fleet.write_fleet(tmp_path / "fleet", SMALL)
+    shutil.copytree(fleet, tmp_path / "copy")
+    once, twice = read_fleet([fleet]), read_fleet([fleet, tmp_path / "copy"])
+    assert np.array_equal(once.logs, twice.logs)
+    assert twice.notes[-1].endswith("records are copies of those of another run, and counted once.")
 
 
 def test_a_folder_that_timed_nothing_is_refused(tmp_path: Path) -> None:

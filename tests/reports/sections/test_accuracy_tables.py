@@ -105,7 +105,13 @@ def test_one_seed_is_marked_and_explained(tmp_path: Path) -> None:
 
 def test_a_seed_that_was_trained_twice_counts_once(tmp_path: Path) -> None:
     """Equal seeds are equal to the last bit on a CPU: taken for two, they would halve the interval."""
-    runs = [planted_records.write(tmp_path / name, seeds(VGG, FINALS)) for name in ("first", "second")]
+    runs = [
+        planted_records.write(
+            tmp_path / name,
+            [structs.replace(record, seconds=seconds) for record in seeds(VGG, FINALS)],
+        )
+        for name, seconds in (("first", 9.0), ("second", 8.0))
+    ]
     once, twice = summarise(runs[:1]), summarise(runs)
     (one,) = (figure for figure in once.figures if figure.metric == "test_accuracy")
     (two,) = (figure for figure in twice.figures if figure.metric == "test_accuracy")

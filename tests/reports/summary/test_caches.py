@@ -37,7 +37,7 @@ def as_cold(record: Record) -> Record:
 def runs(tmp_path: Path) -> Callable[[str], str]:
     """Folders with a run of either kind, by its name."""
     planted_records.write(tmp_path / "warm", warm())
-    planted_records.write(tmp_path / "again", warm())
+    planted_records.write(tmp_path / "again", warm((0.11, 0.11, 0.11)))
     planted_records.write(tmp_path / "cold", cold())
     return lambda name: str(tmp_path / name)
 

@@ -43,6 +43,19 @@ def test_several_processes_give_the_geometric_mean_and_the_t_interval(tmp_path: 
     assert figure.images_per_second == pytest.approx(8 / oracle.gmean(medians))
 
 
+def test_a_record_that_two_runs_hold_counts_once(tmp_path: Path) -> None:
+    """A merged run beside one that it was made of, or a copy of a folder."""
+    records = planted_records.replicates(CASE, (0.1, 0.103, 0.098))
+    whole = planted_records.write(tmp_path / "merged", records)
+    part = planted_records.write(tmp_path / "shard", records[:2])
+    for runs in ([whole, part], [part, whole]):
+        found = summarise(runs)
+        assert sorted(_only(found).medians) == [0.098, 0.1, 0.103]
+        assert found.notes == ("2 records are copies of those of another run, and counted once.",)
+    other = planted_records.write(tmp_path / "other", planted_records.replicates(CASE, (0.1001,)))
+    assert len(_only(summarise([whole, other])).medians) == 4
+
+
 def test_one_process_gives_its_median_and_says_so(tmp_path: Path) -> None:
     figure = _only(summarise([planted_records.write(tmp_path, planted_records.replicates(CASE, [0.1]))]))
     assert figure.interval is not None
