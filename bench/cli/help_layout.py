@@ -13,7 +13,7 @@ _WHERE = (
 
 _CAREFULLY = (
     *("replicates", "seeds", "until", "target_ci", "time_limit", "budget", "flush_l2", "lock_clocks"),
-    *("ceilings", "margin", "fail_on", "plain_intervals", "deterministic"),
+    *("ceilings", "margin", "threshold", "fail_on", "plain_intervals", "deterministic"),
 )
 _OUT = (
     *("out", "file", "format_", "json", "section", "full", "all_", "quiet", "verbose", "color"),
@@ -25,12 +25,12 @@ _NUMBERS = "jobs_at_once batch image channels classes threads seed first_seed re
 _METAVARS = {
     **dict.fromkeys(_NAMES.split(), "NAME"),
     **dict.fromkeys(_NUMBERS.split(), "N"),
-    **dict.fromkeys(("out", "base", "new", "from_", "data_dir", "tensorboard"), "FOLDER"),
+    **dict.fromkeys(("out", "base", "new", "from_", "data_dir", "tensorboard", "repo"), "FOLDER"),
     **dict.fromkeys(("file", "trace", "setup_file"), "FILE"),
-    **dict.fromkeys(("until", "target_ci", "margin", "target"), "PERCENT"),
+    **dict.fromkeys(("until", "target_ci", "margin", "target", "threshold"), "PERCENT"),
     **dict.fromkeys(("time_limit", "budget", "job_time"), "TIME"),
     **dict.fromkeys(("a", "b"), "AXIS=VALUE"),
-    **dict.fromkeys(("a_python", "b_python"), "PYTHON"),
+    **dict.fromkeys(("a_python", "b_python", "python"), "PYTHON"),
     **dict.fromkeys(("container", "convbench"), "COMMAND"),
     "nodes": "LIST|N",
     "setup": "LINE",
