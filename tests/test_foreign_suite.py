@@ -10,6 +10,7 @@ import subprocess
 import sys
 import venv
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -95,39 +96,77 @@ def test_twice(convbench):
     convbench(nn.Linear(4, 2), inputs=torch.zeros(3, 4))
 """
 QUICK = ("--benchmark-max-time=0.05", "--benchmark-min-rounds=6")
+NOT_THEIRS = ("hypothesispytest", "xdist", "xdist.looponfail", "platformdirs")
+"""Plug-ins of this environment that convbench does not need: importing Hypothesis takes half a second."""
 
 
-@pytest.fixture
-def theirs(tmp_path: Path) -> Path:
-    """A repository that uses the fixture."""
-    (tmp_path / "pyproject.toml").write_text(SETTINGS)
-    (tmp_path / "test_speed.py").write_text(THEIR_TESTS)
-    return tmp_path
-
-
-def _pytest(installed: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def _run(words: list[str], folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    hidden = {
+        "CUDA_VISIBLE_DEVICES": "",
+        "COLUMNS": "200",
+        "PYTEST_ADDOPTS": " ".join(f"-p no:{name}" for name in NOT_THEIRS),
+    }
+    env = {**os.environ, **hidden, **variables}
     return subprocess.run(
-        [sys.executable, "-m", "pytest", *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(installed), "CUDA_VISIBLE_DEVICES": "", "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        timeout=400,
+        [sys.executable, "-m", *words], cwd=folder, env=env, capture_output=True, text=True, timeout=400
     )
 
 
-def test_a_repository_of_its_own_uses_the_fixture(installed: Path, theirs: Path) -> None:
-    """Also under --benchmark-only, which leaves out tests without a benchmark."""
-    done = _pytest(installed, theirs, *QUICK, "--benchmark-only", "--benchmark-json=kept.json")
+def _pytest(installed: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return _run(["pytest", *arguments], folder, PYTHONPATH=str(installed))
+
+
+def _repository(folder: Path, **files: str) -> Path:
+    """With settings of its own, and these files of tests."""
+    (folder / "pyproject.toml").write_text(SETTINGS)
+    for name, text in files.items():
+        (folder / f"{name}.py").write_text(text)
+    return folder
+
+
+class Session(NamedTuple):
+    """Of pytest in such a repository: one for several tests, as each imports torch twice."""
+
+    folder: Path
+    done: subprocess.CompletedProcess[str]
+
+
+@pytest.fixture(scope="module")
+def measured(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Session:
+    """Their benchmarks, and one of convbench's own, which is found from any folder. `--benchmark-only` leaves
+    out tests without a benchmark."""
+    folder = _repository(tmp_path_factory.mktemp("measured"), test_speed=THEIR_TESTS)
+    named = (
+        "test_speed.py",
+        "--pyargs",
+        "bench.test_networks",
+        "-k",
+        "test_speed or lenet5-cpu-fp32-eager-b1",
+    )
+    figures = ("--benchmark-only", "--benchmark-json=kept.json", "--benchmark-group-by=param:batch")
+    return Session(folder, _pytest(installed, folder, *named, *figures, *QUICK))
+
+
+@pytest.fixture(scope="module")
+def unmeasured(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Session:
+    """Their benchmarks, and mistakes in others, with --benchmark-disable."""
+    files = {"test_speed": THEIR_TESTS, "test_mistakes": MISTAKES}
+    folder = _repository(tmp_path_factory.mktemp("unmeasured"), **files)
+    return Session(folder, _pytest(installed, folder, "--benchmark-disable", "--benchmark-json=kept.json"))
+
+
+def test_a_repository_of_its_own_uses_the_fixture(measured: Session) -> None:
+    done = measured.done
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "3 passed" in done.stdout
+    assert "4 passed" in done.stdout
     assert "1 failed" in done.stdout
     assert "2 skipped" in done.stdout, "the test that is no benchmark, and the one that asks for a GPU"
     assert "above max_seconds=1e-09" in done.stdout
     assert re.search(r"SKIPPED .*: .*(CUDA|NVIDIA|GPU)", done.stdout), done.stdout
-    kept = json.loads((theirs / "kept.json").read_text())
+    kept = json.loads((measured.folder / "kept.json").read_text())
     by_name = {each["name"]: each for each in kept["benchmarks"]}
-    assert {"test_name", "test_module", "test_phase", "test_limit"} == set(by_name)
+    ours = {name for name in by_name if name.startswith("test_inference")}
+    assert {"test_name", "test_module", "test_phase", "test_limit"} == set(by_name) - ours
     info = by_name["test_name"]["extra_info"]
     assert (info["case"]["model"], info["case"]["batch"]) == ("lenet5", 2)
     assert info["interval_scope"] == "within-process"
@@ -135,10 +174,17 @@ def test_a_repository_of_its_own_uses_the_fixture(installed: Path, theirs: Path)
     assert kept["machine_info"]["convbench"]["libraries"]["torch"]
 
 
-def test_a_mistake_fails_in_a_sentence(installed: Path, theirs: Path) -> None:
-    (theirs / "test_speed.py").write_text(MISTAKES)
-    done = _pytest(installed, theirs, "--benchmark-disable")
-    sentences = dict(re.findall(r"FAILED test_speed.py::(\w+) - Failed: (.*)", done.stdout))
+def test_the_benchmarks_of_convbench_run_from_any_folder(installed: Path, measured: Session) -> None:
+    assert "benchmark 'batch=1': 2 tests" in measured.done.stdout, "beside test_limit of theirs"
+    assert "test_inference[lenet5-cpu-fp32-eager-b1]" in measured.done.stdout
+    named = ("--pyargs", "bench.test_networks", "-m", "inference and fp32", "-k", "lenet5", "--co", "-q")
+    listed = _pytest(installed, measured.folder, *named)
+    assert re.findall(r"::(\S+)", listed.stdout) == ["test_inference[lenet5-cpu-fp32-eager-b1]"]
+
+
+def test_a_mistake_fails_in_a_sentence(unmeasured: Session) -> None:
+    done = unmeasured.done
+    sentences = dict(re.findall(r"FAILED test_mistakes.py::(\w+) - Failed: (.*)", done.stdout))
     assert len(sentences) == 8, done.stdout
     for test, words in (
         ("test_name", "unknown model 'lenet6'"),
@@ -155,15 +201,16 @@ def test_a_mistake_fails_in_a_sentence(installed: Path, theirs: Path) -> None:
     assert "ERROR" not in done.stdout
 
 
-def test_what_is_not_measured_has_no_figures(installed: Path, theirs: Path) -> None:
-    done = _pytest(installed, theirs, "--benchmark-disable", "--benchmark-json=kept.json")
-    assert "4 skipped" in done.stdout, done.stdout
-    assert "has no figures" in done.stdout
-    assert not (theirs / "kept.json").exists() or not (theirs / "kept.json").read_text()
+def test_what_is_not_measured_has_no_figures(unmeasured: Session) -> None:
+    kept = unmeasured.folder / "kept.json"
+    assert "4 skipped" in unmeasured.done.stdout, unmeasured.done.stdout
+    assert "has no figures" in unmeasured.done.stdout
+    assert not kept.exists() or not kept.read_text()
 
 
-def test_the_fixture_says_that_pytest_benchmark_is_missing(installed: Path, theirs: Path) -> None:
-    done = _pytest(installed, theirs, "-p", "no:benchmark", "-k", "test_name or test_of_their_own")
+def test_the_fixture_says_that_pytest_benchmark_is_missing(installed: Path, tmp_path: Path) -> None:
+    two = "def test_name(convbench):\n    convbench('lenet5')\n\ndef test_of_their_own():\n    pass\n"
+    done = _pytest(installed, _repository(tmp_path, test_speed=two), "-p", "no:benchmark")
     assert "1 passed" in done.stdout, done.stdout
     assert "convbench needs pytest-benchmark: pip install 'convbench[pytest]'" in done.stdout
 
@@ -190,16 +237,6 @@ def test_a_suite_that_does_not_use_the_fixture_is_left_alone(installed: Path, tm
     assert "Traceback" not in gated.stderr
 
 
-def test_the_benchmarks_of_convbench_run_from_any_folder(installed: Path, tmp_path: Path) -> None:
-    (tmp_path / "pyproject.toml").write_text(SETTINGS)
-    named = ("--pyargs", "bench.test_networks", "-m", "inference and fp32", "-k", "lenet5")
-    figures = ("--benchmark-only", "--benchmark-group-by=param:batch", *QUICK)
-    done = _pytest(installed, tmp_path, *named, *figures)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "benchmark 'batch=1': 1 tests" in done.stdout
-    assert "test_inference[lenet5-cpu-fp32-eager-b1]" in done.stdout
-
-
 def recipe() -> str:
     """The noxfile of docs/pytest.md."""
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "pytest.md").read_text(), re.DOTALL)
@@ -222,26 +259,16 @@ def with_nox(installed: Path, tmp_path: Path) -> Path:
 
 
 def _nox(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "nox", "--no-install", "-s", "speed", "--", *QUICK, *arguments],
-        cwd=folder,
-        env={**os.environ, "CUDA_VISIBLE_DEVICES": "", "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        timeout=400,
-    )
+    return _run(["nox", "--no-install", "-s", "speed", "--", *QUICK, *arguments], folder)
 
 
 def test_the_recipe_for_nox_measures_compares_and_gates(with_nox: Path) -> None:
     pytest.importorskip("nox")
-    first = _nox(with_nox)
+    first = _nox(with_nox, "--convbench-replicates", "2")
     assert first.returncode == 0, first.stdout + first.stderr
-    compared = _nox(with_nox, "--benchmark-compare")
-    assert compared.returncode == 0, compared.stdout + compared.stderr
-    assert "test_lenet (NOW)" in compared.stdout
-    assert "machine_info is different" not in compared.stdout + compared.stderr
-    several = _nox(with_nox, "--convbench-replicates", "2")
-    assert several.returncode == 0, several.stdout + several.stderr
-    gated = _nox(with_nox, "--convbench-replicates=2", "--convbench-compare", "--convbench-fail-on", "slower")
+    gate = ("--convbench-replicates=2", "--convbench-compare", "--convbench-fail-on", "slower")
+    gated = _nox(with_nox, "--benchmark-compare", *gate)
+    assert "test_lenet (NOW)" in gated.stdout, gated.stdout + gated.stderr
+    assert "machine_info is different" not in gated.stdout + gated.stderr
     assert "LeNet-5" in gated.stdout, gated.stdout + gated.stderr
     assert (gated.returncode == 1) is ("convbench: gate:" in gated.stdout)
