@@ -65,9 +65,9 @@ class SeriesFound(Struct, frozen=True, kw_only=True):
     damaged: tuple[str, ...] = ()
 
 
-_RUNS = """
+_RUNS = f"""
 SELECT digest, first, kind, label, at, is_dated, texts FROM entries JOIN conditions USING (digest)
-WHERE ?1 IS NULL OR label = ?1
+WHERE (?1 IS NULL OR label = ?1) AND {superseded.COUNTS}
 """
 _POINTS = f"""
 SELECT name, kind, fingerprint, origin, model, digest, log_seconds, scatter, timed

@@ -68,6 +68,7 @@ def test_a_series_has_the_later_state_in_the_place_of_the_earlier(tmp_path: Path
     add(archive, records(2, night=2), "another night")
     (series,) = case_series.read(archive, label="nightly").series
     assert [point.processes for point in series.points] == [3, 2]
+    assert [point.position for point in series.points] == [0, 1]
     assert series.runs[0].digest == second
     assert series.runs[0].first == before.first != series.runs[1].first
 
