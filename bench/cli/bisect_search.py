@@ -88,7 +88,7 @@ def show_plan(asked: Asked, good: str, bad: str, format_: str) -> int:
     wanted = search.wanted
     plan = bisect_plan.plan_of(wanted, commits_left(search))
     empty = revisions.submodules(search.sources.repository, wanted.bad.hash)
-    output.show(formats.render(format_, bisect_plan.document(wanted, plan, empty)))
+    output.show(formats.content(format_, bisect_plan.document(wanted, plan, empty)))
     return 0
 
 
@@ -182,7 +182,7 @@ def _show(searched: Searched, out: Path, shown: Shown) -> None:
 
     document = bisect_report.document(searched)
     output.write(out / "report.md", formats.render("md", document))
-    output.show(formats.render(shown.format, output.measured(document, shown.section, shown.full)))
+    output.show(formats.content(shown.format, output.measured(document, shown.section, shown.full)))
     output.complain(f"report: {out / 'report.md'}")
 
 
