@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -57,6 +59,27 @@ def test_three_states_of_a_run_count_once(
             digests[0]: digests[2],
             digests[1]: digests[2],
         }
+
+
+def test_states_that_are_added_and_listed_at_once_count_once(tmp_path: Path) -> None:
+    """Each thread opens the archive and its index for itself, as processes do."""
+    archive = tmp_path / "archive"
+
+    def added(count: int) -> str:
+        digest = add(archive, records(count), str(count))
+        archive_index.listed(archive)
+        return digest
+
+    for _ in range(3):
+        with ThreadPoolExecutor(4) as threads:
+            *states, last = list(threads.map(added, range(2, 8)))
+        listed = archive_index.listed(archive)
+        assert counted(listed) == [last]
+        assert {row.digest: row.superseded_by for row in listed.superseded} == dict.fromkeys(states, last)
+        assert archive_index.rebuild(archive) == listed
+        shutil.rmtree(archive)
+        for count in range(2, 8):
+            shutil.rmtree(tmp_path / str(count))
 
 
 def test_a_series_has_the_later_state_in_the_place_of_the_earlier(tmp_path: Path) -> None:
