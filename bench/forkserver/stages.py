@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -11,6 +12,10 @@ TAIL_BYTES = 1 << 16
 """How far from the log's end its last stage is looked for."""
 
 
+_WARNING = re.compile(r"\S.*:\d+: \w*Warning: ")
+"""`FILE.py:42: FutureWarning: ...`"""
+
+
 def last_stage(log: Path) -> str:
     """The last stage that the child announced in its log, in parentheses; empty when there is none."""
     stages = [line.removeprefix(STAGE) for line in tail(log).splitlines() if line.startswith(STAGE)]
@@ -18,8 +23,17 @@ def last_stage(log: Path) -> str:
 
 
 def last_line(text: str) -> str:
-    """The last line that says something other than a stage; empty when there is none."""
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith(STAGE)]
+    """The last line that says something other than a stage; empty when there is none. A warning of Python,
+    with the line of code below it, is no reason for an end."""
+    lines: list[str] = []
+    is_code = False
+    for line in text.splitlines():
+        is_code = is_code and line.startswith(" ")
+        if not line.strip() or line.startswith(STAGE) or is_code:
+            continue
+        is_code = bool(_WARNING.match(line))
+        if not is_code:
+            lines.append(line)
     return one_line(lines[-1]) if lines else ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 from bench.contracts.rank_strategy import GatheredState, Group, RankSteps
@@ -18,6 +19,13 @@ from models import catalogue
 
 if TYPE_CHECKING:
     from models.network import Network
+
+
+def _no_buffers(parallel: type) -> dict[str, bool]:
+    """The option under the name that this torch has for it: the older one warns where there is a newer."""
+    newer = "forward_sync_buffers"
+    known = inspect.signature(parallel).parameters
+    return {newer if newer in known else "broadcast_buffers": False}
 
 
 class DataParallel:
@@ -39,7 +47,8 @@ class DataParallel:
             weights = freeze_unreached(ShareStep(module, weights, arguments, labels, case), weights)
         gpus = None if labels.device.type == "cpu" else [labels.device]
         # Every rank computes the same buffers: nothing is to be sent for them.
-        wrapped = DistributedDataParallel(module, device_ids=gpus, broadcast_buffers=False)
+        parallel: Any = DistributedDataParallel
+        wrapped = parallel(module, device_ids=gpus, **_no_buffers(parallel))
         step = ShareStep(wrapped, weights, arguments, labels, case)
         norms = QuietNorms(module)
 

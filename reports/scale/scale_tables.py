@@ -12,7 +12,7 @@ from reports.document import Part, Table, TableKey
 from reports.scale.scale_words import SHARED_HOST, efficiency_of, name_of, speed_up_of
 from reports.scale.scaling_series import ScaledSize, ScalingSeries, prediction_of
 from reports.tables.time_units import TimeUnit, unit_of
-from reports.tables.wording import interval_notes, with_interval
+from reports.tables.wording import following, interval_notes, with_interval
 
 SCALING = Part("scaling", "Scaling")
 GIGA = 1e9
@@ -60,11 +60,13 @@ def size_table(series: ScalingSeries) -> Table:
 
 def _size_row(size: ScaledSize, unit: TimeUnit) -> tuple[Cell, ...]:
     rate = size.time.images_per_second
+    time = with_interval(size.time.median, size.time.interval, unit.per_second)
+    images = None if rate is None else Quantity(value=rate, digits="whole" if rate >= 10 else 1)
     return (
         size.ranks,
         size.case.batch,
-        with_interval(size.time.median, size.time.interval, unit.per_second),
-        None if rate is None else Quantity(value=rate, digits="whole" if rate >= 10 else 1),
+        time,
+        following(images, size.time),
         speed_up_of(size),
         efficiency_of(size),
         *_part_cells(size, unit),
@@ -94,7 +96,7 @@ def _link_cells(size: ScaledSize) -> tuple[Cell, Cell]:
     used = {each.collective for each in size.jobs[0].traffic}
     rates = [size.ceilings[each].bus_bandwidth for each in used if each in size.ceilings]
     share = Quantity(value=100 * rate / max(rates), unit="%", digits=0) if rates else None
-    return Quantity(value=rate / GIGA), share
+    return following(Quantity(value=rate / GIGA), size.time), following(share, size.time)
 
 
 def loss_table(series: ScalingSeries) -> Iterator[Table]:

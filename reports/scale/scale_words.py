@@ -48,7 +48,9 @@ def headline(series: ScalingSeries) -> str:
     if most.scaling is None:
         figure = with_interval(most.time.median, most.time.interval)
         units = how_many(most.ranks, series.unit)
-        return f"{name_of(series)}: a step of {units} takes {time_in_words(figure)}; fewer were not measured."
+        verb = "takes" if figure.is_resolved else "is"
+        told = f"a step of {units} {verb} {time_in_words(figure)}"
+        return f"{name_of(series)}: {told}; fewer were not measured."
     speed_up = speed_up_of(most)
     assert speed_up is not None
     units, fewest = how_many(most.ranks, series.unit), series.sizes[0].ranks

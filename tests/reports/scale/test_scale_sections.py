@@ -188,6 +188,13 @@ def test_what_is_not_resolved_is_no_number(tmp_path: Path) -> None:
     assert others == []
     (row,) = _table(found, "what is lost")
     assert row[2:] == ("?",) * 4
+    alone, both = (dict(zip(found.tables[0].columns, row, strict=True)) for row in _table(found, "by number"))
+    for name in ("images/s", "link", "of ceiling"):
+        assert both[name] == "?"
+    assert alone["images/s"] != "?"
+    two = _report(tmp_path / "two", [fast[0], slow[1]])
+    assert two.answer is not None
+    assert "a step of 2 GPUs is not resolved" in two.answer.headlines[0]
 
 
 def _scattered(one: tuple[float, ...], two: list[PlantedSize]) -> list[Record]:
