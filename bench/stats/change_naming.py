@@ -23,9 +23,9 @@ FEWEST_AFTER = 3
 LOCATION = 7.35
 """What the gain may fall short of the best in the 95% set of locations: (1 - exp(-x / 2))^2 = 0.95 (Hansen
 2000, https://doi.org/10.1111/1468-0262.00124)."""
-UNLIKE = 0.001
+UNLIKE = 0.0005
 """Chance that three or four runs of one new level differ so much that they are taken for outliers."""
-LEAST_SHIFT = 0.5
+LEAST_SHIFT = 0.4
 """Standard deviations by which each of three or four runs must lie on the new level's side."""
 DROPPED = 2
 """Runs of five or more without which the new level must still be half as far away."""
@@ -33,8 +33,11 @@ STEEPEST = 0.15
 """Standard deviations a run: what changes faster than that is no slow drift."""
 FEWEST_OF_DRIFT = 20
 """Runs of a drift."""
-QUICK, QUICK_MARGIN = 5, 2.0
-"""A step of so many runs must gain so much more than the best drift: a slow drift seldom looks like that."""
+QUICK, QUICK_MARGIN, QUICK_LESS = 5, -1.5, 2.0
+"""A step of so few runs, or at a mark, may gain so much less than the best drift: a slow drift seldom looks
+like that. It is taken where it gains hardly less than an earlier one."""
+UNRIPE = 4.0
+"""Where a step before one of the last two runs would gain so much more, the next run is waited for."""
 STEP_MARGINS = (5.0, 2.0)
 """What a step of more runs must gain beyond the best drift: at once, and after `PATIENCE` runs. The first
 runs of a drift look like a small step, so for a while later runs decide."""
@@ -94,29 +97,37 @@ def name_change(segment: Segment, is_far: bool, waited: int, earlier: Segment | 
         return None
     apart, weights = segment.cut(), 1 / segment.variances
     gains = step_gains(apart, weights)
-    last = len(apart) - FEWEST_AFTER
-    best = int(gains[: last + 1].argmax())
-    within = np.flatnonzero(
-        gains >= gains[best] - LOCATION
-    )  # also later: the window may hold a run before it
+    within = np.flatnonzero(gains >= gains.max() - LOCATION)
     marks = segment.marks - segment.first
     marks = marks[np.isin(marks, within)]
-    if not (len(marks) or is_far):
+    has_mark = len(marks) > 0
+    if not (has_mark or is_far):
         return None
-    at = int(marks[gains[marks].argmax()]) if len(marks) else best
-    if not is_one_level(segment, min(at, last)):
+    at = int(marks[gains[marks].argmax()]) if has_mark else best_place(gains)
+    if len(apart) - at < FEWEST_AFTER or gains[at] < gains[1 - FEWEST_AFTER :].max() - UNRIPE:
+        return None
+    if not is_one_level(segment, at):
         return None
     gain, onset, slope = best_ramp(apart, weights)
     is_late = waited >= PATIENCE
-    needed = QUICK_MARGIN if len(apart) - at <= QUICK else STEP_MARGINS[is_late]
-    onset += segment.first
-    drift = Found("drift", onset, onset, onset, slope * segment.sd)
-    if gains[at] >= gain + needed:
-        if earlier is not None and not len(marks) and (on := one_drift(earlier, segment, at)) is not None:
+    is_quick = has_mark or len(apart) - at <= QUICK
+    if gains[at] >= gain + (QUICK_MARGIN if is_quick else STEP_MARGINS[is_late]):
+        if earlier is not None and not has_mark and (on := one_drift(earlier, segment, at)) is not None:
             return on
         ends = int(within[0]), int(within[-1])
-        return Found("boundary" if len(marks) else "step", *(segment.first + run for run in (at, *ends)))
-    return drift if is_far and gain >= gains[best] + DRIFT_MARGINS[is_late] else None
+        return Found("boundary" if has_mark else "step", *(segment.first + run for run in (at, *ends)))
+    onset += segment.first
+    drift = Found("drift", onset, onset, onset, slope * segment.sd)
+    return drift if is_far and gain >= gains[at] + DRIFT_MARGINS[is_late] else None
+
+
+def best_place(gains: Array) -> int:
+    """Of a step with three runs after it or more; one of the last runs where that is hardly worse."""
+    allowed = gains[: len(gains) - FEWEST_AFTER + 1]
+    late = max(len(gains) - QUICK, 0)
+    if len(allowed) > late and allowed[late:].max() >= allowed.max() - QUICK_LESS:
+        return late + int(allowed[late:].argmax())
+    return int(allowed.argmax())
 
 
 def one_drift(earlier: Segment, segment: Segment, at: int) -> Found | None:

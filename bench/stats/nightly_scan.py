@@ -40,7 +40,7 @@ class Replay:
             self.logs[row, MEMORY : MEMORY + len(series)] = series
             self.marked[row, [MEMORY + mark for mark in marks[row]]] = True
             raw[row, : len(series)] = series
-            self.counts[row, MEMORY + run_spread.BEFORE : MEMORY + len(series)] = 1
+            self.counts[row, MEMORY + 1 : MEMORY + len(series)] = 1
         self.squares[:, MEMORY:] = run_spread.differences(raw)
         self.weights = weights
         self.start = np.zeros(count, np.intp)

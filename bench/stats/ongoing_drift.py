@@ -12,7 +12,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.stats.change_naming import CLIP, FEWEST_AFTER, LOCATION, Found, Segment, is_one_level, step_gains
+from bench.stats.change_naming import (
+    CLIP,
+    LOCATION,
+    UNRIPE,
+    Found,
+    Segment,
+    best_place,
+    is_one_level,
+    step_gains,
+)
 from bench.stats.scan_levels import BOUNDARY_LOOKS, WINDOWS, thresholds
 
 Array = NDArray[np.float64]
@@ -60,10 +69,10 @@ def _step(segment: Segment, drift: OpenDrift) -> Found | None:
             continue
         part = both[int(abs(shifts[0]) > abs(shifts[1]))]
         gains = step_gains(part.cut(), 1 / part.variances)
-        last = len(part.logs) - FEWEST_AFTER
-        place = len(part.logs) - window if is_marked else int(gains[: last + 1].argmax())
-        if is_one_level(part, place):
-            within = np.flatnonzero(gains >= gains[place] - LOCATION)
+        place = len(part.logs) - window if is_marked else best_place(gains)
+        within = np.flatnonzero(gains >= gains.max() - LOCATION)
+        is_ripe = gains[place] >= gains.max() - UNRIPE
+        if is_ripe and is_one_level(part, place):
             ends = (place, int(within[0]), int(within[-1]))
             return Found("boundary" if is_marked else "step", *(part.first + run for run in ends))
     return None

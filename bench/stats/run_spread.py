@@ -24,8 +24,9 @@ CUT = 2.5
 """In standard deviations: where differences are cut."""
 CUT_VARIANCE = 0.9776
 """Variance of a standard normal that is cut at +-2.5: E min(z^2, 6.25)."""
-MEDIAN_VARIANCE = 0.2868
-"""Variance of the median of five standard normals."""
+MEDIAN_VARIANCES = (1.0, 0.5, 0.4487, 0.2982, 0.2868)
+"""Variance of the median of one to five standard normals."""
+MEDIAN_VARIANCE = MEDIAN_VARIANCES[-1]
 EFFICIENCY = 0.88
 """Degrees of freedom that each difference gives the variance: 0.88 to 0.92 in simulation."""
 LEAST = 2e-4
@@ -33,16 +34,19 @@ LEAST = 2e-4
 
 
 def differences(logs: Array) -> Array:
-    """Squares of runs less the median of the five before, scaled to the variance of a run.
+    """Squares of runs less the median of the (up to) five before, scaled to the variance of a run.
 
-    Of rows of logs, NaN where a series has no run; 0 for the first five runs, which have no such median.
+    Of rows of logs, NaN where a series has no run; 0 for the first run.
     """
     squares = np.zeros_like(logs)
+    for at in range(1, min(BEFORE, logs.shape[1])):
+        apart = logs[:, at] - np.median(logs[:, :at], axis=1)
+        squares[:, at] = apart * apart / (1 + MEDIAN_VARIANCES[at - 1])
     if logs.shape[1] > BEFORE:
         windows = np.lib.stride_tricks.sliding_window_view(logs, BEFORE, axis=1)[:, :-1]
         apart = logs[:, BEFORE:] - np.sort(windows, axis=2)[..., BEFORE // 2]
-        squares[:, BEFORE:] = np.nan_to_num(apart * apart) / (1 + MEDIAN_VARIANCE)
-    return squares
+        squares[:, BEFORE:] = apart * apart / (1 + MEDIAN_VARIANCE)
+    return np.nan_to_num(squares)
 
 
 def own_variance(squares: Array, counts: Array, before: Array) -> tuple[Array, Array]:
@@ -73,7 +77,7 @@ def pooled(variance: Array, freedom: Array) -> tuple[Array, Array]:
     centre = float((weights * logs).sum() / weights.sum())
     apart = float(((logs - centre) ** 2).sum() / (lenders - 1))
     noise = float(own.mean())
-    excess = max(apart - noise, 0.0) + max(apart, noise) * (2 / (lenders - 1)) ** 0.5
+    excess = max(apart - noise, 0.0)
     of_centre = max(apart, noise) / lenders
     half_prior = inverse_trigamma(excess + of_centre)
     expected = np.exp(centre + digamma(half_prior) - np.log(half_prior))

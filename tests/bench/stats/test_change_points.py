@@ -67,7 +67,7 @@ def test_a_step_of_1_percent_is_found_where_it_may_be() -> None:
     logs[50:] += 0.01
     (step,) = among_others(logs).steps
     assert step.earliest <= 50 <= step.latest
-    assert step.earliest <= step.at <= step.latest <= step.told_at - 2
+    assert step.earliest <= step.at <= step.latest <= step.told_at
     assert step.shift.low < 0.01 < step.shift.high
 
 
@@ -114,7 +114,7 @@ def test_a_step_during_a_drift_is_found() -> None:
     logs = quiet(3) + 0.0005 * np.clip(np.arange(120) - 10, 0, None)
     logs[90:] += 0.05
     changes = among_others(logs)
-    assert told(changes)[-1] == ("step", 90, 92)
+    assert ("step", 90, 92) in told(changes)
     assert changes.steps[-1].shift.low < 0.05 < changes.steps[-1].shift.high
 
 
