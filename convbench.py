@@ -63,8 +63,8 @@ class Run:
                `invalid` or `diverged`; empty after `load`
     remaining  after `run`: processes that the budget left unmeasured; `resume=True` measures them
     wide       after `run`: cases whose interval is wider than `until`
-    notes      after `run` on all GPUs: why some could not be measured; after `merge`: unfinished lines that
-               were left out, and shards that are missing
+    notes      after `run` on all GPUs: why some could not be measured; after `merge`: unfinished and damaged
+               lines that were left out, and shards that are missing
     """
 
     folders: tuple[Path, ...]
@@ -201,8 +201,10 @@ def merge(folder: _Folder, *more: _Folder, out: _Folder, resume: bool = False) -
     """Merge runs of several machines or shards into the folder `out`, each record once.
 
     As `convbench merge`: run folders, folders of runs and fleets; with `resume` they are added to what `out`
-    holds. Raises UserError, and leaves `out` as it was, for what is no run, two different records of one
-    process, shards of two plans, and times with warm caches beside times with a cold L2.
+    holds. Damaged lines of one of several runs are left out, and `notes` names them.
+
+    Raises UserError, and leaves `out` as it was, for what is no run, two different records of one process,
+    shards of two plans, and times with warm caches beside times with a cold L2.
     """
     from bench.fleet import merging
 
