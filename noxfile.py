@@ -26,6 +26,12 @@ GIVEN = os.environ.get("CONVBENCH_PYTHON")
 PYTHON = Path(GIVEN) if GIVEN else SHARED / "bin" / "python"
 RUNS = ROOT / "runs"
 
+_WITH_VALUE = {
+    *("-k", "-m", "-n", "-p", "-c", "-o", "-W", "--rootdir", "--ignore", "--deselect", "--basetemp"),
+    *("--benchmark-storage", "--benchmark-json", "--convbench-out", "--convbench-compare"),
+}
+"""Options of pytest whose value may also be the name of a file here."""
+
 SECONDS_TO_STOP = 15.0
 """After Ctrl-C: convbench keeps what it has measured, ends its processes and says how to continue."""
 
@@ -134,9 +140,18 @@ def _last_two(session: nox.Session) -> list[str]:
 @nox.session(requires=["environment"])
 def pytest_benchmark(session: nox.Session) -> None:
     """The quick suite under pytest-benchmark; arguments go to pytest: a file replaces the suite's."""
-    paths = [argument for argument in session.posargs if (ROOT / argument.partition("::")[0]).exists()]
-    default = [] if paths else ["bench/test_networks.py"]
+    default = [] if _paths(session.posargs) else ["bench/test_networks.py"]
     _python(session, "-m", "pytest", *default, "--benchmark-only", *session.posargs)
+
+
+def _paths(arguments: list[str]) -> list[str]:
+    """The files and folders among the arguments for pytest; `-k docs` names none."""
+    before = ["", *arguments]
+    return [
+        argument
+        for option, argument in zip(before, arguments, strict=False)
+        if option not in _WITH_VALUE and (ROOT / argument.partition("::")[0]).exists()
+    ]
 
 
 @nox.session(requires=["environment"])

@@ -92,6 +92,9 @@ def test_a_file_takes_the_place_of_the_networks() -> None:
     assert command[2:] == ("--benchmark-only", "bench/test_harness.py", "-k", "append")
     one_test = ran(noxfile.pytest_benchmark, "bench/test_harness.py::test_append")
     assert "bench/test_networks.py" not in one_test
+    for words in (("-k", "docs"), ("-m", "bench"), ("--benchmark-storage", "runs")):
+        assert "bench/test_networks.py" in ran(noxfile.pytest_benchmark, *words)
+    assert "bench/test_networks.py" not in ran(noxfile.pytest_benchmark, "-x", "bench/test_harness.py")
 
 
 @pytest.mark.parametrize("code", [2, 3, 130])

@@ -52,6 +52,9 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
 
 def refuse_impossible(config: pytest.Config) -> None:
     """pytest.UsageError, before anything is measured, for figures that cannot be had."""
+    seconds = config.getoption("benchmark_max_time", None)
+    if seconds is not None and not float(str(seconds)) > 0:
+        raise pytest.UsageError(f"--benchmark-max-time must be above 0, got {seconds}")
     if not asks_for_figures(config) or config.getoption("benchmark_skip", False):
         return
     if os.environ.get("PYTEST_XDIST_WORKER") or config.getoption("dist", "no") != "no":

@@ -52,3 +52,9 @@ def test_a_histogram_without_pygal_is_refused(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(pytest.UsageError, match=r"pip install 'pytest-benchmark\[histogram\]'"):
         measuring_mode.refuse_impossible(config_with(histogram="x"))
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan"])
+def test_a_time_that_is_none_is_refused(seconds: str) -> None:
+    with pytest.raises(pytest.UsageError, match=rf"--benchmark-max-time must be above 0, got {seconds}$"):
+        measuring_mode.refuse_impossible(config_with(max_time=seconds))
