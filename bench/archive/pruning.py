@@ -57,7 +57,7 @@ def prune(archive: Path, rules: Sequence[str], *, label: str | None = None, dry_
 
 
 def _chosen(archive: Path, listed: Listed, rules: Sequence[str]) -> Pruned:
-    label_of = {row.digest: row.label for row in listed.rows}
+    label_of = {row.digest: row.label for row in (*listed.rows, *listed.superseded)}
     judged = [*listed.rows, *(row for row in listed.superseded if label_of[row.superseded_by] != row.label)]
     kept = {row.digest for rule in rules for row in _kept_by(rule, judged)}
     named = set(names.pinned(archive).values())

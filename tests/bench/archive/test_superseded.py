@@ -159,6 +159,18 @@ def test_a_damaged_run_supersedes_none(tmp_path: Path) -> None:
     assert sorted(counted(archive_index.listed(archive))) == sorted([first, second])
 
 
+def test_a_state_that_was_damaged_before_the_last_one_came_stops_nothing(tmp_path: Path) -> None:
+    archive = tmp_path / "archive"
+    first, second = (add(archive, records(count), str(count)) for count in (2, 3))
+    archive_index.listed(archive)
+    (archive / ENTRIES / first / CONTENTS).write_bytes(b"damaged")
+    third = add(archive, records(4), "4")
+    listed = archive_index.listed(archive)
+    assert counted(listed) == [third]
+    assert {row.digest: row.superseded_by for row in listed.superseded} == {first: second, second: third}
+    assert [row.digest for row in pruning.prune(archive, ["1"]).removed] == sorted([first, second])
+
+
 def test_a_run_that_was_damaged_after_it_was_listed_supersedes_none(tmp_path: Path) -> None:
     archive = tmp_path / "archive"
     second = add(archive, records(3), "second")
