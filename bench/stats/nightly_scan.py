@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.stats import run_spread, scan_levels
+from bench.stats import autocorrelation, run_spread, scan_levels
 from bench.stats.change_naming import CLIP, Found, Segment, name_change
 from bench.stats.ongoing_drift import OpenDrift, follow
 from bench.stats.run_spread import MEMORY, Array
@@ -44,6 +44,8 @@ class Replay:
         self.squares[:, MEMORY:] = run_spread.differences(raw)
         self.weights = weights
         self.start = np.zeros(count, np.intp)
+        self.products, self.totals, self.pairs = np.zeros((3, count))
+        self.memory = 0.0
         self.suspected = np.full(count, -1)
         self.level = np.zeros(count)
         self.own = np.full(count, np.inf)
@@ -111,7 +113,9 @@ class Replay:
         enough = (age[:, None] - WINDOWS >= FEWEST_BEFORE) & (at[:, None] + 1 >= FEWEST)
         without = np.where(enough, without, 1.0)
         shift = moved[:, last] / within - (moved[:, -1:] - moved[:, last]) / without
-        error = sd[:, None] * np.sqrt(1 / within + 1 / without)
+        self._learn_memory(rows, np.where(weights > 0, apart * np.sqrt(weights), 0.0) / sd[:, None])
+        longer, longest = autocorrelation.inflation(self.memory, np.array(WINDOWS))
+        error = sd[:, None] * np.sqrt(longer / within + longest / without)
         settled = age >= SETTLED
         before = (moved[:, -1] - moved[:, 2]) / np.maximum(heavy[:, -1] - heavy[:, 2], 1e-9)
         self.level[rows] += np.where(settled, before, 0.0)
@@ -120,6 +124,14 @@ class Replay:
         for row in self.drifting:
             enough[rows == row] = False
         return np.where(enough, shift / error, 0.0), marked
+
+    def _learn_memory(self, rows: NDArray[np.intp], apart: Array) -> None:
+        """How much runs resemble the run before, over all series; those that drift say nothing of it."""
+        steady = np.array([row not in self.drifting for row in rows])
+        self.products[rows], self.totals[rows], self.pairs[rows] = autocorrelation.sums(
+            apart[:, :-SETTLED] * steady[:, None]  # the last may be of a step
+        )
+        self.memory = autocorrelation.pooled(self.products, self.totals, self.pairs)
 
     def _last(self, array: Array, rows: NDArray[np.intp], at: NDArray[np.intp]) -> Array:
         """Of each series the last runs that count, up to run `at`; a view where all are equally far."""

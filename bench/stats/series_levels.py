@@ -21,12 +21,16 @@ NEAREST = 8
 
 
 class Series(NamedTuple):
-    """All runs of a series, and what its spread is known to be in the end."""
+    """All runs of a series, and what its spread is known to be in the end.
+
+    inflation  variance of a mean over that of as many independent runs
+    """
 
     logs: Array
     variances: Array
     sd: float
     freedom: float
+    inflation: float
 
 
 class Part(NamedTuple):
@@ -133,7 +137,7 @@ def _nearest(before: Part, after: Part) -> tuple[Part, Part]:
 
 def _around(series: Series, value: float, variance: float) -> Shift:
     """With the t interval of a difference whose variance is given in variances of a run."""
-    half = t_factor(series.freedom, LEVEL) * series.sd * math.sqrt(variance)
+    half = t_factor(series.freedom, LEVEL) * series.sd * math.sqrt(variance * series.inflation)
     return Shift(log_ratio=value, low=value - half, high=value + half)
 
 

@@ -8,11 +8,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from bench.stats import autocorrelation
 from bench.stats.change_points import find_changes
 from bench.stats.run_series import Changes, SeriesPoint
 from bench.stats.run_spread import inverse_trigamma
 from bench.stats.scan_levels import EVERY, FALSE_ALARMS, RUNS, chances, thresholds
-from tests.planted.planted_series import SPREAD, Array, level_series, points, rows
+from tests.planted.planted_series import SPREAD, Array, autocorrelated_series, level_series, points, rows
 
 OTHERS = level_series(0, 39, 120)
 """39 other series of the archive, without any change."""
@@ -290,6 +291,24 @@ def test_thresholds_are_quantiles_of_students_t_or_a_little_above(freedom: float
     assert (levels >= exact * (1 - 1e-9)).all()
     assert levels == pytest.approx(exact, rel=2e-3)
     assert np.isinf(thresholds(np.array([1.9]))).all()
+
+
+@pytest.mark.parametrize("runs", [1, 3, 8])
+def test_a_mean_of_runs_that_resemble_each_other_is_less_certain(runs: int) -> None:
+    """The variance of a mean is the sum of all covariances."""
+    covariances = [0.3 ** abs(one - other) for one in range(runs) for other in range(runs)]
+    of_these, of_many = autocorrelation.inflation(0.3, np.array([runs]))
+    assert of_these == pytest.approx([sum(covariances) / runs])
+    assert of_many == pytest.approx(1.3 / 0.7)
+
+
+def test_how_much_runs_resemble_the_one_before_is_learnt_from_all_series() -> None:
+    alike = autocorrelated_series(4, 40, 100, 0.3) + 5.0
+    alike -= alike.mean(1, keepdims=True)
+    assert autocorrelation.pooled(*autocorrelation.sums(alike)) == pytest.approx(0.3, abs=0.04)
+    independent = level_series(4, 40, 100)
+    independent -= independent.mean(1, keepdims=True)
+    assert autocorrelation.pooled(*autocorrelation.sums(independent)) < 0.02
 
 
 def test_inverse_trigamma() -> None:
