@@ -85,6 +85,7 @@ OF_SEVERAL_MODULES = {
     "bench/runner/test_training_attempts.py": "a training run from the parent to its checkpoints",
     "bench/stats/test_simulated_fleets.py": "the error rates of a fleet judged and confirmed",
     "bench/stats/test_simulated_moderation.py": "the error rates of moderated intervals, verdicts and rounds",
+    "bench/stats/test_simulated_series.py": "the error rates of what is told of series of runs",
     "bench/stats/test_simulations.py": "the error rates of all statistics together",
     "reports/formats/test_page.py": "page.js and page.css, in a browser",
     "reports/formats/test_runs_page.py": "page.runs.js and page.runs.css, in a browser",
