@@ -135,7 +135,7 @@ class _Reader:
 
         def taken(encoded: bytes) -> tuple[SlimLine, bool]:
             line = slim(encoded)
-            return line, self.copies.is_copy(part.named, encoded.strip()) or self._take(part.named, line)
+            return line, self.copies.is_copy(part.named, encoded) or self._take(part.named, line)
 
         tell = left_out.append if part.others else None
         for line, is_placed in each_decoded(part.path, taken, torn=warn, damaged=tell):
