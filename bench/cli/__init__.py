@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -134,13 +135,13 @@ def main() -> NoReturn:
         code = app(sys.argv[1:] or ["--help"], prog_name="convbench", standalone_mode=False) or 0
         sys.stdout.flush()
     except UserError as error:
-        code = complain(str(error))
+        code = complain(str(error), _bad_input(sys.argv[1:]))
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except _ClickError as error:
         from bench.cli import click_errors
 
-        code = complain(click_errors.sentence(error))
+        code = complain(click_errors.sentence(error), _bad_input(sys.argv[1:]))
     except SystemExit as leaving:
         if not isinstance(leaving.__context__, BrokenPipeError):
             raise
@@ -150,6 +151,12 @@ def main() -> NoReturn:
     if code == INTERRUPTED:  # newer releases of typer turn the exception into its code
         complain(kept_run.interrupted())
     sys.exit(code)
+
+
+def _bad_input(words: Sequence[str]) -> int:
+    """2; of a command for `git bisect run`, which takes 2 for a bad commit, 128, at which git stops."""
+    judges = any(word.partition("=")[0] in ("--against", "--threshold") for word in words)
+    return 128 if words[:1] == ["bisect"] and judges else 2
 
 
 def _without_file(error: OSError) -> int:

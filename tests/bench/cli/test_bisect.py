@@ -165,6 +165,18 @@ def test_git_bisect_run_stops_at_bad_input(
     assert is_one_sentence(answer.err)
 
 
+@pytest.mark.parametrize("text", ["def build(:\n", "def other(): ...\n"])
+def test_git_bisect_run_stops_at_a_file_that_cannot_be_read(
+    command_line: Command, history: History, text: str
+) -> None:
+    """So it does at a wrong option: both are seen before the command begins."""
+    (history.folder / "net.py").write_text(text)
+    words = ("bisect", "--against", "v1.0", "--threshold", "2%", *AXES)
+    assert command_line(*words).code == 128
+    assert command_line(*words, "--no-such-option").code == 128
+    assert command_line("bisect", "v1.0", "HEAD", *AXES).code == 2
+
+
 NET = """
 import time
 from torch import nn
