@@ -10,6 +10,7 @@ from pathlib import Path
 
 from msgspec import Struct, structs
 
+from bench.schema.plain_text import in_print
 from bench.schema.record import Environment
 from models.errors import UserError
 
@@ -56,7 +57,7 @@ def one_line(text: object) -> str:
     beginning, and a digest of all of it."""
     if not isinstance(text, str):
         return ""
-    line = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+    line = in_print(text)
     if len(line) <= MOST_LETTERS:
         return line
     return f"{line[: MOST_LETTERS - 13]}... {hashlib.sha256(line.encode()).hexdigest()[:8]}"

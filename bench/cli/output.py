@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TextIO
 from msgspec import structs
 
 from bench.cli import kept_run
-from bench.schema.plain_text import as_text
+from bench.schema.plain_text import as_text, in_print
 from models.errors import UserError
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def note(sentence: str) -> None:
 def complain(sentence: str, code: int = 2) -> int:
     """One line on standard error; returns the exit code."""
     try:
-        print(f"convbench: {' '.join(sentence.split())}", file=sys.stderr, flush=True)
+        print(f"convbench: {in_print(sentence)}", file=sys.stderr, flush=True)
     except OSError:  # nobody reads it, or the disk is full
         forget(sys.stderr)
     return code

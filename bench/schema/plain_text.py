@@ -19,6 +19,11 @@ def as_text(name: str) -> str:
         return name.encode("utf-8", "backslashreplace").decode()
 
 
+def in_print(text: str) -> str:
+    """Text as one line of what can be printed: a terminal obeys nothing in it, and markup ends in no line."""
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+
+
 def why_no_text(name: str) -> str | None:
     """Why a name cannot stand in a record or a message, in a sentence; None where it can."""
     if not _is_odd(name):

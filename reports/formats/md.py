@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from urllib.parse import quote
 
+from bench.schema.plain_text import in_print
 from reports.cells import Cell, brief, readable
 from reports.document import Answer, Document, Part, Plot, Table
 from reports.drawing import answer_chart
@@ -109,8 +110,7 @@ def _section(document: Document, table: Table, heading: str) -> Iterator[str]:
 
 def escape(text: str) -> str:
     """Text that shows as it is, on one line: no markup, no HTML, no end of cell."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    line = _ENTITY.sub("&amp;", line).replace("<", "&lt;")
+    line = _ENTITY.sub("&amp;", in_print(text)).replace("<", "&lt;")
     return _SPECIAL.sub(lambda found: "\\" + found[0], line)
 
 

@@ -18,6 +18,7 @@ from reports.tables.origin_words import origin_in_words
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table as RichTable
+    from rich.text import Text
 
 PLAIN_WIDTH = 200
 """Columns where no terminal says how many: tables take what they need of it."""
@@ -70,6 +71,18 @@ def tables_in(tables: Sequence[Table], width: int, *, is_colored: bool) -> str:
     return "\n".join(line.rstrip() for line in text.getvalue().strip("\n").splitlines())
 
 
+def _text(content: str, style: str = "") -> Text:
+    """Without what a terminal would obey: names come from users, and from files of others."""
+    from rich.text import Text
+
+    plain = content if content.isprintable() else "".join(map(_shown, content))
+    return Text(plain, style)
+
+
+def _shown(sign: str) -> str:
+    return sign if sign == "\n" or sign.isprintable() else " "
+
+
 def _is_colored(*, is_terminal: bool) -> bool:
     """Whether text has colors and bold letters."""
     asked = os.environ.get(COLOR, "auto")
@@ -77,39 +90,33 @@ def _is_colored(*, is_terminal: bool) -> bool:
 
 
 def _show_answer(console: Console, title: str, answer: Answer) -> None:
-    from rich.text import Text
-
     width = min(console.width, TEXT_WIDTH)
-    console.print(Text(f"{title} · {answer.about}"), width=width)
+    console.print(_text(f"{title} · {answer.about}"), width=width)
     for alarm in answer.alarms:
-        console.print(Text(f"! {alarm}", style="yellow"), width=width)
+        console.print(_text(f"! {alarm}", "yellow"), width=width)
     console.print()
     for headline in answer.headlines:
-        console.print(Text(headline, style="bold"), width=width)
+        console.print(_text(headline, "bold"), width=width)
     if answer.picture is not None:
         console.print()
         for line in answer_chart.lines(answer.picture, width):
-            console.print(Text(line), no_wrap=True, crop=True)
+            console.print(_text(line), no_wrap=True, crop=True)
     if answer.table is not None:
-        console.print(Text(f"\n{answer.table.title}", style="bold"), width=width)
+        console.print(_text(f"\n{answer.table.title}", "bold"), width=width)
         _show_table(console, answer.table, brief, width)
     if answer.warnings:
         _show_text(console, [answer.warnings], style="yellow")
 
 
 def _show_text(console: Console, paragraphs: Iterable[str], style: str = "") -> None:
-    from rich.text import Text
-
     for paragraph in paragraphs:
-        console.print(Text(paragraph, style=style), width=min(console.width, TEXT_WIDTH))
+        console.print(_text(paragraph, style), width=min(console.width, TEXT_WIDTH))
 
 
 def _show_next(console: Console, step: NextStep | None) -> None:
     """On one line however long, so that it can be copied."""
-    from rich.text import Text
-
     if step is not None:
-        console.print(Text(f"Next: {in_words(step)}"), soft_wrap=True)
+        console.print(_text(f"Next: {in_words(step)}"), soft_wrap=True)
 
 
 def in_words(step: NextStep) -> str:
@@ -129,10 +136,8 @@ def in_line(names: Sequence[str]) -> str:
 
 
 def _show_tables(console: Console, document: Document) -> None:
-    from rich.text import Text
-
     for table in (table for tables in document.parts.values() for table in tables):
-        console.print(Text(f"\n{table.title}", style="bold"))
+        console.print(_text(f"\n{table.title}", "bold"))
         _show_table(console, table, readable, console.width)
 
 
@@ -150,15 +155,14 @@ def _grid(table: Table, texts: Sequence[Sequence[str]], kept: Sequence[int]) -> 
     """A figure stays on one line, and words give way."""
     from rich import box
     from rich.table import Table as RichTable
-    from rich.text import Text
 
     grid = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for at in kept:
         align: Literal["left", "right"] = "right" if table.numeric[at] else "left"
         is_figure = any(isinstance(row[at], Quantity | int | float) for row in table.rows)
-        grid.add_column(Text(table.columns[at]), justify=align, overflow="fold", no_wrap=is_figure)
+        grid.add_column(_text(table.columns[at]), justify=align, overflow="fold", no_wrap=is_figure)
     for row in texts:
-        grid.add_row(*(Text(row[at]) for at in kept))
+        grid.add_row(*(_text(row[at]) for at in kept))
     return grid
 
 

@@ -188,3 +188,10 @@ def test_the_next_command_finds_the_same_archive(runs: Path, command_line: Comma
     command_line("archive", "add", "runs/before", "runs/after", "--archive", "else where")
     listed = command_line("archive", "list", "--archive", "else where").out
     assert "CONVBENCH_ARCHIVE='else where' convbench compare @" in listed
+
+
+def test_a_terminal_obeys_nothing_in_an_error(runs: Path, command_line: Command) -> None:
+    refused = command_line("archive", "add", "no\x1b[31mrun\x9b1m")
+    assert refused.code == 2
+    assert is_one_sentence(refused.err)
+    assert refused.err.removesuffix("\n").isprintable()

@@ -160,6 +160,18 @@ def test_plain_terminal_output_has_no_control_codes_and_no_markup(row: tuple[Sca
     assert "[bold]kept[/bold]" in formats.render("terminal", _document(("[bold]kept[/bold]",)))
 
 
+@pytest.mark.parametrize("code", ["\x1b[31m", "\x1b]0;title\a", "\x9b31m", "\u202e", "\r"])
+def test_a_terminal_obeys_nothing_in_a_name(code: str) -> None:
+    name = f"a{code}b"
+    table = Table(title=name, columns=(name,), rows=((name,),), notes=(name,))
+    first = Answer(about=name, alarms=(name,), headlines=(name,), table=table, warnings=name)
+    for answer in (None, first):
+        document = Document(title=name, answer=answer, text=(name,), tables=(table,), whole=True)
+        shown = formats.render("terminal", document)
+        assert shown.replace("\n", "").isprintable()
+        assert shown.count("b") >= 5
+
+
 def test_a_narrow_terminal_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     monkeypatch.setenv("COLUMNS", "40")
