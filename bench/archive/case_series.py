@@ -70,7 +70,7 @@ SELECT digest, first, kind, label, at, is_dated, texts FROM entries JOIN conditi
 WHERE (?1 IS NULL OR label = ?1) AND {superseded.COUNTS}
 """
 _POINTS = f"""
-SELECT name, kind, fingerprint, origin, model, digest, log_seconds, scatter, timed
+SELECT name, kind, fingerprint, origin, model, digest, log_seconds, scatter, timed, units
 FROM cases JOIN entries USING (digest) WHERE timed > 0 AND (?1 IS NULL OR label = ?1) AND {superseded.COUNTS}
 ORDER BY name, kind, fingerprint, origin, at, digest
 """
@@ -103,12 +103,18 @@ def _series(index: sqlite3.Connection, label: str | None) -> Iterator[CaseSeries
 
 
 def _point(
-    log_seconds: float, scatter: float | None, processes: int, is_boundary: bool, position: int
+    log_seconds: float,
+    scatter: float | None,
+    processes: int,
+    units: int,
+    is_boundary: bool,
+    position: int,
 ) -> SeriesPoint:
     return SeriesPoint(
         log_seconds=log_seconds,
         scatter=scatter,
         processes=processes,
+        units=units,
         position=position,
         is_boundary=is_boundary,
     )

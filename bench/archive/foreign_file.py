@@ -84,8 +84,12 @@ def distinct(benchmarks: Iterable[ForeignBenchmark], path: Path) -> tuple[Foreig
 
 
 def _numbered(benchmarks: Iterable[ForeignBenchmark]) -> Iterator[ForeignBenchmark]:
-    seen: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
+    given: set[str] = set()
     for each in benchmarks:
-        seen[each.name] += 1
-        count = seen[each.name]
-        yield each if count == 1 else structs.replace(each, name=f"{each.name} #{count}")
+        name = each.name
+        while name in given:
+            counts[each.name] += 1
+            name = f"{each.name} #{counts[each.name] + 1}"
+        given.add(name)
+        yield structs.replace(each, name=name)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import msgspec
 
 from bench.archive import superseded
 from bench.archive.run_conditions import conditions_of
 from bench.archive.run_dates import run_date
+from bench.archive.run_point import point_of
 from bench.schema.archive_entry import CaseFacts, Entry
-from bench.stats.estimates import moments
 
-VERSION = 5
+VERSION = 6
 """Of the tables and of what they say of an entry; an index of another is made again."""
 _TABLES = f"""
 CREATE TABLE entries (
@@ -26,7 +25,7 @@ CREATE TABLE entries (
 CREATE TABLE conditions (digest TEXT, kind TEXT, texts TEXT, PRIMARY KEY (digest, kind)) WITHOUT ROWID;
 CREATE TABLE cases (
     digest TEXT, name TEXT, model TEXT, kind TEXT, fingerprint TEXT, origin TEXT, log_seconds REAL,
-    scatter REAL, timed INTEGER, PRIMARY KEY (name, kind, fingerprint, origin, digest)
+    scatter REAL, timed INTEGER, units INTEGER, PRIMARY KEY (name, kind, fingerprint, origin, digest)
 ) WITHOUT ROWID;
 CREATE INDEX of_entry ON cases (digest);
 {superseded.TABLES}"""
@@ -79,21 +78,12 @@ def insert(index: sqlite3.Connection, entry: Entry, packed: int, changed: int) -
     )
     index.execute(f"INSERT OR IGNORE INTO entries VALUES ({', '.join('?' * len(row))})", row)
     for kind in kinds:
-        texts = msgspec.json.encode(conditions_of(facts.environments, kind)).decode()
+        texts = msgspec.json.encode(conditions_of(facts.environments, kind, facts.cases)).decode()
         index.execute("INSERT OR IGNORE INTO conditions VALUES (?, ?, ?)", (entry.digest, kind, texts))
     cases = (_of_case(entry.digest, each) for each in facts.cases)
-    index.executemany("INSERT OR IGNORE INTO cases VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", cases)
+    index.executemany("INSERT OR IGNORE INTO cases VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", cases)
 
 
 def _of_case(digest: str, case: CaseFacts) -> tuple[str | int | float | None, ...]:
-    return (digest, case.case, case.model, case.kind, case.fingerprint, case.origin, *_point(case))
-
-
-def _point(case: CaseFacts) -> Iterator[float | int | None]:
-    """What the times of its processes say: mean and standard deviation of their logs, and how many there
-    are."""
-    logs = [math.log(each) for each in case.seconds if 0 < each < math.inf]
-    mean, variance = moments(logs) if len(logs) > 1 else ((logs[0] if logs else None), None)
-    yield mean
-    yield None if variance is None else math.sqrt(variance)
-    yield len(logs)
+    point = point_of(case.seconds, case.units)
+    return (digest, case.case, case.model, case.kind, case.fingerprint, case.origin, *point)

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from bench.archive import imported_facts
-from bench.archive.counted_processes import CountedProcesses, counted_files
+from bench.archive.counted_processes import CountedProcesses, are_sides, counted_files
 from bench.archive.packed_files import DamagedError, unpacked
 from bench.record_lines import NoRecordError, decoded, is_torn
 from bench.schema import plain_text
@@ -37,7 +37,7 @@ def facts_of(contents: Path, files: Sequence[KeptFile], source: Path) -> RecordF
     """
     if imported_facts.is_import(files):
         return imported_facts.facts_of(contents, files, source)
-    seen = _Seen(counted_files(files))
+    seen = _Seen(counted_files(files), CountedProcesses(with_times=not are_sides(files)))
     several = sum(PurePosixPath(file.path).name == RECORDS for file in files) > 1
     for file, lines in record_lines(contents, files):
         digest = hashlib.sha256()
@@ -98,12 +98,12 @@ class _Seen:
     damaged  lines that are no records
     """
 
-    def __init__(self, counted: Collection[str]) -> None:
+    def __init__(self, counted: Collection[str], processes: CountedProcesses) -> None:
         """Of no records yet; those of the `counted` files say what was measured of cases."""
         self.decode = SharingReader().decode
         self.digests: list[tuple[str, str]] = []
         self.damaged = 0
-        self._counted, self._processes = counted, CountedProcesses()
+        self._counted, self._processes = counted, processes
         self._records, self._first = 0, ""
         self._began, self._ended = "", ""
         self._commands: dict[str, None] = {}

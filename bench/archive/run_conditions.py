@@ -5,16 +5,22 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 
+from bench.schema.archive_entry import CaseFacts
 from bench.schema.gpu_identity import Gpu
 from bench.schema.record import Environment
 from bench.schema.replicate_conditions import whatever_chose_the_gpu
 
 CLOCKS = "clock setting"
+DISTURBED = "disturbed by"
+DISTURBANCES = ("contended", "power-cap", "slowdown", "steal")
+"""Labels of records that say that something else than the code took time; sorted."""
 MOST_VALUES = 4
 """Of a condition that are told one by one."""
 
 
-def conditions_of(environments: Iterable[Environment], kind: str) -> dict[str, str]:
+def conditions_of(
+    environments: Iterable[Environment], kind: str, cases: Iterable[CaseFacts] = ()
+) -> dict[str, str]:
     """Of a run on one kind of machine, by name. `kind` is the name of a GPU or a processor.
 
     What a record does not say has no entry. Several machines of one kind have their distinct values joined:
@@ -25,6 +31,9 @@ def conditions_of(environments: Iterable[Environment], kind: str) -> dict[str, s
         for name, text in pairs:
             if text:
                 values.setdefault(name, {})[text] = None
+    labels = {label for case in cases if case.kind == kind for label in case.warnings}
+    if disturbances := [each for each in DISTURBANCES if each in labels]:
+        values[DISTURBED] = {", ".join(disturbances): None}
     return {name: _joined(sorted(texts)) for name, texts in values.items()}
 
 

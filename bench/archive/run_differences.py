@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from bench.archive.case_series import SeriesRun
-from bench.archive.run_conditions import CLOCKS
+from bench.archive.run_conditions import CLOCKS, DISTURBED
 
 _FIRST = (
     *("driver", "torch", CLOCKS, "VBIOS", "power limit", f"CPU {CLOCKS}"),
-    *("commit", "convbench", "CUDA", "cuDNN"),
+    *("commit", "convbench", "CUDA", "cuDNN", DISTURBED),
 )
 _LAST = ("Python", "system", "CPU", "usable cores", "memory", "GPU UUID", "host")
 _UNTOLD = frozenset(

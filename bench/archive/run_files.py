@@ -20,7 +20,8 @@ from models.errors import UserError
 _KEPT = {RECORDS, "plan.json", MERGED, FLEET, "suite.toml", "confirm.json", REPLACED}
 _OF_JOBS = {".json", ".started", ".exit", ".seen"}
 _OF_GPUS = ("GPU-", "MIG-")
-_SIDES = {"a", "b"}
+SIDES = {"a", "b"}
+"""Of `ab`."""
 
 
 def files_of(folder: Path) -> list[RunFile]:
@@ -38,7 +39,7 @@ def files_of(folder: Path) -> list[RunFile]:
     if not runs:
         raise UserError(f"{folder} is not a run folder (no {RECORDS}). Give the folder that --out named")
     tops = sorted({path.split("/")[0] for path in runs})
-    is_one = (folder / FLEET).is_file() or set(tops) <= _SIDES or all(t.startswith(_OF_GPUS) for t in tops)
+    is_one = (folder / FLEET).is_file() or set(tops) <= SIDES or all(t.startswith(_OF_GPUS) for t in tops)
     if not is_one:
         named = " ".join(str(folder / top) for top in tops[:3])
         raise UserError(f"{folder} holds several runs. Name each: {named}{' ...' if len(tops) > 3 else ''}")

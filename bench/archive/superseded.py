@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from bench.archive import archive_folder, entries
 from bench.archive.archive_folder import CONTENTS
+from bench.archive.counted_processes import are_sides
 from bench.archive.packed_files import DamagedError
 from bench.archive.record_facts import record_lines
 from bench.schema import plain_text
@@ -74,7 +75,8 @@ AND (larger.digest IN fresh OR smaller.digest IN fresh)
 def _held(archive: Path, larger: str, smaller: Sequence[str]) -> Iterator[str]:
     """Of the smaller entries those whose records the larger one has all. Of two with the same
     records the one with more lines is larger, then the one whose digest is. Damaged ones are left out."""
-    if (whole := _read(archive, larger)) is None:
+    whole = _read(archive, larger)
+    if whole is None or are_sides(whole.files):  # a side that was added for itself is a run
         return
     possible = [each for one in smaller if (each := _read(archive, one)) and _may_hold(whole, each)]
     records = _records(archive, whole) if possible else frozenset()

@@ -23,15 +23,19 @@ class KeptFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sha256: str
 
 
-class CaseFacts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class CaseFacts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """What a run has of one case on one kind of machine.
 
-    case         its id
+    case         its id; with a cold L2 (`--flush-l2`) `ID/cold-L2`: never pooled with times of warm caches
     kind         the GPU's name, or the processor's of a case that runs on none
     fingerprint  of the network's layers; "" where no record has one
     processes    that ended well
     failed       that ended otherwise, but for what was skipped
-    seconds      of the processes that timed it the medians of a whole step, in s
+    seconds      of the processes that timed it the medians of a whole step, in s; none of the sides of `ab`,
+                 which are compared and never one run
+    units        of each of these the node and the GPU or processor in it, counted from 0; empty where one
+                 measured all of them
+    warnings     labels that these processes have, sorted
     origin       "" of our own measurements; of an imported file the tool that wrote it: `timm`, `hyperfine`,
                  `pytest-benchmark`
     """
@@ -43,6 +47,8 @@ class CaseFacts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     processes: int
     failed: int
     seconds: tuple[float, ...]
+    units: tuple[tuple[int, int], ...] = ()
+    warnings: tuple[str, ...] = ()
     origin: str = ""
 
 

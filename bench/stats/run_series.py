@@ -14,6 +14,7 @@ class SeriesPoint(Struct, frozen=True, kw_only=True, gc=False):
     log_seconds  mean of the logs of its processes' medians
     scatter      standard deviation of these logs; None of a single process
     processes    behind it, one or more
+    units        GPUs or processors that they ran on: the scatter is of `processes - units` degrees of freedom
     is_boundary  whether the driver, torch or a clock setting differs from the run before in the series
     position     place of the run among all runs of the archive in order of time, so that a case added late is
                  judged by what the others have shown by then; None counts from the series' own begin
@@ -24,6 +25,7 @@ class SeriesPoint(Struct, frozen=True, kw_only=True, gc=False):
     processes: int
     is_boundary: bool = False
     position: int | None = None
+    units: int = 1
 
 
 class Shift(Struct, frozen=True, kw_only=True, gc=False):

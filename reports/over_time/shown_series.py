@@ -118,10 +118,11 @@ def _first(runs: Sequence[SeriesRun], since: str | None) -> int:
 
 
 def half_width(point: SeriesPoint) -> float | None:
-    """Half the interval of a run's processes, of the log; None of a single process."""
-    if point.scatter is None or point.processes < 2:
+    """Half the interval of a run's processes, of the log; None where each machine has a single one."""
+    freedom = point.processes - point.units
+    if point.scatter is None or freedom < 1:
         return None
-    return t_factor(point.processes - 1, LEVEL) * point.scatter / math.sqrt(point.processes)
+    return t_factor(freedom, LEVEL) * point.scatter / math.sqrt(point.processes)
 
 
 def seconds_of(point: SeriesPoint) -> Quantity:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from bench.archive.counted_processes import are_sides
 from bench.archive.names import SHORT_DIGITS
 from bench.schema.archive_entry import CaseFacts, Entry
 from bench.schema.plurals import how_many
@@ -31,16 +32,21 @@ def document(archive: Path, entry: Entry, pinned: Mapping[str, str]) -> Document
             about=_about(entry),
             headlines=tuple(_headlines(entry, names)),
             table=_table(cases[:MOST_ROWS], of=len(cases)),
-            next_step=trend_step(archive)
-            if entry.origin
-            else NextStep(
-                command=typed(archive, "report", names[0] if names else f"@{short}"),
-                purpose="shows its report",
-            ),
+            next_step=_next(archive, entry, names[0] if names else f"@{short}"),
         ),
         tables=(_table(cases, of=len(cases)), _machines(entry), _files(entry)),
         rows=tuple(_row(case) for case in cases),
     )
+
+
+def _next(archive: Path, entry: Entry, name: str) -> NextStep:
+    if entry.origin:
+        return trend_step(archive)
+    if are_sides(entry.files):
+        return NextStep(
+            command=typed(archive, "compare", f"{name}/a", f"{name}/b"), purpose="compares its sides"
+        )
+    return NextStep(command=typed(archive, "report", name), purpose="shows its report")
 
 
 def _about(entry: Entry) -> str:

@@ -14,10 +14,13 @@ from msgspec import structs
 
 from bench.archive import archive_folder, case_series, entries
 from bench.archive.case_series import CaseSeries, SeriesRun
+from bench.archive.run_differences import differences
 from bench.schema.case import Case
+from bench.schema.case_warnings import CaseWarning
 from bench.schema.network_fingerprint import NetworkFingerprint
 from bench.schema.record import Environment, Record
 from models.errors import UserError
+from reports.summary import pooling
 from tests.planted import planted_nights, planted_records
 from tests.planted.planted_nights import YEAR
 from tests.planted.planted_records import GPU, MACHINE
@@ -226,3 +229,59 @@ def test_in_the_planted_year_a_label_has_its_own_runs(planted_year: Path) -> Non
     found = case_series.read(planted_year, label="release").series
     assert [night_of(run) for run in found[0].runs] == [100, 210, 320]
     assert [point.is_boundary for point in found[0].points] == [False, False, True]
+
+
+def measured_on(uuid: str, seconds: Sequence[float], node: str = "lab") -> list[Record]:
+    gpu = structs.replace(GPU, uuid=uuid)
+    return records(seconds, 1, environment=structs.replace(MACHINE, gpu=gpu, node=node))
+
+
+@pytest.mark.parametrize("nodes", [("lab", "lab", "lab"), ("n1", "n1", "n2"), ("n1", "n2", "n3")])
+def test_a_point_of_several_gpus_is_what_a_report_says(archive: Path, nodes: tuple[str, str, str]) -> None:
+    """However many processes each has: they are not independent of each other."""
+    folder = archive.with_name("host")
+    for number, (node, medians) in enumerate(zip(nodes, ([0.1] * 4, [0.2], [0.3, 0.31]), strict=True)):
+        name = f"GPU-{number}"
+        planted_records.write(folder / name, measured_on(name, medians, node))
+    entries.add(archive, folder)
+    (figure,) = pooling.summarise([folder]).figures
+    (point,) = only(archive).points
+    assert math.exp(point.log_seconds) == pytest.approx(figure.median)
+    assert (point.processes, point.units) == (len(figure.medians), 3)
+
+
+def test_times_with_a_cold_l2_are_a_series_of_their_own(archive: Path) -> None:
+    cold = [
+        structs.replace(each, protocol=structs.replace(each.protocol, flush_l2=True))
+        for each in records([0.5], 2)
+    ]
+    add(archive, records([0.1], 1))
+    add(archive, cold)
+    found = {each.case: each.points[0].log_seconds for each in case_series.read(archive).series}
+    assert found == {
+        CASE.id: pytest.approx(math.log(0.1)),
+        f"{CASE.id}/cold-L2": pytest.approx(math.log(0.5)),
+    }
+
+
+def test_the_sides_of_ab_are_no_point_of_a_series(archive: Path) -> None:
+    """They are compared, and never one run. A side that is added for itself is one."""
+    folder = archive.with_name("ab")
+    for side, seconds in (("a", 0.1), ("b", 0.2)):
+        planted_records.write(folder / side, records([seconds] * 3, 1))
+    both = entries.add(archive, folder).entry
+    assert [(case.processes, case.seconds) for case in both.facts.cases] == [(6, ())]
+    assert case_series.read(archive).series == ()
+    entries.add(archive, folder / "a")
+    (point,) = only(archive).points
+    assert math.exp(point.log_seconds) == pytest.approx(0.1)
+
+
+def test_a_run_that_was_disturbed_says_so(archive: Path) -> None:
+    warned = [CaseWarning("steal", "3%"), CaseWarning("launch-bound"), CaseWarning("contended")]
+    add(archive, records([0.1], 1))
+    add(archive, [structs.replace(each, warnings=warned) for each in records([0.1], 2)])
+    before, after = only(archive).runs
+    assert "disturbed by" not in before.conditions
+    assert after.conditions["disturbed by"] == "contended, steal"
+    assert differences(before, after) == (("disturbed by", None, "contended, steal"),)

@@ -195,3 +195,14 @@ def test_a_terminal_obeys_nothing_in_an_error(runs: Path, command_line: Command)
     assert refused.code == 2
     assert is_one_sentence(refused.err)
     assert refused.err.removesuffix("\n").isprintable()
+
+
+def test_the_sides_of_ab_are_shown_by_a_comparison(runs: Path, command_line: Command) -> None:
+    (runs / "before").rename(runs / "a")
+    (runs / "after").rename(runs / "b")
+    (row,) = command_line("archive", "add", "runs", "--json").rows()
+    name = f"@{row['digest'][:12]}"
+    shown = command_line("archive", "show", name)
+    assert f"convbench compare {name}/a {name}/b" in shown.out
+    assert "is slower" in command_line("compare", f"{name}/a", f"{name}/b").out
+    assert "no run of convbench-archive has timed a case" in command_line("trend").err

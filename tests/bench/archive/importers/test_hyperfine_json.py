@@ -70,6 +70,11 @@ def test_the_same_command_twice_is_two_benchmarks() -> None:
     assert [each.name for each in read(result(), result())] == ["sleep 1", "sleep 1 #2"]
 
 
+def test_a_command_that_is_called_like_a_second_one_is_another() -> None:
+    found = read(result("a"), result("a"), result("a #2"), result("a"), result("a #2"))
+    assert [each.name for each in found] == ["a", "a #2", "a #2 #2", "a #3", "a #2 #3"]
+
+
 def test_names_are_lines_of_a_readable_length() -> None:
     (odd,) = read(result("echo \x1b[31m\n  a\t\u202eb"))
     assert odd.name == "echo [31m a b"
