@@ -33,9 +33,13 @@ def is_new(change: ToldChange) -> bool:
 
 
 def _phrase(series: CaseSeries, change: ToldChange) -> str:
-    """`vgg16/inference/... on NVIDIA H100 is 3.1% slower (2.4% to 3.8%) since 2026-03-14 (vgg16-3f0c92ab)`"""
+    """`vgg16/inference/... on NVIDIA H100 is 3.1% slower (2.4% to 3.8%) since 2026-03-14 (vgg16-3f0c92ab)`;
+    `was 3.1% slower (2.4% to 3.8%) from 2026-03-14 to 2026-03-17` of one that was taken back."""
     since = series.runs[change.at].at[:10]
     of = f"{series.case} on {series.kind}" if series.kind else series.case
+    if change.reverted is not None:
+        last = series.runs[change.reverted.at - 1].at[:10]
+        return f"{of} was {slower_by(change.shift)} from {since} to {last} ({change.name})"
     return f"{of} is {slower_by(change.shift)} {_WORDS[change.what]} {since} ({change.name})"
 
 

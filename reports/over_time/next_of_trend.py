@@ -29,14 +29,18 @@ def next_step(archive: Path, groups: Sequence[Group]) -> NextStep | None:
     first, last = span(largest.shown.changes, largest.change)
     if largest.shown.series.origin:
         command = typed(archive, "archive", "show", trend_words.short(runs[last].digest))
-        return NextStep(command=command, purpose="shows the first run after the largest change")
+        return NextStep(command=command, purpose="shows the first run after the latest change")
     bisect = _bisect(largest)
     if bisect is not None:
         return NextStep(command=bisect, purpose="finds the commit that made it slower", has_dry_run=True)
     ends = (first, last) if largest.change.what == "drift" else (max(first - 1, 0), last)
     before, after = (f"@{trend_words.short(runs[at].digest)}" for at in ends)
     command = typed(archive, "compare", before, after)
-    return NextStep(command=command, purpose="compares the runs around the largest change")
+    return NextStep(command=command, purpose=f"compares the runs around {_which(largest)}")
+
+
+def _which(told: Told) -> str:
+    return "the latest change toward slower" if told.change.is_slower else "the latest change"
 
 
 def _bisect(told: Told) -> str | None:

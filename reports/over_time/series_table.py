@@ -11,6 +11,7 @@ from reports.document import Part, Table
 from reports.drawing.sparkline import sparkline
 from reports.over_time import trend_words
 from reports.over_time.shown_series import ShownSeries
+from reports.over_time.trended import ToldChange
 from reports.tables.time_units import TimeUnit, unit_of
 
 SPARK_CELLS, FEWEST_CELLS = 16, 8
@@ -20,6 +21,8 @@ SPARK_NOTE = "Higher is slower; the height of a line is its range, at least 4%; 
 OPTIONAL = ("runs", "in all", "with")
 ACKNOWLEDGED = "✓"
 """Stands ahead of a change that somebody answered for."""
+AS_BEFORE = "= as before"
+"""Of a series that was slower for a time, and in which nothing else changed."""
 
 
 def series_table(
@@ -39,13 +42,13 @@ def series_table(
 
 
 def _row(shown: ShownSeries, now: Quantity, unit: TimeUnit, cells: int) -> tuple[Cell, ...]:
-    last = shown.trended.told[-1] if shown.trended.told else None
+    last = shown.last
     total = shown.total
     return (
         shown.name,
         _spark(shown, cells),
         scaled(now, unit),
-        None if last is None else f"{_mark(last.acknowledged)}{trend_words.marked(last.shift)}",
+        None if last is None else f"{_mark(last.acknowledged)}{_change(last)}",
         None if last is None else trend_words.day(shown.series.runs[last.at].at),
         None if last is None else trend_words.differences_in_words(last.differences, 1),
         None if total is None else in_two(trend_words.change(total))[0],
@@ -55,6 +58,10 @@ def _row(shown: ShownSeries, now: Quantity, unit: TimeUnit, cells: int) -> tuple
 
 def _mark(acknowledged: object) -> str:
     return f"{ACKNOWLEDGED} " if acknowledged else ""
+
+
+def _change(last: ToldChange) -> str:
+    return trend_words.marked(last.shift) if last.reverts is None else AS_BEFORE
 
 
 def scaled(seconds: Quantity, unit: TimeUnit) -> Quantity:

@@ -70,18 +70,25 @@ class ShownSeries(Struct, frozen=True, kw_only=True):
         return Shift(log_ratio=change, low=change - reach, high=change + reach)
 
     @property
-    def urgency(self) -> tuple[int, float]:
-        """Sorts series: open changes by kind and size, then those without any, then the answered ones."""
+    def last(self) -> ToldChange | None:
+        """The last change that lasts, else the last of all; None where nothing changed."""
+        told = self.trended.told
+        return next((each for each in reversed(told) if each.is_lasting), told[-1] if told else None)
+
+    @property
+    def urgency(self) -> tuple[int, int, float]:
+        """Sorts series: by their most urgent open change, then those without any, then the answered ones."""
+        runs = self.series.runs
         if self.open:
-            return min((rank(each), -abs(each.shift.log_ratio)) for each in self.open)
-        return (_ANSWERED if self.trended.told else _QUIET), 0.0
+            return min(urgency(each, runs[each.last_told_at].at) for each in self.open)
+        return (_ANSWERED if self.trended.told else _QUIET), 0, 0.0
 
 
-def rank(change: ToldChange) -> int:
-    """What got slower comes first, whether or not conditions changed; then what got faster; then drifts."""
-    if change.what == "drift":
-        return 2
-    return 0 if change.is_slower else 1
+def urgency(change: ToldChange, told: str) -> tuple[int, int, float]:
+    """Sorts changes: what got slower and stayed so, then what got faster, then what was slower for a time;
+    in each what was told last, and of one day the largest. `told`: when, ISO 8601."""
+    rank = 2 if not change.is_lasting else 0 if change.is_slower else 1
+    return rank, -int(told[:10].replace("-", "")), -abs(change.shift.log_ratio)
 
 
 def shown_of(trended: Trended) -> tuple[ShownSeries, ...]:

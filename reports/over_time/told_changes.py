@@ -12,6 +12,7 @@ from bench.archive.run_differences import differences
 from bench.archive.step_names import step_name
 from bench.schema.acknowledgement import Acknowledgement, What
 from bench.stats.run_series import Changes, Drift, Shift
+from reports.over_time.reverted import with_reverted
 from reports.over_time.trended import ToldChange, TrendedSeries
 
 
@@ -44,7 +45,7 @@ def with_told(
             TrendedSeries(
                 series=of,
                 changes=own,
-                told=tuple(_named(of, each, acknowledged, known) for each in told),
+                told=with_reverted([_named(of, each, acknowledged, known) for each in told]),
             )
         )
     return tuple(found)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from bench.archive.run_differences import Difference
 from bench.stats.run_series import Changes
-from reports.over_time.shown_series import ShownSeries, rank
+from reports.over_time.shown_series import ShownSeries, urgency
 from reports.over_time.trended import ToldChange
 
 
@@ -23,9 +23,21 @@ class Told(NamedTuple):
     def at(self) -> str:
         return self.shown.series.runs[self.change.at].at
 
+    @property
+    def told(self) -> str:
+        """When the latest of it was told."""
+        return self.shown.series.runs[self.change.last_told_at].at
+
+    @property
+    def last(self) -> str | None:
+        """When the last run before its end was measured; None of one that lasts."""
+        reverted = self.change.reverted
+        return None if reverted is None else self.shown.series.runs[reverted.at - 1].at
+
 
 class Group(NamedTuple):
-    """Changes of one kind and direction, at runs that may be the same; the largest first."""
+    """Changes of one kind and direction, at runs that may be the same, that last or ended on one day; the
+    largest first."""
 
     told: tuple[Told, ...]
     earliest: str
@@ -36,6 +48,11 @@ class Group(NamedTuple):
         return self.told[0]
 
     @property
+    def told_at(self) -> str:
+        """When the latest of it was told."""
+        return max(each.told for each in self.told)
+
+    @property
     def differences(self) -> tuple[Difference, ...]:
         """What differs at all of them."""
         others = [set(each.change.differences) for each in self.told[1:]]
@@ -43,25 +60,26 @@ class Group(NamedTuple):
 
 
 def groups(shown: Sequence[ShownSeries]) -> tuple[Group, ...]:
-    """Of the changes that nobody answered for: by rank, and the largest first."""
+    """Of the changes that nobody answered for: the most urgent first."""
     alike: dict[tuple[object, ...], list[Told]] = {}
     for told in _open(shown):
         series, change = told.shown.series, told.change
-        key = (change.what, change.is_slower, series.kind, series.origin)
+        key = (change.what, change.is_slower, series.kind, series.origin, (told.last or "")[:10])
         alike.setdefault(key, []).append(told)
     found = [group for told in alike.values() for group in _at_one_run(told)]
     return tuple(sorted(found, key=_order))
 
 
-def _order(group: Group) -> tuple[int, float, str]:
-    largest = group.largest
-    return rank(largest.change), -abs(largest.change.shift.log_ratio), largest.shown.name
+def _order(group: Group) -> tuple[tuple[int, int, float], str]:
+    return urgency(group.largest.change, group.told_at), group.largest.shown.name
 
 
 def _open(shown: Sequence[ShownSeries]) -> Iterator[Told]:
+    """What took another change back is told with that one, where it is open too."""
     for each in shown:
         runs = each.series.runs
-        for change in each.open:
+        at = {change.at for change in each.open}
+        for change in (change for change in each.open if change.reverts not in at):
             first, last = span(each.changes, change)
             yield Told(each, change, runs[first].at, runs[last].at)
 

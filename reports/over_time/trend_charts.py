@@ -114,19 +114,26 @@ def _slope(shown: ShownSeries, drift: Drift) -> RunSlope:
 def _note(shown: ShownSeries) -> str:
     """`151 ms ±0.5% now; ▲ +3.1% (+2.4% to +3.8%) on 14 March 2026, driver 575 → 580`"""
     text = f"{in_words(shown.now)} now"
-    told = shown.trended.told
-    return f"{text}; {_words(shown, told[-1])}" if told else f"{text}; no change"
+    last = shown.last
+    if last is None:
+        return f"{text}; no change"
+    begun = next((each for each in shown.trended.told if each.at == last.reverts), last)
+    return f"{text}; {_words(shown, begun)}"
 
 
 def _words(shown: ShownSeries, told: ToldChange) -> str:
-    day = trend_words.day_in_words(shown.series.runs[told.at].at, with_year=True)
+    runs = shown.series.runs
     cause = trend_words.differences_in_words(told.differences, 1)
     drift = "drift " if told.what == "drift" else ""
-    since = "since" if told.what == "drift" else "on"
+    first, reverted = runs[told.at].at, told.reverted
+    if told.what == "drift":
+        when = f"since {trend_words.day_in_words(first, with_year=True)}"
+    else:
+        last = first if reverted is None else runs[reverted.at - 1].at
+        when = trend_words.days_through(first, last, with_year=True)
+        when += " only" if reverted is not None and first[:10] == last[:10] else ""
     answered = f"; {ACKNOWLEDGED} acknowledged: {told.acknowledged.why}" if told.acknowledged else ""
-    return (
-        f"{drift}{trend_words.marked(told.shift)} {since} {day}{', with ' if cause else ''}{cause}{answered}"
-    )
+    return f"{drift}{trend_words.marked(told.shift)} {when}{', with ' if cause else ''}{cause}{answered}"
 
 
 def _marks(shown: ShownSeries) -> Iterator[RunMark]:

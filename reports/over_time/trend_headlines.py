@@ -1,12 +1,12 @@
-"""The sentences of a trend: how many cases changed, and the largest changes one by one."""
+"""The sentences of a trend: how many cases changed, and the most urgent changes one by one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from bench.archive.case_series import SeriesRun
 from bench.schema.plurals import how_many
-from bench.stats.run_series import Shift
 from reports.cells import in_two
 from reports.over_time import trend_words
 from reports.over_time.shown_series import ShownSeries
@@ -38,75 +38,121 @@ def of_series(count: int, shown: Sequence[ShownSeries], more: str = "") -> str:
     return how_many(count, f"{more}series", f"{more}series")
 
 
+class _Counts(NamedTuple):
+    """How many series have an open step that lasts, a drift, or neither but were slower for a time."""
+
+    stepped: int
+    drifting: int
+    passing: int
+
+
+def _counts(shown: Sequence[ShownSeries]) -> _Counts:
+    kinds = [{change.what if change.is_lasting else "passing" for change in each.open} for each in shown]
+    return _Counts(
+        stepped=sum(not own.isdisjoint(("step", "boundary")) for own in kinds),
+        drifting=sum("drift" in own for own in kinds),
+        passing=sum(own == {"passing"} for own in kinds),
+    )
+
+
 def title(shown: Sequence[ShownSeries]) -> str:
     """`2 of 40 cases stepped`, `40 cases, no new step`"""
     if not shown:
         return "No series"
-    stepped, drifting = _with(shown, "step", "boundary"), _with(shown, "drift")
-    whole = of_series(len(shown), shown)
-    if stepped:
-        return f"{stepped:,} of {whole} stepped"
-    return f"{drifting:,} of {whole} drifting" if drifting else f"{whole}, no new step"
+    counts, whole = _counts(shown), of_series(len(shown), shown)
+    if counts.stepped:
+        return f"{counts.stepped:,} of {whole} stepped"
+    if counts.drifting:
+        return f"{counts.drifting:,} of {whole} drifting"
+    if counts.passing:
+        return f"{counts.passing:,} of {whole} slower for a time"
+    return f"{whole}, {'too few runs' if _too_short(shown) == len(shown) else 'no new step'}"
 
 
-def _too_short(shown: Sequence[ShownSeries]) -> Iterator[str]:
-    """Of series that are too short to be judged."""
+def _too_short(shown: Sequence[ShownSeries]) -> int:
+    """How many series are too short to be judged."""
+    return sum(len(each.series.points) < _fewest() for each in shown)
+
+
+def _fewest() -> int:
     from bench.stats.nightly_scan import FEWEST  # numpy, which has been imported where changes were found
 
-    short = sum(len(each.series.points) < FEWEST for each in shown)
-    if short == len(shown):
-        yield f"Too few runs to find a change: it takes {FEWEST} of a case."
-    elif short:
-        yield f"{of_series(short, shown)} had too few runs to find a change: it takes {FEWEST}."
-
-
-def _with(shown: Sequence[ShownSeries], *what: str) -> int:
-    return sum(any(change.what in what for change in each.open) for each in shown)
+    return FEWEST
 
 
 def headlines(shown: Sequence[ShownSeries], groups: Sequence[Group]) -> Iterator[str]:
     """At most four."""
     runs = list(shown_runs(shown).values())
-    yield _count(shown, runs)
     with_year = trend_words.needs_year([run.at for run in runs])
+    if not groups:
+        yield from _without_change(shown, runs)
+        return
+    last = runs[-1].at
+    new = sum(trend_words.day(group.told_at) == trend_words.day(last) for group in groups)
+    day = trend_words.day_in_words(last, with_year=with_year)
+    news = f"{how_many(new, 'change')} {'is' if new == 1 else 'are'} new" if new else "Nothing new"
+    yield f"{_count(shown, runs)} {news} on {day}."
     yield from (sentence(group, with_year=with_year) for group in groups[:MOST_TOLD])
-    if not groups and shown:
-        yield from _too_short(shown)
+
+
+def _without_change(shown: Sequence[ShownSeries], runs: Sequence[SeriesRun]) -> Iterator[str]:
+    if not shown:
+        yield "No case has a run to show."
+        return
+    whole, time = of_series(len(shown), shown), how_many(len(runs), unit_of_runs(runs))
+    short = _too_short(shown)
+    if short == len(shown):
+        yield f"{time} of {whole}: a change can be found from {_fewest()} runs of a case on."
+        return
+    answered = any(each.trended.told for each in shown)
+    yield f"No {'new ' if answered else ''}change found in {time} of {whole}."
+    if short:
+        yield f"{of_series(short, shown)} had too few runs to find a change: it takes {_fewest()}."
 
 
 def _count(shown: Sequence[ShownSeries], runs: Sequence[SeriesRun]) -> str:
-    """`2 of 40 cases stepped in 90 nights, 1 drifts.`"""
-    if not shown:
-        return "No case has a run to show."
-    stepped, drifting = _with(shown, "step", "boundary"), _with(shown, "drift")
+    """`2 of 40 cases stepped in 90 nights, 3 more for a time, 1 drifts.`"""
+    stepped, drifting, passing = _counts(shown)
     whole, time = of_series(len(shown), shown), how_many(len(runs), unit_of_runs(runs))
-    drifts = f"{drifting:,} {'drifts' if drifting == 1 else 'drift'}"
+    drift = _agreeing(drifting, "drifts", "drift")
+    more = f", {passing:,} more for a time" if passing else ""
     if stepped:
-        return f"{stepped:,} of {whole} stepped in {time}{f', {drifts}' if drifting else ''}."
+        drifts = f", {drifting:,} {drift}" if drifting else ""
+        return f"{stepped:,} of {whole} stepped in {time}{more}{drifts}."
     if drifting:
-        return f"{drifts.replace(' ', f' of {whole} ', 1)} in {time}, none stepped."
-    answered = sum(len(each.trended.told) for each in shown)
-    new = "No new change" if answered else "No change"
-    return f"{new} in {time} of {whole}."
+        only = f"{passing:,} stepped for a time" if passing else "none stepped"
+        return f"{drifting:,} of {whole} {drift} in {time}, {only}."
+    return f"{passing:,} of {whole} {_agreeing(passing, 'was', 'were')} slower for a time in {time}."
+
+
+def _agreeing(count: int, one: str, many: str) -> str:
+    return one if count == 1 else many
 
 
 def sentence(group: Group, *, with_year: bool) -> str:
-    """`VGG-16 training, batch 8 got 3.1% slower (2.4% to 3.8%) on 14 March, with driver 575 → 580.`"""
+    """`VGG-16 training, batch 8 got 3.1% slower (2.4% to 3.8%) on 14 March, with driver 575 → 580
+    (vgg16-3f0c92ab).`; `was 3.1% slower (2.4% to 3.8%) from 14 to 17 March` of what was taken back."""
     largest = group.largest
     change, series = largest.change, largest.shown.series
     cause = _cause(group)
     if change.what == "drift":
         return _drift(group, with_year=with_year)
-    when = trend_words.days_in_words(group.earliest, group.latest, with_year=with_year)
     source = f" ({series.origin})" if series.origin else ""
+    if largest.last is None:
+        got, when = "got", trend_words.days_in_words(group.earliest, group.latest, with_year=with_year)
+    else:
+        got = "was" if len(group.told) == 1 else "were"
+        when = trend_words.days_through(largest.at, largest.last, with_year=with_year)
     if len(group.told) == 1:
-        return f"{largest.shown.name}{source} {trend_words.got(change.shift)} {when}{cause}."
+        size = trend_words.sized(change.shift)
+        return f"{largest.shown.name}{source} {got} {size} {when}{cause} ({change.name})."
     small = min((each.change for each in group.told), key=lambda each: abs(each.shift.log_ratio))
     least, most = (in_two(trend_words.size(each.shift))[0] for each in (small, change))
     sizes = most if least == most else f"{least} to {most}"
     return (
-        f"{of_told(group)}{source} got {sizes} {trend_words.direction(change.shift)} {when}, "
-        f"at the same run{cause}; {largest.shown.name} most."
+        f"{of_told(group)}{source} {got} {sizes} {trend_words.direction(change.shift)} {when}"
+        f"{', at the same run' if largest.last is None else ''}{cause}; "
+        f"{largest.shown.name} most ({change.name})."
     )
 
 
@@ -126,16 +172,11 @@ def _drift(group: Group, *, with_year: bool) -> str:
     largest = group.largest
     first, last = drift_days(largest.shown, largest.change)
     begin, end = (trend_words.day_in_words(each, with_year=with_year) for each in (first, last))
-    size = " ".join(_sized(largest.change.shift))
+    text = f"{trend_words.sized(largest.change.shift)} from {begin} to {end} ({largest.change.name})"
     subject = largest.shown.name
     if len(group.told) == 1:
-        return f"{subject} drifts: {size} from {begin} to {end}."
-    return f"{of_told(group)} drift; {subject} most: {size} from {begin} to {end}."
-
-
-def _sized(shift: Shift) -> tuple[str, str]:
-    number, interval = in_two(trend_words.size(shift))
-    return f"{number} {trend_words.direction(shift)}", interval
+        return f"{subject} drifts: {text}."
+    return f"{of_told(group)} drift; {subject} most: {text}."
 
 
 def drift_days(shown: ShownSeries, change: ToldChange) -> tuple[str, str]:

@@ -99,6 +99,8 @@ def _change(shown: ShownSeries, told: ToldChange) -> dict[str, object]:
         "latest_run": runs[last].digest,
         "told_run": runs[told.told_at].digest,
         "told_at": runs[told.told_at].at,
+        "reverted_run": None if told.reverted is None else runs[told.reverted.at].digest,
+        "reverted_at": None if told.reverted is None else runs[told.reverted.at].at,
         "differences": [each._asdict() for each in told.differences],
         "acknowledged": told.acknowledged,
     }

@@ -44,11 +44,20 @@ def day_in_words(at: str, *, with_year: bool) -> str:
 
 def days_in_words(first: str, last: str, *, with_year: bool) -> str:
     """`on 14 March`, `between 12 and 14 March`, `between 28 February and 2 March`"""
+    return _days(first, last, "between", "and", with_year=with_year)
+
+
+def days_through(first: str, last: str, *, with_year: bool) -> str:
+    """`on 14 March`, `from 12 to 14 March`, `from 28 February to 2 March`"""
+    return _days(first, last, "from", "to", with_year=with_year)
+
+
+def _days(first: str, last: str, begins: str, ends: str, *, with_year: bool) -> str:
     if first[:10] == last[:10]:
         return f"on {day_in_words(last, with_year=with_year)}"
     is_one_month = first[:7] == last[:7]
     begin = str(int(first[8:10])) if is_one_month else day_in_words(first, with_year=with_year)
-    return f"between {begin} and {day_in_words(last, with_year=with_year)}"
+    return f"{begins} {begin} {ends} {day_in_words(last, with_year=with_year)}"
 
 
 def needs_year(ats: Sequence[str]) -> bool:
@@ -74,10 +83,10 @@ def marked(shift: Shift) -> str:
     return f"{SLOWER if shift.log_ratio > 0 else FASTER} {' '.join(in_two(change(shift)))}"
 
 
-def got(shift: Shift) -> str:
-    """`got 3.1% slower (2.4% to 3.8%)`; a change to faster by how much less time a step takes."""
+def sized(shift: Shift) -> str:
+    """`3.1% slower (2.4% to 3.8%)`; a change to faster by how much less time a step takes."""
     number, interval = in_two(size(shift))
-    return f"got {number} {direction(shift)} {interval}"
+    return f"{number} {direction(shift)} {interval}"
 
 
 def size(shift: Shift) -> Quantity:

@@ -22,6 +22,8 @@ class ToldChange(Struct, frozen=True, kw_only=True):
     differences   of the last run that is surely before it and the first surely after; of a drift's first and
                   last run
     acknowledged  None where nobody answered for it
+    reverted      the change that took it back; None of one that lasts
+    reverts       the first run after the change that this one took back
     """
 
     name: str
@@ -31,10 +33,22 @@ class ToldChange(Struct, frozen=True, kw_only=True):
     shift: Shift
     differences: tuple[Difference, ...] = ()
     acknowledged: Acknowledgement | None = None
+    reverted: ToldChange | None = None
+    reverts: int | None = None
 
     @property
     def is_slower(self) -> bool:
         return self.shift.log_ratio > 0
+
+    @property
+    def is_lasting(self) -> bool:
+        """Neither taken back, nor what took another back."""
+        return self.reverted is None and self.reverts is None
+
+    @property
+    def last_told_at(self) -> int:
+        """The run that told the latest of it: itself, or that it is over."""
+        return self.told_at if self.reverted is None else self.reverted.told_at
 
 
 class TrendedSeries(Struct, frozen=True, kw_only=True):

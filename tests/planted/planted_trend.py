@@ -16,6 +16,7 @@ from bench.archive.run_differences import Difference, differences
 from bench.archive.step_names import step_name
 from bench.schema.acknowledgement import Acknowledgement, What
 from bench.stats.run_series import Boundary, Changes, Drift, Level, SeriesPoint, Shift, Step
+from reports.over_time.reverted import with_reverted
 from reports.over_time.trended import ToldChange, Trended, TrendedSeries
 
 FIRST = date(2026, 1, 1)
@@ -128,7 +129,7 @@ def _changes(
                 shift=shift(share) if share else shift(0.001, 0.003),
             ),
         ),
-        drifts=(Drift(first=0, last=count - 1, told_at=count - 1, per_run=shift(drift, drift / 10)),)
+        drifts=(Drift(first=0, last=count - 1, told_at=min(30, count - 1), per_run=shift(drift, drift / 10)),)
         if drift
         else (),
         outliers=tuple(outliers),
@@ -152,7 +153,7 @@ def _told(of: CaseSeries, changes: Changes) -> list[ToldChange]:
             high=length * drift.per_run.high,
         )
         found.append(_change(of, "drift", drift.first, drift.told_at, whole))
-    return sorted(found, key=lambda change: change.at)
+    return list(with_reverted(sorted(found, key=lambda change: change.at)))
 
 
 def _change(of: CaseSeries, what: What, at: int, told_at: int, size: Shift) -> ToldChange:

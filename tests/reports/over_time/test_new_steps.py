@@ -8,6 +8,7 @@ from msgspec import structs
 
 from bench.stats.run_series import Changes, Shift
 from reports.over_time.new_steps import reasons
+from reports.over_time.reverted import with_reverted
 from reports.over_time.trended import ToldChange, Trended, TrendedSeries
 from tests.planted.planted_case_series import series
 from tests.reports.over_time.test_told_changes import answer
@@ -47,3 +48,13 @@ def test_boundaries_and_drifts_count_as_steps_do_and_the_oldest_comes_first() ->
     found = gate(trended(SLOWER, case="alexnet/training"), trended(drift, boundary))
     assert [reason.partition(" (")[2][-3:] for reason in found] == ["(d)", "(b)", "ab)"]
     assert "in a drift since 2026-01-02" in found[0]
+
+
+def test_what_was_taken_back_is_a_reason_until_somebody_answers_but_is_not_called_slower_now() -> None:
+    back = structs.replace(SLOWER, name="back", at=8, shift=Shift(log_ratio=-0.03, low=-0.04, high=-0.02))
+    assert gate(trended(*with_reverted([SLOWER, back]))) == (
+        "vgg16/training on NVIDIA H100 was 3.1% slower (2.4% to 3.8%) from 2026-01-07 to 2026-01-08 "
+        "(vgg16-3f0c92ab)",
+    )
+    answered = structs.replace(SLOWER, acknowledged=answer(series(), 6))
+    assert gate(trended(*with_reverted([answered, back]))) == ()

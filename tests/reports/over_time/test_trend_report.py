@@ -6,11 +6,13 @@ import csv
 import io
 import json
 import math
+from collections.abc import Mapping
 from typing import cast
 
 import pytest
 from msgspec import structs
 
+from bench.archive.case_series import SeriesRun
 from reports import formats
 from reports.document import Answer, Document, Table
 from reports.over_time import trend_report
@@ -45,16 +47,27 @@ def column(table: Table, name: str) -> list[object]:
     return [row[table.columns.index(name)] for row in table.rows]
 
 
+def name(document: Document, case: str) -> str:
+    """Of the only change of a case."""
+    (found,) = (str(each["name"]) for each in document.lists["changes"] if str(each["case"]).startswith(case))
+    return found
+
+
 def test_it_says_what_stepped_by_how_much_when_and_with_what_change(document: Document) -> None:
+    vgg16, alexnet, vgg11 = (
+        name(document, case) for case in ("vgg16/training", "alexnet", "vgg11/inference")
+    )
     assert answer(document).headlines == (
-        "3 of 40 cases stepped in 88 nights, 1 drifts.",
-        "VGG-16 training, batch 8 got 3.1% slower (2.5% to 3.7%) on 14 March, with driver 575.51 → 580.10.",
-        "AlexNet inference, batch 8 got 1.0% slower (0.4% to 1.6%) on 12 February, conditions unchanged.",
-        "VGG-13 inference, batch 8 got 5.0% faster (4.4% to 5.6%) on 22 February, conditions unchanged.",
+        "3 of 40 cases stepped in 88 nights, 1 drifts. Nothing new on 31 March.",
+        "VGG-16 training, batch 8 got 3.1% slower (2.5% to 3.7%) on 14 March, with driver 575.51 → 580.10 "
+        f"({vgg16}).",
+        "AlexNet inference, batch 8 got 1.0% slower (0.4% to 1.6%) on 12 February, conditions unchanged "
+        f"({alexnet}).",
+        f"VGG-11 inference, batch 8 drifts: 3.5% slower (3.2% to 3.9%) from 1 January to 31 March ({vgg11}).",
     )
     table = answer(document).table
     assert table is not None
-    assert table.notes == ("1 more change and 32 more cases: --full. 1 acknowledged change not repeated.",)
+    assert table.notes == ("1 more change and 35 more cases: --full. 1 acknowledged change not repeated.",)
     assert answer(document).warnings == "! 1 run of a wrong clock, dated by when added."
 
 
@@ -71,8 +84,8 @@ def test_what_changed_comes_first_and_what_was_answered_last(document: Document)
     assert names[:4] == [
         "VGG-16 training, batch 8",
         "AlexNet inference, batch 8",
-        "VGG-13 inference, batch 8",
         "VGG-11 inference, batch 8",
+        "VGG-13 inference, batch 8",
     ]
     assert names[-1] == "LeNet-5 inference, batch 8"
     assert document.charts is not None
@@ -111,12 +124,55 @@ def test_cases_that_stepped_at_one_run_are_one_sentence() -> None:
         planted_trend.series(own, case=case, steps={12: 0.02 + 0.001 * at} if at < 12 else {}, seed=at)
         for at, case in enumerate(cases)
     ]
-    headlines = answer(shown(*series)).headlines
-    assert headlines == (
-        "12 of 40 cases stepped in 30 nights.",
+    document = shown(*series)
+    assert answer(document).headlines == (
+        "12 of 40 cases stepped in 30 nights. Nothing new on 30 January.",
         "12 cases got 2.0% to 3.1% slower on 13 January, at the same run, conditions unchanged; "
-        "VGG-13 training, batch 8 most.",
+        f"VGG-13 training, batch 8 most ({name(document, 'vgg13/training')}).",
     )
+
+
+def slower_for_a_time(own: tuple[SeriesRun, ...], case: str, steps: Mapping[int, float]) -> TrendedSeries:
+    """By 40% from run 22 on, and as before from run 26 on."""
+    clock = {22: 0.4, 26: 1 / 1.4 - 1}
+    return planted_trend.series(own, case=case, steps={**steps, **clock})
+
+
+def test_what_was_slower_for_a_time_comes_after_what_lasts_and_is_not_called_slower_now() -> None:
+    own, cases = planted_trend.runs(40), planted_trend.cases(3)
+    lasting: Mapping[str, Mapping[int, float]] = {cases[1]: {14: 0.01}}
+    document = shown(*(slower_for_a_time(own, case, lasting.get(case, {})) for case in cases))
+    names = {
+        str(each["at"])[:10]: each["name"] for each in document.lists["changes"] if each["case"] == cases[1]
+    }
+    assert document.title == "1 of 3 cases stepped"
+    assert answer(document).headlines == (
+        "1 of 3 cases stepped in 40 nights, 2 more for a time. Nothing new on 9 February.",
+        "AlexNet inference, batch 8 got 1.0% slower (0.4% to 1.6%) on 15 January, conditions unchanged "
+        f"({names['2026-01-15']}).",
+        "3 cases were 40.0% slower from 23 to 26 January, conditions unchanged; "
+        f"AlexNet inference, batch 8 most ({names['2026-01-23']}).",
+    )
+    table = part(document, "series")
+    assert column(table, "case")[0] == "AlexNet inference, batch 8"
+    assert column(table, "last change") == ["▲ +1.0% (+0.4% to +1.6%)", *["= as before"] * 2]
+    assert column(table, "when") == ["2026-01-15", *["2026-01-27"] * 2]
+    assert document.charts is not None
+    notes = [chart.note for chart in document.charts.charts]
+    assert "▲ +1.0%" in notes[0]
+    assert "▲ +40.0% (+39.2% to +40.8%) from 23 to 26 January 2026" in notes[1]
+
+
+def test_what_is_new_in_the_last_run_is_counted_and_comes_first() -> None:
+    own, (first, second) = planted_trend.runs(40), planted_trend.cases(2)
+    document = shown(
+        planted_trend.series(own, case=first, steps={14: 0.3}),
+        planted_trend.series(own, case=second, steps={37: 0.02}),
+    )
+    count, newest, older = answer(document).headlines
+    assert count == "2 of 2 cases stepped in 40 nights. 1 change is new on 9 February."
+    assert newest.startswith("AlexNet inference, batch 8 got 2.0% slower")
+    assert older.startswith("LeNet-5 inference, batch 8 got 30.0% slower")
 
 
 def test_a_step_whose_run_is_not_sure_is_dated_by_the_runs_that_it_may_be() -> None:
@@ -134,12 +190,11 @@ def test_nothing_found_is_said_and_where_runs_are_too_few() -> None:
     quiet = [planted_trend.series(planted_trend.runs(nights), case=f"c{nights}") for nights in (30, 7)]
     document = shown(quiet[0])
     assert document.title == "1 case, no new step"
-    assert answer(document).headlines == ("No change in 30 nights of 1 case.",)
+    assert answer(document).headlines == ("No change found in 30 nights of 1 case.",)
     assert answer(shown(*quiet)).headlines[1:] == ("1 case had too few runs to find a change: it takes 8.",)
-    assert answer(shown(quiet[1])).headlines == (
-        "No change in 7 nights of 1 case.",
-        "Too few runs to find a change: it takes 8 of a case.",
-    )
+    few = shown(quiet[1])
+    assert few.title == "1 case, too few runs"
+    assert answer(few).headlines == ("7 nights of 1 case: a change can be found from 8 runs of a case on.",)
 
 
 def test_an_archive_without_a_run_is_no_error() -> None:

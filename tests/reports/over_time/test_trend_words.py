@@ -20,6 +20,10 @@ def test_days() -> None:
     assert say("2026-03-12", "2026-03-14", with_year=False) == "between 12 and 14 March"
     assert say("2026-02-28", "2026-03-02", with_year=False) == "between 28 February and 2 March"
     assert say("2025-12-31", "2026-01-02", with_year=True) == "between 31 December 2025 and 2 January 2026"
+    through = trend_words.days_through
+    assert through("2026-03-14T02", "2026-03-14T03", with_year=False) == "on 14 March"
+    assert through("2026-03-12", "2026-03-14", with_year=False) == "from 12 to 14 March"
+    assert through("2025-12-31", "2026-01-02", with_year=True) == "from 31 December 2025 to 2 January 2026"
 
 
 def test_a_year_is_named_where_days_alone_name_two() -> None:
@@ -30,8 +34,8 @@ def test_a_year_is_named_where_days_alone_name_two() -> None:
 
 def test_changes() -> None:
     slower, faster = shift(0.031, 0.024, 0.038), shift(-0.05, -0.056, -0.044)
-    assert trend_words.got(slower) == "got 3.1% slower (2.4% to 3.8%)"
-    assert trend_words.got(faster) == "got 5.0% faster (4.4% to 5.6%)"
+    assert trend_words.sized(slower) == "3.1% slower (2.4% to 3.8%)"
+    assert trend_words.sized(faster) == "5.0% faster (4.4% to 5.6%)"
     assert trend_words.marked(slower) == "▲ +3.1% (+2.4% to +3.8%)"
     assert trend_words.marked(faster) == "▼ -5.0% (-5.6% to -4.4%)"
     assert brief(trend_words.size(faster)) == "5.0% (4.4% to 5.6%)"
