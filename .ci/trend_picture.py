@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from reports.drawing.chart_pen import Palette
 
 WIDTH, MARGIN, GAP = 920, 20, 30
-LINE, FONT = 20, 13
+LINE, FONT, LETTERS = 20, 13, 125
 CHARTS = 6
 """The first of the page."""
 CAPTION = (
@@ -83,10 +84,10 @@ def picture(document: Document, palette: Palette) -> str:
 
 
 def _lines(root: Element, texts: Sequence[str], down: float, color: str) -> float:
-    """Below each other; where the next line goes."""
-    for text in texts:
+    """Below each other, a long one on two lines; where the next line goes."""
+    for line in (line for text in texts for line in textwrap.wrap(text, LETTERS)):
         down += LINE
-        SubElement(root, "text", {"x": str(MARGIN), "y": f"{down - 6:g}", "fill": color}).text = text
+        SubElement(root, "text", {"x": str(MARGIN), "y": f"{down - 6:g}", "fill": color}).text = line
     return down
 
 
