@@ -72,6 +72,7 @@ def test_every_package_says_what_it_holds() -> None:
 # Tests mirror the packages
 
 OF_SEVERAL_MODULES = {
+    "bench/archive/test_archive_at_once.py": "processes that use an archive at once, and are killed",
     "bench/archive/test_archive_scale.py": "adding to an archive of five years, and its index",
     "bench/cli/test_gpu_option.py": "one option of every command that measures",
     "bench/cli/test_compare_command.py": "the commands compare and ab",

@@ -8,14 +8,17 @@ cannot be written, it is made in memory.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from pathlib import Path
+from typing import TypeVar
 
 from msgspec import Struct
 
 from bench.archive import archive_folder, entries, index_tables, superseded
 from models.errors import UserError
+
+Answer = TypeVar("Answer")
 
 INDEX = "index.sqlite"
 _WAIT_SECONDS = 60.0
@@ -75,13 +78,12 @@ def rebuild(archive: Path) -> Listed:
 def listed(archive: Path, *, label: str | None = None, model: str | None = None) -> Listed:
     """The entries with this label, and with a case of this model. Raises UserError without an archive."""
     archive_folder.require(archive)
-    with opened(archive) as (index, damaged):
-        rows = list(_rows(index, label, model))
-        return Listed(
-            rows=tuple(row for row in rows if not row.superseded_by),
-            superseded=tuple(row for row in rows if row.superseded_by),
-            damaged=tuple(damaged),
-        )
+    rows, damaged = answered(archive, lambda index: list(_rows(index, label, model)))
+    return Listed(
+        rows=tuple(row for row in rows if not row.superseded_by),
+        superseded=tuple(row for row in rows if row.superseded_by),
+        damaged=tuple(damaged),
+    )
 
 
 def _rows(index: sqlite3.Connection, label: str | None, model: str | None) -> Iterator[Row]:
@@ -100,24 +102,26 @@ def _split(text: str) -> tuple[str, ...]:
     return tuple(filter(None, text.split("\n")))
 
 
-@contextmanager
-def opened(archive: Path) -> Iterator[tuple[sqlite3.Connection, list[str]]]:
-    """The index as the folder is now, and which entries cannot be read."""
+def answered(archive: Path, question: Callable[[sqlite3.Connection], Answer]) -> tuple[Answer, list[str]]:
+    """What the index says, as the folder is now, and which entries cannot be read.
+
+    It is asked again in memory where that of the disk fails: on a disk that is full, or that one may only
+    read, and where somebody deletes it meanwhile.
+    """
     with archive_folder.shared(archive):
         try:
-            index = _connected(archive / INDEX)
+            with closing(_connected(archive / INDEX)) as index:
+                return _answered(archive, index, question)
         except sqlite3.Error:
-            index = _in_memory()
-        try:
-            try:
-                damaged = _refresh(index, archive)
-            except sqlite3.Error:  # of a disk that is full, or that one may only read
-                index.close()
-                index = _in_memory()
-                damaged = _refresh(index, archive)
-            yield index, damaged
-        finally:
-            index.close()
+            with closing(_in_memory()) as index:
+                return _answered(archive, index, question)
+
+
+def _answered(
+    archive: Path, index: sqlite3.Connection, question: Callable[[sqlite3.Connection], Answer]
+) -> tuple[Answer, list[str]]:
+    damaged = _refresh(index, archive)
+    return question(index), damaged
 
 
 def _in_memory() -> sqlite3.Connection:
@@ -160,8 +164,8 @@ def _prepare(index: sqlite3.Connection) -> None:
             index.execute("BEGIN IMMEDIATE")
             if index.execute("PRAGMA user_version").fetchone() == (0,):
                 index_tables.create(index)
-    elif version != index_tables.VERSION:
-        raise sqlite3.DatabaseError("of another version")
+    elif version != index_tables.VERSION or not index_tables.is_whole(index):
+        raise sqlite3.DatabaseError("of another version, or without a table")
 
 
 def _refresh(index: sqlite3.Connection, archive: Path) -> list[str]:

@@ -79,8 +79,8 @@ ORDER BY name, kind, fingerprint, origin, at, digest
 def read(archive: Path, *, label: str | None = None) -> SeriesFound:
     """All series, of the runs with this label or of all. Raises UserError without an archive."""
     archive_folder.require(archive)
-    with archive_index.opened(archive) as (index, damaged):
-        return SeriesFound(series=tuple(_series(index, label)), damaged=tuple(damaged))
+    found, damaged = archive_index.answered(archive, lambda index: tuple(_series(index, label)))
+    return SeriesFound(series=found, damaged=tuple(damaged))
 
 
 def _series(index: sqlite3.Connection, label: str | None) -> Iterator[CaseSeries]:

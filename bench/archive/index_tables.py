@@ -38,6 +38,12 @@ def create(index: sqlite3.Connection) -> None:
     index.execute(f"PRAGMA user_version = {VERSION}")
 
 
+def is_whole(index: sqlite3.Connection) -> bool:
+    """Whether it has all tables."""
+    there = {name for (name,) in index.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    return {"entries", "conditions", "cases", "superseded"} <= there
+
+
 def forget(index: sqlite3.Connection, digests: Iterable[str]) -> None:
     """Entries that are gone."""
     gone = [(each,) for each in digests]

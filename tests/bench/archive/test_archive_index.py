@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.archive import archive_folder, archive_index, entries
+from bench.archive import archive_folder, archive_index, case_series, entries
 from bench.archive.archive_index import INDEX, Listed
 from bench.schema.case import Case
 from models.errors import UserError
@@ -60,6 +60,8 @@ def test_a_damaged_index_is_made_again(archive: Path, damage: str) -> None:
             index.execute("PRAGMA user_version = 99" if damage == "another version" else "DROP TABLE entries")
         index.close()
     assert archive_index.listed(archive) == before
+    with sqlite3.connect(file) as index:  # and the next one needs no more than to read it
+        assert index.execute("SELECT count(*) FROM entries").fetchone() == (3,)
 
 
 def test_an_entry_that_was_never_indexed_is_found(archive: Path, tmp_path: Path) -> None:
@@ -100,6 +102,25 @@ def test_where_the_index_cannot_be_written_the_answer_is_the_same(archive: Path)
     (archive / INDEX).unlink()
     (archive / INDEX).mkdir()  # root may write everything, but no file over a folder
     assert archive_index.listed(archive) == before
+
+
+def test_an_index_that_somebody_deletes_meanwhile_changes_no_answer(
+    archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite names the journal by its path, so that of another index can undo what is in this one."""
+    before = archive_index.listed(archive), case_series.read(archive)
+    refresh = archive_index._refresh
+
+    def then_lost(index: sqlite3.Connection, folder: Path) -> list[str]:
+        damaged = refresh(index, folder)
+        if index.execute("PRAGMA database_list").fetchone()[2]:  # the file's path; "" in memory
+            with index:
+                for table in ("cases", "entries"):
+                    index.execute(f"DROP TABLE {table}")
+        return damaged
+
+    monkeypatch.setattr(archive_index, "_refresh", then_lost)
+    assert (archive_index.listed(archive), case_series.read(archive)) == before
 
 
 def test_without_an_archive_there_is_nothing_to_list(tmp_path: Path) -> None:
