@@ -60,15 +60,17 @@ def trend(
     from bench.archive.asked_series import date_of
     from reports import formats
     from reports.drawing import plots
-    from reports.over_time import found_trend, new_steps, trend_report
+    from reports.over_time import found_trend, new_steps, trend_parts, trend_report
 
     output.check_format(format_)
     for word in SUBCOMMANDS.keys() & set(cases or ()):
         raise UserError(f"{word} comes right after trend: convbench trend {word} STEP")
     if fail_on not in (None, new_steps.NEW_STEP):
         raise unknown("--fail-on", str(fail_on), (new_steps.NEW_STEP,))
+    if section is not None and section not in trend_parts.NAMES:
+        raise unknown("section", section, trend_parts.NAMES)
     found = found_trend.found_trend(archive_of(archive), cases or (), label=label, since=date_of(since))
-    document = output.chosen(trend_report.document(found), section, full)
+    document = output.chosen(trend_report.document(found, section), section, full)
     if file is not None and format_ == "md" and (file.is_file() or not file.exists()):
         document = plots.write(document, file.with_name(f"{file.stem}-plots"))
     content = formats.content(format_, document)

@@ -33,12 +33,14 @@ def found_trend(
     all_ = with_told(found.series, changes_of(found.series), acknowledged.read_all(archive))
     asked = [each for each, is_wanted in zip(all_, wanted, strict=True) if is_wanted]
     shown = [_since(each, since or "") for each in asked if each.series.runs[-1].at >= (since or "")]
+    last = [each.series.runs[-1].at for each in asked]
     return Trended(
         archive=archive,
         label=label,
         since=since,
         series=tuple(shown),
-        left_out=len(all_) - len(shown),
+        ended=tuple(at for at in last if at < (since or "")),
+        left_out=len(all_) - len(asked),
         damaged=found.damaged,
     )
 

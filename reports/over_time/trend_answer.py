@@ -86,6 +86,7 @@ def _warnings(trended: Trended, shown: Sequence[ShownSeries]) -> Iterator[str]:
         yield f"! {how_many(undated, 'run')} of a wrong clock, dated by when added."
     if trended.damaged:
         yield f"! {how_many(len(trended.damaged), 'damaged run')} left out."
-    hidden = len(trended.series) - len(shown)
-    if hidden:
-        yield f"{how_many(hidden, 'series', 'series')} without a run since {trended.since}."
+    if trended.ended:
+        last = trend_words.day(max(trended.ended))
+        hidden = how_many(len(trended.ended), "series", "series")
+        yield f"{hidden} had no run since {trended.since}; the last was on {last}."

@@ -27,11 +27,15 @@ ACKNOWLEDGED = Part("acknowledged", "Acknowledged changes")
 UNDATED = Part("undated", "Runs of a wrong clock", in_appendix=True)
 DAMAGED = Part("damaged", "Runs that cannot be read", in_appendix=True)
 
+_PARTS = (STEPS, BOUNDARIES, DRIFTS, OUTLIERS, SERIES, IMPORTED, ACKNOWLEDGED, UNDATED, DAMAGED)
+NAMES = tuple(part.name for part in _PARTS)
+"""What --section accepts."""
 _MOST_DIFFERENCES = 99
 
 
-def tables(trended: Trended, shown: Sequence[ShownSeries]) -> Iterator[Table]:
-    """Those that have a row."""
+def tables(trended: Trended, shown: Sequence[ShownSeries], asked: str | None = None) -> Iterator[Table]:
+    """Those that have a row, and of the part that is asked for one that says that there is none: a script
+    that asks for steps may do so before the first."""
     found = (
         _steps(shown),
         _boundaries(shown),
@@ -47,7 +51,11 @@ def tables(trended: Trended, shown: Sequence[ShownSeries]) -> Iterator[Table]:
             part=DAMAGED,
         ),
     )
-    yield from (table for table in found if table.rows)
+    with_rows = [table for table in found if table.rows]
+    yield from with_rows
+    for part in _PARTS:
+        if part.name == asked and part not in {table.part for table in with_rows}:
+            yield Table(title=part.title, columns=("case",), rows=(), notes=("None.",), part=part)
 
 
 def _steps(shown: Sequence[ShownSeries]) -> Table:

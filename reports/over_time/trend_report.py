@@ -16,15 +16,16 @@ from reports.over_time.trend_rows import lists, rows
 from reports.over_time.trended import Trended
 
 
-def document(trended: Trended) -> Document:
-    """The first screen, tables by question, a chart for each series, and a flat row for each of its runs."""
+def document(trended: Trended, part: str | None = None) -> Document:
+    """The first screen, tables by question, a chart for each series, and a flat row for each of its runs.
+    The part with this name is there even if it has no row."""
     shown = shown_of(trended)
     told = groups(shown)
     return Document(
         title=title(shown),
         answer=answer(trended, shown, told),
         text=tuple(_method(trended, shown)),
-        tables=tuple(tables(trended, shown)),
+        tables=tuple(tables(trended, shown, part)),
         rows=tuple(rows(shown)),
         charts=charts(shown),
         lists=lists(shown),

@@ -65,6 +65,7 @@ class Trended(Struct, frozen=True, kw_only=True):
     label      of the runs, or None for all
     since      ISO date: told changes are those of since then, lines are shown from there; None for all
     series     those that were asked for
+    ended      of each series that was asked for but has no run since then, when its last one was measured
     left_out   how many series were not asked for; they take part in the spread between runs
     damaged    a sentence for each run that cannot be read
     """
@@ -73,5 +74,6 @@ class Trended(Struct, frozen=True, kw_only=True):
     label: str | None = None
     since: str | None = None
     series: tuple[TrendedSeries, ...]
+    ended: tuple[str, ...] = ()
     left_out: int = 0
     damaged: tuple[str, ...] = ()

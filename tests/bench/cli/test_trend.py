@@ -128,6 +128,18 @@ def test_what_was_told_before_since_is_left_out(archive: Path, command_line: Com
     assert gate(command_line, "--since", "2021-02-05") == (0, [])
     none = command_line("trend", "--since", "1d")
     assert none.code == 0
+    assert "No case has a run to show." in none.out
+    assert "3 series had no run since " in none.out
+    assert "the last was on 2021-02-09." in none.out
+
+
+def test_a_part_without_a_row_is_no_error_but_a_wrong_name_is(archive: Path, command_line: Command) -> None:
+    none = command_line("trend", "vgg11", "--section", "drifts")
+    assert (none.code, none.err) == (0, "")
+    assert none.out.endswith("None.\n")
+    wrong = command_line("trend", "--section", "stepps")
+    assert (wrong.code, is_one_sentence(wrong.err)) == (2, True)
+    assert "Did you mean 'steps'" in wrong.err
 
 
 def test_steps_are_the_same_whatever_cases_are_asked_for(archive: Path, command_line: Command) -> None:

@@ -197,6 +197,18 @@ def test_nothing_found_is_said_and_where_runs_are_too_few() -> None:
     assert answer(few).headlines == ("7 nights of 1 case: a change can be found from 8 runs of a case on.",)
 
 
+@pytest.mark.parametrize(
+    "name", ["steps", "boundaries", "drifts", "outliers", "imported", "acknowledged", "undated", "damaged"]
+)
+def test_a_part_without_a_row_is_shown_where_it_is_asked_for(name: str) -> None:
+    trended = structs.replace(
+        planted_trend.year(30, 1), series=(planted_trend.series(planted_trend.runs(30)),)
+    )
+    asked = trend_report.document(trended, name).only(name)
+    assert [(table.rows, table.notes) for table in asked.tables] == [((), ("None.",))]
+    assert name not in {part.name for part in trend_report.document(trended).parts}
+
+
 def test_an_archive_without_a_run_is_no_error() -> None:
     document = shown(damaged=("entry abc is damaged",))
     assert answer(document).headlines == ("No case has a run to show.",)
