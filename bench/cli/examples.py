@@ -95,7 +95,6 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "convbench trend --label nightly",
         "convbench trend 'vgg*' --since 90d -o trend.html",
         "convbench trend --fail-on new-step",
-        "convbench trend ack vgg16-3f0c92ab --why 'driver 575, accepted'",
     ),
     "trend ack": (
         "convbench trend ack vgg16-3f0c92ab --why 'driver 575, accepted'",

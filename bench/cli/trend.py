@@ -54,7 +54,7 @@ def trend(
     The run is the unit, and each case on each kind of GPU has a line of its own. A change of driver, torch or
     clock setting is marked and tested.
 
-    `convbench trend ack STEP --why TEXT` acknowledges a change, so that it is not told again;
+    `convbench trend ack STEP --why REASON` acknowledges a change, so that it is not told again;
     `convbench trend unack STEP` takes that back.
     """
     from bench.archive.asked_series import date_of
@@ -79,7 +79,7 @@ def trend(
     for reason in failures:
         output.complain(f"gate: {reason}")
     if failures:
-        output.note("to accept a change: convbench trend ack NAME --why TEXT; the name is in brackets")
+        output.note("to accept a change: convbench trend ack NAME --why REASON; the name is in brackets")
     if found.damaged:
         count = how_many(len(found.damaged), "damaged run is", "damaged runs are")
         output.complain(f"{count} left out: {found.damaged[0]}")

@@ -21,7 +21,7 @@ def trend_ack(
             autocompletion=completion.NEW_STEP,
         ),
     ] = None,
-    why: Annotated[str, typer.Option(metavar="TEXT", help="The reason, in one line.")] = "",
+    why: Annotated[str, typer.Option(metavar="REASON", help="The reason, in one line.")] = "",
     all_: Annotated[
         bool,
         typer.Option(
@@ -48,7 +48,7 @@ def trend_ack(
     reason = acknowledged.check_reason(why)
     if bool(steps) == all_:
         raise UserError(
-            "trend ack needs STEP..., or --all, not both. Usage: convbench trend ack STEP --why TEXT"
+            "trend ack needs STEP..., or --all, not both. Usage: convbench trend ack STEP --why REASON"
         )
     folder = archive_of(archive)
     answered = answers(folder, steps or (), why=reason, by=acknowledged.this_account())

@@ -72,7 +72,7 @@ def test_a_case_that_got_slower_fails_the_gate_until_somebody_answers(
 
 
 def test_the_gate_says_how_a_change_is_accepted(archive: Path, command_line: Command) -> None:
-    said = "convbench: to accept a change: convbench trend ack NAME --why TEXT; the name is in brackets\n"
+    said = "convbench: to accept a change: convbench trend ack NAME --why REASON; the name is in brackets\n"
     assert command_line("trend", "--fail-on", "new-step").err.endswith(said)
     assert said not in command_line("trend", "--fail-on", "new-step", "--quiet").err
     assert said not in command_line("trend").err
