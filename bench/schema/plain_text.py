@@ -19,9 +19,17 @@ def as_text(name: str) -> str:
         return name.encode("utf-8", "backslashreplace").decode()
 
 
+def printable(text: str, but: str = "") -> str:
+    """Text of the same length with a blank for each sign that cannot be printed, but for these: a terminal
+    obeys nothing in it, and it is one line."""
+    if text.isprintable():
+        return text
+    return "".join(sign if sign in but or sign.isprintable() else " " for sign in text)
+
+
 def in_print(text: str) -> str:
-    """Text as one line of what can be printed: a terminal obeys nothing in it, and markup ends in no line."""
-    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+    """The same with single blanks."""
+    return " ".join(printable(text).split())
 
 
 def why_no_text(name: str) -> str | None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from urllib.parse import quote
 
-from bench.schema.plain_text import in_print
+from bench.schema.plain_text import in_print, printable
 from reports.cells import Cell, brief, readable
 from reports.document import Answer, Document, Part, Plot, Table
 from reports.drawing import answer_chart
@@ -50,7 +50,7 @@ def _with_answer(document: Document, answer: Answer) -> Iterator[str]:
     if answer.warnings:
         yield escape(answer.warnings)
     if answer.next_step is not None:
-        yield f"Next:\n\n```sh\n{answer.next_step.command}\n```"
+        yield f"Next:\n\n```sh\n{printable(answer.next_step.command)}\n```"
     for part, tables in document.parts.items():
         if not part.in_appendix:
             yield from _folded(part.title, _part(document, part, tables))

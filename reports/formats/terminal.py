@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import structs
 
+from bench.schema.plain_text import printable
 from reports.cells import Cell, Quantity, brief, readable
 from reports.document import Answer, Document, NextStep, Table
 from reports.drawing import answer_chart
@@ -75,12 +76,7 @@ def _text(content: str, style: str = "") -> Text:
     """Without what a terminal would obey: names come from users, and from files of others."""
     from rich.text import Text
 
-    plain = content if content.isprintable() else "".join(map(_shown, content))
-    return Text(plain, style)
-
-
-def _shown(sign: str) -> str:
-    return sign if sign == "\n" or sign.isprintable() else " "
+    return Text(printable(content, but="\n"), style)
 
 
 def _is_colored(*, is_terminal: bool) -> bool:

@@ -16,8 +16,6 @@ from reports.tables.archive_command import typed
 _AXES = ("model", "workload", "batch", "device", "precision", "engine", "layout", "threads")
 """In the order of `case_axes`. A case with further ones is not named by these options."""
 _USUAL = {"workload": "inference", "batch": "1", "precision": "fp32", "engine": "eager", "layout": "nchw"}
-_DIRTY = "-dirty"
-"""Stands behind the commit of a checkout that was changed, which nobody can check out."""
 
 
 def next_step(archive: Path, groups: Sequence[Group]) -> NextStep | None:
@@ -51,9 +49,15 @@ def _bisect(told: Told) -> str | None:
     if told.change.what != "step" or not told.change.is_slower or commit is None or axes is None:
         return None
     ends = (commit.before, commit.after)
-    if any(end is None or end[-len(_DIRTY) :] == _DIRTY for end in ends) or differing.keys() & {*BOUNDARIES}:
+    if not all(map(_is_commit, ends)) or differing.keys() & {*BOUNDARIES}:
         return None
     return shlex.join(["convbench", "bisect", *map(str, ends), *axes])
+
+
+def _is_commit(text: str | None) -> bool:
+    """Whether it can be checked out: not with `-dirty` behind it, nor `abc / def` of two machines, nor what
+    only a record calls a commit, since a reader is to run the command."""
+    return bool(text) and set(text or "") <= set("0123456789abcdef")
 
 
 def _options(series: CaseSeries) -> list[str] | None:

@@ -19,7 +19,7 @@ from msgspec import structs
 from models.errors import UserError
 from reports import formats
 from reports.cells import Scalar, readable
-from reports.document import Answer, Document, Origin, Part, Table
+from reports.document import Answer, Document, NextStep, Origin, Part, Table
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30) | st.text(
     "|\\`*_[]<>&~#;ab \n", max_size=30
@@ -170,6 +170,14 @@ def test_a_terminal_obeys_nothing_in_a_name(code: str) -> None:
         shown = formats.render("terminal", document)
         assert shown.replace("\n", "").isprintable()
         assert shown.count("b") >= 5
+
+
+def test_a_command_stays_in_its_block_of_code() -> None:
+    step = NextStep(command="convbench report 'a\n```\n<b>\x1b[31m'", purpose="shows it")
+    answer = Answer(about="", headlines=("A.",), next_step=step)
+    shown = formats.render("md", Document(title="", answer=answer, tables=()))
+    (block,) = (token for token in MarkdownIt("commonmark").parse(shown) if token.type == "fence")
+    assert block.content == "convbench report 'a ``` <b> [31m'\n"
 
 
 def test_a_narrow_terminal_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

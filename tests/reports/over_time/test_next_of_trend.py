@@ -38,12 +38,12 @@ def test_a_step_with_another_commit_is_bisected() -> None:
     )
 
 
-@pytest.mark.parametrize("of", ["same commit", "faster", "further axes", "dirty"])
+@pytest.mark.parametrize("of", ["same commit", "faster", "further axes", "-dirty", " / abc", "\n--python=x"])
 def test_other_steps_compare_the_runs_around_them(of: str) -> None:
     own = planted_trend.runs(30)
-    if of == "dirty":
+    if of not in ("same commit", "faster", "further axes"):
         own = tuple(
-            structs.replace(run, conditions={**run.conditions, "commit": f"{run.conditions['commit']}-dirty"})
+            structs.replace(run, conditions={**run.conditions, "commit": f"{run.conditions['commit']}{of}"})
             for run in own
         )
     at = 15 if of == "same commit" else 20
