@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bench.archive.case_series import BOUNDARIES as CONDITIONS
+from bench.archive.run_conditions import DISTURBED
 from bench.archive.run_differences import Difference
 from bench.stats.run_series import Boundary
 from reports.cells import Cell, Quantity, brief, in_two
@@ -187,13 +188,15 @@ def _outliers(shown: Sequence[ShownSeries]) -> Table:
                     trend_words.short(run.digest),
                     in_words(seconds),
                     off_text,
+                    run.conditions.get(DISTURBED, ""),
                 )
             )
     rows.sort(key=lambda row: str(row[1]), reverse=True)
+    width = None if any(row[-1] for row in rows) else -1
     return Table(
         title=OUTLIERS.title,
-        columns=("case", "day", "run", "time", "against its level"),
-        rows=tuple(rows),
+        columns=("case", "day", "run", "time", "against its level", DISTURBED)[:width],
+        rows=tuple(row[:width] for row in rows),
         notes=("Single runs far from their level, which are neither a step nor part of one.",),
         part=OUTLIERS,
     )

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
 
+from bench.archive.run_conditions import CLOCKS, DISTURBED
 from bench.stats.run_series import Level
 from reports.cells import Scalar
 from reports.over_time.shown_series import ShownSeries, seconds_of
 from reports.over_time.told_groups import span
-from reports.over_time.trend_headlines import shown_runs
 from reports.over_time.trended import ToldChange
 
-CONDITIONS = ("driver", "torch", "clock setting", "commit", "host")
+CONDITIONS = ("driver", "torch", CLOCKS, "commit", "host", DISTURBED)
 """Have a column in each row; all others are in the list of runs."""
 
 _COLUMNS = tuple((name, name.replace(" ", "_")) for name in CONDITIONS)
@@ -63,18 +64,21 @@ def _level_of(levels: Sequence[Level], points: int) -> list[float | None]:
 
 
 def lists(shown: Sequence[ShownSeries]) -> Mapping[str, tuple[Mapping[str, object], ...]]:
-    """Told changes, the most urgent first, and the runs with all their conditions."""
+    """Told changes, the most urgent first, and the runs with all their conditions. A run on several kinds of
+    machine has those of each."""
+    runs = {(run.at, run.digest, each.series.kind): run for each in shown for run in each.runs}
     return {
         "changes": tuple(_change(each, told) for each in shown for told in each.trended.told),
         "runs": tuple(
             {
                 "run": digest,
+                "kind": kind,
                 "label": run.label,
                 "at": run.at,
                 "is_dated": run.is_dated,
                 "conditions": run.conditions,
             }
-            for digest, run in shown_runs(shown).items()
+            for (_, digest, kind), run in sorted(runs.items(), key=itemgetter(0))
         ),
     }
 

@@ -292,6 +292,29 @@ def test_json_has_the_changes_and_the_runs_with_all_conditions(document: Documen
     assert sum(each["acknowledged"] is not None for each in found["changes"]) == 1
 
 
+def test_a_disturbed_run_is_named_wherever_it_is_shown() -> None:
+    own = planted_trend.runs(30)
+    with_label = structs.replace(own[20], conditions={**own[20].conditions, "disturbed by": "contended"})
+    own = (*own[:20], with_label, *own[21:])
+    found = shown(planted_trend.series(own, outliers=[20]))
+    assert column(part(found, "outliers"), "disturbed by") == ["contended"]
+    assert [row["disturbed_by"] for row in found.rows[19:22]] == [None, "contended", None]
+    assert "disturbed by" not in part(shown(planted_trend.series(own, outliers=[9])), "outliers").columns
+
+
+def test_a_run_on_two_kinds_of_machine_has_the_conditions_of_each() -> None:
+    first = planted_trend.series(planted_trend.runs(12))
+    other = [structs.replace(run, conditions={"driver": "other"}) for run in first.series.runs]
+    second = structs.replace(
+        first, series=structs.replace(first.series, kind="Another GPU", runs=tuple(other))
+    )
+    told = shown(first, second).lists["runs"]
+    assert len(told) == 24
+    assert [each["kind"] for each in told[:2]] == sorted({"Another GPU", first.series.kind})
+    drivers = {each["kind"]: cast(dict[str, str], each["conditions"])["driver"] for each in told}
+    assert drivers["Another GPU"] == "other" != drivers[first.series.kind]
+
+
 def test_markdown_has_the_lines_too(document: Document) -> None:
     text = formats.render("md", document)
     assert text.startswith("# 3 of 40 cases stepped\n")
