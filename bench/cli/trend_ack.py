@@ -30,6 +30,14 @@ def trend_ack(
             help="All that nobody has acknowledged, such as before the first night in CI.",
         ),
     ] = False,
+    same_run: Annotated[
+        bool,
+        typer.Option(
+            "--same-run",
+            rich_help_panel=help_layout.WHAT,
+            help="Also the changes of other cases that the report lists on one line with each STEP.",
+        ),
+    ] = False,
     archive: Archive = None,
     *,
     format_: options.Format = "terminal",
@@ -51,7 +59,8 @@ def trend_ack(
             "trend ack needs STEP..., or --all, not both. Usage: convbench trend ack STEP --why REASON"
         )
     folder = archive_of(archive)
-    answered = answers(folder, steps or (), why=reason, by=acknowledged.this_account())
+    by = acknowledged.this_account()
+    answered = answers(folder, steps or (), why=reason, by=by, same_run=same_run)
     acknowledged.acknowledge(folder, answered)
     output.show(formats.content(format_, acknowledged_report.document(folder, answered, is_withdrawn=False)))
     return 0

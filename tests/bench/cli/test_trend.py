@@ -109,6 +109,21 @@ def test_all_that_is_told_is_acknowledged_at_once(archive: Path, command_line: C
     assert "every change in convbench-archive is acknowledged already" in again.err
 
 
+def test_changes_of_one_line_are_acknowledged_by_one_name(tmp_path: Path, command_line: Command) -> None:
+    steps = {(0, STEP): 0.1, (1, STEP): 0.1, (2, STEP): 0.1, (1, 34): 0.08}
+    archive = archived_nights.archive(replace(NIGHTS, steps=steps), tmp_path)
+    code, reasons = gate(command_line, "--archive", archive)
+    assert (code, len(reasons)) == (1, 4)
+    last = name_in(reasons[-1])
+    told = " ".join(command_line("trend", "--archive", archive).out.split())
+    assert told.count("3 cases got ") == 1
+    one = next(name_in(reason) for reason in reasons if name_in(reason) != last)
+    done = command_line("trend", "ack", one, "--same-run", "--why", "x", "--archive", archive, "--json")
+    names = {name_in(reason) for reason in reasons}
+    assert {row["name"] for row in done.rows()} == names - {last}
+    assert [name_in(reason) for reason in gate(command_line, "--archive", archive)[1]] == [last]
+
+
 def test_a_change_that_only_the_runs_of_a_label_show_is_acknowledged_by_its_name(
     tmp_path: Path, command_line: Command
 ) -> None:
