@@ -11,10 +11,10 @@ from msgspec import Struct
 class SeriesPoint(Struct, frozen=True, kw_only=True, gc=False):
     """What one run says of one case.
 
-    log_seconds  mean of the logs of its processes' medians
-    scatter      standard deviation of these logs; None of a single process
+    log_seconds  mean of the logs of its processes' medians; of several nodes the mean of their means
+    scatter      standard deviation of these logs among the processes of one unit; None where each unit has one
     processes    behind it, one or more
-    units        GPUs or processors that they ran on: the scatter is of `processes - units` degrees of freedom
+    units        GPUs or processors that they ran on: `scatter` has `processes - units` degrees of freedom
     is_boundary  whether the driver, torch or a clock setting differs from the run before in the series
     position     place of the run among all runs of the archive in order of time, so that a case added late is
                  judged by what the others have shown by then; None counts from the series' own begin

@@ -33,9 +33,9 @@ class Weights:
         for row, points in enumerate(series):
             for at, point in enumerate(points):
                 self._share[row, at] = 1 / max(point.processes, 1)
-                if point.scatter is not None and point.processes > 1:
+                if point.scatter is not None and point.processes > point.units:
                     self._scatter[row, at] = point.scatter**2
-                    self._freedom[row, at] = point.processes - 1
+                    self._freedom[row, at] = point.processes - point.units
         own = np.maximum(self._freedom, 1)
         self._limit = chdtri(own, RARE) / own
         self._squares, self._total, self._shares = np.zeros((3, len(series)))
