@@ -55,13 +55,13 @@ def _unpacked(archive: Path, digest: str) -> Path:
         entry = entries.read(archive, digest)
         if entry.origin:
             raise UserError(
-                f"{digest[: names.SHORT_DIGITS]} is a file of {entry.origin}, which is never pooled or "
+                f"{names.short_id(digest)} is a file of {entry.origin}, which is never pooled or "
                 "compared with runs of convbench. `convbench trend` shows its series"
             )
         size = sum(each.size for each in entry.files)
         if size > (free := shutil.disk_usage(target.parent).free):
             raise UserError(
-                f"{size:,} bytes of {digest[: names.SHORT_DIGITS]} do not fit into "
+                f"{size:,} bytes of {names.short_id(digest)} do not fit into "
                 f"{target.parent}, which has {free:,}. TMPDIR names another folder"
             )
         try:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct, structs
 
 from bench.schema.plain_text import in_print
@@ -21,6 +22,8 @@ MOST_SECONDS = 1e9
 """A time of thirty years is none."""
 MOST_LETTERS = 200
 """Of a benchmark's name."""
+NO_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OverflowError)
+"""What `msgspec.json.decode` raises for a file that is not as its type says."""
 
 
 class ForeignBenchmark(Struct, frozen=True, kw_only=True):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -12,6 +11,7 @@ from msgspec import structs
 from bench.archive import importers
 from bench.archive.foreign_file import MOST_BYTES, ForeignFile
 from bench.archive.packed_files import DamagedError, unpacked
+from bench.archive.run_dates import in_utc
 from bench.schema.archive_entry import CaseFacts, KeptFile, RecordFacts
 from bench.schema.import_note import IMPORT_SCHEMA, ImportNote
 
@@ -81,9 +81,5 @@ def _cases(found: ForeignFile, said: ImportNote) -> Iterator[CaseFacts]:
 
 def utc(text: str) -> str | None:
     """A time of ISO 8601 as one in UTC, to the second; one without a zone is in UTC. None of what is none."""
-    try:
-        found = datetime.fromisoformat(text)
-        aware = found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
-        return aware.isoformat(timespec="seconds")
-    except (ValueError, OverflowError):
-        return None
+    found = in_utc(text)
+    return None if found is None else found.isoformat(timespec="seconds")

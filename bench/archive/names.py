@@ -14,10 +14,14 @@ from bench.store import read_json, sync_folder, write_json
 from models.errors import UserError, unknown
 
 FEWEST_DIGITS = 6
-SHORT_DIGITS = 12
-"""Of a digest, where a person reads it."""
+_SHORT_DIGITS = 12
 _END = ".json"
 _DIGITS = re.compile(r"[0-9a-f]+")
+
+
+def short_id(digest: str) -> str:
+    """The first digits of a digest, as people read it and type it behind an @."""
+    return digest[:_SHORT_DIGITS]
 
 
 def pinned(archive: Path) -> dict[str, str]:
@@ -52,11 +56,11 @@ def pin(archive: Path, name: str, digest: str, *, move: bool = False) -> None:
     file = _file(archive, name)
     with archive_folder.alone(archive):
         if digest not in archive_folder.digests(archive):
-            raise UserError(f"{archive} has no run {digest[:SHORT_DIGITS]} any more. Add it again")
+            raise UserError(f"{archive} has no run {short_id(digest)} any more. Add it again")
         before = _read(archive, name) if file.exists() else digest
         if before != digest and not move:
             raise UserError(
-                f"{name} is pinned to {before[:SHORT_DIGITS]} already. --move lets it stand for another run"
+                f"{name} is pinned to {short_id(before)} already. --move lets it stand for another run"
             )
         write_json(file, Pin(digest=digest, pinned_at=datetime.now(UTC).isoformat(timespec="seconds")))
 

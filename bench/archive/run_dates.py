@@ -25,14 +25,14 @@ def run_date(started_at: str, added_at: str) -> RunDate:
 
     A run cannot begin after it was added. That it began long before is no error: history is added late.
     """
-    started, added = _parsed(started_at), _parsed(added_at)
+    started, added = in_utc(started_at), in_utc(added_at)
     if started is not None and started >= EARLIEST and (added is None or started <= added + MOST_AHEAD):
         return RunDate(_text(started))
     return RunDate(_text(added or started or datetime.fromtimestamp(0, UTC)), is_dated=False)
 
 
-def _parsed(text: str) -> datetime | None:
-    """In UTC, as times without a zone are; None of what is no time, or is none in UTC."""
+def in_utc(text: str) -> datetime | None:
+    """A time of ISO 8601; one without a zone is in UTC. None of what is no time, or is none in UTC."""
     try:
         found = datetime.fromisoformat(text)
         return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)

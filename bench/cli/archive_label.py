@@ -34,7 +34,7 @@ def archive_label(
     digests = [digest_of(folder, run) for run in runs]
     labels.relabel(folder, digests, label)
     document = archive_report.listing(folder, archive_index.listed(folder), names.pinned(folder))
-    shown = ", ".join(digest[: names.SHORT_DIGITS] for digest in digests)
+    shown = ", ".join(map(names.short_id, digests))
     output.note(f"{shown}: {f'label {label}' if label else 'no label'}")
     output.show(formats.content(format_, document))
     return 0

@@ -35,6 +35,6 @@ def archive_pin(
     digest = entries.add(folder, Path(run)).entry.digest if is_folder else digest_of(folder, run)
     names.pin(folder, name, digest, move=move)
     entry = entries.read(folder, digest)
-    output.note(f"{SIGN}{name} stands for {digest[: names.SHORT_DIGITS]}")
+    output.note(f"{SIGN}{name} stands for {names.short_id(digest)}")
     output.show(formats.content(format_, archived_run_report.document(folder, entry, names.pinned(folder))))
     return 0

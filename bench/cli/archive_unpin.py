@@ -27,7 +27,7 @@ def archive_unpin(
     folder, name = archive_of(archive), name.removeprefix(SIGN)
     archive_folder.require(folder)
     digest = names.unpin(folder, name)
-    output.note(f"{SIGN}{name} stood for {digest[: names.SHORT_DIGITS]}")
+    output.note(f"{SIGN}{name} stood for {names.short_id(digest)}")
     document = archive_report.listing(folder, archive_index.listed(folder), names.pinned(folder))
     output.show(formats.content(format_, document))
     return 0

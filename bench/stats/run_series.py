@@ -12,7 +12,7 @@ class SeriesPoint(Struct, frozen=True, kw_only=True, gc=False):
     """What one run says of one case.
 
     log_seconds  mean of the logs of its processes' medians; of several nodes the mean of their means
-    scatter      standard deviation of these logs among the processes of one unit; None where each unit has one
+    scatter      standard deviation of these logs within a unit; None where each unit has one process
     processes    behind it, one or more
     units        GPUs or processors that they ran on: `scatter` has `processes - units` degrees of freedom
     is_boundary  whether the driver, torch or a clock setting differs from the run before in the series

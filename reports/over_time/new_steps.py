@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 
 from bench.archive.case_series import CaseSeries
 from bench.stats.run_series import Shift
+from reports.over_time.trend_words import percent
 from reports.over_time.trended import ToldChange, Trended, TrendedSeries
 
 NEW_STEP = "new-step"
@@ -45,5 +45,5 @@ def _phrase(series: CaseSeries, change: ToldChange) -> str:
 
 def slower_by(shift: Shift) -> str:
     """`3.1% slower (2.4% to 3.8%)`"""
-    middle, low, high = (100 * math.expm1(each) for each in (shift.log_ratio, shift.low, shift.high))
+    middle, low, high = (percent(each) for each in (shift.log_ratio, shift.low, shift.high))
     return f"{middle:.1f}% slower ({low:.1f}% to {high:.1f}%)"

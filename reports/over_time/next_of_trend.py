@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.archive.case_series import BOUNDARIES, CaseSeries
+from bench.archive.names import short_id
 from reports.document import NextStep
-from reports.over_time import trend_words
 from reports.over_time.series_names import case_axes
 from reports.over_time.told_groups import Group, Told, span
 from reports.tables.archive_command import typed
@@ -26,13 +26,13 @@ def next_step(archive: Path, groups: Sequence[Group]) -> NextStep | None:
     runs = largest.shown.series.runs
     first, last = span(largest.shown.changes, largest.change)
     if largest.shown.series.origin:
-        command = typed(archive, "archive", "show", trend_words.short(runs[last].digest))
+        command = typed(archive, "archive", "show", short_id(runs[last].digest))
         return NextStep(command=command, purpose="shows the first run after the latest change")
     bisect = _bisect(largest)
     if bisect is not None:
         return NextStep(command=bisect, purpose="finds the commit that made it slower", has_dry_run=True)
     ends = (first, last) if largest.change.what == "drift" else (max(first - 1, 0), last)
-    before, after = (f"@{trend_words.short(runs[at].digest)}" for at in ends)
+    before, after = (f"@{short_id(runs[at].digest)}" for at in ends)
     command = typed(archive, "compare", before, after)
     return NextStep(command=command, purpose=f"compares the runs around {_which(largest)}")
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from msgspec import structs
-
 from reports.cells import Cell, Quantity, Sparkline, in_two
 from reports.document import Part, Table
 from reports.drawing.sparkline import sparkline
@@ -13,6 +11,7 @@ from reports.over_time import trend_words
 from reports.over_time.shown_series import ShownSeries
 from reports.over_time.trended import ToldChange
 from reports.tables.time_units import TimeUnit, unit_of
+from reports.tables.time_words import in_unit
 
 SPARK_CELLS, FEWEST_CELLS = 16, 8
 LEAST_RANGE = 0.04
@@ -47,7 +46,7 @@ def _row(shown: ShownSeries, now: Quantity, unit: TimeUnit, cells: int) -> tuple
     return (
         shown.name,
         _spark(shown, cells),
-        scaled(now, unit),
+        in_unit(now, unit),
         None if last is None else f"{_mark(last.acknowledged)}{_change(last)}",
         None if last is None else trend_words.day(shown.series.runs[last.at].at),
         None if last is None else trend_words.differences_in_words(last.differences, 1),
@@ -62,12 +61,6 @@ def _mark(acknowledged: object) -> str:
 
 def _change(last: ToldChange) -> str:
     return trend_words.marked(last.shift) if last.reverts is None else AS_BEFORE
-
-
-def scaled(seconds: Quantity, unit: TimeUnit) -> Quantity:
-    """The same in this unit, which the column names."""
-    low, high = (None if end is None else end * unit.per_second for end in (seconds.low, seconds.high))
-    return structs.replace(seconds, value=seconds.value * unit.per_second, low=low, high=high)
 
 
 def _spark(shown: ShownSeries, cells: int) -> Sparkline:

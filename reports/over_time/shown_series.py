@@ -11,6 +11,7 @@ from bench.archive.case_series import CaseSeries, SeriesRun
 from bench.stats.run_series import Changes, Level, SeriesPoint, Shift
 from bench.stats.student_t import t_factor
 from reports.cells import Quantity
+from reports.over_time.new_steps import is_new
 from reports.over_time.series_names import series_names
 from reports.over_time.trended import ToldChange, Trended, TrendedSeries
 
@@ -42,7 +43,7 @@ class ShownSeries(Struct, frozen=True, kw_only=True):
     @property
     def open(self) -> tuple[ToldChange, ...]:
         """Told changes that nobody answered for."""
-        return tuple(each for each in self.trended.told if each.acknowledged is None)
+        return tuple(filter(is_new, self.trended.told))
 
     @property
     def levels(self) -> tuple[Level, ...]:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from bench.archive.case_series import SeriesRun
+from bench.archive.names import short_id
 from bench.stats.run_series import Drift, Level, SeriesPoint
 from reports.over_time import trend_words
 from reports.over_time.series_table import ACKNOWLEDGED
@@ -52,7 +53,7 @@ def _columns(runs: Sequence[SeriesRun]) -> ChartRuns:
     sets: dict[int, Mapping[str, str]] = {id(run.conditions): run.conditions for run in runs}
     places = {key: at for at, key in enumerate(sets)}
     return ChartRuns(
-        names=tuple(trend_words.short(run.digest) for run in runs),
+        names=tuple(short_id(run.digest) for run in runs),
         labels=tuple(run.label for run in runs),
         at=tuple(run.at for run in runs),
         seconds=tuple(datetime.fromisoformat(run.at).timestamp() for run in runs),

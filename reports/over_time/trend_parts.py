@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bench.archive.case_series import BOUNDARIES as CONDITIONS
+from bench.archive.names import short_id
 from bench.archive.run_conditions import DISTURBED
 from bench.archive.run_differences import Difference
 from bench.stats.run_series import Boundary
@@ -91,7 +92,7 @@ def _where(shown: ShownSeries, told: ToldChange) -> tuple[str, str]:
     """The day of the first run after a step, and the runs between which it lies."""
     runs = shown.series.runs
     first, last = span(shown.changes, told)
-    ends = [trend_words.short(runs[max(at, 0)].digest) for at in (first - 1, last)]
+    ends = [short_id(runs[max(at, 0)].digest) for at in (first - 1, last)]
     return trend_words.day(runs[told.at].at), " and ".join(ends)
 
 
@@ -185,7 +186,7 @@ def _outliers(shown: Sequence[ShownSeries]) -> Table:
                 (
                     each.name,
                     trend_words.day(run.at),
-                    trend_words.short(run.digest),
+                    short_id(run.digest),
                     in_words(seconds),
                     off_text,
                     run.conditions.get(DISTURBED, ""),
@@ -234,7 +235,7 @@ def _acknowledged(shown: Sequence[ShownSeries]) -> Table:
 
 def _undated(shown: Sequence[ShownSeries]) -> Table:
     rows = tuple(
-        (trend_words.short(digest), run.label, run.at[:16].replace("T", " "))
+        (short_id(digest), run.label, run.at[:16].replace("T", " "))
         for digest, run in shown_runs(shown).items()
         if not run.is_dated
     )

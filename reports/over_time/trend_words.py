@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from datetime import date
 
-from bench.archive.names import SHORT_DIGITS
 from bench.archive.run_differences import Difference
 from bench.stats.run_series import Shift
 from reports.cells import Quantity, in_two
@@ -24,11 +23,6 @@ MOST_DIFFERENCES = 2
 _VALUE_LETTERS = 40
 _YEAR = 365
 """A day and a month name one date where no more days are shown."""
-
-
-def short(digest: str) -> str:
-    """The digest of a run, as commands take it behind an @."""
-    return digest[:SHORT_DIGITS]
 
 
 def day(at: str) -> str:

@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 from bench.archive.archive_index import Listed, Row
 from bench.archive.entries import Added
+from bench.archive.names import short_id
 from bench.archive.pruning import Pruned
 from bench.archive.verifying import Verified
 from bench.schema.plurals import how_many
 from reports.document import Answer, Document, NextStep, Table
 from reports.pages import archive_tables
-from reports.pages.archive_tables import short
 from reports.tables.archive_command import typed
 from reports.tables.listing import within
 from reports.tables.size_words import size_in_words
@@ -76,9 +76,9 @@ def _compared(archive: Path, newest: Sequence[Row]) -> NextStep | None:
     before = next((row for row in ours[1:] if row.label == last.label), None)
     if before is None:
         return NextStep(
-            command=typed(archive, "report", f"@{short(last.digest)}"), purpose="shows its report"
+            command=typed(archive, "report", f"@{short_id(last.digest)}"), purpose="shows its report"
         )
-    command = typed(archive, "compare", f"@{short(before.digest)}", f"@{short(last.digest)}")
+    command = typed(archive, "compare", f"@{short_id(before.digest)}", f"@{short_id(last.digest)}")
     return NextStep(command=command, purpose="compares the last two")
 
 
@@ -92,8 +92,8 @@ def added(archive: Path, found: Sequence[Added], listed: Listed, label: str = ""
     headlines = [f"{_added(each)}{_superseding(each.entry.digest, listed)}" for each in found]
     more = len(headlines) - MOST_NAMES
     told = (*headlines[:MOST_NAMES], *((f"And {how_many(more, 'run')} more.",) if more > 0 else ()))
-    first = short(found[0].entry.digest)
-    kept = [short(each.entry.digest) for each in found if label and each.entry.label != label]
+    first = short_id(found[0].entry.digest)
+    kept = [short_id(each.entry.digest) for each in found if label and each.entry.label != label]
     return Document(
         title=TITLE,
         answer=Answer(
@@ -129,23 +129,27 @@ def _added(each: Added) -> str:
         facts = entry.facts
         damaged = f", {how_many(facts.damaged, 'damaged line')} left out" if facts.damaged else ""
         records = f"{how_many(facts.records, 'record')}{damaged}"
-        return f"{entry.source} is {short(entry.digest)}: {records}{label}."
-    return f"{short(entry.digest)} is there already, added {entry.added_at[:10]} from {entry.source}{label}."
+        return f"{entry.source} is {short_id(entry.digest)}: {records}{label}."
+    return (
+        f"{short_id(entry.digest)} is there already, added {entry.added_at[:10]} from {entry.source}{label}."
+    )
 
 
 def _superseding(digest: str, listed: Listed) -> str:
     """A further sentence about a run of which the archive has another state, or nothing."""
     for row in listed.superseded:
         if row.digest == digest:
-            return f" {short(row.superseded_by)} holds all of its records and supersedes it."
-    earlier = [short(row.digest) for row in listed.superseded if row.superseded_by == digest]
+            return f" {short_id(row.superseded_by)} holds all of its records and supersedes it."
+    earlier = [short_id(row.digest) for row in listed.superseded if row.superseded_by == digest]
     return f" It supersedes {within(earlier, MOST_NAMES)}, which it holds." if earlier else ""
 
 
 def verified(archive: Path, found: Verified) -> Document:
     """What is damaged; a row for each problem."""
     rows = [
-        _Problem(digest, short(digest), problem) for digest, problems in found.damaged for problem in problems
+        _Problem(digest, short_id(digest), problem)
+        for digest, problems in found.damaged
+        for problem in problems
     ]
     rows += [
         _Problem(f"@{name}", f"@{name}", "stands for a run that is not there") for name in found.dangling

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bench.archive.archive_index import Row
-from bench.archive.names import SHORT_DIGITS
+from bench.archive.names import short_id
 from bench.schema.plurals import how_many
 from reports.cells import Scalar
 from reports.document import Table
@@ -18,10 +18,6 @@ _COLUMNS = ("run", "began", "label", "name", "machine", "cases", "processes", "f
 _OPTIONAL = ("size", "failed", "machine", "cases")
 
 
-def short(digest: str) -> str:
-    return digest[:SHORT_DIGITS]
-
-
 def runs(title: str, rows: Sequence[Row], names: Mapping[str, Sequence[str]], *, of: int) -> Table:
     """A row for each, of so many."""
     left = of - len(rows)
@@ -31,7 +27,7 @@ def runs(title: str, rows: Sequence[Row], names: Mapping[str, Sequence[str]], *,
         columns=(*_COLUMNS, *(("tool",) if has_foreign else ())),
         rows=tuple(
             (
-                short(row.digest),
+                short_id(row.digest),
                 _began(row),
                 row.label,
                 ", ".join(names.get(row.digest, ())),
@@ -87,12 +83,12 @@ def superseded(rows: Sequence[Row], names: Mapping[str, Sequence[str]]) -> Table
         columns=("run", "began", "label", "name", "records", "superseded by"),
         rows=tuple(
             (
-                short(row.digest),
+                short_id(row.digest),
                 _began(row),
                 row.label,
                 ", ".join(names.get(row.digest, ())),
                 row.records,
-                short(row.superseded_by),
+                short_id(row.superseded_by),
             )
             for row in reversed(rows)
         ),

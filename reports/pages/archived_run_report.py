@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from bench.archive.counted_processes import are_sides
-from bench.archive.names import SHORT_DIGITS
+from bench.archive.names import short_id
 from bench.schema.archive_entry import CaseFacts, Entry
 from bench.schema.plurals import how_many
 from bench.stats.estimates import median
@@ -24,7 +24,7 @@ _CASES, _MACHINES, _FILES = Part("cases", "Cases"), Part("machines", "Machines")
 def document(archive: Path, entry: Entry, pinned: Mapping[str, str]) -> Document:
     """The cases, then machines and files; a row for each case."""
     names = [f"@{name}" for name, digest in pinned.items() if digest == entry.digest]
-    short = entry.digest[:SHORT_DIGITS]
+    short = short_id(entry.digest)
     cases = entry.facts.cases
     return Document(
         title=f"{f'File of {entry.origin}' if entry.origin else 'Run'} {short}",
@@ -61,7 +61,7 @@ def _about(entry: Entry) -> str:
 def _headlines(entry: Entry, names: list[str]) -> Iterator[str]:
     called = f"named {within(names, 4)}" if names else "no name"
     label = f"label {entry.label}, " if entry.label else ""
-    yield f"{entry.digest[:SHORT_DIGITS]}: {label}{called}; added {entry.added_at[:10]} from {entry.source}."
+    yield f"{short_id(entry.digest)}: {label}{called}; added {entry.added_at[:10]} from {entry.source}."
     failed = sum(case.failed for case in entry.facts.cases)
     if failed:
         yield f"{how_many(failed, *(('benchmark',) if entry.origin else ('process', 'processes')))} failed."

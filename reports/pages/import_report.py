@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.archive.importing import Imported
+from bench.archive.names import short_id
 from bench.schema.plurals import how_many
 from reports.document import Answer, Document
 from reports.pages.archive_report import MOST_NAMES, TITLE, trend_step
-from reports.pages.archive_tables import short
 
 
 def document(archive: Path, found: Sequence[Imported]) -> Document:
@@ -50,9 +50,9 @@ def _told(each: Imported) -> str:
     at = entry.facts.started_at[:16].replace("T", " ")
     if not each.added.is_new:
         known = f"as of {at} on {each.kind}{label}, from {entry.source}"
-        return f"{short(entry.digest)} is there already, {known}. Nothing was changed."
+        return f"{short_id(entry.digest)} is there already, {known}. Nothing was changed."
     failed = sum(case.failed for case in entry.facts.cases)
     without = f", {failed:,} of them failed" if failed else ""
     counted = f"{how_many(entry.facts.records, 'benchmark')} of {entry.origin}{without}"
     dated = " (when the file was last written; --at gives another date)" if each.is_modification_time else ""
-    return f"{entry.source} is {short(entry.digest)}: {counted}, on {each.kind}, {at}{dated}{label}."
+    return f"{entry.source} is {short_id(entry.digest)}: {counted}, on {each.kind}, {at}{dated}{label}."

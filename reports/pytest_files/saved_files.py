@@ -11,6 +11,7 @@ from msgspec import Struct, structs
 
 from bench.archive import importers
 from bench.archive.importers import pytest_benchmark_json
+from bench.schema.plain_text import in_print
 from bench.schema.pytest_json import SavedBenchmark, SavedSession
 from models.errors import UserError
 from reports.pytest_files.timed_benchmark import TimedBenchmark, timed
@@ -117,6 +118,4 @@ def _libraries(info: dict[str, Any]) -> dict[str, str]:
 
 def _text(value: object) -> str:
     """One line that a terminal prints as it is; empty for what is no text."""
-    if not isinstance(value, str):
-        return ""
-    return " ".join("".join(sign if sign.isprintable() else " " for sign in value[:500]).split())
+    return in_print(value[:500]) if isinstance(value, str) else ""

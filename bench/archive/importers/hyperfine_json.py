@@ -13,13 +13,12 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from bench.archive.foreign_file import ForeignBenchmark, ForeignFile, distinct, one_line, time_of
+from bench.archive.foreign_file import NO_JSON, ForeignBenchmark, ForeignFile, distinct, one_line, time_of
 from bench.stats.estimates import median
 from models.errors import UserError
 
 TOOL = "hyperfine"
 HOLDS = "the JSON of --export-json"
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OverflowError)
 
 
 class _Result(Struct):
@@ -51,7 +50,7 @@ def is_of(content: bytes) -> bool:
     """By commands with a mean."""
     try:
         return bool(msgspec.json.decode(content, type=_BegunFile).results)
-    except _UNREADABLE:
+    except NO_JSON:
         return False
 
 
@@ -59,7 +58,7 @@ def read(content: bytes, path: Path) -> ForeignFile:
     """Raises UserError for any other file."""
     try:
         found = msgspec.json.decode(content, type=_File)
-    except _UNREADABLE as error:
+    except NO_JSON as error:
         raise UserError(f"{path} is no JSON file of hyperfine: {error}") from error
     return ForeignFile(benchmarks=distinct((_benchmark(each, path) for each in found.results), path))
 

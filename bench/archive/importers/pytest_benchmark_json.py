@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from bench.archive.foreign_file import ForeignBenchmark, ForeignFile, distinct, one_line, time_of
+from bench.archive.foreign_file import NO_JSON, ForeignBenchmark, ForeignFile, distinct, one_line, time_of
 from bench.schema.pytest_json import FAILED_BENCHMARKS, PLAIN_TIMERS
 from bench.schema.record import Environment
 from models.errors import UserError
@@ -20,7 +20,6 @@ TOOL = "pytest-benchmark"
 HOLDS = "the JSON of --benchmark-json"
 _NOT_MEASURED = ("reduced", "oom")
 """What our own plugin says of a benchmark without a figure."""
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OverflowError)
 
 
 class _Stats(Struct):
@@ -59,7 +58,7 @@ def is_of(content: bytes) -> bool:
     """By benchmarks with a machine: Google Benchmark has a `context`."""
     try:
         msgspec.json.decode(content, type=_BegunFile)
-    except _UNREADABLE:
+    except NO_JSON:
         return False
     return True
 
@@ -68,7 +67,7 @@ def read(content: bytes, path: Path) -> ForeignFile:
     """Raises UserError for any other file."""
     try:
         found = msgspec.json.decode(content, type=_File)
-    except _UNREADABLE as error:
+    except NO_JSON as error:
         raise UserError(f"{path} is no JSON file of pytest-benchmark: {error}") from error
     machine = _processor(found.machine_info)
     return ForeignFile(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from bench.schema.plain_text import in_print
 from bench.studies.bisect.narrowing import Known
 from models.errors import UserError, nearest
 
@@ -87,11 +88,10 @@ def described(repository: Repository, hashes: Sequence[str]) -> list[Commit]:
         return []
     form = "--format=%H%x00%h%x00%s%x00%an%x00%as"
     lines = repository.git("log", "--no-walk=unsorted", form, *hashes).splitlines()
+    found = (line.split("\0") for line in lines)
     return [
-        Commit(
-            hash=fields[0], short=fields[1], subject=_text(fields[2]), author=_text(fields[3]), date=fields[4]
-        )
-        for fields in (line.split("\0") for line in lines)
+        Commit(hash=digits, short=short, subject=in_print(subject), author=in_print(author), date=date)
+        for digits, short, subject, author, date in found
     ]
 
 
@@ -176,8 +176,3 @@ def _git(folder: Path, words: Sequence[str]) -> subprocess.CompletedProcess[str]
 def _said(done: subprocess.CompletedProcess[str]) -> str:
     lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
     return lines[-1].removeprefix("fatal: ") if lines else f"exit code {done.returncode}"
-
-
-def _text(words: str) -> str:
-    """Without control characters, which a terminal would obey."""
-    return " ".join("".join(each if each.isprintable() else " " for each in words).split())
