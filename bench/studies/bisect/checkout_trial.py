@@ -49,8 +49,5 @@ def judge(search: Search, folder: Path, threshold: float) -> Tried:
                 )
             except BudgetSpent:
                 return Tried(commit=wanted.bad, answer="skip", reason="the budget ended before the answer")
-            reason = commit_trials.why_failed(pairs, place, repository.top)
-    answer = None if reason else half_step.answer_of(step, pairs.log_ratios, ERROR, last=True)
-    if reason is None and answer is None:
-        reason = f"neither more nor less than the threshold after {len(pairs.log_ratios)} pairs"
-    return Tried(commit=wanted.bad, answer=answer or "skip", reason=reason or "", change=pairs.verdict)
+            failure = commit_trials.why_failed(pairs, place, repository.top)
+    return commit_trials.tried(wanted.bad, pairs, step, ERROR, failure=failure, limit="the threshold")

@@ -154,18 +154,9 @@ class _Running:
             return half_step.answer_of(step, ratios, error) is not None
 
         pairs, place = self._pairs(self._wanted.good, commit, is_decided)
-        reason = commit_trials.why_failed(pairs, place, self._trees.of(commit.hash))
-        answer = None if reason else half_step.answer_of(step, pairs.log_ratios, error, last=True)
-        if reason is None and answer is None:
-            reason = f"neither more nor less than half of the step after {len(pairs.log_ratios)} pairs"
-        return Tried(
-            commit=commit,
-            answer=answer or "skip",
-            reason=reason or "",
-            change=pairs.verdict,
-            error=error,
-            folder=self._relative(place),
-        )
+        failure = commit_trials.why_failed(pairs, place, self._trees.of(commit.hash))
+        tried = commit_trials.tried(commit, pairs, step, error, failure=failure, limit="half of the step")
+        return structs.replace(tried, error=error, folder=self._relative(place))
 
     def _conclude(self) -> None:
         """Name the first bad commit, or those that cannot be distinguished; measure one beside its parent."""

@@ -11,13 +11,15 @@ from msgspec import Struct
 from bench.runner.events import Progress
 from bench.runner.run_options import RunOptions
 from bench.stats import half_step, verdicts
+from bench.stats.estimates import Shift
 from bench.store import RECORDS, read_records
 from bench.studies.ab import interleaved
 from bench.studies.ab.interleaved import Pairs, Trial
 from bench.studies.ab.pair_rows import CasePair
 from bench.studies.bisect import revisions, source_trees
-from bench.studies.bisect.bisect_state import Wanted
+from bench.studies.bisect.bisect_state import Tried, Wanted
 from bench.studies.bisect.narrowing import Known
+from bench.studies.bisect.revisions import Commit
 from bench.studies.bisect.source_trees import Sources
 from models.errors import UserError
 
@@ -81,6 +83,21 @@ def refuse_unmeasurable(search: Search, tree: Path, name: str) -> None:
     reason = why_unmeasurable(search, tree)
     if reason is not None:
         raise UserError(f"{name}, cannot be measured: {reason}")
+
+
+def tried(
+    commit: Commit, pairs: Pairs, step: Shift, error: float, *, failure: str | None, limit: str
+) -> Tried:
+    """The answer that pairs of GOOD and a commit give about half of the step, with this `error`.
+
+    failure  why there are too few pairs, if there are
+    limit    what a reason to skip calls half of the step
+    """
+    answer = None if failure else half_step.answer_of(step, pairs.log_ratios, error, last=True)
+    reason = failure or f"neither more nor less than {limit} after {len(pairs.log_ratios)} pairs"
+    return Tried(
+        commit=commit, answer=answer or "skip", reason="" if answer else reason, change=pairs.verdict
+    )
 
 
 def why_failed(pairs: Pairs, place: Path, tree: Path) -> str | None:
