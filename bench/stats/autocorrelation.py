@@ -17,14 +17,15 @@ MOST = 0.8
 """Beyond it a series wanders, and no level is to be found."""
 
 
-def sums(apart: Array) -> tuple[Array, Array, Array]:
-    """Of rows of runs less their level (0 where there is none): products of neighbors, squares, and how many.
+def sums(residuals: Array) -> tuple[Array, Array, Array]:
+    """For each row of residuals the sum of the products of neighbors, that of the squares, and the number of
+    runs. A residual is a run less its level, and 0 where there is no run.
 
     The level was estimated from the runs, which takes about a square off the products.
     """
-    squares = (apart * apart).sum(1)
-    runs = (apart != 0).sum(1)
-    products = (apart[:, 1:] * apart[:, :-1]).sum(1)
+    squares = (residuals * residuals).sum(1)
+    runs = (residuals != 0).sum(1)
+    products = (residuals[:, 1:] * residuals[:, :-1]).sum(1)
     return products + squares / np.maximum(runs, 1), squares, runs
 
 
@@ -36,10 +37,10 @@ def pooled(products: Array, squares: Array, runs: Array) -> float:
     return float(np.clip(products.sum() / squares.sum() - total**-0.5, 0.0, MOST))
 
 
-def inflation(keep: float, runs: Array | NDArray[np.intp]) -> tuple[Array, float]:
-    """The variance of the mean of so many runs, and of very many, over that of independent ones.
+def inflation(correlation: float, runs: Array | NDArray[np.intp]) -> tuple[Array, float]:
+    """The variance of the mean of n `runs`, and of very many, over that of as many independent ones.
 
-    1 + 2 sum over lags j of (1 - j / n) keep^j.
+    With a lag-1 correlation r it is 1 + 2 sum over lags j < n of (1 - j / n) r^j.
     """
-    far = keep / (1 - keep)
-    return 1 + 2 * far * (1 - (1 - keep**runs) / (runs * (1 - keep))), 1 + 2 * far
+    r = correlation
+    return 1 + 2 * r / (1 - r) * (1 - (1 - r**runs) / (runs * (1 - r))), (1 + r) / (1 - r)

@@ -80,12 +80,12 @@ class Segment(NamedTuple):
     sd: float
     freedom: float
 
-    def cut(self) -> Array:
-        """Less the level, in standard deviations, at most 4 of the run's own, or as far as the last three all
-        are: else one run that lies high would be as far as a new level that is 40 away."""
-        apart, limit = (self.logs - self.level) / self.sd, CLIP * np.sqrt(self.variances)
-        last = apart[-FEWEST_AFTER:]
-        return np.clip(apart, np.minimum(-limit, last.max()), np.maximum(limit, last.min()))
+    def residuals(self) -> Array:
+        """Runs less the level, in standard deviations, clipped at 4 of the run's own or where the last three
+        runs all lie beyond: else one run that lies high would be as far as a new level that is 40 away."""
+        residuals, limit = (self.logs - self.level) / self.sd, CLIP * np.sqrt(self.variances)
+        last = residuals[-FEWEST_AFTER:]
+        return np.clip(residuals, np.minimum(-limit, last.max()), np.maximum(limit, last.min()))
 
 
 def name_change(segment: Segment, is_far: bool, waited: int, earlier: Segment | None = None) -> Found | None:
@@ -95,8 +95,8 @@ def name_change(segment: Segment, is_far: bool, waited: int, earlier: Segment | 
     """
     if len(segment.logs) < 2 * FEWEST_AFTER:
         return None
-    apart, weights = segment.cut(), 1 / segment.variances
-    gains = step_gains(apart, weights)
+    residuals, weights = segment.residuals(), 1 / segment.variances
+    gains = step_gains(residuals, weights)
     within = np.flatnonzero(gains >= gains.max() - LOCATION)
     marks = segment.marks - segment.first
     marks = marks[np.isin(marks, within)]
@@ -104,13 +104,13 @@ def name_change(segment: Segment, is_far: bool, waited: int, earlier: Segment | 
     if not (has_mark or is_far):
         return None
     at = int(marks[gains[marks].argmax()]) if has_mark else best_place(gains)
-    if len(apart) - at < FEWEST_AFTER or gains[at] < gains[1 - FEWEST_AFTER :].max() - UNRIPE:
+    if len(residuals) - at < FEWEST_AFTER or gains[at] < gains[1 - FEWEST_AFTER :].max() - UNRIPE:
         return None
     if not is_one_level(segment, at):
         return None
-    gain, onset, slope = best_ramp(apart, weights)
+    gain, onset, slope = best_ramp(residuals, weights)
     is_late = waited >= PATIENCE
-    is_quick = has_mark or len(apart) - at <= QUICK
+    is_quick = has_mark or len(residuals) - at <= QUICK
     if gains[at] >= gain + (QUICK_MARGIN if is_quick else STEP_MARGINS[is_late]):
         if earlier is not None and not has_mark and (on := one_drift(earlier, segment, at)) is not None:
             return on
@@ -133,40 +133,40 @@ def best_place(gains: Array) -> int:
 def one_drift(earlier: Segment, segment: Segment, at: int) -> Found | None:
     """The drift of which the last step and this one would be the stair; it is told from the last one on."""
     edges = [segment.first - earlier.first, segment.first - earlier.first + at]
-    apart, weights = earlier.cut(), 1 / earlier.variances
-    ends = [0, *edges, len(apart)]
-    sums = [((weights * apart)[a:b].sum(), weights[a:b].sum()) for a, b in itertools.pairwise(ends)]
-    whole = (weights * apart).sum() ** 2 / weights.sum()
-    gain, onset, slope = best_ramp(apart, weights)
+    residuals, weights = earlier.residuals(), 1 / earlier.variances
+    ends = [0, *edges, len(residuals)]
+    sums = [((weights * residuals)[a:b].sum(), weights[a:b].sum()) for a, b in itertools.pairwise(ends)]
+    whole = (weights * residuals).sum() ** 2 / weights.sum()
+    gain, onset, slope = best_ramp(residuals, weights)
     if gain < sum(moved**2 / weight for moved, weight in sums if weight) - whole - STAIR:
         return None
     first = max(earlier.first + onset, segment.first)
     return Found("drift", first, first, first, slope * segment.sd)
 
 
-def step_gains(apart: Array, weights: Array) -> Array:
+def step_gains(residuals: Array, weights: Array) -> Array:
     """Of a step before each run; -inf where fewer than three runs are before it."""
-    weight, moved = np.cumsum(weights), np.cumsum(weights * apart)
+    weight, moved = np.cumsum(weights), np.cumsum(weights * residuals)
     before, after = weight[:-1], weight[-1] - weight[:-1]
     shift = (moved[-1] - moved[:-1]) / after - moved[:-1] / before
-    gains = np.full(len(apart), -np.inf)
+    gains = np.full(len(residuals), -np.inf)
     gains[1:] = shift * shift * before * after / weight[-1]
     gains[:FEWEST_AFTER] = -np.inf
     return gains
 
 
-def best_ramp(apart: Array, weights: Array) -> tuple[float, int, float]:
+def best_ramp(residuals: Array, weights: Array) -> tuple[float, int, float]:
     """The best line that bends up or down once and goes on: its gain, last run before it rises, and slope.
 
     A slope is at most 0.15 standard deviations a run, for 20 runs or more. No gain where there are fewer.
     """
-    n = len(apart)
+    n = len(residuals)
     onsets = np.arange(0, n - FEWEST_OF_DRIFT)
     if not len(onsets):
         return -math.inf, 0, 0.0
     ramps = np.maximum(np.arange(n) - onsets[:, None], 0.0)
     ramps -= (ramps @ weights / weights.sum())[:, None]
-    squares, products = (ramps * ramps) @ weights, ramps @ (weights * apart)
+    squares, products = (ramps * ramps) @ weights, ramps @ (weights * residuals)
     slopes = np.clip(products / squares, -STEEPEST, STEEPEST)
     gains = 2 * slopes * products - slopes * slopes * squares
     best = int(gains.argmax())
@@ -175,8 +175,8 @@ def best_ramp(apart: Array, weights: Array) -> tuple[float, int, float]:
 
 def is_one_level(segment: Segment, at: int) -> bool:
     """Whether the runs from `at` on are a new level, and not two or three outliers among others."""
-    apart = (segment.logs - segment.level) / segment.sd
-    after, variances = apart[at:], segment.variances[at:]
+    residuals = (segment.logs - segment.level) / segment.sd
+    after, variances = residuals[at:], segment.variances[at:]
     n = len(after)
     middle = float((after / variances).sum() / (1 / variances).sum())
     sign = math.copysign(1.0, middle)

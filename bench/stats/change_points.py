@@ -55,7 +55,7 @@ def find_changes(series: Sequence[Sequence[SeriesPoint]]) -> tuple[Changes, ...]
     replay = Replay(logs, Weights(series), marks)
     for rows, at in nights([_positions(points) for points in series]):
         replay.add(rows, at)
-    _, inflation = autocorrelation.inflation(replay.memory, np.ones(1))
+    _, inflation = autocorrelation.inflation(replay.correlation, np.ones(1))
     return tuple(
         series_levels.changes(
             series_levels.Series(

@@ -26,7 +26,21 @@ SETTLED = 8
 
 
 class Replay:
-    """What is known of each series after the runs so far."""
+    """What is known of each series after the runs so far. Arrays have a row, or a place, for each series.
+
+    logs, variances    of each run, padded by MEMORY columns before the first: natural logs of seconds, and
+                       the variance over that of a usual run
+    marked             whether a run begins at a marked boundary; padded likewise
+    squares, counts    squared differences from the runs before, and whether each counts for the spread (1 or
+                       0); padded likewise
+    start, level       the first run of the current level, and about where that level is
+    own, own_freedom   variance of a usual run as a series alone shows it, and its degrees of freedom
+    variance, freedom  the same, drawn towards the other series
+    correlation        of a run with the one before, over all series; products, totals and pairs are its sums
+    suspected          the run after which a window was first far from the level; -1 where none is
+    drifting           drifts that go on, by series
+    found              what was told of each series
+    """
 
     def __init__(self, logs: Sequence[Array], weights: Weights, marks: Sequence[Sequence[int]]) -> None:
         """`logs` and the places of marked boundaries of each series."""
@@ -45,7 +59,7 @@ class Replay:
         self.weights = weights
         self.start = np.zeros(count, np.intp)
         self.products, self.totals, self.pairs = np.zeros((3, count))
-        self.memory = 0.0
+        self.correlation = 0.0
         self.suspected = np.full(count, -1)
         self.level = np.zeros(count)
         self.own = np.full(count, np.inf)
@@ -103,35 +117,36 @@ class Replay:
             self.level[row] = np.median(self.logs[row, last - age[place] : last])
         spreads = self._last(self.variances, rows, at)
         limit = (CLIP * sd)[:, None] * np.sqrt(spreads)
-        apart = self._last(self.logs, rows, at) - self.level[rows][:, None]
-        np.clip(apart, -limit, limit, out=apart)
+        residuals = self._last(self.logs, rows, at) - self.level[rows][:, None]
+        np.clip(residuals, -limit, limit, out=residuals)
         weights = np.where(columns >= MEMORY + start[:, None], 1 / spreads, 0.0)
-        heavy = np.cumsum(weights[:, ::-1], 1)
-        moved = np.cumsum((weights * apart)[:, ::-1], 1)
+        weight_sums = np.cumsum(weights[:, ::-1], 1)
+        residual_sums = np.cumsum((weights * residuals)[:, ::-1], 1)
         last = np.array(WINDOWS) - 1
-        within, without = heavy[:, last], heavy[:, -1:] - heavy[:, last]
+        within, without = weight_sums[:, last], weight_sums[:, -1:] - weight_sums[:, last]
         enough = (age[:, None] - WINDOWS >= FEWEST_BEFORE) & (at[:, None] + 1 >= FEWEST)
         without = np.where(enough, without, 1.0)
-        shift = moved[:, last] / within - (moved[:, -1:] - moved[:, last]) / without
-        self._learn_memory(rows, np.where(weights > 0, apart * np.sqrt(weights), 0.0) / sd[:, None])
-        longer, longest = autocorrelation.inflation(self.memory, np.array(WINDOWS))
+        shift = residual_sums[:, last] / within - (residual_sums[:, -1:] - residual_sums[:, last]) / without
+        self._learn_correlation(rows, np.where(weights > 0, residuals * np.sqrt(weights), 0.0) / sd[:, None])
+        longer, longest = autocorrelation.inflation(self.correlation, np.array(WINDOWS))
         error = sd[:, None] * np.sqrt(longer / within + longest / without)
         settled = age >= SETTLED
-        before = (moved[:, -1] - moved[:, 2]) / np.maximum(heavy[:, -1] - heavy[:, 2], 1e-9)
-        self.level[rows] += np.where(settled, before, 0.0)
+        newest = WINDOWS[0] - 1  # runs that may be the first of a step do not move the level
+        earlier, their_weight = (sums[:, -1] - sums[:, newest] for sums in (residual_sums, weight_sums))
+        self.level[rows] += np.where(settled, earlier / np.maximum(their_weight, 1e-9), 0.0)
         begins = np.take_along_axis(columns, MEMORY - np.array([WINDOWS[:BOUNDARY_LOOKS]]), 1)
         marked = self.marked[rows[:, None], begins]
         for row in self.drifting:
             enough[rows == row] = False
         return np.where(enough, shift / error, 0.0), marked
 
-    def _learn_memory(self, rows: NDArray[np.intp], apart: Array) -> None:
+    def _learn_correlation(self, rows: NDArray[np.intp], residuals: Array) -> None:
         """How much runs resemble the run before, over all series; those that drift say nothing of it."""
         steady = np.array([row not in self.drifting for row in rows])
         self.products[rows], self.totals[rows], self.pairs[rows] = autocorrelation.sums(
-            apart[:, :-SETTLED] * steady[:, None]  # the last may be of a step
+            residuals[:, :-SETTLED] * steady[:, None]  # the last may be of a step
         )
-        self.memory = autocorrelation.pooled(self.products, self.totals, self.pairs)
+        self.correlation = autocorrelation.pooled(self.products, self.totals, self.pairs)
 
     def _last(self, array: Array, rows: NDArray[np.intp], at: NDArray[np.intp]) -> Array:
         """Of each series the last runs that count, up to run `at`; a view where all are equally far."""

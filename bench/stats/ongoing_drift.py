@@ -68,7 +68,7 @@ def _step(segment: Segment, drift: OpenDrift) -> Found | None:
         if min(map(abs, shifts)) < level or shifts[0] * shifts[1] < 0:
             continue
         part = both[int(abs(shifts[0]) > abs(shifts[1]))]
-        gains = step_gains(part.cut(), 1 / part.variances)
+        gains = step_gains(part.residuals(), 1 / part.variances)
         place = len(part.logs) - window if is_marked else best_place(gains)
         within = np.flatnonzero(gains >= gains.max() - LOCATION)
         is_ripe = gains[place] >= gains.max() - UNRIPE
@@ -92,9 +92,9 @@ def _local(segment: Segment, slope: float, window: int) -> Segment:
 
 def _shift(part: Segment, window: int) -> float:
     """Of the window against the runs before, in standard errors."""
-    apart, weights = part.cut(), 1 / part.variances
+    residuals, weights = part.residuals(), 1 / part.variances
     before, after = weights[:-window].sum(), weights[-window:].sum()
-    shift = (weights * apart)[-window:].sum() / after - (weights * apart)[:-window].sum() / before
+    shift = (weights * residuals)[-window:].sum() / after - (weights * residuals)[:-window].sum() / before
     return float(shift / math.sqrt(1 / before + 1 / after))
 
 
@@ -107,8 +107,8 @@ def _refit(segment: Segment, drift: OpenDrift) -> tuple[Found | None, OpenDrift]
     ends = np.append(np.arange(FEWEST, n - FEWEST), n - 1)
     lines = np.minimum(places, ends[:, None]).astype(float)
     lines -= (lines @ weights / weights.sum())[:, None]
-    apart = _without_outliers(segment)
-    squares, products = (lines * lines) @ weights, lines @ (weights * apart)
+    residuals = _without_outliers(segment)
+    squares, products = (lines * lines) @ weights, lines @ (weights * residuals)
     slopes, gains = products / squares, products**2 / squares
     best = int(gains.argmax())
     if gains[best] < gains[-1] + END_MARGIN:
@@ -122,5 +122,5 @@ def _without_outliers(segment: Segment) -> Array:
     logs = np.pad(segment.logs, 2, mode="edge")
     middle = np.sort(np.lib.stride_tricks.sliding_window_view(logs, 5), axis=1)[:, 2]
     limit = CLIP * segment.sd * np.sqrt(segment.variances)
-    cut: Array = (middle + np.clip(segment.logs - middle, -limit, limit) - segment.logs[0]) / segment.sd
-    return cut
+    residuals: Array = (middle + np.clip(segment.logs - middle, -limit, limit) - segment.logs[0]) / segment.sd
+    return residuals

@@ -40,12 +40,12 @@ def differences(logs: Array) -> Array:
     """
     squares = np.zeros_like(logs)
     for at in range(1, min(BEFORE, logs.shape[1])):
-        apart = logs[:, at] - np.median(logs[:, :at], axis=1)
-        squares[:, at] = apart * apart / (1 + MEDIAN_VARIANCES[at - 1])
+        difference = logs[:, at] - np.median(logs[:, :at], axis=1)
+        squares[:, at] = difference * difference / (1 + MEDIAN_VARIANCES[at - 1])
     if logs.shape[1] > BEFORE:
         windows = np.lib.stride_tricks.sliding_window_view(logs, BEFORE, axis=1)[:, :-1]
-        apart = logs[:, BEFORE:] - np.sort(windows, axis=2)[..., BEFORE // 2]
-        squares[:, BEFORE:] = apart * apart / (1 + MEDIAN_VARIANCE)
+        difference = logs[:, BEFORE:] - np.sort(windows, axis=2)[..., BEFORE // 2]
+        squares[:, BEFORE:] = difference * difference / (1 + MEDIAN_VARIANCE)
     return np.nan_to_num(squares)
 
 
@@ -75,10 +75,10 @@ def pooled(variance: Array, freedom: Array) -> tuple[Array, Array]:
     own = zeta(2, half)  # trigamma
     weights = 1 / own
     centre = float((weights * logs).sum() / weights.sum())
-    apart = float(((logs - centre) ** 2).sum() / (lenders - 1))
+    dispersion = float(((logs - centre) ** 2).sum() / (lenders - 1))
     noise = float(own.mean())
-    excess = max(apart - noise, 0.0)
-    of_centre = max(apart, noise) / lenders
+    excess = max(dispersion - noise, 0.0)
+    of_centre = max(dispersion, noise) / lenders
     half_prior = inverse_trigamma(excess + of_centre)
     expected = np.exp(centre + digamma(half_prior) - np.log(half_prior))
     worth = 2 * half_prior

@@ -21,8 +21,11 @@ NEAREST = 8
 
 
 class Series(NamedTuple):
-    """All runs of a series, and what its spread is known to be in the end.
+    """All runs of a series, with the spread that they show.
 
+    logs       natural logs of seconds
+    variances  of each run over that of a usual run, whose standard deviation is `sd`
+    freedom    degrees of freedom of `sd`
     inflation  variance of a mean over that of as many independent runs
     """
 
@@ -43,7 +46,7 @@ class Part(NamedTuple):
 
 
 class Mean(NamedTuple):
-    """Of runs, outliers cut: its variance in variances of a run, and the place that it is about."""
+    """Of runs, outliers cut: the level at run `place`, and its `variance` in variances of a usual run."""
 
     value: float
     variance: float
