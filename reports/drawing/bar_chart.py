@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bench.schema.plain_text import printable
 from reports.bar_rows import BarChart, BarRow
 from reports.cells import Quantity, brief
-from reports.drawing.chart_pen import WIDE, Palette, Pen, printable, short
+from reports.drawing.chart_pen import WIDE, Palette, Pen, short
 
 _LETTER, _SIGN = 7.8, 8.4
 """Pixels: about the widths of a letter and of a digit or sign, in a wide font."""

@@ -8,6 +8,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 from msgspec import Struct
 
+from bench.schema.plain_text import printable
 from reports.drawing.palette import COLORS, ON_DARK
 
 WIDE, NARROW = 720, 340
@@ -79,7 +80,7 @@ class Pen:
 
     def text(self, x: float, y: float, words: str, more: Mapping[str, str] | None = None) -> None:
         found = {"x": short(x), "y": short(y), "dy": "0.35em", "fill": self.palette.ink, **(more or {})}
-        SubElement(self.root, "text", found).text = printable(words)
+        SubElement(self.root, "text", found).text = printable(words)  # XML cannot hold control characters
 
     def rule(self, path: str, color: str, more: Mapping[str, str] | None = None) -> None:
         found = {"d": path, "stroke": color, "stroke-width": "1.4", "fill": "none", **(more or {})}
@@ -92,8 +93,3 @@ class Pen:
 
 def short(number: float) -> str:
     return f"{number:.1f}"
-
-
-def printable(text: str) -> str:
-    """XML cannot hold control characters."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)

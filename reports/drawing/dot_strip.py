@@ -5,9 +5,10 @@ All dots of one color are one path: a fleet has thousands, and an element for ea
 
 from __future__ import annotations
 
+from bench.schema.plain_text import printable
 from reports.dot_chart import Dot, DotChart
 from reports.drawing.axis_ticks import ticks
-from reports.drawing.chart_pen import LINE, WIDE, Palette, Pen, printable, short
+from reports.drawing.chart_pen import LINE, WIDE, Palette, Pen, short
 
 _DOT, _PITCH = 5.0, 6.0
 """Pixels: across a dot, and from one to its neighbor."""

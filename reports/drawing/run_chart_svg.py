@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
+from bench.schema.plain_text import printable
 from reports.drawing.axis_ticks import ticks
-from reports.drawing.chart_pen import Palette, Pen, printable, short
+from reports.drawing.chart_pen import Palette, Pen, short
 from reports.drawing.date_ticks import date_ticks
 from reports.run_charts import MarkKind, RunChart, RunMark
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
+from bench.schema import plain_text
 from reports.cells import FOLLOWS_FROM_UNRESOLVED, Cell, Labels, Missing, Quantity, Sparkline
 from reports.tables.label_meanings import MEANINGS
 
@@ -76,6 +77,4 @@ def printable(text: str | int | None) -> str:
         return ""
     if not isinstance(text, str):
         return str(text)
-    if text.isprintable() or hasattr(text, "__html__"):
-        return text
-    return "".join(character if character.isprintable() else " " for character in text)
+    return text if hasattr(text, "__html__") else plain_text.printable(text)
