@@ -24,7 +24,7 @@ def read_all(archive: Path) -> dict[str, Acknowledgement]:
     """Each by the name of its change, sorted. UserError for a damaged one, and for one of a newer version."""
     folder = archive / ACKNOWLEDGED
     with refusals(folder):
-        names = sorted(file.stem for file in folder.glob(f"[!.]*{_END}"))
+        names = archive_folder.names_in(folder)
     found = {
         name: read_json(_file(archive, name), Acknowledgement, ACKNOWLEDGEMENT_SCHEMA, _REMEDY)
         for name in names

@@ -53,6 +53,11 @@ def require(archive: Path) -> None:
         )
 
 
+def names_in(folder: Path) -> list[str]:
+    """Names that JSON files of a folder have, sorted; of copies that a synchronizing program left, none."""
+    return sorted(file.stem for file in folder.glob("*.json") if _NAME.fullmatch(file.stem))
+
+
 def check_name(kind: str, name: str) -> str:
     """The name. UserError for one that could leave its folder, or that a shell reads as something else."""
     if not _NAME.fullmatch(name):

@@ -14,6 +14,7 @@ from bench.archive.entries import Added
 from bench.archive.foreign_file import MOST_BYTES
 from bench.archive.imported_facts import FILE, NOTE, utc
 from bench.archive.packed_files import RunFile
+from bench.archive.run_dates import EARLIEST, run_date
 from bench.record_lines import refusals
 from bench.schema.import_note import ImportNote
 from bench.store import write_json
@@ -44,6 +45,10 @@ def checked(wish: Import) -> Import:
     at = utc(wish.at) if wish.at else ""
     if at is None:
         raise UserError(f"--at {wish.at} is no date. Accepted: 2026-11-30, or 2026-11-30T02:00:00+01:00")
+    if at and not run_date(at, datetime.now(UTC).isoformat()).is_dated:
+        raise UserError(
+            f"--at {wish.at} is no date of a measurement: {EARLIEST.date()} to today are accepted"
+        )
     for option, text in (("--machine", wish.machine), ("--variant", wish.variant)):
         if text and (not text.isprintable() or text != text.strip() or len(text) > MOST_LETTERS):
             raise UserError(f"{option} takes up to {MOST_LETTERS} characters that can be printed")

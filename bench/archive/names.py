@@ -28,8 +28,8 @@ def pinned(archive: Path) -> dict[str, str]:
     """Each name with the digest that it stands for, sorted. UserError for a damaged one."""
     folder = archive / PINS
     with refusals(folder):
-        files = sorted(folder.glob(f"[!.]*{_END}"))
-    return {file.stem: _read(archive, file.stem) for file in files}
+        found = archive_folder.names_in(folder)
+    return {name: _read(archive, name) for name in found}
 
 
 def _read(archive: Path, name: str) -> str:

@@ -68,8 +68,10 @@ SELECT larger.digest, smaller.digest FROM entries AS larger JOIN entries AS smal
 ON smaller.started_at BETWEEN larger.started_at AND larger.finished_at
 WHERE smaller.finished_at <= larger.finished_at AND smaller.records <= larger.records
 AND smaller.digest <> larger.digest AND smaller.tool = '' AND larger.tool = ''
+AND (instr(smaller.machines, char(10)) > 0 OR instr(larger.machines, smaller.machines) > 0)
 AND (larger.digest IN fresh OR smaller.digest IN fresh)
 """
+"""`machines` has a line for each: the only one of the smaller run is one of the larger run."""
 
 
 def _held(archive: Path, larger: str, smaller: Sequence[str]) -> Iterator[str]:

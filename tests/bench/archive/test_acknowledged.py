@@ -103,3 +103,9 @@ def test_of_several_at_once_one_is_first_and_none_is_lost(archive: Path) -> None
     assert [there["shared"].by] == winners
     assert len(there) == 12
     assert [each for each in (archive / "acknowledged").iterdir() if each.name.startswith(".")] == []
+
+
+def test_what_a_synchronizing_program_left_is_no_answer(archive: Path) -> None:
+    acknowledged.acknowledge(archive, {"vgg16-3f0c92ab": DRIVER})
+    (archive / "acknowledged" / "vgg16-3f0c92ab (1).json").write_text("{}")
+    assert acknowledged.read_all(archive) == {"vgg16-3f0c92ab": DRIVER}

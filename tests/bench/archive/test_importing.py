@@ -209,6 +209,8 @@ def test_what_is_no_file_or_too_large_is_refused_unread(tmp_path: Path) -> None:
     ("wish", "why"),
     [
         (Import(at="yesterday"), "--at yesterday is no date. Accepted: 2026-11-30"),
+        (Import(at="2999-01-01"), "--at 2999-01-01 is no date of a measurement: 2015-01-01 to today"),
+        (Import(at="1970-01-01"), "--at 1970-01-01 is no date of a measurement"),
         (Import(machine="a\nb"), "--machine takes up to 100 characters"),
         (Import(variant="x" * 101), "--variant takes up to 100 characters"),
         (Import(label="../up"), "is no label"),

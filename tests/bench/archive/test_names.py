@@ -78,3 +78,10 @@ def test_a_damaged_name_leads_nowhere(archive: Path, written: str) -> None:
     (archive / "pins" / "v1.json").write_text(written)
     with pytest.raises(UserError, match=r"v1\.json"):
         names.find(archive, "@v1")
+
+
+def test_what_a_synchronizing_program_left_is_no_name(archive: Path, digests: list[str]) -> None:
+    names.pin(archive, "v1", digests[0])
+    for copy in ("v1 (conflict).json", "._v1.json", "v1.json~"):
+        (archive / "pins" / copy).write_text("{}")
+    assert names.pinned(archive) == {"v1": digests[0]}

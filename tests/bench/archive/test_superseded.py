@@ -232,3 +232,21 @@ def test_prune_never_lets_a_label_lose_its_run_to_another_label(tmp_path: Path) 
     add(archive, records(2), "first", "nightly")
     add(archive, records(3), "second", "hand")
     assert pruning.prune(archive, ["1"]).removed == ()
+
+
+def test_a_run_of_several_machines_supersedes_that_of_one(tmp_path: Path) -> None:
+    """Whichever of them: the machines of a run are compared before anything is read."""
+    archive, runs = tmp_path / "archive", tmp_path / "runs"
+    digests = {}
+    for name in ("n1", "n12", "n2"):
+        machine = msgspec.structs.replace(planted_records.MACHINE, host=name)
+        own = [
+            msgspec.structs.replace(each, environment=machine) for each in records(2, seconds=len(name) / 10)
+        ]
+        planted_records.write(runs / f"GPU-{name}", own)
+        digests[name] = entries.add(archive, runs / f"GPU-{name}", "nightly").entry.digest
+    assert len(counted(archive_index.listed(archive))) == 3
+    whole = entries.add(archive, runs, "nightly").entry.digest
+    listed = archive_index.listed(archive)
+    assert counted(listed) == [whole]
+    assert {row.digest for row in listed.superseded} == set(digests.values())
