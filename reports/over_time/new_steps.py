@@ -15,9 +15,12 @@ _WORDS = {"step": "since", "boundary": "since", "drift": "in a drift since"}
 
 def reasons(trended: Trended) -> tuple[str, ...]:
     """Why a gate fails, a phrase for each change toward slower that nobody acknowledged, the oldest first;
-    none where it passes. Steps, boundaries that changed times, and drifts count alike."""
+    none where it passes. Steps, boundaries that changed times, and drifts count alike; what later runs do not
+    confirm counts no longer."""
     failing = [
-        (each.series, change) for each, change in told(trended.series) if is_new(change) and change.is_slower
+        (each.series, change)
+        for each, change in told(trended.series)
+        if is_new(change) and change.is_slower and change.is_confirmed
     ]
     failing.sort(key=lambda found: found[0].runs[found[1].at].at)
     return tuple(_phrase(series, change) for series, change in failing)

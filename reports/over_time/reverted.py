@@ -18,7 +18,7 @@ def with_reverted(told: Sequence[ToldChange]) -> tuple[ToldChange, ...]:
     """
     found, lasting = list(told), list[int]()
     for at, change in enumerate(told):
-        if change.what == "drift":
+        if change.what == "drift" or not change.is_confirmed:
             continue
         if lasting and takes_back(told[lasting[-1]].shift, change.shift):
             before = lasting.pop()

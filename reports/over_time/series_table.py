@@ -60,6 +60,8 @@ def _mark(acknowledged: object) -> str:
 
 
 def _change(last: ToldChange) -> str:
+    if not last.is_confirmed:
+        return trend_words.no_change(last.shift)
     return trend_words.marked(last.shift) if last.reverts is None else AS_BEFORE
 
 

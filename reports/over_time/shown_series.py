@@ -17,7 +17,7 @@ from reports.over_time.trended import ToldChange, Trended, TrendedSeries
 
 LEVEL = 0.95
 """Of all intervals."""
-_QUIET, _ANSWERED = 3, 4
+_QUIET, _ANSWERED = 4, 5
 """Ranks of a series without a change, and of one whose changes are all acknowledged."""
 
 
@@ -86,9 +86,12 @@ class ShownSeries(Struct, frozen=True, kw_only=True):
 
 
 def urgency(change: ToldChange, told: str) -> tuple[int, int, float]:
-    """Sorts changes: what got slower and stayed so, then what got faster, then what was slower for a time;
-    in each what was told last, and of one day the largest. `told`: when, ISO 8601."""
-    rank = 2 if not change.is_lasting else 0 if change.is_slower else 1
+    """Sorts changes: what got slower and stayed so, then what got faster, then what was slower for a time, then
+    what is not confirmed; in each what was told last, and of one day the largest. `told`: when, ISO 8601."""
+    if change.is_lasting:
+        rank = 0 if change.is_slower else 1
+    else:
+        rank = 2 if change.is_confirmed else 3
     return rank, -int(told[:10].replace("-", "")), -abs(change.shift.log_ratio)
 
 

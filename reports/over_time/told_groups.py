@@ -64,7 +64,8 @@ def groups(shown: Sequence[ShownSeries]) -> tuple[Group, ...]:
     alike: dict[tuple[object, ...], list[Told]] = {}
     for told in _open(shown):
         series, change = told.shown.series, told.change
-        key = (change.what, change.is_slower, series.kind, series.origin, (told.last or "")[:10])
+        fate = (change.is_slower, change.is_confirmed, (told.last or "")[:10])
+        key = (change.what, *fate, series.kind, series.origin)
         alike.setdefault(key, []).append(told)
     found = [group for told in alike.values() for group in _at_one_run(told)]
     return tuple(sorted(found, key=_order))

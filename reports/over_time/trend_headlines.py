@@ -47,7 +47,8 @@ class _Counts(NamedTuple):
 
 
 def _counts(shown: Sequence[ShownSeries]) -> _Counts:
-    kinds = [{change.what if change.is_lasting else "passing" for change in each.open} for each in shown]
+    confirmed = [[change for change in each.open if change.is_confirmed] for each in shown]
+    kinds = [{change.what if change.is_lasting else "passing" for change in own} for own in confirmed]
     return _Counts(
         stepped=sum(not own.isdisjoint(("step", "boundary")) for own in kinds),
         drifting=sum("drift" in own for own in kinds),
@@ -122,6 +123,8 @@ def _count(shown: Sequence[ShownSeries], runs: Sequence[SeriesRun]) -> str:
     if drifting:
         only = f"{passing:,} stepped for a time" if passing else "none stepped"
         return f"{drifting:,} of {whole} {drift} in {time}, {only}."
+    if not passing:
+        return f"No confirmed change in {time} of {whole}."
     return f"{passing:,} of {whole} {_agreeing(passing, 'was', 'were')} slower for a time in {time}."
 
 
@@ -143,6 +146,9 @@ def sentence(group: Group, *, with_year: bool) -> str:
     else:
         got = "was" if len(group.told) == 1 else "were"
         when = trend_words.days_through(largest.at, largest.last, with_year=with_year)
+    if not change.is_confirmed:
+        subject = largest.shown.name if len(group.told) == 1 else of_told(group)
+        return f"Later runs do not confirm a change of {subject}{source} {when} ({change.name})."
     if len(group.told) == 1:
         size = trend_words.sized(change.shift)
         return f"{largest.shown.name}{source} {got} {size} {when}{cause} ({change.name})."

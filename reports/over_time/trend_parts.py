@@ -9,7 +9,7 @@ from bench.archive.names import short_id
 from bench.archive.run_conditions import DISTURBED
 from bench.archive.run_differences import Difference
 from bench.stats.run_series import Boundary
-from reports.cells import Cell, Quantity, brief, in_two
+from reports.cells import Cell, in_two
 from reports.document import Part, Table
 from reports.over_time import trend_words
 from reports.over_time.series_table import series_table
@@ -143,8 +143,7 @@ def tested(boundary: Boundary) -> str:
         return "? too few runs"
     if boundary.told_at is not None:
         return trend_words.marked(boundary.shift)
-    reach = max(abs(trend_words.percent(end)) for end in (boundary.shift.low, boundary.shift.high))
-    return f"= no change within ±{brief(Quantity(value=reach, digits=1))}%"
+    return trend_words.no_change(boundary.shift)
 
 
 def _day(shown: ShownSeries, at: int) -> str:

@@ -8,7 +8,7 @@ from datetime import date
 
 from bench.archive.run_differences import Difference
 from bench.stats.run_series import Shift
-from reports.cells import Quantity, in_two
+from reports.cells import Quantity, brief, in_two
 from reports.tables.listing import and_more, within
 from reports.tables.wording import one_line
 
@@ -75,6 +75,12 @@ def change(shift: Shift) -> Quantity:
 def marked(shift: Shift) -> str:
     """`▲ +3.1% (+2.4% to +3.8%)`"""
     return f"{SLOWER if shift.log_ratio > 0 else FASTER} {' '.join(in_two(change(shift)))}"
+
+
+def no_change(shift: Shift) -> str:
+    """`= no change within ±0.6%`"""
+    reach = max(abs(percent(end)) for end in (shift.low, shift.high))
+    return f"= no change within ±{brief(Quantity(value=reach, digits=1))}%"
 
 
 def sized(shift: Shift) -> str:

@@ -41,9 +41,14 @@ class ToldChange(Struct, frozen=True, kw_only=True):
         return self.shift.log_ratio > 0
 
     @property
+    def is_confirmed(self) -> bool:
+        """Whether all runs together still show that it is one: its interval does not hold zero."""
+        return self.shift.low > 0 or self.shift.high < 0
+
+    @property
     def is_lasting(self) -> bool:
-        """Neither taken back, nor what took another back."""
-        return self.reverted is None and self.reverts is None
+        """Confirmed, and neither taken back nor what took another back."""
+        return self.is_confirmed and self.reverted is None and self.reverts is None
 
     @property
     def last_told_at(self) -> int:

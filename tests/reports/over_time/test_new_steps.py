@@ -58,3 +58,9 @@ def test_what_was_taken_back_is_a_reason_until_somebody_answers_but_is_not_calle
     )
     answered = structs.replace(SLOWER, acknowledged=answer(series(), 6))
     assert gate(trended(*with_reverted([answered, back]))) == ()
+
+
+def test_what_later_runs_do_not_confirm_fails_no_longer() -> None:
+    for low, count in ((0.001, 1), (-0.001, 0)):
+        shift = Shift(log_ratio=0.002, low=low, high=0.005)
+        assert len(gate(trended(structs.replace(SLOWER, shift=shift)))) == count

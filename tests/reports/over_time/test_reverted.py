@@ -58,6 +58,10 @@ def test_a_part_that_stays_is_no_return() -> None:
     assert not takes_back(shift(0.4, 0.01), shift(1.021 / 1.4 - 1, 0.01))
 
 
+def test_what_is_not_confirmed_is_no_part_of_a_pair() -> None:
+    assert pairs(told(3, 0.4), told(9, 0.005), told(11, -0.005), told(14, BACK)) == [(3, 14)]
+
+
 def test_what_got_faster_and_slower_again_is_news_like_any_other() -> None:
     assert pairs(told(10, BACK), told(14, 0.4)) == []
 

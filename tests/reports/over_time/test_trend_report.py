@@ -163,6 +163,30 @@ def test_what_was_slower_for_a_time_comes_after_what_lasts_and_is_not_called_slo
     assert "▲ +40.0% (+39.2% to +40.8%) from 23 to 26 January 2026" in notes[1]
 
 
+def unconfirmed(trended: TrendedSeries) -> TrendedSeries:
+    """The only change of it is told of runs that show none any more."""
+    (change,) = trended.told
+    return structs.replace(trended, told=(structs.replace(change, shift=planted_trend.shift(0.001, 0.002)),))
+
+
+def test_what_later_runs_do_not_confirm_is_no_step() -> None:
+    own, (first, second) = planted_trend.runs(40), planted_trend.cases(2)
+    refuted = unconfirmed(planted_trend.series(own, case=first, steps={14: 0.01}))
+    document = shown(refuted, planted_trend.series(own, case=second, steps={14: 0.02}))
+    assert document.title == "1 of 2 cases stepped"
+    assert answer(document).headlines[1].startswith("AlexNet inference, batch 8 got 2.0% slower")
+    lenet5 = name(document, "lenet5")
+    assert answer(document).headlines[2] == (
+        f"Later runs do not confirm a change of LeNet-5 inference, batch 8 on 15 January ({lenet5})."
+    )
+    assert column(part(document, "series"), "last change")[1] == "= no change within ±0.3%"
+    alone = shown(refuted)
+    assert alone.title == "1 case, no new step"
+    assert (
+        answer(alone).headlines[0] == "No confirmed change in 40 nights of 1 case. Nothing new on 9 February."
+    )
+
+
 def test_what_is_new_in_the_last_run_is_counted_and_comes_first() -> None:
     own, (first, second) = planted_trend.runs(40), planted_trend.cases(2)
     document = shown(
