@@ -86,12 +86,10 @@ class ShownSeries(Struct, frozen=True, kw_only=True):
 
 
 def urgency(change: ToldChange, told: str) -> tuple[int, int, float]:
-    """Sorts changes: what got slower and stayed so, then what got faster, then what was slower for a time, then
-    what is not confirmed; in each what was told last, and of one day the largest. `told`: when, ISO 8601."""
-    if change.is_lasting:
-        rank = 0 if change.is_slower else 1
-    else:
-        rank = 2 if change.is_confirmed else 3
+    """Sorts changes: what got slower and stayed so, what got faster, what was slower for a time, and what later
+    runs do not confirm; in each what was told last, and of one day the largest. `told`: when, ISO 8601."""
+    lasting, other = (0 if change.is_slower else 1), (2 if change.is_confirmed else 3)
+    rank = lasting if change.is_lasting else other
     return rank, -int(told[:10].replace("-", "")), -abs(change.shift.log_ratio)
 
 
