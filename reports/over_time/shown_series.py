@@ -86,7 +86,7 @@ class ShownSeries(Struct, frozen=True, kw_only=True):
 
 
 def urgency(change: ToldChange, told: str) -> tuple[int, int, float]:
-    """Sorts changes: what got slower and stayed so, what got faster, what was slower for a time, and what later
+    """Sorts changes: what got slower and stayed so, what got faster, what was slower for a time, what later
     runs do not confirm; in each what was told last, and of one day the largest. `told`: when, ISO 8601."""
     lasting, other = (0 if change.is_slower else 1), (2 if change.is_confirmed else 3)
     rank = lasting if change.is_lasting else other
