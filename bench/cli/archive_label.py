@@ -26,8 +26,8 @@ def archive_label(
 ) -> int:
     """Give runs another label.
 
-    A run has one label: the series that it belongs to. Its entry does not change. archive pin gives it names,
-    as many as you like.
+    A run has one label, by which list, trend and prune select runs. Its entry does not change. archive pin
+    gives it names, as many as you like.
     """
     folder = archive_of(archive)
     archive_folder.require(folder)
