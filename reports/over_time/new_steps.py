@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from bench.archive.case_series import CaseSeries
-from bench.stats.run_series import Shift
-from reports.over_time.trend_words import percent
+from reports.over_time.trend_words import sized
 from reports.over_time.trended import ToldChange, Trended, TrendedSeries
 
 NEW_STEP = "new-step"
@@ -42,11 +41,5 @@ def _phrase(series: CaseSeries, change: ToldChange) -> str:
     of = f"{series.case} on {series.kind}" if series.kind else series.case
     if change.reverted is not None:
         last = series.runs[change.reverted.at - 1].at[:10]
-        return f"{of} was {slower_by(change.shift)} from {since} to {last} ({change.name})"
-    return f"{of} is {slower_by(change.shift)} {_WORDS[change.what]} {since} ({change.name})"
-
-
-def slower_by(shift: Shift) -> str:
-    """`3.1% slower (2.4% to 3.8%)`"""
-    middle, low, high = (percent(each) for each in (shift.log_ratio, shift.low, shift.high))
-    return f"{middle:.1f}% slower ({low:.1f}% to {high:.1f}%)"
+        return f"{of} was {sized(change.shift)} from {since} to {last} ({change.name})"
+    return f"{of} is {sized(change.shift)} {_WORDS[change.what]} {since} ({change.name})"
