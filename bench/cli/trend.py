@@ -79,7 +79,10 @@ def trend(
     for reason in failures:
         output.complain(f"gate: {reason}")
     if failures:
-        output.note("to accept a change: convbench trend ack NAME --why REASON; the name is in brackets")
+        more = "; --same-run accepts all of one line of the report" if len(failures) > 1 else ""
+        output.note(
+            f"to accept a change: convbench trend ack NAME --why REASON; the name is in brackets{more}"
+        )
     if found.damaged:
         count = how_many(len(found.damaged), "damaged run is", "damaged runs are")
         output.complain(f"{count} left out: {found.damaged[0]}")

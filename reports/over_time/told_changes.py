@@ -7,13 +7,16 @@ from operator import attrgetter
 
 from msgspec import Struct
 
-from bench.archive.case_series import CaseSeries
-from bench.archive.run_differences import differences
+from bench.archive.case_series import BOUNDARIES, CaseSeries
+from bench.archive.run_differences import Difference, differences
 from bench.archive.step_names import step_name
 from bench.schema.acknowledgement import Acknowledgement, What
 from bench.stats.run_series import Changes, Drift, Shift
 from reports.over_time.reverted import with_reverted
 from reports.over_time.trended import ToldChange, TrendedSeries
+
+NEAR = 10
+"""Runs on either side in which a condition is looked for that takes turns."""
 
 
 class _Change(Struct, frozen=True):
@@ -81,9 +84,22 @@ def _named(
         at=change.at,
         told_at=change.told_at,
         shift=change.shift,
-        differences=differences(series.runs[change.before], series.runs[change.after]),
+        differences=tuple(_lasting(series, change)),
         acknowledged=acknowledged.get(name) or _of_pruned_run(series, change, known),
     )
+
+
+def _lasting(series: CaseSeries, change: _Change) -> Iterator[Difference]:
+    """What differs across it, but for what takes turns on both sides: of two machines that each measure every
+    other night, neither is to blame. What makes a boundary is one in any case."""
+    runs = series.runs
+    before = runs[max(change.before - NEAR, 0) : change.before]
+    after = runs[change.after + 1 : change.after + 1 + NEAR]
+    for each in differences(runs[change.before], runs[change.after]):
+        was = any(run.conditions.get(each.name) == each.after for run in before)
+        comes_back = any(run.conditions.get(each.name) == each.before for run in after)
+        if not (was and comes_back) or (change.what == "boundary" and each.name in BOUNDARIES):
+            yield each
 
 
 def _of_pruned_run(

@@ -114,6 +114,8 @@ def test_changes_of_one_line_are_acknowledged_by_one_name(tmp_path: Path, comman
     archive = archived_nights.archive(replace(NIGHTS, steps=steps), tmp_path)
     code, reasons = gate(command_line, "--archive", archive)
     assert (code, len(reasons)) == (1, 4)
+    said = command_line("trend", "--fail-on", "new-step", "--archive", archive).err
+    assert "--same-run accepts all of one line of the report" in said
     last = name_in(reasons[-1])
     told = " ".join(command_line("trend", "--archive", archive).out.split())
     assert told.count("3 cases got ") == 1

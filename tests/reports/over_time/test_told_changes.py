@@ -64,6 +64,18 @@ def test_steps_boundaries_that_changed_times_and_drifts_are_told_in_the_order_of
     ]
 
 
+def test_what_takes_turns_on_both_sides_is_not_beside_a_step_but_is_a_boundary() -> None:
+    turns = {run: str(run % 2) for run in range(12)}
+    step = structs.replace(STEP, earliest=6, latest=6)
+    assert told(series(12, drivers=turns), Changes(steps=(step,)))[0].differences == ()
+    boundary = Changes(boundaries=(Boundary(at=6, told_at=8, shift=THREE),))
+    assert told(series(12, drivers=turns), boundary)[0].differences == (("driver", "1", "0"),)
+    back_again = {0: "a", 3: "b", 6: "a"}
+    assert told(series(12, drivers=back_again), Changes(steps=(step,)))[0].differences == (
+        ("driver", "b", "a"),
+    )
+
+
 def test_an_answer_is_found_by_the_name_of_its_change() -> None:
     of = series()
     name = step_name(of, 6).replace("-", "_")
