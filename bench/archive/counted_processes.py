@@ -86,6 +86,7 @@ class CountedProcesses:
         self._with_times = with_times
         self._processes: dict[_Key, _Process] = {}
         self._machines: dict[str, str] = {}
+        self._read_back: dict[str, dict[str, set[str]]] = {}
         self._units: dict[tuple[str, ...], set[str]] = {}
 
     def take(self, record: Record, file: str) -> None:
@@ -111,6 +112,17 @@ class CountedProcesses:
             warnings=frozenset(each.label for each in record.warnings),
         )
         self._processes[key] = now.after(self._processes.get(key))
+        if now.is_ok and kind:
+            of_kind = self._read_back.setdefault(kind, {})
+            for name, value in record.effective.precision.items():
+                of_kind.setdefault(f"{case.precision} {name}", set()).add(value)
+
+    def read_back(self) -> dict[str, dict[str, str]]:
+        """By kind of machine, as `RecordFacts` has it."""
+        return {
+            kind: {name: " / ".join(sorted(values)) for name, values in sorted(of_kind.items())}
+            for kind, of_kind in sorted(self._read_back.items())
+        }
 
     def cases(self) -> Iterator[CaseFacts]:
         """In the order in which the cases began."""

@@ -8,12 +8,12 @@ from collections.abc import Iterable
 import msgspec
 
 from bench.archive import superseded
-from bench.archive.run_conditions import conditions_of
+from bench.archive.run_conditions import of_run
 from bench.archive.run_dates import run_date
 from bench.archive.run_point import point_of
 from bench.schema.archive_entry import CaseFacts, Entry
 
-VERSION = 6
+VERSION = 7
 """Of the tables and of what they say of an entry; an index of another is made again."""
 _TABLES = f"""
 CREATE TABLE entries (
@@ -84,7 +84,7 @@ def insert(index: sqlite3.Connection, entry: Entry, packed: int, changed: int) -
     )
     index.execute(f"INSERT OR IGNORE INTO entries VALUES ({', '.join('?' * len(row))})", row)
     for kind in kinds:
-        texts = msgspec.json.encode(conditions_of(facts.environments, kind, facts.cases)).decode()
+        texts = msgspec.json.encode(of_run(facts, kind)).decode()
         index.execute("INSERT OR IGNORE INTO conditions VALUES (?, ?, ?)", (entry.digest, kind, texts))
     cases = (_of_case(entry.digest, each) for each in facts.cases)
     index.executemany("INSERT OR IGNORE INTO cases VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", cases)

@@ -143,6 +143,7 @@ class _Seen:
             environments=tuple(self._environments.values()),
             cases=tuple(self._processes.cases()),
             damaged=self.damaged,
+            read_back=self._processes.read_back(),
         )
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 
-from bench.schema.archive_entry import CaseFacts
+from bench.schema.archive_entry import RecordFacts
 from bench.schema.gpu_identity import Gpu
 from bench.schema.record import Environment
 from bench.schema.replicate_conditions import whatever_chose_the_gpu
 
 CLOCKS = "clock setting"
+READ_BACK = "read back "
+"""Before what the precision really was: `read back fp32 conv`."""
 DISTURBED = "disturbed by"
 DISTURBANCES = ("contended", "power-cap", "slowdown", "steal")
 """Labels of records that say that something else than the code took time; sorted."""
@@ -18,10 +20,18 @@ MOST_VALUES = 4
 """Of a condition that are told one by one."""
 
 
-def conditions_of(
-    environments: Iterable[Environment], kind: str, cases: Iterable[CaseFacts] = ()
-) -> dict[str, str]:
-    """Of a run on one kind of machine, by name. `kind` is the name of a GPU or a processor.
+def of_run(facts: RecordFacts, kind: str) -> dict[str, str]:
+    """Of a run on one kind of machine, by name; also what its processes read back and what disturbed them."""
+    found = conditions_of(facts.environments, kind)
+    found |= {f"{READ_BACK}{name}": text for name, text in facts.read_back.get(kind, {}).items()}
+    labels = {label for case in facts.cases if case.kind == kind for label in case.warnings}
+    if disturbances := [each for each in DISTURBANCES if each in labels]:
+        found[DISTURBED] = ", ".join(disturbances)
+    return found
+
+
+def conditions_of(environments: Iterable[Environment], kind: str) -> dict[str, str]:
+    """Of machines of one kind, by name. `kind` is the name of a GPU or a processor.
 
     What a record does not say has no entry. Several machines of one kind have their distinct values joined:
     `550.1 / 560.2`.
@@ -31,9 +41,6 @@ def conditions_of(
         for name, text in pairs:
             if text:
                 values.setdefault(name, {})[text] = None
-    labels = {label for case in cases if case.kind == kind for label in case.warnings}
-    if disturbances := [each for each in DISTURBANCES if each in labels]:
-        values[DISTURBED] = {", ".join(disturbances): None}
     return {name: _joined(sorted(texts)) for name, texts in values.items()}
 
 

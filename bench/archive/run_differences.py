@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from bench.archive.case_series import SeriesRun
-from bench.archive.run_conditions import CLOCKS, DISTURBED
+from bench.archive.run_conditions import CLOCKS, DISTURBED, READ_BACK
 
 _FIRST = (
     *("driver", "torch", CLOCKS, "VBIOS", "power limit", f"CPU {CLOCKS}"),
@@ -45,4 +45,5 @@ def _rank(name: str) -> tuple[int, str]:
 
 
 def _is_unknown(difference: Difference) -> bool:
-    return difference.name in _UNTOLD and None in (difference.before, difference.after)
+    is_untold = difference.name in _UNTOLD or difference.name.startswith(READ_BACK)
+    return is_untold and None in (difference.before, difference.after)

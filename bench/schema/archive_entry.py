@@ -62,6 +62,8 @@ class RecordFacts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     environments             each that a record names, once
     cases                    what reports count: each process once, and nothing of `fleet confirm`
     damaged                  lines that are no records, of several files
+    read_back                by kind of machine what processes read back, `fp32 conv` -> `tf32`; several
+                             values as `ieee / tf32`
     """
 
     digest: str
@@ -73,6 +75,7 @@ class RecordFacts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     environments: tuple[Environment, ...]
     cases: tuple[CaseFacts, ...]
     damaged: int = 0
+    read_back: dict[str, dict[str, str]] = {}
 
 
 class Entry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

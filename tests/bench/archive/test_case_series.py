@@ -285,3 +285,19 @@ def test_a_run_that_was_disturbed_says_so(archive: Path) -> None:
     assert "disturbed by" not in before.conditions
     assert after.conditions["disturbed by"] == "contended, steal"
     assert differences(before, after) == (("disturbed by", None, "contended, steal"),)
+
+
+def test_what_was_read_back_is_a_condition(archive: Path) -> None:
+    """Of the same case: `compare` refuses to compare these, and a step between them has its cause."""
+    usual = planted_records.READ_BACK["cuda"]
+    other = structs.replace(usual, precision={**usual.precision, "conv": "tf32"})
+    add(archive, records([0.2], 1))
+    add(archive, [structs.replace(each, effective=other) for each in records([0.1], 2)])
+    amp = structs.replace(CASE, precision="amp-fp16")
+    add(archive, records([0.1], 3, amp) + records([0.1], 3, structs.replace(CASE, device="cpu")))
+    by_case = {series.case: series.runs for series in case_series.read(archive).series}
+    before, after = by_case[CASE.id]
+    assert differences(before, after) == (("read back fp32 conv", "ieee", "tf32"),)
+    (without,) = by_case[amp.id]
+    assert without.conditions["read back amp-fp16 conv"] == "ieee"
+    assert not any(each.name.startswith("read back") for each in differences(before, without))
