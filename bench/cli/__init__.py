@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -27,6 +28,8 @@ else:
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C."""
+_STOPS_GIT = 128
+"""At which `git bisect run` ends; it takes most lower codes for a bad commit."""
 
 MEASURE, COMPARE, UNDERSTAND, CHECK = "Measure", "Compare", "Understand", "Check"
 
@@ -145,27 +148,44 @@ def main() -> NoReturn:
     except SystemExit as leaving:
         if not isinstance(leaving.__context__, BrokenPipeError):
             raise
-        code = 0  # so rich leaves when nobody reads what it prints
+        code = _unread(sys.argv[1:])  # so rich leaves when nobody reads what it prints
     except OSError as error:
         code = _without_file(error)
+    except Exception:
+        if not _is_for_git(sys.argv[1:]):
+            raise
+        traceback.print_exc()
+        code = _STOPS_GIT  # Python's own code, 1, would be a bad commit
     if code == INTERRUPTED:  # newer releases of typer turn the exception into its code
         complain(kept_run.interrupted())
     sys.exit(code)
 
 
 def _bad_input(words: Sequence[str]) -> int:
-    """2; of a command for `git bisect run`, which takes 2 for a bad commit, 128, at which git stops."""
+    """2; of a command for `git bisect run`, which takes 2 for a bad commit, a code at which git stops."""
+    return _STOPS_GIT if _is_for_git(words) else 2
+
+
+def _is_for_git(words: Sequence[str]) -> bool:
+    """Whether `git bisect run` may have started this command, and judges a commit by its exit code."""
     judges = any(word.partition("=")[0] in ("--against", "--threshold") for word in words)
-    return 128 if words[:1] == ["bisect"] and judges else 2
+    return words[:1] == ["bisect"] and judges
 
 
 def _without_file(error: OSError) -> int:
     """The exit code where a file or the output cannot be used."""
+    words = sys.argv[1:]
     if error.filename is None:
         forget(sys.stdout)
         if isinstance(error, BrokenPipeError):  # nobody listens: --help, for one, prints by itself
-            return 0
-    return complain(f"cannot use {error.filename or 'the output'}: {error.strerror or error}")
+            return _unread(words)
+    sentence = f"cannot use {error.filename or 'the output'}: {error.strerror or error}"
+    return complain(sentence, _bad_input(words))
+
+
+def _unread(words: Sequence[str]) -> int:
+    """The exit code where nobody reads the output, which is no error, but no good commit either."""
+    return _STOPS_GIT if _is_for_git(words) else 0
 
 
 def _terminate(number: int, frame: object) -> NoReturn:

@@ -81,6 +81,8 @@ def bisect(
     is_judging = against is not None or threshold is not None
     if not is_judging and (good is None or bad is None):
         raise UserError("bisect needs two commits: convbench bisect GOOD BAD --model FILE.py:FUNCTION")
+    if is_judging:
+        _refuse_for_git(dry_run=dry_run, resume=resume, is_formatted=format_ != "terminal")
     output.check_format(format_)
     section_names.check("bisect", section, full=full)
     chosen = named_suites.find(suite or suite_plan.USUAL_SUITE, devices.auto())
@@ -104,6 +106,13 @@ def bisect(
     if dry_run:
         return bisect_search.show_plan(asked, good, bad, format_)
     return bisect_search.bisect(asked, good, bad, output.kept_folder(out, resume=resume), resume, shown)
+
+
+def _refuse_for_git(*, dry_run: bool, resume: bool, is_formatted: bool) -> None:
+    """UserError for what has no meaning beside --against."""
+    for name, is_given in (("--dry-run", dry_run), ("--resume", resume), ("--format", is_formatted)):
+        if is_given:
+            raise UserError(f"--against tests one commit and prints one line for git: leave out {name}")
 
 
 def one_case(suite: Suite, given: Given, *, is_named: bool) -> Case:

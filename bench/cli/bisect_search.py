@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -73,6 +74,7 @@ def search_of(asked: Asked, good: str, bad: str, *, are_related: bool = True) ->
         faster=asked.faster,
         first_parent=asked.first_parent,
         top=str(repository.top),
+        environment=str(other or sys.prefix),
     )
     return Search(wanted=wanted, sources=sources, options=asked.options, budget_seconds=asked.budget_seconds)
 

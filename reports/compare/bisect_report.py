@@ -151,12 +151,14 @@ def _headlines(searched: Searched) -> Iterator[str]:
 def _found(state: BisectState, name: str) -> Iterator[str]:
     (commit,) = state.suspects
     who = f"{commit.name} by {commit.author}, {commit.date},"
-    parent = state.parent.short if state.parent else "its parent"
+    parent = state.parent.short if state.parent else ""
     if state.is_confirmed:
         yield f"{who} made {name} {_word(state)}: beside its parent {parent}, it {_by(state.confirmed)}."
         return
     yield f"{who} is the first commit with more than half of the step in {name}."
-    if state.confirmed is None:
+    if not parent:
+        yield "It has no parent, so it was not compared with one."
+    elif state.confirmed is None:
         yield f"Its parent {parent} could not be measured, so the two were not compared."
     else:
         guess = _told(state.confirmed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from bench.schema.case import Case, MeasurementProtocol
 from bench.stats.verdicts import MARGIN, Verdict
@@ -27,6 +27,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
     margin        a smaller step is none, a share
     first_parent  whether only the first parents of merges are followed
     top           of the repository
+    environment   that measures: the folder of this one, or the interpreter of another
     """
 
     good: Commit
@@ -37,6 +38,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
     faster: bool = False
     first_parent: bool = False
     top: str = ""
+    environment: str = ""
 
 
 class Tried(Struct, frozen=True, kw_only=True):
@@ -64,7 +66,7 @@ class BisectState(Struct, frozen=True, kw_only=True):
     tested    in their order
     ended     how it ended; None while it goes on
     suspects  the first bad commit, or those that cannot be distinguished, newest first
-    parent    of the one suspect, and `confirmed` what the two are beside each other
+    parent    of the one suspect, None where it has none, and `confirmed` what the two are beside each other
     """
 
     schema: int = BISECT_SCHEMA
@@ -118,6 +120,11 @@ def begun(folder: Path, wanted: Wanted, *, resume: bool) -> BisectState:
     if not resume:
         raise UserError(
             f"{folder} already contains a search. Add --resume to continue it, or choose another --out"
+        )
+    if kept.wanted != wanted and structs.replace(kept.wanted, environment=wanted.environment) == wanted:
+        raise UserError(
+            f"{folder} holds a search in another environment, {kept.wanted.environment}: continue it there, "
+            "or choose another --out"
         )
     if kept.wanted != wanted:
         raise UserError(

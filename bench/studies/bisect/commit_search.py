@@ -169,9 +169,8 @@ class _Running:
             return
         (found,) = suspects
         parent = revisions.first_parent_of(self._repository, found.hash)
-        assert parent is not None  # it comes after GOOD
-        before = revisions.described(self._repository, [parent])[0]
-        confirmed = self._confirmed(before, found)
+        before = None if parent is None else revisions.described(self._repository, [parent])[0]
+        confirmed = None if before is None else self._confirmed(before, found)
         self._keep(suspects=(found,), parent=before, confirmed=confirmed, ended="found")
 
     def _confirmed(self, parent: Commit, found: Commit) -> Tried | None:

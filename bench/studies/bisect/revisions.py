@@ -87,8 +87,9 @@ def described(repository: Repository, hashes: Sequence[str]) -> list[Commit]:
     if not hashes:
         return []
     form = "--format=%H%x00%h%x00%s%x00%an%x00%as"
-    lines = repository.git("log", "--no-walk=unsorted", form, *hashes).splitlines()
-    found = (line.split("\0") for line in lines)
+    printed = repository.git("log", "--no-walk=unsorted", form, *hashes)
+    # not splitlines, for which a form feed in a subject would end the line too
+    found = (line.split("\0") for line in printed.removesuffix("\n").split("\n"))
     return [
         Commit(hash=digits, short=short, subject=in_print(subject), author=in_print(author), date=date)
         for digits, short, subject, author, date in found
@@ -139,7 +140,7 @@ def submodules(repository: Repository, commit: str) -> tuple[str, ...]:
     """The folders of its submodules."""
     words = ("config", "--blob", f"{commit}:.gitmodules", "--get-regexp", r"\.path$")
     found = repository.asks(*words)
-    return tuple(line.partition(" ")[2] for line in (found or "").splitlines())
+    return tuple(line.partition(" ")[2] for line in (found or "").split("\n") if line)
 
 
 def is_changed(repository: Repository) -> bool:

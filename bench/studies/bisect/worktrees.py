@@ -75,7 +75,7 @@ def _remove_abandoned(repository: Repository) -> None:
 
 def _listed(repository: Repository) -> list[Path]:
     """All worktrees that the repository knows, whether their folders exist or not."""
-    lines = repository.git("worktree", "list", "--porcelain").splitlines()
+    lines = repository.git("worktree", "list", "--porcelain").split("\n")
     return [Path(line.removeprefix("worktree ")) for line in lines if line.startswith("worktree ")]
 
 

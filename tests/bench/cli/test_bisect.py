@@ -165,6 +165,42 @@ def test_git_bisect_run_stops_at_bad_input(
     assert is_one_sentence(answer.err)
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(28, "No space left on device", "runs"), "cannot use runs: No space left on device"),
+        (BrokenPipeError(32, "Broken pipe"), ""),
+        (RuntimeError("a fault of ours"), "RuntimeError: a fault of ours"),
+    ],
+)
+def test_git_bisect_run_stops_at_a_fault_that_is_not_the_commit_s(
+    command_line: Command,
+    history: History,
+    trials: PlantedTrials,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    said: str,
+) -> None:
+    def fails(*arguments: object) -> None:
+        raise error
+
+    monkeypatch.setattr("bench.studies.bisect.checkout_trial.judge", fails)
+    monkeypatch.setattr("bench.cli.forget", lambda stream: None)
+    answer = command_line("bisect", "--against", "v1.0", "--threshold", "2%", *AXES)
+    assert answer.code == 128
+    assert said in answer.err
+
+
+@pytest.mark.parametrize("option", ["--dry-run", "--resume", "--json"])
+def test_git_bisect_run_has_no_use_for_some_options(
+    command_line: Command, history: History, option: str
+) -> None:
+    answer = command_line("bisect", "--against", "v1.0", "--threshold", "2%", *AXES, option)
+    assert (answer.code, answer.out) == (128, "")
+    assert "one line for git" in answer.err
+    assert is_one_sentence(answer.err)
+
+
 @pytest.mark.parametrize("text", ["def build(:\n", "def other(): ...\n"])
 def test_git_bisect_run_stops_at_a_file_that_cannot_be_read(
     command_line: Command, history: History, text: str

@@ -75,6 +75,7 @@ def test_the_commit_is_named_with_what_it_alone_did() -> None:
             "beside its parent ccccc, it is not clearly slower (0.0% (",
         ),
         ({"confirmed": None}, "Its parent ccccc could not be measured"),
+        ({"confirmed": None, "parent": None}, "It has no parent, so it was not compared with one."),
         (
             {"ended": "suspects", "suspects": (commit("ddddd"), commit("bbbbb"))},
             "One of 2 commits made VGG-16 inference, batch 1 slower, up to ddddd",

@@ -23,7 +23,7 @@ def trials(monkeypatch: pytest.MonkeyPatch) -> PlantedTrials:
     return PlantedTrials(monkeypatch)
 
 
-def search(history: History, good: str, bad: str, **wishes: bool) -> Search:
+def search(history: History, good: str, bad: str, **wishes: bool | str) -> Search:
     repository = revisions.find(history.folder, history.folder)
     ends = [revisions.commit_of(repository, history.hashes[name]) for name in (good, bad)]
     wanted = Wanted(
@@ -152,6 +152,18 @@ def test_merges_are_followed_or_taken_as_one(
     assert state.parent.subject == parent
 
 
+def test_a_first_commit_without_a_parent_is_named(tmp_path: Path, trials: PlantedTrials) -> None:
+    """As two histories that were united have it."""
+    history = line(tmp_path / "repository", [0.0])
+    history.git("checkout", "--quiet", "--orphan", "other")
+    history.commit("root", {"net.py": "def build(): ...\n", "speed": str(SLOWER)})
+    history.git("merge", "--quiet", "--allow-unrelated-histories", "-X", "ours", "-m", "united", "main")
+    history.hashes["united"] = history.git("rev-parse", "HEAD").strip()
+    state = run_search(search(history, "c0", "united"), tmp_path / "out", resume=False)
+    assert (state.ended, suspects(state)) == ("found", ["root"])
+    assert (state.parent, state.confirmed) == (None, None)
+
+
 def test_a_search_goes_on_after_ctrl_c(tmp_path: Path, trials: PlantedTrials) -> None:
     """No test that ended is made again; what was under way is, in a folder of its own."""
     history = line(tmp_path / "repository", step_at(7, 12))
@@ -179,9 +191,12 @@ def test_a_search_goes_on_after_ctrl_c(tmp_path: Path, trials: PlantedTrials) ->
 
 def test_another_search_is_not_taken_for_this_one(tmp_path: Path, trials: PlantedTrials) -> None:
     history = line(tmp_path / "repository", step_at(2, 4))
-    run_search(search(history, "c0", "c3"), tmp_path / "out", resume=False)
+    run_search(search(history, "c0", "c3", environment="/venv"), tmp_path / "out", resume=False)
     with pytest.raises(UserError, match="holds another search, from"):
         run_search(search(history, "c1", "c3"), tmp_path / "out", resume=True)
+    elsewhere = search(history, "c0", "c3", environment="/other")
+    with pytest.raises(UserError, match="holds a search in another environment, /venv: continue it there"):
+        run_search(elsewhere, tmp_path / "out", resume=True)
 
 
 def test_a_spent_budget_leaves_what_is_known(tmp_path: Path, trials: PlantedTrials) -> None:

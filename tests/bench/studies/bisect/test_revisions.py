@@ -59,6 +59,9 @@ def test_a_commit_is_told_in_words(history: History) -> None:
     assert (found.subject, found.author, found.date) == ("c0", "Ada", "2026-03-01")
     history.commit("two\x1b[31m words", {"x": ""})
     assert commit_of(repository, "HEAD").subject == "two [31m words"
+    for end_of_line in "\x0b\x0c\x1c\x85\u2028":  # as Python's splitlines has it, and git has not
+        history.commit(f"two{end_of_line}words", {"x": end_of_line})
+        assert commit_of(repository, "HEAD").subject == "two words"
 
 
 @pytest.mark.parametrize(
