@@ -121,14 +121,14 @@ def begun(folder: Path, wanted: Wanted, *, resume: bool) -> BisectState:
         raise UserError(
             f"{folder} already contains a search. Add --resume to continue it, or choose another --out"
         )
-    if kept.wanted != wanted and structs.replace(kept.wanted, environment=wanted.environment) == wanted:
-        raise UserError(
-            f"{folder} holds a search in another environment, {kept.wanted.environment}: continue it there, "
-            "or choose another --out"
-        )
-    if kept.wanted != wanted:
+    if structs.replace(kept.wanted, environment=wanted.environment) != wanted:
         raise UserError(
             f"{folder} holds another search, from {kept.wanted.good.short} to {kept.wanted.bad.short} of "
             f"{kept.wanted.case.id}: give its options again, or choose another --out"
+        )
+    if kept.ended is None and kept.wanted != wanted:
+        raise UserError(
+            f"{folder} holds a search in another environment, {kept.wanted.environment}: continue it there, "
+            "or choose another --out"
         )
     return kept

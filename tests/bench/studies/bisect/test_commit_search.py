@@ -191,12 +191,22 @@ def test_a_search_goes_on_after_ctrl_c(tmp_path: Path, trials: PlantedTrials) ->
 
 def test_another_search_is_not_taken_for_this_one(tmp_path: Path, trials: PlantedTrials) -> None:
     history = line(tmp_path / "repository", step_at(2, 4))
-    run_search(search(history, "c0", "c3", environment="/venv"), tmp_path / "out", resume=False)
+    run_search(search(history, "c0", "c3"), tmp_path / "out", resume=False)
     with pytest.raises(UserError, match="holds another search, from"):
         run_search(search(history, "c1", "c3"), tmp_path / "out", resume=True)
-    elsewhere = search(history, "c0", "c3", environment="/other")
+
+
+def test_a_search_is_continued_in_its_environment(tmp_path: Path, trials: PlantedTrials) -> None:
+    """The step is that of one torch; of a search that has ended nothing more is measured."""
+    history = line(tmp_path / "repository", step_at(2, 4))
+    here, elsewhere = (search(history, "c0", "c3", environment=name) for name in ("/venv", "/other"))
+    trials.stops_at = 2
+    with pytest.raises(KeyboardInterrupt):
+        run_search(here, tmp_path / "out", resume=False)
     with pytest.raises(UserError, match="holds a search in another environment, /venv: continue it there"):
         run_search(elsewhere, tmp_path / "out", resume=True)
+    state = run_search(here, tmp_path / "out", resume=True)
+    assert run_search(elsewhere, tmp_path / "out", resume=True) == state
 
 
 def test_a_spent_budget_leaves_what_is_known(tmp_path: Path, trials: PlantedTrials) -> None:
