@@ -17,7 +17,7 @@ def document(archive: Path, changed: Mapping[str, Acknowledgement], *, is_withdr
     """A sentence and a row for each change that was acknowledged, or is no longer."""
     headlines = [_sentence(name, each, is_withdrawn) for name, each in changed.items()]
     more = len(headlines) - MOST_TOLD
-    told = headlines[:MOST_TOLD] + [f"And {how_many(more, 'change')} more."] * (more > 0)
+    told = headlines[:MOST_TOLD] + [f"And {how_many(more, 'more change')}."] * (more > 0)
     return Document(
         title="Trend",
         answer=Answer(about=str(archive), headlines=tuple(told)),
