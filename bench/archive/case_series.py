@@ -47,6 +47,7 @@ class CaseSeries(Struct, frozen=True, kw_only=True):
     origin       "" of our own measurements, else the tool: `timm`, `hyperfine`, `pytest-benchmark`
     runs         in the order of time; runs of one kind are shared between series
     points       one for each run that timed the case
+    failed_at    of later runs, in which the case failed and none timed it, when they were measured
     """
 
     case: str
@@ -56,6 +57,7 @@ class CaseSeries(Struct, frozen=True, kw_only=True):
     origin: str = ""
     runs: tuple[SeriesRun, ...]
     points: tuple[SeriesPoint, ...]
+    failed_at: tuple[str, ...] = ()
 
 
 class SeriesFound(Struct, frozen=True, kw_only=True):
@@ -74,6 +76,14 @@ SELECT name, kind, fingerprint, origin, model, digest, log_seconds, scatter, tim
 FROM cases JOIN entries USING (digest) WHERE timed > 0 AND (?1 IS NULL OR label = ?1) AND {superseded.COUNTS}
 ORDER BY name, kind, fingerprint, origin, at, digest
 """
+_FAILED = f"""
+SELECT name, origin, kind, at FROM cases JOIN entries USING (digest)
+WHERE timed = 0 AND cases.failed > 0 AND (?1 IS NULL OR label = ?1) AND {superseded.COUNTS} ORDER BY at
+"""
+_LAST = f"""
+SELECT name, origin, kind, max(at) FROM cases JOIN entries USING (digest)
+WHERE timed > 0 AND (?1 IS NULL OR label = ?1) AND {superseded.COUNTS} GROUP BY name, origin, kind
+"""
 
 
 def read(archive: Path, *, label: str | None = None) -> SeriesFound:
@@ -87,6 +97,7 @@ def _series(index: sqlite3.Connection, label: str | None) -> Iterator[CaseSeries
     runs = _runs(index, label)
     in_time = sorted({(run.at, run.digest) for run in runs.values()})
     places = {digest: place for place, (_, digest) in enumerate(in_time)}
+    failed = _failed(index, label)
     for key, rows in groupby(index.execute(_POINTS, (label,)), key=itemgetter(0, 1, 2, 3)):
         case, kind, fingerprint, origin = key
         models, digests, *figures = zip(*(row[4:] for row in rows), strict=True)
@@ -98,8 +109,21 @@ def _series(index: sqlite3.Connection, label: str | None) -> Iterator[CaseSeries
             fingerprint=fingerprint,
             origin=origin,
             runs=own,
+            failed_at=tuple(failed.get((case, origin, kind, own[-1].at), ())),
             points=tuple(map(_point, *figures, _boundaries(own), map(places.__getitem__, digests))),
         )
+
+
+def _failed(index: sqlite3.Connection, label: str | None) -> dict[tuple[str, str, str, str], list[str]]:
+    """By case, tool, kind of machine and when it was timed last, of whatever network: when it failed since. A
+    process that failed before it looked does not say its kind."""
+    last = {(case, origin, kind): at for case, origin, kind, at in index.execute(_LAST, (label,))}
+    found: dict[tuple[str, str, str, str], list[str]] = {}
+    for case, origin, kind, at in index.execute(_FAILED, (label,)):
+        for key in last if not kind else ((case, origin, kind),):
+            if key[:2] == (case, origin) and at > last.get(key, at):
+                found.setdefault((*key, last[key]), []).append(at)
+    return found
 
 
 def _point(

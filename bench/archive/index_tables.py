@@ -13,7 +13,7 @@ from bench.archive.run_dates import run_date
 from bench.archive.run_point import point_of
 from bench.schema.archive_entry import CaseFacts, Entry
 
-VERSION = 7
+VERSION = 8
 """Of the tables and of what they say of an entry; an index of another is made again."""
 _TABLES = f"""
 CREATE TABLE entries (
@@ -25,7 +25,8 @@ CREATE TABLE entries (
 CREATE TABLE conditions (digest TEXT, kind TEXT, texts TEXT, PRIMARY KEY (digest, kind)) WITHOUT ROWID;
 CREATE TABLE cases (
     digest TEXT, name TEXT, model TEXT, kind TEXT, fingerprint TEXT, origin TEXT, log_seconds REAL,
-    scatter REAL, timed INTEGER, units INTEGER, PRIMARY KEY (name, kind, fingerprint, origin, digest)
+    scatter REAL, timed INTEGER, units INTEGER, failed INTEGER,
+    PRIMARY KEY (name, kind, fingerprint, origin, digest)
 ) WITHOUT ROWID;
 CREATE INDEX of_entry ON cases (digest);
 {superseded.TABLES}"""
@@ -87,9 +88,9 @@ def insert(index: sqlite3.Connection, entry: Entry, packed: int, changed: int) -
         texts = msgspec.json.encode(of_run(facts, kind)).decode()
         index.execute("INSERT OR IGNORE INTO conditions VALUES (?, ?, ?)", (entry.digest, kind, texts))
     cases = (_of_case(entry.digest, each) for each in facts.cases)
-    index.executemany("INSERT OR IGNORE INTO cases VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", cases)
+    index.executemany("INSERT OR IGNORE INTO cases VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", cases)
 
 
 def _of_case(digest: str, case: CaseFacts) -> tuple[str | int | float | None, ...]:
     point = point_of(case.seconds, case.units)
-    return (digest, case.case, case.model, case.kind, case.fingerprint, case.origin, *point)
+    return (digest, case.case, case.model, case.kind, case.fingerprint, case.origin, *point, case.failed)

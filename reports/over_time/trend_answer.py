@@ -84,6 +84,10 @@ def _warnings(trended: Trended, shown: Sequence[ShownSeries]) -> Iterator[str]:
     undated = sum(not run.is_dated for run in shown_runs(shown).values())
     if undated:
         yield f"! {how_many(undated, 'run')} of a wrong clock, dated by when added."
+    failing = [each for each in shown if each.series.failed_at]
+    if failing:
+        since = trend_words.day(min(each.series.failed_at[0] for each in failing))
+        yield f"! {of_series(len(failing), failing)} failed in every run since {since}: {failing[0].name}."
     if trended.damaged:
         yield f"! {how_many(len(trended.damaged), 'damaged run')} left out."
     if trended.ended:

@@ -301,3 +301,32 @@ def test_what_was_read_back_is_a_condition(archive: Path) -> None:
     (without,) = by_case[amp.id]
     assert without.conditions["read back amp-fp16 conv"] == "ieee"
     assert not any(each.name.startswith("read back") for each in differences(before, without))
+
+
+def failed(run: list[Record], environment: Environment | None = ON_GPU) -> list[Record]:
+    return [structs.replace(each, status="oom", measurements=[], environment=environment) for each in run]
+
+
+def test_a_case_that_fails_from_a_run_on_says_since_when(archive: Path) -> None:
+    """Also where its processes failed before they looked at the machine. A run without it says nothing."""
+    other = structs.replace(CASE, batch=8)
+    add(archive, failed(records([0.1], 1)) + records([0.1], 1, other))
+    add(archive, records([0.1], 2) + records([0.1], 2, other))
+    assert {series.failed_at for series in case_series.read(archive).series} == {()}
+    add(archive, records([0.1], 3, other))
+    add(archive, failed(records([0.1, 0.1], 4)) + records([0.1], 4, other))
+    add(archive, failed(records([0.1], 5), None) + records([0.1], 5, other))
+    by_case = {series.case: series.failed_at for series in case_series.read(archive).series}
+    assert by_case[other.id] == ()
+    assert [at[:10] for at in by_case[CASE.id]] == ["2026-01-04", "2026-01-05"]
+    add(archive, records([0.1], 6))
+    assert {series.failed_at for series in case_series.read(archive).series} == {()}
+
+
+def test_a_network_that_took_the_place_of_another_has_not_failed_for_it(archive: Path) -> None:
+    network = NetworkFingerprint(structure="s", weights="w", parameters=1, trainable=1, modules=1)
+    add(archive, records([0.1], 1))
+    add(archive, [structs.replace(each, fingerprint=network) for each in records([0.1], 2)])
+    add(archive, failed(records([0.1], 3)))
+    found = {series.fingerprint: len(series.failed_at) for series in case_series.read(archive).series}
+    assert found == {"": 0, "s-w": 1}

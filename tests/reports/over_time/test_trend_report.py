@@ -351,3 +351,15 @@ def test_a_long_list_of_damaged_runs_leaves_room_for_the_answer() -> None:
     assert len(answer(document).alarms) == 2
     assert "! 20 damaged runs left out." in answer(document).warnings
     assert len(part(document, "damaged").rows) == 20
+
+
+def test_a_case_that_fails_now_is_named_on_the_first_screen() -> None:
+    fails, works = (
+        planted_trend.series(planted_trend.runs(12), case=case)
+        for case in ("vgg16/training/cuda/fp32/eager/nchw/b8/t2", "vgg11/training/cuda/fp32/eager/nchw/b8/t2")
+    )
+    since = ("2026-01-13T02:00:00+00:00", "2026-01-14T02:00:00+00:00")
+    failing = structs.replace(fails, series=structs.replace(fails.series, failed_at=since))
+    said = answer(shown(failing, works)).warnings
+    assert said == "! 1 case failed in every run since 2026-01-13: VGG-16 training, batch 8."
+    assert answer(shown(fails, works)).warnings == ""
