@@ -11,11 +11,13 @@ import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
+import msgspec
+
 from bench.archive import archive_folder, entries
 from bench.archive.archive_folder import CONTENTS
 from bench.archive.counted_processes import are_sides
 from bench.archive.packed_files import DamagedError
-from bench.archive.record_facts import record_lines
+from bench.archive.record_facts import canonical, record_lines
 from bench.schema import plain_text
 from bench.schema.archive_entry import Entry
 from bench.store import RECORDS
@@ -116,9 +118,17 @@ def _records(archive: Path, entry: Entry) -> frozenset[bytes]:
     contents = archive_folder.entry_folder(archive, entry.digest) / CONTENTS
     try:
         return frozenset(
-            hashlib.sha256(line.strip()).digest()[:_DIGEST_BYTES]
+            hashlib.sha256(_canonical(line)).digest()[:_DIGEST_BYTES]
             for _, lines in record_lines(contents, entry.files)
             for _, line in lines
         )
     except (DamagedError, OSError):
         return frozenset()
+
+
+def _canonical(line: bytes) -> bytes:
+    """Whoever wrote it; of what is no record its bytes."""
+    try:
+        return canonical(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return line.strip()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -250,3 +251,13 @@ def test_a_run_of_several_machines_supersedes_that_of_one(tmp_path: Path) -> Non
     listed = archive_index.listed(archive)
     assert counted(listed) == [whole]
     assert {row.digest for row in listed.superseded} == set(digests.values())
+
+
+def test_a_run_whose_records_another_program_wrote_again_is_the_same(tmp_path: Path) -> None:
+    archive = tmp_path / "archive"
+    add(archive, records(2), "first")
+    folder = planted_records.write(tmp_path / "second", records(3))
+    lines = (folder / RECORDS).read_text().splitlines()
+    (folder / RECORDS).write_text("".join(f"{json.dumps(json.loads(line), indent=None)}\n" for line in lines))
+    whole = entries.add(archive, folder, "nightly").entry.digest
+    assert counted(archive_index.listed(archive)) == [whole]
