@@ -40,7 +40,8 @@ class Step(Struct, frozen=True, kw_only=True, gc=False):
     """A change of level that no marked boundary explains.
 
     at                the first run after it, counted from 0
-    earliest, latest  the runs one of which is the first after it, with 95% confidence
+    earliest, latest  the runs one of which is the first after it, with 95% confidence; later
+                      runs make them fewer
     told_at           the run after which it was told first
     """
 

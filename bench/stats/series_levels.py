@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.stats.change_naming import CLIP, FEWEST_AFTER, Found
+from bench.stats.change_naming import CLIP, FEWEST_AFTER, LOCATION, Found, step_gains
 from bench.stats.run_series import Boundary, Changes, Drift, Level, Shift, Step
 from bench.stats.student_t import t_factor
 
@@ -59,18 +59,8 @@ def changes(series: Series, found: Sequence[Found], marks: Sequence[int]) -> Cha
         return Changes(boundaries=tuple(Boundary(at=mark, told_at=None, shift=None) for mark in marks))
     parts = split(found, len(series.logs))
     told = {each.at: each.told_at for each in found if each.kind == "boundary"}
-    steps = [each for each in found if each.kind == "step"]
     return Changes(
-        steps=tuple(
-            Step(
-                at=each.at,
-                earliest=each.earliest,
-                latest=each.latest,
-                told_at=each.told_at,
-                shift=_shift_at(series, parts, each.at, []) or _nothing(),
-            )
-            for each in steps
-        ),
+        steps=tuple(_step(series, parts, each) for each in found if each.kind == "step"),
         boundaries=tuple(
             Boundary(at=mark, told_at=told.get(mark), shift=_shift_at(series, parts, mark, marks))
             for mark in marks
@@ -80,6 +70,37 @@ def changes(series: Series, found: Sequence[Found], marks: Sequence[int]) -> Cha
         levels=tuple(_level(series, part) for part in parts if part.drift is None),
         spread=series.sd,
     )
+
+
+def _step(series: Series, parts: Sequence[Part], told: Found) -> Step:
+    earliest, latest = _places(series, parts, told)
+    return Step(
+        at=told.at,
+        earliest=earliest,
+        latest=latest,
+        told_at=told.told_at,
+        shift=_shift_at(series, parts, told.at, []) or _nothing(),
+    )
+
+
+def _places(series: Series, parts: Sequence[Part], told: Found) -> tuple[int, int]:
+    """The first and the last run of the 95% set of where a step is, by all runs of the levels around it.
+
+    Runs after it was told make it narrower. Beside a drift it stays as it was told.
+    """
+    left = next((part for part in parts if part.last == told.at - 1), None)
+    right = next(part for part in parts if part.first == told.at)
+    if left is None or left.drift or right.drift:
+        return told.earliest, told.latest
+    levels = sorted(mean(series, part).value for part in (left, right))
+    runs = slice(left.first, right.last + 1)
+    variances, limit = series.variances[runs], CLIP * series.sd * np.sqrt(series.variances[runs])
+    logs = np.clip(series.logs[runs], levels[0] - limit, levels[1] + limit)
+    gains = step_gains((logs - levels[0]) / series.sd, 1 / variances)
+    within = left.first + np.flatnonzero(gains >= gains.max() - LOCATION * series.inflation)
+    if not len(within):
+        return told.earliest, told.latest
+    return min(int(within[0]), told.at), min(max(int(within[-1]), told.at), told.told_at)
 
 
 def split(found: Sequence[Found], runs: int) -> list[Part]:

@@ -187,14 +187,16 @@ def test_runs_that_are_added_never_change_what_was_told() -> None:
         assert [told(each) for each in so_far] == [[each for each in row if each[2] < n] for row in whole]
 
 
-def test_a_step_keeps_where_it_may_be_when_runs_are_added() -> None:
-    logs = quiet()
-    logs[50:] += 0.015
-    (whole,) = among_others(logs).steps
-    part = find_changes([points(logs[: whole.told_at + 1]), *rows(OTHERS[:, : whole.told_at + 1])])[0]
-    assert [(step.at, step.earliest, step.latest) for step in part.steps] == [
-        (whole.at, whole.earliest, whole.latest)
-    ]
+def test_later_runs_narrow_where_a_step_may_be_and_do_not_move_it() -> None:
+    logs = level_series(5, 40, 120)
+    logs[:10, 60:] += 0.02
+    early, late = (find_changes(rows(logs[:, :nights])) for nights in (70, 120))
+    both = [(a.steps[0], b.steps[0]) for a, b in zip(early, late, strict=True) if a.steps]
+    assert len(both) >= 8
+    assert [(a.at, a.told_at) for a, _ in both] == [(b.at, b.told_at) for _, b in both]
+    assert sum(b.earliest <= 60 <= b.latest for _, b in both) >= 0.9 * len(both)
+    widths = [[step.latest - step.earliest for step in steps] for steps in zip(*both, strict=True)]
+    assert sum(widths[1]) < sum(widths[0])
 
 
 def test_an_incomplete_night_counts_for_less() -> None:
