@@ -188,15 +188,15 @@ def test_runs_that_are_added_never_change_what_was_told() -> None:
 
 
 def test_later_runs_narrow_where_a_step_may_be_and_do_not_move_it() -> None:
-    logs = level_series(5, 40, 120)
-    logs[:10, 60:] += 0.02
-    early, late = (find_changes(rows(logs[:, :nights])) for nights in (70, 120))
-    both = [(a.steps[0], b.steps[0]) for a, b in zip(early, late, strict=True) if a.steps]
-    assert len(both) >= 8
-    assert [(a.at, a.told_at) for a, _ in both] == [(b.at, b.told_at) for _, b in both]
-    assert sum(b.earliest <= 60 <= b.latest for _, b in both) >= 0.9 * len(both)
-    widths = [[step.latest - step.earliest for step in steps] for steps in zip(*both, strict=True)]
-    assert sum(widths[1]) < sum(widths[0])
+    logs = level_series(6, 40, 120)
+    logs[:20, 60:] += 0.03
+    late = [changes.steps[-1] for changes in find_changes(rows(logs))[:20]]
+    at_first = {told: find_changes(rows(logs[:, : told + 1])) for told in {step.told_at for step in late}}
+    early = [at_first[step.told_at][row].steps[-1] for row, step in enumerate(late)]
+    assert [(step.at, step.told_at) for step in early] == [(step.at, step.told_at) for step in late]
+    assert sum(step.earliest <= 60 <= step.latest for step in late) >= 18
+    width, width_at_first = (sum(step.latest - step.earliest for step in steps) for steps in (late, early))
+    assert width < width_at_first
 
 
 def test_an_incomplete_night_counts_for_less() -> None:
