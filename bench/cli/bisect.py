@@ -83,7 +83,7 @@ def bisect(
         raise UserError("bisect needs two commits: convbench bisect GOOD BAD --model FILE.py:FUNCTION")
     if is_judging:
         _refuse_for_git(dry_run=dry_run, resume=resume, is_formatted=format_ != "terminal")
-    output.check_format(format_)
+    _check_format(format_)
     section_names.check("bisect", section, full=full)
     chosen = named_suites.find(suite or suite_plan.USUAL_SUITE, devices.auto())
     case = one_case(chosen, given, is_named=suite is not None)
@@ -106,6 +106,18 @@ def bisect(
     if dry_run:
         return bisect_search.show_plan(asked, good, bad, format_)
     return bisect_search.bisect(asked, good, bad, output.kept_folder(out, resume=resume), resume, shown)
+
+
+def _check_format(name: str) -> None:
+    """UserError, before hours of measuring, for a format that cannot hold the report of a search."""
+    from reports import formats
+
+    output.check_format(name)
+    able = (*formats.for_any(), *formats.binary())
+    if name not in able:
+        raise UserError(
+            f"--format {name} holds times of steps, and this report has none. Accepted: {', '.join(able)}"
+        )
 
 
 def _refuse_for_git(*, dry_run: bool, resume: bool, is_formatted: bool) -> None:

@@ -253,5 +253,19 @@ def _row(each: Tried, state: BisectState) -> dict[str, Scalar]:
         "reason": each.reason or None,
         "error": each.error,
         "is_suspect": int(commit in state.suspects),
+        **_beside_parent(state if (commit,) == state.suspects else None),
     }
     return case_row(state.wanted.case, fields)
+
+
+def _beside_parent(state: BisectState | None) -> dict[str, Scalar]:
+    """What the one suspect is beside its parent; of the other commits that is not known."""
+    parent = None if state is None else state.parent
+    found = None if state is None or state.confirmed is None else state.confirmed.change
+    return {
+        "parent": parent.hash if parent else None,
+        "parent_ratio": found.ratio if found else None,
+        "parent_low": found.low if found else None,
+        "parent_high": found.high if found else None,
+        "parent_pairs": found.n_new if found else None,
+    }

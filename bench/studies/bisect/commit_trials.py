@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from bench.runner.events import Progress
 from bench.runner.run_options import RunOptions
+from bench.schema.plain_text import in_print
 from bench.stats import half_step, verdicts
 from bench.stats.estimates import Shift
 from bench.store import RECORDS, read_records
@@ -130,5 +131,5 @@ def commits_left(search: Search, known: Known | None = None) -> int:
 
 
 def _short(reason: str) -> str:
-    words = " ".join(reason.split())
+    words = in_print(reason)
     return words if len(words) <= _MOST_REASON else f"{words[: _MOST_REASON - 3]}..."

@@ -122,6 +122,7 @@ def test_a_dry_run_only_says_what_it_costs(command_line: Command, history: Histo
         (("v1.0", "HEAD", "--python", "none", *AXES), "none is not a Python interpreter"),
         (("v1.0", "HEAD", *AXES, "--margin", "3"), "--margin must be a number above 0"),
         (("v1.0", "HEAD", *AXES, "--resume"), "--resume needs --out FOLDER"),
+        (("v1.0", "HEAD", *AXES, "--format", "bencher"), "--format bencher holds times of steps"),
     ],
 )
 def test_bad_input_is_a_sentence_and_2(

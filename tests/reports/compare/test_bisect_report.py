@@ -65,6 +65,8 @@ def test_the_commit_is_named_with_what_it_alone_did() -> None:
         ("ddddd" * 8, "bad", 1),
     ]
     assert found.rows[2]["ratio"] == pytest.approx(1.04)
+    assert [row["parent_ratio"] for row in found.rows] == [None, None, pytest.approx(1.031)]
+    assert (found.rows[2]["parent"], found.rows[2]["parent_pairs"]) == ("ccccc" * 8, 8)
 
 
 @pytest.mark.parametrize(

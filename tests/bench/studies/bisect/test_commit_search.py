@@ -8,7 +8,7 @@ import pytest
 from msgspec import structs
 
 from bench.schema.case import Case, MeasurementProtocol
-from bench.studies.bisect import bisect_state, revisions
+from bench.studies.bisect import bisect_state, commit_trials, revisions, source_trees
 from bench.studies.bisect.bisect_state import BisectState, Wanted
 from bench.studies.bisect.commit_search import TESTS, run_folders, run_search
 from bench.studies.bisect.commit_trials import Search, commits_left
@@ -90,6 +90,19 @@ def test_broken_commits_are_skipped_with_their_reason(tmp_path: Path, trials: Pl
     state = run_search(search(history, "c0", "c11"), tmp_path / "out2", resume=False)
     assert (state.ended, suspects(state)) == ("suspects", ["c9", "c8", "c7", "c6", "c5"])
     assert state.confirmed is None
+
+
+def test_a_reason_is_a_line_without_control_characters(
+    tmp_path: Path, trials: PlantedTrials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history = line(tmp_path / "repository", [0.0, SLOWER])
+    monkeypatch.setattr(
+        source_trees, "why_unmeasurable", lambda *given: f"ValueError: \x1b[31mred\n{'long' * 200}"
+    )
+    reason = commit_trials.why_unmeasurable(search(history, "c0", "c1"), history.folder)
+    assert reason is not None
+    assert reason.startswith("ValueError: [31mred longlong")
+    assert len(reason) == 300
 
 
 def test_a_commit_that_lies_between_is_skipped_and_not_guessed(tmp_path: Path, trials: PlantedTrials) -> None:
