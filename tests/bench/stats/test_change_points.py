@@ -101,6 +101,13 @@ def test_a_drift_is_told_once_and_not_as_a_stair(slope: float) -> None:
     assert drift.per_run.low < slope < drift.per_run.high
 
 
+def test_a_drift_that_began_as_a_step_goes_on_as_a_drift() -> None:
+    """Its first runs are told as a step; the next step of the stair is told as the drift that it is."""
+    logs = level_series(12, 8, 120)
+    logs[0] += 0.001 * np.clip(np.arange(120) - 30, 0, None)
+    assert [kind for kind, _, _ in told(find_changes(rows(logs))[0])] == ["step", "drift"]
+
+
 def test_a_step_after_a_drift_has_ended_is_found() -> None:
     logs = quiet(3)
     logs += 0.001 * np.clip(np.arange(120) - 20, 0, 40)
@@ -117,6 +124,13 @@ def test_a_step_during_a_drift_is_found() -> None:
     changes = among_others(logs)
     assert ("step", 90, 92) in told(changes)
     (shift,) = [step.shift for step in changes.steps if step.at == 90]
+    assert shift.low < 0.05 < shift.high
+
+
+def test_a_drift_that_goes_on_after_a_step_is_not_part_of_its_size() -> None:
+    logs = quiet(3) + 0.001 * np.clip(np.arange(120) - 10, 0, None)
+    logs[60:] += 0.05
+    (shift,) = [step.shift for step in among_others(logs).steps if step.at == 60]
     assert shift.low < 0.05 < shift.high
 
 
@@ -266,6 +280,14 @@ def test_an_order_of_series_does_not_matter() -> None:
     found = find_changes(rows(logs))
     assert find_changes(rows(logs[::-1]))[::-1] == found
     assert told(found[3]) == [("step", 40, 42)]
+
+
+def test_the_last_three_runs_do_not_count_for_the_spread_yet() -> None:
+    """They may be the first of a step."""
+    logs = quiet()
+    before = find_changes([points(logs)])[0].spread
+    logs[-3:] += 0.05
+    assert find_changes([points(logs)])[0].spread == before
 
 
 def test_levels_cover_each_run_at_most_once() -> None:

@@ -58,6 +58,19 @@ def test_a_new_driver_is_compared_whatever_the_commit() -> None:
     assert found == f"convbench compare {digest(own[71])} {digest(own[72])}"
 
 
+def test_a_step_with_another_driver_and_commit_is_compared() -> None:
+    """The driver may be to blame, which no commit can tell."""
+    own = tuple(
+        structs.replace(run, conditions={**run.conditions, "driver": "700.1"} if at >= 20 else run.conditions)
+        for at, run in enumerate(planted_trend.runs(30))
+    )
+    step = planted_trend.series(own, case=CASE, steps={20: 0.03})
+    told = tuple(structs.replace(change, what="step") for change in step.told)
+    assert (
+        command(structs.replace(step, told=told)) == f"convbench compare {digest(own[19])} {digest(own[20])}"
+    )
+
+
 def test_of_a_drift_its_ends_are_compared() -> None:
     own = planted_trend.runs(30)
     found = command(planted_trend.series(own, drift=0.001))
