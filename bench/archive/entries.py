@@ -17,7 +17,7 @@ from bench.archive.packed_files import DamagedError, RunFile, pack, refuse_paths
 from bench.archive.record_facts import facts_of
 from bench.archive.run_files import at_rest, files_of
 from bench.record_lines import refusals
-from bench.schema.archive_entry import ENTRY_SCHEMA, Entry
+from bench.schema.archive_entry import ENTRY_SCHEMA, FACTS_VERSION, Entry
 from bench.store import read_json, sync_folder, write_json, write_whole
 from models.errors import UserError
 
@@ -92,6 +92,7 @@ def _written(place: Path, files: Sequence[RunFile], run: Path, label: str) -> En
     except DamagedError as error:
         raise UserError(f"{run} {error}") from error
     entry = Entry(
+        facts_version=FACTS_VERSION,
         label=label,
         added_at=datetime.now(UTC).isoformat(timespec="seconds"),
         source=str(run),
@@ -132,7 +133,7 @@ def problems_of(archive: Path, digest: str) -> list[str]:
         facts = facts_of(folder / CONTENTS, entry.files, folder)
         if facts.digest != digest:
             found.append("has other records than its name says")
-        elif facts != entry.facts:
+        elif entry.facts_version == FACTS_VERSION and facts != entry.facts:
             found.append(f"says in {ENTRY} what its records do not")
     except (DamagedError, UserError) as error:
         found.append(str(error))

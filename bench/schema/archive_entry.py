@@ -9,6 +9,9 @@ from bench.schema.record import Environment
 
 ENTRY_SCHEMA = 1
 """Of `entry.json`; a newer one is refused."""
+FACTS_VERSION = 1
+"""Of what is gathered from records, and how. Raise it with any change: facts of another version are no
+damage. The digest is made alike in all of them."""
 PIN_SCHEMA = 1
 """Of a name; a newer one is refused."""
 LABEL_SCHEMA = 1
@@ -85,9 +88,11 @@ class Entry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     added_at  ISO 8601, UTC
     source    the folder as it was named
     files     in the order in which they are packed
+    facts_version  by which `facts` were gathered
     """
 
     schema: int = ENTRY_SCHEMA
+    facts_version: int = 1
     label: str
     added_at: str
     source: str
