@@ -17,6 +17,8 @@ from models.errors import UserError
 
 BISECT_SCHEMA = 1
 """Of `bisect.json`; a newer one is refused."""
+TESTS = "tests"
+"""The folder of a search in which each test has its runs."""
 
 Ended = Literal["found", "suspects", "no step", "small step"]
 
@@ -108,12 +110,13 @@ def write(folder: Path, state: BisectState) -> None:
 
 
 def begun(folder: Path, wanted: Wanted, *, resume: bool) -> BisectState:
-    """The search of the folder if it is to be resumed, else a new one, which is written.
+    """The search of the folder if it is to be resumed, else a new one, which is written: in a folder that a
+    search left before it measured anything too.
 
     UserError where the folder holds another search, or one that was not to be resumed.
     """
     kept = read(folder)
-    if kept is None:
+    if kept is None or (not resume and not (folder / TESTS).exists()):
         state = BisectState(wanted=wanted)
         write(folder, state)
         return state

@@ -10,8 +10,8 @@ from bench.stats import half_step
 from bench.stats.estimates import Shift
 from bench.stats.verdicts import ERROR
 from bench.studies.bisect import bisect_state, commit_trials, worktrees
-from bench.studies.bisect.bisect_state import Tried
-from bench.studies.bisect.commit_search import TESTS, prepared
+from bench.studies.bisect.bisect_state import TESTS, Tried
+from bench.studies.bisect.commit_search import prepared
 from bench.studies.bisect.commit_trials import BudgetSpent, Search
 
 

@@ -22,14 +22,13 @@ from bench.stats.half_step import CHAIN_ERROR
 from bench.store import RECORDS, locked
 from bench.studies.ab.interleaved import Pairs
 from bench.studies.bisect import bisect_state, commit_trials, revisions, worktrees
-from bench.studies.bisect.bisect_state import BisectState, Tried, Wanted
+from bench.studies.bisect.bisect_state import TESTS, BisectState, Tried, Wanted
 from bench.studies.bisect.commit_trials import BudgetSpent, Search
 from bench.studies.bisect.narrowing import CommitAnswer, most_steps, next_commit
 from bench.studies.bisect.revisions import Commit
 from bench.studies.bisect.worktrees import Worktrees
 from models.errors import UserError
 
-TESTS = "tests"
 Told = Callable[[BisectState, Commit, Tried | None], None]
 """Hears of a commit before it is measured, and of its answer."""
 
