@@ -17,16 +17,21 @@ def series(
     case: str = "vgg16/training/cuda/fp32/eager/nchw/b8/t2",
     drivers: Mapping[int, str] | None = None,
     skipped: frozenset[int] = frozenset(),
-    **of: str,
+    kind: str = "NVIDIA H100",
+    fingerprint: str = "f" * 16,
+    model: str | None = None,
+    origin: str = "",
 ) -> CaseSeries:
-    """Run n is of day n, from 2026-01-01 on. `drivers` says from which run on; `of` is what a series has."""
+    """Run n is of day n, from 2026-01-01 on. `drivers` says from which run on."""
     days = [day for day in range(runs) if day not in skipped]
-    known = {"kind": "NVIDIA H100", "fingerprint": "f" * 16, "model": case.partition("/")[0]} | of
     return CaseSeries(
         case=case,
+        model=case.partition("/")[0] if model is None else model,
+        kind=kind,
+        fingerprint=fingerprint,
+        origin=origin,
         runs=tuple(_run(day, drivers or {}) for day in days),
         points=(SeriesPoint(log_seconds=0.0, scatter=None, processes=1),) * len(days),
-        **known,
     )
 
 
