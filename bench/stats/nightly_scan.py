@@ -153,7 +153,7 @@ class Replay:
         if len(rows) == len(array) and (at == at[0]).all():
             return array[:, max(at[0] + 1, 0) : at[0] + MEMORY + 1]
         columns = np.maximum(at, -1)[:, None] + np.arange(1, MEMORY + 1)
-        return np.take_along_axis(array[rows], columns, 1)
+        return array[rows[:, None], columns]
 
     def segment(self, row: int, at: int, first: int) -> Segment:
         """Runs `first` to `at` of a series, at most the last ones that count."""

@@ -86,7 +86,7 @@ def _local(segment: Segment, slope: float, window: int) -> Segment:
         first=segment.first + len(segment.logs) - n,
         logs=logs,
         variances=segment.variances[-n:],
-        level=float(np.median(logs[:BEFORE])),
+        level=float(np.sort(logs[:BEFORE])[BEFORE // 2]),
     )
 
 
