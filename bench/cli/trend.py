@@ -17,6 +17,8 @@ SUBCOMMANDS = {
     "unack": "Take back what trend ack recorded.",
 }
 """Commands behind the word `trend`; any other word there names cases."""
+_FOR_PEOPLE = ("terminal", "md", "html")
+"""Formats that show no flat rows: those of years take half a second and are not made for them."""
 
 
 # long: its parameters are the command's options.
@@ -70,7 +72,8 @@ def trend(
     if section is not None and section not in trend_parts.NAMES:
         raise unknown("section", section, trend_parts.NAMES)
     found = found_trend.found_trend(archive_of(archive), cases or (), label=label, since=date_of(since))
-    document = output.chosen(trend_report.document(found, section), section, full)
+    rows_too = format_ not in _FOR_PEOPLE
+    document = output.chosen(trend_report.document(found, section, with_rows=rows_too), section, full)
     if file is not None and format_ == "md" and (file.is_file() or not file.exists()):
         document = plots.write(document, file.with_name(f"{file.stem}-plots"))
     content = formats.content(format_, document)

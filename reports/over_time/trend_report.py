@@ -16,9 +16,9 @@ from reports.over_time.trend_rows import lists, rows
 from reports.over_time.trended import Trended
 
 
-def document(trended: Trended, part: str | None = None) -> Document:
+def document(trended: Trended, part: str | None = None, *, with_rows: bool = True) -> Document:
     """The first screen, tables by question, a chart for each series, and a flat row for each of its runs.
-    The part with this name is there even if it has no row."""
+    The part with this name is there even if it has no row. Without rows it is for people alone."""
     shown = shown_of(trended)
     told = groups(shown)
     return Document(
@@ -26,7 +26,7 @@ def document(trended: Trended, part: str | None = None) -> Document:
         answer=answer(trended, shown, told),
         text=tuple(_method(trended, shown)),
         tables=tuple(tables(trended, shown, part)),
-        rows=tuple(rows(shown)),
+        rows=tuple(rows(shown)) if with_rows else (),
         charts=charts(shown),
         lists=lists(shown),
     )
