@@ -62,7 +62,7 @@ def changes(series: Series, found: Sequence[Found], marks: Sequence[int]) -> Cha
     return Changes(
         steps=tuple(_step(series, parts, each) for each in found if each.kind == "step"),
         boundaries=tuple(
-            Boundary(at=mark, told_at=told.get(mark), shift=_shift_at(series, parts, mark, marks))
+            Boundary(at=mark, told_at=told.get(mark), shift=_shift_at_mark(series, parts, mark, marks))
             for mark in marks
         ),
         drifts=tuple(_drift(series, part) for part in parts if part.drift is not None),
@@ -79,7 +79,7 @@ def _step(series: Series, parts: Sequence[Part], told: Found) -> Step:
         earliest=earliest,
         latest=latest,
         told_at=told.told_at,
-        shift=_shift_at(series, parts, told.at, []) or _nothing(),
+        shift=_shift(series, *_sides(parts, told.at, [])),
     )
 
 
@@ -88,9 +88,9 @@ def _places(series: Series, parts: Sequence[Part], told: Found) -> tuple[int, in
 
     Runs after it was told make it narrower. Beside a drift it stays as it was told.
     """
-    left = next((part for part in parts if part.last == told.at - 1), None)
+    left = next(part for part in parts if part.last == told.at - 1)
     right = next(part for part in parts if part.first == told.at)
-    if left is None or left.drift or right.drift:
+    if left.drift or right.drift:
         return told.earliest, told.latest
     levels = sorted(mean(series, part).value for part in (left, right))
     runs = slice(left.first, right.last + 1)
@@ -98,8 +98,6 @@ def _places(series: Series, parts: Sequence[Part], told: Found) -> tuple[int, in
     logs = np.clip(series.logs[runs], levels[0] - limit, levels[1] + limit)
     gains = step_gains((logs - levels[0]) / series.sd, 1 / variances)
     within = left.first + np.flatnonzero(gains >= gains.max() - LOCATION * series.inflation)
-    if not len(within):
-        return told.earliest, told.latest
     return min(int(within[0]), told.at), min(max(int(within[-1]), told.at), told.told_at)
 
 
@@ -131,23 +129,30 @@ def mean(series: Series, part: Part) -> Mean:
     return Mean(value, 1 / total, part.last)
 
 
-def _shift_at(series: Series, parts: Sequence[Part], at: int, marks: Sequence[int]) -> Shift | None:
-    """After less before, between the neighboring changes and marks; None with few runs on a side."""
-    holder = next(part for part in parts if part.first <= at <= part.last)
-    begins_there = at == holder.first
-    left = holder if not begins_there else next((part for part in parts if part.last == at - 1), None)
-    if left is None:
-        return None
-    first = max([left.first, *(mark for mark in marks if left.first < mark < at)])
-    last = min([holder.last, *(mark - 1 for mark in marks if at < mark <= holder.last)])
-    before, after = Part(first, at - 1, left.slope), Part(at, last, holder.slope)
-    if left.slope or holder.slope:
-        before, after = _nearest(before, after)
+def _shift_at_mark(series: Series, parts: Sequence[Part], mark: int, marks: Sequence[int]) -> Shift | None:
+    """None with few runs on a side."""
+    before, after = _sides(parts, mark, marks)
     if min(before.last - before.first, after.last - after.first) + 1 < FEWEST_AFTER:
         return None
+    return _shift(series, before, after)
+
+
+def _sides(parts: Sequence[Part], at: int, marks: Sequence[int]) -> tuple[Part, Part]:
+    """The runs before run `at`, which is not the first, and those from it on, up to the neighboring changes
+    and marks; beside a drift only the nearest."""
+    left = next(part for part in parts if part.first <= at - 1 <= part.last)
+    right = next(part for part in parts if part.first <= at <= part.last)
+    first = max([left.first, *(mark for mark in marks if left.first < mark < at)])
+    last = min([right.last, *(mark - 1 for mark in marks if at < mark <= right.last)])
+    before, after = Part(first, at - 1, left.slope), Part(at, last, right.slope)
+    return _nearest(before, after) if left.slope or right.slope else (before, after)
+
+
+def _shift(series: Series, before: Part, after: Part) -> Shift:
+    """Of the level at the first run after, against that of the runs before if they went on to it."""
     ones, others = mean(series, before), mean(series, after)
-    start_of_after = others.value - holder.slope * (after.last - at)
-    end_of_before = ones.value + left.slope
+    start_of_after = others.value - after.slope * (after.last - after.first)
+    end_of_before = ones.value + before.slope
     return _around(series, start_of_after - end_of_before, ones.variance + others.variance)
 
 
@@ -163,10 +168,6 @@ def _around(series: Series, value: float, variance: float) -> Shift:
     """With the t interval of a difference whose variance is given in variances of a run."""
     half = t_factor(series.freedom, LEVEL) * series.sd * math.sqrt(variance * series.inflation)
     return Shift(log_ratio=value, low=value - half, high=value + half)
-
-
-def _nothing() -> Shift:
-    return Shift(log_ratio=0.0, low=0.0, high=0.0)
 
 
 def _drift(series: Series, part: Part) -> Drift:
