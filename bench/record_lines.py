@@ -27,8 +27,9 @@ _LINE_BEGINS = b'{"schema":'
 
 _BLOCK_BYTES = 1 << 20
 
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What a line that is no record raises; the last where it is nested too deeply."""
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What `msgspec.json.decode` raises for bytes that are not as their type says; the last where they are nested
+too deeply."""
 
 
 def read_records(
@@ -123,7 +124,7 @@ def decoded(line: bytes, number: int, path: Path, decode: Callable[[bytes], T], 
     except NewerSchemaError as error:
         why = f"was written by a newer convbench ({error}). Update convbench"
         raise UserError(f"line {lines_before(path, begin) + number} of {path} {why}") from error
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         why = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         where = f"line {lines_before(path, begin) + number} of {path}"
         raise NoRecordError(f"{where} is not a convbench record: {why}") from error
@@ -136,7 +137,7 @@ def is_torn(line: bytes) -> bool:
     """
     try:
         msgspec.json.decode(line)
-    except _UNREADABLE:
+    except UNREADABLE:
         written = line.rstrip(b"\0")
         return written.startswith(_LINE_BEGINS) or _LINE_BEGINS.startswith(written)
     return False

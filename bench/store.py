@@ -17,7 +17,7 @@ from typing import Self, TypeVar
 
 import msgspec
 
-from bench.record_lines import decoded, is_torn, lines, read_records, refusals
+from bench.record_lines import UNREADABLE, decoded, is_torn, lines, read_records, refusals
 from bench.schema import plain_text
 from bench.schema.case import Case
 from bench.schema.merged import MERGED
@@ -208,7 +208,7 @@ def read_json(path: Path, kind: type[T], newest: int, remedy: str = "") -> T | N
                 f"{newest}). Update convbench"
             )
         return msgspec.json.decode(encoded, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise UserError(f"{path} is damaged: {error}{remedy}") from error
 
 

@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import msgspec
 from msgspec import Struct, structs
 
+from bench.record_lines import UNREADABLE
 from bench.schema.plain_text import in_print
 from bench.schema.record import Environment
 from models.errors import UserError
@@ -22,7 +22,7 @@ MOST_SECONDS = 1e9
 """A time of thirty years is none."""
 MOST_LETTERS = 200
 """Of a benchmark's name."""
-NO_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OverflowError)
+NO_JSON = (*UNREADABLE, OverflowError)
 """What `msgspec.json.decode` raises for a file that is not as its type says."""
 
 

@@ -12,6 +12,7 @@ from bench.archive import importers
 from bench.archive.foreign_file import MOST_BYTES, ForeignFile
 from bench.archive.packed_files import DamagedError, unpacked
 from bench.archive.run_dates import in_utc
+from bench.record_lines import UNREADABLE
 from bench.schema.archive_entry import CaseFacts, KeptFile, RecordFacts
 from bench.schema.import_note import IMPORT_SCHEMA, ImportNote
 
@@ -57,7 +58,7 @@ def facts_of(contents: Path, files: Sequence[KeptFile], source: Path) -> RecordF
 def _decoded(note: bytes) -> ImportNote:
     try:
         said = msgspec.json.decode(note, type=ImportNote)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise DamagedError(f"has a damaged {NOTE}: {error}") from error
     if said.schema > IMPORT_SCHEMA:
         raise DamagedError(f"has a {NOTE} of a newer convbench")

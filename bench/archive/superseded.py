@@ -11,13 +11,12 @@ import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-import msgspec
-
 from bench.archive import archive_folder, entries
 from bench.archive.archive_folder import CONTENTS
 from bench.archive.counted_processes import are_sides
 from bench.archive.packed_files import DamagedError
 from bench.archive.record_facts import canonical, record_lines
+from bench.record_lines import UNREADABLE
 from bench.schema import plain_text
 from bench.schema.archive_entry import Entry
 from bench.store import RECORDS
@@ -130,5 +129,5 @@ def _canonical(line: bytes) -> bytes:
     """Whoever wrote it; of what is no record its bytes."""
     try:
         return canonical(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return line.strip()

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 from msgspec import structs
 
+from bench.record_lines import UNREADABLE
 from bench.runner.plan_file import PLAN
 from bench.schema.kept_plan import KeptPlan, Shard
 from bench.schema.merged import Source
@@ -19,7 +20,7 @@ def shard_of(folder: Path) -> tuple[Shard, str] | tuple[None, None]:
     """The shard that a run folder is, and the digest of what all shards of its plan have in common."""
     try:
         plan = msgspec.json.decode((folder / PLAN).read_bytes(), type=KeptPlan)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (OSError, *UNREADABLE):
         return None, None
     if plan.shard is None:
         return None, None

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from bench.archive import importers
+from bench.archive.foreign_file import NO_JSON
 from bench.archive.importers import pytest_benchmark_json
 from bench.schema.plain_text import in_print
 from bench.schema.pytest_json import SavedBenchmark, SavedSession
@@ -50,7 +51,7 @@ def read(path: Path) -> PytestFile:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
     try:
         session = msgspec.json.decode(content, type=SavedSession)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OverflowError) as error:
+    except NO_JSON as error:
         tool = importers.tool_of(content)
         if tool not in (None, pytest_benchmark_json.TOOL):
             raise UserError(
