@@ -162,24 +162,20 @@ def _ab(trial: Trial, out: Path, budget: float | None, gate: FailOn | None, show
 
 def _trialled(trial: Trial, out: Path, known: Sequence[Pairs], gate: FailOn | None) -> Trialled:
     """What the report says beside the rows."""
-    from bench.store import RECORDS, read_records
     from bench.studies.ab import sides
     from reports.compare.ab_answer import Trialled
-    from reports.sections.origin import origin_of
+    from reports.compare.measured_runs import measured_runs
     from reports.summary import measured_networks
-    from reports.summary.contended import records_not_alone
-    from reports.summary.pooling import summarise
 
     one, other = (measured_networks.networks_in(out / side) for side in sides.SIDES)
-    kept = [out / side for side in sides.SIDES if any(read_records(out / side / RECORDS))]
-    measured = (record for side in sides.SIDES for record in read_records(out / side / RECORDS))
+    measured = measured_runs(out / side for side in sides.SIDES)
     trialled = Trialled(
         labels=sides.labels(trial.sides, trial.case_pairs),
         margin=trial.margin,
-        alarms=(*records_not_alone(measured), *measured_networks.differences(one, other, "A / B")),
+        alarms=(*measured.alarms, *measured_networks.differences(one, other, "A / B")),
         failed=sum(each.failures > 0 for each in known),
         unseen=sum(not each.log_ratios and not each.failures for each in known),
-        origin=origin_of(summarise(kept)) if kept else None,
+        origin=measured.origin,
         again=_again(sys.argv[1:]),
         out=str(out),
     )

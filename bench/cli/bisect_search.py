@@ -160,21 +160,17 @@ def _say_known(search: Search, state: BisectState) -> None:
 
 def _searched(search: Search, state: BisectState, folder: Path) -> Searched:
     """What the report says, with the origin of all records."""
-    from bench.store import RECORDS, read_records
     from bench.studies.bisect.commit_search import run_folders
     from bench.studies.bisect.commit_trials import commits_left
     from reports.compare.bisect_report import Searched
-    from reports.sections.origin import origin_of
-    from reports.summary.contended import records_not_alone
-    from reports.summary.pooling import summarise
+    from reports.compare.measured_runs import measured_runs
 
-    kept = [run for run in run_folders(folder) if any(read_records(run / RECORDS))]
-    measured = (record for run in kept for record in read_records(run / RECORDS))
+    measured = measured_runs(run_folders(folder))
     return Searched(
         state=state,
         left=commits_left(search, state.known) if state.ended is None else None,
-        origin=origin_of(summarise(kept)) if kept else None,
-        alarms=tuple(records_not_alone(measured)),
+        origin=measured.origin,
+        alarms=measured.alarms,
     )
 
 
