@@ -83,7 +83,9 @@ def this_account() -> str:
 
 
 def _nothing(archive: Path) -> UserError:
-    return UserError(f"no change in {archive} is acknowledged. `convbench trend ack STEP --why TEXT` does so")
+    return UserError(
+        f"no change in {archive} is acknowledged. `convbench trend ack STEP --why REASON` does so"
+    )
 
 
 def _file(archive: Path, name: str) -> Path:

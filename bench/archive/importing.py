@@ -7,7 +7,7 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from bench.archive import archive_folder, entries, importers
 from bench.archive.entries import Added
@@ -54,7 +54,7 @@ def checked(wish: Import) -> Import:
             raise UserError(f"{option} takes up to {MOST_LETTERS} characters that can be printed")
     if wish.label:
         archive_folder.check_name("label", wish.label)
-    return Import(label=wish.label, tool=wish.tool, at=at, machine=wish.machine, variant=wish.variant)
+    return structs.replace(wish, at=at)
 
 
 class Imported(Struct, frozen=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import compress
 from pathlib import Path
 
 from msgspec import structs
@@ -31,15 +32,14 @@ def found_trend(
         raise _empty(archive, label, found.damaged)
     wanted = chosen(found.series, cases)
     all_ = with_told(found.series, changes_of(found.series), acknowledged.read_all(archive))
-    asked = [each for each, is_wanted in zip(all_, wanted, strict=True) if is_wanted]
-    shown = [_since(each, since or "") for each in asked if each.series.runs[-1].at >= (since or "")]
+    asked, begin = list(compress(all_, wanted)), since or ""
     last = [each.series.runs[-1].at for each in asked]
     return Trended(
         archive=archive,
         label=label,
         since=since,
-        series=tuple(shown),
-        ended=tuple(at for at in last if at < (since or "")),
+        series=tuple(_since(each, begin) for each, at in zip(asked, last, strict=True) if at >= begin),
+        ended=tuple(at for at in last if at < begin),
         left_out=len(all_) - len(asked),
         damaged=found.damaged,
     )

@@ -12,7 +12,8 @@ from reports.over_time.trended import ToldChange
 
 
 class Told(NamedTuple):
-    """A change of one series; `earliest` and `latest` are when the first run after it may have been."""
+    """A change of one series; `earliest` and `latest` are when the first run after it may have been; of a
+    drift when its first and last run were."""
 
     shown: ShownSeries
     change: ToldChange

@@ -11,7 +11,6 @@ from reports.cells import in_two
 from reports.over_time import trend_words
 from reports.over_time.shown_series import ShownSeries
 from reports.over_time.told_groups import Group
-from reports.over_time.trended import ToldChange
 
 MOST_TOLD = 3
 """Changes that have a sentence; with the first one these are four."""
@@ -176,17 +175,10 @@ def _cause(group: Group) -> str:
 def _drift(group: Group, *, with_year: bool) -> str:
     """`VGG-16 training, batch 8 drifts: 2.3% slower (1.8% to 2.8%) from 1 March to 30 April.`"""
     largest = group.largest
-    first, last = drift_days(largest.shown, largest.change)
-    begin, end = (trend_words.day_in_words(each, with_year=with_year) for each in (first, last))
+    ends = (largest.earliest, largest.latest)
+    begin, end = (trend_words.day_in_words(each, with_year=with_year) for each in ends)
     text = f"{trend_words.sized(largest.change.shift)} from {begin} to {end} ({largest.change.name})"
     subject = largest.shown.name
     if len(group.told) == 1:
         return f"{subject} drifts: {text}."
     return f"{of_told(group)} drift; {subject} most: {text}."
-
-
-def drift_days(shown: ShownSeries, change: ToldChange) -> tuple[str, str]:
-    """When its first and its last run were measured."""
-    ends = {drift.first: drift.last for drift in shown.changes.drifts}
-    runs = shown.series.runs
-    return runs[change.at].at, runs[ends.get(change.at, change.at)].at

@@ -15,7 +15,7 @@ from reports.over_time import trend_words
 from reports.over_time.series_table import series_table
 from reports.over_time.shown_series import ShownSeries, by_group, seconds_of
 from reports.over_time.told_groups import span
-from reports.over_time.trend_headlines import drift_days, shown_runs
+from reports.over_time.trend_headlines import shown_runs
 from reports.over_time.trended import ToldChange, Trended
 from reports.tables.time_words import in_words
 
@@ -158,7 +158,7 @@ def _drifts(shown: Sequence[ShownSeries]) -> Table:
             if told.what == "drift" and told.at in ends:
                 drift = ends[told.at]
                 a_run = trend_words.change(drift.per_run)
-                first, last = map(trend_words.day, drift_days(each, told))
+                first, last = (_day(each, at) for at in (drift.first, drift.last))
                 runs = drift.last - drift.first + 1
                 size = trend_words.marked(told.shift)
                 rows.append((each.name, told.name, first, last, runs, size, " ".join(in_two(a_run))))
